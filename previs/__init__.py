@@ -1,0 +1,1 @@
+"""Storyboards from shot lists, rendered on ComfyUI servers and kept in a store."""

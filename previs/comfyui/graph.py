@@ -1,0 +1,39 @@
+"""Graphs in ComfyUI's API format: ``{node id: {"class_type": …, "inputs": {…}}}``.
+
+A link is an input whose value is ``[node id, output index]``.
+"""
+
+from collections.abc import Iterator
+from typing import Any, TypedDict, TypeGuard
+
+
+class _RequiredOfNode(TypedDict):
+    class_type: str
+    inputs: dict[str, Any]
+
+
+class Node(_RequiredOfNode, total=False):
+    """One node of a graph; ``_meta`` holds the title that an artist gave it."""
+
+    _meta: dict[str, Any]
+
+
+Graph = dict[str, Node]
+
+
+def is_link(value: object) -> TypeGuard[list[Any]]:
+    """Whether an input's value points at another node's output."""
+    return (
+        isinstance(value, list)
+        and len(value) == 2  # noqa: PLR2004 - the format's own: node id, output index
+        and isinstance(value[0], str)
+        and isinstance(value[1], int)
+        and not isinstance(value[1], bool)
+    )
+
+
+def links(node: Node) -> Iterator[tuple[str, str, int]]:
+    """All links into a node, as (input name, source node id, source output index)."""
+    for name, value in node["inputs"].items():
+        if is_link(value):
+            yield name, value[0], value[1]

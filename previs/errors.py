@@ -1,0 +1,320 @@
+"""All errors that callers may meet.
+
+A caller has two choices, so there are two branches: have a person change something, or try again.
+
+* :exc:`PrevisError`
+    * :exc:`FixTheInput`: the same will fail again until somebody changes something
+        * :exc:`ShotListFaults`: a shot list breaks rules; every fault at once
+        * :exc:`WorkflowFaults`: workflow settings or a saved graph cannot be used for a shot
+        * :exc:`SourceNotFound`: a path or address that the input names holds nothing, or nothing readable
+        * :exc:`NotAPicture`: a reference is no image
+        * :exc:`PromptRefused`: a server refused a graph by validation
+        * :exc:`NodeFailed`: a node raised while it ran
+        * :exc:`NothingMade`: a graph ran to its end and left no file
+        * :exc:`StoreRefused`: wrong bucket, region, key or missing permission
+    * :exc:`TryAgain`: the same may succeed later or elsewhere
+        * :exc:`ServerUnreachable`: no connection, or none that answers
+        * :exc:`ServerTrouble`: an answer that is no answer: 5xx, 429, not the protocol
+        * :exc:`NoServer`: no server of the farm could be reached for the time allowed
+        * :exc:`OutOfMemory`: the GPU had no room
+        * :exc:`RenderTimedOut`: one render took longer than allowed (also a ``TimeoutError``)
+        * :exc:`ServerSilent`: no frame for too long while a prompt runs (also a ``TimeoutError``)
+        * :exc:`PromptLost`: in neither queue nor history after having been accepted: a restart
+        * :exc:`PromptInterrupted`: somebody stopped it on the server
+        * :exc:`FrameDamaged`: a file that is not whole, or not what it claims to be
+        * :exc:`SourceTrouble`: a source could not be read this time
+        * :exc:`StoreTrouble`: the store did not take or give a file this time
+
+Every error passes its values unchanged to ``super().__init__``, so it survives pickling, and builds its sentence in
+``__str__``.
+"""
+
+from dataclasses import dataclass
+
+
+class PrevisError(Exception):
+    """The root of all errors of this library."""
+
+
+class FixTheInput(PrevisError):
+    """A person must change something before the same can succeed."""
+
+
+class TryAgain(PrevisError):
+    """The same may succeed later or on another server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with an input.
+
+    Attributes:
+        place: where, in a person's words: ``shot 3 (shot_id SH030)``, ``row 7``, ``node 6 (CLIPTextEncode)``.
+        field: the field or input, empty when the place as a whole is meant.
+        value: what was found there, as shown to a person; empty when there is nothing to show.
+        remedy: what would be right.
+    """
+
+    place: str
+    field: str
+    value: str
+    remedy: str
+
+    def __str__(self) -> str:
+        where = f"{self.place}, {self.field}" if self.field else self.place
+        return f"{where}: {self.value}: {self.remedy}" if self.value else f"{where}: {self.remedy}"
+
+
+def _report(head: str, faults: tuple[Fault, ...]) -> str:
+    return "\n".join([head, *(f"  - {fault}" for fault in faults)])
+
+
+class ShotListFaults(FixTheInput):
+    """A shot list breaks rules.
+
+    Args:
+        source: the list's name: a path, an address, or ``the shot list``.
+        faults: every fault of the list, in its order.
+    """
+
+    def __init__(self, source: str, faults: tuple[Fault, ...]) -> None:
+        super().__init__(source, faults)
+        self.source = source
+        self.faults = faults
+
+    def __str__(self) -> str:
+        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
+        return _report(f"{self.source} has {count}:", self.faults)
+
+
+class WorkflowFaults(FixTheInput):
+    """Workflow settings or a saved graph cannot be used, or not for this shot.
+
+    Args:
+        source: the workflow's name: a path, an address, or ``the workflow settings``.
+        faults: every fault found.
+    """
+
+    def __init__(self, source: str, faults: tuple[Fault, ...]) -> None:
+        super().__init__(source, faults)
+        self.source = source
+        self.faults = faults
+
+    def __str__(self) -> str:
+        return _report(f"{self.source} cannot be used:", self.faults)
+
+
+class SourceNotFound(FixTheInput):
+    """A path or address that the input names holds nothing that can be read."""
+
+    def __init__(self, uri: str, reason: str) -> None:
+        super().__init__(uri, reason)
+        self.uri = uri
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.uri} cannot be read: {self.reason}"
+
+
+class NotAPicture(FixTheInput):
+    """A reference is no image that can be opened."""
+
+    def __init__(self, uri: str, reason: str) -> None:
+        super().__init__(uri, reason)
+        self.uri = uri
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"reference {self.uri} is no usable image: {self.reason}"
+
+
+class PromptRefused(FixTheInput):
+    """A server refused a graph by validation; nothing of it is queued.
+
+    Args:
+        server: the server's base URL.
+        faults: what it refused, one for each input.
+    """
+
+    def __init__(self, server: str, faults: tuple[Fault, ...]) -> None:
+        super().__init__(server, faults)
+        self.server = server
+        self.faults = faults
+
+    def __str__(self) -> str:
+        return _report(f"{self.server} refused the graph:", self.faults)
+
+
+class NodeFailed(FixTheInput):
+    """A node raised while it ran."""
+
+    def __init__(self, server: str, node_id: str, class_type: str, reason: str) -> None:
+        super().__init__(server, node_id, class_type, reason)
+        self.server = server
+        self.node_id = node_id
+        self.class_type = class_type
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"node {self.node_id} ({self.class_type}) failed on {self.server}: {self.reason}"
+
+
+class NothingMade(FixTheInput):
+    """A graph ran to its end and left no file that counts as a frame."""
+
+    def __init__(self, server: str, prompt_id: str) -> None:
+        super().__init__(server, prompt_id)
+        self.server = server
+        self.prompt_id = prompt_id
+
+    def __str__(self) -> str:
+        return (
+            f"{self.server} ran prompt {self.prompt_id} to its end but it left no file: "
+            "the graph needs an output node that saves, such as SaveImage (PreviewImage keeps nothing)"
+        )
+
+
+class StoreRefused(FixTheInput):
+    """The store will not take or give files until its settings or permissions change."""
+
+    def __init__(self, store: str, reason: str) -> None:
+        super().__init__(store, reason)
+        self.store = store
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.store} cannot be used: {self.reason}"
+
+
+class ServerUnreachable(TryAgain):
+    """A server does not answer at all."""
+
+    def __init__(self, server: str, reason: str) -> None:
+        super().__init__(server, reason)
+        self.server = server
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.server} is unreachable: {self.reason}"
+
+
+class ServerTrouble(TryAgain):
+    """A server, or a proxy before it, answers with something that is no answer."""
+
+    def __init__(self, server: str, request: str, answer: str) -> None:
+        super().__init__(server, request, answer)
+        self.server = server
+        self.request = request
+        self.answer = answer
+
+    def __str__(self) -> str:
+        return f"{self.server} answered {self.request} with {self.answer}"
+
+
+class NoServer(TryAgain):
+    """No server of the farm could be reached for the time allowed."""
+
+    def __init__(self, servers: tuple[str, ...], seconds: float) -> None:
+        super().__init__(servers, seconds)
+        self.servers = servers
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return f"no server could be reached for {self.seconds:g} s: {', '.join(self.servers)}"
+
+
+class OutOfMemory(TryAgain):
+    """The GPU had no room for the graph."""
+
+    def __init__(self, server: str, node_id: str, class_type: str) -> None:
+        super().__init__(server, node_id, class_type)
+        self.server = server
+        self.node_id = node_id
+        self.class_type = class_type
+
+    def __str__(self) -> str:
+        return f"{self.server} ran out of memory at node {self.node_id} ({self.class_type})"
+
+
+class RenderTimedOut(TryAgain, TimeoutError):
+    """One render took longer than allowed, counted from the moment the server started on it."""
+
+    def __init__(self, server: str, seconds: float) -> None:
+        super().__init__(server, seconds)
+        self.server = server
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return f"the render on {self.server} was not done after {self.seconds:g} s"
+
+
+class ServerSilent(TryAgain, TimeoutError):
+    """A running prompt gave no sign of life for too long."""
+
+    def __init__(self, server: str, seconds: float) -> None:
+        super().__init__(server, seconds)
+        self.server = server
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return f"{self.server} was silent for {self.seconds:g} s in the middle of a render"
+
+
+class PromptLost(TryAgain):
+    """An accepted prompt is in neither queue nor history any more: the server was restarted."""
+
+    def __init__(self, server: str, prompt_id: str) -> None:
+        super().__init__(server, prompt_id)
+        self.server = server
+        self.prompt_id = prompt_id
+
+    def __str__(self) -> str:
+        return f"{self.server} no longer knows prompt {self.prompt_id}: it was restarted, or the prompt was deleted"
+
+
+class PromptInterrupted(TryAgain):
+    """Somebody stopped the prompt on the server."""
+
+    def __init__(self, server: str, prompt_id: str) -> None:
+        super().__init__(server, prompt_id)
+        self.server = server
+        self.prompt_id = prompt_id
+
+    def __str__(self) -> str:
+        return f"prompt {self.prompt_id} was interrupted on {self.server}"
+
+
+class FrameDamaged(TryAgain):
+    """A file that is not whole, or not what it claims to be."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, reason)
+        self.name = name
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"file {self.name!r} is damaged: {self.reason}"
+
+
+class SourceTrouble(TryAgain):
+    """A source could not be read this time."""
+
+    def __init__(self, uri: str, reason: str) -> None:
+        super().__init__(uri, reason)
+        self.uri = uri
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.uri} could not be read this time: {self.reason}"
+
+
+class StoreTrouble(TryAgain):
+    """The store did not take or give a file this time."""
+
+    def __init__(self, store: str, reason: str) -> None:
+        super().__init__(store, reason)
+        self.store = store
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.store} is in trouble: {self.reason}"
