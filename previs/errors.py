@@ -3,6 +3,7 @@
 A caller has two choices, so there are two branches: have a person change something, or try again.
 
 * :exc:`PrevisError`
+    * :exc:`BoardIncomplete`: a run published its board, and some shots have no frame
     * :exc:`FixTheInput`: the same will fail again until somebody changes something
         * :exc:`ShotListFaults`: a shot list breaks rules; every fault at once
         * :exc:`WorkflowFaults`: workflow settings or a saved graph cannot be used for a shot
@@ -11,6 +12,8 @@ A caller has two choices, so there are two branches: have a person change someth
         * :exc:`PromptRefused`: a server refused a graph by validation
         * :exc:`NodeFailed`: a node raised while it ran
         * :exc:`NothingMade`: a graph ran to its end and left no file
+        * :exc:`AccessDenied`: a server, or the proxy before it, wants other credentials
+        * :exc:`FarmRefused`: the farm's settings cannot be used
         * :exc:`StoreRefused`: wrong bucket, region, key or missing permission
     * :exc:`TryAgain`: the same may succeed later or elsewhere
         * :exc:`ServerUnreachable`: no connection, or none that answers
@@ -30,10 +33,28 @@ Every error passes its values unchanged to ``super().__init__``, so it survives 
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 
 class PrevisError(Exception):
     """The root of all errors of this library."""
+
+
+class BoardIncomplete(PrevisError):
+    """A run published its board, and some shots have no frame.
+
+    Args:
+        message: which shots failed, and why.
+        shots: what the run would have returned, a shot each, with those that failed marked.
+    """
+
+    def __init__(self, message: str, shots: list[dict[str, Any]]) -> None:
+        super().__init__(message, shots)
+        self.message = message
+        self.shots = shots
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class FixTheInput(PrevisError):
@@ -172,6 +193,29 @@ class NothingMade(FixTheInput):
             f"{self.server} ran prompt {self.prompt_id} to its end but it left no file: "
             "the graph needs an output node that saves, such as SaveImage (PreviewImage keeps nothing)"
         )
+
+
+class AccessDenied(FixTheInput):
+    """A server, or the proxy before it, does not let us in."""
+
+    def __init__(self, server: str, status: int) -> None:
+        super().__init__(server, status)
+        self.server = server
+        self.status = status
+
+    def __str__(self) -> str:
+        return f"{self.server} denies access (HTTP {self.status}): check the headers or the token of the farm block"
+
+
+class FarmRefused(FixTheInput):
+    """The farm's settings cannot be used."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"the farm cannot be used: {self.reason}"
 
 
 class StoreRefused(FixTheInput):

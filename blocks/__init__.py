@@ -1,0 +1,6 @@
+"""Prefect blocks: the only place where addresses and secrets enter."""
+
+from blocks.comfyui_farm import ComfyUIFarm
+from blocks.frame_store import FolderFrameStore, S3FrameStore
+
+__all__ = ["ComfyUIFarm", "FolderFrameStore", "S3FrameStore"]

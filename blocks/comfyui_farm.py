@@ -1,0 +1,84 @@
+"""The farm: which ComfyUI servers there are and how to reach them."""
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from prefect.blocks.core import Block
+from pydantic import AfterValidator, Field, SecretStr
+
+from previs.comfyui.api import Address
+from previs.comfyui.server import Limits
+
+
+def _base_url(value: str) -> str:
+    url = value.strip().rstrip("/")
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        msg = f"{value!r} is no server's address: write it like http://render-01:8188"
+        raise ValueError(msg)
+    if parts.username or parts.password or parts.query or parts.fragment:
+        msg = (
+            f"the address of {parts.hostname} holds a user, a password or a query: "
+            "save a ComfyUI farm block and put credentials into its headers or token"
+        )
+        raise ValueError(msg)
+    return url
+
+
+class ComfyUIFarm(Block):
+    """ComfyUI servers that render together."""
+
+    _block_type_name = "ComfyUI Farm"
+    _block_type_slug = "comfyui-farm"
+    _description = "ComfyUI servers that render a storyboard's takes together."
+
+    servers: list[Annotated[str, AfterValidator(_base_url)]] = Field(
+        title="Servers",
+        description="Base URL of each server, such as http://render-01:8188; a path behind a proxy is allowed.",
+        min_length=1,
+        examples=[["http://127.0.0.1:8188"]],
+    )
+    token: SecretStr | None = Field(
+        default=None,
+        title="Bearer token",
+        description="For servers behind a proxy: sent as 'Authorization: Bearer …' on every request and socket.",
+    )
+    headers: dict[str, SecretStr] = Field(
+        default_factory=dict,
+        title="Headers",
+        description="Other headers that a proxy wants to see, on every request and socket.",
+    )
+    places: int = Field(
+        default=2,
+        ge=1,
+        le=16,
+        title="Places per server",
+        description="Prompts that a server holds at a time: one runs, the others wait, so that it never idles.",
+    )
+    render_seconds: float = Field(
+        default=300, gt=0, title="Longest render", description="Seconds from the start on the server."
+    )
+    silence_seconds: float = Field(
+        default=60, gt=0, title="Longest silence", description="Seconds without a sign of life while a take renders."
+    )
+    patience_seconds: float = Field(
+        default=600, gt=0, title="Patience", description="Seconds to wait while no server at all can be reached."
+    )
+    run_seconds: float = Field(
+        default=12 * 3600,
+        gt=0,
+        le=23 * 3600,
+        title="Longest run",
+        description="Seconds for the whole run; what is not rendered by then is given up, what is done is published.",
+    )
+
+    def addresses(self) -> tuple[Address, ...]:
+        """Of every server, with what a proxy wants to see."""
+        headers = {name: value.get_secret_value() for name, value in self.headers.items()}
+        if self.token is not None:
+            headers["Authorization"] = f"Bearer {self.token.get_secret_value()}"
+        return tuple(Address(url, headers) for url in dict.fromkeys(self.servers))
+
+    def limits(self) -> Limits:
+        """How long a render may take."""
+        return Limits(render=self.render_seconds, silence=self.silence_seconds)

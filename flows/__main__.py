@@ -1,0 +1,109 @@
+"""Run a flow of this checkout in a process of its own, for the ``previs`` command.
+
+``python -m flows storyboard`` reads the flow's parameters as one line of JSON from standard input and writes how it goes
+as lines of JSON to standard output (see :func:`previs.watching.to_line`). It stops when asked to by SIGINT or SIGTERM,
+and when standard input ends, which means that the command died. It exits with 0 when the run completed, 1 when it did
+not, 2 when there was no run for want of good input, and 130 when it was stopped.
+"""
+
+import asyncio
+import json
+import signal
+import sys
+from importlib import import_module
+from typing import Any
+
+from prefect import Flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    TaskRunFilter,
+    TaskRunFilterState,
+    TaskRunFilterStateType,
+)
+from prefect.client.schemas.objects import TERMINAL_STATES, State
+from prefect.settings import get_current_settings
+
+from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
+from previs.errors import BoardIncomplete, FixTheInput
+from previs.watching import Told, listening, tell, to_line
+
+_BLOCK = "block:"
+_RECORDS_WAIT = 10.0
+_COMPLETED, _NOT_COMPLETED, _BAD_INPUT, _STOPPED = 0, 1, 2, 130
+
+
+def main() -> int:
+    """Run the flow named on the command line."""
+    name = sys.argv[1]
+    flow = getattr(import_module(f"flows.{name}"), name)
+    parameters = json.loads(sys.stdin.readline())
+    try:
+        return asyncio.run(_run(flow, parameters))
+    except asyncio.CancelledError:
+        return _STOPPED
+
+
+async def _run(flow: Flow[..., Any], parameters: dict[str, Any]) -> int:
+    _stop_when_asked()
+    with listening(_write):
+        await _load_blocks(parameters)
+        state: State[Any] = await flow(**parameters, return_state=True)
+        result = await state.aresult(raise_on_failure=False)
+        await _until_recorded(state)
+        if state.is_completed():
+            return _COMPLETED
+        if not isinstance(result, BoardIncomplete):
+            tell(str(result) if isinstance(result, Exception) else state.message or state.name)
+        return _BAD_INPUT if isinstance(result, FixTheInput) else _NOT_COMPLETED
+
+
+def _write(told: Told) -> None:
+    sys.stdout.write(to_line(told) + "\n")
+    sys.stdout.flush()
+
+
+def _stop_when_asked() -> None:
+    loop, run = asyncio.get_running_loop(), asyncio.current_task()
+    if run is None:
+        return
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, run.cancel)
+    loop.add_reader(sys.stdin, lambda: None if sys.stdin.readline() else (loop.remove_reader(sys.stdin), run.cancel()))
+
+
+async def _load_blocks(parameters: dict[str, Any]) -> None:
+    """Put saved blocks in the place of their names, which are written ``block:NAME``."""
+    match parameters.get("farm"):
+        case [str() as name] if name.startswith(_BLOCK):
+            parameters["farm"] = await ComfyUIFarm.aload(name.removeprefix(_BLOCK))
+    match parameters.get("store"):
+        case str() as name if name.startswith(_BLOCK):
+            plain = name.removeprefix(_BLOCK)
+            try:
+                parameters["store"] = await S3FrameStore.aload(plain)
+            except ValueError:
+                parameters["store"] = await FolderFrameStore.aload(plain)
+
+
+async def _until_recorded(state: State[Any]) -> None:
+    """Wait until the server has the end of every task run, when it ends with this process.
+
+    A server that Prefect starts for one process loses what it has not yet written.
+    """
+    if get_current_settings().api.url is not None or state.state_details.flow_run_id is None:
+        return
+    of_this_run = FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id]))
+    ended = TaskRunFilter(state=TaskRunFilterState(type=TaskRunFilterStateType(any_=list(TERMINAL_STATES))))
+    async with get_client() as client:
+        for _ in range(int(_RECORDS_WAIT / 0.25)):
+            every = len(await client.read_task_runs(flow_run_filter=of_this_run, limit=200))
+            done = len(await client.read_task_runs(flow_run_filter=of_this_run, task_run_filter=ended, limit=200))
+            if every and every == done:
+                return
+            await asyncio.sleep(0.25)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

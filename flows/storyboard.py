@@ -1,0 +1,64 @@
+"""Storyboard: from a shot list to a board."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed
+from prefect.utilities.annotations import opaque
+from pydantic import Field, SkipValidation
+
+from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
+from previs.errors import BoardIncomplete
+from previs.results import RunFacts, name_run
+from previs.shots import Shot, ShotList
+from previs.workflow import WorkflowSettings
+from tasks.artifacts import live_progress
+from tasks.plan import find_recorded, plan_takes
+from tasks.publish import publish_board
+from tasks.studio import open_studio
+from tasks.take import run_takes
+
+# The list and the workflow are checked by their own readers, which report every fault at once; the types make the form.
+ShotsParameter = Annotated[SkipValidation[ShotList | list[Shot] | str], Field(title="Shot list")]
+WorkflowParameter = Annotated[SkipValidation[WorkflowSettings | str], Field(title="Workflow")]
+
+
+@flow(name="storyboard", persist_result=False, timeout_seconds=24 * 3600)
+async def storyboard(
+    shots: ShotsParameter,
+    workflow: WorkflowParameter,
+    board: str = "",
+    farm: ComfyUIFarm | list[str] | None = None,
+    store: S3FrameStore | FolderFrameStore | str | None = None,
+    takes: Annotated[int, Field(ge=1, le=100)] = 1,
+    only: list[str | int] | None = None,
+    refresh: bool = False,  # noqa: FBT001, FBT002 - Prefect passes parameters by name
+) -> State[list[dict[str, Any]]]:
+    """Render a shot list on a farm of ComfyUI servers and publish the board.
+
+    Args:
+        shots: The shots themselves, or the place of a JSON, YAML or CSV file that every worker can read: a path,
+            s3:// or https://.
+        workflow: Settings, or the place of a settings file or of a graph that ComfyUI exported in API format.
+        board: The name under which runs gather; empty for the list's title.
+        farm: A saved farm, or the addresses of its servers; none for the block named 'default', or else a server on
+            this machine.
+        store: A saved store, s3://bucket/prefix, or a folder; none for the block named 'default', or else a folder.
+        takes: How many renderings of each shot that does not say so itself.
+        only: Shot IDs to render, when not all are wanted; the others are shown as far as they are there.
+        refresh: Render again what has been rendered before.
+    """
+    started = datetime.now(UTC)
+    async with open_studio(farm, store, fresh=refresh) as (studio, run_seconds):
+        given, plan = await plan_takes(opaque(shots), opaque(workflow), opaque(studio), takes=takes, only=only or [])
+        facts = RunFacts(board or given.name, name_run(started, str(flow_run.id)), started, given.workflow_facts)
+        found = await find_recorded(opaque(plan), opaque(studio))
+        async with live_progress(studio.account, facts.board):
+            results = await run_takes(plan, found, studio, refresh=refresh, seconds=run_seconds)
+        published = await publish_board(opaque(plan), opaque(results), opaque(facts), opaque(studio))
+    if published.failure:
+        return Failed(message=published.failure, data=BoardIncomplete(published.failure, published.shots))
+    return Completed(message=published.message, data=published.shots)

@@ -1,0 +1,13 @@
+"""The board: what a person looks at when a run is over, and while it runs.
+
+Everything here makes text from a manifest and touches neither network nor disk: the page, the contact sheet and the
+table of shots for Prefect's artifacts, the progress sheet. Prompts, names, errors and addresses in a manifest are
+untrusted; what leaves here is escaped, and no address but of a known harmless kind becomes a link.
+"""
+
+from previs.board.progress import Progress, RunningTake, progress_sheet
+from previs.board.rows import shot_rows
+from previs.board.sheet import contact_sheet
+from previs.board.web import FrameLinks, page
+
+__all__ = ["FrameLinks", "Progress", "RunningTake", "contact_sheet", "page", "progress_sheet", "shot_rows"]

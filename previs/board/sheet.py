@@ -1,0 +1,186 @@
+"""The contact sheet: a board as markdown, small enough for a Prefect artifact."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from html import escape
+
+from previs.board.addresses import for_artifact
+from previs.board.sequences import Placed, Sequence, sequences, totals
+from previs.board.thumbnails import fit
+from previs.board.timecode import number, spell, timecode
+from previs.board.wording import inline, moment, plural
+from previs.manifest import Manifest, TakeEntry
+from previs.records import Frame
+
+_ACROSS = 3
+_WIDTH = 280
+_PROMPT = 90
+_CLOSING = 400
+"""Bytes kept free for the closing lines."""
+
+PictureOf = Callable[[Frame], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """One take on the sheet, as markdown, but for its picture, which is an address or none."""
+
+    slate: str
+    picture: str | None
+    instead: str
+    line: str
+    text: str
+
+    def with_picture(self, picture: str | None) -> "_Cell":
+        """The same take with another picture."""
+        return replace(self, picture=picture)
+
+    def middle(self, address: str | None) -> str:
+        """The picture at this address, or the words in its place."""
+        if address is None:
+            return self.instead
+        source = escape(address, quote=True).replace("|", "%7C").replace("`", "%60").replace("\\", "%5C")
+        alt = self.slate.replace('"', "&quot;")
+        return f'<img src="{source}" width="{_WIDTH}" alt="{alt}">'
+
+    def markup(self) -> int:
+        """Bytes that the picture takes beyond its address."""
+        return _size(self.middle(self.picture)) - len(self.picture) if self.picture else 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Strip:
+    """A row of takes, with the sequence's heading before the first of a sequence."""
+
+    heading: str
+    cells: tuple[_Cell, ...]
+
+    def markdown(self) -> str:
+        """The strip with all pictures in place."""
+        rows = [
+            [each.slate for each in self.cells],
+            [":--"] * len(self.cells),
+            [each.middle(each.picture) for each in self.cells],
+            [each.line for each in self.cells],
+            [each.text for each in self.cells],
+        ]
+        return self.heading + "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n\n"
+
+    def without_pictures(self) -> "_Strip":
+        """The same strip with words in the place of pictures."""
+        return self.with_pictures([None] * len(self.cells))
+
+    def with_pictures(self, pictures: list[str | None]) -> "_Strip":
+        """The same strip with other pictures, one for each take."""
+        return _Strip(self.heading, tuple(map(_Cell.with_picture, self.cells, pictures)))
+
+
+def contact_sheet(manifest: Manifest, *, picture: PictureOf, budget: int = 2_000_000) -> str:
+    """Markdown with a heading, totals, and every take's picture and slate in order.
+
+    When it would grow beyond its budget, pictures are made smaller, then the last ones are left out, then the last
+    shots; a closing line says what is missing.
+
+    Args:
+        manifest: of the run.
+        picture: what shows a frame: a ``data:`` URI of an image, or a public http(s) address; none if nothing does.
+        budget: in bytes of UTF-8; at least 4,000.
+    """
+    head = _head(manifest, budget - _CLOSING)
+    strips = list(_strips(manifest, picture))
+    room = budget - _CLOSING - _size(head)
+    kept = list(_fitting(strips, room))
+    room -= sum(_size(strip.without_pictures().markdown()) for strip in kept)
+    fitted, left_out = _with_fitting_pictures(kept, room)
+    closing = _closing(left_out, len(strips) - len(kept), sum(len(strip.cells) for strip in strips[len(kept) :]))
+    return head + "".join(strip.markdown() for strip in fitted) + closing
+
+
+def _size(text: str) -> int:
+    return len(text.encode())
+
+
+def _fitting(strips: list[_Strip], room: int) -> Iterator[_Strip]:
+    for strip in strips:
+        room -= _size(strip.without_pictures().markdown())
+        if room < 0:
+            return
+        yield strip
+
+
+def _with_fitting_pictures(strips: list[_Strip], room: int) -> tuple[list[_Strip], int]:
+    """Strips whose pictures fit, and how many pictures were left out."""
+    cells = [each for strip in strips for each in strip.cells]
+    pictures = [each.picture for each in cells]
+    fitted = fit(pictures, room - sum(each.markup() for each in cells))
+    rest = iter(fitted)
+    shown = [strip.with_pictures([next(rest) for _ in strip.cells]) for strip in strips]
+    return shown, sum(1 for before, after in zip(pictures, fitted, strict=True) if before and not after)
+
+
+def _closing(pictures: int, strips: int, takes: int) -> str:
+    lines = []
+    if pictures:
+        lines.append(
+            f"{plural(pictures, 'picture')} left out to keep this sheet small: the board's page shows them all."
+        )
+    if strips:
+        lines.append(f"{plural(takes, 'more take')} on the board's page.")
+    return "\n\n".join(f"*{line}*" for line in lines) + ("\n" if lines else "")
+
+
+def _head(manifest: Manifest, room: int) -> str:
+    count = totals(manifest)
+    length = f"{timecode(count.frames, manifest.fps)} ({spell(manifest.duration)} at {number(manifest.fps)} fps)"
+    counts = f"{count.rendered} rendered · {count.cached} cached · {count.failed} failed"
+    ran = f"Board {inline(manifest.board, 80)} · run {inline(manifest.run, 80)} · {moment(manifest.finished)}"
+    head = (
+        f"# {inline(manifest.title or manifest.board, 120)}\n\n"
+        f"**{plural(count.shots, 'shot')}** · {length} · {counts}\n\n{ran}\n\n"
+    )
+    return head + _remarks(manifest, (room - _size(head)) // 2)
+
+
+def _remarks(manifest: Manifest, room: int) -> str:
+    """List of what went wrong, cut where it would take more than its room."""
+    remarks = [f"- Shot **{inline(str(shot.shot_id), 60)}** lacks a frame.\n" for shot in manifest.failed]
+    remarks += [f"- {inline(problem)}\n" for problem in manifest.problems]
+    told = ""
+    for place, remark in enumerate(remarks):
+        if _size(told) + _size(remark) + _CLOSING // 2 > room:
+            return f"{told}- and {len(remarks) - place} more\n\n"
+        told += remark
+    return f"{told}\n" if told else ""
+
+
+def _strips(manifest: Manifest, picture: PictureOf) -> Iterator[_Strip]:
+    groups = sequences(manifest)
+    for group in groups:
+        heading = _heading(group, manifest.fps) if len(groups) > 1 or group.name else ""
+        cells = [cell for placed in group.shots for cell in _cells(placed, manifest.fps, picture)]
+        for first in range(0, len(cells), _ACROSS):
+            yield _Strip("" if first else heading, tuple(cells[first : first + _ACROSS]))
+
+
+def _heading(group: Sequence, fps: float) -> str:
+    name = inline(group.name, 80) or "Without sequence"
+    return f"## {name} · {plural(len(group.shots), 'shot')} · {timecode(group.frames, fps)}\n\n"
+
+
+def _cells(placed: Placed, fps: float, picture: PictureOf) -> Iterator[_Cell]:
+    shot = placed.shot
+    name = inline(str(shot.shot_id), 60)
+    when = f"{timecode(placed.start, fps)} · {number(shot.duration)} s"
+    for take in shot.takes:
+        seed = "" if take.seed is None else f" · seed {take.seed}"
+        shown = next(filter(None, (for_artifact(picture(frame)) for frame in take.frames)), None)
+        slate = f"{name} · take {take.take}"
+        yield _Cell(slate, shown, _instead(take), f"{when}{seed}", inline(shot.prompt, _PROMPT))
+    if not shot.takes:
+        yield _Cell(name, None, "**NO TAKE**", when, inline(shot.prompt, _PROMPT))
+
+
+def _instead(take: TakeEntry) -> str:
+    if take.outcome == "failed":
+        return f"**FAILED** {inline(take.error or 'without a reason', 240)}"
+    return "*no picture*" if take.frames else "**NO FRAME**"

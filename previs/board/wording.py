@@ -1,0 +1,76 @@
+"""Text that others wrote, made fit to show: on one line, of bounded length, inert in markdown."""
+
+import re
+import unicodedata
+from datetime import UTC, datetime
+
+# What has a meaning in CommonMark, GitHub's tables or HTML; block marks do not count, as no line begins so.
+_MEANINGFUL = re.compile(r"[&<>\[\]|\\`*_~#!]")
+# A table artifact's cell is plain text in one of Prefect's UIs and markdown in the other, so neither escapes nor
+# entities may stand in it: what would open a link, an image, code or a tag is replaced by its full-width twin.
+_TWINS = str.maketrans("<>[]|`\\&", "＜＞［］｜｀＼＆")
+_HOST = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.\-]*://)?(?:[^/?#]*@)?([^/?#]+)")
+_KANA = re.compile("[\u3040-\u30ff\u31f0-\u31ff]")
+_HANGUL = re.compile("[\u1100-\u11ff\uac00-\ud7af]")
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+
+
+def clean(text: str) -> str:
+    """Text without control characters and halves of surrogate pairs, which no file can hold; lines stay."""
+    return "".join("\ufffd" if unicodedata.category(c) in {"Cc", "Cs"} and c not in "\t\n" else c for c in _lines(text))
+
+
+def _lines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def one_line(text: str) -> str:
+    """Cleaned text with every run of white space, line ends among them, as one space."""
+    return clean(" ".join(text.split()))
+
+
+def shorten(text: str, limit: int) -> str:
+    """At most so many characters, the last one ``…`` where something was cut."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def inline(text: str, limit: int = 400) -> str:
+    """Markdown that reads as exactly this text, on one line, in a paragraph, a heading or a table's cell."""
+    return _MEANINGFUL.sub(lambda found: f"&#{ord(found[0])};", shorten(one_line(text), limit))
+
+
+def cell(text: str, limit: int = 400) -> str:
+    """Text for a table artifact that reads the same as plain text and as markdown."""
+    return shorten(one_line(text), limit).translate(_TWINS)
+
+
+def language(text: str) -> str | None:
+    """Value of a ``lang`` attribute: decides fonts and line breaks of Chinese, Japanese and Korean.
+
+    Han alone counts as Chinese. Empty (unknown, as HTML has it) for other writing; none for plain ASCII.
+    """
+    if _KANA.search(text):
+        return "ja"
+    if _HANGUL.search(text):
+        return "ko"
+    if _HAN.search(text):
+        return "zh"
+    return None if text.isascii() else ""
+
+
+def moment(when: datetime) -> str:
+    """Time of day in UTC, to the minute; a naive time is shown as it is, without a zone."""
+    if when.tzinfo is None:
+        return f"{when:%Y-%m-%d %H:%M}"
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def server_name(address: str) -> str:
+    """Host and port of a server's address, without scheme, path and credentials."""
+    found = _HOST.match(address)
+    return one_line(found[1] if found else address)
+
+
+def plural(count: int, word: str) -> str:
+    """Number with its noun: ``1 shot``, ``3 shots``."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"

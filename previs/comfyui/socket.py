@@ -1,0 +1,94 @@
+"""The one WebSocket to a server: opened again with backoff whenever it closes."""
+
+import asyncio
+import contextlib
+import json
+import time
+import uuid
+from collections.abc import Callable
+from typing import Self
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidHandshake, InvalidURI, WebSocketException
+
+from previs.comfyui.api import Address
+from previs.comfyui.frames import Frame, read_frame
+
+_OPEN_TIMEOUT = 10
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+_LARGEST_FRAME = 64 << 20
+# A server that loads a model may not answer a ping for tens of seconds.
+_PING_EVERY, _PING_TIMEOUT = 20, 60
+
+
+class Socket:
+    """Frames of all prompts that were submitted with this ``client_id``, from the moment it is open.
+
+    Nothing that was missed while it was closed is sent again; ``on_open`` is called each time it opens, so that
+    prompts can be looked at. A second socket with the same ``client_id`` would replace this one, so every socket draws
+    its own.
+
+    Attributes:
+        open_since: on the monotonic clock; none while it is closed.
+        reason: why the last attempt to open it failed.
+    """
+
+    def __init__(self, address: Address, *, on_frame: Callable[[Frame], None], on_open: Callable[[], None]) -> None:
+        self.client_id = uuid.uuid4().hex
+        self.open_since: float | None = None
+        self.reason = ""
+        self._url = f"{address.socket_url}?clientId={self.client_id}"
+        self._headers = dict(address.headers)
+        self._on_frame = on_frame
+        self._on_open = on_open
+        self._opened = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._keep_open())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def opened(self, timeout: float) -> bool:  # noqa: ASYNC109 - the caller wants an answer, no exception
+        """Wait until it is open, at most ``timeout`` seconds; whether it is."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._opened.wait()
+        return self._opened.is_set()
+
+    async def _keep_open(self) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                async with connect(
+                    self._url,
+                    additional_headers=self._headers,
+                    open_timeout=_OPEN_TIMEOUT,
+                    ping_interval=_PING_EVERY,
+                    ping_timeout=_PING_TIMEOUT,
+                    close_timeout=1,
+                    max_size=_LARGEST_FRAME,
+                ) as socket:
+                    # Declining metadata keeps previews small; ours are not shown.
+                    await socket.send(json.dumps({"type": "feature_flags", "data": {"supports_preview_metadata": True}}))
+                    pause = _FIRST_PAUSE
+                    self._open()
+                    async for message in socket:
+                        self._on_frame(read_frame(message))
+            except (OSError, TimeoutError, InvalidHandshake, InvalidURI, WebSocketException) as error:
+                self.reason = str(error) or type(error).__name__
+            finally:
+                self.open_since = None
+                self._opened.clear()
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def _open(self) -> None:
+        self.open_since = time.monotonic()
+        self._opened.set()
+        self._on_open()

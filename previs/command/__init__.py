@@ -1,0 +1,5 @@
+"""The command ``previs``."""
+
+from previs.command.app import main
+
+__all__ = ["main"]

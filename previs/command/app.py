@@ -1,0 +1,122 @@
+"""The command ``previs``: what can be said on the command line."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from previs import __doc__ as about
+from previs.command.flow_process import FlowOrder, run_flow
+from previs.command.simulate import simulators, wait_for_ever
+from previs.errors import PrevisError
+
+app = App(name="previs", help=about, version_flags=["--version"])
+
+_EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def main() -> None:
+    """Run the command and exit."""
+    try:
+        sys.exit(app(result_action="return_value"))
+    except PrevisError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+@app.command
+def run(
+    shots: str,
+    *,
+    workflow: str | None = None,
+    farm: list[str] | None = None,
+    store: str = "storyboards",
+    board: str = "",
+    only: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    takes: int = 1,
+    refresh: Annotated[bool, Parameter(negative="")] = False,
+    verbose: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Render a shot list and publish its board; exits with 0 only when every shot has its frame.
+
+    Parameters
+    ----------
+    shots
+        A JSON, YAML or CSV file: a path, s3:// or https://; - reads JSON from standard input.
+    workflow
+        Settings, or a graph that ComfyUI exported in API format: a path, s3:// or https://.
+    farm
+        A server's address, such as http://render-01:8188; give it once for each server. block:NAME takes a farm block
+        that was saved in Prefect, which may hold tokens. Default: the block named default, or http://127.0.0.1:8188.
+    store
+        s3://bucket/prefix, a folder, or block:NAME.
+    board
+        The name under which runs gather. Default: the list's title.
+    only
+        Shot IDs to render, when not all are wanted.
+    takes
+        How many renderings of each shot that does not say so itself.
+    refresh
+        Render again what has been rendered before.
+    verbose
+        Show Prefect's log instead of the progress display.
+    """
+    order = FlowOrder(shots, workflow, farm, store, board, tuple(only or ()), takes, refresh)
+    return asyncio.run(run_flow(order, verbose=verbose))
+
+
+@app.command
+def demo(*, folder: Path = Path("previs-demo"), servers: int = 2, seconds: float = 1.0, verbose: bool = False) -> int:
+    """Render the example board on simulated servers, through the real flow, into a folder.
+
+    Parameters
+    ----------
+    folder
+        Where the board goes; what is there already is not rendered again.
+    servers
+        How many simulated servers.
+    seconds
+        How long each image takes.
+    verbose
+        Show Prefect's log instead of the progress display.
+    """
+
+    async def play() -> int:
+        async with simulators(servers, seconds=seconds) as farm:
+            order = FlowOrder(
+                shots=str(_EXAMPLES / "night-city.yaml"),
+                workflow=str(_EXAMPLES / "workflows" / "storyboard.json"),
+                farm=farm,
+                store=str(folder),
+            )
+            return await run_flow(order, home=folder.absolute() / ".prefect", verbose=verbose)
+
+    return asyncio.run(play())
+
+
+@app.command
+def simulate(*, port: int = 8188, servers: int = 1, seconds: float = 1.0) -> int:
+    """Serve simulated ComfyUI servers until stopped.
+
+    Parameters
+    ----------
+    port
+        Of the first server; the others take the next ones.
+    servers
+        How many.
+    seconds
+        How long each image takes.
+    """
+
+    async def play() -> int:
+        async with simulators(servers, seconds=seconds, port=port) as urls:
+            for url in urls:
+                print(url)  # noqa: T201 - the command's output
+            await wait_for_ever()
+        return 0
+
+    return asyncio.run(play())

@@ -1,0 +1,116 @@
+"""How a run looks on a terminal, and on what is none."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Protocol
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from previs.board import Progress
+from previs.watching import BoardReady, Settled, Told
+
+_MOST_ROWS = 12
+_STARTING = "starting Prefect (the first time this takes up to half a minute) …"
+
+
+class Display(Protocol):
+    """Shows what a run tells."""
+
+    def show(self, told: Told) -> None:
+        """Something happened."""
+
+    def say(self, sentence: str) -> None:
+        """A person should read this."""
+
+
+@contextlib.contextmanager
+def display(*, verbose: bool) -> Iterator[Display]:
+    """Progress on a terminal; plain lines where there is none, or where a log is shown beside them."""
+    console = Console(highlight=False)
+    lines = Lines(console)
+    if verbose or not console.is_terminal:
+        lines.say(_STARTING)
+        yield lines
+        return
+    with Live(Spinner("dots", _STARTING), console=console, transient=True, refresh_per_second=8) as live:
+        yield LiveDisplay(lines, live)
+
+
+class Lines:
+    """A line for each take that came to its end, and for each thing to say."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def show(self, told: Told) -> None:
+        """Print what is worth a line."""
+        match told:
+            case Settled(outcome="rendered"):
+                self._line("green", "rendered", f"{told.label} on {told.place} in {told.seconds:.1f} s")
+            case Settled(outcome="cached"):
+                self._line("cyan", "cached", told.label)
+            case Settled():
+                self._line("red", "failed", f"{told.label}: {told.error}")
+            case BoardReady():
+                self.say(told.message)
+                self.say(f"board: {told.page}")
+            case str():
+                self.say(told)
+
+    def say(self, sentence: str) -> None:
+        """Print a sentence."""
+        self._console.print(escape(sentence), soft_wrap=True)
+
+    def _line(self, colour: str, word: str, rest: str) -> None:
+        self._console.print(f"[{colour}]{word:<8}[/] {escape(rest)}", soft_wrap=True)
+
+
+class LiveDisplay:
+    """Bars for the run and for each take that a server works on, below the lines."""
+
+    def __init__(self, lines: Lines, live: Live) -> None:
+        self._lines = lines
+        self._live = live
+
+    def show(self, told: Told) -> None:
+        """Update the bars, or print a line above them."""
+        if isinstance(told, Progress):
+            self._live.update(_bars(told))
+        else:
+            self._lines.show(told)
+
+    def say(self, sentence: str) -> None:
+        """Print a sentence above the bars."""
+        self._lines.say(sentence)
+
+
+def _bars(progress: Progress) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    table.add_row(
+        Text(progress.title or "storyboard", style="bold"),
+        ProgressBar(total=1, completed=progress.share, width=30),
+        f"{progress.settled} of {progress.total} takes",
+        _left(progress),
+    )
+    for running in progress.running[:_MOST_ROWS]:
+        table.add_row(
+            Text(f"{running.shot_id} · take {running.take}"),
+            ProgressBar(total=1, completed=running.share, width=30),
+            f"step {running.step} of {running.steps}" if running.steps else "starting",
+            Text(running.server, style="dim"),
+        )
+    more = len(progress.running) - _MOST_ROWS
+    return Group(table, f"and {more} more") if more > 0 else table
+
+
+def _left(progress: Progress) -> str:
+    if progress.settled == progress.total or progress.left is None:
+        return ""
+    minutes, seconds = divmod(round(progress.left), 60)
+    return f"about {minutes} min {seconds:02d} s left" if minutes else f"about {seconds} s left"

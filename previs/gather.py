@@ -1,0 +1,159 @@
+"""Gather what a run is made from: the shot list, the workflow, the pictures that they refer to."""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel
+
+from previs.errors import Fault, NotAPicture, ShotListFaults, SourceNotFound
+from previs.pictures import upright_png_or_jpeg
+from previs.plan import Picture
+from previs.shots import ShotList, read_shot_list
+from previs.sources import Sources
+from previs.store import Store, keys
+from previs.store.addresses import base_of, resolve, shown
+from previs.workflow import Workflow, read_workflow
+
+INLINE_LIST = "the shot list"
+INLINE_WORKFLOW = "the workflow settings"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a run is made from, all of it fetched.
+
+    Attributes:
+        name: of the board if the run gives none: the list's title, or its file's name.
+        workflow_facts: the workflow as it was given, for the record: settings, or the place of a graph.
+        pictures: of the shots' references, by their ``url``.
+        workflow_pictures: of the workflow's ``reference_images``, in their order.
+    """
+
+    name: str
+    shot_list: ShotList
+    workflow: Workflow
+    workflow_facts: dict[str, Any] | str
+    pictures: Mapping[str, Picture]
+    workflow_pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Home:
+    """What relative names of a list or workflow are relative to; one that was sent inline has no place of its own."""
+
+    base: str
+    inline: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A picture that some place of the input refers to."""
+
+    url: str
+    place: str
+    field: str
+    home: _Home
+
+
+async def gather(shots: object, workflow: object, sources: Sources, store: Store) -> Given:
+    """Read the list, then the workflow, then every picture, each once.
+
+    Args:
+        shots: the list itself (a model, or as JSON), or its place.
+        workflow: settings, a graph, or the place of either.
+        sources: to read places with.
+        store: where the references of an inline list are.
+
+    Raises:
+        ShotListFaults, WorkflowFaults: what is wrong with either, every fault at once; pictures that cannot be used
+            are faults of the list.
+        SourceNotFound, SourceTrouble: a list or workflow that cannot be read.
+    """
+    shot_list, list_home = await _read_list(shots, sources, store)
+    bound, facts, workflow_home = await _read_workflow(workflow, sources, store)
+    of_shots, of_workflow = list(_of_shots(shot_list, list_home)), list(_of_workflow(bound, workflow_home))
+    name = shots if isinstance(shots, str) else INLINE_LIST
+    pictures = await _fetch_all([*of_shots, *of_workflow], sources, name)
+    stem = PurePosixPath(urlsplit(shots).path).stem if isinstance(shots, str) else ""
+    return Given(
+        name=shot_list.title or stem or "storyboard",
+        shot_list=shot_list,
+        workflow=bound,
+        workflow_facts=facts,
+        pictures={one.url: pictures[one.url, one.home] for one in of_shots},
+        workflow_pictures=tuple(pictures[one.url, one.home] for one in of_workflow),
+    )
+
+
+async def _read_list(shots: object, sources: Sources, store: Store) -> tuple[ShotList, _Home]:
+    if not isinstance(shots, str):
+        return read_shot_list(_plain(shots), name=INLINE_LIST), _inline(store)
+    shot_list = read_shot_list(await sources.read(shots), name=shots)
+    # A list that was too large to hand over inline is still an inline list.
+    handed_over = shots.startswith(store.uri(keys.LISTS))
+    return shot_list, _inline(store) if handed_over else _Home(base_of(shots), inline=False)
+
+
+async def _read_workflow(
+    workflow: object, sources: Sources, store: Store
+) -> tuple[Workflow, dict[str, Any] | str, _Home]:
+    if isinstance(workflow, str):
+        read = read_workflow(await sources.read(workflow), name=workflow)
+        return read, workflow, _Home(base_of(workflow), inline=False)
+    plain = _plain(workflow)
+    return read_workflow(plain, name=INLINE_WORKFLOW), plain, _inline(store)
+
+
+def _inline(store: Store) -> _Home:
+    return _Home(store.uri(keys.REFERENCES), inline=True)
+
+
+def _plain(given: object) -> Any:  # noqa: ANN401 - any JSON; its reader says what is wrong with it
+    if isinstance(given, BaseModel):
+        return given.model_dump(mode="json", exclude_unset=True)
+    if isinstance(given, Sequence) and not isinstance(given, str | bytes):
+        return [_plain(item) for item in given]
+    return given
+
+
+def _of_shots(shot_list: ShotList, home: _Home) -> Iterator[_Wanted]:
+    for number, shot in enumerate(shot_list.shots, 1):
+        for index, reference in enumerate(shot.references):
+            place = f"shot {number} (shot_id {shot.label})"
+            yield _Wanted(reference.url, place, f"references[{index}].url", home)
+
+
+def _of_workflow(workflow: Workflow, home: _Home) -> Iterator[_Wanted]:
+    for index, url in enumerate(workflow.reference_images):
+        yield _Wanted(url, "the workflow", f"reference_images[{index}]", home)
+
+
+async def _fetch_all(wanted: list[_Wanted], sources: Sources, name: str) -> dict[tuple[str, _Home], Picture]:
+    """Every picture by its url and the place that this is relative to, fetched once."""
+    places: dict[tuple[str, _Home], _Wanted] = {}
+    for one in wanted:
+        places.setdefault((one.url, one.home), one)
+    fetched = await asyncio.gather(*(_fetch(one, sources) for one in places.values()))
+    results = dict(zip(places, fetched, strict=True))
+    faults = [
+        Fault(one.place, one.field, shown(one.url), found)
+        for one in wanted
+        if isinstance(found := results[one.url, one.home], str)
+    ]
+    if faults:
+        raise ShotListFaults(name, tuple(faults))
+    return {one: picture for one, picture in results.items() if isinstance(picture, Picture)}
+
+
+async def _fetch(wanted: _Wanted, sources: Sources) -> Picture | str:
+    """The picture, or what is wrong with it."""
+    try:
+        uri = resolve(wanted.url, wanted.home.base, inline=wanted.home.inline)
+        content, suffix = await asyncio.to_thread(upright_png_or_jpeg, await sources.read(uri), uri=shown(wanted.url))
+    except (SourceNotFound, NotAPicture) as error:
+        return f"{error.uri}: {error.reason}"
+    return Picture(content, suffix)

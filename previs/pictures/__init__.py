@@ -1,0 +1,7 @@
+"""Pictures and other media: what a file really is, a small picture of it, and references made ready for a server."""
+
+from previs.pictures.media import Media, examine
+from previs.pictures.references import upright_png_or_jpeg
+from previs.pictures.thumbnails import thumbnail
+
+__all__ = ["Media", "examine", "thumbnail", "upright_png_or_jpeg"]

@@ -1,0 +1,142 @@
+"""Walks through video and sound: MP4 and MOV, WEBM and MKV, WAV, FLAC, MP3, OGG.
+
+Sources: ISO/IEC 14496-12, RFC 9559 (Matroska), the RIFF specification, RFC 9639 (FLAC), ID3v2.4, RFC 3533 (OGG).
+"""
+
+from dataclasses import dataclass, field
+
+from previs.pictures.steps import Steps
+
+_SEGMENT = 0x18538067
+_LONGEST_DOCTYPE = 64
+_OPENED = {b"": b"moov", b"moov": b"trak"}  # which box is looked into, by what it stands in
+_STREAMED = 0xFFFFFFFF
+_FLAC_SYNC = 0xFFF8 >> 1
+
+
+@dataclass
+class _Film:
+    """What a walk through an MP4's boxes met."""
+
+    brand: bytes = b""
+    kinds: set[bytes] = field(default_factory=set)
+    size: tuple[int, int] | None = None
+
+
+def mp4(steps: Steps) -> tuple[str, tuple[int, int] | None]:
+    """Every box, to the end of the file; gives the media type, and the size of the first track that has one."""
+    film = _Film()
+    _boxes(steps, steps.size, film, b"")
+    if film.brand in (b"avif", b"avis"):
+        return "image/avif", None
+    if not film.kinds >= {b"moov", b"mdat"}:
+        lacking = "moov" if b"moov" not in film.kinds else "mdat"
+        steps.refuse(f"it is a video without its {lacking!r} box: its recording did not come to an end")
+    if film.size is None:
+        return "audio/mp4", None
+    return ("video/quicktime" if film.brand in (b"qt  ", b"") else "video/mp4"), film.size
+
+
+def _boxes(steps: Steps, end: int, film: _Film, inside: bytes) -> None:
+    while steps.at < end:
+        start = steps.at
+        length, kind = steps.number(4), steps.take(4)
+        if length == 1:
+            length = steps.number(8)
+        stop = start + length if length else end
+        if stop > steps.size:
+            raise steps.cut_short()
+        if stop < steps.at or stop > end:
+            steps.refuse(f"a box at byte {start} does not fit into what holds it")
+        film.kinds |= {kind} & {b"moov", b"mdat"}
+        if kind == b"ftyp" and not film.brand:
+            film.brand = steps.take(4)
+        elif kind == b"tkhd":
+            film.size = film.size or _track_size(steps, stop)
+        elif kind == _OPENED.get(inside):
+            _boxes(steps, stop, film, kind)
+        steps.skip(stop - steps.at)
+
+
+def _track_size(steps: Steps, stop: int) -> tuple[int, int] | None:
+    """The last two fields of a track header, in 16.16 fixed point; sound has zeros there."""
+    steps.skip(max(stop - steps.at - 8, 0))
+    width, height = steps.number(4) >> 16, steps.number(4) >> 16
+    return (width, height) if width and height else None
+
+
+def webm(steps: Steps) -> str:
+    """The header, and that the segment is as long as it says, where it says so; gives the media type."""
+    _element_id(steps)
+    header = _element_size(steps) or 0
+    start = steps.take(min(header, _LONGEST_DOCTYPE))
+    steps.skip(header - len(start))
+    while _element_id(steps) != _SEGMENT:
+        steps.skip(_element_size(steps) or 0)
+    length = _element_size(steps)
+    steps.skip(steps.left if length is None else length)
+    return "video/webm" if b"webm" in start else "video/x-matroska"
+
+
+def _element_id(steps: Steps) -> int:
+    return _element_number(steps, longest=4)[0]
+
+
+def _element_size(steps: Steps) -> int | None:
+    """Of an element's contents; none where all bits are set, which means unknown."""
+    value, length = _element_number(steps, longest=8)
+    value &= (1 << 7 * length) - 1
+    return None if value == (1 << 7 * length) - 1 else value
+
+
+def _element_number(steps: Steps, *, longest: int) -> tuple[int, int]:
+    """A number with the marker of its length still in it, and that length in bytes."""
+    first = steps.number(1)
+    length = 9 - first.bit_length()
+    if length > longest:
+        steps.refuse(f"no element starts at byte {steps.at - 1}")
+    return (first << 8 * (length - 1)) | steps.number(length - 1), length
+
+
+def wav(steps: Steps) -> str:
+    """That the file is as long as its header says; a streamed one says nothing."""
+    steps.skip(4)
+    length = steps.number(4, little=True)
+    steps.skip(4)
+    if length not in (0, _STREAMED):
+        steps.skip(length - 4)
+    elif not steps.left:
+        raise steps.cut_short()
+    return "audio/wav"
+
+
+def flac(steps: Steps) -> str:
+    """Every metadata block, and that sound follows."""
+    steps.skip(4)
+    last = 0
+    while not last:
+        last = steps.number(1) & 0x80
+        steps.skip(steps.number(3))
+    if steps.number(2) >> 1 != _FLAC_SYNC:
+        steps.refuse("no sound follows its metadata")
+    return "audio/flac"
+
+
+def mp3(steps: Steps) -> str:
+    """The tag, where there is one, and that something follows it."""
+    start = steps.take(10)
+    if start[:3] == b"ID3":
+        steps.skip(sum((byte & 0x7F) << 7 * (3 - place) for place, byte in enumerate(start[6:10])))
+        if not steps.left:
+            raise steps.cut_short()
+    return "audio/mpeg"
+
+
+def ogg(steps: Steps) -> str:
+    """Every page, to the end of the file."""
+    while steps.left:
+        if steps.take(4) != b"OggS":
+            steps.refuse(f"no page starts at byte {steps.at - 4}")
+        steps.skip(22)
+        steps.skip(sum(steps.take(steps.number(1))))
+    return "audio/ogg"

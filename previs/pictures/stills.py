@@ -1,0 +1,129 @@
+"""Walks through PNG, JPEG, WEBP and GIF from the first byte to the last that counts.
+
+Each gives width and height in pixels. What follows a picture's own end is not looked at: viewers do not either.
+Sources: the PNG specification (third edition), ITU-T T.81, the WebP container specification (RFC 9649), GIF89a.
+"""
+
+import re
+import struct
+import zlib
+
+from previs.pictures.steps import STEP, Steps
+
+_JPEG_MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd8]", re.DOTALL)
+_JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_JPEG_SCAN, _JPEG_END = 0xDA, 0xD9
+_GIF_IMAGE, _GIF_EXTENSION, _GIF_END = 0x2C, 0x21, 0x3B
+
+
+def png(steps: Steps) -> tuple[int, int]:
+    """Every chunk with its checksum, up to IEND."""
+    steps.skip(8)
+    width = height = pixels = 0
+    kind = b""
+    while kind != b"IEND":
+        length = steps.number(4)
+        kind = steps.take(4)
+        start = _check_chunk(steps, kind, length)
+        if kind == b"IHDR":
+            width, height = struct.unpack(">II", start[:8].ljust(8, b"\0"))
+        pixels += length if kind == b"IDAT" else 0
+    if not pixels:
+        steps.refuse("it is a PNG without pixels")
+    return _sized(steps, width, height)
+
+
+def _check_chunk(steps: Steps, kind: bytes, length: int) -> bytes:
+    """Compare a chunk's checksum; gives the first bytes of its contents."""
+    if length + 4 > steps.left:
+        raise steps.cut_short()
+    checksum = zlib.crc32(kind)
+    start = b""
+    while length:
+        step = steps.take(min(length, STEP))
+        start = start or step
+        checksum = zlib.crc32(step, checksum)
+        length -= len(step)
+    if steps.number(4) != checksum:
+        steps.refuse(f"the checksum of its {kind.decode('latin-1')!r} chunk before byte {steps.at} does not fit")
+    return start
+
+
+def jpeg(steps: Steps) -> tuple[int, int]:
+    """Every segment and scan, up to the end-of-image marker."""
+    steps.skip(2)
+    width = height = scans = 0
+    while (marker := steps.seek_pattern(_JPEG_MARKER)[1]) != _JPEG_END:
+        length = steps.number(2)
+        if marker in _JPEG_SIZES:
+            _, height, width = steps.number(1), steps.number(2), steps.number(2)
+            length -= 5
+        scans += marker == _JPEG_SCAN
+        steps.skip(max(length - 2, 0))
+    if not scans:
+        steps.refuse("it is a JPEG without pixels")
+    return _sized(steps, width, height)
+
+
+def webp(steps: Steps) -> tuple[int, int]:
+    """Every chunk, up to the length that the header gives."""
+    steps.skip(4)
+    end = steps.number(4, little=True) + 8
+    steps.skip(4)
+    size = None
+    if end > steps.size:
+        raise steps.cut_short()
+    while steps.at + 8 <= end:
+        kind = steps.take(4)
+        length = steps.number(4, little=True)
+        start = steps.take(min(length, 10))
+        size = size or _webp_size(kind, start.ljust(10, b"\0"))
+        steps.skip(length - len(start))
+        steps.skip(min(length % 2, steps.left))
+    if size is None:
+        steps.refuse("it is a WEBP without pixels")
+    return _sized(steps, *size)
+
+
+def _webp_size(kind: bytes, start: bytes) -> tuple[int, int] | None:
+    if kind == b"VP8X":
+        return int.from_bytes(start[4:7], "little") + 1, int.from_bytes(start[7:10], "little") + 1
+    if kind == b"VP8L":
+        bits = int.from_bytes(start[1:5], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if kind == b"VP8 ":
+        return int.from_bytes(start[6:8], "little") & 0x3FFF, int.from_bytes(start[8:10], "little") & 0x3FFF
+    return None
+
+
+def gif(steps: Steps) -> tuple[int, int]:
+    """Every block, up to the trailer."""
+    steps.skip(6)
+    width, height = steps.number(2, little=True), steps.number(2, little=True)
+    _skip_colours(steps, steps.take(3)[0])
+    images = 0
+    while (block := steps.number(1)) != _GIF_END:
+        if block == _GIF_IMAGE:
+            images += 1
+            _skip_colours(steps, steps.take(9)[8])
+            steps.skip(1)
+        elif block == _GIF_EXTENSION:
+            steps.skip(1)
+        else:
+            steps.refuse(f"it is a GIF with a block of no known kind at byte {steps.at - 1}")
+        while length := steps.number(1):
+            steps.skip(length)
+    if not images:
+        steps.refuse("it is a GIF without pixels")
+    return _sized(steps, width, height)
+
+
+def _skip_colours(steps: Steps, flags: int) -> None:
+    if flags & 0x80:
+        steps.skip(3 * 2 ** ((flags & 7) + 1))
+
+
+def _sized(steps: Steps, width: int, height: int) -> tuple[int, int]:
+    if width < 1 or height < 1:
+        steps.refuse(f"it claims to be {width} x {height} pixels large")
+    return width, height

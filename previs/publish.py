@@ -1,0 +1,67 @@
+"""Put a run's manifest and page into the store, and say where they are."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from previs.board import FrameLinks, page
+from previs.manifest import Manifest
+from previs.records import Frame
+from previs.store import Store, keys
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Where a run's board is.
+
+    Attributes:
+        page: address of ``index.html`` that a person can open.
+        manifest: the place of the manifest, for programs.
+    """
+
+    page: str
+    manifest: str
+
+
+async def links_of(frames: Iterable[Frame], store: Store) -> dict[str, str]:
+    """An address that a person can open for each frame, by its key."""
+    return {key: await store.link(key) for key in dict.fromkeys(frame.key for frame in frames)}
+
+
+def lasting_addresses(frames: Iterable[Frame], links: dict[str, str], store: Store) -> dict[str, str]:
+    """Addresses for the record, by key: those of people where they last, else the store's own."""
+    return {frame.key: links[frame.key] if store.public else store.uri(frame.key) for frame in frames}
+
+
+async def publish(manifest: Manifest, links: dict[str, str], store: Store) -> Published:
+    """Write ``manifest.json``, ``index.html`` and the board's ``latest.json``, this one last."""
+    board, run = manifest.board, manifest.run
+    manifest_key = keys.run_key(board, run, "manifest.json")
+    page_key = keys.run_key(board, run, "index.html")
+    content = manifest.model_dump_json(by_alias=True, indent=1).encode()
+    await store.put(manifest_key, content, media_type="application/json")
+    await store.put(page_key, _page(manifest, links, store).encode(), media_type="text/html; charset=utf-8")
+    latest = {"schema": "previs.latest/1", "board": board, "run": run, "manifest": manifest_key, "page": page_key}
+    await store.put(
+        keys.latest_key(board),
+        json.dumps(latest, ensure_ascii=False, indent=1).encode(),
+        media_type="application/json",
+    )
+    return Published(await store.link(page_key), store.uri(manifest_key))
+
+
+def _page(manifest: Manifest, links: dict[str, str], store: Store) -> str:
+    to_root = "../" * keys.run_prefix(manifest.board, manifest.run).count("/")
+
+    def beside(frame: Frame) -> FrameLinks:
+        relative = to_root + frame.key
+        return FrameLinks(src=relative, href=relative)
+
+    def signed(frame: Frame) -> FrameLinks:
+        picture = frame.thumbnail if frame.kind == "image" else None
+        return FrameLinks(src=picture or links[frame.key], href=links[frame.key])
+
+    if store.public:
+        return page(manifest, links=beside)
+    note = "The pictures here are small ones. Links to the full frames are signed and work for a limited time."
+    return page(manifest, links=signed, note=note)

@@ -1,0 +1,167 @@
+"""Render one take: find it or submit it, follow it, fetch its frames, keep them, record it."""
+
+import asyncio
+import copy
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import anyio
+
+from previs.comfyui.graph import Graph
+from previs.comfyui.history import OutputFile, Success
+from previs.comfyui.life import Life
+from previs.comfyui.server import Server
+from previs.errors import (
+    AccessDenied,
+    FrameDamaged,
+    NodeFailed,
+    NothingMade,
+    OutOfMemory,
+    PromptInterrupted,
+    PromptLost,
+    PromptRefused,
+    ServerTrouble,
+    ServerUnreachable,
+)
+from previs.farm import Place
+from previs.pictures import Media, examine, thumbnail
+from previs.plan import UPLOAD_FOLDER, PlannedTake
+from previs.records import Frame, TakeRecord
+from previs.store import Store, keys
+from previs.studio import Studio
+from previs.workflow import with_output_prefix
+
+_CLEAN_UP = 4.0
+_ENDED = (NodeFailed, OutOfMemory, PromptInterrupted, PromptLost, PromptRefused)
+
+
+async def render(
+    take: PlannedTake, place: Place, studio: Studio, on_change: Callable[[str, Life], None] = lambda *_: None
+) -> TakeRecord:
+    """Make a take's frames and its record.
+
+    The place is released as soon as the prompt has ended, on every way out. A take that a server already has in work
+    or finished is joined there. A prompt that is given up, by deadline or cancellation, is removed from its server.
+
+    Args:
+        take: what to render.
+        place: where, if no server has it already.
+        studio: of the run.
+        on_change: is told the server's name and the prompt's life whenever that changes.
+    """
+    try:
+        found, prompt = await studio.whereabouts(take)
+        server = found or place.server
+        if server is not place.server:
+            place.release()
+        began = time.monotonic()
+        success = await _run(take, server, prompt, studio, on_change, submit=found is None)
+    finally:
+        place.release()
+    seconds = success.seconds if success.seconds is not None else time.monotonic() - began
+    if not success.files:
+        raise NothingMade(server.name, prompt)
+    try:
+        frames = [await _keep(file, take, server, studio.store) for file in success.files]
+    except FrameDamaged:
+        studio.spoil(prompt)
+        raise
+    record = TakeRecord(
+        fingerprint=take.fingerprint,
+        seed=take.seed,
+        prompt_id=prompt,
+        server=server.name,
+        seconds=round(seconds, 3),
+        finished=datetime.now(UTC),
+        frames=tuple(frames),
+    )
+    content = record.model_dump_json(by_alias=True, indent=1).encode()
+    await studio.store.put(keys.take_key(take.fingerprint), content, media_type="application/json")
+    return record
+
+
+async def _run(
+    take: PlannedTake,
+    server: Server,
+    prompt: str,
+    studio: Studio,
+    on_change: Callable[[str, Life], None],
+    *,
+    submit: bool,
+) -> Success:
+    try:
+        if submit:
+            names = await _upload(take, server, studio)
+            await server.submit(_ready(take.graph, names, prompt), prompt)
+        return await server.follow(prompt, studio.limits, lambda life: on_change(server.name, life))
+    except _ENDED as error:
+        if isinstance(error, PromptLost | PromptRefused):
+            # The server may have been set up anew, its input folder empty.
+            studio.uploaded(server).clear()
+        raise
+    except BaseException:
+        await _give_up(server, prompt)
+        raise
+
+
+async def _give_up(server: Server, prompt: str) -> None:
+    with anyio.move_on_after(_CLEAN_UP, shield=True):
+        try:
+            await server.give_up(prompt)
+        except (ServerUnreachable, ServerTrouble, AccessDenied):
+            # Out of reach: the next run joins what is still in work there.
+            return
+
+
+async def _upload(take: PlannedTake, server: Server, studio: Studio) -> Mapping[str, str]:
+    uploaded = studio.uploaded(server)
+    for name, picture in take.pictures.items():
+        if name not in uploaded:
+            uploaded[name] = await server.api.upload_image(picture.file_name, picture.content, subfolder=UPLOAD_FOLDER)
+    return uploaded
+
+
+def _ready(graph: Graph, names: Mapping[str, str], prompt: str) -> Graph:
+    """The graph as this server wants it: its own names of uploads, and output names that no other prompt has."""
+    ready = copy.deepcopy(with_output_prefix(graph, f"{UPLOAD_FOLDER}/{prompt}"))
+    for node in ready.values():
+        for key, value in node["inputs"].items():
+            if isinstance(value, str):
+                node["inputs"][key] = names.get(value, value)
+    return ready
+
+
+async def _keep(file: OutputFile, take: PlannedTake, server: Server, store: Store) -> Frame:
+    """Fetch a file, once more if it came damaged, and put it into the store."""
+    with tempfile.TemporaryDirectory(prefix="previs-") as folder:
+        path = Path(folder) / "frame"
+        try:
+            return await _fetch(file, path, take, server, store)
+        except FrameDamaged:
+            return await _fetch(file, path, take, server, store)
+
+
+async def _fetch(file: OutputFile, path: Path, take: PlannedTake, server: Server, store: Store) -> Frame:
+    downloaded = await server.api.download(file, path)
+    media: Media = await asyncio.to_thread(examine, path, name=file.filename)
+    small = await asyncio.to_thread(thumbnail, path, media)
+    key = keys.frame_key(downloaded.sha256, media.suffix)
+    await store.put_file(
+        key,
+        path,
+        media_type=media.media_type,
+        download_name=f"{take.shot.label}_t{take.number:02d}{media.suffix}",
+        if_absent=True,
+    )
+    return Frame(
+        key=key,
+        sha256=downloaded.sha256,
+        size=downloaded.size,
+        media_type=media.media_type,
+        width=media.width,
+        height=media.height,
+        thumbnail=small,
+    )

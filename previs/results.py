@@ -1,0 +1,143 @@
+"""What came of a plan: the manifest of a run, made from the ends of its takes; pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from previs.manifest import Manifest, Outcome, ShotEntry, TakeEntry
+from previs.plan import Plan, PlannedTake
+from previs.records import TakeRecord
+
+
+@dataclass(frozen=True, slots=True)
+class TakeResult:
+    """The end of a planned take: a record, or the sentence that says why there is none."""
+
+    take: PlannedTake
+    outcome: Outcome
+    record: TakeRecord | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What a run says of itself; the fields are those of the manifest."""
+
+    board: str
+    run: str
+    started: datetime
+    workflow: dict[str, Any] | str
+
+
+def name_run(started: datetime, identity: str) -> str:
+    """A run's name within its board: when it started, and a part of its identity, so that names sort by time."""
+    return f"{started:%Y%m%d-%H%M%S}-{identity[:8]}"
+
+
+def make_manifest(
+    plan: Plan,
+    results: Iterable[TakeResult],
+    facts: RunFacts,
+    addresses: Mapping[str, str],
+    *,
+    finished: datetime,
+    servers: Iterable[str] = (),
+    problems: Iterable[str] = (),
+) -> Manifest:
+    """The record of a run.
+
+    Shots that the run was not asked for and that are not in the store are left out.
+
+    Args:
+        plan: of the run.
+        results: of every take that was wanted, and of others that were in the store.
+        facts: of the run.
+        addresses: of frames, by their keys.
+        finished: when the last take was done.
+        servers: names of the farm's.
+        problems: what the run has to say beyond its shots.
+    """
+    of_take = {result.take.label: result for result in results}
+    ordered = [of_take[take.label] for take in plan.takes if take.label in of_take]
+    by_shot = groupby(ordered, key=lambda result: result.take.shot.label)
+    shot_list = plan.shot_list
+    return Manifest(
+        board=facts.board,
+        run=facts.run,
+        title=shot_list.title,
+        fps=shot_list.fps,
+        started=facts.started,
+        finished=finished,
+        shot_list=dict(shot_list.model_extra or {}),
+        workflow=facts.workflow,
+        servers=tuple(servers),
+        problems=tuple(problems),
+        shots=tuple(_shot(list(of_shot), addresses) for _, of_shot in by_shot),
+    )
+
+
+def result_of(manifest: Manifest, links: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What an upstream system reads back, a shot each; the links of frames are those that a person can open now."""
+    return [
+        {
+            "shot_id": shot.shot_id,
+            "success": shot.success,
+            "image_url": next((links[frame.key] for take in shot.takes for frame in take.frames), None),
+            "prompt": shot.prompt,
+            "takes": [
+                {
+                    "take": take.take,
+                    "outcome": take.outcome,
+                    "seed": take.seed,
+                    "image_urls": [links[frame.key] for frame in take.frames],
+                    "error": take.error,
+                }
+                for take in shot.takes
+            ],
+        }
+        for shot in manifest.shots
+    ]
+
+
+def failure_message(manifest: Manifest) -> str:
+    """Which shots failed, and why, in the sentence that a run ends with."""
+    failed = manifest.failed
+    reasons = [
+        f"{shot.shot_id}: {next((take.error for take in shot.takes if take.error), 'no frame')}" for shot in failed[:5]
+    ]
+    names = ", ".join(str(shot.shot_id) for shot in failed)
+    return f"{len(failed)} of {len(manifest.shots)} shots failed: {names}\n" + "\n".join(reasons)
+
+
+def _shot(results: list[TakeResult], addresses: Mapping[str, str]) -> ShotEntry:
+    shot = results[0].take.shot
+    takes = tuple(_take(result, addresses) for result in results)
+    return ShotEntry(
+        shot_id=shot.shot_id,
+        success=all(take.frames for take in takes),
+        image_url=next((take.image_url for take in takes if take.image_url), None),
+        prompt=shot.prompt,
+        duration=shot.duration,
+        sequence=shot.sequence,
+        shot=shot.given(),
+        takes=takes,
+    )
+
+
+def _take(result: TakeResult, addresses: Mapping[str, str]) -> TakeEntry:
+    record = result.record
+    return TakeEntry(
+        take=result.take.number,
+        outcome=result.outcome,
+        fingerprint=result.take.fingerprint,
+        seed=result.take.seed,
+        server=record.server if record else None,
+        prompt_id=record.prompt_id if record else None,
+        seconds=record.seconds if record else None,
+        frames=record.frames if record else (),
+        image_url=addresses[record.frames[0].key] if record and record.frames else None,
+        error=result.error,
+        graph=dict(result.take.graph),
+    )

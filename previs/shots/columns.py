@@ -1,0 +1,68 @@
+"""What the columns of a spreadsheet are called, in English and in Chinese."""
+
+import csv
+import re
+import unicodedata
+from collections.abc import Iterable
+
+DELIMITERS = ",;\t"
+
+# The most telling name first: where a sheet has both 提示词 and 画面描述, the second is kept as an unknown column.
+_NAMES = {
+    "shot_id": "shotid shotnumber shotno shot id 镜头编号 镜头号 镜号 分镜号 镜头id 镜头 分镜 编号",
+    "prompt": "prompt positiveprompt description 提示词 正向提示词 正面提示词 画面描述 画面内容 描述 画面",
+    "references": "references reference refs ref referenceimages referenceimage 参考图 参考图片 参考图像 参考",
+    "reference_strength": "referencestrength strength 参考强度 参考图强度 参考权重",
+    "duration": "duration durationseconds durationsec seconds length 时长 镜头时长 持续时间 秒数 长度",
+    "negative_prompt": "negativeprompt negative 负面提示词 负向提示词 反向提示词 反面提示词",
+    "seed": "seed 种子 随机种子 种子值",
+    "takes": "takes 条数 次数 生成次数 生成张数",
+    "width": "width 宽度 宽",
+    "height": "height 高度 高",
+    "sequence": "sequence seq scene 场次 场号 序列 场",
+    "notes": "notes note remarks remark comments comment 备注 注释 说明",
+}
+_RANKS = {name: (field, rank) for field, names in _NAMES.items() for rank, name in enumerate(names.split())}
+
+
+def plain_name(header: str) -> str:
+    """A header without case, spaces, underscores, hyphens and brackets: ``Duration (s)`` is ``duration``."""
+    text = unicodedata.normalize("NFKC", header).casefold()
+    return re.sub(r"\(.*?\)|\[.*?\]|[\s_\-#*:]", "", text)
+
+
+def known_columns(header: list[str]) -> dict[int, str]:
+    """Which column holds which field; several may hold ``references`` (``reference 1``, ``reference 2``).
+
+    Two columns that are called the same way both come out: which of them is meant is for a person to say.
+    """
+    found = {index: known for index, name in enumerate(header) if (known := _known(plain_name(name)))}
+    best: dict[str, int] = {}
+    for field, rank in found.values():
+        best[field] = min(rank, best.get(field, rank))
+    chosen = (item for item in found.items() if item[1][0] == "references" or item[1][1] == best[item[1][0]])
+    return {index: field for index, (field, _) in chosen}
+
+
+def delimiter_of(text: str) -> str | None:
+    """What separates the cells, seen by the names in the first row that is not blank; none if it is no known row."""
+    first = next((line for line in text.splitlines() if line.strip(DELIMITERS + ' "')), "")
+    counts = {delimiter: _known_in(first, delimiter) for delimiter in DELIMITERS}
+    best = max(counts, key=lambda delimiter: counts[delimiter])
+    return best if counts[best] > 1 else None
+
+
+def _known_in(line: str, delimiter: str) -> int:
+    cells: Iterable[list[str]] = csv.reader([line], delimiter=delimiter)
+    try:
+        return len(set(known_columns(next(iter(cells), [])).values()))
+    except csv.Error:
+        return 0
+
+
+def _known(name: str) -> tuple[str, int] | None:
+    """The field and how telling the name is; a number at the end tells columns of references apart."""
+    if name in _RANKS:
+        return _RANKS[name]
+    field, _ = _RANKS.get(name.rstrip("0123456789"), ("", 0))
+    return ("references", 0) if field == "references" and name[-1:].isdigit() else None

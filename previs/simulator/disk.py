@@ -1,0 +1,154 @@
+"""The three folders of a ComfyUI server, input, output and temp, and the rules for names in them."""
+
+import hashlib
+import mimetypes
+import posixpath
+import re
+import time
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from pathlib import Path
+
+FOLDERS = ("input", "output", "temp")
+MOST_COUNTERS = 10_000
+
+_ANNOTATED = re.compile(r"(?P<name>.*) ?\[(?P<folder>input|output|temp)\]$")
+_ADDED_TYPES = {".webp": "image/webp"}  # which Python knows from 3.13 on
+_LISTED_AS_IMAGE = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
+
+
+class OutsideError(Exception):
+    """A file name prefix that leads out of its folder."""
+
+    def __str__(self) -> str:
+        return f"Saving image outside the output folder is not allowed: {self.args[0]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One file.
+
+    Attributes:
+        content: its bytes.
+        written: nanoseconds since the epoch.
+    """
+
+    content: bytes
+    written: int
+
+    @property
+    def etag(self) -> str:
+        """As aiohttp makes it of time and size."""
+        return f'"{self.written:x}-{len(self.content):x}"'
+
+    @property
+    def last_modified(self) -> str:
+        """As a header's value."""
+        return formatdate(self.written / 1e9, usegmt=True)
+
+
+@dataclass(slots=True)
+class Disk:
+    """Files by folder and path.
+
+    Args:
+        keep: files held in memory for each folder; the oldest go first, and are then not found.
+        root: where files are written to instead, each folder below its name; nothing is dropped there.
+    """
+
+    keep: int
+    root: Path | None = None
+    files: dict[str, dict[str, Stored]] = field(default_factory=lambda: {folder: {} for folder in FOLDERS})
+    counters: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def write(self, folder: str, path: str, content: bytes) -> None:
+        """Put a file; one of that path is replaced."""
+        if self.root is not None:
+            target = self.root / folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+            return
+        files = self.files[folder]
+        files.pop(path, None)
+        files[path] = Stored(content, time.time_ns())
+        while len(files) > self.keep:
+            del files[next(iter(files))]
+
+    def read(self, folder: str, path: str) -> Stored | None:
+        """A file, or none where there is none."""
+        if self.root is None:
+            return self.files[folder].get(path)
+        target = self.root / folder / path
+        return Stored(target.read_bytes(), target.stat().st_mtime_ns) if target.is_file() else None
+
+    def loaded(self, name: str) -> Stored | None:
+        """What ``LoadImage`` finds under a name such as ``storyboard/hero.png`` or ``shot_00001_.png [output]``."""
+        match = _ANNOTATED.match(name)
+        folder, path = (match["folder"], match["name"].strip()) if match else ("input", name)
+        path = posixpath.normpath(path)
+        return None if climbs_out(path) else self.read(folder, path)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.loaded(name) is not None
+
+    def images(self) -> list[str]:
+        """Names that ``object_info`` offers for ``LoadImage``: of files in the input folder, not below it."""
+        if self.root is not None:
+            folder = self.root / "input"
+            names = (entry.name for entry in folder.iterdir()) if folder.is_dir() else iter(())
+        else:
+            names = (path for path in self.files["input"] if "/" not in path)
+        return sorted(name for name in names if name.lower().endswith(_LISTED_AS_IMAGE))
+
+    def save(self, folder: str, prefix: str, ending: str, content: bytes) -> dict[str, str]:
+        """Put an output under the next free number of its prefix: ``boards/shot`` gives ``boards/shot_00001_.png``.
+
+        Returns:
+            What the node tells of it.
+
+        Raises:
+            OutsideError: a prefix that climbs out of the folder.
+        """
+        path = posixpath.normpath(prefix)
+        if climbs_out(path):
+            raise OutsideError(prefix)
+        subfolder, stem = posixpath.split(path)
+        number = self.counters.pop((folder, path), 0) + 1
+        while self._exists(folder, name := posixpath.join(subfolder, f"{stem}_{number:05}_.{ending}")):
+            number += 1
+        self.counters[folder, path] = number
+        if len(self.counters) > MOST_COUNTERS:
+            del self.counters[next(iter(self.counters))]
+        self.write(folder, name, content)
+        return {"filename": posixpath.basename(name), "subfolder": subfolder, "type": folder}
+
+    def _exists(self, folder: str, path: str) -> bool:
+        return path in self.files[folder] if self.root is None else (self.root / folder / path).exists()
+
+    def upload(self, folder: str, subfolder: str, name: str, content: bytes, *, overwrite: bool) -> str:
+        """Put a file that a client sends.
+
+        Returns:
+            The name it got: other bytes under a taken name get a number.
+        """
+        stem, ending = posixpath.splitext(name)
+        chosen, number = name, 0
+        place = posixpath.normpath(subfolder) if subfolder else ""
+        while not overwrite and (there := self.read(folder, posixpath.join(place, chosen))) is not None:
+            if hashlib.sha256(there.content).digest() == hashlib.sha256(content).digest():
+                return chosen
+            number += 1
+            chosen = f"{stem} ({number}){ending}"
+        self.write(folder, posixpath.join(place, chosen), content)
+        return chosen
+
+
+def climbs_out(path: str) -> bool:
+    """Whether a normal path leads out of the folder it starts in."""
+    return path.startswith(("/", "../")) or path == ".." or "\\" in path or "\0" in path
+
+
+def media_type(name: str) -> str:
+    """By a name's ending."""
+    ending = posixpath.splitext(name)[1].lower()
+    return _ADDED_TYPES.get(ending) or mimetypes.types_map.get(ending, "application/octet-stream")

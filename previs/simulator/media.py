@@ -1,0 +1,92 @@
+"""Files of pictures, as ComfyUI's saving nodes write them: the graph goes with the picture."""
+
+import hashlib
+import io
+import json
+import struct
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from PIL import Image, ImageFilter, PngImagePlugin
+
+from previs.simulator.mp4 import motion_jpeg
+from previs.simulator.scene import Scene
+
+_PNG_COMPRESSION = 4  # ComfyUI's own
+_PREVIEW_QUALITY = 95  # likewise
+_MAKE, _MODEL = 0x010F, 0x0110
+
+
+def png(picture: Image.Image, texts: Mapping[str, Any]) -> bytes:
+    """A PNG with texts as JSON in text chunks: ``prompt``, and what else the client sent to go with it."""
+    chunks = PngImagePlugin.PngInfo()
+    for name, value in texts.items():
+        chunks.add_text(name, json.dumps(value))
+    return _saved(picture, "PNG", pnginfo=chunks, compress_level=_PNG_COMPRESSION)
+
+
+def tiny_png(scene: Scene, index: int, texts: Mapping[str, Any]) -> bytes:
+    """A PNG of 4 by 4 pixels whose colours are a hash of the scene: made in microseconds, one for each scene."""
+    digest = _digest(scene, index)
+    rows = b"".join(b"\0" + digest[start : start + 12] for start in range(0, 48, 12))
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", 4, 4, 8, 2, 0, 0, 0))]
+    chunks += [(b"tEXt", name.encode("latin-1") + b"\0" + json.dumps(value).encode()) for name, value in texts.items()]
+    chunks += [(b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*chunk) for chunk in chunks)
+
+
+def tiny(scene: Scene, index: int) -> Image.Image:
+    """The same few pixels as a picture."""
+    return Image.frombytes("RGB", (4, 4), _digest(scene, index))
+
+
+def _digest(scene: Scene, index: int) -> bytes:
+    return hashlib.shake_128(f"{scene}/{index}".encode()).digest(48)
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def webp(
+    pictures: Sequence[Image.Image], fps: float, texts: Mapping[str, Any], *, lossless: bool, quality: int
+) -> bytes:
+    """An animated WEBP with texts in its EXIF fields, where ComfyUI puts them."""
+    exif = pictures[0].getexif()
+    for tag, (name, value) in zip(range(_MODEL, _MAKE - 100, -1), texts.items(), strict=False):
+        exif[tag] = f"{name}:{json.dumps(value)}"
+    return _animated(pictures, "WEBP", fps, exif=exif, lossless=lossless, quality=quality, method=0)
+
+
+def apng(pictures: Sequence[Image.Image], fps: float) -> bytes:
+    """An animated PNG."""
+    return _animated(pictures, "PNG", fps, compress_level=_PNG_COMPRESSION)
+
+
+def mp4(pictures: Sequence[Image.Image], fps: float) -> bytes:
+    """An MP4 file; see :mod:`previs.simulator.mp4` for what can play it."""
+    return motion_jpeg([_saved(picture, "JPEG", quality=90) for picture in pictures], pictures[0].size, fps)
+
+
+def preview(picture: Image.Image, blur: float) -> bytes:
+    """A JPEG as a sampler shows between two steps.
+
+    Args:
+        picture: as it will be in the end, only smaller.
+        blur: what is still unclear, from 1 at the first step to 0 at the last.
+    """
+    return _saved(picture.filter(ImageFilter.GaussianBlur(blur * picture.width / 24)), "JPEG", quality=_PREVIEW_QUALITY)
+
+
+def _animated(pictures: Sequence[Image.Image], kind: str, fps: float, **options: Any) -> bytes:  # noqa: ANN401 - Pillow's
+    duration = max(1, round(1000 / fps))
+    return _saved(
+        pictures[0], kind, save_all=True, append_images=list(pictures[1:]), duration=duration, loop=0, **options
+    )
+
+
+def _saved(picture: Image.Image, kind: str, **options: Any) -> bytes:  # noqa: ANN401 - Pillow's own options
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()

@@ -1,0 +1,323 @@
+"""Pictures that look like storyboard frames: the same for the same prompt and seed, and different at a glance else.
+
+The words of the prompt choose the place (city, mountains, sea, wood, room), the hour and the size of the shot; the
+seed chooses the rest: colours, horizon, light, shapes and figures. All lengths are relative to the picture.
+"""
+
+import colorsys
+import random
+from collections.abc import Callable
+from functools import lru_cache
+
+from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter, ImageOps
+
+from previs.simulator import lettering
+from previs.simulator.scene import Reference, Scene, Size
+
+Color = tuple[int, int, int]
+Opened = Callable[[str], Image.Image]
+"""From the name of an input file to its picture."""
+
+_PLACES = {
+    "city": ("city", "street", "town", "skyline", "roof", "城", "街", "楼", "巷"),
+    "mountains": ("mountain", "hill", "desert", "canyon", "山", "峰", "沙漠", "荒"),
+    "sea": ("sea", "ocean", "lake", "river", "beach", "harbour", "harbor", "海", "湖", "江", "河", "港"),
+    "wood": ("forest", "wood", "tree", "garden", "park", "林", "树", "园"),
+    "room": ("room", "interior", "office", "kitchen", "corridor", "indoor", "室", "屋", "办公", "走廊", "内景"),
+}
+_NIGHT = ("night", "midnight", "dark", "moon", "neon", "夜", "月", "霓虹", "黑")
+_WARM = ("dawn", "dusk", "sunset", "sunrise", "golden", "黄昏", "夕", "日出", "黎明", "晨", "清晨", "傍晚")
+_CLOSE = ("close-up", "close up", "closeup", "portrait", "特写", "近景", "肖像")
+_MOST_REFERENCES_PINNED = 4
+_LEAST_LETTERED_WIDTH = 160
+_SIDE_OF_INWARD = 0.3  # what Pillow's radial gradient still has, turned inward, at the middle of a side
+
+
+def draw(scene: Scene, index: int, opened: Opened) -> Image.Image:
+    """Draw one picture of a scene's batch.
+
+    Args:
+        scene: what to draw.
+        index: within the batch, from 0.
+        opened: gives an input file's picture; whatever it raises passes through.
+    """
+    if scene.seed is None:
+        return _unsampled(scene, opened)
+    dice = random.Random(f"{scene.seed}/{index}/{scene.text}")  # noqa: S311 - a picture, not a secret
+    canvas = _Canvas(scene.size, scene.text.casefold(), dice)
+    canvas.sky()
+    canvas.place()
+    canvas.figures()
+    picture = canvas.lit()
+    for reference in scene.references[:1]:
+        picture = _guided(picture, opened(reference.file), reference)
+    _pin(picture, [opened(reference.file) for reference in scene.references[:_MOST_REFERENCES_PINNED]])
+    _letter(picture, scene.text, f"{scene.seed}" if not index else f"{scene.seed} +{index}")
+    return picture
+
+
+def _unsampled(scene: Scene, opened: Opened) -> Image.Image:
+    if scene.file is None:
+        color = scene.color or 0
+        return Image.new("RGB", scene.size, (color >> 16 & 255, color >> 8 & 255, color & 255))
+    picture = ImageOps.fit(opened(scene.file), scene.size)
+    return picture.convert("L").filter(ImageFilter.FIND_EDGES).convert("RGB") if scene.edges else picture
+
+
+class _Canvas:
+    """A picture in the making: back to front."""
+
+    def __init__(self, size: Size, text: str, dice: random.Random) -> None:
+        self.size = size
+        self.width, self.height = size
+        self.dice = dice
+        self.night = _speaks_of(text, _NIGHT)
+        self.close = _speaks_of(text, _CLOSE)
+        named = [place for place, words in _PLACES.items() if _speaks_of(text, words)]
+        self.kind = named[0] if named else dice.choice(list(_PLACES))
+        hue = dice.uniform(0.02, 0.11) if _speaks_of(text, _WARM) else dice.random()
+        self.high = _color(hue, dice.uniform(0.3, 0.6), 0.2 if self.night else dice.uniform(0.55, 0.85))
+        self.low = _color(
+            hue + dice.uniform(-0.14, 0.14), dice.uniform(0.2, 0.5), 0.42 if self.night else dice.uniform(0.85, 0.98)
+        )
+        self.ink = _color(hue + 0.5, 0.4, 0.07 if self.night else 0.16)
+        self.light = _color(dice.uniform(0.5, 0.68) if self.night else dice.uniform(0.07, 0.17), 0.22, 1.0)
+        self.horizon = dice.uniform(0.45, 0.72)
+        self.sun = (dice.uniform(0.15, 0.85), self.horizon * dice.uniform(0.25, 0.9))
+        self.image = Image.new("RGB", size)
+        self.pen = ImageDraw.Draw(self.image)
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        return x * self.width, y * self.height
+
+    def box(self, left: float, top: float, right: float, bottom: float) -> tuple[float, float, float, float]:
+        return left * self.width, top * self.height, right * self.width, bottom * self.height
+
+    def depth(self, nearness: float) -> Color:
+        """The colour of a thing so near: 0 is lost in the haze of the horizon, 1 is ink."""
+        return _mixed(self.low, self.ink, nearness)
+
+    def sky(self) -> None:
+        rows = _vertical().resize(self.size)
+        self.image.paste(ImageOps.colorize(rows, self.high, self.low))
+        x, y = self.sun
+        radius = self.dice.uniform(0.05, 0.11) * self.height
+        glow = round(radius * 9)
+        centre = round(x * self.width), round(y * self.height)
+        self.image.paste(self.light, (centre[0] - glow // 2, centre[1] - glow // 2), _halo().resize((glow, glow)))
+        self.pen.ellipse(
+            (centre[0] - radius, centre[1] - radius, centre[0] + radius, centre[1] + radius), fill=self.light
+        )
+
+    def place(self) -> None:
+        {
+            "city": self.city,
+            "mountains": self.mountains,
+            "sea": self.sea,
+            "wood": self.wood,
+            "room": self.room,
+        }[self.kind]()
+
+    def ground(self, nearness: float = 0.55) -> None:
+        self.pen.rectangle(self.box(0, self.horizon, 1, 1), fill=self.depth(nearness))
+        vanishing = self.at(self.dice.uniform(0.3, 0.7), self.horizon)
+        for number in range(-4, 13, 2):
+            edge = self.at(number / 8 + self.dice.uniform(-0.05, 0.05), 1)
+            self.pen.line((vanishing, edge), fill=self.depth(nearness + 0.14), width=max(1, self.height // 180))
+
+    def city(self) -> None:
+        for nearness, tallest in ((0.3, 0.5), (0.5, 0.42), (0.75, 0.62)):
+            left = -0.02
+            while left < 1:
+                width = self.dice.uniform(0.04, 0.11) * (1 + nearness)
+                gap = nearness > 0.7 and 0.3 < left < 0.6  # noqa: PLR2004 - the street in the middle stays open
+                top = self.horizon - (0.04 if gap else self.dice.uniform(0.12, 1) * tallest)
+                self.pen.rectangle(self.box(left, top, left + width, self.horizon + 0.02), fill=self.depth(nearness))
+                self.windows(left, top, width, nearness)
+                left += width * self.dice.uniform(1.0, 1.25)
+        self.ground(0.7)
+
+    def windows(self, left: float, top: float, width: float, nearness: float) -> None:
+        pane = self.light if self.night else self.depth(nearness - 0.15)
+        side = 0.011 * (0.6 + nearness)
+        row = top + 0.03
+        while row < self.horizon - 0.03:
+            column = left + 0.012
+            while column < left + width - side:
+                if self.dice.random() < (0.3 if self.night else 0.6):
+                    self.pen.rectangle(self.box(column, row, column + side * 0.6, row + side), fill=pane)
+                column += side * 1.5
+            row += side * 2.2
+
+    def ridge(self, base: float, height: float, nearness: float) -> None:
+        points = [self.at(-0.05, 1.0)]
+        x = -0.05
+        while x < 1.1:  # noqa: PLR2004 - the ridge ends beyond the picture's edge
+            points.append(self.at(x, base - self.dice.uniform(0.1, 1) * height))
+            x += self.dice.uniform(0.05, 0.16)
+        self.pen.polygon([*points, self.at(1.1, 1.0)], fill=self.depth(nearness))
+
+    def mountains(self) -> None:
+        for number, nearness in enumerate((0.18, 0.36, 0.6)):
+            self.ridge(self.horizon + 0.08 * number, 0.42 - 0.1 * number, nearness)
+        self.pen.rectangle(self.box(0, self.horizon + 0.2, 1, 1), fill=self.depth(0.7))
+
+    def sea(self) -> None:
+        self.ridge(self.horizon + 0.01, 0.14, 0.25)
+        self.pen.rectangle(self.box(0, self.horizon, 1, 1), fill=_mixed(self.high, self.ink, 0.3))
+        for _ in range(70):
+            y = self.horizon + (1 - self.horizon) * self.dice.random() ** 1.6
+            near = (y - self.horizon) / (1 - self.horizon)
+            x, half = self.dice.gauss(self.sun[0], 0.06 + 0.3 * near), 0.01 + 0.05 * near
+            color = _mixed(self.light, self.high, self.dice.random())
+            self.pen.line((self.at(x - half, y), self.at(x + half, y)), fill=color, width=max(1, self.height // 200))
+
+    def wood(self) -> None:
+        self.ridge(self.horizon, 0.2, 0.3)
+        self.ground(0.5)
+        for nearness in (0.45, 0.65, 0.9):
+            for _ in range(9):
+                x, foot = self.dice.random(), self.horizon + 0.06 + 0.3 * nearness * self.dice.random()
+                tall, wide = (0.3 + 0.6 * nearness) * self.dice.uniform(0.6, 1), 0.05 + 0.06 * nearness
+                color = self.depth(nearness)
+                self.pen.rectangle(self.box(x - wide * 0.08, foot - tall, x + wide * 0.08, foot), fill=color)
+                for part in range(3):
+                    top, spread = foot - tall + part * tall * 0.2, wide * (0.5 + 0.25 * part)
+                    crown = [self.at(x, top - 0.05), self.at(x + spread, top + tall * 0.28)]
+                    self.pen.polygon([*crown, self.at(x - spread, top + tall * 0.28)], fill=color)
+
+    def room(self) -> None:
+        far = (self.dice.uniform(0.22, 0.34), 0.2, self.dice.uniform(0.64, 0.8), self.horizon)
+        left, top, right, bottom = far
+        walls = (
+            ((0, 0), (1, 0), (right, top), (left, top), 0.42),
+            ((0, 0), (left, top), (left, bottom), (0, 1), 0.55),
+            ((1, 0), (right, top), (right, bottom), (1, 1), 0.62),
+            ((0, 1), (left, bottom), (right, bottom), (1, 1), 0.75),
+        )
+        for *corners, nearness in walls:
+            self.pen.polygon([self.at(x, y) for x, y in corners], fill=self.depth(nearness))
+        self.pen.rectangle(self.box(*far), fill=self.depth(0.25))
+        x = self.dice.uniform(left + 0.04, right - 0.2)
+        self.pen.rectangle(self.box(x, top + 0.06, x + 0.14, bottom - 0.14), fill=self.light)
+        self.pen.line((self.at(x + 0.07, top + 0.06), self.at(x + 0.07, bottom - 0.14)), fill=self.ink)
+        pool = [self.at(x, bottom), self.at(x + 0.14, bottom), self.at(x + 0.3, 1), self.at(x - 0.1, 1)]
+        self.pen.polygon(pool, fill=_mixed(self.depth(0.75), self.light, 0.3))
+
+    def figures(self) -> None:
+        if self.close:
+            self.figure(self.dice.uniform(0.35, 0.65), 2.1, 1.9)
+            return
+        for _ in range(self.dice.choice((1, 1, 2, 3))):
+            foot = self.dice.uniform(self.horizon + 0.14, 0.92)
+            self.figure(self.dice.uniform(0.2, 0.8), foot, (foot - self.horizon) * self.dice.uniform(0.85, 1.0) + 0.05)
+
+    def figure(self, x: float, foot: float, tall: float) -> None:
+        unit = tall * self.height
+        centre, ground = x * self.width, foot * self.height
+        head, top = unit * 0.075, ground - unit
+        lean = unit * self.dice.uniform(-0.03, 0.03)
+        shoulder, hip = top + head * 2.5, ground - unit * 0.47
+        body = [
+            (centre - unit * 0.12 + lean, shoulder),
+            (centre + unit * 0.12 + lean, shoulder),
+            (centre + unit * 0.1, hip),
+            (centre + unit * 0.09, ground),
+            (centre + unit * 0.02, ground),
+            (centre, hip + unit * 0.06),
+            (centre - unit * 0.03, ground),
+            (centre - unit * 0.1, ground),
+            (centre - unit * 0.11, hip),
+        ]
+        self.pen.polygon(body, fill=self.ink)
+        neck = (centre - head * 0.45 + lean, top + head, centre + head * 0.45 + lean, shoulder + 1)
+        self.pen.rectangle(neck, fill=self.ink)
+        self.pen.ellipse((centre - head + lean, top, centre + head + lean, top + head * 2.3), fill=self.ink)
+
+    def lit(self) -> Image.Image:
+        """The picture with its light falling off towards the corners."""
+        x, _ = self.sun
+        wide = (round(self.width * 1.9), round(self.height * 1.9))
+        fall = _falloff().resize(wide)
+        left = round((wide[0] - self.width) * (0.75 - x / 2))
+        top = (wide[1] - self.height) // 2
+        shade = fall.crop((left, top, left + self.width, top + self.height))
+        return ImageChops.multiply(self.image, Image.merge("RGB", (shade, shade, shade)))
+
+
+def _guided(picture: Image.Image, original: Image.Image, reference: Reference) -> Image.Image:
+    fitted = ImageOps.fit(original, picture.size)
+    if not reference.edges:
+        return Image.blend(picture, fitted, min(0.75, max(0.35, reference.strength)))
+    strength = min(1.0, max(0.3, reference.strength))
+    edges = fitted.convert("L").filter(ImageFilter.FIND_EDGES).filter(ImageFilter.MaxFilter(3))
+    ink = ImageEnhance.Brightness(edges).enhance(3 * strength)
+    tinted = Image.blend(picture, fitted, 0.2 * strength)
+    return Image.composite(Image.new("RGB", picture.size, (250, 248, 240)), tinted, ink)
+
+
+def _pin(picture: Image.Image, originals: list[Image.Image]) -> None:
+    """Pin small prints of the references into the upper right corner."""
+    width, height = picture.width // 7, picture.height // 6
+    margin = max(2, picture.width // 60)
+    if min(width, height) < 4:  # noqa: PLR2004 - too small to show anything
+        return
+    for number, original in enumerate(originals):
+        left, top = picture.width - (width + margin) * (number + 1), margin
+        picture.paste((245, 243, 236), (left - 2, top - 2, left + width + 2, top + height + 2))
+        picture.paste(ImageOps.fit(original, (width, height)), (left, top))
+
+
+def _letter(picture: Image.Image, text: str, seed: str) -> None:
+    """Write the prompt's words over the foot of the picture, and the seed into a corner."""
+    if picture.width < _LEAST_LETTERED_WIDTH:
+        return
+    letters = lettering.font(max(9, picture.height // 26))
+    small = lettering.font(max(8, picture.height // 40))
+    margin = picture.width // 40
+    shown = lettering.lines(text, letters, picture.width - 2 * margin, 2)
+    leading = round(picture.height / 19)
+    band = leading * len(shown) + margin // 2 if shown else 0
+    foot = picture.crop((0, picture.height - band, picture.width, picture.height))
+    picture.paste(ImageEnhance.Brightness(foot).enhance(0.3), (0, picture.height - band))
+    pen = ImageDraw.Draw(picture)
+    for number, line in enumerate(shown):
+        top = picture.height - band + margin // 4 + number * leading
+        pen.text((margin, top), line, fill=(244, 242, 234), font=letters)
+    pen.text((margin, margin // 2), seed, fill=(244, 242, 234), font=small, stroke_width=1, stroke_fill=(20, 20, 24))
+
+
+def _speaks_of(text: str, words: tuple[str, ...]) -> bool:
+    return any(word in text for word in words)
+
+
+def _color(hue: float, saturation: float, value: float) -> Color:
+    red, green, blue = colorsys.hsv_to_rgb(hue % 1, saturation, value)
+    return round(red * 255), round(green * 255), round(blue * 255)
+
+
+def _mixed(one: Color, other: Color, share: float) -> Color:
+    share = min(1.0, max(0.0, share))
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
+    return red, green, blue
+
+
+@lru_cache(maxsize=1)
+def _vertical() -> Image.Image:
+    return Image.linear_gradient("L")
+
+
+@lru_cache(maxsize=1)
+def _halo() -> Image.Image:
+    """Nearly opaque in the middle, fading out to nothing well before the square's sides."""
+    return _inward().point(lambda level: int(200 * max(0.0, level / 255 - _SIDE_OF_INWARD) ** 2 * 2))
+
+
+@lru_cache(maxsize=1)
+def _falloff() -> Image.Image:
+    return _inward().point(lambda level: 70 + int(185 * min(1.0, level / 150)))
+
+
+@lru_cache(maxsize=1)
+def _inward() -> Image.Image:
+    return ImageChops.invert(Image.radial_gradient("L"))

@@ -1,0 +1,321 @@
+"""The endpoints of a simulated server, each with and without ``/api`` before it."""
+
+import asyncio
+import json
+import posixpath
+import re
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from previs.simulator import catalog, sockets
+from previs.simulator.disk import FOLDERS, climbs_out, media_type
+from previs.simulator.prompts import Prompt
+from previs.simulator.validation import validate
+
+if TYPE_CHECKING:
+    from previs.simulator.server import Simulator
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_TROUBLE = "500 Internal Server Error\n\nServer got itself in trouble"
+
+
+def answered(content: object, status: int = 200) -> Response:
+    """A JSON answer in the very form of aiohttp's."""
+    return Response(json.dumps(content), status, media_type="application/json; charset=utf-8")
+
+
+def routes(simulator: "Simulator") -> list[Route | WebSocketRoute]:
+    """All endpoints of a simulator."""
+    queue = _QueueEndpoints(simulator)
+    disk = _DiskEndpoints(simulator)
+    facts = _FactEndpoints(simulator)
+    table: list[tuple[str, str, Endpoint]] = [
+        ("GET", "/prompt", queue.remaining),
+        ("POST", "/prompt", queue.submit),
+        ("GET", "/queue", queue.queue),
+        ("POST", "/queue", queue.change_queue),
+        ("POST", "/interrupt", queue.interrupt),
+        ("GET", "/history", queue.history),
+        ("GET", "/history/{prompt_id}", queue.ended),
+        ("POST", "/history", queue.change_history),
+        ("POST", "/free", queue.free),
+        ("GET", "/view", disk.view),
+        ("POST", "/upload/image", disk.upload),
+        ("GET", "/object_info", facts.object_info),
+        ("GET", "/object_info/{class_type}", facts.class_info),
+        ("GET", "/system_stats", facts.system_stats),
+        ("GET", "/features", facts.features),
+        ("GET", "/models", facts.model_folders),
+        ("GET", "/models/{folder}", facts.models),
+        ("GET", "/embeddings", facts.embeddings),
+    ]
+    http = [Route(start + path, call, methods=[method]) for start in ("", "/api") for method, path, call in table]
+    listen = _Listening(simulator).listen
+    return [*http, WebSocketRoute("/ws", listen), WebSocketRoute("/api/ws", listen)]
+
+
+async def _posted(request: Request) -> dict[str, Any] | None:
+    """The request's JSON object, or none where it is none; ComfyUI then fails with 500."""
+    try:
+        content = json.loads(await request.body())
+    except ValueError:
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _refused(kind: str, message: str, details: str) -> Response:
+    error = {"type": kind, "message": message, "details": details, "extra_info": {}}
+    return answered({"error": error, "node_errors": {}}, 400)
+
+
+class _QueueEndpoints:
+    def __init__(self, simulator: "Simulator") -> None:
+        self.simulator = simulator
+
+    async def remaining(self, _: Request) -> Response:
+        return answered({"exec_info": {"queue_remaining": self.simulator.queue.remaining}})
+
+    async def submit(self, request: Request) -> Response:
+        simulator = self.simulator
+        posted = await _posted(request)
+        if posted is None:
+            return Response(_TROUBLE, 500)
+        number = self._number(posted)
+        if "prompt" not in posted:
+            return _refused("no_prompt", "No prompt provided", "No prompt provided")
+        prompt_id = str(posted["prompt_id"]) if posted.get("prompt_id") is not None else str(uuid.uuid4())
+        if simulator.uuid_ids_only and not _UUID.fullmatch(prompt_id):
+            details = "prompt_id must be a UUID string in canonical lowercase hyphenated form"
+            return _refused("invalid_prompt_id", "prompt_id must be a valid UUID", details)
+        extra = posted.get("extra_data", {})
+        if not isinstance(posted["prompt"], dict) or not isinstance(extra, dict):
+            return Response(_TROUBLE, 500)
+        verdict = validate(posted["prompt"], simulator.object_info, input_files=simulator.disk)
+        if verdict.error:
+            return answered({"error": verdict.error, "node_errors": verdict.node_errors}, 400)
+        if "client_id" in posted:
+            extra["client_id"] = posted["client_id"]
+        simulator.posted.append(prompt_id)
+        simulator.queue.put(Prompt(number, prompt_id, verdict.graph, extra, verdict.outputs))
+        if simulator.faults.use("lose_prompt_answer"):
+            await simulator.cut(request.scope)
+        return answered({"prompt_id": prompt_id, "number": number, "node_errors": verdict.node_errors})
+
+    def _number(self, posted: dict[str, Any]) -> float:
+        given = posted.get("number")
+        if isinstance(given, int | float):
+            return float(given)
+        number = self.simulator.number
+        self.simulator.number += 1
+        return -number if posted.get("front") else number
+
+    async def queue(self, _: Request) -> Response:
+        queue = self.simulator.queue
+        running = [queue.running.told()] if queue.running else []
+        return answered({"queue_running": running, "queue_pending": [prompt.told() for prompt in queue.pending]})
+
+    async def change_queue(self, request: Request) -> Response:
+        posted = await _posted(request)
+        if posted is None:
+            return Response(_TROUBLE, 500)
+        if posted.get("clear"):
+            self.simulator.deleted += [prompt.prompt_id for prompt in self.simulator.queue.pending]
+            self.simulator.queue.clear()
+        self.simulator.deleted += [each for each in posted.get("delete", []) if self.simulator.queue.delete(each)]
+        return Response()
+
+    async def interrupt(self, request: Request) -> Response:
+        posted = await _posted(request) or {}
+        execution = self.simulator.execution
+        if execution and posted.get("prompt_id") in (None, "", execution.prompt.prompt_id):
+            self.simulator.interrupted.append(execution.prompt.prompt_id)
+            execution.interrupted.set()
+        return Response()
+
+    async def history(self, request: Request) -> Response:
+        history = self.simulator.queue.history
+        limits = (request.query_params.get(name) for name in ("max_items", "offset"))
+        try:
+            most, offset = (int(limit) if limit is not None else -1 for limit in limits)
+        except ValueError:
+            return Response(_TROUBLE, 500)
+        if most < 0:
+            return answered(history)
+        first = offset if offset >= 0 else max(0, len(history) - most)
+        return answered(dict(list(history.items())[first : first + most]))
+
+    async def ended(self, request: Request) -> Response:
+        prompt_id = request.path_params["prompt_id"]
+        history = self.simulator.queue.history
+        return answered({prompt_id: history[prompt_id]} if prompt_id in history else {})
+
+    async def change_history(self, request: Request) -> Response:
+        posted = await _posted(request)
+        if posted is None:
+            return Response(_TROUBLE, 500)
+        history = self.simulator.queue.history
+        if posted.get("clear"):
+            history.clear()
+        for prompt_id in posted.get("delete", []):
+            history.pop(prompt_id, None)
+        return Response()
+
+    async def free(self, request: Request) -> Response:
+        posted = await _posted(request)
+        if posted is None:
+            return Response(_TROUBLE, 500)
+        if posted.get("free_memory"):
+            self.simulator.forget_results()
+        return Response()
+
+
+class _DiskEndpoints:
+    def __init__(self, simulator: "Simulator") -> None:
+        self.simulator = simulator
+
+    async def view(self, request: Request) -> Response:
+        asked = request.query_params
+        if "filename" not in asked:
+            return Response(status_code=404)
+        name, folder = asked["filename"], asked.get("type", "output")
+        if not name or name.startswith("/") or ".." in name or folder not in FOLDERS:
+            return Response(status_code=400)
+        subfolder = posixpath.normpath(asked.get("subfolder") or ".")
+        if climbs_out(subfolder):
+            return Response(status_code=403)
+        name = posixpath.basename(name)
+        stored = self.simulator.disk.read(folder, posixpath.normpath(posixpath.join(subfolder, name)))
+        if stored is None or "\0" in name:
+            return Response(status_code=404)
+        content = stored.content
+        if self.simulator.faults.use("garbage"):
+            content = b"<html>" + b"\0" * (len(content) - 6)
+        headers = {
+            "Content-Disposition": f'filename="{_in_header(name)}"',
+            "ETag": stored.etag,
+            "Last-Modified": stored.last_modified,
+            "Accept-Ranges": "bytes",
+        }
+        if self.simulator.faults.use("cut_downloads"):
+            return _CutShort(content, self.simulator, media_type(name), headers)
+        return Response(content, headers=headers, media_type=media_type(name))
+
+    async def upload(self, request: Request) -> Response:
+        if int(request.headers.get("content-length", 0)) > catalog.FEATURES["max_upload_size"]:
+            return Response(status_code=413)
+        async with request.form() as form:
+            image = form.get("image")
+            if not isinstance(image, UploadFile) or not image.filename:
+                return Response(status_code=400)
+            folder, subfolder = str(form.get("type", "input")), str(form.get("subfolder", ""))
+            content = await image.read()
+            overwrite = form.get("overwrite") in ("true", "1")
+        if folder not in FOLDERS:
+            return Response(_TROUBLE, 500)
+        if climbs_out(posixpath.normpath(posixpath.join(subfolder, image.filename))):
+            return Response(status_code=400)
+        name = self.simulator.disk.upload(folder, subfolder, image.filename, content, overwrite=overwrite)
+        self.simulator.uploads.append(name)
+        return answered({"name": name, "subfolder": subfolder, "type": folder})
+
+
+class _FactEndpoints:
+    def __init__(self, simulator: "Simulator") -> None:
+        self.simulator = simulator
+
+    async def object_info(self, _: Request) -> Response:
+        images = self.simulator.disk.images()
+        info = self.simulator.object_info
+        return answered({name: catalog.with_images(told, images) for name, told in info.items()})
+
+    async def class_info(self, request: Request) -> Response:
+        name = request.path_params["class_type"]
+        told = self.simulator.object_info.get(name)
+        return answered({name: catalog.with_images(told, self.simulator.disk.images())} if told else {})
+
+    async def system_stats(self, _: Request) -> Response:
+        return answered(catalog.SYSTEM_STATS)
+
+    async def features(self, _: Request) -> Response:
+        return answered(catalog.FEATURES)
+
+    async def model_folders(self, _: Request) -> Response:
+        return answered(catalog.MODEL_FOLDERS)
+
+    async def models(self, request: Request) -> Response:
+        names = catalog.models(self.simulator.object_info, request.path_params["folder"])
+        return Response(status_code=404) if names is None else answered(names)
+
+    async def embeddings(self, _: Request) -> Response:
+        return answered([])
+
+
+class _Listening:
+    def __init__(self, simulator: "Simulator") -> None:
+        self.simulator = simulator
+
+    async def listen(self, websocket: WebSocket) -> None:
+        simulator = self.simulator
+        client = websocket.query_params.get("clientId") or uuid.uuid4().hex
+        await websocket.accept()
+        socket = sockets.Socket(websocket, lambda: simulator.abort(websocket.scope), simulator.may_go_on)
+        simulator.sockets.by_client[client] = socket
+        socket.put(sockets.text("status", json.dumps({**simulator.status(), "sid": client})))
+        execution = simulator.execution
+        if execution and execution.node is not None and execution.prompt.client == client:
+            socket.put(sockets.text("executing", json.dumps({"node": execution.node})))
+        writing = asyncio.create_task(socket.write())
+        try:
+            await self._read(websocket, socket)
+        finally:
+            # As in ComfyUI, whatever socket of the client closes: an old one takes its replacement off the list.
+            simulator.sockets.by_client.pop(client, None)
+            writing.cancel()
+            await asyncio.wait([writing])
+
+    async def _read(self, websocket: WebSocket, socket: sockets.Socket) -> None:
+        """Read until the client goes; what it says first may be the features it supports."""
+        is_first = True
+        while (message := await websocket.receive())["type"] != "websocket.disconnect":
+            said = _said(message.get("text"))
+            if is_first and said.get("type") == "feature_flags":
+                features = said.get("data")
+                socket.features = features if isinstance(features, dict) else {}
+                socket.put(sockets.text("feature_flags", json.dumps(catalog.FEATURES)))
+            is_first = False
+
+
+def _said(text: str | None) -> dict[str, Any]:
+    try:
+        said = json.loads(text or "")
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _in_header(name: str) -> str:
+    """A name as a header can carry it; Starlette encodes headers as Latin-1, aiohttp sends UTF-8."""
+    return name.replace("\\", "\\\\").replace('"', '\\"').encode().decode("latin-1")
+
+
+class _CutShort(Response):
+    """A file that ends in the middle."""
+
+    def __init__(self, content: bytes, simulator: "Simulator", kind: str, headers: dict[str, str]) -> None:
+        super().__init__(content, headers=headers, media_type=kind)
+        self.simulator = simulator
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401, ARG002 - ASGI's own
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        half = bytes(self.body)[: len(self.body) // 2]
+        await send({"type": "http.response.body", "body": half, "more_body": True})
+        await self.simulator.cut(scope)

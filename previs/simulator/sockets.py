@@ -1,0 +1,98 @@
+"""The sockets of a simulated server: one for each client, what is sent to them, and when they are cut."""
+
+import asyncio
+import json
+import struct
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.websockets import WebSocket
+
+MOST_UNSENT = 20_000
+"""Frames that wait for a client that does not read; then its socket is cut."""
+
+PREVIEW, PREVIEW_WITH_METADATA = 1, 4
+JPEG = 1
+
+
+def text(kind: str, content: str) -> str:
+    """A text frame of a kind, its content already JSON."""
+    return f'{{"type": "{kind}", "data": {content}}}'
+
+
+def plain_preview(jpeg: bytes) -> bytes:
+    """A binary frame of the older form: its kind, the picture's kind, the picture."""
+    return struct.pack(">II", PREVIEW, JPEG) + jpeg
+
+
+def told_preview(jpeg: bytes, metadata: dict[str, Any]) -> bytes:
+    """A binary frame of the newer form: its kind, the metadata's length, the metadata, the picture."""
+    told = json.dumps({**metadata, "image_type": "image/jpeg"}).encode()
+    return struct.pack(">II", PREVIEW_WITH_METADATA, len(told)) + told + jpeg
+
+
+@dataclass(slots=True, eq=False)
+class Socket:
+    """One open socket.
+
+    Attributes:
+        features: what the client said it supports.
+        cut: closes the connection at once, without a closing frame.
+        may_go_on: told the number of each frame just sent; a false answer cuts the socket.
+    """
+
+    websocket: WebSocket
+    cut: Callable[[], None]
+    may_go_on: Callable[[int], bool]
+    features: dict[str, Any] = field(default_factory=dict)
+    unsent: deque[str | bytes] = field(default_factory=deque)
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def put(self, frame: str | bytes) -> None:
+        """Send a frame after those before it."""
+        if len(self.unsent) >= MOST_UNSENT:
+            self.cut()
+        else:
+            self.unsent.append(frame)
+            self.woken.set()
+
+    async def write(self) -> None:
+        """Send what is put, until cancelled or cut."""
+        sent = 0
+        while True:
+            await self.woken.wait()
+            self.woken.clear()
+            while self.unsent:
+                frame = self.unsent.popleft()
+                if isinstance(frame, str):
+                    await self.websocket.send({"type": "websocket.send", "text": frame})
+                else:
+                    await self.websocket.send({"type": "websocket.send", "bytes": frame})
+                sent += 1
+                if not self.may_go_on(sent):
+                    self.cut()
+                    return
+
+
+@dataclass(slots=True)
+class Sockets:
+    """All open sockets by client; of a client's sockets only the last one opened."""
+
+    by_client: dict[str, Socket] = field(default_factory=dict)
+
+    def hears(self, client: str | None) -> bool:
+        """Whether anybody would get a frame for a client; without one it is for everybody."""
+        return bool(self.by_client) if client is None else client in self.by_client
+
+    def send(self, frame: str | bytes, client: str | None = None) -> None:
+        """Send a frame to a client, if it is there, or to everybody."""
+        for socket in self.hearing(client):
+            socket.put(frame)
+
+    def hearing(self, client: str | None) -> list[Socket]:
+        """Sockets that get a frame for a client."""
+        if client is None:
+            return list(self.by_client.values())
+        return [self.by_client[client]] if client in self.by_client else []

@@ -1,0 +1,304 @@
+"""ComfyUI's validation of a prompt, with its own words: what ``POST /prompt`` answers, as of ComfyUI 0.3.64.
+
+Pure: node classes come in as the mapping that ``GET /object_info`` answers, names of input files as a container.
+"""
+
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from previs.comfyui.graph import Graph, Node
+
+Reason = dict[str, Any]
+Value = Any
+"""Whatever JSON can hold."""
+Declared = tuple[Value, dict[str, Any]]
+"""Of an input: its type or list of choices, and its configuration."""
+
+LONGEST_LIST_SHOWN = 20
+"""Choices that ComfyUI names in a refusal; of a longer list it tells the length alone."""
+
+_CONVERSIONS = {"INT": int, "FLOAT": float, "STRING": str, "BOOLEAN": bool}
+_UPLOADS = {"image_upload": "image", "audio_upload": "audio", "video_upload": "video"}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What validation found.
+
+    Attributes:
+        graph: the graph with values converted to their inputs' types, as the server then runs it.
+        outputs: ids of the output nodes that can run, in the graph's order.
+        error: the answer's ``error``; none where at least one output can run.
+        node_errors: the answer's ``node_errors``; may be filled although there is no ``error``.
+    """
+
+    graph: Graph
+    outputs: tuple[str, ...]
+    error: dict[str, Any] | None
+    node_errors: dict[str, Any]
+
+
+def validate(graph: Mapping[str, Any], object_info: Mapping[str, Any], *, input_files: Container[str] = ()) -> Verdict:
+    """Judge a graph as ComfyUI does before it queues it.
+
+    Args:
+        graph: in API format, as posted; it is not changed.
+        object_info: the node classes that the server has.
+        input_files: names that a loader finds, with their subfolder: ``storyboard/hero.png``.
+    """
+    candidates: list[str] = []
+    for node_id, node in graph.items():
+        if not isinstance(node, dict) or "class_type" not in node:
+            return _impossible(node_id, "a node is missing the class_type property.")
+        class_type = node["class_type"]
+        if not isinstance(class_type, str) or class_type not in object_info:
+            return _impossible(node_id, f"node {class_type} does not exist.")
+        if object_info[class_type]["output_node"]:
+            candidates.append(node_id)
+    if not candidates:
+        return _refused("prompt_no_outputs", "Prompt has no outputs", "", {})
+    return _Examination(_copied(graph), object_info, input_files).of_outputs(candidates)
+
+
+def _copied(graph: Mapping[str, Any]) -> Graph:
+    """A graph whose values can be changed; inputs that are no mapping at all are left out."""
+    copied: dict[str, Any] = {}
+    for node_id, node in graph.items():
+        copied[node_id] = {name: value for name, value in node.items() if name != "inputs"}
+        if isinstance(node.get("inputs"), dict):
+            copied[node_id]["inputs"] = dict(node["inputs"])
+    return copied
+
+
+def _refused(kind: str, message: str, details: str, node_errors: dict[str, Any]) -> Verdict:
+    return Verdict(
+        graph={},
+        outputs=(),
+        error={"type": kind, "message": message, "details": details, "extra_info": {}},
+        node_errors=node_errors,
+    )
+
+
+def _impossible(node_id: str, why: str) -> Verdict:
+    return _refused("invalid_prompt", f"Cannot execute because {why}", f"Node ID '#{node_id}'", {})
+
+
+@dataclass(slots=True)
+class _Judgement:
+    valid: bool
+    reasons: list[Reason]
+
+
+@dataclass(slots=True)
+class _Examination:
+    graph: Graph
+    object_info: Mapping[str, Any]
+    input_files: Container[str]
+    judged: dict[str, _Judgement] = field(default_factory=dict)
+    open_nodes: set[str] = field(default_factory=set)
+
+    def of_outputs(self, candidates: list[str]) -> Verdict:
+        good: list[str] = []
+        sentences: list[str] = []
+        node_errors: dict[str, Any] = {}
+        for output in candidates:
+            try:
+                judgement = self._node(output)
+            except LookupError as broken:
+                judgement = _Judgement(valid=False, reasons=[_raised("exception_during_validation", broken, {})])
+                self.judged[output] = judgement
+            if judgement.valid:
+                good.append(output)
+                continue
+            sentences += [f"{reason['message']}: {reason['details']}" for reason in judgement.reasons]
+            self._blame(output, node_errors)
+        if good:
+            return Verdict(graph=self.graph, outputs=tuple(good), error=None, node_errors=node_errors)
+        return _refused(
+            "prompt_outputs_failed_validation", "Prompt outputs failed validation", "\n".join(sentences), node_errors
+        )
+
+    def _blame(self, output: str, node_errors: dict[str, Any]) -> None:
+        # ComfyUI blames every fault found so far on this output too, also those that belong to an earlier one.
+        for node_id, judgement in self.judged.items():
+            if not judgement.valid and judgement.reasons:
+                entry = node_errors.setdefault(
+                    node_id,
+                    {
+                        "errors": judgement.reasons,
+                        "dependent_outputs": [],
+                        "class_type": self.graph[node_id]["class_type"],
+                    },
+                )
+                entry["dependent_outputs"].append(output)
+
+    def _node(self, node_id: str) -> _Judgement:
+        """Judge a node and all before it.
+
+        Raises:
+            LookupError: a link or a node that leads nowhere, as it is raised in ComfyUI.
+        """
+        if node_id in self.judged:
+            return self.judged[node_id]
+        if node_id in self.open_nodes:
+            raise _EndlessError
+        self.open_nodes.add(node_id)
+        node = self.graph[node_id]
+        inputs = node["inputs"]
+        judgement = _Judgement(valid=True, reasons=[])
+        for name, required, kind, config in _declared(self.object_info[node["class_type"]]):
+            if name in inputs:
+                self._given(judgement, inputs, name, (kind, config))
+            elif required:
+                judgement.reasons.append(
+                    _reason("required_input_missing", "Required input is missing", name, {"input_name": name})
+                )
+        judgement.reasons += self._missing_files(node)
+        judgement.valid = judgement.valid and not judgement.reasons
+        self.open_nodes.discard(node_id)
+        return self.judged.setdefault(node_id, judgement)
+
+    def _given(self, judgement: _Judgement, inputs: dict[str, Any], name: str, declared: Declared) -> None:
+        value = inputs[name]
+        if isinstance(value, list):
+            judgement.valid &= self._link(judgement.reasons, name, value, declared)
+            return
+        converted, reason = _converted(name, value, declared)
+        reason = reason or _out_of_range(name, converted, declared) or _not_offered(name, converted, declared)
+        if reason:
+            judgement.reasons.append(reason)
+        inputs[name] = converted
+
+    def _link(self, reasons: list[Reason], name: str, value: list[Any], declared: Declared) -> bool:
+        extra: dict[str, Any] = {"input_name": name, "input_config": list(declared)}
+        if len(value) != 2:  # noqa: PLR2004 - the format's own: node id, output index
+            message = "Bad linked input, must be a length-2 list of [node_id, slot_index]"
+            reasons.append(_reason("bad_linked_input", message, name, {**extra, "received_value": value}))
+            return True
+        source, index = value
+        if not isinstance(source, str) or source not in self.graph:
+            raise KeyError(source)
+        received = _output_type(self.object_info[self.graph[source]["class_type"]], index)
+        if not _fits(received, declared[0]):
+            details = f"{name}, received_type({received}) mismatch input_type({declared[0]})"
+            extra |= {"received_type": received, "linked_node": value}
+            reasons.append(_reason("return_type_mismatch", "Return type mismatch between linked nodes", details, extra))
+            return True
+        try:
+            return self._node(source).valid
+        except LookupError as broken:
+            reason = _raised("exception_during_inner_validation", broken, {**extra, "linked_node": value})
+            self.judged[source] = _Judgement(valid=False, reasons=[reason])
+            return False
+
+    def _missing_files(self, node: Node) -> Iterator[Reason]:
+        for name, _, _, config in _declared(self.object_info[node["class_type"]]):
+            value = node["inputs"].get(name)
+            for switch, kind in _UPLOADS.items():
+                if config.get(switch) and isinstance(value, str) and value not in self.input_files:
+                    details = f"{name} - Invalid {kind} file: {value}"
+                    message = "Custom validation failed for node"
+                    yield _reason("custom_validation_failed", message, details, {"input_name": name})
+
+
+class _EndlessError(LookupError):
+    """A node that depends on itself; ComfyUI meets it as Python's ``RecursionError``."""
+
+    def __str__(self) -> str:
+        return "maximum recursion depth exceeded"
+
+
+class _NoSuchOutputError(LookupError):
+    """A link to an output that its node does not have; ComfyUI meets it as Python's ``IndexError``."""
+
+    def __str__(self) -> str:
+        return "tuple index out of range"
+
+
+_NAMES_IN_COMFYUI = {_EndlessError: "RecursionError", _NoSuchOutputError: "IndexError"}
+
+
+def _reason(kind: str, message: str, details: str, extra: dict[str, Any]) -> Reason:
+    return {"type": kind, "message": message, "details": details, "extra_info": extra}
+
+
+def _raised(kind: str, raised: LookupError, extra: dict[str, Any]) -> Reason:
+    message = "Exception when validating inner node" if "inner" in kind else "Exception when validating node"
+    name = _NAMES_IN_COMFYUI.get(type(raised), type(raised).__name__)
+    told = {"exception_message": str(raised)} if "inner" in kind else {}
+    return _reason(kind, message, str(raised), {**extra, **told, "exception_type": name, "traceback": []})
+
+
+def _declared(info: Mapping[str, Any]) -> Iterator[tuple[str, bool, Any, dict[str, Any]]]:
+    """Inputs of a node class in its own order: name, whether required, type or list of choices, configuration."""
+    for section in ("required", "optional"):
+        inputs = info["input"].get(section, {})
+        for name in info.get("input_order", {}).get(section, inputs):
+            kind, *config = inputs[name]
+            yield name, section == "required", kind, config[0] if config else {}
+
+
+def _output_type(info: Mapping[str, Any], index: object) -> Value:
+    outputs = info["output"]
+    if not isinstance(index, int) or not -len(outputs) <= index < len(outputs):
+        raise _NoSuchOutputError
+    return outputs[index]
+
+
+def _fits(received: Value, expected: Value) -> bool:
+    if received == expected or "*" in (received, expected):
+        return True
+    if not isinstance(received, str) or not isinstance(expected, str):
+        return False
+    return bool({part.strip() for part in received.split(",")} & {part.strip() for part in expected.split(",")})
+
+
+def _converted(name: str, value: Value, declared: Declared) -> tuple[Value, Reason | None]:
+    kind, _ = declared
+    convert = _CONVERSIONS.get(kind) if isinstance(kind, str) else None
+    if isinstance(value, dict) and "__value__" in value:
+        value = value["__value__"]
+    try:
+        return (convert(value) if convert else value), None
+    except (TypeError, ValueError, OverflowError) as failure:
+        return value, _reason(
+            "invalid_input_type",
+            f"Failed to convert an input value to a {kind} value",
+            f"{name}, {value}, {failure}",
+            {
+                "input_name": name,
+                "input_config": list(declared),
+                "received_value": value,
+                "exception_message": str(failure),
+            },
+        )
+
+
+def _out_of_range(name: str, value: Value, declared: Declared) -> Reason | None:
+    _, config = declared
+    if not isinstance(value, int | float):
+        return None
+    extra = {"input_name": name, "input_config": list(declared), "received_value": value}
+    if "min" in config and value < config["min"]:
+        return _reason("value_smaller_than_min", f"Value {value} smaller than min of {config['min']}", name, extra)
+    if "max" in config and value > config["max"]:
+        return _reason("value_bigger_than_max", f"Value {value} bigger than max of {config['max']}", name, extra)
+    return None
+
+
+def _not_offered(name: str, value: Value, declared: Declared) -> Reason | None:
+    kind, config = declared
+    if any(config.get(switch) for switch in _UPLOADS) or config.get("remote"):
+        return None
+    choices = kind if isinstance(kind, list) else config.get("options", []) if kind == "COMBO" else None
+    if choices is None or value in choices:
+        return None
+    is_long = len(choices) > LONGEST_LIST_SHOWN
+    shown = f"(list of length {len(choices)})" if is_long else str(choices)
+    return _reason(
+        "value_not_in_list",
+        "Value not in list",
+        f"{name}: '{value}' not in {shown}",
+        {"input_name": name, "input_config": None if is_long else list(declared), "received_value": value},
+    )

@@ -1,0 +1,9 @@
+"""Where frames, records and boards are kept: one interface, in S3 or in a folder."""
+
+from previs.store import keys
+from previs.store.folder import FolderStore
+from previs.store.interface import Store
+from previs.store.s3 import S3Store
+from previs.store.s3_connection import S3Settings
+
+__all__ = ["FolderStore", "S3Settings", "S3Store", "Store", "keys"]

@@ -1,0 +1,173 @@
+"""What a failed S3 request means, read from its error code, HTTP status or exception class, never from its text.
+
+Codes: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html, with those of MinIO, R2 and Ceph.
+"""
+
+import re
+import ssl
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
+
+S3Error = boto.BotoCoreError | boto.ClientError | ResponseParserError
+S3_ERRORS: Final = (boto.BotoCoreError, boto.ClientError, ResponseParserError)
+
+
+Kind = Literal["absent", "refused", "trouble"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a caller can do about a failed request.
+
+    Attributes:
+        kind: ``absent``: no such object; ``refused``: a person must change something; ``trouble``: may pass.
+        reason: for people, without secrets.
+    """
+
+    kind: Kind
+    reason: str
+
+
+NO_S3: Final = "what answers is no S3: check its endpoint, such as the port"
+_RELOGIN: Final = "the credentials have expired: get new ones, for a single sign-on with `aws sso login`"
+_WRONG_KEY: Final = "the access key id is not known there: check it, and that endpoint and account belong together"
+_WRONG_CLOCK: Final = "this machine's clock is wrong by more than the server tolerates: set it"
+_REFUSED_CODES: Final = {
+    "NoSuchBucket": "there is no such bucket: create it, or correct its name",
+    "InvalidBucketName": "no bucket can have this name",
+    "AllAccessDisabled": "all access to this bucket is disabled",
+    "AccountProblem": "the account has a problem that its owner must settle",
+    "InvalidAccessKeyId": _WRONG_KEY,
+    "InvalidClientTokenId": _WRONG_KEY,
+    "UnrecognizedClientException": _WRONG_KEY,
+    "SignatureDoesNotMatch": "the signature is not accepted: the secret access key is not that of the access key id",
+    "ExpiredToken": _RELOGIN,
+    "ExpiredTokenException": _RELOGIN,
+    "TokenRefreshRequired": _RELOGIN,
+    "InvalidToken": "the session token is not accepted: it belongs to another access key or is damaged",
+    "RequestTimeTooSkewed": _WRONG_CLOCK,
+    "RequestExpired": _WRONG_CLOCK,
+    "InvalidObjectState": "the object is archived: restore it first",
+    "QuotaExceeded": "the quota is used up",
+    "XMinioStorageFull": "the server's disks are full",
+}
+# HEAD has no body: botocore then puts the status in the place of the code.
+_DENIED: Final = {"AccessDenied", "AccessDeniedException", "Forbidden", "403", "401", "Unauthorized"}
+_ABSENT: Final = {"NoSuchKey", "NotFound", "404"}
+_ELSEWHERE: Final = {
+    "PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "301", "307",
+}  # fmt: skip
+_PASSING_CODES: Final = {
+    "SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "RequestTimeoutException", "Throttling",
+    "ThrottlingException", "TooManyRequests", "BandwidthLimitExceeded", "OperationAborted", "RequestLimitExceeded",
+    "IncompleteBody", "NoSuchUpload", "XMinioServerNotInitialized",
+}  # fmt: skip
+_PASSING_STATUS: Final = {408, 425, 429}
+_SERVER_FAULT: Final = 500
+_SETTINGS: Final = (
+    boto.ConfigParseError, boto.ConfigNotFound, boto.CredentialRetrievalError, boto.EndpointProviderError,
+    boto.InvalidEndpointConfigurationError, boto.InvalidProxiesConfigError, boto.MissingDependencyException,
+    boto.InvalidConfigError, boto.UnknownSignatureVersionError, boto.UnsupportedS3ConfigurationError,
+)  # fmt: skip
+# The first row that fits holds.
+_CLASSES: Final[tuple[tuple[tuple[type[Exception], ...], Verdict], ...]] = (
+    (
+        (boto.NoCredentialsError, boto.NoAuthTokenError),
+        Verdict("refused", "there are no credentials: give an access key, a profile, or the machine a role"),
+    ),
+    ((boto.TokenRetrievalError, boto.SSOError, boto.LoginError), Verdict("refused", _RELOGIN)),
+    ((boto.ProfileNotFound,), Verdict("refused", "there is no such profile in the AWS configuration files")),
+    ((boto.PartialCredentialsError,), Verdict("refused", "the credentials that were found are not complete")),
+    (
+        (boto.InvalidRegionError, boto.NoRegionError),
+        Verdict("refused", "the region is not a name like eu-central-1"),
+    ),
+    (
+        (boto.ParamValidationError, boto.InvalidDNSNameError, boto.UnsupportedS3ArnError),
+        Verdict("refused", "the bucket's name or the key is none that S3 takes"),
+    ),
+    (
+        (ResponseParserError,),
+        Verdict("refused", NO_S3),
+    ),
+    ((boto.ReadTimeoutError, boto.ConnectTimeoutError), Verdict("trouble", "no answer in time")),
+    (
+        (boto.ConnectionClosedError, boto.ResponseStreamingError, boto.IncompleteReadError),
+        Verdict("trouble", "the connection was cut in the middle of a request"),
+    ),
+    ((boto.EndpointConnectionError,), Verdict("trouble", "no connection to its endpoint")),
+)
+
+
+def judge(error: S3Error, permission: str) -> Verdict:
+    """What a failed request means.
+
+    Args:
+        error: as boto3 raised it.
+        permission: what the request needs, such as ``s3:PutObject on s3://bucket/prefix/*``.
+    """
+    if isinstance(error, boto.ClientError):
+        return _answered(error, permission)
+    if certificate_refused(error):
+        return Verdict("refused", "the endpoint's TLS certificate is expired, of another host or an unknown issuer")
+    for classes, verdict in _CLASSES:
+        if isinstance(error, classes):
+            return verdict
+    if isinstance(error, _SETTINGS):
+        return Verdict("refused", f"its settings or credentials cannot be used ({type(error).__name__})")
+    return Verdict("trouble", f"the request failed ({type(error).__name__})")
+
+
+def certificate_refused(error: BaseException) -> bool:
+    """Whether a TLS certificate that cannot be verified is behind an error, at any depth."""
+    seen: set[int] = set()
+    waiting: list[object] = [error]
+    while waiting:
+        current = waiting.pop()
+        if not isinstance(current, BaseException) or id(current) in seen:
+            continue
+        if isinstance(current, ssl.SSLCertVerificationError):
+            return True
+        seen.add(id(current))
+        waiting += [current.__cause__, current.__context__, getattr(current, "reason", None), *current.args]
+    return False
+
+
+def _answered(error: boto.ClientError, permission: str) -> Verdict:
+    facts: dict[str, Any] = dict(error.response.get("Error") or {})
+    meta: dict[str, Any] = dict(error.response.get("ResponseMetadata") or {})
+    code, status = str(facts.get("Code", "")), int(meta.get("HTTPStatusCode") or 0)
+    if code in _ABSENT:
+        return Verdict("absent", "there is no such object")
+    if code in _PASSING_CODES or status in _PASSING_STATUS or status >= _SERVER_FAULT:
+        kind: Kind = "refused" if code in _REFUSED_CODES else "trouble"
+        return Verdict(kind, _REFUSED_CODES.get(code, f"it answered {_said(code, status)}"))
+    return Verdict("refused", _refusal(code, status, permission, _region(facts, meta)))
+
+
+def _refusal(code: str, status: int, permission: str, region: str) -> str:
+    if code in _ELSEWHERE and region:
+        return f"the bucket is in another region: set region to {_plain(region)}"
+    if code in _ELSEWHERE:
+        return "the bucket is in another region or at another endpoint: set region or endpoint_url to its own"
+    if code in _DENIED:
+        return f"access denied: the credentials need {permission}"
+    if code.startswith("KMS."):
+        return f"the encryption key cannot be used ({_plain(code)})"
+    return _REFUSED_CODES.get(code, f"it answered {_said(code, status)} to a request that needs {permission}")
+
+
+def _region(facts: dict[str, Any], meta: dict[str, Any]) -> str:
+    return str(facts.get("Region") or (meta.get("HTTPHeaders") or {}).get("x-amz-bucket-region") or "")
+
+
+def _said(code: str, status: int) -> str:
+    return str(status) if code in {"", str(status)} else f"{status} {_plain(code)}"
+
+
+def _plain(text: str) -> str:
+    """A server's word, short and free of anything that could mislead a reader or a terminal."""
+    return re.sub(r"[^A-Za-z0-9._-]", "", text)[:64] or "without a name"

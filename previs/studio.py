@@ -1,0 +1,69 @@
+"""What all steps of a run share: the farm, the store, the account of how it goes."""
+
+import asyncio
+from dataclasses import dataclass, field
+from itertools import count
+
+from previs.comfyui.history import Success
+from previs.comfyui.life import Phase
+from previs.comfyui.server import Limits, Server
+from previs.errors import AccessDenied, ServerTrouble, ServerUnreachable
+from previs.farm import Farm
+from previs.fingerprint import prompt_id
+from previs.plan import PlannedTake
+from previs.sources import Sources
+from previs.store import Store
+from previs.watching import Account
+
+
+@dataclass(frozen=True, slots=True)
+class Studio:
+    """What all steps of a run share.
+
+    Attributes:
+        sources: for what the input names.
+        account: of where each take stands.
+        salt: empty, or what makes this run's prompt ids its own, when nothing rendered earlier is wanted.
+    """
+
+    farm: Farm
+    store: Store
+    sources: Sources
+    limits: Limits
+    account: Account
+    salt: str = ""
+    _uploaded: dict[Server, dict[str, str]] = field(default_factory=dict)
+    _spoiled: set[str] = field(default_factory=set)
+
+    async def whereabouts(self, take: PlannedTake) -> tuple[Server | None, str]:
+        """The server that has this take in work or finished, if one does, and the prompt id to use.
+
+        Ids of renders that some server remembers as failed or interrupted are passed over.
+        """
+        for generation in count():
+            wanted = prompt_id(take.fingerprint, generation, salt=self.salt)
+            if wanted in self._spoiled:
+                continue
+            servers = self.farm.up
+            seen = await asyncio.gather(*(_look(server, wanted) for server in servers))
+            for server, found in zip(servers, seen, strict=True):
+                if isinstance(found, Phase | Success):
+                    return server, wanted
+            if not any(seen):
+                return None, wanted
+        raise AssertionError
+
+    def spoil(self, prompt_id: str) -> None:
+        """Never again take the result of this prompt: its files are not what they should be."""
+        self._spoiled.add(prompt_id)
+
+    def uploaded(self, server: Server) -> dict[str, str]:
+        """Names of pictures on a server, by the name that graphs use."""
+        return self._uploaded.setdefault(server, {})
+
+
+async def _look(server: Server, prompt: str) -> object:
+    try:
+        return await server.look(prompt)
+    except (ServerUnreachable, ServerTrouble, AccessDenied):
+        return None

@@ -1,0 +1,73 @@
+"""Artifacts: what a run shows in Prefect's own pages."""
+
+import asyncio
+import contextlib
+import hashlib
+import re
+from collections.abc import AsyncIterator, Mapping
+from uuid import UUID
+
+from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import ArtifactUpdate
+
+from previs.board import contact_sheet, progress_sheet, shot_rows
+from previs.manifest import Manifest
+from previs.records import Frame
+from previs.store import Store
+from previs.watching import Account
+
+_EVERY = 2.0
+
+
+def artifact_key(board: str, kind: str) -> str:
+    """The key of a board's artifact: Prefect takes lower-case letters, digits and dashes.
+
+    Two boards never share one: what a key cannot hold is replaced by a hash of the whole name.
+    """
+    plain = re.sub(r"[^a-z0-9]+", "-", board.lower()).strip("-")[:40]
+    if plain != board:
+        plain = f"{plain}-{hashlib.sha256(board.encode()).hexdigest()[:8]}".lstrip("-")
+    return f"{plain}-{kind}"
+
+
+@contextlib.asynccontextmanager
+async def live_progress(account: Account, board: str) -> AsyncIterator[None]:
+    """Keep the run's progress artifact up to date while the context lasts."""
+    created = await acreate_markdown_artifact(progress_sheet(account.progress()), key=artifact_key(board, "progress"))
+    updating = asyncio.create_task(_keep_up_to_date(created, account))
+    try:
+        yield
+    finally:
+        updating.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await updating
+    await _update(created, account)
+
+
+async def _keep_up_to_date(artifact: UUID, account: Account) -> None:
+    while True:
+        await asyncio.sleep(_EVERY)
+        await _update(artifact, account)
+
+
+async def _update(artifact: UUID, account: Account) -> None:
+    async with get_client() as client:
+        await client.update_artifact(artifact, ArtifactUpdate(data=progress_sheet(account.progress())))
+
+
+async def show_board(manifest: Manifest, links: Mapping[str, str], store: Store, page: str) -> None:
+    """Make the board's artifacts: the contact sheet, and the table of shots.
+
+    The pictures of the sheet are inside it, unless the store's own links need no signature and no disk.
+    """
+    board = manifest.board
+
+    def picture(frame: Frame) -> str | None:
+        link = links[frame.key]
+        return link if store.public and link.startswith("https://") and frame.kind == "image" else frame.thumbnail
+
+    sheet = contact_sheet(manifest, picture=picture)
+    await acreate_markdown_artifact(sheet, key=artifact_key(board, "contact-sheet"), description=f"[Board]({page})")
+    rows = shot_rows(manifest, link=lambda frame: links[frame.key])
+    await acreate_table_artifact(rows, key=artifact_key(board, "shots"), description=f"[Board]({page})")

@@ -1,0 +1,69 @@
+"""Publish: the manifest, the page and the artifacts of a run."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+from prefect.tasks import exponential_backoff
+
+from previs.plan import Plan
+from previs.publish import lasting_addresses, links_of, publish
+from previs.results import RunFacts, TakeResult, failure_message, make_manifest, result_of
+from previs.studio import Studio
+from previs.watching import BoardReady, tell
+from tasks.artifacts import show_board
+from tasks.take import may_succeed_later
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """What a run published.
+
+    Attributes:
+        shots: what an upstream system reads back, a shot each.
+        failure: which shots failed and why; none if every shot has its frames.
+        message: how many shots there are, in a sentence.
+        page: address of the board's page.
+    """
+
+    shots: list[dict[str, Any]]
+    failure: str | None
+    message: str
+    page: str
+
+
+@task(
+    name="publish",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=5,
+    retry_delay_seconds=exponential_backoff(2),
+    retry_jitter_factor=0.5,
+    retry_condition_fn=may_succeed_later,
+)
+async def publish_board(plan: Plan, results: list[TakeResult], facts: RunFacts, studio: Studio) -> Board:
+    """Write the run's record and page, and make its artifacts."""
+    store = studio.store
+    frames = [frame for result in results if result.record for frame in result.record.frames]
+    links = await links_of(frames, store)
+    manifest = make_manifest(
+        plan,
+        results,
+        facts,
+        lasting_addresses(frames, links, store),
+        finished=datetime.now(UTC),
+        servers=(server.name for server in studio.farm.servers),
+        problems=studio.farm.problems,
+    )
+    published = await publish(manifest, links, store)
+    await show_board(manifest, links, store, published.page)
+    get_run_logger().info("board: %s", published.page)
+    outcomes = [result.outcome for result in results]
+    count = f"{len(manifest.shots)} shots"
+    message = f"{count}: {outcomes.count('rendered')} takes rendered, {outcomes.count('cached')} cached"
+    failure = failure_message(manifest) if manifest.failed else None
+    tell(BoardReady(published.page, published.manifest, failure or message, complete=failure is None))
+    return Board(result_of(manifest, links), failure, message, published.page)

@@ -1,0 +1,88 @@
+"""Studio: open what all steps of a run share, from blocks or plain addresses."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import TypeVar
+
+from prefect.blocks.core import Block
+from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+from pydantic import ValidationError
+
+from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
+from previs.errors import FarmRefused
+from previs.farm import Farm
+from previs.sources import Sources
+from previs.store import FolderStore, S3Store
+from previs.store.opening import store_at
+from previs.studio import Studio
+from previs.watching import Account
+
+LOCAL_SERVER = "http://127.0.0.1:8188"
+LOCAL_FOLDER = "storyboards"
+_DEFAULT = "default"
+
+AnyBlock = TypeVar("AnyBlock", bound=Block)
+
+
+@contextlib.asynccontextmanager
+async def open_studio(
+    farm: ComfyUIFarm | list[str] | None, store: S3FrameStore | FolderFrameStore | str | None, *, fresh: bool
+) -> AsyncIterator[tuple[Studio, float]]:
+    """Open farm and store, try that the store can be written to, and close both at the end.
+
+    Yields the studio and the seconds that a run may take.
+
+    Args:
+        farm: a block, addresses, or none for the saved default or else one server on this machine.
+        store: a block, an address, or none for the saved default or else a folder.
+        fresh: whether nothing that servers remember of earlier runs is wanted.
+
+    Raises:
+        FarmRefused, StoreRefused: the settings cannot be used.
+    """
+    logger = get_run_logger()
+    account = Account()
+
+    def say(sentence: str) -> None:
+        logger.warning(sentence)
+        account.notice(sentence)
+
+    block = await _farm(farm)
+    async with contextlib.AsyncExitStack() as opened:
+        kept = await opened.enter_async_context(await _store(store))
+        await kept.check()
+        sources = await opened.enter_async_context(Sources(kept.settings if isinstance(kept, S3Store) else None))
+        servers = Farm(block.addresses(), places=block.places, patience=block.patience_seconds, say=say)
+        await opened.enter_async_context(servers)
+        salt = str(flow_run.id) if fresh else ""
+        yield Studio(servers, kept, sources, block.limits(), account, salt), block.run_seconds
+
+
+async def _farm(farm: ComfyUIFarm | list[str] | None) -> ComfyUIFarm:
+    if isinstance(farm, ComfyUIFarm):
+        return farm
+    if farm is None:
+        return await _saved(ComfyUIFarm, lambda: ComfyUIFarm(servers=[LOCAL_SERVER]))
+    try:
+        return ComfyUIFarm(servers=farm)
+    except ValidationError as error:
+        raise FarmRefused("; ".join(problem["msg"] for problem in error.errors())) from error
+
+
+async def _store(store: S3FrameStore | FolderFrameStore | str | None) -> S3Store | FolderStore:
+    if isinstance(store, str):
+        return store_at(store)
+    if store is not None:
+        return store.open()
+    with contextlib.suppress(ValueError):
+        return (await S3FrameStore.aload(_DEFAULT)).open()
+    return (await _saved(FolderFrameStore, lambda: FolderFrameStore(folder=LOCAL_FOLDER))).open()
+
+
+async def _saved(kind: type[AnyBlock], otherwise: Callable[[], AnyBlock]) -> AnyBlock:
+    """The block that somebody saved as the default; Prefect raises a ``ValueError`` if nobody did."""
+    try:
+        return await kind.aload(_DEFAULT)
+    except ValueError:
+        return otherwise()

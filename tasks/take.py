@@ -1,0 +1,153 @@
+"""Take: one task run for each rendering of a shot, found in the store or made on the farm."""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.logging import get_run_logger
+from prefect.states import Completed
+from prefect.tasks import Task, exponential_backoff
+from prefect.utilities.annotations import opaque
+
+from previs.comfyui.life import Life, Phase
+from previs.errors import NoServer, PrevisError, TryAgain
+from previs.farm import Place
+from previs.plan import Plan, PlannedTake
+from previs.records import TakeRecord
+from previs.render import render
+from previs.results import TakeResult
+from previs.studio import Studio
+from previs.watching import Settled
+
+_RETRIES = 3
+_FIRST_DELAY = 2
+_OUTER_BOUND = 24 * 3600
+
+
+@dataclass(slots=True)
+class Job:
+    """What a take's task run is about; one for all its attempts.
+
+    Attributes:
+        known: the record, if there is one already.
+        place: on the farm, for the first attempt.
+        avoid: name of the server where the last attempt went wrong.
+    """
+
+    take: PlannedTake
+    studio: Studio
+    known: TakeRecord | None = None
+    place: Place | None = None
+    avoid: str | None = None
+
+    async def next_place(self) -> Place:
+        """The place that was found beforehand, or else a new one, on another server if there is one."""
+        place, self.place = self.place, None
+        return place or await self.studio.farm.place(checkpoint=self.take.checkpoint, avoid=self.avoid)
+
+
+def may_succeed_later(task: Task[..., object], task_run: TaskRun, state: State[object]) -> bool:  # noqa: ARG001 - Prefect calls it so
+    """Whether an attempt's error is worth another one."""
+    return isinstance(state.data, TryAgain)
+
+
+@task(
+    name="take",
+    task_run_name="{label}",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=_RETRIES,
+    retry_delay_seconds=exponential_backoff(_FIRST_DELAY),
+    retry_jitter_factor=0.5,
+    retry_condition_fn=may_succeed_later,
+    timeout_seconds=_OUTER_BOUND,
+)
+async def take(label: str, job: Job) -> State[TakeRecord]:
+    """Find a take in the store, or render it on the farm."""
+    logger = get_run_logger()
+    if job.known is not None:
+        job.studio.account.settled(job.take, Settled(label, "cached", seconds=job.known.seconds))
+        return Completed(name="Cached", message=f"rendered before on {job.known.server}", data=job.known)
+    place = await job.next_place()
+    told = Phase.SUBMITTED
+
+    def on_change(server: str, life: Life) -> None:
+        nonlocal told
+        if life.phase is Phase.RUNNING:
+            job.studio.account.running(job.take, server, life.step, life.steps)
+        if life.phase is not told:
+            told = life.phase
+            logger.info("%s on %s, prompt %s", told.value, server, life.prompt_id)
+
+    try:
+        record = await render(job.take, place, job.studio, on_change)
+    except PrevisError as error:
+        job.avoid = getattr(error, "server", None)
+        raise
+    finally:
+        job.studio.account.waiting(job.take)
+    job.studio.account.settled(job.take, Settled(label, "rendered", record.server, record.seconds))
+    return Completed(message=f"{record.server} · {record.seconds:.1f} s", data=record)
+
+
+async def run_takes(
+    plan: Plan, found: Mapping[str, TakeRecord], studio: Studio, *, refresh: bool, seconds: float
+) -> list[TakeResult]:
+    """Run the task of every take that is wanted or already there, all at once; one that fails costs no other.
+
+    Equal takes are rendered once. A task run starts when the farm has a place for it. What is not done after
+    ``seconds`` is given up.
+    """
+    leaders: dict[str, asyncio.Task[TakeResult]] = {}
+    running: dict[asyncio.Task[TakeResult], PlannedTake] = {}
+    for planned in plan.takes:
+        wanted = planned.shot.label in plan.wanted
+        known = None if refresh and wanted else found.get(planned.fingerprint)
+        if known is not None or wanted:
+            job = Job(planned, studio, known)
+            one = asyncio.create_task(_run_take(job, leaders.get(planned.fingerprint)))
+            leaders.setdefault(planned.fingerprint, one)
+            running[one] = planned
+    try:
+        if running:
+            await asyncio.wait(running, timeout=seconds)
+    finally:
+        for one in running:
+            one.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+    late = f"given up: the {seconds:g} s of the run were over"
+    return [
+        TakeResult(planned, "failed", error=late) if one.cancelled() else one.result()
+        for one, planned in running.items()
+    ]
+
+
+async def _run_take(job: Job, leader: asyncio.Task[TakeResult] | None) -> TakeResult:
+    if leader is not None:
+        await asyncio.wait([leader])
+        job.known = leader.result().record
+        if job.known is None:
+            return _failed(job, leader.result().error or "")
+    try:
+        if job.known is None:
+            # With no server at all the task run starts without a place, and fails with that reason.
+            with contextlib.suppress(NoServer):
+                job.place = await job.next_place()
+        state = await take(job.take.label, cast("Job", opaque(job)), return_state=True)
+    finally:
+        if job.place is not None:
+            job.place.release()
+    result = await state.aresult(raise_on_failure=False)
+    if isinstance(result, TakeRecord):
+        return TakeResult(job.take, "cached" if job.known else "rendered", record=result)
+    return _failed(job, str(result) if isinstance(result, PrevisError) else f"{type(result).__name__}: {result}")
+
+
+def _failed(job: Job, error: str) -> TakeResult:
+    job.studio.account.settled(job.take, Settled(job.take.label, "failed", error=error))
+    return TakeResult(job.take, "failed", error=error)

@@ -1,0 +1,61 @@
+"""The simulator takes the place of a recorded ComfyUI 0.3.64 in every recorded session."""
+
+import copy
+from typing import Any
+
+import httpx
+import pytest
+
+from previs.simulator import Simulator
+from tests.previs.simulator.protocol_checks import Session, check, outline
+from tests.previs.simulator.sessions import SCENARIOS, Recorder, Served, object_info, recorded, served, text_to_image
+
+SECONDS = {"interrupt_running": 1.5, "socket_dropped_and_reopened": 0.6, "delete_pending": 0.4}
+
+
+def cached_before(session: Session) -> set[str] | None:
+    """Nodes that the recorded server still remembered from what it did before."""
+    for event in session:
+        if event.get("text", {}).get("type") == "execution_cached":
+            return set(event["text"]["data"]["nodes"])
+    return None
+
+
+async def run_to_its_end(host: Served, graph: dict[str, Any]) -> None:
+    async with httpx.AsyncClient(base_url=host.url) as client:
+        prompt_id = (await client.post("/prompt", json={"prompt": graph})).json()["prompt_id"]
+        while not (await client.get(f"/history/{prompt_id}")).json():
+            pass
+
+
+async def remember(host: Served, session: Session) -> None:
+    """Have the server run a graph of which it then remembers what the recorded one did."""
+    cached = cached_before(session)
+    asks_for_an_entry = any("max_items" in event.get("path", "") for event in session)
+    if not cached and not asks_for_an_entry:
+        return
+    graph = text_to_image(seed=99, prefix="before")
+    for node in cached or ():
+        posted = next(event for event in session if event.get("path") == "/prompt")
+        graph[node] = copy.deepcopy(posted["json"]["prompt"][node])
+    for node, changes in {"5": {"width": 128}, "6": {"text": "else"}, "7": {"text": "else"}}.items():
+        if node not in (cached or ()):
+            graph[node]["inputs"] |= changes
+    await run_to_its_end(host, graph)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_the_checks_are_true_of_the_real_server(scenario: str) -> None:
+    check(recorded(scenario))
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+async def test_a_simulated_session_is_like_the_recorded_one(scenario: str) -> None:
+    session = recorded(scenario)
+    previews = any("binary" in event for event in session)
+    simulator = Simulator(seconds=SECONDS.get(scenario, 0.1), previews=previews, object_info=object_info())
+    async with served(simulator) as host:
+        await remember(host, session)
+        driven = await Recorder(host).drive(scenario)
+    check(driven)
+    assert outline(driven) == outline(session)

@@ -1,0 +1,172 @@
+"""What every store does, the folder and S3 alike."""
+
+import asyncio
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import httpx
+import pytest
+
+from previs.errors import SourceNotFound, StoreRefused
+from previs.store import Store
+from previs.store.addresses import resolve
+
+CLIMBING = ["", "/", "/etc/passwd", "../up", "a/../../up", "a//b", "a/./b", "..", "a/", "a\\..\\b", "a\nb", "a\x00b"]
+
+
+def file_at(address: str) -> bytes:
+    return Path(url2pathname(urlsplit(address).path)).read_bytes()
+
+
+async def put_text(store: Store, *names: str) -> None:
+    for name in names:
+        await store.put(name, name.encode(), media_type="text/plain")
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00\xff\r\n", "镜头".encode() * 1000])
+async def test_what_was_put_comes_back(store: Store, content: bytes) -> None:
+    await store.put("takes/a.json", content, media_type="application/json")
+    assert await store.get("takes/a.json") == content
+
+
+async def test_a_second_put_replaces_the_first(store: Store) -> None:
+    await store.put("boards/b/latest.json", b"a long first text", media_type="application/json")
+    await store.put("boards/b/latest.json", b"short", media_type="application/json")
+    assert await store.get("boards/b/latest.json") == b"short"
+
+
+@pytest.mark.parametrize("key", ["takes/none.json", "boards/城市/夜 景/index.html", "a"])
+async def test_what_was_never_put_is_none(store: Store, key: str) -> None:
+    assert await store.get(key) is None
+
+
+async def test_a_folder_of_keys_is_no_key(store: Store) -> None:
+    await put_text(store, "boards/b/run/index.html")
+    assert await store.get("boards/b") is None
+    assert await store.get("boards/b/run/index.html/more") is None
+
+
+async def test_names_in_chinese_with_blanks_are_kept(store: Store) -> None:
+    key = "boards/城市夜景 (第一幕)/run 1/镜头，01.png"
+    await store.put(key, b"frame", media_type="image/png")
+    assert await store.get(key) == b"frame"
+    assert await store.sizes("boards/城市夜景 (第一幕)") == {key: 5}
+
+
+async def test_a_listing_holds_all_sizes_below_a_folder_and_no_others(store: Store) -> None:
+    await put_text(store, "takes/a", "takes/deep/bb", "takes2/c", "tak", "boards/d")
+    below = {"takes/a": 7, "takes/deep/bb": 13}
+    assert await store.sizes("takes/") == below
+    assert await store.sizes("takes") == below
+    assert await store.sizes("") == below | {"takes2/c": 8, "tak": 3, "boards/d": 8}
+    assert await store.sizes("nothing/here") == {}
+
+
+@pytest.mark.parametrize("size", [0, 5, 33 * 1024 * 1024])
+async def test_a_file_of_any_size_comes_back(store: Store, tmp_path: Path, size: int) -> None:
+    source = tmp_path / "take 1.mp4"
+    source.write_bytes(bytes(range(256)) * (size // 256) + b"x" * (size % 256))
+    await store.put_file("frames/ab/ab.mp4", source, media_type="video/mp4", download_name="镜头 1.mp4")
+    assert await store.get("frames/ab/ab.mp4") == source.read_bytes()
+    assert await store.sizes("frames") == {"frames/ab/ab.mp4": size}
+
+
+@pytest.mark.parametrize(
+    ("there", "if_absent", "expected"),
+    [
+        (b"same", True, b"same"),
+        (b"same", False, b"file"),
+        (b"other size", True, b"file"),
+        (None, True, b"file"),
+    ],
+)
+async def test_only_if_absent_leaves_a_file_of_the_same_size_alone(
+    store: Store,
+    tmp_path: Path,
+    there: bytes | None,
+    if_absent: bool,  # noqa: FBT001 - pytest fills it by name
+    expected: bytes,
+) -> None:
+    if there is not None:
+        await store.put("frames/k.png", there, media_type="image/png")
+    source = tmp_path / "k.png"
+    source.write_bytes(b"file")
+    await store.put_file("frames/k.png", source, media_type="image/png", if_absent=if_absent)
+    assert await store.get("frames/k.png") == expected
+
+
+@pytest.mark.parametrize("if_absent", [False, True])
+async def test_a_file_that_is_not_there_is_named(
+    store: Store,
+    tmp_path: Path,
+    if_absent: bool,  # noqa: FBT001 - pytest fills it by name
+) -> None:
+    source = tmp_path / "gone.png"
+    with pytest.raises(SourceNotFound) as caught:
+        await store.put_file("frames/k.png", source, media_type="image/png", if_absent=if_absent)
+    assert caught.value.uri == str(source)
+    assert await store.sizes("") == {}
+
+
+@pytest.mark.parametrize("key", CLIMBING)
+async def test_a_key_that_could_lead_out_is_refused_everywhere(store: Store, tmp_path: Path, key: str) -> None:
+    source = tmp_path / "file"
+    source.write_bytes(b"x")
+    with pytest.raises(StoreRefused):
+        await store.put(key, b"x", media_type="text/plain")
+    with pytest.raises(StoreRefused):
+        await store.put_file(key, source, media_type="text/plain")
+    with pytest.raises(StoreRefused):
+        await store.get(key)
+    with pytest.raises(StoreRefused):
+        await store.link(key)
+    if key != "a/":
+        with pytest.raises(StoreRefused):
+            store.uri(key)
+
+
+@pytest.mark.parametrize("prefix", ["../", "a/../..", "a//b", "a\\b"])
+async def test_a_listing_does_not_lead_out_either(store: Store, prefix: str) -> None:
+    with pytest.raises(StoreRefused):
+        await store.sizes(prefix)
+
+
+async def test_many_writers_of_one_key_leave_one_whole_value(store: Store) -> None:
+    values = [bytes([number]) * 50_000 for number in range(24)]
+    await asyncio.gather(*(store.put("boards/b/latest.json", value, media_type="text/plain") for value in values))
+    assert await store.get("boards/b/latest.json") in values
+    assert await store.sizes("") == {"boards/b/latest.json": 50_000}
+
+
+async def test_many_keys_can_be_written_and_read_at_once(store: Store) -> None:
+    names = [f"takes/{number}.json" for number in range(40)]
+    await asyncio.gather(*(put_text(store, name) for name in names))
+    assert await asyncio.gather(*(store.get(name) for name in names)) == [name.encode() for name in names]
+
+
+async def test_a_store_that_can_be_used_passes_its_check_again_and_again(store: Store) -> None:
+    await store.check()
+    await store.check()
+
+
+async def test_a_link_opens_the_file(store: Store) -> None:
+    await store.put("frames/镜头 1.png", b"frame", media_type="image/png")
+    link = await store.link("frames/镜头 1.png")
+    if link.startswith("file://"):
+        assert file_at(link) == b"frame"
+        return
+    async with httpx.AsyncClient() as client:
+        answer = await client.get(link)
+    assert (answer.status_code, answer.content) == (200, b"frame")
+    assert answer.headers["content-type"] == "image/png"
+
+
+async def test_a_uri_is_the_name_with_the_key_behind_it(store: Store) -> None:
+    assert store.uri("frames/镜头 1.png") == f"{store.name}/frames/镜头 1.png"
+
+
+async def test_a_folder_of_keys_has_a_place_that_begins_those_of_its_keys(store: Store) -> None:
+    assert store.uri("lists/") == f"{store.name}/lists/"
+    assert store.uri("lists/a.json").startswith(store.uri("lists/"))
+    assert resolve("参考.png", store.uri("references/"), inline=True) == store.uri("references/参考.png")

@@ -1,0 +1,117 @@
+import errno
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+
+from previs.errors import StoreRefused, StoreTrouble
+from previs.store import FolderStore
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for path in folder.rglob("*") if path.is_file()}
+
+
+def everything(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*"))
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode
+
+
+def test_a_folder_is_shown_by_its_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = FolderStore("板")
+    monkeypatch.chdir(tmp_path.parent)
+    assert store.name == str(tmp_path / "板")
+    assert store.public
+
+
+async def test_a_check_makes_the_folder_and_leaves_nothing_in_it(folder_store: FolderStore, tmp_path: Path) -> None:
+    await folder_store.check()
+    assert everything(tmp_path) == ["store", "故事 板"]
+
+
+def test_a_write_that_fails_leaves_the_old_bytes_and_nothing_else(folder_store: FolderStore) -> None:
+    def half(target: BinaryIO) -> None:
+        target.write(b"half")
+        raise KeyboardInterrupt
+
+    folder_store._write("takes/a.json", lambda target: target.write(b"old"))
+    with pytest.raises(KeyboardInterrupt):
+        folder_store._write("takes/a.json", half)
+    assert folder_store._read("takes/a.json") == b"old"
+    assert files(Path(folder_store.name)) == {"a.json"}
+
+
+async def test_a_half_written_file_of_a_killed_program_is_not_listed(folder_store: FolderStore) -> None:
+    await folder_store.put("takes/a.json", b"{}", media_type="application/json")
+    (Path(folder_store.name) / "takes" / ".0123456789abcdef.part").write_bytes(b"half")
+    assert await folder_store.sizes("") == {"takes/a.json": 2}
+
+
+async def test_files_can_be_read_by_whom_the_umask_allows(folder_store: FolderStore, tmp_path: Path) -> None:
+    ordinary = tmp_path / "ordinary"
+    ordinary.write_bytes(b"")
+    await folder_store.put("frames/a.png", b"frame", media_type="image/png")
+    assert mode(Path(folder_store.uri("frames/a.png"))) == mode(ordinary)
+
+
+@pytest.mark.parametrize("inside", ["", "deeper"])
+async def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path, inside: str) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    store = FolderStore(tmp_path / "file" / inside)
+    with pytest.raises(StoreRefused, match="is a file, not a folder"):
+        await store.check()
+
+
+@pytest.mark.parametrize("name", ["a\x00b", "a\ud800b"])
+async def test_a_folder_that_no_path_can_name_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(StoreRefused, match="no path can hold"):
+        await FolderStore(tmp_path / name).check()
+
+
+async def test_a_folder_in_the_place_of_a_file_is_refused(folder_store: FolderStore) -> None:
+    await folder_store.put("takes/a/b", b"", media_type="text/plain")
+    with pytest.raises(StoreRefused, match="there is a folder where a file should be"):
+        await folder_store.put("takes/a", b"", media_type="text/plain")
+    assert files(Path(folder_store.name)) == {"b"}
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission_to_write_is_refused(folder_store: FolderStore) -> None:
+    folder_store._check()
+    Path(folder_store.name).chmod(0o500)
+    with pytest.raises(StoreRefused, match="no permission"):
+        folder_store._check()
+
+
+async def test_a_colon_is_refused_because_windows_cannot_hold_it(folder_store: FolderStore) -> None:
+    with pytest.raises(StoreRefused, match="Windows"):
+        await folder_store.put("frames/a:b.png", b"", media_type="image/png")
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (errno.EACCES, StoreRefused),
+        (errno.ENOSPC, StoreRefused),
+        (errno.EROFS, StoreRefused),
+        (errno.ENAMETOOLONG, StoreRefused),
+        (errno.EIO, StoreTrouble),
+        (errno.ESTALE, StoreTrouble),
+        (errno.ETIMEDOUT, StoreTrouble),
+    ],
+)
+def test_a_person_is_asked_only_where_time_does_not_help(
+    folder_store: FolderStore, number: int, expected: type[Exception]
+) -> None:
+    assert type(folder_store._error(Path("/x"), OSError(number, "words"))) is expected
+
+
+def test_a_file_that_another_program_has_open_on_windows_is_tried_again(folder_store: FolderStore) -> None:
+    error = OSError(errno.EACCES, "words")
+    error.winerror = 32  # type: ignore[attr-defined]
+    assert type(folder_store._error(Path("/x"), error)) is StoreTrouble

@@ -1,0 +1,302 @@
+"""What only S3 has: headers, links, parts, settings, and the many ways to be refused."""
+
+import asyncio
+import logging
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from pydantic import ValidationError
+
+from previs.errors import StoreRefused, StoreTrouble
+from previs.store import S3Settings, S3Store
+
+Script = Callable[[str, str], object]
+
+SECRET = "very-secret-key-0815"  # noqa: S105 - opens nothing
+TOKEN = "very-secret-token-0816"  # noqa: S105 - opens nothing
+
+
+def settings_for(endpoint: str, **others: object) -> S3Settings:
+    return S3Settings(
+        bucket="film",
+        prefix="boards",
+        region="us-east-1",
+        endpoint_url=endpoint,
+        access_key_id="AKIDSCRIPTED",
+        secret_access_key=SECRET,
+        session_token=TOKEN,
+        **others,
+    )
+
+
+def fault_body(code: str, **facts: str) -> bytes:
+    inner = "".join(f"<{name}>{value}</{name}>" for name, value in {"Code": code, "Message": "m", **facts}.items())
+    return f"<?xml version='1.0' encoding='UTF-8'?><Error>{inner}</Error>".encode()
+
+
+async def head(store: S3Store, key: str) -> dict[str, Any]:
+    where = store._where(key)
+    return dict(await store._connection.run(lambda client: client.head_object(**where)))
+
+
+async def test_objects_lie_below_the_prefix_of_the_bucket(s3_store: S3Store, settings: S3Settings) -> None:
+    await s3_store.put("takes/a.json", b"{}", media_type="application/json")
+    async with S3Store(settings.model_copy(update={"prefix": ""})) as whole:
+        assert await whole.sizes("") == {"夜景 film/takes/a.json": 2}
+    assert s3_store.name == f"s3://{settings.bucket}/夜景 film"
+    assert s3_store.uri("takes/a.json") == f"s3://{settings.bucket}/夜景 film/takes/a.json"
+
+
+async def test_a_neighbour_whose_prefix_begins_alike_is_not_listed(s3_store: S3Store, settings: S3Settings) -> None:
+    async with S3Store(settings.model_copy(update={"prefix": settings.prefix + " 2"})) as neighbour:
+        await neighbour.put("takes/a.json", b"{}", media_type="application/json")
+    assert await s3_store.sizes("") == {}
+
+
+async def test_type_name_and_encryption_are_kept_with_the_object(settings: S3Settings, tmp_path: Path) -> None:
+    source = tmp_path / "a.png"
+    source.write_bytes(b"frame")
+    async with S3Store(settings.model_copy(update={"server_side_encryption": "AES256"})) as store:
+        await store.put_file("a.png", source, media_type="image/png", download_name='镜头 "1".png')
+        await store.put("b.json", b"{}", media_type="application/json")
+        of_file, of_bytes = await head(store, "a.png"), await head(store, "b.json")
+    assert of_file["ContentType"] == "image/png"
+    assert of_file["ContentDisposition"] == (
+        "inline; filename=\"__ _1_.png\"; filename*=UTF-8''%E9%95%9C%E5%A4%B4%20_1_.png"
+    )
+    assert of_bytes["ContentType"] == "application/json"
+    assert of_file["ServerSideEncryption"] == of_bytes["ServerSideEncryption"] == "AES256"
+
+
+async def test_a_large_file_goes_in_parts(s3_store: S3Store, tmp_path: Path) -> None:
+    source = tmp_path / "a.mp4"
+    source.write_bytes(bytes(33 * 1024 * 1024))
+    await s3_store.put_file("a.mp4", source, media_type="video/mp4")
+    found = await head(s3_store, "a.mp4")
+    assert found["ETag"].strip('"').endswith("-3")
+    assert found["ContentType"] == "video/mp4"
+
+
+async def test_a_private_link_is_signed_for_a_week(s3_store: S3Store) -> None:
+    asked = parse_qs(urlsplit(await s3_store.link("a.png")).query)
+    assert asked["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
+    assert asked["X-Amz-Expires"] == ["604800"]
+    assert not s3_store.public
+
+
+async def test_a_public_link_has_no_signature(settings: S3Settings) -> None:
+    async with S3Store(settings.model_copy(update={"public_url": "https://cdn.example/film"})) as store:
+        assert store.public
+        assert await store.link("a 1.png") == "https://cdn.example/film/%E5%A4%9C%E6%99%AF%20film/a%201.png"
+
+
+async def test_a_bucket_that_is_not_there_is_refused_by_everything(settings: S3Settings, tmp_path: Path) -> None:
+    source = tmp_path / "a"
+    source.write_bytes(b"x")
+    async with S3Store(settings.model_copy(update={"bucket": "no-such-bucket-anywhere-0"})) as store:
+        for attempt in (
+            store.check(),
+            store.put("a", b"x", media_type="text/plain"),
+            store.put_file("a", source, media_type="text/plain", if_absent=True),
+            store.get("a"),
+            store.sizes(""),
+        ):
+            with pytest.raises(StoreRefused, match="no such bucket") as caught:
+                await attempt
+            assert caught.value.store == "s3://no-such-bucket-anywhere-0/夜景 film"
+
+
+async def test_a_listing_of_many_pages_is_whole(scripted: Callable[[Script], Any], answer: Callable[..., Any]) -> None:
+    def page(number: int, more: str) -> bytes:
+        entry = f"<Contents><Key>boards/takes/{number}</Key><Size>{number}</Size></Contents>"
+        return f"<ListBucketResult><Name>film</Name>{more}{entry}</ListBucketResult>".encode()
+
+    first = page(1, "<IsTruncated>true</IsTruncated><NextContinuationToken>t1</NextContinuationToken>")
+    second = page(2, "<IsTruncated>false</IsTruncated>")
+    server = scripted(lambda _, path: answer(body=second if "continuation-token=t1" in path else first))
+    async with S3Store(settings_for(server.url)) as store:
+        assert await store.sizes("takes") == {"takes/1": 1, "takes/2": 2}
+    assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "says"),
+    [
+        (403, fault_body("AccessDenied"), "access denied: the credentials need s3:PutObject on s3://film/boards/*"),
+        (403, fault_body("AccessDenied", Region="us-east-1"), "access denied"),
+        (404, fault_body("NoSuchBucket"), "there is no such bucket"),
+        (403, fault_body("InvalidAccessKeyId", AWSAccessKeyId="AKIDSCRIPTED"), "access key id is not known"),
+        (403, fault_body("SignatureDoesNotMatch", StringToSign=TOKEN), "secret access key is not that"),
+        (400, fault_body("ExpiredToken"), "credentials have expired"),
+        (400, fault_body("AuthorizationHeaderMalformed", Region="eu-west-1"), "set region to eu-west-1"),
+        (400, b"", "400"),
+    ],
+)
+async def test_a_refusal_says_what_to_change_and_no_secret(
+    scripted: Callable[[Script], Any],
+    answer: Callable[..., Any],
+    caplog: pytest.LogCaptureFixture,
+    status: int,
+    body: bytes,
+    says: str,
+) -> None:
+    server = scripted(lambda *_: answer(status=status, body=body, headers={"Content-Type": "application/xml"}))
+    with caplog.at_level(logging.INFO):
+        async with S3Store(settings_for(server.url)) as store:
+            with pytest.raises(StoreRefused) as caught:
+                await store.put("a.json", b"{}", media_type="application/json")
+            told = " ".join([str(caught.value), repr(caught.value), repr(store), caplog.text])
+    assert str(caught.value).startswith("s3://film/boards cannot be used: ")
+    assert says in str(caught.value)
+    for secret in (SECRET, TOKEN, "AKIDSCRIPTED"):
+        assert secret not in told
+
+
+async def test_a_check_names_the_permission_that_is_missing(
+    scripted: Callable[[Script], Any], answer: Callable[..., Any]
+) -> None:
+    listing = answer(body=b"<ListBucketResult><Name>film</Name></ListBucketResult>")
+    denied = answer(status=403, body=fault_body("AccessDenied"))
+    for refused, permission in (("list", "s3:ListBucket"), ("PUT", "s3:PutObject"), ("GET", "s3:GetObject")):
+
+        def script(method: str, path: str, refused: str = refused) -> object:
+            asked = "list" if "list-type" in path else method
+            return denied if asked == refused else listing if asked == "list" else answer()
+
+        async with S3Store(settings_for(scripted(script).url)) as store:
+            with pytest.raises(StoreRefused, match=f"the credentials need {permission}"):
+                await store.check()
+
+
+async def test_a_port_where_something_other_than_s3_answers_is_refused(
+    scripted: Callable[[Script], Any], answer: Callable[..., Any]
+) -> None:
+    server = scripted(lambda *_: answer(body=b"<html>console</html>", headers={"Content-Type": "text/html"}))
+    async with S3Store(settings_for(server.url)) as store:
+        with pytest.raises(StoreRefused, match="what answers is no S3"):
+            await store.check()
+
+
+async def test_a_busy_server_is_asked_again_and_then_given_up_for_now(
+    scripted: Callable[[Script], Any], answer: Callable[..., Any]
+) -> None:
+    server = scripted(lambda *_: answer(status=503, body=fault_body("SlowDown")))
+    async with S3Store(settings_for(server.url)) as store:
+        with pytest.raises(StoreTrouble, match="503 SlowDown"):
+            await store.put("a.json", b"{}", media_type="application/json")
+    assert len(server.asked) == 3
+
+
+async def test_one_hiccup_is_not_noticed(scripted: Callable[[Script], Any], answer: Callable[..., Any]) -> None:
+    answers = [answer(status=500, body=fault_body("InternalError")), answer(body=b"{}")]
+    async with S3Store(settings_for(scripted(lambda *_: answers.pop(0)).url)) as store:
+        assert await store.get("a.json") == b"{}"
+    assert answers == []
+
+
+async def test_a_body_that_is_cut_short_is_never_handed_out(
+    scripted: Callable[[Script], Any], answer: Callable[..., Any]
+) -> None:
+    async with S3Store(settings_for(scripted(lambda *_: answer(body=b"half", cut=True)).url)) as store:
+        with pytest.raises(StoreTrouble, match="was cut"):
+            await store.get("a.json")
+
+
+async def test_an_endpoint_that_is_down_may_come_up_again() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        async with S3Store(settings_for(f"http://127.0.0.1:{taken.getsockname()[1]}")) as store:
+            with pytest.raises(StoreTrouble, match="no connection to its endpoint"):
+                await store.check()
+
+
+async def test_without_credentials_anywhere_the_message_says_so(s3_endpoint: str) -> None:
+    async with S3Store(S3Settings(bucket="film", endpoint_url=s3_endpoint)) as store:
+        with pytest.raises(StoreRefused, match="there are no credentials"):
+            await store.check()
+
+
+async def test_a_profile_that_does_not_exist_is_refused(s3_endpoint: str) -> None:
+    async with S3Store(S3Settings(bucket="film", endpoint_url=s3_endpoint, profile="nobody")) as store:
+        with pytest.raises(StoreRefused, match="no such profile"):
+            await store.check()
+
+
+async def test_the_event_loop_runs_on_while_s3_takes_its_time(
+    scripted: Callable[[Script], Any], answer: Callable[..., Any]
+) -> None:
+    loop, asked, go_on = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+
+    def slow(*_: str) -> object:
+        loop.call_soon_threadsafe(asked.set)
+        assert go_on.wait(10)
+        return answer(body=b"late")
+
+    async with S3Store(settings_for(scripted(slow).url)) as store:
+        reading = asyncio.create_task(store.get("a"))
+        await asyncio.wait_for(asked.wait(), 10)
+        assert not reading.done()
+        go_on.set()
+        assert await reading == b"late"
+
+
+@pytest.mark.parametrize(
+    ("style", "endpoint", "starts"),
+    [
+        (None, None, "https://film.s3.amazonaws.com/boards/"),
+        (None, "http://minio.lan:9000", "http://minio.lan:9000/film/boards/"),
+        (True, None, "https://s3.amazonaws.com/film/boards/"),
+        (False, "https://oss-cn-hangzhou.aliyuncs.com", "https://film.oss-cn-hangzhou.aliyuncs.com/boards/"),
+    ],
+)
+async def test_the_bucket_is_named_where_the_server_wants_it(
+    style: bool | None,  # noqa: FBT001 - pytest fills it by name
+    endpoint: str | None,
+    starts: str,
+) -> None:
+    keyed = {"access_key_id": "a", "secret_access_key": "b"}
+    async with S3Store(
+        S3Settings(bucket="film", prefix="boards", endpoint_url=endpoint, path_style=style, **keyed)
+    ) as store:
+        assert (await store.link("a.png")).startswith(starts)
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"bucket": ""}, "bucket"),
+        ({"prefix": "a/../b"}, "prefix"),
+        ({"endpoint_url": "minio.lan:9000"}, "http://"),
+        ({"endpoint_url": "http://minio_1:9000"}, "letters, digits, dots and hyphens"),
+        ({"endpoint_url": f"http://user:{SECRET}@minio.lan"}, "in their own fields"),
+        ({"endpoint_url": "http://minio.lan:port"}, "endpoint_url"),
+        ({"public_url": "https://cdn.example/?key=1"}, "query"),
+        ({"access_key_id": "a"}, "go together"),
+        ({"secret_access_key": SECRET}, "go together"),
+        ({"session_token": TOKEN}, "goes with access_key_id"),
+        ({"kms_key_id": "k", "server_side_encryption": "AES256"}, "aws:kms"),
+        ({"link_seconds": 604_801}, "link_seconds"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_settings_that_cannot_work_are_told_before_anything_is_tried(fields: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        S3Settings.model_validate({"bucket": "film", **fields})
+    assert says in str(caught.value)
+    assert SECRET not in str(caught.value)
+    assert TOKEN not in str(caught.value)
+
+
+def test_settings_show_no_secret() -> None:
+    shown = f"{settings_for('http://minio.lan')!r} {settings_for('http://minio.lan').model_dump_json()}"
+    assert not [secret for secret in (SECRET, TOKEN, "AKIDSCRIPTED") if secret in shown]
+
+
+@pytest.mark.parametrize("given", ["film", "/film/", "film/"])
+def test_slashes_around_a_prefix_do_not_matter(given: str) -> None:
+    assert S3Store(S3Settings(bucket="b", prefix=given)).uri("a") == "s3://b/film/a"
