@@ -1,15 +1,16 @@
 """Run a flow of this checkout in a process of its own, for the ``previs`` command.
 
-``python -m flows storyboard`` reads the flow's parameters as one line of JSON from standard input and writes how it goes
-as lines of JSON to standard output (see :func:`previs.watching.to_line`). It stops when asked to by SIGINT or SIGTERM,
-and when standard input ends, which means that the command died. It exits with 0 when the run completed, 1 when it did
-not, 2 when there was no run for want of good input, and 130 when it was stopped.
+``python -m flows storyboard`` reads the flow's parameters as one line of JSON from standard input and writes how it
+goes as lines of JSON to standard output (see :func:`previs.watching.to_line`). It stops when asked to by SIGINT or
+SIGTERM, and when standard input ends, which means that the command died. It exits with 0 when the run completed, 1 when
+it did not, 2 when there was no run for want of good input, and 130 when it was stopped.
 """
 
 import asyncio
 import json
 import signal
 import sys
+from collections.abc import Coroutine
 from importlib import import_module
 from typing import Any
 
@@ -45,7 +46,7 @@ def main() -> int:
         return _STOPPED
 
 
-async def _run(flow: Flow[..., Any], parameters: dict[str, Any]) -> int:
+async def _run(flow: Flow[..., Coroutine[Any, Any, Any]], parameters: dict[str, Any]) -> int:
     _stop_when_asked()
     with listening(_write):
         await _load_blocks(parameters)
@@ -55,7 +56,7 @@ async def _run(flow: Flow[..., Any], parameters: dict[str, Any]) -> int:
         if state.is_completed():
             return _COMPLETED
         if not isinstance(result, BoardIncomplete):
-            tell(str(result) if isinstance(result, Exception) else state.message or state.name)
+            tell(str(result) if isinstance(result, Exception) else state.message or str(state.name))
         return _BAD_INPUT if isinstance(result, FixTheInput) else _NOT_COMPLETED
 
 

@@ -7,7 +7,6 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
-from prefect.utilities.annotations import opaque
 from pydantic import Field, SkipValidation
 
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
@@ -16,6 +15,7 @@ from previs.results import RunFacts, name_run
 from previs.shots import Shot, ShotList
 from previs.workflow import WorkflowSettings
 from tasks.artifacts import live_progress
+from tasks.passing import as_is
 from tasks.plan import find_recorded, plan_takes
 from tasks.publish import publish_board
 from tasks.studio import open_studio
@@ -53,12 +53,12 @@ async def storyboard(
     """
     started = datetime.now(UTC)
     async with open_studio(farm, store, fresh=refresh) as (studio, run_seconds):
-        given, plan = await plan_takes(opaque(shots), opaque(workflow), opaque(studio), takes=takes, only=only or [])
+        given, plan = await plan_takes(as_is(shots), as_is(workflow), as_is(studio), takes=takes, only=only or [])
         facts = RunFacts(board or given.name, name_run(started, str(flow_run.id)), started, given.workflow_facts)
-        found = await find_recorded(opaque(plan), opaque(studio))
+        found = await find_recorded(as_is(plan), as_is(studio))
         async with live_progress(studio.account, facts.board):
             results = await run_takes(plan, found, studio, refresh=refresh, seconds=run_seconds)
-        published = await publish_board(opaque(plan), opaque(results), opaque(facts), opaque(studio))
+        published = await publish_board(as_is(plan), as_is(results), as_is(facts), as_is(studio))
     if published.failure:
         return Failed(message=published.failure, data=BoardIncomplete(published.failure, published.shots))
     return Completed(message=published.message, data=published.shots)

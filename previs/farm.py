@@ -151,7 +151,7 @@ class Farm:
                 await server.probe()
             except (ServerUnreachable, ServerTrouble, AccessDenied) as error:
                 if not reported:
-                    self._set_aside(server, error)
+                    self._set_aside(error)
                     reported = True
                 pause = min(pause * 2, _LONGEST_PAUSE)
             else:
@@ -164,7 +164,7 @@ class Farm:
                 self._none_up_since = time.monotonic()
             await asyncio.sleep(pause)
 
-    def _set_aside(self, server: Server, error: Exception) -> None:
+    def _set_aside(self, error: Exception) -> None:
         self.problems.append(f"{error}; it was set aside")
         self._say(f"{error}; it is set aside and looked at again")
 

@@ -88,7 +88,9 @@ def choose_shots(shot_list: ShotList, only: Iterable[int | str]) -> frozenset[st
     names = [str(name) for name in only]
     if unknown := [name for name in names if name not in labels]:
         shown = ", ".join(labels[:20]) + (", …" if len(labels) > 20 else "")  # noqa: PLR2004 - a line's worth
-        faults = tuple(Fault("only", "", repr(name), f"no shot has this shot_id; there are {shown}") for name in unknown)
+        faults = tuple(
+            Fault("only", "", repr(name), f"no shot has this shot_id; there are {shown}") for name in unknown
+        )
         raise ShotListFaults("the choice of shots", faults)
     return frozenset(names or labels)
 

@@ -29,9 +29,7 @@ async def plan_takes(
 ) -> tuple[gather.Given, Plan]:
     """Read everything that the run is made from and bind every take."""
     given = await gather.gather(shots, workflow, studio.sources, studio.store)
-    plan = make_plan(
-        given.shot_list, given.workflow, given.pictures, given.workflow_pictures, takes=takes, only=only
-    )
+    plan = make_plan(given.shot_list, given.workflow, given.pictures, given.workflow_pictures, takes=takes, only=only)
     studio.account.expect(given.name, plan.takes)
     get_run_logger().info("%d shots, %d takes", len(plan.shot_list.shots), len(plan.takes))
     return given, plan

@@ -1,8 +1,8 @@
 """Studio: open what all steps of a run share, from blocks or plain addresses."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
-from typing import TypeVar
+from collections.abc import AsyncIterator
+from typing import TypeVar, cast
 
 from prefect.blocks.core import Block
 from prefect.logging import get_run_logger
@@ -50,7 +50,8 @@ async def open_studio(
 
     block = await _farm(farm)
     async with contextlib.AsyncExitStack() as opened:
-        kept = await opened.enter_async_context(await _store(store))
+        kept: S3Store | FolderStore = await _store(store)
+        await opened.enter_async_context(kept)
         await kept.check()
         sources = await opened.enter_async_context(Sources(kept.settings if isinstance(kept, S3Store) else None))
         servers = Farm(block.addresses(), places=block.places, patience=block.patience_seconds, say=say)
@@ -63,7 +64,7 @@ async def _farm(farm: ComfyUIFarm | list[str] | None) -> ComfyUIFarm:
     if isinstance(farm, ComfyUIFarm):
         return farm
     if farm is None:
-        return await _saved(ComfyUIFarm, lambda: ComfyUIFarm(servers=[LOCAL_SERVER]))
+        return await _saved(ComfyUIFarm) or ComfyUIFarm(servers=[LOCAL_SERVER])
     try:
         return ComfyUIFarm(servers=farm)
     except ValidationError as error:
@@ -75,14 +76,14 @@ async def _store(store: S3FrameStore | FolderFrameStore | str | None) -> S3Store
         return store_at(store)
     if store is not None:
         return store.open()
-    with contextlib.suppress(ValueError):
-        return (await S3FrameStore.aload(_DEFAULT)).open()
-    return (await _saved(FolderFrameStore, lambda: FolderFrameStore(folder=LOCAL_FOLDER))).open()
+    if bucket := await _saved(S3FrameStore):
+        return bucket.open()
+    return (await _saved(FolderFrameStore) or FolderFrameStore(folder=LOCAL_FOLDER)).open()
 
 
-async def _saved(kind: type[AnyBlock], otherwise: Callable[[], AnyBlock]) -> AnyBlock:
+async def _saved(kind: type[AnyBlock]) -> AnyBlock | None:
     """The block that somebody saved as the default; Prefect raises a ``ValueError`` if nobody did."""
     try:
-        return await kind.aload(_DEFAULT)
+        return cast("AnyBlock", await kind.aload(_DEFAULT))
     except ValueError:
-        return otherwise()
+        return None

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -12,7 +11,6 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.logging import get_run_logger
 from prefect.states import Completed
 from prefect.tasks import Task, exponential_backoff
-from prefect.utilities.annotations import opaque
 
 from previs.comfyui.life import Life, Phase
 from previs.errors import NoServer, PrevisError, TryAgain
@@ -23,6 +21,7 @@ from previs.render import render
 from previs.results import TakeResult
 from previs.studio import Studio
 from previs.watching import Settled
+from tasks.passing import as_is
 
 _RETRIES = 3
 _FIRST_DELAY = 2
@@ -138,7 +137,7 @@ async def _run_take(job: Job, leader: asyncio.Task[TakeResult] | None) -> TakeRe
             # With no server at all the task run starts without a place, and fails with that reason.
             with contextlib.suppress(NoServer):
                 job.place = await job.next_place()
-        state = await take(job.take.label, cast("Job", opaque(job)), return_state=True)
+        state = await _call(job)
     finally:
         if job.place is not None:
             job.place.release()
@@ -146,6 +145,11 @@ async def _run_take(job: Job, leader: asyncio.Task[TakeResult] | None) -> TakeRe
     if isinstance(result, TakeRecord):
         return TakeResult(job.take, "cached" if job.known else "rendered", record=result)
     return _failed(job, str(result) if isinstance(result, PrevisError) else f"{type(result).__name__}: {result}")
+
+
+async def _call(job: Job) -> State[TakeRecord]:
+    # Prefect's types say of a task that returns a state that its state holds a state; it is handed through.
+    return await take(job.take.label, as_is(job), return_state=True)  # type: ignore[misc,no-any-return]
 
 
 def _failed(job: Job, error: str) -> TakeResult:

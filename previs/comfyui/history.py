@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class OutputFile:
-    """A file that an output node left, as ``GET /view`` wants it named. All three come from the server: never a path."""
+    """A file that an output node left, as ``GET /view`` wants it named; the server's words, never a path here."""
 
     filename: str
     subfolder: str
@@ -33,7 +33,7 @@ class Success:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A node raised. ``message`` is the server's first line; the node's inputs, which may hold secrets, are left out."""
+    """A node raised; of what the server tells, the inputs, which may hold secrets, and the traceback are left out."""
 
     node_id: str
     class_type: str

@@ -1,7 +1,7 @@
 """Why a server refused a graph, in a person's words; pure.
 
-``POST /prompt`` answers 400 with ``error`` (one, for the graph as a whole) and ``node_errors`` (by node id), or 200 with
-``node_errors`` when only some outputs were refused. Forms seen on ComfyUI 0.3.64.
+``POST /prompt`` answers 400 with ``error`` (one, for the graph as a whole) and ``node_errors`` (by node id), or 200
+with ``node_errors`` when only some outputs were refused. Forms seen on ComfyUI 0.3.64.
 """
 
 import re
@@ -51,7 +51,9 @@ def _graph_fault(body: Mapping[str, Any], graph: Graph) -> Fault:
         return Fault("the graph", "", message, "add an output node that saves, such as SaveImage")
     if found := _NODE_ID.search(details):
         node_id = found[1]
-        class_type = str(graph.get(node_id, {}).get("class_type", "no class_type"))
+        # The server may refuse what is no graph at all.
+        node: Mapping[str, Any] = graph.get(node_id) or {}
+        class_type = str(node.get("class_type", "no class_type"))
         return Fault(
             f"node {node_id} ({class_type})",
             "class_type",
@@ -74,16 +76,18 @@ def _input_fault(
     shown = "" if received is None else repr(received)[:200]
     match error.get("type"):
         case "required_input_missing":
-            return Fault(place, name, "", "this input is required and was not given")
+            remedy = "this input is required and was not given"
         case "value_not_in_list":
-            return Fault(place, name, shown, _choices(config, received))
+            remedy = _choices(config, received)
         case "value_smaller_than_min" | "value_bigger_than_max":
-            return Fault(place, name, shown, _range(config))
+            remedy = _range(config)
         case "invalid_input_type":
-            return Fault(place, name, shown, f"wants {_kind(config)}")
+            remedy = f"wants {_kind(config)}"
         case "return_type_mismatch" | "bad_linked_input":
-            return Fault(place, name, str(error.get("details", "")), f"wants a link to {_kind(config)}")
-    return Fault(place, name, shown, f"{error.get('message', '')}: {error.get('details', '')}"[:500])
+            shown, remedy = str(error.get("details", "")), f"wants a link to {_kind(config)}"
+        case _:
+            remedy = f"{error.get('message', '')}: {error.get('details', '')}"[:500]
+    return Fault(place, name, shown, remedy)
 
 
 def _config(object_info: Mapping[str, Any], class_type: str, name: str) -> Any:  # noqa: ANN401 - as the wire has it

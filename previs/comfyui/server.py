@@ -14,7 +14,7 @@ from typing import Self
 from previs.comfyui.api import Address, Api
 from previs.comfyui.frames import Executing, Frame, Other, Status
 from previs.comfyui.graph import Graph
-from previs.comfyui.history import Failure, Interruption, Loss, Success, read_entry
+from previs.comfyui.history import Failure, Interruption, Success, read_entry
 from previs.comfyui.life import Life, Phase
 from previs.comfyui.refusal import classes_to_ask, faults_of
 from previs.comfyui.socket import Socket

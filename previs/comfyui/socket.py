@@ -17,6 +17,7 @@ from previs.comfyui.frames import Frame, read_frame
 _OPEN_TIMEOUT = 10
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _LARGEST_FRAME = 64 << 20
+_FLAGS = json.dumps({"type": "feature_flags", "data": {"supports_preview_metadata": True}})
 # A server that loads a model may not answer a ping for tens of seconds.
 _PING_EVERY, _PING_TIMEOUT = 20, 60
 
@@ -74,8 +75,8 @@ class Socket:
                     close_timeout=1,
                     max_size=_LARGEST_FRAME,
                 ) as socket:
-                    # Declining metadata keeps previews small; ours are not shown.
-                    await socket.send(json.dumps({"type": "feature_flags", "data": {"supports_preview_metadata": True}}))
+                    # With metadata a preview says which prompt it is of, and so is a sign of life.
+                    await socket.send(_FLAGS)
                     pause = _FIRST_PAUSE
                     self._open()
                     async for message in socket:

@@ -29,7 +29,7 @@ def main() -> None:
 
 
 @app.command
-def run(
+def run(  # noqa: PLR0913 - each is an option of the command
     shots: str,
     *,
     workflow: str | None = None,
@@ -84,6 +84,8 @@ def demo(*, folder: Path = Path("previs-demo"), servers: int = 2, seconds: float
     verbose
         Show Prefect's log instead of the progress display.
     """
+    home = folder.absolute() / ".prefect"
+    home.mkdir(parents=True, exist_ok=True)
 
     async def play() -> int:
         async with simulators(servers, seconds=seconds) as farm:
@@ -93,7 +95,7 @@ def demo(*, folder: Path = Path("previs-demo"), servers: int = 2, seconds: float
                 farm=farm,
                 store=str(folder),
             )
-            return await run_flow(order, home=folder.absolute() / ".prefect", verbose=verbose)
+            return await run_flow(order, home=home, verbose=verbose)
 
     return asyncio.run(play())
 

@@ -70,9 +70,10 @@ class FlowOrder:
         if self.shots != "-":
             return _absolute(self.shots)
         try:
-            given = json.load(sys.stdin)
+            given = json.loads(await asyncio.to_thread(sys.stdin.read))
         except ValueError as error:
-            raise ShotListFaults("standard input", (Fault("the list", "", "", f"is no JSON: {error}"),)) from error
+            fault = Fault("the list", "", "", f"is no JSON: {error}")
+            raise ShotListFaults("standard input", (fault,)) from error
         if store.startswith("block:"):
             return given
         async with store_at(store) as opened:
@@ -84,14 +85,14 @@ async def run_flow(order: FlowOrder, *, home: Path | None = None, verbose: bool 
 
     Args:
         order: what to render.
-        home: where Prefect keeps its database, unless ``PREFECT_HOME`` says otherwise; none for Prefect's own place.
+        home: a folder that exists, where Prefect keeps its database unless ``PREFECT_HOME`` says otherwise; none for
+            Prefect's own place.
         verbose: show Prefect's log instead of progress.
     """
     if find_spec("flows") is None:
         raise SourceNotFound("flows/storyboard.py", "run previs from a checkout of its repository, as its README says")
     environment = _SETTINGS | os.environ
     if home is not None:
-        home.mkdir(parents=True, exist_ok=True)
         environment.setdefault("PREFECT_HOME", str(home))
     line = json.dumps(await order.parameters(), ensure_ascii=False)
     with display(verbose=verbose) as shown:

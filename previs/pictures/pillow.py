@@ -13,6 +13,8 @@ BROKEN = (
     ValueError,
     SyntaxError,
     EOFError,
+    TypeError,
+    IndexError,
     struct.error,
     zlib.error,
     Image.DecompressionBombError,

@@ -53,7 +53,7 @@ class Simulator:
         uploads: names that uploaded files got.
     """
 
-    def __init__(  # noqa: PLR0913 - each is a setting of its own, by name only
+    def __init__(
         self,
         *,
         seconds: float = 1.0,

@@ -129,9 +129,8 @@ def test_a_life_tells_node_and_step_while_it_runs() -> None:
     seen = []
     for event in events("text_to_image_success"):
         replayed.take(event)
-        for life in replayed.lives.values():
-            if life.phase is Phase.RUNNING and life.steps:
-                seen.append((life.node, life.step, life.steps))
+        running = [life for life in replayed.lives.values() if life.phase is Phase.RUNNING and life.steps]
+        seen += [(life.node, life.step, life.steps) for life in running]
     assert list(dict.fromkeys(seen)) == [("3", 1, 3), ("3", 2, 3), ("3", 3, 3)]
 
 

@@ -17,8 +17,7 @@ OBJECT_INFO = json.loads((FOLDER / "object_info.json").read_text("utf-8"))
 SENTENCES = [
     [
         "node 3 (KSampler), seed: -1: must be from 0 to 18446744073709551615",
-        "node 3 (KSampler), sampler_name: 'euler_a': the server has 42 others, the closest are "
-        "euler, euler_ancestral, euler_cfg_pp",
+        "node 3 (KSampler), sampler_name: 'euler_a': the server has 42 others, the closest are euler, euler_ancestral",
     ],
     ["node 4 (CheckpointLoaderSimple), ckpt_name: 'missing.safetensors': the server has sd_xl_base_1.0.safetensors"],
     ["node 6 (NoSuchNode), class_type: Cannot execute because node NoSuchNode does not exist.: install"],
@@ -26,9 +25,7 @@ SENTENCES = [
     ["the graph: Prompt has no outputs: add an output node that saves, such as SaveImage"],
     ["node 3 (KSampler), steps: this input is required and was not given"],
     ["node 3 (KSampler), steps: 'many': wants a whole number"],
-    [
-        "node 8 (VAEDecode), samples: samples, received_type(VAE) mismatch input_type(LATENT): wants a link to LATENT"
-    ],
+    ["node 8 (VAEDecode), samples: samples, received_type(VAE) mismatch input_type(LATENT): wants a link to LATENT"],
     ["node 5 (EmptyLatentImage), width: 8: must be from 16 to 16384"],
     ["the graph: Prompt has no outputs: add an output node that saves, such as SaveImage"],
     ["node nodes (no class_type), class_type: Cannot execute because a node is missing the class_type property."],

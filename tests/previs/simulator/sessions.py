@@ -81,6 +81,57 @@ async def served(simulator: Simulator) -> AsyncIterator[Served]:
         await host._stack.aclose()
 
 
+class Visitor:
+    """A client of a simulator: requests over HTTP, and all that its socket hears."""
+
+    def __init__(self, url: str, http: httpx.AsyncClient, socket: websockets.ClientConnection) -> None:
+        self.url = url
+        self.http = http
+        self.socket = socket
+        self.heard: list[dict[str, Any]] = []
+
+    async def submit(self, graph: dict[str, Any], **options: object) -> str:
+        answer = await self.http.post("/prompt", json={"prompt": graph, "client_id": "visitor", **options})
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["prompt_id"])
+
+    async def hear(self, kind: str, **wanted: object) -> dict[str, Any]:
+        """The next frame of a kind with such values; previews are of the kind ``preview``."""
+        while True:
+            message = await asyncio.wait_for(self.socket.recv(), 10)
+            frame = {"type": "preview", "data": _binary(message)} if isinstance(message, bytes) else json.loads(message)
+            self.heard.append(frame)
+            if frame["type"] == kind and wanted.items() <= frame["data"].items():
+                return dict(frame["data"])
+
+    async def ended(self, prompt_id: str) -> dict[str, Any]:
+        """The history entry of a prompt, when its end was heard."""
+        await self.hear("executing", node=None, prompt_id=prompt_id)
+        return dict((await self.http.get(f"/history/{prompt_id}")).json()[prompt_id])
+
+    async def render(self, graph: dict[str, Any], **options: object) -> dict[str, Any]:
+        return await self.ended(await self.submit(graph, **options))
+
+    async def view(self, file: dict[str, str]) -> httpx.Response:
+        return await self.http.get("/view", params=file)
+
+
+@contextlib.asynccontextmanager
+async def visited(url: str, client_id: str = "visitor", **headers: str) -> AsyncIterator[Visitor]:
+    address = f"ws{url.removeprefix('http')}/ws?clientId={client_id}"
+    async with (
+        httpx.AsyncClient(base_url=url, headers=headers) as http,
+        websockets.connect(address, compression=None, additional_headers=headers) as socket,
+    ):
+        yield Visitor(url, http, socket)
+
+
+@contextlib.asynccontextmanager
+async def visit(simulator: Simulator) -> AsyncIterator[Visitor]:
+    async with serve(simulator) as url, visited(url) as visitor:
+        yield visitor
+
+
 class Recorder:
     """Drives a server through a recorded scenario, the same requests in the same order, and records it."""
 
