@@ -25,11 +25,13 @@ from tasks.take import run_takes
 ShotsParameter = Annotated[SkipValidation[ShotList | list[Shot] | str], Field(title="Shot list")]
 WorkflowParameter = Annotated[SkipValidation[WorkflowSettings | str], Field(title="Workflow")]
 
+DEFAULT_WORKFLOW = WorkflowSettings(checkpoint="sd_xl_base_1.0.safetensors")
+
 
 @flow(name="storyboard", persist_result=False, timeout_seconds=24 * 3600)
 async def storyboard(
     shots: ShotsParameter,
-    workflow: WorkflowParameter,
+    workflow: WorkflowParameter = DEFAULT_WORKFLOW,
     board: str = "",
     farm: ComfyUIFarm | list[str] | None = None,
     store: S3FrameStore | FolderFrameStore | str | None = None,

@@ -1,6 +1,7 @@
 """Gather what a run is made from: the shot list, the workflow, the pictures that they refer to."""
 
 import asyncio
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -153,7 +154,8 @@ async def _fetch(wanted: _Wanted, sources: Sources) -> Picture | str:
     """The picture, or what is wrong with it."""
     try:
         uri = resolve(wanted.url, wanted.home.base, inline=wanted.home.inline)
-        content, suffix = await asyncio.to_thread(upright_png_or_jpeg, await sources.read(uri), uri=shown(wanted.url))
+        given = await sources.read(uri)
+        content, suffix = await asyncio.to_thread(upright_png_or_jpeg, given, uri=shown(wanted.url))
     except (SourceNotFound, NotAPicture) as error:
         return f"{error.uri}: {error.reason}"
-    return Picture(content, suffix)
+    return Picture(content, suffix, hashlib.sha256(given).hexdigest())

@@ -3,7 +3,6 @@
 All that the network must tell beforehand, which is the bytes of the references, is gathered first and passed in.
 """
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -21,17 +20,19 @@ class Picture:
     """A reference's picture, ready for ``LoadImage``.
 
     Attributes:
-        content: the file's bytes.
+        content: the bytes to upload, turned upright.
         suffix: with its dot.
+        sha256: of the bytes that were given; turned by another version of Pillow the content may differ.
     """
 
     content: bytes
     suffix: str
+    sha256: str
 
     @property
     def file_name(self) -> str:
-        """Made of the hash of the content, so that equal pictures are uploaded once and no name can be fooled."""
-        return hashlib.sha256(self.content).hexdigest() + self.suffix
+        """Made of the hash, so that equal pictures are uploaded once and no name can be fooled."""
+        return self.sha256 + self.suffix
 
     @property
     def name(self) -> str:

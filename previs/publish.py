@@ -15,10 +15,12 @@ class Published:
     """Where a run's board is.
 
     Attributes:
-        page: address of ``index.html`` that a person can open.
-        manifest: the place of the manifest, for programs.
+        link: address of ``index.html`` that a person can open; of a private store it holds a signature.
+        page: the place of ``index.html`` in the store.
+        manifest: the place of ``manifest.json`` in the store.
     """
 
+    link: str
     page: str
     manifest: str
 
@@ -47,7 +49,7 @@ async def publish(manifest: Manifest, links: dict[str, str], store: Store) -> Pu
         json.dumps(latest, ensure_ascii=False, indent=1).encode(),
         media_type="application/json",
     )
-    return Published(await store.link(page_key), store.uri(manifest_key))
+    return Published(await store.link(page_key), store.uri(page_key), store.uri(manifest_key))
 
 
 def _page(manifest: Manifest, links: dict[str, str], store: Store) -> str:

@@ -26,13 +26,11 @@ class Board:
         shots: what an upstream system reads back, a shot each.
         failure: which shots failed and why; none if every shot has its frames.
         message: how many shots there are, in a sentence.
-        page: address of the board's page.
     """
 
     shots: list[dict[str, Any]]
     failure: str | None
     message: str
-    page: str
 
 
 @task(
@@ -59,11 +57,11 @@ async def publish_board(plan: Plan, results: list[TakeResult], facts: RunFacts, 
         problems=studio.farm.problems,
     )
     published = await publish(manifest, links, store)
-    await show_board(manifest, links, store, published.page)
+    await show_board(manifest, links, store, published.link)
     get_run_logger().info("board: %s", published.page)
     outcomes = [result.outcome for result in results]
     count = f"{len(manifest.shots)} shots"
     message = f"{count}: {outcomes.count('rendered')} takes rendered, {outcomes.count('cached')} cached"
     failure = failure_message(manifest) if manifest.failed else None
-    tell(BoardReady(published.page, published.manifest, failure or message, complete=failure is None))
-    return Board(result_of(manifest, links), failure, message, published.page)
+    tell(BoardReady(published.link, published.manifest, failure or message, complete=failure is None))
+    return Board(result_of(manifest, links), failure, message)

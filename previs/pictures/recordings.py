@@ -11,6 +11,7 @@ _SEGMENT = 0x18538067
 _LONGEST_DOCTYPE = 64
 _OPENED = {b"": b"moov", b"moov": b"trak"}  # which box is looked into, by what it stands in
 _STREAMED = 0xFFFFFFFF
+_OGG_LAST = 4
 _FLAC_SYNC = 0xFFF8 >> 1
 
 
@@ -27,11 +28,12 @@ def mp4(steps: Steps) -> tuple[str, tuple[int, int] | None]:
     """Every box, to the end of the file; gives the media type, and the size of the first track that has one."""
     film = _Film()
     _boxes(steps, steps.size, film, b"")
-    if film.brand in (b"avif", b"avis"):
+    is_avif = film.brand in (b"avif", b"avis")
+    for needed in (b"meta" if is_avif else b"moov", b"mdat"):
+        if needed not in film.kinds:
+            steps.refuse(f"it lacks its {needed.decode()!r} box: its writing did not come to an end")
+    if is_avif:
         return "image/avif", None
-    if not film.kinds >= {b"moov", b"mdat"}:
-        lacking = "moov" if b"moov" not in film.kinds else "mdat"
-        steps.refuse(f"it is a video without its {lacking!r} box: its recording did not come to an end")
     if film.size is None:
         return "audio/mp4", None
     return ("video/quicktime" if film.brand in (b"qt  ", b"") else "video/mp4"), film.size
@@ -48,7 +50,7 @@ def _boxes(steps: Steps, end: int, film: _Film, inside: bytes) -> None:
             raise steps.cut_short()
         if stop < steps.at or stop > end:
             steps.refuse(f"a box at byte {start} does not fit into what holds it")
-        film.kinds |= {kind} & {b"moov", b"mdat"}
+        film.kinds |= {kind} & {b"meta", b"moov", b"mdat"}
         if kind == b"ftyp" and not film.brand:
             film.brand = steps.take(4)
         elif kind == b"tkhd":
@@ -133,10 +135,15 @@ def mp3(steps: Steps) -> str:
 
 
 def ogg(steps: Steps) -> str:
-    """Every page, to the end of the file."""
+    """Every page, to the end of the file; the last one must say that it is the last of its stream."""
+    flags = 0
     while steps.left:
         if steps.take(4) != b"OggS":
             steps.refuse(f"no page starts at byte {steps.at - 4}")
-        steps.skip(22)
+        steps.skip(1)
+        flags = steps.number(1)
+        steps.skip(20)
         steps.skip(sum(steps.take(steps.number(1))))
+    if not flags & _OGG_LAST:
+        raise steps.cut_short()
     return "audio/ogg"

@@ -129,7 +129,7 @@ class Execution:
         if steps:
             await self._sample(node_id, reading, steps)
         elif node["class_type"] in LOADERS:
-            studio.opened(node["inputs"]["image"])
+            await asyncio.to_thread(studio.opened, node["inputs"]["image"])
         elif self.server.object_info[node["class_type"]]["output_node"]:
             extra = self.prompt.extra_data.get("extra_pnginfo")
             texts = {"prompt": self.prompt.graph, **(extra if isinstance(extra, dict) else {})}

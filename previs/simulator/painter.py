@@ -49,9 +49,10 @@ def draw(scene: Scene, index: int, opened: Opened) -> Image.Image:
     canvas.place()
     canvas.figures()
     picture = canvas.lit()
-    for reference in scene.references[:1]:
-        picture = _guided(picture, opened(reference.file), reference)
-    _pin(picture, [opened(reference.file) for reference in scene.references[:_MOST_REFERENCES_PINNED]])
+    originals = [opened(reference.file) for reference in scene.references[:_MOST_REFERENCES_PINNED]]
+    if originals:
+        picture = _guided(picture, originals[0], scene.references[0])
+    _pin(picture, originals)
     _letter(picture, scene.text, f"{scene.seed}" if not index else f"{scene.seed} +{index}")
     return picture
 
@@ -102,7 +103,7 @@ class _Canvas:
         self.image.paste(ImageOps.colorize(rows, self.high, self.low))
         x, y = self.sun
         radius = self.dice.uniform(0.05, 0.11) * self.height
-        glow = round(radius * 9)
+        glow = max(1, round(radius * 9))
         centre = round(x * self.width), round(y * self.height)
         self.image.paste(self.light, (centre[0] - glow // 2, centre[1] - glow // 2), _halo().resize((glow, glow)))
         self.pen.ellipse(

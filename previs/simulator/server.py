@@ -123,7 +123,7 @@ class Simulator:
         return frames != self.faults.drop_after_frames or not self.faults.use("drop_sockets")
 
     def abort(self, scope: Scope) -> None:
-        """Close the connection of a request at once."""
+        """Close the connection of a request at once; only where :func:`serve` serves it."""
         transport = self.connections.get(tuple(scope["client"]))
         if transport is not None:
             transport.abort()

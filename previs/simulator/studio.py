@@ -1,9 +1,10 @@
 """Where a simulated server makes its pictures and keeps its files."""
 
 import asyncio
+import contextlib
 import hashlib
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -58,19 +59,25 @@ class Studio:
         Raises:
             NodeRaisedError: there is no such file, or it is no picture.
         """
+        with self._file(name) as picture:
+            return picture.convert("RGB")
+
+    def size_of(self, name: str) -> Size:
+        """The size of the picture in an input file; it raises as :meth:`opened` does."""
+        with self._file(name) as picture:
+            return picture.size
+
+    @contextlib.contextmanager
+    def _file(self, name: str) -> Iterator[Image.Image]:
         stored = self.disk.loaded(name)
         if stored is None:
             raise NodeRaisedError("FileNotFoundError", f"[Errno 2] No such file or directory: 'input/{name}'")
         try:
             with Image.open(io.BytesIO(stored.content)) as picture:
-                return picture.convert("RGB")
+                yield picture
         except (UnidentifiedImageError, SyntaxError, ValueError, OSError, Image.DecompressionBombError) as broken:
             message = f"cannot identify image file 'input/{name}'\n"
             raise NodeRaisedError("PIL.UnidentifiedImageError", message) from broken
-
-    def size_of(self, name: str) -> Size:
-        """The size of the picture in an input file; it raises as :meth:`opened` does."""
-        return self.opened(name).size
 
     def file_hash(self, name: str) -> str:
         """A hash of an input file's bytes; empty where there is no such file."""

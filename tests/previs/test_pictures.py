@@ -77,8 +77,8 @@ def wav() -> bytes:
 
 
 def ogg() -> bytes:
-    page = b"OggS" + bytes(22) + b"\x02\xff\x05" + bytes(260)
-    return page + page
+    first, last = (b"OggS\0" + flags + bytes(20) + b"\x02\xff\x05" + bytes(260) for flags in (b"\x02", b"\x04"))
+    return first + last
 
 
 def flac() -> bytes:
@@ -111,7 +111,7 @@ WHOLE: dict[str, tuple[bytes, Media]] = {
     "s.opus": (ogg(), Media("audio/ogg", ".ogg")),
     "t.avif": (encoded(scene(), "AVIF"), Media("image/avif", ".avif")),
 }
-# What was cut from these cannot be told: sound without a length, and a trailer that a reader may do without.
+# What was cut from these cannot be told: sound that does not say how long it is.
 ENDLESS = {"q.flac", "r.mp3"}
 
 
@@ -225,7 +225,7 @@ def test_files_of_other_kinds_are_taken_as_they_are(
         ("a.gif", b"GIF89a" + bytes(7) + b";", "a GIF without pixels"),
         ("a.gif", b"GIF89a" + bytes(7) + b"?", "no known kind at byte 13"),
         ("a.webp", b"RIFF\x04\0\0\0WEBP", "a WEBP without pixels"),
-        ("a.mp4", box(b"ftyp", b"isom") + box(b"mdat", bytes(9)), "without its 'moov' box"),
+        ("a.mp4", box(b"ftyp", b"isom") + box(b"mdat", bytes(9)), "it lacks its 'moov' box"),
         ("a.mp4", box(b"ftyp", b"isom") + b"\0\0\0\x04mdat" + bytes(20), "does not fit"),
         ("a.ogg", ogg() + b"junk!" + bytes(30), "no page starts at byte"),
         ("a.flac", b"fLaC\x80\0\0\0\0\0\0", "no sound follows"),
@@ -235,6 +235,13 @@ def test_what_holds_nothing_is_damaged(name: str, data: bytes, reason: str, writ
     with pytest.raises(FrameDamaged) as caught:
         examine(written(data), name=name)
     assert reason in caught.value.reason
+
+
+def test_an_avif_cut_between_two_boxes_is_damaged(written: Callable[[bytes], Path]) -> None:
+    data = WHOLE["t.avif"][0]
+    for end in (data.index(b"meta") - 4, data.index(b"mdat") - 4):
+        with pytest.raises(FrameDamaged, match="lacks its"):
+            examine(written(data[:end]), name="a.avif")
 
 
 def test_a_thumbnail_of_a_jpeg_inside_does_not_end_it(written: Callable[[bytes], Path]) -> None:

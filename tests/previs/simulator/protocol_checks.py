@@ -235,12 +235,12 @@ def check_entry_against_frames(entry: dict[str, Any], frames: list[dict[str, Any
 
 def check_numbers(session: Session) -> None:
     """Accepted prompts get rising numbers."""
-    numbers = [event["response"]["json"]["number"] for event in session if _is_accepted(event)]
+    numbers = [event["response"]["json"]["number"] for event in session if is_accepted(event)]
     assert numbers == sorted(numbers)
     assert len(set(numbers)) == len(numbers)
 
 
-def _is_accepted(event: Event) -> bool:
+def is_accepted(event: Event) -> bool:
     return (event.get("http"), event.get("path"), event.get("response", {}).get("status")) == ("POST", "/prompt", 200)
 
 

@@ -121,7 +121,7 @@ async def visited(url: str, client_id: str = "visitor", **headers: str) -> Async
     address = f"ws{url.removeprefix('http')}/ws?clientId={client_id}"
     async with (
         httpx.AsyncClient(base_url=url, headers=headers) as http,
-        websockets.connect(address, compression=None, additional_headers=headers) as socket,
+        websockets.connect(address, compression=None, max_queue=None, additional_headers=headers) as socket,
     ):
         yield Visitor(url, http, socket)
 
@@ -159,7 +159,7 @@ class Recorder:
             case "open":
                 await self._close()
                 address = f"ws{self.host.url.removeprefix('http')}{event['path']}"
-                self._socket = await websockets.connect(address, compression=None)
+                self._socket = await websockets.connect(address, compression=None, max_queue=None)
                 self.events.append({"ws": "open", "path": event["path"]})
                 self._reading = asyncio.create_task(self._read(self._socket))
             case "send":

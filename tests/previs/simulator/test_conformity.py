@@ -1,6 +1,7 @@
 """The simulator takes the place of a recorded ComfyUI 0.3.64 in every recorded session."""
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -59,3 +60,34 @@ async def test_a_simulated_session_is_like_the_recorded_one(scenario: str) -> No
         driven = await Recorder(host).drive(scenario)
     check(driven)
     assert outline(driven) == outline(session)
+
+
+def swap_two_frames(session: Session) -> None:
+    places = [place for place, event in enumerate(session) if event.get("text", {}).get("type") == "executing"]
+    session[places[0]], session[places[1]] = session[places[1]], session[places[0]]
+
+
+def drop_the_end(session: Session) -> None:
+    session[:] = [event for event in session if event.get("text", {}).get("type") != "execution_success"]
+
+
+def add_a_key(session: Session) -> None:
+    next(event for event in session if event.get("text", {}).get("type") == "progress")["text"]["data"]["more"] = 1
+
+
+def tell_another_length(session: Session) -> None:
+    next(event for event in session if event.get("path") == "/prompt")["response"]["headers"]["Content-Length"] = "1"
+
+
+def forget_an_output(session: Session) -> None:
+    entry = next(event for event in session if "/history/" in event.get("path", ""))["response"]["json"]
+    next(iter(entry.values()))["outputs"].clear()
+
+
+@pytest.mark.parametrize("spoil", [swap_two_frames, drop_the_end, add_a_key, tell_another_length, forget_an_output])
+def test_the_checks_find_what_is_wrong_with_a_session(spoil: Callable[[Session], None]) -> None:
+    session = copy.deepcopy(recorded("text_to_image_success"))
+    spoil(session)
+    with pytest.raises(AssertionError):
+        check(session)
+    assert outline(recorded("text_to_image_success")) != outline(recorded("previews_without_metadata"))

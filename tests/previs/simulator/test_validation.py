@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from previs.simulator import validate
 from previs.simulator.catalog import bundled
+from tests.previs.simulator.protocol_checks import Value
 from tests.previs.simulator.sessions import SCENARIOS, object_info, recorded, text_to_image
 
 UPLOADED = {"broken.png", "storyboard/hero.png"}
@@ -113,7 +114,7 @@ def test_anything_that_is_json_gets_a_verdict(graph: dict[str, Any]) -> None:
 
 
 @given(node=st.sampled_from(sorted(text_to_image())), name=st.text(max_size=3), value=JSON, data=st.data())
-def test_any_value_anywhere_gets_a_verdict(node: str, name: str, value: Any, data: st.DataObject) -> None:
+def test_any_value_anywhere_gets_a_verdict(node: str, name: str, value: Value, data: st.DataObject) -> None:
     graph = text_to_image()
     chosen = data.draw(st.sampled_from([*graph[node]["inputs"], name, "inputs"]))
     if chosen == "inputs":

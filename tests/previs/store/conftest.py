@@ -1,77 +1,13 @@
 """A folder, an S3 server on a real socket, and a server that answers as it is told."""
 
-import os
 import threading
-import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
-from previs.store import FolderStore, S3Settings, S3Store, Store
-
-ACCESS_KEY_ID = "AKIDFORTESTSONLY0001"
-SECRET_ACCESS_KEY = "secret-for-tests-only-4711"  # noqa: S105 - opens nothing
-
-
-@pytest.fixture(autouse=True)
-def no_aws_around(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in [name for name in os.environ if name.startswith("AWS_") or name.lower().endswith("_proxy")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-
-
-@pytest.fixture(scope="session")
-def s3_endpoint() -> Iterator[str]:
-    given = os.environ.get("PREVIS_TEST_S3_ENDPOINT")
-    if given:
-        yield given
-        return
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-    assert server._server is not None
-    server._server.server_close()
-
-
-@pytest.fixture
-def settings(s3_endpoint: str) -> S3Settings:
-    """Of a new bucket, with a prefix."""
-    fresh = S3Settings(
-        bucket=f"board-{uuid.uuid4()}",
-        prefix="夜景 film",
-        region="us-east-1",
-        endpoint_url=s3_endpoint,
-        access_key_id=os.environ.get("PREVIS_TEST_S3_ACCESS_KEY_ID", ACCESS_KEY_ID),
-        secret_access_key=os.environ.get("PREVIS_TEST_S3_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY),
-    )
-    assert fresh.access_key_id is not None
-    assert fresh.secret_access_key is not None
-    client = boto3.session.Session(
-        fresh.access_key_id.get_secret_value(), fresh.secret_access_key.get_secret_value(), region_name=fresh.region
-    ).client("s3", endpoint_url=s3_endpoint)
-    client.create_bucket(Bucket=fresh.bucket)
-    client.close()
-    return fresh
-
-
-@pytest.fixture
-async def s3_store(settings: S3Settings) -> AsyncIterator[S3Store]:
-    async with S3Store(settings) as store:
-        yield store
-
-
-@pytest.fixture
-def folder_store(tmp_path: Path) -> FolderStore:
-    return FolderStore(tmp_path / "故事 板" / "store")
+from previs.store import Store
 
 
 @pytest.fixture(params=["folder", "s3"])

@@ -1,0 +1,266 @@
+"""The flow makes a board, and one bad thing never costs more than itself."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.client.schemas.objects import State
+
+from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
+from flows.storyboard import storyboard
+from previs.errors import BoardIncomplete, FarmRefused, ShotListFaults, StoreRefused, WorkflowFaults
+from previs.manifest import Manifest
+from previs.store import S3Settings, S3Store, Store
+from tests.conftest import Serve
+from tests.flows.conftest import artifacts_of, task_states_of
+
+pytestmark = pytest.mark.usefixtures("prefect_api")
+
+SETTINGS = {"checkpoint": "sd_xl_base_1.0.safetensors", "width": 64, "height": 64, "steps": 4}
+UPSTREAM = {
+    "shot_id": 1,
+    "prompt": "电影风格，广角镜头，城市夜景...",
+    "references": [],
+    "duration": 3.0,
+}
+
+
+def shots(count: int, **changes: str) -> list[dict[str, Any]]:
+    """Shots SH01 … with prompts of their own, some of them changed."""
+    labels = [f"SH{number:02d}" for number in range(1, count + 1)]
+    return [{"shot_id": label, "prompt": changes.get(label, f"城市 {label}"), "duration": 2.0} for label in labels]
+
+
+async def run(**parameters: Any) -> State[Any]:
+    state: State[Any] = await storyboard(**({"workflow": SETTINGS} | parameters), return_state=True)
+    return state
+
+
+async def outcome(state: State[Any]) -> Any:
+    return await state.aresult(raise_on_failure=False)
+
+
+def s3_block(settings: S3Settings) -> S3FrameStore:
+    return S3FrameStore(
+        **{name: getattr(settings, name) for name in S3FrameStore.model_fields if name in S3Settings.model_fields}
+    )
+
+
+async def manifest_of(store: Store, board: str) -> Manifest:
+    latest = json.loads(await store.get(f"boards/{board}/latest.json") or b"")
+    return Manifest.model_validate_json(await store.get(latest["manifest"]) or b"")
+
+
+async def test_a_board_in_s3_has_its_layout_and_its_artifacts(
+    simulate: Serve, settings: S3Settings, s3_store: S3Store
+) -> None:
+    _, url = await simulate()
+    state = await run(shots=shots(3), farm=[url], store=s3_block(settings), board="夜景")
+    assert state.is_completed(), state.message
+    result = await outcome(state)
+    assert [(shot["shot_id"], shot["success"], shot["prompt"]) for shot in result] == [
+        ("SH01", True, "城市 SH01"),
+        ("SH02", True, "城市 SH02"),
+        ("SH03", True, "城市 SH03"),
+    ]
+    assert all("X-Amz-Signature" in shot["image_url"] for shot in result)
+    there = await s3_store.sizes("")
+    assert len([key for key in there if key.startswith("frames/")]) == 3
+    assert len([key for key in there if key.startswith("takes/")]) == 3
+    manifest = await manifest_of(s3_store, "夜景")
+    run_prefix = f"boards/夜景/{manifest.run}/"
+    assert {f"{run_prefix}manifest.json", f"{run_prefix}index.html", "boards/夜景/latest.json"} <= set(there)
+    for shot in manifest.shots:
+        [take] = shot.takes
+        [frame] = take.frames
+        assert there[frame.key] == frame.size
+        assert frame.key.startswith(f"frames/{frame.sha256[:2]}/{frame.sha256}")
+        assert shot.image_url == s3_store.uri(frame.key)
+    artifacts = await artifacts_of(state.state_details.flow_run_id)
+    kinds = {key.rpartition("夜景")[2].partition("-")[2]: data for key, data in artifacts.items()}
+    assert sorted(kinds) == ["contact-sheet", "progress", "shots"]
+    assert kinds["contact-sheet"].count("data:image/") == 3
+    rows = json.loads(kinds["shots"])
+    assert len(rows) == 3
+    states = await task_states_of(state.state_details.flow_run_id, 6)
+    name, message = states["SH01 · take 1"]
+    assert name == "Completed"
+    assert message.startswith(f"{url} · ")
+    assert message.endswith(" s")
+
+
+async def test_the_second_run_renders_nothing_and_a_changed_prompt_one_shot(simulate: Serve, tmp_path: Path) -> None:
+    simulator, url = await simulate()
+    place = {"farm": [url], "store": str(tmp_path)}
+    assert (await run(shots=shots(4), **place)).is_completed()
+    assert len(simulator.started) == 4
+    again = await run(shots=shots(4), **place)
+    assert again.message == "4 shots: 0 takes rendered, 4 cached"
+    assert len(simulator.started) == 4
+    states = await task_states_of(again.state_details.flow_run_id, 7)
+    assert {name for label, (name, _) in states.items() if "take" in label and label.startswith("SH")} == {"Cached"}
+    changed = await run(shots=shots(4, SH03="雨夜"), **place)
+    assert changed.message == "4 shots: 1 takes rendered, 3 cached"
+    assert len(simulator.started) == 5
+
+
+async def test_of_twelve_shots_one_that_always_fails_costs_one(simulate: Serve, tmp_path: Path) -> None:
+    simulator, url = await simulate()
+    simulator.faults.fail_on = "坏"
+    state = await run(shots=shots(12, SH07="坏"), farm=[url], store=str(tmp_path), board="b")
+    assert state.is_failed()
+    assert state.name == "Failed"
+    assert (state.message or "").startswith("1 of 12 shots failed: SH07\n")
+    assert "node sampler (KSampler) failed on" in (state.message or "") or "KSampler" in (state.message or "")
+    failure = await outcome(state)
+    assert isinstance(failure, BoardIncomplete)
+    assert [shot["shot_id"] for shot in failure.shots if not shot["success"]] == ["SH07"]
+    manifest = await manifest_of(FolderFrameStore(folder=str(tmp_path)).open(), "b")
+    assert len([frame for shot in manifest.shots for take in shot.takes for frame in take.frames]) == 11
+    page = (tmp_path / "boards" / "b" / manifest.run / "index.html").read_text("utf-8")
+    assert page.count("<img") >= 11
+    assert "SH07" in page
+    assert "KSampler" in page
+
+
+async def test_a_shot_from_the_existing_upstream_is_taken_as_it_is(simulate: Serve, tmp_path: Path) -> None:
+    _, url = await simulate()
+    (tmp_path / "store" / "references").mkdir(parents=True)
+    picture = Path(__file__).parents[2] / "examples" / "references" / "mei.jpg"
+    (tmp_path / "store" / "references" / "ref1.jpg").write_bytes(picture.read_bytes())
+    given = UPSTREAM | {"references": [{"url": "ref1.jpg", "reference_id": "ref_1"}]}
+    for parameter in (given, [given]):
+        state = await run(shots=parameter, farm=[url], store=str(tmp_path / "store"))
+        [shot] = await outcome(state)
+        assert (shot["shot_id"], shot["success"], shot["prompt"]) == (1, True, given["prompt"])
+        assert shot["image_url"].startswith("file://")
+
+
+async def test_every_fault_of_the_input_ends_the_run_before_anything_is_rendered(
+    simulate: Serve, tmp_path: Path
+) -> None:
+    simulator, url = await simulate()
+    place = {"farm": [url], "store": str(tmp_path)}
+    bad = [{"shot_id": 1, "prompt": "", "duration": -1}, {"shot_id": "1", "prompt": "x", "duration": 1}]
+    faults = await outcome(await run(shots=bad, **place))
+    assert isinstance(faults, ShotListFaults)
+    assert len(faults.faults) == 3
+    lost = [
+        UPSTREAM | {"references": [{"url": "no.jpg", "reference_id": "a"}, {"url": "/etc/passwd", "reference_id": "b"}]}
+    ]
+    missing = await outcome(await run(shots=lost, **place))
+    assert isinstance(missing, ShotListFaults)
+    assert [fault.field for fault in missing.faults] == ["references[0].url", "references[1].url"]
+    odd = await outcome(await run(shots=shots(2), workflow=SETTINGS | {"width": 1023, "sampler": "eular"}, **place))
+    assert isinstance(odd, WorkflowFaults)
+    assert len(odd.faults) == 2
+    unknown = await outcome(await run(shots=shots(2), only=["SH99"], **place))
+    assert isinstance(unknown, ShotListFaults)
+    assert isinstance(await outcome(await run(shots=shots(1), farm=["ftp://x"], store=str(tmp_path))), FarmRefused)
+    (tmp_path / "file").write_bytes(b"")
+    refused = await outcome(await run(shots=shots(1), farm=[url], store=str(tmp_path / "file")))
+    assert isinstance(refused, StoreRefused)
+    assert simulator.posted == []
+
+
+async def test_only_renders_what_is_named_and_shows_the_rest_as_far_as_it_is_there(
+    simulate: Serve, tmp_path: Path
+) -> None:
+    simulator, url = await simulate()
+    place = {"farm": [url], "store": str(tmp_path), "board": "b"}
+    await run(shots=shots(3), only=["SH01"], **place)
+    assert len(simulator.started) == 1
+    await run(shots=shots(3), only=["SH03"], **place)
+    manifest = await manifest_of(FolderFrameStore(folder=str(tmp_path)).open(), "b")
+    assert [(shot.shot_id, shot.takes[0].outcome) for shot in manifest.shots] == [
+        ("SH01", "cached"),
+        ("SH03", "rendered"),
+    ]
+
+
+async def test_refresh_renders_again_what_is_there(simulate: Serve, tmp_path: Path) -> None:
+    simulator, url = await simulate()
+    place = {"farm": [url], "store": str(tmp_path)}
+    await run(shots=shots(2), **place)
+    await run(shots=shots(2), refresh=True, **place)
+    assert len(simulator.sampled) == 4
+
+
+async def test_takes_differ_and_equal_takes_are_rendered_once(simulate: Serve, tmp_path: Path) -> None:
+    simulator, url = await simulate()
+    same = [{"shot_id": name, "prompt": "城市", "duration": 1, "seed": 7} for name in ("A", "B")]
+    state = await run(shots=same, takes=2, farm=[url], store=str(tmp_path), board="b")
+    assert state.message == "2 shots: 2 takes rendered, 2 cached"
+    assert len(simulator.started) == 2
+    manifest = await manifest_of(FolderFrameStore(folder=str(tmp_path)).open(), "b")
+    seeds = [take.seed for shot in manifest.shots for take in shot.takes]
+    assert seeds == [7, 8, 7, 8]
+
+
+async def test_a_server_that_is_out_of_memory_leaves_its_take_to_another(simulate: Serve, tmp_path: Path) -> None:
+    small, small_url = await simulate()
+    large, large_url = await simulate()
+    small.faults.out_of_memory_on = "城市"
+    state = await run(shots=shots(1), farm=[small_url, large_url], store=str(tmp_path))
+    assert state.is_completed(), state.message
+    assert len(small.started) <= 1
+    assert len(large.started) == 1
+
+
+async def test_a_render_over_its_time_is_timed_out_and_frees_the_server(simulate: Serve, tmp_path: Path) -> None:
+    simulator, url = await simulate(seconds=0.2)
+    simulator.faults.stall_on = "坏"
+    farm = ComfyUIFarm(servers=[url], silence_seconds=0.4)
+    state = await run(shots=shots(3, SH02="坏"), farm=farm, store=str(tmp_path))
+    assert (state.message or "").startswith("1 of 3 shots failed: SH02\n")
+    assert "was silent for 0.4 s" in (state.message or "")
+    states = await task_states_of(state.state_details.flow_run_id, 6)
+    assert states["SH02 · take 1"][0] == "TimedOut"
+    assert len(set(simulator.interrupted)) == 4
+    assert simulator.queue.remaining == 0
+
+
+async def test_what_is_not_done_when_the_runs_time_is_over_is_given_up_and_the_rest_published(
+    simulate: Serve, tmp_path: Path
+) -> None:
+    simulator, url = await simulate(seconds=0.2)
+    simulator.faults.stall_on = "坏"
+    farm = ComfyUIFarm(servers=[url], run_seconds=2)
+    state = await run(shots=shots(2, SH02="坏"), farm=farm, store=str(tmp_path))
+    assert (state.message or "").startswith("1 of 2 shots failed: SH02\nSH02: given up: the 2 s of the run were over")
+    assert len(simulator.interrupted) == 1
+    assert list((tmp_path / "boards").rglob("index.html"))
+
+
+async def test_with_no_server_the_run_fails_after_the_time_allowed_and_says_so(tmp_path: Path) -> None:
+    farm = ComfyUIFarm(servers=["http://127.0.0.1:1"], patience_seconds=0.5)
+    state = await run(shots=shots(2), farm=farm, store=str(tmp_path))
+    assert (state.message or "").startswith("2 of 2 shots failed: SH01, SH02\n")
+    assert "no server could be reached for 0.5 s: http://127.0.0.1:1" in (state.message or "")
+
+
+async def test_no_secret_comes_out_anywhere(
+    simulate: Serve, settings: S3Settings, s3_store: S3Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    simulator, url = await simulate()
+    simulator.faults.header = ("Authorization", "Bearer tok-4711-secret")
+    simulator.faults.fail_on = "坏"
+    farm = ComfyUIFarm(servers=[url], token="tok-4711-secret", headers={"X-Key": "key-0815-secret"})  # type: ignore[arg-type]
+    await farm.asave("with-secrets", overwrite=True)
+    with caplog.at_level("DEBUG"):
+        state = await run(shots=shots(2, SH02="坏"), farm=farm, store=s3_block(settings), board="b")
+    assert state.is_failed()
+    said = [
+        caplog.text,
+        str(state),
+        repr(await outcome(state)),
+        str(await artifacts_of(state.state_details.flow_run_id)),
+    ]
+    for key in await s3_store.sizes(""):
+        said.append((await s3_store.get(key) or b"").decode("latin-1"))
+    assert settings.secret_access_key is not None
+    for secret in ("tok-4711-secret", "key-0815-secret", settings.secret_access_key.get_secret_value()):
+        assert not [text[:300] for text in said if secret in text]
+    loaded = await ComfyUIFarm.aload("with-secrets")
+    assert "secret" not in repr(loaded)

@@ -1,0 +1,110 @@
+"""The farm gives each prompt the server that suits it best, and none that is away."""
+
+import asyncio
+
+import pytest
+
+from previs.comfyui.api import Address
+from previs.comfyui.server import Server
+from previs.errors import NoServer
+from previs.farm import Farm, Place
+from tests.conftest import Serve
+from tests.previs.comfyui.graphs import TEXT_TO_IMAGE
+
+
+async def all_up(farm: Farm, count: int) -> None:
+    while len(farm.up) < count:
+        await asyncio.sleep(0.01)
+
+
+def waits(task: asyncio.Task[Place]) -> bool:
+    return not task.done()
+
+
+async def test_each_server_holds_two_and_the_least_loaded_comes_first(simulate: Serve) -> None:
+    urls = [(await simulate())[1] for _ in range(2)]
+    async with Farm(Address(url) for url in urls) as farm:
+        await all_up(farm, 2)
+        places = [await farm.place() for _ in range(4)]
+        assert [place.server.name for place in places] == [*urls, *urls]
+        fifth = asyncio.create_task(farm.place())
+        await asyncio.sleep(0)
+        assert waits(fifth)
+        places[2].release()
+        places[2].release()
+        assert (await fifth).server.name == urls[0]
+        sixth = asyncio.create_task(farm.place())
+        await asyncio.sleep(0)
+        assert waits(sixth)
+        sixth.cancel()
+
+
+async def test_of_equals_the_server_that_last_used_the_checkpoint_is_taken(simulate: Serve) -> None:
+    urls = [(await simulate())[1] for _ in range(2)]
+    async with Farm(Address(url) for url in urls) as farm:
+        await all_up(farm, 2)
+        first, second = await farm.place(checkpoint="sdxl"), await farm.place(checkpoint="flux")
+        first.release()
+        second.release()
+        assert (await farm.place(checkpoint="flux")).server.name == urls[1]
+        assert (await farm.place(checkpoint="sdxl")).server.name == urls[0]
+
+
+async def test_another_server_is_taken_where_the_last_attempt_went_wrong_if_there_is_one(simulate: Serve) -> None:
+    urls = [(await simulate())[1] for _ in range(2)]
+    async with Farm(Address(url) for url in urls) as farm:
+        await all_up(farm, 2)
+        held = [await farm.place(avoid=urls[0]) for _ in range(2)]
+        assert {place.server.name for place in held} == {urls[1]}
+    async with Farm([Address(urls[0])]) as alone:
+        await all_up(alone, 1)
+        assert (await alone.place(avoid=urls[0])).server.name == urls[0]
+
+
+async def test_those_who_wait_are_served_in_their_order_and_one_who_leaves_takes_no_place(simulate: Serve) -> None:
+    _, url = await simulate()
+    async with Farm([Address(url)], places=1) as farm:
+        await all_up(farm, 1)
+        held = await farm.place()
+        waiting = [asyncio.create_task(farm.place()) for _ in range(3)]
+        await asyncio.sleep(0)
+        waiting[0].cancel()
+        held.release()
+        await waiting[1]
+        assert waits(waiting[2])
+        waiting[2].cancel()
+
+
+async def test_other_peoples_prompts_count_as_load(simulate: Serve) -> None:
+    _, busy = await simulate(seconds=3)
+    _, free = await simulate()
+    async with Farm([Address(busy), Address(free)]) as farm, Server(Address(busy)) as somebody:
+        await all_up(farm, 2)
+        await farm.servers[0]._socket.opened(5)
+        await somebody.submit(TEXT_TO_IMAGE, "00000000-0000-5000-8000-000000000000")
+        while not farm.servers[0].queue_remaining:
+            await asyncio.sleep(0.01)
+        assert (await farm.place()).server.name == free
+
+
+async def test_a_server_that_is_away_is_set_aside_and_comes_back(simulate: Serve) -> None:
+    simulator, url = await simulate()
+    simulator.faults.hang_up = float("inf")
+    said: list[str] = []
+    async with Farm([Address(url)], say=said.append) as farm:
+        waiting = asyncio.create_task(farm.place())
+        while not farm.problems:
+            await asyncio.sleep(0.01)
+        assert waits(waiting)
+        simulator.faults.heal()
+        assert (await waiting).server.name == url
+    assert "set aside" in said[0]
+    assert said[-1] == f"{url} is back"
+
+
+async def test_with_no_server_at_all_the_wait_is_told_and_ends() -> None:
+    said: list[str] = []
+    async with Farm([Address("http://127.0.0.1:1")], patience=0.5, say=said.append) as farm:
+        with pytest.raises(NoServer, match=r"no server could be reached for 0\.5 s: http://127\.0\.0\.1:1"):
+            await farm.place()
+    assert any("waiting up to 0.5 s for one" in sentence for sentence in said)
