@@ -51,8 +51,8 @@ class Job:
 
 
 def may_succeed_later(task: Task[..., object], task_run: TaskRun, state: State[object]) -> bool:  # noqa: ARG001 - Prefect calls it so
-    """Whether an attempt's error is worth another one."""
-    return isinstance(state.data, TryAgain)
+    """Whether an attempt's error is worth another one; the farm itself has waited for a server long enough."""
+    return isinstance(state.data, TryAgain) and not isinstance(state.data, NoServer)
 
 
 @task(

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 import time
 import uuid
 from collections.abc import Callable
@@ -14,6 +15,9 @@ from websockets.exceptions import InvalidHandshake, InvalidURI, WebSocketExcepti
 from previs.comfyui.api import Address
 from previs.comfyui.frames import Frame, read_frame
 
+# At the level of debugging websockets logs headers, and with them tokens.
+_LOGGER = logging.getLogger(f"{__name__}.websockets")
+_LOGGER.setLevel(logging.INFO)
 _OPEN_TIMEOUT = 10
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _LARGEST_FRAME = 64 << 20
@@ -69,6 +73,7 @@ class Socket:
                 async with connect(
                     self._url,
                     additional_headers=self._headers,
+                    logger=_LOGGER,
                     open_timeout=_OPEN_TIMEOUT,
                     ping_interval=_PING_EVERY,
                     ping_timeout=_PING_TIMEOUT,

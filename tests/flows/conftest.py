@@ -1,5 +1,6 @@
 """A Prefect server of the tests' own, and what a run left there."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -15,7 +16,7 @@ import httpx
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, FlowRunFilter, FlowRunFilterId
-from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 
 PREFECT_STARTS = 120
 
@@ -64,7 +65,10 @@ def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
 def prefect_api(prefect_environment: dict[str, str]) -> Iterator[str]:
     """Has flows that this process runs use the server."""
     url = prefect_environment["PREFECT_API_URL"]
-    with temporary_settings({PREFECT_API_URL: url, PREFECT_HOME: Path(prefect_environment["PREFECT_HOME"])}):
+    home = Path(prefect_environment["PREFECT_HOME"])
+    # Logs are sent from a thread that would wait for a server that is gone when the tests end.
+    quiet = {PREFECT_API_URL: url, PREFECT_HOME: home, PREFECT_LOGGING_TO_API_ENABLED: False}
+    with temporary_settings(quiet):
         yield url
 
 
@@ -86,5 +90,5 @@ async def task_states_of(flow_run_id: UUID | None, count: int) -> dict[str, tupl
             ended = {run.name: run.state for run in runs if run.state is not None and run.state.is_final()}
             if len(ended) >= count:
                 return {name: (state.name, state.message or "") for name, state in ended.items()}
-            time.sleep(0.1)
+            await asyncio.sleep(0.1)
     pytest.fail(f"only {sorted(ended)} have ended on the server")

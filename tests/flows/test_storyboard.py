@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from prefect.client.schemas.objects import State
+from pydantic import SecretStr
 
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
 from flows.storyboard import storyboard
@@ -15,7 +16,11 @@ from previs.store import S3Settings, S3Store, Store
 from tests.conftest import Serve
 from tests.flows.conftest import artifacts_of, task_states_of
 
-pytestmark = pytest.mark.usefixtures("prefect_api")
+pytestmark = [
+    pytest.mark.usefixtures("prefect_api"),
+    # Prefect keeps connections to its server open when the event loop that used them closes.
+    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"),
+]
 
 SETTINGS = {"checkpoint": "sd_xl_base_1.0.safetensors", "width": 64, "height": 64, "steps": 4}
 UPSTREAM = {
@@ -246,7 +251,9 @@ async def test_no_secret_comes_out_anywhere(
     simulator, url = await simulate()
     simulator.faults.header = ("Authorization", "Bearer tok-4711-secret")
     simulator.faults.fail_on = "坏"
-    farm = ComfyUIFarm(servers=[url], token="tok-4711-secret", headers={"X-Key": "key-0815-secret"})  # type: ignore[arg-type]
+    farm = ComfyUIFarm(
+        servers=[url], token=SecretStr("tok-4711-secret"), headers={"X-Key": SecretStr("key-0815-secret")}
+    )
     await farm.asave("with-secrets", overwrite=True)
     with caplog.at_level("DEBUG"):
         state = await run(shots=shots(2, SH02="坏"), farm=farm, store=s3_block(settings), board="b")
@@ -257,8 +264,7 @@ async def test_no_secret_comes_out_anywhere(
         repr(await outcome(state)),
         str(await artifacts_of(state.state_details.flow_run_id)),
     ]
-    for key in await s3_store.sizes(""):
-        said.append((await s3_store.get(key) or b"").decode("latin-1"))
+    said += [(await s3_store.get(key) or b"").decode("latin-1") for key in await s3_store.sizes("")]
     assert settings.secret_access_key is not None
     for secret in ("tok-4711-secret", "key-0815-secret", settings.secret_access_key.get_secret_value()):
         assert not [text[:300] for text in said if secret in text]

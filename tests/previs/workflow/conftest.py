@@ -36,7 +36,7 @@ def _choices(name: str, kind: object, options: dict[str, Any]) -> list[Any] | No
     return kind if isinstance(kind, list) else None
 
 
-def _value_fault(name: str, value: Any, kind: Any, options: dict[str, Any]) -> str | None:  # noqa: ANN401 - JSON
+def _value_fault(name: str, value: Any, kind: Any, options: dict[str, Any]) -> str | None:
     choices = _choices(name, kind, options)
     if choices is not None:
         return None if value in choices else f"{value!r} not in list"

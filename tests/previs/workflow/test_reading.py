@@ -37,7 +37,7 @@ def test_settings_and_saved_graphs_are_told_apart_by_what_they_hold(examples: Pa
 
 
 @pytest.mark.parametrize("name", ["controlnet.json", "saved-graph.json", "text-to-image.json"])
-def test_the_examples_make_graphs_that_a_server_takes(examples: Path, name: str, refusals: Any) -> None:  # noqa: ANN401 - a fixture
+def test_the_examples_make_graphs_that_a_server_takes(examples: Path, name: str, refusals: Any) -> None:
     workflow = read_workflow((examples / name).read_bytes(), name=name)
     assert all((examples / picture).is_file() for picture in workflow.reference_images)
     placed = tuple(PlacedReference("previs/a.png", picture) for picture in workflow.reference_images)
