@@ -24,6 +24,7 @@ from prefect.client.schemas.filters import (
     TaskRunFilterStateType,
 )
 from prefect.client.schemas.objects import TERMINAL_STATES, State
+from prefect.exceptions import TerminationSignal
 from prefect.settings import get_current_settings
 
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
@@ -42,7 +43,8 @@ def main() -> int:
     parameters = json.loads(sys.stdin.readline())
     try:
         return asyncio.run(_run(flow, parameters))
-    except asyncio.CancelledError:
+    except (asyncio.CancelledError, TerminationSignal):
+        # Prefect turns SIGTERM into an exception of its own while a flow runs.
         return _STOPPED
 
 

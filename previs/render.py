@@ -1,14 +1,13 @@
 """Render one take: find it or submit it, follow it, fetch its frames, keep them, record it."""
 
 import asyncio
+import contextlib
 import copy
 import tempfile
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-
-import anyio
 
 from previs.comfyui.graph import Graph
 from previs.comfyui.history import OutputFile, Success
@@ -108,12 +107,19 @@ async def _run(
 
 
 async def _give_up(server: Server, prompt: str) -> None:
-    with anyio.move_on_after(_CLEAN_UP, shield=True):
-        try:
+    """Free the server, however often this is cancelled meanwhile; at most for a few seconds."""
+    freeing = asyncio.create_task(_free(server, prompt))
+    while not freeing.done():
+        # A program that ends cancels each task, and a task's parents cancel it again.
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait([freeing])
+
+
+async def _free(server: Server, prompt: str) -> None:
+    # Out of reach: the next run joins what is still in work there.
+    with contextlib.suppress(TimeoutError, ServerUnreachable, ServerTrouble, AccessDenied):
+        async with asyncio.timeout(_CLEAN_UP):
             await server.give_up(prompt)
-        except (ServerUnreachable, ServerTrouble, AccessDenied):
-            # Out of reach: the next run joins what is still in work there.
-            return
 
 
 async def _upload(take: PlannedTake, server: Server, studio: Studio) -> Mapping[str, str]:

@@ -1,0 +1,141 @@
+"""The flow in a process of its own: killed, stopped, told what it cannot do."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from previs.watching import BoardReady, Progress, Settled, Told, from_line
+from tests.conftest import Serve
+from tests.flows.test_storyboard import SETTINGS, shots
+
+
+class FlowProcess:
+    """A running ``python -m flows storyboard`` and all that it told."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.told: list[Told] = []
+        self._reading = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        assert self.process.stdout is not None
+        async for line in self.process.stdout:
+            if (told := from_line(line)) is not None:
+                self.told.append(told)
+
+    async def until_settled(self, count: int) -> None:
+        while len([told for told in self.told if isinstance(told, Settled)]) < count:
+            assert self.process.returncode is None, self.told
+            await asyncio.sleep(0.01)
+
+    async def ended(self) -> int:
+        async with asyncio.timeout(60):
+            await self._reading
+            return await self.process.wait()
+
+    def outcomes(self) -> list[str]:
+        return sorted(told.outcome for told in self.told if isinstance(told, Settled))
+
+
+@contextlib.asynccontextmanager
+async def flow_process(environment: dict[str, str], **parameters: Any) -> AsyncIterator[FlowProcess]:
+    command = [sys.executable, "-m", "flows", "storyboard"]
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env=environment,
+        limit=1 << 24,
+    )
+    assert process.stdin is not None
+    process.stdin.write(json.dumps({"workflow": SETTINGS} | parameters).encode() + b"\n")
+    flow = FlowProcess(process)
+    try:
+        yield flow
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await flow.ended()
+        process.stdin.close()
+
+
+async def test_a_killed_run_started_again_renders_nothing_twice(
+    simulate: Serve, tmp_path: Path, prefect_environment: dict[str, str]
+) -> None:
+    farm = [await simulate(seconds=1.0) for _ in range(2)]
+    order = {"shots": shots(8), "farm": [url for _, url in farm], "store": str(tmp_path)}
+    async with flow_process(prefect_environment, **order) as first:
+        await first.until_settled(3)
+        first.process.send_signal(signal.SIGKILL)
+        await first.ended()
+    in_work = sum(simulator.queue.remaining for simulator, _ in farm)
+    assert in_work > 0
+    async with flow_process(prefect_environment, **order) as second:
+        assert await second.ended() == 0
+    started = [prompt for simulator, _ in farm for prompt in simulator.started]
+    assert len(started) == len(set(started)) == 8
+    assert second.outcomes().count("cached") >= 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_run_that_is_stopped_frees_the_servers_of_its_prompts_alone(
+    simulate: Serve, tmp_path: Path, prefect_environment: dict[str, str], number: signal.Signals
+) -> None:
+    simulator, url = await simulate(seconds=0.6)
+    simulator.faults.stall_on = "坏"
+    order = {"shots": shots(5, SH02="坏"), "farm": [url], "store": str(tmp_path)}
+    async with flow_process(prefect_environment, **order) as flow:
+        await flow.until_settled(1)
+        before = asyncio.get_running_loop().time()
+        flow.process.send_signal(number)
+        while simulator.queue.remaining:
+            await asyncio.sleep(0.01)
+        assert asyncio.get_running_loop().time() - before < 5
+        assert await flow.ended() == 130
+    assert list((tmp_path / "takes").iterdir())
+
+
+async def test_a_run_whose_command_dies_stops_by_itself(
+    simulate: Serve, tmp_path: Path, prefect_environment: dict[str, str]
+) -> None:
+    simulator, url = await simulate(seconds=0.2)
+    simulator.faults.stall_on = "坏"
+    order = {"shots": shots(3, SH02="坏"), "farm": [url], "store": str(tmp_path)}
+    async with flow_process(prefect_environment, **order) as flow:
+        await flow.until_settled(1)
+        assert flow.process.stdin is not None
+        flow.process.stdin.close()
+        assert await flow.ended() == 130
+    assert simulator.queue.remaining == 0
+
+
+async def test_how_a_run_goes_is_told_line_by_line(
+    simulate: Serve, tmp_path: Path, prefect_environment: dict[str, str]
+) -> None:
+    _, url = await simulate()
+    order = {"shots": shots(2), "farm": [url], "store": str(tmp_path)}
+    async with flow_process(prefect_environment, **order) as flow:
+        assert await flow.ended() == 0
+    assert flow.outcomes() == ["rendered", "rendered"]
+    progress = [told for told in flow.told if isinstance(told, Progress)]
+    assert (progress[0].waiting, progress[-1].rendered) == (2, 2)
+    [board] = [told for told in flow.told if isinstance(told, BoardReady)]
+    assert board.page.startswith("file://")
+    assert board.complete
+
+
+async def test_input_that_cannot_be_used_is_said_and_told_apart_from_a_failure(
+    tmp_path: Path, prefect_environment: dict[str, str]
+) -> None:
+    async with flow_process(prefect_environment, shots=[{"shot_id": 1}], store=str(tmp_path)) as flow:
+        assert await flow.ended() == 2
+    [said] = [told for told in flow.told if isinstance(told, str)]
+    assert said.startswith("the shot list has 2 faults:")
