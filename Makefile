@@ -27,7 +27,7 @@ demo: $(READY) ## Render the example board on simulated servers into previs-demo
 	$(BIN)/previs demo
 
 test: $(READY) ## Run the tests
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q --numprocesses 2 --dist loadfile
 
 lint: $(READY) ## Check style
 	$(BIN)/ruff check .

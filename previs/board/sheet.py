@@ -1,5 +1,6 @@
 """The contact sheet: a board as markdown, small enough for a Prefect artifact."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from html import escape
@@ -8,24 +9,29 @@ from previs.board.addresses import for_artifact
 from previs.board.sequences import Placed, Sequence, sequences, totals
 from previs.board.thumbnails import fit
 from previs.board.timecode import number, spell, timecode
-from previs.board.wording import inline, moment, plural
+from previs.board.wording import inline, moment, one_line, plural, shorten, wrapped
 from previs.manifest import Manifest, TakeEntry
 from previs.records import Frame
 
 _ACROSS = 3
-_WIDTH = 280
-_PROMPT = 90
+_WIDTH = 240
+_COLUMNS, _LINES = 32, 3
+"""Of the text below a picture, about as wide as the picture; a cell in Prefect's UI does not wrap by itself."""
 _CLOSING = 400
 """Bytes kept free for the closing lines."""
+
+# What ends an attribute, a cell or a run of text before the tag is seen.
+_INERT = re.compile(r"[&<>\"'|\\`]")
 
 PictureOf = Callable[[Frame], str | None]
 
 
 @dataclass(frozen=True, slots=True)
 class _Cell:
-    """One take on the sheet, as markdown, but for its picture, which is an address or none."""
+    """One take on the sheet, as markdown, but for its picture, which is an address or none, and ``alt``, plain text."""
 
     slate: str
+    alt: str
     picture: str | None
     instead: str
     line: str
@@ -40,7 +46,7 @@ class _Cell:
         if address is None:
             return self.instead
         source = escape(address, quote=True).replace("|", "%7C").replace("`", "%60").replace("\\", "%5C")
-        alt = self.slate.replace('"', "&quot;")
+        alt = _INERT.sub(lambda found: f"&#{ord(found[0])};", self.alt)
         return f'<img src="{source}" width="{_WIDTH}" alt="{alt}">'
 
     def markup(self) -> int:
@@ -169,18 +175,20 @@ def _heading(group: Sequence, fps: float) -> str:
 
 def _cells(placed: Placed, fps: float, picture: PictureOf) -> Iterator[_Cell]:
     shot = placed.shot
-    name = inline(str(shot.shot_id), 60)
+    plain = shorten(one_line(str(shot.shot_id)), 60)
+    name = inline(plain, 60)
+    text = wrapped(shot.prompt, columns=_COLUMNS, lines=_LINES)
     when = f"{timecode(placed.start, fps)} · {number(shot.duration)} s"
     for take in shot.takes:
-        seed = "" if take.seed is None else f" · seed {take.seed}"
+        seed = "" if take.seed is None else f"<br>seed {take.seed}"
         shown = next(filter(None, (for_artifact(picture(frame)) for frame in take.frames)), None)
         slate = f"{name} · take {take.take}"
-        yield _Cell(slate, shown, _instead(take), f"{when}{seed}", inline(shot.prompt, _PROMPT))
+        yield _Cell(slate, f"{plain} · take {take.take}", shown, _instead(take), f"{when}{seed}", text)
     if not shot.takes:
-        yield _Cell(name, None, "**NO TAKE**", when, inline(shot.prompt, _PROMPT))
+        yield _Cell(name, plain, None, "**NO TAKE**", when, text)
 
 
 def _instead(take: TakeEntry) -> str:
     if take.outcome == "failed":
-        return f"**FAILED** {inline(take.error or 'without a reason', 240)}"
+        return f"**FAILED** {wrapped(take.error or 'without a reason', columns=_COLUMNS, lines=6)}"
     return "*no picture*" if take.frames else "**NO FRAME**"

@@ -36,7 +36,26 @@ def shorten(text: str, limit: int) -> str:
 
 def inline(text: str, limit: int = 400) -> str:
     """Markdown that reads as exactly this text, on one line, in a paragraph, a heading or a table's cell."""
-    return _MEANINGFUL.sub(lambda found: f"&#{ord(found[0])};", shorten(one_line(text), limit))
+    # Backslashes, because one of Prefect's UIs shows entities in the head of a table as they are.
+    return _MEANINGFUL.sub(r"\\\g<0>", shorten(one_line(text), limit))
+
+
+def wrapped(text: str, *, columns: int, lines: int) -> str:
+    """Markdown of a text broken into so many lines of so many columns, for cells that do not wrap by themselves.
+
+    A Chinese, Japanese or Korean character is two columns wide.
+    """
+    broken, line, width = [], "", 0
+    for word in re.findall(r"[\u0021-\u2e7f]+|\s+|.", one_line(text)):
+        wide = sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in word)
+        if width + wide > columns and line.strip():
+            broken.append(line.strip())
+            line, width = "", 0
+        line, width = line + word, width + wide
+    broken.append(line.strip())
+    if len(broken) > lines:
+        broken = [*broken[: lines - 1], f"{broken[lines - 1]} …"]
+    return "<br>".join(inline(each, columns) for each in broken)
 
 
 def cell(text: str, limit: int = 400) -> str:

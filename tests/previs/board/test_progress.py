@@ -37,7 +37,7 @@ def test_a_sheet_tells_counts_times_and_what_each_server_does() -> None:
     assert "3 rendered · 2 cached · 1 failed · 2 running · 4 waiting" in sheet
     assert "6 of 12 takes" in sheet
     assert "1 min 30 s so far, about 1 min 50 s left" in sheet
-    assert "| SH&#124;4 | 1 | render-01:8188 | 15/30 |" in sheet
+    assert "| SH\\|4 | 1 | render-01:8188 | 15/30 |" in sheet
     assert "| 5 | 2 | render-02:8188 | starting |" in sheet
     assert "no server answers" in sheet
     assert "secret" not in sheet

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from previs.board.wording import cell, clean, inline, language, moment, one_line, server_name, shorten
+from previs.board.wording import cell, clean, inline, language, moment, one_line, server_name, shorten, wrapped
 
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 MARKS = ["|", "`", "```", "<script>", "</td>", "![", "](", ")", "[a](javascript:x)", "**", "__", "~~", "\\\\", "#"]
@@ -85,3 +85,10 @@ def test_a_moment_is_told_in_utc() -> None:
 )
 def test_a_server_is_named_without_credentials_and_path(address: str, name: str) -> None:
     assert server_name(address) == name
+
+
+def test_a_long_text_is_broken_into_lines_by_the_width_of_its_characters() -> None:
+    assert wrapped("一二三四五 six seven", columns=10, lines=3) == "一二三四五<br>six seven"
+    assert wrapped("a_b", columns=10, lines=3) == r"a\_b"
+    assert wrapped("one two three four", columns=8, lines=2) == "one two<br>three …"
+    assert wrapped("", columns=8, lines=2) == ""

@@ -32,11 +32,12 @@ def test_settings_and_saved_graphs_are_told_apart_by_what_they_hold(examples: Pa
     assert kinds == {
         "controlnet.json": WorkflowSettings,
         "saved-graph.json": SavedGraph,
+        "storyboard.json": WorkflowSettings,
         "text-to-image.json": WorkflowSettings,
     }
 
 
-@pytest.mark.parametrize("name", ["controlnet.json", "saved-graph.json", "text-to-image.json"])
+@pytest.mark.parametrize("name", ["controlnet.json", "saved-graph.json", "storyboard.json", "text-to-image.json"])
 def test_the_examples_make_graphs_that_a_server_takes(examples: Path, name: str, refusals: Any) -> None:
     workflow = read_workflow((examples / name).read_bytes(), name=name)
     assert all((examples / picture).is_file() for picture in workflow.reference_images)
