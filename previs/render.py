@@ -93,6 +93,7 @@ async def _run(
 ) -> Success:
     try:
         if submit:
+            await studio.make_ready(server)
             names = await _upload(take, server, studio)
             await server.submit(_ready(take.graph, names, prompt), prompt)
         return await server.follow(prompt, studio.limits, lambda life: on_change(server.name, life))

@@ -33,6 +33,7 @@ class Studio:
     account: Account
     salt: str = ""
     _uploaded: dict[Server, dict[str, str]] = field(default_factory=dict)
+    _freed: set[Server] = field(default_factory=set)
     _spoiled: set[str] = field(default_factory=set)
 
     async def whereabouts(self, take: PlannedTake) -> tuple[Server | None, str]:
@@ -52,6 +53,12 @@ class Studio:
             if not any(seen):
                 return None, wanted
         raise AssertionError
+
+    async def make_ready(self, server: Server) -> None:
+        """Have a server forget what it remembers of earlier prompts, once, when nothing rendered earlier is wanted."""
+        if self.salt and server not in self._freed:
+            self._freed.add(server)
+            await server.api.free()
 
     def spoil(self, prompt_id: str) -> None:
         """Never again take the result of this prompt: its files are not what they should be."""

@@ -9,6 +9,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.tasks import exponential_backoff
 
+from previs.board.wording import plural
 from previs.plan import Plan
 from previs.publish import lasting_addresses, links_of, publish
 from previs.results import RunFacts, TakeResult, failure_message, make_manifest, result_of
@@ -60,8 +61,8 @@ async def publish_board(plan: Plan, results: list[TakeResult], facts: RunFacts, 
     await show_board(manifest, links, store, published.link)
     get_run_logger().info("board: %s", published.page)
     outcomes = [result.outcome for result in results]
-    count = f"{len(manifest.shots)} shots"
-    message = f"{count}: {outcomes.count('rendered')} takes rendered, {outcomes.count('cached')} cached"
+    rendered = plural(outcomes.count("rendered"), "take")
+    message = f"{plural(len(manifest.shots), 'shot')}: {rendered} rendered, {outcomes.count('cached')} cached"
     failure = failure_message(manifest) if manifest.failed else None
     tell(BoardReady(published.link, published.manifest, failure or message, complete=failure is None))
     return Board(result_of(manifest, links), failure, message)

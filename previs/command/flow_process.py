@@ -23,7 +23,8 @@ from previs.handover import shots_parameter
 from previs.store.opening import store_at
 from previs.watching import from_line
 
-_KNOWN_ENDS = frozenset({0, 1, 2, 130})
+_STOPPED = 130
+_KNOWN_ENDS = frozenset({0, 1, 2, _STOPPED})
 _LARGEST_LINE = 16 << 20
 # Measured with Prefect 3.8: the first keeps a cold start on a slow disk from being given up, the others cut the cost
 # of a task run's record to a quarter.
@@ -111,6 +112,8 @@ async def _follow(line: str, environment: dict[str, str], shown: Display, *, ver
                 shown.show(told)
         await reading_log
         code = await process.wait()
+    if code == _STOPPED:
+        shown.say("stopped: the servers are free of this run's prompts; what was finished is kept")
     if code not in _KNOWN_ENDS:
         shown.say("\n".join([*log, f"the flow's process ended with {code}"]))
     return code if code in _KNOWN_ENDS else 1

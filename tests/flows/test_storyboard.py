@@ -106,7 +106,7 @@ async def test_the_second_run_renders_nothing_and_a_changed_prompt_one_shot(simu
     states = await task_states_of(again.state_details.flow_run_id, 7)
     assert {name for label, (name, _) in states.items() if "take" in label and label.startswith("SH")} == {"Cached"}
     changed = await run(shots=shots(4, SH03="雨夜"), **place)
-    assert changed.message == "4 shots: 1 takes rendered, 3 cached"
+    assert changed.message == "4 shots: 1 take rendered, 3 cached"
     assert len(simulator.started) == 5
 
 
@@ -187,9 +187,11 @@ async def test_only_renders_what_is_named_and_shows_the_rest_as_far_as_it_is_the
 async def test_refresh_renders_again_what_is_there(simulate: Serve, tmp_path: Path) -> None:
     simulator, url = await simulate()
     place = {"farm": [url], "store": str(tmp_path)}
-    await run(shots=shots(2), **place)
-    await run(shots=shots(2), refresh=True, **place)
-    assert len(simulator.sampled) == 4
+    await run(shots=shots(1), **place)
+    state = await run(shots=shots(1), refresh=True, **place)
+    assert state.message == "1 shot: 1 take rendered, 0 cached"
+    # Not only run again: sampled again, although the server remembered the result.
+    assert len(simulator.sampled) == 2
 
 
 async def test_takes_differ_and_equal_takes_are_rendered_once(simulate: Serve, tmp_path: Path) -> None:
