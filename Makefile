@@ -7,6 +7,7 @@ READY := .venv/ready
 export PIP_NO_CACHE_DIR := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export PREFECT_HOME := $(CURDIR)/.venv/prefect
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check lint types imports format constraints clean

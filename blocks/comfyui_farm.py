@@ -1,38 +1,24 @@
 """The farm: which ComfyUI servers there are and how to reach them."""
 
-from typing import Annotated
-from urllib.parse import urlsplit
+from typing import Annotated, Self
 
 from prefect.blocks.core import Block
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, ConfigDict, Field, SecretStr, model_validator
 
-from previs.comfyui.api import Address
+from previs.comfyui.address import Address, base_url, header
 from previs.comfyui.server import Limits
-
-
-def _base_url(value: str) -> str:
-    url = value.strip().rstrip("/")
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        msg = f"{value!r} is no server's address: write it like http://render-01:8188"
-        raise ValueError(msg)
-    if parts.username or parts.password or parts.query or parts.fragment:
-        msg = (
-            f"the address of {parts.hostname} holds a user, a password or a query: "
-            "save a ComfyUI farm block and put credentials into its headers or token"
-        )
-        raise ValueError(msg)
-    return url
 
 
 class ComfyUIFarm(Block):
     """ComfyUI servers that render together."""
 
+    model_config = ConfigDict(hide_input_in_errors=True)
+
     _block_type_name = "ComfyUI Farm"
     _block_type_slug = "comfyui-farm"
     _description = "ComfyUI servers that render a storyboard's takes together."
 
-    servers: list[Annotated[str, AfterValidator(_base_url)]] = Field(
+    servers: list[Annotated[str, AfterValidator(base_url)]] = Field(
         title="Servers",
         description="Base URL of each server, such as http://render-01:8188; a path behind a proxy is allowed.",
         min_length=1,
@@ -72,12 +58,20 @@ class ComfyUIFarm(Block):
         description="Seconds for the whole run; what is not rendered by then is given up, what is done is published.",
     )
 
+    @model_validator(mode="after")
+    def _headers_can_be_sent(self) -> Self:
+        self._sent()
+        return self
+
     def addresses(self) -> tuple[Address, ...]:
         """Of every server, with what a proxy wants to see."""
-        headers = {name: value.get_secret_value() for name, value in self.headers.items()}
+        return tuple(Address(url, self._sent()) for url in dict.fromkeys(self.servers))
+
+    def _sent(self) -> dict[str, str]:
+        sent = dict(header(name, value.get_secret_value()) for name, value in self.headers.items())
         if self.token is not None:
-            headers["Authorization"] = f"Bearer {self.token.get_secret_value()}"
-        return tuple(Address(url, headers) for url in dict.fromkeys(self.servers))
+            sent |= [header("Authorization", f"Bearer {self.token.get_secret_value().strip()}")]
+        return sent
 
     def limits(self) -> Limits:
         """How long a render may take."""

@@ -23,27 +23,29 @@ from prefect.client.schemas.filters import (
     TaskRunFilterState,
     TaskRunFilterStateType,
 )
-from prefect.client.schemas.objects import TERMINAL_STATES, State
+from prefect.client.schemas.objects import TERMINAL_STATES, State, StateType
 from prefect.exceptions import TerminationSignal
 from prefect.settings import get_current_settings
 
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
-from previs.errors import BoardIncomplete, FixTheInput
+from previs.errors import BoardIncomplete, FarmRefused, FixTheInput, PrevisError, StoreRefused
+from previs.handover import shots_parameter
 from previs.watching import Told, listening, tell, to_line
+from tasks.studio import open_store, saved
 
 _BLOCK = "block:"
 _RECORDS_WAIT = 10.0
+_UNDER_WAY = [kind for kind in StateType if kind not in TERMINAL_STATES]
 _COMPLETED, _NOT_COMPLETED, _BAD_INPUT, _STOPPED = 0, 1, 2, 130
 
 
 def main() -> int:
     """Run the flow named on the command line."""
-    name = sys.argv[1]
-    flow = getattr(import_module(f"flows.{name}"), name)
-    parameters = json.loads(sys.stdin.readline())
     try:
-        return asyncio.run(_run(flow, parameters))
-    except (asyncio.CancelledError, TerminationSignal):
+        name = sys.argv[1]
+        flow = getattr(import_module(f"flows.{name}"), name)
+        return asyncio.run(_run(flow, json.loads(sys.stdin.readline())))
+    except (asyncio.CancelledError, KeyboardInterrupt, TerminationSignal):
         # Prefect turns SIGTERM into an exception of its own while a flow runs.
         return _STOPPED
 
@@ -51,7 +53,12 @@ def main() -> int:
 async def _run(flow: Flow[..., Coroutine[Any, Any, Any]], parameters: dict[str, Any]) -> int:
     _stop_when_asked()
     with listening(_write):
-        await _load_blocks(parameters)
+        try:
+            await _load_blocks(parameters)
+            await _hand_over(parameters)
+        except PrevisError as error:
+            tell(str(error))
+            return _BAD_INPUT
         state: State[Any] = await flow(**parameters, return_state=True)
         result = await state.aresult(raise_on_failure=False)
         await _until_recorded(state)
@@ -78,16 +85,26 @@ def _stop_when_asked() -> None:
 
 async def _load_blocks(parameters: dict[str, Any]) -> None:
     """Put saved blocks in the place of their names, which are written ``block:NAME``."""
-    match parameters.get("farm"):
-        case [str() as name] if name.startswith(_BLOCK):
-            parameters["farm"] = await ComfyUIFarm.aload(name.removeprefix(_BLOCK))
-    match parameters.get("store"):
-        case str() as name if name.startswith(_BLOCK):
-            plain = name.removeprefix(_BLOCK)
-            try:
-                parameters["store"] = await S3FrameStore.aload(plain)
-            except ValueError:
-                parameters["store"] = await FolderFrameStore.aload(plain)
+    farm, store = parameters.get("farm"), parameters.get("store")
+    if isinstance(farm, list) and any(str(name).startswith(_BLOCK) for name in farm):
+        if len(farm) > 1:
+            raise FarmRefused("give one block, or addresses, not both")
+        name = farm[0].removeprefix(_BLOCK)
+        parameters["farm"] = await saved(ComfyUIFarm, name)
+        if parameters["farm"] is None:
+            raise FarmRefused(f"no ComfyUI farm block named {name!r} is saved in Prefect")
+    if isinstance(store, str) and store.startswith(_BLOCK):
+        name = store.removeprefix(_BLOCK)
+        parameters["store"] = await saved(S3FrameStore, name) or await saved(FolderFrameStore, name)
+        if parameters["store"] is None:
+            raise StoreRefused(store, f"no frame store block named {name!r} is saved in Prefect")
+
+
+async def _hand_over(parameters: dict[str, Any]) -> None:
+    """Put a list that is too large for parameters into the store, and its place into the parameters."""
+    if not isinstance(parameters.get("shots"), str):
+        async with await open_store(parameters.get("store")) as store:
+            parameters["shots"] = await shots_parameter(parameters["shots"], store)
 
 
 async def _until_recorded(state: State[Any]) -> None:
@@ -98,12 +115,12 @@ async def _until_recorded(state: State[Any]) -> None:
     if get_current_settings().api.url is not None or state.state_details.flow_run_id is None:
         return
     of_this_run = FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id]))
-    ended = TaskRunFilter(state=TaskRunFilterState(type=TaskRunFilterStateType(any_=list(TERMINAL_STATES))))
+    not_ended = TaskRunFilter(state=TaskRunFilterState(type=TaskRunFilterStateType(any_=_UNDER_WAY)))
     async with get_client() as client:
         for _ in range(int(_RECORDS_WAIT / 0.25)):
-            every = len(await client.read_task_runs(flow_run_filter=of_this_run, limit=200))
-            done = len(await client.read_task_runs(flow_run_filter=of_this_run, task_run_filter=ended, limit=200))
-            if every and every == done:
+            left = await client.read_task_runs(flow_run_filter=of_this_run, task_run_filter=not_ended, limit=1)
+            seen = await client.read_task_runs(flow_run_filter=of_this_run, limit=1)
+            if seen and not left:
                 return
             await asyncio.sleep(0.25)
 

@@ -28,7 +28,7 @@ WorkflowParameter = Annotated[SkipValidation[WorkflowSettings | str], Field(titl
 DEFAULT_WORKFLOW = WorkflowSettings(checkpoint="sd_xl_base_1.0.safetensors")
 
 
-@flow(name="storyboard", persist_result=False, timeout_seconds=24 * 3600)
+@flow(name="storyboard", persist_result=True, timeout_seconds=24 * 3600)
 async def storyboard(
     shots: ShotsParameter,
     workflow: WorkflowParameter = DEFAULT_WORKFLOW,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Self
 
-from previs.comfyui.api import Address
+from previs.comfyui.address import Address
 from previs.comfyui.server import Server
 from previs.errors import AccessDenied, NoServer, ServerTrouble, ServerUnreachable
 
@@ -32,7 +32,7 @@ class Place:
 @dataclass(eq=False, slots=True)
 class _Waiter:
     checkpoint: str | None
-    avoid: str | None
+    avoid: frozenset[str]
     future: asyncio.Future[Place]
 
 
@@ -69,6 +69,8 @@ class Farm:
         self._say = say
         self._held = dict.fromkeys(self.servers, 0)
         self._last_checkpoint: dict[Server, str | None] = {}
+        self._refused: dict[Server, set[str | None]] = {server: set() for server in self.servers}
+        self._denied: dict[Server, AccessDenied] = {}
         self._waiters: list[_Waiter] = []
         self._none_up_since: float | None = time.monotonic()
         self._tasks: list[asyncio.Task[None]] = []
@@ -95,15 +97,16 @@ class Farm:
         """Servers that can be reached."""
         return tuple(server for server in self.servers if server.up)
 
-    async def place(self, *, checkpoint: str | None = None, avoid: str | None = None) -> Place:
+    async def place(self, *, checkpoint: str | None = None, avoid: frozenset[str] = frozenset()) -> Place:
         """Wait for a place, first come first served.
 
         Args:
             checkpoint: that the graph loads first.
-            avoid: name of a server to take only if no other is up.
+            avoid: names of servers to take only if no other is up.
 
         Raises:
             NoServer: none was reachable for the time allowed.
+            AccessDenied: every server is there and lets nobody in.
         """
         waiter = _Waiter(checkpoint, avoid, asyncio.get_running_loop().create_future())
         self._waiters.append(waiter)
@@ -117,6 +120,10 @@ class Farm:
         finally:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
+
+    def refused(self, server: Server, checkpoint: str | None) -> None:
+        """A server refused a graph that loads this: others get such graphs from now on, if there are any."""
+        self._refused[server].add(checkpoint)
 
     def _leave(self, server: Server) -> None:
         self._held[server] -= 1
@@ -134,8 +141,9 @@ class Farm:
                 waiter.future.set_result(Place(self, server))
 
     def _choose(self, waiter: _Waiter) -> Server | None:
-        others = [server for server in self.up if server.name != waiter.avoid]
-        free = [server for server in others or self.up if self._held[server] < self._places]
+        others = [server for server in self.up if server.name not in waiter.avoid] or list(self.up)
+        willing = [server for server in others if waiter.checkpoint not in self._refused[server]]
+        free = [server for server in willing or others if self._held[server] < self._places]
         return min(free, key=lambda server: self._burden(server, waiter.checkpoint), default=None)
 
     def _burden(self, server: Server, checkpoint: str | None) -> tuple[int, bool]:
@@ -150,6 +158,9 @@ class Farm:
             try:
                 await server.probe()
             except (ServerUnreachable, ServerTrouble, AccessDenied) as error:
+                self._denied.pop(server, None)
+                if isinstance(error, AccessDenied):
+                    self._denied[server] = error
                 if not reported:
                     self._set_aside(error)
                     reported = True
@@ -157,6 +168,7 @@ class Farm:
             else:
                 if reported:
                     self._say(f"{server.name} is back")
+                self._denied.pop(server, None)
                 pause, reported = _LONGEST_PAUSE, False
                 self._none_up_since = None
                 self._seat()
@@ -180,11 +192,13 @@ class Farm:
                 names = ", ".join(server.name for server in self.servers)
                 self._say(f"no server can be reached ({names}): waiting up to {self._patience:g} s for one")
                 told = True
-            if time.monotonic() - self._none_up_since >= self._patience:
-                self._dismiss()
+            if len(self._denied) == len(self.servers):
+                self._dismiss(next(iter(self._denied.values())))
+            elif time.monotonic() - self._none_up_since >= self._patience:
+                self._dismiss(NoServer(tuple(server.name for server in self.servers), self._patience))
 
-    def _dismiss(self) -> None:
+    def _dismiss(self, error: NoServer | AccessDenied) -> None:
         waiting, self._waiters = self._waiters, []
         for waiter in waiting:
             if not waiter.future.done():
-                waiter.future.set_exception(NoServer(tuple(s.name for s in self.servers), self._patience))
+                waiter.future.set_exception(error)

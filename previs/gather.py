@@ -104,7 +104,7 @@ async def _read_workflow(
 ) -> tuple[Workflow, dict[str, Any] | str, _Home]:
     if isinstance(workflow, str):
         read = read_workflow(await sources.read(workflow), name=workflow)
-        return read, workflow, _Home(base_of(workflow), inline=False)
+        return read, shown(workflow), _Home(base_of(workflow), inline=False)
     plain = _plain(workflow)
     return read_workflow(plain, name=INLINE_WORKFLOW), plain, _inline(store)
 

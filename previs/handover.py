@@ -15,7 +15,7 @@ async def shots_parameter(shots: Any, store: Store) -> Any:  # noqa: ANN401 - an
 
     Relative references mean the same either way: names in ``PREFIX/references/`` of the store.
     """
-    content = json.dumps(shots, ensure_ascii=False).encode()
+    content = json.dumps(shots).encode()
     if len(content) <= INLINE_BYTES:
         return shots
     key = keys.shot_list_key(hashlib.sha256(content).hexdigest())

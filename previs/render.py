@@ -108,16 +108,21 @@ async def _run(
 
 
 async def _give_up(server: Server, prompt: str) -> None:
-    """Free the server, however often this is cancelled meanwhile; at most for a few seconds."""
+    """Free the server, however often this is cancelled meanwhile; a cancellation is passed on afterwards."""
     freeing = asyncio.create_task(_free(server, prompt))
+    cancelled = False
     while not freeing.done():
-        # A program that ends cancels each task, and a task's parents cancel it again.
-        with contextlib.suppress(asyncio.CancelledError):
+        try:
+            # A program that ends cancels each task, and a task's parents cancel it again.
             await asyncio.wait([freeing])
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError
 
 
 async def _free(server: Server, prompt: str) -> None:
-    # Out of reach: the next run joins what is still in work there.
+    # Out of reach: the server is freed when it is found again, and the next run joins what is still in work there.
     with contextlib.suppress(TimeoutError, ServerUnreachable, ServerTrouble, AccessDenied):
         async with asyncio.timeout(_CLEAN_UP):
             await server.give_up(prompt)

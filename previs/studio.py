@@ -57,8 +57,8 @@ class Studio:
     async def make_ready(self, server: Server) -> None:
         """Have a server forget what it remembers of earlier prompts, once, when nothing rendered earlier is wanted."""
         if self.salt and server not in self._freed:
-            self._freed.add(server)
             await server.api.free()
+            self._freed.add(server)
 
     def spoil(self, prompt_id: str) -> None:
         """Never again take the result of this prompt: its files are not what they should be."""

@@ -143,7 +143,7 @@ def to_line(told: Told) -> str:
             kind = "board"
         case _:
             kind = "say"
-    return json.dumps({kind: _KINDS[kind].dump_python(told, mode="json")}, ensure_ascii=False)
+    return json.dumps({kind: _KINDS[kind].dump_python(told, mode="json")})
 
 
 def from_line(line: str | bytes) -> Told | None:

@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import hashlib
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from uuid import UUID
 
+import httpx
 from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactUpdate
+from prefect.logging import get_run_logger
 
 from previs.board import contact_sheet, progress_sheet, shot_rows
 from previs.manifest import Manifest
@@ -33,27 +35,44 @@ def artifact_key(board: str, kind: str) -> str:
 
 @contextlib.asynccontextmanager
 async def live_progress(account: Account, board: str) -> AsyncIterator[None]:
-    """Keep the run's progress artifact up to date while the context lasts."""
-    created = await acreate_markdown_artifact(progress_sheet(account.progress()), key=artifact_key(board, "progress"))
-    updating = asyncio.create_task(_keep_up_to_date(created, account))
+    """Keep the run's progress artifact up to date while the context lasts; no trouble with it reaches the run."""
+    updating = asyncio.create_task(_keep_up_to_date(account, artifact_key(board, "progress")))
     try:
         yield
     finally:
         updating.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await updating
-    await _update(created, account)
+        await asyncio.wait([updating])
 
 
-async def _keep_up_to_date(artifact: UUID, account: Account) -> None:
+async def _keep_up_to_date(account: Account, key: str) -> None:
+    artifact: UUID | None = None
     while True:
-        await asyncio.sleep(_EVERY)
-        await _update(artifact, account)
+        with _no_harm():
+            if artifact is None:
+                artifact = await acreate_markdown_artifact(progress_sheet(account.progress()), key=key)
+            else:
+                await _update(artifact, account)
+        try:
+            await asyncio.sleep(_EVERY)
+        except asyncio.CancelledError:
+            if artifact is not None:
+                with _no_harm():
+                    await _update(artifact, account)
+            raise
 
 
 async def _update(artifact: UUID, account: Account) -> None:
     async with get_client() as client:
         await client.update_artifact(artifact, ArtifactUpdate(data=progress_sheet(account.progress())))
+
+
+@contextlib.contextmanager
+def _no_harm() -> Iterator[None]:
+    """Log a failed request to Prefect's server and go on: frames matter more than the words about them."""
+    try:
+        yield
+    except httpx.HTTPError as error:
+        get_run_logger().warning("an artifact could not be written: %s", type(error).__name__)
 
 
 async def show_board(manifest: Manifest, links: Mapping[str, str], store: Store, page: str) -> None:

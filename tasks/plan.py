@@ -27,7 +27,8 @@ from tasks.take import may_succeed_later
 async def plan_takes(
     shots: object, workflow: object, studio: Studio, *, takes: int, only: Sequence[str | int]
 ) -> tuple[gather.Given, Plan]:
-    """Read everything that the run is made from and bind every take."""
+    """Try that the store can be written to, read everything that the run is made from, and bind every take."""
+    await studio.store.check()
     given = await gather.gather(shots, workflow, studio.sources, studio.store)
     plan = make_plan(given.shot_list, given.workflow, given.pictures, given.workflow_pictures, takes=takes, only=only)
     studio.account.expect(given.name, plan.takes)

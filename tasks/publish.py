@@ -58,11 +58,11 @@ async def publish_board(plan: Plan, results: list[TakeResult], facts: RunFacts, 
         problems=studio.farm.problems,
     )
     published = await publish(manifest, links, store)
-    await show_board(manifest, links, store, published.link)
     get_run_logger().info("board: %s", published.page)
     outcomes = [result.outcome for result in results]
     rendered = plural(outcomes.count("rendered"), "take")
     message = f"{plural(len(manifest.shots), 'shot')}: {rendered} rendered, {outcomes.count('cached')} cached"
     failure = failure_message(manifest) if manifest.failed else None
     tell(BoardReady(published.link, published.manifest, failure or message, complete=failure is None))
+    await show_board(manifest, links, store, published.link)
     return Board(result_of(manifest, links), failure, message)

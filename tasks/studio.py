@@ -29,7 +29,7 @@ AnyBlock = TypeVar("AnyBlock", bound=Block)
 async def open_studio(
     farm: ComfyUIFarm | list[str] | None, store: S3FrameStore | FolderFrameStore | str | None, *, fresh: bool
 ) -> AsyncIterator[tuple[Studio, float]]:
-    """Open farm and store, try that the store can be written to, and close both at the end.
+    """Open farm and store, and close both at the end.
 
     Yields the studio and the seconds that a run may take.
 
@@ -50,9 +50,8 @@ async def open_studio(
 
     block = await _farm(farm)
     async with contextlib.AsyncExitStack() as opened:
-        kept: S3Store | FolderStore = await _store(store)
+        kept: S3Store | FolderStore = await open_store(store)
         await opened.enter_async_context(kept)
-        await kept.check()
         sources = await opened.enter_async_context(Sources(kept.settings if isinstance(kept, S3Store) else None))
         servers = Farm(block.addresses(), places=block.places, patience=block.patience_seconds, say=say)
         await opened.enter_async_context(servers)
@@ -64,26 +63,27 @@ async def _farm(farm: ComfyUIFarm | list[str] | None) -> ComfyUIFarm:
     if isinstance(farm, ComfyUIFarm):
         return farm
     if farm is None:
-        return await _saved(ComfyUIFarm) or ComfyUIFarm(servers=[LOCAL_SERVER])
+        return await saved(ComfyUIFarm, _DEFAULT) or ComfyUIFarm(servers=[LOCAL_SERVER])
     try:
         return ComfyUIFarm(servers=farm)
     except ValidationError as error:
         raise FarmRefused("; ".join(problem["msg"] for problem in error.errors())) from error
 
 
-async def _store(store: S3FrameStore | FolderFrameStore | str | None) -> S3Store | FolderStore:
+async def open_store(store: S3FrameStore | FolderFrameStore | str | None) -> S3Store | FolderStore:
+    """The store that a block or an address names; with neither, the saved default or else a folder."""
     if isinstance(store, str):
         return store_at(store)
     if store is not None:
         return store.open()
-    if bucket := await _saved(S3FrameStore):
+    if bucket := await saved(S3FrameStore, _DEFAULT):
         return bucket.open()
-    return (await _saved(FolderFrameStore) or FolderFrameStore(folder=LOCAL_FOLDER)).open()
+    return (await saved(FolderFrameStore, _DEFAULT) or FolderFrameStore(folder=LOCAL_FOLDER)).open()
 
 
-async def _saved(kind: type[AnyBlock]) -> AnyBlock | None:
-    """The block that somebody saved as the default; Prefect raises a ``ValueError`` if nobody did."""
+async def saved(kind: type[AnyBlock], name: str) -> AnyBlock | None:
+    """The block that somebody saved under a name; Prefect raises a ``ValueError`` if nobody did."""
     try:
-        return cast("AnyBlock", await kind.aload(_DEFAULT))
+        return cast("AnyBlock", await kind.aload(name))
     except ValueError:
         return None

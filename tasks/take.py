@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from prefect import task
@@ -13,7 +13,7 @@ from prefect.states import Completed
 from prefect.tasks import Task, exponential_backoff
 
 from previs.comfyui.life import Life, Phase
-from previs.errors import NoServer, PrevisError, TryAgain
+from previs.errors import AccessDenied, NodeFailed, NoServer, PrevisError, PromptRefused, TryAgain
 from previs.farm import Place
 from previs.plan import Plan, PlannedTake
 from previs.records import TakeRecord
@@ -35,19 +35,38 @@ class Job:
     Attributes:
         known: the record, if there is one already.
         place: on the farm, for the first attempt.
-        avoid: name of the server where the last attempt went wrong.
+        tried: names of servers where it went wrong.
     """
 
     take: PlannedTake
     studio: Studio
     known: TakeRecord | None = None
     place: Place | None = None
-    avoid: str | None = None
+    tried: frozenset[str] = frozenset()
 
     async def next_place(self) -> Place:
         """The place that was found beforehand, or else a new one, on another server if there is one."""
         place, self.place = self.place, None
-        return place or await self.studio.farm.place(checkpoint=self.take.checkpoint, avoid=self.avoid)
+        return place or await self.studio.farm.place(checkpoint=self.take.checkpoint, avoid=self.tried)
+
+    async def render(self, on_change: Callable[[str, Life], None]) -> TakeRecord:
+        """Render it; what one server refuses or fails at is left to every other one once, before it is given up.
+
+        A model or a node may be missing on one server, or its GPU be broken: only when all of them say so is the
+        input to blame.
+        """
+        while True:
+            place = await self.next_place()
+            try:
+                return await render(self.take, place, self.studio, on_change)
+            except PrevisError as error:
+                failed = getattr(error, "server", place.server.name)
+                self.tried |= {failed}
+                if isinstance(error, PromptRefused):
+                    self.studio.farm.refused(place.server, self.take.checkpoint)
+                blames_the_input = isinstance(error, PromptRefused | NodeFailed | AccessDenied)
+                if not blames_the_input or all(server.name in self.tried for server in self.studio.farm.up):
+                    raise
 
 
 def may_succeed_later(task: Task[..., object], task_run: TaskRun, state: State[object]) -> bool:  # noqa: ARG001 - Prefect calls it so
@@ -72,7 +91,6 @@ async def take(label: str, job: Job) -> State[TakeRecord]:
     if job.known is not None:
         job.studio.account.settled(job.take, Settled(label, "cached", seconds=job.known.seconds))
         return Completed(name="Cached", message=f"rendered before on {job.known.server}", data=job.known)
-    place = await job.next_place()
     told = Phase.SUBMITTED
 
     def on_change(server: str, life: Life) -> None:
@@ -84,10 +102,7 @@ async def take(label: str, job: Job) -> State[TakeRecord]:
             logger.info("%s on %s, prompt %s", told.value, server, life.prompt_id)
 
     try:
-        record = await render(job.take, place, job.studio, on_change)
-    except PrevisError as error:
-        job.avoid = getattr(error, "server", None)
-        raise
+        record = await job.render(on_change)
     finally:
         job.studio.account.waiting(job.take)
     job.studio.account.settled(job.take, Settled(label, "rendered", record.server, record.seconds))
@@ -135,7 +150,7 @@ async def _run_take(job: Job, leader: asyncio.Task[TakeResult] | None) -> TakeRe
     try:
         if job.known is None:
             # With no server at all the task run starts without a place, and fails with that reason.
-            with contextlib.suppress(NoServer):
+            with contextlib.suppress(NoServer, AccessDenied):
                 job.place = await job.next_place()
         state = await _call(job)
     finally:

@@ -6,50 +6,26 @@ no caller sees an exception of httpx.
 
 import contextlib
 import hashlib
-import json
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx
 
+from previs.comfyui.address import Address
 from previs.comfyui.graph import Graph
 from previs.comfyui.history import OutputFile
 from previs.errors import AccessDenied, FrameDamaged, ServerTrouble, ServerUnreachable
 
 _TIMEOUT = httpx.Timeout(10, read=30)
+_FILE_TIMEOUT = httpx.Timeout(10, read=60, pool=None)
 _CHUNK = 1 << 20
 _OK = 200
 _BAD_REQUEST = 400
 _DENIED = frozenset({401, 403})
 _NOT_FOUND = 404
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a server is, and what a proxy before it wants to see.
-
-    Attributes:
-        url: base URL, a path included if the server is behind one.
-        headers: sent with every request and with the socket; secret, so never shown.
-    """
-
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-    @property
-    def socket_url(self) -> str:
-        """Of ``/ws``."""
-        return "ws" + self.url.rstrip("/").removeprefix("http") + "/ws"
-
-    @property
-    def name(self) -> str:
-        """For people and records: the base URL without credentials."""
-        parts = urlsplit(self.url)
-        host = parts.netloc.rpartition("@")[2]
-        return f"{parts.scheme}://{host}{parts.path.rstrip('/')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +70,22 @@ class Api:
     def __init__(self, address: Address) -> None:
         self.address = address
         self.name = address.name
-        self._http = httpx.AsyncClient(
-            base_url=address.url.rstrip("/") + "/",
-            headers=dict(address.headers),
-            timeout=_TIMEOUT,
-            limits=httpx.Limits(max_connections=16, max_keepalive_connections=8),
+        self._http = self._client(_TIMEOUT, connections=16)
+        # Large files on a slow line must not keep questions about other prompts waiting.
+        self._files = self._client(_FILE_TIMEOUT, connections=4)
+
+    def _client(self, timeout: httpx.Timeout, *, connections: int) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            base_url=self.address.url.rstrip("/") + "/",
+            headers=dict(self.address.headers),
+            timeout=timeout,
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
         )
 
     async def aclose(self) -> None:
         """Close all connections."""
         await self._http.aclose()
+        await self._files.aclose()
 
     async def post_prompt(self, graph: Graph, *, prompt_id: str, client_id: str) -> Posted:
         """Queue a graph under an id of our own.
@@ -181,7 +163,9 @@ class Api:
         try:
             # A compressed answer's Content-Length would say nothing of the file.
             plain = {"Accept-Encoding": "identity"}
-            async with self._answer("GET", "view", params=query, headers=plain, allow=_NOT_FOUND) as response:
+            async with self._answer(
+                "GET", "view", self._files, params=query, headers=plain, allow=_NOT_FOUND
+            ) as response:
                 if response.status_code == _NOT_FOUND:
                     raise FrameDamaged(file.filename, f"{self.name} no longer has it")
                 with to.open("wb") as out:
@@ -198,19 +182,27 @@ class Api:
 
     async def _request(self, method: str, path: str, *, allow: int = _OK, **content: Any) -> httpx.Response:  # noqa: ANN401 - passed on to httpx
         try:
-            async with self._answer(method, path, allow=allow, **content) as response:
+            async with self._answer(method, path, self._http, allow=allow, **content) as response:
                 await response.aread()
                 return response
         except httpx.RemoteProtocolError as error:
             raise ServerUnreachable(self.name, "the connection broke in the middle of an answer") from error
 
     @contextlib.asynccontextmanager
-    async def _answer(self, method: str, path: str, *, allow: int, **content: Any) -> AsyncIterator[httpx.Response]:  # noqa: ANN401 - passed on to httpx
+    async def _answer(
+        self,
+        method: str,
+        path: str,
+        client: httpx.AsyncClient,
+        *,
+        allow: int,
+        **content: Any,  # noqa: ANN401 - passed on to httpx
+    ) -> AsyncIterator[httpx.Response]:
         """A response whose status is 200 or ``allow``; a cut body is left to the reader (``RemoteProtocolError``)."""
         request = f"{method} /{path.partition('/')[0]}"
         answered = False
         try:
-            async with self._http.stream(method, path, **content) as response:
+            async with client.stream(method, path, **content) as response:
                 answered = True
                 if response.status_code in _DENIED:
                     raise AccessDenied(self.name, response.status_code)
@@ -223,13 +215,16 @@ class Api:
             if answered:
                 raise
             raise ServerUnreachable(self.name, "it hung up without an answer") from error
+        except httpx.DecodingError as error:
+            raise ServerTrouble(self.name, request, "a body that cannot be unpacked") from error
         except httpx.TransportError as error:
             raise ServerUnreachable(self.name, _reason(error)) from error
 
     def _object(self, response: httpx.Response, request: str) -> Mapping[str, Any]:
         try:
             body = response.json()
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:
+            # No JSON, or numbers or nesting that no server of this kind sends.
             raise ServerTrouble(self.name, request, "something that is no JSON") from error
         if not isinstance(body, dict):
             raise ServerTrouble(self.name, request, "JSON of another form than ComfyUI's")
@@ -237,7 +232,10 @@ class Api:
 
 
 def _reason(error: httpx.TransportError) -> str:
-    return "the connection was refused or not possible" if isinstance(error, httpx.ConnectError) else str(error)
+    # A foreign error's own words may hold a header's value.
+    return (
+        "the connection was refused or not possible" if isinstance(error, httpx.ConnectError) else type(error).__name__
+    )
 
 
 def _prompt_ids(entries: object) -> tuple[str, ...]:

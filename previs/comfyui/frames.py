@@ -86,7 +86,7 @@ def read_frame(message: str | bytes) -> Frame:
         return _read_binary(message)
     try:
         content = json.loads(message)
-    except ValueError:
+    except (ValueError, RecursionError):
         return Other("unreadable")
     if not isinstance(content, dict):
         return Other("unreadable")
@@ -103,7 +103,7 @@ def _read_binary(message: bytes) -> Frame:
             return Other(f"binary {event_type}")
         metadata = json.loads(message[8 : 8 + length])
         return Alive(str(metadata["prompt_id"]))
-    except (struct.error, ValueError, KeyError, TypeError):
+    except (struct.error, ValueError, RecursionError, KeyError, TypeError):
         return Other("unreadable")
 
 
@@ -130,7 +130,7 @@ def _read_text(kind: str, data: dict[str, Any]) -> Frame:
 def _read_status(data: dict[str, Any]) -> Frame:
     try:
         return Status(int(data["status"]["exec_info"]["queue_remaining"]))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return Other("status")
 
 

@@ -61,7 +61,7 @@ End = Success | Failure | Interruption | Loss
 
 def read_entry(entry: Mapping[str, Any]) -> Success | Failure | Interruption:
     """The end that a history entry tells of."""
-    status = entry.get("status") or {}
+    status = _mapping(entry.get("status"))
     messages = dict(_messages(status))
     if status.get("status_str") == "error":
         if "execution_error" in messages:
@@ -69,7 +69,7 @@ def read_entry(entry: Mapping[str, Any]) -> Success | Failure | Interruption:
         if "execution_interrupted" in messages:
             return Interruption()
         return Failure("?", "?", "", "the server says error and gives no reason")
-    return Success(output_files(entry.get("outputs") or {}), _seconds(messages))
+    return Success(output_files(_mapping(entry.get("outputs"))), _seconds(messages))
 
 
 def read_failure(data: Mapping[str, Any]) -> Failure:
@@ -90,6 +90,10 @@ def output_files(outputs: Mapping[str, Any]) -> tuple[OutputFile, ...]:
         for file in _files_of(outputs[node]):
             found.setdefault(file)
     return tuple(found)
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _files_of(output: object) -> Iterator[OutputFile]:
@@ -119,5 +123,5 @@ def _seconds(messages: Mapping[str, Mapping[str, Any]]) -> float | None:
     try:
         start = float(messages["execution_start"]["timestamp"])
         return max(0.0, float(messages["execution_success"]["timestamp"]) - start) / 1000
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None

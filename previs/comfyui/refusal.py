@@ -91,8 +91,10 @@ def _input_fault(
 
 
 def _config(object_info: Mapping[str, Any], class_type: str, name: str) -> Any:  # noqa: ANN401 - as the wire has it
-    inputs = (object_info.get(class_type) or {}).get("input") or {}
-    return next((group[name] for group in inputs.values() if isinstance(group, Mapping) and name in group), None)
+    known = object_info.get(class_type)
+    inputs = known.get("input") if isinstance(known, Mapping) else None
+    groups = inputs.values() if isinstance(inputs, Mapping) else ()
+    return next((group[name] for group in groups if isinstance(group, Mapping) and name in group), None)
 
 
 def _choices(config: Any, received: object) -> str:  # noqa: ANN401 - as the wire has it

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from previs.comfyui.api import Address, Api
+from previs.comfyui.address import Address
+from previs.comfyui.api import Api
 from previs.comfyui.frames import Executing, Frame, Other, Status
 from previs.comfyui.graph import Graph
 from previs.comfyui.history import Failure, Interruption, Success, read_entry
@@ -20,6 +21,7 @@ from previs.comfyui.refusal import classes_to_ask, faults_of
 from previs.comfyui.socket import Socket
 from previs.errors import (
     AccessDenied,
+    Fault,
     NodeFailed,
     OutOfMemory,
     PromptInterrupted,
@@ -42,7 +44,7 @@ class Limits:
     Attributes:
         render: from the moment the server starts on it.
         silence: without a frame while it runs and the socket is open.
-        unreachable: while neither socket nor HTTP answer and a prompt is in work there.
+        unreachable: while HTTP does not answer, no frame comes, and a prompt is in work there.
     """
 
     render: float = 300
@@ -71,18 +73,22 @@ class Server:
         self._wake = asyncio.Event()
         self._look_now = False
         self._failing_since: float | None = None
+        self._failure = ""
+        self._last_frame = 0.0
+        self._troubles: dict[str, tuple[float, ServerTrouble]] = {}
+        self._abandoned: set[str] = set()
         self._watching: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         await self._socket.__aenter__()
         self._watching = asyncio.create_task(self._watch())
+        self._watching.add_done_callback(lambda _: self._tell_all())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         if self._watching is not None:
             self._watching.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watching
+            await asyncio.wait([self._watching])
         await self._socket.__aexit__()
         await self.api.aclose()
 
@@ -101,6 +107,8 @@ class Server:
             self.up = False
             raise
         self.up = True
+        for prompt_id in tuple(self._abandoned):
+            await self.give_up(prompt_id)
         return stats
 
     async def look(self, prompt_id: str) -> Phase | Success | Failure | Interruption | None:
@@ -164,10 +172,16 @@ class Server:
         return self._success(life)
 
     async def give_up(self, prompt_id: str) -> None:
-        """Free the server of a prompt, whether it waits or runs; nobody else's is touched."""
-        await self.api.delete_pending(prompt_id)
+        """Free the server of a prompt, whether it waits or runs; nobody else's is touched.
+
+        When this raises or is cancelled, the next :meth:`probe` that finds the server there does it again.
+        """
+        self._abandoned.add(prompt_id)
+        with contextlib.suppress(ServerTrouble):
+            await self.api.delete_pending(prompt_id)
         if prompt_id in (await self.api.queue()).running:
             await self.api.interrupt(prompt_id)
+        self._abandoned.discard(prompt_id)
 
     def _begin(self, prompt_id: str) -> Life:
         life = self._lives[prompt_id] = Life(prompt_id)
@@ -177,6 +191,7 @@ class Server:
     def _forget(self, prompt_id: str) -> None:
         del self._lives[prompt_id], self._changed[prompt_id]
         self._submitted_here.discard(prompt_id)
+        self._troubles.pop(prompt_id, None)
 
     async def _post(self, graph: Graph, prompt_id: str) -> None:
         try:
@@ -186,6 +201,11 @@ class Server:
             if await self.look(prompt_id) is None:
                 raise
             return
+        taken = str(posted.body.get("prompt_id", prompt_id))
+        if posted.accepted and taken != prompt_id:
+            await self.give_up(taken)
+            remedy = "this ComfyUI takes no ids of ours, so no render could be found again: update it"
+            raise PromptRefused(self.name, (Fault("the server", "prompt_id", taken, remedy),))
         if posted.refused:
             if posted.accepted:
                 await self.give_up(prompt_id)
@@ -215,8 +235,10 @@ class Server:
         """Seconds until the first deadline of a prompt; none if there is none.
 
         Raises:
-            RenderTimedOut, ServerSilent, ServerUnreachable: that deadline is over.
+            RenderTimedOut, ServerSilent, ServerUnreachable, ServerTrouble: that deadline is over.
         """
+        if self._watching is None or self._watching.done():
+            raise ServerTrouble(self.name, "questions about its prompts", "what nothing here can read")
         now = time.monotonic()
         waits: list[float] = []
 
@@ -227,8 +249,11 @@ class Server:
             waits.append(left)
 
         if self._failing_since is not None:
-            reason = self._socket.reason or "it does not answer"
-            until(self._failing_since, limits.unreachable, ServerUnreachable(self.name, reason))
+            silent_since = max(self._failing_since, self._last_frame)
+            until(silent_since, limits.unreachable, ServerUnreachable(self.name, self._failure))
+        if life.prompt_id in self._troubles:
+            since, trouble = self._troubles[life.prompt_id]
+            until(since, limits.unreachable, trouble)
         if life.running_since is not None and life.end is None:
             until(life.running_since, limits.render, RenderTimedOut(self.name, limits.render))
             # Frames go to the client that submitted: of a prompt that was joined none can be expected.
@@ -238,13 +263,14 @@ class Server:
         return min(waits, default=None)
 
     def _see(self, frame: Frame) -> None:
+        self._last_frame = time.monotonic()
         match frame:
             case Status(queue_remaining=remaining):
                 self.queue_remaining = remaining
             case Other():
                 pass
             case _ if life := self._lives.get(frame.prompt_id):
-                life.see_frame(frame, time.monotonic())
+                life.see_frame(frame, self._last_frame)
                 self._changed[life.prompt_id].set()
                 if isinstance(frame, Executing) and frame.node is None:
                     self._wake.set()
@@ -269,8 +295,8 @@ class Server:
                 continue
             try:
                 await (self._read_queue_and_history() if look_at_all else self._read_history_of_ended())
-            except (ServerUnreachable, ServerTrouble, AccessDenied):
-                self._fail()
+            except (ServerUnreachable, ServerTrouble, AccessDenied) as error:
+                self._fail(error)
             else:
                 self._failing_since = None
                 self.up = True
@@ -281,19 +307,22 @@ class Server:
             return _LATE_HISTORY
         return min(max(pause, _FIRST_LOOK) * 2, _PACE)
 
-    def _fail(self) -> None:
+    def _fail(self, error: ServerUnreachable | ServerTrouble | AccessDenied) -> None:
         self.up = False
+        self._failure = error.reason if isinstance(error, ServerUnreachable) else str(error)
         if self._failing_since is None:
             self._failing_since = time.monotonic()
+        self._tell_all()
+
+    def _tell_all(self) -> None:
         for changed in self._changed.values():
             changed.set()
 
     async def _read_history_of_ended(self) -> None:
         for life in [life for life in self._lives.values() if life.over]:
-            life.see_history(await self.api.history(life.prompt_id), absent_from_queue=False)
             # The entry existed when the frame was sent; if it is not there, only queue and history together tell.
             life.over = False
-            self._tell(life)
+            await self._read_history(life, absent_from_queue=False)
 
     async def _read_queue_and_history(self) -> None:
         lives = [life for life in self._lives.values() if life.phase is not Phase.SUBMITTED]
@@ -302,8 +331,20 @@ class Server:
             place = queue.place_of(life.prompt_id)
             life.see_queue(place, time.monotonic())
             if place is None:
-                life.see_history(await self.api.history(life.prompt_id), absent_from_queue=True)
-            self._tell(life)
+                await self._read_history(life, absent_from_queue=True)
+            else:
+                self._tell(life)
+
+    async def _read_history(self, life: Life, *, absent_from_queue: bool) -> None:
+        """Read one entry; trouble with it is that prompt's own, and no reason to doubt the server."""
+        try:
+            entry = await self.api.history(life.prompt_id)
+        except ServerTrouble as trouble:
+            self._troubles.setdefault(life.prompt_id, (time.monotonic(), trouble))
+        else:
+            self._troubles.pop(life.prompt_id, None)
+            life.see_history(entry, absent_from_queue=absent_from_queue)
+        self._tell(life)
 
     def _tell(self, life: Life) -> None:
         if changed := self._changed.get(life.prompt_id):

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Self
 
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidHandshake, InvalidURI, WebSocketException
+from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
 
-from previs.comfyui.api import Address
+from previs.comfyui.address import Address
 from previs.comfyui.frames import Frame, read_frame
 
 # At the level of debugging websockets logs headers, and with them tokens.
@@ -82,12 +82,12 @@ class Socket:
                 ) as socket:
                     # With metadata a preview says which prompt it is of, and so is a sign of life.
                     await socket.send(_FLAGS)
-                    pause = _FIRST_PAUSE
                     self._open()
                     async for message in socket:
+                        pause = _FIRST_PAUSE
                         self._on_frame(read_frame(message))
             except (OSError, TimeoutError, InvalidHandshake, InvalidURI, WebSocketException) as error:
-                self.reason = str(error) or type(error).__name__
+                self.reason = _reason(error)
             finally:
                 self.open_since = None
                 self._opened.clear()
@@ -98,3 +98,10 @@ class Socket:
         self.open_since = time.monotonic()
         self._opened.set()
         self._on_open()
+
+
+def _reason(error: Exception) -> str:
+    # A foreign error's own words may hold a header's value.
+    if isinstance(error, InvalidStatus):
+        return f"its socket was refused with HTTP {error.response.status_code}"
+    return "no connection" if isinstance(error, OSError) else f"its socket failed ({type(error).__name__})"

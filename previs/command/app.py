@@ -30,7 +30,7 @@ def main() -> None:
 
 @app.command
 def run(  # noqa: PLR0913 - each is an option of the command
-    shots: str,
+    shots: Annotated[str, Parameter(allow_leading_hyphen=True)],
     *,
     workflow: str | None = None,
     farm: list[str] | None = None,

@@ -17,11 +17,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from previs.comfyui.address import base_url
 from previs.command.display import Display, display
-from previs.errors import Fault, ShotListFaults, SourceNotFound
-from previs.handover import shots_parameter
-from previs.store.opening import store_at
-from previs.watching import from_line
+from previs.errors import FarmRefused, Fault, ShotListFaults, SourceNotFound
+from previs.watching import BoardReady, from_line
 
 _STOPPED = 130
 _KNOWN_ENDS = frozenset({0, 1, 2, _STOPPED})
@@ -52,10 +51,9 @@ class FlowOrder:
 
     async def parameters(self) -> dict[str, Any]:
         """The flow's parameters; files of this machine by absolute path."""
-        store = self.store if self.store.startswith("block:") else _absolute(self.store)
         parameters: dict[str, Any] = {
-            "shots": await self._shots(store),
-            "store": store,
+            "shots": await self._shots(),
+            "store": self.store if self.store.startswith("block:") else _absolute(self.store),
             "board": self.board,
             "only": list(self.only),
             "takes": self.takes,
@@ -67,18 +65,14 @@ class FlowOrder:
             parameters["farm"] = self.farm
         return parameters
 
-    async def _shots(self, store: str) -> Any:  # noqa: ANN401 - any JSON; the flow says what is wrong with it
+    async def _shots(self) -> Any:  # noqa: ANN401 - any JSON; the flow says what is wrong with it
         if self.shots != "-":
             return _absolute(self.shots)
         try:
-            given = json.loads(await asyncio.to_thread(sys.stdin.read))
-        except ValueError as error:
+            return json.loads(await asyncio.to_thread(sys.stdin.buffer.read))
+        except (ValueError, RecursionError) as error:
             fault = Fault("the list", "", "", f"is no JSON: {error}")
             raise ShotListFaults("standard input", (fault,)) from error
-        if store.startswith("block:"):
-            return given
-        async with store_at(store) as opened:
-            return await shots_parameter(given, opened)
 
 
 async def run_flow(order: FlowOrder, *, home: Path | None = None, verbose: bool = False) -> int:
@@ -95,33 +89,43 @@ async def run_flow(order: FlowOrder, *, home: Path | None = None, verbose: bool 
     environment = _SETTINGS | os.environ
     if home is not None:
         environment.setdefault("PREFECT_HOME", str(home))
-    line = json.dumps(await order.parameters(), ensure_ascii=False)
+    for address in order.farm or ():
+        if not address.startswith("block:"):
+            _check_address(address)
+    line = json.dumps(await order.parameters())
     with display(verbose=verbose) as shown:
         return await _follow(line, environment, shown, verbose=verbose)
 
 
 async def _follow(line: str, environment: dict[str, str], shown: Display, *, verbose: bool) -> int:
     log: deque[str] = deque(maxlen=60)
-    async with _flow_process(environment, verbose=verbose) as process:
+    stopped = asyncio.Event()
+    async with _flow_process(environment, stopped, verbose=verbose) as process:
         assert process.stdin is not None  # noqa: S101 - it was opened as a pipe
         assert process.stdout is not None  # noqa: S101 - likewise
         process.stdin.write(line.encode() + b"\n")
         reading_log = asyncio.create_task(_read_log(process, log))
+        spoken = False
         async for output in process.stdout:
             if (told := from_line(output)) is not None:
+                spoken |= isinstance(told, str | BoardReady)
                 shown.show(told)
         await reading_log
         code = await process.wait()
+    if stopped.is_set() and code:
+        code = _STOPPED
     if code == _STOPPED:
-        shown.say("stopped: the servers are free of this run's prompts; what was finished is kept")
-    if code not in _KNOWN_ENDS:
-        shown.say("\n".join([*log, f"the flow's process ended with {code}"]))
+        shown.say("stopped: this run's prompts are taken off the servers, what was finished is kept")
+    if code not in _KNOWN_ENDS or (code and code != _STOPPED and not spoken):
+        shown.say("\n".join([*log, f"the flow's process ended with {code} before there was a board"]))
     return code if code in _KNOWN_ENDS else 1
 
 
 @contextlib.asynccontextmanager
-async def _flow_process(environment: dict[str, str], *, verbose: bool) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The flow's process, in a session of its own: signals come from here, each once."""
+async def _flow_process(
+    environment: dict[str, str], stopped: asyncio.Event, *, verbose: bool
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The flow's process, in a session of its own: signals come from here, and are told by ``stopped``."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -135,8 +139,13 @@ async def _flow_process(environment: dict[str, str], *, verbose: bool) -> AsyncI
         limit=_LARGEST_LINE,
     )
     loop = asyncio.get_running_loop()
+
+    def stop(number: signal.Signals) -> None:
+        stopped.set()
+        _pass_on(process, number)
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, _pass_on, process, number)
+        loop.add_signal_handler(number, stop, number)
     try:
         yield process
     finally:
@@ -156,6 +165,14 @@ async def _read_log(process: asyncio.subprocess.Process, log: deque[str]) -> Non
     if process.stderr is not None:
         async for line in process.stderr:
             log.append(line.decode(errors="replace").rstrip())
+
+
+def _check_address(address: str) -> None:
+    """Refuse an address before it, and perhaps a password in it, becomes a parameter that Prefect keeps."""
+    try:
+        base_url(address)
+    except ValueError as error:
+        raise FarmRefused(str(error)) from error
 
 
 def _absolute(place: str) -> str:

@@ -29,6 +29,7 @@ from previs.shots.rules import (
     same_name,
     usable_shot_id,
     visible,
+    whole,
 )
 
 LONGEST_SHOT = 86_400  # seconds: a day; timecode has no more hours
@@ -39,7 +40,7 @@ MOST_TAKES = 1_000
 HIGHEST_FPS = 1_000
 
 _Unknown = Annotated[JsonValue, AfterValidator(as_json), WithJsonSchema({})]
-_Text = Annotated[str, Field(strict=True)]
+_Text = Annotated[str, Field(strict=True), AfterValidator(whole)]
 _Line = Annotated[str, Field(strict=True, min_length=1), BeforeValidator(number_as_text), AfterValidator(one_line)]
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 _Whole = Annotated[int, Field(strict=True)]

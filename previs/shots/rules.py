@@ -47,6 +47,13 @@ def visible(text: str) -> str:
     return text
 
 
+def whole(text: str) -> str:
+    """Refuse halves of surrogate pairs, which no file and no server can hold."""
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise PydanticCustomError("text", "a text of whole characters is needed")
+    return text
+
+
 def one_line(text: str) -> str:
     """Refuse a blank text and one with control characters."""
     if is_blank(text) or has_breaks(text):

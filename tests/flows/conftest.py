@@ -77,7 +77,8 @@ async def artifacts_of(flow_run_id: UUID | None) -> dict[str, Any]:
     async with get_client() as client:
         of_run = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[flow_run_id]))
         found = await client.read_artifacts(artifact_filter=of_run)
-    return {str(artifact.key): artifact.data for artifact in found}
+    # A persisted result is an artifact without a key.
+    return {artifact.key: artifact.data for artifact in found if artifact.key}
 
 
 async def task_states_of(flow_run_id: UUID | None, count: int) -> dict[str, tuple[str, str]]:

@@ -1,5 +1,6 @@
 """The recorded sessions, and every disorder of them, come to the right end."""
 
+import json
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from previs.comfyui.frames import Ending, Executed, Executing, Frame, Started, Step, read_frame
-from previs.comfyui.history import Failure, Interruption, Loss, OutputFile, Success
+from previs.comfyui.history import Failure, Interruption, Loss, OutputFile, Success, read_entry
 from previs.comfyui.life import Life, Phase
 from tests.previs.comfyui.recordings import SESSIONS, events, message
 
@@ -200,3 +201,24 @@ def test_in_any_order_a_life_ends_once_and_as_the_history_says(
 @given(st.one_of(st.text(), st.binary(), st.recursive(st.none() | st.booleans() | st.text(), st.lists).map(str)))
 def test_any_message_at_all_is_read_as_some_frame(content: str | bytes) -> None:
     assert read_frame(content) is not None
+
+
+any_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+)
+
+
+@given(any_json)
+def test_a_history_entry_of_any_form_is_read(found: object) -> None:
+    outputs = [{"outputs": found}, {"outputs": {"9": found}}, {"outputs": {"9": {"images": found}}}]
+    failed = {"status": {"status_str": "error", "messages": found}}
+    timed = {"status": {"messages": [["execution_start", found], ["execution_success", {"timestamp": found}]]}}
+    for entry in ({"status": found}, *outputs, failed, timed):
+        assert read_entry(entry) is not None
+
+
+@given(any_json, st.sampled_from(["status", "progress", "executed", "executing", "execution_error", "else"]))
+def test_a_frame_of_any_form_is_read(found: object, kind: str) -> None:
+    for data in (found, {"prompt_id": "p", "value": found, "max": found, "output": found}, {"status": found}):
+        assert read_frame(json.dumps({"type": kind, "data": data})) is not None

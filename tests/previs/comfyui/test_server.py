@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
+import socket
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,8 +11,13 @@ from typing import Any
 
 import httpx
 import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
-from previs.comfyui.api import Address
+from previs.comfyui.address import Address
 from previs.comfyui.graph import Graph
 from previs.comfyui.history import OutputFile
 from previs.comfyui.life import Life, Phase
@@ -331,3 +337,77 @@ def test_a_base_url_keeps_its_path_and_loses_its_credentials_in_names() -> None:
     address = Address("https://user:pass@farm.studio:8443/comfy/")
     assert address.name == "https://farm.studio:8443/comfy"
     assert Address("https://farm.studio/comfy").socket_url == "wss://farm.studio/comfy/ws"
+
+
+async def odd_server(path: str, answer: object) -> AsyncIterator[str]:
+    """A server of another make: every path is answered as by an idle ComfyUI, but one."""
+
+    async def reply(request: Request) -> Response:
+        asked = request.url.path
+        if asked.startswith(path):
+            return answer if isinstance(answer, Response) else JSONResponse(answer)
+        return JSONResponse({"queue_running": [], "queue_pending": []} if asked == "/queue" else {})
+
+    config = uvicorn.Config(Starlette(routes=[Route("/{_:path}", reply, methods=["GET", "POST"])]), log_config=None)
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        await serving
+
+
+async def test_a_server_that_takes_no_ids_of_ours_is_refused() -> None:
+    answer = {"prompt_id": "its-own", "number": 1, "node_errors": {}}
+    async with contextlib.asynccontextmanager(odd_server)("/prompt", answer) as url, client(url) as server:
+        with pytest.raises(PromptRefused, match="takes no ids of ours"):
+            await run(server, graph())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"<html>", b"[]", b"[" * 100_000, b'{"p": ' + b"9" * 5000 + b"}", b"\xff"],
+    ids=["html", "a list", "endless", "a huge number", "no text"],
+)
+async def test_a_body_that_nothing_can_read_is_trouble_and_nothing_else(body: bytes) -> None:
+    answer = Response(body, media_type="application/json")
+    async with contextlib.asynccontextmanager(odd_server)("/queue", answer) as url, client(url) as server:
+        with pytest.raises(ServerTrouble):
+            await server.api.queue()
+
+
+async def test_a_body_that_cannot_be_unpacked_is_trouble() -> None:
+    answer = Response(b"not gzip", headers={"Content-Encoding": "gzip"})
+    async with contextlib.asynccontextmanager(odd_server)("/system_stats", answer) as url, client(url) as server:
+        with pytest.raises(ServerTrouble):
+            await server.probe()
+
+
+async def test_an_unreadable_history_entry_is_its_own_prompts_trouble(simulate: Serve) -> None:
+    simulator, url = await simulate(seconds=0.5)
+    async with client(url) as server:
+        bad, good = new_id(), new_id()
+        await server.submit(graph(1), bad)
+        simulator.faults.refuse, simulator.faults.refuse_status = float("inf"), 500
+        simulator.faults.only_paths = (f"/history/{bad}",)
+        await server.submit(graph(2), good)
+        following = asyncio.create_task(server.follow(bad, QUICK))
+        assert len((await server.follow(good, QUICK)).files) == 1
+        with pytest.raises(ServerTrouble, match="HTTP 500"):
+            await following
+
+
+async def test_a_prompt_that_could_not_be_given_up_is_when_the_server_answers_again(simulate: Serve) -> None:
+    simulator, url = await simulate(seconds=2)
+    async with client(url) as server:
+        prompt = new_id()
+        await server.submit(graph(), prompt)
+        await until(server, prompt, Phase.RUNNING)
+        simulator.faults.hang_up, simulator.faults.only_paths = 2, ("/queue",)
+        with pytest.raises(ServerUnreachable):
+            await server.give_up(prompt)
+        simulator.faults.heal()
+        await server.probe()
+        while simulator.queue.remaining:
+            await asyncio.sleep(0.01)
+    assert simulator.interrupted == [prompt]
