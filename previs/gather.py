@@ -4,9 +4,9 @@ import asyncio
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import PurePath, PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel
 
@@ -16,7 +16,7 @@ from previs.plan import Picture
 from previs.shots import ShotList, read_shot_list
 from previs.sources import Sources
 from previs.store import Store, keys
-from previs.store.addresses import base_of, resolve, shown
+from previs.store.addresses import base_of, kind_of, local_path, resolve, shown
 from previs.workflow import Workflow, read_workflow
 
 INLINE_LIST = "the shot list"
@@ -77,11 +77,10 @@ async def gather(shots: object, workflow: object, sources: Sources, store: Store
     shot_list, list_home = await _read_list(shots, sources, store)
     bound, facts, workflow_home = await _read_workflow(workflow, sources, store)
     of_shots, of_workflow = list(_of_shots(shot_list, list_home)), list(_of_workflow(bound, workflow_home))
-    name = shots if isinstance(shots, str) else INLINE_LIST
+    name = shown(shots) if isinstance(shots, str) else INLINE_LIST
     pictures = await _fetch_all([*of_shots, *of_workflow], sources, name)
-    stem = PurePosixPath(urlsplit(shots).path).stem if isinstance(shots, str) else ""
     return Given(
-        name=shot_list.title or stem or "storyboard",
+        name=shot_list.title or (_stem(shots) if isinstance(shots, str) else "") or "storyboard",
         shot_list=shot_list,
         workflow=bound,
         workflow_facts=facts,
@@ -93,7 +92,7 @@ async def gather(shots: object, workflow: object, sources: Sources, store: Store
 async def _read_list(shots: object, sources: Sources, store: Store) -> tuple[ShotList, _Home]:
     if not isinstance(shots, str):
         return read_shot_list(_plain(shots), name=INLINE_LIST), _inline(store)
-    shot_list = read_shot_list(await sources.read(shots), name=shots)
+    shot_list = read_shot_list(await sources.read(shots), name=shown(shots))
     # A list that was too large to hand over inline is still an inline list.
     handed_over = shots.startswith(store.uri(keys.LISTS))
     return shot_list, _inline(store) if handed_over else _Home(base_of(shots), inline=False)
@@ -103,10 +102,17 @@ async def _read_workflow(
     workflow: object, sources: Sources, store: Store
 ) -> tuple[Workflow, dict[str, Any] | str, _Home]:
     if isinstance(workflow, str):
-        read = read_workflow(await sources.read(workflow), name=workflow)
+        read = read_workflow(await sources.read(workflow), name=shown(workflow))
         return read, shown(workflow), _Home(base_of(workflow), inline=False)
     plain = _plain(workflow)
     return read_workflow(plain, name=INLINE_WORKFLOW), plain, _inline(store)
+
+
+def _stem(uri: str) -> str:
+    """The file's name without its suffix, as a person would write it."""
+    if kind_of(uri) in {"path", "file"}:
+        return PurePath(local_path(uri)).stem
+    return PurePosixPath(unquote(urlsplit(uri).path)).stem
 
 
 def _inline(store: Store) -> _Home:
@@ -138,7 +144,10 @@ async def _fetch_all(wanted: list[_Wanted], sources: Sources, name: str) -> dict
     places: dict[tuple[str, _Home], _Wanted] = {}
     for one in wanted:
         places.setdefault((one.url, one.home), one)
-    fetched = await asyncio.gather(*(_fetch(one, sources) for one in places.values()))
+    fetched = await asyncio.gather(*(_fetch(one, sources) for one in places.values()), return_exceptions=True)
+    for found in fetched:
+        if isinstance(found, BaseException):
+            raise found
     results = dict(zip(places, fetched, strict=True))
     faults = [
         Fault(one.place, one.field, shown(one.url), found)

@@ -15,9 +15,15 @@ async def shots_parameter(shots: Any, store: Store) -> Any:  # noqa: ANN401 - an
 
     Relative references mean the same either way: names in ``PREFIX/references/`` of the store.
     """
-    content = json.dumps(shots).encode()
-    if len(content) <= INLINE_BYTES:
+    # Prefect measures JSON with every character beyond ASCII escaped.
+    escaped = json.dumps(shots)
+    if len(escaped) <= INLINE_BYTES:
         return shots
+    try:
+        content = json.dumps(shots, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        # Half of a character, which the list's reader will report.
+        content = escaped.encode()
     key = keys.shot_list_key(hashlib.sha256(content).hexdigest())
     await store.put(key, content, media_type="application/json")
     return store.uri(key)

@@ -30,7 +30,7 @@ from previs.pictures import Media, examine, thumbnail
 from previs.plan import UPLOAD_FOLDER, PlannedTake
 from previs.records import Frame, TakeRecord
 from previs.store import Store, keys
-from previs.studio import Studio
+from previs.studio import Studio, Uploads
 from previs.workflow import with_output_prefix
 
 _CLEAN_UP = 4.0
@@ -94,13 +94,9 @@ async def _run(
     try:
         if submit:
             await studio.make_ready(server)
-            names = await _upload(take, server, studio)
-            await server.submit(_ready(take.graph, names, prompt), prompt)
+            await _submit(take, server, prompt, studio)
         return await server.follow(prompt, studio.limits, lambda life: on_change(server.name, life))
-    except _ENDED as error:
-        if isinstance(error, PromptLost | PromptRefused):
-            # The server may have been set up anew, its input folder empty.
-            studio.uploaded(server).clear()
+    except _ENDED:
         raise
     except BaseException:
         await _give_up(server, prompt)
@@ -128,12 +124,26 @@ async def _free(server: Server, prompt: str) -> None:
             await server.give_up(prompt)
 
 
-async def _upload(take: PlannedTake, server: Server, studio: Studio) -> Mapping[str, str]:
-    uploaded = studio.uploaded(server)
-    for name, picture in take.pictures.items():
-        if name not in uploaded:
-            uploaded[name] = await server.api.upload_image(picture.file_name, picture.content, subfolder=UPLOAD_FOLDER)
-    return uploaded
+async def _submit(take: PlannedTake, server: Server, prompt: str, studio: Studio) -> None:
+    uploads = studio.uploads(server)
+    from_memory = not uploads.names.keys().isdisjoint(take.pictures)
+    try:
+        await server.submit(_ready(take.graph, await _upload(take, server, uploads), prompt), prompt)
+    except PromptRefused:
+        if not from_memory:
+            raise
+        # The server may have been set up anew since, its input folder empty.
+        uploads.names.clear()
+        await server.submit(_ready(take.graph, await _upload(take, server, uploads), prompt), prompt)
+
+
+async def _upload(take: PlannedTake, server: Server, uploads: Uploads) -> Mapping[str, str]:
+    async with uploads.turn:
+        for name, picture in take.pictures.items():
+            if name not in uploads.names:
+                content, to = picture.content, UPLOAD_FOLDER
+                uploads.names[name] = await server.api.upload_image(picture.file_name, content, subfolder=to)
+    return uploads.names
 
 
 def _ready(graph: Graph, names: Mapping[str, str], prompt: str) -> Graph:

@@ -9,6 +9,8 @@ from typing import Any
 from previs.manifest import Manifest, Outcome, ShotEntry, TakeEntry
 from previs.plan import Plan, PlannedTake
 from previs.records import TakeRecord
+from previs.shots import Shot
+from previs.store.addresses import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +123,17 @@ def _shot(results: list[TakeResult], addresses: Mapping[str, str]) -> ShotEntry:
         prompt=shot.prompt,
         duration=shot.duration,
         sequence=shot.sequence,
-        shot=shot.given(),
+        shot=_given(shot),
         takes=takes,
     )
+
+
+def _given(shot: Shot) -> dict[str, Any]:
+    """The shot as it was given, without the signatures of signed addresses: a record outlives and outspreads them."""
+    given = shot.given()
+    for reference in given.get("references", ()):
+        reference["url"] = shown(reference["url"])
+    return given
 
 
 def _take(result: TakeResult, addresses: Mapping[str, str]) -> TakeEntry:

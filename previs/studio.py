@@ -17,6 +17,19 @@ from previs.watching import Account
 
 
 @dataclass(frozen=True, slots=True)
+class Uploads:
+    """Pictures on a server.
+
+    Attributes:
+        names: that the server gave them, by the name that graphs use.
+        turn: to be held while pictures are uploaded, so that none is sent twice.
+    """
+
+    names: dict[str, str] = field(default_factory=dict)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+@dataclass(frozen=True, slots=True)
 class Studio:
     """What all steps of a run share.
 
@@ -32,7 +45,7 @@ class Studio:
     limits: Limits
     account: Account
     salt: str = ""
-    _uploaded: dict[Server, dict[str, str]] = field(default_factory=dict)
+    _uploads: dict[Server, Uploads] = field(default_factory=dict)
     _freed: set[Server] = field(default_factory=set)
     _spoiled: set[str] = field(default_factory=set)
 
@@ -64,9 +77,9 @@ class Studio:
         """Never again take the result of this prompt: its files are not what they should be."""
         self._spoiled.add(prompt_id)
 
-    def uploaded(self, server: Server) -> dict[str, str]:
-        """Names of pictures on a server, by the name that graphs use."""
-        return self._uploaded.setdefault(server, {})
+    def uploads(self, server: Server) -> Uploads:
+        """What is on a server."""
+        return self._uploads.setdefault(server, Uploads())
 
 
 async def _look(server: Server, prompt: str) -> object:

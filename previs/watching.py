@@ -152,5 +152,5 @@ def from_line(line: str | bytes) -> Told | None:
         content = json.loads(line)
         [(kind, value)] = content.items()
         return _KINDS[kind].validate_python(value)
-    except (ValueError, AttributeError, KeyError):
+    except (ValueError, RecursionError, AttributeError, KeyError):
         return None

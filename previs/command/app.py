@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import App, Parameter, validators
 
 from previs import __doc__ as about
 from previs.command.flow_process import FlowOrder, run_flow
@@ -13,6 +13,10 @@ from previs.command.simulate import simulators, wait_for_ever
 from previs.errors import PrevisError
 
 app = App(name="previs", help=about, version_flags=["--version"])
+
+Count = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=100))]
+Port = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=65_535))]
+Seconds = Annotated[float, Parameter(validator=validators.Number(gte=0))]
 
 _EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -37,7 +41,7 @@ def run(  # noqa: PLR0913 - each is an option of the command
     store: str = "storyboards",
     board: str = "",
     only: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
-    takes: int = 1,
+    takes: Count = 1,
     refresh: Annotated[bool, Parameter(negative="")] = False,
     verbose: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
@@ -70,7 +74,13 @@ def run(  # noqa: PLR0913 - each is an option of the command
 
 
 @app.command
-def demo(*, folder: Path = Path("previs-demo"), servers: int = 2, seconds: float = 1.0, verbose: bool = False) -> int:
+def demo(
+    *,
+    folder: Path = Path("previs-demo"),
+    servers: Count = 2,
+    seconds: Seconds = 1.0,
+    verbose: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
     """Render the example board on simulated servers, through the real flow, into a folder.
 
     Parameters
@@ -101,7 +111,7 @@ def demo(*, folder: Path = Path("previs-demo"), servers: int = 2, seconds: float
 
 
 @app.command
-def simulate(*, port: int = 8188, servers: int = 1, seconds: float = 1.0) -> int:
+def simulate(*, port: Port = 8188, servers: Count = 1, seconds: Seconds = 1.0) -> int:
     """Serve simulated ComfyUI servers until stopped.
 
     Parameters
@@ -117,8 +127,12 @@ def simulate(*, port: int = 8188, servers: int = 1, seconds: float = 1.0) -> int
     async def play() -> int:
         async with simulators(servers, seconds=seconds, port=port) as urls:
             for url in urls:
-                print(url)  # noqa: T201 - the command's output
+                print(url, flush=True)  # noqa: T201 - the command's output
             await wait_for_ever()
         return 0
 
-    return asyncio.run(play())
+    try:
+        return asyncio.run(play())
+    except OSError as error:
+        sys.stderr.write(f"port {port} and the next {servers - 1} cannot all be used: {error.strerror}\n")
+        return 2

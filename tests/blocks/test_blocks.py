@@ -1,0 +1,243 @@
+"""Blocks take addresses and secrets in, refuse what cannot work, and show no secret to anybody."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.blocks.core import Block
+from pydantic import SecretStr, ValidationError
+
+import blocks
+from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
+from previs.comfyui.server import Limits
+from previs.errors import StoreRefused
+from previs.store import S3Settings
+
+KINDS = [getattr(blocks, name) for name in blocks.__all__]
+URL = "http://render-01:8188"
+TOKEN, KEY, ACCESS = "tok-4711-secret", "key-0815-secret", "AKID-secret"
+
+
+def farm(*servers: str, **fields: Any) -> ComfyUIFarm:
+    return ComfyUIFarm(servers=list(servers or [URL]), **fields)
+
+
+def secret_blocks() -> list[Block]:
+    return [
+        farm(token=SecretStr(TOKEN), headers={"X-Key": SecretStr(KEY), "X-Plain": KEY}),
+        S3FrameStore(bucket="b", access_key_id=ACCESS, secret_access_key=KEY, session_token=TOKEN),
+    ]
+
+
+def test_a_farm_without_secrets_has_its_servers_addresses() -> None:
+    addresses = farm(URL, "https://studio.example/comfy").addresses()
+    assert [(address.url, dict(address.headers)) for address in addresses] == [
+        (URL, {}),
+        ("https://studio.example/comfy", {}),
+    ]
+    assert [address.name for address in addresses] == [URL, "https://studio.example/comfy"]
+
+
+def test_token_and_headers_go_to_every_server() -> None:
+    block = farm(URL, "http://b:8188", token=SecretStr(TOKEN), headers={"CF-Access-Client-Id": SecretStr(KEY)})
+    for address in block.addresses():
+        assert address.headers == {"CF-Access-Client-Id": KEY, "Authorization": f"Bearer {TOKEN}"}
+
+
+def test_a_servers_address_is_one_however_it_is_written() -> None:
+    block = farm(URL, f"{URL}/", f" {URL} ")
+    assert block.servers == [URL] * 3
+    assert [address.url for address in block.addresses()] == [URL]
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8188", "https://[::1]:8188", "http://host/a/b"])
+def test_an_address_is_taken(url: str) -> None:
+    assert farm(url).servers == [url]
+
+
+@pytest.mark.parametrize(
+    "url", ["", "render-01:8188", "ftp://render-01", "http://", "http:///path", "ws://a:8188", "/a"]
+)
+def test_what_is_no_address_is_refused_with_an_example(url: str) -> None:
+    with pytest.raises(ValidationError, match="write it like http://render-01:8188"):
+        farm(url)
+
+
+@pytest.mark.parametrize(
+    "url", [f"http://user:{KEY}@a:8188", f"http://{KEY}@a:8188", f"http://a:8188/?token={KEY}", f"http://a:8188#{KEY}"]
+)
+def test_an_address_with_credentials_is_refused_with_a_way_out(url: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        farm(url)
+    [problem] = caught.value.errors()
+    assert "save a ComfyUI farm block and put credentials into its headers or token" in problem["msg"]
+    assert KEY not in problem["msg"]
+
+
+@pytest.mark.parametrize("url", ["http://a:port", "http://a:99999", "http://a b:8188", "http://[::1"])
+def test_a_host_or_port_that_cannot_be_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError):
+        farm(url)
+
+
+def test_a_refused_address_shows_no_credentials_even_in_its_traceback() -> None:
+    with pytest.raises(ValidationError) as caught:
+        farm(f"http://user:{KEY}@a:8188")
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize("secret", [f"{KEY}\r\nX-Evil: 1", f"密码 {KEY}", f"{KEY}\x00"])
+def test_what_no_header_can_hold_is_refused_and_not_shown(secret: str) -> None:
+    for fields in ({"token": secret}, {"headers": {"X-Key": secret}}):
+        with pytest.raises(ValidationError) as caught:
+            farm(**fields)
+        assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["X Key", "X-Key:", "", "密", "X\n"])
+def test_what_is_no_headers_name_is_refused(name: str) -> None:
+    with pytest.raises(ValidationError):
+        farm(headers={name: KEY})
+
+
+def test_a_line_end_that_came_with_a_pasted_token_is_left_out() -> None:
+    [address] = farm(token=SecretStr(f"{TOKEN}\n")).addresses()
+    assert address.headers == {"Authorization": f"Bearer {TOKEN}"}
+
+
+def test_a_farm_has_at_least_one_server() -> None:
+    with pytest.raises(ValidationError):
+        ComfyUIFarm(servers=[])
+
+
+def test_limits_are_those_of_the_block() -> None:
+    assert farm().limits() == Limits(render=300, silence=60)
+    assert farm(render_seconds=20, silence_seconds=5).limits() == Limits(render=20, silence=5)
+    assert (farm().places, farm().patience_seconds, farm().run_seconds) == (2, 600, 12 * 3600)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"places": 0},
+        {"places": 17},
+        {"render_seconds": 0},
+        {"silence_seconds": -1},
+        {"patience_seconds": 0},
+        {"run_seconds": 0},
+        {"run_seconds": 24 * 3600},
+    ],
+    ids=str,
+)
+def test_a_limit_that_makes_no_sense_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        farm(**fields)
+
+
+@pytest.mark.parametrize("block", secret_blocks(), ids=lambda block: type(block).__name__)
+def test_no_secret_is_shown(block: Block) -> None:
+    said = [repr(block), str(block), block.model_dump_json(), f"{block.model_dump()}"]
+    assert not [text for text in said for secret in (TOKEN, KEY, ACCESS) if secret in text]
+    assert json.loads(block.model_dump_json())
+
+
+@pytest.mark.parametrize("block", secret_blocks(), ids=lambda block: type(block).__name__)
+def test_prefect_knows_which_values_to_keep_secret(block: Block) -> None:
+    secret = {name.partition(".")[0] for name in type(block).model_json_schema()["secret_fields"]}
+    expected = {
+        ComfyUIFarm: {"token", "headers"},
+        S3FrameStore: {"access_key_id", "secret_access_key", "session_token"},
+    }
+    assert secret == expected[type(block)]
+
+
+def test_an_opened_farm_or_store_shows_no_secret_either() -> None:
+    made_farm, made_store = secret_blocks()
+    assert isinstance(made_farm, ComfyUIFarm)
+    assert isinstance(made_store, S3FrameStore)
+    opened = made_store.open()
+    said = f"{made_farm.addresses()!r} {opened!r} {opened.name} {opened.settings!r}"
+    assert not [secret for secret in (TOKEN, KEY, ACCESS) if secret in said]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_block_has_a_field_that_must_be_given(kind: type[Block]) -> None:
+    # Prefect takes any block's values for a union's first member that asks for nothing.
+    with pytest.raises(ValidationError, match="Field required"):
+        kind()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_blocks_form_explains_itself(kind: type[Block]) -> None:
+    own = {name: about for name, about in kind.model_fields.items() if name not in Block.model_fields}
+    assert not [name for name, about in own.items() if not about.title]
+    assert kind.get_description()
+
+
+def test_blocks_are_saved_under_names_that_stay() -> None:
+    slugs = [kind.get_block_type_slug() for kind in (ComfyUIFarm, S3FrameStore, FolderFrameStore)]
+    assert slugs == ["comfyui-farm", "s3-frame-store", "folder-frame-store"]
+
+
+def test_all_that_can_be_said_of_s3_can_be_said_in_the_block() -> None:
+    assert set(S3Settings.model_fields) == set(S3FrameStore.model_fields) - set(Block.model_fields)
+    defaults = {name: about.default for name, about in S3Settings.model_fields.items() if name != "bucket"}
+    assert {name: S3FrameStore.model_fields[name].default for name in defaults} == defaults
+
+
+def test_an_s3_block_opens_the_store_that_it_says() -> None:
+    fields: dict[str, Any] = {
+        "bucket": "our-storyboards",
+        "prefix": "/夜景/",
+        "region": "auto",
+        "endpoint_url": "http://minio.studio.lan:9000",
+        "path_style": True,
+        "access_key_id": ACCESS,
+        "secret_access_key": KEY,
+        "session_token": TOKEN,
+        "server_side_encryption": "aws:kms",
+        "kms_key_id": "arn:aws:kms:eu:1:key/2",
+        "public_url": "https://cdn.example",
+        "link_seconds": 60,
+    }
+    store = S3FrameStore(**fields).open()
+    assert store.settings == S3Settings(**fields)
+    assert store.name == "s3://our-storyboards/夜景"
+    assert store.public
+    assert store.settings.secret_access_key is not None
+    assert store.settings.secret_access_key.get_secret_value() == KEY
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"access_key_id": ACCESS}, "go together"),
+        ({"session_token": TOKEN}, "session_token goes with"),
+        ({"kms_key_id": "k"}, "kms_key_id goes with"),
+        ({"endpoint_url": f"http://user:{KEY}@minio:9000"}, "endpoint_url"),
+        ({"public_url": "cdn.example"}, "public_url"),
+        ({"prefix": "../up"}, "prefix"),
+    ],
+)
+def test_settings_of_s3_that_cannot_work_are_told_in_a_sentence_without_secrets(
+    fields: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(StoreRefused, match=reason) as caught:
+        S3FrameStore(bucket="b", **fields).open()
+    assert not [secret for secret in (TOKEN, KEY, ACCESS) if secret in f"{caught.value} {caught.value!r}"]
+
+
+@pytest.mark.parametrize("fields", [{"bucket": ""}, {"link_seconds": 0}, {"link_seconds": 8 * 24 * 3600}], ids=str)
+def test_a_value_out_of_range_is_refused_by_the_form(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        S3FrameStore(**({"bucket": "b"} | fields))
+
+
+def test_a_folder_block_opens_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    store = FolderFrameStore(folder="~/故事 板").open()
+    assert store.name == str(tmp_path / "故事 板")
+    assert not (tmp_path / "故事 板").exists()
+    with pytest.raises(ValidationError):
+        FolderFrameStore(folder="")

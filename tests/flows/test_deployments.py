@@ -1,0 +1,104 @@
+"""Every deployment loads in a fresh interpreter, from anywhere, and its form explains itself."""
+
+import ast
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+CHECKOUT = Path(__file__).parents[2]
+FLOWS = sorted(path for path in (CHECKOUT / "flows").glob("*.py"))
+LOAD = """
+import json, sys
+from prefect.flows import load_flow_from_entrypoint
+flow = load_flow_from_entrypoint(sys.argv[1], use_placeholder_flow=False)
+print(json.dumps({"name": flow.name, "async": flow.isasync, "schema": flow.parameters.model_dump()}))
+"""
+
+
+def deployments() -> list[dict[str, Any]]:
+    written = yaml.safe_load((CHECKOUT / "prefect.yaml").read_text("utf-8"))
+    return list(written["deployments"])
+
+
+ENTRYPOINTS = sorted({deployment["entrypoint"] for deployment in deployments()})
+
+
+def python(folder: Path, *arguments: str) -> str:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    environment |= {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+    done = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module", params=ENTRYPOINTS)
+def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a fresh interpreter in another folder finds at an entrypoint."""
+    file, _, name = request.param.rpartition(":")
+    folder = tmp_path_factory.mktemp("elsewhere")
+    [line] = python(folder, "-c", LOAD, f"{CHECKOUT / file}:{name}").splitlines()
+    found: dict[str, Any] = json.loads(line)
+    return found
+
+
+def test_there_is_a_deployment() -> None:
+    names = [deployment["name"] for deployment in deployments()]
+    assert names
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("entrypoint", ENTRYPOINTS)
+def test_an_entrypoint_names_a_file_of_flows(entrypoint: str) -> None:
+    file, _, name = entrypoint.rpartition(":")
+    assert CHECKOUT / file in FLOWS
+    assert name == Path(file).stem
+
+
+def test_a_flow_loads_in_a_fresh_interpreter_from_any_folder(loaded: dict[str, Any]) -> None:
+    assert loaded["name"]
+    assert loaded["async"] is True
+
+
+def test_every_parameter_of_a_flow_is_described(loaded: dict[str, Any]) -> None:
+    properties = loaded["schema"]["properties"]
+    assert properties
+    assert [name for name, about in properties.items() if not about.get("description", "").strip()] == []
+    assert sorted(about["position"] for about in properties.values()) == list(range(len(properties)))
+
+
+def test_a_flow_can_be_started_with_its_shots_alone(loaded: dict[str, Any]) -> None:
+    assert loaded["schema"]["required"] == ["shots"]
+
+
+def test_every_deployment_has_a_description() -> None:
+    assert [deployment["name"] for deployment in deployments() if not deployment.get("description")] == []
+
+
+@pytest.mark.parametrize("flow", [path.stem for path in FLOWS if not path.stem.startswith("__")])
+def test_no_flow_hides_a_module(flow: str, tmp_path: Path) -> None:
+    # Prefect puts the folder of a flow's file first on the path and loads it under its bare name.
+    find = "import importlib.util, sys; print(importlib.util.find_spec(sys.argv[1]))"
+    assert python(tmp_path, "-c", find, flow).strip() == "None"
+    assert flow not in sys.stdlib_module_names
+    assert importlib.util.find_spec(f"flows.{flow}") is not None
+
+
+@pytest.mark.parametrize("flow", FLOWS, ids=lambda path: path.stem)
+def test_no_flow_file_defines_a_class(flow: Path) -> None:
+    tree = ast.parse(flow.read_text("utf-8"))
+    assert [node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)] == []

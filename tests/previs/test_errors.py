@@ -1,0 +1,119 @@
+"""Every error keeps its values and its sentence wherever it goes, and leaves its catcher one choice."""
+
+import copy
+import inspect
+import pickle
+import re
+from typing import Any, get_type_hints
+
+import pytest
+
+from previs import errors
+from previs.errors import (
+    BoardIncomplete,
+    Fault,
+    FixTheInput,
+    PrevisError,
+    RenderTimedOut,
+    ServerSilent,
+    ShotListFaults,
+    TryAgain,
+)
+
+CLASSES = [each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, Exception)]
+RAISED = [each for each in CLASSES if "__init__" in vars(each)]
+FAULTS = (
+    Fault("shot 3 (shot_id SH030)", "duration", "0", "seconds, a number above 0"),
+    Fault("the list", "", "", "a list of shots is needed"),
+)
+COPIES = [
+    *(lambda error, protocol=protocol: pickle.loads(pickle.dumps(error, protocol)) for protocol in range(6)),  # noqa: S301 - our own
+    copy.copy,
+    copy.deepcopy,
+]
+
+
+def sample(name: str, kind: object) -> Any:
+    samples: dict[object, Any] = {
+        str: f"{name} 夜景",
+        int: 403,
+        float: 2.5,
+        tuple[str, ...]: ("http://a:8188", "http://b:8188"),
+        tuple[Fault, ...]: FAULTS,
+        list[dict[str, Any]]: [{"shot_id": "镜头 1", "success": False}],
+    }
+    return samples[kind]
+
+
+def made(each: type[PrevisError]) -> PrevisError:
+    kinds = get_type_hints(each.__init__) if each in RAISED else {}
+    return each(*(sample(name, kind) for name, kind in kinds.items() if name != "return"))
+
+
+def shown(value: object) -> list[str]:
+    if isinstance(value, tuple):
+        return [str(each) for each in value]
+    return [f"{value:g}" if isinstance(value, float) else str(value)]
+
+
+def tree() -> dict[str, str | None]:
+    """Each error that the docstring names, with the one under which it stands."""
+    parents: dict[str, str | None] = {}
+    above: list[tuple[int, str]] = []
+    for indent, name in re.findall(r"^( *)\* :exc:`(\w+)`", errors.__doc__ or "", re.MULTILINE):
+        above = [(depth, parent) for depth, parent in above if depth < len(indent)]
+        assert name not in parents
+        parents[name] = above[-1][1] if above else None
+        above.append((len(indent), name))
+    return parents
+
+
+@pytest.mark.parametrize("copied", COPIES)
+@pytest.mark.parametrize("each", CLASSES)
+def test_an_error_survives_pickling_and_copying(each: type[PrevisError], copied: Any) -> None:
+    error = made(each)
+    twin = copied(error)
+    assert type(twin) is each
+    assert twin is not error
+    assert (twin.args, vars(twin), str(twin)) == (error.args, vars(error), str(error))
+
+
+@pytest.mark.parametrize("each", RAISED)
+def test_an_errors_values_are_its_arguments_and_can_be_read_by_their_names(each: type[PrevisError]) -> None:
+    error = made(each)
+    names = list(inspect.signature(each).parameters)
+    assert error.args == tuple(getattr(error, name) for name in names)
+
+
+@pytest.mark.parametrize("each", [each for each in RAISED if each is not BoardIncomplete])
+def test_a_sentence_says_every_value(each: type[PrevisError]) -> None:
+    error = made(each)
+    missing = [word for value in error.args for word in shown(value) if word not in str(error)]
+    assert missing == []
+
+
+@pytest.mark.parametrize("each", RAISED)
+def test_an_error_is_in_one_branch_alone(each: type[PrevisError]) -> None:
+    branches = {branch for branch in (BoardIncomplete, FixTheInput, TryAgain) if issubclass(each, branch)}
+    assert len(branches) == 1
+
+
+def test_the_docstring_is_the_tree() -> None:
+    inherited = {
+        each.__name__: next((base.__name__ for base in each.__bases__ if issubclass(base, PrevisError)), None)
+        for each in CLASSES
+    }
+    assert tree() == inherited
+
+
+def test_every_error_of_a_deadline_is_a_timeout_error() -> None:
+    assert [each for each in CLASSES if issubclass(each, TimeoutError)] == [RenderTimedOut, ServerSilent]
+
+
+def test_a_report_has_a_line_for_each_fault() -> None:
+    assert str(ShotListFaults("shots.csv", FAULTS)) == (
+        "shots.csv has 2 faults:\n"
+        "  - shot 3 (shot_id SH030), duration: 0: seconds, a number above 0\n"
+        "  - the list: a list of shots is needed"
+    )
+    assert str(ShotListFaults("shots.csv", FAULTS[1:])).startswith("shots.csv has 1 fault:\n")
