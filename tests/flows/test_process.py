@@ -133,9 +133,10 @@ async def test_how_a_run_goes_is_told_line_by_line(
 
 
 async def test_input_that_cannot_be_used_is_said_and_told_apart_from_a_failure(
-    tmp_path: Path, prefect_environment: dict[str, str]
+    simulate: Serve, tmp_path: Path, prefect_environment: dict[str, str]
 ) -> None:
-    async with flow_process(prefect_environment, shots=[{"shot_id": 1}], store=str(tmp_path)) as flow:
+    _, url = await simulate()
+    async with flow_process(prefect_environment, shots=[{"shot_id": 1}], farm=[url], store=str(tmp_path)) as flow:
         assert await flow.ended() == 2
     [said] = [told for told in flow.told if isinstance(told, str)]
     assert said.startswith("the shot list has 2 faults:")
