@@ -117,7 +117,7 @@ def make_plan(
 
     Raises:
         ShotListFaults: ``only`` names a shot that is not there.
-        WorkflowFaults: all shots that the workflow cannot be bound to.
+        WorkflowFaults: all wanted shots that the workflow cannot be bound to.
     """
     wanted = choose_shots(shot_list, only)
     of_workflow = dict(zip(workflow.reference_images, workflow_pictures, strict=True))
@@ -127,7 +127,9 @@ def make_plan(
         try:
             planned += [_bind(shot, number, workflow, pictures, of_workflow) for number in _numbers(shot, takes)]
         except WorkflowFaults as error:
-            faults.update(dict.fromkeys(error.faults))
+            # A shot that is not asked for is shown if it is there, and no fault if it cannot be.
+            if shot.label in wanted:
+                faults.update(dict.fromkeys(error.faults))
     if faults:
         raise WorkflowFaults(workflow.source, tuple(faults))
     return Plan(shot_list, tuple(planned), wanted)

@@ -35,12 +35,13 @@ def main() -> None:
 @app.command
 def run(  # noqa: PLR0913 - each is an option of the command
     shots: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    /,
     *,
     workflow: str | None = None,
-    farm: list[str] | None = None,
-    store: str = "storyboards",
+    farm: Annotated[list[str] | None, Parameter(negative="")] = None,
+    store: str | None = None,
     board: str = "",
-    only: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    only: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
     takes: Count = 1,
     refresh: Annotated[bool, Parameter(negative="")] = False,
     verbose: Annotated[bool, Parameter(negative="")] = False,
@@ -57,7 +58,7 @@ def run(  # noqa: PLR0913 - each is an option of the command
         A server's address, such as http://render-01:8188; give it once for each server. block:NAME takes a farm block
         that was saved in Prefect, which may hold tokens. Default: the block named default, or http://127.0.0.1:8188.
     store
-        s3://bucket/prefix, a folder, or block:NAME.
+        s3://bucket/prefix, a folder, or block:NAME. Default: the block named default, or the folder storyboards.
     board
         The name under which runs gather. Default: the list's title.
     only

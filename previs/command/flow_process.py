@@ -43,7 +43,7 @@ class FlowOrder:
     shots: str
     workflow: str | None = None
     farm: list[str] | None = None
-    store: str = "storyboards"
+    store: str | None = None
     board: str = ""
     only: tuple[str, ...] = ()
     takes: int = 1
@@ -53,7 +53,6 @@ class FlowOrder:
         """The flow's parameters; files of this machine by absolute path."""
         parameters: dict[str, Any] = {
             "shots": await self._shots(),
-            "store": self.store if self.store.startswith("block:") else _absolute(self.store),
             "board": self.board,
             "only": list(self.only),
             "takes": self.takes,
@@ -63,6 +62,8 @@ class FlowOrder:
             parameters["workflow"] = _absolute(self.workflow)
         if self.farm:
             parameters["farm"] = self.farm
+        if self.store is not None:
+            parameters["store"] = self.store if self.store.startswith("block:") else _absolute(self.store)
         return parameters
 
     async def _shots(self) -> Any:  # noqa: ANN401 - any JSON; the flow says what is wrong with it

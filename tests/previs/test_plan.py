@@ -220,3 +220,13 @@ def test_a_real_server_would_take_every_graph(
         verdict = validate(take.graph, object_info, input_files=set(take.pictures))
         assert (verdict.error, verdict.node_errors) == (None, {})
         assert sampled(verdict.graph)["seed"] == take.seed
+
+
+def test_a_shot_that_is_not_asked_for_is_no_fault_when_it_cannot_be_bound() -> None:
+    shots = read_shot_list(
+        [{"shot_id": 1, "prompt": "夜", "duration": 1}, {"shot_id": 2, "prompt": "昼", "duration": 1, "width": 1023}]
+    )
+    workflow = read_workflow({"checkpoint": "a.safetensors"}, name="the workflow settings")
+    with pytest.raises(WorkflowFaults):
+        make_plan(shots, workflow, {})
+    assert [take.label for take in make_plan(shots, workflow, {}, only=[1]).takes] == ["1 · take 1"]
