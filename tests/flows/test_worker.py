@@ -1,0 +1,110 @@
+"""The deployed flow under a real process worker."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+import time
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.states import Cancelling
+
+from previs.comfyui.address import Address
+from previs.comfyui.server import Limits, Server
+from tests.conftest import Serve
+from tests.flows.test_storyboard import SETTINGS, shots
+from tests.previs.comfyui.graphs import graph
+
+CHECKOUT = Path(__file__).parents[2]
+PREFECT = [sys.executable, "-m", "prefect"]
+
+pytestmark = [
+    pytest.mark.usefixtures("prefect_api"),
+    # Prefect keeps connections to its server open when the event loop that used them closes.
+    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+async def prefect(environment: dict[str, str], *arguments: str) -> None:
+    """Run one of the commands that README's chapter on deploying has."""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        *PREFECT, *arguments, cwd=CHECKOUT, env=environment, stdout=pipe, stderr=asyncio.subprocess.STDOUT
+    )
+    said, _ = await asyncio.wait_for(process.communicate(), 90)
+    assert process.returncode == 0, said.decode()
+
+
+@contextlib.asynccontextmanager
+async def worker(environment: dict[str, str]) -> AsyncIterator[None]:
+    quick = environment | {"PREFECT_WORKER_QUERY_SECONDS": "1"}
+    process = await asyncio.create_subprocess_exec(
+        *[*PREFECT, "worker", "start", "--pool", "storyboards"],
+        cwd=CHECKOUT,
+        env=quick,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(process.wait(), 30)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+async def start(client: PrefectClient, **parameters: Any) -> FlowRun:
+    deployment = await client.read_deployment_by_name("storyboard/by-hand")
+    return await client.create_flow_run_from_deployment(deployment.id, parameters={"workflow": SETTINGS} | parameters)
+
+
+async def until_final(client: PrefectClient, run: FlowRun) -> FlowRun:
+    async with asyncio.timeout(60):
+        while True:
+            now = await client.read_flow_run(run.id)
+            if now.state is not None and now.state.is_final():
+                return now
+            await asyncio.sleep(0.1)
+
+
+async def test_a_deployed_run_completes_and_one_cancelled_in_the_ui_frees_the_servers_of_its_prompts_alone(
+    simulate: Serve, tmp_path: Path, prefect_environment: dict[str, str]
+) -> None:
+    simulator, url = await simulate(seconds=1.0)
+    simulator.faults.stall_on = "坏"
+    await prefect(prefect_environment, "work-pool", "create", "storyboards", "--type", "process")
+    await prefect(prefect_environment, "--no-prompt", "deploy", "--all")
+    async with worker(prefect_environment), get_client() as client, Server(Address(url)) as somebody:
+        place = {"farm": [url], "store": str(tmp_path)}
+        completed = await until_final(client, await start(client, shots=shots(1), **place))
+        assert completed.state is not None
+        assert completed.state.is_completed(), completed.state.message
+
+        run = await start(client, shots=shots(4, SH02="坏"), **place)
+        async with asyncio.timeout(60):
+            # The second shot stalls; the third waits behind it.
+            while simulator.queue.remaining < 2:
+                await asyncio.sleep(0.05)
+        theirs = str(uuid.uuid4())
+        await somebody.submit(graph(), theirs)
+        cancelled_at = time.monotonic()
+        await client.set_flow_run_state(run.id, Cancelling())
+        assert len((await somebody.follow(theirs, Limits())).files) == 1
+        freed_after = time.monotonic() - cancelled_at
+        # Their prompt takes a second of its own.
+        assert freed_after < 6
+        assert simulator.queue.remaining == 0
+        ended = await until_final(client, run)
+        assert ended.state is not None
+        assert ended.state.is_cancelled()
+    assert theirs not in [*simulator.interrupted, *simulator.deleted]
+    assert len(list((tmp_path / "takes").iterdir())) == 1
