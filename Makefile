@@ -10,7 +10,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PREFECT_HOME := $(CURDIR)/.venv/prefect
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types imports format constraints clean
+.PHONY: help setup demo test bench check lint types imports format constraints clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,9 @@ demo: $(READY) ## Render the example board on simulated servers into previs-demo
 
 test: $(READY) ## Run the tests
 	$(BIN)/pytest -q --numprocesses 2 --dist loadfile
+
+bench: $(READY) ## Measure speed and recovery, in a short form
+	$(BIN)/python -m benchmarks
 
 lint: $(READY) ## Check style
 	$(BIN)/ruff check .

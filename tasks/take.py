@@ -13,7 +13,7 @@ from prefect.states import Completed
 from prefect.tasks import Task, exponential_backoff
 
 from previs.comfyui.life import Life, Phase
-from previs.errors import AccessDenied, NodeFailed, NoServer, PrevisError, PromptRefused, TryAgain
+from previs.errors import AccessDenied, NodeFailed, NoServer, PrevisError, PromptLost, PromptRefused, TryAgain
 from previs.farm import Place
 from previs.plan import Plan, PlannedTake
 from previs.records import TakeRecord
@@ -60,8 +60,9 @@ class Job:
             try:
                 return await render(self.take, place, self.studio, on_change)
             except PrevisError as error:
-                failed = getattr(error, "server", place.server.name)
-                self.tried |= {failed}
+                # A prompt lost by a restart is no reason to keep away: the server is there again, and idle.
+                if not isinstance(error, PromptLost):
+                    self.tried |= {getattr(error, "server", place.server.name)}
                 if isinstance(error, PromptRefused):
                     self.studio.farm.refused(place.server, self.take.checkpoint)
                 blames_the_input = isinstance(error, PromptRefused | NodeFailed | AccessDenied)

@@ -49,7 +49,7 @@ class Limits:
 
     render: float = 300
     silence: float = 60
-    unreachable: float = 8
+    unreachable: float = 5
 
 
 class Server:

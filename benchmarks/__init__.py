@@ -1,0 +1,1 @@
+"""What measures speed and recovery: ratios against a floor in the same run, never a timed test."""
