@@ -95,20 +95,25 @@ class Server:
     async def probe(self) -> Mapping[str, object]:
         """Ask whether it answers, and set :attr:`up`.
 
+        Of a server that was up before, too, prompts are removed that could not be given up when it was time. One that
+        has just come back is left alone first: whoever wants its prompts may join them again.
+
         Returns:
             ``/system_stats``.
 
         Raises:
             ServerUnreachable, ServerTrouble, AccessDenied: it does not answer as it should.
         """
+        was_up = self.up
         try:
             stats = await self.api.system_stats()
         except (ServerUnreachable, ServerTrouble, AccessDenied):
             self.up = False
             raise
         self.up = True
-        for prompt_id in tuple(self._abandoned):
-            await self.give_up(prompt_id)
+        if was_up:
+            for prompt_id in self._abandoned - self._lives.keys():
+                await self.give_up(prompt_id)
         return stats
 
     async def look(self, prompt_id: str) -> Phase | Success | Failure | Interruption | None:
@@ -154,6 +159,7 @@ class Server:
             NodeFailed, OutOfMemory, PromptInterrupted, PromptLost: how it ended.
             RenderTimedOut, ServerSilent, ServerUnreachable: it has not ended, as far as is known.
         """
+        self._abandoned.discard(prompt_id)
         life = self._lives.get(prompt_id) or self._begin(prompt_id)
         changed = self._changed[prompt_id]
         life.accept()
@@ -174,7 +180,7 @@ class Server:
     async def give_up(self, prompt_id: str) -> None:
         """Free the server of a prompt, whether it waits or runs; nobody else's is touched.
 
-        When this raises or is cancelled, the next :meth:`probe` that finds the server there does it again.
+        When this raises or is cancelled, a later :meth:`probe` does it again, unless the prompt is followed by then.
         """
         self._abandoned.add(prompt_id)
         with contextlib.suppress(ServerTrouble):

@@ -34,6 +34,7 @@ from previs.errors import (
     ServerTrouble,
     ServerUnreachable,
 )
+from previs.simulator import Simulator
 from tests.conftest import Serve
 from tests.previs.comfyui.graphs import graph
 
@@ -397,17 +398,38 @@ async def test_an_unreadable_history_entry_is_its_own_prompts_trouble(simulate: 
             await following
 
 
+async def abandoned(server: Server, simulator: Simulator) -> str:
+    """A running prompt that nobody follows any more and that could not be given up."""
+    prompt = new_id()
+    await server.submit(graph(), prompt)
+    with pytest.raises(RenderTimedOut):
+        await server.follow(prompt, Limits(render=0.1))
+    simulator.faults.hang_up, simulator.faults.only_paths = 2, ("/queue",)
+    with pytest.raises(ServerUnreachable):
+        await server.give_up(prompt)
+    server.up = False
+    simulator.faults.heal()
+    return prompt
+
+
 async def test_a_prompt_that_could_not_be_given_up_is_when_the_server_answers_again(simulate: Serve) -> None:
     simulator, url = await simulate(seconds=2)
     async with client(url) as server:
-        prompt = new_id()
-        await server.submit(graph(), prompt)
-        await until(server, prompt, Phase.RUNNING)
-        simulator.faults.hang_up, simulator.faults.only_paths = 2, ("/queue",)
-        with pytest.raises(ServerUnreachable):
-            await server.give_up(prompt)
-        simulator.faults.heal()
+        prompt = await abandoned(server, simulator)
+        await server.probe()
         await server.probe()
         while simulator.queue.remaining:
             await asyncio.sleep(0.01)
     assert simulator.interrupted == [prompt]
+
+
+async def test_a_prompt_that_could_not_be_given_up_is_left_alone_when_it_is_wanted_again(simulate: Serve) -> None:
+    simulator, url = await simulate(seconds=2)
+    async with client(url) as server:
+        prompt = await abandoned(server, simulator)
+        await server.probe()
+        following = asyncio.create_task(server.follow(prompt, QUICK))
+        await asyncio.sleep(0)
+        await server.probe()
+        assert len((await following).files) == 1
+    assert simulator.interrupted == simulator.deleted == []
