@@ -12,6 +12,7 @@ from previs.comfyui.server import Server
 from previs.errors import AccessDenied, NoServer, ServerTrouble, ServerUnreachable
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
+_FIRST_LOOK = 10.0
 
 
 @dataclass(eq=False, slots=True)
@@ -73,6 +74,8 @@ class Farm:
         self._denied: dict[Server, AccessDenied] = {}
         self._waiters: list[_Waiter] = []
         self._none_up_since: float | None = time.monotonic()
+        self._not_looked_at = set(self.servers)
+        self._look_until = 0.0
         self._tasks: list[asyncio.Task[None]] = []
         self._opened = contextlib.AsyncExitStack()
 
@@ -82,6 +85,7 @@ class Farm:
                 await opened.enter_async_context(server)
             self._opened = opened.pop_all()
         self._none_up_since = time.monotonic()
+        self._look_until = self._none_up_since + _FIRST_LOOK
         self._tasks = [asyncio.create_task(self._mind(server)) for server in self.servers]
         self._tasks.append(asyncio.create_task(self._lose_patience()))
         return self
@@ -130,7 +134,12 @@ class Farm:
         self._seat()
 
     def _seat(self) -> None:
-        """Give free places to those that wait, in their order."""
+        """Give free places to those that wait, in their order; to nobody before every server was looked at once.
+
+        What an earlier run left in work on one server would else be rendered again on another, found up first.
+        """
+        if self._not_looked_at and time.monotonic() < self._look_until:
+            return
         for waiter in tuple(self._waiters):
             if waiter.future.done():
                 continue
@@ -172,6 +181,9 @@ class Farm:
                 pause, reported = _LONGEST_PAUSE, False
                 self._none_up_since = None
                 self._seat()
+            if server in self._not_looked_at:
+                self._not_looked_at.discard(server)
+                self._seat()
             if not self.up and self._none_up_since is None:
                 self._none_up_since = time.monotonic()
             await asyncio.sleep(pause)
@@ -185,6 +197,7 @@ class Farm:
         told = False
         while True:
             await asyncio.sleep(min(1.0, self._patience))
+            self._seat()
             if self.up or self._none_up_since is None:
                 told = False
                 continue

@@ -108,3 +108,16 @@ async def test_with_no_server_at_all_the_wait_is_told_and_ends() -> None:
         with pytest.raises(NoServer, match=r"no server could be reached for 0\.5 s: http://127\.0\.0\.1:1"):
             await farm.place()
     assert any("waiting up to 0.5 s for one" in sentence for sentence in said)
+
+
+async def test_nobody_gets_a_place_before_every_server_was_looked_at_once(simulate: Serve) -> None:
+    slow, slow_url = await simulate()
+    _, quick_url = await simulate()
+    slow.faults.answer_after = 0.5
+    async with Farm([Address(slow_url), Address(quick_url)]) as farm:
+        await all_up(farm, 1)
+        waiting = asyncio.create_task(farm.place())
+        await asyncio.sleep(0)
+        assert waits(waiting)
+        await waiting
+        assert len(farm.up) == 2
