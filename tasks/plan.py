@@ -5,14 +5,13 @@ from collections.abc import Sequence
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
-from prefect.tasks import exponential_backoff
 
 from previs import gather
 from previs.cache import recorded
 from previs.plan import Plan, make_plan
 from previs.records import TakeRecord
 from previs.studio import Studio
-from tasks.take import may_succeed_later
+from tasks.retries import JITTER, delays, may_succeed_later
 
 
 @task(
@@ -20,8 +19,8 @@ from tasks.take import may_succeed_later
     cache_policy=NO_CACHE,
     persist_result=False,
     retries=3,
-    retry_delay_seconds=exponential_backoff(2),
-    retry_jitter_factor=0.5,
+    retry_delay_seconds=delays,
+    retry_jitter_factor=JITTER,
     retry_condition_fn=may_succeed_later,
 )
 async def plan_takes(
@@ -41,8 +40,8 @@ async def plan_takes(
     cache_policy=NO_CACHE,
     persist_result=False,
     retries=3,
-    retry_delay_seconds=exponential_backoff(2),
-    retry_jitter_factor=0.5,
+    retry_delay_seconds=delays,
+    retry_jitter_factor=JITTER,
     retry_condition_fn=may_succeed_later,
 )
 async def find_recorded(plan: Plan, studio: Studio) -> dict[str, TakeRecord]:

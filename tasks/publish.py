@@ -7,7 +7,6 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
-from prefect.tasks import exponential_backoff
 
 from previs.board.wording import plural
 from previs.plan import Plan
@@ -16,7 +15,7 @@ from previs.results import RunFacts, TakeResult, failure_message, make_manifest,
 from previs.studio import Studio
 from previs.watching import BoardReady, tell
 from tasks.artifacts import show_board
-from tasks.take import may_succeed_later
+from tasks.retries import JITTER, delays, may_succeed_later
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +38,8 @@ class Board:
     cache_policy=NO_CACHE,
     persist_result=False,
     retries=5,
-    retry_delay_seconds=exponential_backoff(2),
-    retry_jitter_factor=0.5,
+    retry_delay_seconds=delays,
+    retry_jitter_factor=JITTER,
     retry_condition_fn=may_succeed_later,
 )
 async def publish_board(plan: Plan, results: list[TakeResult], facts: RunFacts, studio: Studio) -> Board:

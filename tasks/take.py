@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State, TaskRun
+from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.states import Completed
-from prefect.tasks import Task, exponential_backoff
 
 from previs.comfyui.life import Life, Phase
-from previs.errors import AccessDenied, NodeFailed, NoServer, PrevisError, PromptLost, PromptRefused, TryAgain
+from previs.errors import AccessDenied, NodeFailed, NoServer, PrevisError, PromptLost, PromptRefused
 from previs.farm import Place
 from previs.plan import Plan, PlannedTake
 from previs.records import TakeRecord
@@ -22,9 +21,9 @@ from previs.results import TakeResult
 from previs.studio import Studio
 from previs.watching import Settled
 from tasks.passing import as_is
+from tasks.retries import JITTER, delays, may_succeed_later
 
 _RETRIES = 3
-_FIRST_DELAY = 2
 _OUTER_BOUND = 24 * 3600
 
 
@@ -70,19 +69,14 @@ class Job:
                     raise
 
 
-def may_succeed_later(task: Task[..., object], task_run: TaskRun, state: State[object]) -> bool:  # noqa: ARG001 - Prefect calls it so
-    """Whether an attempt's error is worth another one; the farm itself has waited for a server long enough."""
-    return isinstance(state.data, TryAgain) and not isinstance(state.data, NoServer)
-
-
 @task(
     name="take",
     task_run_name="{label}",
     cache_policy=NO_CACHE,
     persist_result=False,
     retries=_RETRIES,
-    retry_delay_seconds=exponential_backoff(_FIRST_DELAY),
-    retry_jitter_factor=0.5,
+    retry_delay_seconds=delays,
+    retry_jitter_factor=JITTER,
     retry_condition_fn=may_succeed_later,
     timeout_seconds=_OUTER_BOUND,
 )
