@@ -9,7 +9,7 @@ from cyclopts import App, Parameter, validators
 
 from previs import __doc__ as about
 from previs.command.flow_process import FlowOrder, run_flow
-from previs.command.simulate import simulators, wait_for_ever
+from previs.command.simulate import cues_in, simulators, wait_for_ever
 from previs.errors import PrevisError
 
 app = App(name="previs", help=about, version_flags=["--version"])
@@ -112,8 +112,8 @@ def demo(
 
 
 @app.command
-def simulate(*, port: Port = 8188, servers: Count = 1, seconds: Seconds = 1.0) -> int:
-    """Serve simulated ComfyUI servers until stopped.
+def simulate(*, port: Port = 8188, servers: Count = 1, seconds: Seconds = 1.0, script: Path | None = None) -> int:
+    """Serve simulated ComfyUI servers until stopped, whole or with faults that come as a script says.
 
     Parameters
     ----------
@@ -123,10 +123,18 @@ def simulate(*, port: Port = 8188, servers: Count = 1, seconds: Seconds = 1.0) -
         How many.
     seconds
         How long each image takes.
+    script
+        A JSON or YAML file that says what goes wrong, and when: a list of cues such as
+        {after_seconds: 5, set: {refuse: 3, refuse_status: 502}} or {after_prompts: 9, restart: true}. Each comes once
+        on each server, after one of after_seconds, after_prompts (started), after_requests (answered), after_frames
+        (sent), and does any of: set (faults by name), restart, door (closed: connections are refused; open), cut (all
+        connections). With for_seconds, what was set or closed is whole again after so long. A count may be always.
+        A name that is no fault is answered with the names of all.
     """
+    cues = cues_in(script) if script else ()
 
     async def play() -> int:
-        async with simulators(servers, seconds=seconds, port=port) as urls:
+        async with simulators(servers, seconds=seconds, port=port, script=cues) as urls:
             for url in urls:
                 print(url, flush=True)  # noqa: T201 - the command's output
             await wait_for_ever()

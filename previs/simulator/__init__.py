@@ -4,7 +4,21 @@ For demonstrations and tests: real sockets, a real queue, the frames and bodies 
 """
 
 from previs.simulator.faults import ALWAYS, Faults
-from previs.simulator.server import Simulator, serve
+from previs.simulator.journal import Event
+from previs.simulator.script import Cue, ScriptFaults, read_script
+from previs.simulator.server import Simulator
+from previs.simulator.serving import serve
 from previs.simulator.validation import Verdict, validate
 
-__all__ = ["ALWAYS", "Faults", "Simulator", "Verdict", "serve", "validate"]
+__all__ = [
+    "ALWAYS",
+    "Cue",
+    "Event",
+    "Faults",
+    "ScriptFaults",
+    "Simulator",
+    "Verdict",
+    "read_script",
+    "serve",
+    "validate",
+]

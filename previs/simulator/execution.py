@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from previs.comfyui.graph import Node, is_link, links
 from previs.simulator import sockets
 from previs.simulator.faults import Faults
+from previs.simulator.journal import Kind
 from previs.simulator.prompts import Prompt
 from previs.simulator.scene import Reading, is_sampler, prompt_text
 from previs.simulator.schedule import LOADERS, order, signatures
@@ -30,7 +31,10 @@ class Server(Protocol):
     seconds: float
     steps_seen: int | None
     previews: bool
-    sampled: list[str]
+
+    def note(self, kind: Kind, prompt_id: str) -> None:
+        """Keep that something happened to a prompt."""
+        ...
 
 
 class _InterruptedError(Exception):
@@ -105,7 +109,8 @@ class Execution:
         samplers = {node: reading.steps(node) for node in running if is_sampler(graph[node])}
         shown = sum(len(list(self._values(steps))) for steps in samplers.values())
         self._pause = self.server.seconds * self.server.faults.slowness / shown if shown else 0.0
-        doomed = self._doomed(running, list(samplers))
+        trouble = self._trouble()
+        doomed = self._doomed(running, list(samplers)) if trouble else None
         for node in ahead:
             if node in cached:
                 self._again(node)
@@ -114,8 +119,8 @@ class Execution:
             self._stop_if_interrupted()
             self._state(node, 0.0, 1.0, "running")
             self._frame("executing", {"node": node, "display_node": node, "prompt_id": self.prompt.prompt_id})
-            if node == doomed:
-                self._fail()
+            if trouble and node == doomed:
+                raise trouble
             made = await self._work(node, reading, samplers.get(node, 0))
             if made:
                 self._executed(node, made)
@@ -137,7 +142,7 @@ class Execution:
         return {}
 
     async def _sample(self, node_id: str, reading: Reading, steps: int) -> None:
-        self.server.sampled.append(self.prompt.prompt_id)
+        self.server.note("sampled", self.prompt.prompt_id)
         scene = reading.scene(node_id)
         self.server.studio.check_room(scene)
         client = self.prompt.client
@@ -169,19 +174,20 @@ class Execution:
         if self.interrupted.is_set():
             raise _InterruptedError
 
-    def _doomed(self, running: list[str], samplers: list[str]) -> str | None:
-        faults, graph = self.server.faults, self.prompt.graph
-        texts = prompt_text(graph) if faults.fail_on or faults.out_of_memory_on else ""
-        if not any(word and word in texts for word in (faults.fail_on, faults.out_of_memory_on)):
-            return None
-        named = [node for node in running if graph[node]["class_type"] == faults.fail_at]
-        return next(iter([*named, *samplers, *running]), None)
-
-    def _fail(self) -> None:
+    def _trouble(self) -> NodeRaisedError | None:
         faults = self.server.faults
-        if faults.out_of_memory_on and faults.out_of_memory_on in prompt_text(self.prompt.graph):
-            raise NodeRaisedError("torch.OutOfMemoryError", "Allocation on device ")
-        raise NodeRaisedError("RuntimeError", "The simulator was told to fail here.")
+        texts = prompt_text(self.prompt.graph) if faults.fail_on or faults.out_of_memory_on else ""
+        if faults.memory_full or (faults.out_of_memory_on and faults.out_of_memory_on in texts):
+            return NodeRaisedError("torch.OutOfMemoryError", "Allocation on device ")
+        if faults.fail_on and faults.fail_on in texts:
+            return NodeRaisedError("RuntimeError", "The simulator was told to fail here.")
+        return None
+
+    def _doomed(self, running: list[str], samplers: list[str]) -> str | None:
+        """The node that raises what there is to raise; none where everything is cached."""
+        graph, fail_at = self.prompt.graph, self.server.faults.fail_at
+        named = [node for node in running if graph[node]["class_type"] == fail_at]
+        return next(iter([*named, *samplers, *running]), None)
 
     def _again(self, node: str) -> None:
         made = self.server.cache[self._signatures[node]]

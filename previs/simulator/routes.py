@@ -4,18 +4,23 @@ import asyncio
 import json
 import posixpath
 import re
+import time
 import uuid
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from previs.simulator import catalog, sockets
-from previs.simulator.disk import FOLDERS, climbs_out, media_type
+from previs.simulator.disk import FOLDERS, climbs_out
+from previs.simulator.downloads import download
+from previs.simulator.jobs import job_of
 from previs.simulator.prompts import Prompt
 from previs.simulator.validation import validate
 
@@ -31,6 +36,13 @@ _TROUBLE = "500 Internal Server Error\n\nServer got itself in trouble"
 def answered(content: object, status: int = 200) -> Response:
     """A JSON answer in the very form of aiohttp's."""
     return Response(json.dumps(content), status, media_type="application/json; charset=utf-8")
+
+
+async def no_route(_: Request, error: Exception) -> Response:
+    """A path or method that no endpoint has, in the very words of aiohttp's."""
+    status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (404, None)
+    text = f"{status}: {HTTPStatus(status).phrase}"
+    return Response(text, status, media_type="text/plain", headers=headers)
 
 
 def routes(simulator: "Simulator") -> list[Route | WebSocketRoute]:
@@ -58,8 +70,13 @@ def routes(simulator: "Simulator") -> list[Route | WebSocketRoute]:
         ("GET", "/models/{folder}", facts.models),
         ("GET", "/embeddings", facts.embeddings),
     ]
+    jobs: list[tuple[str, str, Endpoint]] = [
+        ("GET", "/api/jobs/{prompt_id}", queue.job),
+        ("POST", "/api/jobs/{prompt_id}/cancel", queue.cancel),
+    ]
     http = [Route(start + path, call, methods=[method]) for start in ("", "/api") for method, path, call in table]
     listen = _Listening(simulator).listen
+    http += [Route(path, call, methods=[method]) for method, path, call in jobs if simulator.jobs]
     return [*http, WebSocketRoute("/ws", listen), WebSocketRoute("/api/ws", listen)]
 
 
@@ -104,7 +121,9 @@ class _QueueEndpoints:
             return answered({"error": verdict.error, "node_errors": verdict.node_errors}, 400)
         if "client_id" in posted:
             extra["client_id"] = posted["client_id"]
-        simulator.posted.append(prompt_id)
+        if simulator.jobs:
+            extra["create_time"] = time.time_ns() // 1_000_000
+        simulator.note("posted", prompt_id)
         simulator.queue.put(Prompt(number, prompt_id, verdict.graph, extra, verdict.outputs))
         if simulator.faults.use("lose_prompt_answer"):
             await simulator.cut(request.scope)
@@ -128,18 +147,25 @@ class _QueueEndpoints:
         if posted is None:
             return Response(_TROUBLE, 500)
         if posted.get("clear"):
-            self.simulator.deleted += [prompt.prompt_id for prompt in self.simulator.queue.pending]
+            for prompt in self.simulator.queue.pending:
+                self.simulator.note("deleted", prompt.prompt_id)
             self.simulator.queue.clear()
-        self.simulator.deleted += [each for each in posted.get("delete", []) if self.simulator.queue.delete(each)]
+        for prompt_id in posted.get("delete", []):
+            self.simulator.delete(prompt_id)
         return Response()
 
     async def interrupt(self, request: Request) -> Response:
         posted = await _posted(request) or {}
-        execution = self.simulator.execution
-        if execution and posted.get("prompt_id") in (None, "", execution.prompt.prompt_id):
-            self.simulator.interrupted.append(execution.prompt.prompt_id)
-            execution.interrupted.set()
+        self.simulator.interrupt(posted.get("prompt_id") or None)
         return Response()
+
+    async def job(self, request: Request) -> Response:
+        job = job_of(request.path_params["prompt_id"], self.simulator.queue)
+        return answered({"error": "Job not found"}, 404) if job is None else answered(job)
+
+    async def cancel(self, request: Request) -> Response:
+        prompt_id = request.path_params["prompt_id"]
+        return answered({"cancelled": self.simulator.interrupt(prompt_id) or self.simulator.delete(prompt_id)})
 
     async def history(self, request: Request) -> Response:
         history = self.simulator.queue.history
@@ -173,8 +199,7 @@ class _QueueEndpoints:
         posted = await _posted(request)
         if posted is None:
             return Response(_TROUBLE, 500)
-        if posted.get("free_memory"):
-            self.simulator.forget_results()
+        self.simulator.free({flag for flag in ("unload_models", "free_memory") if posted.get(flag)})
         return Response()
 
 
@@ -196,18 +221,7 @@ class _DiskEndpoints:
         stored = self.simulator.disk.read(folder, posixpath.normpath(posixpath.join(subfolder, name)))
         if stored is None or "\0" in name:
             return Response(status_code=404)
-        content = stored.content
-        if self.simulator.faults.use("garbage"):
-            content = b"<html>" + b"\0" * (len(content) - 6)
-        headers = {
-            "Content-Disposition": f'filename="{_in_header(name)}"',
-            "ETag": stored.etag,
-            "Last-Modified": stored.last_modified,
-            "Accept-Ranges": "bytes",
-        }
-        if self.simulator.faults.use("cut_downloads"):
-            return _CutShort(content, self.simulator, media_type(name), headers)
-        return Response(content, headers=headers, media_type=media_type(name))
+        return download(stored, name, self.simulator)
 
     async def upload(self, request: Request) -> Response:
         if int(request.headers.get("content-length", 0)) > catalog.FEATURES["max_upload_size"]:
@@ -267,7 +281,7 @@ class _Listening:
         simulator = self.simulator
         client = websocket.query_params.get("clientId") or uuid.uuid4().hex
         await websocket.accept()
-        socket = sockets.Socket(websocket, lambda: simulator.abort(websocket.scope), simulator.may_go_on)
+        socket = sockets.Socket(websocket, lambda: simulator.abort(websocket.scope), simulator)
         simulator.sockets.by_client[client] = socket
         socket.put(sockets.text("status", json.dumps({**simulator.status(), "sid": client})))
         execution = simulator.execution
@@ -300,22 +314,3 @@ def _said(text: str | None) -> dict[str, Any]:
     except ValueError:
         return {}
     return said if isinstance(said, dict) else {}
-
-
-def _in_header(name: str) -> str:
-    """A name as a header can carry it; Starlette encodes headers as Latin-1, aiohttp sends UTF-8."""
-    return name.replace("\\", "\\\\").replace('"', '\\"').encode().decode("latin-1")
-
-
-class _CutShort(Response):
-    """A file that ends in the middle."""
-
-    def __init__(self, content: bytes, simulator: "Simulator", kind: str, headers: dict[str, str]) -> None:
-        super().__init__(content, headers=headers, media_type=kind)
-        self.simulator = simulator
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401, ARG002 - ASGI's own
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        half = bytes(self.body)[: len(self.body) // 2]
-        await send({"type": "http.response.body", "body": half, "more_body": True})
-        await self.simulator.cut(scope)

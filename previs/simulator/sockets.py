@@ -3,15 +3,20 @@
 import asyncio
 import json
 import struct
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.websockets import WebSocket
 
+from previs.simulator.faults import Faults
+
 MOST_UNSENT = 20_000
 """Frames that wait for a client that does not read; then its socket is cut."""
+
+_TYPE_AT = len('{"type": "')
 
 PREVIEW, PREVIEW_WITH_METADATA = 1, 4
 JPEG = 1
@@ -20,6 +25,11 @@ JPEG = 1
 def text(kind: str, content: str) -> str:
     """A text frame of a kind, its content already JSON."""
     return f'{{"type": "{kind}", "data": {content}}}'
+
+
+def kind_of(frame: str | bytes) -> str:
+    """The type in a text frame that :func:`text` made; all binary ones are ``preview``."""
+    return frame[_TYPE_AT : frame.index('"', _TYPE_AT)] if isinstance(frame, str) else "preview"
 
 
 def plain_preview(jpeg: bytes) -> bytes:
@@ -33,6 +43,16 @@ def told_preview(jpeg: bytes, metadata: dict[str, Any]) -> bytes:
     return struct.pack(">II", PREVIEW_WITH_METADATA, len(told)) + told + jpeg
 
 
+class Server(Protocol):
+    """What a socket needs of its server."""
+
+    faults: Faults
+
+    def may_go_on(self, frames: int) -> bool:
+        """Told the number of each frame just sent; a false answer cuts the socket."""
+        ...
+
+
 @dataclass(slots=True, eq=False)
 class Socket:
     """One open socket.
@@ -40,23 +60,29 @@ class Socket:
     Attributes:
         features: what the client said it supports.
         cut: closes the connection at once, without a closing frame.
-        may_go_on: told the number of each frame just sent; a false answer cuts the socket.
+        unsent: frames, each with the time on the monotonic clock before which it is not sent.
     """
 
     websocket: WebSocket
     cut: Callable[[], None]
-    may_go_on: Callable[[int], bool]
+    server: Server
     features: dict[str, Any] = field(default_factory=dict)
-    unsent: deque[str | bytes] = field(default_factory=deque)
+    unsent: deque[tuple[float, str | bytes]] = field(default_factory=deque)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
 
     def put(self, frame: str | bytes) -> None:
-        """Send a frame after those before it."""
+        """Send a frame after those before it, as often and as late as the faults say."""
         if len(self.unsent) >= MOST_UNSENT:
             self.cut()
-        else:
-            self.unsent.append(frame)
-            self.woken.set()
+            return
+        faults = self.server.faults
+        times, due = 1, 0.0
+        if faults.tampers and faults.concerns_frame(kind_of(frame)):
+            times = 0 if faults.use("skip_frames") else 2 if faults.use("repeat_frames") else 1
+            due = time.monotonic() + faults.delay_frames
+        for _ in range(times):
+            self.unsent.append((due, frame))
+        self.woken.set()
 
     async def write(self) -> None:
         """Send what is put, until cancelled or cut."""
@@ -65,13 +91,15 @@ class Socket:
             await self.woken.wait()
             self.woken.clear()
             while self.unsent:
-                frame = self.unsent.popleft()
+                due, frame = self.unsent.popleft()
+                if due:
+                    await asyncio.sleep(due - time.monotonic())
                 if isinstance(frame, str):
                     await self.websocket.send({"type": "websocket.send", "text": frame})
                 else:
                     await self.websocket.send({"type": "websocket.send", "bytes": frame})
                 sent += 1
-                if not self.may_go_on(sent):
+                if not self.server.may_go_on(sent):
                     self.cut()
                     return
 

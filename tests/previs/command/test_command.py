@@ -86,7 +86,7 @@ async def test_help_tells_what_there_is(tmp_path: Path) -> None:
     [
         ("run", ["--workflow", "--farm", "--store", "--board", "--only", "--takes", "--refresh", "--verbose"]),
         ("demo", ["--folder", "--servers", "--seconds", "--verbose"]),
-        ("simulate", ["--port", "--servers", "--seconds"]),
+        ("simulate", ["--port", "--servers", "--seconds", "--script"]),
     ],
 )
 async def test_help_of_a_command_tells_its_options(command: str, options: list[str], tmp_path: Path) -> None:
@@ -123,6 +123,34 @@ async def test_simulators_serve_on_the_ports_asked_for_until_they_are_stopped(tm
         process.send_signal(signal.SIGINT)
         out, err = await process.communicate()
     assert (process.returncode, out.decode().split(), err.decode()) == (0, urls, "")
+
+
+async def test_simulators_do_wrong_as_a_script_says(tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{(port := two_free_ports())}"
+    script = write(tmp_path / "storm.json", [{"after_requests": 1, "set": {"refuse": 1, "retry_after": 3}}])
+    async with (
+        running("simulate", "--port", str(port), "--script", script, folder=tmp_path) as process,
+        asyncio.timeout(PATIENCE),
+        httpx.AsyncClient() as client,
+    ):
+        assert process.stdout
+        assert (await process.stdout.readline()).decode().split() == [url]
+        answers = [await client.get(f"{url}/queue") for _ in range(3)]
+        process.send_signal(signal.SIGINT)
+        _, err = await process.communicate()
+    assert (process.returncode, err) == (0, b"")
+    assert [answer.status_code for answer in answers] == [200, 503, 200]
+    assert answers[1].headers["retry-after"] == "3"
+
+
+async def test_a_script_with_faults_ends_with_2_and_serves_nothing(tmp_path: Path) -> None:
+    script = write(tmp_path / "storm.json", [{"after_requests": 1, "set": {"refus": 1}}])
+    ended = await previs("simulate", "--script", script, folder=tmp_path)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        "storm.json cannot be read: it is no script of cues:\n"
+        "  - cue 1, set, refus: no such fault: did you mean refuse?\n"
+    )
 
 
 async def test_standard_input_that_is_no_json_is_bad_input(tmp_path: Path) -> None:

@@ -43,6 +43,16 @@ async def test_a_socket_is_refused_like_any_request() -> None:
             await visitor.hear("status")
 
 
+@pytest.mark.parametrize(("seconds", "told"), [(None, None), (0, "0"), (7, "7")])
+async def test_a_refusal_tells_when_to_come_again_where_so_asked(seconds: int | None, told: str | None) -> None:
+    async with serve(simulator(refuse=2, refuse_status=429, retry_after=seconds)) as url:
+        async with httpx.AsyncClient() as client:
+            assert (await client.get(f"{url}/queue")).headers.get("retry-after") == told
+        with pytest.raises(websockets.InvalidStatus) as refused:
+            await websockets.connect(f"ws{url.removeprefix('http')}/ws")
+        assert refused.value.response.headers.get("retry-after") == told
+
+
 async def test_a_connection_is_cut_before_any_answer() -> None:
     async with serve(simulator(hang_up=1)) as url, httpx.AsyncClient(base_url=url) as client:
         with pytest.raises(httpx.RemoteProtocolError):
@@ -96,6 +106,59 @@ async def test_the_gpu_runs_out_of_memory() -> None:
     assert failed["status"]["messages"][-1][1]["exception_type"].endswith("OutOfMemoryError")
 
 
+def failure(entry: Value) -> str | None:
+    kind, told = entry["status"]["messages"][-1]
+    return str(told["exception_type"]) if kind == "execution_error" else None
+
+
+async def test_memory_stays_full_until_models_are_unloaded() -> None:
+    faulty = simulator(memory_full=True)
+    async with visit(faulty) as visitor:
+        assert failure(await visitor.render(text_to_image(seed=1))) == "torch.OutOfMemoryError"
+        assert (await visitor.http.post("/free", json={})).status_code == 200
+        assert failure(await visitor.render(text_to_image(seed=2))) == "torch.OutOfMemoryError"
+        await visitor.http.post("/free", json={"unload_models": True})
+        assert failure(await visitor.render(text_to_image(seed=3))) is None
+    assert faulty.freed == 2
+
+
+async def test_freeing_memory_unloads_models_too() -> None:
+    async with visit(simulator(memory_full=True)) as visitor:
+        await visitor.http.post("/free", json={"free_memory": True})
+        assert failure(await visitor.render(text_to_image())) is None
+
+
+async def test_what_is_cached_needs_no_memory() -> None:
+    faulty = simulator()
+    async with visit(faulty) as visitor:
+        await visitor.render(text_to_image())
+        faulty.faults.memory_full = True
+        assert failure(await visitor.render(text_to_image())) is None
+
+
+async def test_memory_is_freed_when_the_running_prompt_has_ended() -> None:
+    faulty = simulator(stall_on="city")
+    async with visit(faulty) as visitor:
+        running = await visitor.submit(text_to_image())
+        await visitor.hear("progress")
+        faulty.faults.memory_full = True
+        await visitor.http.post("/free", json={"unload_models": True, "free_memory": True})
+        assert faulty.faults.memory_full
+        assert faulty.cache
+        await visitor.http.post("/interrupt", json={"prompt_id": running})
+        await visitor.ended(running)
+        assert not faulty.faults.memory_full
+        assert not faulty.cache
+
+
+async def test_a_restarted_server_has_its_memory_empty() -> None:
+    faulty = simulator(memory_full=True)
+    async with serve(faulty) as url:
+        faulty.restart()
+        async with visited(url) as visitor:
+            assert failure(await visitor.render(text_to_image())) is None
+
+
 async def test_a_batch_too_large_for_any_gpu_runs_out_of_memory_by_itself() -> None:
     graph = text_to_image()
     graph["5"]["inputs"] = {"width": 16384, "height": 16384, "batch_size": 4096}
@@ -136,6 +199,68 @@ async def test_a_socket_is_cut_after_its_nth_frame_so_many_times() -> None:
             assert (await visitor.render(text_to_image(seed=2)))["status"]["completed"]
 
 
+def kinds(heard: list[Value]) -> list[str]:
+    return [frame["type"] for frame in heard]
+
+
+async def test_a_frame_of_a_type_is_never_sent_so_many_times() -> None:
+    async with visit(simulator(skip_frames=1, frames=("execution_success",))) as visitor:
+        await visitor.render(text_to_image(seed=1))
+        assert "execution_success" not in kinds(visitor.heard)
+        assert kinds(visitor.heard)[-3:] == ["progress_state", "status", "executing"]
+        await visitor.render(text_to_image(seed=2))
+        assert kinds(visitor.heard).count("execution_success") == 1
+
+
+async def test_the_next_frames_of_any_type_are_never_sent() -> None:
+    heard = []
+    for skipped in (0, 2):
+        async with visit(simulator(skip_frames=skipped)) as visitor:
+            await visitor.submit(text_to_image())
+            await visitor.hear("execution_start")
+        heard.append(kinds(visitor.heard))
+    assert heard[0][0] == "status"
+    assert heard[1] == heard[0][2:]
+
+
+async def test_a_frame_of_a_type_is_sent_twice_so_many_times() -> None:
+    async with visit(simulator(repeat_frames=2, frames=("executed", "execution_success"))) as visitor:
+        for seed in (1, 2):
+            await visitor.render(text_to_image(seed=seed))
+    told = [kind for kind in kinds(visitor.heard) if kind in ("executed", "execution_success")]
+    assert told == ["executed"] * 2 + ["execution_success"] * 2 + ["executed", "execution_success"]
+
+
+async def test_previews_can_be_left_out() -> None:
+    faulty = Simulator(seconds=0, draw=False, faults=Faults(skip_frames=ALWAYS, frames=("preview",)))
+    async with visit(faulty) as visitor:
+        await visitor.render(text_to_image())
+        faulty.faults.heal("skip_frames")
+        await visitor.render(text_to_image(seed=2))
+    heard = kinds(visitor.heard)
+    assert heard.count("preview") == heard.count("progress") / 2 == 3
+
+
+async def test_a_frame_is_late_and_those_after_it_stay_behind_it() -> None:
+    async with visit(simulator(delay_frames=0.2, frames=("execution_start",))) as visitor:
+        before = time.monotonic()
+        await visitor.render(text_to_image())
+    assert time.monotonic() - before >= 0.2
+    heard = kinds(visitor.heard)
+    assert heard.index("execution_start") < heard.index("execution_cached")
+
+
+async def test_the_history_does_not_wait_for_late_frames() -> None:
+    async with visit(simulator(delay_frames=60, frames=("execution_start",))) as visitor:
+        prompt_id = await visitor.submit(text_to_image())
+        async with asyncio.timeout(10):
+            while not (await visitor.http.get(f"/history/{prompt_id}")).json():
+                pass
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(visitor.hear("execution_success"), 0.05)
+    assert set(kinds(visitor.heard)) == {"status"}
+
+
 async def test_the_history_lags_behind_the_frames() -> None:
     faulty = simulator(history_lag=0.1)
     async with visit(faulty) as visitor:
@@ -154,12 +279,45 @@ async def test_the_history_forgets() -> None:
         assert (await visitor.http.get(f"/history/{first}")).json() == {}
 
 
+@pytest.mark.parametrize("held", [0, 1])
+async def test_the_history_can_be_as_short_as_can_be(held: int) -> None:
+    async with visit(simulator(history_limit=held)) as visitor:
+        ids = [await visitor.submit(text_to_image(seed=seed)) for seed in (1, 2)]
+        await visitor.hear("executing", node=None, prompt_id=ids[1])
+        assert list((await visitor.http.get("/history")).json()) == ids[2 - held :]
+        assert (await visitor.http.get("/prompt")).json() == {"exec_info": {"queue_remaining": 0}}
+
+
 async def test_a_download_ends_in_the_middle() -> None:
     async with visit(simulator(cut_downloads=1)) as visitor:
         file = (await visitor.render(text_to_image()))["outputs"]["9"]["images"][0]
         with pytest.raises(httpx.RemoteProtocolError, match=r"incomplete|without"):
             await visitor.view(file)
         assert (await visitor.view(file)).content.startswith(b"\x89PNG")
+
+
+async def test_a_download_stops_in_the_middle_and_the_connection_stays() -> None:
+    async with visit(simulator(stall_downloads=1)) as visitor:
+        file = (await visitor.render(text_to_image()))["outputs"]["9"]["images"][0]
+        async with visitor.http.stream("GET", "/view", params=file, timeout=0.5) as answer:
+            parts = answer.aiter_raw()
+            came = await anext(parts)
+            with pytest.raises(httpx.ReadTimeout):
+                await anext(parts)
+        whole = (await visitor.view(file)).content
+    assert came == whole[: len(whole) // 2]
+    assert answer.headers["content-length"] == str(len(whole))
+
+
+@pytest.mark.parametrize(("fault", "added"), [("short_files", -12), ("long_files", 12)])
+async def test_a_file_has_another_end_under_a_length_that_is_right(fault: str, added: int) -> None:
+    async with visit(simulator(**{fault: 1})) as visitor:
+        file = (await visitor.render(text_to_image()))["outputs"]["9"]["images"][0]
+        wrong, right = await visitor.view(file), await visitor.view(file)
+    assert right.content.endswith(b"IEND\xaeB`\x82")
+    assert len(wrong.content) == int(wrong.headers["content-length"]) == len(right.content) + added
+    assert wrong.content.startswith(right.content[:-12])
+    assert b"IEND" in wrong.content if added > 0 else b"IEND" not in wrong.content
 
 
 async def test_a_file_is_garbage_under_the_right_headers() -> None:
@@ -173,5 +331,7 @@ async def test_a_file_is_garbage_under_the_right_headers() -> None:
 
 def test_healed_faults_are_none() -> None:
     faults = Faults(refuse=ALWAYS, stall_on="x", header=("a", "b"))
+    faults.heal("refuse", "header")
+    assert faults == Faults(stall_on="x")
     faults.heal()
     assert faults == Faults()

@@ -1,0 +1,118 @@
+"""``/api/jobs``, which newer servers have."""
+
+import time
+import uuid
+from typing import Any
+
+import httpx
+import pytest
+
+from previs.simulator import Simulator, serve
+from tests.previs.simulator.sessions import text_to_image, visit
+
+UNKNOWN = str(uuid.UUID(int=0))
+
+
+def newer(**faults: Any) -> Simulator:
+    simulator = Simulator(seconds=0, draw=False, previews=False, jobs=True)
+    for name, value in faults.items():
+        setattr(simulator.faults, name, value)
+    return simulator
+
+
+@pytest.mark.parametrize(("method", "end"), [("GET", ""), ("POST", "/cancel")])
+async def test_older_servers_have_no_jobs(method: str, end: str) -> None:
+    async with serve(Simulator(seconds=0)) as url, httpx.AsyncClient() as client:
+        answer = await client.request(method, f"{url}/api/jobs/{UNKNOWN}{end}")
+    assert (answer.status_code, answer.text) == (404, "404: Not Found")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+async def test_jobs_are_found_under_api_alone_and_by_their_methods() -> None:
+    async with serve(newer()) as url, httpx.AsyncClient(base_url=url) as client:
+        assert (await client.get(f"/jobs/{UNKNOWN}")).text == "404: Not Found"
+        assert (await client.get(f"/api/jobs/{UNKNOWN}")).headers["content-type"].startswith("application/json")
+        wrong = await client.get(f"/api/jobs/{UNKNOWN}/cancel")
+    assert (wrong.status_code, wrong.text, wrong.headers["allow"]) == (405, "405: Method Not Allowed", "POST")
+
+
+async def test_an_unknown_job_is_told_in_json() -> None:
+    async with serve(newer()) as url, httpx.AsyncClient() as client:
+        answer = await client.get(f"{url}/api/jobs/{UNKNOWN}")
+    assert (answer.status_code, answer.json()) == (404, {"error": "Job not found"})
+
+
+async def test_a_completed_job_tells_its_times_and_its_outputs_as_the_history_does() -> None:
+    before = time.time_ns() // 1_000_000
+    async with visit(newer()) as visitor:
+        entry = await visitor.render(text_to_image())
+        prompt_id = entry["prompt"][1]
+        job = (await visitor.http.get(f"/api/jobs/{prompt_id}")).json()
+    [file] = entry["outputs"]["9"]["images"]
+    assert before <= job.pop("create_time") <= job.pop("execution_start_time") <= job.pop("execution_end_time")
+    assert job == {
+        "id": prompt_id,
+        "status": "completed",
+        "priority": entry["prompt"][0],
+        "outputs_count": 1,
+        "preview_output": {**file, "nodeId": "9", "mediaType": "images"},
+        "outputs": entry["outputs"],
+        "execution_status": entry["status"],
+        "workflow": {"prompt": entry["prompt"][2], "extra_data": entry["prompt"][3]},
+    }
+
+
+async def test_a_failed_job_tells_its_error() -> None:
+    async with visit(newer(fail_on="city")) as visitor:
+        entry = await visitor.render(text_to_image())
+        job = (await visitor.http.get(f"/api/jobs/{entry['prompt'][1]}")).json()
+    assert (job["status"], job["outputs_count"], job["outputs"]) == ("failed", 0, {})
+    assert job["execution_error"] == entry["status"]["messages"][-1][1]
+    assert job["execution_end_time"] == job["execution_error"]["timestamp"]
+    assert "preview_output" not in job
+
+
+async def test_a_job_runs_waits_and_is_cancelled() -> None:
+    simulator = newer(stall_on="city")
+    async with visit(simulator) as visitor:
+        running, waiting, last = [await visitor.submit(text_to_image()) for _ in range(3)]
+        await visitor.hear("progress")
+
+        async def ask(prompt_id: str) -> dict[str, Any]:
+            job: dict[str, Any] = (await visitor.http.get(f"/api/jobs/{prompt_id}")).json()
+            return job
+
+        async def cancel(prompt_id: str) -> object:
+            answer = await visitor.http.post(f"/api/jobs/{prompt_id}/cancel")
+            assert answer.status_code == 200
+            return answer.json()
+
+        told = await ask(waiting)
+        assert set(told) == {"id", "status", "priority", "create_time", "outputs_count"}
+        assert (told["id"], told["status"], told["priority"], told["outputs_count"]) == (waiting, "pending", 1, 0)
+        assert [(await ask(each))["status"] for each in (running, last)] == ["in_progress", "pending"]
+        assert [await cancel(each) for each in (waiting, waiting)] == [{"cancelled": True}, {"cancelled": False}]
+        assert await cancel(running) == {"cancelled": True}
+        await visitor.ended(running)
+        assert (await ask(running))["status"] == "cancelled"
+        assert await cancel(running) == await cancel(UNKNOWN) == {"cancelled": False}
+        await cancel(last)
+    assert simulator.interrupted[0] == running
+    assert waiting in simulator.deleted
+
+
+async def test_newer_servers_take_nothing_but_uuids_and_older_ones_tell_no_time() -> None:
+    async with visit(newer()) as visitor:
+        posted = {"prompt": text_to_image(), "prompt_id": "shot-1"}
+        assert (await visitor.http.post("/prompt", json=posted)).json()["error"]["type"] == "invalid_prompt_id"
+    async with visit(Simulator(seconds=0, draw=False)) as visitor:
+        entry = await visitor.render(text_to_image(), prompt_id="shot-1")
+    assert entry["prompt"][3] == {"client_id": "visitor"}
+
+
+async def test_the_workflow_of_a_job_is_named_where_the_client_named_it() -> None:
+    async with visit(newer()) as visitor:
+        named = {"extra_pnginfo": {"workflow": {"id": "storyboard"}}}
+        entries = [await visitor.render(text_to_image(), extra_data=extra) for extra in (named, {"extra_pnginfo": 1})]
+        jobs = [(await visitor.http.get(f"/api/jobs/{entry['prompt'][1]}")).json() for entry in entries]
+    assert [job.get("workflow_id") for job in jobs] == ["storyboard", None]
