@@ -6,7 +6,8 @@ from prefect.blocks.core import Block
 from pydantic import AfterValidator, ConfigDict, Field, SecretStr, model_validator
 
 from previs.comfyui.address import Address, base_url, header
-from previs.comfyui.server import Limits
+from previs.comfyui.deadlines import Limits
+from previs.comfyui.tls import Tls
 
 
 class ComfyUIFarm(Block):
@@ -33,6 +34,19 @@ class ComfyUIFarm(Block):
         default_factory=dict,
         title="Headers",
         description="Other headers that a proxy wants to see, on every request and socket.",
+    )
+    certificate_authority: str | None = Field(
+        default=None,
+        title="Certificate authority",
+        description=(
+            "For https with certificates of your own: the text of a PEM file, or its path on the machine that runs the "
+            "flow. What the system trusts stays trusted."
+        ),
+    )
+    verify_certificates: bool = Field(
+        default=True,
+        title="Verify certificates",
+        description="Turned off, whoever stands between can read the token and change the pictures.",
     )
     places: int = Field(
         default=2,
@@ -64,8 +78,17 @@ class ComfyUIFarm(Block):
         return self
 
     def addresses(self) -> tuple[Address, ...]:
-        """Of every server, with what a proxy wants to see."""
-        return tuple(Address(url, self._sent()) for url in dict.fromkeys(self.servers))
+        """Of every server, with what a proxy wants to see.
+
+        Raises:
+            FarmRefused: the certificate authority cannot be read.
+        """
+        tls = Tls((self.certificate_authority or "").strip() or None, self.verify_certificates)
+        addresses = tuple(Address(url, self._sent(), tls) for url in dict.fromkeys(self.servers))
+        if any(url.startswith("https:") for url in self.servers):
+            # Read now, where a fault still stops the run before anything is rendered.
+            _ = tls.context
+        return addresses
 
     def _sent(self) -> dict[str, str]:
         sent = dict(header(name, value.get_secret_value()) for name, value in self.headers.items())

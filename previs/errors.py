@@ -243,16 +243,25 @@ class ServerUnreachable(TryAgain):
 
 
 class ServerTrouble(TryAgain):
-    """A server, or a proxy before it, answers with something that is no answer."""
+    """A server, or a proxy before it, answers with something that is no answer.
 
-    def __init__(self, server: str, request: str, answer: str) -> None:
-        super().__init__(server, request, answer)
+    Args:
+        server: the server's base URL.
+        request: method and first part of the path.
+        answer: what came instead.
+        retry_after: seconds after which it wants to be asked again; none if it did not say.
+    """
+
+    def __init__(self, server: str, request: str, answer: str, retry_after: float | None = None) -> None:
+        super().__init__(server, request, answer, retry_after)
         self.server = server
         self.request = request
         self.answer = answer
+        self.retry_after = retry_after
 
     def __str__(self) -> str:
-        return f"{self.server} answered {self.request} with {self.answer}"
+        sentence = f"{self.server} answered {self.request} with {self.answer}"
+        return sentence if self.retry_after is None else f"{sentence}, to be asked again in {self.retry_after:g} s"
 
 
 class NoServer(TryAgain):

@@ -3,37 +3,25 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from previs.comfyui.address import Address
+from previs.comfyui.graph import Graph
+from previs.comfyui.needs import Need, needs_of
 from previs.comfyui.server import Server
 from previs.errors import AccessDenied, NoServer, ServerTrouble, ServerUnreachable
+from previs.seating import Member, Place, Wish, choose, to_move
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
 _FIRST_LOOK = 10.0
-
-
-@dataclass(eq=False, slots=True)
-class Place:
-    """Room for one prompt on a server; held from before it is submitted until it has ended."""
-
-    farm: "Farm"
-    server: Server
-    held: bool = True
-
-    def release(self) -> None:
-        """Let the next one in; a second call does nothing."""
-        if self.held:
-            self.held = False
-            self.farm._leave(self.server)  # noqa: SLF001 - a place is a part of its farm
+_MOVE_TAKES = 5.0
 
 
 @dataclass(eq=False, slots=True)
 class _Waiter:
-    checkpoint: str | None
-    avoid: frozenset[str]
+    wish: Wish
     future: asyncio.Future[Place]
 
 
@@ -41,10 +29,12 @@ class Farm:
     """Servers with two places each: one prompt runs, one waits, so that a server never idles between them.
 
     The next prompt goes to the free server that is least loaded and, of equals, to the one that last used the same
-    checkpoint. A server that cannot be reached is set aside and looked at again.
+    checkpoint; never to one that is known to lack what it needs, if another has it. What still waits on one server is
+    moved to another that has nothing to do. A server that cannot be reached, or that fails one take after the other,
+    is set aside, looked at again and comes back by itself.
 
     Attributes:
-        problems: what a run should report: servers that were set aside, with the reason.
+        problems: what a run should report: servers that were set aside, with the reason, and what they lack.
     """
 
     def __init__(
@@ -68,15 +58,14 @@ class Farm:
         self._places = places
         self._patience = patience
         self._say = say
-        self._held = dict.fromkeys(self.servers, 0)
-        self._last_checkpoint: dict[Server, str | None] = {}
-        self._refused: dict[Server, set[str | None]] = {server: set() for server in self.servers}
-        self._denied: dict[Server, AccessDenied] = {}
+        self._members = {server: Member(server) for server in self.servers}
+        self._needs = frozenset[Need]()
+        self._classes: set[str] = set()
+        self._told_lacks: set[tuple[str, Need]] = set()
         self._waiters: list[_Waiter] = []
         self._none_up_since: float | None = time.monotonic()
-        self._not_looked_at = set(self.servers)
         self._look_until = 0.0
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
         self._opened = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -86,8 +75,8 @@ class Farm:
             self._opened = opened.pop_all()
         self._none_up_since = time.monotonic()
         self._look_until = self._none_up_since + _FIRST_LOOK
-        self._tasks = [asyncio.create_task(self._mind(server)) for server in self.servers]
-        self._tasks.append(asyncio.create_task(self._lose_patience()))
+        self._tasks = {asyncio.create_task(self._mind(member)) for member in self._members.values()}
+        self._tasks.add(asyncio.create_task(self._lose_patience()))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -101,19 +90,33 @@ class Farm:
         """Servers that can be reached."""
         return tuple(server for server in self.servers if server.up)
 
-    async def place(self, *, checkpoint: str | None = None, avoid: frozenset[str] = frozenset()) -> Place:
-        """Wait for a place, first come first served.
+    @property
+    def held(self) -> int:
+        """Places that are taken."""
+        return sum(len(member.places) for member in self._members.values())
 
-        Args:
-            checkpoint: that the graph loads first.
-            avoid: names of servers to take only if no other is up.
+    async def expect(self, graphs: Iterable[Graph]) -> None:
+        """Find out which servers have what graphs to come need; what a server lacks is told, and is a problem."""
+        needs = frozenset(need for graph in graphs for need in needs_of(graph))
+        self._classes |= {need.class_type for need in needs}
+        await asyncio.gather(*(self._learn(member) for member in self._members.values() if member.server.up))
+        self._needs |= self._that_matter(needs)
+        self._tell_lacks()
+
+    def wants(self, graph: Graph) -> frozenset[Need]:
+        """What a graph needs that some server may not have, as far as :meth:`expect` found out."""
+        return self._that_matter(needs_of(graph))
+
+    async def place(self, wish: Wish | None = None) -> Place:
+        """Wait for a place: first come first served, but those whose attempt went wrong come before all others.
 
         Raises:
             NoServer: none was reachable for the time allowed.
             AccessDenied: every server is there and lets nobody in.
         """
-        waiter = _Waiter(checkpoint, avoid, asyncio.get_running_loop().create_future())
-        self._waiters.append(waiter)
+        waiter = _Waiter(wish or Wish(), asyncio.get_running_loop().create_future())
+        before = sum(other.wish.again for other in self._waiters) if waiter.wish.again else len(self._waiters)
+        self._waiters.insert(before, waiter)
         self._seat()
         try:
             return await waiter.future
@@ -125,51 +128,104 @@ class Farm:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
 
-    def refused(self, server: Server, checkpoint: str | None) -> None:
-        """A server refused a graph that loads this: others get such graphs from now on, if there are any."""
-        self._refused[server].add(checkpoint)
+    def others(self, wish: Wish) -> tuple[Server, ...]:
+        """Servers that could be tried beside those that the wish avoids."""
+        return tuple(
+            member.server
+            for member in self._members.values()
+            if member.usable and member.server.name not in wish.avoid and not member.server.catalog.lacks(wish.needs)
+        )
 
-    def _leave(self, server: Server) -> None:
-        self._held[server] -= 1
+    def succeeded(self, server: Server) -> None:
+        """A take was rendered there."""
+        if self._members[server].reputation.succeed():
+            self._say(f"{server.name} renders again")
+            self._seat()
+
+    def failed(self, server: Server, take: str, reason: str) -> None:
+        """A take failed there, perhaps by the server's fault; the last server that is fit is never set aside."""
+        reputation = self._members[server].reputation
+        reputation.fail(take, reason)
+        fit = [member for member in self._members.values() if member.usable and member.server is not server]
+        if reputation.doubtful and fit:
+            pause = reputation.set_aside(time.monotonic())
+            takes = ", ".join(reputation.failed)
+            told = f"{server.name} failed {takes} in a row, the last one so: {reason}"
+            self.problems.append(f"{told}; it was set aside")
+            self._say(f"{told}; it is set aside and tried again in {pause:g} s")
+
+    async def refused(self, server: Server, graph: Graph) -> None:
+        """A server refused a graph: what it was known to have may be gone."""
+        server.catalog.unlearn({node["class_type"] for node in graph.values()})
+        await self.expect([graph])
+
+    def absolve(self, take: str) -> None:
+        """A take failed in the same way on two servers: neither is to blame."""
+        for member in self._members.values():
+            if member.reputation.absolve(take):
+                named = f"{member.server.name} failed"
+                self.problems = [problem for problem in self.problems if not problem.startswith(named)]
+                self._say(f"{member.server.name} is not to blame, and renders on")
         self._seat()
+
+    def _leave(self, place: Place) -> None:
+        self._members[place.server].places.remove(place)
+        # Whoever leaves may have something to say of the server first.
+        asyncio.get_running_loop().call_soon(self._seat)
 
     def _seat(self) -> None:
         """Give free places to those that wait, in their order; to nobody before every server was looked at once.
 
         What an earlier run left in work on one server would else be rendered again on another, found up first.
         """
-        if self._not_looked_at and time.monotonic() < self._look_until:
+        looked_at = all(member.looked_at for member in self._members.values())
+        if not looked_at and time.monotonic() < self._look_until:
             return
         for waiter in tuple(self._waiters):
             if waiter.future.done():
                 continue
-            if server := self._choose(waiter):
+            if not any(member.usable and member.room(self._places) > 0 for member in self._members.values()):
+                break
+            if member := choose(self._members.values(), waiter.wish, self._places):
                 self._waiters.remove(waiter)
-                self._held[server] += 1
-                self._last_checkpoint[server] = waiter.checkpoint
-                waiter.future.set_result(Place(self, server))
+                place = Place(member.server, waiter.wish, self._leave)
+                member.places.append(place)
+                member.last_checkpoint = waiter.wish.checkpoint
+                member.expects_until = 0.0
+                waiter.future.set_result(place)
+        self._even_out()
 
-    def _choose(self, waiter: _Waiter) -> Server | None:
-        others = [server for server in self.up if server.name not in waiter.avoid] or list(self.up)
-        willing = [server for server in others if waiter.checkpoint not in self._refused[server]]
-        free = [server for server in willing or others if self._held[server] < self._places]
-        return min(free, key=lambda server: self._burden(server, waiter.checkpoint), default=None)
+    def _even_out(self) -> None:
+        """Have an idle server take over what waits behind something else on another one."""
+        now = time.monotonic()
+        for idle in self._members.values():
+            if not idle.usable or idle.load or idle.expects_until > now:
+                continue
+            if place := to_move(self._members.values(), idle):
+                place.moved = True
+                idle.expects_until = now + _MOVE_TAKES
+                self._do(self._take_back(place))
 
-    def _burden(self, server: Server, checkpoint: str | None) -> tuple[int, bool]:
-        # Other people's prompts count: the server tells everybody how many there are.
-        load = max(self._held[server], server.queue_remaining)
-        return load, self._last_checkpoint.get(server) != checkpoint
+    async def _take_back(self, place: Place) -> None:
+        if place.prompt is not None:
+            with contextlib.suppress(ServerUnreachable, ServerTrouble, AccessDenied):
+                await place.server.take_back(place.prompt)
 
-    async def _mind(self, server: Server) -> None:
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _mind(self, member: Member) -> None:
         """Look at a server again and again: quickly when it went away, calmly while all is well."""
-        pause, reported = _FIRST_PAUSE, False
+        server, pause, reported = member.server, _FIRST_PAUSE, False
         while True:
             try:
                 await server.probe()
+                await self._learn(member)
+                self._tell_lacks()
             except (ServerUnreachable, ServerTrouble, AccessDenied) as error:
-                self._denied.pop(server, None)
-                if isinstance(error, AccessDenied):
-                    self._denied[server] = error
+                member.denied = error if isinstance(error, AccessDenied) else None
                 if not reported:
                     self._set_aside(error)
                     reported = True
@@ -177,16 +233,36 @@ class Farm:
             else:
                 if reported:
                     self._say(f"{server.name} is back")
-                self._denied.pop(server, None)
+                member.denied = None
                 pause, reported = _LONGEST_PAUSE, False
                 self._none_up_since = None
-                self._seat()
-            if server in self._not_looked_at:
-                self._not_looked_at.discard(server)
-                self._seat()
+            member.looked_at = True
+            self._seat()
             if not self.up and self._none_up_since is None:
                 self._none_up_since = time.monotonic()
             await asyncio.sleep(pause)
+
+    async def _learn(self, member: Member) -> None:
+        with contextlib.suppress(ServerUnreachable, ServerTrouble, AccessDenied):
+            await member.server.catalog.learn(self._classes)
+
+    def _that_matter(self, needs: Iterable[Need]) -> frozenset[Need]:
+        catalogs = [server.catalog for server in self.servers]
+        return frozenset(
+            need for need in needs if not need.input or any(catalog.offers_choice(need) for catalog in catalogs)
+        )
+
+    def _tell_lacks(self) -> None:
+        """Say which server lacks what others have; what all of them lack is the input's fault, and told as such."""
+        up = self.up
+        for server in up:
+            for need in sorted(server.catalog.lacks(self._needs)):
+                elsewhere = any(not other.catalog.lacks(frozenset({need})) for other in up)
+                if elsewhere and (server.name, need) not in self._told_lacks:
+                    self._told_lacks.add((server.name, need))
+                    told = f"{server.name} lacks {need}: takes that need it go to other servers"
+                    self.problems.append(told)
+                    self._say(told)
 
     def _set_aside(self, error: Exception) -> None:
         self.problems.append(f"{error}; it was set aside")
@@ -197,6 +273,8 @@ class Farm:
         told = False
         while True:
             await asyncio.sleep(min(1.0, self._patience))
+            for member in self._members.values():
+                member.reputation.give_a_chance(time.monotonic())
             self._seat()
             if self.up or self._none_up_since is None:
                 told = False
@@ -205,8 +283,9 @@ class Farm:
                 names = ", ".join(server.name for server in self.servers)
                 self._say(f"no server can be reached ({names}): waiting up to {self._patience:g} s for one")
                 told = True
-            if len(self._denied) == len(self.servers):
-                self._dismiss(next(iter(self._denied.values())))
+            denied = [member.denied for member in self._members.values() if member.denied is not None]
+            if len(denied) == len(self.servers):
+                self._dismiss(denied[0])
             elif time.monotonic() - self._none_up_since >= self._patience:
                 self._dismiss(NoServer(tuple(server.name for server in self.servers), self._patience))
 

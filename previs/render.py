@@ -2,17 +2,16 @@
 
 import asyncio
 import contextlib
-import copy
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from previs.comfyui.graph import Graph
 from previs.comfyui.history import OutputFile, Success
-from previs.comfyui.life import Life
+from previs.comfyui.life import Life, Phase
 from previs.comfyui.server import Server
+from previs.comfyui.uploads import Upload
 from previs.errors import (
     AccessDenied,
     FrameDamaged,
@@ -25,21 +24,21 @@ from previs.errors import (
     ServerTrouble,
     ServerUnreachable,
 )
-from previs.farm import Place
 from previs.pictures import Media, examine, thumbnail
 from previs.plan import UPLOAD_FOLDER, PlannedTake
 from previs.records import Frame, TakeRecord
+from previs.seating import Place
 from previs.store import Store, keys
-from previs.studio import Studio, Uploads
+from previs.studio import Studio
 from previs.workflow import with_output_prefix
 
-_CLEAN_UP = 4.0
+OnChange = Callable[[str, Life], None]
+"""Is told a server's name and a prompt's life."""
+
 _ENDED = (NodeFailed, OutOfMemory, PromptInterrupted, PromptLost, PromptRefused)
 
 
-async def render(
-    take: PlannedTake, place: Place, studio: Studio, on_change: Callable[[str, Life], None] = lambda *_: None
-) -> TakeRecord:
+async def render(take: PlannedTake, place: Place, studio: Studio, on_change: OnChange = lambda *_: None) -> TakeRecord:
     """Make a take's frames and its record.
 
     The place is released as soon as the prompt has ended, on every way out. A take that a server already has in work
@@ -54,10 +53,10 @@ async def render(
     try:
         found, prompt = await studio.whereabouts(take)
         server = found or place.server
-        if server is not place.server:
+        if found is not None:
             place.release()
         began = time.monotonic()
-        success = await _run(take, server, prompt, studio, on_change, submit=found is None)
+        success = await _run(take, found, prompt, place, studio, on_change)
     finally:
         place.release()
     seconds = success.seconds if success.seconds is not None else time.monotonic() - began
@@ -83,19 +82,22 @@ async def render(
 
 
 async def _run(
-    take: PlannedTake,
-    server: Server,
-    prompt: str,
-    studio: Studio,
-    on_change: Callable[[str, Life], None],
-    *,
-    submit: bool,
+    take: PlannedTake, found: Server | None, prompt: str, place: Place, studio: Studio, on_change: OnChange
 ) -> Success:
+    server = found or place.server
+
+    def tell(life: Life) -> None:
+        place.started = place.started or life.phase is Phase.RUNNING
+        on_change(server.name, life)
+
     try:
-        if submit:
+        if found is None:
             await studio.make_ready(server)
-            await _submit(take, server, prompt, studio)
-        return await server.follow(prompt, studio.limits, lambda life: on_change(server.name, life))
+            files = [Upload(one.name, one.file_name, UPLOAD_FOLDER, one.content) for one in take.pictures.values()]
+            # Output names that no other prompt has.
+            await server.submit(with_output_prefix(take.graph, f"{UPLOAD_FOLDER}/{prompt}"), prompt, files)
+            place.prompt = prompt
+        return await server.follow(prompt, studio.limits, tell)
     except _ENDED:
         raise
     except BaseException:
@@ -119,41 +121,8 @@ async def _give_up(server: Server, prompt: str) -> None:
 
 async def _free(server: Server, prompt: str) -> None:
     # Out of reach: the server is freed when it is found again, and the next run joins what is still in work there.
-    with contextlib.suppress(TimeoutError, ServerUnreachable, ServerTrouble, AccessDenied):
-        async with asyncio.timeout(_CLEAN_UP):
-            await server.give_up(prompt)
-
-
-async def _submit(take: PlannedTake, server: Server, prompt: str, studio: Studio) -> None:
-    uploads = studio.uploads(server)
-    from_memory = not uploads.names.keys().isdisjoint(take.pictures)
-    try:
-        await server.submit(_ready(take.graph, await _upload(take, server, uploads), prompt), prompt)
-    except PromptRefused:
-        if not from_memory:
-            raise
-        # The server may have been set up anew since, its input folder empty.
-        uploads.names.clear()
-        await server.submit(_ready(take.graph, await _upload(take, server, uploads), prompt), prompt)
-
-
-async def _upload(take: PlannedTake, server: Server, uploads: Uploads) -> Mapping[str, str]:
-    async with uploads.turn:
-        for name, picture in take.pictures.items():
-            if name not in uploads.names:
-                content, to = picture.content, UPLOAD_FOLDER
-                uploads.names[name] = await server.api.upload_image(picture.file_name, content, subfolder=to)
-    return uploads.names
-
-
-def _ready(graph: Graph, names: Mapping[str, str], prompt: str) -> Graph:
-    """The graph as this server wants it: its own names of uploads, and output names that no other prompt has."""
-    ready = copy.deepcopy(with_output_prefix(graph, f"{UPLOAD_FOLDER}/{prompt}"))
-    for node in ready.values():
-        for key, value in node["inputs"].items():
-            if isinstance(value, str):
-                node["inputs"][key] = names.get(value, value)
-    return ready
+    with contextlib.suppress(ServerUnreachable, ServerTrouble, AccessDenied):
+        await server.give_up(prompt)
 
 
 async def _keep(file: OutputFile, take: PlannedTake, server: Server, store: Store) -> Frame:

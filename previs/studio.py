@@ -1,12 +1,14 @@
 """What all steps of a run share: the farm, the store, the account of how it goes."""
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, field
 from itertools import count
 
+from previs.comfyui.deadlines import Limits
 from previs.comfyui.history import Success
 from previs.comfyui.life import Phase
-from previs.comfyui.server import Limits, Server
+from previs.comfyui.server import Server
 from previs.errors import AccessDenied, ServerTrouble, ServerUnreachable
 from previs.farm import Farm
 from previs.fingerprint import prompt_id
@@ -15,18 +17,7 @@ from previs.sources import Sources
 from previs.store import Store
 from previs.watching import Account
 
-
-@dataclass(frozen=True, slots=True)
-class Uploads:
-    """Pictures on a server.
-
-    Attributes:
-        names: that the server gave them, by the name that graphs use.
-        turn: to be held while pictures are uploaded, so that none is sent twice.
-    """
-
-    names: dict[str, str] = field(default_factory=dict)
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+_GLANCE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +36,6 @@ class Studio:
     limits: Limits
     account: Account
     salt: str = ""
-    _uploads: dict[Server, Uploads] = field(default_factory=dict)
     _freed: set[Server] = field(default_factory=set)
     _spoiled: set[str] = field(default_factory=set)
 
@@ -59,7 +49,7 @@ class Studio:
             if wanted in self._spoiled:
                 continue
             servers = self.farm.up
-            seen = await asyncio.gather(*(_look(server, wanted) for server in servers))
+            seen = await asyncio.gather(*(_glance(server, wanted) for server in servers))
             for server, found in zip(servers, seen, strict=True):
                 if isinstance(found, Phase | Success):
                     return server, wanted
@@ -77,13 +67,10 @@ class Studio:
         """Never again take the result of this prompt: its files are not what they should be."""
         self._spoiled.add(prompt_id)
 
-    def uploads(self, server: Server) -> Uploads:
-        """What is on a server."""
-        return self._uploads.setdefault(server, Uploads())
 
-
-async def _look(server: Server, prompt: str) -> object:
-    try:
-        return await server.look(prompt)
-    except (ServerUnreachable, ServerTrouble, AccessDenied):
-        return None
+async def _glance(server: Server, prompt: str) -> object:
+    # A server that is slow to tell must not keep the others waiting: at worst a render is done twice.
+    with contextlib.suppress(ServerUnreachable, ServerTrouble, AccessDenied, TimeoutError):
+        async with asyncio.timeout(_GLANCE):
+            return await server.glance(prompt)
+    return None

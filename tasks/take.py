@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from prefect import task
@@ -11,12 +11,11 @@ from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.states import Completed
 
+from previs.assignment import Assignment
 from previs.comfyui.life import Life, Phase
-from previs.errors import AccessDenied, NodeFailed, NoServer, PrevisError, PromptLost, PromptRefused
-from previs.farm import Place
+from previs.errors import AccessDenied, NoServer, PrevisError
 from previs.plan import Plan, PlannedTake
 from previs.records import TakeRecord
-from previs.render import render
 from previs.results import TakeResult
 from previs.studio import Studio
 from previs.watching import Settled
@@ -32,41 +31,22 @@ class Job:
     """What a take's task run is about; one for all its attempts.
 
     Attributes:
+        assignment: of the take to the farm.
         known: the record, if there is one already.
-        place: on the farm, for the first attempt.
-        tried: names of servers where it went wrong.
     """
 
-    take: PlannedTake
-    studio: Studio
+    assignment: Assignment
     known: TakeRecord | None = None
-    place: Place | None = None
-    tried: frozenset[str] = frozenset()
 
-    async def next_place(self) -> Place:
-        """The place that was found beforehand, or else a new one, on another server if there is one."""
-        place, self.place = self.place, None
-        return place or await self.studio.farm.place(checkpoint=self.take.checkpoint, avoid=self.tried)
+    @property
+    def take(self) -> PlannedTake:
+        """To be found or rendered."""
+        return self.assignment.take
 
-    async def render(self, on_change: Callable[[str, Life], None]) -> TakeRecord:
-        """Render it; what one server refuses or fails at is left to every other one once, before it is given up.
-
-        A model or a node may be missing on one server, or its GPU be broken: only when all of them say so is the
-        input to blame.
-        """
-        while True:
-            place = await self.next_place()
-            try:
-                return await render(self.take, place, self.studio, on_change)
-            except PrevisError as error:
-                # A prompt lost by a restart is no reason to keep away: the server is there again, and idle.
-                if not isinstance(error, PromptLost):
-                    self.tried |= {getattr(error, "server", place.server.name)}
-                if isinstance(error, PromptRefused):
-                    self.studio.farm.refused(place.server, self.take.checkpoint)
-                blames_the_input = isinstance(error, PromptRefused | NodeFailed | AccessDenied)
-                if not blames_the_input or all(server.name in self.tried for server in self.studio.farm.up):
-                    raise
+    @property
+    def studio(self) -> Studio:
+        """Of the run."""
+        return self.assignment.studio
 
 
 @task(
@@ -86,7 +66,7 @@ async def take(label: str, job: Job) -> State[TakeRecord]:
     if job.known is not None:
         job.studio.account.settled(job.take, Settled(label, "cached", seconds=job.known.seconds))
         return Completed(name="Cached", message=f"rendered before on {job.known.server}", data=job.known)
-    told = Phase.SUBMITTED
+    told: Phase | None = None
 
     def on_change(server: str, life: Life) -> None:
         nonlocal told
@@ -96,8 +76,11 @@ async def take(label: str, job: Job) -> State[TakeRecord]:
             told = life.phase
             logger.info("%s on %s, prompt %s", told.value, server, life.prompt_id)
 
+    def on_error(error: PrevisError) -> None:
+        logger.warning("%s; tried again at once", error)
+
     try:
-        record = await job.render(on_change)
+        record = await job.assignment.render(on_change, on_error)
     finally:
         job.studio.account.waiting(job.take)
     job.studio.account.settled(job.take, Settled(label, "rendered", record.server, record.seconds))
@@ -112,13 +95,14 @@ async def run_takes(
     Equal takes are rendered once. A task run starts when the farm has a place for it. What is not done after
     ``seconds`` is given up.
     """
+    await studio.farm.expect(one.graph for one in plan.takes)
     leaders: dict[str, asyncio.Task[TakeResult]] = {}
     running: dict[asyncio.Task[TakeResult], PlannedTake] = {}
     for planned in plan.takes:
         wanted = planned.shot.label in plan.wanted
         known = None if refresh and wanted else found.get(planned.fingerprint)
         if known is not None or wanted:
-            job = Job(planned, studio, known)
+            job = Job(Assignment(planned, studio), known)
             one = asyncio.create_task(_run_take(job, leaders.get(planned.fingerprint)))
             leaders.setdefault(planned.fingerprint, one)
             running[one] = planned
@@ -146,11 +130,10 @@ async def _run_take(job: Job, leader: asyncio.Task[TakeResult] | None) -> TakeRe
         if job.known is None:
             # With no server at all the task run starts without a place, and fails with that reason.
             with contextlib.suppress(NoServer, AccessDenied):
-                job.place = await job.next_place()
+                await job.assignment.reserve()
         state = await _call(job)
     finally:
-        if job.place is not None:
-            job.place.release()
+        job.assignment.leave()
     result = await state.aresult(raise_on_failure=False)
     if isinstance(result, TakeRecord):
         return TakeResult(job.take, "cached" if job.known else "rendered", record=result)

@@ -1,9 +1,12 @@
-"""Where a server is, and what a proxy before it wants to see; pure."""
+"""Where a server is, and what a proxy before it wants to see."""
 
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
+
+from previs.comfyui.tls import Tls
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[\x21-\x7e]+(?:[ \t]+[\x21-\x7e]+)*")
@@ -16,15 +19,27 @@ class Address:
     Attributes:
         url: base URL, a path included if the server is behind one.
         headers: sent with every request and with the socket; secret, so never shown.
+        tls: which certificates are believed; servers may share it.
     """
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    tls: Tls = field(default_factory=Tls, repr=False)
+
+    @property
+    def tls_context(self) -> ssl.SSLContext | None:
+        """For requests and the socket; none where neither is encrypted."""
+        return self.tls.context if self.url.startswith("https:") else None
 
     @property
     def socket_url(self) -> str:
         """Of ``/ws``."""
         return "ws" + self.url.rstrip("/").removeprefix("http") + "/ws"
+
+    @property
+    def jobs_path(self) -> str:
+        """Of ``/api/jobs``, relative to the base URL: unlike all others it exists below ``/api`` alone."""
+        return "jobs" if self.url.rstrip("/").endswith("/api") else "api/jobs"
 
     @property
     def name(self) -> str:

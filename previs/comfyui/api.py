@@ -1,12 +1,10 @@
-"""The HTTP endpoints of one server, each a method; no state but the connection pool.
+"""The HTTP endpoints of one server, each a method; no state but the connection pool and which endpoints there are.
 
-Every failure to get an answer is :exc:`~previs.errors.ServerUnreachable` or :exc:`~previs.errors.ServerTrouble`, so
-no caller sees an exception of httpx.
+Every failure to get an answer is an error of :mod:`previs.comfyui.connection`, so no caller sees one of httpx.
 """
 
-import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,17 +13,21 @@ from urllib.parse import quote
 import httpx
 
 from previs.comfyui.address import Address
+from previs.comfyui.connection import BROKEN_OFF, Answer, Connection
 from previs.comfyui.graph import Graph
 from previs.comfyui.history import OutputFile
-from previs.errors import AccessDenied, FrameDamaged, ServerTrouble, ServerUnreachable
+from previs.comfyui.queue import Queue, read_queue
+from previs.errors import FrameDamaged
 
-_TIMEOUT = httpx.Timeout(10, read=30)
-_FILE_TIMEOUT = httpx.Timeout(10, read=60, pool=None)
-_CHUNK = 1 << 20
+__all__ = ["Api", "Downloaded", "Posted", "Queue"]
+
+_CHUNK = 1 << 18
 _OK = 200
 _BAD_REQUEST = 400
-_DENIED = frozenset({401, 403})
 _NOT_FOUND = 404
+# What servers without an endpoint answer, and proxies that let known paths through alone.
+_MAYBE_ABSENT = frozenset({403, 404, 405, 501})
+_OTHER_FORM = "JSON of another form than ComfyUI's"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +37,6 @@ class Downloaded:
     path: Path
     size: int
     sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """Prompt ids on a server, everybody's."""
-
-    running: tuple[str, ...]
-    pending: tuple[str, ...]
-
-    def place_of(self, prompt_id: str) -> str | None:
-        """``running``, ``pending`` or none."""
-        if prompt_id in self.running:
-            return "running"
-        return "pending" if prompt_id in self.pending else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,27 +53,23 @@ class Posted:
 
 
 class Api:
-    """Requests to one server."""
+    """Requests to one server.
+
+    Attributes:
+        has_jobs: whether the server has ``/api/jobs/{id}``; not known before it was first asked.
+        has_job_cancel: likewise for ``/api/jobs/{id}/cancel``.
+    """
 
     def __init__(self, address: Address) -> None:
         self.address = address
         self.name = address.name
-        self._http = self._client(_TIMEOUT, connections=16)
-        # Large files on a slow line must not keep questions about other prompts waiting.
-        self._files = self._client(_FILE_TIMEOUT, connections=4)
-
-    def _client(self, timeout: httpx.Timeout, *, connections: int) -> httpx.AsyncClient:
-        return httpx.AsyncClient(
-            base_url=self.address.url.rstrip("/") + "/",
-            headers=dict(self.address.headers),
-            timeout=timeout,
-            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
-        )
+        self.has_jobs: bool | None = None
+        self.has_job_cancel: bool | None = None
+        self._connection = Connection(address)
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._http.aclose()
-        await self._files.aclose()
+        await self._connection.aclose()
 
     async def post_prompt(self, graph: Graph, *, prompt_id: str, client_id: str) -> Posted:
         """Queue a graph under an id of our own.
@@ -94,23 +78,60 @@ class Api:
         dedupes ids.
         """
         content = {"prompt": graph, "prompt_id": prompt_id, "client_id": client_id}
-        response = await self._request("POST", "prompt", json=content, allow=_BAD_REQUEST)
-        return Posted(response.status_code == _OK, self._object(response, "POST /prompt"))
+        answer = await self._connection.request("POST", "prompt", json=content, allow={_BAD_REQUEST})
+        return Posted(answer.status == _OK, self._object(answer, "POST", "prompt"))
 
     async def queue(self) -> Queue:
         """Which prompts run and wait."""
-        body = self._object(await self._request("GET", "queue"), "GET /queue")
-        return Queue(_prompt_ids(body.get("queue_running")), _prompt_ids(body.get("queue_pending")))
+        queue = read_queue(self._object(await self._connection.request("GET", "queue"), "GET", "queue"))
+        if queue is None:
+            raise self._connection.trouble("GET", "queue", _OTHER_FORM)
+        return queue
 
     async def history(self, prompt_id: str) -> Mapping[str, Any] | None:
         """The history entry of a prompt; none for pending, running and unknown ones alike."""
-        response = await self._request("GET", f"history/{quote(prompt_id, safe='')}")
-        entry = self._object(response, "GET /history").get(prompt_id)
+        answer = await self._connection.request("GET", f"history/{_escaped(prompt_id)}")
+        entry = self._object(answer, "GET", "history").get(prompt_id)
         return entry if isinstance(entry, Mapping) else None
+
+    async def job(self, prompt_id: str) -> Mapping[str, Any] | None:
+        """What newer servers tell of a prompt in one answer; see :func:`previs.comfyui.jobs.read_job`.
+
+        Returns:
+            None where the server does not know the prompt, and where :attr:`has_jobs` is false: it has no such
+            endpoint, and is not asked again.
+        """
+        if self.has_jobs is False:
+            return None
+        answer = await self._connection.request(
+            "GET", f"{self.address.jobs_path}/{_escaped(prompt_id)}", allow=_MAYBE_ABSENT
+        )
+        body = _job_answer(answer, "status")
+        self.has_jobs = body is not None
+        return body if answer.status == _OK else None
+
+    async def cancel_job(self, prompt_id: str) -> bool | None:
+        """Take a prompt off the server by one request, whether it waits or runs, if the server is new enough.
+
+        Returns:
+            Whether it was cancelled; it was not if the server does not know it or it has ended. None where
+            :attr:`has_job_cancel` is false: nothing was done, and the older way must be taken.
+        """
+        if self.has_job_cancel is False or self.has_jobs is False:
+            return None
+        path = f"{self.address.jobs_path}/{_escaped(prompt_id)}/cancel"
+        answer = await self._connection.request("POST", path, allow=_MAYBE_ABSENT)
+        body = _job_answer(answer, "cancelled")
+        self.has_job_cancel = body is not None
+        return None if body is None else body.get("cancelled") is True
+
+    def forget_version(self) -> None:
+        """Ask anew which endpoints there are: after a restart it may be another version that answers."""
+        self.has_jobs = self.has_job_cancel = None
 
     async def delete_pending(self, prompt_id: str) -> None:
         """Take a prompt out of the queue; nothing happens if it is not pending."""
-        await self._request("POST", "queue", json={"delete": [prompt_id]})
+        await self._connection.request("POST", "queue", json={"delete": [prompt_id]})
 
     async def interrupt(self, prompt_id: str) -> None:
         """Stop a prompt that runs; nothing happens if another one runs. Acts between sampler steps.
@@ -118,20 +139,20 @@ class Api:
         Servers of before 2025-08 ignore the id and stop whatever runs: call this only for a prompt that the queue
         shows as running.
         """
-        await self._request("POST", "interrupt", json={"prompt_id": prompt_id})
+        await self._connection.request("POST", "interrupt", json={"prompt_id": prompt_id})
 
     async def free(self) -> None:
         """Have the server drop its models and the results it remembers, once it is idle."""
-        await self._request("POST", "free", json={"unload_models": True, "free_memory": True})
+        await self._connection.request("POST", "free", json={"unload_models": True, "free_memory": True})
 
     async def object_info(self, class_type: str | None = None) -> Mapping[str, Any]:
         """Node classes with the rules of their inputs: all, or one (empty if the server has no such class)."""
-        path = "object_info" if class_type is None else f"object_info/{quote(class_type, safe='')}"
-        return self._object(await self._request("GET", path), "GET /object_info")
+        path = "object_info" if class_type is None else f"object_info/{_escaped(class_type)}"
+        return self._object(await self._connection.request("GET", path), "GET", "object_info")
 
     async def system_stats(self) -> Mapping[str, Any]:
         """Versions and devices; the cheapest sign that this is a ComfyUI that answers."""
-        return self._object(await self._request("GET", "system_stats"), "GET /system_stats")
+        return self._object(await self._connection.request("GET", "system_stats"), "GET", "system_stats")
 
     async def upload_image(self, name: str, content: bytes, *, subfolder: str) -> str:
         """Put a picture into the server's input folder.
@@ -140,20 +161,20 @@ class Api:
             The name that ``LoadImage`` takes. The server's choice: another one than asked for when that name was
             taken by other bytes.
         """
-        response = await self._request(
+        answer = await self._connection.request(
             "POST",
             "upload/image",
             files={"image": (name, content)},
             data={"subfolder": subfolder, "type": "input"},
         )
-        body = self._object(response, "POST /upload/image")
+        body = self._object(answer, "POST", "upload/image")
         if not isinstance(body.get("name"), str):
-            raise ServerTrouble(self.name, "POST /upload/image", "no name")
+            raise self._connection.trouble("POST", "upload/image", "no name")
         placed = str(body.get("subfolder") or "")
         return f"{placed}/{body['name']}" if placed else body["name"]
 
     async def download(self, file: OutputFile, to: Path) -> Downloaded:
-        """Stream an output file to a path.
+        """Stream an output file to a path; of its bytes a few hundred KB are in memory at a time.
 
         Raises:
             FrameDamaged: the server no longer has it, or it came shorter or longer than announced.
@@ -161,84 +182,41 @@ class Api:
         query = {"filename": file.filename, "subfolder": file.subfolder, "type": file.type}
         digest, size = hashlib.sha256(), 0
         try:
-            # A compressed answer's Content-Length would say nothing of the file.
-            plain = {"Accept-Encoding": "identity"}
-            async with self._answer(
-                "GET", "view", self._files, params=query, headers=plain, allow=_NOT_FOUND
-            ) as response:
+            async with self._connection.file("view", query, allow={_NOT_FOUND}) as response:
                 if response.status_code == _NOT_FOUND:
                     raise FrameDamaged(file.filename, f"{self.name} no longer has it")
                 with to.open("wb") as out:
-                    async for chunk in response.aiter_raw(_CHUNK):
+                    async for chunk in response.aiter_bytes(_CHUNK):
                         out.write(chunk)
                         digest.update(chunk)
                         size += len(chunk)
-                announced = response.headers.get("content-length")
-        except httpx.RemoteProtocolError as error:
+                # Of a file that came packed, the length is that of the packed bytes.
+                announced, came = response.headers.get("content-length"), response.num_bytes_downloaded
+        except BROKEN_OFF as error:
             raise FrameDamaged(file.filename, f"{self.name} stopped sending after {size} bytes") from error
-        if announced is not None and announced != str(size):
-            raise FrameDamaged(file.filename, f"{size} bytes came of {announced}")
+        except httpx.DecodingError as error:
+            raise FrameDamaged(file.filename, f"it came packed and cannot be unpacked after {size} bytes") from error
+        if announced is not None and announced != str(came):
+            raise FrameDamaged(file.filename, f"{came} bytes came of {announced}")
         return Downloaded(to, size, digest.hexdigest())
 
-    async def _request(self, method: str, path: str, *, allow: int = _OK, **content: Any) -> httpx.Response:  # noqa: ANN401 - passed on to httpx
-        try:
-            async with self._answer(method, path, self._http, allow=allow, **content) as response:
-                await response.aread()
-                return response
-        except httpx.RemoteProtocolError as error:
-            raise ServerUnreachable(self.name, "the connection broke in the middle of an answer") from error
-
-    @contextlib.asynccontextmanager
-    async def _answer(
-        self,
-        method: str,
-        path: str,
-        client: httpx.AsyncClient,
-        *,
-        allow: int,
-        **content: Any,  # noqa: ANN401 - passed on to httpx
-    ) -> AsyncIterator[httpx.Response]:
-        """A response whose status is 200 or ``allow``; a cut body is left to the reader (``RemoteProtocolError``)."""
-        request = f"{method} /{path.partition('/')[0]}"
-        answered = False
-        try:
-            async with client.stream(method, path, **content) as response:
-                answered = True
-                if response.status_code in _DENIED:
-                    raise AccessDenied(self.name, response.status_code)
-                if response.status_code not in {_OK, allow}:
-                    raise ServerTrouble(self.name, request, f"HTTP {response.status_code}")
-                yield response
-        except httpx.TimeoutException as error:
-            raise ServerUnreachable(self.name, f"{request} timed out") from error
-        except httpx.RemoteProtocolError as error:
-            if answered:
-                raise
-            raise ServerUnreachable(self.name, "it hung up without an answer") from error
-        except httpx.DecodingError as error:
-            raise ServerTrouble(self.name, request, "a body that cannot be unpacked") from error
-        except httpx.TransportError as error:
-            raise ServerUnreachable(self.name, _reason(error)) from error
-
-    def _object(self, response: httpx.Response, request: str) -> Mapping[str, Any]:
-        try:
-            body = response.json()
-        except (ValueError, RecursionError) as error:
-            # No JSON, or numbers or nesting that no server of this kind sends.
-            raise ServerTrouble(self.name, request, "something that is no JSON") from error
-        if not isinstance(body, dict):
-            raise ServerTrouble(self.name, request, "JSON of another form than ComfyUI's")
-        return body
+    def _object(self, answer: Answer, method: str, path: str) -> Mapping[str, Any]:
+        body = answer.parsed()
+        if isinstance(body, dict):
+            return body
+        raise self._connection.trouble(method, path, "something that is no JSON" if body is None else _OTHER_FORM)
 
 
-def _reason(error: httpx.TransportError) -> str:
-    # A foreign error's own words may hold a header's value.
-    return (
-        "the connection was refused or not possible" if isinstance(error, httpx.ConnectError) else type(error).__name__
-    )
+def _escaped(part: str) -> str:
+    return quote(part, safe="", errors="replace")
 
 
-def _prompt_ids(entries: object) -> tuple[str, ...]:
-    """Queue entries are ``[number, prompt_id, graph, …]``."""
-    listed = entries if isinstance(entries, list) else []
-    return tuple(str(entry[1]) for entry in listed if isinstance(entry, list) and len(entry) > 1)
+def _job_answer(answer: Answer, key: str) -> Mapping[str, Any] | None:
+    """What an endpoint for jobs said; none where it was not such an endpoint that answered.
+
+    What it knows is told with a key of its own, and that a job is unknown as 404 with ``{"error": …}``. Everything else
+    comes from what stands in its place: another 404, a refusal, the page that some proxies answer to every path.
+    """
+    body = answer.parsed()
+    expected = {_OK: key, _NOT_FOUND: "error"}.get(answer.status)
+    return body if isinstance(body, dict) and expected in body else None

@@ -1,5 +1,6 @@
 """The life of a prompt as a state machine; pure.
 
+planned → uploaded → submitted → waiting → running → ended. It only goes forward, and may leave out what was not seen.
 Frames are hints, the history is the truth: a life ends only by a history entry, or by being in neither queue nor
 history after the server had accepted it. It takes frames and answers in any order, with gaps and repeats.
 """
@@ -13,18 +14,24 @@ from previs.comfyui.history import End, Loss, Success, output_files, read_entry
 
 
 class Phase(Enum):
-    """Where a prompt is."""
+    """Where a prompt is: what has been done about it, then what its server does."""
 
+    PLANNED = "planned"
+    UPLOADED = "uploaded"
     SUBMITTED = "submitted"
     WAITING = "waiting"
     RUNNING = "running"
     ENDED = "ended"
 
 
-class Life:
-    """One prompt, from the moment before it is posted; frames may come before the answer to the post does.
+_ORDER = {phase: number for number, phase in enumerate(Phase)}
 
-    Times are seconds of one clock of the caller's; this class never reads a clock.
+
+class Life:
+    """One prompt, from the moment that it is planned for a server until its end there.
+
+    Frames may come before the answer to the post does. Times are seconds of one clock of the caller's; this class
+    never reads a clock.
 
     Attributes:
         phase: where it is.
@@ -39,7 +46,7 @@ class Life:
 
     def __init__(self, prompt_id: str) -> None:
         self.prompt_id = prompt_id
-        self.phase = Phase.SUBMITTED
+        self.phase = Phase.PLANNED
         self.node: str | None = None
         self.step = 0
         self.steps = 0
@@ -48,13 +55,26 @@ class Life:
         self.end: End | None = None
         self.ending = False
         self.over = False
+        self._heard_from_start = False
         self._succeeded = False
         self._outputs: dict[str, dict[str, Any]] = {}
 
+    def upload(self) -> None:
+        """All files that its graph names are on the server."""
+        self._advance(Phase.UPLOADED)
+
+    def submit(self) -> None:
+        """It is being posted; whether the server has it is not known yet."""
+        self._advance(Phase.SUBMITTED)
+
     def accept(self) -> None:
         """The server has it, by its answer or by its queue or history."""
-        if self.phase is Phase.SUBMITTED:
-            self.phase = Phase.WAITING
+        self._advance(Phase.WAITING)
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the server is known to have had it."""
+        return _ORDER[self.phase] >= _ORDER[Phase.WAITING]
 
     def see_frame(self, frame: Frame, now: float) -> None:
         """A frame about this prompt came."""
@@ -65,8 +85,8 @@ class Life:
         match frame:
             case Started():
                 # A second execution_start: the same id was posted twice, or this is its next run after a missed end.
-                self.ending = self.over = self._succeeded = False
-                self._outputs.clear()
+                self.ending = self.over = False
+                self._heard_from_start = True
             case Executing(node=None):
                 self.over = True
             case Executing(node=node):
@@ -77,12 +97,18 @@ class Life:
                 self._outputs[node] = output
             case Ending(succeeded=succeeded):
                 self.ending = True
-                self._succeeded = succeeded
+                self._succeeded = succeeded and self._heard_from_start
+
+    def see_gap(self) -> None:
+        """The socket was opened anew: frames about it may have been missed, and are not sent again."""
+        self._heard_from_start = False
 
     def see_queue(self, place: str | None, now: float) -> None:
         """The queue was read: it is ``running`` there, ``pending``, or not there at all."""
-        if self.end is None and place == "running":
-            self._run(now)
+        if self.end is None and place is not None:
+            self.accept()
+            if place == "running":
+                self._run(now)
 
     def see_history(self, entry: Mapping[str, Any] | None, *, absent_from_queue: bool) -> None:
         """The history was read.
@@ -97,16 +123,20 @@ class Life:
             return
         if entry is not None:
             self._finish(read_entry(entry))
-        elif absent_from_queue:
-            # An entry that was evicted: what the frames told is all there is.
+        elif absent_from_queue and self.accepted:
+            # An entry that was evicted: frames are all there is, and after a gap they may tell of only some files.
             files = output_files(self._outputs)
             self._finish(Success(files) if self._succeeded and files else Loss())
 
+    def _advance(self, phase: Phase) -> None:
+        if _ORDER[phase] > _ORDER[self.phase]:
+            self.phase = phase
+
     def _run(self, now: float) -> None:
-        if self.phase in {Phase.SUBMITTED, Phase.WAITING}:
-            self.phase = Phase.RUNNING
+        self._advance(Phase.RUNNING)
+        if self.running_since is None:
             self.running_since = now
 
     def _finish(self, end: End) -> None:
-        self.phase = Phase.ENDED
+        self._advance(Phase.ENDED)
         self.end = end

@@ -1,24 +1,24 @@
-"""One ComfyUI: submit graphs, follow prompts to their end, fetch what they made.
-
-Frames of the socket tell when to look; queue and history tell the truth. One queue read serves all prompts that are
-followed.
-"""
+"""One ComfyUI: submit graphs, follow prompts to their end, free it of prompts that nobody wants."""
 
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
 from typing import Self
 
 from previs.comfyui.address import Address
 from previs.comfyui.api import Api
-from previs.comfyui.frames import Executing, Frame, Other, Status
+from previs.comfyui.catalog import Catalog
+from previs.comfyui.deadlines import Limits, time_left
 from previs.comfyui.graph import Graph
 from previs.comfyui.history import Failure, Interruption, Success, read_entry
+from previs.comfyui.jobs import read_job
 from previs.comfyui.life import Life, Phase
+from previs.comfyui.posts import Posts
+from previs.comfyui.queue import Queue
 from previs.comfyui.refusal import classes_to_ask, faults_of
-from previs.comfyui.socket import Socket
+from previs.comfyui.uploads import Upload, Uploads
+from previs.comfyui.watch import PACE, Followed, Watch
 from previs.errors import (
     AccessDenied,
     Fault,
@@ -27,29 +27,19 @@ from previs.errors import (
     PromptInterrupted,
     PromptLost,
     PromptRefused,
-    RenderTimedOut,
-    ServerSilent,
     ServerTrouble,
     ServerUnreachable,
 )
 
-_PACE = 2.0
-_FIRST_LOOK, _LATE_HISTORY = 0.2, 0.05
+Standing = Phase | Success | Failure | Interruption | None
+"""Where a prompt is on a server: its phase, how it ended, or nothing known."""
 
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How long to wait for a prompt, in seconds.
-
-    Attributes:
-        render: from the moment the server starts on it.
-        silence: without a frame while it runs and the socket is open.
-        unreachable: while HTTP does not answer, no frame comes, and a prompt is in work there.
-    """
-
-    render: float = 300
-    silence: float = 60
-    unreachable: float = 5
+_QUEUE_KEPT = 1.0
+_GIVEN_UP_WITHIN = 4.0
+_ANSWER_AWAITED = 2.0
+_BETWEEN_LOOKS, _LOOKS_AT_INTERRUPTED = 0.2, 8
+_MOST_ATTEMPTS = 3
+_UNLOADING = 0.5
 
 
 class Server:
@@ -58,39 +48,39 @@ class Server:
     Attributes:
         name: base URL without credentials.
         up: whether it answered when last asked. :meth:`probe` asks.
-        queue_remaining: everybody's prompts there, running and pending, as of the last ``status`` frame.
+        api: for what is no prompt.
+        catalog: of its node classes and models.
+        busy_until: when it may be asked for more, on the monotonic clock, if it said so (``Retry-After``).
     """
 
     def __init__(self, address: Address) -> None:
         self.name = address.name
         self.api = Api(address)
         self.up = False
-        self.queue_remaining = 0
-        self._socket = Socket(address, on_frame=self._see, on_open=self._look_at_all)
-        self._lives: dict[str, Life] = {}
-        self._changed: dict[str, asyncio.Event] = {}
-        self._submitted_here: set[str] = set()
-        self._wake = asyncio.Event()
-        self._look_now = False
-        self._failing_since: float | None = None
-        self._failure = ""
-        self._last_frame = 0.0
-        self._troubles: dict[str, tuple[float, ServerTrouble]] = {}
+        self.busy_until = 0.0
+        self.catalog = Catalog(self.api)
+        self._watch = Watch(address, self.api, on_answer=self._answered)
+        self._uploads = Uploads(self.api)
+        self._posts = Posts(self.api)
         self._abandoned: set[str] = set()
-        self._watching: asyncio.Task[None] | None = None
+        self._queue: tuple[float, asyncio.Task[Queue]] | None = None
 
     async def __aenter__(self) -> Self:
-        await self._socket.__aenter__()
-        self._watching = asyncio.create_task(self._watch())
-        self._watching.add_done_callback(lambda _: self._tell_all())
+        await self._watch.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.wait([self._watching])
-        await self._socket.__aexit__()
+        await self._watch.__aexit__()
+        await self._posts.stop()
+        if self._queue is not None:
+            self._queue[1].cancel()
+            await asyncio.wait([self._queue[1]])
         await self.api.aclose()
+
+    @property
+    def queue_remaining(self) -> int:
+        """Everybody's prompts there, running and pending, as of the last ``status`` frame."""
+        return self._watch.queue_remaining
 
     async def probe(self) -> Mapping[str, object]:
         """Ask whether it answers, and set :attr:`up`.
@@ -107,45 +97,58 @@ class Server:
         was_up = self.up
         try:
             stats = await self.api.system_stats()
-        except (ServerUnreachable, ServerTrouble, AccessDenied):
+        except (ServerUnreachable, ServerTrouble, AccessDenied) as error:
+            self._note(error)
             self.up = False
             raise
+        if not was_up:
+            # Whatever it was before, it may be another version now, with other models.
+            self.catalog.unlearn()
+            self.api.forget_version()
         self.up = True
         if was_up:
-            for prompt_id in self._abandoned - self._lives.keys():
+            for prompt_id in self._abandoned - self._watch.followed.keys():
                 await self.give_up(prompt_id)
         return stats
 
-    async def look(self, prompt_id: str) -> Phase | Success | Failure | Interruption | None:
-        """Where a prompt is on this server, whoever submitted it: its phase, how it ended, or nothing known.
-
-        The queue is read before the history: the other order can miss a prompt that ends in between.
-        """
+    async def look(self, prompt_id: str) -> Standing:
+        """Where a prompt is on this server now, whoever submitted it."""
+        job = await self.api.job(prompt_id)
+        if job is None and self.api.has_jobs:
+            return None
+        if job is not None and (state := read_job(job)):
+            return state
+        # The other order can miss a prompt that ends in between.
         queue = await self.api.queue()
-        if place := queue.place_of(prompt_id):
-            return Phase.RUNNING if place == "running" else Phase.WAITING
-        entry = await self.api.history(prompt_id)
-        return None if entry is None else read_entry(entry)
+        return _standing(queue, prompt_id) or await self._ended(prompt_id)
 
-    async def submit(self, graph: Graph, prompt_id: str) -> None:
+    async def glance(self, prompt_id: str) -> Standing:
+        """Where a prompt is, by a queue that was read within the last second; one read serves all who ask.
+
+        A prompt that somebody posted within that second may be missed: :meth:`look` before posting here.
+        """
+        return _standing(await self._recent_queue(), prompt_id) or await self._ended(prompt_id)
+
+    async def submit(self, graph: Graph, prompt_id: str, files: Collection[Upload] = ()) -> None:
         """Queue a graph, unless the server already has this id in queue or history; then :meth:`follow` it.
 
-        Waits for the socket first: a short prompt ends within milliseconds, and nothing is sent again.
+        Sends files that the graph names and the server lacks. Waits for the socket first: a short prompt ends within
+        milliseconds, and nothing is sent again.
 
         Raises:
             PromptRefused: by validation, in whole or in part; what had been queued is deleted.
             ServerUnreachable, ServerTrouble: the id is not known there, or there was no telling.
         """
-        await self._socket.opened(_PACE)
+        await self._watch.socket.opened(PACE)
         if await self.look(prompt_id) is not None:
             return
-        self._begin(prompt_id)
+        followed = self._watch.begin(prompt_id)
         try:
-            await self._post(graph, prompt_id)
-        except BaseException:
-            self._forget(prompt_id)
+            await self._upload_and_post(graph, followed, files)
+        except BaseException as error:
+            self._note(error)
+            self._watch.forget(prompt_id)
             raise
-        self._submitted_here.add(prompt_id)
 
     async def follow(
         self, prompt_id: str, limits: Limits, on_change: Callable[[Life], None] = lambda _: None
@@ -160,48 +163,105 @@ class Server:
             RenderTimedOut, ServerSilent, ServerUnreachable: it has not ended, as far as is known.
         """
         self._abandoned.discard(prompt_id)
-        life = self._lives.get(prompt_id) or self._begin(prompt_id)
-        changed = self._changed[prompt_id]
+        followed = self._watch.followed.get(prompt_id) or self._watch.begin(prompt_id)
+        life = followed.life
         life.accept()
-        if prompt_id not in self._submitted_here:
-            self._look_at_all()
+        if not followed.ours:
+            self._watch.look()
         try:
             while life.end is None:
-                patience = self._patience(life, limits)
+                patience = self._time_left(followed, limits)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(patience):
-                        await changed.wait()
-                changed.clear()
+                        await followed.changed.wait()
+                followed.changed.clear()
                 on_change(life)
         finally:
-            self._forget(prompt_id)
+            self._watch.forget(prompt_id)
         return self._success(life)
 
-    async def give_up(self, prompt_id: str) -> None:
+    async def give_up(self, prompt_id: str) -> bool:
         """Free the server of a prompt, whether it waits or runs; nobody else's is touched.
 
-        When this raises or is cancelled, a later :meth:`probe` does it again, unless the prompt is followed by then.
+        Takes a few seconds at most. What could not be removed by then, or when this raises or is cancelled, a later
+        :meth:`probe` removes, unless it is followed by then.
+
+        Returns:
+            Whether the server no longer has it.
         """
         self._abandoned.add(prompt_id)
+        try:
+            async with asyncio.timeout(_GIVEN_UP_WITHIN):
+                await self._posts.answered(prompt_id, _ANSWER_AWAITED)
+                await self._free_of(prompt_id)
+        except TimeoutError:
+            return False
+        self._abandoned.discard(prompt_id)
+        return True
+
+    async def _free_of(self, prompt_id: str) -> None:
+        attempts = 0
+        while True:
+            try:
+                if not await self._remove(prompt_id):
+                    return
+                await self._gone(prompt_id)
+            except (ServerUnreachable, ServerTrouble):
+                attempts += 1
+                if attempts == _MOST_ATTEMPTS:
+                    raise
+                await asyncio.sleep(_BETWEEN_LOOKS)
+
+    async def take_back(self, prompt_id: str) -> None:
+        """Take a prompt out of the queue if it still waits there; whoever follows it is told that it is lost."""
+        await self.api.delete_pending(prompt_id)
+        self._watch.look()
+
+    async def _remove(self, prompt_id: str) -> bool:
+        """Whether it was still there: an interruption acts between steps, and one before the first step is lost."""
+        if (removed := await self.api.cancel_job(prompt_id)) is not None:
+            return removed
         with contextlib.suppress(ServerTrouble):
             await self.api.delete_pending(prompt_id)
-        if prompt_id in (await self.api.queue()).running:
+        place = (await self.api.queue()).place_of(prompt_id)
+        if place == "running":
             await self.api.interrupt(prompt_id)
-        self._abandoned.discard(prompt_id)
+        return place is not None
 
-    def _begin(self, prompt_id: str) -> Life:
-        life = self._lives[prompt_id] = Life(prompt_id)
-        self._changed[prompt_id] = asyncio.Event()
-        return life
+    async def _gone(self, prompt_id: str) -> None:
+        """Wait until a prompt has left the queue, or it seems that it was not told to."""
+        for _ in range(_LOOKS_AT_INTERRUPTED):
+            await asyncio.sleep(_BETWEEN_LOOKS)
+            if (await self.api.queue()).place_of(prompt_id) is None:
+                return
 
-    def _forget(self, prompt_id: str) -> None:
-        del self._lives[prompt_id], self._changed[prompt_id]
-        self._submitted_here.discard(prompt_id)
-        self._troubles.pop(prompt_id, None)
+    async def make_room(self) -> None:
+        """Have it unload its models, and give it the moment that this takes between prompts."""
+        with contextlib.suppress(ServerUnreachable, ServerTrouble, AccessDenied):
+            await self.api.free()
+            await asyncio.sleep(_UNLOADING)
+
+    async def _upload_and_post(self, graph: Graph, followed: Followed, files: Collection[Upload]) -> None:
+        life, had_some = followed.life, self._uploads.has(files)
+        await self._uploads.put(files)
+        life.upload()
+        # Frames of it come here from now on.
+        followed.ours = True
+        life.submit()
+        try:
+            await self._post(self._uploads.named(graph), life.prompt_id)
+        except PromptRefused:
+            if not had_some:
+                raise
+            # The server may have been set up anew since, its input folder empty.
+            self._uploads.forget()
+            await self._uploads.put(files)
+            await self._post(self._uploads.named(graph), life.prompt_id)
+        life.accept()
 
     async def _post(self, graph: Graph, prompt_id: str) -> None:
         try:
-            posted = await self.api.post_prompt(graph, prompt_id=prompt_id, client_id=self._socket.client_id)
+            posted = await self._posts.send(graph, prompt_id, self._watch.socket.client_id)
         except (ServerUnreachable, ServerTrouble):
             # The answer may have been lost on its way back.
             if await self.look(prompt_id) is None:
@@ -224,6 +284,17 @@ class Server:
                 rules.update(await self.api.object_info(class_type))
         return rules
 
+    async def _ended(self, prompt_id: str) -> Success | Failure | Interruption | None:
+        entry = await self.api.history(prompt_id)
+        return None if entry is None else read_entry(entry)
+
+    async def _recent_queue(self) -> Queue:
+        now = time.monotonic()
+        if self._queue is None or now - self._queue[0] > _QUEUE_KEPT:
+            self._queue = (now, asyncio.create_task(self.api.queue()))
+        # Whoever stops asking must not take the answer from the others.
+        return await asyncio.shield(self._queue[1])
+
     def _success(self, life: Life) -> Success:
         match life.end:
             case Success() as success:
@@ -237,121 +308,23 @@ class Server:
             case _:
                 raise PromptLost(self.name, life.prompt_id)
 
-    def _patience(self, life: Life, limits: Limits) -> float | None:
-        """Seconds until the first deadline of a prompt; none if there is none.
-
-        Raises:
-            RenderTimedOut, ServerSilent, ServerUnreachable, ServerTrouble: that deadline is over.
-        """
-        if self._watching is None or self._watching.done():
+    def _time_left(self, followed: Followed, limits: Limits) -> float | None:
+        if not self._watch.looking:
             raise ServerTrouble(self.name, "questions about its prompts", "what nothing here can read")
-        now = time.monotonic()
-        waits: list[float] = []
+        return time_left(self.name, followed.life, self._watch.hearing(followed), limits, time.monotonic())
 
-        def until(start: float, allowed: float, error: Exception) -> None:
-            left = start + allowed - now
-            if left <= 0:
-                raise error
-            waits.append(left)
+    def _answered(self, up: bool) -> None:  # noqa: FBT001 - the callback's only argument
+        self.up = up
 
-        if self._failing_since is not None:
-            silent_since = max(self._failing_since, self._last_frame)
-            until(silent_since, limits.unreachable, ServerUnreachable(self.name, self._failure))
-        if life.prompt_id in self._troubles:
-            since, trouble = self._troubles[life.prompt_id]
-            until(since, limits.unreachable, trouble)
-        if life.running_since is not None and life.end is None:
-            until(life.running_since, limits.render, RenderTimedOut(self.name, limits.render))
-            # Frames go to the client that submitted: of a prompt that was joined none can be expected.
-            if self._socket.open_since is not None and life.prompt_id in self._submitted_here:
-                heard = max(self._socket.open_since, life.last_frame or life.running_since)
-                until(heard, limits.silence, ServerSilent(self.name, limits.silence))
-        return min(waits, default=None)
+    def _note(self, error: BaseException) -> None:
+        if isinstance(error, ServerTrouble) and error.retry_after:
+            self.busy_until = time.monotonic() + error.retry_after
 
-    def _see(self, frame: Frame) -> None:
-        self._last_frame = time.monotonic()
-        match frame:
-            case Status(queue_remaining=remaining):
-                self.queue_remaining = remaining
-            case Other():
-                pass
-            case _ if life := self._lives.get(frame.prompt_id):
-                life.see_frame(frame, self._last_frame)
-                self._changed[life.prompt_id].set()
-                if isinstance(frame, Executing) and frame.node is None:
-                    self._wake.set()
 
-    def _look_at_all(self) -> None:
-        self._look_now = True
-        self._wake.set()
-
-    async def _watch(self) -> None:
-        """Read queue and history for the prompts that are followed, when a frame says so and else at a calm pace."""
-        pause = _FIRST_LOOK
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._wake.wait()
-            self._wake.clear()
-            look_at_all = self._look_now or not any(life.over for life in self._lives.values())
-            self._look_now = False
-            if not self._lives:
-                pause = _PACE
-                self._failing_since = None
-                continue
-            try:
-                await (self._read_queue_and_history() if look_at_all else self._read_history_of_ended())
-            except (ServerUnreachable, ServerTrouble, AccessDenied) as error:
-                self._fail(error)
-            else:
-                self._failing_since = None
-                self.up = True
-            pause = self._next_pause(pause)
-
-    def _next_pause(self, pause: float) -> float:
-        if any(life.ending or life.over for life in self._lives.values()):
-            return _LATE_HISTORY
-        return min(max(pause, _FIRST_LOOK) * 2, _PACE)
-
-    def _fail(self, error: ServerUnreachable | ServerTrouble | AccessDenied) -> None:
-        self.up = False
-        self._failure = error.reason if isinstance(error, ServerUnreachable) else str(error)
-        if self._failing_since is None:
-            self._failing_since = time.monotonic()
-        self._tell_all()
-
-    def _tell_all(self) -> None:
-        for changed in self._changed.values():
-            changed.set()
-
-    async def _read_history_of_ended(self) -> None:
-        for life in [life for life in self._lives.values() if life.over]:
-            # The entry existed when the frame was sent; if it is not there, only queue and history together tell.
-            life.over = False
-            await self._read_history(life, absent_from_queue=False)
-
-    async def _read_queue_and_history(self) -> None:
-        lives = [life for life in self._lives.values() if life.phase is not Phase.SUBMITTED]
-        queue = await self.api.queue()
-        for life in lives:
-            place = queue.place_of(life.prompt_id)
-            life.see_queue(place, time.monotonic())
-            if place is None:
-                await self._read_history(life, absent_from_queue=True)
-            else:
-                self._tell(life)
-
-    async def _read_history(self, life: Life, *, absent_from_queue: bool) -> None:
-        """Read one entry; trouble with it is that prompt's own, and no reason to doubt the server."""
-        try:
-            entry = await self.api.history(life.prompt_id)
-        except ServerTrouble as trouble:
-            self._troubles.setdefault(life.prompt_id, (time.monotonic(), trouble))
-        else:
-            self._troubles.pop(life.prompt_id, None)
-            life.see_history(entry, absent_from_queue=absent_from_queue)
-        self._tell(life)
-
-    def _tell(self, life: Life) -> None:
-        if changed := self._changed.get(life.prompt_id):
-            changed.set()
+def _standing(queue: Queue, prompt_id: str) -> Phase | None:
+    match queue.place_of(prompt_id):
+        case "running":
+            return Phase.RUNNING
+        case "pending":
+            return Phase.WAITING
+    return None

@@ -14,6 +14,7 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI, W
 
 from previs.comfyui.address import Address
 from previs.comfyui.frames import Frame, read_frame
+from previs.comfyui.tls import why_no_tls
 
 # At the level of debugging websockets logs headers, and with them tokens.
 _LOGGER = logging.getLogger(f"{__name__}.websockets")
@@ -24,6 +25,13 @@ _LARGEST_FRAME = 64 << 20
 _FLAGS = json.dumps({"type": "feature_flags", "data": {"supports_preview_metadata": True}})
 # A server that loads a model may not answer a ping for tens of seconds.
 _PING_EVERY, _PING_TIMEOUT = 20, 60
+
+
+class _Straight(connect):
+    """A connection to the address itself: a redirect would take secret headers to wherever it leads."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
 
 
 class Socket:
@@ -44,6 +52,7 @@ class Socket:
         self.reason = ""
         self._url = f"{address.socket_url}?clientId={self.client_id}"
         self._headers = dict(address.headers)
+        self._tls = address.tls_context
         self._on_frame = on_frame
         self._on_open = on_open
         self._opened = asyncio.Event()
@@ -70,9 +79,10 @@ class Socket:
         pause = _FIRST_PAUSE
         while True:
             try:
-                async with connect(
+                async with _Straight(
                     self._url,
                     additional_headers=self._headers,
+                    ssl=self._tls,
                     logger=_LOGGER,
                     open_timeout=_OPEN_TIMEOUT,
                     ping_interval=_PING_EVERY,
@@ -104,4 +114,6 @@ def _reason(error: Exception) -> str:
     # A foreign error's own words may hold a header's value.
     if isinstance(error, InvalidStatus):
         return f"its socket was refused with HTTP {error.response.status_code}"
-    return "no connection" if isinstance(error, OSError) else f"its socket failed ({type(error).__name__})"
+    if isinstance(error, OSError):
+        return why_no_tls(error) or "no connection"
+    return f"its socket failed ({type(error).__name__})"

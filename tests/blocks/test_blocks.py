@@ -1,17 +1,19 @@
 """Blocks take addresses and secrets in, refuse what cannot work, and show no secret to anybody."""
 
 import json
+import ssl
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from prefect.blocks.core import Block
 from pydantic import SecretStr, ValidationError
 
 import blocks
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
-from previs.comfyui.server import Limits
-from previs.errors import StoreRefused
+from previs.comfyui.deadlines import Limits
+from previs.errors import FarmRefused, StoreRefused
 from previs.store import S3Settings
 
 KINDS = [getattr(blocks, name) for name in blocks.__all__]
@@ -104,6 +106,32 @@ def test_what_is_no_headers_name_is_refused(name: str) -> None:
 def test_a_line_end_that_came_with_a_pasted_token_is_left_out() -> None:
     [address] = farm(token=SecretStr(f"{TOKEN}\n")).addresses()
     assert address.headers == {"Authorization": f"Bearer {TOKEN}"}
+
+
+def test_servers_share_what_the_block_says_of_certificates() -> None:
+    pem = trustme.CA().cert_pem.bytes().decode()
+    first, second = farm("https://a", "https://b", certificate_authority=pem).addresses()
+    assert first.tls is second.tls
+    assert (first.tls.authority, first.tls.verify) == (pem.strip(), True)
+    [unverified] = farm("https://a", verify_certificates=False).addresses()
+    assert unverified.tls.context.verify_mode is ssl.CERT_NONE
+
+
+@pytest.mark.parametrize("empty", [None, "", "  \n"])
+def test_an_authority_left_empty_in_a_form_is_none(empty: str | None) -> None:
+    [address] = farm("https://a", certificate_authority=empty).addresses()
+    assert address.tls.authority is None
+
+
+@pytest.mark.parametrize("authority", ["/nowhere/authority.pem", "-----BEGIN CERTIFICATE-----\nno\n"])
+def test_an_authority_that_cannot_be_read_stops_the_run_before_it_begins(authority: str) -> None:
+    block = farm("http://a", "https://b", certificate_authority=authority)
+    with pytest.raises(FarmRefused, match=r"Certificate authority .* give the text of a PEM file, or its path"):
+        block.addresses()
+
+
+def test_without_encryption_no_authority_is_read() -> None:
+    assert farm(certificate_authority="/nowhere/authority.pem").addresses()[0].tls_context is None
 
 
 def test_a_farm_has_at_least_one_server() -> None:

@@ -16,7 +16,8 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelling
 
 from previs.comfyui.address import Address
-from previs.comfyui.server import Limits, Server
+from previs.comfyui.deadlines import Limits
+from previs.comfyui.server import Server
 from tests.conftest import Serve
 from tests.flows.test_storyboard import SETTINGS, shots
 from tests.previs.comfyui.graphs import graph

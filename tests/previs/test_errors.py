@@ -16,6 +16,7 @@ from previs.errors import (
     PrevisError,
     RenderTimedOut,
     ServerSilent,
+    ServerTrouble,
     ShotListFaults,
     TryAgain,
 )
@@ -38,6 +39,7 @@ def sample(name: str, kind: object) -> Any:
         str: f"{name} 夜景",
         int: 403,
         float: 2.5,
+        float | None: 2.5,
         tuple[str, ...]: ("http://a:8188", "http://b:8188"),
         tuple[Fault, ...]: FAULTS,
         list[dict[str, Any]]: [{"shot_id": "镜头 1", "success": False}],
@@ -117,3 +119,9 @@ def test_a_report_has_a_line_for_each_fault() -> None:
         "  - the list: a list of shots is needed"
     )
     assert str(ShotListFaults("shots.csv", FAULTS[1:])).startswith("shots.csv has 1 fault:\n")
+
+
+def test_a_server_that_says_nothing_of_when_to_ask_again_is_not_quoted_on_it() -> None:
+    silent = ServerTrouble("http://a:8188", "GET /queue", "HTTP 502")
+    assert str(silent) == "http://a:8188 answered GET /queue with HTTP 502"
+    assert pickle.loads(pickle.dumps(silent)).retry_after is None  # noqa: S301 - our own

@@ -7,7 +7,8 @@ import pytest
 from previs.comfyui.address import Address
 from previs.comfyui.server import Server
 from previs.errors import NoServer
-from previs.farm import Farm, Place
+from previs.farm import Farm
+from previs.seating import Place, Wish
 from tests.conftest import Serve
 from tests.previs.comfyui.graphs import TEXT_TO_IMAGE
 
@@ -43,22 +44,22 @@ async def test_of_equals_the_server_that_last_used_the_checkpoint_is_taken(simul
     urls = [(await simulate())[1] for _ in range(2)]
     async with Farm(Address(url) for url in urls) as farm:
         await all_up(farm, 2)
-        first, second = await farm.place(checkpoint="sdxl"), await farm.place(checkpoint="flux")
+        first, second = await farm.place(Wish("sdxl")), await farm.place(Wish("flux"))
         first.release()
         second.release()
-        assert (await farm.place(checkpoint="flux")).server.name == urls[1]
-        assert (await farm.place(checkpoint="sdxl")).server.name == urls[0]
+        assert (await farm.place(Wish("flux"))).server.name == urls[1]
+        assert (await farm.place(Wish("sdxl"))).server.name == urls[0]
 
 
 async def test_another_server_is_taken_where_the_last_attempt_went_wrong_if_there_is_one(simulate: Serve) -> None:
     urls = [(await simulate())[1] for _ in range(2)]
     async with Farm(Address(url) for url in urls) as farm:
         await all_up(farm, 2)
-        held = [await farm.place(avoid=frozenset(urls[:1])) for _ in range(2)]
+        held = [await farm.place(Wish(avoid=frozenset(urls[:1]))) for _ in range(2)]
         assert {place.server.name for place in held} == {urls[1]}
     async with Farm([Address(urls[0])]) as alone:
         await all_up(alone, 1)
-        assert (await alone.place(avoid=frozenset(urls[:1]))).server.name == urls[0]
+        assert (await alone.place(Wish(avoid=frozenset(urls[:1])))).server.name == urls[0]
 
 
 async def test_those_who_wait_are_served_in_their_order_and_one_who_leaves_takes_no_place(simulate: Serve) -> None:
@@ -80,7 +81,7 @@ async def test_other_peoples_prompts_count_as_load(simulate: Serve) -> None:
     _, free = await simulate()
     async with Farm([Address(busy), Address(free)]) as farm, Server(Address(busy)) as somebody:
         await all_up(farm, 2)
-        await farm.servers[0]._socket.opened(5)
+        await farm.servers[0]._watch.socket.opened(5)
         await somebody.submit(TEXT_TO_IMAGE, "00000000-0000-5000-8000-000000000000")
         while not farm.servers[0].queue_remaining:
             await asyncio.sleep(0.01)

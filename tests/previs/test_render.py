@@ -5,7 +5,7 @@ import contextlib
 import copy
 import hashlib
 import io
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ from PIL import Image
 
 from previs.cache import recorded
 from previs.comfyui.address import Address
+from previs.comfyui.deadlines import Limits
 from previs.comfyui.graph import Graph
 from previs.comfyui.life import Life, Phase
-from previs.comfyui.server import Limits, Server
+from previs.comfyui.server import Server
 from previs.errors import (
     FrameDamaged,
     NodeFailed,
@@ -31,43 +32,19 @@ from previs.errors import (
     ServerUnreachable,
     StoreTrouble,
 )
-from previs.farm import Farm, Place
-from previs.fingerprint import fingerprint, prompt_id
+from previs.fingerprint import prompt_id
 from previs.plan import Picture, PlannedTake
 from previs.records import TakeRecord
 from previs.render import render
-from previs.shots import Shot
+from previs.seating import Place, Wish
 from previs.simulator import ALWAYS, Simulator
-from previs.sources import Sources
 from previs.store import FolderStore, S3Store, keys
 from previs.studio import Studio
-from previs.watching import Account
 from tests.conftest import Serve
 from tests.previs.comfyui.graphs import TEXT_TO_IMAGE, graph
+from tests.previs.studios import QUICK, studio_of, take, take_of
 
-QUICK = Limits(render=20, silence=20, unreachable=1)
-SHOT = Shot(shot_id="SH01", prompt="夜", duration=1.0)
 PREVIEW = {"class_type": "PreviewImage", "inputs": {"images": ["8", 0]}}
-
-
-@contextlib.asynccontextmanager
-async def studio_of(
-    store: FolderStore | S3Store, *urls: str, places: int = 2, limits: Limits = QUICK, salt: str = ""
-) -> AsyncIterator[Studio]:
-    """A studio all of whose servers are up."""
-    async with Sources() as sources, Farm((Address(url) for url in urls), places=places) as farm:
-        while len(farm.up) < len(urls):
-            await asyncio.sleep(0.01)
-        yield Studio(farm, store, sources, limits, Account(), salt)
-
-
-def take_of(made: Graph, *pictures: Picture) -> PlannedTake:
-    named = {picture.name: picture for picture in pictures}
-    return PlannedTake(SHOT, 1, made, 5, fingerprint(made), named, "sd_xl_base_1.0.safetensors")
-
-
-def take(seed: int = 5, text: str = "夜") -> PlannedTake:
-    return take_of(graph(seed, text))
 
 
 def with_nodes(**nodes: Any) -> Graph:
@@ -99,7 +76,7 @@ def until(phase: Phase) -> tuple[asyncio.Event, Callable[[str, Life], None]]:
 
 
 def held(studio: Studio) -> int:
-    return sum(studio.farm._held.values())
+    return studio.farm.held
 
 
 def graph_as_run(simulator: Simulator, prompt: str) -> Graph:
@@ -286,13 +263,13 @@ async def test_a_take_that_another_client_has_in_work_is_joined_where_it_is(
     running, on_change = until(Phase.RUNNING)
     async with studio_of(folder_store, busy_url, idle_url, places=1) as studio, Server(Address(busy_url)) as somebody:
         await somebody.submit(planned.graph, prompt_id(planned.fingerprint, 0))
-        place = await studio.farm.place(avoid=busy_url)
+        place = await studio.farm.place(Wish(avoid=busy_url))
         assert place.server.name == idle_url
         rendering = asyncio.create_task(render(planned, place, studio, on_change))
         await running.wait()
         assert not place.held
         async with asyncio.timeout(5):
-            assert (await studio.farm.place(avoid=busy_url)).server.name == idle_url
+            assert (await studio.farm.place(Wish(avoid=busy_url))).server.name == idle_url
         record = await rendering
     assert record.server == busy_url
     assert (len(busy.posted), idle.posted) == (1, [])
@@ -338,7 +315,7 @@ async def test_a_picture_is_uploaded_once_a_server(simulate: Serve, folder_store
     red = picture()
     async with studio_of(folder_store, *(url for _, url in farm)) as studio:
         for number, (_, url) in enumerate([*farm, *farm]):
-            place = await studio.farm.place(avoid=next(other for _, other in farm if other != url))
+            place = await studio.farm.place(Wish(avoid=next(other for _, other in farm if other != url)))
             record = await render(from_picture(red, seed=number), place, studio)
             assert record.server == url
     assert [simulator.uploads for simulator, _ in farm] == [[red.file_name]] * 2

@@ -18,15 +18,17 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from previs.comfyui.address import Address
+from previs.comfyui.deadlines import Limits
 from previs.comfyui.graph import Graph
 from previs.comfyui.history import OutputFile
 from previs.comfyui.life import Life, Phase
-from previs.comfyui.server import Limits, Server
+from previs.comfyui.server import Server
 from previs.errors import (
     AccessDenied,
     FrameDamaged,
     NodeFailed,
     OutOfMemory,
+    PromptInterrupted,
     PromptLost,
     PromptRefused,
     RenderTimedOut,
@@ -34,9 +36,19 @@ from previs.errors import (
     ServerTrouble,
     ServerUnreachable,
 )
-from previs.simulator import Simulator
+from previs.simulator import ALWAYS, Simulator
 from tests.conftest import Serve
 from tests.previs.comfyui.graphs import graph
+
+
+@pytest.fixture(params=[False, True], ids=["older", "newer"])
+def simulate(request: pytest.FixtureRequest, simulate: Serve) -> Serve:
+    """Servers of both kinds: only newer ones have ``/api/jobs``, and take no ids but UUIDs."""
+
+    async def start(**settings: object) -> tuple[Simulator, str]:
+        return await simulate(**{"jobs": request.param} | settings)
+
+    return start
 
 
 def new_id() -> str:
@@ -303,7 +315,7 @@ async def test_a_token_goes_with_every_request_and_the_socket(simulate: Serve) -
     simulator, url = await simulate()
     simulator.faults.header = ("Authorization", "Bearer s3cret")
     async with client(url, Authorization="Bearer s3cret") as server:
-        assert await server._socket.opened(5)
+        assert await server._watch.socket.opened(5)
         assert len(await run(server, graph())) == 1
     async with client(url) as stranger:
         with pytest.raises(AccessDenied, match=r"denies access \(HTTP 401\)"):
@@ -404,12 +416,44 @@ async def abandoned(server: Server, simulator: Simulator) -> str:
     await server.submit(graph(), prompt)
     with pytest.raises(RenderTimedOut):
         await server.follow(prompt, Limits(render=0.1))
-    simulator.faults.hang_up, simulator.faults.only_paths = 2, ("/queue",)
+    simulator.faults.hang_up, simulator.faults.only_paths = ALWAYS, ("/queue", "/jobs")
     with pytest.raises(ServerUnreachable):
         await server.give_up(prompt)
     server.up = False
     simulator.faults.heal()
     return prompt
+
+
+async def test_a_prompt_is_given_up_though_a_request_is_lost(simulate: Serve) -> None:
+    simulator, url = await simulate(seconds=5)
+    async with client(url) as server:
+        prompt = new_id()
+        await server.submit(graph(), prompt)
+        following = await until(server, prompt, Phase.RUNNING)
+        simulator.faults.hang_up, simulator.faults.only_paths = 2, ("/queue", "/jobs")
+        assert await server.give_up(prompt)
+        assert simulator.queue.remaining == 0
+        with pytest.raises(PromptInterrupted):
+            await following
+    assert simulator.interrupted == [prompt]
+
+
+async def test_a_post_that_nobody_waited_for_is_given_up_when_it_has_come(simulate: Serve) -> None:
+    simulator, url = await simulate(seconds=5)
+    async with client(url) as server:
+        prompt = new_id()
+        await server.probe()
+        simulator.faults.answer_after = 0.3
+        submitting = asyncio.create_task(server.submit(graph(), prompt))
+        while prompt not in server._posts._open:
+            await asyncio.sleep(0.01)
+        submitting.cancel()
+        await asyncio.wait([submitting])
+        assert simulator.posted == []
+        simulator.faults.heal()
+        assert await server.give_up(prompt)
+    assert simulator.posted == [prompt]
+    assert simulator.queue.remaining == 0
 
 
 async def test_a_prompt_that_could_not_be_given_up_is_when_the_server_answers_again(simulate: Serve) -> None:

@@ -1,0 +1,144 @@
+"""A take on its way through the farm: which server next, and when to give up."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from previs.comfyui.server import Server
+from previs.errors import (
+    AccessDenied,
+    FrameDamaged,
+    NodeFailed,
+    OutOfMemory,
+    PrevisError,
+    PromptLost,
+    PromptRefused,
+    RenderTimedOut,
+    ServerSilent,
+    ServerTrouble,
+    ServerUnreachable,
+)
+from previs.plan import PlannedTake
+from previs.records import TakeRecord
+from previs.render import OnChange, render
+from previs.seating import Place, Wish
+from previs.studio import Studio
+
+_MOST_LOSSES = 5
+_BLAMED = (NodeFailed, OutOfMemory, RenderTimedOut, ServerSilent, FrameDamaged)
+
+
+@dataclass(slots=True)
+class Assignment:
+    """One take, for all its attempts.
+
+    Attributes:
+        place: on the farm, for the next attempt.
+        tried: servers where it went wrong, by name, and how.
+    """
+
+    take: PlannedTake
+    studio: Studio
+    place: Place | None = None
+    tried: dict[str, PrevisError] = field(default_factory=dict)
+    _wish: Wish = field(default_factory=Wish)
+    _losses: int = 0
+
+    def __post_init__(self) -> None:
+        self._wish = Wish(self.take.checkpoint, self.studio.farm.wants(self.take.graph))
+
+    async def reserve(self) -> None:
+        """Wait for the place of the next attempt beforehand."""
+        self.place = await self.studio.farm.place(self._wish)
+
+    def leave(self) -> None:
+        """Free a place that was reserved and not used."""
+        if self.place is not None:
+            self.place.release()
+
+    async def render(
+        self, on_change: OnChange = lambda *_: None, on_error: Callable[[PrevisError], None] = lambda _: None
+    ) -> TakeRecord:
+        """Render it, at once on another server where one refuses it, fails at it or is lost.
+
+        ``on_error`` is told what is made up for by another attempt.
+
+        Raises:
+            PrevisError: it failed, and nothing is to be gained by another attempt right now: the input is to blame, or
+                every server was tried, or it needs a pause.
+        """
+        # A pause lies between two calls: every server may be tried again, the last one only if no other is up.
+        self.tried = dict(list(self.tried.items())[-1:])
+        self._losses = 0
+        self._avoid_tried()
+        while True:
+            place, self.place = self.place or await self.studio.farm.place(self._wish), None
+            self._wish = replace(self._wish, prefer=None, again=True)
+            try:
+                record = await render(self.take, place, self.studio, on_change)
+            except PrevisError as error:
+                if not await self._goes_on(error, place):
+                    raise
+                if not place.moved:
+                    on_error(error)
+            else:
+                self.studio.farm.succeeded(self._server(record.server, place))
+                return record
+
+    async def _goes_on(self, error: PrevisError, place: Place) -> bool:
+        """Whether it is worth another attempt at once."""
+        farm, server = self.studio.farm, self._server(getattr(error, "server", ""), place)
+        if isinstance(error, PromptLost):
+            return self._lost(place)
+        if isinstance(error, OutOfMemory) and not isinstance(self.tried.get(server.name), OutOfMemory):
+            self.tried[server.name] = error
+            return await self._make_room(server)
+        if any(_same_way(error, earlier) for earlier in self.tried.values()):
+            farm.absolve(self.take.label)
+            return False
+        if isinstance(error, PromptRefused):
+            await farm.refused(server, self.take.graph)
+            self._wish = replace(self._wish, needs=farm.wants(self.take.graph))
+        self.tried[server.name] = error
+        self._avoid_tried()
+        if isinstance(error, _BLAMED):
+            farm.failed(server, self.take.label, str(error))
+        elsewhere = isinstance(error, NodeFailed | OutOfMemory | PromptRefused | AccessDenied)
+        gone = isinstance(error, ServerUnreachable | ServerTrouble)
+        return (elsewhere or gone) and bool(farm.others(self._wish))
+
+    def _server(self, name: str, place: Place) -> Server:
+        # A take that was in work elsewhere is joined there.
+        return next((server for server in self.studio.farm.servers if server.name == name), place.server)
+
+    def _lost(self, place: Place) -> bool:
+        # A server that was restarted is there again, and idle: no reason to keep away.
+        if place.moved:
+            self._wish = replace(self._wish, moves=self._wish.moves + 1)
+            return True
+        self._losses += 1
+        return self._losses < _MOST_LOSSES
+
+    async def _make_room(self, server: Server) -> bool:
+        """Have the server unload its models, and try once more there."""
+        await server.make_room()
+        self._wish = replace(self._wish, prefer=server)
+        return True
+
+    def _avoid_tried(self) -> None:
+        self._wish = replace(self._wish, avoid=frozenset(self.tried))
+
+
+def _same_way(error: PrevisError, earlier: PrevisError) -> bool:
+    """Whether two servers said the same of a graph: then it is the input's fault."""
+    match error, earlier:
+        case NodeFailed(), NodeFailed():
+            same = error.args[1:] == earlier.args[1:]
+        case PromptRefused(), PromptRefused():
+            same = _refused(error) == _refused(earlier)
+        case _:
+            return False
+    return same and error.args[0] != earlier.args[0]
+
+
+def _refused(error: PromptRefused) -> set[tuple[str, str, str]]:
+    return {(fault.place, fault.field, str(fault.value)) for fault in error.faults}

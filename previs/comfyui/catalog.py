@@ -1,0 +1,45 @@
+"""What a server is known to have of node classes and models."""
+
+import asyncio
+from collections.abc import Collection, Mapping
+
+from previs.comfyui.api import Api
+from previs.comfyui.needs import Need, is_choice, lacking
+
+
+class Catalog:
+    """Rules of node classes as one server tells them, each asked for once."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._rules: dict[str, Mapping[str, object] | None] = {}
+        self._lacking: dict[frozenset[Need], frozenset[Need]] = {}
+        self._turn = asyncio.Lock()
+
+    async def learn(self, classes: Collection[str]) -> None:
+        """Ask for those that are not known yet.
+
+        Raises:
+            ServerUnreachable, ServerTrouble, AccessDenied: not everything is known.
+        """
+        async with self._turn:
+            for class_type in sorted(set(classes) - self._rules.keys()):
+                rules = (await self._api.object_info(class_type)).get(class_type)
+                self._rules[class_type] = rules if isinstance(rules, Mapping) else None
+                self._lacking.clear()
+
+    def unlearn(self, classes: Collection[str] | None = None) -> None:
+        """What was learned of these, or of all, may no longer be true."""
+        for class_type in tuple(self._rules) if classes is None else classes:
+            self._rules.pop(class_type, None)
+        self._lacking.clear()
+
+    def lacks(self, needs: frozenset[Need]) -> frozenset[Need]:
+        """What of these the server is known not to have."""
+        if needs not in self._lacking:
+            self._lacking[needs] = lacking(needs, self._rules)
+        return self._lacking[needs]
+
+    def offers_choice(self, need: Need) -> bool:
+        """Whether the server is known to take only what it has for this input."""
+        return is_choice(need, self._rules.get(need.class_type))

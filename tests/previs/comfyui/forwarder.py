@@ -1,0 +1,69 @@
+"""A proxy on a real socket: it ends TLS, takes a path off, wants a header, and passes the rest on to a server."""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+REFUSED = b"HTTP/1.1 %d No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+@contextlib.asynccontextmanager
+async def forwarder(
+    url: str, *, path: str = "", header: tuple[str, str] | None = None, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[str]:
+    """Passes on what comes below a path with a header; anything else gets 404 or 401."""
+    target = urlsplit(url)
+
+    def answer_to(head: bytes) -> bytes | int:
+        method, where, version = head.split(b"\r\n")[0].split(b" ")
+        lines = [line for line in head.split(b"\r\n")[1:] if line]
+        if not where.startswith(path.encode() + b"/"):
+            return 404
+        if header is not None and f"{header[0]}: {header[1]}".lower().encode() not in [line.lower() for line in lines]:
+            return 401
+        # One request a connection, so that each one's path is seen; an upgrade keeps its own line.
+        lines = [b"Connection: close" if line.lower() == b"connection: keep-alive" else line for line in lines]
+        return b"\r\n".join([b" ".join([method, where.removeprefix(path.encode()), version]), *lines, b"", b""])
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError), contextlib.closing(writer):
+            answer = answer_to(await reader.readuntil(b"\r\n\r\n"))
+            if isinstance(answer, int):
+                writer.write(REFUSED % answer)
+                await writer.drain()
+                return
+            far_reader, far_writer = await asyncio.open_connection(target.hostname, target.port)
+            with contextlib.closing(far_writer):
+                far_writer.write(answer)
+                sides = [asyncio.create_task(_pass(reader, far_writer)), asyncio.create_task(_pass(far_reader, writer))]
+                try:
+                    await asyncio.wait(sides, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    for side in sides:
+                        side.cancel()
+                    await asyncio.wait(sides)
+
+    serving: set[asyncio.Task[None]] = set()
+
+    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.add(task := asyncio.create_task(serve(reader, writer)))
+        task.add_done_callback(serving.discard)
+
+    server = await asyncio.start_server(begin, "127.0.0.1", 0, ssl=tls)
+    scheme = "http" if tls is None else "https"
+    try:
+        yield f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}{path}"
+    finally:
+        server.close()
+        for task in list(serving):
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
+
+
+async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while some := await reader.read(1 << 16):
+            writer.write(some)
+            await writer.drain()

@@ -1,0 +1,58 @@
+"""A server on a real socket that answers with the very bytes it is told."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Asked:
+    """What came: each request's first line, and all of their headers."""
+
+    lines: list[str] = field(default_factory=list)
+    heads: list[str] = field(default_factory=list)
+
+
+def response(status: int, body: bytes | object, kind: str = "application/json", **headers: str) -> bytes:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    given = {"Content-Type": kind, "Content-Length": str(len(content)), "Connection": "close"}
+    told = {**given, **{name.replace("_", "-"): value for name, value in headers.items()}}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in told.items() if value)
+    return f"HTTP/1.1 {status} Said\r\n{lines}\r\n".encode() + content
+
+
+@contextlib.asynccontextmanager
+async def answering(answer: Callable[[str], bytes | Iterable[bytes]]) -> AsyncIterator[tuple[str, Asked]]:
+    """Answers each request line with bytes, whole or in pieces, and hangs up.
+
+    Yields:
+        Its base URL, and what it was asked.
+    """
+    asked, serving = Asked(), set[asyncio.Task[None]]()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError), contextlib.closing(writer):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            length = [line for line in head.lower().split("\r\n") if line.startswith("content-length:")]
+            await reader.readexactly(int(length[0].partition(":")[2]) if length else 0)
+            asked.lines.append(head.partition(" HTTP/")[0])
+            asked.heads.append(head)
+            told = answer(asked.lines[-1])
+            for piece in [told] if isinstance(told, bytes) else told:
+                writer.write(piece)
+                await writer.drain()
+
+    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.add(task := asyncio.create_task(serve(reader, writer)))
+        task.add_done_callback(serving.discard)
+
+    server = await asyncio.start_server(begin, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
+    finally:
+        server.close()
+        for task in list(serving):
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)

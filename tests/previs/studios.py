@@ -1,0 +1,49 @@
+"""Studios whose servers are all up, and takes for them."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from previs.comfyui.address import Address
+from previs.comfyui.deadlines import Limits
+from previs.comfyui.graph import Graph
+from previs.farm import Farm
+from previs.fingerprint import fingerprint
+from previs.plan import Picture, PlannedTake
+from previs.shots import Shot
+from previs.sources import Sources
+from previs.store import FolderStore, S3Store
+from previs.studio import Studio
+from previs.watching import Account
+from tests.previs.comfyui.graphs import graph
+
+QUICK = Limits(render=20, silence=20, unreachable=1)
+SHOT = Shot(shot_id="SH01", prompt="夜", duration=1.0)
+
+
+@contextlib.asynccontextmanager
+async def studio_of(
+    store: FolderStore | S3Store, *urls: str, places: int = 2, limits: Limits = QUICK, salt: str = ""
+) -> AsyncIterator[Studio]:
+    """A studio all of whose servers are up."""
+    async with Sources() as sources, Farm((Address(url) for url in urls), places=places) as farm:
+        while len(farm.up) < len(urls):
+            await asyncio.sleep(0.01)
+        yield Studio(farm, store, sources, limits, Account(), salt)
+
+
+def take_of(made: Graph, *pictures: Picture, shot: Shot = SHOT) -> PlannedTake:
+    named = {picture.name: picture for picture in pictures}
+    return PlannedTake(shot, 1, made, 5, fingerprint(made), named, "sd_xl_base_1.0.safetensors")
+
+
+def take(seed: int = 5, text: str = "夜") -> PlannedTake:
+    return take_of(graph(seed, text))
+
+
+def takes(count: int, text: str = "夜") -> list[PlannedTake]:
+    """Takes of as many shots, SH01 and so on."""
+    return [
+        take_of(graph(number, text), shot=SHOT.model_copy(update={"shot_id": f"SH{number:02d}"}))
+        for number in range(1, count + 1)
+    ]
