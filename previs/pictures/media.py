@@ -1,5 +1,6 @@
 """What a file really is, told by its bytes, and whether all of it is there."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -45,6 +46,7 @@ _SUFFIX_OF = {
     "video/quicktime": ".mov",
     "audio/mp4": ".m4a",
     "image/avif": ".avif",
+    "image/heic": ".heic",
     "video/webm": ".webm",
     "video/x-matroska": ".mkv",
     "audio/wav": ".wav",
@@ -52,14 +54,15 @@ _SUFFIX_OF = {
     "audio/mpeg": ".mp3",
     "audio/ogg": ".ogg",
 }
-# Known by their first bytes only: nothing here can tell whether they are whole.
+# Known by their first bytes; of some these also tell how long they are, of the others nothing does.
 _OTHERS = {
     "EXR": Media("image/x-exr", ".exr"),
     "TIFF": Media("image/tiff", ".tiff"),
     "BMP": Media("image/bmp", ".bmp"),
     "GLB": Media("model/gltf-binary", ".glb"),
-    "HEIC": Media("image/heic", ".heic"),
 }
+_PLAIN = re.compile(r"\.[a-z0-9]{1,16}")
+_LENGTHS: dict[str, Callable[[Steps], int]] = {"BMP": stills.bmp_length, "GLB": recordings.glb_length}
 _CLAIMS = {
     **dict.fromkeys((".png", ".apng"), "PNG"),
     **dict.fromkeys((".jpg", ".jpeg"), "JPEG"),
@@ -118,10 +121,13 @@ def _walk(steps: Steps, found: str | None, suffix: str) -> Media:
     if found in _STILLS:
         walk, media_type, own_suffix = _STILLS[found]
         return Media(media_type, own_suffix, *walk(steps))
-    if found in ("MP4", "AVIF"):
+    if found in ("MP4", "AVIF", "HEIC"):
         media_type, size = recordings.mp4(steps)
         return Media(media_type, _SUFFIX_OF[media_type], *(size or ()))
     if found in _RECORDINGS:
         media_type = _RECORDINGS[found](steps)
         return Media(media_type, _SUFFIX_OF[media_type])
-    return _OTHERS.get(found or "", Media("application/octet-stream", suffix))
+    if found in _LENGTHS and _LENGTHS[found](steps) > steps.size:
+        raise steps.cut_short()
+    # Of a name from a server only what cannot be anything but a suffix goes further.
+    return _OTHERS.get(found or "", Media("application/octet-stream", suffix if _PLAIN.fullmatch(suffix) else ""))

@@ -7,12 +7,17 @@ from dataclasses import dataclass, field
 
 from previs.pictures.steps import Steps
 
-_SEGMENT = 0x18538067
+_SEGMENT, _CLUSTER = 0x18538067, 0x1F43B675
 _LONGEST_DOCTYPE = 64
 _OPENED = {b"": b"moov", b"moov": b"trak"}  # which box is looked into, by what it stands in
 _STREAMED = 0xFFFFFFFF
 _OGG_LAST = 4
 _FLAC_SYNC = 0xFFF8 >> 1
+# By the brand in their first box: media types of pictures that are kept in boxes as films are.
+_PICTURES = {
+    **dict.fromkeys((b"avif", b"avis"), "image/avif"),
+    **dict.fromkeys((b"heic", b"heix", b"hevc", b"mif1", b"msf1"), "image/heic"),
+}
 
 
 @dataclass
@@ -28,12 +33,12 @@ def mp4(steps: Steps) -> tuple[str, tuple[int, int] | None]:
     """Every box, to the end of the file; gives the media type, and the size of the first track that has one."""
     film = _Film()
     _boxes(steps, steps.size, film, b"")
-    is_avif = film.brand in (b"avif", b"avis")
-    for needed in (b"meta" if is_avif else b"moov", b"mdat"):
+    picture = _PICTURES.get(film.brand)
+    for needed in (b"meta" if picture else b"moov", b"mdat"):
         if needed not in film.kinds:
             steps.refuse(f"it lacks its {needed.decode()!r} box: its writing did not come to an end")
-    if is_avif:
-        return "image/avif", None
+    if picture:
+        return picture, None
     if film.size is None:
         return "audio/mp4", None
     return ("video/quicktime" if film.brand in (b"qt  ", b"") else "video/mp4"), film.size
@@ -48,7 +53,7 @@ def _boxes(steps: Steps, end: int, film: _Film, inside: bytes) -> None:
         stop = start + length if length else end
         if stop > steps.size:
             raise steps.cut_short()
-        if stop < steps.at or stop > end:
+        if stop < steps.at or stop > end or kind == bytes(4):
             steps.refuse(f"a box at byte {start} does not fit into what holds it")
         film.kinds |= {kind} & {b"meta", b"moov", b"mdat"}
         if kind == b"ftyp" and not film.brand:
@@ -68,7 +73,7 @@ def _track_size(steps: Steps, stop: int) -> tuple[int, int] | None:
 
 
 def webm(steps: Steps) -> str:
-    """The header, and that the segment is as long as it says, where it says so; gives the media type."""
+    """The header and every part of the segment, to the end that it gives, or else the file's; gives the media type."""
     _element_id(steps)
     header = _element_size(steps) or 0
     start = steps.take(min(header, _LONGEST_DOCTYPE))
@@ -76,8 +81,23 @@ def webm(steps: Steps) -> str:
     while _element_id(steps) != _SEGMENT:
         steps.skip(_element_size(steps) or 0)
     length = _element_size(steps)
-    steps.skip(steps.left if length is None else length)
+    end = steps.size if length is None else steps.at + length
+    if end > steps.size:
+        raise steps.cut_short()
+    if not _clusters(steps, end):
+        steps.refuse("it holds neither pictures nor sound")
     return "video/webm" if b"webm" in start else "video/x-matroska"
+
+
+def _clusters(steps: Steps, end: int) -> int:
+    """How many of the parts hold pictures or sound; of one whose length is not known each part is looked at."""
+    found = 0
+    while steps.at < end:
+        found += _element_id(steps) == _CLUSTER
+        steps.skip(_element_size(steps) or 0)
+        if steps.at > end:
+            steps.refuse(f"a part before byte {steps.at} does not fit into what holds it")
+    return found
 
 
 def _element_id(steps: Steps) -> int:
@@ -101,14 +121,21 @@ def _element_number(steps: Steps, *, longest: int) -> tuple[int, int]:
 
 
 def wav(steps: Steps) -> str:
-    """That the file is as long as its header says; a streamed one says nothing."""
+    """Every chunk, up to the length that the header gives; where it was written as a stream, that sound follows."""
     steps.skip(4)
     length = steps.number(4, little=True)
     steps.skip(4)
-    if length not in (0, _STREAMED):
-        steps.skip(length - 4)
-    elif not steps.left:
+    end = steps.size if length in (0, _STREAMED) else length + 8
+    if end > steps.size:
         raise steps.cut_short()
+    kind = b""
+    while kind != b"data" and steps.at + 8 <= end:
+        kind, size = steps.take(4), steps.number(4, little=True)
+        if kind == b"data" and size in (0, _STREAMED):
+            size = end - steps.at
+        steps.skip(size + (size % 2 if kind != b"data" else 0))
+    if kind != b"data":
+        steps.refuse("it is a WAV without sound")
     return "audio/wav"
 
 
@@ -147,3 +174,9 @@ def ogg(steps: Steps) -> str:
     if not flags & _OGG_LAST:
         raise steps.cut_short()
     return "audio/ogg"
+
+
+def glb_length(steps: Steps) -> int:
+    """The file's length by its own header, in bytes."""
+    steps.skip(8)
+    return steps.number(4, little=True)

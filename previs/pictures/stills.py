@@ -13,6 +13,7 @@ from previs.pictures.steps import STEP, Steps
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd8]", re.DOTALL)
 _JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_SCAN, _JPEG_END = 0xDA, 0xD9
+_WEBP_PICTURES = (b"VP8 ", b"VP8L", b"ANMF")
 _GIF_IMAGE, _GIF_EXTENSION, _GIF_END = 0x2C, 0x21, 0x3B
 
 
@@ -22,9 +23,12 @@ def png(steps: Steps) -> tuple[int, int]:
     width = height = pixels = 0
     kind = b""
     while kind != b"IEND":
+        is_first = not kind
         length = steps.number(4)
         kind = steps.take(4)
         start = _check_chunk(steps, kind, length)
+        if is_first != (kind == b"IHDR"):
+            steps.refuse("it is a PNG whose header is not at its beginning alone")
         if kind == b"IHDR":
             width, height = struct.unpack(">II", start[:8].ljust(8, b"\0"))
         pixels += length if kind == b"IDAT" else 0
@@ -70,17 +74,20 @@ def webp(steps: Steps) -> tuple[int, int]:
     steps.skip(4)
     end = steps.number(4, little=True) + 8
     steps.skip(4)
-    size = None
+    size, pictures = None, 0
     if end > steps.size:
         raise steps.cut_short()
     while steps.at + 8 <= end:
         kind = steps.take(4)
         length = steps.number(4, little=True)
+        if steps.at + length > end or kind == bytes(4):
+            steps.refuse(f"a chunk at byte {steps.at - 8} does not fit into what holds it")
         start = steps.take(min(length, 10))
         size = size or _webp_size(kind, start.ljust(10, b"\0"))
+        pictures += kind in _WEBP_PICTURES
         steps.skip(length - len(start))
         steps.skip(min(length % 2, steps.left))
-    if size is None:
+    if size is None or not pictures:
         steps.refuse("it is a WEBP without pixels")
     return _sized(steps, *size)
 
@@ -116,6 +123,12 @@ def gif(steps: Steps) -> tuple[int, int]:
     if not images:
         steps.refuse("it is a GIF without pixels")
     return _sized(steps, width, height)
+
+
+def bmp_length(steps: Steps) -> int:
+    """The file's length by its own header, in bytes."""
+    steps.skip(2)
+    return steps.number(4, little=True)
 
 
 def _skip_colours(steps: Steps, flags: int) -> None:

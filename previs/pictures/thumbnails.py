@@ -10,6 +10,8 @@ from previs.pictures.media import Media
 from previs.pictures.pillow import BROKEN, MOST_PIXELS, depth_8
 
 _FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP", "image/gif": "GIF"}
+# Pillow reads every other format as far as it needs, but all of a WEBP into memory.
+_LARGEST_WEBP = 64 << 20
 _TALLEST = 2  # times the width
 _LARGEST = 12_000  # bytes, before base64
 _TRIES = ((1, 75), (1, 55), (1, 35), (2, 45), (2, 25))  # what to divide the size by, and quality
@@ -24,13 +26,17 @@ def thumbnail(path: Path, media: Media, *, width: int = 384) -> str | None:
         width: in pixels, at most; a picture is never enlarged, and never higher than twice this.
 
     Returns:
-        None for sound and video, for what cannot be decoded, and for pictures too large to be decoded.
+        None for sound and video, for what cannot be decoded, and for pictures and animations too large to be decoded.
     """
     kind = _FORMATS.get(media.media_type)
     if kind is None or (media.width or 0) * (media.height or 0) > MOST_PIXELS:
         return None
+    if kind == "WEBP" and path.stat().st_size > _LARGEST_WEBP:
+        return None
     try:
         with Image.open(path, formats=(kind,)) as picture:
+            if picture.width * picture.height > MOST_PIXELS:
+                return None
             small = _small(picture, width)
     except BROKEN:
         return None

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from urllib.parse import quote
 
-from boto3.s3.transfer import TransferConfig
+from boto3.s3.transfer import TransferConfig, create_transfer_manager
 
 from previs.errors import SourceNotFound, StoreRefused, StoreTrouble
 from previs.store import keys
@@ -96,7 +96,10 @@ class S3Store:
             with stream:
                 if if_absent and self._size(client, where) == os.fstat(stream.fileno()).st_size:
                     return
-                client.upload_fileobj(stream, where["Bucket"], where["Key"], ExtraArgs=extra, Config=parts)
+            # Of an open stream boto3 holds up to ten parts in memory; a path's parts it reads while it sends them. Its
+            # own upload_file would hide what was answered behind an error of another class.
+            with create_transfer_manager(client, parts) as transfers:
+                transfers.upload(str(path), where["Bucket"], where["Key"], extra_args=extra).result()
 
         await self._run(send, self._writing())
 

@@ -4,6 +4,7 @@ import math
 import random
 import struct
 import tracemalloc
+import warnings
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -58,11 +59,17 @@ def large_film() -> bytes:
     )
 
 
-def matroska(doctype: bytes) -> bytes:
+UNKNOWN = b"\x01\xff\xff\xff\xff\xff\xff\xff"
+
+
+def matroska(doctype: bytes, *, streamed: bool = False) -> bytes:
     header = b"\x42\x82" + bytes([0x80 | len(doctype)]) + doctype
-    segment = b"\x15\x49\xa9\x66\x84" + bytes(4)
+    cluster = b"\xe7\x81\0" + b"\xa3\x88\x81\0\0\x80" + bytes(4)
+    segment = b"\x15\x49\xa9\x66\x84" + bytes(4) + b"\x1f\x43\xb6\x75"
+    segment += (UNKNOWN if streamed else bytes([0x80 | len(cluster)])) + cluster
     head = b"\x1a\x45\xdf\xa3" + bytes([0x80 | len(header)]) + header
-    return head + b"\xec\x82\0\0" + b"\x18\x53\x80\x67\x01" + len(segment).to_bytes(7, "big") + segment
+    length = UNKNOWN if streamed else b"\x01" + len(segment).to_bytes(7, "big")
+    return head + b"\xec\x82\0\0" + b"\x18\x53\x80\x67" + length + segment
 
 
 def wav() -> bytes:
@@ -110,6 +117,12 @@ WHOLE: dict[str, tuple[bytes, Media]] = {
     "r.mp3": (mp3(), Media("audio/mpeg", ".mp3")),
     "s.opus": (ogg(), Media("audio/ogg", ".ogg")),
     "t.avif": (encoded(scene(), "AVIF"), Media("image/avif", ".avif")),
+    "u.heic": (
+        box(b"ftyp", b"heic", bytes(4)) + box(b"meta", bytes(40)) + box(b"mdat", bytes(90)),
+        Media("image/heic", ".heic"),
+    ),
+    "v.bmp": (encoded(scene(), "BMP"), Media("image/bmp", ".bmp")),
+    "w.glb": (b"glTF\x02\0\0\0" + struct.pack("<I", 60) + bytes(48), Media("model/gltf-binary", ".glb")),
 }
 # What was cut from these cannot be told: sound that does not say how long it is.
 ENDLESS = {"q.flac", "r.mp3"}
@@ -204,8 +217,6 @@ def test_an_error_page_is_none_of_an_unknown_kind_either(written: Callable[[byte
     [
         ("plate.exr", b"v/1\x01" + bytes(40), Media("image/x-exr", ".exr")),
         ("plate.tif", encoded(scene(), "TIFF"), Media("image/tiff", ".tiff")),
-        ("plate.bmp", encoded(scene(), "BMP"), Media("image/bmp", ".bmp")),
-        ("mesh.glb", b"glTF\x02\0\0\0" + bytes(40), Media("model/gltf-binary", ".glb")),
         ("pose.json", b'{"pose": []}', Media("application/octet-stream", ".json")),
         ("noise.latent", b"\x40\0\0\0\0\0\0\0{}" + bytes(60), Media("application/octet-stream", ".latent")),
         ("frame", WHOLE["a.png"][0], Media("image/png", ".png", 96, 54)),
@@ -217,16 +228,32 @@ def test_files_of_other_kinds_are_taken_as_they_are(
     assert examine(written(data), name=name) == media
 
 
+@pytest.mark.parametrize("name", ["a.x\\..\\y", "a.\x00", "a.\ud800", "a.x y", "a." + "x" * 5000, "../b.夜"])
+def test_of_a_name_that_could_be_more_than_a_name_nothing_is_kept(name: str, written: Callable[[bytes], Path]) -> None:
+    assert examine(written(bytes(50)), name=name) == Media("application/octet-stream", "")
+
+
 @pytest.mark.parametrize(
     ("name", "data", "reason"),
     [
-        ("a.png", b"\x89PNG\r\n\x1a\n" + b"\0\0\0\0IEND\xaeB`\x82", "a PNG without pixels"),
+        ("a.png", WHOLE["a.png"][0][:33] + b"\0\0\0\0IEND\xaeB`\x82", "a PNG without pixels"),
         ("a.jpg", b"\xff\xd8\xff\xd9", "a JPEG without pixels"),
+        ("a.png", WHOLE["a.png"][0][:33] + WHOLE["a.png"][0][8:], "a PNG whose header is not at its beginning alone"),
+        ("a.png", WHOLE["a.png"][0][:8] + WHOLE["a.png"][0][33:], "a PNG whose header is not at its beginning alone"),
         ("a.gif", b"GIF89a" + bytes(7) + b";", "a GIF without pixels"),
         ("a.gif", b"GIF89a" + bytes(7) + b"?", "no known kind at byte 13"),
         ("a.webp", b"RIFF\x04\0\0\0WEBP", "a WEBP without pixels"),
+        ("a.webp", b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0" + bytes(10), "a WEBP without pixels"),
+        ("a.webp", b"RIFF\x0c\0\0\0WEBPVP8 \x20\0\0\0" + bytes(32), "a chunk at byte 12 does not fit"),
+        ("a.webp", WHOLE["f.webp"][0][:12] + bytes(len(WHOLE["f.webp"][0]) - 12), "a chunk at byte 12 does not fit"),
         ("a.mp4", box(b"ftyp", b"isom") + box(b"mdat", bytes(9)), "it lacks its 'moov' box"),
         ("a.mp4", box(b"ftyp", b"isom") + b"\0\0\0\x04mdat" + bytes(20), "does not fit"),
+        ("a.mp4", film()[:2900] + bytes(len(film()) - 2900), "a box at byte 3040 does not fit"),
+        ("a.mp4", large_film() + bytes(100), "a box at byte 190 does not fit"),
+        ("a.webm", matroska(b"webm").replace(b"\x1f\x43\xb6\x75", b"\x1f\x43\xb6\x76"), "neither pictures nor sound"),
+        ("a.webm", matroska(b"webm").replace(b"\x75\x8d", b"\x75\x8e") + bytes(9), "does not fit into what holds it"),
+        ("a.wav", b"RIFF\x02\0\0\0WAVE", "a WAV without sound"),
+        ("a.wav", b"RIFF\0\0\0\0WAVEfmt \x02\0\0\0\0\0", "a WAV without sound"),
         ("a.ogg", ogg() + b"junk!" + bytes(30), "no page starts at byte"),
         ("a.flac", b"fLaC\x80\0\0\0\0\0\0", "no sound follows"),
     ],
@@ -242,6 +269,14 @@ def test_an_avif_cut_between_two_boxes_is_damaged(written: Callable[[bytes], Pat
     for end in (data.index(b"meta") - 4, data.index(b"mdat") - 4):
         with pytest.raises(FrameDamaged, match="lacks its"):
             examine(written(data[:end]), name="a.avif")
+
+
+def test_a_video_that_was_written_as_a_stream_is_whole_to_its_last_part(written: Callable[[bytes], Path]) -> None:
+    data = matroska(b"webm", streamed=True)
+    assert examine(written(data), name="a.webm") == Media("video/webm", ".webm")
+    for end in range(data.index(b"\xa3\x88") + 1, len(data)):
+        with pytest.raises(FrameDamaged, match="cut short"):
+            examine(written(data[:end]), name="a.webm")
 
 
 def test_a_thumbnail_of_a_jpeg_inside_does_not_end_it(written: Callable[[bytes], Path]) -> None:
@@ -385,6 +420,34 @@ def test_a_picture_too_large_to_decode_is_left_alone(side: int, tmp_path: Path) 
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 5_000_000
+
+
+def test_a_picture_that_hides_how_large_it_is_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with warnings.catch_warnings():
+        # Pillow only warns of a picture of this size, and outside of tests nobody listens.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        data = bytearray(encoded(Image.new("P", (9_500, 9_500)), "GIF"))
+        data[6:10] = struct.pack("<HH", 10, 10)
+        path.write_bytes(data)
+        media = examine(path, name="a.gif")
+        assert (media.width, media.height) == (10, 10)
+        assert thumbnail(path, media) is None
+
+
+def test_an_animation_that_pillow_would_read_whole_is_left_alone(tmp_path: Path) -> None:
+    data = animated("WEBP")
+    padding = 70_000_000
+    whole = data[:4] + (len(data) - 8 + padding + 8).to_bytes(4, "little") + data[8:]
+    path = tmp_path / "a"
+    with path.open("wb") as file:
+        file.write(whole + b"free" + padding.to_bytes(4, "little"))
+        file.truncate(len(whole) + 8 + padding)
+    tracemalloc.start()
+    assert thumbnail(path, examine(path, name="a.webp")) is None
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2_000_000
 
 
 @pytest.mark.parametrize("name", ["a.png", "b.PNG", "c.jpeg", "d.jpg"])

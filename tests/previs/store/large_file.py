@@ -1,0 +1,44 @@
+"""A program that takes one large file from a server into a store, and prints how much memory that took.
+
+Usage: large_file.py URL STORE, where STORE is a folder, or settings of S3 as JSON.
+"""
+
+import asyncio
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from previs.comfyui.address import Address
+from previs.comfyui.api import Api
+from previs.comfyui.history import OutputFile
+from previs.pictures import examine, thumbnail
+from previs.store import FolderStore, S3Settings, S3Store
+
+
+def highest() -> int:
+    """The most memory that this program had so far, in bytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+
+
+async def main(url: str, store: S3Store | FolderStore) -> None:
+    api = Api(Address(url))
+    highest_of = {}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "frame"
+        for name in ("small.mp4", "large.mp4"):
+            came = await api.download(OutputFile(name, "", "output"), path)
+            media = examine(path, name=name)
+            assert thumbnail(path, media) is None
+            highest_of[f"{name} downloaded"] = highest()
+            await store.put_file(f"frames/{name}", path, media_type=media.media_type)
+            highest_of[name] = highest()
+    await api.aclose()
+    await store.aclose()
+    print(json.dumps({"size": came.size, "grown": highest_of["large.mp4"] - highest_of["small.mp4"], "of": highest_of}))  # noqa: T201
+
+
+if __name__ == "__main__":
+    place = sys.argv[2]
+    asyncio.run(main(sys.argv[1], S3Store(S3Settings(**json.loads(place))) if place[0] == "{" else FolderStore(place)))

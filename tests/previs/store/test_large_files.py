@@ -1,0 +1,60 @@
+"""A large video goes from a server into a store without being held in memory."""
+
+import asyncio
+import json
+import os
+import struct
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from previs.store import S3Settings
+from tests.previs.comfyui.http_server import answering
+
+MB = 1 << 20
+PROGRAM = Path(__file__).with_name("large_file.py")
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="a program's peak is read from /proc")
+
+
+def video(size: int) -> Iterator[bytes]:
+    """The answer of a server that sends a video with so many bytes of pictures, without its length."""
+    yield b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    start = struct.pack(">I4s4s4x", 16, b"ftyp", b"isom") + struct.pack(">I4s", 8, b"moov")
+    start += struct.pack(">I4s", size + 8, b"mdat")
+    yield b"%x\r\n%b\r\n" % (len(start), start)
+    for _ in range(size // MB):
+        yield b"%x\r\n%b\r\n" % (MB, bytes(MB))
+    yield b"0\r\n\r\n"
+
+
+async def grown(size: int, place: str) -> int:
+    """By how many bytes a program's memory grew with a video of that size, beyond what it took for one of 1 MB."""
+    async with answering(lambda asked: video(size if "large" in asked else MB)) as (url, _):
+        program = await asyncio.create_subprocess_exec(
+            sys.executable,
+            PROGRAM,
+            url,
+            place,
+            stdout=asyncio.subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        told = json.loads((await program.communicate())[0])
+    assert told["size"] >= size
+    return int(told["grown"])
+
+
+@pytest.mark.parametrize("kind", ["folder", "s3"])
+async def test_memory_does_not_grow_with_a_videos_size(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    place = str(tmp_path)
+    if kind == "s3":
+        settings: S3Settings = request.getfixturevalue("settings")
+        secrets = {name: getattr(settings, name).get_secret_value() for name in ("access_key_id", "secret_access_key")}
+        place = json.dumps(settings.model_dump(exclude_none=True) | secrets)
+    small, large = await grown(30 * MB, place), await grown(300 * MB, place)
+    assert large < 40 * MB
+    assert large - small < 25 * MB
