@@ -1,1 +1,4 @@
-"""What measures speed and recovery: ratios against a floor in the same run, never a timed test."""
+"""What measures speed, recovery, safety and memory, without Prefect.
+
+Nothing here fails for being slow; a goal that is missed is shown.
+"""

@@ -1,56 +1,102 @@
-"""Run the measurements, print a table, and write JSON: ``python -m benchmarks [--long] [--json FILE]``."""
+"""Run the measurements, print a table, and write JSON."""
 
 import argparse
 import asyncio
 import json
+import os
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measures import Row, over_the_floor, recovery, share_of_the_ideal, storm
+from benchmarks.floor import over_the_floor
+from benchmarks.memory import memory
+from benchmarks.recovery import lost_for_good, restarted
+from benchmarks.rows import Row
+from benchmarks.share import share_of_the_ideal
+from benchmarks.storm import Size, storm
+
+Measurement = Callable[[], Coroutine[Any, Any, Row]]
+
+_LONG_SHARES = ((0.2, 1, None), (0.2, 4, 0.9), (0.2, 16, None), (1, 1, None), (1, 4, 0.97), (1, 16, 0.9))
+# Of so few shots the beginning is a large part: no goal can be set.
+_SHORT_SHARES = ((40, 0.2, 4, None), (20, 1, 4, None), (64, 1, 16, None))
+_AT_MOST = 1800
 
 
-def _measurements(*, long: bool) -> dict[str, Coroutine[Any, Any, Row]]:
-    shots = 200 if long else 40
-    shares = {
-        f"{shots} shots of {seconds:g} s on {servers}": share_of_the_ideal(shots, seconds, servers)
-        for seconds, servers in ([(0.2, 1), (0.2, 4), (0.2, 16), (1, 4), (1, 16)] if long else [(0.2, 4), (1, 4)])
-    }
-    storms = {
-        f"storm, seed {seed}": storm(2000 if long else 150, 0.0 if long else 0.05, seed)
-        for seed in range(20 if long else 2)
-    }
+def _measurements(*, long: bool) -> dict[str, Measurement]:
+    shares = [(200, *share) for share in _LONG_SHARES] if long else _SHORT_SHARES
+    size = Size(2000, 200, 200) if long else Size(150, 30, 30)
     return {
-        "prompt over the floor": over_the_floor(),
-        **shares,
-        "server restarted": recovery(for_good=False),
-        "server lost for good": recovery(for_good=True),
-        **storms,
+        "floor": partial(over_the_floor, 5 if long else 3, 100 if long else 50),
+        **{
+            f"share, {shots} shots of {seconds:g} s on {servers}": partial(
+                share_of_the_ideal, shots, seconds, servers, goal
+            )
+            for shots, seconds, servers, goal in shares
+        },
+        "recovery, server restarted": restarted,
+        "recovery, server lost for good": lost_for_good,
+        **{f"storm, seed {seed}": partial(storm, size, seed) for seed in range(20 if long else 2)},
+        "memory": partial(memory, 10_000, 10, 80) if long else partial(memory, 1_500, 6, 1000),
     }
 
 
-async def _run(*, long: bool) -> dict[str, Row]:
-    return {name: await measured for name, measured in _measurements(long=long).items()}
+def _shown(row: Row) -> str:
+    return "  ".join(f"{key} {value}" for key, value in row.figures.items())
+
+
+async def _bounded(measure: Measurement) -> Row:
+    try:
+        async with asyncio.timeout(_AT_MOST):
+            return await measure()
+    except TimeoutError:
+        return Row({}, "an end", met=False, findings=[f"not done after {_AT_MOST} s"])
+
+
+def _run(chosen: dict[str, Measurement]) -> list[dict[str, Any]]:
+    """Measure, tell of each row when it is done, and print the table."""
+    table = Table("measurement", "figures", "goal", "met")
+    done: list[dict[str, Any]] = []
+    for name, measure in chosen.items():
+        load = os.getloadavg()[0]
+        row = asyncio.run(_bounded(measure))
+        told = {None: "", True: "yes", False: "NO"}[row.met]
+        print(f"{name}: {_shown(row)} {told}", *row.findings, sep="\n  ", file=sys.stderr, flush=True)  # noqa: T201
+        table.add_row(name, _shown(row), row.goal, told)
+        done.append({"name": name, "load_before": round(load, 2), **asdict(row)})
+    Console().print(table)
+    return done
 
 
 def main() -> None:
     """Measure and tell."""
-    asked = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure speed and recovery.")
-    asked.add_argument("--long", action="store_true", help="the full sizes, for a quiet machine")
-    asked.add_argument("--json", type=Path, help="a file to write the figures to")
+    asked = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="Measure speed, recovery, safety and memory, without Prefect."
+    )
+    asked.add_argument("--long", action="store_true", help="the full sizes, for a quiet machine; takes an hour")
+    asked.add_argument("--json", type=Path, metavar="FILE", help="a file to write the figures to")
+    asked.add_argument("--only", metavar="NAME", default="", help="measurements whose name begins so: storm, seed 3")
     options = asked.parse_args()
-    rows = asyncio.run(_run(long=options.long))
-    table = Table("measurement", "figures")
-    for name, row in rows.items():
-        table.add_row(name, "  ".join(f"{key} {value}" for key, value in row.items()))
-    Console().print(table)
+    every = _measurements(long=options.long)
+    named = [name for name in every if name.startswith(options.only)]
+    chosen = {name: every[name] for name in ([options.only] if options.only in every else named)}
+    if not chosen:
+        asked.error(f"no measurement begins with {options.only!r}: there are {', '.join(every)}")
+    rows = _run(chosen)
     if options.json:
-        content = {"schema": "previs.benchmarks/1", "python": sys.version.split()[0], "rows": rows}
-        options.json.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+        content = {
+            "schema": "previs.benchmarks/2",
+            "python": sys.version.split()[0],
+            "cores": os.cpu_count(),
+            "rows": rows,
+        }
+        options.json.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -1,19 +1,21 @@
-"""What every measurement needs: simulated servers, a farm before them, shots to render."""
+"""What every measurement needs: a farm and a store before servers, takes to render."""
 
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+from previs.assignment import Assignment
 from previs.comfyui.address import Address
-from previs.comfyui.server import Limits
-from previs.errors import PromptLost, TryAgain
+from previs.comfyui.deadlines import Limits
+from previs.comfyui.graph import Graph
+from previs.errors import NoServer, TryAgain
 from previs.farm import Farm
+from previs.fingerprint import fingerprint
 from previs.plan import PlannedTake, make_plan
-from previs.render import render
 from previs.shots import read_shot_list
-from previs.simulator import Simulator, serve
 from previs.sources import Sources
 from previs.store import FolderStore
 from previs.studio import Studio
@@ -21,55 +23,86 @@ from previs.watching import Account
 from previs.workflow import read_workflow
 
 SETTINGS = {"checkpoint": "sd_xl_base_1.0.safetensors", "width": 64, "height": 64, "steps": 4}
-_MOST_TRIES = 12
-_PAUSE = 0.2
+_PAUSES = (0.5, 1.0, 2.0)
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Servers and what renders on them, without Prefect.
+    """What renders on servers, without Prefect.
 
     Attributes:
-        retries: errors that were tried again, by their names.
+        folder: of the store.
+        retries: errors that were tried again after a pause.
     """
 
-    simulators: list[Simulator]
-    urls: list[str]
     studio: Studio
-    retries: list[str]
+    folder: Path
+    retries: list[TryAgain] = field(default_factory=list)
 
     async def render(self, take: PlannedTake) -> None:
-        """Render a take, trying again as the flow's task does, with a short pause."""
-        tried: frozenset[str] = frozenset()
-        for attempt in range(_MOST_TRIES):
-            place = await self.studio.farm.place(checkpoint=take.checkpoint, avoid=tried)
+        """Render a take with as many attempts as the flow's task has, after a quarter of its pauses."""
+        assignment = Assignment(take, self.studio)
+        for pause in _PAUSES:
             try:
-                await render(take, place, self.studio)
+                await assignment.render()
+            except NoServer:
+                raise
             except TryAgain as error:
-                if attempt == _MOST_TRIES - 1:
-                    raise
-                self.retries.append(type(error).__name__)
-                tried = frozenset() if isinstance(error, PromptLost) else frozenset({getattr(error, "server", "")})
-                await asyncio.sleep(_PAUSE)
+                self.retries.append(error)
+                await asyncio.sleep(pause)
             else:
                 return
+        await assignment.render()
 
 
 @contextlib.asynccontextmanager
-async def stage(servers: int, seconds: float) -> AsyncIterator[Stage]:
-    """Serve simulators that draw next to nothing, and wait until the farm has found all of them."""
+async def stage(urls: Sequence[str]) -> AsyncIterator[Stage]:
+    """A farm of servers that has looked at all of them."""
     async with contextlib.AsyncExitStack() as opened:
         folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="previs-bench-"))
-        simulators = [Simulator(seconds=seconds, draw=False, previews=False, steps_seen=4) for _ in range(servers)]
-        urls = [await opened.enter_async_context(serve(simulator)) for simulator in simulators]
         farm = await opened.enter_async_context(Farm(Address(url) for url in urls))
-        while len(farm.up) < servers:
-            await asyncio.sleep(0.01)
+        (await farm.place()).release()
         sources = await opened.enter_async_context(Sources())
-        yield Stage(simulators, urls, Studio(farm, FolderStore(folder), sources, Limits(), Account()), [])
+        yield Stage(Studio(farm, FolderStore(folder), sources, Limits(), Account()), Path(folder))
 
 
-def takes(count: int) -> tuple[PlannedTake, ...]:
-    """Takes of as many shots, each with a prompt of its own."""
-    shots = [{"shot_id": number, "prompt": f"城市 {number}", "duration": 1} for number in range(count)]
+def takes(count: int, *, start: int = 0) -> tuple[PlannedTake, ...]:
+    """Takes of as many shots, each with a prompt of its own, that sample; numbered from ``start``."""
+    shots = [{"shot_id": start + number, "prompt": f"城市 {start + number}", "duration": 1} for number in range(count)]
     return make_plan(read_shot_list(shots), read_workflow(SETTINGS, name="the settings"), {}).takes
+
+
+def short_takes(count: int) -> list[PlannedTake]:
+    """Takes that take no time: no sampler is in their graphs."""
+    model = takes(1)[0]
+    return [_with_graph(model, _plain_picture(number)) for number in range(count)]
+
+
+def takes_of_one_picture(count: int) -> list[PlannedTake]:
+    """Takes whose graphs differ by the ids of their nodes alone: after one, a server samples nothing for the others."""
+    model = takes(1)[0]
+    return [_with_graph(model, _renumbered(model.graph, f"{number + 1:04}")) for number in range(count)]
+
+
+def _with_graph(take: PlannedTake, graph: Graph) -> PlannedTake:
+    return replace(take, graph=graph, fingerprint=fingerprint(graph))
+
+
+def _plain_picture(color: int) -> Graph:
+    return {
+        "1": {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 64, "batch_size": 1, "color": color}},
+        "2": {"class_type": "SaveImage", "inputs": {"filename_prefix": "plain", "images": ["1", 0]}},
+    }
+
+
+def _renumbered(graph: Graph, prefix: str) -> Graph:
+    def moved(value: object) -> object:
+        match value:
+            case [str() as node, int() as output] if node in graph:
+                return [prefix + node, output]
+        return value
+
+    return {
+        prefix + name: {**node, "inputs": {key: moved(value) for key, value in node["inputs"].items()}}
+        for name, node in graph.items()
+    }
