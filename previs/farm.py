@@ -133,7 +133,9 @@ class Farm:
         return tuple(
             member.server
             for member in self._members.values()
-            if member.usable and member.server.name not in wish.avoid and not member.server.catalog.lacks(wish.needs)
+            if (member.usable or member.soon_on_trial)
+            and member.server.name not in wish.avoid
+            and not member.server.catalog.lacks(wish.needs)
         )
 
     def succeeded(self, server: Server) -> None:

@@ -35,6 +35,7 @@ from previs.workflow import with_output_prefix
 OnChange = Callable[[str, Life], None]
 """Is told a server's name and a prompt's life."""
 
+_BEFORE_REFETCH, _LONGEST_PATIENCE = 0.5, 60.0
 _ENDED = (NodeFailed, OutOfMemory, PromptInterrupted, PromptLost, PromptRefused)
 
 
@@ -63,8 +64,8 @@ async def render(take: PlannedTake, place: Place, studio: Studio, on_change: OnC
     if not success.files:
         raise NothingMade(server.name, prompt)
     try:
-        frames = [await _keep(file, take, server, studio.store) for file in success.files]
-    except FrameDamaged:
+        frames = [await _keep(file, take, server, studio) for file in success.files]
+    except (FrameDamaged, ServerUnreachable, ServerTrouble):
         studio.spoil(prompt)
         raise
     record = TakeRecord(
@@ -78,6 +79,7 @@ async def render(take: PlannedTake, place: Place, studio: Studio, on_change: OnC
     )
     content = record.model_dump_json(by_alias=True, indent=1).encode()
     await studio.store.put(keys.take_key(take.fingerprint), content, media_type="application/json")
+    server.settled(prompt)
     return record
 
 
@@ -125,14 +127,30 @@ async def _free(server: Server, prompt: str) -> None:
         await server.give_up(prompt)
 
 
-async def _keep(file: OutputFile, take: PlannedTake, server: Server, store: Store) -> Frame:
-    """Fetch a file, once more if it came damaged, and put it into the store."""
+async def _keep(file: OutputFile, take: PlannedTake, server: Server, studio: Studio) -> Frame:
+    """Fetch a file and put it into the store.
+
+    What is rendered is worth some patience: a file that came damaged is fetched once more, and one that its server
+    does not give is asked for as long as a server may be out of reach, or a minute if it wants to be asked later.
+    """
+    began, damaged = time.monotonic(), False
+    until = began + studio.limits.unreachable
     with tempfile.TemporaryDirectory(prefix="previs-") as folder:
-        path = Path(folder) / "frame"
-        try:
-            return await _fetch(file, path, take, server, store)
-        except FrameDamaged:
-            return await _fetch(file, path, take, server, store)
+        while True:
+            pause = _BEFORE_REFETCH
+            try:
+                return await _fetch(file, Path(folder) / "frame", take, server, studio.store)
+            except FrameDamaged:
+                if damaged:
+                    raise
+                damaged = True
+            except (ServerUnreachable, ServerTrouble) as error:
+                if isinstance(error, ServerTrouble) and error.retry_after:
+                    pause = error.retry_after
+                    until = began + _LONGEST_PATIENCE
+                if time.monotonic() >= until:
+                    raise
+            await asyncio.sleep(pause)
 
 
 async def _fetch(file: OutputFile, path: Path, take: PlannedTake, server: Server, store: Store) -> Frame:

@@ -94,6 +94,11 @@ class Api:
         entry = self._object(answer, "GET", "history").get(prompt_id)
         return entry if isinstance(entry, Mapping) else None
 
+    async def has_history(self) -> bool:
+        """Whether any prompt has ended there since its start; one entry at most is asked for."""
+        answer = await self._connection.request("GET", "history?max_items=1")
+        return bool(self._object(answer, "GET", "history"))
+
     async def job(self, prompt_id: str) -> Mapping[str, Any] | None:
         """What newer servers tell of a prompt in one answer; see :func:`previs.comfyui.jobs.read_job`.
 

@@ -19,6 +19,8 @@ from previs.comfyui.address import Address
 from previs.comfyui.tls import why_no_tls
 from previs.errors import AccessDenied, ServerTrouble, ServerUnreachable
 
+# At each request the pool looks at every connection that it keeps.
+_CONNECTIONS = 6
 _TIMEOUT = httpx.Timeout(10, read=30)
 _FILE_TIMEOUT = httpx.Timeout(10, read=60, pool=None)
 _LARGEST_ANSWER = 64 << 20
@@ -50,7 +52,7 @@ class Connection:
 
     def __init__(self, address: Address) -> None:
         self.name = address.name
-        self._questions = _client(address, _TIMEOUT, connections=16)
+        self._questions = _client(address, _TIMEOUT, connections=_CONNECTIONS)
         self._files = _client(address, _FILE_TIMEOUT, connections=4)
 
     async def aclose(self) -> None:

@@ -23,10 +23,15 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Something that goes wrong, and since when on the caller's clock."""
+    """Something that goes wrong, and since when on the caller's clock.
+
+    Attributes:
+        latest: when it was last found to be so.
+    """
 
     since: float
     error: PrevisError
+    latest: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +62,9 @@ def time_left(server: str, life: Life, hearing: Hearing, limits: Limits, now: fl
     if hearing.outage is not None:
         since = max(hearing.outage.since, hearing.server_heard)
         ends.append((since + limits.unreachable, _as_unreachable(server, hearing.outage.error)))
-    if hearing.trouble is not None:
-        ends.append((hearing.trouble.since + limits.unreachable, hearing.trouble.error))
+    if hearing.trouble is not None and hearing.trouble.latest >= hearing.trouble.since + limits.unreachable:
+        # Found again after so long: that nobody asked meanwhile says nothing.
+        ends.append((now, hearing.trouble.error))
     if life.running_since is not None:
         ends.append((life.running_since + limits.render, RenderTimedOut(server, limits.render)))
         if hearing.frames_since is not None:

@@ -11,12 +11,12 @@ from previs.comfyui.api import Api
 from previs.comfyui.catalog import Catalog
 from previs.comfyui.deadlines import Limits, time_left
 from previs.comfyui.graph import Graph
-from previs.comfyui.history import Failure, Interruption, Success, read_entry
+from previs.comfyui.history import Failure, Interruption, Success
 from previs.comfyui.jobs import read_job
-from previs.comfyui.life import Life, Phase
+from previs.comfyui.life import Life
 from previs.comfyui.posts import Posts
-from previs.comfyui.queue import Queue
 from previs.comfyui.refusal import classes_to_ask, faults_of
+from previs.comfyui.sightings import Sightings, Standing, ended, phase_in
 from previs.comfyui.uploads import Upload, Uploads
 from previs.comfyui.watch import PACE, Followed, Watch
 from previs.errors import (
@@ -24,6 +24,7 @@ from previs.errors import (
     Fault,
     NodeFailed,
     OutOfMemory,
+    PrevisError,
     PromptInterrupted,
     PromptLost,
     PromptRefused,
@@ -31,12 +32,9 @@ from previs.errors import (
     ServerUnreachable,
 )
 
-Standing = Phase | Success | Failure | Interruption | None
-"""Where a prompt is on a server: its phase, how it ended, or nothing known."""
-
-_QUEUE_KEPT = 1.0
 _GIVEN_UP_WITHIN = 4.0
 _ANSWER_AWAITED = 2.0
+_ANSWER_SOUGHT = 5.0
 _BETWEEN_LOOKS, _LOOKS_AT_INTERRUPTED = 0.2, 8
 _MOST_ATTEMPTS = 3
 _UNLOADING = 0.5
@@ -62,8 +60,8 @@ class Server:
         self._watch = Watch(address, self.api, on_answer=self._answered)
         self._uploads = Uploads(self.api)
         self._posts = Posts(self.api)
+        self._sightings = Sightings(self.api, self._watch)
         self._abandoned: set[str] = set()
-        self._queue: tuple[float, asyncio.Task[Queue]] | None = None
 
     async def __aenter__(self) -> Self:
         await self._watch.__aenter__()
@@ -72,9 +70,7 @@ class Server:
     async def __aexit__(self, *_: object) -> None:
         await self._watch.__aexit__()
         await self._posts.stop()
-        if self._queue is not None:
-            self._queue[1].cancel()
-            await asyncio.wait([self._queue[1]])
+        await self._sightings.stop()
         await self.api.aclose()
 
     @property
@@ -97,14 +93,15 @@ class Server:
         was_up = self.up
         try:
             stats = await self.api.system_stats()
+            if not was_up:
+                # Whatever it was before, it may be another version now, with other models.
+                self.catalog.unlearn()
+                self.api.forget_version()
+                self._watch.crowded = await self.api.has_history()
         except (ServerUnreachable, ServerTrouble, AccessDenied) as error:
             self._note(error)
             self.up = False
             raise
-        if not was_up:
-            # Whatever it was before, it may be another version now, with other models.
-            self.catalog.unlearn()
-            self.api.forget_version()
         self.up = True
         if was_up:
             for prompt_id in self._abandoned - self._watch.followed.keys():
@@ -120,14 +117,18 @@ class Server:
             return state
         # The other order can miss a prompt that ends in between.
         queue = await self.api.queue()
-        return _standing(queue, prompt_id) or await self._ended(prompt_id)
+        return phase_in(queue, prompt_id) or await ended(self.api, prompt_id)
 
     async def glance(self, prompt_id: str) -> Standing:
-        """Where a prompt is, by a queue that was read within the last second; one read serves all who ask.
+        """Where a prompt is, at little cost however many ask.
 
-        A prompt that somebody posted within that second may be missed: :meth:`look` before posting here.
+        A prompt that somebody posted within the last second may be missed: :meth:`look` before posting here.
         """
-        return _standing(await self._recent_queue(), prompt_id) or await self._ended(prompt_id)
+        return await self._sightings.glance(prompt_id)
+
+    def settled(self, prompt_id: str) -> None:
+        """What came of a prompt is known and kept: nobody here will ask for it again."""
+        self._sightings.own.discard(prompt_id)
 
     async def submit(self, graph: Graph, prompt_id: str, files: Collection[Upload] = ()) -> None:
         """Queue a graph, unless the server already has this id in queue or history; then :meth:`follow` it.
@@ -139,6 +140,7 @@ class Server:
             PromptRefused: by validation, in whole or in part; what had been queued is deleted.
             ServerUnreachable, ServerTrouble: the id is not known there, or there was no telling.
         """
+        self._abandoned.discard(prompt_id)
         await self._watch.socket.opened(PACE)
         if await self.look(prompt_id) is not None:
             return
@@ -163,6 +165,7 @@ class Server:
             RenderTimedOut, ServerSilent, ServerUnreachable: it has not ended, as far as is known.
         """
         self._abandoned.discard(prompt_id)
+        self._sightings.own.add(prompt_id)
         followed = self._watch.followed.get(prompt_id) or self._watch.begin(prompt_id)
         life = followed.life
         life.accept()
@@ -178,18 +181,23 @@ class Server:
                 on_change(life)
         finally:
             self._watch.forget(prompt_id)
+            self._sightings.outdate()
         return self._success(life)
 
     async def give_up(self, prompt_id: str) -> bool:
         """Free the server of a prompt, whether it waits or runs; nobody else's is touched.
 
         Takes a few seconds at most. What could not be removed by then, or when this raises or is cancelled, a later
-        :meth:`probe` removes, unless it is followed by then.
+        :meth:`probe` removes, unless somebody here wants it again by then. One that was neither posted nor followed
+        here is left alone: it may be another run's.
 
         Returns:
             Whether the server no longer has it.
         """
+        if prompt_id not in self._sightings.own:
+            return True
         self._abandoned.add(prompt_id)
+        self._sightings.outdate()
         try:
             async with asyncio.timeout(_GIVEN_UP_WITHIN):
                 await self._posts.answered(prompt_id, _ANSWER_AWAITED)
@@ -201,7 +209,7 @@ class Server:
 
     async def _free_of(self, prompt_id: str) -> None:
         attempts = 0
-        while True:
+        while prompt_id in self._abandoned:
             try:
                 if not await self._remove(prompt_id):
                     return
@@ -215,6 +223,7 @@ class Server:
     async def take_back(self, prompt_id: str) -> None:
         """Take a prompt out of the queue if it still waits there; whoever follows it is told that it is lost."""
         await self.api.delete_pending(prompt_id)
+        self._sightings.outdate()
         self._watch.look()
 
     async def _remove(self, prompt_id: str) -> bool:
@@ -248,27 +257,30 @@ class Server:
         # Frames of it come here from now on.
         followed.ours = True
         life.submit()
+        self._sightings.own.add(life.prompt_id)
         try:
-            await self._post(self._uploads.named(graph), life.prompt_id)
+            await self._post(self._uploads.named(graph), life)
         except PromptRefused:
             if not had_some:
                 raise
             # The server may have been set up anew since, its input folder empty.
             self._uploads.forget()
             await self._uploads.put(files)
-            await self._post(self._uploads.named(graph), life.prompt_id)
+            await self._post(self._uploads.named(graph), life)
         life.accept()
 
-    async def _post(self, graph: Graph, prompt_id: str) -> None:
+    async def _post(self, graph: Graph, life: Life) -> None:
+        prompt_id = life.prompt_id
         try:
             posted = await self._posts.send(graph, prompt_id, self._watch.socket.client_id)
         except (ServerUnreachable, ServerTrouble):
             # The answer may have been lost on its way back.
-            if await self.look(prompt_id) is None:
+            if not await self._came(life):
                 raise
             return
         taken = str(posted.body.get("prompt_id", prompt_id))
         if posted.accepted and taken != prompt_id:
+            self._sightings.own.add(taken)
             await self.give_up(taken)
             remedy = "this ComfyUI takes no ids of ours, so no render could be found again: update it"
             raise PromptRefused(self.name, (Fault("the server", "prompt_id", taken, remedy),))
@@ -277,23 +289,29 @@ class Server:
                 await self.give_up(prompt_id)
             raise PromptRefused(self.name, faults_of(posted.body, graph, await self._rules_of(posted.body)))
 
+    async def _came(self, life: Life) -> bool:
+        """Whether a prompt whose post had no answer is there; not to know would be to render it twice.
+
+        Raises:
+            ServerUnreachable, ServerTrouble: there is no telling, and was none for as long as it is waited for.
+        """
+        until = time.monotonic() + _ANSWER_SOUGHT
+        while not life.accepted:
+            try:
+                return await self.look(life.prompt_id) is not None
+            except (ServerUnreachable, ServerTrouble) as error:
+                asked_for = error.retry_after if isinstance(error, ServerTrouble) else None
+                if time.monotonic() + (asked_for or 0) > until:
+                    raise
+                await asyncio.sleep(max(asked_for or 0, _BETWEEN_LOOKS))
+        return True
+
     async def _rules_of(self, body: Mapping[str, object]) -> Mapping[str, object]:
         rules: dict[str, object] = {}
         with contextlib.suppress(ServerUnreachable, ServerTrouble):
             for class_type in classes_to_ask(body):
                 rules.update(await self.api.object_info(class_type))
         return rules
-
-    async def _ended(self, prompt_id: str) -> Success | Failure | Interruption | None:
-        entry = await self.api.history(prompt_id)
-        return None if entry is None else read_entry(entry)
-
-    async def _recent_queue(self) -> Queue:
-        now = time.monotonic()
-        if self._queue is None or now - self._queue[0] > _QUEUE_KEPT:
-            self._queue = (now, asyncio.create_task(self.api.queue()))
-        # Whoever stops asking must not take the answer from the others.
-        return await asyncio.shield(self._queue[1])
 
     def _success(self, life: Life) -> Success:
         match life.end:
@@ -313,18 +331,11 @@ class Server:
             raise ServerTrouble(self.name, "questions about its prompts", "what nothing here can read")
         return time_left(self.name, followed.life, self._watch.hearing(followed), limits, time.monotonic())
 
-    def _answered(self, up: bool) -> None:  # noqa: FBT001 - the callback's only argument
-        self.up = up
+    def _answered(self, error: PrevisError | None) -> None:
+        # One that asks to be left alone for a while is there.
+        self.up = error is None or (isinstance(error, ServerTrouble) and error.retry_after is not None)
+        self._note(error)
 
-    def _note(self, error: BaseException) -> None:
+    def _note(self, error: BaseException | None) -> None:
         if isinstance(error, ServerTrouble) and error.retry_after:
             self.busy_until = time.monotonic() + error.retry_after
-
-
-def _standing(queue: Queue, prompt_id: str) -> Phase | None:
-    match queue.place_of(prompt_id):
-        case "running":
-            return Phase.RUNNING
-        case "pending":
-            return Phase.WAITING
-    return None

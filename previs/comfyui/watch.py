@@ -19,7 +19,7 @@ from previs.comfyui.frames import Executing, Frame, Other, Status
 from previs.comfyui.life import Life
 from previs.comfyui.queue import Queue, Queued
 from previs.comfyui.socket import Socket
-from previs.errors import AccessDenied, ServerTrouble, ServerUnreachable
+from previs.errors import AccessDenied, PrevisError, ServerTrouble, ServerUnreachable
 
 PACE = 2.0
 """Seconds between two looks at most, once the first quick ones are over."""
@@ -56,14 +56,17 @@ class Watch:
         outage: since when the server has not answered, and with what; the time that it asked to be left alone does
             not count.
         queue_remaining: everybody's prompts there, running and pending, as of the last ``status`` frame.
+        crowded: whether prompts that are not followed here may have been there since this was last set to false.
     """
 
-    def __init__(self, address: Address, api: Api, *, on_answer: Callable[[bool], None]) -> None:
+    def __init__(self, address: Address, api: Api, *, on_answer: Callable[[PrevisError | None], None]) -> None:
         self.socket = Socket(address, on_frame=self._see, on_open=self._see_gap)
         self.followed: dict[str, Followed] = {}
         self.outage: Trouble | None = None
         self._heard = 0.0
         self.queue_remaining = 0
+        self.crowded = True
+        self._was_open = False
         self._api = api
         self._on_answer = on_answer
         self._wake = asyncio.Event()
@@ -118,6 +121,7 @@ class Watch:
     def _see_gap(self) -> None:
         for each in self.followed.values():
             each.life.see_gap()
+        self.crowded, self._was_open = self.crowded or self._was_open, True
         self.look()
 
     def _see(self, frame: Frame) -> None:
@@ -125,6 +129,7 @@ class Watch:
         match frame:
             case Status(queue_remaining=remaining):
                 self.queue_remaining = remaining
+                self.crowded = self.crowded or remaining > len(self.followed)
             case Other():
                 pass
             case _ if followed := self.followed.get(frame.prompt_id):
@@ -150,7 +155,7 @@ class Watch:
                 self._fail(error)
             else:
                 self.outage = None
-                self._on_answer(True)  # noqa: FBT003 - the callback's only argument
+                self._on_answer(None)
             if due:
                 self._plan_next(began)
 
@@ -174,7 +179,7 @@ class Watch:
         self._rest_until = now + _REST * (now - began) if self.outage is None else 0.0
 
     def _fail(self, error: ServerUnreachable | ServerTrouble | AccessDenied) -> None:
-        self._on_answer(False)  # noqa: FBT003 - the callback's only argument
+        self._on_answer(error)
         now = time.monotonic()
         since = self.outage.since if self.outage else now
         if isinstance(error, ServerTrouble) and error.retry_after:
@@ -236,8 +241,8 @@ class Watch:
         except ServerTrouble as error:
             if error.retry_after:
                 raise
-            since = each.trouble.since if each.trouble else time.monotonic()
-            each.trouble = Trouble(since, error)
+            now = time.monotonic()
+            each.trouble = Trouble(each.trouble.since if each.trouble else now, error, now)
         else:
             each.trouble = None
             each.life.see_history(entry, absent_from_queue=absent_from_queue)

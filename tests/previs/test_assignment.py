@@ -276,3 +276,59 @@ async def test_trouble_with_the_only_server_is_told(simulate: Serve, folder_stor
             await assignment.render()
         assert (await assignment.render()).server == url
     assert len(simulator.started) == 1
+
+
+async def pair(simulate: Serve) -> tuple[list[Simulator], list[str]]:
+    served = [await simulate(seconds=0.1) for _ in range(2)]
+    return [simulator for simulator, _ in served], [url for _, url in served]
+
+
+async def test_a_finished_render_whose_server_is_away_for_a_moment_is_not_thrown_away(
+    simulate: Serve, folder_store: FolderStore
+) -> None:
+    both, urls = await pair(simulate)
+    for each in both:
+        each.faults.only_paths, each.faults.refuse = ("/view",), ALWAYS
+    async with studio_of(folder_store, *urls, limits=Limits(unreachable=5)) as studio:
+        rendering = asyncio.create_task(render(take(), studio))
+        await happens(lambda: any(each.queue.history for each in both))
+        [down] = [each for each in both if each.queue.history]
+        for each in both:
+            each.faults.heal()
+        down.faults.refuse = ALWAYS
+        await asyncio.sleep(1)
+        down.faults.heal()
+        await rendering
+    assert len(both[0].started + both[1].started) == 1
+
+
+async def test_files_that_a_server_never_gives_are_rendered_again_elsewhere_after_some_patience(
+    simulate: Serve, folder_store: FolderStore
+) -> None:
+    both, urls = await pair(simulate)
+    both[0].faults.only_paths, both[0].faults.refuse = ("/view",), 1_000_000
+    async with studio_of(folder_store, *urls, limits=Limits(unreachable=1)) as studio:
+        ends = await render_all(takes(2), studio)
+    assert {end.server for end in ends if isinstance(end, TakeRecord)} == {urls[1]}
+    assert 2 <= 1_000_000 - both[0].faults.refuse <= 8
+    assert [len(each.started) for each in both] == [1, 2]
+
+
+async def test_a_prompt_whose_answer_was_lost_in_an_outage_is_not_posted_elsewhere(
+    simulate: Serve, folder_store: FolderStore
+) -> None:
+    both, urls = await pair(simulate)
+    for each in both:
+        each.faults.lose_prompt_answer = 1
+    async with studio_of(folder_store, *urls, limits=Limits(unreachable=5)) as studio:
+        rendering = asyncio.create_task(render(take(), studio))
+        async with asyncio.timeout(10):
+            while not (down := [each for each in both if each.posted]):
+                await asyncio.sleep(0)
+        for each in both:
+            each.faults.heal()
+        down[0].faults.hang_up = ALWAYS
+        await asyncio.sleep(1)
+        down[0].faults.heal()
+        await rendering
+    assert len(both[0].started + both[1].started) == 1

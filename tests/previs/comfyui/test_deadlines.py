@@ -106,11 +106,14 @@ def test_the_time_that_a_server_asked_for_does_not_count(asked_for: float) -> No
 
 
 def test_trouble_with_its_own_history_entry_is_told_as_it_is() -> None:
-    hearing = Hearing(trouble=Trouble(200, ODD), server_heard=204)
-    assert left(waiting(), hearing, 204) == 1
+    assert left(waiting(), Hearing(trouble=Trouble(200, ODD, latest=204.9), server_heard=204), 205) is None
     with pytest.raises(ServerTrouble) as over:
-        left(waiting(), hearing, 205)
+        left(waiting(), Hearing(trouble=Trouble(200, ODD, latest=205), server_heard=204), 205)
     assert over.value is ODD
+
+
+def test_trouble_that_was_met_once_and_not_again_says_nothing_however_long_ago() -> None:
+    assert left(waiting(), Hearing(trouble=Trouble(200, ODD, latest=200)), 300) is None
 
 
 moments = st.floats(0, 1e6).map(lambda each: round(each, 3))

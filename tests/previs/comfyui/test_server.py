@@ -20,7 +20,7 @@ from starlette.routing import Route
 from previs.comfyui.address import Address
 from previs.comfyui.deadlines import Limits
 from previs.comfyui.graph import Graph
-from previs.comfyui.history import OutputFile
+from previs.comfyui.history import Failure, OutputFile, Success
 from previs.comfyui.life import Life, Phase
 from previs.comfyui.server import Server
 from previs.errors import (
@@ -476,4 +476,60 @@ async def test_a_prompt_that_could_not_be_given_up_is_left_alone_when_it_is_want
         await asyncio.sleep(0)
         await server.probe()
         assert len((await following).files) == 1
+    assert simulator.interrupted == simulator.deleted == []
+
+
+async def test_a_prompt_that_was_taken_back_is_seen_no_more(simulate: Serve) -> None:
+    _, url = await simulate(seconds=3)
+    async with client(url) as server:
+        running, waiting = new_id(), new_id()
+        await server.submit(graph(1), running)
+        await server.submit(graph(2), waiting)
+        assert await server.glance(waiting) is Phase.WAITING
+        await server.take_back(waiting)
+        with pytest.raises(PromptLost):
+            await server.follow(waiting, QUICK)
+        assert await server.glance(waiting) is None
+
+
+async def test_a_prompt_that_failed_is_not_seen_running_any_more(simulate: Serve) -> None:
+    simulator, url = await simulate(seconds=0.3)
+    simulator.faults.memory_full, simulator.faults.history_lag = True, 0.3
+    async with client(url) as server:
+        prompt = new_id()
+        await server.submit(graph(), prompt)
+        assert isinstance(await server.glance(prompt), Phase)
+        with pytest.raises(OutOfMemory):
+            await server.follow(prompt, QUICK)
+        assert isinstance(await server.glance(prompt), Failure)
+
+
+async def test_the_history_of_a_server_that_nobody_else_used_is_not_asked_for_what_was_never_there(
+    simulate: Serve,
+) -> None:
+    simulator, url = await simulate()
+    async with client(url) as server, client(url) as somebody:
+        await server.probe()
+        assert await server._watch.socket.opened(5)
+        ours, theirs = new_id(), new_id()
+        await server.submit(graph(1), ours)
+        await server.follow(ours, QUICK)
+        assert isinstance(await server.glance(ours), Success)
+        simulator.faults.only_paths, simulator.faults.refuse = ("/history",), ALWAYS
+        assert await server.glance(new_id()) is None
+        simulator.faults.heal()
+        await somebody.submit(graph(2), theirs)
+        await somebody.follow(theirs, QUICK)
+        while not server._watch.crowded:
+            await asyncio.sleep(0.01)
+        assert isinstance(await server.glance(theirs), Success)
+
+
+async def test_a_prompt_that_was_neither_posted_nor_followed_here_is_nobodys_to_give_up(simulate: Serve) -> None:
+    simulator, url = await simulate(seconds=1)
+    async with client(url) as server, client(url) as somebody:
+        theirs = new_id()
+        await somebody.submit(graph(), theirs)
+        assert await server.give_up(theirs)
+        assert len((await somebody.follow(theirs, QUICK)).files) == 1
     assert simulator.interrupted == simulator.deleted == []
