@@ -61,6 +61,7 @@ class Server:
         self._uploads = Uploads(self.api)
         self._posts = Posts(self.api)
         self._sightings = Sightings(self.api, self._watch)
+        self._turn = asyncio.Lock()
         self._abandoned: set[str] = set()
 
     async def __aenter__(self) -> Self:
@@ -142,15 +143,17 @@ class Server:
         """
         self._abandoned.discard(prompt_id)
         await self._watch.socket.opened(PACE)
-        if await self.look(prompt_id) is not None:
-            return
-        followed = self._watch.begin(prompt_id)
-        try:
-            await self._upload_and_post(graph, followed, files)
-        except BaseException as error:
-            self._note(error)
-            self._watch.forget(prompt_id)
-            raise
+        # One after the other, so that prompts run in the order in which they were given.
+        async with self._turn:
+            if await self.look(prompt_id) is not None:
+                return
+            followed = self._watch.begin(prompt_id)
+            try:
+                await self._upload_and_post(graph, followed, files)
+            except BaseException as error:
+                self._note(error)
+                self._watch.forget(prompt_id)
+                raise
 
     async def follow(
         self, prompt_id: str, limits: Limits, on_change: Callable[[Life], None] = lambda _: None
