@@ -134,7 +134,7 @@ def to_move(members: Collection[Member], idle: Member) -> Place | None:
         (member.load, place)
         for member in members
         for place in member.places
-        if len(member.places) > 1 and _may_move(place, idle)
+        if member.load > 1 and _may_move(place, idle)
     ]
     return max(waiting, key=lambda each: each[0], default=(0, None))[1]
 

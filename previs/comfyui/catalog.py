@@ -23,7 +23,8 @@ class Catalog:
             ServerUnreachable, ServerTrouble, AccessDenied: not everything is known.
         """
         async with self._turn:
-            for class_type in sorted(set(classes) - self._rules.keys()):
+            # An empty name would ask for all classes, and dots are no name in a path.
+            for class_type in sorted(name for name in set(classes) - self._rules.keys() if name.strip(".")):
                 rules = (await self._api.object_info(class_type)).get(class_type)
                 self._rules[class_type] = rules if isinstance(rules, Mapping) else None
                 self._lacking.clear()

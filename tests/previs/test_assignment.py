@@ -1,13 +1,16 @@
 """A take finds its way through the farm: lost, out of memory, failed, refused, it goes where it can be rendered."""
 
 import asyncio
+import uuid
 from collections.abc import Callable
 
 import pytest
 
 from previs.assignment import Assignment
+from previs.comfyui.address import Address
 from previs.comfyui.deadlines import Limits
 from previs.comfyui.life import Life, Phase
+from previs.comfyui.server import Server
 from previs.errors import NodeFailed, OutOfMemory, PrevisError, PromptLost, PromptRefused, ServerTrouble
 from previs.plan import PlannedTake
 from previs.records import TakeRecord
@@ -15,6 +18,7 @@ from previs.simulator import ALWAYS, Simulator
 from previs.store import FolderStore
 from previs.studio import Studio
 from tests.conftest import Serve
+from tests.previs.comfyui.graphs import graph
 from tests.previs.studios import QUICK, studio_of, take, takes
 
 
@@ -238,6 +242,23 @@ async def test_what_waits_on_a_slow_server_is_moved_to_one_that_idles(
     assert len(slow.started) == 1
     assert len(fast.started) == 3
     assert took < 2 * 3
+
+
+async def test_what_waits_behind_other_peoples_prompts_is_moved_to_a_server_that_idles(
+    simulate: Serve, folder_store: FolderStore
+) -> None:
+    shared, shared_url = await simulate(seconds=3)
+    idle, idle_url = await simulate(seconds=0.3)
+    async with studio_of(folder_store, shared_url, idle_url) as studio, Server(Address(shared_url)) as somebody:
+        theirs = str(uuid.uuid4())
+        first = [asyncio.create_task(render(one, studio)) for one in takes(2)]
+        await happens(lambda: shared.started and idle.started)
+        await somebody.submit(graph(99), theirs)
+        behind = asyncio.create_task(render(takes(3)[2], studio))
+        another = asyncio.create_task(render(takes(4)[3], studio))
+        ends = await asyncio.gather(*first, behind, another)
+        assert len((await somebody.follow(theirs, QUICK)).files) == 1
+    assert sorted(end.server for end in ends) == sorted([shared_url, idle_url, idle_url, idle_url])
 
 
 async def test_a_server_that_wants_to_be_left_alone_gets_nothing_meanwhile(

@@ -215,8 +215,11 @@ def test_what_would_gain_nothing_by_it_is_never_moved(state: dict[str, Any]) -> 
 
 
 def test_a_prompt_alone_on_its_server_is_never_moved() -> None:
-    alone = member("a", held=1, others=5)
-    assert moved([alone], member("idle")) is None
+    assert moved([member("a", held=1, others=1)], member("idle")) is None
+
+
+def test_a_prompt_behind_other_peoples_is_moved_to_an_idle_server() -> None:
+    assert moved([member("a", held=1, others=5)], member("idle")) == "a-0"
 
 
 def test_what_an_idle_server_lacks_is_never_moved_there() -> None:
