@@ -98,7 +98,7 @@ class Server:
                 # Whatever it was before, it may be another version now, with other models.
                 self.catalog.unlearn()
                 self.api.forget_version()
-                self._watch.crowded = await self.api.has_history()
+                self._watch.crowded = await self._was_used()
         except (ServerUnreachable, ServerTrouble, AccessDenied) as error:
             self._note(error)
             self.up = False
@@ -108,6 +108,13 @@ class Server:
             for prompt_id in self._abandoned - self._watch.followed.keys():
                 await self.give_up(prompt_id)
         return stats
+
+    async def _was_used(self) -> bool:
+        try:
+            return await self.api.has_history()
+        except ServerTrouble:
+            # Its whole history at once, from a server too old to be asked for less, may be too much.
+            return True
 
     async def look(self, prompt_id: str) -> Standing:
         """Where a prompt is on this server now, whoever submitted it."""

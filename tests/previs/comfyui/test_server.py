@@ -525,6 +525,15 @@ async def test_the_history_of_a_server_that_nobody_else_used_is_not_asked_for_wh
         assert isinstance(await server.glance(theirs), Success)
 
 
+async def test_a_server_that_does_not_tell_whether_it_was_used_is_taken_for_used(simulate: Serve) -> None:
+    simulator, url = await simulate()
+    simulator.faults.only_paths, simulator.faults.refuse = ("/history",), 1
+    async with client(url) as server:
+        await server.probe()
+        assert server.up
+        assert server._watch.crowded
+
+
 async def test_a_prompt_that_was_neither_posted_nor_followed_here_is_nobodys_to_give_up(simulate: Serve) -> None:
     simulator, url = await simulate(seconds=1)
     async with client(url) as server, client(url) as somebody:
