@@ -20,6 +20,7 @@ from previs.store import Store
 from previs.watching import Account
 
 _EVERY = 2.0
+_LAST_WORDS = 10.0
 
 
 def artifact_key(board: str, kind: str) -> str:
@@ -36,29 +37,33 @@ def artifact_key(board: str, kind: str) -> str:
 @contextlib.asynccontextmanager
 async def live_progress(account: Account, board: str) -> AsyncIterator[None]:
     """Keep the run's progress artifact up to date while the context lasts; no trouble with it reaches the run."""
-    updating = asyncio.create_task(_keep_up_to_date(account, artifact_key(board, "progress")))
+    over = asyncio.Event()
+    updating = asyncio.create_task(_keep_up_to_date(account, artifact_key(board, "progress"), over))
     try:
         yield
     finally:
-        updating.cancel()
-        await asyncio.wait([updating])
+        over.set()
+        try:
+            await asyncio.wait([updating], timeout=_LAST_WORDS)
+        finally:
+            updating.cancel()
 
 
-async def _keep_up_to_date(account: Account, key: str) -> None:
+async def _keep_up_to_date(account: Account, key: str, over: asyncio.Event) -> None:
+    """Write it until the run is over, and then once more."""
     artifact: UUID | None = None
     while True:
+        last = over.is_set()
         with _no_harm():
             if artifact is None:
                 artifact = await acreate_markdown_artifact(progress_sheet(account.progress()), key=key)
             else:
                 await _update(artifact, account)
-        try:
-            await asyncio.sleep(_EVERY)
-        except asyncio.CancelledError:
-            if artifact is not None:
-                with _no_harm():
-                    await _update(artifact, account)
-            raise
+        if last:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_EVERY):
+                await over.wait()
 
 
 async def _update(artifact: UUID, account: Account) -> None:
