@@ -19,8 +19,6 @@ from previs.comfyui.history import OutputFile
 from previs.comfyui.queue import Queue, read_queue
 from previs.errors import FrameDamaged
 
-__all__ = ["Api", "Downloaded", "Posted", "Queue"]
-
 _CHUNK = 1 << 18
 _OK = 200
 _BAD_REQUEST = 400
@@ -96,7 +94,7 @@ class Api:
 
     async def has_history(self) -> bool:
         """Whether any prompt has ended there since its start; one entry at most is asked for."""
-        answer = await self._connection.request("GET", "history?max_items=1")
+        answer = await self._connection.request("GET", "history", params={"max_items": 1})
         return bool(self._object(answer, "GET", "history"))
 
     async def job(self, prompt_id: str) -> Mapping[str, Any] | None:
