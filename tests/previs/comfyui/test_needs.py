@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from previs.comfyui.classes import NodeClass, read_class
 from previs.comfyui.needs import Need, is_choice, lacking, needs_of
 from tests.previs.comfyui.graphs import graph
 from tests.previs.comfyui.recordings import FOLDER
@@ -21,6 +22,7 @@ UPLOADING = [
     ("Load3D", "model_file"),
     ("Load3DAnimation", "model_file"),
 ]
+CLASSES = {name: read_class(name, rules) for name, rules in RULES.items()}
 CHECKPOINT = Need("CheckpointLoaderSimple", "ckpt_name", "sd_xl_base_1.0.safetensors")
 
 
@@ -43,8 +45,8 @@ def _choices_in(rule: list[Any], form: str) -> list[Any]:
     return rule[0] if isinstance(rule[0], list) else []
 
 
-def rules_of(rule: object, section: str = "required") -> dict[str, Any]:
-    return {"Loader": {"input": {section: {"name": rule}}}}
+def classes_of(rule: object, section: str = "required") -> dict[str, NodeClass | None]:
+    return {"Loader": read_class("Loader", {"input": {section: {"name": rule}}})}
 
 
 def test_a_graph_needs_its_classes_and_may_need_each_of_its_texts() -> None:
@@ -57,23 +59,23 @@ def test_a_graph_needs_its_classes_and_may_need_each_of_its_texts() -> None:
 
 
 def test_the_recorded_server_lacks_nothing_of_a_graph_that_it_ran() -> None:
-    assert lacking(needs_of(graph(text="any text at all")), RULES) == set()
+    assert lacking(needs_of(graph(text="any text at all")), CLASSES) == set()
 
 
 @pytest.mark.parametrize("form", ["bare list", "COMBO"])
 def test_the_recorded_server_has_every_choice_that_it_offers_and_no_other(form: str) -> None:
     needs = offered(form)
     assert len(needs) > 100
-    assert lacking(needs, RULES) == set()
+    assert lacking(needs, CLASSES) == set()
     others = {Need(need.class_type, need.input, f"{need.value}, but another") for need in needs}
-    assert lacking(others, RULES) == others
-    assert all(is_choice(need, RULES[need.class_type]) for need in others)
+    assert lacking(others, CLASSES) == others
+    assert all(is_choice(need, CLASSES[need.class_type]) for need in others)
 
 
 def test_what_a_server_lacks_is_told_with_its_class_and_input() -> None:
     made = graph()
     made["4"]["inputs"]["ckpt_name"] = "of-another-studio.safetensors"
-    [lack] = lacking(needs_of(made), RULES)
+    [lack] = lacking(needs_of(made), CLASSES)
     assert str(lack) == "'of-another-studio.safetensors' (CheckpointLoaderSimple.ckpt_name)"
 
 
@@ -91,15 +93,15 @@ def test_of_classes_that_were_not_asked_about_nothing_is_lacking(needs: set[Need
 @pytest.mark.parametrize(("class_type", "name"), UPLOADING)
 def test_files_that_users_upload_are_no_need(class_type: str, name: str) -> None:
     need = Need(class_type, name, "uploaded-this-minute")
-    assert lacking([need], {class_type: RULES[class_type]}) == set()
-    assert not is_choice(need, RULES[class_type])
+    assert lacking([need], {class_type: CLASSES[class_type]}) == set()
+    assert not is_choice(need, CLASSES[class_type])
 
 
 @pytest.mark.parametrize("section", ["required", "optional"])
 @pytest.mark.parametrize("rule", [[["a", "b"]], [["a", "b"], {"tooltip": "t"}], ["COMBO", {"options": ["a", "b"]}]])
 def test_a_choice_is_read_in_every_form_and_section(rule: list[Any], section: str) -> None:
     has, lacks = Need("Loader", "name", "b"), Need("Loader", "name", "c")
-    assert lacking([has, lacks], rules_of(rule, section)) == {lacks}
+    assert lacking([has, lacks], classes_of(rule, section)) == {lacks}
 
 
 DYNAMIC = [{"key": "auto", "inputs": {"required": {"codec": ["COMBO", {"options": ["h264"]}]}}}]
@@ -122,14 +124,14 @@ DYNAMIC = [{"key": "auto", "inputs": {"required": {"codec": ["COMBO", {"options"
 )
 def test_what_offers_no_fixed_list_of_choices_takes_any_text(rule: object) -> None:
     need = Need("Loader", "name", "auto")
-    assert lacking([need], rules_of(rule)) == set()
-    assert not is_choice(need, rules_of(rule)["Loader"])
+    assert lacking([need], classes_of(rule)) == set()
+    assert not is_choice(need, classes_of(rule)["Loader"])
 
 
 def test_an_empty_list_of_choices_has_nothing() -> None:
     need = Need("Loader", "name", "a.safetensors")
-    assert lacking([need], rules_of([[]])) == {need}
-    assert lacking([need], rules_of(["COMBO", {"options": []}])) == {need}
+    assert lacking([need], classes_of([[]])) == {need}
+    assert lacking([need], classes_of(["COMBO", {"options": []}])) == {need}
 
 
 words = st.sampled_from(["input", "required", "optional", "name", "options", "COMBO", "image_upload", "a"])
@@ -145,6 +147,7 @@ nearly = st.fixed_dictionaries(
 @given(st.none() | st.dictionaries(words, anything) | nearly)
 def test_malformed_rules_never_raise_and_no_class_that_has_rules_is_lacking(rules: dict[str, Any] | None) -> None:
     whole, text = Need("Loader"), Need("Loader", "name", "a")
-    lacks = lacking([whole, text], {"Loader": rules})
+    known = None if rules is None else read_class("Loader", rules)
+    lacks = lacking([whole, text], {"Loader": known})
     assert (whole in lacks) == (rules is None)
-    assert text not in lacks or is_choice(text, rules)
+    assert text not in lacks or is_choice(text, known)
