@@ -44,7 +44,7 @@ class Assignment:
     _losses: int = 0
 
     def __post_init__(self) -> None:
-        self._wish = Wish(self.take.checkpoint, self.studio.farm.wants(self.take.graph))
+        self._wish = Wish(self.take.checkpoint, self.studio.farm.stock.wants(self.take.graph))
 
     async def reserve(self) -> None:
         """Wait for the place of the next attempt beforehand."""
@@ -96,8 +96,8 @@ class Assignment:
             farm.absolve(self.take.label)
             return False
         if isinstance(error, PromptRefused):
-            await farm.refused(server, self.take.graph)
-            self._wish = replace(self._wish, needs=farm.wants(self.take.graph))
+            await farm.stock.doubt(server, self.take.graph)
+            self._wish = replace(self._wish, needs=farm.stock.wants(self.take.graph))
         self.tried[server.name] = error
         self._avoid_tried()
         if isinstance(error, _BLAMED):

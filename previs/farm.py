@@ -3,16 +3,16 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 from previs.comfyui.address import Address
-from previs.comfyui.graph import Graph
-from previs.comfyui.needs import Need, needs_of
+from previs.comfyui.classes import NodeClass
 from previs.comfyui.server import Server
 from previs.errors import AccessDenied, NoServer, ServerTrouble, ServerUnreachable
 from previs.seating import Member, Place, Wish, choose, to_move
+from previs.stock import Stock
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
 _FIRST_LOOK = 10.0
@@ -35,6 +35,7 @@ class Farm:
 
     Attributes:
         problems: what a run should report: servers that were set aside, with the reason, and what they lack.
+        stock: what the servers have of node classes and models.
     """
 
     def __init__(
@@ -59,12 +60,11 @@ class Farm:
         self._patience = patience
         self._say = say
         self._members = {server: Member(server) for server in self.servers}
-        self._needs = frozenset[Need]()
-        self._classes: set[str] = set()
-        self._told_lacks: set[tuple[str, Need]] = set()
+        self.stock = Stock(self.servers, tell=self._report)
         self._waiters: list[_Waiter] = []
         self._none_up_since: float | None = time.monotonic()
         self._look_until = 0.0
+        self._all_looked_at = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._opened = contextlib.AsyncExitStack()
 
@@ -95,17 +95,23 @@ class Farm:
         """Places that are taken."""
         return sum(len(member.places) for member in self._members.values())
 
-    async def expect(self, graphs: Iterable[Graph]) -> None:
-        """Find out which servers have what graphs to come need; what a server lacks is told, and is a problem."""
-        needs = frozenset(need for graph in graphs for need in needs_of(graph))
-        self._classes |= {need.class_type for need in needs}
-        await asyncio.gather(*(self._learn(member) for member in self._members.values() if member.server.up))
-        self._needs |= self._that_matter(needs)
-        self._tell_lacks()
+    async def classes(self, names: Collection[str], *, needed: bool) -> dict[str, Mapping[str, NodeClass | None]]:
+        """What servers tell of node classes, by the names of those servers that could be asked.
 
-    def wants(self, graph: Graph) -> frozenset[Need]:
-        """What a graph needs that some server may not have, as far as :meth:`expect` found out."""
-        return self._that_matter(needs_of(graph))
+        Args:
+            names: of the classes.
+            needed: wait for a server that can be asked, as for a place; else those that are there now are enough.
+
+        Raises:
+            NoServer, AccessDenied: as :meth:`place`, where an answer is needed.
+        """
+        if needed:
+            (await self.place()).release()
+        else:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._first_look_left()):
+                    await self._all_looked_at.wait()
+        return await self.stock.classes(names)
 
     async def place(self, wish: Wish | None = None) -> Place:
         """Wait for a place: first come first served, but those whose attempt went wrong come before all others.
@@ -156,11 +162,6 @@ class Farm:
             self.problems.append(f"{told}; it was set aside")
             self._say(f"{told}; it is set aside and tried again in {pause:g} s")
 
-    async def refused(self, server: Server, graph: Graph) -> None:
-        """A server refused a graph: what it was known to have may be gone."""
-        server.catalog.unlearn({node["class_type"] for node in graph.values()})
-        await self.expect([graph])
-
     def absolve(self, take: str) -> None:
         """A take failed in the same way on two servers: neither is to blame."""
         for member in self._members.values():
@@ -180,8 +181,7 @@ class Farm:
 
         What an earlier run left in work on one server would else be rendered again on another, found up first.
         """
-        looked_at = all(member.looked_at for member in self._members.values())
-        if not looked_at and time.monotonic() < self._look_until:
+        if not self._all_looked_at.is_set() and self._first_look_left() > 0:
             return
         for waiter in tuple(self._waiters):
             if waiter.future.done():
@@ -196,6 +196,10 @@ class Farm:
                 member.expects_until = 0.0
                 waiter.future.set_result(place)
         self._even_out()
+
+    def _first_look_left(self) -> float:
+        """Seconds that a server which does not answer is still waited for before it counts as looked at."""
+        return max(0.0, self._look_until - time.monotonic())
 
     def _even_out(self) -> None:
         """Have an idle server take over what waits behind something else on another one."""
@@ -224,8 +228,7 @@ class Farm:
         while True:
             try:
                 await server.probe()
-                await self._learn(member)
-                self._tell_lacks()
+                await self.stock.learn(server)
             except (ServerUnreachable, ServerTrouble, AccessDenied) as error:
                 member.denied = error if isinstance(error, AccessDenied) else None
                 if not reported:
@@ -239,32 +242,16 @@ class Farm:
                 pause, reported = _LONGEST_PAUSE, False
                 self._none_up_since = None
             member.looked_at = True
+            if all(each.looked_at for each in self._members.values()):
+                self._all_looked_at.set()
             self._seat()
             if not self.up and self._none_up_since is None:
                 self._none_up_since = time.monotonic()
             await asyncio.sleep(pause)
 
-    async def _learn(self, member: Member) -> None:
-        with contextlib.suppress(ServerUnreachable, ServerTrouble, AccessDenied):
-            await member.server.catalog.learn(self._classes)
-
-    def _that_matter(self, needs: Iterable[Need]) -> frozenset[Need]:
-        catalogs = [server.catalog for server in self.servers]
-        return frozenset(
-            need for need in needs if not need.input or any(catalog.offers_choice(need) for catalog in catalogs)
-        )
-
-    def _tell_lacks(self) -> None:
-        """Say which server lacks what others have; what all of them lack is the input's fault, and told as such."""
-        up = self.up
-        for server in up:
-            for need in sorted(server.catalog.lacks(self._needs)):
-                elsewhere = any(not other.catalog.lacks(frozenset({need})) for other in up)
-                if elsewhere and (server.name, need) not in self._told_lacks:
-                    self._told_lacks.add((server.name, need))
-                    told = f"{server.name} lacks {need}: takes that need it go to other servers"
-                    self.problems.append(told)
-                    self._say(told)
+    def _report(self, problem: str) -> None:
+        self.problems.append(problem)
+        self._say(problem)
 
     def _set_aside(self, error: Exception) -> None:
         self.problems.append(f"{error}; it was set aside")

@@ -95,7 +95,7 @@ async def run_takes(
     Equal takes are rendered once. A task run starts when the farm has a place for it. What is not done after
     ``seconds`` is given up.
     """
-    await studio.farm.expect(one.graph for one in plan.takes)
+    await studio.farm.stock.expect(one.graph for one in plan.takes)
     leaders: dict[str, asyncio.Task[TakeResult]] = {}
     running: dict[asyncio.Task[TakeResult], PlannedTake] = {}
     for planned in plan.takes:

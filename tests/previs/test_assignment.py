@@ -193,7 +193,7 @@ async def test_a_take_goes_only_to_servers_that_have_its_model_and_the_run_says_
     rich, rich_url = await simulate()
     planned = takes(6)
     async with studio_of(folder_store, poor_url, rich_url) as studio:
-        await studio.farm.expect(one.graph for one in planned)
+        await studio.farm.stock.expect(one.graph for one in planned)
         ends = await render_all(planned, studio)
         lacked = "'sd_xl_base_1.0.safetensors' (CheckpointLoaderSimple.ckpt_name)"
         assert studio.farm.problems == [f"{poor_url} lacks {lacked}: takes that need it go to other servers"]
@@ -208,7 +208,7 @@ async def test_a_model_that_went_missing_in_the_middle_of_a_run_is_noticed(
     rich, rich_url = await simulate()
     planned = takes(8)
     async with studio_of(folder_store, poor_url, rich_url) as studio:
-        await studio.farm.expect(one.graph for one in planned)
+        await studio.farm.stock.expect(one.graph for one in planned)
         assert studio.farm.problems == []
         without(poor, "sd_xl_base_1.0.safetensors")
         ends = await render_all(planned, studio)
