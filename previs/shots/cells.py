@@ -51,6 +51,15 @@ def whole(cell: str) -> int | str:
     return int(found[1]) if found else cell
 
 
+def value(cell: str) -> float | bool | str:
+    """A number, ``true`` or ``false`` where it is written as one, and else the text."""
+    if _CANONICAL.fullmatch(cell):
+        return int(cell)
+    if cell.casefold() in ("true", "false"):
+        return cell.casefold() == "true"
+    return float(cell) if _DECIMAL.fullmatch(cell) else cell
+
+
 def references(cells: Iterable[str]) -> list[dict[str, Any]]:
     """Pictures of one or more cells, each ``picture`` or ``reference_id=picture``.
 

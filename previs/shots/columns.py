@@ -12,6 +12,7 @@ _NAMES = {
     "shot_id": "shotid shotnumber shotno shot id 镜头编号 镜头号 镜号 分镜号 镜头id 镜头 分镜 编号",
     "prompt": "prompt positiveprompt description 提示词 正向提示词 正面提示词 画面描述 画面内容 描述 画面",
     "references": "references reference refs ref referenceimages referenceimage 参考图 参考图片 参考图像 参考",
+    "reference_role": "referencerole role 参考用途 参考图用途 用途",
     "reference_strength": "referencestrength strength 参考强度 参考图强度 参考权重",
     "duration": "duration durationseconds durationsec seconds length 时长 镜头时长 持续时间 秒数 长度",
     "negative_prompt": "negativeprompt negative 负面提示词 负向提示词 反向提示词 反面提示词",
@@ -22,6 +23,7 @@ _NAMES = {
     "sequence": "sequence seq scene 场次 场号 序列 场",
     "notes": "notes note remarks remark comments comment 备注 注释 说明",
 }
+_OVERRIDE = re.compile(r"(?:overrides?|覆盖|改写)(?:\s*[:：]\s*|\s+)(.+\..+)", re.IGNORECASE)
 _RANKS = {name: (field, rank) for field, names in _NAMES.items() for rank, name in enumerate(names.split())}
 
 
@@ -29,6 +31,12 @@ def plain_name(header: str) -> str:
     """A header without case, spaces, underscores, hyphens and brackets: ``Duration (s)`` is ``duration``."""
     text = unicodedata.normalize("NFKC", header).casefold()
     return re.sub(r"\(.*?\)|\[.*?\]|[\s_\-#*:]", "", text)
+
+
+def overridden(header: str) -> str | None:
+    """The input that a column sets for each shot: ``4.ckpt_name`` for ``override 4.ckpt_name``."""
+    found = _OVERRIDE.fullmatch(header.strip())
+    return found[1].strip() if found else None
 
 
 def known_columns(header: list[str]) -> dict[int, str]:

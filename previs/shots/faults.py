@@ -47,6 +47,7 @@ _REMEDIES: dict[type, dict[str, str]] = {
         "takes": f"a whole number from 1 to {MOST_TAKES}",
         "width": _SIDE,
         "height": _SIDE,
+        "overrides": 'an object of inputs and values, such as {"4.ckpt_name": "sd_xl_base_1.0.safetensors"}',
         "sequence": _TEXT,
         "notes": _TEXT,
     },
@@ -55,6 +56,7 @@ _REMEDIES: dict[type, dict[str, str]] = {
         "url": "a path or address on one line, not blank, such as references/a.jpg",
         "reference_id": "text on one line, not blank, such as ref_1",
         "strength": f"a number from 0 to {STRONGEST}, such as 0.8",
+        "role": "text on one line, not blank, such as first frame",
     },
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from previs.errors import Fault
 from previs.shots import cells
-from previs.shots.columns import delimiter_of, known_columns
+from previs.shots.columns import delimiter_of, known_columns, overridden
 from previs.shots.text import fault
 
 _NEEDED = {"shot_id": "镜号", "prompt": "提示词", "duration": "时长"}
@@ -108,16 +108,22 @@ def _too_wide(number: int, row: list[str], header: list[str]) -> Iterator[Fault]
 def _shot(row: list[str], header: list[str], known: dict[int, str]) -> dict[str, Any]:
     shot: dict[str, Any] = {}
     pictures: list[str] = []
-    strength = ""
+    of_references: dict[str, Any] = {}
+    overrides: dict[str, Any] = {}
     for index, cell in enumerate(row[: len(header)]):
         field = known.get(index)
         if field == "references":
             pictures.append(cell)
-        elif field == "reference_strength":
-            strength = cell
+        elif field == "reference_strength" and cell:
+            of_references["strength"] = cells.strength(cell)
+        elif field == "reference_role" and cell:
+            of_references["role"] = cell
+        elif cell and (place := overridden(header[index])):
+            overrides[place] = cells.value(cell)
         elif cell:
             shot[field or header[index] or f"column {index + 1}"] = _READERS.get(field or "", str)(cell)
     if references := cells.references(pictures):
-        weight = {"strength": cells.strength(strength)} if strength else {}
-        shot["references"] = [{**reference, **weight} for reference in references]
+        shot["references"] = [{**reference, **of_references} for reference in references]
+    if overrides:
+        shot["overrides"] = overrides
     return shot

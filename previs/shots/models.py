@@ -73,6 +73,12 @@ class Reference(BaseModel):
         le=STRONGEST,
         examples=[0.8],
     )
+    role: _Line | None = Field(
+        default=None,
+        title="Role",
+        description="What it is for, where a workflow takes pictures for several things. Empty: what is left for it.",
+        examples=["first frame", "style", "control"],
+    )
 
 
 class Shot(BaseModel):
@@ -141,6 +147,12 @@ class Shot(BaseModel):
         le=LARGEST_SIDE,
         examples=[576],
     )
+    overrides: dict[Annotated[_Text, AfterValidator(one_line)], _Unknown] = Field(
+        default_factory=dict,
+        title="Overrides",
+        description="Inputs of the workflow's nodes for this shot, by node id or title, whatever else sets them.",
+        examples=[{"4.ckpt_name": "sd_xl_base_1.0.safetensors", "KSampler.steps": 40}],
+    )
     sequence: Annotated[_Text, BeforeValidator(number_as_text)] | None = Field(
         default=None, title="Sequence", description="The scene or sequence it belongs to.", examples=["SQ010"]
     )
@@ -150,6 +162,11 @@ class Shot(BaseModel):
     @classmethod
     def _none_given(cls, value: object) -> object:
         return () if value is None else value
+
+    @field_validator("overrides", mode="before")
+    @classmethod
+    def _none_overridden(cls, value: object) -> object:
+        return {} if value is None else value
 
     @model_validator(mode="after")
     def _each_reference_once(self) -> Self:

@@ -211,3 +211,18 @@ def test_names_are_known_in_any_case_and_spelling() -> None:
         4: "duration",
         5: "takes",
     }
+
+
+def test_columns_set_inputs_of_nodes() -> None:
+    first, second = shots(
+        "shot_id,prompt,duration,override 4.ckpt_name,Override: KSampler.steps,覆盖：9.tiling,override\n"
+        "1,x,2,a.safetensors,40,TRUE,y\n2,x,2,,2.5,,\n"
+    )
+    assert first["overrides"] == {"4.ckpt_name": "a.safetensors", "KSampler.steps": 40, "9.tiling": True}
+    assert second["overrides"] == {"KSampler.steps": 2.5}
+    assert first["override"] == "y"
+
+
+def test_a_column_says_what_references_are_for() -> None:
+    made = shots("shot_id,prompt,duration,reference,参考图用途\n1,x,2,a.jpg,style\n2,x,2,b.jpg,\n")
+    assert [shot["references"][0].get("role") for shot in made] == ["style", None]

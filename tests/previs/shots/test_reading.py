@@ -47,11 +47,12 @@ shot 3 (shot_id 1), duration: "3": seconds, a number above 0 and at most 86400, 
 shot 4: 5: an object with shot_id, prompt and duration
 """
 
-known = {"url", "reference_id", "strength", "title", "fps", "shots", *Shot.model_fields}
+known = {"url", "reference_id", "strength", "role", "title", "fps", "shots", *Shot.model_fields}
 extras = st.dictionaries(texts.filter(lambda key: key not in known), json_values, max_size=2)
 references = st.lists(
     st.fixed_dictionaries(
-        {"url": visible, "reference_id": visible}, optional={"strength": st.none() | st.floats(0, 10)}
+        {"url": visible, "reference_id": visible},
+        optional={"strength": st.none() | st.floats(0, 10), "role": st.none() | visible},
     ),
     max_size=2,
     unique_by=lambda reference: (
@@ -74,6 +75,7 @@ shots = st.builds(
             "width": st.none() | st.integers(1, 16_384),
             "sequence": st.none() | texts,
             "notes": st.none() | texts,
+            "overrides": st.none() | st.dictionaries(visible, json_values, max_size=2),
         },
     ),
     extras,
@@ -265,7 +267,7 @@ def test_long_values_are_shown_short() -> None:
     assert len(found) < 250
 
 
-@pytest.mark.parametrize("field", ["url", "reference_id", "strength"])
+@pytest.mark.parametrize("field", ["url", "reference_id", "strength", "role"])
 def test_every_field_of_a_reference_has_a_remedy_of_its_own(field: str) -> None:
     found = faults([{**UPSTREAM, "references": [{"url": "a", "reference_id": "r", field: []}]}])[0]
     assert found.startswith(f"shot 1 (shot_id 1), reference 1, {field}: a list of 0: ")
@@ -274,6 +276,7 @@ def test_every_field_of_a_reference_has_a_remedy_of_its_own(field: str) -> None:
 
 @pytest.mark.parametrize("field", sorted(Shot.model_fields))
 def test_every_field_of_a_shot_has_a_remedy_of_its_own(field: str) -> None:
-    found = faults([{**UPSTREAM, field: {}}])[0]
-    assert found.partition(", ")[2].startswith(f"{field}: an object: ")
+    wrong, shown = ([], "a list of 0") if field == "overrides" else ({}, "an object")
+    found = faults([{**UPSTREAM, field: wrong}])[0]
+    assert found.partition(", ")[2].startswith(f"{field}: {shown}: ")
     assert "what JSON can hold" not in found
