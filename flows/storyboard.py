@@ -16,7 +16,7 @@ from previs.shots import Shot, ShotList
 from previs.workflow import WorkflowSettings
 from tasks.artifacts import live_progress
 from tasks.passing import as_is
-from tasks.plan import find_recorded, plan_takes
+from tasks.plan import check_takes, find_recorded, plan_takes
 from tasks.publish import publish_board
 from tasks.studio import open_studio
 from tasks.take import run_takes
@@ -29,7 +29,7 @@ DEFAULT_WORKFLOW = WorkflowSettings(checkpoint="sd_xl_base_1.0.safetensors")
 
 
 @flow(name="storyboard", persist_result=True, timeout_seconds=24 * 3600)
-async def storyboard(
+async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
     shots: ShotsParameter,
     workflow: WorkflowParameter = DEFAULT_WORKFLOW,
     board: str = "",
@@ -37,6 +37,7 @@ async def storyboard(
     store: S3FrameStore | FolderFrameStore | str | None = None,
     takes: Annotated[int, Field(ge=1, le=100)] = 1,
     only: list[str | int] | None = None,
+    overrides: dict[str, Any] | None = None,
     refresh: bool = False,  # noqa: FBT001, FBT002 - Prefect passes parameters by name
 ) -> State[list[dict[str, Any]]]:
     """Render a shot list on a farm of ComfyUI servers and publish the board.
@@ -44,20 +45,25 @@ async def storyboard(
     Args:
         shots: The shots themselves, or the place of a JSON, YAML or CSV file that every worker can read: a path,
             s3:// or https://.
-        workflow: Settings, or the place of a settings file or of a graph that ComfyUI exported in API format.
+        workflow: Settings, or the place of a settings file or of what ComfyUI saved: a workflow, a graph in API format,
+            or a picture or video that holds one.
         board: The name under which runs gather; empty for the list's title.
         farm: A saved farm, or the addresses of its servers; none for the block named 'default', or else a server on
             this machine.
         store: A saved store, s3://bucket/prefix, or a folder; none for the block named 'default', or else a folder.
         takes: How many renderings of each shot that does not say so itself.
         only: Shot IDs to render, when not all are wanted; the others are shown as far as they are there.
+        overrides: Inputs of the workflow's nodes for every shot, by node id or title: {"4.ckpt_name": "…"}.
         refresh: Render again what has been rendered before.
     """
     started = datetime.now(UTC)
     async with open_studio(farm, store, fresh=refresh) as (studio, run_seconds):
-        given, plan = await plan_takes(as_is(shots), as_is(workflow), as_is(studio), takes=takes, only=only or [])
+        given, plan = await plan_takes(
+            as_is(shots), as_is(workflow), as_is(studio), takes=takes, only=only or [], overrides=overrides or {}
+        )
         facts = RunFacts(board or given.name, name_run(started, str(flow_run.id)), started, given.workflow_facts)
         found = await find_recorded(as_is(plan), as_is(studio))
+        await check_takes(as_is(plan), as_is(found), as_is(studio), refresh=refresh)
         async with live_progress(studio.account, facts.board):
             results = await run_takes(plan, found, studio, refresh=refresh, seconds=run_seconds)
         published = await publish_board(as_is(plan), as_is(results), as_is(facts), as_is(studio))

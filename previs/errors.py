@@ -9,6 +9,7 @@ A caller has two choices, so there are two branches: have a person change someth
         * :exc:`WorkflowFaults`: workflow settings or a saved graph cannot be used for a shot
         * :exc:`SourceNotFound`: a path or address that the input names holds nothing, or nothing readable
         * :exc:`NotAPicture`: a reference is no image
+        * :exc:`PlanRefused`: no server has what takes of a plan need; nothing was posted
         * :exc:`PromptRefused`: a server refused a graph by validation
         * :exc:`NodeFailed`: a node raised while it ran
         * :exc:`NothingMade`: a graph ran to its end and left no file
@@ -147,6 +148,24 @@ class NotAPicture(FixTheInput):
 
     def __str__(self) -> str:
         return f"reference {self.uri} is no usable image: {self.reason}"
+
+
+class PlanRefused(FixTheInput):
+    """There are takes that every server would refuse; nothing of the plan was posted.
+
+    Args:
+        takes: how many they are.
+        faults: what would be refused, the shots in each one's place.
+    """
+
+    def __init__(self, takes: int, faults: tuple[Fault, ...]) -> None:
+        super().__init__(takes, faults)
+        self.takes = takes
+        self.faults = faults
+
+    def __str__(self) -> str:
+        count = "1 take" if self.takes == 1 else f"{self.takes} takes"
+        return _report(f"no server can render {count}:", self.faults)
 
 
 class PromptRefused(FixTheInput):

@@ -2,25 +2,27 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath, PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel
 
+from previs.comfyui.classes import NodeClass, known_to_any
 from previs.errors import Fault, NotAPicture, ShotListFaults, SourceNotFound
-from previs.pictures import upright_png_or_jpeg
+from previs.pictures import upright_png_or_jpeg, workflow_in
 from previs.plan import Picture
 from previs.shots import ShotList, read_shot_list
 from previs.sources import Sources
 from previs.store import Store, keys
 from previs.store.addresses import base_of, kind_of, local_path, resolve, shown
-from previs.workflow import Workflow, read_workflow
+from previs.workflow import Explicit, Workflow, bindings_name, open_workflow, read_bindings
 
 INLINE_LIST = "the shot list"
 INLINE_WORKFLOW = "the workflow settings"
+_NOWHERE = "data:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,18 @@ class Given:
     workflow_pictures: tuple[Picture, ...]
 
 
+class Learn(Protocol):
+    """Asks servers for node classes."""
+
+    async def __call__(self, names: Collection[str], *, needed: bool) -> Mapping[str, Mapping[str, NodeClass | None]]:
+        """What servers tell of these classes, by the servers' names.
+
+        Args:
+            names: of the classes.
+            needed: wait for a server that can be asked.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class _Home:
     """What relative names of a list or workflow are relative to; one that was sent inline has no place of its own."""
@@ -60,22 +74,24 @@ class _Wanted:
     home: _Home
 
 
-async def gather(shots: object, workflow: object, sources: Sources, store: Store) -> Given:
+async def gather(shots: object, workflow: object, sources: Sources, store: Store | None, learn: Learn) -> Given:
     """Read the list, then the workflow, then every picture, each once.
 
     Args:
         shots: the list itself (a model, or as JSON), or its place.
         workflow: settings, a graph, or the place of either.
         sources: to read places with.
-        store: where the references of an inline list are.
+        store: where the references of an inline list are; without one such a list may name none by relative names.
+        learn: asks the farm what the workflow's node classes take.
 
     Raises:
+        NoServer, AccessDenied: the workflow is in the format of ComfyUI's editor, which no server could be asked about.
         ShotListFaults, WorkflowFaults: what is wrong with either, every fault at once; pictures that cannot be used
             are faults of the list.
         SourceNotFound, SourceTrouble: a list or workflow that cannot be read.
     """
     shot_list, list_home = await _read_list(shots, sources, store)
-    bound, facts, workflow_home = await _read_workflow(workflow, sources, store)
+    bound, facts, workflow_home = await _read_workflow(workflow, sources, store, learn)
     of_shots, of_workflow = list(_of_shots(shot_list, list_home)), list(_of_workflow(bound, workflow_home))
     name = shown(shots) if isinstance(shots, str) else INLINE_LIST
     pictures = await _fetch_all([*of_shots, *of_workflow], sources, name)
@@ -89,23 +105,74 @@ async def gather(shots: object, workflow: object, sources: Sources, store: Store
     )
 
 
-async def _read_list(shots: object, sources: Sources, store: Store) -> tuple[ShotList, _Home]:
+async def _read_list(shots: object, sources: Sources, store: Store | None) -> tuple[ShotList, _Home]:
     if not isinstance(shots, str):
         return read_shot_list(_plain(shots), name=INLINE_LIST), _inline(store)
     shot_list = read_shot_list(await sources.read(shots), name=shown(shots))
     # A list that was too large to hand over inline is still an inline list.
-    handed_over = shots.startswith(store.uri(keys.LISTS))
+    handed_over = store is not None and shots.startswith(store.uri(keys.LISTS))
     return shot_list, _inline(store) if handed_over else _Home(base_of(shots), inline=False)
 
 
 async def _read_workflow(
-    workflow: object, sources: Sources, store: Store
+    workflow: object, sources: Sources, store: Store | None, learn: Learn
 ) -> tuple[Workflow, dict[str, Any] | str, _Home]:
-    if isinstance(workflow, str):
-        read = read_workflow(await sources.read(workflow), name=shown(workflow))
-        return read, shown(workflow), _Home(base_of(workflow), inline=False)
-    plain = _plain(workflow)
-    return read_workflow(plain, name=INLINE_WORKFLOW), plain, _inline(store)
+    if not isinstance(workflow, str):
+        plain = _plain(workflow)
+        return await _read_whole(plain, INLINE_WORKFLOW, learn), plain, _inline(store)
+    return await read_workflow_at(workflow, sources, learn), shown(workflow), _Home(base_of(workflow), inline=False)
+
+
+async def read_workflow_at(place: str, sources: Sources, learn: Learn) -> Workflow:
+    """Read a workflow's file, with the bindings file beside it if there is one.
+
+    Args:
+        place: a path or address.
+        sources: to read it with.
+        learn: as :func:`gather`.
+
+    Raises:
+        WorkflowFaults, SourceNotFound, SourceTrouble, NoServer, AccessDenied: as :func:`gather`.
+    """
+    name = shown(place)
+    content = workflow_in(await sources.read(place), name=name)
+    return await _read_whole(content, name, learn, await _bindings_beside(place, sources))
+
+
+async def _read_whole(
+    content: bytes | Mapping[str, Any], name: str, learn: Learn, explicit: Explicit | None = None
+) -> Workflow:
+    opened = await asyncio.to_thread(open_workflow, content, name=name)
+    servers = await learn(opened.classes, needed=opened.needs_classes) if opened.classes else {}
+    return opened.read(known_to_any(servers.values()), explicit)
+
+
+def bindings_place(workflow: str) -> str:
+    """Where the bindings file of a workflow's file lies: beside it."""
+    return resolve(bindings_name(_file_name(workflow)), base_of(workflow))
+
+
+async def _bindings_beside(workflow: str, sources: Sources) -> Explicit | None:
+    """The bindings file that lies beside a graph, if one does.
+
+    A web server may answer with a page of its own what it does not have; one that is asked with a signature in the
+    address has signed no other name.
+    """
+    web = kind_of(workflow) == "http"
+    if kind_of(workflow) == "data" or (web and "?" in workflow):
+        return None
+    place = bindings_place(workflow)
+    try:
+        content = await sources.read(place)
+    except SourceNotFound:
+        return None
+    return None if web and content.lstrip().startswith(b"<") else read_bindings(content, name=shown(place))
+
+
+def _file_name(uri: str) -> str:
+    if kind_of(uri) in {"path", "file"}:
+        return PurePath(local_path(uri)).name
+    return uri.rpartition("/")[2]
 
 
 def _stem(uri: str) -> str:
@@ -115,8 +182,8 @@ def _stem(uri: str) -> str:
     return PurePosixPath(unquote(urlsplit(uri).path)).stem
 
 
-def _inline(store: Store) -> _Home:
-    return _Home(store.uri(keys.REFERENCES), inline=True)
+def _inline(store: Store | None) -> _Home:
+    return _Home(store.uri(keys.REFERENCES) if store else _NOWHERE, inline=True)
 
 
 def _plain(given: object) -> Any:  # noqa: ANN401 - any JSON; its reader says what is wrong with it

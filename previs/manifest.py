@@ -22,6 +22,8 @@ class TakeEntry(BaseModel):
         seconds: what the render took on the server, in this run or in the one that made it; none if it failed.
         image_url: where a person opens the first frame; none if it failed.
         error: the sentence that says why it failed.
+        graph: that was rendered, or would have been, in API format.
+        bound: what was set in it for this take, by input: ``{"6.text": …}``; why there, say the manifest's bindings.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -37,6 +39,28 @@ class TakeEntry(BaseModel):
     image_url: str | None = None
     error: str | None = None
     graph: dict[str, Any] = Field(default_factory=dict)
+    bound: dict[str, Any] = Field(default_factory=dict)
+
+
+class BindingEntry(BaseModel):
+    """One input of the workflow that takes something of a shot.
+
+    Attributes:
+        what: of the shot, such as ``prompt`` or ``reference (style)``.
+        title: that the artist gave the node; empty if none.
+        rule: why this input, in a phrase.
+        now: the value that the workflow was saved with; none if a shot's comes in its place only.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    what: str
+    node_id: str
+    title: str = ""
+    class_type: str
+    input: str
+    rule: str
+    now: Any = None
 
 
 class ShotEntry(BaseModel):
@@ -69,6 +93,7 @@ class Manifest(BaseModel):
         title: of the shot list; empty if it has none.
         fps: frames per second of the film.
         shot_list: extra fields of the list that we do not know, as given.
+        bindings: which inputs of the workflow take what of a shot.
         problems: what the run has to say beyond its shots, such as a server that was set aside.
     """
 
@@ -83,6 +108,7 @@ class Manifest(BaseModel):
     finished: datetime
     shot_list: dict[str, Any] = Field(default_factory=dict)
     workflow: dict[str, Any] | str
+    bindings: tuple[BindingEntry, ...] = ()
     servers: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     shots: tuple[ShotEntry, ...]

@@ -4,15 +4,18 @@ All that the network must tell beforehand, which is the bytes of the references,
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from previs.comfyui.graph import Graph
 from previs.errors import Fault, ShotListFaults, WorkflowFaults
 from previs.fingerprint import derived_seed, fingerprint, numbered_seed
 from previs.shots import Shot, ShotList
-from previs.workflow import PlacedReference, ShotValues, Workflow, checkpoint_of
+from previs.workflow import STAYS, BindingRow, PlacedReference, ShotValues, Workflow, checkpoint_of
 
 UPLOAD_FOLDER = "previs"
+
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class PlannedTake:
         graph: bound; names references as :attr:`Picture.name` does.
         pictures: those that the graph uses, by that name.
         checkpoint: model file that the graph loads first.
+        rows: which inputs of the workflow take what of the shot, with the values to come.
     """
 
     shot: Shot
@@ -58,6 +62,12 @@ class PlannedTake:
     fingerprint: str
     pictures: Mapping[str, Picture]
     checkpoint: str | None
+    rows: tuple[BindingRow, ...] = ()
+
+    @property
+    def bound(self) -> dict[str, Any]:
+        """What was set for this take, by input: ``{"6.text": …}``."""
+        return {f"{row.node_id}.{row.input}": row.to_come for row in self.rows if row.to_come is not STAYS}
 
     @property
     def label(self) -> str:
@@ -72,11 +82,17 @@ class Plan:
     Attributes:
         takes: every take of every shot.
         wanted: labels of shots that this run renders; of the others it shows what is there.
+        bindings: which inputs of the workflow take what of a shot.
+        packs: custom node packs that bring the workflow's node classes, by class, as far as its file tells them.
+        notices: what a person should know of how the workflow takes the shots, such as a picture that stays.
     """
 
     shot_list: ShotList
     takes: tuple[PlannedTake, ...]
     wanted: frozenset[str]
+    bindings: tuple[BindingRow, ...] = ()
+    packs: Mapping[str, str] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
 
 
 def choose_shots(shot_list: ShotList, only: Iterable[int | str]) -> frozenset[str]:
@@ -104,6 +120,7 @@ def make_plan(
     *,
     takes: int = 1,
     only: Iterable[int | str] = (),
+    overrides: Mapping[str, Any] | None = None,
 ) -> Plan:
     """Bind every take of every shot.
 
@@ -114,56 +131,109 @@ def make_plan(
         workflow_pictures: of the workflow's ``reference_images``, in their order.
         takes: of each shot that does not say itself.
         only: ``shot_id`` of the shots to render; all if empty.
+        overrides: inputs of the workflow's nodes for all shots; a shot's own go before them.
 
     Raises:
         ShotListFaults: ``only`` names a shot that is not there.
         WorkflowFaults: all wanted shots that the workflow cannot be bound to.
     """
     wanted = choose_shots(shot_list, only)
-    of_workflow = dict(zip(workflow.reference_images, workflow_pictures, strict=True))
+    binder = _Binder(
+        workflow, pictures, dict(zip(workflow.reference_images, workflow_pictures, strict=True)), overrides or {}
+    )
     planned: list[PlannedTake] = []
     faults: dict[Fault, None] = {}
+    notices: dict[str, list[str]] = {}
     for shot in shot_list.shots:
         try:
-            planned += [_bind(shot, number, workflow, pictures, of_workflow) for number in _numbers(shot, takes)]
+            planned += [binder.bind(shot, number) for number in _numbers(shot, takes)]
+            for notice in binder.notices(shot):
+                notices.setdefault(notice, []).append(shot.label)
         except WorkflowFaults as error:
             # A shot that is not asked for is shown if it is there, and no fault if it cannot be.
             if shot.label in wanted:
                 faults.update(dict.fromkeys(error.faults))
     if faults:
         raise WorkflowFaults(workflow.source, tuple(faults))
-    return Plan(shot_list, tuple(planned), wanted)
+    told = tuple(_told(notice, labels, len(shot_list.shots)) for notice, labels in notices.items())
+    return Plan(shot_list, tuple(planned), wanted, workflow.report().rows, workflow.packs, told)
 
 
 def _numbers(shot: Shot, takes: int) -> range:
     return range(1, (shot.takes or takes) + 1)
 
 
-def _bind(
-    shot: Shot,
-    number: int,
-    workflow: Workflow,
-    pictures: Mapping[str, Picture],
-    of_workflow: Mapping[str, Picture],
-) -> PlannedTake:
-    placed = [
-        *((pictures[each.url], each.reference_id, each.strength) for each in shot.references),
-        *((picture, url, None) for url, picture in of_workflow.items()),
-    ]
-    references = tuple(PlacedReference(picture.name, identity, strength) for picture, identity, strength in placed)
-    values = ShotValues(shot.prompt, shot.negative_prompt, 0, shot.width, shot.height, references)
-    place = f"shot {shot.label}"
-    if shot.seed is None:
-        seed = derived_seed(fingerprint(workflow.bind(values, place=place)), number)
-    else:
-        seed = numbered_seed(shot.seed, number)
-    graph = workflow.bind(replace(values, seed=seed), place=place)
-    return PlannedTake(
-        shot=shot,
-        number=number,
-        graph=graph,
-        seed=seed,
-        fingerprint=fingerprint(graph),
-        pictures={picture.name: picture for picture, _, _ in placed},
-        checkpoint=checkpoint_of(graph),
-    )
+def _told(notice: str, labels: list[str], shots: int) -> str:
+    """A notice with the shots that it is about, if that is not all of them."""
+    if len(labels) == shots:
+        return notice
+    more = f" and {len(labels) - _NAMED} more" if len(labels) > _NAMED else ""
+    return f"{notice} ({', '.join(labels[:_NAMED])}{more})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Binder:
+    """Binds takes to a workflow.
+
+    Attributes:
+        pictures: of the shots' references, by their ``url``.
+        of_workflow: of the workflow's own references, likewise.
+        overrides: of the run.
+    """
+
+    workflow: Workflow
+    pictures: Mapping[str, Picture]
+    of_workflow: Mapping[str, Picture]
+    overrides: Mapping[str, Any]
+
+    def bind(self, shot: Shot, number: int) -> PlannedTake:
+        """Bind one take.
+
+        Raises:
+            WorkflowFaults: the workflow cannot serve this shot.
+        """
+        values, place = self._values(shot), _place(shot)
+        if shot.seed is None:
+            seed = derived_seed(fingerprint(self.workflow.bind(values, place=place)), number)
+        else:
+            seed = numbered_seed(shot.seed, number)
+        values = replace(values, seed=seed)
+        graph = self.workflow.bind(values, place=place)
+        return PlannedTake(
+            shot=shot,
+            number=number,
+            graph=graph,
+            seed=seed,
+            fingerprint=fingerprint(graph),
+            pictures={picture.name: picture for picture in self._pictures(shot)},
+            checkpoint=checkpoint_of(graph),
+            rows=self.workflow.report(values, place=place).rows,
+        )
+
+    def notices(self, shot: Shot) -> tuple[str, ...]:
+        """What a person should know of how the workflow takes a shot."""
+        return self.workflow.report(self._values(shot), place=_place(shot)).notices
+
+    def _pictures(self, shot: Shot) -> list[Picture]:
+        return [*(self.pictures[each.url] for each in shot.references), *self.of_workflow.values()]
+
+    def _values(self, shot: Shot) -> ShotValues:
+        own = [
+            PlacedReference(self.pictures[each.url].name, each.reference_id, each.strength, each.role)
+            for each in shot.references
+        ]
+        of_workflow = [PlacedReference(picture.name, url) for url, picture in self.of_workflow.items()]
+        return ShotValues(
+            prompt=shot.prompt,
+            negative_prompt=shot.negative_prompt,
+            seed=0,
+            width=shot.width,
+            height=shot.height,
+            references=(*own, *of_workflow),
+            duration=shot.duration,
+            overrides={**self.overrides, **shot.overrides},
+        )
+
+
+def _place(shot: Shot) -> str:
+    return f"shot {shot.label}"

@@ -6,11 +6,12 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from previs.manifest import Manifest, Outcome, ShotEntry, TakeEntry
+from previs.manifest import BindingEntry, Manifest, Outcome, ShotEntry, TakeEntry
 from previs.plan import Plan, PlannedTake
 from previs.records import TakeRecord
 from previs.shots import Shot
 from previs.store.addresses import shown
+from previs.workflow import STAYS, BindingRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,9 @@ def make_manifest(
         finished=finished,
         shot_list=dict(shot_list.model_extra or {}),
         workflow=facts.workflow,
+        bindings=tuple(_binding(row) for row in plan.bindings),
         servers=tuple(servers),
-        problems=tuple(problems),
+        problems=(*plan.notices, *problems),
         shots=tuple(_shot(list(of_shot), addresses) for _, of_shot in by_shot),
     )
 
@@ -128,6 +130,18 @@ def _shot(results: list[TakeResult], addresses: Mapping[str, str]) -> ShotEntry:
     )
 
 
+def _binding(row: BindingRow) -> BindingEntry:
+    return BindingEntry(
+        what=row.what,
+        node_id=row.node_id,
+        title=row.title,
+        class_type=row.class_type,
+        input=row.input,
+        rule=row.rule,
+        now=None if row.now is STAYS else row.now,
+    )
+
+
 def _given(shot: Shot) -> dict[str, Any]:
     """The shot as it was given, without the signatures of signed addresses: a record outlives and outspreads them."""
     given = shot.given()
@@ -150,4 +164,5 @@ def _take(result: TakeResult, addresses: Mapping[str, str]) -> TakeEntry:
         image_url=addresses[record.frames[0].key] if record and record.frames else None,
         error=result.error,
         graph=dict(result.take.graph),
+        bound=result.take.bound,
     )

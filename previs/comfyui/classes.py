@@ -4,7 +4,7 @@ Read from ``object_info``, where an input is ``[type, {settings}]``: a choice is
 ``["COMBO", {"options": [choices], …}]`` in newer nodes. A server may say anything: what cannot be read is left out.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,6 +96,14 @@ def read_class(name: str, told: Mapping[str, Any]) -> NodeClass:
         is_output=told.get("output_node") is True,
         module=module if isinstance(module, str) else "",
     )
+
+
+def known_to_any(servers: Iterable[Mapping[str, NodeClass | None]]) -> dict[str, NodeClass | None]:
+    """Classes of several servers as one: of each what the first tells that has it; none if nobody has it."""
+    known: dict[str, NodeClass | None] = {}
+    for classes in servers:
+        known |= {name: told for name, told in classes.items() if known.get(name) is None}
+    return known
 
 
 def _listed(value: object) -> list[Any]:

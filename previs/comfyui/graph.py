@@ -3,7 +3,7 @@
 A link is an input whose value is ``[node id, output index]``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, TypedDict, TypeGuard
 
 
@@ -37,3 +37,8 @@ def links(node: Node) -> Iterator[tuple[str, str, int]]:
     for name, value in node["inputs"].items():
         if is_link(value):
             yield name, value[0], value[1]
+
+
+def class_types(graphs: Iterable[Graph]) -> frozenset[str]:
+    """The node classes that graphs use."""
+    return frozenset(node["class_type"] for graph in graphs for node in graph.values())

@@ -8,7 +8,11 @@ from typing import Annotated
 from cyclopts import App, Parameter, validators
 
 from previs import __doc__ as about
+from previs.command.bind import BindOrder, show_bindings
+from previs.command.check import CheckOrder
+from previs.command.check import check as check_shots
 from previs.command.flow_process import FlowOrder, run_flow
+from previs.command.overrides import overrides_in
 from previs.command.simulate import cues_in, simulators, wait_for_ever
 from previs.errors import PrevisError
 
@@ -17,6 +21,13 @@ app = App(name="previs", help=about, version_flags=["--version"])
 Count = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=100))]
 Port = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=65_535))]
 Seconds = Annotated[float, Parameter(validator=validators.Number(gte=0))]
+
+
+def _readable(_: object, written: list[str] | None) -> None:
+    overrides_in(written or ())
+
+
+Overrides = Annotated[list[str] | None, Parameter(name="--override", negative="", validator=_readable)]
 
 _EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -43,6 +54,7 @@ def run(  # noqa: PLR0913 - each is an option of the command
     board: str = "",
     only: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
     takes: Count = 1,
+    override: Overrides = None,
     refresh: Annotated[bool, Parameter(negative="")] = False,
     verbose: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
@@ -53,7 +65,8 @@ def run(  # noqa: PLR0913 - each is an option of the command
     shots
         A JSON, YAML or CSV file: a path, s3:// or https://; - reads JSON from standard input.
     workflow
-        Settings, or a graph that ComfyUI exported in API format: a path, s3:// or https://.
+        Settings, or what ComfyUI saved: a workflow, a graph in API format, or a picture or video that holds one. A
+        path, s3:// or https://. A bindings file beside it is used; previs bind writes one.
     farm
         A server's address, such as http://render-01:8188; give it once for each server. block:NAME takes a farm block
         that was saved in Prefect, which may hold tokens. Default: the block named default, or http://127.0.0.1:8188.
@@ -65,13 +78,84 @@ def run(  # noqa: PLR0913 - each is an option of the command
         Shot IDs to render, when not all are wanted.
     takes
         How many renderings of each shot that does not say so itself.
+    override
+        An input of the workflow's nodes for every shot, by node id or title: 4.ckpt_name=model.safetensors. Give it
+        once for each input; a shot's own overrides go before it.
     refresh
         Render again what has been rendered before.
     verbose
         Show Prefect's log instead of the progress display.
     """
-    order = FlowOrder(shots, workflow, farm, store, board, tuple(only or ()), takes, refresh)
+    changes = overrides_in(override or ())
+    order = FlowOrder(shots, workflow, farm, store, board, tuple(only or ()), takes, refresh, changes)
     return asyncio.run(run_flow(order, verbose=verbose))
+
+
+@app.command
+def bind(
+    graph: str,
+    /,
+    *,
+    shot: str | None = None,
+    farm: Annotated[list[str] | None, Parameter(negative="")] = None,
+    override: Overrides = None,
+    write: Annotated[bool, Parameter(negative="")] = False,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Show which inputs of a workflow take what of a shot, and by which rule; exits with 0 if that is clear.
+
+    Parameters
+    ----------
+    graph
+        What ComfyUI saved: a workflow, a graph in API format, or a picture or video that holds one. A path, s3:// or
+        https://.
+    shot
+        A shot list, whose first shot gives the values to come.
+    farm
+        A server's address, which tells what node classes take; a workflow that was not exported in API format cannot
+        be read without. Default: http://127.0.0.1:8188.
+    override
+        As for previs run.
+    write
+        Write the bindings into a file beside the graph, where they can be changed; it goes before all other rules. A
+        file that is there is not overwritten.
+    json
+        Write JSON instead of a table.
+    """
+    order = BindOrder(graph, shot, tuple(farm or ()), overrides_in(override or ()), write=write, as_json=json)
+    return asyncio.run(show_bindings(order))
+
+
+@app.command
+def check(
+    shots: str,
+    /,
+    *,
+    workflow: str,
+    farm: Annotated[list[str] | None, Parameter(negative="")] = None,
+    override: Overrides = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Check a whole shot list against every server before anything is rendered; exits with 0 if it can be.
+
+    Every run does so first, and submits nothing while there is an error.
+
+    Parameters
+    ----------
+    shots
+        A JSON, YAML or CSV file: a path, s3:// or https://.
+    workflow
+        As for previs run.
+    farm
+        A server's address; give it once for each server. Saved blocks are for runs alone. Default:
+        http://127.0.0.1:8188.
+    override
+        As for previs run.
+    json
+        Write JSON instead of a report.
+    """
+    order = CheckOrder(shots, workflow, tuple(farm or ()), overrides_in(override or ()), as_json=json)
+    return asyncio.run(check_shots(order))
 
 
 @app.command

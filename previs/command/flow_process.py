@@ -11,8 +11,8 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ class FlowOrder:
     only: tuple[str, ...] = ()
     takes: int = 1
     refresh: bool = False
+    overrides: Mapping[str, Any] = field(default_factory=dict)
 
     async def parameters(self) -> dict[str, Any]:
         """The flow's parameters; files of this machine by absolute path."""
@@ -57,6 +58,7 @@ class FlowOrder:
             "only": list(self.only),
             "takes": self.takes,
             "refresh": self.refresh,
+            "overrides": dict(self.overrides),
         }
         if self.workflow is not None:
             parameters["workflow"] = _absolute(self.workflow)

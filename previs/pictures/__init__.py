@@ -3,5 +3,6 @@
 from previs.pictures.media import Media, examine
 from previs.pictures.references import upright_png_or_jpeg
 from previs.pictures.thumbnails import thumbnail
+from previs.pictures.workflows import workflow_in
 
-__all__ = ["Media", "examine", "thumbnail", "upright_png_or_jpeg"]
+__all__ = ["Media", "examine", "thumbnail", "upright_png_or_jpeg", "workflow_in"]

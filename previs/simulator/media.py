@@ -59,14 +59,19 @@ def webp(
     return _animated(pictures, "WEBP", fps, exif=exif, lossless=lossless, quality=quality, method=0)
 
 
-def apng(pictures: Sequence[Image.Image], fps: float) -> bytes:
-    """An animated PNG."""
-    return _animated(pictures, "PNG", fps, compress_level=_PNG_COMPRESSION)
+def apng(pictures: Sequence[Image.Image], fps: float, texts: Mapping[str, Any]) -> bytes:
+    """An animated PNG with texts in chunks of ComfyUI's own kind, after the pixels."""
+    chunks = PngImagePlugin.PngInfo()
+    for name, value in texts.items():
+        chunks.add(b"comf", name.encode("latin-1") + b"\0" + json.dumps(value).encode(), after_idat=True)
+    return _animated(pictures, "PNG", fps, pnginfo=chunks, compress_level=_PNG_COMPRESSION)
 
 
-def mp4(pictures: Sequence[Image.Image], fps: float) -> bytes:
-    """An MP4 file; see :mod:`previs.simulator.mp4` for what can play it."""
-    return motion_jpeg([_saved(picture, "JPEG", quality=90) for picture in pictures], pictures[0].size, fps)
+def mp4(pictures: Sequence[Image.Image], fps: float, texts: Mapping[str, Any]) -> bytes:
+    """An MP4 file with texts as tags; see :mod:`previs.simulator.mp4` for what can play it."""
+    stills = [_saved(picture, "JPEG", quality=90) for picture in pictures]
+    tags = {name: json.dumps(value) for name, value in texts.items()}
+    return motion_jpeg(stills, pictures[0].size, fps, tags)
 
 
 def preview(picture: Image.Image, blur: float) -> bytes:

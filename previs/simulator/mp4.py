@@ -4,25 +4,51 @@ ffmpeg, VLC and film tools play it; browsers do not, and show the file's absence
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 _MATRIX = struct.pack(">9i", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 _MILLISECONDS = 1000
 _ENABLED_IN_MOVIE = 3
 _JPEG_OBJECT_TYPE = 0x6C
+_UTF_8 = 1
 
 
-def motion_jpeg(pictures: Sequence[bytes], size: tuple[int, int], fps: float) -> bytes:
-    """Whole MP4 file, index first, of JPEG pictures that are all of one size."""
+def motion_jpeg(pictures: Sequence[bytes], size: tuple[int, int], fps: float, tags: Mapping[str, str]) -> bytes:
+    """Whole MP4 file, index first, of JPEG pictures that are all of one size.
+
+    Args:
+        pictures: whole JPEG files.
+        size: width and height in pixels.
+        fps: pictures a second.
+        tags: texts that the file carries, by name.
+    """
     kind = _box(b"ftyp", b"isom", struct.pack(">I", 0x200), b"isomiso2mp41")
-    length = len(_movie(pictures, size, fps, 0))
-    first = len(kind) + length + 8
-    return b"".join([kind, _movie(pictures, size, fps, first), _box(b"mdat", *pictures)])
+    carried = _tags(tags) if tags else b""
+    length = len(_movie(pictures, size, fps, 0)) + len(carried)
+    movie = _movie(pictures, size, fps, len(kind) + length + 8)
+    return b"".join([kind, _extended(movie, carried), _box(b"mdat", *pictures)])
 
 
 def _box(kind: bytes, *parts: bytes) -> bytes:
     content = b"".join(parts)
     return struct.pack(">I4s", 8 + len(content), kind) + content
+
+
+def _extended(box: bytes, content: bytes) -> bytes:
+    """The same box with something after what it holds."""
+    return struct.pack(">I", len(box) + len(content)) + box[4:] + content
+
+
+def _tags(tags: Mapping[str, str]) -> bytes:
+    """Texts by names of their own, where FFmpeg puts them with ``use_metadata_tags``, as ComfyUI asks it to."""
+    handler = _full(b"hdlr", 0, struct.pack(">I4s12x", 0, b"mdta"), b"\0")
+    names = [struct.pack(">I4s", 8 + len(name.encode()), b"mdta") + name.encode() for name in tags]
+    texts = [
+        _box(struct.pack(">I", number), _box(b"data", struct.pack(">II", _UTF_8, 0), text.encode()))
+        for number, text in enumerate(tags.values(), 1)
+    ]
+    keys = _full(b"keys", 0, struct.pack(">I", len(names)), *names)
+    return _box(b"udta", _full(b"meta", 0, handler, keys, _box(b"ilst", *texts)))
 
 
 def _full(kind: bytes, flags: int, *parts: bytes) -> bytes:

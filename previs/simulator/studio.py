@@ -162,12 +162,12 @@ def _webp(studio: Studio, scene: Scene, node: Node, texts: Mapping[str, Any]) ->
     return [media.webp(pictures, inputs["fps"], texts, lossless=inputs["lossless"], quality=inputs["quality"])]
 
 
-def _apng(studio: Studio, scene: Scene, node: Node, _: Mapping[str, Any]) -> list[bytes]:
-    return [media.apng(studio.pictures(scene), node["inputs"]["fps"])]
+def _apng(studio: Studio, scene: Scene, node: Node, texts: Mapping[str, Any]) -> list[bytes]:
+    return [media.apng(studio.pictures(scene), node["inputs"]["fps"], texts)]
 
 
-def _mp4(studio: Studio, scene: Scene, _: Node, __: Mapping[str, Any]) -> list[bytes]:
-    return [media.mp4(studio.pictures(scene), scene.fps)]
+def _mp4(studio: Studio, scene: Scene, _: Node, texts: Mapping[str, Any]) -> list[bytes]:
+    return [media.mp4(studio.pictures(scene), scene.fps, texts)]
 
 
 _MAKERS = {

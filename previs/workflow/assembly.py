@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from previs.comfyui.graph import Graph, Node
+from previs.workflow.bindings import Binding, What
 
 OUTPUT_PREFIX = "previs"
 
@@ -129,3 +130,31 @@ def graph_of(picture: Picture) -> Graph:
     graph["decode"] = _node("VAEDecode", samples=["sampler", 0], vae=["checkpoint", 2])
     graph["save"] = _node("SaveImage", images=["decode", 0], filename_prefix=OUTPUT_PREFIX)
     return graph
+
+
+# Where the graphs above hold what a shot, or an override, may set.
+_SLOTS: tuple[tuple[What, str, str], ...] = (
+    ("prompt", "positive", "text"),
+    ("negative_prompt", "negative", "text"),
+    ("seed", "sampler", "seed"),
+    ("width", "empty", "width"),
+    ("height", "empty", "height"),
+    ("batch_size", "empty", "batch_size"),
+    ("batch_size", "batch", "amount"),
+    ("checkpoint", "checkpoint", "ckpt_name"),
+)
+_RULE = "workflow settings"
+
+
+def bindings_of(graph: Graph) -> tuple[Binding, ...]:
+    """Say where a graph that was built here takes a shot's values."""
+    bindings = [Binding(what, node_id, name, _RULE) for what, node_id, name in _SLOTS if node_id in graph]
+    pictures = [node_id for node_id, node in graph.items() if node["class_type"] == "LoadImage"]
+    for node_id in pictures:
+        controls = f"{node_id}_control" in graph
+        bindings.append(Binding("reference", node_id, "image", _RULE, "control" if controls else "start"))
+        scaled = f"{node_id}_scaled"
+        bindings += [Binding("width", scaled, "width", _RULE), Binding("height", scaled, "height", _RULE)]
+        strength = (f"{node_id}_control", "strength") if controls else ("sampler", "denoise")
+        bindings.append(Binding("strength", *strength, _RULE))
+    return (*bindings, Binding("output_prefix", "save", "filename_prefix", _RULE))

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
+from typing import Any, TypeGuard
 
 from previs.comfyui.graph import Graph, is_link, links
 from previs.errors import Fault
-from previs.workflow.limits import shown
+from previs.workflow.limits import SEED_MAX, shown
+from previs.workflow.parsing import listed
 from previs.workflow.samplers import SAMPLERS, SCHEDULERS, read_sampler, read_scheduler
 from previs.workflow.walk import NEVER_SAVE, is_sampler, place_of, saving, unused
 
@@ -24,6 +25,9 @@ _TELLING_INPUTS = {
     "image": "LoadImage",
 }
 _READS_SAMPLER_NAME = frozenset({"", "KSampler", "KSamplerAdvanced", "KSamplerSelect"})
+_READS_SEED = frozenset({"", "KSampler", "KSamplerAdvanced", "SamplerCustom", "RandomNoise"})
+_SEEDS = ("seed", "noise_seed")
+_NODES_SHOWN = 10
 _EXPORT = 'in ComfyUI export the whole graph with "Export (API)" or "Save (API Format)"'
 
 
@@ -35,6 +39,15 @@ def _class_of(node: Mapping[str, Any]) -> str:
 def _inputs_of(node: Mapping[str, Any]) -> Mapping[str, Any]:
     inputs = node.get("inputs")
     return inputs if isinstance(inputs, Mapping) else {}
+
+
+def _named(node_id: str, node: Mapping[str, Any]) -> str:
+    """Name a node as :func:`previs.workflow.walk.place_of` does, though it may be none."""
+    meta, class_type = node.get("_meta"), _class_of(node).strip()
+    title = meta.get("title") if isinstance(meta, Mapping) else None
+    titled = f'"{title.strip()}"' if isinstance(title, str) and title.strip() else ""
+    words = " ".join(word for word in (class_type, titled) if word)
+    return f"node {node_id} ({words})" if words else f"node {node_id}"
 
 
 def _class_fault(place: str, node: Mapping[str, Any]) -> Fault | None:
@@ -63,6 +76,22 @@ def _foreign_names(place: str, node: Mapping[str, Any]) -> Iterator[Fault]:
         yield Fault(place, "scheduler", shown(scheduler), f'another tool\'s name: write "scheduler": "{ours}"')
 
 
+def _seed_faults(node_id: str, node: object) -> Iterator[Fault]:
+    """Find seeds that no server takes, such as other tools' -1 for "random"; a whole graph gets those of shots."""
+    if not isinstance(node, Mapping) or _class_of(node) not in _READS_SEED:
+        return
+    for name in _SEEDS:
+        value = _inputs_of(node).get(name)
+        if isinstance(value, int) and not isinstance(value, bool) and not 0 <= value <= SEED_MAX:
+            remedy = f'ComfyUI takes 0 to 2^64-1: write "{name}": 0 (each shot\'s own seed takes its place)'
+            yield Fault(_named(node_id, node), name, shown(value), remedy)
+
+
+def _is_numeric_link(value: object) -> TypeGuard[list[int]]:
+    """Whether a value would be a link if its node's id were a text."""
+    return isinstance(value, list) and [type(part) for part in value] == [int, int]
+
+
 def _link_faults(place: str, node: Mapping[str, Any], node_ids: Mapping[str, Any]) -> Iterator[Fault]:
     for name, value in _inputs_of(node).items():
         if is_link(value):
@@ -70,7 +99,7 @@ def _link_faults(place: str, node: Mapping[str, Any], node_ids: Mapping[str, Any
                 yield Fault(place, name, shown(value), f"the graph has no node {value[0]}: {_EXPORT}")
             elif value[1] < 0:
                 yield Fault(place, name, shown(value), "a link's second part is the number of an output, from 0")
-        elif isinstance(value, list) and len(value) == 2 and str(value[0]) in node_ids and type(value[1]) is int:  # noqa: PLR2004 - the format's own: node id, output index
+        elif _is_numeric_link(value) and str(value[0]) in node_ids:
             yield Fault(place, name, shown(value), f'a link names its node as text: write ["{value[0]}", {value[1]}]')
 
 
@@ -79,8 +108,7 @@ def _node_faults(node_id: str, node: object, node_ids: Mapping[str, Any]) -> Ite
         remedy = 'not a node: take it out, or write {"class_type": …, "inputs": {…}}'
         yield Fault(f"node {node_id}", "", shown(node), remedy)
         return
-    name = _class_of(node)
-    place = f"node {node_id} ({name})" if name else f"node {node_id}"
+    place = _named(node_id, node)
     if fault := _class_fault(place, node):
         yield fault
     if not isinstance(node.get("inputs"), Mapping):
@@ -98,7 +126,9 @@ def _cycle_fault(graph: Graph) -> Fault | None:
         sorter.prepare()
     except CycleError as error:
         *cycle, _ = error.args[1]
-        places = ", ".join(place_of(graph, node_id) for node_id in reversed(cycle))
+        places = ", ".join(place_of(graph, node_id) for node_id in cycle[:_NODES_SHOWN])
+        if len(cycle) > _NODES_SHOWN:
+            places += f" and {len(cycle) - _NODES_SHOWN:,} more"
         return Fault(
             "the graph", "", "a circle of links", f"these nodes feed each other, which no server runs: {places}"
         )
@@ -118,9 +148,10 @@ def _saving_fault(graph: Graph) -> Fault | None:
 
 def _fragment_fault(content: Mapping[str, Any]) -> Fault | None:
     """Recognise a piece of a graph: values of a sampler, say, without the nodes that it needs."""
-    if any(
-        is_link(value) for node in content.values() if isinstance(node, Mapping) for value in _inputs_of(node).values()
-    ):
+    nodes = [node for node in content.values() if isinstance(node, Mapping)]
+    if any(is_link(value) or _is_numeric_link(value) for node in nodes for value in _inputs_of(node).values()):
+        return None
+    if any(_class_of(node).strip() and "filename_prefix" in _inputs_of(node) for node in nodes):
         return None
     remedy = (
         f"a piece of a graph, in which no node is linked to another: {_EXPORT}, "
@@ -136,8 +167,10 @@ def form_faults(content: Mapping[str, Any]) -> list[Fault]:
     """
     faults = [fault for node_id, node in content.items() for fault in _node_faults(node_id, node, content)]
     if fragment := _fragment_fault(content):
-        return [*faults, fragment]
+        seeds = [fault for node_id, node in content.items() for fault in _seed_faults(node_id, node)]
+        faults += [*seeds, fragment]
     if faults:
-        return faults
+        return listed(faults)
     graph: Graph = dict(content)
-    return [fault for check in (_cycle_fault, _saving_fault) if (fault := check(graph)) is not None]
+    fault = _cycle_fault(graph) or _saving_fault(graph)
+    return [fault] if fault else []

@@ -34,6 +34,11 @@ def nearest_sizes(value: float) -> tuple[int, int]:
     return below, below + SIZE_STEP
 
 
+def whole_size(value: float) -> int:
+    """Give the size in pixels that is nearest to a computed one."""
+    return min(max(round(value / SIZE_STEP) * SIZE_STEP, SIZE_MIN), SIZE_MAX)
+
+
 def size_remedy(value: object) -> str:
     """Say what would be right instead of a size that does not work."""
     rule = f"a multiple of {SIZE_STEP} from {SIZE_MIN} to {SIZE_MAX}"

@@ -1,31 +1,39 @@
 """What can be asked of any graph without knowing where it came from."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from previs.comfyui.graph import Graph, Node, is_link
-from previs.workflow.walk import samplers_of, upstream
+from previs.workflow.bindings import Slot
+from previs.workflow.walk import outputs_of, samplers_of, upstream
 
 _PREFIX = "filename_prefix"
 # CheckpointLoaderSimple and its like, UNETLoader (and the GGUF loaders), DiffusersLoader.
 _MODEL_FILES = ("ckpt_name", "unet_name", "model_path")
 
 
-def _model_file(node: Node) -> str | None:
-    return next((value for key in _MODEL_FILES if isinstance(value := node["inputs"].get(key), str)), None)
+def model_inputs(graph: Graph) -> list[Slot]:
+    """Give the inputs that name the model files that the graph samples with, the first first.
+
+    Where no sampler is known to use one, all that the graph loads.
+    """
+    found: dict[Slot, None] = {}
+    for sampler in samplers_of(graph, upstream(graph, outputs_of(graph))):
+        inputs = graph[sampler]["inputs"]
+        models = [inputs[name][0] for name in ("model", "guider") if is_link(inputs.get(name))]
+        found.update(dict.fromkeys(_model_files(graph, upstream(graph, models))))
+    return list(found) or list(_model_files(graph, graph))
 
 
-def _first_of(graph: Graph, node_ids: list[str]) -> str | None:
-    return next((file for node_id in node_ids if (file := _model_file(graph[node_id])) is not None), None)
+def _model_files(graph: Graph, node_ids: Iterable[str]) -> Iterator[Slot]:
+    for node_id in node_ids:
+        inputs = graph[node_id]["inputs"]
+        yield from ((node_id, name) for name in _MODEL_FILES if isinstance(inputs.get(name), str))
 
 
 def checkpoint_of(graph: Graph) -> str | None:
     """Give the model file that the graph samples with first; none if it loads no model."""
-    for sampler in samplers_of(graph, upstream(graph, list(graph))):
-        inputs = graph[sampler]["inputs"]
-        models = [inputs[name][0] for name in ("model", "guider") if is_link(inputs.get(name))]
-        if file := _first_of(graph, upstream(graph, models)):
-            return file
-    return _first_of(graph, list(graph))
+    return next((str(graph[node_id]["inputs"][name]) for node_id, name in model_inputs(graph)), None)
 
 
 def _changed(node: Node, inputs: dict[str, Any]) -> Node:

@@ -1,126 +1,178 @@
 """Workflows as a person gives them: a file's bytes, or JSON that was given inline."""
 
-import json
-import math
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from previs.comfyui.classes import NodeClass
 from previs.errors import Fault, WorkflowFaults
-from previs.workflow.limits import shown
+from previs.workflow.editor import classes_in, convert, is_editor_file
+from previs.workflow.explicit import Explicit
+from previs.workflow.mistakes import mistaken, not_settings
+from previs.workflow.parsing import listed, parsed, plain
 from previs.workflow.saved import SavedGraph, read_graph
 from previs.workflow.settings import WorkflowSettings, read_settings
 
-_INTERFACE_KEYS = frozenset({"nodes", "links", "widgets_values", "last_node_id", "last_link_id"})
+_WORKFLOW = "the workflow"
 _NODE_KEYS = frozenset({"class_type", "inputs"})
-_API_REMEDY = (
-    "this is ComfyUI's own format for its editor, which servers do not run: in ComfyUI, with this graph open, "
-    'use "Export (API)" (older: switch on the developer mode, then "Save (API Format)") and give that file'
+# What servers read of a node; older ones write more into the graphs that they save with pictures: "is_changed": [NaN].
+_READ_KEYS = ("class_type", "inputs", "_meta")
+_MOST_NODES = 10_000
+# A request to a server, the metadata of a picture, and what the editor's scripts give have graphs under these; in the
+# order in which they are looked for: what was run goes before what it was made from.
+_WRAPPINGS = ("prompt", "output", "workflow")
+# SaveVideo of some versions writes JSON of JSON of JSON.
+_MOST_WRAPPINGS = 6
+_NO_CLASSES: Mapping[str, NodeClass | None] = {}
+_NEEDS_SERVER = (
+    "saved in ComfyUI's own format for its editor, which can only be read with the node classes that a server tells: "
+    "name a farm whose servers can be asked (previs bind … --farm URL); or in ComfyUI, with this graph open, use "
+    '"Export (API)" (older: switch on the developer mode, then "Save (API Format)") and give that file'
 )
 
 
-class _TwiceError(ValueError):
-    """A key that occurs twice in one JSON object."""
+@dataclass(frozen=True, slots=True)
+class WorkflowFile:
+    """A workflow that was opened: what it is, is known; what it says, is still to be read.
+
+    Made by :func:`open_workflow`.
+
+    Attributes:
+        name: for faults: a path, an address, or ``the workflow settings``.
+        content: plain JSON.
+        classes: names of the node classes whose rules help to read it; none for settings.
+    """
+
+    name: str
+    content: Mapping[str, Any] = field(repr=False)
+    classes: frozenset[str]
+    _known: tuple[Fault, ...] = ()
+
+    @property
+    def needs_classes(self) -> bool:
+        """Whether it cannot be read at all without :attr:`classes`: the editor's own format."""
+        return is_editor_file(self.content)
+
+    def read(
+        self, classes: Mapping[str, NodeClass | None] = _NO_CLASSES, explicit: Explicit | None = None
+    ) -> WorkflowSettings | SavedGraph:
+        """Read settings or a graph.
+
+        Args:
+            classes: as servers tell them; None for a class that no server has. May be empty but for the editor's
+                own format.
+            explicit: bindings that go before all others; for a graph.
+
+        Raises:
+            WorkflowFaults: Everything that is wrong with it.
+        """
+        if self.needs_classes:
+            return self._read_graph(*self._converted(classes), classes, explicit)
+        if _is_graph(self.content):
+            return self._read_graph(self.content, {}, classes, explicit)
+        return read_settings(self.content, name=self.name, known=listed(list(self._known)))
+
+    def _converted(self, classes: Mapping[str, NodeClass | None]) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+        if self._known:
+            raise WorkflowFaults(self.name, tuple(listed(list(self._known))))
+        if not classes:
+            raise WorkflowFaults(self.name, (Fault(_WORKFLOW, "", "", _NEEDS_SERVER),))
+        converted = convert(self.content, classes, name=self.name)
+        if fault := _too_many(converted.graph):
+            raise WorkflowFaults(self.name, (fault,))
+        return converted.graph, converted.packs
+
+    def _read_graph(
+        self,
+        content: Mapping[str, Any],
+        packs: Mapping[str, str],
+        classes: Mapping[str, NodeClass | None],
+        explicit: Explicit | None,
+    ) -> SavedGraph:
+        known = listed(list(self._known))
+        return read_graph(content, name=self.name, known=known, classes=classes, explicit=explicit, packs=packs)
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise _TwiceError(next(name for name in names if names.count(name) > 1))
-    return content
+def open_workflow(source: bytes | Mapping[str, Any], *, name: str) -> WorkflowFile:
+    """Tell apart settings, a graph in API format, and a graph in the editor's own format, by what they hold.
 
-
-def _unreadable(error: ValueError | RecursionError) -> Fault:
-    """Say at which place a file stops being JSON."""
-    match error:
-        case UnicodeDecodeError():
-            return Fault("the file", "", f"byte {error.start}", "not UTF-8: save the file as UTF-8")
-        case json.JSONDecodeError():
-            place = f"line {error.lineno}, column {error.colno}"
-            return Fault("the file", "", place, "no JSON from here on: look for a missing comma, quote or bracket")
-        case _TwiceError():
-            return Fault("the file", "", shown(str(error)), "this key occurs twice in one object: keep one of the two")
-    # A number of more digits than Python reads, or brackets within brackets without end.
-    return Fault("the file", "", "", "no JSON that a workflow would hold: export it again")
-
-
-def _parsed(source: bytes, name: str) -> Any:  # noqa: ANN401 - whatever a file holds
-    try:
-        return json.loads(source.decode("utf-8-sig"), object_pairs_hook=_once)
-    except (ValueError, RecursionError) as error:
-        raise WorkflowFaults(name, (_unreadable(error),)) from error
-
-
-def _plain(value: Any, place: str, faults: list[Fault]) -> Any:  # noqa: ANN401 - JSON of any shape
-    """Copy JSON, and find what JSON cannot hold or no server could be sent; the copy can be printed in any case."""
-    if isinstance(value, Mapping):
-        return _plain_object(value, place, faults)
-    if isinstance(value, list | tuple):
-        return [_plain(inner, f"{place}[{index}]", faults) for index, inner in enumerate(value)]
-    if isinstance(value, str):
-        return _plain_text(value, place, faults)
-    if isinstance(value, float) and not math.isfinite(value):
-        faults.append(Fault(place, "", str(value), "not a number that can be sent: give a finite one"))
-    elif not isinstance(value, int | float | None):
-        faults.append(Fault(place, "", shown(value), "give a text, a number, true, false, null, a list or an object"))
-    return value
-
-
-def _plain_object(value: Mapping[Any, Any], place: str, faults: list[Fault]) -> dict[str, Any]:
-    copy = {}
-    for key, inner in value.items():
-        name = _plain_text(str(key), place or "the workflow", faults)
-        inner_place = f"{place}, {name}" if place else name
-        if not isinstance(key, str):
-            faults.append(Fault(inner_place, "", shown(key), "a key is a text"))
-        copy[name] = _plain(inner, inner_place, faults)
-    return copy
-
-
-def _plain_text(text: str, place: str, faults: list[Fault]) -> str:
-    readable = text.encode(errors="replace").decode()
-    if readable != text:
-        faults.append(Fault(place, "", shown(readable), "holds half of a character: write the text again"))
-    return readable
-
-
-def _is_graph(content: Mapping[str, Any]) -> bool:
-    """Whether content is meant as a graph: settings hold no objects."""
-    return any(isinstance(value, Mapping) and (_NODE_KEYS & value.keys()) for value in content.values())
-
-
-def _refusal(content: object) -> Fault | None:
-    """Recognise what is neither settings nor a graph in API format but looks like something that people have."""
-    if not isinstance(content, Mapping):
-        remedy = 'give settings, {"checkpoint": …}, or a graph that ComfyUI exported in API format'
-        return Fault("the workflow", "", shown(content), remedy)
-    if not content:
-        return Fault("the workflow", "", "{}", 'empty: the least is {"checkpoint": "sd_xl_base_1.0.safetensors"}')
-    if isinstance(content.get("nodes"), list) and _INTERFACE_KEYS & content.keys():
-        return Fault("the workflow", "", "", _API_REMEDY)
-    inner = content.get("prompt")
-    if isinstance(inner, Mapping) and _is_graph(inner):
-        return Fault("the workflow", "prompt", "", 'a request to a server: give only what is under "prompt"')
-    return None
-
-
-def read_workflow(source: bytes | Mapping[str, Any], *, name: str) -> WorkflowSettings | SavedGraph:
-    """Read settings or a saved graph, told apart by what they hold.
+    A graph may lie within what a server was sent, or what a picture held: ``{"prompt": …, "workflow": …}``. Of the
+    two, ``prompt`` is read: it is what was run.
 
     Args:
-        source: a JSON file's bytes, or its content.
+        source: a JSON file's bytes, or its content; of pictures and videos what
+            :func:`previs.pictures.workflow_in` finds in them.
         name: for faults: a path, an address, or ``the workflow settings``.
 
     Raises:
-        WorkflowFaults: Everything that is wrong with it.
+        WorkflowFaults: It is none of these.
     """
-    faults: list[Fault] = []
-    try:
-        content = _plain(_parsed(source, name) if isinstance(source, bytes) else source, "", faults)
-    except RecursionError as error:
-        raise WorkflowFaults(name, (Fault("the workflow", "", "", "objects within objects without end"),)) from error
-    if refusal := _refusal(content):
-        raise WorkflowFaults(name, (refusal,))
-    if _is_graph(content):
-        return read_graph(content, name=name, known=faults)
-    return read_settings(content, name=name, known=faults)
+    content = _unwrapped(parsed(source, name=name) if isinstance(source, bytes) else source, name)
+    if fault := mistaken(content):
+        raise WorkflowFaults(name, (fault,))
+    is_graph = _is_graph(content)
+    if fault := _too_many(content) if is_graph else None if is_editor_file(content) else not_settings(content):
+        raise WorkflowFaults(name, (fault,))
+    copy, faults = plain(_bare(content), name=name, prefix="node ") if is_graph else plain(content, name=name)
+    return WorkflowFile(name, copy, _classes(copy), tuple(faults))
+
+
+def read_workflow(
+    source: bytes | Mapping[str, Any],
+    *,
+    name: str,
+    classes: Mapping[str, NodeClass | None] = _NO_CLASSES,
+    explicit: Explicit | None = None,
+) -> WorkflowSettings | SavedGraph:
+    """Open and read a workflow; see :func:`open_workflow` and :meth:`WorkflowFile.read`."""
+    return open_workflow(source, name=name).read(classes, explicit)
+
+
+def _is_graph(content: object) -> bool:
+    """Whether content is meant as a graph in API format: settings hold no objects."""
+    return (
+        isinstance(content, Mapping)
+        and not is_editor_file(content)
+        and any(isinstance(value, Mapping) and (_NODE_KEYS & value.keys()) for value in content.values())
+    )
+
+
+def _too_many(graph: Mapping[str, Any]) -> Fault | None:
+    if len(graph) <= _MOST_NODES:
+        return None
+    remedy = f"a graph has at most {_MOST_NODES:,}: is this the right file?"
+    return Fault(_WORKFLOW, "", f"{len(graph):,} nodes", remedy)
+
+
+def _unwrapped(content: Any, name: str) -> Any:  # noqa: ANN401 - JSON of any shape
+    """Find the graph within what holds it; anything else is given back as it is."""
+    inner = content
+    for _ in range(_MOST_WRAPPINGS):
+        if isinstance(inner, str) and inner.lstrip().startswith(("{", '"')):
+            try:
+                inner = parsed(inner.encode(errors="replace"), name=name)
+            except WorkflowFaults:
+                return content
+            continue
+        if not isinstance(inner, Mapping):
+            return content
+        if _is_graph(inner) or is_editor_file(inner):
+            return inner
+        inner = next((inner[key] for key in _WRAPPINGS if inner.get(key)), None)
+    return content
+
+
+def _bare(graph: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        node_id: {key: node[key] for key in _READ_KEYS if key in node} if isinstance(node, Mapping) else node
+        for node_id, node in graph.items()
+    }
+
+
+def _classes(content: Mapping[str, Any]) -> frozenset[str]:
+    if is_editor_file(content):
+        return classes_in(content)
+    if not _is_graph(content):
+        return frozenset()
+    named = (node.get("class_type") for node in content.values() if isinstance(node, Mapping))
+    return frozenset(name for name in named if isinstance(name, str) and name.strip())

@@ -1,18 +1,27 @@
-"""Graphs that an artist built in ComfyUI and saved in API format."""
+"""Graphs that an artist built in ComfyUI and saved."""
 
 import copy
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from previs.comfyui.classes import NodeClass
 from previs.comfyui.graph import Graph
 from previs.errors import Fault, WorkflowFaults
+from previs.workflow import explicit as bindings_file
 from previs.workflow import limits
+from previs.workflow.bindings import STAYS, Binding, Report, Slot, in_order_of_meaning, row
+from previs.workflow.explicit import Explicit, bindings_name
 from previs.workflow.form import form_faults
-from previs.workflow.places import Places, find_places
-from previs.workflow.texts import Slot
+from previs.workflow.kinds import Wiring
+from previs.workflow.lengths import Counting
+from previs.workflow.overrides import overridden
+from previs.workflow.places import find_places
+from previs.workflow.placing import Placing
 from previs.workflow.values import PlacedReference, ShotValues
 from previs.workflow.walk import place_of
+
+_ASKED_FOR = ("negative_prompt", "width", "height")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +29,25 @@ class SavedGraph:
     """A graph in API format, and where it takes a shot's values.
 
     Made by :func:`read_graph`. What a shot does not give stays as the artist left it.
+
+    Attributes:
+        packs: custom node packs by the classes that come with them, as the file tells it.
+        gaps: why there is no place for something that a shot may bring, by what it is.
+        nowhere: what has no place on purpose.
+        strengths: inputs for references' strengths, by the inputs of their pictures.
+        counting: which lengths the graph takes.
+        bindings_file: the name of the file beside it that says what is bound, whether there is one or not.
     """
 
     source: str
     graph: Graph
-    places: Places
+    bindings: tuple[Binding, ...]
+    packs: Mapping[str, str] = field(default_factory=dict)
+    gaps: Mapping[str, str] = field(default_factory=dict)
+    nowhere: frozenset[str] = frozenset()
+    strengths: Mapping[Slot, Slot] = field(default_factory=dict)
+    counting: Counting | None = None
+    bindings_file: str = ""
 
     @property
     def reference_images(self) -> tuple[str, ...]:
@@ -32,7 +55,7 @@ class SavedGraph:
         return ()
 
     def bind(self, values: ShotValues, *, place: str = "the workflow") -> Graph:
-        """Make a copy of the graph that holds a shot's values.
+        """Make a copy of the graph that holds a shot's values, and then the overrides.
 
         Args:
             values: of the take.
@@ -41,102 +64,190 @@ class SavedGraph:
         Raises:
             WorkflowFaults: The shot gives what the graph has no place for, or what no server takes.
         """
-        binding = _Binding(self.graph, self.places, place)
-        binding.bind(values)
-        if binding.faults:
-            raise WorkflowFaults(self.source, tuple(binding.faults))
+        bound = self._bound(values, place)
         graph = copy.deepcopy(self.graph)
-        for (node_id, name), value in binding.values.items():
-            graph[node_id]["inputs"][name] = value
+        for (node_id, name), value in bound.values.items():
+            graph[node_id]["inputs"][name] = copy.deepcopy(value)
         return graph
+
+    def report(self, values: ShotValues | None = None, *, place: str = "the workflow") -> Report:
+        """Show what is set where, and what a person should know of it; without values, what could be.
+
+        Args:
+            values: of a take.
+            place: the shot in a person's words, for faults.
+
+        Raises:
+            WorkflowFaults: As :meth:`bind` does.
+        """
+        if values is None:
+            gaps = tuple(f"{what} has no place: {gap}" for what, gap in self.gaps.items())
+            return Report(tuple(row(self.graph, each, STAYS) for each in self.bindings), (*gaps, *self._on_purpose()))
+        bound = self._bound(values, place)
+        known = {each.slot for each in self.bindings}
+        overrides = [Binding("override", *slot, "override") for slot in bound.overrides if slot not in known]
+        rows = [
+            row(
+                self.graph,
+                replace(each, rule="override") if each.slot in bound.overrides else each,
+                bound.at(each.slot),
+            )
+            for each in (*self.bindings, *overrides)
+        ]
+        return Report(tuple(rows), tuple(bound.notices))
+
+    def bindings_text(self) -> str:
+        """Write the bindings file that states what is bound now."""
+        return bindings_file.bindings_text(self.bindings, self.nowhere)
+
+    def _on_purpose(self) -> Iterator[str]:
+        yield from (f"{what} goes nowhere: {self.bindings_file} says so" for what in sorted(self.nowhere))
+
+    def _bound(self, values: ShotValues, place: str) -> "_Bound":
+        bound = _Bound(self, place)
+        bound.bind(values)
+        if bound.faults:
+            raise WorkflowFaults(self.source, tuple(bound.faults))
+        return bound
 
 
 @dataclass(slots=True)
-class _Binding:
-    """One shot's values on their way to their places."""
+class _Bound:
+    """One shot's values in their places."""
 
-    graph: Graph
-    places: Places
+    saved: SavedGraph
     place: str
     values: dict[Slot, Any] = field(default_factory=dict)
+    overrides: dict[Slot, Any] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+    def at(self, slot: Slot) -> Any:  # noqa: ANN401 - an input holds any value
+        return self.values.get(slot, STAYS)
 
     def bind(self, values: ShotValues) -> None:
-        for slot in self.places.prompt:
-            self._set(slot, "prompt", values.prompt)
+        graph, bindings = self.saved.graph, self.saved.bindings
+        self.overrides = overridden(graph, values.overrides, place=self.place, bindings=bindings, faults=self.faults)
+        self._bind_prompt(values.prompt)
         self._bind_negative(values.negative_prompt)
         if fault := limits.seed_fault(self.place, values.seed):
             self.faults.append(fault)
-        for slot in self.places.seed:
-            self._set(slot, "seed", values.seed)
-        self._bind_size(values.width, values.height)
+        self._set_all("seed", values.seed)
+        for name, value in (("width", values.width), ("height", values.height)):
+            self._bind_size(name, value)
+        self._bind_length(values.duration)
         self._bind_references(values.references)
+        self.values |= self.overrides
+
+    def _of(self, what: str) -> list[Binding]:
+        return [each for each in self.saved.bindings if each.what == what]
+
+    def _set_all(self, what: str, value: Any) -> None:  # noqa: ANN401 - a text or a number
+        for each in self._of(what):
+            self._set(each.slot, what, value)
+        if what in self.saved.nowhere:
+            self.notices.append(f"{what} goes nowhere: {self.saved.bindings_file} says so")
 
     def _set(self, slot: Slot, name: str, value: Any) -> None:  # noqa: ANN401 - a text or a number
         held = self.values.setdefault(slot, value)
-        if held != value:
-            node = place_of(self.graph, slot[0])
+        if held != value and slot not in self.overrides:
+            node = place_of(self.saved.graph, slot[0])
             remedy = (
                 f"{node} takes {limits.shown(held)} in the same place: make them equal, or split the node in the graph"
             )
             self.faults.append(Fault(self.place, name, limits.shown(value), remedy))
 
+    def _bind_prompt(self, text: str) -> None:
+        self._set_all("prompt", text)
+        if gap := self.saved.gaps.get("prompt"):
+            self.notices.append(f"prompt goes nowhere: {gap}")
+
     def _bind_negative(self, text: str | None) -> None:
         if text is None:
             return
-        for slot in self.places.negative:
-            self._set(slot, "negative_prompt", text)
-        if text and not self.places.negative:
-            self.faults.append(Fault(self.place, "negative_prompt", limits.shown(text), self.places.negative_gap))
+        self._set_all("negative_prompt", text)
+        if text and (gap := self.saved.gaps.get("negative_prompt")):
+            self.faults.append(Fault(self.place, "negative_prompt", limits.shown(text), gap))
 
-    def _bind_size(self, width: int | None, height: int | None) -> None:
-        for index, (name, value) in enumerate((("width", width), ("height", height))):
-            if value is None:
-                continue
-            if fault := limits.size_fault(self.place, name, value):
-                self.faults.append(fault)
-            elif self.places.size is None:
-                self.faults.append(Fault(self.place, name, limits.shown(value), self.places.size_gap))
-            else:
-                self._set(self.places.size[index], name, value)
+    def _bind_size(self, name: str, value: int | None) -> None:
+        if value is None:
+            return
+        gap = self.saved.gaps.get(name)
+        if fault := limits.size_fault(self.place, name, value):
+            self.faults.append(fault)
+        elif gap and not self._of(name):
+            self.faults.append(Fault(self.place, name, limits.shown(value), gap))
+        else:
+            for each in self._of(name):
+                grown = value if each.factor == 1 else limits.whole_size(value * each.factor)
+                self._set(each.slot, name, grown)
+
+    def _bind_length(self, duration: float | None) -> None:
+        bindings, counting = self._of("length"), self.saved.counting
+        if duration is None or ("length" in self.saved.nowhere and not bindings):
+            return
+        if bindings and counting is not None:
+            rate = self._rate(counting)
+            for each in bindings:
+                self._set(each.slot, "length", counting.value(duration, rate))
+        elif gap := self.saved.gaps.get("length"):
+            self.notices.append(f"duration changes nothing: {gap}")
+
+    def _rate(self, counting: Counting) -> float:
+        if counting.rate is None:
+            return 1
+        node_id, name = counting.rate
+        value = self.overrides.get(counting.rate, self.saved.graph[node_id]["inputs"][name])
+        return float(value) if isinstance(value, int | float) and 0 < value else 1
 
     def _bind_references(self, references: tuple[PlacedReference, ...]) -> None:
-        free = iter(self.places.references)
-        for reference in references:
-            node_id = self.places.claimed_references.get(reference.reference_id) or next(free, None)
-            if node_id is None:
-                self._no_place(reference)
-            else:
-                self._set((node_id, "image"), f"reference {reference.reference_id}", reference.name)
-                self._bind_strength(node_id, reference)
+        saved = self.saved
+        places = tuple(self._of("reference"))
+        placing = Placing(saved.graph, places, saved.nowhere, self.place, saved.bindings_file, self.faults)
+        for each, reference in placing.fill(references).items():
+            self._set(each.slot, f"reference {reference.reference_id}", reference.name)
+            self._bind_strength(each, reference)
+        self.notices += placing.notices
+        self.notices += [
+            f"{place_of(saved.graph, each.node_id)} keeps its picture "
+            f"{saved.graph[each.node_id]['inputs'][each.input]}: no reference goes there"
+            for each in places
+            if each not in placing.chosen and each.slot not in self.overrides
+        ]
 
-    def _no_place(self, reference: PlacedReference) -> None:
-        loaders = (*self.places.references, *self.places.claimed_references.values())
-        count = f"{len(loaders)} LoadImage nodes" if len(loaders) != 1 else "1 LoadImage node"
-        remedy = f"the graph has {count} for references and none is left for this one: add one, or leave it out"
-        self.faults.append(Fault(self.place, f"reference {reference.reference_id}", "", remedy))
-
-    def _bind_strength(self, node_id: str, reference: PlacedReference) -> None:
+    def _bind_strength(self, picture: Binding, reference: PlacedReference) -> None:
         if reference.strength is None:
             return
         fault = limits.strength_fault(self.place, reference.reference_id, reference.strength, limits.STRENGTH_MAX)
         name = f"reference {reference.reference_id}, strength"
-        if fault is None and node_id not in self.places.strengths:
+        slot = self.saved.strengths.get(picture.slot)
+        if fault is None and slot is None:
             remedy = "the graph has no one place for it: leave it out, and set it in the graph"
             fault = Fault(self.place, name, limits.shown(reference.strength), remedy)
         if fault is not None:
             self.faults.append(fault)
-        else:
-            self._set(self.places.strengths[node_id], name, reference.strength)
+        elif slot is not None:
+            self._set(slot, name, reference.strength)
 
 
-def read_graph(content: Mapping[str, Any], *, name: str, known: list[Fault]) -> SavedGraph:
+def read_graph(
+    content: Mapping[str, Any],
+    *,
+    name: str,
+    known: list[Fault],
+    classes: Mapping[str, NodeClass | None] | None = None,
+    explicit: Explicit | None = None,
+    packs: Mapping[str, str] | None = None,
+) -> SavedGraph:
     """Check a graph in API format and find where it takes a shot's values.
 
     Args:
         content: plain JSON.
         name: for faults.
         known: faults found before.
+        classes: of nodes, as a server tells them; ComfyUI's own are read the same without.
+        explicit: bindings that go before all others.
+        packs: custom node packs by the classes that come with them, as the file tells it.
 
     Raises:
         WorkflowFaults: A graph that no server would run, or that could be read in more than one way.
@@ -145,7 +256,18 @@ def read_graph(content: Mapping[str, Any], *, name: str, known: list[Fault]) -> 
     if faults:
         raise WorkflowFaults(name, tuple(faults))
     graph: Graph = dict(content)
-    places = find_places(graph, faults)
+    file = explicit.source if explicit else bindings_name(name.rpartition("/")[2])
+    places = find_places(Wiring(graph, classes or {}), faults, explicit=explicit, file=file)
     if faults:
         raise WorkflowFaults(name, tuple(faults))
-    return SavedGraph(name, graph, places)
+    return SavedGraph(
+        source=name,
+        graph=graph,
+        bindings=in_order_of_meaning(places.bindings),
+        packs=packs or {},
+        gaps=places.gaps,
+        nowhere=frozenset(places.nowhere),
+        strengths=places.strengths,
+        counting=places.counting,
+        bindings_file=file,
+    )

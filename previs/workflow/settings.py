@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
@@ -10,7 +11,10 @@ from pydantic_core import PydanticCustomError
 from previs.comfyui.graph import Graph
 from previs.errors import Fault, WorkflowFaults
 from previs.workflow import limits, samplers
-from previs.workflow.assembly import Picture, graph_of
+from previs.workflow.assembly import Picture, bindings_of, graph_of
+from previs.workflow.bindings import STAYS, Binding, BindingRow, Report, row
+from previs.workflow.overrides import overridden, with_overrides
+from previs.workflow.roles import ROLES, role_named, serves
 from previs.workflow.values import PlacedReference, ShotValues
 
 _OWN_RULE = "workflow_setting"
@@ -59,6 +63,11 @@ class WorkflowSettings(BaseModel):
         """The name by which a person knows these settings."""
         return self._source
 
+    @property
+    def packs(self) -> Mapping[str, str]:
+        """None: settings use ComfyUI's own nodes alone."""
+        return {}
+
     @field_validator("sampler")
     @classmethod
     def _known_sampler(cls, sampler: str) -> str:
@@ -104,11 +113,45 @@ class WorkflowSettings(BaseModel):
             place: the shot in a person's words, for faults.
 
         Raises:
-            WorkflowFaults: A size, seed or strength that no server takes, or more references than can be used.
+            WorkflowFaults: A size, seed or strength that no server takes, more references than can be used, or an
+                override that leads nowhere.
         """
         faults = tuple(self._faults(values, place))
         if faults:
             raise WorkflowFaults(self.source, faults)
+        graph = self._graph(values)
+        return with_overrides(graph, values.overrides, source=self.source, place=place, bindings=bindings_of(graph))
+
+    def report(self, values: ShotValues | None = None, *, place: str = "the workflow") -> Report:
+        """Show what is set where in the graph that the settings stand for.
+
+        Args:
+            values: of a take, to show what comes; without them, only what is there now.
+            place: the shot in a person's words, for faults.
+
+        Raises:
+            WorkflowFaults: As :meth:`bind` does.
+        """
+        if values is None:
+            graph = self._graph(_NOTHING)
+            return Report(tuple(_row(graph, each, STAYS) for each in bindings_of(graph)), ())
+        bound = self.bind(values, place=place)
+        own = self._graph(replace(_NOTHING, references=values.references))
+        bindings = bindings_of(own)
+        faults: list[Fault] = []
+        overrides = overridden(own, values.overrides, place=place, bindings=bindings, faults=faults)
+        given = _given(values)
+        rows = []
+        for each in bindings:
+            comes = each.what in given or each.slot in overrides
+            to_come = bound[each.node_id]["inputs"][each.input] if comes else STAYS
+            rule = "override" if each.slot in overrides else each.rule
+            rows.append(_row(own, replace(each, rule=rule), to_come))
+        known = {each.slot for each in bindings}
+        others = [Binding("override", *slot, "override") for slot in overrides if slot not in known]
+        return Report((*rows, *(row(own, each, overrides[each.slot]) for each in others)), ())
+
+    def _graph(self, values: ShotValues) -> Graph:
         sampler, scheduler = samplers.sampler_and_scheduler(self.sampler, self.scheduler)
         own_negative = values.negative_prompt
         picture = Picture(
@@ -154,11 +197,22 @@ class WorkflowSettings(BaseModel):
                 strength = self._strength(reference)
                 checks.append(limits.strength_fault(place, reference.reference_id, strength, highest))
         yield from (fault for fault in checks if fault is not None)
+        yield from self._role_faults(values.references, place)
         if values.references and self.controlnet is None:
             yield from self._one_start(len(values.references), place, "references")
             if self.batch_size > limits.REPEAT_MAX:
                 remedy = f"a picture that starts from a reference can be repeated {limits.REPEAT_MAX} times at most"
                 yield Fault(place, "batch_size", limits.shown(self.batch_size), remedy)
+
+    def _role_faults(self, references: tuple[PlacedReference, ...], place: str) -> Iterator[Fault]:
+        """Refuse roles for which the settings' graph has no place."""
+        role = "start" if self.controlnet is None else "control"
+        for reference in references:
+            if reference.role is not None and not serves(role, role_named(reference.role) or ""):
+                unknown = "" if role_named(reference.role) else f"no such role; there are {', '.join(ROLES)}; "
+                other = " (with a controlnet: control)" if self.controlnet is None else " (without a controlnet: start)"
+                remedy = f"{unknown}with these settings a reference is a {role}{other}; other roles need a saved graph"
+                yield Fault(place, f"reference {reference.reference_id}, role", limits.shown(reference.role), remedy)
 
     def _one_start(self, count: int, place: str, field: str) -> Iterator[Fault]:
         if count > 1:
@@ -166,6 +220,28 @@ class WorkflowSettings(BaseModel):
                 "without a controlnet a picture starts from one reference: name a controlnet, or leave one reference"
             )
             yield Fault(place, field, f"{count} references", remedy)
+
+
+_NOTHING = ShotValues("", None, 0)
+# What settings say of what a shot always brings is nothing.
+_ALWAYS_OF_THE_SHOT = frozenset({"prompt", "seed", "reference"})
+
+
+def _given(values: ShotValues) -> set[str]:
+    """Name what a shot brings."""
+    optional = {
+        "negative_prompt": values.negative_prompt,
+        "width": values.width,
+        "height": values.height,
+        "reference": values.references or None,
+        "strength": values.references or None,
+    }
+    return {"prompt", "seed", *(what for what, value in optional.items() if value is not None)}
+
+
+def _row(graph: Graph, binding: Binding, to_come: object) -> BindingRow:
+    line = row(graph, binding, to_come)
+    return replace(line, now=STAYS) if binding.what in _ALWAYS_OF_THE_SHOT else line
 
 
 _REMEDIES = {

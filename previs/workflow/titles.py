@@ -5,17 +5,52 @@ from collections.abc import Iterator
 
 from previs.comfyui.graph import Graph, is_link
 from previs.errors import Fault
+from previs.workflow.bindings import Slot, What
+from previs.workflow.kinds import Wiring
 from previs.workflow.limits import shown
-from previs.workflow.texts import ENCODED_TEXTS, HELD_NUMBERS, HELD_TEXTS, Slot, held_at
+from previs.workflow.numbers import HELD_NUMBERS, number_at
+from previs.workflow.texts import ENCODED_TEXTS, HELD_TEXTS, telling, texts_at
 from previs.workflow.walk import literal, place_of, title_of
 
-PROMPT = "shot.prompt"
-NEGATIVE = "shot.negative"
-SEED = "shot.seed"
 REFERENCE = "shot.reference."
+TITLES: dict[str, What] = {
+    "shot.prompt": "prompt",
+    "shot.negative": "negative_prompt",
+    "shot.seed": "seed",
+    "shot.width": "width",
+    "shot.height": "height",
+    "shot.length": "length",
+    "shot.frame_rate": "frame_rate",
+    "shot.batch_size": "batch_size",
+    "shot.checkpoint": "checkpoint",
+}
 
-_KNOWN = (PROMPT, NEGATIVE, SEED)
 _OURS = "shot."
+_TEXTS = (*ENCODED_TEXTS, *HELD_TEXTS)
+# Inputs that a title means on a node that has several; any node that holds one such value alone is meant, too.
+_INPUTS: dict[What, tuple[str, ...]] = {
+    "prompt": _TEXTS,
+    "negative_prompt": _TEXTS,
+    "seed": HELD_NUMBERS,
+    "width": ("width",),
+    "height": ("height",),
+    "length": ("length", "video_frames", "num_frames", "seconds"),
+    "frame_rate": ("fps", "frame_rate"),
+    "batch_size": ("batch_size", "amount"),
+    "checkpoint": ("ckpt_name", "unet_name", "model_path"),
+}
+KINDS: dict[What, type] = {
+    "prompt": str,
+    "negative_prompt": str,
+    "seed": int,
+    "width": int,
+    "height": int,
+    "length": float,
+    "frame_rate": float,
+    "batch_size": int,
+    "checkpoint": str,
+}
+_SAID = {str: "text", int: "whole number", float: "number"}
 
 
 def titled(graph: Graph, title: str) -> list[str]:
@@ -28,27 +63,40 @@ def title_faults(graph: Graph) -> Iterator[Fault]:
     for node_id, node in graph.items():
         title = title_of(node)
         claims_reference = title.startswith(REFERENCE) and title != REFERENCE
-        if title.startswith(_OURS) and title not in _KNOWN and not claims_reference:
-            closest = difflib.get_close_matches(title, (*_KNOWN, REFERENCE), n=1, cutoff=0)[0]
-            remedy = f"did you mean {closest}? A shot has {', '.join(_KNOWN)} and {REFERENCE}REFERENCE_ID"
+        if title.startswith(_OURS) and title not in TITLES and not claims_reference:
+            closest = difflib.get_close_matches(title, (*TITLES, REFERENCE), n=1, cutoff=0)[0]
+            remedy = f"did you mean {closest}? A shot has {', '.join(TITLES)} and {REFERENCE}REFERENCE_ID"
             yield Fault(place_of(graph, node_id), "title", shown(title), remedy)
 
 
-def titled_slots(graph: Graph, title: str, kind: type, faults: list[Fault]) -> frozenset[Slot]:
+def titled_slots(wiring: Wiring, title: str, faults: list[Fault]) -> list[Slot]:
     """Find where the nodes that bear a title hold their text or number."""
-    wanted = (*ENCODED_TEXTS, *HELD_TEXTS) if kind is str else HELD_NUMBERS
-    slots: set[Slot] = set()
-    for node_id in titled(graph, title):
-        inputs = graph[node_id]["inputs"]
-        names = [name for name, value in inputs.items() if name in wanted and (literal(value, kind) or is_link(value))]
-        names = names or [name for name, value in inputs.items() if literal(value, kind)]
-        found = [held_at(graph, (node_id, name), kind, wanted) for name in names]
-        slots.update(slot for slot in found if slot is not None)
+    what = TITLES[title]
+    kind = KINDS[what]
+    slots: dict[Slot, None] = {}
+    for node_id in titled(wiring.graph, title):
+        inputs = wiring.graph[node_id]["inputs"]
+        names = [
+            name for name, value in inputs.items() if name in _INPUTS[what] and (_holds(value, kind) or is_link(value))
+        ]
+        names = names or [name for name, value in inputs.items() if _holds(value, kind)]
+        found = [_held(wiring, (node_id, name), kind) for name in names]
+        slots.update(dict.fromkeys(slot for slot in found if slot is not None))
         if not found or None in found or (len(found) > 1 and not _belong_together(names)):
-            what = "text" if kind is str else "whole number"
-            remedy = f"this title belongs to a node that holds one {what} itself: move it to the node that does"
-            faults.append(Fault(place_of(graph, node_id), "title", shown(title), remedy))
-    return frozenset(slots)
+            remedy = f"this title belongs to a node that holds one {_SAID[kind]} itself: move it to the node that does"
+            faults.append(Fault(place_of(wiring.graph, node_id), "title", shown(title), remedy))
+    return list(slots)
+
+
+def _holds(value: object, kind: type) -> bool:
+    return literal(value, kind) or (kind is float and literal(value, int))
+
+
+def _held(wiring: Wiring, slot: Slot, kind: type) -> Slot | None:
+    if kind is not str:
+        return number_at(wiring, slot, kind)
+    texts = telling(wiring, texts_at(wiring, slot) or ())
+    return texts[0] if len(texts) == 1 else None
 
 
 def _belong_together(names: list[str]) -> bool:

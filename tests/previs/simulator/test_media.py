@@ -5,6 +5,7 @@ import json
 import struct
 from collections.abc import Iterator
 
+import av
 from PIL import Image
 
 from previs.simulator import media
@@ -38,8 +39,10 @@ def test_a_webp_moves_and_carries_its_graph() -> None:
     assert picture.getexif()[0x0110] == f"prompt:{json.dumps(GRAPH)}"
 
 
-def test_an_animated_png_moves() -> None:
-    assert opened(media.apng(PICTURES, 6.0)).n_frames == 3  # type: ignore[attr-defined]
+def test_an_animated_png_moves_and_carries_its_graph_after_its_pictures() -> None:
+    content = media.apng(PICTURES, 6.0, {"prompt": GRAPH})
+    assert opened(content).n_frames == 3  # type: ignore[attr-defined]
+    assert content.index(b"comfprompt\0" + json.dumps(GRAPH).encode()) > content.rindex(b"fdAT")
 
 
 def boxes(content: bytes) -> Iterator[tuple[str, bytes]]:
@@ -57,7 +60,7 @@ def box(content: bytes, *path: str) -> bytes:
 
 
 def test_an_mp4_has_its_boxes_and_they_lead_to_the_pictures() -> None:
-    content = media.mp4(PICTURES, 8.0)
+    content = media.mp4(PICTURES, 8.0, {})
     assert [kind for kind, _ in boxes(content)] == ["ftyp", "moov", "mdat"]
     table = box(content, "moov", "trak", "mdia", "minf", "stbl")
     place = struct.unpack(">I", box(table, "stco")[8:12])[0]
@@ -69,9 +72,19 @@ def test_an_mp4_has_its_boxes_and_they_lead_to_the_pictures() -> None:
     assert place == len(content)
 
 
+def test_an_mp4_carries_its_graph_where_ffmpeg_finds_it() -> None:
+    texts = {"prompt": GRAPH, "workflow": {"nodes": []}}
+    content = media.mp4(PICTURES, 8.0, texts)
+    with av.open(io.BytesIO(content)) as film:
+        tags = dict(film.metadata)
+        packets = [bytes(packet) for packet in film.demux() if packet.size]
+    assert {name: json.loads(tags[name]) for name in texts} == texts
+    assert [opened(packet).size for packet in packets] == [(32, 18)] * 3
+
+
 def test_an_mp4_lasts_as_long_as_its_pictures() -> None:
-    timescale, duration = struct.unpack(">II", box(media.mp4(PICTURES, 8.0), "moov", "mvhd")[12:20])
+    timescale, duration = struct.unpack(">II", box(media.mp4(PICTURES, 8.0, {}), "moov", "mvhd")[12:20])
     assert duration / timescale == 3 / 8
-    entry = box(media.mp4(PICTURES, 8.0), "moov", "trak", "mdia", "minf", "stbl", "stsd")[8:]
+    entry = box(media.mp4(PICTURES, 8.0, {}), "moov", "trak", "mdia", "minf", "stbl", "stsd")[8:]
     assert [kind for kind, _ in boxes(entry)] == ["mp4v"]
     assert struct.unpack(">HH", entry[32:36]) == (32, 18)

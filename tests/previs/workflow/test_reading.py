@@ -1,4 +1,7 @@
+import copy
+import importlib.metadata
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -6,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from previs.comfyui.classes import read_class
 from previs.errors import Fault, WorkflowFaults
-from previs.workflow import PlacedReference, SavedGraph, ShotValues, WorkflowSettings, read_workflow
+from previs.workflow import PlacedReference, SavedGraph, ShotValues, WorkflowSettings, open_workflow, read_workflow
 
 RECORDINGS = Path(__file__).parents[2] / "recordings"
+EDITOR = {"nodes": [{"id": 4, "type": "CheckpointLoaderSimple"}], "links": [], "version": 0.4}
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None)),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -64,33 +69,85 @@ def test_a_byte_order_mark_is_no_part_of_the_file(examples: Path) -> None:
         (b"{}", "empty: the least is"),
         (b'{"checkpoint": "\\ud800"}', "half of a character"),
         (b'{"checkpoint": "a", "\\ud800": 1}', "half of a character"),
-        (
-            b'{"prompt": {"3": {"class_type": "KSampler", "inputs": {}}}, "client_id": "x"}',
-            'only what is under "prompt"',
-        ),
-        (b'{"3": {"class_type": "A", "inputs": {"x": NaN, "y": ["3", 0]}}}', "3, inputs, x: nan"),
+        (b'{"3": {"class_type": "A", "inputs": {"x": NaN, "y": ["3", 0]}}}', "node 3, inputs, x: NaN"),
     ],
 )
 def test_a_file_that_is_no_workflow_is_told_at_its_place(source: bytes, told: str) -> None:
     assert any(told in str(fault) for fault in faults_of(source))
 
 
-def test_the_editors_own_format_is_told_how_to_export() -> None:
-    content = {"last_node_id": 9, "nodes": [{"id": 3, "type": "KSampler", "widgets_values": [1]}], "links": []}
-    (fault,) = faults_of(content)
-    assert '"Export (API)"' in fault.remedy
-    assert '"Save (API Format)"' in fault.remedy
+WRAPPED: dict[str, Callable[[Any], Any]] = {
+    "a request to a server": lambda graph: {"prompt": graph, "client_id": "x", "extra_data": {"extra_pnginfo": {}}},
+    "what a picture holds": lambda graph: {"workflow": EDITOR, "prompt": graph},
+    "what a film's comment holds": lambda graph: {"workflow": EDITOR, "prompt": json.dumps(graph)},
+    "what the editor's scripts give": lambda graph: {"output": graph, "workflow": EDITOR},
+    "JSON of JSON of JSON": lambda graph: json.dumps(json.dumps(graph)),
+}
 
 
-def test_a_piece_of_a_graph_is_told_exactly_what_to_change() -> None:
-    content = {"3": {"inputs": {"sampler_name": "euler_a", "seed": -1, "steps": 30, "cfg": 7.5, "scheduler": "normal"}}}
-    class_type, sampler, whole = faults_of(content)
-    assert (class_type.place, class_type.field, class_type.value) == ("node 3", "class_type", "missing")
-    assert 'add "class_type": "KSampler" beside "inputs"' in class_type.remedy
-    assert (sampler.field, sampler.value) == ("sampler_name", '"euler_a"')
-    assert '"sampler_name": "euler_ancestral"' in sampler.remedy
-    assert "a piece of a graph" in whole.remedy
-    assert "export the whole graph" in whole.remedy
+@pytest.mark.parametrize("wrapping", WRAPPED)
+def test_of_a_file_that_holds_more_the_graph_that_was_run_is_read(wrapping: str, saved: dict[str, Any]) -> None:
+    source = json.dumps(WRAPPED[wrapping](saved)).encode()
+    assert read_workflow(source, name="x") == read_workflow(saved, name="x")
+
+
+def test_words_in_quotes_are_no_graph_within_a_file() -> None:
+    assert [fault.field for fault in faults_of({"checkpoint": "a", "prompt": '"Run!" she says'})] == ["prompt"]
+
+
+def test_what_servers_wrote_into_the_nodes_of_a_picture_is_left_out(saved: dict[str, Any]) -> None:
+    source = copy.deepcopy(saved)
+    source["3"] |= {"is_changed": [float("nan")], "_meta": {"title": "Sampler"}}
+    read = read_workflow(json.dumps(source).encode(), name="x")
+    assert isinstance(read, SavedGraph)
+    assert read.graph["3"] == saved["3"] | {"_meta": {"title": "Sampler"}}
+
+
+def test_an_opened_file_tells_which_node_classes_help_to_read_it(saved: dict[str, Any]) -> None:
+    graph = open_workflow(saved, name="x")
+    assert (graph.classes, graph.needs_classes) == ({node["class_type"] for node in saved.values()}, False)
+    settings = open_workflow({"checkpoint": "a"}, name="x")
+    assert (settings.classes, settings.needs_classes) == (frozenset(), False)
+    editor = open_workflow(EDITOR, name="x")
+    assert (editor.classes, editor.needs_classes) == ({"CheckpointLoaderSimple"}, True)
+
+
+def test_a_file_of_the_editor_is_read_with_the_classes_of_a_server(object_info: dict[str, Any]) -> None:
+    content = json.loads(_template("default.json"))
+    opened = open_workflow(content, name="default.json")
+    read = opened.read({name: read_class(name, object_info[name]) for name in opened.classes})
+    assert isinstance(read, SavedGraph)
+    bound = read.bind(ShotValues("新的镜头", "模糊", 99))
+    assert (bound["6"]["inputs"]["text"], bound["7"]["inputs"]["text"]) == ("新的镜头", "模糊")
+    assert bound["3"]["inputs"]["seed"] == 99
+
+
+def _template(name: str) -> bytes:
+    files = importlib.metadata.files("comfyui-workflow-templates") or ()
+    found = next(file for file in files if file.name == name)
+    return Path(str(found.locate())).read_bytes()
+
+
+def test_a_seed_that_a_shot_replaces_is_no_fault(saved: dict[str, Any]) -> None:
+    assert saved["3"]["inputs"]["seed"] == -1
+    assert isinstance(read_workflow(saved, name="x"), SavedGraph)
+
+
+def test_no_more_faults_are_listed_than_a_person_reads() -> None:
+    faults = faults_of({str(number): {"inputs": {}} for number in range(5000)})
+    assert len(faults) == 51
+    assert str(faults[-1]) == "the workflow: and 4,951 more faults"
+
+
+def test_a_graph_may_be_as_deep_as_it_likes_and_its_values_may_not() -> None:
+    chain = {str(number): {"class_type": "A", "inputs": {"x": [str(number + 1), 0]}} for number in range(5000)}
+    last = {"5000": {"class_type": "A", "inputs": {}}}
+    assert [fault.place for fault in faults_of(chain | last)] == ["the graph"]
+    value: Any = 1
+    for _ in range(100):
+        value = {"a": value}
+    assert "without end" not in str(faults_of(value))
+    assert "without end" in str(faults_of({"a": value}))
 
 
 def test_a_key_that_is_no_text_is_a_fault() -> None:

@@ -1,0 +1,133 @@
+"""Show which inputs of a workflow take what of a shot, and write that down beside it."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from previs.command.inquiry import THIS_MACHINE, Inquiry
+from previs.errors import Fault, WorkflowFaults
+from previs.gather import bindings_place, gather, read_workflow_at
+from previs.plan import make_plan
+from previs.sources import Sources, shown
+from previs.store.addresses import kind_of, local_path
+from previs.workflow import STAYS, BindingRow, Report, SavedGraph, Workflow
+
+SCHEMA = "previs.bind/1"
+_LONGEST = 60
+
+
+@dataclass(frozen=True, slots=True)
+class BindOrder:
+    """What a person asked for; see the command's help."""
+
+    graph: str
+    shot: str | None = None
+    farm: tuple[str, ...] = ()
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    write: bool = False
+    as_json: bool = False
+
+
+async def show_bindings(order: BindOrder) -> int:
+    """Print what is set where; what the command exits with.
+
+    Raises:
+        WorkflowFaults: the workflow cannot be read, or can be read in more than one way.
+        FixTheInput, TryAgain: something else cannot be read.
+    """
+    async with Sources() as sources, Inquiry(order.farm or (THIS_MACHINE,)) as inquiry:
+        if order.shot is None:
+            workflow: Workflow = await read_workflow_at(order.graph, sources, inquiry)
+            report, label = workflow.report(), ""
+        else:
+            given = await gather(order.shot, order.graph, sources, None, inquiry)
+            workflow, first = given.workflow, given.shot_list.shots[0]
+            alone = given.shot_list.model_copy(update={"shots": (first.model_copy(update={"takes": 1}),)})
+            plan = make_plan(alone, workflow, given.pictures, given.workflow_pictures, overrides=order.overrides)
+            report, label = Report(plan.takes[0].rows, plan.notices), first.label
+    if order.as_json:
+        _print_json(order.graph, label, report)
+    else:
+        _print_table(order.graph, label, report)
+    if order.write:
+        await asyncio.to_thread(_write, order.graph, workflow)
+    return 0
+
+
+def _print_json(graph: str, label: str, report: Report) -> None:
+    content = {
+        "schema": SCHEMA,
+        "graph": shown(graph),
+        "shot_id": label or None,
+        "bindings": [_as_json(row) for row in report.rows],
+        "notices": list(report.notices),
+    }
+    text = json.dumps(content, ensure_ascii=False, indent=2)
+    # Half of a surrogate pair, which JSON can hold and UTF-8 cannot, is written as JSON escapes it.
+    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _as_json(row: BindingRow) -> dict[str, Any]:
+    """A row; what has no value now, or keeps it, has no such key."""
+    return {name: value for name, value in asdict(row).items() if value is not STAYS}
+
+
+def _print_table(graph: str, label: str, report: Report) -> None:
+    console = Console(highlight=False)
+    table = Table(title=f"{shown(graph)}{f' · shot {label}' if label else ''}", title_justify="left")
+    for heading in ("what", "node", "title", "class", "input", "rule", "now", *(["to come"] if label else [])):
+        table.add_column(heading, overflow="fold")
+    for row in report.rows:
+        values = [row.now, row.to_come] if label else [row.now]
+        words = [row.what, row.node_id, row.title, row.class_type, row.input, row.rule, *map(_value, values)]
+        table.add_row(*(Text(_printable(word)) for word in words))
+    console.print(table)
+    for notice in report.notices:
+        console.print(Text(f"note: {_printable(notice)}"), soft_wrap=True)
+
+
+def _value(value: object) -> str:
+    if value is STAYS:
+        return "—"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def _printable(text: str) -> str:
+    """A text that does nothing to a terminal but write on it."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _write(graph: str, workflow: Workflow) -> None:
+    """Write the bindings file beside a graph on this machine, unless there is one.
+
+    Raises:
+        WorkflowFaults: there is one, or nothing can be written there.
+    """
+    if not isinstance(workflow, SavedGraph):
+        raise _not_written(graph, "settings have no bindings: they say themselves what goes where")
+    if kind_of(graph) not in {"path", "file"}:
+        raise _not_written(graph, "a bindings file is only written beside a file of this machine: copy the graph here")
+    place = Path(local_path(bindings_place(graph)))
+    try:
+        with place.open("x", encoding="utf-8") as stream:
+            stream.write(workflow.bindings_text())
+    except FileExistsError as error:
+        raise _not_written(graph, f"{place} is there already: change it, or move it away") from error
+    except OSError as error:
+        raise _not_written(graph, f"{place} cannot be written: {os.strerror(error.errno or 0)}") from error
+    Console(highlight=False, stderr=True).print(Text(f"written: {place}"), soft_wrap=True)
+
+
+def _not_written(graph: str, remedy: str) -> WorkflowFaults:
+    return WorkflowFaults(shown(graph), (Fault("the bindings file", "", "", remedy),))

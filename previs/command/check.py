@@ -1,0 +1,72 @@
+"""Check a whole shot list against every server of a farm, before anything is rendered."""
+
+import json
+import sys
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from previs.comfyui.graph import class_types
+from previs.command.inquiry import THIS_MACHINE, Inquiry
+from previs.gather import gather
+from previs.plan import make_plan
+from previs.preflight import Report, check_plan
+from previs.sources import Sources
+
+_COLOURS = {"error": "red", "warning": "yellow"}
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOrder:
+    """What a person asked for; see the command's help."""
+
+    shots: str
+    workflow: str
+    farm: tuple[str, ...] = ()
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    as_json: bool = False
+
+
+async def check(order: CheckOrder) -> int:
+    """Print what stands in the way of rendering.
+
+    Returns:
+        What the command exits with: 0 if nothing does, 1 if something does, 2 if no server could be asked.
+
+    Raises:
+        FixTheInput, TryAgain: something cannot be read; nothing is printed.
+    """
+    async with Sources() as sources, Inquiry(order.farm or (THIS_MACHINE,)) as inquiry:
+        given = await gather(order.shots, order.workflow, sources, None, inquiry)
+        plan = make_plan(
+            given.shot_list, given.workflow, given.pictures, given.workflow_pictures, overrides=order.overrides
+        )
+        used = class_types(take.graph for take in plan.takes)
+        servers = await inquiry(used, needed=False)
+    report = check_plan(plan.takes, servers, plan.packs, unreachable=inquiry.failed)
+    if order.as_json:
+        _write(report)
+    else:
+        _show(report, plan.notices)
+    if not report.servers:
+        return 2
+    return 1 if report.errors else 0
+
+
+def _write(report: Report) -> None:
+    text = json.dumps(report.as_json(), ensure_ascii=False, indent=2)
+    # Half of a surrogate pair, which JSON can hold and UTF-8 cannot, is written as JSON escapes it.
+    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _show(report: Report, notices: Collection[str]) -> None:
+    console = Console(highlight=False)
+    for line in (*report.text().splitlines(), *(f"note: {notice}" for notice in notices)):
+        word, colon, rest = line.partition(": ")
+        colour = _COLOURS.get(word)
+        told = f"[{colour}]{word}[/]{colon}{escape(rest)}" if colour else escape(line)
+        console.print(told, soft_wrap=True)

@@ -1,0 +1,68 @@
+"""Asking a farm's servers what they have, without waiting for any."""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from types import TracebackType
+from typing import Self
+
+from previs.comfyui.address import Address, base_url
+from previs.comfyui.api import Api
+from previs.comfyui.catalog import Catalog
+from previs.comfyui.classes import NodeClass
+from previs.errors import AccessDenied, FarmRefused, ServerTrouble, ServerUnreachable
+
+THIS_MACHINE = "http://127.0.0.1:8188"
+
+
+class Inquiry:
+    """Asks every server for node classes; to be used with ``async with``.
+
+    Attributes:
+        failed: by name why servers could not be asked, in a sentence. They are not asked again.
+    """
+
+    def __init__(self, farm: Collection[str]) -> None:
+        self.failed: dict[str, str] = {}
+        self._errors: list[ServerUnreachable | ServerTrouble | AccessDenied] = []
+        self._apis = [Api(_address(url)) for url in dict.fromkeys(farm)]
+        self._catalogs = {api.name: Catalog(api) for api in self._apis}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.gather(*(api.aclose() for api in self._apis))
+
+    async def __call__(self, names: Collection[str], *, needed: bool) -> dict[str, Mapping[str, NodeClass | None]]:
+        """What servers tell of these classes, by the servers' names.
+
+        Args:
+            names: of the classes.
+            needed: whether nothing can go on without an answer.
+
+        Raises:
+            ServerUnreachable, ServerTrouble, AccessDenied: an answer is needed, and no server gives any; the error is
+                that of the first one.
+        """
+        asked = [name for name in self._catalogs if name not in self.failed]
+        await asyncio.gather(*(self._ask(name, names) for name in asked))
+        answered = {name: self._catalogs[name].classes for name in asked if name not in self.failed}
+        if needed and not answered:
+            raise self._errors[0]
+        return {name: {each: known[each] for each in names if each in known} for name, known in answered.items()}
+
+    async def _ask(self, name: str, classes: Collection[str]) -> None:
+        try:
+            await self._catalogs[name].learn(classes)
+        except (ServerUnreachable, ServerTrouble, AccessDenied) as error:
+            self._errors.append(error)
+            self.failed[name] = str(error)
+
+
+def _address(url: str) -> Address:
+    try:
+        return Address(base_url(url))
+    except ValueError as error:
+        raise FarmRefused(str(error)) from error

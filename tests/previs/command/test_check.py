@@ -1,0 +1,160 @@
+"""A whole shot list is checked against every server; what would be refused is told, and nothing is posted."""
+
+import copy
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from previs.command.check import CheckOrder, Inquiry, _write, check
+from previs.errors import FarmRefused, ServerUnreachable, ShotListFaults, SourceNotFound, WorkflowFaults
+from previs.preflight import check_plan
+from previs.simulator import Faults
+from previs.simulator.catalog import bundled
+from tests.conftest import Serve, free_port
+from tests.previs.comfyui.graphs import graph
+
+CHECKPOINT = "sd_xl_base_1.0.safetensors"
+
+
+def lacking(*checkpoints: str, classes: Iterable[str] = ()) -> dict[str, Any]:
+    """What a server tells that has these checkpoints alone, and not these classes."""
+    info = copy.deepcopy({name: told for name, told in bundled().items() if name not in classes})
+    info["CheckpointLoaderSimple"]["input"]["required"]["ckpt_name"][0] = list(checkpoints)
+    return info
+
+
+def shots(count: int = 3) -> list[dict[str, Any]]:
+    return [{"shot_id": f"镜头 {number}", "prompt": "夜", "duration": 1.0} for number in range(1, count + 1)]
+
+
+def written(folder: Path, workflow: object = None, asked: object = None) -> tuple[str, str]:
+    """Paths of a shot list and a workflow."""
+    places = folder / "shots.json", folder / "workflow.json"
+    given = (shots() if asked is None else asked, {"checkpoint": CHECKPOINT} if workflow is None else workflow)
+    for place, content in zip(places, given, strict=True):
+        place.write_text(json.dumps(content), "utf-8")
+    return str(places[0]), str(places[1])
+
+
+async def test_a_plan_that_can_be_rendered_ends_with_0_and_posts_nothing(
+    simulate: Serve, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    simulator, url = await simulate()
+    assert await check(CheckOrder(*written(tmp_path), farm=(url,))) == 0
+    assert capsys.readouterr().out == "3 shots, 3 takes, 1 server asked: 0 errors, 0 warnings\n"
+    assert simulator.posted == []
+
+
+async def test_a_model_that_no_server_has_ends_with_1_and_is_told_once(
+    simulate: Serve, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    farm = tuple([(await simulate(object_info=lacking(CHECKPOINT)))[1] for _ in range(2)])
+    order = CheckOrder(*written(tmp_path, {"checkpoint": "sd_xl_base.safetensors"}), farm=farm)
+    assert await check(order) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "3 shots, 3 takes, 2 servers asked: 1 error, 0 warnings",
+        "error: no server can render 镜头 1, 镜头 2, 镜头 3; on all servers:",
+        (
+            '  - node checkpoint (CheckpointLoaderSimple), ckpt_name: "sd_xl_base.safetensors": the server does not '
+            f"have it: install it there, or choose another: it has {CHECKPOINT}"
+        ),
+    ]
+
+
+async def test_what_one_server_lacks_is_a_warning_that_names_it(
+    simulate: Serve, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, whole = await simulate()
+    _, lean = await simulate(object_info=lacking(CHECKPOINT, classes=["VAEDecode"]))
+    assert await check(CheckOrder(*written(tmp_path), farm=(whole, lean))) == 0
+    out = capsys.readouterr().out
+    assert f"warning: 镜头 1, 镜头 2, 镜头 3 cannot be rendered on {lean}, and will be on others:" in out
+    assert "node decode (VAEDecode)" in out
+    assert whole not in out
+
+
+async def test_a_server_that_cannot_be_reached_is_a_warning(
+    simulate: Serve, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, url = await simulate()
+    _, denying = await simulate(faults=Faults(refuse=10_000, refuse_status=401))
+    down = f"http://127.0.0.1:{free_port()}"
+    assert await check(CheckOrder(*written(tmp_path), farm=(url, down, denying), as_json=True)) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["servers"], report["renderable"]) == ([url], True)
+    assert report["unreachable"] == {
+        down: f"{down} is unreachable: the connection was refused or not possible",
+        denying: f"{denying} denies access (HTTP 401): check the headers or the token of the farm block",
+    }
+
+
+async def test_where_no_server_can_be_reached_the_reasons_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    down = tuple(f"http://127.0.0.1:{free_port()}" for _ in range(2))
+    assert await check(CheckOrder(*written(tmp_path), farm=down)) == 2
+    reasons = [f"error: {url} is unreachable: the connection was refused or not possible" for url in down]
+    assert capsys.readouterr().out.splitlines() == ["3 shots, 3 takes, 0 servers asked: 0 errors, 0 warnings", *reasons]
+
+
+async def test_where_nothing_can_go_on_without_an_answer_the_first_reason_is_raised() -> None:
+    async with Inquiry([f"http://127.0.0.1:{free_port()}"]) as inquiry:
+        assert await inquiry(["KSampler"], needed=False) == {}
+        with pytest.raises(ServerUnreachable):
+            await inquiry(["KSampler"], needed=True)
+
+
+async def test_the_json_form_holds_every_finding_and_non_latin_text(
+    simulate: Serve, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, url = await simulate(object_info=lacking("别的.safetensors"))
+    made = graph()
+    made["4"]["_meta"] = {"title": "主模型"}
+    assert await check(CheckOrder(*written(tmp_path, made, shots(40)), farm=(url,), as_json=True)) == 1
+    out = capsys.readouterr().out
+    assert "主模型" in out
+    report = json.loads(out)
+    [error] = report["errors"]
+    assert report["schema"] == "previs.check/1"
+    assert (error["kind"], error["node_id"], error["input"], len(error["shots"])) == (
+        "missing_model",
+        "4",
+        "ckpt_name",
+        40,
+    )
+
+
+def test_half_a_character_that_a_server_sent_is_written_as_json_can_hold_it(capsys: pytest.CaptureFixture[str]) -> None:
+    _write(check_plan((), {}, unreachable={"http://a:8188": "夜 \ud800"}))
+    out = capsys.readouterr().out
+    assert "夜 \\ud800" in out
+    assert json.loads(out)["unreachable"] == {"http://a:8188": "夜 \ud800"}
+
+
+async def test_an_override_is_checked_like_the_rest(
+    simulate: Serve, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, url = await simulate()
+    paths = written(tmp_path, graph())
+    assert await check(CheckOrder(*paths, farm=(url,), overrides={"3.scheduler": "karras"})) == 0
+    assert await check(CheckOrder(*paths, farm=(url,), overrides={"3.scheduler": "kerras"})) == 1
+    assert 'scheduler: "kerras": choose one of' in capsys.readouterr().out
+
+
+async def test_what_cannot_be_read_is_told_before_any_server_is_asked(tmp_path: Path) -> None:
+    farm = (f"http://127.0.0.1:{free_port()}",)
+    _, workflow = written(tmp_path)
+    with pytest.raises(SourceNotFound):
+        await check(CheckOrder(str(tmp_path / "none.json"), workflow, farm=farm))
+    with pytest.raises(WorkflowFaults):
+        await check(CheckOrder(*written(tmp_path, {}), farm=farm))
+    with pytest.raises(ShotListFaults):
+        await check(CheckOrder(*written(tmp_path, asked=[{}]), farm=farm))
+
+
+async def test_an_address_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FarmRefused, match="render-01"):
+        await check(CheckOrder(*written(tmp_path), farm=("render-01",)))
