@@ -13,6 +13,7 @@ from previs.plan import PlannedTake
 SCHEMA = "previs.check/1"
 
 Classes = Mapping[str, NodeClass | None]
+_Group = tuple[tuple[str, ...], tuple[str, ...], bool]
 
 _SHOTS_SHOWN = 2
 _MOST_SHOWN = 50
@@ -44,7 +45,7 @@ class Report:
         blocked: labels of takes that no server would render.
         errors: what keeps those from being rendered. Each server is told with all that it would refuse; it is enough
             that one server has everything.
-        warnings: what keeps some servers from rendering a take that others can render.
+        warnings: what keeps some servers from rendering a take that others can render, and what may.
     """
 
     shots: int
@@ -99,8 +100,8 @@ class Report:
         yield from (f"{'warning' if self.servers else 'error'}: {reason}" for reason in self.unreachable.values())
         left = _MOST_SHOWN
         for level, entries in (("error", self.errors), ("warning", self.warnings)):
-            for (shots, servers), found in _grouped(entries[:left]):
-                yield self._heading(level, shots, servers)
+            for (shots, servers, certain), found in _grouped(entries[:left]):
+                yield self._heading(level if certain else "doubt", shots, servers)
                 yield from (f"  - {finding.fault}" for finding in found)
             left = max(left - len(entries), 0)
         if (more := len(self.errors) + len(self.warnings) - _MOST_SHOWN) > 0:
@@ -110,6 +111,8 @@ class Report:
         if level == "error":
             where = "all servers" if servers == self.servers else ", ".join(servers)
             return f"error: no server can render {_named(shots)}; on {where}:"
+        if level == "doubt":
+            return f"warning: {', '.join(servers)} may refuse {_named(shots)}:"
         return f"warning: {_named(shots)} cannot be rendered on {', '.join(servers)}, and will be on others:"
 
 
@@ -135,10 +138,10 @@ def check_plan(
     told, blocked = _Told(tuple(servers), alike), dict[str, None]()
     for take in takes:
         of_groups = [checker.findings(take.graph) for checker in checkers]
-        is_blocked = bool(of_groups) and all(of_groups)
+        is_blocked = bool(of_groups) and all(any(found.certain for found in of_group) for of_group in of_groups)
         if is_blocked:
             blocked[take.label] = None
-        told.take(take, of_groups, level="errors" if is_blocked else "warnings")
+        told.take(take, of_groups, blocked=is_blocked)
     return Report(
         shots=len({take.shot.label for take in takes}),
         takes=len(takes),
@@ -174,9 +177,10 @@ class _Told:
         default_factory=lambda: {"errors": {}, "warnings": {}}
     )
 
-    def take(self, take: PlannedTake, of_groups: list[tuple[Finding, ...]], *, level: str) -> None:
+    def take(self, take: PlannedTake, of_groups: list[tuple[Finding, ...]], *, blocked: bool) -> None:
         for group, of_group in enumerate(of_groups):
             for finding in of_group:
+                level = "errors" if blocked and finding.certain else "warnings"
                 shots = self.found[level].setdefault(finding, {}).setdefault(group, {})
                 shots[take.shot.label] = None
 
@@ -192,10 +196,11 @@ class _Told:
             yield Entry(finding, shots, tuple(name for name in self.servers if name in names))
 
 
-def _grouped(entries: Iterable[Entry]) -> Iterator[tuple[tuple[tuple[str, ...], tuple[str, ...]], list[Finding]]]:
-    groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Finding]] = {}
+def _grouped(entries: Iterable[Entry]) -> Iterator[tuple[_Group, list[Finding]]]:
+    """By shots, servers, and whether the servers are sure to refuse."""
+    groups: dict[_Group, list[Finding]] = {}
     for entry in entries:
-        groups.setdefault((entry.shots, entry.servers), []).append(entry.finding)
+        groups.setdefault((entry.shots, entry.servers, entry.finding.certain), []).append(entry.finding)
     yield from groups.items()
 
 
@@ -209,6 +214,7 @@ def _entry_as_json(entry: Entry) -> dict[str, Any]:
         "input": finding.input,
         "value": finding.value,
         "remedy": finding.remedy,
+        "certain": finding.certain,
         "shots": list(entry.shots),
         "servers": list(entry.servers),
     }

@@ -5,7 +5,7 @@ of its own (``VALIDATE_INPUTS``) no server tells, and is not judged.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from previs.comfyui.classes import InputRule, NodeClass
@@ -14,6 +14,11 @@ from previs.comfyui.graph import Graph
 from previs.errors import Fault
 
 _EXPORT = 'export the graph with "Export (API)"'
+
+
+_CUSTOM = "custom_nodes."
+# What the server leaves to a class that has a VALIDATE_INPUTS for the input.
+_JUDGED_BY_CODE = frozenset({"value_not_in_list", "value_out_of_range"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,8 @@ class Finding:
         input: empty where the node as a whole is meant.
         value: as a person would find it in the file, shortened; empty if there is none.
         remedy: what would be right.
+        certain: whether every server with such a class refuses it. Classes of custom nodes may take more than they
+            tell, by code of their own.
     """
 
     kind: Kind
@@ -35,6 +42,7 @@ class Finding:
     input: str
     value: str
     remedy: str
+    certain: bool = True
 
     @property
     def place(self) -> str:
@@ -190,7 +198,9 @@ class _Check:
             elif isinstance(inputs[name], list):
                 yield from self._link(node_id, rule, inputs[name])
             elif (wrong := misfit(rule, inputs[name])) is not None:
-                yield self._found(node_id, wrong.kind, name, shown(inputs[name]), wrong.remedy)
+                found = self._found(node_id, wrong.kind, name, shown(inputs[name]), wrong.remedy)
+                by_code = known.module.startswith(_CUSTOM) and wrong.kind in _JUDGED_BY_CODE
+                yield replace(found, certain=False) if by_code else found
 
     def _link(self, node_id: str, rule: InputRule, value: list[Any]) -> Iterator[Finding]:
         if not _is_pair(value):

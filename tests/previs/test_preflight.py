@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -195,12 +196,25 @@ def test_the_json_form_has_a_schema_and_everything_that_was_found() -> None:
                 "input": "seed",
                 "value": "-1",
                 "remedy": "give a whole number from 0 to 18446744073709551615",
+                "certain": True,
                 "shots": ["镜头 1"],
                 "servers": [A],
             }
         ],
         "warnings": [],
     }
+
+
+def test_what_a_custom_class_may_take_by_code_of_its_own_is_a_warning_and_stops_nothing() -> None:
+    sampler = server("a.ckpt")["KSampler"]
+    assert sampler is not None
+    custom = {**server("a.ckpt"), "KSampler": replace(sampler, module="custom_nodes.pack")}
+    report = check_plan([take("SH010", seed=-1)], {A: custom})
+    assert (report.errors, report.blocked) == ((), ())
+    assert f"warning: {A} may refuse SH010:\n  - node 3 (KSampler), seed: -1: " in report.text()
+    refused = check_plan([take("SH010", "b.ckpt", seed=-1)], {A: custom})
+    assert [entry.finding.input for entry in refused.errors] == ["ckpt_name"]
+    assert [entry.finding.input for entry in refused.warnings] == ["seed"]
 
 
 def test_a_title_cannot_write_anything_but_itself_on_a_terminal() -> None:
