@@ -21,7 +21,7 @@ from previs.workflow import WorkflowSettings, read_workflow
 HOME = Path(__file__).parents[1]
 README = HOME / "README.md"
 PAPERS = [README, HOME / "CHANGELOG.md", *sorted((HOME / "docs").rglob("*.md"))]
-COMMANDS = ("run", "demo", "simulate")
+COMMANDS = ("run", "bind", "check", "demo", "simulate")
 FOLDERS = ("previs", "tasks", "blocks", "flows", "examples", "docs", "tests")
 
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
