@@ -51,10 +51,11 @@ def lines(text: str, letters: Font, width: float, most: int) -> list[str]:
     shown = "".join(character for character in " ".join(text.split()) if has_glyph(letters, character))
     broken = [""]
     for word in _words(shown):
-        if letters.getlength(broken[-1] + word) <= width or not broken[-1]:
-            broken[-1] += word
-        else:
-            broken.append(word.lstrip())
+        for part in [word] if letters.getlength(word) <= width else word:
+            if letters.getlength(broken[-1] + part) <= width or not broken[-1]:
+                broken[-1] += part
+            else:
+                broken.append(part.lstrip())
         if len(broken) > most:
             return [*broken[: most - 1], _ended(broken[most - 1], letters, width)]
     return [line for line in broken if line]
