@@ -1,0 +1,138 @@
+"""What is set where is shown before anything is rendered, and can be written down."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from previs.command.bind import BindOrder, show_bindings
+from previs.errors import SourceNotFound, WorkflowFaults
+from tests.conftest import Serve, free_port
+from tests.previs.comfyui.graphs import graph
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+SAVED = EXAMPLES / "workflows" / "saved-in-editor.json"
+LIST = str(EXAMPLES / "upstream.json")
+
+Show = Callable[..., Any]
+
+
+@pytest.fixture
+def show(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Show:
+    """Runs the command and gives what it wrote."""
+    monkeypatch.setenv("COLUMNS", "240")
+
+    async def shown(place: Path | str, *farm: str, **options: Any) -> Any:
+        assert await show_bindings(BindOrder(str(place), farm=farm, **options)) == 0
+        text = capsys.readouterr().out
+        return json.loads(text) if options.get("as_json") else text
+
+    return shown
+
+
+@pytest.fixture
+def nobody() -> str:
+    return f"http://127.0.0.1:{free_port()}"
+
+
+def saved(content: Any, folder: Path) -> Path:
+    place = folder / "graph.json"
+    place.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+    return place
+
+
+async def test_the_table_says_what_goes_where_and_why(simulate: Serve, show: Show) -> None:
+    _, url = await simulate()
+    text = await show(SAVED, url)
+    rows = {tuple(cell.strip() for cell in line.split("│")[1:6]) for line in text.splitlines() if "│" in line}
+    assert ("prompt", "2", "Positive", "CLIPTextEncode", "text") in rows
+    assert ("seed", "6", "", "KSampler", "seed") in rows
+    assert "noise of KSampler 6" in text
+    assert "a harbour at dawn, wide shot" in text
+    assert "to come" not in text
+
+
+async def test_a_shot_gives_the_values_to_come(simulate: Serve, show: Show) -> None:
+    _, url = await simulate()
+    told = await show(SAVED, url, shot=LIST, as_json=True, overrides={"6.steps": 9})
+    assert told["schema"] == "previs.bind/1"
+    assert told["shot_id"] == "1"
+    to_come = {row["what"]: row.get("to_come") for row in told["bindings"]}
+    assert to_come["prompt"] == "电影风格，广角镜头，城市夜景，雨后的街道倒映霓虹"
+    assert isinstance(to_come["seed"], int)
+    assert to_come["negative_prompt"] is None
+    assert to_come["override"] == 9
+    assert any("ref_1 goes nowhere" in notice for notice in told["notices"])
+
+
+async def test_a_graph_in_api_format_needs_no_server(show: Show, tmp_path: Path, nobody: str) -> None:
+    told = await show(saved(graph(text="夜"), tmp_path), nobody, as_json=True)
+    [prompt] = [row for row in told["bindings"] if row["what"] == "prompt"]
+    assert (prompt["node_id"], prompt["input"], prompt["now"]) == ("6", "text", "夜")
+    assert "to_come" not in prompt
+
+
+async def test_a_workflow_of_the_editor_says_which_server_could_not_be_asked(show: Show, nobody: str) -> None:
+    with pytest.raises(Exception, match=nobody) as caught:
+        await show(SAVED, nobody)
+    assert type(caught.value).__name__ == "ServerUnreachable"
+
+
+async def test_what_is_written_says_what_was_bound_and_is_not_written_over(
+    simulate: Serve, show: Show, tmp_path: Path
+) -> None:
+    _, url = await simulate()
+    place = Path(shutil.copy(SAVED, tmp_path / "夜.json"))
+    before = await show(place, url, as_json=True, write=True)
+    written = (tmp_path / "夜.bindings.yaml").read_text("utf-8")
+    assert written.splitlines()[:2] == ["schema: previs.bindings/1", 'prompt: "2.text"']
+    after = await show(place, url, as_json=True)
+    inputs = [[(row["what"], row["node_id"], row["input"]) for row in told["bindings"]] for told in (before, after)]
+    assert inputs[0] == inputs[1]
+    with pytest.raises(WorkflowFaults, match="is there already"):
+        await show(place, url, write=True)
+    assert (tmp_path / "夜.bindings.yaml").read_text("utf-8") == written
+
+
+@pytest.mark.parametrize("place", [EXAMPLES / "workflows" / "text-to-image.json"])
+async def test_settings_are_shown_and_have_no_bindings_file(show: Show, place: Path, nobody: str) -> None:
+    told = await show(place, nobody, as_json=True)
+    assert {"prompt", "negative_prompt", "seed", "width", "height", "checkpoint"} <= {
+        row["what"] for row in told["bindings"]
+    }
+    with pytest.raises(WorkflowFaults, match="settings have no bindings"):
+        await show(place, nobody, write=True)
+
+
+async def test_two_readings_stop_with_the_lines_that_settle_it(show: Show, tmp_path: Path, nobody: str) -> None:
+    made = graph()
+    made["30"] = {"class_type": "CLIPTextEncode", "inputs": {"text": "another", "clip": ["4", 1]}}
+    made["31"] = {
+        "class_type": "ConditioningCombine",
+        "inputs": {"conditioning_1": made["3"]["inputs"]["positive"], "conditioning_2": ["30", 0]},
+    }
+    made["3"]["inputs"]["positive"] = ["31", 0]
+    place = saved(made, tmp_path)
+    with pytest.raises(WorkflowFaults) as caught:
+        await show(place, nobody)
+    lines = [line.strip() for line in str(caught.value).splitlines()]
+    start = lines.index("schema: previs.bindings/1")
+    (tmp_path / "graph.bindings.yaml").write_text("\n".join(lines[start:]), encoding="utf-8")
+    told = await show(place, nobody, as_json=True)
+    assert {row["rule"] for row in told["bindings"] if row["what"] == "prompt"} == {"bindings file"}
+
+
+async def test_a_title_writes_nothing_but_itself_on_the_terminal(show: Show, tmp_path: Path, nobody: str) -> None:
+    made = graph()
+    made["6"]["_meta"] = {"title": "\x1b[2J[bold]x"}
+    text = await show(saved(made, tmp_path), nobody)
+    assert "\x1b" not in text
+    assert "[bold]x" in text
+
+
+async def test_a_graph_that_is_not_there_is_said(show: Show, tmp_path: Path, nobody: str) -> None:
+    with pytest.raises(SourceNotFound):
+        await show(tmp_path / "no.json", nobody)
