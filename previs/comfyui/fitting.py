@@ -149,6 +149,8 @@ def _has(value: str, names: tuple[str, ...]) -> str:
     if len(names) <= _CLOSEST:
         return f"it has {', '.join(names)}"
     close = closest(value, names)
+    if not close and len(names) <= _FEW:
+        return f"it has {', '.join(names)}"
     if not close:
         return f"none of its {len(names)} has a name like it"
     return f"of its {len(names)} the closest {'are' if len(close) > 1 else 'is'} {', '.join(close)}"

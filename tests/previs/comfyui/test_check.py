@@ -501,10 +501,14 @@ def test_a_model_of_which_the_server_has_no_kind_is_told() -> None:
     assert (told.kind, told.remedy) == ("missing_model", "the server has none of this kind: install it there")
 
 
-def test_a_name_like_none_that_there_is_is_told_so() -> None:
-    server = server_with("CheckpointLoaderSimple", "ckpt_name", [f"model_{number}.ckpt" for number in range(9)])
+@pytest.mark.parametrize(
+    ("count", "has"),
+    [(13, "none of its 13 has a name like it"), (4, "it has model_0.ckpt, model_1.ckpt, model_2.ckpt, model_3.ckpt")],
+)
+def test_where_no_name_is_like_it_few_are_all_told(count: int, has: str) -> None:
+    server = server_with("CheckpointLoaderSimple", "ckpt_name", [f"model_{number}.ckpt" for number in range(count)])
     [told] = found(changed("4", "ckpt_name", "故事.ckpt"), server)
-    assert told.remedy.endswith("none of its 9 has a name like it")
+    assert told.remedy.endswith(has)
 
 
 @pytest.mark.parametrize(
