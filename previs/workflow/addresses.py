@@ -56,10 +56,11 @@ def find_slot(graph: Graph, address: str) -> Slot:
 
 
 def _splits(address: str) -> Iterator[tuple[str, str]]:
-    """Take an address apart at each of its dots, the last one first."""
+    """Take an address apart at each of its dots, the last one first, with its blanks and without."""
     position = address.rfind(".")
     while position != -1:
-        yield address[:position].strip(), address[position + 1 :].strip()
+        name, wanted = address[:position], address[position + 1 :]
+        yield from dict.fromkeys(((name, wanted), (name.strip(), wanted.strip())))
         position = address.rfind(".", 0, position)
 
 

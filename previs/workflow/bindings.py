@@ -1,7 +1,7 @@
 """What is set where: bindings of a graph's inputs to a shot's values, and the report that shows them to a person."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Literal
 
@@ -63,6 +63,7 @@ class Stays(Enum):
 
 
 STAYS = Stays.STAYS
+OVERRIDE = "override"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,30 @@ def in_order_of_meaning(bindings: Iterable[Binding]) -> tuple[Binding, ...]:
         sorted(
             found, key=lambda each: (WHATS.index(each.what), 0 if each.what == "reference" else counted[each.node_id])
         )
+    )
+
+
+def rows(
+    graph: Graph, bindings: Iterable[Binding], coming: Mapping[Slot, Any], overrides: Mapping[Slot, Any]
+) -> tuple[BindingRow, ...]:
+    """Write the report's lines.
+
+    Args:
+        graph: as it is now.
+        bindings: of the graph.
+        coming: values of a shot, by where they go.
+        overrides: likewise; they win, and have lines of their own where nothing is bound.
+    """
+    known = list(bindings)
+    bound = {each.slot for each in known}
+    others = [Binding("override", *slot, OVERRIDE) for slot in overrides if slot not in bound]
+    return tuple(
+        row(
+            graph,
+            replace(each, rule=OVERRIDE) if each.slot in overrides else each,
+            overrides.get(each.slot, coming.get(each.slot, STAYS)),
+        )
+        for each in (*known, *others)
     )
 
 

@@ -1,21 +1,15 @@
 """The bindings file: what an artist writes beside a graph to say which input takes what of a shot.
 
-It wins over titles and links::
-
-    schema: previs.bindings/1
-    prompt: "6.text"
-    seed: ["3.seed", "12.noise_seed"]
-    negative: []
-    references:
-      hero: "10.image"
-      style: "Moodboard.image"
+It wins over titles and links. Its lines are ``schema: previs.bindings/1``, then ``prompt: "6.text"``, ``negative: []``,
+``seed: ["3.seed", "12.noise_seed"]`` or, by the ids or roles of references,
+``references: {hero: "10.image", style: "Moodboard.image"}``.
 
 A value is an address or a list of addresses; an empty list says that there is no place, on purpose.
 """
 
 import difflib
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,8 +17,8 @@ import yaml
 
 from previs.comfyui.graph import Graph
 from previs.errors import Fault, WorkflowFaults
-from previs.workflow.addresses import NoAddressError, address_of, find_slot
-from previs.workflow.bindings import Binding, Slot
+from previs.workflow.addresses import NoAddressError, find_slot
+from previs.workflow.bindings import Slot
 from previs.workflow.limits import shown
 from previs.workflow.walk import place_of
 
@@ -62,7 +56,8 @@ class Explicit:
 
     Attributes:
         source: the file's name.
-        addresses: by what they are to take; none of them where nothing is to be set, on purpose.
+        addresses: by what they are to take; none of them where nothing is to be set, on purpose: ``reference`` is only
+            there where all references go nowhere.
         references: likewise, by the id or role of a reference.
         strengths: likewise.
     """
@@ -111,6 +106,8 @@ def read_bindings(source: bytes | Mapping[str, Any], *, name: str) -> Explicit:
         elif key not in _ALL_KEYS:
             faults.append(Fault("the bindings file", shown(key), "", _unknown_key(str(key))))
     references = _by_reference(REFERENCES, content.get(REFERENCES), faults)
+    if content.get(REFERENCES) in ([], ()):
+        addresses["reference"] = ()
     strengths = _by_reference(STRENGTHS, content.get(STRENGTHS), faults)
     if faults:
         raise WorkflowFaults(name, tuple(faults))
@@ -148,10 +145,8 @@ def _content(source: bytes, name: str) -> Any:  # noqa: ANN401 - whatever a file
         if len(source) > _LARGEST:
             raise _refused(name, f"{len(source)} bytes", "no bindings file is so large: is this the right file?")
         text = source.decode("utf-8-sig")
-        if aliased := next(
-            (each for each in yaml.parse(text, Loader=yaml.SafeLoader) if isinstance(each, yaml.AliasEvent)), None
-        ):
-            raise _refused(name, f"line {aliased.start_mark.line + 1}", "write the value itself, without an alias")
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+            raise _refused(name, "", "write each value itself, without anchors and aliases")
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         return None if root is None else _value(root, name)
     except UnicodeDecodeError as error:
@@ -160,7 +155,8 @@ def _content(source: bytes, name: str) -> Any:  # noqa: ANN401 - whatever a file
         mark = error.problem_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
         raise _refused(name, place, "no YAML here: look at quotes, brackets and indentation") from error
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:
+        # PyYAML lets the errors of chr() through for escapes of characters that there are not.
         raise _refused(name, "", "no YAML that a bindings file would hold: write it again") from error
 
 
@@ -172,10 +168,10 @@ def _value(node: yaml.Node, name: str) -> Any:  # noqa: ANN401 - whatever a file
     if isinstance(node, yaml.SequenceNode):
         return [_value(each, name) for each in node.value]
     if not isinstance(node, yaml.MappingNode):
-        return None if node.tag == "tag:yaml.org,2002:null" else str(node.value)
+        return None if node.tag == "tag:yaml.org,2002:null" else _whole(str(node.value), node, name)
     content: dict[str, Any] = {}
     for key, value in node.value:
-        written = str(key.value) if isinstance(key, yaml.ScalarNode) else ""
+        written = _whole(str(key.value), key, name) if isinstance(key, yaml.ScalarNode) else ""
         if not written or written in content:
             line = f"line {key.start_mark.line + 1}"
             raise _refused(
@@ -183,6 +179,13 @@ def _value(node: yaml.Node, name: str) -> Any:  # noqa: ANN401 - whatever a file
             )
         content[written] = _value(value, name)
     return content
+
+
+def _whole(text: str, node: yaml.Node, name: str) -> str:
+    if text.encode(errors="replace").decode() != text:
+        line = f"line {node.start_mark.line + 1}"
+        raise _refused(name, line, "holds half of a character: write the text again")
+    return text
 
 
 def explicit_slots(
@@ -211,7 +214,8 @@ def explicit_slots(
         if fits(graph[slot[0]]["inputs"][slot[1]], kind):
             yield slot, factor
         else:
-            remedy = f"{place_of(graph, slot[0])} does not hold {_KINDS[kind]} there: {shown(graph[slot[0]]['inputs'][slot[1]])}"
+            held = shown(graph[slot[0]]["inputs"][slot[1]])
+            remedy = f"{place_of(graph, slot[0])} does not hold {_KINDS[kind]} there: {held}"
             faults.append(Fault(explicit.source, key, shown(address), remedy))
 
 
@@ -222,88 +226,9 @@ def fits(value: object, kind: type) -> bool:
     """Whether an input takes a value of a kind: it holds one, or a link that a value may take the place of."""
     if isinstance(value, bool):
         return False
-    return isinstance(value, list) or isinstance(value, (int, float) if kind is float else kind)
+    return isinstance(value, (list, int, float) if kind is float else (list, kind))
 
 
 def _with_factor(address: str) -> tuple[str, float]:
     found = _FACTOR.fullmatch(address.strip())
     return (found["address"], float(found["factor"])) if found else (address, 1.0)
-
-
-def bindings_text(bindings: Iterable[Binding], nowhere: Collection[str] = ()) -> str:
-    """Write the bindings file that states bindings as they are.
-
-    Args:
-        bindings: of a graph.
-        nowhere: what has no place on purpose.
-    """
-    lines = [f"schema: {SCHEMA}"]
-    keys = {what: key for key, what in reversed(KEYS.items())}
-    found = list(bindings)
-    for what, key in keys.items():
-        if addresses := [_written(each) for each in found if each.what == what]:
-            lines.append(f"{key}: {_listed(addresses)}")
-        elif what in nowhere:
-            lines.append(f"{key}: []")
-    unplaced = sorted(name.removeprefix("reference ") for name in nowhere if name.startswith("reference "))
-    lines += _reference_lines(REFERENCES, [each for each in found if each.what == "reference"], unplaced)
-    kept = [each for each in found if each.what == "strength" and each.rule == RULE]
-    lines += _reference_lines(STRENGTHS, kept)
-    return "\n".join(lines) + "\n"
-
-
-def _reference_lines(key: str, bindings: list[Binding], unplaced: Iterable[str] = ()) -> Iterator[str]:
-    by_name: dict[str, list[str]] = {name: [] for name in unplaced}
-    for each in bindings:
-        by_name.setdefault(each.reference_id or each.role, []).append(_written(each))
-    if by_name:
-        yield f"{key}:"
-    yield from (f"  {quoted(name)}: {_listed(addresses)}" for name, addresses in by_name.items())
-
-
-def _written(binding: Binding) -> str:
-    address = address_of(binding.slot)
-    return address if binding.factor == 1 else f"{address} * {binding.factor!r}"
-
-
-def _listed(addresses: list[str]) -> str:
-    return quoted(addresses[0]) if len(addresses) == 1 else f"[{', '.join(quoted(each) for each in addresses)}]"
-
-
-def quoted(text: str) -> str:
-    """Write a text as YAML and JSON alike read it."""
-    plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text)
-    return (
-        text
-        if plain and text not in _YAML_WORDS
-        else yaml.dump(text, default_style='"', allow_unicode=True, width=10**9).rstrip("\n")
-    )
-
-
-_YAML_WORDS = frozenset({"null", "Null", "NULL", "true", "false", "True", "False", "yes", "no", "on", "off"})
-
-
-def settling_lines(key: str, candidates: Iterable[tuple[str, str]]) -> str:
-    """Write the lines of a bindings file that settle what a graph leaves open, ready to be pasted.
-
-    The first is in force, the others are there to be chosen instead.
-
-    Args:
-        key: of the file.
-        candidates: addresses, and what a person knows of each.
-    """
-    found = list(candidates)
-    lines = [f"{key}: {quoted(address)}  # {said}" for address, said in found]
-    if len(found) > 1:
-        lines.append(f"{key}: {_listed([address for address, _ in found])}  # all of them")
-    return pasted(lines[0], *(f"# {line}" for line in lines[1:]))
-
-
-def nowhere_lines(key: str) -> str:
-    """Write the lines of a bindings file that say that a graph has no place for something, on purpose."""
-    return pasted(f"{key}: []")
-
-
-def pasted(*lines: str) -> str:
-    """Set lines of a bindings file apart from the sentence before them."""
-    return "\n".join(f"      {line}" for line in (f"schema: {SCHEMA}", *lines))

@@ -110,6 +110,12 @@ def _bindings(wiring: Wiring, slots: dict[Slot, Slot | None]) -> Iterable[Bindin
             yield Binding("length", *slot, f"length of {wiring.graph[node_id]['class_type']} {node_id}")
 
 
+def taken_by(wiring: Wiring, slot: Slot, alive: list[str]) -> Slot:
+    """Give the input that takes the length that another holds, be it the same."""
+    named = [(node_id, name) for node_id in in_order(alive) for name in _names(wiring, node_id)]
+    return next((each for each in named if number_at(wiring, each, float) == slot), slot)
+
+
 def _names(wiring: Wiring, node_id: str) -> list[str]:
     """Name the inputs of a node that are the length of what is made, not of a part that is taken."""
     inputs = wiring.graph[node_id]["inputs"]
@@ -153,12 +159,14 @@ def counting_of(
     if len(playing) > 1:
         return None, f"several nodes say how many frames are a second: {_places(wiring, [r.node_id for r in rates])}"
     class_type = graph[node_id]["class_type"]
+    interpolated, gap = _interpolated(wiring, alive)
+    if name not in _FRAMES:
+        return (None, gap) if gap else (Counting(_FIRST, 1, _LAST, rates[0].slot, interpolated), "")
     if rule is None and class_type not in _OWN:
         return None, f"which lengths {place_of(graph, node_id)} takes is only known to a server that has the class"
     least = rule.minimum if rule and rule.minimum is not None else _LEAST.get(class_type, _FIRST)
     most = rule.maximum if rule and rule.maximum is not None else _MOST.get(class_type, _LAST)
     step = rule.step or 1 if rule else _STEPS.get(class_type, _STEP)
-    interpolated, gap = _interpolated(wiring, alive)
     return (None, gap) if gap else (Counting(least, step, most, rates[0].slot, interpolated), "")
 
 

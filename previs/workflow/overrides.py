@@ -89,7 +89,7 @@ def _no_meaning(graph: Graph, address: str, slots: list[Slot]) -> str:
             f'"{address_of(slot)}" (now {shown(graph[slot[0]]["inputs"].get(slot[1]))})' for slot in slots
         )
         return f"the graph has several: give an address, one of {listed}"
-    return f'the graph has no known place for it: give an address, a node\'s id or title, a dot and an input ("4.ckpt_name")'
+    return 'the graph has no known place for it: give a node\'s id or title, a dot and an input ("4.ckpt_name")'
 
 
 def _value_fault(graph: Graph, address: str, value: object, place: str) -> Fault | None:

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 from previs.workflow.bindings import Binding, Slot
 from previs.workflow.kinds import Wiring
-from previs.workflow.roles import picture_input, role_of, strength_of
-from previs.workflow.sampling import samplers_among
+from previs.workflow.roles import picture_input, role_of, strength_of, ways_of
 from previs.workflow.texts import texts_at
 from previs.workflow.titles import REFERENCE
-from previs.workflow.walk import in_order, upstream
+from previs.workflow.walk import in_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +31,14 @@ def find_pictures(wiring: Wiring, alive: list[str], claimed: Mapping[str, str]) 
         alive: nodes that outputs are made from.
         claimed: nodes that titles keep for one reference, by its id.
     """
-    samplers = samplers_among(wiring, alive)
-    reaching = set(upstream(wiring.graph, samplers)) if samplers else set(alive)
+    ways = ways_of(wiring, alive)
     owners = {node_id: reference_id for reference_id, node_id in claimed.items()}
     bindings: dict[Slot, Binding] = {}
     strengths: dict[Slot, Slot] = {}
-    for node_id in in_order(set(reaching) | set(owners)):
+    for node_id in in_order(ways.reaching | owners.keys()):
         name = picture_input(wiring, node_id) or ("image" if node_id in owners else None)
         texts = texts_at(wiring, (node_id, name)) if name else None
-        told = role_of(wiring, node_id, reaching)
+        told = role_of(ways, node_id) if name else None
         if texts is None or len(texts) != 1 or (told is None and node_id not in owners):
             continue
         role, rule = told or ("start", "")
@@ -48,6 +46,6 @@ def find_pictures(wiring: Wiring, alive: list[str], claimed: Mapping[str, str]) 
         bindings.setdefault(
             texts[0], Binding("reference", *texts[0], f"title {REFERENCE}{kept}" if kept else rule, role, kept)
         )
-        if strength := strength_of(wiring, node_id):
+        if strength := strength_of(ways, node_id):
             strengths[texts[0]] = strength
     return Pictures(bindings, strengths)

@@ -8,7 +8,7 @@ from previs.workflow import titles
 from previs.workflow.bindings import Binding, Slot, What
 from previs.workflow.explicit import KEYS, REFERENCES, RULE, STRENGTHS, Explicit, explicit_slots
 from previs.workflow.kinds import Wiring
-from previs.workflow.lengths import Counting, counting_of, find_lengths
+from previs.workflow.lengths import Counting, counting_of, find_lengths, taken_by
 from previs.workflow.outputs import model_inputs
 from previs.workflow.pictures import Pictures, find_pictures
 from previs.workflow.roles import ROLES
@@ -159,7 +159,8 @@ def _count_stated(finding: _Finding) -> str:
     slots = finding.slots("length")
     if not slots:
         return ""
-    finding.places.counting, gap = counting_of(finding.wiring, slots[0], rates, finding.alive)
+    taking = taken_by(finding.wiring, slots[0], finding.alive)
+    finding.places.counting, gap = counting_of(finding.wiring, taking, rates, finding.alive)
     return gap
 
 
@@ -168,13 +169,17 @@ def _find_pictures(finding: _Finding) -> None:
     pictures = find_pictures(finding.wiring, finding.alive, claimed)
     stated = dict(_stated_pictures(finding, pictures))
     finding.add(stated.values())
-    finding.add(each for slot, each in pictures.bindings.items() if slot not in stated)
+    if "reference" in finding.explicit.addresses:
+        finding.places.nowhere.add("reference")
+    else:
+        finding.add(each for slot, each in pictures.bindings.items() if slot not in stated)
     finding.places.strengths |= pictures.strengths
-    _state_strengths(finding)
+    stated_strengths = _state_strengths(finding)
     bound = [each for each in finding.places.bindings if each.what == "reference"]
     for each in bound:
         if strength := finding.places.strengths.get(each.slot):
-            rule = f"strength of the picture of {finding.wiring.graph[each.node_id]['class_type']} {each.node_id}"
+            found = f"strength of the picture of {finding.wiring.graph[each.node_id]['class_type']} {each.node_id}"
+            rule = RULE if strength in stated_strengths else found
             finding.add([Binding("strength", *strength, rule, each.role, each.reference_id)])
 
 
@@ -195,7 +200,9 @@ def _kept(binding: Binding, name: str) -> Binding:
     return replace(binding, role=name) if name in ROLES else replace(binding, reference_id=name)
 
 
-def _state_strengths(finding: _Finding) -> None:
+def _state_strengths(finding: _Finding) -> set[Slot]:
+    """Take the inputs that the bindings file names for strengths, by ids or roles of references."""
+    stated: set[Slot] = set()
     graph, explicit = finding.wiring.graph, finding.explicit
     places = [each for each in finding.places.bindings if each.what == "reference"]
     for name, addresses in explicit.strengths.items():
@@ -203,5 +210,7 @@ def _state_strengths(finding: _Finding) -> None:
         key = f"{STRENGTHS}, {name}"
         slots = [slot for slot, _ in explicit_slots(graph, explicit, key, addresses, float, finding.faults)]
         finding.places.strengths.update(zip(pictures, slots, strict=False))
+        stated.update(slots)
         for picture in pictures if not addresses else ():
             finding.places.strengths.pop(picture, None)
+    return stated

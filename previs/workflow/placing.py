@@ -7,9 +7,10 @@ from previs.comfyui.graph import Graph
 from previs.errors import Fault
 from previs.workflow.addresses import address_of
 from previs.workflow.bindings import Binding
-from previs.workflow.explicit import REFERENCES, pasted, quoted
+from previs.workflow.explicit import REFERENCES
 from previs.workflow.limits import shown
 from previs.workflow.roles import ROLES, role_named, serves
+from previs.workflow.settling import pasted, quoted
 from previs.workflow.values import PlacedReference
 from previs.workflow.walk import place_of
 
@@ -53,7 +54,7 @@ class Placing:
 
     def _goes_nowhere(self, reference: PlacedReference) -> bool:
         names = (reference.reference_id, role_named(reference.role or reference.reference_id))
-        return any(f"reference {name}" in self.nowhere for name in names)
+        return "reference" in self.nowhere or any(f"reference {name}" in self.nowhere for name in names)
 
     def _free(self) -> list[Binding]:
         return [each for each in self.places if each not in self.chosen and not each.reference_id]
@@ -97,10 +98,8 @@ class Placing:
         ids = ", ".join(each.reference_id for each in rest)
         listed = ", ".join(self._named(each) for each in free)
         lines = [f"{REFERENCES}:"]
-        for reference, each in zip(rest, free, strict=False):
-            lines.append(f"  {quoted(reference.reference_id)}: {quoted(address_of(each.slot))}  # {each.role}")
-        for each in free[len(rest) :]:
-            lines.append(f"#   {quoted(rest[0].reference_id)}: {quoted(address_of(each.slot))}  # {each.role}")
+        lines += [f"  {_line(reference, each)}" for reference, each in zip(rest, free, strict=False)]
+        lines += [f"#   {_line(rest[0], each)}" for each in free[len(rest) :]]
         remedy = (
             f"could go to {listed}: give each reference a role ({', '.join(dict.fromkeys(e.role for e in free))}), "
             f"or settle it in {self.file} beside the graph:\n{pasted(*lines)}"
@@ -122,6 +121,10 @@ class Placing:
 
     def _named(self, binding: Binding) -> str:
         return f"{place_of(self.graph, binding.node_id)} as {binding.role}"
+
+
+def _line(reference: PlacedReference, binding: Binding) -> str:
+    return f"{quoted(reference.reference_id)}: {quoted(address_of(binding.slot))}  # {binding.role}"
 
 
 def _claims(binding: Binding, reference: PlacedReference) -> bool:

@@ -1,14 +1,14 @@
 """What a graph's pictures are for, read from where they go; and how strongly they act."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from previs.comfyui.graph import is_link
 from previs.workflow.bindings import Slot
 from previs.workflow.kinds import CONDITIONING, IMAGE, LATENT, MASK, VISION, Wiring
 from previs.workflow.sampling import noise_of, samplers_among
-from previs.workflow.walk import consumers, upstream
+from previs.workflow.walk import consumers, in_order, upstream
 
 # Roles of reference pictures, as shot lists and bindings files name them, with the words for the report. The order is
 # that of preference where one picture has several.
@@ -105,37 +105,66 @@ def picture_input(wiring: Wiring, node_id: str) -> str | None:
     )
 
 
-def role_of(wiring: Wiring, loader: str, reaching: set[str]) -> tuple[str, str] | None:
-    """Say what a picture is for, and where that shows; none if nothing is made from it.
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """A graph's ways from its pictures to what is made from them.
+
+    Attributes:
+        wiring: of a graph with no circles.
+        reaching: nodes that a sampler, or where there is none, an output, is made from.
+        samplers: of them.
+        uses: where each node's outputs go.
+    """
+
+    wiring: Wiring
+    reaching: frozenset[str]
+    samplers: frozenset[str]
+    uses: Mapping[str, list[tuple[str, str, int]]]
+
+
+def ways_of(wiring: Wiring, alive: list[str]) -> Ways:
+    """Find the ways of all pictures that something is made from.
 
     Args:
         wiring: of a graph with no circles.
-        loader: that loads it.
-        reaching: nodes that a sampler, or where there is none, an output, is made from.
+        alive: nodes that outputs are made from.
     """
-    found: dict[str, str] = {}
-    for role, node_id in _roles(wiring, loader, reaching):
-        found.setdefault(role, f"{ROLES[role]} of {wiring.graph[node_id]['class_type']} {node_id}")
-    return next(((role, found[role]) for role in ROLES if role in found), None)
+    samplers = samplers_among(wiring, alive)
+    reaching = upstream(wiring.graph, samplers) if samplers else alive
+    return Ways(wiring, frozenset(reaching), frozenset(samplers), consumers(wiring.graph))
 
 
-def _roles(wiring: Wiring, loader: str, reaching: set[str]) -> Iterator[tuple[str, str]]:
-    """Give what a picture is for wherever that shows, and what it gives no more than its size to, last."""
-    uses = consumers(wiring.graph)
-    samplers = set(samplers_among(wiring, reaching))
+def role_of(ways: Ways, loader: str) -> tuple[str, str] | None:
+    """Say what a picture is for, and where that shows; none if nothing is made from it."""
+    found: dict[str, list[str]] = {}
+    for role, node_id in _roles(ways, loader):
+        found.setdefault(role, []).append(node_id)
+    if not found:
+        return None
+    role = next(role for role in ROLES if role in found)
+    node_id = in_order(found[role])[0]
+    return role, f"{ROLES[role]} of {ways.wiring.graph[node_id]['class_type']} {node_id}"
+
+
+def _roles(ways: Ways, loader: str) -> Iterator[tuple[str, str]]:
+    """Give what a picture is for, wherever that shows; that it gives its size alone counts where nothing else does."""
+    wiring, samplers, uses = ways.wiring, ways.samplers, ways.uses
     sizing: list[str] = []
+    told = False
     pending = [(use, _Path()) for use in reversed(uses[loader])]
     seen: set[tuple[str, str, _Path]] = set()
     while pending:
         (node_id, name, _), path = pending.pop()
-        if node_id not in reaching or (node_id, name, path) in seen or wiring.kind(node_id, name) not in _FOLLOWED:
+        if node_id not in ways.reaching or (node_id, name, path) in seen or wiring.kind(node_id, name) not in _FOLLOWED:
             continue
         seen.add((node_id, name, path))
         if role := _role_at(wiring, node_id, name, path):
+            told = told or role != "mask"
             yield role, node_id
             continue
         if node_id in samplers and not _only_filters(wiring, node_id):
             if path.masked or not _paints_all_anew(wiring, node_id):
+                told = True
                 yield "inpaint" if path.masked else "start", node_id
             else:
                 sizing.append(node_id)
@@ -144,7 +173,8 @@ def _roles(wiring: Wiring, loader: str, reaching: set[str]) -> Iterator[tuple[st
             yield "start", node_id
         onward = path.through(wiring.graph[node_id]["class_type"], name)
         pending.extend((use, onward) for use in reversed(uses[node_id]))
-    yield from (("start", node_id) for node_id in sizing)
+    if not told:
+        yield from (("start", node_id) for node_id in sizing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,10 +257,9 @@ def _frame_role(index: object) -> str:
     return "last_frame" if isinstance(index, int) and index < 0 else "keyframe"
 
 
-def strength_of(wiring: Wiring, picture: str) -> Slot | None:
+def strength_of(ways: Ways, picture: str) -> Slot | None:
     """Find the one node, between a picture and the sampler, that says how strongly the picture acts."""
-    uses = consumers(wiring.graph)
-    samplers = set(samplers_among(wiring, wiring.graph))
+    wiring, samplers, uses = ways.wiring, ways.samplers, ways.uses
     found: set[Slot] = set()
     seen: set[str] = set()
     pending = [user for user, _, output in uses[picture] if output == 0]

@@ -2,15 +2,14 @@
 
 import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from previs.comfyui.classes import NodeClass
 from previs.comfyui.graph import Graph
 from previs.errors import Fault, WorkflowFaults
-from previs.workflow import explicit as bindings_file
-from previs.workflow import limits
-from previs.workflow.bindings import STAYS, Binding, Report, Slot, in_order_of_meaning, row
+from previs.workflow import limits, settling
+from previs.workflow.bindings import Binding, Report, Slot, in_order_of_meaning, rows
 from previs.workflow.explicit import Explicit, bindings_name
 from previs.workflow.form import form_faults
 from previs.workflow.kinds import Wiring
@@ -82,23 +81,13 @@ class SavedGraph:
         """
         if values is None:
             gaps = tuple(f"{what} has no place: {gap}" for what, gap in self.gaps.items())
-            return Report(tuple(row(self.graph, each, STAYS) for each in self.bindings), (*gaps, *self._on_purpose()))
+            return Report(rows(self.graph, self.bindings, {}, {}), (*gaps, *self._on_purpose()))
         bound = self._bound(values, place)
-        known = {each.slot for each in self.bindings}
-        overrides = [Binding("override", *slot, "override") for slot in bound.overrides if slot not in known]
-        rows = [
-            row(
-                self.graph,
-                replace(each, rule="override") if each.slot in bound.overrides else each,
-                bound.at(each.slot),
-            )
-            for each in (*self.bindings, *overrides)
-        ]
-        return Report(tuple(rows), tuple(bound.notices))
+        return Report(rows(self.graph, self.bindings, bound.values, bound.overrides), tuple(bound.notices))
 
     def bindings_text(self) -> str:
         """Write the bindings file that states what is bound now."""
-        return bindings_file.bindings_text(self.bindings, self.nowhere)
+        return settling.bindings_text(self.bindings, self.nowhere)
 
     def _on_purpose(self) -> Iterator[str]:
         yield from (f"{what} goes nowhere: {self.bindings_file} says so" for what in sorted(self.nowhere))
@@ -121,9 +110,6 @@ class _Bound:
     overrides: dict[Slot, Any] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
-
-    def at(self, slot: Slot) -> Any:  # noqa: ANN401 - an input holds any value
-        return self.values.get(slot, STAYS)
 
     def bind(self, values: ShotValues) -> None:
         graph, bindings = self.saved.graph, self.saved.bindings
@@ -198,7 +184,7 @@ class _Bound:
             return 1
         node_id, name = counting.rate
         value = self.overrides.get(counting.rate, self.saved.graph[node_id]["inputs"][name])
-        return float(value) if isinstance(value, int | float) and 0 < value else 1
+        return float(value) if isinstance(value, int | float) and value > 0 else 1
 
     def _bind_references(self, references: tuple[PlacedReference, ...]) -> None:
         saved = self.saved

@@ -1,12 +1,13 @@
 """Where a graph takes its seed."""
 
+from previs.comfyui.graph import is_link
 from previs.errors import Fault
 from previs.workflow.addresses import address_of
 from previs.workflow.bindings import Binding, Slot
-from previs.workflow.explicit import nowhere_lines, settling_lines
 from previs.workflow.kinds import Wiring
 from previs.workflow.limits import shown
 from previs.workflow.sampling import SEEDS, in_series, noise_of, samplers_among
+from previs.workflow.settling import nowhere_lines, settling_lines
 from previs.workflow.walk import in_order, place_of
 
 _TITLE = 'give the node that holds the seed the title "shot.seed"'
@@ -44,14 +45,16 @@ def _rule(wiring: Wiring, sampler: str) -> str:
 
 
 def _lost(wiring: Wiring, node_id: str, file: str) -> Fault:
-    inputs = wiring.graph[node_id]["inputs"]
-    held = [name for name in SEEDS if type(inputs.get(name)) is int]
-    pasted = f", or settle it in {file} beside the graph:\n" + settling_lines(
-        "seed", [(address_of((node_id, name)), f"now {inputs[name]}") for name in held]
-    )
-    return Fault(
-        place_of(wiring.graph, node_id), "seed", "", f"its seed cannot be found: {_TITLE}{pasted if held else ''}"
-    )
+    named = [(node_id, name) for name in SEEDS if name in wiring.graph[node_id]["inputs"]]
+    found = [(address_of(slot), _said(wiring, slot)) for slot in named]
+    settled = f", or settle it in {file} beside the graph:\n{settling_lines('seed', found)}" if found else ""
+    remedy = f"its seed cannot be found: {_TITLE}{settled}"
+    return Fault(place_of(wiring.graph, node_id), "seed", "", remedy)
+
+
+def _said(wiring: Wiring, slot: Slot) -> str:
+    value = _value(wiring, slot)
+    return f"in place of {place_of(wiring.graph, value[0])}" if is_link(value) else f"now {shown(value)}"
 
 
 def _apart(wiring: Wiring, by_sampler: dict[str, tuple[Slot, ...]], file: str) -> Fault | None:
@@ -65,7 +68,7 @@ def _apart(wiring: Wiring, by_sampler: dict[str, tuple[Slot, ...]], file: str) -
     order = in_order({node_id for node_id, _ in held})
     slots = sorted(held, key=lambda slot: (order.index(slot[0]), slot[1]))
     places = ", ".join(place_of(wiring.graph, node_id) for node_id in order)
-    lines = settling_lines("seed", [(address_of(slot), f"now {shown(_value(wiring, slot))}") for slot in slots])
+    lines = settling_lines("seed", [(address_of(slot), _said(wiring, slot)) for slot in slots])
     remedy = f"these make noise apart from each other: {_TITLE}, or settle it in {file} beside the graph:\n{lines}"
     return Fault("the graph", "seed", places, remedy)
 

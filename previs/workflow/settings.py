@@ -12,7 +12,7 @@ from previs.comfyui.graph import Graph
 from previs.errors import Fault, WorkflowFaults
 from previs.workflow import limits, samplers
 from previs.workflow.assembly import Picture, bindings_of, graph_of
-from previs.workflow.bindings import STAYS, Binding, BindingRow, Report, row
+from previs.workflow.bindings import STAYS, BindingRow, Report, rows
 from previs.workflow.overrides import overridden, with_overrides
 from previs.workflow.roles import ROLES, role_named, serves
 from previs.workflow.values import PlacedReference, ShotValues
@@ -134,22 +134,13 @@ class WorkflowSettings(BaseModel):
         """
         if values is None:
             graph = self._graph(_NOTHING)
-            return Report(tuple(_row(graph, each, STAYS) for each in bindings_of(graph)), ())
+            return Report(_unsaid(rows(graph, bindings_of(graph), {}, {})), ())
         bound = self.bind(values, place=place)
         own = self._graph(replace(_NOTHING, references=values.references))
-        bindings = bindings_of(own)
-        faults: list[Fault] = []
-        overrides = overridden(own, values.overrides, place=place, bindings=bindings, faults=faults)
-        given = _given(values)
-        rows = []
-        for each in bindings:
-            comes = each.what in given or each.slot in overrides
-            to_come = bound[each.node_id]["inputs"][each.input] if comes else STAYS
-            rule = "override" if each.slot in overrides else each.rule
-            rows.append(_row(own, replace(each, rule=rule), to_come))
-        known = {each.slot for each in bindings}
-        others = [Binding("override", *slot, "override") for slot in overrides if slot not in known]
-        return Report((*rows, *(row(own, each, overrides[each.slot]) for each in others)), ())
+        bindings, given = bindings_of(own), _given(values)
+        overrides = overridden(own, values.overrides, place=place, bindings=bindings, faults=[])
+        coming = {each.slot: bound[each.node_id]["inputs"][each.input] for each in bindings if each.what in given}
+        return Report(_unsaid(rows(own, bindings, coming, overrides)), ())
 
     def _graph(self, values: ShotValues) -> Graph:
         sampler, scheduler = samplers.sampler_and_scheduler(self.sampler, self.scheduler)
@@ -224,7 +215,7 @@ class WorkflowSettings(BaseModel):
 
 _NOTHING = ShotValues("", None, 0)
 # What settings say of what a shot always brings is nothing.
-_ALWAYS_OF_THE_SHOT = frozenset({"prompt", "seed", "reference"})
+_SAID_BY_SHOTS = ("prompt", "seed", "reference")
 
 
 def _given(values: ShotValues) -> set[str]:
@@ -239,9 +230,8 @@ def _given(values: ShotValues) -> set[str]:
     return {"prompt", "seed", *(what for what, value in optional.items() if value is not None)}
 
 
-def _row(graph: Graph, binding: Binding, to_come: object) -> BindingRow:
-    line = row(graph, binding, to_come)
-    return replace(line, now=STAYS) if binding.what in _ALWAYS_OF_THE_SHOT else line
+def _unsaid(lines: tuple[BindingRow, ...]) -> tuple[BindingRow, ...]:
+    return tuple(replace(line, now=STAYS) if line.what.startswith(_SAID_BY_SHOTS) else line for line in lines)
 
 
 _REMEDIES = {

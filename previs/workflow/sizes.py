@@ -69,10 +69,11 @@ def find_sizes(wiring: Wiring, alive: list[str]) -> Sizes:
 
 def _way(wiring: Wiring, alive: list[str]) -> _Way:
     samplers = set(samplers_among(wiring, alive))
-    ends = [node_id for node_id in saving(wiring.graph) or outputs_of(wiring.graph) if node_id in set(alive)]
+    ends = saving(wiring.graph) or outputs_of(wiring.graph)
     if not samplers:
         return _Way(list(_met(wiring, ends, samplers)), [], [])
-    starts = [node_id for node_id in samplers if node_id in _picture_upstream(wiring, ends)]
+    shown = set(_picture_upstream(wiring, ends))
+    starts = [node_id for node_id in alive if node_id in samplers and node_id in shown]
     first: dict[str, None] = {}
     between: dict[str, None] = {}
     for sampler in starts:

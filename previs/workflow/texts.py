@@ -7,7 +7,6 @@ from previs.comfyui.graph import is_link
 from previs.workflow.bindings import Slot
 from previs.workflow.kinds import CONDITIONING, Wiring
 
-
 # Text inputs of all nodes of ComfyUI 0.3.64 that make a CONDITIONING from words (lyrics of audio aside).
 ENCODED_TEXTS = (
     "text",

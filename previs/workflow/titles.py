@@ -108,7 +108,7 @@ def titled_references(graph: Graph, faults: list[Fault]) -> dict[str, str]:
     """Map the ids of references to the nodes whose titles claim them."""
     claimed: dict[str, str] = {}
     for node_id, node in graph.items():
-        reference_id = title_of(node).removeprefix(REFERENCE)
+        reference_id = title_of(node).removeprefix(REFERENCE).strip()
         if not title_of(node).startswith(REFERENCE) or not reference_id:
             continue
         place, title = place_of(graph, node_id), shown(title_of(node))

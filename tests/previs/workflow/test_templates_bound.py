@@ -1,0 +1,214 @@
+"""What is bound in ComfyUI's own templates: a table that people reviewed, and laws that hold for all of them.
+
+The table is written anew by ``REWRITE_GOLDEN=1 pytest tests/previs/workflow/test_templates_bound.py``.
+"""
+
+import copy
+import importlib.metadata
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from previs.comfyui.classes import NodeClass, read_class
+from previs.comfyui.graph import Graph, is_link
+from previs.errors import WorkflowFaults
+from previs.workflow import PlacedReference, SavedGraph, ShotValues, read_bindings
+from previs.workflow.editor import classes_in, convert
+from previs.workflow.limits import shown
+from previs.workflow.saved import read_graph
+from previs.workflow.walk import place_of
+
+GOLDEN = Path(__file__).parent / "golden" / "bindings.txt"
+OBJECT_INFO = Path(__file__).parents[2] / "recordings" / "object_info.json"
+SECONDS = 3.0
+
+
+def _classes() -> dict[str, NodeClass]:
+    return {name: read_class(name, told) for name, told in json.loads(OBJECT_INFO.read_text("utf-8")).items()}
+
+
+def _templates(classes: Mapping[str, NodeClass]) -> Iterator[tuple[str, Graph]]:
+    """Those of which the recorded server has all classes."""
+    for file in importlib.metadata.files("comfyui-workflow-templates") or ():
+        if file.suffix != ".json":
+            continue
+        document = json.loads(Path(str(file.locate())).read_text("utf-8"))
+        if isinstance(document, dict) and "nodes" in document and classes_in(document) <= classes.keys():
+            yield file.stem, convert(document, classes, name=file.stem).graph
+
+
+CLASSES = _classes()
+TEMPLATES = dict(sorted(_templates(CLASSES)))
+
+
+def read(name: str, graph: Graph | None = None, **how: Any) -> SavedGraph:
+    return read_graph(graph or TEMPLATES[name], name=f"{name}.json", known=[], **({"classes": CLASSES} | how))
+
+
+def readable() -> list[str]:
+    names = []
+    for name in TEMPLATES:
+        try:
+            read(name)
+        except WorkflowFaults:
+            continue
+        names.append(name)
+    return names
+
+
+READABLE = readable()
+NAMES = st.sampled_from(READABLE)
+
+
+def lines_of(name: str) -> Iterator[str]:
+    yield f"## {name}"
+    try:
+        workflow = read(name)
+    except WorkflowFaults as error:
+        yield from (f"  {line}" for line in str(error).splitlines())
+        return
+    for each in workflow.bindings:
+        if each.what != "output_prefix":
+            what = f"{each.what} ({each.role})" if each.what == "reference" else each.what
+            place = place_of(workflow.graph, each.node_id).removeprefix("node ")
+            now = shown(workflow.graph[each.node_id]["inputs"][each.input])[:40]
+            yield f"  {what:24}{each.input:16}{place:52} {each.rule}: {now}"
+    for gap in dict.fromkeys(workflow.gaps.values()):
+        yield f"  no {', '.join(what for what, why in workflow.gaps.items() if why == gap)}: {gap}"
+    if counting := workflow.counting:
+        rate = workflow.graph[counting.rate[0]]["inputs"][counting.rate[1]] if counting.rate else 1
+        yield f"  {SECONDS:g} s are {counting.value(SECONDS, rate)} {'frames' if counting.rate else 's'}"
+
+
+def test_what_is_bound_in_the_templates_is_what_a_person_would_choose() -> None:
+    table = "\n".join(line for name in TEMPLATES for line in lines_of(name)) + "\n"
+    if os.environ.get("REWRITE_GOLDEN"):
+        GOLDEN.write_text(table, "utf-8")
+    assert table == GOLDEN.read_text("utf-8")
+
+
+def test_all_but_a_few_templates_leave_no_choice() -> None:
+    assert len(TEMPLATES) == 101
+    assert sorted(TEMPLATES.keys() - set(READABLE)) == [
+        "area_composition",
+        "area_composition_square_area_for_subject",
+        "hidream_e1_1",
+        "image_lotus_depth_v1_1",
+        "latent_upscale_different_prompt_model",
+        "sdxl_refiner_prompt_example",
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(TEMPLATES.keys() - set(READABLE)))
+def test_the_lines_that_a_fault_shows_settle_it(name: str) -> None:
+    with pytest.raises(WorkflowFaults) as caught:
+        read(name)
+    (fault,) = caught.value.faults
+    pasted = "\n".join(line.removeprefix("      ") for line in fault.remedy.splitlines() if line.startswith("      "))
+    explicit = read_bindings(pasted.encode(), name="x.bindings.yaml")
+    key = next(iter(explicit.addresses))
+    assert [each.rule for each in read(name, explicit=explicit).bindings if each.what == key] == ["bindings file"][
+        : len(explicit.addresses[key])
+    ]
+
+
+@pytest.mark.parametrize("name", READABLE)
+def test_templates_are_read_the_same_without_a_server(name: str) -> None:
+    assert told(read(name, classes={})) == told(read(name))
+
+
+def told(workflow: SavedGraph) -> tuple[Any, ...]:
+    return workflow.bindings, workflow.gaps, workflow.strengths, workflow.counting
+
+
+words = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+sizes = st.none() | st.integers(2, 256).map(lambda eighth: eighth * 8)
+values = st.builds(
+    ShotValues,
+    words,
+    st.none(),
+    st.integers(0, 2**64 - 1),
+    duration=st.none() | st.floats(0.1, 60),
+)
+
+
+def bindable(workflow: SavedGraph, drawn: ShotValues, data: st.DataObject) -> ShotValues:
+    """Add what the graph has places for."""
+    if "width" not in workflow.gaps:
+        drawn = replace(drawn, width=data.draw(sizes), height=data.draw(sizes))
+    if "negative_prompt" not in workflow.gaps:
+        drawn = replace(drawn, negative_prompt=data.draw(st.none() | words))
+    places = [each for each in workflow.bindings if each.what == "reference"]
+    filled = data.draw(st.lists(st.sampled_from(range(len(places))), unique=True)) if places else []
+    references = tuple(PlacedReference(f"previs/{i}.png", f"ref_{i}", role=places[i].role) for i in sorted(filled))
+    return replace(drawn, references=references)
+
+
+def values_of(graph: Graph) -> dict[tuple[str, str], Any]:
+    return {(node_id, name): value for node_id, node in graph.items() for name, value in node["inputs"].items()}
+
+
+@settings(deadline=None)
+@given(NAMES, values, st.data())
+def test_binding_changes_nothing_but_what_it_names(name: str, drawn: ShotValues, data: st.DataObject) -> None:
+    workflow, before = read(name), copy.deepcopy(TEMPLATES[name])
+    drawn = bindable(workflow, drawn, data)
+    bound = workflow.bind(drawn)
+    assert workflow.graph == before
+    report = {(row.node_id, row.input): row for row in workflow.report(drawn).rows}
+    for slot, value in values_of(bound).items():
+        if value != values_of(before)[slot]:
+            assert report[slot].to_come == value
+            assert report[slot].now == values_of(before)[slot]
+    assert {i: node["class_type"] for i, node in bound.items()} == {i: n["class_type"] for i, n in before.items()}
+
+
+@settings(deadline=None)
+@given(NAMES, values, st.data())
+def test_binding_twice_is_binding_once(name: str, drawn: ShotValues, data: st.DataObject) -> None:
+    workflow = read(name)
+    drawn = bindable(workflow, drawn, data)
+    once = workflow.bind(drawn)
+    assert read(name, once).bind(drawn) == once
+
+
+@settings(deadline=None)
+@given(NAMES, st.data())
+def test_binding_is_stable_under_renumbered_nodes_in_any_order(name: str, data: st.DataObject) -> None:
+    graph = TEMPLATES[name]
+    numbers = data.draw(st.permutations(range(len(graph))))
+    renamed = {node_id: str(number + 1) for node_id, number in zip(graph, numbers, strict=True)}
+    shuffled = {
+        renamed[node_id]: with_links(graph[node_id], renamed) for node_id in data.draw(st.permutations(list(graph)))
+    }
+    assert meaning(read(name, shuffled), {}) == meaning(read(name), renamed)
+
+
+def with_links(node: Any, renamed: Mapping[str, str]) -> Any:
+    inputs = {
+        name: [renamed[value[0]], value[1]] if is_link(value) else value for name, value in node["inputs"].items()
+    }
+    return node | {"inputs": inputs}
+
+
+def meaning(workflow: SavedGraph, renamed: Mapping[str, str]) -> set[Any]:
+    bound = {(b.what, renamed.get(b.node_id, b.node_id), b.input, b.role, b.factor) for b in workflow.bindings}
+    return bound | {(what,) for what in workflow.gaps}
+
+
+@pytest.mark.parametrize("name", READABLE)
+def test_reading_back_the_bindings_that_were_written_gives_the_same(name: str) -> None:
+    workflow = read(name)
+    text = workflow.bindings_text()
+    again = read(name, explicit=read_bindings(text.encode(), name="x.bindings.yaml"))
+    assert [replace(each, rule="") for each in again.bindings] == [replace(each, rule="") for each in workflow.bindings]
+    assert again.bindings_text() == text
+    assert again.strengths == workflow.strengths
+    assert again.counting == workflow.counting
