@@ -142,7 +142,7 @@ def make_plan(
         workflow, pictures, dict(zip(workflow.reference_images, workflow_pictures, strict=True)), overrides or {}
     )
     planned: list[PlannedTake] = []
-    faults: dict[Fault, None] = {}
+    faults: dict[Fault, list[str]] = {}
     notices: dict[str, list[str]] = {}
     for shot in shot_list.shots:
         try:
@@ -151,10 +151,11 @@ def make_plan(
                 notices.setdefault(notice, []).append(shot.label)
         except WorkflowFaults as error:
             # A shot that is not asked for is shown if it is there, and no fault if it cannot be.
-            if shot.label in wanted:
-                faults.update(dict.fromkeys(error.faults))
+            for fault in error.faults if shot.label in wanted else ():
+                everywhere = replace(fault, place="") if fault.place == _place(shot) else fault
+                faults.setdefault(everywhere, []).append(shot.label)
     if faults:
-        raise WorkflowFaults(workflow.source, tuple(faults))
+        raise WorkflowFaults(workflow.source, tuple(_placed(fault, labels) for fault, labels in faults.items()))
     told = tuple(_told(notice, labels, len(shot_list.shots)) for notice, labels in notices.items())
     return Plan(shot_list, tuple(planned), wanted, workflow.report().rows, workflow.packs, told)
 
@@ -163,12 +164,23 @@ def _numbers(shot: Shot, takes: int) -> range:
     return range(1, (shot.takes or takes) + 1)
 
 
+def _placed(fault: Fault, labels: list[str]) -> Fault:
+    """A fault of shots with their names, told once for all of them."""
+    if fault.place:
+        return fault
+    return replace(fault, place=f"shot {labels[0]}" if len(labels) == 1 else f"shots {_named(labels)}")
+
+
+def _named(labels: list[str]) -> str:
+    more = f" and {len(labels) - _NAMED} more" if len(labels) > _NAMED else ""
+    return ", ".join(labels[:_NAMED]) + more
+
+
 def _told(notice: str, labels: list[str], shots: int) -> str:
     """A notice with the shots that it is about, if that is not all of them."""
     if len(labels) == shots:
         return notice
-    more = f" and {len(labels) - _NAMED} more" if len(labels) > _NAMED else ""
-    return f"{notice} ({', '.join(labels[:_NAMED])}{more})"
+    return f"{notice} ({_named(labels)})"
 
 
 @dataclass(frozen=True, slots=True)

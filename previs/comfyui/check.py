@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from previs.comfyui.classes import InputRule, NodeClass
-from previs.comfyui.fitting import Kind, fits, judged, misfit, shown, wanted
+from previs.comfyui.fitting import LINKED, Kind, fits, judged, misfit, shown, wanted
 from previs.comfyui.graph import Graph
 from previs.errors import Fault
 
@@ -146,7 +146,11 @@ class _Check:
         if class_type not in self._classes or self._classes[class_type] is not None:
             return None
         pack = self._packs.get(class_type)
-        install = f"install the custom node pack {pack}" if pack else "install the custom node pack that has it"
+        install = (
+            f"install the custom node pack {pack}"
+            if pack
+            else "update ComfyUI there if it is one of its own, install the custom node pack that has it"
+        )
         remedy = f"the server has no such node class: {install}, or replace the node"
         return self._found(node_id, "unknown_class", "class_type", shown(class_type), remedy)
 
@@ -197,10 +201,18 @@ class _Check:
                     yield self._found(node_id, "missing_input", name, "", f"it is required: give {wanted(rule)}")
             elif isinstance(inputs[name], list):
                 yield from self._link(node_id, rule, inputs[name])
-            elif (wrong := misfit(rule, inputs[name])) is not None:
-                found = self._found(node_id, wrong.kind, name, shown(inputs[name]), wrong.remedy)
-                by_code = known.module.startswith(_CUSTOM) and wrong.kind in _JUDGED_BY_CODE
-                yield replace(found, certain=False) if by_code else found
+            elif (wrong := self._value(node_id, known, rule, inputs[name])) is not None:
+                yield wrong
+
+    def _value(self, node_id: str, known: NodeClass, rule: InputRule, value: object) -> Finding | None:
+        if rule.type in LINKED:
+            remedy = f"give {wanted(rule)}: no value can stand for it"
+            return self._found(node_id, "missing_link", rule.name, shown(value), remedy)
+        if (wrong := misfit(rule, value)) is None:
+            return None
+        found = self._found(node_id, wrong.kind, rule.name, shown(value), wrong.remedy)
+        by_code = known.module.startswith(_CUSTOM) and wrong.kind in _JUDGED_BY_CODE
+        return replace(found, certain=False) if by_code else found
 
     def _link(self, node_id: str, rule: InputRule, value: list[Any]) -> Iterator[Finding]:
         if not _is_pair(value):

@@ -24,10 +24,16 @@ Kind = Literal[
     "value_out_of_range",
     "wrong_value_type",
     "wrong_link_type",
+    "missing_link",
     "broken_link",
     "cycle",
 ]
 
+# Types of ComfyUI's own that no value can stand for. A server does not ask for a link; the node fails when it runs.
+LINKED = frozenset(
+    {"MODEL", "CLIP", "VAE", "CONDITIONING", "LATENT", "IMAGE", "MASK", "CONTROL_NET", "CLIP_VISION"}
+    | {"CLIP_VISION_OUTPUT", "STYLE_MODEL", "UPSCALE_MODEL", "SAMPLER", "SIGMAS", "NOISE", "GUIDER", "AUDIO", "VIDEO"}
+)
 _CONVERSIONS = {"INT": int, "FLOAT": float}
 _NAMES = {"INT": "a whole number", "FLOAT": "a number", "STRING": "a text", "BOOLEAN": "true or false"}
 _MODEL_SUFFIXES = (

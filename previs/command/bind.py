@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,8 @@ async def show_bindings(order: BindOrder) -> int:
             alone = given.shot_list.model_copy(update={"shots": (first.model_copy(update={"takes": 1}),)})
             plan = make_plan(alone, workflow, given.pictures, given.workflow_pictures, overrides=order.overrides)
             report, label = Report(plan.takes[0].rows, plan.notices), first.label
+    if order.farm:
+        report = replace(report, notices=(*report.notices, *inquiry.failed.values()))
     if order.as_json:
         _print_json(order.graph, label, report)
     else:

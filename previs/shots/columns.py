@@ -23,7 +23,7 @@ _NAMES = {
     "sequence": "sequence seq scene 场次 场号 序列 场",
     "notes": "notes note remarks remark comments comment 备注 注释 说明",
 }
-_OVERRIDE = re.compile(r"(?:overrides?|覆盖|改写)(?:\s*[:：]\s*|\s+)(.+\..+)", re.IGNORECASE)
+_OVERRIDE = re.compile(r"(?:overrides?|覆盖|改写)(?:\s*[:：]\s*|\s+)(.+)", re.IGNORECASE)
 _RANKS = {name: (field, rank) for field, names in _NAMES.items() for rank, name in enumerate(names.split())}
 
 

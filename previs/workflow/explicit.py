@@ -43,7 +43,9 @@ REFERENCES = "references"
 STRENGTHS = "strengths"
 
 _ALL_KEYS = ("schema", *KEYS, REFERENCES, STRENGTHS)
-_LARGEST = 1_000_000
+_LARGEST = 100_000
+# PyYAML needs 10 s for 5,000 brackets within each other.
+_MOST_BRACKETS = 1_000
 _FACTOR = re.compile(r"(?P<address>.*\S)\s+\*\s+(?P<factor>[0-9]+(\.[0-9]+)?)", re.DOTALL)
 _SIZES = frozenset({"width", "height"})
 
@@ -145,6 +147,8 @@ def _content(source: bytes, name: str) -> Any:  # noqa: ANN401 - whatever a file
         if len(source) > _LARGEST:
             raise _refused(name, f"{len(source)} bytes", "no bindings file is so large: is this the right file?")
         text = source.decode("utf-8-sig")
+        if text.count("[") + text.count("{") > _MOST_BRACKETS:
+            raise _refused(name, "", "no bindings file has so many brackets: is this the right file?")
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
             raise _refused(name, "", "write each value itself, without anchors and aliases")
         root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -206,6 +210,9 @@ def explicit_slots(
     """
     for address in addresses:
         plain, factor = _with_factor(address) if key in _SIZES else (address, 1.0)
+        if factor <= 0:
+            faults.append(Fault(explicit.source, key, shown(address), "a size grows by a number above 0"))
+            continue
         try:
             slot = find_slot(graph, plain)
         except NoAddressError as error:

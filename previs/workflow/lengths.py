@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from previs.workflow.bindings import Binding, Slot
 from previs.workflow.kinds import Wiring
 from previs.workflow.numbers import number_at
-from previs.workflow.walk import in_order, place_of
+from previs.workflow.walk import OUTPUT_PREFIX, in_order, place_of
 
 _FRAMES = ("length", "video_frames", "num_frames")
 _SECONDS = ("seconds", "seconds_total")
@@ -139,7 +139,7 @@ def find_rates(wiring: Wiring, alive: list[str]) -> tuple[Binding, ...]:
 
 def _plays(wiring: Wiring, node_id: str) -> bool:
     node, known = wiring.graph[node_id], wiring.class_of(node_id)
-    if node["class_type"] in _PLAYED or "filename_prefix" in node["inputs"]:
+    if node["class_type"] in _PLAYED or OUTPUT_PREFIX in node["inputs"]:
         return True
     return known is not None and (known.is_output or "VIDEO" in known.outputs)
 

@@ -5,9 +5,8 @@ from typing import Any
 
 from previs.comfyui.graph import Graph, Node, is_link
 from previs.workflow.bindings import Slot
-from previs.workflow.walk import outputs_of, samplers_of, upstream
+from previs.workflow.walk import OUTPUT_PREFIX, outputs_of, samplers_of, upstream
 
-_PREFIX = "filename_prefix"
 # CheckpointLoaderSimple and its like, UNETLoader (and the GGUF loaders), DiffusersLoader.
 _MODEL_FILES = ("ckpt_name", "unet_name", "model_path")
 
@@ -49,7 +48,7 @@ def with_output_prefix(graph: Graph, prefix: str) -> Graph:
     and so have VideoHelperSuite's.
     """
     return {
-        node_id: _changed(node, node["inputs"] | {_PREFIX: prefix}) if _PREFIX in node["inputs"] else node
+        node_id: _changed(node, node["inputs"] | {OUTPUT_PREFIX: prefix}) if OUTPUT_PREFIX in node["inputs"] else node
         for node_id, node in graph.items()
     }
 
@@ -59,7 +58,7 @@ def without_output_names(graph: Graph) -> Graph:
     return {
         node_id: {
             "class_type": node["class_type"],
-            "inputs": {name: value for name, value in node["inputs"].items() if name != _PREFIX},
+            "inputs": {name: value for name, value in node["inputs"].items() if name != OUTPUT_PREFIX},
         }
         for node_id, node in graph.items()
     }

@@ -9,6 +9,7 @@ from previs.errors import Fault, WorkflowFaults
 from previs.workflow.addresses import NoAddressError, address_of, find_slot
 from previs.workflow.bindings import Binding, Slot
 from previs.workflow.limits import shown
+from previs.workflow.walk import OUTPUT_PREFIX
 
 # What a name without a dot may mean; the others are a shot's own, or previs's.
 MEANINGS = ("checkpoint", "batch_size", "frame_rate", "length", "width", "height")
@@ -70,10 +71,15 @@ def overridden(
 def _meant(graph: Graph, address: str, place: str, known: list[Binding], faults: list[Fault]) -> list[Slot]:
     if "." in address:
         try:
-            return [find_slot(graph, address)]
+            slot = find_slot(graph, address)
         except NoAddressError as error:
             faults.append(Fault(place, f"override {address}", "", error.remedy))
             return []
+        if slot[1] != OUTPUT_PREFIX:
+            return [slot]
+        remedy = "the names of saved files are set for each render: leave it out"
+        faults.append(Fault(place, f"override {address}", "", remedy))
+        return []
     slots = [each.slot for each in known if each.what == address and each.factor == 1]
     if address in MEANINGS and len(slots) == 1:
         return slots

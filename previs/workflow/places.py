@@ -14,7 +14,7 @@ from previs.workflow.pictures import Pictures, find_pictures
 from previs.workflow.roles import ROLES
 from previs.workflow.seeds import find_seeds
 from previs.workflow.sizes import find_batches, find_sizes
-from previs.workflow.walk import outputs_of, saving, upstream
+from previs.workflow.walk import OUTPUT_PREFIX, outputs_of, saving, upstream
 from previs.workflow.wordings import find_negative, find_prompt, shared_faults
 
 _TITLES = {what: title for title, what in titles.TITLES.items()}
@@ -100,7 +100,7 @@ def find_places(wiring: Wiring, faults: list[Fault], *, explicit: Explicit | Non
     if not finding.stated("checkpoint"):
         finding.add(Binding("checkpoint", *slot, _model_rule(wiring, slot)) for slot in model_inputs(wiring.graph))
     _find_pictures(finding)
-    saved = [(node_id, "filename_prefix") for node_id in saving(wiring.graph)]
+    saved = [(node_id, OUTPUT_PREFIX) for node_id in saving(wiring.graph)]
     finding.add(Binding("output_prefix", *slot, "every node that saves") for slot in saved)
     return finding.places
 

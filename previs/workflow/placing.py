@@ -97,6 +97,7 @@ class Placing:
     def _ambiguous(self, rest: list[PlacedReference], free: list[Binding]) -> None:
         ids = ", ".join(each.reference_id for each in rest)
         listed = ", ".join(self._named(each) for each in free)
+        free = sorted(free, key=lambda each: each.role == "last_frame")
         lines = [f"{REFERENCES}:"]
         lines += [f"  {_line(reference, each)}" for reference, each in zip(rest, free, strict=False)]
         lines += [f"#   {_line(rest[0], each)}" for each in free[len(rest) :]]

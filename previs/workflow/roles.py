@@ -8,7 +8,7 @@ from previs.comfyui.graph import is_link
 from previs.workflow.bindings import Slot
 from previs.workflow.kinds import CONDITIONING, IMAGE, LATENT, MASK, VISION, Wiring
 from previs.workflow.sampling import noise_of, samplers_among
-from previs.workflow.walk import consumers, in_order, upstream
+from previs.workflow.walk import OUTPUT_PREFIX, consumers, in_order, upstream
 
 # Roles of reference pictures, as shot lists and bindings files name them, with the words for the report. The order is
 # that of preference where one picture has several.
@@ -169,7 +169,7 @@ def _roles(ways: Ways, loader: str) -> Iterator[tuple[str, str]]:
             else:
                 sizing.append(node_id)
             continue
-        if not samplers and "filename_prefix" in wiring.graph[node_id]["inputs"]:
+        if not samplers and OUTPUT_PREFIX in wiring.graph[node_id]["inputs"]:
             yield "start", node_id
         onward = path.through(wiring.graph[node_id]["class_type"], name)
         pending.extend((use, onward) for use in reversed(uses[node_id]))

@@ -20,9 +20,10 @@ def bindings_text(bindings: Iterable[Binding], nowhere: Collection[str] = ()) ->
         nowhere: what has no place on purpose.
     """
     lines = [f"schema: {SCHEMA}"]
+    # Of two keys that mean the same, the first is the shorter.
     keys = {what: key for key, what in reversed(KEYS.items())}
     found = list(bindings)
-    for what, key in keys.items():
+    for what, key in reversed(keys.items()):
         if addresses := [_written(each) for each in found if each.what == what]:
             lines.append(f"{key}: {_listed(addresses)}")
         elif what in nowhere:

@@ -5,6 +5,9 @@ from typing import Any
 
 from previs.comfyui.graph import Graph, Node, is_link, links
 
+OUTPUT_PREFIX = "filename_prefix"
+"""The input by which nodes that save are known; all of ComfyUI's own and VideoHelperSuite's have it."""
+
 NEVER_SAVE = frozenset({"PreviewImage", "MaskPreview", "PreviewAny", "PreviewAudio"})
 
 
@@ -86,7 +89,7 @@ def outputs_of(graph: Graph) -> list[str]:
 
 def saving(graph: Graph) -> list[str]:
     """Give the nodes that are known to save: those with a prefix for the names of their files."""
-    return [node_id for node_id, node in graph.items() if "filename_prefix" in node["inputs"]]
+    return [node_id for node_id, node in graph.items() if OUTPUT_PREFIX in node["inputs"]]
 
 
 def unused(graph: Graph) -> list[str]:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from previs.comfyui.address import Address
+from previs.comfyui.classes import read_class
 from previs.comfyui.needs import Need
 from previs.comfyui.server import Server
 from previs.reputation import Reputation, Standing
@@ -15,7 +16,8 @@ from previs.seating import Member, Place, Wish, choose, to_move
 
 PLACES = 2
 FLUX = frozenset({Need("CheckpointLoaderSimple", "ckpt_name", "flux.safetensors")})
-RULES = {"CheckpointLoaderSimple": {"input": {"required": {"ckpt_name": [["sdxl.safetensors"]]}}}}
+LOADER = "CheckpointLoaderSimple"
+CLASSES = {LOADER: read_class(LOADER, {"input": {"required": {"ckpt_name": [["sdxl.safetensors"]]}}})}
 
 
 def member(name: str, *, up: bool = True, lacks: bool = False, held: int = 0, others: int = 0, **known: Any) -> Member:
@@ -32,7 +34,7 @@ def member(name: str, *, up: bool = True, lacks: bool = False, held: int = 0, ot
     server = Server(Address(f"http://{name}:8188"))
     server.up = up
     server._watch.queue_remaining = others
-    server.catalog._rules = dict(RULES) if lacks else {}
+    server.catalog.classes = dict(CLASSES) if lacks else {}
     made = Member(server, **known)
     for number in range(held):
         seat(made, prompt=f"{name}-{number}")

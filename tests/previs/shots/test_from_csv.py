@@ -215,10 +215,10 @@ def test_names_are_known_in_any_case_and_spelling() -> None:
 
 def test_columns_set_inputs_of_nodes() -> None:
     first, second = shots(
-        "shot_id,prompt,duration,override 4.ckpt_name,Override: KSampler.steps,覆盖：9.tiling,override\n"
-        "1,x,2,a.safetensors,40,TRUE,y\n2,x,2,,2.5,,\n"
+        "shot_id,prompt,duration,override 4.ckpt_name,Override: KSampler.steps,覆盖：9.tiling,override width,override\n"
+        "1,x,2,a.safetensors,40,TRUE,640,y\n2,x,2,,2.5,,,\n"
     )
-    assert first["overrides"] == {"4.ckpt_name": "a.safetensors", "KSampler.steps": 40, "9.tiling": True}
+    assert first["overrides"] == {"4.ckpt_name": "a.safetensors", "KSampler.steps": 40, "9.tiling": True, "width": 640}
     assert second["overrides"] == {"KSampler.steps": 2.5}
     assert first["override"] == "y"
 

@@ -78,7 +78,7 @@ def test_references_that_could_go_to_several_roles_are_refused_with_what_settles
     pasted = "\n".join(line.removeprefix("      ") for line in fault.remedy.splitlines()[1:])
     workflow = read(video, explicit=read_bindings(pasted.encode(), name="look.bindings.yaml"))
     graph = workflow.bind(ShotValues("x", None, 1, references=(HERO, ALLEY)))
-    assert (graph["62"]["inputs"]["image"], graph["68"]["inputs"]["image"]) == ("hero.png", "alley.png")
+    assert (graph["68"]["inputs"]["image"], graph["62"]["inputs"]["image"]) == ("hero.png", "alley.png")
 
 
 def test_a_role_that_the_graph_has_no_place_for_is_refused(video: dict[str, Any]) -> None:

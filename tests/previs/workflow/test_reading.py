@@ -30,13 +30,18 @@ def faults_of(source: bytes | dict[str, Any]) -> tuple[Fault, ...]:
     return caught.value.faults
 
 
-def test_settings_and_saved_graphs_are_told_apart_by_what_they_hold(examples: Path) -> None:
+def test_settings_and_saved_graphs_are_told_apart_by_what_they_hold(
+    examples: Path, object_info: dict[str, Any]
+) -> None:
+    classes = {name: read_class(name, told) for name, told in object_info.items()}
     kinds = {
-        path.name: type(read_workflow(path.read_bytes(), name=str(path))) for path in sorted(examples.glob("*.json"))
+        path.name: type(read_workflow(path.read_bytes(), name=str(path), classes=classes))
+        for path in sorted(examples.glob("*.json"))
     }
     assert kinds == {
         "controlnet.json": WorkflowSettings,
         "saved-graph.json": SavedGraph,
+        "saved-in-editor.json": SavedGraph,
         "storyboard.json": WorkflowSettings,
         "text-to-image.json": WorkflowSettings,
     }
