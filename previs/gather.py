@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BaseModel
 
 from previs.comfyui.classes import NodeClass, known_to_any
-from previs.errors import Fault, NotAPicture, ShotListFaults, SourceNotFound
+from previs.errors import AccessDenied, Fault, NotAPicture, ShotListFaults, SourceNotFound, TryAgain
 from previs.pictures import upright_png_or_jpeg, workflow_in
 from previs.plan import Picture
 from previs.shots import ShotList, read_shot_list
@@ -23,6 +23,10 @@ from previs.workflow import Explicit, Workflow, bindings_name, open_workflow, re
 INLINE_LIST = "the shot list"
 INLINE_WORKFLOW = "the workflow settings"
 _NOWHERE = "data:"
+_NEEDS_SERVER = (
+    "is in the format of ComfyUI's editor, which is read with what a server tells of its node classes: start a server, "
+    'name one that is up, or export the graph with "Export (API)"'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +147,11 @@ async def _read_whole(
     content: bytes | Mapping[str, Any], name: str, learn: Learn, explicit: Explicit | None = None
 ) -> Workflow:
     opened = await asyncio.to_thread(open_workflow, content, name=name)
-    servers = await learn(opened.classes, needed=opened.needs_classes) if opened.classes else {}
+    try:
+        servers = await learn(opened.classes, needed=opened.needs_classes) if opened.classes else {}
+    except (AccessDenied, TryAgain) as error:
+        error.add_note(f"{name} {_NEEDS_SERVER}")
+        raise
     return opened.read(known_to_any(servers.values()), explicit)
 
 

@@ -8,13 +8,16 @@ from typing import Annotated
 from cyclopts import App, Parameter, validators
 
 from previs import __doc__ as about
+from previs.command.bind import SCHEMA as BIND_SCHEMA
 from previs.command.bind import BindOrder, show_bindings
 from previs.command.check import CheckOrder
 from previs.command.check import check as check_shots
 from previs.command.flow_process import FlowOrder, run_flow
+from previs.command.output import with_faults
 from previs.command.overrides import overrides_in
 from previs.command.simulate import cues_in, simulators, wait_for_ever
 from previs.errors import PrevisError
+from previs.preflight import SCHEMA as CHECK_SCHEMA
 
 app = App(name="previs", help=about, version_flags=["--version"])
 
@@ -37,7 +40,7 @@ def main() -> None:
     try:
         sys.exit(app(result_action="return_value"))
     except PrevisError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write("\n".join([str(error), *getattr(error, "__notes__", ())]) + "\n")
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -123,7 +126,7 @@ def bind(
         Write JSON instead of a table.
     """
     order = BindOrder(graph, shot, tuple(farm or ()), overrides_in(override or ()), write=write, as_json=json)
-    return asyncio.run(show_bindings(order))
+    return asyncio.run(with_faults(show_bindings(order), BIND_SCHEMA, as_json=json))
 
 
 @app.command
@@ -155,7 +158,7 @@ def check(
         Write JSON instead of a report.
     """
     order = CheckOrder(shots, workflow, tuple(farm or ()), overrides_in(override or ()), as_json=json)
-    return asyncio.run(check_shots(order))
+    return asyncio.run(with_faults(check_shots(order), CHECK_SCHEMA, as_json=json))
 
 
 @app.command

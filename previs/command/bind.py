@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from previs.command.inquiry import THIS_MACHINE, Inquiry
+from previs.command.output import write_json
 from previs.errors import Fault, WorkflowFaults
 from previs.gather import bindings_place, gather, read_workflow_at
 from previs.plan import make_plan
@@ -73,10 +73,7 @@ def _print_json(graph: str, label: str, report: Report) -> None:
         "bindings": [_as_json(row) for row in report.rows],
         "notices": list(report.notices),
     }
-    text = json.dumps(content, ensure_ascii=False, indent=2)
-    # Half of a surrogate pair, which JSON can hold and UTF-8 cannot, is written as JSON escapes it.
-    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
-    sys.stdout.buffer.flush()
+    write_json(content)
 
 
 def _as_json(row: BindingRow) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """Check a whole shot list against every server of a farm, before anything is rendered."""
 
-import json
-import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +9,7 @@ from rich.markup import escape
 
 from previs.comfyui.graph import class_types
 from previs.command.inquiry import THIS_MACHINE, Inquiry
+from previs.command.output import write_json
 from previs.gather import gather
 from previs.plan import make_plan
 from previs.preflight import Report, check_plan
@@ -48,19 +47,12 @@ async def check(order: CheckOrder) -> int:
         servers = await inquiry(used, needed=False)
     report = check_plan(plan.takes, servers, plan.packs, unreachable=inquiry.failed)
     if order.as_json:
-        _write(report)
+        write_json(report.as_json())
     else:
         _show(report, plan.notices)
     if not report.servers:
         return 2
     return 1 if report.errors else 0
-
-
-def _write(report: Report) -> None:
-    text = json.dumps(report.as_json(), ensure_ascii=False, indent=2)
-    # Half of a surrogate pair, which JSON can hold and UTF-8 cannot, is written as JSON escapes it.
-    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
-    sys.stdout.buffer.flush()
 
 
 def _show(report: Report, notices: Collection[str]) -> None:

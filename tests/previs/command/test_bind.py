@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from previs.command.bind import BindOrder, show_bindings
+from previs.command.bind import SCHEMA, BindOrder, show_bindings
+from previs.command.output import with_faults
 from previs.errors import SourceNotFound, WorkflowFaults
 from tests.conftest import Serve, free_port
 from tests.previs.comfyui.graphs import graph
@@ -79,6 +80,26 @@ async def test_a_workflow_of_the_editor_says_which_server_could_not_be_asked(sho
     with pytest.raises(Exception, match=nobody) as caught:
         await show(SAVED, nobody)
     assert type(caught.value).__name__ == "ServerUnreachable"
+    assert "is in the format of ComfyUI's editor" in caught.value.__notes__[0]
+
+
+async def test_faults_are_json_where_json_was_asked_for(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, nobody: str
+) -> None:
+    order = BindOrder(str(saved({"1": {"inputs": {}}}, tmp_path)), farm=(nobody,), as_json=True)
+    assert await with_faults(show_bindings(order), SCHEMA, as_json=True) == 2
+    told = json.loads(capsys.readouterr().out)
+    assert (told["schema"], told["source"]) == ("previs.bind/1", order.graph)
+    assert told["faults"][0]["place"] == "node 1"
+    with pytest.raises(WorkflowFaults):
+        await with_faults(show_bindings(order), SCHEMA, as_json=False)
+
+
+async def test_a_server_that_could_not_be_asked_is_told_where_it_was_named(
+    show: Show, tmp_path: Path, nobody: str
+) -> None:
+    told = await show(saved(graph(), tmp_path), nobody, as_json=True)
+    assert [notice for notice in told["notices"] if nobody in notice]
 
 
 async def test_what_is_written_says_what_was_bound_and_is_not_written_over(

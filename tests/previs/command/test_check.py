@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from previs.command.check import CheckOrder, Inquiry, _write, check
+from previs.command.check import CheckOrder, check
+from previs.command.inquiry import Inquiry
+from previs.command.output import write_json
 from previs.errors import FarmRefused, ServerUnreachable, ShotListFaults, SourceNotFound, WorkflowFaults
 from previs.preflight import check_plan
 from previs.simulator import Faults
@@ -128,7 +130,7 @@ async def test_the_json_form_holds_every_finding_and_non_latin_text(
 
 
 def test_half_a_character_that_a_server_sent_is_written_as_json_can_hold_it(capsys: pytest.CaptureFixture[str]) -> None:
-    _write(check_plan((), {}, unreachable={"http://a:8188": "夜 \ud800"}))
+    write_json(check_plan((), {}, unreachable={"http://a:8188": "夜 \ud800"}).as_json())
     out = capsys.readouterr().out
     assert "夜 \\ud800" in out
     assert json.loads(out)["unreachable"] == {"http://a:8188": "夜 \ud800"}
