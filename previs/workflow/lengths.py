@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from previs.comfyui.classes import InputRule
 from previs.workflow.bindings import Binding, Slot
 from previs.workflow.kinds import Wiring
 from previs.workflow.numbers import number_at
@@ -151,8 +152,7 @@ def counting_of(
     node_id, name = slot
     graph, rule = wiring.graph, wiring.rule(*slot)
     if name in _SECONDS:
-        least, most, step = (rule.minimum, rule.maximum, rule.step) if rule else (None, None, None)
-        return Counting(1.0 if least is None else least, step or 0.1, most or 1000.0), ""
+        return _counting(rule, 1.0, 0.1, 1000.0), ""
     playing = {graph[each.node_id]["inputs"][each.input] for each in rates}
     if not playing:
         return None, "no node of the graph says how many frames are a second"
@@ -164,10 +164,19 @@ def counting_of(
         return (None, gap) if gap else (Counting(_FIRST, 1, _LAST, rates[0].slot, interpolated), "")
     if rule is None and class_type not in _OWN:
         return None, f"which lengths {place_of(graph, node_id)} takes is only known to a server that has the class"
-    least = rule.minimum if rule and rule.minimum is not None else _LEAST.get(class_type, _FIRST)
-    most = rule.maximum if rule and rule.maximum is not None else _MOST.get(class_type, _LAST)
-    step = rule.step or 1 if rule else _STEPS.get(class_type, _STEP)
-    return (None, gap) if gap else (Counting(least, step, most, rates[0].slot, interpolated), "")
+    least, most = _LEAST.get(class_type, _FIRST), _MOST.get(class_type, _LAST)
+    counting = _counting(rule, least, 1 if rule else _STEPS.get(class_type, _STEP), most)
+    return (None, gap) if gap else (replace(counting, rate=rates[0].slot, interpolated=interpolated), "")
+
+
+def _counting(rule: InputRule | None, least: float, step: float, most: float) -> Counting:
+    """Count as a server says, and where it says nothing that can be counted with, as given."""
+    told = (rule.minimum, rule.step, rule.maximum) if rule else (None, None, None)
+    first, by, last = (
+        value if value is not None and math.isfinite(value) else default
+        for value, default in zip(told, (least, step, most), strict=True)
+    )
+    return Counting(first, by if by > 0 else step, last)
 
 
 def _interpolated(wiring: Wiring, alive: list[str]) -> tuple[int, str]:

@@ -184,7 +184,7 @@ class _Bound:
             return 1
         node_id, name = counting.rate
         value = self.overrides.get(counting.rate, self.saved.graph[node_id]["inputs"][name])
-        return float(value) if isinstance(value, int | float) and value > 0 else 1
+        return float(value) if isinstance(value, int | float) and 0 < value <= limits.RATE_MAX else 1
 
     def _bind_references(self, references: tuple[PlacedReference, ...]) -> None:
         saved = self.saved

@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from previs.comfyui.graph import is_link
 from previs.workflow.bindings import Binding, Slot
 from previs.workflow.kinds import Wiring
+from previs.workflow.limits import SIZE_MAX
 from previs.workflow.numbers import number_at
 from previs.workflow.sampling import samplers_among
 from previs.workflow.walk import in_order, outputs_of, place_of, saving
@@ -132,7 +134,7 @@ def _gap(wiring: Wiring, alive: list[str], way: _Way, pairs: dict[str, Pair | No
         of = f": it is that of {_places(wiring, loaders)}" if loaders else ""
         return f"no node of the graph sets the picture's size{of}: leave it out of the shot"
     if computed := [node_id for node_id, pair in pairs.items() if pair is None]:
-        sources = [value[0] for i in computed for name in _PAIR if isinstance(value := graph[i]["inputs"][name], list)]
+        sources = [value[0] for i in computed for name in _PAIR if is_link(value := graph[i]["inputs"][name])]
         return (
             f"the size of {_places(wiring, computed)} is computed by other nodes ({_places(wiring, sources)}): "
             "leave it out of the shot"
@@ -157,7 +159,8 @@ def _begins(wiring: Wiring, node_id: str, pair: Pair) -> Iterator[Binding]:
 
 def _grows(wiring: Wiring, node_id: str, size: tuple[int, int], first: str) -> Iterator[Binding]:
     """Bind a later pass that scales to a size of its own, as much larger as it is now."""
-    if (pair := _pair(wiring, node_id)) is None or not all(size):
+    pair = _pair(wiring, node_id)
+    if pair is None or not all(0 < value <= SIZE_MAX for value in (*size, *_values(wiring, pair))):
         return
     for what, slot, now, begun in zip(("width", "height"), pair, _values(wiring, pair), size, strict=True):
         factor = now / begun

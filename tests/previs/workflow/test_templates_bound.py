@@ -3,6 +3,7 @@
 The table is written anew by ``REWRITE_GOLDEN=1 pytest tests/previs/workflow/test_templates_bound.py``.
 """
 
+import contextlib
 import copy
 import importlib.metadata
 import json
@@ -212,3 +213,28 @@ def test_reading_back_the_bindings_that_were_written_gives_the_same(name: str) -
     assert again.bindings_text() == text
     assert again.strengths == workflow.strengths
     assert again.counting == workflow.counting
+
+
+ODD = (
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 2)
+    | st.sampled_from([10**400, -(10**400), 1e308, [], {}, [1], "", [["a"]]])
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(NAMES, st.data(), values)
+def test_a_graph_with_odd_values_is_read_and_bound_or_refused_in_words(
+    name: str, data: st.DataObject, drawn: ShotValues
+) -> None:
+    graph = copy.deepcopy(TEMPLATES[name])
+    links = st.tuples(st.sampled_from(list(graph)), st.integers(0, 5)).map(list)
+    for slot in data.draw(st.lists(st.sampled_from(list(values_of(graph))), max_size=6)):
+        graph[slot[0]]["inputs"][slot[1]] = data.draw(ODD | links)
+    drawn = replace(drawn, width=512, height=512, references=(PlacedReference("a.png", "a"),))
+    with contextlib.suppress(WorkflowFaults):
+        workflow = read(name, graph, classes=data.draw(st.sampled_from([CLASSES, {}])))
+        workflow.report()
+        assert workflow.bindings_text()
+        workflow.report(drawn)
