@@ -58,8 +58,7 @@ def _graph_fault(body: Mapping[str, Any], graph: Graph) -> Fault:
             f"node {node_id} ({class_type})",
             "class_type",
             message,
-            "install the custom node on the server, or replace the node; "
-            "a workflow in the editor's own format must be exported with 'Export (API)' first",
+            "install the custom node on the server, or replace the node",
         )
     return Fault("the graph", "", f"{message} {details}".strip(), "see the server's log")
 

@@ -135,10 +135,8 @@ def _gap(wiring: Wiring, alive: list[str], way: _Way, pairs: dict[str, Pair | No
         return f"no node of the graph sets the picture's size{of}: leave it out of the shot"
     if computed := [node_id for node_id, pair in pairs.items() if pair is None]:
         sources = [value[0] for i in computed for name in _PAIR if is_link(value := graph[i]["inputs"][name])]
-        return (
-            f"the size of {_places(wiring, computed)} is computed by other nodes ({_places(wiring, sources)}): "
-            "leave it out of the shot"
-        )
+        why = f"computed by other nodes ({_places(wiring, sources)})" if sources else "no whole number"
+        return f"the size of {_places(wiring, computed)} is {why}: leave it out of the shot"
     sizes = {_values(wiring, pair) for pair in pairs.values() if pair is not None}
     cropping = [node_id for node_id in way.between if {"x", "y"} <= graph[node_id]["inputs"].keys()]
     if len(sizes) > 1 or way.after or cropping:
