@@ -21,6 +21,7 @@ from previs.shots import Shot, ShotList
 from previs.sources import Sources
 from previs.store import FolderStore, S3Settings, S3Store, Store
 from previs.workflow import WorkflowSettings
+from tests.previs.comfyui.graphs import graph
 
 CHECKPOINT = "sd_xl_base_1.0.safetensors"
 SETTINGS = {"checkpoint": CHECKPOINT}
@@ -216,6 +217,41 @@ async def test_addresses_mean_the_same_whatever_the_list(site: Site, s3_store: S
     async with Sources(s3_store.settings) as sources:
         given = await gather([shot(1, f"{site.url}/a.png", s3_store.uri("b.png"))], SETTINGS, sources, s3_store, nobody)
     assert list(shas(given).values()) == [sha256(RED), sha256(BLUE)]
+
+
+BINDINGS = b'schema: previs.bindings/1\nprompt: "7.text"\nnegative: []\n'
+
+
+def rules(given: Given) -> set[str]:
+    return {row.rule for row in given.workflow.report().rows if row.what == "prompt"}
+
+
+async def test_a_bindings_file_beside_a_graph_in_s3_or_on_the_web_is_used(site: Site, s3_store: S3Store) -> None:
+    made = json.dumps(graph()).encode()
+    site.files |= {"/look/%E5%A4%9C.json": made, "/look/%E5%A4%9C.bindings.yaml": BINDINGS}
+    await s3_store.put("in/夜.json", made, media_type="application/json")
+    await s3_store.put("in/夜.bindings.yaml", BINDINGS, media_type="text/yaml")
+    async with Sources(s3_store.settings) as sources:
+        for place in (s3_store.uri("in/夜.json"), f"{site.url}/look/%E5%A4%9C.json"):
+            given = await gather([shot(1)], place, sources, s3_store, nobody)
+            assert rules(given) == {"bindings file"}
+        assert site.asked == ["/look/%E5%A4%9C.json", "/look/%E5%A4%9C.bindings.yaml"]
+
+
+async def test_a_web_server_that_has_no_bindings_file_may_say_so_as_it_likes(gathered: Any, site: Site) -> None:
+    site.files["/g.json"] = json.dumps(graph()).encode()
+    assert rules(await gathered([shot(1)], f"{site.url}/g.json")) == {"positive of KSampler 3"}
+    site.files["/g.bindings.yaml"] = b"\n<!doctype html><title>not found</title>"
+    assert rules(await gathered([shot(1)], f"{site.url}/g.json")) == {"positive of KSampler 3"}
+    site.asked.clear()
+    assert rules(await gathered([shot(1)], f"{site.url}/g.json{SIGNED}")) == {"positive of KSampler 3"}
+    assert site.asked == [f"/g.json{SIGNED}"]
+
+
+async def test_a_bindings_file_with_faults_is_no_missing_one(gathered: Any, site: Site) -> None:
+    site.files |= {"/g.json": json.dumps(graph()).encode(), "/g.bindings.yaml": b"schema: previs.bindings/1\npromt: x"}
+    with pytest.raises(WorkflowFaults, match=r"g\.bindings\.yaml"):
+        await gathered([shot(1)], f"{site.url}/g.json")
 
 
 async def test_a_picture_that_many_shots_name_is_fetched_once(gathered: Any, site: Site) -> None:
