@@ -67,6 +67,7 @@ class Report:
         faults = [self._fault(entry) for entry in self.errors[:_MOST_SHOWN]]
         if more := len(self.errors) - _MOST_SHOWN:
             faults += [Fault("the plan", "", "", _more(more))] if more > 0 else []
+        faults += [Fault(reason, "", "", "what is missing may be there") for reason in self.unreachable.values()]
         raise PlanRefused(len(self.blocked), tuple(faults))
 
     def text(self) -> str:

@@ -147,6 +147,12 @@ def test_an_error_raises_with_every_finding_shot_and_server() -> None:
     )
 
 
+def test_a_server_that_could_not_be_asked_may_have_what_the_others_lack() -> None:
+    report = check_plan([take("SH010", "b.ckpt")], {A: server("a.ckpt")}, unreachable={B: f"{B} could not be asked"})
+    with pytest.raises(PlanRefused, match=f"{B} could not be asked: what is missing may be there"):
+        report.raise_for_errors()
+
+
 def test_a_report_of_very_many_findings_stays_readable() -> None:
     takes = [take(f"SH{number:04d}", seed=-1 - number) for number in range(300)]
     report = check_plan(takes, {A: server("a.ckpt")})
