@@ -3,9 +3,9 @@
 import difflib
 from collections.abc import Iterable, Iterator
 
+from previs.comfyui.fitting import shown
 from previs.comfyui.graph import Graph
 from previs.workflow.bindings import Slot
-from previs.workflow.limits import shown
 from previs.workflow.walk import in_order, place_of, title_of
 
 _CLOSEST = 3

@@ -15,11 +15,11 @@ from typing import Any
 
 import yaml
 
+from previs.comfyui.fitting import shown
 from previs.comfyui.graph import Graph
 from previs.errors import Fault, WorkflowFaults
 from previs.workflow.addresses import NoAddressError, find_slot
 from previs.workflow.bindings import Slot
-from previs.workflow.limits import shown
 from previs.workflow.walk import place_of
 
 SCHEMA = "previs.bindings/1"

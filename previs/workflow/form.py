@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, TypeGuard
 
+from previs.comfyui.fitting import shown
 from previs.comfyui.graph import Graph, is_link, links
 from previs.errors import Fault
-from previs.workflow.limits import SEED_MAX, shown
+from previs.workflow.limits import SEED_MAX
 from previs.workflow.parsing import listed
 from previs.workflow.samplers import SAMPLERS, SCHEDULERS, read_sampler, read_scheduler
 from previs.workflow.walk import NEVER_SAVE, is_sampler, place_of, saving, unused

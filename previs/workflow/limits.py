@@ -4,9 +4,7 @@ The bounds are those of ``EmptyLatentImage``, ``KSampler``, ``ControlNetApplyAdv
 ``object_info`` of ComfyUI 0.3.64.
 """
 
-import json
-from typing import Any
-
+from previs.comfyui.fitting import shown
 from previs.errors import Fault
 
 SIZE_STEP = 8
@@ -19,14 +17,6 @@ STRENGTH_MAX = 10
 BATCH_MAX = 4096
 REPEAT_MAX = 64
 RATE_MAX = 1000
-
-_SHOWN_LENGTH = 80
-
-
-def shown(value: Any) -> str:  # noqa: ANN401 - whatever a file held
-    """Write a value as a person would find it in a JSON file, shortened."""
-    text = json.dumps(value, ensure_ascii=False, default=repr)
-    return text if len(text) <= _SHOWN_LENGTH else text[: _SHOWN_LENGTH - 1] + "…"
 
 
 def nearest_sizes(value: float) -> tuple[int, int]:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from previs.comfyui.fitting import shown
 from previs.errors import Fault
-from previs.workflow.limits import shown
 
 _KINDS = 'settings, {"checkpoint": …}, or a graph that ComfyUI saved or exported'
 _WORKFLOW = "the workflow"

@@ -4,11 +4,11 @@ import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from previs.comfyui.fitting import shown
 from previs.comfyui.graph import Graph, is_link
 from previs.errors import Fault, WorkflowFaults
 from previs.workflow.addresses import NoAddressError, address_of, find_slot
 from previs.workflow.bindings import Binding, Slot
-from previs.workflow.limits import shown
 from previs.workflow.walk import OUTPUT_PREFIX
 
 # What a name without a dot may mean; the others are a shot's own, or previs's.

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from previs.comfyui.fitting import shown
 from previs.errors import Fault, WorkflowFaults
-from previs.workflow.limits import shown
 
 LARGEST = 16_000_000
 """Bytes of a workflow's JSON. The largest of ComfyUI's own 172 templates has 200,000; pictures may lie within."""

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from previs.comfyui.fitting import shown
 from previs.comfyui.graph import Graph
 from previs.errors import Fault
 from previs.workflow.addresses import address_of
 from previs.workflow.bindings import Binding
 from previs.workflow.explicit import REFERENCES
-from previs.workflow.limits import shown
 from previs.workflow.roles import ROLES, role_named, serves
 from previs.workflow.settling import pasted, quoted
 from previs.workflow.values import PlacedReference

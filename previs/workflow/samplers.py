@@ -9,8 +9,8 @@ Steps have no counterpart, and are refused rather than replaced.
 import difflib
 import re
 
+from previs.comfyui.fitting import shown
 from previs.errors import Fault, WorkflowFaults
-from previs.workflow.limits import shown
 
 SAMPLERS = (
     "euler",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from previs.comfyui.classes import NodeClass
+from previs.comfyui.fitting import shown
 from previs.comfyui.graph import Graph
 from previs.errors import Fault, WorkflowFaults
 from previs.workflow import limits, settling
@@ -138,10 +139,8 @@ class _Bound:
         held = self.values.setdefault(slot, value)
         if held != value and slot not in self.overrides:
             node = place_of(self.saved.graph, slot[0])
-            remedy = (
-                f"{node} takes {limits.shown(held)} in the same place: make them equal, or split the node in the graph"
-            )
-            self.faults.append(Fault(self.place, name, limits.shown(value), remedy))
+            remedy = f"{node} takes {shown(held)} in the same place: make them equal, or split the node in the graph"
+            self.faults.append(Fault(self.place, name, shown(value), remedy))
 
     def _bind_prompt(self, text: str) -> None:
         self._set_all("prompt", text)
@@ -153,7 +152,7 @@ class _Bound:
             return
         self._set_all("negative_prompt", text)
         if text and (gap := self.saved.gaps.get("negative_prompt")):
-            self.faults.append(Fault(self.place, "negative_prompt", limits.shown(text), gap))
+            self.faults.append(Fault(self.place, "negative_prompt", shown(text), gap))
 
     def _bind_size(self, name: str, value: int | None) -> None:
         if value is None:
@@ -162,7 +161,7 @@ class _Bound:
         if fault := limits.size_fault(self.place, name, value):
             self.faults.append(fault)
         elif gap and not self._of(name):
-            self.faults.append(Fault(self.place, name, limits.shown(value), gap))
+            self.faults.append(Fault(self.place, name, shown(value), gap))
         else:
             for each in self._of(name):
                 grown = value if each.factor == 1 else limits.whole_size(value * each.factor)
@@ -209,7 +208,7 @@ class _Bound:
         slot = self.saved.strengths.get(picture.slot)
         if fault is None and slot is None:
             remedy = "the graph has no one place for it: leave it out, and set it in the graph"
-            fault = Fault(self.place, name, limits.shown(reference.strength), remedy)
+            fault = Fault(self.place, name, shown(reference.strength), remedy)
         if fault is not None:
             self.faults.append(fault)
         elif slot is not None:

@@ -1,11 +1,11 @@
 """Where a graph takes its seed."""
 
+from previs.comfyui.fitting import shown
 from previs.comfyui.graph import is_link
 from previs.errors import Fault
 from previs.workflow.addresses import address_of
 from previs.workflow.bindings import Binding, Slot
 from previs.workflow.kinds import Wiring
-from previs.workflow.limits import shown
 from previs.workflow.sampling import SEEDS, in_series, noise_of, samplers_among
 from previs.workflow.settling import nowhere_lines, settling_lines
 from previs.workflow.walk import in_order, place_of

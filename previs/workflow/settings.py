@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from previs.comfyui.fitting import shown
 from previs.comfyui.graph import Graph
 from previs.errors import Fault, WorkflowFaults
 from previs.workflow import limits, samplers
@@ -101,7 +102,7 @@ class WorkflowSettings(BaseModel):
             yield from contradiction.faults
         if self.controlnet is not None and self.denoise is not None and self.denoise < 1:
             remedy = "a picture guided by a controlnet starts from noise: leave denoise out, or leave controlnet out"
-            yield Fault("settings", "denoise", limits.shown(self.denoise), remedy)
+            yield Fault("settings", "denoise", shown(self.denoise), remedy)
         if self.controlnet is None:
             yield from self._one_start(len(self.reference_images), "settings", "reference_images")
 
@@ -193,7 +194,7 @@ class WorkflowSettings(BaseModel):
             yield from self._one_start(len(values.references), place, "references")
             if self.batch_size > limits.REPEAT_MAX:
                 remedy = f"a picture that starts from a reference can be repeated {limits.REPEAT_MAX} times at most"
-                yield Fault(place, "batch_size", limits.shown(self.batch_size), remedy)
+                yield Fault(place, "batch_size", shown(self.batch_size), remedy)
 
     def _role_faults(self, references: tuple[PlacedReference, ...], place: str) -> Iterator[Fault]:
         """Refuse roles for which the settings' graph has no place."""
@@ -203,7 +204,7 @@ class WorkflowSettings(BaseModel):
                 unknown = "" if role_named(reference.role) else f"no such role; there are {', '.join(ROLES)}; "
                 other = " (with a controlnet: control)" if self.controlnet is None else " (without a controlnet: start)"
                 remedy = f"{unknown}with these settings a reference is a {role}{other}; other roles need a saved graph"
-                yield Fault(place, f"reference {reference.reference_id}, role", limits.shown(reference.role), remedy)
+                yield Fault(place, f"reference {reference.reference_id}, role", shown(reference.role), remedy)
 
     def _one_start(self, count: int, place: str, field: str) -> Iterator[Fault]:
         if count > 1:
@@ -294,11 +295,11 @@ def _fault_of(field: str, kind: str, value: object, context: Mapping[str, Any]) 
     if kind == "missing":
         return Fault("settings", field, "missing", _REMEDIES[name])
     if kind == "extra_forbidden":
-        return Fault("settings", field, limits.shown(value), _unknown_key_remedy(field))
+        return Fault("settings", field, shown(value), _unknown_key_remedy(field))
     if kind == _OWN_RULE:
-        return Fault("settings", field, limits.shown(value), context["remedy"])
+        return Fault("settings", field, shown(value), context["remedy"])
     remedy = limits.size_remedy(value) if name in ("width", "height") else _REMEDIES[name]
-    return Fault("settings", field, limits.shown(value), remedy)
+    return Fault("settings", field, shown(value), remedy)
 
 
 def _faults_of(error: ValidationError) -> Iterator[Fault]:

@@ -3,11 +3,11 @@
 import difflib
 from collections.abc import Iterator
 
+from previs.comfyui.fitting import shown
 from previs.comfyui.graph import Graph, is_link
 from previs.errors import Fault
 from previs.workflow.bindings import Slot, What
 from previs.workflow.kinds import Wiring
-from previs.workflow.limits import shown
 from previs.workflow.numbers import HELD_NUMBERS, number_at
 from previs.workflow.texts import ENCODED_TEXTS, HELD_TEXTS, telling, texts_at
 from previs.workflow.walk import literal, place_of, title_of

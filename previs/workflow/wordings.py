@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
+from previs.comfyui.fitting import shown
 from previs.errors import Fault
 from previs.workflow.addresses import address_of
 from previs.workflow.bindings import Binding, Slot
 from previs.workflow.kinds import Wiring
-from previs.workflow.limits import shown
 from previs.workflow.sampling import samplers_among, words_of
 from previs.workflow.settling import nowhere_lines, settling_lines
 from previs.workflow.texts import ENCODED_TEXTS, HELD_TEXTS, Words

@@ -8,6 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from previs.comfyui.classes import ANY, InputRule, NodeClass
+from previs.comfyui.fitting import shown
 from previs.comfyui.graph import Graph, Node, links
 from previs.errors import Fault, WorkflowFaults
 from previs.workflow.editor.fields import MisfitError, fields_of, fitted
@@ -17,7 +18,6 @@ from previs.workflow.editor.reading import read_document
 from previs.workflow.editor.recognition import BROADCASTS
 from previs.workflow.editor.shapes import EditorNode, Socket
 from previs.workflow.editor.wires import Broken, Held, Output, Source, Wires
-from previs.workflow.limits import shown
 
 _SUBGRAPH = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _GROUP = re.compile(r"workflow[>/].+")

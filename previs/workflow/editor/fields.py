@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from previs.comfyui.classes import ANY, COMBO, InputRule, NodeClass
+from previs.comfyui.fitting import shown
 from previs.errors import Fault
 from previs.workflow.editor.controls import is_button, is_control, refreshing
 from previs.workflow.editor.shapes import EditorNode
-from previs.workflow.limits import shown
 
 # Types that are fields in the editor beside those of every node class, and whose values go to the server as they are.
 _PLAIN = frozenset({"COLOR", "MARKDOWN", "TEXTAREA", "AUDIO_RECORD"})

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from previs.comfyui.classes import ANY
+from previs.comfyui.fitting import shown
 from previs.errors import Fault
 from previs.workflow.editor.shapes import Document, EditorGraph, EditorNode, Link, Socket, SubgraphSocket
-from previs.workflow.limits import shown
 
 _OWN_PACK = "comfy-core"
 _LINK_PARTS = 5

@@ -18,11 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from previs.comfyui.classes import NodeClass, read_class
+from previs.comfyui.fitting import shown
 from previs.comfyui.graph import Graph, is_link
 from previs.errors import WorkflowFaults
 from previs.workflow import PlacedReference, SavedGraph, ShotValues, read_bindings
 from previs.workflow.editor import classes_in, convert
-from previs.workflow.limits import shown
 from previs.workflow.saved import read_graph
 from previs.workflow.walk import place_of
 
