@@ -16,6 +16,8 @@ A caller has two choices, so there are two branches: have a person change someth
         * :exc:`AccessDenied`: a server, or the proxy before it, wants other credentials
         * :exc:`FarmRefused`: the farm's settings cannot be used
         * :exc:`StoreRefused`: wrong bucket, region, key or missing permission
+        * :exc:`NotInStore`: a board, run, shot or take that was named is not in the store
+        * :exc:`RecordUnreadable`: a manifest or another record is damaged, or of a later version
     * :exc:`TryAgain`: the same may succeed later or elsewhere
         * :exc:`ServerUnreachable`: no connection, or none that answers
         * :exc:`ServerTrouble`: an answer that is no answer: 5xx, 429, not the protocol
@@ -247,6 +249,37 @@ class StoreRefused(FixTheInput):
 
     def __str__(self) -> str:
         return f"{self.store} cannot be used: {self.reason}"
+
+
+class NotInStore(FixTheInput):
+    """A board, run, shot or take that a person named is not in the store.
+
+    Args:
+        store: its name.
+        what: such as ``board 'Night City'``.
+        remedy: what there is instead.
+    """
+
+    def __init__(self, store: str, what: str, remedy: str) -> None:
+        super().__init__(store, what, remedy)
+        self.store = store
+        self.what = what
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.store} has no {self.what}: {self.remedy}"
+
+
+class RecordUnreadable(FixTheInput):
+    """A manifest, or another record that previs wrote, is damaged or of a later version."""
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(place, reason)
+        self.place = place
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.place} cannot be used: {self.reason}"
 
 
 class ServerUnreachable(TryAgain):

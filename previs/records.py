@@ -36,6 +36,40 @@ class Frame(BaseModel):
         return self.media_type.partition("/")[0]
 
 
+class InputPicture(BaseModel):
+    """A picture that a take was made from, kept so that the take can be made again.
+
+    Attributes:
+        name: in the graph, below the server's input folder.
+        key: where it is in the store: an input, or the frame of another shot.
+        sha256: of the bytes that the server got, hexadecimal.
+        size: in bytes.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    key: str
+    sha256: str
+    size: int
+
+
+class Attempt(BaseModel):
+    """A try at a take that failed.
+
+    Attributes:
+        at: when it failed.
+        server: base URL, without credentials; none where no server was at fault.
+        error: the sentence that says why.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    at: datetime
+    server: str | None = None
+    error: str
+
+
 class TakeRecord(BaseModel):
     """The record that a take was made, kept at ``takes/FINGERPRINT.json`` and written after its frames.
 
@@ -43,7 +77,14 @@ class TakeRecord(BaseModel):
         fingerprint: of the bound graph that made it.
         prompt_id: on the server.
         server: base URL, without credentials.
+        comfyui: the server's version of ComfyUI; none if it did not say.
+        waiting: seconds from handing the prompt to the server to its start there; none if it was joined.
         seconds: from the start on the server to its end.
+        uploading: seconds to bring the frames from the server into the store.
+        inputs: pictures that it was made from.
+        sources: SHA-256 of other shots' frames that it was made from, by those takes' fingerprints.
+        models: hashes of model files as the server told them, by name.
+        attempts: what went wrong before, in the run that made it.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
@@ -53,6 +94,31 @@ class TakeRecord(BaseModel):
     seed: int | None
     prompt_id: str
     server: str
+    comfyui: str | None = None
+    waiting: float | None = None
     seconds: float
+    uploading: float | None = None
     finished: datetime
     frames: tuple[Frame, ...]
+    inputs: tuple[InputPicture, ...] = ()
+    sources: dict[str, str] = Field(default_factory=dict)
+    models: dict[str, str] = Field(default_factory=dict)
+    attempts: tuple[Attempt, ...] = ()
+
+
+class Pick(BaseModel):
+    """The record that a take of a shot was chosen: the circled take.
+
+    Attributes:
+        shot_id: as text.
+        take: its number; none where the choice was taken back.
+        fingerprint: of the take when it was chosen.
+    """
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    schema_name: Literal["previs.pick/1"] = Field("previs.pick/1", alias="schema")
+    shot_id: str
+    take: int | None
+    fingerprint: str | None
+    picked: datetime

@@ -14,6 +14,8 @@ TAKES: Final = "takes/"
 BOARDS: Final = "boards/"
 REFERENCES: Final = "references/"
 LISTS: Final = "lists/"
+INPUTS: Final = "inputs/"
+CLAIMS: Final = "claims/"
 
 # S3 takes keys of at most 1024 bytes.
 _LONGEST_KEY: Final = 1024
@@ -27,6 +29,7 @@ _UNSAFE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"})
 # Devices of Windows, which it sees in any folder, case and extension; the digits 1 to 3 count when raised, too.
 _DEVICE: Final = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\.|$)", re.IGNORECASE)
 _LATEST: Final = "latest.json"
+_PICKS: Final = "picks"
 _PLAIN_SUFFIX: Final = re.compile(r"\.[a-z0-9]{1,8}")
 
 
@@ -42,7 +45,7 @@ def part(name: str) -> str:
     safe = "".join("_" if _is_unsafe(character) else character for character in name)[:_LONGEST_NAME]
     # Windows drops blanks and dots at the end; a dot at the start hides a file and spells the parent folder.
     safe = re.sub(r"^[. ]|[. ]$", "_", safe)
-    if not safe or _DEVICE.match(safe) or safe.lower() == _LATEST:
+    if not safe or _DEVICE.match(safe) or safe.lower() in {_LATEST, _PICKS}:
         safe = "_" + safe[: _LONGEST_NAME - 1]
     if safe == name:
         return safe
@@ -88,6 +91,36 @@ def run_key(board: str, run: str, name: str) -> str:
 def latest_key(board: str) -> str:
     """Where a board says which run is its latest; no run can be named so that it is in the way."""
     return board_prefix(board) + _LATEST
+
+
+def picks_prefix(board: str) -> str:
+    """What the records of a board's chosen takes share; no run can be named so that it is in the way."""
+    return f"{board_prefix(board)}{_PICKS}/"
+
+
+def pick_key(board: str, shot_id: str) -> str:
+    """Where it is recorded which take of a shot was chosen."""
+    return f"{picks_prefix(board)}{part(shot_id)}.json"
+
+
+def input_key(sha256: str, suffix: str) -> str:
+    """Where a picture is that a take was made from, named by the SHA-256 of its bytes as a server got them."""
+    return f"{INPUTS}{sha256[:2]}/{sha256}{suffix}"
+
+
+def claims_prefix(fingerprint: str) -> str:
+    """What all claims to render one take share."""
+    return f"{CLAIMS}takes/{fingerprint}/"
+
+
+def claim_key(fingerprint: str, number: int) -> str:
+    """Where a run says that it renders a take; numbered from 0, so that keys sort as the claims were made."""
+    return f"{claims_prefix(fingerprint)}{number:06d}.json"
+
+
+def beat_key(run: str) -> str:
+    """Where a run says that it is still at work."""
+    return f"{CLAIMS}runs/{part(run)}.json"
 
 
 def shot_list_key(sha256: str) -> str:

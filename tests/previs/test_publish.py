@@ -115,7 +115,7 @@ async def test_the_manifest_is_in_the_store_as_it_was_made(s3_store: S3Store) ->
     written = await s3_store.get(key) or b""
     assert published.manifest == s3_store.uri(key)
     assert Manifest.model_validate_json(written) == made
-    assert json.loads(written)["schema"] == "previs.manifest/1"
+    assert json.loads(written)["schema"] == "previs.manifest/2"
     assert "雨夜" in written.decode()
 
 

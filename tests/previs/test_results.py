@@ -120,7 +120,7 @@ def test_a_record_survives_being_written_and_read_and_names_its_schema_first() -
     record = manifest(made, rendered(made.takes[0], "a"), failed(made.takes[1], "节点失败"))
     written = record.model_dump_json(by_alias=True)
     assert Manifest.model_validate_json(written) == record
-    assert next(iter(json.loads(written).items())) == ("schema", "previs.manifest/1")
+    assert next(iter(json.loads(written).items())) == ("schema", "previs.manifest/2")
     assert "电影风格" in written
 
 
