@@ -8,13 +8,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from previs.assignment import Assignment
+from previs.claims import Claims
 from previs.comfyui.address import Address
 from previs.comfyui.deadlines import Limits
 from previs.comfyui.graph import Graph
 from previs.errors import NoServer, TryAgain
 from previs.farm import Farm
 from previs.fingerprint import fingerprint
-from previs.plan import PlannedTake, make_plan
+from previs.inputs import Inputs
+from previs.plan import PlannedTake
+from previs.planning import make_plan
 from previs.shots import read_shot_list
 from previs.sources import Sources
 from previs.store import FolderStore
@@ -63,7 +66,9 @@ async def stage(urls: Sequence[str]) -> AsyncIterator[Stage]:
         farm = await opened.enter_async_context(Farm(Address(url) for url in urls))
         (await farm.place()).release()
         sources = await opened.enter_async_context(Sources())
-        yield Stage(Studio(farm, FolderStore(folder), sources, Limits(), Account()), Path(folder))
+        store = FolderStore(folder)
+        claims = await opened.enter_async_context(Claims(store, "bench"))
+        yield Stage(Studio(farm, store, sources, Limits(), Account(), claims, Inputs(store)), Path(folder))
 
 
 def takes(count: int, *, start: int = 0) -> tuple[PlannedTake, ...]:

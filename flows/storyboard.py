@@ -1,6 +1,6 @@
 """Storyboard: from a shot list to a board."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from prefect import flow
@@ -11,6 +11,7 @@ from pydantic import Field, SkipValidation
 
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
 from previs.errors import BoardIncomplete
+from previs.planning import Wishes
 from previs.results import RunFacts, name_run
 from previs.shots import Shot, ShotList
 from previs.workflow import WorkflowSettings
@@ -19,7 +20,7 @@ from tasks.passing import as_is
 from tasks.plan import check_takes, find_recorded, plan_takes
 from tasks.publish import publish_board
 from tasks.studio import open_studio
-from tasks.take import run_takes
+from tasks.take import refresh_wanted, run_takes
 
 # The list and the workflow are checked by their own readers, which report every fault at once; the types make the form.
 ShotsParameter = Annotated[SkipValidation[ShotList | list[Shot] | str], Field(title="Shot list")]
@@ -38,7 +39,8 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
     takes: Annotated[int, Field(ge=1, le=100)] = 1,
     only: list[str | int] | None = None,
     overrides: dict[str, Any] | None = None,
-    refresh: bool = False,  # noqa: FBT001, FBT002 - Prefect passes parameters by name
+    refresh: bool | list[str | int] = False,  # noqa: FBT001, FBT002 - Prefect passes parameters by name
+    max_age_days: Annotated[float | None, Field(ge=0)] = None,
 ) -> State[list[dict[str, Any]]]:
     """Render a shot list on a farm of ComfyUI servers and publish the board.
 
@@ -54,18 +56,19 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
         takes: How many renderings of each shot that does not say so itself.
         only: Shot IDs to render, when not all are wanted; the others are shown as far as they are there.
         overrides: Inputs of the workflow's nodes for every shot, by node id or title: {"4.ckpt_name": "…"}.
-        refresh: Render again what has been rendered before.
+        refresh: Render again what has been rendered before, all of it or the shots with these IDs.
+        max_age_days: Render again what was rendered longer ago.
     """
     started = datetime.now(UTC)
-    async with open_studio(farm, store, fresh=refresh) as (studio, run_seconds):
-        given, plan = await plan_takes(
-            as_is(shots), as_is(workflow), as_is(studio), takes=takes, only=only or [], overrides=overrides or {}
-        )
+    wishes = Wishes(takes, only or (), overrides or {}, refresh or refresh_wanted())
+    async with open_studio(farm, store) as (studio, run_seconds):
+        given, plan = await plan_takes(as_is(shots), as_is(workflow), as_is(studio), board=board, wishes=wishes)
         facts = RunFacts(board or given.name, name_run(started, str(flow_run.id)), started, given.workflow_facts)
-        found = await find_recorded(as_is(plan), as_is(studio))
-        await check_takes(as_is(plan), as_is(found), as_is(studio), refresh=refresh)
+        max_age = None if max_age_days is None else timedelta(days=max_age_days)
+        found = await find_recorded(as_is(plan), as_is(studio), max_age)
+        await check_takes(as_is(plan), as_is(found), as_is(studio))
         async with live_progress(studio.account, facts.board):
-            results = await run_takes(plan, found, studio, refresh=refresh, seconds=run_seconds)
+            results = await run_takes(plan, found, studio, seconds=run_seconds)
         published = await publish_board(as_is(plan), as_is(results), as_is(facts), as_is(studio))
     if published.failure:
         return Failed(message=published.failure, data=BoardIncomplete(published.failure, published.shots))

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
+from previs.cache import read_record
+from previs.claims import Claim
 from previs.comfyui.server import Server
 from previs.errors import (
     AccessDenied,
@@ -18,7 +21,7 @@ from previs.errors import (
     ServerUnreachable,
 )
 from previs.plan import PlannedTake
-from previs.records import TakeRecord
+from previs.records import Attempt, TakeRecord
 from previs.render import OnChange, render
 from previs.seating import Place, Wish
 from previs.studio import Studio
@@ -32,14 +35,20 @@ class Assignment:
     """One take, for all its attempts.
 
     Attributes:
+        seen: the take's record when the run looked for it, if it was of no use.
         place: on the farm, for the next attempt.
         tried: servers where it went wrong, by name, and how.
+        attempts: all that went wrong.
+        elsewhere: whether another run made it in the end.
     """
 
     take: PlannedTake
     studio: Studio
+    seen: TakeRecord | None = None
     place: Place | None = None
     tried: dict[str, PrevisError] = field(default_factory=dict)
+    attempts: list[Attempt] = field(default_factory=list)
+    elsewhere: bool = False
     _wish: Wish = field(default_factory=Wish)
     _losses: int = 0
 
@@ -60,7 +69,8 @@ class Assignment:
     ) -> TakeRecord:
         """Render it, at once on another server where one refuses it, fails at it or is lost.
 
-        ``on_error`` is told what is made up for by another attempt.
+        While another run renders the same take, its record is waited for. ``on_error`` is told what is made up for by
+        another attempt.
 
         Raises:
             PrevisError: it failed, and nothing is to be gained by another attempt right now: the input is to blame, or
@@ -70,19 +80,54 @@ class Assignment:
         self.tried = dict(list(self.tried.items())[-1:])
         self._losses = 0
         self._avoid_tried()
-        while True:
-            place, self.place = self.place or await self.studio.farm.place(self._wish), None
-            self._wish = replace(self._wish, prefer=None, again=True)
-            try:
-                record = await render(self.take, place, self.studio, on_change)
-            except PrevisError as error:
-                if not await self._goes_on(error, place):
-                    raise
-                if not place.moved:
-                    on_error(error)
-            else:
+        try:
+            while True:
+                place, self.place = self.place or await self.studio.farm.place(self._wish), None
+                self._wish = replace(self._wish, prefer=None, again=True)
+                try:
+                    record = await self._attempt(place, on_change)
+                except PrevisError as error:
+                    if not place.moved:
+                        self._note(error)
+                    if not await self._goes_on(error, place):
+                        raise
+                    if not place.moved:
+                        on_error(error)
+                else:
+                    if record is not None:
+                        return record
+        finally:
+            await self.studio.claims.release(self.take.fingerprint)
+
+    async def _attempt(self, place: Place, on_change: OnChange) -> TakeRecord | None:
+        """Render it in its place, or wait for the run that does; nothing if that one gave it up."""
+        claims, mark = self.studio.claims, self.take.fingerprint
+        try:
+            earlier = None if claims.holds(mark) else await claims.claim(mark, self.take.salt)
+            if earlier is not None and earlier.held:
+                place.release()
+                return await self._of_another_run(await claims.until_free(mark))
+            record = await self._of_another_run(earlier)
+            if record is None:
+                record = await render(self.take, place, self.studio, on_change, self.attempts)
                 self.studio.farm.succeeded(self._server(record.server, place))
-                return record
+            return record
+        finally:
+            place.release()
+
+    async def _of_another_run(self, claim: Claim | None) -> TakeRecord | None:
+        """The record that a run which had claimed the take has written since this one looked."""
+        if claim is None or (self.take.salt and claim.salt != self.take.salt):
+            return None
+        record = await read_record(self.studio.store, self.take.fingerprint)
+        if not isinstance(record, TakeRecord) or record == self.seen or record.sources != dict(self.take.sources):
+            return None
+        self.elsewhere = True
+        return record
+
+    def _note(self, error: PrevisError) -> None:
+        server = getattr(error, "server", None)
+        self.attempts.append(Attempt(at=datetime.now(UTC), server=server, error=str(error)))
 
     async def _goes_on(self, error: PrevisError, place: Place) -> bool:
         """Whether it is worth another attempt at once."""

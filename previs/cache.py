@@ -5,56 +5,125 @@ else is a miss, never an error: the take is rendered again and the record replac
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from pydantic import ValidationError
 
+from previs.plan import PlannedTake
 from previs.records import TakeRecord
-from previs.store import Store, keys
+from previs.store import Entry, Store, keys
 
 _AT_ONCE = 16
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the store has of a take.
+
+    Attributes:
+        record: as it was read; none where it is damaged.
+        reason: why the take is rendered again all the same; empty if it is not.
+        anew: whether a render that a server remembers will not do either.
+    """
+
+    record: TakeRecord | None
+    reason: str = ""
+    anew: bool = False
+
+    @property
+    def usable(self) -> TakeRecord | None:
+        """The record, if it counts."""
+        return None if self.reason else self.record
+
+
 async def recorded(
-    store: Store, fingerprints: Iterable[str], *, say: Callable[[str], None] = lambda _: None
-) -> dict[str, TakeRecord]:
-    """The takes that need no render, by fingerprint; two listings and one read for each record.
+    store: Store,
+    fingerprints: Iterable[str],
+    *,
+    not_before: datetime | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> dict[str, Found]:
+    """What there is of takes, by fingerprint; two listings and one read for each record.
 
     Args:
         store: where to look.
         fingerprints: of the takes of a run.
-        say: is told of records that cannot be used.
+        not_before: what was made earlier is too old.
+        say: is told of records that are damaged or lack frames.
     """
-    there = await store.sizes(keys.TAKES)
+    there = await store.entries(keys.TAKES)
     wanted = [mark for mark in dict.fromkeys(fingerprints) if keys.take_key(mark) in there]
     if not wanted:
         return {}
-    frames = await store.sizes(keys.FRAMES)
+    frames = await store.entries(keys.FRAMES)
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def read(mark: str) -> TakeRecord | None:
+    async def read(mark: str) -> TakeRecord | str | None:
         async with gate:
-            content = await store.get(keys.take_key(mark))
-        return _usable(mark, content, frames, say)
+            return await read_record(store, mark)
 
-    records = await asyncio.gather(*(read(mark) for mark in wanted))
-    return {record.fingerprint: record for record in records if record is not None}
+    found: dict[str, Found] = {}
+    for mark, record in zip(wanted, await asyncio.gather(*(read(mark) for mark in wanted)), strict=True):
+        if record is not None:
+            found[mark] = _judged(record, frames, not_before)
+            if found[mark].reason and not found[mark].anew:
+                say(f"{found[mark].reason}: the take is rendered again")
+    return found
 
 
-def _usable(
-    mark: str, content: bytes | None, frames: Mapping[str, int], say: Callable[[str], None]
-) -> TakeRecord | None:
+async def read_record(store: Store, fingerprint: str) -> TakeRecord | str | None:
+    """A take's record, or what is wrong with it, or nothing if there is none; its frames are not looked for."""
+    key = keys.take_key(fingerprint)
+    content = await store.get(key)
     if content is None:
         return None
     try:
         record = TakeRecord.model_validate_json(content)
     except ValidationError:
-        say(f"{keys.take_key(mark)} is damaged: the take is rendered again")
-        return None
-    if record.fingerprint != mark or not record.frames:
-        say(f"{keys.take_key(mark)} is the record of another take: the take is rendered again")
-        return None
-    if missing := [frame.key for frame in record.frames if frames.get(frame.key) != frame.size]:
-        say(f"{missing[0]} is missing or has another size: the take is rendered again")
-        return None
+        return f"{key} is damaged"
+    if record.fingerprint != fingerprint or not record.frames:
+        return f"{key} is the record of another take"
     return record
+
+
+def _judged(record: TakeRecord | str, frames: Mapping[str, Entry], not_before: datetime | None) -> Found:
+    if isinstance(record, str):
+        return Found(None, record)
+    for frame in record.frames:
+        if frame.key not in frames or frames[frame.key].size != frame.size:
+            return Found(record, f"{frame.key} is missing or has another size")
+    if not_before is not None and record.finished < not_before:
+        return Found(record, f"it was made on {record.finished:%Y-%m-%d}, which is too long ago", anew=True)
+    return Found(record)
+
+
+def model_replaced(found: Found, hashes: Mapping[str, Mapping[str, str]]) -> Found:
+    """The same, but to be rendered anew if a model file was replaced under its name.
+
+    Args:
+        found: of a take.
+        hashes: that servers tell now, by model file and server; a file of which none tells any counts as the same.
+    """
+    for name, known in found.record.models.items() if found.record else ():
+        told: Collection[str] = hashes.get(name, {}).values()
+        if told and known not in told:
+            return replace(found, reason=f"{name} was replaced by another file", anew=True)
+    return found
+
+
+def usable(take: PlannedTake, found: Mapping[str, Found]) -> TakeRecord | None:
+    """The record of a take that needs no render."""
+    one = found.get(take.fingerprint)
+    return None if one is None or take.salt else one.usable
+
+
+def renewed(take: PlannedTake, found: Found | None) -> PlannedTake:
+    """The take, with prompts of its own where nothing that a server remembers will do.
+
+    They are the same ones for every run that finds the same record, so that a run which was killed is joined.
+    """
+    if found is None or found.record is None or not found.anew or take.salt:
+        return take
+    return replace(take, salt=f"after {found.record.prompt_id} {found.record.finished.isoformat()}")

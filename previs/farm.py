@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 from previs.comfyui.address import Address
 from previs.comfyui.classes import NodeClass
+from previs.comfyui.models import ModelFile
 from previs.comfyui.server import Server
 from previs.errors import AccessDenied, NoServer, ServerTrouble, ServerUnreachable
 from previs.seating import Member, Place, Wish, choose, to_move
@@ -17,6 +18,7 @@ from previs.stock import Stock
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
 _FIRST_LOOK = 10.0
 _MOVE_TAKES = 5.0
+_HASHES_LOOK, _HASHES_ASK = 1.0, 1.0
 
 
 @dataclass(eq=False, slots=True)
@@ -112,6 +114,29 @@ class Farm:
                 async with asyncio.timeout(self._first_look_left()):
                     await self._all_looked_at.wait()
         return await self.stock.classes(names)
+
+    async def model_hashes(self, files: Collection[ModelFile]) -> dict[str, dict[str, str]]:
+        """What servers that are up tell of the content of model files; takes 2 s at most, and raises nothing of theirs.
+
+        What a server told is not asked for again until it was away; what it did not tell in time is asked for next
+        time.
+
+        Args:
+            files: of graphs; see :func:`previs.comfyui.models.model_files`.
+
+        Returns:
+            Hashes by the text of the file (``loras/rain.safetensors``) and the name of the server. A server that
+            tells none is left out, and so is a file of which nobody tells any.
+        """
+        if files and not self._all_looked_at.is_set():
+            await _for_a_while(self._all_looked_at.wait(), _HASHES_LOOK)
+        up = self.up
+        await _for_a_while(asyncio.gather(*(server.hashes.learn(files) for server in up)), _HASHES_ASK)
+        told: dict[str, dict[str, str]] = {}
+        for server in up:
+            for file, known in server.hashes.told(files).items():
+                told.setdefault(file, {})[server.name] = known
+        return told
 
     async def place(self, wish: Wish | None = None) -> Place:
         """Wait for a place: first come first served, but those whose attempt went wrong come before all others.
@@ -283,3 +308,9 @@ class Farm:
         for waiter in waiting:
             if not waiter.future.done():
                 waiter.future.set_exception(error)
+
+
+async def _for_a_while(work: Awaitable[object], seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await work

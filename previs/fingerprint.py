@@ -9,7 +9,7 @@ from previs.comfyui.graph import Graph
 from previs.workflow import without_output_names
 
 # Raised when the same graph would have to be rendered again although nothing in it changed.
-_VERSION = 1
+_VERSION = 2
 # ComfyUI takes seeds to 2^64 - 1, but whatever reads JSON with JavaScript's numbers keeps only 53 bits.
 _SEED_BITS = 53
 _LARGEST_SEED = (1 << 64) - 1
@@ -25,9 +25,19 @@ def fingerprint(graph: Graph) -> str:
     """SHA-256 over what decides on the picture, hexadecimal.
 
     References are in the graph under names made of the hash of their content; titles of nodes and names of output
-    files are left out.
+    files are left out. Whole numbers are one number however they are written: ComfyUI saves 1 as 1.0 into a picture.
     """
-    return hashlib.sha256(canonical_json([_VERSION, without_output_names(graph)])).hexdigest()
+    return hashlib.sha256(canonical_json([_VERSION, _with_one_form(without_output_names(graph))])).hexdigest()
+
+
+def _with_one_form(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {name: _with_one_form(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_one_form(each) for each in value]
+    return value
 
 
 def derived_seed(seedless: str, take: int) -> int:

@@ -14,7 +14,7 @@ from previs.comfyui.classes import NodeClass, known_to_any
 from previs.errors import AccessDenied, Fault, NotAPicture, ShotListFaults, SourceNotFound, TryAgain
 from previs.pictures import upright_png_or_jpeg, workflow_in
 from previs.plan import Picture
-from previs.shots import ShotList, read_shot_list
+from previs.shots import ShotList, names_shot, read_chains, read_shot_list
 from previs.sources import Sources
 from previs.store import Store, keys
 from previs.store.addresses import base_of, kind_of, local_path, resolve, shown
@@ -98,7 +98,7 @@ async def gather(shots: object, workflow: object, sources: Sources, store: Store
     bound, facts, workflow_home = await _read_workflow(workflow, sources, store, learn)
     of_shots, of_workflow = list(_of_shots(shot_list, list_home)), list(_of_workflow(bound, workflow_home))
     name = shown(shots) if isinstance(shots, str) else INLINE_LIST
-    pictures = await _fetch_all([*of_shots, *of_workflow], sources, name)
+    pictures = await _fetch_all([*of_shots, *of_workflow], sources, name, read_chains(shot_list).faults)
     return Given(
         name=shot_list.title or (_stem(shots) if isinstance(shots, str) else "") or "storyboard",
         shot_list=shot_list,
@@ -205,6 +205,8 @@ def _plain(given: object) -> Any:  # noqa: ANN401 - any JSON; its reader says wh
 def _of_shots(shot_list: ShotList, home: _Home) -> Iterator[_Wanted]:
     for number, shot in enumerate(shot_list.shots, 1):
         for index, reference in enumerate(shot.references):
+            if names_shot(reference.url):
+                continue
             place = f"shot {number} (shot_id {shot.label})"
             yield _Wanted(reference.url, place, f"references[{index}].url", home)
 
@@ -214,8 +216,10 @@ def _of_workflow(workflow: Workflow, home: _Home) -> Iterator[_Wanted]:
         yield _Wanted(url, "the workflow", f"reference_images[{index}]", home)
 
 
-async def _fetch_all(wanted: list[_Wanted], sources: Sources, name: str) -> dict[tuple[str, _Home], Picture]:
-    """Every picture by its url and the place that this is relative to, fetched once."""
+async def _fetch_all(
+    wanted: list[_Wanted], sources: Sources, name: str, known: tuple[Fault, ...]
+) -> dict[tuple[str, _Home], Picture]:
+    """Every picture by its url and the place that this is relative to, fetched once; faults join those that are known."""
     places: dict[tuple[str, _Home], _Wanted] = {}
     for one in wanted:
         places.setdefault((one.url, one.home), one)
@@ -229,8 +233,8 @@ async def _fetch_all(wanted: list[_Wanted], sources: Sources, name: str) -> dict
         for one in wanted
         if isinstance(found := results[one.url, one.home], str)
     ]
-    if faults:
-        raise ShotListFaults(name, tuple(faults))
+    if known or faults:
+        raise ShotListFaults(name, (*known, *faults))
     return {one: picture for one, picture in results.items() if isinstance(picture, Picture)}
 
 

@@ -4,6 +4,7 @@ Written to ``boards/BOARD/RUN/manifest.json``. It is written by alias, so the fi
 each version holds: ``docs/manifest.md``.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -58,6 +59,13 @@ class TakeEntry(BaseModel):
     bound: dict[str, Any] = Field(default_factory=dict)
 
 
+def standing(takes: Sequence[TakeEntry], picked: int | None) -> TakeEntry | None:
+    """Of a shot's takes the one that stands for it: the picked one, else the first with a frame, else the first."""
+    with_frames = [take for take in takes if take.frames]
+    of_pick = [take for take in with_frames if take.take == picked]
+    return next(iter([*of_pick, *with_frames, *takes]), None)
+
+
 class BindingEntry(BaseModel):
     """One input of the workflow that takes something of a shot.
 
@@ -103,10 +111,8 @@ class ShotEntry(BaseModel):
 
     @property
     def shown(self) -> TakeEntry | None:
-        """The take that stands for the shot: the picked one, else the first with a frame, else the first."""
-        with_frames = [take for take in self.takes if take.frames]
-        picked = [take for take in with_frames if take.take == self.picked]
-        return next(iter([*picked, *with_frames, *self.takes]), None)
+        """The take that stands for the shot."""
+        return standing(self.takes, self.picked)
 
 
 class Manifest(BaseModel):

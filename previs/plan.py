@@ -1,21 +1,18 @@
 """The plan of a run: each take with its bound graph, its seed and its fingerprint; pure.
 
-All that the network must tell beforehand, which is the bytes of the references, is gathered first and passed in.
+It is made by :func:`previs.planning.make_plan`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from previs.comfyui.graph import Graph
-from previs.errors import Fault, ShotListFaults, WorkflowFaults
-from previs.fingerprint import derived_seed, fingerprint, numbered_seed
+from previs.comfyui.graph import Graph, with_texts
+from previs.records import Frame
 from previs.shots import Shot, ShotList
-from previs.workflow import STAYS, BindingRow, PlacedReference, ShotValues, Workflow, checkpoint_of
+from previs.workflow import STAYS, BindingRow
 
 UPLOAD_FOLDER = "previs"
-
-_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +41,49 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeFrame:
+    """The frame of a take of another shot, which is not there yet when the plan is made.
+
+    Attributes:
+        shot_id: as text.
+        take: its number.
+        fingerprint: of that take. It stands for the frame's bytes, so a change runs through to all that depend on it.
+    """
+
+    shot_id: str
+    take: int
+    fingerprint: str
+
+    @property
+    def name(self) -> str:
+        """As a planned graph names it."""
+        return f"{UPLOAD_FOLDER}/shot-{self.fingerprint}.png"
+
+    @property
+    def label(self) -> str:
+        """Of the take, as :attr:`PlannedTake.label`."""
+        return take_label(self.shot_id, self.take)
+
+
+def take_label(shot_id: str, take: int) -> str:
+    """For people: the shot and the take."""
+    return f"{shot_id} · take {take}"
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedTake:
     """One rendering to be made, or found in the store.
 
     Attributes:
         number: of the take, from 1.
-        graph: bound; names references as :attr:`Picture.name` does.
+        graph: bound; names references as :attr:`Picture.name` and :attr:`TakeFrame.name` do.
         pictures: those that the graph uses, by that name.
         checkpoint: model file that the graph loads first.
         rows: which inputs of the workflow take what of the shot, with the values to come.
+        builds_on: frames of other takes that it is made from.
+        frames: those frames by the names that the graph has for them, as soon as they are there; see :meth:`upon`.
+        sources: the SHA-256 of those frames, by their takes' fingerprints.
+        salt: sets its prompts apart from all earlier ones, where nothing rendered earlier is wanted; else empty.
     """
 
     shot: Shot
@@ -63,6 +94,10 @@ class PlannedTake:
     pictures: Mapping[str, Picture]
     checkpoint: str | None
     rows: tuple[BindingRow, ...] = ()
+    builds_on: tuple[TakeFrame, ...] = ()
+    frames: Mapping[str, Frame] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+    salt: str = ""
 
     @property
     def bound(self) -> dict[str, Any]:
@@ -72,7 +107,33 @@ class PlannedTake:
     @property
     def label(self) -> str:
         """For people: the shot and the take."""
-        return f"{self.shot.label} · take {self.number}"
+        return take_label(self.shot.label, self.number)
+
+    def upon(self, frames: Mapping[TakeFrame, Frame]) -> "PlannedTake":
+        """The take with the frames that it builds on: its graph names them by the hashes of their bytes.
+
+        Args:
+            frames: a picture for each of ``builds_on``.
+        """
+        if not self.builds_on:
+            return self
+        names = {each.name: _upload_name(frames[each]) for each in self.builds_on}
+        return replace(
+            self,
+            graph=with_texts(self.graph, names),
+            rows=tuple(replace(row, to_come=_renamed(row.to_come, names)) for row in self.rows),
+            frames={names[each.name]: frames[each] for each in self.builds_on},
+            sources={each.fingerprint: frames[each].sha256 for each in self.builds_on},
+        )
+
+
+def _upload_name(frame: Frame) -> str:
+    suffix = ".jpg" if frame.media_type == "image/jpeg" else ".png"
+    return f"{UPLOAD_FOLDER}/{frame.sha256}{suffix}"
+
+
+def _renamed(value: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401 - an input may hold anything
+    return names.get(value, value) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +142,8 @@ class Plan:
 
     Attributes:
         takes: every take of every shot.
-        wanted: labels of shots that this run renders; of the others it shows what is there.
+        wanted: labels of takes that this run renders; of the others it shows what is there.
+        chosen: the number of the take that a person chose, by the shot's label.
         bindings: which inputs of the workflow take what of a shot.
         packs: custom node packs that bring the workflow's node classes, by class, as far as its file tells them.
         notices: what a person should know of how the workflow takes the shots, such as a picture that stays.
@@ -90,162 +152,7 @@ class Plan:
     shot_list: ShotList
     takes: tuple[PlannedTake, ...]
     wanted: frozenset[str]
+    chosen: Mapping[str, int] = field(default_factory=dict)
     bindings: tuple[BindingRow, ...] = ()
     packs: Mapping[str, str] = field(default_factory=dict)
-    notices: tuple[str, ...] = ()
-
-
-def choose_shots(shot_list: ShotList, only: Iterable[int | str]) -> frozenset[str]:
-    """Labels of the shots that a run is to render: all, or those named.
-
-    Raises:
-        ShotListFaults: a name that no shot has.
-    """
-    labels = [shot.label for shot in shot_list.shots]
-    names = [str(name) for name in only]
-    if unknown := [name for name in names if name not in labels]:
-        shown = ", ".join(labels[:20]) + (", …" if len(labels) > 20 else "")  # noqa: PLR2004 - a line's worth
-        faults = tuple(
-            Fault("only", "", repr(name), f"no shot has this shot_id; there are {shown}") for name in unknown
-        )
-        raise ShotListFaults("the choice of shots", faults)
-    return frozenset(names or labels)
-
-
-def make_plan(
-    shot_list: ShotList,
-    workflow: Workflow,
-    pictures: Mapping[str, Picture],
-    workflow_pictures: Sequence[Picture] = (),
-    *,
-    takes: int = 1,
-    only: Iterable[int | str] = (),
-    overrides: Mapping[str, Any] | None = None,
-) -> Plan:
-    """Bind every take of every shot.
-
-    Args:
-        shot_list: what was asked for.
-        workflow: what it is rendered with.
-        pictures: of the shots' references, by their ``url``.
-        workflow_pictures: of the workflow's ``reference_images``, in their order.
-        takes: of each shot that does not say itself.
-        only: ``shot_id`` of the shots to render; all if empty.
-        overrides: inputs of the workflow's nodes for all shots; a shot's own go before them.
-
-    Raises:
-        ShotListFaults: ``only`` names a shot that is not there.
-        WorkflowFaults: all wanted shots that the workflow cannot be bound to.
-    """
-    wanted = choose_shots(shot_list, only)
-    binder = _Binder(
-        workflow, pictures, dict(zip(workflow.reference_images, workflow_pictures, strict=True)), overrides or {}
-    )
-    planned: list[PlannedTake] = []
-    faults: dict[Fault, list[str]] = {}
-    notices: dict[str, list[str]] = {}
-    for shot in shot_list.shots:
-        try:
-            planned += [binder.bind(shot, number) for number in _numbers(shot, takes)]
-            for notice in binder.notices(shot):
-                notices.setdefault(notice, []).append(shot.label)
-        except WorkflowFaults as error:
-            # A shot that is not asked for is shown if it is there, and no fault if it cannot be.
-            for fault in error.faults if shot.label in wanted else ():
-                everywhere = replace(fault, place="") if fault.place == _place(shot) else fault
-                faults.setdefault(everywhere, []).append(shot.label)
-    if faults:
-        raise WorkflowFaults(workflow.source, tuple(_placed(fault, labels) for fault, labels in faults.items()))
-    told = tuple(_told(notice, labels, len(shot_list.shots)) for notice, labels in notices.items())
-    return Plan(shot_list, tuple(planned), wanted, workflow.report().rows, workflow.packs, told)
-
-
-def _numbers(shot: Shot, takes: int) -> range:
-    return range(1, (shot.takes or takes) + 1)
-
-
-def _placed(fault: Fault, labels: list[str]) -> Fault:
-    """A fault of shots with their names, told once for all of them."""
-    if fault.place:
-        return fault
-    return replace(fault, place=f"shot {labels[0]}" if len(labels) == 1 else f"shots {_named(labels)}")
-
-
-def _named(labels: list[str]) -> str:
-    more = f" and {len(labels) - _NAMED} more" if len(labels) > _NAMED else ""
-    return ", ".join(labels[:_NAMED]) + more
-
-
-def _told(notice: str, labels: list[str], shots: int) -> str:
-    """A notice with the shots that it is about, if that is not all of them."""
-    if len(labels) == shots:
-        return notice
-    return f"{notice} ({_named(labels)})"
-
-
-@dataclass(frozen=True, slots=True)
-class _Binder:
-    """Binds takes to a workflow.
-
-    Attributes:
-        pictures: of the shots' references, by their ``url``.
-        of_workflow: of the workflow's own references, likewise.
-        overrides: of the run.
-    """
-
-    workflow: Workflow
-    pictures: Mapping[str, Picture]
-    of_workflow: Mapping[str, Picture]
-    overrides: Mapping[str, Any]
-
-    def bind(self, shot: Shot, number: int) -> PlannedTake:
-        """Bind one take.
-
-        Raises:
-            WorkflowFaults: the workflow cannot serve this shot.
-        """
-        values, place = self._values(shot), _place(shot)
-        if shot.seed is None:
-            seed = derived_seed(fingerprint(self.workflow.bind(values, place=place)), number)
-        else:
-            seed = numbered_seed(shot.seed, number)
-        values = replace(values, seed=seed)
-        graph = self.workflow.bind(values, place=place)
-        return PlannedTake(
-            shot=shot,
-            number=number,
-            graph=graph,
-            seed=seed,
-            fingerprint=fingerprint(graph),
-            pictures={picture.name: picture for picture in self._pictures(shot)},
-            checkpoint=checkpoint_of(graph),
-            rows=self.workflow.report(values, place=place).rows,
-        )
-
-    def notices(self, shot: Shot) -> tuple[str, ...]:
-        """What a person should know of how the workflow takes a shot."""
-        return self.workflow.report(self._values(shot), place=_place(shot)).notices
-
-    def _pictures(self, shot: Shot) -> list[Picture]:
-        return [*(self.pictures[each.url] for each in shot.references), *self.of_workflow.values()]
-
-    def _values(self, shot: Shot) -> ShotValues:
-        own = [
-            PlacedReference(self.pictures[each.url].name, each.reference_id, each.strength, each.role)
-            for each in shot.references
-        ]
-        of_workflow = [PlacedReference(picture.name, url) for url, picture in self.of_workflow.items()]
-        return ShotValues(
-            prompt=shot.prompt,
-            negative_prompt=shot.negative_prompt,
-            seed=0,
-            width=shot.width,
-            height=shot.height,
-            references=(*own, *of_workflow),
-            duration=shot.duration,
-            overrides={**self.overrides, **shot.overrides},
-        )
-
-
-def _place(shot: Shot) -> str:
-    return f"shot {shot.label}"
+    notices: Sequence[str] = ()

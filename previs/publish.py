@@ -3,8 +3,10 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from previs.board import FrameLinks, page
+from previs.board.wording import calendar
 from previs.manifest import Manifest
 from previs.records import Frame
 from previs.store import Store, keys
@@ -33,6 +35,17 @@ async def links_of(frames: Iterable[Frame], store: Store) -> dict[str, str]:
 def lasting_addresses(frames: Iterable[Frame], links: dict[str, str], store: Store) -> dict[str, str]:
     """Addresses for the record, by key: those of people where they last, else the store's own."""
     return {frame.key: links[frame.key] if store.public else store.uri(frame.key) for frame in frames}
+
+
+def links_until(manifest: Manifest, store: Store) -> str | None:
+    """Until when a run's links work, in words; none where they last.
+
+    Those to frames are made before the run is finished, and what temporary credentials signed ends with these, so that
+    no such link works longer.
+    """
+    if store.link_seconds is None:
+        return None
+    return f"{calendar(manifest.finished + timedelta(seconds=store.link_seconds))} at the latest"
 
 
 async def publish(manifest: Manifest, links: dict[str, str], store: Store) -> Published:
@@ -65,5 +78,7 @@ def _page(manifest: Manifest, links: dict[str, str], store: Store) -> str:
 
     if store.public:
         return page(manifest, links=beside)
-    note = "The pictures here are small ones. Links to the full frames are signed and work for a limited time."
+    note = "The pictures here are small ones."
+    if until := links_until(manifest, store):
+        note += f" Links to the full frames work until {until}; run again for new ones."
     return page(manifest, links=signed, note=note)

@@ -41,9 +41,9 @@ class InputPicture(BaseModel):
 
     Attributes:
         name: in the graph, below the server's input folder.
-        key: where it is in the store: an input, or the frame of another shot.
-        sha256: of the bytes that the server got, hexadecimal.
-        size: in bytes.
+        key: where it is in the store: an input, or the frame of another shot, which a server got as PNG or JPEG.
+        sha256: of the file in the store, hexadecimal.
+        size: of it, in bytes.
     """
 
     model_config = ConfigDict(frozen=True)

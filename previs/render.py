@@ -4,14 +4,14 @@ import asyncio
 import contextlib
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from previs.comfyui.history import OutputFile, Success
 from previs.comfyui.life import Life, Phase
+from previs.comfyui.models import model_files
 from previs.comfyui.server import Server
-from previs.comfyui.uploads import Upload
 from previs.errors import (
     AccessDenied,
     FrameDamaged,
@@ -26,7 +26,7 @@ from previs.errors import (
 )
 from previs.pictures import Media, examine, thumbnail
 from previs.plan import UPLOAD_FOLDER, PlannedTake
-from previs.records import Frame, TakeRecord
+from previs.records import Attempt, Frame, TakeRecord
 from previs.seating import Place
 from previs.store import Store, keys
 from previs.studio import Studio
@@ -35,11 +35,18 @@ from previs.workflow import with_output_prefix
 OnChange = Callable[[str, Life], None]
 """Is told a server's name and a prompt's life."""
 
+_HASHES_WITHIN = 2.0
 _BEFORE_REFETCH, _LONGEST_PATIENCE = 0.5, 60.0
 _ENDED = (NodeFailed, OutOfMemory, PromptInterrupted, PromptLost, PromptRefused)
 
 
-async def render(take: PlannedTake, place: Place, studio: Studio, on_change: OnChange = lambda *_: None) -> TakeRecord:
+async def render(
+    take: PlannedTake,
+    place: Place,
+    studio: Studio,
+    on_change: OnChange = lambda *_: None,
+    attempts: Sequence[Attempt] = (),
+) -> TakeRecord:
     """Make a take's frames and its record.
 
     The place is released as soon as the prompt has ended, on every way out. A take that a server already has in work
@@ -50,6 +57,7 @@ async def render(take: PlannedTake, place: Place, studio: Studio, on_change: OnC
         place: where, if no server has it already.
         studio: of the run.
         on_change: is told the server's name and the prompt's life whenever that changes.
+        attempts: what went wrong before, for the record.
     """
     try:
         found, prompt = await studio.whereabouts(take)
@@ -57,10 +65,11 @@ async def render(take: PlannedTake, place: Place, studio: Studio, on_change: OnC
         if found is not None:
             place.release()
         began = time.monotonic()
-        success = await _run(take, found, prompt, place, studio, on_change)
+        success, waiting = await _run(take, found, prompt, place, studio, on_change)
     finally:
         place.release()
-    seconds = success.seconds if success.seconds is not None else time.monotonic() - began
+    ended = time.monotonic()
+    seconds = success.seconds if success.seconds is not None else ended - began
     if not success.files:
         raise NothingMade(server.name, prompt)
     try:
@@ -73,9 +82,16 @@ async def render(take: PlannedTake, place: Place, studio: Studio, on_change: OnC
         seed=take.seed,
         prompt_id=prompt,
         server=server.name,
+        comfyui=server.version,
+        waiting=waiting,
         seconds=round(seconds, 3),
+        uploading=round(time.monotonic() - ended, 3),
         finished=datetime.now(UTC),
         frames=tuple(frames),
+        inputs=await studio.inputs.keep(take),
+        sources=dict(take.sources),
+        models=await _models(take, server),
+        attempts=tuple(attempts),
     )
     content = record.model_dump_json(by_alias=True, indent=1).encode()
     await studio.store.put(keys.take_key(take.fingerprint), content, media_type="application/json")
@@ -85,21 +101,29 @@ async def render(take: PlannedTake, place: Place, studio: Studio, on_change: OnC
 
 async def _run(
     take: PlannedTake, found: Server | None, prompt: str, place: Place, studio: Studio, on_change: OnChange
-) -> Success:
+) -> tuple[Success, float | None]:
+    """Have the prompt run, and say for how many seconds it waited on the server; none if that was not seen."""
     server = found or place.server
+    submitted: float | None = None
+    waited: float | None = None
 
     def tell(life: Life) -> None:
-        place.started = place.started or life.phase is Phase.RUNNING
+        nonlocal waited
+        if life.phase is Phase.RUNNING:
+            place.started = True
+            if waited is None and submitted is not None:
+                waited = round(time.monotonic() - submitted, 3)
         on_change(server.name, life)
 
     try:
         if found is None:
-            await studio.make_ready(server)
-            files = [Upload(one.name, one.file_name, UPLOAD_FOLDER, one.content) for one in take.pictures.values()]
+            await studio.make_ready(server, take)
+            files = await studio.inputs.uploads(take)
             # Output names that no other prompt has.
             await server.submit(with_output_prefix(take.graph, f"{UPLOAD_FOLDER}/{prompt}"), prompt, files)
             place.prompt = prompt
-        return await server.follow(prompt, studio.limits, tell)
+            submitted = time.monotonic()
+        return await server.follow(prompt, studio.limits, tell), waited
     except _ENDED:
         raise
     except BaseException:
@@ -125,6 +149,15 @@ async def _free(server: Server, prompt: str) -> None:
     # Out of reach: the server is freed when it is found again, and the next run joins what is still in work there.
     with contextlib.suppress(ServerUnreachable, ServerTrouble, AccessDenied):
         await server.give_up(prompt)
+
+
+async def _models(take: PlannedTake, server: Server) -> dict[str, str]:
+    """Hashes of the take's model files, as far as its server tells them soon."""
+    files = model_files(take.graph)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_HASHES_WITHIN):
+            await server.hashes.learn(files)
+    return server.hashes.told(sorted(files))
 
 
 async def _keep(file: OutputFile, take: PlannedTake, server: Server, studio: Studio) -> Frame:
@@ -163,6 +196,12 @@ async def _fetch(file: OutputFile, path: Path, take: PlannedTake, server: Server
         path,
         media_type=media.media_type,
         download_name=f"{take.shot.label}_t{take.number:02d}{media.suffix}",
+        metadata={
+            "shot": take.shot.label,
+            "take": str(take.number),
+            "seed": str(take.seed),
+            "fingerprint": take.fingerprint,
+        },
         if_absent=True,
     )
     return Frame(

@@ -6,9 +6,9 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from previs.manifest import BindingEntry, Manifest, Outcome, ShotEntry, TakeEntry
+from previs.manifest import BindingEntry, Manifest, Outcome, ShotEntry, TakeEntry, standing
 from previs.plan import Plan, PlannedTake
-from previs.records import TakeRecord
+from previs.records import Attempt, TakeRecord
 from previs.shots import Shot
 from previs.store.addresses import shown
 from previs.workflow import STAYS, BindingRow
@@ -16,12 +16,13 @@ from previs.workflow import STAYS, BindingRow
 
 @dataclass(frozen=True, slots=True)
 class TakeResult:
-    """The end of a planned take: a record, or the sentence that says why there is none."""
+    """The end of a planned take: a record, or the sentence that says why there is none; and what went wrong."""
 
     take: PlannedTake
     outcome: Outcome
     record: TakeRecord | None = None
     error: str | None = None
+    attempts: tuple[Attempt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def make_manifest(
         bindings=tuple(_binding(row) for row in plan.bindings),
         servers=tuple(servers),
         problems=(*plan.notices, *problems),
-        shots=tuple(_shot(list(of_shot), addresses) for _, of_shot in by_shot),
+        shots=tuple(_shot(list(of_shot), plan.chosen.get(label), addresses) for label, of_shot in by_shot),
     )
 
 
@@ -88,7 +89,7 @@ def result_of(manifest: Manifest, links: Mapping[str, str]) -> list[dict[str, An
         {
             "shot_id": shot.shot_id,
             "success": shot.success,
-            "image_url": next((links[frame.key] for take in shot.takes for frame in take.frames), None),
+            "image_url": links[shot.shown.frames[0].key] if shot.shown and shot.shown.frames else None,
             "prompt": shot.prompt,
             "takes": [
                 {
@@ -115,16 +116,18 @@ def failure_message(manifest: Manifest) -> str:
     return f"{len(failed)} of {len(manifest.shots)} shots failed: {names}\n" + "\n".join(reasons)
 
 
-def _shot(results: list[TakeResult], addresses: Mapping[str, str]) -> ShotEntry:
+def _shot(results: list[TakeResult], picked: int | None, addresses: Mapping[str, str]) -> ShotEntry:
     shot = results[0].take.shot
     takes = tuple(_take(result, addresses) for result in results)
+    stands_for_it = standing(takes, picked)
     return ShotEntry(
         shot_id=shot.shot_id,
         success=all(take.frames for take in takes),
-        image_url=next((take.image_url for take in takes if take.image_url), None),
+        image_url=stands_for_it.image_url if stands_for_it else None,
         prompt=shot.prompt,
         duration=shot.duration,
         sequence=shot.sequence,
+        picked=picked,
         shot=_given(shot),
         takes=takes,
     )
@@ -158,11 +161,16 @@ def _take(result: TakeResult, addresses: Mapping[str, str]) -> TakeEntry:
         fingerprint=result.take.fingerprint,
         seed=result.take.seed,
         server=record.server if record else None,
+        comfyui=record.comfyui if record else None,
         prompt_id=record.prompt_id if record else None,
+        waiting=record.waiting if record else None,
         seconds=record.seconds if record else None,
+        uploading=record.uploading if record else None,
         frames=record.frames if record else (),
         image_url=addresses[record.frames[0].key] if record and record.frames else None,
         error=result.error,
+        attempts=result.attempts or (record.attempts if record else ()),
         graph=dict(result.take.graph),
+        inputs=record.inputs if record else (),
         bound=result.take.bound,
     )

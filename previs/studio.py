@@ -5,6 +5,7 @@ import contextlib
 from dataclasses import dataclass, field
 from itertools import count
 
+from previs.claims import Claims
 from previs.comfyui.deadlines import Limits
 from previs.comfyui.history import Success
 from previs.comfyui.life import Phase
@@ -12,6 +13,7 @@ from previs.comfyui.server import Server
 from previs.errors import AccessDenied, ServerTrouble, ServerUnreachable
 from previs.farm import Farm
 from previs.fingerprint import prompt_id
+from previs.inputs import Inputs
 from previs.plan import PlannedTake
 from previs.sources import Sources
 from previs.store import Store
@@ -27,7 +29,8 @@ class Studio:
     Attributes:
         sources: for what the input names.
         account: of where each take stands.
-        salt: empty, or what makes this run's prompt ids its own, when nothing rendered earlier is wanted.
+        claims: of the run, so that no other run renders the same.
+        inputs: pictures that the takes are made from.
     """
 
     farm: Farm
@@ -35,7 +38,8 @@ class Studio:
     sources: Sources
     limits: Limits
     account: Account
-    salt: str = ""
+    claims: Claims
+    inputs: Inputs
     _freed: set[Server] = field(default_factory=set)
     _spoiled: set[str] = field(default_factory=set)
 
@@ -45,7 +49,7 @@ class Studio:
         Ids of renders that some server remembers as failed or interrupted are passed over.
         """
         for generation in count():
-            wanted = prompt_id(take.fingerprint, generation, salt=self.salt)
+            wanted = prompt_id(take.fingerprint, generation, salt=_salt(take))
             if wanted in self._spoiled:
                 continue
             servers = self.farm.up
@@ -57,15 +61,20 @@ class Studio:
                 return None, wanted
         raise AssertionError
 
-    async def make_ready(self, server: Server) -> None:
+    async def make_ready(self, server: Server, take: PlannedTake) -> None:
         """Have a server forget what it remembers of earlier prompts, once, when nothing rendered earlier is wanted."""
-        if self.salt and server not in self._freed:
+        if take.salt and server not in self._freed:
             await server.api.free()
             self._freed.add(server)
 
     def spoil(self, prompt_id: str) -> None:
         """Never again take the result of this prompt: its files are not what they should be."""
         self._spoiled.add(prompt_id)
+
+
+def _salt(take: PlannedTake) -> str:
+    """Sets prompts apart that share a fingerprint: rendered again, or made from other frames of the same shots."""
+    return ":".join([take.salt, *(take.sources[mark] for mark in sorted(take.sources))])
 
 
 async def _glance(server: Server, prompt: str) -> object:

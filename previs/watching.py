@@ -21,7 +21,7 @@ class Settled:
     Attributes:
         place: server, or an empty text for a take that needed none.
         seconds: of the render.
-        error: why it failed.
+        error: why it failed or was skipped.
     """
 
     label: str
@@ -110,6 +110,7 @@ class Account:
             rendered=outcomes.count("rendered"),
             cached=outcomes.count("cached"),
             failed=outcomes.count("failed"),
+            skipped=outcomes.count("skipped"),
             waiting=len(self._takes) - len(self._settled) - len(self._running),
             running=tuple(self._running.values()),
             elapsed=time.monotonic() - self._began,

@@ -15,6 +15,7 @@ from prefect.logging import get_run_logger
 
 from previs.board import contact_sheet, progress_sheet, shot_rows
 from previs.manifest import Manifest
+from previs.publish import links_until
 from previs.records import Frame
 from previs.store import Store
 from previs.watching import Account
@@ -91,7 +92,10 @@ async def show_board(manifest: Manifest, links: Mapping[str, str], store: Store,
         link = links[frame.key]
         return link if store.public and link.startswith("https://") and frame.kind == "image" else frame.thumbnail
 
-    sheet = contact_sheet(manifest, picture=picture)
-    await acreate_markdown_artifact(sheet, key=artifact_key(board, "contact-sheet"), description=f"[Board]({page})")
+    until = links_until(manifest, store)
+    note = f"Links to the board and its frames work until {until}; run again for new ones." if until else None
+    description = f"[Board]({page})\n\n{note}" if note else f"[Board]({page})"
+    sheet = contact_sheet(manifest, picture=picture, note=note)
+    await acreate_markdown_artifact(sheet, key=artifact_key(board, "contact-sheet"), description=description)
     rows = shot_rows(manifest, link=lambda frame: links[frame.key])
-    await acreate_table_artifact(rows, key=artifact_key(board, "shots"), description=f"[Board]({page})")
+    await acreate_table_artifact(rows, key=artifact_key(board, "shots"), description=description)

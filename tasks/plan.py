@@ -1,20 +1,23 @@
 """Plan: read the shot list, the workflow and the references, plan the takes, and look what is there already."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import chain
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from previs import gather
-from previs.cache import recorded
+from previs.cache import Found, model_replaced, recorded, usable
 from previs.comfyui.graph import class_types
+from previs.comfyui.models import model_files
 from previs.errors import AccessDenied, NoServer
-from previs.plan import Plan, make_plan
+from previs.picks import picks
+from previs.plan import Plan
+from previs.planning import Wishes, make_plan
 from previs.preflight import check_plan
-from previs.records import TakeRecord
 from previs.studio import Studio
 from tasks.retries import JITTER, delays, may_succeed_later
 
@@ -29,28 +32,31 @@ from tasks.retries import JITTER, delays, may_succeed_later
     retry_condition_fn=may_succeed_later,
 )
 async def plan_takes(
-    shots: object,
-    workflow: object,
-    studio: Studio,
-    *,
-    takes: int,
-    only: Sequence[str | int],
-    overrides: Mapping[str, Any],
+    shots: object, workflow: object, studio: Studio, *, board: str, wishes: Wishes
 ) -> tuple[gather.Given, Plan]:
-    """Try that the store can be written to, read everything that the run is made from, and bind every take."""
+    """Try that the store can be written to, read everything that the run is made from, and bind every take.
+
+    Args:
+        shots: the list, or its place.
+        workflow: settings, or the place of a workflow.
+        studio: of the run.
+        board: whose chosen takes count; empty for the list's title.
+        wishes: of the run.
+    """
+    logger = get_run_logger()
     await studio.store.check()
     given = await gather.gather(shots, workflow, studio.sources, studio.store, studio.farm.classes)
+    picked = await picks(studio.store, board or given.name, say=logger.warning)
     plan = make_plan(
         given.shot_list,
         given.workflow,
         given.pictures,
         given.workflow_pictures,
-        takes=takes,
-        only=only,
-        overrides=overrides,
+        wishes=wishes,
+        picks=picked,
+        salt=studio.claims.run,
     )
     studio.account.expect(given.name, plan.takes)
-    logger = get_run_logger()
     logger.info("%d shots, %d takes", len(plan.shot_list.shots), len(plan.takes))
     for notice in plan.notices:
         logger.warning(notice)
@@ -67,16 +73,26 @@ async def plan_takes(
     retry_jitter_factor=JITTER,
     retry_condition_fn=may_succeed_later,
 )
-async def find_recorded(plan: Plan, studio: Studio) -> dict[str, TakeRecord]:
-    """The takes that the store already has, by fingerprint."""
+async def find_recorded(plan: Plan, studio: Studio, max_age: timedelta | None) -> dict[str, Found]:
+    """What the store has of the plan's takes, by fingerprint; of no use is what is too old or made with other models."""
     logger = get_run_logger()
-    found = await recorded(studio.store, (take.fingerprint for take in plan.takes), say=logger.warning)
-    logger.info("%d of %d takes are in %s", len(found), len(plan.takes), studio.store.name)
+    not_before = None if max_age is None else datetime.now(UTC) - max_age
+    found = await recorded(
+        studio.store, (take.fingerprint for take in plan.takes), not_before=not_before, say=logger.warning
+    )
+    with_models = [take for take in plan.takes if (record := usable(take, found)) and record.models]
+    hashes = await studio.farm.model_hashes(frozenset(chain(*(model_files(take.graph) for take in with_models))))
+    for take in with_models:
+        found[take.fingerprint] = model_replaced(found[take.fingerprint], hashes)
+    for reason in sorted({one.reason for one in found.values() if one.anew}):
+        logger.info("rendered again where %s", reason)
+    there = sum(usable(take, found) is not None for take in plan.takes)
+    logger.info("%d of %d takes are in %s", there, len(plan.takes), studio.store.name)
     return found
 
 
 @task(name="check", cache_policy=NO_CACHE, persist_result=False)
-async def check_takes(plan: Plan, found: Mapping[str, TakeRecord], studio: Studio, *, refresh: bool) -> None:
+async def check_takes(plan: Plan, found: Mapping[str, Found], studio: Studio) -> None:
     """Check every take that is to be rendered against every server that can be asked, before the first is submitted.
 
     What some servers cannot render is told. Where no server can be asked for as long as the farm allows, nothing is
@@ -85,9 +101,7 @@ async def check_takes(plan: Plan, found: Mapping[str, TakeRecord], studio: Studi
     Raises:
         PlanRefused: takes that no server can render.
     """
-    takes = [
-        take for take in plan.takes if take.shot.label in plan.wanted and (refresh or take.fingerprint not in found)
-    ]
+    takes = [take for take in plan.takes if take.label in plan.wanted and usable(take, found) is None]
     if not takes:
         return
     try:

@@ -10,8 +10,10 @@ from prefect.runtime import flow_run
 from pydantic import ValidationError
 
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
+from previs.claims import Claims
 from previs.errors import FarmRefused
 from previs.farm import Farm
+from previs.inputs import Inputs
 from previs.sources import Sources
 from previs.store import FolderStore, S3Store
 from previs.store.opening import store_at
@@ -27,7 +29,7 @@ AnyBlock = TypeVar("AnyBlock", bound=Block)
 
 @contextlib.asynccontextmanager
 async def open_studio(
-    farm: ComfyUIFarm | list[str] | None, store: S3FrameStore | FolderFrameStore | str | None, *, fresh: bool
+    farm: ComfyUIFarm | list[str] | None, store: S3FrameStore | FolderFrameStore | str | None
 ) -> AsyncIterator[tuple[Studio, float]]:
     """Open farm and store, and close both at the end.
 
@@ -36,7 +38,6 @@ async def open_studio(
     Args:
         farm: a block, addresses, or none for the saved default or else one server on this machine.
         store: a block, an address, or none for the saved default or else a folder.
-        fresh: whether nothing that servers remember of earlier runs is wanted.
 
     Raises:
         FarmRefused, StoreRefused: the settings cannot be used.
@@ -55,8 +56,8 @@ async def open_studio(
         sources = await opened.enter_async_context(Sources(kept.settings if isinstance(kept, S3Store) else None))
         servers = Farm(block.addresses(), places=block.places, patience=block.patience_seconds, say=say)
         await opened.enter_async_context(servers)
-        salt = str(flow_run.id) if fresh else ""
-        yield Studio(servers, kept, sources, block.limits(), account, salt), block.run_seconds
+        claims = await opened.enter_async_context(Claims(kept, str(flow_run.id)))
+        yield Studio(servers, kept, sources, block.limits(), account, claims, Inputs(kept)), block.run_seconds
 
 
 async def _farm(farm: ComfyUIFarm | list[str] | None) -> ComfyUIFarm:

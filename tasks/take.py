@@ -4,18 +4,21 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
-from prefect.states import Completed
+from prefect.settings import get_current_settings
+from prefect.states import Cancelled, Completed
 
 from previs.assignment import Assignment
+from previs.cache import Found, renewed, usable
 from previs.comfyui.life import Life, Phase
 from previs.errors import AccessDenied, NoServer, PrevisError
-from previs.plan import Plan, PlannedTake
-from previs.records import TakeRecord
+from previs.plan import Plan, PlannedTake, TakeFrame
+from previs.records import Frame, TakeRecord
 from previs.results import TakeResult
 from previs.studio import Studio
 from previs.watching import Settled
@@ -33,10 +36,12 @@ class Job:
     Attributes:
         assignment: of the take to the farm.
         known: the record, if there is one already.
+        skipped: why it is not tried; empty if it is.
     """
 
     assignment: Assignment
     known: TakeRecord | None = None
+    skipped: str = ""
 
     @property
     def take(self) -> PlannedTake:
@@ -63,9 +68,10 @@ class Job:
 async def take(label: str, job: Job) -> State[TakeRecord]:
     """Find a take in the store, or render it on the farm."""
     logger = get_run_logger()
+    if job.skipped:
+        return Cancelled(name="Skipped", message=job.skipped)
     if job.known is not None:
-        job.studio.account.settled(job.take, Settled(label, "cached", seconds=job.known.seconds))
-        return Completed(name="Cached", message=f"rendered before on {job.known.server}", data=job.known)
+        return _cached(job, job.known)
     told: Phase | None = None
 
     def on_change(server: str, life: Life) -> None:
@@ -83,68 +89,154 @@ async def take(label: str, job: Job) -> State[TakeRecord]:
         record = await job.assignment.render(on_change, on_error)
     finally:
         job.studio.account.waiting(job.take)
+    if job.assignment.elsewhere:
+        job.known = record
+        return _cached(job, record)
     job.studio.account.settled(job.take, Settled(label, "rendered", record.server, record.seconds))
     return Completed(message=f"{record.server} · {record.seconds:.1f} s", data=record)
 
 
-async def run_takes(
-    plan: Plan, found: Mapping[str, TakeRecord], studio: Studio, *, refresh: bool, seconds: float
-) -> list[TakeResult]:
+def _cached(job: Job, record: TakeRecord) -> State[TakeRecord]:
+    job.studio.account.settled(job.take, Settled(job.take.label, "cached", seconds=record.seconds))
+    return Completed(name="Cached", message=f"rendered before on {record.server}", data=record)
+
+
+def refresh_wanted() -> bool:
+    """Whether Prefect's own setting, for all tasks or for this one, says that nothing rendered earlier is wanted."""
+    own: bool | None = take.refresh_cache
+    return get_current_settings().tasks.refresh_cache if own is None else own
+
+
+async def run_takes(plan: Plan, found: Mapping[str, Found], studio: Studio, *, seconds: float) -> list[TakeResult]:
     """Run the task of every take that is wanted or already there, all at once; one that fails costs no other.
 
-    Equal takes are rendered once. A task run starts when the farm has a place for it. What is not done after
-    ``seconds`` is given up.
+    Equal takes are rendered once. A take that builds on others starts as soon as these are there, and is skipped where
+    one of them has no frame. A task run starts when the farm has a place for it. What is not done after ``seconds`` is
+    given up.
     """
     await studio.farm.stock.expect(one.graph for one in plan.takes)
-    leaders: dict[str, asyncio.Task[TakeResult]] = {}
-    running: dict[asyncio.Task[TakeResult], PlannedTake] = {}
-    for planned in plan.takes:
-        wanted = planned.shot.label in plan.wanted
-        known = None if refresh and wanted else found.get(planned.fingerprint)
-        if known is not None or wanted:
-            job = Job(Assignment(planned, studio), known)
-            one = asyncio.create_task(_run_take(job, leaders.get(planned.fingerprint)))
-            leaders.setdefault(planned.fingerprint, one)
-            running[one] = planned
+    running: dict[str, asyncio.Task[_End]] = {}
+    leaders: dict[str, asyncio.Task[_End]] = {}
+    begun: dict[asyncio.Task[_End], PlannedTake] = {}
+    for planned in _each_after_its_sources(plan):
+        one = found.get(planned.fingerprint)
+        if planned.label in plan.wanted or usable(planned, found) is not None:
+            sources = {frame: running[frame.label] for frame in planned.builds_on if frame.label in running}
+            run = _Run(renewed(planned, one), studio, one, leaders.get(planned.fingerprint), sources)
+            running[planned.label] = asyncio.create_task(run.settle())
+            leaders.setdefault(planned.fingerprint, running[planned.label])
+            begun[running[planned.label]] = planned
     try:
-        if running:
-            await asyncio.wait(running, timeout=seconds)
+        if begun:
+            await asyncio.wait(begun, timeout=seconds)
     finally:
-        for one in running:
-            one.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        for each in begun:
+            each.cancel()
+        await asyncio.gather(*begun, return_exceptions=True)
     late = f"given up: the {seconds:g} s of the run were over"
     return [
-        TakeResult(planned, "failed", error=late) if one.cancelled() else one.result()
-        for one, planned in running.items()
+        TakeResult(planned, "failed", error=late) if each.cancelled() else each.result().result
+        for each, planned in begun.items()
     ]
 
 
-async def _run_take(job: Job, leader: asyncio.Task[TakeResult] | None) -> TakeResult:
-    if leader is not None:
-        await asyncio.wait([leader])
-        job.known = leader.result().record
-        if job.known is None:
-            return _failed(job, leader.result().error or "")
-    try:
-        if job.known is None:
-            # With no server at all the task run starts without a place, and fails with that reason.
-            with contextlib.suppress(NoServer, AccessDenied):
-                await job.assignment.reserve()
-        state = await _call(job)
-    finally:
-        job.assignment.leave()
-    result = await state.aresult(raise_on_failure=False)
-    if isinstance(result, TakeRecord):
-        return TakeResult(job.take, "cached" if job.known else "rendered", record=result)
-    return _failed(job, str(result) if isinstance(result, PrevisError) else f"{type(result).__name__}: {result}")
+def _each_after_its_sources(plan: Plan) -> list[PlannedTake]:
+    """All takes, as in the list but for those that others build on."""
+    by_label = {one.label: one for one in plan.takes}
+    needs = {one.label: [frame.label for frame in one.builds_on] for one in plan.takes}
+    return [by_label[label] for label in TopologicalSorter(needs).static_order()]
 
 
-async def _call(job: Job) -> State[TakeRecord]:
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How a take came out, and Prefect's state of its task run."""
+
+    result: TakeResult
+    state: State[TakeRecord]
+
+
+@dataclass(slots=True)
+class _Run:
+    """One take of a run.
+
+    Attributes:
+        found: what the store has of it.
+        leader: an equal take that goes before it.
+        sources: what it builds on, as far as that is there or rendered in this run.
+    """
+
+    take: PlannedTake
+    studio: Studio
+    found: Found | None
+    leader: asyncio.Task[_End] | None
+    sources: Mapping[TakeFrame, asyncio.Task[_End]]
+
+    async def settle(self) -> _End:
+        """Wait for what it needs, and run its task."""
+        upstream = {frame: await _outcome(source) for frame, source in self.sources.items()}
+        leader = None if self.leader is None else await _outcome(self.leader)
+        job = self._job(upstream, leader)
+        if leader is not None and job.known is None and not job.skipped:
+            return _End(_failed(job, leader.result.error or ""), leader.state)
+        try:
+            if job.known is None and not job.skipped:
+                # With no server at all the task run starts without a place, and fails with that reason.
+                with contextlib.suppress(NoServer, AccessDenied):
+                    await job.assignment.reserve()
+            state = await _call(job, [end.state for end in upstream.values()])
+        finally:
+            job.assignment.leave()
+        return _End(await _result(job, state), state)
+
+    def _job(self, upstream: Mapping[TakeFrame, _End], leader: _End | None) -> Job:
+        """What its task run is about, now that what it builds on is settled."""
+        known = usable(self.take, {self.take.fingerprint: self.found} if self.found else {})
+        pictures = {frame: picture for frame, end in upstream.items() if (picture := _picture(end))}
+        take_run = self.take
+        skipped = ""
+        if len(pictures) == len(self.take.builds_on):
+            take_run = self.take.upon(pictures)
+            if known is not None and known.sources != dict(take_run.sources):
+                known = None
+        elif known is None:
+            lacking = next(frame for frame in self.take.builds_on if frame not in pictures)
+            skipped = f"{lacking.label}, which it builds on, has no picture"
+        if leader is not None:
+            known = leader.result.record
+            skipped = skipped or (leader.result.error or "" if leader.result.outcome == "skipped" else "")
+        seen = self.found.record if self.found else None
+        return Job(Assignment(take_run, self.studio, seen), known, skipped)
+
+
+async def _outcome(run: asyncio.Task[_End]) -> _End:
+    await asyncio.wait([run])
+    return run.result()
+
+
+def _picture(end: _End) -> Frame | None:
+    """The frame of a take that others build on: the first that is an image."""
+    frames = end.result.record.frames if end.result.record else ()
+    return next((frame for frame in frames if frame.kind == "image"), None)
+
+
+async def _call(job: Job, upstream: list[State[TakeRecord]]) -> State[TakeRecord]:
+    # A source that failed would keep the task run from starting at all, in a state that never ends.
+    sources = [state for state in upstream if state.is_completed()]
     # Prefect's types say of a task that returns a state that its state holds a state; it is handed through.
-    return await take(job.take.label, as_is(job), return_state=True)  # type: ignore[misc,no-any-return]
+    return await take(job.take.label, as_is(job), return_state=True, wait_for=sources)  # type: ignore[misc,no-any-return]
+
+
+async def _result(job: Job, state: State[TakeRecord]) -> TakeResult:
+    if job.skipped:
+        job.studio.account.settled(job.take, Settled(job.take.label, "skipped", error=job.skipped))
+        return TakeResult(job.take, "skipped", error=job.skipped)
+    result = await state.aresult(raise_on_failure=False)
+    attempts = tuple(job.assignment.attempts)
+    if isinstance(result, TakeRecord):
+        return TakeResult(job.take, "cached" if job.known else "rendered", record=result, attempts=attempts)
+    return _failed(job, str(result) if isinstance(result, PrevisError) else f"{type(result).__name__}: {result}")
 
 
 def _failed(job: Job, error: str) -> TakeResult:
     job.studio.account.settled(job.take, Settled(job.take.label, "failed", error=error))
-    return TakeResult(job.take, "failed", error=error)
+    return TakeResult(job.take, "failed", error=error, attempts=tuple(job.assignment.attempts))

@@ -1,19 +1,20 @@
 """A board as its page shows it: escaped by nobody yet, but cleaned, and with only such addresses as may be used."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from previs.board.addresses import for_page, is_picture
 from previs.board.sequences import Placed, Sequence, sequences
+from previs.board.takes import LONGEST_REASON, circled, lacking, picked_first, reason
 from previs.board.timecode import number, spell, timecode
-from previs.board.wording import clean, language, one_line, plural, server_name, shorten
-from previs.manifest import Manifest, TakeEntry
-from previs.records import Frame
+from previs.board.wording import clean, language, moment, one_line, plural, server_name, shorten
+from previs.manifest import Manifest, ShotEntry, TakeEntry
+from previs.records import Attempt, Frame
 
 _USUAL = (1024, 576)
-_LONGEST_ERROR = 1500
+_MOST_ATTEMPTS = 20
 _LONG_PROMPT = 260
 """Characters above which a prompt is folded, Chinese counting double for its width."""
 
@@ -71,24 +72,50 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempts:
+    """What went wrong with a take, folded.
+
+    Attributes:
+        summary: how many attempts failed.
+        left_out: how many come before those that are told.
+        lines: when and where each failed, with its error.
+    """
+
+    summary: str
+    left_out: int
+    lines: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TakeCard:
     """One take of a shot.
 
     Attributes:
+        picked: whether it is the one that a person chose.
         made: how long the render took and where, or the outcome where it is another.
+        details: what only a technical director asks about how it was made, in phrases.
+        attempts: none if none failed.
+        error: why there is no frame; empty if there is one.
     """
 
     take: int
+    picked: bool
     outcome: str
     seed: str
     made: str
+    details: tuple[str, ...]
+    attempts: Attempts | None
     stills: tuple[Still, ...]
     error: str
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One shot."""
+    """One shot, its picked take first.
+
+    Attributes:
+        lacking: ``failed`` or ``skipped`` where frames are missing, else empty.
+    """
 
     number: int
     name: str
@@ -97,6 +124,7 @@ class Card:
     prompt: Text
     notes: Text | None
     takes: tuple[TakeCard, ...]
+    lacking: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +171,8 @@ def _card(placed: Placed, fps: float, usual: tuple[int, int], links: LinksOf) ->
         length=f"{number(shot.duration)} s · {plural(placed.frames, 'frame')}",
         prompt=_text(shot.prompt),
         notes=_text(notes) if isinstance(notes, str) and notes.strip() else None,
-        takes=tuple(_take(shot.shot_id, shot.prompt, take, usual, links) for take in shot.takes),
+        takes=tuple(_take(shot, take, usual, links) for take in picked_first(shot)),
+        lacking=lacking(shot),
     )
 
 
@@ -153,28 +182,58 @@ def _text(words: str) -> Text:
     return Text(cleaned, language(cleaned), width > _LONG_PROMPT)
 
 
-def _take(shot_id: int | str, prompt: str, take: TakeEntry, usual: tuple[int, int], links: LinksOf) -> TakeCard:
-    alt = f"Shot {one_line(str(shot_id))}, take {take.take}: {shorten(one_line(prompt), 200)}"
+def _take(shot: ShotEntry, take: TakeEntry, usual: tuple[int, int], links: LinksOf) -> TakeCard:
+    picked = take is circled(shot)
+    slate = f"Shot {one_line(str(shot.shot_id))}, take {take.take}{', picked' if picked else ''}"
+    alt = f"{slate}: {shorten(one_line(shot.prompt), 200)}"
     return TakeCard(
         take=take.take,
+        picked=picked,
         outcome=take.outcome,
         seed="" if take.seed is None else str(take.seed),
         made=_made(take),
+        details=tuple(_details(take)),
+        attempts=_attempts(take),
         stills=tuple(_still(frame, alt, usual, links(frame)) for frame in take.frames),
-        error=_error(take),
+        error=reason(take),
     )
 
 
 def _made(take: TakeEntry) -> str:
-    if take.outcome != "rendered" or take.seconds is None:
-        return take.outcome
-    return f"{spell(take.seconds)} on {server_name(take.server)}" if take.server else spell(take.seconds)
+    return _rendered(take) if take.outcome == "rendered" and take.seconds is not None else take.outcome
 
 
-def _error(take: TakeEntry) -> str:
-    if take.outcome == "failed":
-        return shorten(clean(take.error or "It failed without a reason."), _LONGEST_ERROR)
-    return "" if take.frames else "The take left no frame."
+def _rendered(take: TakeEntry) -> str:
+    where = f" on {server_name(take.server)}" if take.server else ""
+    return f"{spell(take.seconds)}{where}" if take.seconds is not None else where.strip()
+
+
+def _details(take: TakeEntry) -> Iterator[str]:
+    if take.outcome == "cached" and (made := _rendered(take)):
+        yield f"rendered before: {made}"
+    if take.waiting is not None:
+        yield f"waited {spell(take.waiting)}"
+    if take.uploading is not None:
+        yield f"frames stored in {spell(take.uploading)}"
+    if take.comfyui:
+        yield f"ComfyUI {shorten(one_line(take.comfyui), 60)}"
+
+
+def _attempts(take: TakeEntry) -> Attempts | None:
+    if not take.attempts:
+        return None
+    failed = plural(len(take.attempts), "failed attempt")
+    told = take.attempts[-_MOST_ATTEMPTS:]
+    return Attempts(
+        summary=f"{failed} before" if take.frames else failed,
+        left_out=len(take.attempts) - len(told),
+        lines=tuple(_attempt(each) for each in told),
+    )
+
+
+def _attempt(attempt: Attempt) -> tuple[str, str]:
+    where = f" on {server_name(attempt.server)}" if attempt.server else ""
+    return f"{moment(attempt.at)}{where}", shorten(clean(attempt.error), LONGEST_REASON)
 
 
 def _still(frame: Frame, alt: str, usual: tuple[int, int], links: FrameLinks) -> Still:

@@ -41,6 +41,7 @@ class Progress:
         rendered: takes that this run rendered.
         cached: takes that an earlier run had made.
         failed: takes given up.
+        skipped: takes not tried, because a shot that theirs builds on has no frame.
         waiting: takes that no server has begun.
         elapsed: seconds since the run began.
         title: of the board; empty if it has none.
@@ -50,6 +51,7 @@ class Progress:
     rendered: int = 0
     cached: int = 0
     failed: int = 0
+    skipped: int = 0
     waiting: int = 0
     running: tuple[RunningTake, ...] = ()
     elapsed: float = 0
@@ -64,7 +66,7 @@ class Progress:
     @property
     def settled(self) -> int:
         """Takes that need no more work."""
-        return self.rendered + self.cached + self.failed
+        return self.rendered + self.cached + self.failed + self.skipped
 
     @property
     def share(self) -> float:
@@ -75,7 +77,8 @@ class Progress:
     def left(self) -> float | None:
         """Seconds that the rest takes at the pace so far; none while there is too little to judge by.
 
-        Cached takes cost nothing and do not count for the pace; should waiting ones turn out cached, it ends sooner.
+        Cached and skipped takes cost nothing and do not count for the pace; should waiting ones turn out so, it ends
+        sooner.
         """
         worked = self.rendered + self.failed + self._begun
         rest = self.waiting + len(self.running) - self._begun
@@ -109,6 +112,7 @@ def _counts(progress: Progress) -> str:
         "rendered": progress.rendered,
         "cached": progress.cached,
         "failed": progress.failed,
+        "skipped": progress.skipped,
         "running": len(progress.running),
         "waiting": progress.waiting,
     }

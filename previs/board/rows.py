@@ -3,17 +3,20 @@
 from collections.abc import Callable
 
 from previs.board.addresses import markdown_link
+from previs.board.takes import PICKED_MARK, reason
 from previs.board.wording import cell, server_name
 from previs.manifest import Manifest, ShotEntry, TakeEntry
 from previs.records import Frame
 
 Row = dict[str, str | int | float]
+_COLUMNS = ("shot", "take", "picked", "state", "seed", "seconds", "server", "link", "error")
 
 
 def shot_rows(manifest: Manifest, *, link: Callable[[Frame], str | None]) -> list[Row]:
     """One row for each take, in the board's order, every row with the same columns.
 
-    Seeds are text: a browser reads JSON numbers as doubles and would show another seed above 2^53.
+    The picked take is marked in a column of its own, so that takes stay numbers. Seeds are text: a browser reads JSON
+    numbers as doubles and would show another seed above 2^53.
 
     Args:
         manifest: of the run.
@@ -23,39 +26,18 @@ def shot_rows(manifest: Manifest, *, link: Callable[[Frame], str | None]) -> lis
 
 
 def _row(shot: ShotEntry, take: TakeEntry | None, link: Callable[[Frame], str | None]) -> Row:
+    name = shot.shot_id if isinstance(shot.shot_id, int) else cell(shot.shot_id, 100)
+    row: Row = dict.fromkeys(_COLUMNS, "")
+    row["shot"] = name
     if take is None:
-        return _columns(shot.shot_id, state="failed", error="no take was made")
-    return _columns(
-        shot.shot_id,
-        take=take.take,
-        state=take.outcome,
-        seed="" if take.seed is None else str(take.seed),
-        seconds="" if take.seconds is None else round(take.seconds, 1),
-        server=cell(server_name(take.server or ""), 100),
-        link=markdown_link("open", link(take.frames[0])) if take.frames else "",
-        error=cell(take.error or "", 1000),
-    )
-
-
-def _columns(
-    shot_id: int | str,
-    *,
-    take: int | str = "",
-    state: str,
-    seed: str = "",
-    seconds: float | str = "",
-    server: str = "",
-    link: str = "",
-    error: str = "",
-) -> Row:
-    shot = shot_id if isinstance(shot_id, int) else cell(shot_id, 100)
-    return {
-        "shot": shot,
-        "take": take,
-        "state": state,
-        "seed": seed,
-        "seconds": seconds,
-        "server": server,
-        "link": link,
-        "error": error,
+        return row | {"state": "failed", "error": "no take was made"}
+    return row | {
+        "take": take.take,
+        "picked": PICKED_MARK if take.take == shot.picked else "",
+        "state": take.outcome,
+        "seed": "" if take.seed is None else str(take.seed),
+        "seconds": "" if take.seconds is None else round(take.seconds, 1),
+        "server": cell(server_name(take.server or ""), 100),
+        "link": markdown_link("open", link(take.frames[0])) if take.frames else "",
+        "error": cell(reason(take), 1000),
     }

@@ -59,6 +59,7 @@ class Totals:
     rendered: int
     cached: int
     failed: int
+    skipped: int
     frames: int
 
 
@@ -72,5 +73,6 @@ def totals(manifest: Manifest) -> Totals:
         rendered=outcomes["rendered"],
         cached=outcomes["cached"],
         failed=outcomes["failed"] + untaken,
+        skipped=outcomes["skipped"],
         frames=sum(frame_count(shot.duration, manifest.fps) for shot in manifest.shots),
     )

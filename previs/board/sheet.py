@@ -7,10 +7,11 @@ from html import escape
 
 from previs.board.addresses import for_artifact
 from previs.board.sequences import Placed, Sequence, sequences, totals
+from previs.board.takes import PICKED_MARK, circled, lacking, picked_first, reason
 from previs.board.thumbnails import fit
 from previs.board.timecode import number, spell, timecode
 from previs.board.wording import inline, moment, one_line, plural, shorten, wrapped
-from previs.manifest import Manifest, TakeEntry
+from previs.manifest import Manifest, ShotEntry, TakeEntry
 from previs.records import Frame
 
 _ACROSS = 3
@@ -81,8 +82,8 @@ class _Strip:
         return _Strip(self.heading, tuple(map(_Cell.with_picture, self.cells, pictures)))
 
 
-def contact_sheet(manifest: Manifest, *, picture: PictureOf, budget: int = 2_000_000) -> str:
-    """Markdown with a heading, totals, and every take's picture and slate in order.
+def contact_sheet(manifest: Manifest, *, picture: PictureOf, note: str | None = None, budget: int = 2_000_000) -> str:
+    """Markdown with a heading, totals, and every take's picture and slate in order; of a picked shot its picked take.
 
     When it would grow beyond its budget, pictures are made smaller, then the last ones are left out, then the last
     shots; a closing line says what is missing.
@@ -90,16 +91,19 @@ def contact_sheet(manifest: Manifest, *, picture: PictureOf, budget: int = 2_000
     Args:
         manifest: of the run.
         picture: what shows a frame: a ``data:`` URI of an image, or a public http(s) address; none if nothing does.
+        note: a sentence for the foot of the sheet, such as until when its links work.
         budget: in bytes of UTF-8; at least 4,000.
     """
-    head = _head(manifest, budget - _CLOSING)
+    foot = f"*{inline(note)}*\n" if note else ""
+    budget -= _CLOSING + _size(foot)
+    head = _head(manifest, budget)
     strips = list(_strips(manifest, picture))
-    room = budget - _CLOSING - _size(head)
+    room = budget - _size(head)
     kept = list(_fitting(strips, room))
     room -= sum(_size(strip.without_pictures().markdown()) for strip in kept)
     fitted, left_out = _with_fitting_pictures(kept, room)
     closing = _closing(left_out, len(strips) - len(kept), sum(len(strip.cells) for strip in strips[len(kept) :]))
-    return head + "".join(strip.markdown() for strip in fitted) + closing
+    return head + "".join(strip.markdown() for strip in fitted) + closing + foot
 
 
 def _size(text: str) -> int:
@@ -132,13 +136,14 @@ def _closing(pictures: int, strips: int, takes: int) -> str:
         )
     if strips:
         lines.append(f"{plural(takes, 'more take')} on the board's page.")
-    return "\n\n".join(f"*{line}*" for line in lines) + ("\n" if lines else "")
+    return "".join(f"*{line}*\n\n" for line in lines)
 
 
 def _head(manifest: Manifest, room: int) -> str:
     count = totals(manifest)
     length = f"{timecode(count.frames, manifest.fps)} ({spell(manifest.duration)} at {number(manifest.fps)} fps)"
     counts = f"{count.rendered} rendered · {count.cached} cached · {count.failed} failed"
+    counts += f" · {count.skipped} skipped" if count.skipped else ""
     ran = f"Board {inline(manifest.board, 80)} · run {inline(manifest.run, 80)} · {moment(manifest.finished)}"
     head = (
         f"# {inline(manifest.title or manifest.board, 120)}\n\n"
@@ -149,7 +154,8 @@ def _head(manifest: Manifest, room: int) -> str:
 
 def _remarks(manifest: Manifest, room: int) -> str:
     """List of what went wrong, cut where it would take more than its room."""
-    remarks = [f"- Shot **{inline(str(shot.shot_id), 60)}** lacks a frame.\n" for shot in manifest.failed]
+    said = {"failed": "lacks a frame", "skipped": "was skipped"}
+    remarks = [f"- Shot **{inline(str(shot.shot_id), 60)}** {said[lacking(shot)]}.\n" for shot in manifest.failed]
     remarks += [f"- {inline(problem)}\n" for problem in manifest.problems]
     told = ""
     for place, remark in enumerate(remarks):
@@ -179,16 +185,26 @@ def _cells(placed: Placed, fps: float, picture: PictureOf) -> Iterator[_Cell]:
     name = inline(plain, 60)
     text = wrapped(shot.prompt, columns=_COLUMNS, lines=_LINES)
     when = f"{timecode(placed.start, fps)} · {number(shot.duration)} s"
-    for take in shot.takes:
+    wanted = _wanted(shot)
+    others = f"<br>{plural(len(shot.takes) - len(wanted), 'other take')}" if len(wanted) < len(shot.takes) else ""
+    for take in wanted:
         seed = "" if take.seed is None else f"<br>seed {take.seed}"
         shown = next(filter(None, (for_artifact(picture(frame)) for frame in take.frames)), None)
-        slate = f"{name} · take {take.take}"
-        yield _Cell(slate, f"{plain} · take {take.take}", shown, _instead(take), f"{when}{seed}", text)
+        mark, said = (f" {PICKED_MARK}", ", picked") if take is circled(shot) else ("", "")
+        slate, alt = f"{name} · take {take.take}{mark}", f"{plain} · take {take.take}{said}"
+        yield _Cell(slate, alt, shown, _instead(take), f"{when}{seed}{others}", text)
     if not shot.takes:
         yield _Cell(name, plain, None, "**NO TAKE**", when, text)
 
 
+def _wanted(shot: ShotEntry) -> tuple[TakeEntry, ...]:
+    """The picked take alone, or all of them where it has no frame to stand for the shot."""
+    picked = circled(shot)
+    return (picked,) if picked is not None and picked is shot.shown else picked_first(shot)
+
+
 def _instead(take: TakeEntry) -> str:
-    if take.outcome == "failed":
-        return f"**FAILED** {wrapped(take.error or 'without a reason', columns=_COLUMNS, lines=6)}"
-    return "*no picture*" if take.frames else "**NO FRAME**"
+    if take.frames:
+        return "*no picture*"
+    told = wrapped(reason(take), columns=_COLUMNS, lines=6)
+    return {"failed": f"**FAILED** {told}", "skipped": f"*Skipped*<br>{told}"}.get(take.outcome, "**NO FRAME**")

@@ -13,8 +13,9 @@ from markupsafe import Markup
 from previs.board.addresses import scheme
 from previs.board.cards import FrameLinks, Group, LinksOf, Still, groups, usual_size
 from previs.board.sequences import sequences, totals
+from previs.board.takes import lacking
 from previs.board.timecode import number, spell, timecode
-from previs.board.wording import clean, language, moment, one_line
+from previs.board.wording import clean, language, moment, one_line, seconds_between
 from previs.manifest import Manifest
 
 __all__ = ["FrameLinks", "page"]
@@ -34,7 +35,7 @@ def page(manifest: Manifest, *, links: LinksOf, note: str | None = None) -> str:
     script = _text("board.js")
     title = one_line(manifest.title) or one_line(manifest.board)
     count = totals(manifest)
-    failed = {place for place, shot in enumerate(manifest.shots, 1) if not shot.success}
+    cards = [card for group in shown for card in group.cards]
     return (
         _environment()
         .get_template("index.html")
@@ -53,23 +54,28 @@ def page(manifest: Manifest, *, links: LinksOf, note: str | None = None) -> str:
             fps=number(manifest.fps),
             note=clean(note) if note else None,
             problems=[clean(problem) for problem in manifest.problems],
-            failed=[card for group in shown for card in group.cards if card.number in failed],
+            failed=[card for card in cards if card.lacking == "failed"],
+            skipped=[card for card in cards if card.lacking == "skipped"],
             bars=list(_bars(manifest)),
             groups=shown,
-            ends=f"Made in {spell((manifest.finished - manifest.started).total_seconds())}.",
+            ends=f"Made in {spell(seconds_between(manifest.started, manifest.finished))}.",
         )
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Bar:
-    """A shot's place on the strip that shows the rhythm of the board, in frames."""
+    """A shot's place on the strip that shows the rhythm of the board, in frames.
+
+    Attributes:
+        lacking: ``failed`` or ``skipped`` where frames are missing, else empty.
+    """
 
     number: int
     name: str
     start: int
     width: float
-    bad: bool
+    lacking: str
 
 
 def _bars(manifest: Manifest) -> Iterator[_Bar]:
@@ -77,7 +83,7 @@ def _bars(manifest: Manifest) -> Iterator[_Bar]:
     for group in sequences(manifest):
         for placed in group.shots:
             width = round(max(placed.frames - gap, placed.frames / 2), 2)
-            yield _Bar(placed.number, one_line(str(placed.shot.shot_id)), placed.start, width, not placed.shot.success)
+            yield _Bar(placed.number, one_line(str(placed.shot.shot_id)), placed.start, width, lacking(placed.shot))
 
 
 @cache

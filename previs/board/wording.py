@@ -79,9 +79,30 @@ def language(text: str) -> str | None:
 
 def moment(when: datetime) -> str:
     """Time of day in UTC, to the minute; a naive time is shown as it is, without a zone."""
-    if when.tzinfo is None:
-        return f"{when:%Y-%m-%d %H:%M}"
-    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return f"{_in_utc(when):%Y-%m-%d %H:%M}{_zone(when)}"
+
+
+def calendar(when: datetime) -> str:
+    """Day and time of day in UTC, as people write them: ``30 Nov 2026, 04:12 UTC``; a naive time without a zone."""
+    there = _in_utc(when)
+    return f"{there.day} {there:%b %Y, %H:%M}{_zone(when)}"
+
+
+def seconds_between(start: datetime, end: datetime) -> float:
+    """Seconds from one moment to another, naive times counted as UTC."""
+    since, until = (when if when.tzinfo else when.replace(tzinfo=UTC) for when in (start, end))
+    return (until - since).total_seconds()
+
+
+def _in_utc(when: datetime) -> datetime:
+    try:
+        return when if when.tzinfo is None else when.astimezone(UTC)
+    except OverflowError:  # the first and the last hours that a datetime can hold
+        return when.replace(tzinfo=UTC)
+
+
+def _zone(when: datetime) -> str:
+    return "" if when.tzinfo is None else " UTC"
 
 
 def server_name(address: str) -> str:

@@ -153,6 +153,21 @@ class Api:
         path = "object_info" if class_type is None else f"object_info/{_escaped(class_type)}"
         return self._object(await self._connection.request("GET", path), "GET", "object_info")
 
+    async def model_metadata(self, folder: str, name: str) -> Mapping[str, Any] | None:
+        """The ``__metadata__`` in the header of a ``.safetensors`` file.
+
+        Args:
+            folder: of models, by ComfyUI's name for it, such as ``loras``.
+            name: of the file, as a loader takes it.
+
+        Returns:
+            None where the server tells nothing of it: there is no such file, it has no such header or one of more
+            than 1 MB, or the endpoint is missing.
+        """
+        path = f"view_metadata/{_escaped(folder)}"
+        answer = await self._connection.request("GET", path, params={"filename": name}, allow=_MAYBE_ABSENT)
+        return self._object(answer, "GET", path) if answer.status == _OK else None
+
     async def system_stats(self) -> Mapping[str, Any]:
         """Versions and devices; the cheapest sign that this is a ComfyUI that answers."""
         return self._object(await self._connection.request("GET", "system_stats"), "GET", "system_stats")

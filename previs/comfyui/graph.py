@@ -3,7 +3,7 @@
 A link is an input whose value is ``[node id, output index]``.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypedDict, TypeGuard
 
 
@@ -42,3 +42,17 @@ def links(node: Node) -> Iterator[tuple[str, str, int]]:
 def class_types(graphs: Iterable[Graph]) -> frozenset[str]:
     """The node classes that graphs use."""
     return frozenset(node["class_type"] for graph in graphs for node in graph.values())
+
+
+def with_texts(graph: Graph, texts: Mapping[str, str]) -> Graph:
+    """Put other texts in the place of some, wherever an input is one of them, in a new graph."""
+    return {
+        node_id: {
+            **node,
+            "inputs": {
+                name: texts.get(value, value) if isinstance(value, str) else value
+                for name, value in node["inputs"].items()
+            },
+        }
+        for node_id, node in graph.items()
+    }

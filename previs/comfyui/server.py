@@ -11,6 +11,7 @@ from previs.comfyui.api import Api
 from previs.comfyui.catalog import Catalog
 from previs.comfyui.deadlines import Limits, time_left
 from previs.comfyui.graph import Graph
+from previs.comfyui.hashes import Hashes
 from previs.comfyui.history import Failure, Interruption, Success
 from previs.comfyui.jobs import read_job
 from previs.comfyui.life import Life
@@ -38,6 +39,7 @@ _ANSWER_SOUGHT = 5.0
 _BETWEEN_LOOKS, _LOOKS_AT_INTERRUPTED = 0.2, 8
 _MOST_ATTEMPTS = 3
 _UNLOADING = 0.5
+_LONGEST_VERSION = 40
 
 
 class Server:
@@ -48,6 +50,8 @@ class Server:
         up: whether it answered when last asked. :meth:`probe` asks.
         api: for what is no prompt.
         catalog: of its node classes and models.
+        hashes: of its model files.
+        version: of ComfyUI, as it said when last asked; none if it did not.
         busy_until: when it may be asked for more, on the monotonic clock, if it said so (``Retry-After``).
     """
 
@@ -57,6 +61,8 @@ class Server:
         self.up = False
         self.busy_until = 0.0
         self.catalog = Catalog(self.api)
+        self.hashes = Hashes(self.api)
+        self.version: str | None = None
         self._watch = Watch(address, self.api, on_answer=self._answered)
         self._uploads = Uploads(self.api)
         self._posts = Posts(self.api)
@@ -97,6 +103,7 @@ class Server:
             if not was_up:
                 # Whatever it was before, it may be another version now, with other models.
                 self.catalog.unlearn()
+                self.hashes.unlearn()
                 self.api.forget_version()
                 self._watch.crowded = await self._was_used()
         except (ServerUnreachable, ServerTrouble, AccessDenied) as error:
@@ -104,6 +111,7 @@ class Server:
             self.up = False
             raise
         self.up = True
+        self.version = _version(stats)
         if was_up:
             for prompt_id in self._abandoned - self._watch.followed.keys():
                 await self.give_up(prompt_id)
@@ -349,3 +357,9 @@ class Server:
     def _note(self, error: BaseException | None) -> None:
         if isinstance(error, ServerTrouble) and error.retry_after:
             self.busy_until = time.monotonic() + error.retry_after
+
+
+def _version(stats: Mapping[str, object]) -> str | None:
+    system = stats.get("system")
+    version = system.get("comfyui_version") if isinstance(system, Mapping) else None
+    return version[:_LONGEST_VERSION] if isinstance(version, str) and version.isprintable() else None

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from previs.comfyui.api import Api
-from previs.comfyui.graph import Graph
+from previs.comfyui.graph import Graph, with_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +59,4 @@ class Uploads:
 
     def named(self, graph: Graph) -> Graph:
         """The graph with the server's own names of files."""
-        return {
-            node_id: {
-                **node,
-                "inputs": {
-                    key: self.names.get(value, value) if isinstance(value, str) else value
-                    for key, value in node["inputs"].items()
-                },
-            }
-            for node_id, node in graph.items()
-        }
+        return with_texts(graph, self.names)

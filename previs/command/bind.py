@@ -16,7 +16,8 @@ from previs.command.inquiry import THIS_MACHINE, Inquiry
 from previs.command.output import write_json
 from previs.errors import Fault, WorkflowFaults
 from previs.gather import bindings_place, gather, read_workflow_at
-from previs.plan import make_plan
+from previs.planning import Wishes, make_plan
+from previs.shots import ShotList, read_chains
 from previs.sources import Sources, shown
 from previs.store.addresses import kind_of, local_path
 from previs.workflow import STAYS, BindingRow, Report, SavedGraph, Workflow
@@ -50,10 +51,11 @@ async def show_bindings(order: BindOrder) -> int:
             report, label = workflow.report(), ""
         else:
             given = await gather(order.shot, order.graph, sources, None, inquiry)
-            workflow, first = given.workflow, given.shot_list.shots[0]
-            alone = given.shot_list.model_copy(update={"shots": (first.model_copy(update={"takes": 1}),)})
-            plan = make_plan(alone, workflow, given.pictures, given.workflow_pictures, overrides=order.overrides)
-            report, label = Report(plan.takes[0].rows, plan.notices), first.label
+            workflow, label = given.workflow, given.shot_list.shots[0].label
+            shots = _with_sources(given.shot_list, label)
+            wishes = Wishes(overrides=order.overrides)
+            plan = make_plan(shots, workflow, given.pictures, given.workflow_pictures, wishes=wishes)
+            report = Report(plan.takes[0].rows, tuple(plan.notices))
     if order.farm:
         report = replace(report, notices=(*report.notices, *inquiry.failed.values()))
     if order.as_json:
@@ -63,6 +65,13 @@ async def show_bindings(order: BindOrder) -> int:
     if order.write:
         await asyncio.to_thread(_write, order.graph, workflow)
     return 0
+
+
+def _with_sources(shot_list: ShotList, label: str) -> ShotList:
+    """The list with one shot first, and of the others only those that it builds on."""
+    needed = read_chains(shot_list).needed([label])
+    kept = sorted((shot for shot in shot_list.shots if shot.label in needed), key=lambda shot: shot.label != label)
+    return shot_list.model_copy(update={"shots": tuple(kept)})
 
 
 def _print_json(graph: str, label: str, report: Report) -> None:

@@ -11,7 +11,7 @@ from previs.comfyui.graph import class_types
 from previs.command.inquiry import THIS_MACHINE, Inquiry
 from previs.command.output import write_json
 from previs.gather import gather
-from previs.plan import make_plan
+from previs.planning import Wishes, make_plan
 from previs.preflight import Report, check_plan
 from previs.sources import Sources
 
@@ -41,7 +41,7 @@ async def check(order: CheckOrder) -> int:
     async with Sources() as sources, Inquiry(order.farm or (THIS_MACHINE,)) as inquiry:
         given = await gather(order.shots, order.workflow, sources, None, inquiry)
         plan = make_plan(
-            given.shot_list, given.workflow, given.pictures, given.workflow_pictures, overrides=order.overrides
+            given.shot_list, given.workflow, given.pictures, given.workflow_pictures, wishes=Wishes(overrides=order.overrides)
         )
         used = class_types(take.graph for take in plan.takes)
         servers = await inquiry(used, needed=False)

@@ -55,6 +55,8 @@ class Lines:
                 self._line("green", "rendered", f"{told.label} on {told.place} in {told.seconds:.1f} s")
             case Settled(outcome="cached"):
                 self._line("cyan", "cached", told.label)
+            case Settled(outcome="skipped"):
+                self._line("bright_black", "skipped", f"{told.label}: {told.error}")
             case Settled():
                 self._line("red", "failed", f"{told.label}: {told.error}")
             case BoardReady():
@@ -95,7 +97,7 @@ def _bars(progress: Progress) -> RenderableType:
     table.add_row(
         Text(progress.title or "storyboard", style="bold"),
         ProgressBar(total=1, completed=progress.share, width=30),
-        f"{progress.settled} of {progress.total} takes",
+        _counts(progress),
         _left(progress),
     )
     for running in progress.running[:_MOST_ROWS]:
@@ -107,6 +109,15 @@ def _bars(progress: Progress) -> RenderableType:
         )
     more = len(progress.running) - _MOST_ROWS
     return Group(table, f"and {more} more") if more > 0 else table
+
+
+def _counts(progress: Progress) -> Text:
+    counts = Text(f"{progress.settled} of {progress.total} takes")
+    if progress.failed:
+        counts.append(f" · {progress.failed} failed", "red")
+    if progress.skipped:
+        counts.append(f" · {progress.skipped} skipped", "bright_black")
+    return counts
 
 
 def _left(progress: Progress) -> str:

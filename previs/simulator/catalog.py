@@ -2,6 +2,7 @@
 
 import copy
 import json
+import posixpath
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
@@ -31,6 +32,10 @@ MODEL_FOLDERS = (
     "model_patches",
     "audio_encoders",
 )
+
+_FORMER_FOLDERS = {"unet": "diffusion_models", "clip": "text_encoders"}
+
+_LARGEST_HEADER = 1024 * 1024
 
 _LOADED_FROM = {
     "checkpoints": ("CheckpointLoaderSimple", "ckpt_name"),
@@ -102,3 +107,18 @@ def models(object_info: Mapping[str, Any], folder: str) -> list[str] | None:
         return []
     kind, *config = object_info[class_type]["input"]["required"][name]
     return list(kind if isinstance(kind, list) else config[0].get("options", []))
+
+
+def metadata(files: Mapping[tuple[str, str], Mapping[str, Any]], folder: str, name: str) -> Mapping[str, Any] | None:
+    """What the header of a model file tells, or none where ComfyUI reads no header.
+
+    Args:
+        files: by folder and name.
+        folder: of models; former names are known too.
+        name: of the file; its way is taken from the folder, and does not lead out of it.
+    """
+    if not name.endswith(".safetensors"):
+        return None
+    inside = posixpath.normpath(posixpath.join("/", name)).lstrip("/")
+    told = files.get((_FORMER_FOLDERS.get(folder, folder), inside))
+    return told if told is not None and len(json.dumps(told)) <= _LARGEST_HEADER else None

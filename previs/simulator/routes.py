@@ -69,6 +69,7 @@ def routes(simulator: "Simulator") -> list[Route | WebSocketRoute]:
         ("GET", "/models", facts.model_folders),
         ("GET", "/models/{folder}", facts.models),
         ("GET", "/embeddings", facts.embeddings),
+        ("GET", "/view_metadata/{folder}", facts.metadata),
     ]
     jobs: list[tuple[str, str, Endpoint]] = [
         ("GET", "/api/jobs/{prompt_id}", queue.job),
@@ -268,6 +269,11 @@ class _FactEndpoints:
     async def models(self, request: Request) -> Response:
         names = catalog.models(self.simulator.object_info, request.path_params["folder"])
         return Response(status_code=404) if names is None else answered(names)
+
+    async def metadata(self, request: Request) -> Response:
+        folder, name = request.path_params["folder"], request.query_params.get("filename", "")
+        told = catalog.metadata(self.simulator.metadata, folder, name)
+        return Response(status_code=404) if told is None else answered(told)
 
     async def embeddings(self, _: Request) -> Response:
         return answered([])

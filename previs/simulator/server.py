@@ -59,6 +59,7 @@ class Simulator:
         script: turns faults by time or by count.
 
     Attributes:
+        metadata: of model files, by folder and name, as their headers tell it; can be changed at any time.
         journal: all that happened to prompts, in order; it grows without end.
         posted: ids of accepted prompts, in order.
         started: ids of prompts that began to run, with repeats.
@@ -92,6 +93,7 @@ class Simulator:
         self.uuid_ids_only = uuid_ids_only or jobs
         self.jobs = jobs
         self.disk = Disk(FILES_KEPT, folder)
+        self.metadata: dict[tuple[str, str], Mapping[str, Any]] = {}
         self.studio = Studio(self.disk, draw)
         self._keep_account()
         self.door: Door | None = None

@@ -6,14 +6,16 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Self
 
 from previs.errors import PrevisError, SourceNotFound, StoreRefused, StoreTrouble
 from previs.store import keys
+from previs.store.interface import Entry
 
 _PERSON_MUST_ACT: Final = {
     errno.EACCES: "no permission: let the user who runs this read and write there",
@@ -33,8 +35,11 @@ _PERSON_MUST_ACT: Final = {
 }
 # ERROR_SHARING_VIOLATION and ERROR_LOCK_VIOLATION: another program, a virus scanner say, has the file open just now.
 _WINDOWS_IN_USE: Final = {32, 33}
+# What file systems without hard links answer: FAT, some network shares, Android.
+_NO_LINKS: Final = {errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _UNFINISHED: Final = ".part"
 _COPY_BYTES: Final = 1 << 20
+_FOLDER_ATTEMPTS: Final = 20
 
 
 class FolderStore:
@@ -47,6 +52,7 @@ class FolderStore:
     """
 
     public = True
+    link_seconds = None
 
     def __init__(self, folder: Path | str) -> None:
         self._root = Path(folder).absolute()
@@ -71,6 +77,10 @@ class FolderStore:
 
         await asyncio.to_thread(self._write, key, write)
 
+    async def create(self, key: str, data: bytes, *, media_type: str) -> bool:  # noqa: ARG002 - a folder keeps no media types
+        """Write bytes if nothing is under the key; on file systems without links a reader may see half of them."""
+        return await asyncio.to_thread(self._create, key, data)
+
     async def put_file(
         self,
         key: str,
@@ -79,6 +89,7 @@ class FolderStore:
         media_type: str,  # noqa: ARG002 - a folder keeps no media types
         download_name: str | None = None,  # noqa: ARG002 - nor other names
         if_absent: bool = False,
+        metadata: Mapping[str, str] | None = None,  # noqa: ARG002 - nor other words
     ) -> None:
         """Copy a file, in the place of what is there."""
         await asyncio.to_thread(self._copy, key, path, if_absent=if_absent)
@@ -87,9 +98,13 @@ class FolderStore:
         """The bytes under a key, or nothing if there are none."""
         return await asyncio.to_thread(self._read, key)
 
-    async def sizes(self, prefix: str) -> dict[str, int]:
-        """Every key below a prefix with its size in bytes."""
-        return await asyncio.to_thread(self._sizes, keys.below(prefix))
+    async def entries(self, prefix: str) -> dict[str, Entry]:
+        """Every key below a prefix with its size and time."""
+        return await asyncio.to_thread(self._entries, keys.below(prefix))
+
+    async def delete(self, keys: Iterable[str]) -> None:
+        """Remove files, and the folders that are empty then."""
+        await asyncio.to_thread(self._delete, [self._path(key) for key in keys])
 
     async def link(self, key: str) -> str:
         """The file as a ``file://`` address."""
@@ -135,19 +150,58 @@ class FolderStore:
 
     def _write(self, key: str, write: Callable[[BinaryIO], object]) -> None:
         target = self._path(key)
+        with self._written(target, write) as unfinished:
+            unfinished.replace(target)
+
+    def _create(self, key: str, data: bytes) -> bool:
+        target = self._path(key)
+        with self._written(target, lambda stream: stream.write(data)) as unfinished:
+            try:
+                _name_it_too(unfinished, target)
+            except FileExistsError:
+                # NFS may answer so to the repetition of a request that it has carried out.
+                return self._read(key) == data
+        return True
+
+    @contextmanager
+    def _written(self, target: Path, write: Callable[[BinaryIO], object]) -> Iterator[Path]:
+        """A whole file beside the target, which is gone at the end unless it was moved."""
         unfinished = target.with_name(f".{secrets.token_hex(8)}{_UNFINISHED}")
         with self._translated(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
             try:
-                with unfinished.open("xb") as stream:
+                with self._opened(unfinished) as stream:
                     write(stream)
                     stream.flush()
                     os.fsync(stream.fileno())
-                unfinished.replace(target)
-            except BaseException:
+                yield unfinished
+            finally:
                 with suppress(OSError):
                     unfinished.unlink(missing_ok=True)
-                raise
+
+    def _opened(self, path: Path) -> BinaryIO:
+        for _ in range(_FOLDER_ATTEMPTS):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # A deletion of the folder's last file takes the folder away, too.
+            with suppress(FileNotFoundError):
+                return path.open("xb")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("xb")
+
+    def _delete(self, paths: list[Path]) -> None:
+        for path in paths:
+            if self._size(path) is not None:
+                with self._translated(path):
+                    path.unlink(missing_ok=True)
+            self._tidy(path.parent)
+
+    def _tidy(self, folder: Path) -> None:
+        while folder != self._root:
+            try:
+                folder.rmdir()
+            except OSError:
+                # It is not empty, in use, or gone.
+                return
+            folder = folder.parent
 
     def _copy(self, key: str, path: Path, *, if_absent: bool) -> None:
         target = self._path(key)
@@ -162,12 +216,16 @@ class FolderStore:
             self._write(key, lambda stream: shutil.copyfileobj(source, stream, _COPY_BYTES))
 
     def _size(self, path: Path) -> int | None:
+        status = self._status(path)
+        return None if status is None else status.st_size
+
+    def _status(self, path: Path) -> os.stat_result | None:
         with self._translated(path):
             try:
                 found = path.stat()
             except (FileNotFoundError, NotADirectoryError):
                 return None
-        return found.st_size if stat.S_ISREG(found.st_mode) else None
+        return found if stat.S_ISREG(found.st_mode) else None
 
     def _read(self, key: str) -> bytes | None:
         path = self._path(key)
@@ -176,15 +234,16 @@ class FolderStore:
         with self._translated(path):
             return path.read_bytes()
 
-    def _sizes(self, prefix: str) -> dict[str, int]:
+    def _entries(self, prefix: str) -> dict[str, Entry]:
         top = self._path(prefix.rstrip("/")) if prefix else self._root
-        found: dict[str, int] = {}
+        found: dict[str, Entry] = {}
         for folder, _, names in os.walk(top, onerror=self._unlisted):
             for name in names:
                 path = Path(folder, name)
-                size = None if name.startswith(".") and name.endswith(_UNFINISHED) else self._size(path)
-                if size is not None:
-                    found[path.relative_to(self._root).as_posix()] = size
+                status = None if name.startswith(".") and name.endswith(_UNFINISHED) else self._status(path)
+                if status is not None:
+                    modified = datetime.fromtimestamp(status.st_mtime, UTC)
+                    found[path.relative_to(self._root).as_posix()] = Entry(status.st_size, modified)
         return found
 
     def _unlisted(self, error: OSError) -> None:
@@ -205,3 +264,18 @@ class FolderStore:
         if reason is not None and getattr(error, "winerror", None) not in _WINDOWS_IN_USE:
             return StoreRefused(self.name, f"{path}: {reason}")
         return StoreTrouble(self.name, f"{path}: {error.strerror or type(error).__name__}")
+
+
+def _name_it_too(unfinished: Path, target: Path) -> None:
+    """Give a file a second name, at once and only if nobody has it; ``FileExistsError`` if somebody has."""
+    try:
+        os.link(unfinished, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+    else:
+        return
+    with target.open("xb") as stream:
+        stream.write(unfinished.read_bytes())
+        stream.flush()
+        os.fsync(stream.fileno())

@@ -1,6 +1,8 @@
 """How to reach S3, and the one client that all requests share."""
 
 import asyncio
+import base64
+import hashlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,16 +15,16 @@ from botocore.utils import is_valid_endpoint_url, is_valid_ipv6_endpoint_url
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from previs.store.keys import fault_of
+from previs.store.s3_requests import PARTS_AT_ONCE
 
 if TYPE_CHECKING:
+    from botocore.awsrequest import AWSRequest
     from mypy_boto3_s3.client import S3Client
 
 T = TypeVar("T")
 
 WEEK_SECONDS: Final = 7 * 24 * 3600
 _REQUESTS_AT_ONCE: Final = 16
-# A large file is sent in four parts at once, beside the single requests.
-PARTS_AT_ONCE: Final = 4
 
 
 class S3Settings(BaseModel):
@@ -166,12 +168,26 @@ def _make_client(settings: S3Settings | None) -> "S3Client":
         s3={"addressing_style": "auto" if style is None else "path" if style else "virtual"},
         max_pool_connections=_REQUESTS_AT_ONCE * PARTS_AT_ONCE,
         connect_timeout=10,
-        read_timeout=60,
+        # Of silence, not of a whole transfer. An S3 that is well begins to answer within a second; the longest silence
+        # of one that is busy is the joining of a large file's parts, during which Amazon's sends blanks every 10 s.
+        read_timeout=30,
         tcp_keepalive=True,
     )
-    return boto3.session.Session(**wanted).client(
+    client = boto3.session.Session(**wanted).client(
         "s3", endpoint_url=settings.endpoint_url if settings else None, config=config
     )
+    client.meta.events.register("before-sign.s3.DeleteObjects", _sum_by_md5)
+    return client
+
+
+def _sum_by_md5(request: "AWSRequest", **_: object) -> None:
+    """Send the one checksum of a deletion that every S3 knows: botocore's own, a CRC, older ones do not accept."""
+    for name in [name for name in request.headers if name.lower().startswith(("x-amz-checksum-", "x-amz-sdk-"))]:
+        del request.headers[name]
+    del request.headers["Content-MD5"]
+    body = request.body.encode() if isinstance(request.body, str) else request.body
+    digest = hashlib.md5(body, usedforsecurity=False).digest()
+    request.headers["Content-MD5"] = base64.b64encode(digest).decode()
 
 
 def _revealed(secret: SecretStr | None) -> str | None:

@@ -5,6 +5,7 @@ Codes: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html, with
 
 import re
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -15,7 +16,7 @@ S3Error = boto.BotoCoreError | boto.ClientError | ResponseParserError
 S3_ERRORS: Final = (boto.BotoCoreError, boto.ClientError, ResponseParserError)
 
 
-Kind = Literal["absent", "refused", "trouble"]
+Kind = Literal["absent", "taken", "unsupported", "refused", "trouble"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,9 @@ class Verdict:
     """What a caller can do about a failed request.
 
     Attributes:
-        kind: ``absent``: no such object; ``refused``: a person must change something; ``trouble``: may pass.
+        kind: ``absent``: no such object; ``taken``: there is one, which was to be written only if there is none;
+            ``unsupported``: this S3 has no such request or condition; ``refused``: a person must change something;
+            ``trouble``: may pass.
         reason: for people, without secrets.
     """
 
@@ -57,13 +60,15 @@ _REFUSED_CODES: Final = {
 # HEAD has no body: botocore then puts the status in the place of the code.
 _DENIED: Final = {"AccessDenied", "AccessDeniedException", "Forbidden", "403", "401", "Unauthorized"}
 _ABSENT: Final = {"NoSuchKey", "NotFound", "404"}
+_TAKEN: Final = {"PreconditionFailed", "412"}
+_UNSUPPORTED: Final = {"NotImplemented", "501"}
 _ELSEWHERE: Final = {
     "PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "301", "307",
 }  # fmt: skip
 _PASSING_CODES: Final = {
     "SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "RequestTimeoutException", "Throttling",
     "ThrottlingException", "TooManyRequests", "BandwidthLimitExceeded", "OperationAborted", "RequestLimitExceeded",
-    "IncompleteBody", "NoSuchUpload", "XMinioServerNotInitialized",
+    "IncompleteBody", "NoSuchUpload", "XMinioServerNotInitialized", "ConditionalRequestConflict",
 }  # fmt: skip
 _PASSING_STATUS: Final = {408, 425, 429}
 _SERVER_FAULT: Final = 500
@@ -102,7 +107,7 @@ _CLASSES: Final[tuple[tuple[tuple[type[Exception], ...], Verdict], ...]] = (
 )
 
 
-def judge(error: S3Error, permission: str) -> Verdict:
+def judge(error: S3Error, permission: str = "another permission") -> Verdict:
     """What a failed request means.
 
     Args:
@@ -136,12 +141,22 @@ def certificate_refused(error: BaseException) -> bool:
     return False
 
 
+def error_of_key(fault: Mapping[str, Any]) -> boto.ClientError | None:
+    """What a deletion's answer says of one key, as an error of its own; nothing if there was no such object."""
+    code = str(fault.get("Code", ""))
+    return None if code in _ABSENT else boto.ClientError({"Error": {"Code": code}}, "DeleteObject")
+
+
 def _answered(error: boto.ClientError, permission: str) -> Verdict:
     facts: dict[str, Any] = dict(error.response.get("Error") or {})
     meta: dict[str, Any] = dict(error.response.get("ResponseMetadata") or {})
     code, status = str(facts.get("Code", "")), int(meta.get("HTTPStatusCode") or 0)
     if code in _ABSENT:
         return Verdict("absent", "there is no such object")
+    if code in _TAKEN:
+        return Verdict("taken", "there is such an object already")
+    if code in _UNSUPPORTED:
+        return Verdict("unsupported", f"it knows no request of this kind ({_said(code, status)})")
     if code in _PASSING_CODES or status in _PASSING_STATUS or status >= _SERVER_FAULT:
         kind: Kind = "refused" if code in _REFUSED_CODES else "trouble"
         return Verdict(kind, _REFUSED_CODES.get(code, f"it answered {_said(code, status)}"))

@@ -70,7 +70,7 @@ async def test_a_board_in_s3_has_its_layout_and_its_artifacts(
         ("SH03", True, "城市 SH03"),
     ]
     assert all("X-Amz-Signature" in shot["image_url"] for shot in result)
-    there = await s3_store.sizes("")
+    there = await s3_store.entries("")
     assert len([key for key in there if key.startswith("frames/")]) == 3
     assert len([key for key in there if key.startswith("takes/")]) == 3
     manifest = await manifest_of(s3_store, "夜景")
@@ -79,7 +79,7 @@ async def test_a_board_in_s3_has_its_layout_and_its_artifacts(
     for shot in manifest.shots:
         [take] = shot.takes
         [frame] = take.frames
-        assert there[frame.key] == frame.size
+        assert there[frame.key].size == frame.size
         assert frame.key.startswith(f"frames/{frame.sha256[:2]}/{frame.sha256}")
         assert shot.image_url == s3_store.uri(frame.key)
     artifacts = await artifacts_of(state.state_details.flow_run_id)
@@ -268,7 +268,7 @@ async def test_no_secret_comes_out_anywhere(
         repr(await outcome(state)),
         str(await artifacts_of(state.state_details.flow_run_id)),
     ]
-    said += [(await s3_store.get(key) or b"").decode("latin-1") for key in await s3_store.sizes("")]
+    said += [(await s3_store.get(key) or b"").decode("latin-1") for key in await s3_store.entries("")]
     assert settings.secret_access_key is not None
     for secret in ("tok-4711-secret", "key-0815-secret", settings.secret_access_key.get_secret_value()):
         assert not [text[:300] for text in said if secret in text]

@@ -2,13 +2,16 @@
 
 import asyncio
 import contextlib
+import uuid
 from collections.abc import AsyncIterator
 
+from previs.claims import Claims
 from previs.comfyui.address import Address
 from previs.comfyui.deadlines import Limits
 from previs.comfyui.graph import Graph
 from previs.farm import Farm
 from previs.fingerprint import fingerprint
+from previs.inputs import Inputs
 from previs.plan import Picture, PlannedTake
 from previs.shots import Shot
 from previs.sources import Sources
@@ -23,13 +26,17 @@ SHOT = Shot(shot_id="SH01", prompt="夜", duration=1.0)
 
 @contextlib.asynccontextmanager
 async def studio_of(
-    store: FolderStore | S3Store, *urls: str, places: int = 2, limits: Limits = QUICK, salt: str = ""
+    store: FolderStore | S3Store, *urls: str, places: int = 2, limits: Limits = QUICK, run: str = ""
 ) -> AsyncIterator[Studio]:
     """A studio all of whose servers are up."""
-    async with Sources() as sources, Farm((Address(url) for url in urls), places=places) as farm:
+    async with (
+        Sources() as sources,
+        Farm((Address(url) for url in urls), places=places) as farm,
+        Claims(store, run or str(uuid.uuid4()), every=0.1) as claims,
+    ):
         while len(farm.up) < len(urls):
             await asyncio.sleep(0.01)
-        yield Studio(farm, store, sources, limits, Account(), salt)
+        yield Studio(farm, store, sources, limits, Account(), claims, Inputs(store))
 
 
 def take_of(made: Graph, *pictures: Picture, shot: Shot = SHOT) -> PlannedTake:

@@ -8,7 +8,7 @@ import pytest
 
 from previs.cache import recorded
 from previs.records import Frame, TakeRecord
-from previs.store import FolderStore, Store, keys
+from previs.store import Entry, FolderStore, Store, keys
 
 MARK, OTHER = "a" * 64, "b" * 64
 CONTENT = "帧".encode() * 100
@@ -48,7 +48,8 @@ async def keep(store: Store, made: TakeRecord, *contents: bytes, at: str = "") -
 
 async def found(store: Store, *marks: str) -> tuple[dict[str, TakeRecord], list[str]]:
     said: list[str] = []
-    return await recorded(store, marks or (MARK,), say=said.append), said
+    looked = await recorded(store, marks or (MARK,), say=said.append)
+    return {mark: one.usable for mark, one in looked.items() if one.usable}, said
 
 
 async def test_a_take_with_its_record_and_all_its_frames_is_found_as_it_was_kept(store: Store) -> None:
@@ -145,9 +146,9 @@ class CountingStore(FolderStore):
 
     asked: list[str]
 
-    async def sizes(self, prefix: str) -> dict[str, int]:
+    async def entries(self, prefix: str) -> dict[str, Entry]:
         self.asked.append(prefix)
-        return await super().sizes(prefix)
+        return await super().entries(prefix)
 
     async def get(self, key: str) -> bytes | None:
         self.asked.append(key)

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from previs.comfyui.address import Address
+from previs.comfyui.models import ModelFile
 from previs.comfyui.server import Server
 from previs.errors import NoServer
 from previs.farm import Farm
@@ -122,3 +123,68 @@ async def test_nobody_gets_a_place_before_every_server_was_looked_at_once(simula
         assert waits(waiting)
         await waiting
         assert len(farm.up) == 2
+
+
+RAIN = ModelFile("loras", "rain.safetensors")
+OLD, NEW = "ab" * 32, "cd" * 32
+
+
+async def test_what_each_server_tells_of_a_model_file_is_told_by_file_and_server(simulate: Serve) -> None:
+    same = ModelFile("vae", RAIN.name)
+    served = [await simulate() for _ in range(3)]
+    (first, one), (second, other), (bare, _) = served
+    first.metadata[RAIN.folder, RAIN.name] = {"sshs_model_hash": OLD}
+    second.metadata[RAIN.folder, RAIN.name] = {"sshs_model_hash": NEW}
+    second.metadata[same.folder, same.name] = {"modelspec.hash_sha256": f"0x{OLD}"}
+    bare.metadata[RAIN.folder, RAIN.name] = {"format": "pt"}
+    async with Farm(Address(url) for _, url in served) as farm:
+        assert await farm.model_hashes({RAIN, same, ModelFile("vae", "gone.safetensors")}) == {
+            "loras/rain.safetensors": {one: OLD, other: NEW},
+            "vae/rain.safetensors": {other: OLD},
+        }
+
+
+async def test_a_hash_is_asked_for_once_in_a_run(simulate: Serve) -> None:
+    simulator, url = await simulate()
+    simulator.metadata[RAIN.folder, RAIN.name] = {"sshs_model_hash": OLD}
+    async with Farm([Address(url)]) as farm:
+        assert await farm.model_hashes([RAIN]) == {str(RAIN): {url: OLD}}
+        simulator.metadata[RAIN.folder, RAIN.name] = {"sshs_model_hash": NEW}
+        assert await farm.model_hashes([RAIN]) == {str(RAIN): {url: OLD}}
+    async with Farm([Address(url)]) as farm:
+        assert await farm.model_hashes([RAIN]) == {str(RAIN): {url: NEW}}
+
+
+async def test_a_server_that_is_slow_to_tell_holds_nobody_up_and_is_asked_again(simulate: Serve) -> None:
+    (slow, slow_url), (quick, quick_url) = await simulate(), await simulate()
+    for simulator in (slow, quick):
+        simulator.metadata[RAIN.folder, RAIN.name] = {"sshs_model_hash": OLD}
+    async with Farm([Address(slow_url), Address(quick_url)]) as farm, asyncio.timeout(30):
+        await all_up(farm, 2)
+        slow.faults.answer_after = 60
+        assert await farm.model_hashes([RAIN]) == {str(RAIN): {quick_url: OLD}}
+        slow.faults.heal()
+        assert await farm.model_hashes([RAIN]) == {str(RAIN): {slow_url: OLD, quick_url: OLD}}
+
+
+async def test_a_server_that_has_not_answered_yet_holds_nobody_up_either(simulate: Serve) -> None:
+    (silent, silent_url), (quick, quick_url) = await simulate(), await simulate()
+    quick.metadata[RAIN.folder, RAIN.name] = {"sshs_model_hash": OLD}
+    silent.faults.answer_after = 60
+    async with Farm([Address(silent_url), Address(quick_url)]) as farm, asyncio.timeout(30):
+        assert await farm.model_hashes([RAIN]) == {str(RAIN): {quick_url: OLD}}
+
+
+async def test_where_nothing_is_asked_nobody_is_waited_for() -> None:
+    async with Farm([Address("http://127.0.0.1:1")]) as farm:
+        assert await farm.model_hashes([]) == {}
+        assert not farm._all_looked_at.is_set()
+
+
+async def test_servers_that_refuse_to_tell_or_are_away_are_no_error(simulate: Serve) -> None:
+    simulator, url = await simulate()
+    simulator.metadata[RAIN.folder, RAIN.name] = {"sshs_model_hash": OLD}
+    simulator.faults.only_paths, simulator.faults.refuse = ("/view_metadata",), 1
+    async with Farm([Address(url), Address("http://127.0.0.1:1")]) as farm, asyncio.timeout(30):
+        assert await farm.model_hashes([RAIN]) == {}
+        assert await farm.model_hashes([RAIN]) == {str(RAIN): {url: OLD}}

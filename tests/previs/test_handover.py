@@ -28,16 +28,16 @@ def shots(size: int, letter: str = "a") -> list[dict[str, Any]]:
 async def test_a_small_list_stays_as_it_is_and_the_store_empty(folder_store: FolderStore) -> None:
     given = shots(INLINE_BYTES)
     assert await shots_parameter(given, folder_store) is given
-    assert await folder_store.sizes("") == {}
+    assert await folder_store.entries("") == {}
 
 
 async def test_a_large_list_is_put_into_the_store_whole_and_named_by_its_content(store: Store) -> None:
     given = shots(600_000, "夜")
     place = await shots_parameter(given, store)
-    [(key, size)] = (await store.sizes("")).items()
+    [(key, entry)] = (await store.entries("")).items()
     content = await store.get(key) or b""
     assert place == store.uri(key)
-    assert size == len(content)
+    assert entry.size == len(content)
     assert key == f"lists/{hashlib.sha256(content).hexdigest()}.json"
     assert json.loads(content) == given
 
@@ -60,7 +60,7 @@ async def test_a_list_in_s3_is_told_by_its_s3_address(s3_store: S3Store) -> None
 async def test_an_equal_list_is_kept_once_and_another_one_beside_it(folder_store: FolderStore) -> None:
     places = [await shots_parameter(shots(size), folder_store) for size in (600_000, 600_000, 600_001)]
     assert places[0] == places[1] != places[2]
-    assert len(await folder_store.sizes("lists")) == 2
+    assert len(await folder_store.entries("lists")) == 2
 
 
 @pytest.mark.parametrize("given", [None, "shots", {}, [], 7, {"shots": "no list"}])

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 from previs.comfyui.graph import Graph
 from previs.errors import ShotListFaults, WorkflowFaults
 from previs.fingerprint import derived_seed, fingerprint, numbered_seed
-from previs.plan import Picture, Plan, choose_shots, make_plan
+from previs.plan import Picture, Plan
+from previs.planning import Wishes, choose_shots, make_plan
 from previs.shots import ShotList, read_shot_list
 from previs.simulator import validate
 from previs.workflow import Workflow, read_workflow
@@ -47,7 +49,9 @@ def shot_list(*shots: dict[str, Any]) -> ShotList:
 
 def plan(*shots: dict[str, Any], workflow: Workflow | None = None, **how: Any) -> Plan:
     pictures = {"hero.png": HERO, "alley.png": ALLEY}
-    return make_plan(shot_list(*shots), workflow or settings(), pictures, **how)
+    names = {each.name for each in fields(Wishes)}
+    wishes = Wishes(**{name: how.pop(name) for name in sorted(names & how.keys())})
+    return make_plan(shot_list(*shots), workflow or settings(), pictures, wishes=wishes, **how)
 
 
 def loaded(graph: Graph) -> list[str]:
@@ -69,7 +73,7 @@ def test_every_take_of_every_shot_is_planned_in_the_order_of_the_list() -> None:
         "1 · take 3",
         "SH01 · take 1",
     ]
-    assert made.wanted == {"SH02", "1", "SH01"}
+    assert made.wanted == {take.label for take in made.takes}
 
 
 def test_a_take_says_what_its_graph_says() -> None:
@@ -149,9 +153,9 @@ def test_a_picture_is_named_by_the_hash_of_what_was_given() -> None:
 
 def test_only_some_are_wanted_and_the_others_stay_in_the_plan() -> None:
     made = plan(shot(1), shot("SH02"), shot("SH03"), only=[1, "SH03"])
-    assert made.wanted == {"1", "SH03"}
+    assert made.wanted == {"1 · take 1", "SH03 · take 1"}
     assert [take.shot.label for take in made.takes] == ["1", "SH02", "SH03"]
-    assert plan(shot(1), shot("SH02"), only=["1"]).wanted == {"1"}
+    assert plan(shot(1), shot("SH02"), only=["1"]).wanted == {"1 · take 1"}
 
 
 def test_every_wrong_choice_of_shots_is_told_with_what_there_is() -> None:
@@ -229,4 +233,4 @@ def test_a_shot_that_is_not_asked_for_is_no_fault_when_it_cannot_be_bound() -> N
     workflow = read_workflow({"checkpoint": "a.safetensors"}, name="the workflow settings")
     with pytest.raises(WorkflowFaults):
         make_plan(shots, workflow, {})
-    assert [take.label for take in make_plan(shots, workflow, {}, only=[1]).takes] == ["1 · take 1"]
+    assert [take.label for take in make_plan(shots, workflow, {}, wishes=Wishes(only=[1])).takes] == ["1 · take 1"]

@@ -4,10 +4,10 @@ import html
 import json
 import re
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 from urllib.request import url2pathname
 
 import httpx
@@ -15,7 +15,7 @@ import pytest
 
 from previs.errors import StoreTrouble
 from previs.manifest import Manifest, ShotEntry, TakeEntry
-from previs.publish import lasting_addresses, links_of, publish
+from previs.publish import lasting_addresses, links_of, links_until, publish
 from previs.records import Frame
 from previs.store import FolderStore, S3Settings, S3Store, Store
 
@@ -41,9 +41,8 @@ def board(*frames: Frame, name: str = "夜景 1", run: str = "20261031-174000-ab
         for number, each in enumerate(frames, 1)
     )
     shot = ShotEntry(shot_id="镜头 1", success=True, image_url=None, prompt="夜", duration=2.0, shot={}, takes=takes)
-    return Manifest(
-        board=name, run=run, started=STARTED, finished=STARTED, workflow={}, shots=(shot,) if takes else (), **fields
-    )
+    known = {"board": name, "run": run, "started": STARTED, "finished": STARTED, "workflow": {}}
+    return Manifest(**known | {"shots": (shot,) if takes else ()} | fields)
 
 
 async def put(store: Store, *frames: Frame) -> None:
@@ -95,7 +94,26 @@ async def test_a_page_of_a_private_store_holds_its_small_pictures_and_signed_lin
     assert set(signed) == set(links.values())
     assert THUMBNAIL in page
     assert f'src="{html.escape(links[PICTURE.key])}"' not in page
-    assert "work for a limited time" in page
+    assert "Links to the full frames work until 7 Nov 2026, 17:40 UTC at the latest; run again for new ones." in page
+
+
+async def test_until_when_links_work_is_told_only_where_they_end(
+    settings: S3Settings, public_store: S3Store, folder_store: FolderStore
+) -> None:
+    async with S3Store(settings.model_copy(update={"link_seconds": 3661})) as store:
+        assert links_until(board(), store) == "31 Oct 2026, 18:41 UTC at the latest"
+    assert links_until(board(), public_store) is None
+    assert links_until(board(), folder_store) is None
+
+
+async def test_links_work_no_longer_than_is_told(settings: S3Settings) -> None:
+    async with S3Store(settings.model_copy(update={"link_seconds": 3600})) as store:
+        link = (await links_of([PICTURE], store))[PICTURE.key]
+        told = links_until(board(finished=datetime.now(UTC)), store)
+    [signed], [seconds] = (parse_qs(urlsplit(link).query)[name] for name in ("X-Amz-Date", "X-Amz-Expires"))
+    ends = datetime.strptime(f"{signed}+0000", "%Y%m%dT%H%M%SZ%z") + timedelta(seconds=int(seconds))
+    assert told is not None
+    assert ends < datetime.strptime(f"{told}+0000", "%d %b %Y, %H:%M UTC at the latest%z") + timedelta(minutes=1)
 
 
 async def test_a_page_of_a_public_store_needs_no_signature(public_store: S3Store) -> None:
@@ -131,13 +149,13 @@ async def test_the_latest_run_is_the_one_published_last(folder_store: FolderStor
         "page": "boards/夜景 1/20261101-090000-00000000/index.html",
     }
     assert {await folder_store.get(latest[kind]) is not None for kind in ("manifest", "page")} == {True}
-    assert len(await folder_store.sizes("boards/夜景 1")) == 5
+    assert len(await folder_store.entries("boards/夜景 1")) == 5
 
 
 @pytest.mark.parametrize("name", ["latest.json", "../up", ".", "", "a\\b", "CON"])
 async def test_no_boards_name_leads_elsewhere(folder_store: FolderStore, name: str) -> None:
     published = await publish(board(name=name), {}, folder_store)
-    there = await folder_store.sizes("")
+    there = await folder_store.entries("")
     assert len(there) == 3
     assert all(key.startswith("boards/") and key.count("/") in (2, 3) for key in there)
     assert published.page in {folder_store.uri(key) for key in there}

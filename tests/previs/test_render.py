@@ -6,13 +6,14 @@ import copy
 import hashlib
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from previs.cache import recorded
+from previs.cache import Found, recorded
 from previs.comfyui.address import Address
 from previs.comfyui.deadlines import Limits
 from previs.comfyui.graph import Graph
@@ -99,7 +100,7 @@ async def test_a_take_is_rendered_kept_and_recorded(simulate: Serve, folder_stor
     assert frame.key == keys.frame_key(frame.sha256, ".png")
     assert (frame.media_type, frame.width, frame.height) == ("image/png", 4, 4)
     assert (frame.thumbnail or "").startswith("data:image/")
-    assert await recorded(folder_store, [planned.fingerprint]) == {planned.fingerprint: record}
+    assert await recorded(folder_store, [planned.fingerprint]) == {planned.fingerprint: Found(record)}
     assert (url, Phase.RUNNING) in seen
 
 
@@ -138,7 +139,8 @@ async def test_files_of_every_kind_are_kept_and_previews_are_not(simulate: Serve
     assert [frame.media_type for frame in record.frames] == [*["image/png"] * 3, "image/webp", "video/mp4"]
     assert [frame.key.rpartition(".")[2] for frame in record.frames] == ["png", "png", "png", "webp", "mp4"]
     assert [frame.kind for frame in record.frames] == [*["image"] * 4, "video"]
-    assert await folder_store.sizes("frames") == {frame.key: frame.size for frame in record.frames}
+    kept = await folder_store.entries("frames")
+    assert {key: entry.size for key, entry in kept.items()} == {frame.key: frame.size for frame in record.frames}
     assert len(record.frames) == 5
     assert len(simulator.disk.files["temp"]) == 3
 
@@ -157,7 +159,7 @@ async def test_a_graph_that_only_shows_previews_makes_nothing(simulate: Serve, f
         with pytest.raises(NothingMade, match="PreviewImage keeps nothing"):
             await rendered(planned, studio)
         assert held(studio) == 0
-    assert await folder_store.sizes("") == {}
+    assert await folder_store.entries("") == {}
 
 
 class FailingStore(FolderStore):
@@ -222,7 +224,7 @@ async def test_a_file_that_came_damaged_is_fetched_again(
     assert len(simulator.posted) == 1
     [frame] = record.frames
     assert hashlib.sha256(await folder_store.get(frame.key) or b"").hexdigest() == frame.sha256
-    assert len(await folder_store.sizes("frames")) == 1
+    assert len(await folder_store.entries("frames")) == 1
 
 
 @pytest.mark.parametrize("fault", ["cut_downloads", "garbage"])
@@ -234,7 +236,7 @@ async def test_a_file_damaged_twice_is_rendered_again_under_another_id(
     async with studio_of(folder_store, url) as studio:
         with pytest.raises(FrameDamaged):
             await rendered(take(), studio)
-        assert await folder_store.sizes("") == {}
+        assert await folder_store.entries("") == {}
         record = await rendered(take(), studio)
     mark = take().fingerprint
     assert simulator.posted == [prompt_id(mark, 0), prompt_id(mark, 1)]
@@ -291,8 +293,8 @@ async def test_a_run_that_wants_all_anew_takes_nothing_that_was_rendered_before(
 ) -> None:
     simulator, url = await simulate()
     for salt in ("", "run 1", "run 2", "run 2"):
-        async with studio_of(folder_store, url, salt=salt) as studio:
-            await rendered(take(), studio)
+        async with studio_of(folder_store, url) as studio:
+            await rendered(replace(take(), salt=salt), studio)
     assert len(set(simulator.posted)) == len(simulator.posted) == 3
     assert simulator.sampled == simulator.posted
 
@@ -346,7 +348,7 @@ async def test_a_server_set_up_anew_gets_its_pictures_again(simulate: Serve, fol
         assert held(studio) == 0
         await rendered(from_picture(red, seed=2), studio)
     assert simulator.uploads == [red.file_name] * 2
-    assert len(await folder_store.sizes("takes")) == 2
+    assert len(await folder_store.entries("takes")) == 2
 
 
 async def test_a_server_that_lost_everything_in_the_middle_renders_at_the_next_attempt(
@@ -453,7 +455,7 @@ async def test_whatever_goes_wrong_place_and_server_are_free_again_and_nothing_i
         assert held(studio) == 0
         while simulator.queue.remaining:
             await asyncio.sleep(0.01)
-    assert await folder_store.sizes("takes") == {}
+    assert await folder_store.entries("takes") == {}
 
 
 async def test_a_graph_that_is_refused_frees_its_place(simulate: Serve, folder_store: FolderStore) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from previs.manifest import Manifest
-from previs.plan import Picture, Plan, PlannedTake, make_plan
+from previs.plan import Picture, Plan, PlannedTake
+from previs.planning import make_plan
 from previs.records import Frame, TakeRecord
 from previs.results import RunFacts, TakeResult, failure_message, make_manifest, name_run, result_of
 from previs.shots import read_shot_list

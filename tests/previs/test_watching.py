@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from previs.board import Progress, RunningTake
-from previs.plan import PlannedTake, make_plan
+from previs.plan import PlannedTake
+from previs.planning import make_plan
 from previs.shots import read_shot_list
 from previs.watching import Account, BoardReady, Settled, Told, from_line, listening, tell, to_line
 from previs.workflow import read_workflow
@@ -22,7 +23,7 @@ TOLD = (
     | st.builds(
         Settled,
         label=TEXTS,
-        outcome=st.sampled_from(["rendered", "cached", "failed"]),
+        outcome=st.sampled_from(["rendered", "cached", "failed", "skipped"]),
         place=TEXTS,
         seconds=SECONDS,
         error=TEXTS,
@@ -33,6 +34,7 @@ TOLD = (
         rendered=COUNTS,
         cached=COUNTS,
         failed=COUNTS,
+        skipped=COUNTS,
         waiting=COUNTS,
         running=st.lists(
             st.builds(RunningTake, shot_id=COUNTS | TEXTS, take=COUNTS, server=TEXTS, step=COUNTS, steps=COUNTS),
@@ -151,6 +153,18 @@ def test_the_account_knows_where_each_take_stands() -> None:
         take.step for told in heard if isinstance(told, Progress) for take in told.running if take.server == "http://a"
     ]
     assert max(steps) == 3
+
+
+def test_a_skipped_take_is_settled_and_counted_apart() -> None:
+    account, heard = Account(), list[Any]()
+    one, two = takes(2)
+    with listening(heard.append):
+        account.expect("雨夜", [one, two])
+        account.settled(one, Settled(one.label, "failed", error="no room"))
+        account.settled(two, Settled(two.label, "skipped", error="SH01, which it builds on, has no frame"))
+    progress = account.progress()
+    assert (progress.failed, progress.skipped, progress.settled, progress.waiting) == (1, 1, 2, 0)
+    assert Settled(two.label, "skipped", error="SH01, which it builds on, has no frame") in heard
 
 
 def test_a_notice_is_told_and_stays_in_the_account() -> None:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from previs.manifest import Manifest, ShotEntry, TakeEntry
-from previs.records import Frame
+from previs.records import Attempt, Frame
 
 
 def data_uri(colour: str, size: tuple[int, int] = (320, 180), *, noise: bool = False) -> str:
@@ -46,6 +46,15 @@ def failed_take(error: str, take: int = 1) -> TakeEntry:
     return take_of(take, outcome="failed", frames=(), error=error, seconds=None, server=None)
 
 
+def skipped_take(before: str = "SH010", take: int = 1) -> TakeEntry:
+    return failed_take(f"{before}, which it builds on, has no frame", take).model_copy(update={"outcome": "skipped"})
+
+
+def attempt_of(error: str = "http://render-02:8188 is lost", **fields: object) -> Attempt:
+    known = {"at": datetime(2026, 10, 31, 17, 41, tzinfo=UTC), "server": "http://render-02:8188", "error": error}
+    return Attempt(**(known | fields))
+
+
 def shot_of(shot_id: int | str = "SH010", **fields: object) -> ShotEntry:
     known: dict[str, object] = {
         "shot_id": shot_id,
@@ -75,5 +84,12 @@ def board_of(*shots: ShotEntry, **fields: object) -> Manifest:
 def make() -> SimpleNamespace:
     """What tests build boards from."""
     return SimpleNamespace(
-        frame=frame_of, take=take_of, failed=failed_take, shot=shot_of, board=board_of, data_uri=data_uri
+        frame=frame_of,
+        take=take_of,
+        failed=failed_take,
+        skipped=skipped_take,
+        attempt=attempt_of,
+        shot=shot_of,
+        board=board_of,
+        data_uri=data_uri,
     )

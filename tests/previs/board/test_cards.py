@@ -2,7 +2,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from previs.board.cards import FrameLinks, Still, groups, usual_size
+from previs.board.cards import Card, FrameLinks, Still, groups, usual_size
+from previs.manifest import ShotEntry
 
 PICTURE = "data:image/png;base64,iVBORw0KGgo="
 
@@ -10,6 +11,10 @@ PICTURE = "data:image/png;base64,iVBORw0KGgo="
 def still_of(make: SimpleNamespace, src: str, href: str = "", **fields: object) -> Still:
     manifest = make.board(make.shot(takes=(make.take(frames=(make.frame(**fields),)),)))
     return groups(manifest, lambda _: FrameLinks(src, href))[0].cards[0].takes[0].stills[0]
+
+
+def card_of(make: SimpleNamespace, shot: ShotEntry) -> Card:
+    return groups(make.board(shot), lambda _: FrameLinks("a.png", "a.png"))[0].cards[0]
 
 
 @pytest.mark.parametrize(
@@ -64,3 +69,61 @@ def test_a_take_without_error_and_without_frame_says_so(make: SimpleNamespace) -
     manifest = make.board(make.shot(takes=(make.take(frames=()), make.failed("", 2))))
     takes = groups(manifest, lambda _: FrameLinks("a", "a"))[0].cards[0].takes
     assert [take.error for take in takes] == ["The take left no frame.", "It failed without a reason."]
+
+
+def test_the_picked_take_stands_first_and_its_picture_says_so(make: SimpleNamespace) -> None:
+    card = card_of(make, make.shot(picked=2, takes=(make.take(1), make.take(2))))
+    assert [(take.take, take.picked) for take in card.takes] == [(2, True), (1, False)]
+    assert [take.stills[0].alt for take in card.takes] == [
+        "Shot SH010, take 2, picked: a lamp",
+        "Shot SH010, take 1: a lamp",
+    ]
+
+
+def test_how_a_take_was_made_is_told_as_far_as_it_is_known(make: SimpleNamespace) -> None:
+    known = {"comfyui": "0.3.64\nx", "waiting": 4.25, "uploading": 0.3}
+    takes = (
+        make.take(1, **known),
+        make.take(2, outcome="cached", comfyui="0.3.64"),
+        make.take(3),
+        make.skipped(take=4),
+    )
+    card = card_of(make, make.shot(takes=takes))
+    assert [take.details for take in card.takes] == [
+        ("waited 4.25 s", "frames stored in 0.3 s", "ComfyUI 0.3.64 x"),
+        ("rendered before: 12.34 s on render-01:8188", "ComfyUI 0.3.64"),
+        (),
+        (),
+    ]
+    assert [take.made for take in card.takes] == ["12.34 s on render-01:8188", "cached", card.takes[2].made, "skipped"]
+
+
+def test_a_cached_take_of_an_old_record_tells_what_it_knows(make: SimpleNamespace) -> None:
+    takes = tuple(
+        make.take(outcome="cached", server=server, seconds=seconds)
+        for server, seconds in [(None, None), (None, 2), ("http://user:secret@a:1", None)]
+    )
+    details = [take.details for take in card_of(make, make.shot(takes=takes)).takes]
+    assert details == [(), ("rendered before: 2 s",), ("rendered before: on a:1",)]
+
+
+def test_failed_attempts_are_told_with_time_and_server(make: SimpleNamespace) -> None:
+    attempts = (make.attempt("out of\nmemory"), make.attempt("no room", server=None))
+    takes = (make.take(attempts=attempts), make.failed("no room", 2).model_copy(update={"attempts": attempts[1:]}))
+    first, second = (take.attempts for take in card_of(make, make.shot(takes=takes)).takes)
+    assert first is not None
+    assert second is not None
+    assert first.summary == "2 failed attempts before"
+    assert first.lines == (
+        ("2026-10-31 17:41 UTC on render-02:8188", "out of\nmemory"),
+        ("2026-10-31 17:41 UTC", "no room"),
+    )
+    assert second.summary == "1 failed attempt"
+
+
+def test_of_many_attempts_the_last_are_told_and_the_others_counted(make: SimpleNamespace) -> None:
+    attempts = tuple(make.attempt(str(n)) for n in range(50))
+    told = card_of(make, make.shot(takes=(make.take(attempts=attempts),))).takes[0].attempts
+    assert told is not None
+    assert (told.summary, told.left_out, len(told.lines)) == ("50 failed attempts before", 30, 20)
+    assert told.lines[-1][1] == "49"

@@ -92,6 +92,19 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
         browser.stderr.read()
 
 
+def page_with_takes(make: SimpleNamespace) -> str:
+    """A picked take with all that a page folds, a failed one, and a shot that was skipped for it."""
+    attempts = tuple(make.attempt(f"http://render-02:8188 {words}") for words in ("显存不足 " * 30, "x" * 300))
+    frames = (make.frame(thumbnail=make.data_uri("red")),)
+    picked = make.take(12, frames=frames, attempts=attempts, comfyui="0.3.64" * 20, waiting=4.2, uploading=0.3)
+    failed = make.failed("no room").model_copy(update={"attempts": attempts})
+    shots = (
+        make.shot("SH10", picked=12, success=False, takes=(failed, picked)),
+        make.shot("SH20", success=False, takes=(make.skipped("SH10"),)),
+    )
+    return page(make.board(*shots), links=lambda frame: FrameLinks(frame.thumbnail or "", ""))
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, make: SimpleNamespace) -> Path:
     """A store's folder with five frames and the page of a run that also has a failed shot and hostile words."""
@@ -111,6 +124,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, make: SimpleNamespace) -> P
     index.write_text(page(manifest, links=lambda frame: links[int(frame.key[-5]) - 1]), encoding="utf-8")
     private = page(manifest, links=lambda frame: FrameLinks(frame.thumbnail or "", ""))
     index.with_name("private.html").write_text(private, encoding="utf-8")
+    index.with_name("takes.html").write_text(page_with_takes(make), encoding="utf-8")
     return index.parent
 
 
@@ -209,3 +223,45 @@ def test_paper_takes_three_shots_across(tab: Tab, folder: Path) -> None:
     finally:
         tab.ask("Emulation.setEmulatedMedia", media="")
     assert [tops.count(top) for top in sorted(set(tops))] == [3, 3]
+
+
+ROUND = """(() => {
+    const box = document.querySelector(".circled").getBoundingClientRect(), border = getComputedStyle(
+        document.querySelector(".circled"));
+    return [box.width, box.height, parseFloat(border.borderTopWidth), parseFloat(border.borderRadius)]; })()"""
+
+
+def test_the_picked_takes_number_stands_in_a_circle_and_is_read_out_as_picked(tab: Tab, folder: Path) -> None:
+    tab.sized(1440, 1400)
+    tab.open(folder / "takes.html")
+    width, height, border, radius = tab.value(ROUND)
+    assert border >= 1
+    assert radius >= height / 2 - 2
+    assert height * 0.8 <= width <= height * 1.5
+    nodes = tab.ask("Accessibility.getFullAXTree")["nodes"]
+    assert {"12", "picked"} <= {node["name"]["value"].strip() for node in nodes if "name" in node}
+
+
+def test_a_skipped_shot_is_grey_where_a_failed_one_is_red(tab: Tab, folder: Path) -> None:
+    tab.sized(1440, 1400)
+    tab.open(folder / "takes.html")
+    told = """[...document.querySelectorAll(".missing strong")].map((word) =>
+        [word.textContent, ...getComputedStyle(word).color.match(/\\d+/g).map(Number)])"""
+    seen = {word: (red, green, blue) for word, red, green, blue in tab.value(told)}
+    red, green, blue = seen["Failed"]
+    assert red - max(green, blue) > 50
+    assert max(seen["Skipped"]) - min(seen["Skipped"]) < 20
+
+
+@pytest.mark.parametrize("width", [320, 400, 1440])
+def test_nothing_unfolded_makes_the_page_scroll_sideways(tab: Tab, folder: Path, width: int) -> None:
+    tab.sized(width, 900)
+    tab.open(folder / "takes.html")
+    shown = "[...document.querySelectorAll('figcaption details')].map((fold) => fold.checkVisibility() && fold.open)"
+    assert tab.value(shown) == [False] * 3
+    tab.value("document.querySelectorAll('figcaption summary').forEach((summary) => summary.click())")
+    assert tab.value(shown) == [True] * 3
+    assert tab.value("document.documentElement.scrollWidth") <= width
+    assert tab.value(
+        "[...document.querySelectorAll('figcaption')].every((slate) => slate.scrollWidth <= slate.clientWidth)"
+    )

@@ -19,6 +19,7 @@ PROGRESS = st.builds(
     rendered=COUNT,
     cached=COUNT,
     failed=COUNT,
+    skipped=COUNT,
     waiting=COUNT,
     running=st.lists(RUNNING, max_size=5).map(tuple),
     elapsed=st.floats(0, 1e6),
@@ -32,7 +33,7 @@ def test_a_sheet_tells_counts_times_and_what_each_server_does() -> None:
         RunningTake("SH|4", 1, "http://user:secret@render-01:8188", 15, 30),
         RunningTake(5, 2, "http://render-02:8188"),
     )
-    sheet = progress_sheet(Progress(3, 2, 1, 4, running, elapsed=90, title="夜市", notice="no server answers"))
+    sheet = progress_sheet(Progress(3, 2, 1, 0, 4, running, elapsed=90, title="夜市", notice="no server answers"))
     assert "# 夜市" in sheet
     assert "3 rendered · 2 cached · 1 failed · 2 running · 4 waiting" in sheet
     assert "6 of 12 takes" in sheet
@@ -52,6 +53,14 @@ def test_a_run_that_is_done_has_no_time_left_and_a_full_bar() -> None:
     assert done.left == 0
     assert "**100%**" in progress_sheet(done)
     assert "left" not in progress_sheet(done)
+
+
+def test_skipped_takes_are_settled_and_change_no_pace() -> None:
+    before = Progress(rendered=2, failed=1, waiting=6, elapsed=30)
+    after = Progress(rendered=2, failed=1, skipped=5, waiting=1, elapsed=30)
+    assert (after.total, after.settled, before.left, after.left) == (9, 8, 60, 10)
+    assert "1 failed · 5 skipped · 1 waiting" in progress_sheet(after)
+    assert "skipped" not in progress_sheet(before)
 
 
 @pytest.mark.parametrize(("step", "steps", "share"), [(0, 0, 0), (5, 10, 0.5), (12, 10, 1), (-1, 10, 0), (3, -1, 0)])

@@ -47,6 +47,47 @@ def test_a_failed_shot_stands_as_words_in_its_place_and_in_the_head(make: Simple
     assert "- render-02 was set aside" in sheet
 
 
+def test_a_skipped_shot_says_why_and_is_counted_apart(make: SimpleNamespace) -> None:
+    failed = make.shot("SH1", takes=(make.failed("no room"),), success=False)
+    sheet = contact_sheet(
+        make.board(failed, make.shot("SH2", takes=(make.skipped("SH1"),), success=False)), picture=lambda _: None
+    )
+    assert "0 rendered · 0 cached · 1 failed · 1 skipped" in sheet
+    assert "- Shot **SH1** lacks a frame.\n- Shot **SH2** was skipped." in sheet
+    row = next(line for line in sheet.splitlines() if "FAILED" in line)
+    assert cells(row)[2] == " *Skipped*<br>SH1, which it builds on, has no<br>frame "
+    assert "skipped" not in contact_sheet(make.board(failed), picture=lambda _: None)
+
+
+def test_of_a_picked_shot_only_the_picked_take_is_shown(make: SimpleNamespace) -> None:
+    takes = tuple(make.take(n, frames=(make.frame(f"{n}.png"),)) for n in (1, 2, 3))
+    shots = (make.shot("SH1", picked=2, takes=takes), make.shot("SH2", picked=1), make.shot("SH3"))
+    sheet = contact_sheet(make.board(*shots), picture=lambda frame: f"https://a/{frame.key}")
+    assert "| SH1 · take 2 ◉ | SH2 · take 1 ◉ | SH3 · take 1 |" in sheet
+    assert sources(sheet)[0] == "https://a/frames/aa/2.png"
+    assert 'alt="SH1 · take 2, picked"' in sheet
+    assert [part for part in sheet.split("<br>") if "other take" in part] == [
+        "2 other takes | 00:00:03:00 · 3 s",
+    ]
+    assert "1 other take |" in contact_sheet(make.board(make.shot(picked=1, takes=takes[:2])), picture=lambda _: None)
+
+
+def test_a_picked_take_without_a_frame_is_shown_as_it_is_beside_the_others(make: SimpleNamespace) -> None:
+    shot = make.shot("SH1", picked=2, takes=(make.take(1), make.failed("no room", 2)), success=False)
+    sheet = contact_sheet(make.board(shot), picture=lambda _: "https://a/b.png")
+    assert "| SH1 · take 2 ◉ | SH1 · take 1 |" in sheet
+    assert "| **FAILED** no room | <img" in sheet
+    assert "other take" not in sheet
+
+
+def test_a_note_is_the_sheets_last_line_and_counts_for_its_budget(make: SimpleNamespace) -> None:
+    note = "Links work until 7 Nov 2026, 17:44 UTC at the latest."
+    assert contact_sheet(make.board(make.shot()), picture=lambda _: None, note=note).endswith(f"\n\n*{note}*\n")
+    sheet = contact_sheet(long_board(make, 300), picture=lambda _: None, note="夜" * 400, budget=20_000)
+    assert sheet.endswith("夜*\n")
+    assert len(sheet.encode()) <= 20_000
+
+
 def test_sequences_are_headed_with_their_lengths(make: SimpleNamespace) -> None:
     shots = [make.shot(1, sequence="A"), make.shot(2, sequence="A"), make.shot(3)]
     sheet = contact_sheet(make.board(*shots), picture=lambda _: None)

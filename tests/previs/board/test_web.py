@@ -79,6 +79,47 @@ def test_a_failed_shot_has_a_slate_with_its_error_and_a_link_in_the_head(make: S
     assert {"href": "#shot-2"} in reader.all("a")
 
 
+def test_a_skipped_shot_is_told_with_its_reason_and_not_among_the_failed(make: SimpleNamespace) -> None:
+    failed = make.shot("SH20", takes=(make.failed("no room"),), success=False)
+    skipped = [make.shot(name, takes=(make.skipped("SH20"),), success=False) for name in ("SH30", "SH40")]
+    reader = read(make.board(failed, *skipped))
+    told = text_of(reader)
+    assert "Some shots lack a frame SH20 Skipped, because a shot that they build on has no frame: SH30 , SH40" in told
+    assert "Skipped SH20, which it builds on, has no frame" in told
+    assert "failed 1 skipped 2" in told
+    assert [div["class"] for div in reader.all("div") if "stage" in (div.get("class") or "")] == [
+        "stage missing",
+        "stage missing skipped",
+        "stage missing skipped",
+    ]
+    assert [bar.get("class") for bar in reader.all("rect")] == ["bad", "skipped", "skipped"]
+
+
+def test_a_picked_take_stands_first_with_its_number_in_a_circle(make: SimpleNamespace) -> None:
+    reader = read(make.board(make.shot(picked=12, takes=(make.take(1), make.take(12)))))
+    assert re.search(r"Take 12 picked seed 7 .* Take 1 seed 7", text_of(reader))
+    assert [span for span in reader.all("span") if span.get("class") == "circled"] == [{"class": "circled"}]
+    assert "picked" not in text_of(read(make.board(make.shot())))
+
+
+def test_how_a_take_was_made_and_what_failed_before_are_folded(make: SimpleNamespace) -> None:
+    take = make.take(comfyui="0.3.64", waiting=4.2, uploading=0.3, attempts=(make.attempt("显存不足"),) * 2)
+    reader = read(make.board(make.shot(takes=(take,))))
+    assert reader.all("details") == [{}, {}]
+    assert re.search(
+        r"12\.34 s on render-01:8188 waited 4\.2 s · frames stored in 0\.3 s · ComfyUI 0\.3\.64 "
+        r"2 failed attempts before 2026-10-31 17:41 UTC on render-02:8188 显存不足",
+        text_of(reader),
+    )
+
+
+def test_a_failed_take_tells_all_its_attempts(make: SimpleNamespace) -> None:
+    attempts = tuple(make.attempt(error) for error in ("first", "second"))
+    take = make.failed("second").model_copy(update={"attempts": attempts})
+    told = text_of(read(make.board(make.shot(success=False, takes=(take,)))))
+    assert re.search(r"Failed second .* 2 failed attempts .* first .* second", told)
+
+
 def test_takes_of_one_shot_stand_side_by_side(make: SimpleNamespace) -> None:
     reader = read(make.board(make.shot(takes=(make.take(1), make.failed("no", 2), make.take(3)))))
     assert [shot["class"] for shot in reader.all("article")] == ["shot wide wide3"]
@@ -160,8 +201,15 @@ TEXT = st.lists(st.sampled_from(MARKS) | st.text(max_size=8)).map("".join)
 def filled(make: SimpleNamespace, words: list[str], links: FrameLinks) -> Reader:
     """A board with others' words in every place that takes some."""
     frame = make.frame(words[0], f"image/{words[1]}", thumbnail=words[1])
-    takes = (make.take(frames=(frame,), server=f"http://{words[2]}"), make.failed(f"x{words[3]}", 2))
-    shot = make.shot(words[4], prompt=words[5], sequence=f"x{words[6]}", takes=takes, shot={"notes": f"x{words[7]}"})
+    attempts = (make.attempt(f"x{words[3]}", server=f"http://{words[2]}"),)
+    takes = (
+        make.take(frames=(frame,), server=f"http://{words[2]}", comfyui=f"x{words[1]}", attempts=attempts),
+        make.failed(f"x{words[3]}", 2),
+        make.skipped(words[3], 3),
+    )
+    shot = make.shot(
+        words[4], picked=3, prompt=words[5], sequence=f"x{words[6]}", takes=takes, shot={"notes": f"x{words[7]}"}
+    )
     return read(make.board(shot, title=words[8], problems=(words[8],)), links=lambda _: links, note=f"n{words[8]}")
 
 

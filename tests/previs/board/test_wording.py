@@ -7,7 +7,19 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from previs.board.wording import cell, clean, inline, language, moment, one_line, server_name, shorten, wrapped
+from previs.board.wording import (
+    calendar,
+    cell,
+    clean,
+    inline,
+    language,
+    moment,
+    one_line,
+    seconds_between,
+    server_name,
+    shorten,
+    wrapped,
+)
 
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 MARKS = ["|", "`", "```", "<script>", "</td>", "![", "](", ")", "[a](javascript:x)", "**", "__", "~~", "\\\\", "#"]
@@ -71,6 +83,31 @@ def test_a_moment_is_told_in_utc() -> None:
     there = datetime(2026, 10, 31, 2, 5, tzinfo=timezone(timedelta(hours=8)))
     assert moment(there) == "2026-10-30 18:05 UTC"
     assert moment(datetime(2026, 10, 31, 2, 5, tzinfo=UTC).replace(tzinfo=None)) == "2026-10-31 02:05"
+
+
+@given(st.datetimes(timezones=st.none() | st.timezones()), st.datetimes(timezones=st.none() | st.timezones()))
+def test_any_two_moments_of_a_record_can_be_told(start: datetime, end: datetime) -> None:
+    assert moment(start)
+    assert calendar(end)
+    assert seconds_between(start, end) == -seconds_between(end, start)
+
+
+@pytest.mark.parametrize("zone", [timezone(timedelta(hours=-12)), timezone(timedelta(hours=12))])
+def test_the_ends_of_time_can_be_told(zone: timezone) -> None:
+    for when in (datetime.min.replace(tzinfo=zone), datetime.max.replace(tzinfo=zone)):
+        assert moment(when).endswith(" UTC")
+        assert calendar(when).endswith(" UTC")
+
+
+def test_a_naive_time_counts_as_utc_beside_another() -> None:
+    naive = datetime(2026, 11, 1, 7, 12, tzinfo=UTC).replace(tzinfo=None)
+    assert seconds_between(naive, datetime(2026, 11, 1, 7, 13, tzinfo=UTC)) == 60
+
+
+def test_a_day_is_told_as_people_write_it() -> None:
+    there = datetime(2026, 11, 1, 7, 12, tzinfo=timezone(timedelta(hours=8)))
+    assert calendar(there) == "31 Oct 2026, 23:12 UTC"
+    assert calendar(datetime(2026, 11, 1, 7, 12, tzinfo=UTC).replace(tzinfo=None)) == "1 Nov 2026, 07:12"
 
 
 @pytest.mark.parametrize(

@@ -394,3 +394,32 @@ async def test_a_name_from_the_server_never_becomes_a_path(tmp_path: Path) -> No
     assert all(line.startswith("GET /view?filename=") for line in asked.lines)
     lines = [line for head in asked.heads for line in head.lower().split("\r\n")]
     assert not [line for line in lines if line.startswith("x-evil")]
+
+
+async def test_a_model_files_header_is_asked_for_by_folder_and_name(simulate: Serve) -> None:
+    simulator, url = await simulate()
+    simulator.metadata["loras", "anime/雨 + rain.safetensors"] = {"modelspec.title": "雨"}
+    async with api_of(f"{url}/api") as api:
+        assert await api.model_metadata("loras", "anime/雨 + rain.safetensors") == {"modelspec.title": "雨"}
+        assert await api.model_metadata("loras", "rain.safetensors") is None
+
+
+@pytest.mark.parametrize("status", [403, 404, 405, 501])
+async def test_where_no_header_is_told_or_the_endpoint_is_missing_there_is_none(status: int) -> None:
+    async with answering(lambda _: response(status, b"no")) as (url, _), api_of(url) as api:
+        assert await api.model_metadata("loras", "rain.safetensors") is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (response(500, b""), "answered GET /view_metadata with HTTP 500"),
+        (response(200, b"<html>", "text/html"), "answered GET /view_metadata with something that is no JSON"),
+        (response(200, []), "answered GET /view_metadata with JSON of another form than ComfyUI's"),
+    ],
+)
+async def test_a_header_in_another_form_is_trouble_and_names_no_file(answer: bytes, sentence: str) -> None:
+    async with answering(lambda _: answer) as (url, _), api_of(url) as api:
+        with pytest.raises(ServerTrouble) as trouble:
+            await api.model_metadata("loras", "secret.safetensors")
+        assert str(trouble.value) == f"{url} {sentence}"

@@ -49,7 +49,7 @@ def test_a_write_that_fails_leaves_the_old_bytes_and_nothing_else(folder_store: 
 async def test_a_half_written_file_of_a_killed_program_is_not_listed(folder_store: FolderStore) -> None:
     await folder_store.put("takes/a.json", b"{}", media_type="application/json")
     (Path(folder_store.name) / "takes" / ".0123456789abcdef.part").write_bytes(b"half")
-    assert await folder_store.sizes("") == {"takes/a.json": 2}
+    assert list(await folder_store.entries("")) == ["takes/a.json"]
 
 
 async def test_files_can_be_read_by_whom_the_umask_allows(folder_store: FolderStore, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import socket
 import threading
 from collections.abc import Callable
@@ -14,9 +15,11 @@ from pydantic import ValidationError
 
 from previs.errors import StoreRefused, StoreTrouble
 from previs.store import S3Settings, S3Store
+from tests.previs.store.weather import troubled
 
 Script = Callable[[str, str], object]
 
+MB = 1 << 20
 SECRET = "very-secret-key-0815"  # noqa: S105 - opens nothing
 TOKEN = "very-secret-token-0816"  # noqa: S105 - opens nothing
 
@@ -39,6 +42,10 @@ def fault_body(code: str, **facts: str) -> bytes:
     return f"<?xml version='1.0' encoding='UTF-8'?><Error>{inner}</Error>".encode()
 
 
+async def sizes(store: S3Store) -> dict[str, int]:
+    return {key: entry.size for key, entry in (await store.entries("")).items()}
+
+
 async def head(store: S3Store, key: str) -> dict[str, Any]:
     where = store._where(key)
     return dict(await store._connection.run(lambda client: client.head_object(**where)))
@@ -47,7 +54,7 @@ async def head(store: S3Store, key: str) -> dict[str, Any]:
 async def test_objects_lie_below_the_prefix_of_the_bucket(s3_store: S3Store, settings: S3Settings) -> None:
     await s3_store.put("takes/a.json", b"{}", media_type="application/json")
     async with S3Store(settings.model_copy(update={"prefix": ""})) as whole:
-        assert await whole.sizes("") == {"夜景 film/takes/a.json": 2}
+        assert await sizes(whole) == {"夜景 film/takes/a.json": 2}
     assert s3_store.name == f"s3://{settings.bucket}/夜景 film"
     assert s3_store.uri("takes/a.json") == f"s3://{settings.bucket}/夜景 film/takes/a.json"
 
@@ -55,31 +62,53 @@ async def test_objects_lie_below_the_prefix_of_the_bucket(s3_store: S3Store, set
 async def test_a_neighbour_whose_prefix_begins_alike_is_not_listed(s3_store: S3Store, settings: S3Settings) -> None:
     async with S3Store(settings.model_copy(update={"prefix": settings.prefix + " 2"})) as neighbour:
         await neighbour.put("takes/a.json", b"{}", media_type="application/json")
-    assert await s3_store.sizes("") == {}
+    assert await s3_store.entries("") == {}
 
 
-async def test_type_name_and_encryption_are_kept_with_the_object(settings: S3Settings, tmp_path: Path) -> None:
+async def test_type_and_name_are_kept_with_the_object(s3_store: S3Store, tmp_path: Path) -> None:
     source = tmp_path / "a.png"
     source.write_bytes(b"frame")
-    async with S3Store(settings.model_copy(update={"server_side_encryption": "AES256"})) as store:
-        await store.put_file("a.png", source, media_type="image/png", download_name='镜头 "1".png')
-        await store.put("b.json", b"{}", media_type="application/json")
-        of_file, of_bytes = await head(store, "a.png"), await head(store, "b.json")
+    await s3_store.put_file("a.png", source, media_type="image/png", download_name='镜头 "1".png')
+    await s3_store.put("b.json", b"{}", media_type="application/json")
+    of_file, of_bytes = await head(s3_store, "a.png"), await head(s3_store, "b.json")
     assert of_file["ContentType"] == "image/png"
     assert of_file["ContentDisposition"] == (
         "inline; filename=\"__ _1_.png\"; filename*=UTF-8''%E9%95%9C%E5%A4%B4%20_1_.png"
     )
     assert of_bytes["ContentType"] == "application/json"
-    assert of_file["ServerSideEncryption"] == of_bytes["ServerSideEncryption"] == "AES256"
 
 
-async def test_a_large_file_goes_in_parts(s3_store: S3Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [5, 17 * MB])
+async def test_encryption_is_asked_for_with_everything_that_is_written(
+    settings: S3Settings, s3_endpoint: str, tmp_path: Path, size: int
+) -> None:
+    source = tmp_path / "a.png"
+    source.write_bytes(bytes(size))
+    async with troubled(s3_endpoint, share=0) as watched:
+        encrypted = settings.model_copy(update={"server_side_encryption": "AES256", "endpoint_url": watched.url})
+        async with S3Store(encrypted) as store:
+            await store.create("a.json", b"{}", media_type="application/json")
+            await store.put("b.json", b"{}", media_type="application/json")
+            await store.put_file("a.png", source, media_type="image/png", if_absent=True)
+            await store.put_file("b.png", source, media_type="image/png")
+    writing = [
+        head
+        for head in watched.heads
+        if (head.startswith("PUT") and "partNumber" not in head) or head.partition(" HTTP")[0].endswith("?uploads")
+    ]
+    assert len(writing) >= 6
+    assert all("x-amz-server-side-encryption: AES256" in head for head in writing)
+
+
+async def test_a_large_file_goes_in_parts(settings: S3Settings, s3_endpoint: str, tmp_path: Path) -> None:
     source = tmp_path / "a.mp4"
-    source.write_bytes(bytes(33 * 1024 * 1024))
-    await s3_store.put_file("a.mp4", source, media_type="video/mp4")
-    found = await head(s3_store, "a.mp4")
-    assert found["ETag"].strip('"').endswith("-3")
-    assert found["ContentType"] == "video/mp4"
+    source.write_bytes(bytes(33 * MB))
+    async with troubled(s3_endpoint, share=0) as watched:
+        async with S3Store(settings.model_copy(update={"endpoint_url": watched.url})) as store:
+            await store.put_file("a.mp4", source, media_type="video/mp4")
+            assert (await head(store, "a.mp4"))["ContentType"] == "video/mp4"
+    parts = {int(number) for head in watched.heads for number in re.findall(r"partNumber=(\d+)", head)}
+    assert parts == {1, 2, 3}
 
 
 async def test_a_private_link_is_signed_for_a_week(s3_store: S3Store) -> None:
@@ -104,7 +133,7 @@ async def test_a_bucket_that_is_not_there_is_refused_by_everything(settings: S3S
             store.put("a", b"x", media_type="text/plain"),
             store.put_file("a", source, media_type="text/plain", if_absent=True),
             store.get("a"),
-            store.sizes(""),
+            store.entries(""),
         ):
             with pytest.raises(StoreRefused, match="no such bucket") as caught:
                 await attempt
@@ -113,14 +142,15 @@ async def test_a_bucket_that_is_not_there_is_refused_by_everything(settings: S3S
 
 async def test_a_listing_of_many_pages_is_whole(scripted: Callable[[Script], Any], answer: Callable[..., Any]) -> None:
     def page(number: int, more: str) -> bytes:
-        entry = f"<Contents><Key>boards/takes/{number}</Key><Size>{number}</Size></Contents>"
+        facts = f"<Size>{number}</Size><LastModified>2026-11-01T09:00:00.000Z</LastModified>"
+        entry = f"<Contents><Key>boards/takes/{number}</Key>{facts}</Contents>"
         return f"<ListBucketResult><Name>film</Name>{more}{entry}</ListBucketResult>".encode()
 
     first = page(1, "<IsTruncated>true</IsTruncated><NextContinuationToken>t1</NextContinuationToken>")
     second = page(2, "<IsTruncated>false</IsTruncated>")
     server = scripted(lambda _, path: answer(body=second if "continuation-token=t1" in path else first))
     async with S3Store(settings_for(server.url)) as store:
-        assert await store.sizes("takes") == {"takes/1": 1, "takes/2": 2}
+        assert await sizes(store) == {"takes/1": 1, "takes/2": 2}
     assert len(server.asked) == 2
 
 
@@ -186,7 +216,7 @@ async def test_a_busy_server_is_asked_again_and_then_given_up_for_now(
     scripted: Callable[[Script], Any], answer: Callable[..., Any]
 ) -> None:
     server = scripted(lambda *_: answer(status=503, body=fault_body("SlowDown")))
-    async with S3Store(settings_for(server.url)) as store:
+    async with S3Store(settings_for(server.url), patience=0) as store:
         with pytest.raises(StoreTrouble, match="503 SlowDown"):
             await store.put("a.json", b"{}", media_type="application/json")
     assert len(server.asked) == 3
@@ -202,7 +232,8 @@ async def test_one_hiccup_is_not_noticed(scripted: Callable[[Script], Any], answ
 async def test_a_body_that_is_cut_short_is_never_handed_out(
     scripted: Callable[[Script], Any], answer: Callable[..., Any]
 ) -> None:
-    async with S3Store(settings_for(scripted(lambda *_: answer(body=b"half", cut=True)).url)) as store:
+    cutting = scripted(lambda *_: answer(body=b"half", cut=True))
+    async with S3Store(settings_for(cutting.url), patience=0) as store:
         with pytest.raises(StoreTrouble, match="was cut"):
             await store.get("a.json")
 

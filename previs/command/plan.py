@@ -1,0 +1,129 @@
+"""Show what a run would do: which takes are there already, which would be rendered, why, and how long that takes."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from previs.board.timecode import spell
+from previs.board.wording import one_line, plural
+from previs.command.output import write_json
+from previs.estimate import whole_run
+
+SCHEMA: Final = "previs.plan/1"
+
+_MOST_ROWS = 50
+_MARK = 12
+_TO_THE_SECOND = 10
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRow:
+    """One take of a plan.
+
+    Attributes:
+        shot_id: as the list has it.
+        cached: whether it is in the store, and would not be rendered.
+        why: it would be rendered, in sentences; empty for a cached one.
+        seconds: that it is estimated to need; 0 for a cached one, none where nothing is known.
+    """
+
+    shot_id: int | str
+    take: int
+    fingerprint: str
+    cached: bool
+    why: tuple[str, ...]
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """What rows come to.
+
+    Attributes:
+        renders: fewer than takes to render where some have one fingerprint.
+        seconds: of the whole run; none where nothing is known.
+    """
+
+    takes: int
+    cached: int
+    to_render: int
+    renders: int
+    seconds: float | None
+
+
+def show_plan(
+    rows: Sequence[PlannedRow],
+    *,
+    servers: int,
+    notices: Collection[str] = (),
+    every: bool = False,
+    as_json: bool = False,
+) -> None:
+    """Print a plan: what it comes to, then its takes.
+
+    Args:
+        rows: all takes, in the plan's order.
+        servers: how many would share the work; 0 where none could be asked.
+        notices: what else a person should know, in sentences.
+        every: show all takes; without it, only what would be rendered, and of very much the first part.
+        as_json: for programs: always everything.
+    """
+    sums = _sums(rows, servers)
+    if as_json:
+        content = asdict(sums) | {"servers": servers, "notices": list(notices), "rows": [asdict(row) for row in rows]}
+        write_json({"schema": SCHEMA} | content)
+        return
+    console = Console(highlight=False)
+    console.print(Text(_summary(sums, servers)), soft_wrap=True)
+    shown = [row for row in rows if every or not row.cached]
+    first = shown if every else shown[:_MOST_ROWS]
+    if first:
+        console.print(_table(first))
+    if more := len(shown) - len(first):
+        console.print(Text(f"and {more} more to render: --all shows them"), soft_wrap=True)
+    for notice in notices:
+        console.print(Text(f"note: {one_line(notice)}"), soft_wrap=True)
+
+
+def _sums(rows: Sequence[PlannedRow], servers: int) -> _Sums:
+    to_render = [row for row in rows if not row.cached]
+    renders = {row.fingerprint: row.seconds for row in to_render}
+    return _Sums(
+        takes=len(rows),
+        cached=len(rows) - len(to_render),
+        to_render=len(to_render),
+        renders=len(renders),
+        seconds=whole_run(renders.values(), servers),
+    )
+
+
+def _summary(sums: _Sums, servers: int) -> str:
+    """The plan in one line: ``200 takes: 199 cached, 1 to render, about 12 s on 2 servers``."""
+    parts = [f"{sums.cached} cached", f"{sums.to_render} to render"]
+    if sums.renders < sums.to_render:
+        parts[1] += f" ({plural(sums.renders, 'render')}, as some are equal)"
+    if sums.to_render:
+        on = plural(max(servers, 1), "server")
+        long = "for an unknown time" if sums.seconds is None else f"about {_spelt(sums.seconds)}"
+        parts.append(f"{long} on {on}")
+    return f"{plural(sums.takes, 'take')}: {', '.join(parts)}"
+
+
+def _table(rows: Sequence[PlannedRow]) -> Table:
+    table = Table()
+    for heading in ("shot", "take", "fingerprint", "why", "estimated"):
+        table.add_column(heading, overflow="fold", justify="right" if heading == "estimated" else "left")
+    for row in rows:
+        seconds = "unknown" if row.seconds is None else _spelt(row.seconds)
+        why = "cached" if row.cached else "\n".join(one_line(sentence) for sentence in row.why)
+        words = (one_line(str(row.shot_id)), str(row.take), row.fingerprint[:_MARK], why, seconds)
+        table.add_row(*(Text(word) for word in words))
+    return table
+
+
+def _spelt(seconds: float) -> str:
+    return spell(round(seconds) if seconds >= _TO_THE_SECOND else round(seconds, 1))

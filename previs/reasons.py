@@ -1,0 +1,77 @@
+"""Why a take is to be rendered, held against the last run of its board; pure."""
+
+from collections import ChainMap
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from previs.changes import changes, told_briefly
+from previs.manifest import Manifest, ShotEntry, TakeEntry
+from previs.plan import PlannedTake, TakeFrame
+
+NEW_SHOT: Final = "new shot"
+NEW_TAKE: Final = "new take"
+REFRESHED: Final = "a refresh was asked for"
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """What a board's last run says of its takes; empty where there was no run.
+
+    Attributes:
+        shots: by their labels.
+        frames: of all takes, by the takes' fingerprints, and by their own SHA-256.
+    """
+
+    shots: Mapping[str, ShotEntry] = field(default_factory=dict)
+    frames: dict[str, TakeFrame] = field(default_factory=dict)
+
+
+def last_run(manifest: Manifest | None) -> LastRun:
+    """Read a board's last manifest, if there is one."""
+    shots = {str(shot.shot_id): shot for shot in manifest.shots} if manifest else {}
+    frames: dict[str, TakeFrame] = {}
+    for label, shot in shots.items():
+        for take in shot.takes:
+            named = TakeFrame(label, take.take, take.fingerprint)
+            frames |= dict.fromkeys((take.fingerprint, *(frame.sha256 for frame in take.frames)), named)
+    return LastRun(shots, frames)
+
+
+def why(take: PlannedTake, last: LastRun, *, known: str = "") -> tuple[str, ...]:
+    """Say why a take that is not cached is to be rendered; at least one sentence.
+
+    Args:
+        take: as planned, before the frames that it builds on are there.
+        last: run of the board.
+        known: the reason, if it is known without the last run, such as a record that does not count.
+    """
+    if known or take.salt:
+        return (known or REFRESHED,)
+    shot = last.shots.get(take.shot.label)
+    if shot is None:
+        return (NEW_SHOT,)
+    entry = next((each for each in shot.takes if each.take == take.number), None)
+    if entry is None:
+        return (NEW_TAKE,)
+    if entry.fingerprint == take.fingerprint:
+        return (_not_kept(entry),)
+    if not entry.graph:
+        return ("the last run did not record what it was made from",)
+    derived = take.shot.seed is None and shot.shot.get("seed") in (None, -1)
+    frames = ChainMap({frame.fingerprint: frame for frame in take.builds_on}, last.frames)
+    found = changes(entry, take, derived=derived, frames=frames)
+    return told_briefly(found) or ("this version of previs counts the same graph as another take",)
+
+
+def rendered_again(sources: Iterable[TakeFrame]) -> str:
+    """Say that what a take builds on was made anew since."""
+    named = [f"shot {each.shot_id}, take {each.take}" for each in sources]
+    return f"{' and '.join(named)}, which it builds on, {'was' if len(named) == 1 else 'were'} rendered again"
+
+
+def _not_kept(entry: TakeEntry) -> str:
+    if entry.frames:
+        return "its record is gone"
+    sentence = "it was skipped in the last run" if entry.outcome == "skipped" else "it failed in the last run"
+    return f"{sentence}: {entry.error}" if entry.error else sentence
