@@ -11,6 +11,7 @@ from pydantic import Field, SkipValidation
 
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
 from previs.errors import BoardIncomplete
+from previs.gather import DEFAULT_WORKFLOW
 from previs.planning import Wishes
 from previs.results import RunFacts, name_run
 from previs.shots import Shot, ShotList
@@ -25,8 +26,6 @@ from tasks.take import refresh_wanted, run_takes
 # The list and the workflow are checked by their own readers, which report every fault at once; the types make the form.
 ShotsParameter = Annotated[SkipValidation[ShotList | list[Shot] | str], Field(title="Shot list")]
 WorkflowParameter = Annotated[SkipValidation[WorkflowSettings | str], Field(title="Workflow")]
-
-DEFAULT_WORKFLOW = WorkflowSettings(checkpoint="sd_xl_base_1.0.safetensors")
 
 
 @flow(name="storyboard", persist_result=True, timeout_seconds=24 * 3600)

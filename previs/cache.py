@@ -5,15 +5,20 @@ else is a miss, never an error: the take is rendered again and the record replac
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 
 from pydantic import ValidationError
 
+from previs.comfyui.models import ModelFile, model_files
 from previs.plan import PlannedTake
 from previs.records import TakeRecord
 from previs.store import Entry, Store, keys
+
+Hashes = Mapping[str, Mapping[str, str]]
+"""What servers tell of model files: hashes by the text of the file, and then by the server's name."""
 
 _AT_ONCE = 16
 
@@ -99,15 +104,40 @@ def _judged(record: TakeRecord | str, frames: Mapping[str, Entry], not_before: d
     return Found(record)
 
 
-def model_replaced(found: Found, hashes: Mapping[str, Mapping[str, str]]) -> Found:
+async def known_takes(
+    takes: Collection[PlannedTake],
+    store: Store,
+    hashes: Callable[[Collection[ModelFile]], Awaitable[Hashes]],
+    *,
+    not_before: datetime | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> dict[str, Found]:
+    """What there is of takes, by fingerprint; what was made with other model files is of no use.
+
+    Args:
+        takes: of a run.
+        store: where to look.
+        hashes: asks servers what they tell of model files.
+        not_before: what was made earlier is too old.
+        say: is told of records that are damaged or lack frames.
+    """
+    found = await recorded(store, (take.fingerprint for take in takes), not_before=not_before, say=say)
+    with_models = [take for take in takes if (record := usable(take, found)) and record.models]
+    told = await hashes(frozenset(chain(*(model_files(take.graph) for take in with_models))))
+    for take in with_models:
+        found[take.fingerprint] = model_replaced(found[take.fingerprint], told)
+    return found
+
+
+def model_replaced(found: Found, hashes: Hashes) -> Found:
     """The same, but to be rendered anew if a model file was replaced under its name.
 
     Args:
         found: of a take.
-        hashes: that servers tell now, by model file and server; a file of which none tells any counts as the same.
+        hashes: that servers tell now; a file of which none tells any counts as the same.
     """
     for name, known in found.record.models.items() if found.record else ():
-        told: Collection[str] = hashes.get(name, {}).values()
+        told = hashes.get(name, {}).values()
         if told and known not in told:
             return replace(found, reason=f"{name} was replaced by another file", anew=True)
     return found

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from previs.comfyui.address import Address
 from previs.comfyui.classes import NodeClass
+from previs.comfyui.hashes import told_by
 from previs.comfyui.models import ModelFile
 from previs.comfyui.server import Server
 from previs.errors import AccessDenied, NoServer, ServerTrouble, ServerUnreachable
@@ -132,11 +133,7 @@ class Farm:
             await _for_a_while(self._all_looked_at.wait(), _HASHES_LOOK)
         up = self.up
         await _for_a_while(asyncio.gather(*(server.hashes.learn(files) for server in up)), _HASHES_ASK)
-        told: dict[str, dict[str, str]] = {}
-        for server in up:
-            for file, known in server.hashes.told(files).items():
-                told.setdefault(file, {})[server.name] = known
-        return told
+        return told_by({server.name: server.hashes for server in up}, files)
 
     async def place(self, wish: Wish | None = None) -> Place:
         """Wait for a place: first come first served, but those whose attempt went wrong come before all others.

@@ -18,8 +18,9 @@ from previs.shots import ShotList, names_shot, read_chains, read_shot_list
 from previs.sources import Sources
 from previs.store import Store, keys
 from previs.store.addresses import base_of, kind_of, local_path, resolve, shown
-from previs.workflow import Explicit, Workflow, bindings_name, open_workflow, read_bindings
+from previs.workflow import Explicit, Workflow, WorkflowSettings, bindings_name, open_workflow, read_bindings
 
+DEFAULT_WORKFLOW = WorkflowSettings(checkpoint="sd_xl_base_1.0.safetensors")
 INLINE_LIST = "the shot list"
 INLINE_WORKFLOW = "the workflow settings"
 _NOWHERE = "data:"
@@ -219,7 +220,10 @@ def _of_workflow(workflow: Workflow, home: _Home) -> Iterator[_Wanted]:
 async def _fetch_all(
     wanted: list[_Wanted], sources: Sources, name: str, known: tuple[Fault, ...]
 ) -> dict[tuple[str, _Home], Picture]:
-    """Every picture by its url and the place that this is relative to, fetched once; faults join those that are known."""
+    """Every picture by its url and the place that this is relative to, fetched once.
+
+    Faults are told together with those that are known.
+    """
     places: dict[tuple[str, _Home], _Wanted] = {}
     for one in wanted:
         places.setdefault((one.url, one.home), one)

@@ -5,6 +5,7 @@ It is made by :func:`previs.planning.make_plan`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from graphlib import TopologicalSorter
 from typing import Any
 
 from previs.comfyui.graph import Graph, with_texts
@@ -156,3 +157,9 @@ class Plan:
     bindings: tuple[BindingRow, ...] = ()
     packs: Mapping[str, str] = field(default_factory=dict)
     notices: Sequence[str] = ()
+
+    def sources_first(self) -> list[PlannedTake]:
+        """All takes, as in the list but for those that others build on, which come before these."""
+        by_label = {take.label: take for take in self.takes}
+        needs = {take.label: [frame.label for frame in take.builds_on] for take in self.takes}
+        return [by_label[label] for label in TopologicalSorter(needs).static_order()]

@@ -1,7 +1,7 @@
 """Make the plan of a run; pure.
 
-All that the network must tell beforehand, which is the bytes of the references and the board's chosen takes, is gathered
-first and passed in.
+All that the network must tell beforehand, which is the bytes of the references and the board's chosen takes, is
+gathered first and passed in.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -57,7 +57,7 @@ def make_plan(
     pictures: Mapping[str, Picture],
     workflow_pictures: Sequence[Picture] = (),
     *,
-    wishes: Wishes = Wishes(),  # noqa: B008 - it is frozen
+    wishes: Wishes = Wishes(),
     picks: Mapping[str, Pick] | None = None,
     salt: str = "",
 ) -> Plan:
@@ -204,7 +204,9 @@ class _Planner:
 
     def _lapse(self, shot: Shot, take: int, *, there: bool) -> None:
         shown = f"take {take} as it is now is shown" if there else "take 1 is shown"
-        self.lapsed.append(f"shot {shot.label}: take {take} was picked when it was another picture; {shown}: pick again")
+        self.lapsed.append(
+            f"shot {shot.label}: take {take} was picked when it was another picture; {shown}: pick again"
+        )
 
     def _frames(self, shot: Shot) -> dict[str, TakeFrame] | None:
         """The frames that a shot builds on, by ``url``; none if a shot of them could not be planned."""

@@ -5,9 +5,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from previs.cache import Found, usable
 from previs.changes import changes, told_briefly
 from previs.manifest import Manifest, ShotEntry, TakeEntry
 from previs.plan import PlannedTake, TakeFrame
+from previs.records import TakeRecord
 
 NEW_SHOT: Final = "new shot"
 NEW_TAKE: Final = "new take"
@@ -64,10 +66,33 @@ def why(take: PlannedTake, last: LastRun, *, known: str = "") -> tuple[str, ...]
     return told_briefly(found) or ("this version of previs counts the same graph as another take",)
 
 
-def rendered_again(sources: Iterable[TakeFrame]) -> str:
-    """Say that what a take builds on was made anew since."""
-    named = [f"shot {each.shot_id}, take {each.take}" for each in sources]
-    return f"{' and '.join(named)}, which it builds on, {'was' if len(named) == 1 else 'were'} rendered again"
+def to_render(takes: Iterable[PlannedTake], found: Mapping[str, Found]) -> dict[str, str]:
+    """Which takes are to be rendered, by label, with the reason as far as it is known without the last run.
+
+    Args:
+        takes: each after those that it builds on.
+        found: what the store has of them, by fingerprint.
+    """
+    reasons: dict[str, str] = {}
+    pictures: dict[str, str] = {}
+    for take in takes:
+        record = usable(take, found)
+        if record is None:
+            one = found.get(take.fingerprint)
+            reasons[take.label] = one.reason if one and not take.salt else ""
+            continue
+        again = [frame.label for frame in take.builds_on if frame.label in reasons]
+        before = [frame.label for frame in take.builds_on if pictures.get(frame.label) != _source(record, frame)]
+        if again or before:
+            tense = "is" if again else "was"
+            reasons[take.label] = f"{(again or before)[0]}, which it builds on, {tense} rendered again"
+        elif record.picture:
+            pictures[take.label] = record.picture.sha256
+    return reasons
+
+
+def _source(record: TakeRecord, frame: TakeFrame) -> str | None:
+    return record.sources.get(frame.fingerprint)
 
 
 def _not_kept(entry: TakeEntry) -> str:

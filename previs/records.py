@@ -105,6 +105,11 @@ class TakeRecord(BaseModel):
     models: dict[str, str] = Field(default_factory=dict)
     attempts: tuple[Attempt, ...] = ()
 
+    @property
+    def picture(self) -> Frame | None:
+        """The frame that other shots build on: the first that is an image."""
+        return next((frame for frame in self.frames if frame.kind == "image"), None)
+
 
 class Pick(BaseModel):
     """The record that a take of a shot was chosen: the circled take.

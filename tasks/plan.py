@@ -3,16 +3,14 @@
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from itertools import chain
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from previs import gather
-from previs.cache import Found, model_replaced, recorded, usable
+from previs.cache import Found, known_takes, usable
 from previs.comfyui.graph import class_types
-from previs.comfyui.models import model_files
 from previs.errors import AccessDenied, NoServer
 from previs.picks import picks
 from previs.plan import Plan
@@ -74,16 +72,12 @@ async def plan_takes(
     retry_condition_fn=may_succeed_later,
 )
 async def find_recorded(plan: Plan, studio: Studio, max_age: timedelta | None) -> dict[str, Found]:
-    """What the store has of the plan's takes, by fingerprint; of no use is what is too old or made with other models."""
+    """What the store has of the plan's takes, by fingerprint."""
     logger = get_run_logger()
     not_before = None if max_age is None else datetime.now(UTC) - max_age
-    found = await recorded(
-        studio.store, (take.fingerprint for take in plan.takes), not_before=not_before, say=logger.warning
+    found = await known_takes(
+        plan.takes, studio.store, studio.farm.model_hashes, not_before=not_before, say=logger.warning
     )
-    with_models = [take for take in plan.takes if (record := usable(take, found)) and record.models]
-    hashes = await studio.farm.model_hashes(frozenset(chain(*(model_files(take.graph) for take in with_models))))
-    for take in with_models:
-        found[take.fingerprint] = model_replaced(found[take.fingerprint], hashes)
     for reason in sorted({one.reason for one in found.values() if one.anew}):
         logger.info("rendered again where %s", reason)
     there = sum(usable(take, found) is not None for take in plan.takes)

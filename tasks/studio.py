@@ -2,14 +2,12 @@
 
 import contextlib
 from collections.abc import AsyncIterator
-from typing import TypeVar, cast
 
-from prefect.blocks.core import Block
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from pydantic import ValidationError
 
-from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
+from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore, saved
 from previs.claims import Claims
 from previs.errors import FarmRefused
 from previs.farm import Farm
@@ -23,8 +21,6 @@ from previs.watching import Account
 LOCAL_SERVER = "http://127.0.0.1:8188"
 LOCAL_FOLDER = "storyboards"
 _DEFAULT = "default"
-
-AnyBlock = TypeVar("AnyBlock", bound=Block)
 
 
 @contextlib.asynccontextmanager
@@ -80,11 +76,3 @@ async def open_store(store: S3FrameStore | FolderFrameStore | str | None) -> S3S
     if bucket := await saved(S3FrameStore, _DEFAULT):
         return bucket.open()
     return (await saved(FolderFrameStore, _DEFAULT) or FolderFrameStore(folder=LOCAL_FOLDER)).open()
-
-
-async def saved(kind: type[AnyBlock], name: str) -> AnyBlock | None:
-    """The block that somebody saved under a name; Prefect raises a ``ValueError`` if nobody did."""
-    try:
-        return cast("AnyBlock", await kind.aload(name))
-    except ValueError:
-        return None

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from graphlib import TopologicalSorter
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -18,7 +17,7 @@ from previs.cache import Found, renewed, usable
 from previs.comfyui.life import Life, Phase
 from previs.errors import AccessDenied, NoServer, PrevisError
 from previs.plan import Plan, PlannedTake, TakeFrame
-from previs.records import Frame, TakeRecord
+from previs.records import TakeRecord
 from previs.results import TakeResult
 from previs.studio import Studio
 from previs.watching import Settled
@@ -118,7 +117,7 @@ async def run_takes(plan: Plan, found: Mapping[str, Found], studio: Studio, *, s
     running: dict[str, asyncio.Task[_End]] = {}
     leaders: dict[str, asyncio.Task[_End]] = {}
     begun: dict[asyncio.Task[_End], PlannedTake] = {}
-    for planned in _each_after_its_sources(plan):
+    for planned in plan.sources_first():
         one = found.get(planned.fingerprint)
         if planned.label in plan.wanted or usable(planned, found) is not None:
             sources = {frame: running[frame.label] for frame in planned.builds_on if frame.label in running}
@@ -138,13 +137,6 @@ async def run_takes(plan: Plan, found: Mapping[str, Found], studio: Studio, *, s
         TakeResult(planned, "failed", error=late) if each.cancelled() else each.result().result
         for each, planned in begun.items()
     ]
-
-
-def _each_after_its_sources(plan: Plan) -> list[PlannedTake]:
-    """All takes, as in the list but for those that others build on."""
-    by_label = {one.label: one for one in plan.takes}
-    needs = {one.label: [frame.label for frame in one.builds_on] for one in plan.takes}
-    return [by_label[label] for label in TopologicalSorter(needs).static_order()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +183,11 @@ class _Run:
     def _job(self, upstream: Mapping[TakeFrame, _End], leader: _End | None) -> Job:
         """What its task run is about, now that what it builds on is settled."""
         known = usable(self.take, {self.take.fingerprint: self.found} if self.found else {})
-        pictures = {frame: picture for frame, end in upstream.items() if (picture := _picture(end))}
+        pictures = {
+            frame: picture
+            for frame, end in upstream.items()
+            if (picture := end.result.record and end.result.record.picture)
+        }
         take_run = self.take
         skipped = ""
         if len(pictures) == len(self.take.builds_on):
@@ -211,12 +207,6 @@ class _Run:
 async def _outcome(run: asyncio.Task[_End]) -> _End:
     await asyncio.wait([run])
     return run.result()
-
-
-def _picture(end: _End) -> Frame | None:
-    """The frame of a take that others build on: the first that is an image."""
-    frames = end.result.record.frames if end.result.record else ()
-    return next((frame for frame in frames if frame.kind == "image"), None)
 
 
 async def _call(job: Job, upstream: list[State[TakeRecord]]) -> State[TakeRecord]:

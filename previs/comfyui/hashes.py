@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from previs.comfyui.api import Api
 from previs.comfyui.models import ModelFile, told_hash
@@ -46,3 +46,15 @@ class Hashes:
             with contextlib.suppress(ServerUnreachable, ServerTrouble, AccessDenied):
                 metadata = await self._api.model_metadata(file.folder, file.name)
                 self.known[file] = told_hash(metadata) if metadata else None
+
+
+def told_by(servers: Mapping[str, Hashes], files: Collection[ModelFile]) -> dict[str, dict[str, str]]:
+    """What servers are known to tell: hashes by the text of the file, and then by the server's name.
+
+    A server that tells none is left out, and so is a file of which nobody tells any.
+    """
+    told: dict[str, dict[str, str]] = {}
+    for name, hashes in servers.items():
+        for file, known in hashes.told(files).items():
+            told.setdefault(file, {})[name] = known
+    return told

@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from previs.command.inquiry import THIS_MACHINE, Inquiry
+from previs.command.inquiry import Inquiry
 from previs.command.output import write_json
+from previs.command.places import servers_of
 from previs.errors import Fault, WorkflowFaults
 from previs.gather import bindings_place, gather, read_workflow_at
 from previs.planning import Wishes, make_plan
@@ -45,7 +46,7 @@ async def show_bindings(order: BindOrder) -> int:
         WorkflowFaults: the workflow cannot be read, or can be read in more than one way.
         FixTheInput, TryAgain: something else cannot be read.
     """
-    async with Sources() as sources, Inquiry(order.farm or (THIS_MACHINE,)) as inquiry:
+    async with Sources() as sources, Inquiry(await servers_of(order.farm)) as inquiry:
         if order.shot is None:
             workflow: Workflow = await read_workflow_at(order.graph, sources, inquiry)
             report, label = workflow.report(), ""

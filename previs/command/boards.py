@@ -12,7 +12,7 @@ from rich.text import Text
 
 from previs.boards import BoardFacts, RunFacts, boards
 from previs.command.output import write_json
-from previs.store.opening import store_at
+from previs.command.places import store_of
 
 SCHEMA = "previs.boards/1"
 _COUNTS = ("shots", "rendered", "cached", "failed", "skipped")
@@ -22,7 +22,7 @@ _COUNTS = ("shots", "rendered", "cached", "failed", "skipped")
 class BoardsOrder:
     """What a person asked for; see the command's help."""
 
-    store: str
+    store: str | None
     board: str | None = None
     as_json: bool = False
 
@@ -37,7 +37,7 @@ async def show_boards(order: BoardsOrder) -> int:
         NotInStore: there is no such board.
         StoreRefused, StoreTrouble: the store cannot be read.
     """
-    async with store_at(order.store) as store:
+    async with await store_of(order.store) as store:
         found = await boards(store, order.board)
         name = store.name
     if order.as_json:

@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from previs.comfyui.graph import class_types
-from previs.command.inquiry import THIS_MACHINE, Inquiry
+from previs.command.inquiry import Inquiry
 from previs.command.output import write_json
+from previs.command.places import servers_of
 from previs.gather import gather
 from previs.planning import Wishes, make_plan
 from previs.preflight import Report, check_plan
@@ -38,11 +39,10 @@ async def check(order: CheckOrder) -> int:
     Raises:
         FixTheInput, TryAgain: something cannot be read; nothing is printed.
     """
-    async with Sources() as sources, Inquiry(order.farm or (THIS_MACHINE,)) as inquiry:
+    async with Sources() as sources, Inquiry(await servers_of(order.farm)) as inquiry:
         given = await gather(order.shots, order.workflow, sources, None, inquiry)
-        plan = make_plan(
-            given.shot_list, given.workflow, given.pictures, given.workflow_pictures, wishes=Wishes(overrides=order.overrides)
-        )
+        wishes = Wishes(overrides=order.overrides)
+        plan = make_plan(given.shot_list, given.workflow, given.pictures, given.workflow_pictures, wishes=wishes)
         used = class_types(take.graph for take in plan.takes)
         servers = await inquiry(used, needed=False)
     report = check_plan(plan.takes, servers, plan.packs, unreachable=inquiry.failed)

@@ -47,8 +47,9 @@ class FlowOrder:
     board: str = ""
     only: tuple[str, ...] = ()
     takes: int = 1
-    refresh: bool = False
+    refresh: bool | list[str] = False
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    max_age_days: float | None = None
 
     async def parameters(self) -> dict[str, Any]:
         """The flow's parameters; files of this machine by absolute path."""
@@ -59,6 +60,7 @@ class FlowOrder:
             "takes": self.takes,
             "refresh": self.refresh,
             "overrides": dict(self.overrides),
+            "max_age_days": self.max_age_days,
         }
         if self.workflow is not None:
             parameters["workflow"] = _absolute(self.workflow)

@@ -1,17 +1,17 @@
 """Asking a farm's servers what they have, without waiting for any."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import TracebackType
 from typing import Self
 
-from previs.comfyui.address import Address, base_url
+from previs.comfyui.address import Address
 from previs.comfyui.api import Api
 from previs.comfyui.catalog import Catalog
 from previs.comfyui.classes import NodeClass
-from previs.errors import AccessDenied, FarmRefused, ServerTrouble, ServerUnreachable
-
-THIS_MACHINE = "http://127.0.0.1:8188"
+from previs.comfyui.hashes import Hashes, told_by
+from previs.comfyui.models import ModelFile
+from previs.errors import AccessDenied, ServerTrouble, ServerUnreachable
 
 
 class Inquiry:
@@ -21,11 +21,12 @@ class Inquiry:
         failed: by name why servers could not be asked, in a sentence. They are not asked again.
     """
 
-    def __init__(self, farm: Collection[str]) -> None:
+    def __init__(self, servers: Iterable[Address]) -> None:
         self.failed: dict[str, str] = {}
         self._errors: list[ServerUnreachable | ServerTrouble | AccessDenied] = []
-        self._apis = [Api(_address(url)) for url in dict.fromkeys(farm)]
+        self._apis = [Api(server) for server in servers]
         self._catalogs = {api.name: Catalog(api) for api in self._apis}
+        self._hashes = {api.name: Hashes(api) for api in self._apis}
 
     async def __aenter__(self) -> Self:
         return self
@@ -53,16 +54,15 @@ class Inquiry:
             raise self._errors[0]
         return {name: {each: known[each] for each in names if each in known} for name, known in answered.items()}
 
+    async def model_hashes(self, files: Collection[ModelFile]) -> dict[str, dict[str, str]]:
+        """Hashes of model files by their text and the server that tells them, like those of a farm."""
+        asked = {name: hashes for name, hashes in self._hashes.items() if name not in self.failed}
+        await asyncio.gather(*(hashes.learn(files) for hashes in asked.values()))
+        return told_by(asked, files)
+
     async def _ask(self, name: str, classes: Collection[str]) -> None:
         try:
             await self._catalogs[name].learn(classes)
         except (ServerUnreachable, ServerTrouble, AccessDenied) as error:
             self._errors.append(error)
             self.failed[name] = str(error)
-
-
-def _address(url: str) -> Address:
-    try:
-        return Address(base_url(url))
-    except ValueError as error:
-        raise FarmRefused(str(error)) from error

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from previs.boards import only_board
 from previs.command.boards import printable
+from previs.command.places import store_of
 from previs.picks import pick, unpick
-from previs.store.opening import store_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class PickOrder:
         board: none is the store's only one.
     """
 
-    store: str
+    store: str | None
     shot: str
     take: int | None
     board: str | None = None
@@ -32,7 +32,7 @@ async def pick_take(order: PickOrder) -> int:
         RecordUnreadable: the board's latest manifest cannot be used.
         StoreRefused, StoreTrouble: the store cannot be read or written to.
     """
-    async with store_at(order.store) as store:
+    async with await store_of(order.store) as store:
         board = order.board if order.board is not None else await only_board(store)
         if order.take is None:
             before = await unpick(store, board, order.shot)

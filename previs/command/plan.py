@@ -1,7 +1,8 @@
 """Show what a run would do: which takes are there already, which would be rendered, why, and how long that takes."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from rich.console import Console
@@ -10,11 +11,26 @@ from rich.text import Text
 
 from previs.board.timecode import spell
 from previs.board.wording import one_line, plural
+from previs.boards import each_manifest, runs_of
+from previs.cache import known_takes
+from previs.comfyui.graph import class_types
+from previs.command.inquiry import Inquiry
 from previs.command.output import write_json
-from previs.estimate import whole_run
+from previs.command.places import servers_of, store_of
+from previs.errors import NotInStore
+from previs.estimate import PastTakes, whole_run
+from previs.gather import DEFAULT_WORKFLOW, gather
+from previs.manifest import Manifest
+from previs.picks import picks
+from previs.plan import PlannedTake
+from previs.planning import Wishes, make_plan
+from previs.reasons import last_run, to_render, why
+from previs.sources import Sources
+from previs.store import S3Store, Store
 
 SCHEMA: Final = "previs.plan/1"
 
+_RUNS_READ = 3
 _MOST_ROWS = 50
 _MARK = 12
 _TO_THE_SECOND = 10
@@ -53,6 +69,78 @@ class _Sums:
     to_render: int
     renders: int
     seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOrder:
+    """What a person asked for; see the command's help."""
+
+    shots: str
+    workflow: str | None = None
+    farm: tuple[str, ...] = ()
+    store: str | None = None
+    board: str = ""
+    wishes: Wishes = field(default_factory=Wishes)
+    max_age: timedelta | None = None
+    every: bool = False
+    as_json: bool = False
+
+
+async def plan_shots(order: PlanOrder) -> int:
+    """Print what a run would do; nothing is rendered, and nothing written.
+
+    Raises:
+        FixTheInput, TryAgain: something cannot be read, or the workflow does not fit.
+    """
+    notices: list[str] = []
+    not_before = None if order.max_age is None else datetime.now(UTC) - order.max_age
+    async with await store_of(order.store) as store, Inquiry(await servers_of(order.farm)) as inquiry:
+        async with Sources(store.settings if isinstance(store, S3Store) else None) as sources:
+            given = await gather(order.shots, order.workflow or DEFAULT_WORKFLOW, sources, store, inquiry)
+        board = order.board or given.name
+        plan = make_plan(
+            given.shot_list,
+            given.workflow,
+            given.pictures,
+            given.workflow_pictures,
+            wishes=order.wishes,
+            picks=await picks(store, board, say=notices.append),
+            salt="again",
+        )
+        wanted = [take for take in plan.sources_first() if take.label in plan.wanted]
+        servers = await inquiry(class_types(take.graph for take in wanted), needed=False)
+        found = await known_takes(wanted, store, inquiry.model_hashes, not_before=not_before)
+        past = await _last_runs(store, board)
+    reasons = to_render(wanted, found)
+    rows = _rows([take for take in plan.takes if take.label in plan.wanted], reasons, past)
+    notices += [*plan.notices, *inquiry.failed.values()]
+    show_plan(rows, servers=len(servers), notices=notices, every=order.every, as_json=order.as_json)
+    return 0
+
+
+async def _last_runs(store: Store, board: str) -> list[Manifest]:
+    """The board's last runs, the last one first; what cannot be read is left out."""
+    try:
+        places = (await runs_of(store, board))[:_RUNS_READ]
+    except NotInStore:
+        return []
+    read = await each_manifest(store, places, lambda _, manifest: manifest)
+    return [manifest for place in places if isinstance(manifest := read.get(place), Manifest)]
+
+
+def _rows(takes: Sequence[PlannedTake], reasons: Mapping[str, str], past: Sequence[Manifest]) -> list[PlannedRow]:
+    last, times = last_run(past[0] if past else None), PastTakes(past)
+    return [
+        PlannedRow(
+            shot_id=take.shot.shot_id,
+            take=take.number,
+            fingerprint=take.fingerprint,
+            cached=take.label not in reasons,
+            why=why(take, last, known=reasons[take.label]) if take.label in reasons else (),
+            seconds=times.seconds(take) if take.label in reasons else 0.0,
+        )
+        for take in takes
+    ]
 
 
 def show_plan(

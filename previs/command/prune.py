@@ -10,16 +10,16 @@ from rich.table import Table
 
 from previs.board.wording import plural
 from previs.command.boards import printable
+from previs.command.places import store_of
 from previs.prune import prune
 from previs.removal import Removal, Rule
-from previs.store.opening import store_at
 
 
 @dataclass(frozen=True, slots=True)
 class PruneOrder:
     """What a person asked for; see the command's help."""
 
-    store: str
+    store: str | None
     rule: Rule = field(default_factory=Rule)
     really: bool = False
 
@@ -33,7 +33,7 @@ async def prune_store(order: PruneOrder) -> int:
     Raises:
         StoreRefused, StoreTrouble: the store cannot be read or written to.
     """
-    async with store_at(order.store) as store:
+    async with await store_of(order.store) as store:
         found = await prune(store, order.rule, really=order.really)
     for sentence in found.obstacles:
         sys.stderr.write(printable(sentence) + "\n")

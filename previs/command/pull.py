@@ -10,8 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from previs.board.wording import plural
 from previs.command.boards import printable
+from previs.command.places import store_of
 from previs.pull import Pulled, pull
-from previs.store.opening import store_at
 
 _TOLD = 20
 
@@ -20,7 +20,7 @@ _TOLD = 20
 class PullOrder:
     """What a person asked for; see the command's help."""
 
-    store: str
+    store: str | None
     board: str
     folder: Path
     run: str | None = None
@@ -40,7 +40,7 @@ async def pull_board(order: PullOrder) -> int:
     columns = (TextColumn("frames"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
         bar = shown.add_task("", total=None)
-        async with store_at(order.store) as store:
+        async with await store_of(order.store) as store:
             done = await pull(
                 store,
                 order.board,

@@ -78,7 +78,9 @@ def read_chains(shot_list: ShotList) -> Chains:
                 if isinstance(found, ShotFrame):
                     frames[reference.url] = found
                 else:
-                    faults.append(Fault(_place(number, shot), f"references[{index}].url", reference.url[:_LONGEST_VALUE], found))
+                    faults.append(
+                        Fault(_place(number, shot), f"references[{index}].url", reference.url[:_LONGEST_VALUE], found)
+                    )
     order, circles = _in_order(shots, frames)
     places = {shot.label: _place(number, shot) for number, shot in enumerate(shot_list.shots, 1)}
     faults += [_circle(circle, places) for circle in circles]

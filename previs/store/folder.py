@@ -180,9 +180,9 @@ class FolderStore:
 
     def _opened(self, path: Path) -> BinaryIO:
         for _ in range(_FOLDER_ATTEMPTS):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # A deletion of the folder's last file takes the folder away, too.
+            # A deletion of a folder's last file takes the folder away, too.
             with suppress(FileNotFoundError):
+                path.parent.mkdir(parents=True, exist_ok=True)
                 return path.open("xb")
         path.parent.mkdir(parents=True, exist_ok=True)
         return path.open("xb")

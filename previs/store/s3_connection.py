@@ -164,7 +164,9 @@ def _make_client(settings: S3Settings | None) -> "S3Client":
         # "when_supported", the default, sends trailing checksums, which R2, GCS and older MinIO do not take.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
-        retries={"mode": "adaptive", "total_max_attempts": 3},
+        # Not "adaptive": with one request in twelve told to slow down it lets about seven a second pass, and puts all
+        # 16 threads to sleep for it. How long to go on asking is the caller's affair.
+        retries={"mode": "standard", "total_max_attempts": 3},
         s3={"addressing_style": "auto" if style is None else "path" if style else "virtual"},
         max_pool_connections=_REQUESTS_AT_ONCE * PARTS_AT_ONCE,
         connect_timeout=10,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from boto3.s3.transfer import TransferConfig, create_transfer_manager
 from botocore.exceptions import ConnectionClosedError
+from botocore.parsers import ResponseParserError
 
 from previs.errors import SourceNotFound
 from previs.store.s3_verdicts import S3_ERRORS, error_of_key, judge
@@ -46,7 +47,11 @@ def size_of(client: "S3Client", where: dict[str, Any]) -> int | None:
 
 def listed(client: "S3Client", wanted: dict[str, Any]) -> Mapping[str, Any]:
     """A page of a listing."""
-    return _whole(client.list_objects_v2(**wanted))
+    try:
+        return _whole(client.list_objects_v2(**wanted))
+    except ValueError as error:
+        # botocore lets numbers and times that are none through as they fail.
+        raise ResponseParserError("a listing with values that are none") from error
 
 
 def put_new(client: "S3Client", wanted: dict[str, Any]) -> bool:

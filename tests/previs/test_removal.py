@@ -1,4 +1,4 @@
-"""What goes is never what a kept run or a picked take refers to, whatever the store holds; and it goes in a safe order."""
+"""What goes is never what a kept run or a picked take refers to, and it goes in such an order that nothing breaks."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from previs.boards import RunPlace
 from previs.removal import Made, Removal, Rule, Run, kept_runs, made_of, plan_removal, records_to_read, run_of
 from previs.store import Entry, keys
-from tests.previs.published import mark, picture, record, run_name, sha, shot, take
 from tests.previs.published import manifest as made_manifest
+from tests.previs.published import mark, picture, record, run_name, sha, shot, take
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 SPARE = timedelta(days=7)

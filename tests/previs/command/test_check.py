@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from previs.comfyui.address import Address
 from previs.command.check import CheckOrder, check
 from previs.command.inquiry import Inquiry
 from previs.command.output import write_json
@@ -103,7 +104,7 @@ async def test_where_no_server_can_be_reached_the_reasons_are_told(
 
 
 async def test_where_nothing_can_go_on_without_an_answer_the_first_reason_is_raised() -> None:
-    async with Inquiry([f"http://127.0.0.1:{free_port()}"]) as inquiry:
+    async with Inquiry([Address(f"http://127.0.0.1:{free_port()}")]) as inquiry:
         assert await inquiry(["KSampler"], needed=False) == {}
         with pytest.raises(ServerUnreachable):
             await inquiry(["KSampler"], needed=True)

@@ -1,6 +1,7 @@
 """What every store does, the folder and S3 alike."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -124,6 +125,10 @@ async def test_a_key_that_could_lead_out_is_refused_everywhere(store: Store, tmp
     with pytest.raises(StoreRefused):
         await store.get(key)
     with pytest.raises(StoreRefused):
+        await store.create(key, b"x", media_type="text/plain")
+    with pytest.raises(StoreRefused):
+        await store.delete([key])
+    with pytest.raises(StoreRefused):
         await store.link(key)
     if key != "a/":
         with pytest.raises(StoreRefused):
@@ -174,3 +179,61 @@ async def test_a_folder_of_keys_has_a_place_that_begins_those_of_its_keys(store:
     assert store.uri("lists/") == f"{store.name}/lists/"
     assert store.uri("lists/a.json").startswith(store.uri("lists/"))
     assert resolve("参考.png", store.uri("references/"), inline=True) == store.uri("references/参考.png")
+
+
+async def test_a_listing_tells_when_a_file_was_written_in_utc(store: Store) -> None:
+    await put_text(store, "takes/a")
+    modified = (await store.entries("takes"))["takes/a"].modified
+    assert modified.tzinfo is UTC
+    assert abs(datetime.now(UTC) - modified) < timedelta(hours=1)
+
+
+async def test_of_many_who_create_a_key_exactly_one_is_told_so_and_its_bytes_stay(store: Store) -> None:
+    values = [b"token %d" % number for number in range(12)]
+    told = await asyncio.gather(*(store.create("takes/lock", value, media_type="text/plain") for value in values))
+    assert told.count(True) == 1
+    assert await store.get("takes/lock") == values[told.index(True)]
+
+
+async def test_what_is_there_is_not_created_again(store: Store) -> None:
+    await store.put("takes/lock", b"theirs", media_type="text/plain")
+    assert not await store.create("takes/lock", b"mine", media_type="text/plain")
+    assert await store.get("takes/lock") == b"theirs"
+
+
+async def test_who_asks_again_with_the_bytes_that_are_there_is_told_yes(store: Store) -> None:
+    assert await store.create("takes/lock", b"mine", media_type="text/plain")
+    assert await store.create("takes/lock", b"mine", media_type="text/plain")
+    await store.delete(["takes/lock"])
+    assert await store.create("takes/lock", b"other", media_type="text/plain")
+
+
+async def test_only_what_is_named_is_deleted(store: Store) -> None:
+    await put_text(store, "takes/a", "takes/b", "takes/夜 景/c", "takes/夜 景/d")
+    await store.delete(["takes/a", "takes/夜 景/c", "takes/夜 景/c"])
+    assert list(await sizes(store, "")) == ["takes/b", "takes/夜 景/d"]
+
+
+@pytest.mark.parametrize("key", ["none", "takes", "takes/a/below", "takes/b/c/none"])
+async def test_a_key_under_which_nothing_is_can_be_deleted(store: Store, key: str) -> None:
+    await put_text(store, "takes/a", "takes/b/c/d")
+    await store.delete([key])
+    await store.delete([])
+    assert set(await sizes(store, "")) == {"takes/a", "takes/b/c/d"}
+
+
+async def test_what_was_deleted_can_be_written_again(store: Store) -> None:
+    for content in (b"first", b"second"):
+        await store.put("takes/a/b", content, media_type="text/plain")
+        assert await store.get("takes/a/b") == content
+        await store.delete(["takes/a/b"])
+        assert await store.get("takes/a/b") is None
+    assert await sizes(store, "") == {}
+
+
+async def test_metadata_are_no_hindrance(store: Store, tmp_path: Path) -> None:
+    source = tmp_path / "k.png"
+    source.write_bytes(b"file")
+    words = {"shot": "SQ010_SH020", "title": "  夜 景 100%\n\tline", "long": "x" * 3000, "half": "\ud800", "none": ""}
+    await store.put_file("frames/k.png", source, media_type="image/png", metadata=words)
+    assert await store.get("frames/k.png") == b"file"

@@ -1,7 +1,8 @@
+import asyncio
 import errno
 import os
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -115,3 +116,64 @@ def test_a_file_that_another_program_has_open_on_windows_is_tried_again(folder_s
     error = OSError(errno.EACCES, "words")
     error.winerror = 32  # type: ignore[attr-defined]
     assert type(folder_store._error(Path("/x"), error)) is StoreTrouble
+
+
+async def test_addresses_of_a_folder_last(folder_store: FolderStore) -> None:
+    assert folder_store.link_seconds is None
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP])
+async def test_where_there_are_no_links_exactly_one_creates_too(
+    folder_store: FolderStore, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def link(*_: object) -> None:
+        raise OSError(number, "words")
+
+    monkeypatch.setattr(os, "link", link)
+    told = await asyncio.gather(
+        *(folder_store.create("takes/lock", b"%d" % number, media_type="text/plain") for number in range(12))
+    )
+    assert told.count(True) == 1
+    assert await folder_store.get("takes/lock") == b"%d" % told.index(True)
+    assert files(Path(folder_store.name)) == {"lock"}
+
+
+async def test_folders_that_a_deletion_empties_go_and_the_store_itself_stays(
+    folder_store: FolderStore, tmp_path: Path
+) -> None:
+    for key in ("boards/b/run 1/index.html", "boards/b/run 2/index.html"):
+        await folder_store.put(key, b"", media_type="text/html")
+    await folder_store.delete(["boards/b/run 1/index.html"])
+    assert everything(Path(folder_store.name)) == ["b", "boards", "index.html", "run 2"]
+    await folder_store.delete(["boards/b/run 2/index.html"])
+    assert everything(Path(folder_store.name)) == []
+    assert await folder_store.entries("") == {}
+    assert everything(tmp_path) == ["store", "故事 板"]
+
+
+async def test_a_folder_that_a_deletion_takes_away_before_it_is_written_to_is_made_again(
+    folder_store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, taken = os.mkdir, []
+
+    def made_and_taken_away(folder: Path, *how: Any) -> None:
+        make(folder, *how)
+        if len(taken) < 3:
+            taken.append(folder)
+            os.rmdir(folder)  # noqa: PTH106 - it is os.mkdir that it goes with
+
+    monkeypatch.setattr(os, "mkdir", made_and_taken_away)
+    await folder_store.put("frames/ab/a", b"frame", media_type="image/png")
+    assert await folder_store.get("frames/ab/a") == b"frame"
+    assert len(taken) == 3
+
+
+async def test_writing_beside_deletions_never_fails(folder_store: FolderStore) -> None:
+    async def come_and_go(number: int) -> None:
+        for _ in range(40):
+            await folder_store.put(f"frames/ab/{number}", b"frame", media_type="image/png")
+            assert await folder_store.get(f"frames/ab/{number}") == b"frame"
+            await folder_store.delete([f"frames/ab/{number}"])
+
+    await asyncio.gather(*(come_and_go(number) for number in range(6)))
+    assert everything(Path(folder_store.name)) == []

@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
+import os
 import re
 import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -15,11 +16,14 @@ from pydantic import ValidationError
 
 from previs.errors import StoreRefused, StoreTrouble
 from previs.store import S3Settings, S3Store
-from tests.previs.store.weather import troubled
+from tests.previs.store.weather import Conditions, troubled
 
 Script = Callable[[str, str], object]
 
 MB = 1 << 20
+needs_moto = pytest.mark.skipif(
+    "PREVIS_TEST_S3_ENDPOINT" in os.environ, reason="a header less than was signed, or a condition, only moto takes"
+)
 SECRET = "very-secret-key-0815"  # noqa: S105 - opens nothing
 TOKEN = "very-secret-token-0816"  # noqa: S105 - opens nothing
 
@@ -103,10 +107,12 @@ async def test_encryption_is_asked_for_with_everything_that_is_written(
 async def test_a_large_file_goes_in_parts(settings: S3Settings, s3_endpoint: str, tmp_path: Path) -> None:
     source = tmp_path / "a.mp4"
     source.write_bytes(bytes(33 * MB))
-    async with troubled(s3_endpoint, share=0) as watched:
-        async with S3Store(settings.model_copy(update={"endpoint_url": watched.url})) as store:
-            await store.put_file("a.mp4", source, media_type="video/mp4")
-            assert (await head(store, "a.mp4"))["ContentType"] == "video/mp4"
+    async with (
+        troubled(s3_endpoint, share=0) as watched,
+        S3Store(settings.model_copy(update={"endpoint_url": watched.url})) as store,
+    ):
+        await store.put_file("a.mp4", source, media_type="video/mp4")
+        assert (await head(store, "a.mp4"))["ContentType"] == "video/mp4"
     parts = {int(number) for head in watched.heads for number in re.findall(r"partNumber=(\d+)", head)}
     assert parts == {1, 2, 3}
 
@@ -274,6 +280,167 @@ async def test_the_event_loop_runs_on_while_s3_takes_its_time(
         assert not reading.done()
         go_on.set()
         assert await reading == b"late"
+
+
+async def test_a_links_life_is_told(settings: S3Settings) -> None:
+    async with (
+        S3Store(settings.model_copy(update={"link_seconds": 60})) as private,
+        S3Store(settings.model_copy(update={"public_url": "https://cdn.example"})) as public,
+    ):
+        assert (private.link_seconds, public.link_seconds) == (60, None)
+
+
+async def test_metadata_are_readable_where_they_can_be(s3_store: S3Store, tmp_path: Path) -> None:
+    source = tmp_path / "a.png"
+    source.write_bytes(b"frame")
+    words = {"shot": "SQ010 (wide), take 1", "title": "夜 100%", "long": "x" * 2048, "seed": "7"}
+    await s3_store.put_file("a.png", source, media_type="image/png", metadata=words)
+    kept = (await head(s3_store, "a.png"))["Metadata"]
+    assert kept == {"shot": "SQ010 (wide), take 1", "title": "%E5%A4%9C 100%25", "seed": "7"}
+
+
+def sized(status: int, size: int, answer: Callable[..., Any]) -> object:
+    return answer(status=status, body=b"x" * size if status == 200 else b"")
+
+
+@pytest.mark.parametrize(("size", "puts"), [(5, 1), (4, 2)])
+async def test_a_file_that_somebody_else_wrote_meanwhile_is_replaced_only_if_it_was_cut(
+    scripted: Callable[[Script], Any], answer: Callable[..., Any], tmp_path: Path, size: int, puts: int
+) -> None:
+    source = tmp_path / "a.png"
+    source.write_bytes(b"frame")
+    told = {
+        "HEAD": [sized(404, 0, answer), sized(200, size, answer)],
+        "PUT": [answer(status=412, body=fault_body("PreconditionFailed")), answer()],
+    }
+    server = scripted(lambda method, _: told[method].pop(0))
+    async with S3Store(settings_for(server.url)) as store:
+        await store.put_file("a.png", source, media_type="image/png", if_absent=True)
+    assert [method for method, _ in server.asked] == ["HEAD", "PUT", "HEAD", "PUT"][: puts + 2]
+
+
+async def test_an_s3_that_is_busy_with_another_writer_is_asked_again(
+    scripted: Callable[[Script], Any], answer: Callable[..., Any]
+) -> None:
+    conflict = answer(status=409, body=fault_body("ConditionalRequestConflict"))
+    taken = answer(status=412, body=fault_body("PreconditionFailed"))
+    answers = [answer(), taken, conflict, answer()]
+    server = scripted(lambda *_: answers.pop(0))
+    async with S3Store(settings_for(server.url)) as store:
+        assert await store.create("a", b"mine", media_type="text/plain")
+    assert answers == []
+
+
+@pytest.mark.parametrize("conditions", ["refused", pytest.param("ignored", marks=needs_moto)])
+async def test_an_s3_that_knows_no_conditions_serves_as_well(
+    settings: S3Settings, s3_endpoint: str, tmp_path: Path, conditions: Conditions
+) -> None:
+    source = tmp_path / "a.png"
+    source.write_bytes(b"frame")
+    async with (
+        troubled(s3_endpoint, share=0, conditions=conditions) as weather,
+        S3Store(settings.model_copy(update={"endpoint_url": weather.url})) as store,
+    ):
+        await store.put_file("a.png", source, media_type="image/png", if_absent=True)
+        await store.check()
+        await store.put_file("b.png", source, media_type="image/png", if_absent=True)
+        told = await asyncio.gather(*(store.create("lock", b"%d" % n, media_type="text/plain") for n in range(5)))
+        assert told.count(True) == 1
+        assert await store.get("lock") == b"%d" % told.index(True)
+        assert await store.get("a.png") == await store.get("b.png") == b"frame"
+
+
+@needs_moto
+async def test_a_check_finds_out_whether_conditions_are_heeded(settings: S3Settings, s3_endpoint: str) -> None:
+    found: dict[str, bool | None] = {}
+    for conditions in get_args(Conditions):
+        async with (
+            troubled(s3_endpoint, share=0, conditions=conditions) as weather,
+            S3Store(settings.model_copy(update={"endpoint_url": weather.url})) as store,
+        ):
+            await store.check()
+            found[conditions] = store._heeds_conditions
+    assert found == {"heeded": True, "refused": False, "ignored": False}
+
+
+async def test_a_deletion_carries_the_one_checksum_that_every_s3_knows(settings: S3Settings, s3_endpoint: str) -> None:
+    async with (
+        troubled(s3_endpoint, share=0) as watched,
+        S3Store(settings.model_copy(update={"endpoint_url": watched.url})) as store,
+    ):
+        await store.delete(["a", "b"])
+    [told] = watched.heads
+    assert told.lower().count("content-md5: ") == 1
+    assert "x-amz-checksum" not in told.lower()
+
+
+async def test_a_thousand_keys_are_deleted_in_one_request(
+    scripted: Callable[[Script], Any], answer: Callable[..., Any]
+) -> None:
+    server = scripted(lambda *_: answer(body=b"<DeleteResult/>"))
+    async with S3Store(settings_for(server.url)) as store:
+        await store.delete(f"frames/{number}" for number in range(2001))
+    assert len(server.asked) == 3
+
+
+async def test_a_key_that_may_not_be_deleted_is_told_with_the_permission(
+    scripted: Callable[[Script], Any], answer: Callable[..., Any]
+) -> None:
+    faults = "".join(f"<Error><Key>boards/a</Key><Code>{code}</Code></Error>" for code in ("NoSuchKey", "AccessDenied"))
+    server = scripted(lambda *_: answer(body=f"<DeleteResult>{faults}</DeleteResult>".encode()))
+    async with S3Store(settings_for(server.url)) as store:
+        with pytest.raises(StoreRefused, match=r"the credentials need s3:DeleteObject on s3://film/boards/\*"):
+            await store.delete(["a"])
+
+
+async def test_a_key_that_could_not_be_deleted_this_time_is_tried_again(
+    scripted: Callable[[Script], Any], answer: Callable[..., Any]
+) -> None:
+    failed = b"<DeleteResult><Error><Key>boards/a</Key><Code>InternalError</Code></Error></DeleteResult>"
+    answers = [answer(body=failed), answer(body=b"<DeleteResult/>")]
+    async with S3Store(settings_for(scripted(lambda *_: answers.pop(0)).url)) as store:
+        await store.delete(["a"])
+    assert answers == []
+
+
+async def test_where_many_keys_cannot_be_deleted_at_once_each_is_by_itself(
+    scripted: Callable[[Script], Any], answer: Callable[..., Any]
+) -> None:
+    refused = answer(status=501, body=fault_body("NotImplemented"))
+    server = scripted(lambda method, _: refused if method == "POST" else answer(status=204))
+    async with S3Store(settings_for(server.url)) as store:
+        await store.delete(["a", "b"])
+    assert [path for method, path in server.asked if method == "DELETE"] == ["/film/boards/a", "/film/boards/b"]
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        "<Key>boards/a</Key><Size>1</Size>",
+        "<Key>boards/a</Key><LastModified>2026-11-01T09:00:00.000Z</LastModified>",
+        "<Key>elsewhere/a</Key><Size>1</Size><LastModified>2026-11-01T09:00:00.000Z</LastModified>",
+        "<Size>1</Size><LastModified>2026-11-01T09:00:00.000Z</LastModified>",
+        "<Key>boards/a</Key><Size>many</Size><LastModified>2026-11-01T09:00:00.000Z</LastModified>",
+        "<Key>boards/a</Key><Size>1</Size><LastModified>yesterday</LastModified>",
+    ],
+)
+async def test_a_listing_without_sense_is_no_listing(
+    scripted: Callable[[Script], Any], answer: Callable[..., Any], facts: str
+) -> None:
+    page = f"<ListBucketResult><Name>film</Name><Contents>{facts}</Contents></ListBucketResult>".encode()
+    async with S3Store(settings_for(scripted(lambda *_: answer(body=page)).url)) as store:
+        with pytest.raises(StoreRefused, match="what answers is no S3"):
+            await store.entries("")
+
+
+async def test_a_listing_that_goes_in_circles_ends(
+    scripted: Callable[[Script], Any], answer: Callable[..., Any]
+) -> None:
+    more = "<IsTruncated>true</IsTruncated><NextContinuationToken>t1</NextContinuationToken>"
+    page = f"<ListBucketResult><Name>film</Name>{more}</ListBucketResult>".encode()
+    async with S3Store(settings_for(scripted(lambda *_: answer(body=page)).url)) as store:
+        with pytest.raises(StoreRefused, match="what answers is no S3"):
+            await store.entries("")
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,9 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 Fault = Literal["error", "slow down", "hang", "reset", "lost", "cut"]
+Conditions = Literal["heeded", "refused", "ignored"]
 
-# Lost: S3 does as it was asked, and nobody hears of it. Cut: the answer ends in the middle.
+# Lost: S3 does as it was asked, and nobody hears of it. Cut: the answer ends somewhere, be it among its headers.
 FAULTS: tuple[Fault, ...] = ("error", "slow down", "hang", "reset", "lost", "cut")
 _SPOKEN = {"error": ("500 Internal Server Error", "InternalError"), "slow down": ("503 Slow Down", "SlowDown")}
 _BYTES = 1 << 16
@@ -35,6 +36,7 @@ class Weather:
         seed: of the choice of what fails and how.
         faults: to choose from.
         hang: seconds that a hanging request is left without an answer before it is reset.
+        conditions: whether ``If-None-Match`` is passed on, answered with 501, or dropped, which breaks a signature.
 
     Attributes:
         met: how often each fault was; under ``"fair"`` the requests that had none.
@@ -42,11 +44,18 @@ class Weather:
     """
 
     def __init__(
-        self, endpoint: str, *, share: float, seed: int, faults: Sequence[Fault] = FAULTS, hang: float = 0.5
+        self,
+        endpoint: str,
+        *,
+        share: float,
+        seed: int,
+        faults: Sequence[Fault] = FAULTS,
+        hang: float = 0.5,
+        conditions: Conditions = "heeded",
     ) -> None:
         there = urlsplit(endpoint)
         self.endpoint = (there.hostname or "127.0.0.1", there.port or 80)
-        self.share, self.faults, self.hang = share, tuple(faults), hang
+        self.share, self.faults, self.hang, self.conditions = share, tuple(faults), hang, conditions
         self.met: Counter[str] = Counter()
         self.heads: list[str] = []
         self._chance = random.Random(seed)
@@ -71,6 +80,10 @@ class Weather:
         for writer in tuple(self._open):
             reset(writer)
 
+    def next_fault(self) -> Fault | None:
+        """What the next request meets."""
+        return self._chance.choice(self.faults) if self._chance.random() < self.share else None
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)
         try:
@@ -86,7 +99,7 @@ class Weather:
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         fields = headers_of(head)
-        fault = self._chance.choice(self.faults) if self._chance.random() < self.share else None
+        fault = self.next_fault()
         self.met[fault or "fair"] += 1
         self.heads.append(head.decode("latin-1"))
         if fault == "reset":
@@ -95,6 +108,10 @@ class Weather:
         if fields.get(b"expect", b"").lower() == b"100-continue":
             writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = await reader.readexactly(int(fields.get(b"content-length", 0)))
+        if b"if-none-match" in fields and self.conditions == "refused":
+            writer.write(spoken("501 Not Implemented", "NotImplemented", silent=False))
+            await writer.drain()
+            return
         if fault in _SPOKEN:
             writer.write(spoken(*_SPOKEN[fault], silent=head.startswith(b"HEAD ")))
             await writer.drain()
@@ -107,14 +124,15 @@ class Weather:
         if fault == "lost":
             reset(writer)
             return
-        writer.write(answer[: len(answer) // 2] if fault == "cut" else answer)
+        writer.write(answer[: self._chance.randrange(len(answer))] if fault == "cut" else answer)
         await writer.drain()
 
     async def _passed_on(self, head: bytes, body: bytes) -> bytes:
         reader, writer = await asyncio.open_connection(*self.endpoint)
         try:
             first, _, rest = head.partition(b"\r\n")
-            lines = [line for line in rest.split(b"\r\n") if line and name_of(line) not in {b"connection", b"expect"}]
+            left_out = {b"connection", b"expect"} | ({b"if-none-match"} if self.conditions == "ignored" else set())
+            lines = [line for line in rest.split(b"\r\n") if line and name_of(line) not in left_out]
             writer.write(b"\r\n".join([first, *lines, b"Connection: close", b"", b""]) + body)
             await writer.drain()
             answer = await reader.read(-1)
@@ -157,10 +175,16 @@ def reset(writer: asyncio.StreamWriter) -> None:
 
 @asynccontextmanager
 async def troubled(
-    endpoint: str, *, share: float = 1 / 3, seed: int = 0, faults: Sequence[Fault] = FAULTS, hang: float = 0.5
+    endpoint: str,
+    *,
+    share: float = 1 / 3,
+    seed: int = 0,
+    faults: Sequence[Fault] = FAULTS,
+    hang: float = 0.5,
+    conditions: Conditions = "heeded",
 ) -> AsyncIterator[Weather]:
     """A proxy that is up; at the end it is gone."""
-    weather = Weather(endpoint, share=share, seed=seed, faults=faults, hang=hang)
+    weather = Weather(endpoint, share=share, seed=seed, faults=faults, hang=hang, conditions=conditions)
     await weather.back()
     try:
         yield weather

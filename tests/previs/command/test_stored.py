@@ -1,0 +1,193 @@
+"""What the commands about a store say, and what they exit with."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from previs.command.boards import SCHEMA, BoardsOrder, show_boards
+from previs.command.pick import PickOrder, pick_take
+from previs.command.prune import PruneOrder, prune_store
+from previs.command.pull import PullOrder, pull_board
+from previs.errors import NotInStore
+from previs.picks import picks
+from previs.removal import Rule
+from previs.store import FolderStore, keys
+from tests.previs.published import contents, frame, manifest, put_beat, put_files, put_run, run_name, shot, take
+
+BOARD = "夜景/1"
+CONTENTS = (b"one", b"two", b"three")
+NOTHING_SPARED = Rule(keep=1, spare=timedelta())
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> FolderStore:
+    """Of a board with two runs, the first of one frame, the second of two and a failed take."""
+    made = FolderStore(tmp_path / "store")
+    await put_run(made, manifest(shot("A", take(1, b"one")), board=BOARD, number=1), CONTENTS)
+    again = manifest(shot("A", take(1, b"two", b"three")), shot("B", take(1)), board=BOARD, number=2)
+    await put_run(made, again, CONTENTS)
+    return made
+
+
+def rows(text: str) -> list[list[str]]:
+    return [line.split() for line in text.splitlines()]
+
+
+async def test_boards_are_listed_with_their_latest_runs(store: FolderStore, capsys: pytest.CaptureFixture[str]) -> None:
+    await put_run(store, manifest(board="b"))
+    assert await show_boards(BoardsOrder(store.name)) == 0
+    head, first, second = rows(capsys.readouterr().out)
+    assert head == [
+        "board",
+        "runs",
+        "latest",
+        "run",
+        "finished",
+        "shots",
+        "rendered",
+        "cached",
+        "failed",
+        "skipped",
+        "frames",
+    ]
+    assert first == ["b", "1", run_name(1), "2026-10-31", "17:40", "UTC", "0", "0", "0", "0", "0", "0", "bytes"]
+    assert second == [BOARD, "2", run_name(2), "2026-10-31", "17:40", "UTC", "2", "1", "0", "1", "0", "8", "bytes"]
+
+
+async def test_the_runs_of_a_board_are_listed_the_latest_first(
+    store: FolderStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await show_boards(BoardsOrder(store.name, BOARD)) == 0
+    _, first, second = rows(capsys.readouterr().out)
+    assert (first[:2], second[0]) == ([run_name(2), "(latest)"], run_name(1))
+    with pytest.raises(NotInStore):
+        await show_boards(BoardsOrder(store.name, "b"))
+
+
+async def test_an_empty_store_says_that_it_has_no_board(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await show_boards(BoardsOrder(str(tmp_path))) == 0
+    assert capsys.readouterr().out == f"{tmp_path} has no board yet\n"
+
+
+async def test_a_program_reads_boards_and_runs_as_json(store: FolderStore, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await show_boards(BoardsOrder(store.name, as_json=True)) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["schema"], told["store"]) == (SCHEMA, store.name)
+    (board,) = told["boards"]
+    assert (board["name"], board["latest"], len(board["runs"])) == (BOARD, run_name(2), 2)
+    assert board["runs"][0] == {
+        "run": run_name(2),
+        "manifest": keys.run_key(BOARD, run_name(2), "manifest.json"),
+        "finished": "2026-10-31T17:40:02+00:00",
+        "shots": 2,
+        "rendered": 1,
+        "cached": 0,
+        "failed": 1,
+        "skipped": 0,
+        "size": 8,
+        "fault": None,
+    }
+
+
+async def test_a_damaged_manifest_is_listed_told_and_ends_with_1(
+    store: FolderStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = keys.run_key(BOARD, run_name(1), "manifest.json")
+    await put_files(store, {key: b"{"})
+    assert await show_boards(BoardsOrder(store.name, BOARD)) == 1
+    told = capsys.readouterr()
+    assert rows(told.out)[2] == [run_name(1), "unreadable"]
+    assert told.err.startswith(f"{key} cannot be used: ")
+    assert await show_boards(BoardsOrder(store.name, as_json=True)) == 1
+    damaged = json.loads(capsys.readouterr().out)["boards"][0]["runs"][1]
+    assert (damaged["finished"], bool(damaged["fault"])) == (None, True)
+
+
+async def test_names_do_nothing_to_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = FolderStore(tmp_path / "store")
+    await put_run(store, manifest(shot("a\x1b[2J", take(1, b"one")), board="b\x1b[31m\u202e"), CONTENTS)
+    await show_boards(BoardsOrder(store.name))
+    await show_boards(BoardsOrder(store.name, "b\x1b[31m\u202e"))
+    await pick_take(PickOrder(store.name, "a\x1b[2J", 1))
+    await pull_board(PullOrder(store.name, "b\x1b[31m\u202e", tmp_path / "here"))
+    told = capsys.readouterr()
+    assert not {"\x1b", "\u202e"} & set(told.out + told.err)
+
+
+async def test_a_picked_take_is_told_and_kept(store: FolderStore, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await pick_take(PickOrder(store.name, "A", 1)) == 0
+    assert capsys.readouterr().out == f"take 1 of A is picked: the next run of {BOARD} shows it so\n"
+    assert (await picks(store, BOARD))["A"].take == 1
+    assert await pick_take(PickOrder(store.name, "A", None, BOARD)) == 0
+    assert capsys.readouterr().out == f"take 1 of A is no longer picked: the next run of {BOARD} shows it so\n"
+    assert await picks(store, BOARD) == {}
+
+
+async def test_of_several_boards_one_has_to_be_named(store: FolderStore) -> None:
+    await put_run(store, manifest(board="b"))
+    with pytest.raises(NotInStore, match="say which: there are 'b', '夜景/1'"):
+        await pick_take(PickOrder(store.name, "A", 1))
+    assert await pick_take(PickOrder(store.name, "A", 1, BOARD)) == 0
+
+
+async def test_a_pull_says_what_it_brought(
+    store: FolderStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "here"
+    order = PullOrder(store.name, BOARD, folder)
+    assert await pull_board(order) == 0
+    told = f"run {run_name(2)}: 2 frames brought (8 bytes), 0 there already: {folder / 'index.html'}\n"
+    assert capsys.readouterr().out == told
+    (folder / "A_t01_1.png").unlink()
+    assert await pull_board(order) == 0
+    assert "1 frame brought (3 bytes), 1 there already" in capsys.readouterr().out
+
+
+async def test_a_pull_that_lacks_a_frame_says_which_and_ends_with_1(
+    store: FolderStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await store.delete([frame(b"two").key])
+    assert await pull_board(PullOrder(store.name, BOARD, tmp_path / "here")) == 1
+    told = capsys.readouterr()
+    assert "1 frame brought (5 bytes), 0 there already, 1 missing" in told.out
+    assert f"{store.name} has no {frame(b'two').key} (A_t01_1.png)" in told.err
+
+
+async def test_a_prune_says_what_would_go_by_kind_and_removes_it_when_told(
+    store: FolderStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = set(await contents(store))
+    assert await prune_store(PruneOrder(store.name, NOTHING_SPARED)) == 0
+    told = capsys.readouterr().out
+    assert [" ".join(row) for row in rows(told) if row[0] in {"kind", "frames"}] == [
+        "kind count size",
+        "frames 1 3 bytes",
+    ]
+    assert [row[0] for row in rows(told)[1:-1]] == ["runs", "frames", "records"]
+    assert told.splitlines()[-1].startswith("1 run kept; nothing was removed: --yes removes ")
+    assert set(await contents(store)) == before
+    assert await prune_store(PruneOrder(store.name, NOTHING_SPARED, really=True)) == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith(" removed")
+    assert set(await contents(store)) < before
+    assert await prune_store(PruneOrder(store.name, NOTHING_SPARED, really=True)) == 0
+    assert capsys.readouterr().out == "1 run kept; there is nothing to remove\n"
+
+
+async def test_a_prune_that_may_not_says_why_and_ends_with_1(
+    store: FolderStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await put_beat(store, "r", over=False)
+    before = await contents(store)
+    assert await prune_store(PruneOrder(store.name, NOTHING_SPARED, really=True)) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.splitlines()[0].startswith("run 'r' was at work ")
+    assert told.err.splitlines()[1] == "nothing is removed"
+    assert await contents(store) == before
