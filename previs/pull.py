@@ -115,9 +115,9 @@ def file_names(manifest: Manifest) -> dict[str, Frame]:
 
 
 def _stem(shot_id: str) -> str:
-    safe = keys.part(shot_id)
-    short = safe.encode()[:_LONGEST_STEM].decode("utf-8", "ignore")
-    return safe if short == safe else f"{short}~{_mark(shot_id)}"
+    """What of a shot_id every file system takes; others may have the same."""
+    safe = keys.part(shot_id).partition("~")[0]
+    return safe.encode()[:_LONGEST_STEM].decode("utf-8", "ignore")
 
 
 def _numbered(frames: tuple[Frame, ...]) -> list[tuple[str, Frame]]:
@@ -161,6 +161,7 @@ async def _bring_all(
     finally:
         for each in work:
             each.cancel()
+        await asyncio.gather(*work, return_exceptions=True)
 
 
 async def _bring(name: str, frame: Frame, store: Store, target: FolderStore) -> int | None:

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC
+from typing import Any, Final
 
 from rich.console import Console
 from rich.filesize import decimal
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from previs.boards import BoardFacts, RunFacts, boards
@@ -15,7 +15,8 @@ from previs.command.output import write_json
 from previs.command.places import store_of
 
 SCHEMA = "previs.boards/1"
-_COUNTS = ("shots", "rendered", "cached", "failed", "skipped")
+_PLAIN: Final[dict[str, Any]] = {"box": None, "pad_edge": False}
+_OUTCOMES = ("rendered", "cached", "failed", "skipped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ async def show_boards(order: BoardsOrder) -> int:
     elif order.board is None:
         _print_boards(found, name)
     else:
-        _print_runs(found)
+        _print_runs(found[0])
     return 1 if any(run.fault for board in found for run in board.runs) else 0
 
 
@@ -63,39 +64,35 @@ def _print_boards(found: Sequence[BoardFacts], store: str) -> None:
     if not found:
         Console(highlight=False).print(Text(printable(f"{store} has no board yet")), soft_wrap=True)
         return
-    rows = []
+    table = Table("board", _number("runs"), "latest run", "finished (UTC)", _number("shots"), _number("size"), **_PLAIN)
     for board in found:
         latest = next(run for run in board.runs if run.run == board.latest)
-        rows.append([board.name, str(len(board.runs)), latest.run, *_of_run(latest)])
-    _print(["board", "runs", "latest run", "finished", *_COUNTS, "frames"], rows, {1, *range(4, 10)})
+        shots = f"{latest.shots}, {latest.failed} failed" if latest.failed else str(latest.shots)
+        _add(table, board.name, str(len(board.runs)), latest.run, _finished(latest), shots, decimal(latest.size))
+    Console(highlight=False).print(table)
     _print_faults(run for board in found for run in board.runs)
 
 
-def _print_runs(found: Sequence[BoardFacts]) -> None:
-    for board in found:
-        rows = [[f"{run.run} (latest)" if run.run == board.latest else run.run, *_of_run(run)] for run in board.runs]
-        _print(["run", "finished", *_COUNTS, "frames"], rows, set(range(2, 8)))
-        _print_faults(board.runs)
-
-
-def _of_run(run: RunFacts) -> list[str]:
-    if run.finished is None:
-        return ["unreadable", *("" for _ in _COUNTS), ""]
-    counts = [run.shots, run.rendered, run.cached, run.failed, run.skipped]
-    return [_moment(run.finished), *map(str, counts), decimal(run.size)]
-
-
-def _moment(when: datetime) -> str:
-    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def _print(head: Sequence[str], rows: Iterable[Sequence[str]], right: set[int]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for number, name in enumerate(head):
-        table.add_column(name, justify="right" if number in right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(printable(word)) for word in row))
+def _print_runs(board: BoardFacts) -> None:
+    table = Table("run", "finished (UTC)", _number("shots"), _number("size"), "takes", "", **_PLAIN)
+    for run in board.runs:
+        takes = ", ".join(f"{count} {name}" for name in _OUTCOMES if (count := getattr(run, name)))
+        latest = "latest" if run.run == board.latest else ""
+        _add(table, run.run, _finished(run), str(run.shots), decimal(run.size), takes, latest)
     Console(highlight=False).print(table)
+    _print_faults(board.runs)
+
+
+def _number(name: str) -> Column:
+    return Column(name, justify="right")
+
+
+def _add(table: Table, *words: str) -> None:
+    table.add_row(*(Text(printable(word)) for word in words))
+
+
+def _finished(run: RunFacts) -> str:
+    return "unreadable" if run.finished is None else f"{run.finished.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
 def _print_faults(runs: Iterable[RunFacts]) -> None:

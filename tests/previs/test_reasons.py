@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from previs.cache import Found
 from previs.manifest import Manifest, ShotEntry, TakeEntry
 from previs.plan import PlannedTake, TakeFrame
 from previs.planning import make_plan
-from previs.reasons import NEW_SHOT, NEW_TAKE, REFRESHED, LastRun, last_run, rendered_again, why
-from previs.records import Frame
+from previs.reasons import NEW_SHOT, NEW_TAKE, REFRESHED, LastRun, last_run, to_render, why
+from previs.records import Frame, TakeRecord
 from previs.shots import read_shot_list
 from previs.workflow import read_workflow
 
@@ -166,7 +167,47 @@ def test_a_known_reason_goes_before_all_others() -> None:
     assert why(replace(take, salt="run 2"), run([take])) == (REFRESHED,)
 
 
-def test_sources_that_were_rendered_again_are_named() -> None:
-    sources = [TakeFrame("A", 2, "a" * 64), TakeFrame("B", 1, "b" * 64)]
-    assert rendered_again(sources[:1]) == "shot A, take 2, which it builds on, was rendered again"
-    assert rendered_again(sources) == "shot A, take 2 and shot B, take 1, which it builds on, were rendered again"
+def found_for(take: PlannedTake, picture: str, *, reason: str = "", **sources: str) -> dict[str, Found]:
+    frame = Frame(key=f"frames/{picture}", sha256=picture, size=1, media_type="image/png")
+    record = TakeRecord(
+        fingerprint=take.fingerprint,
+        seed=take.seed,
+        prompt_id="p",
+        server="http://a:8188",
+        seconds=1,
+        finished=datetime(2026, 11, 1, tzinfo=UTC),
+        frames=(frame,),
+        sources={each.fingerprint: sources[each.shot_id] for each in take.builds_on},
+    )
+    return {take.fingerprint: Found(record, reason)}
+
+
+def chained() -> tuple[PlannedTake, ...]:
+    """A, then B, which builds on it."""
+    return planned(shot("A"), shot("B", references=[{"url": "shot:A", "reference_id": "a"}]))
+
+
+def test_what_is_there_with_the_frames_it_was_made_from_is_not_to_be_rendered() -> None:
+    a, b = chained()
+    assert to_render([a, b], found_for(a, "1") | found_for(b, "2", A="1")) == {}
+
+
+def test_what_is_not_there_or_of_no_use_is_to_be_rendered() -> None:
+    a, b = chained()
+    assert to_render([a, b], {}) == {a.label: "", b.label: ""}
+    assert to_render([a], found_for(a, "1", reason="it is gone")) == {a.label: "it is gone"}
+    assert to_render([replace(a, salt="again")], found_for(a, "1")) == {a.label: ""}
+
+
+def test_what_builds_on_something_that_is_rendered_is_rendered_with_it() -> None:
+    a, b = chained()
+    assert to_render([a, b], found_for(b, "2", A="1")) == {
+        a.label: "",
+        b.label: "A · take 1, which it builds on, is rendered again",
+    }
+
+
+def test_what_was_made_from_another_frame_is_to_be_rendered() -> None:
+    a, b = chained()
+    there = found_for(a, "new") | found_for(b, "2", A="old")
+    assert to_render([a, b], there) == {b.label: "A · take 1, which it builds on, was rendered again"}

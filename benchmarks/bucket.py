@@ -1,0 +1,140 @@
+"""An S3 in a process of its own, which counts what it is asked and can be gone for a while."""
+
+import asyncio
+import contextlib
+import logging
+import multiprocessing
+import socket
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable
+from multiprocessing.connection import Connection
+from typing import Any
+
+import boto3
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.server import MotoRequestHandler
+from werkzeug.serving import ThreadedWSGIServer
+
+_SPAWN = multiprocessing.get_context("spawn")
+_END_WITHIN = 10
+NAME = "bench"
+# moto checks no signature.
+ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench", "AWS_DEFAULT_REGION": "us-east-1"}
+
+
+class Bucket:
+    """An S3 with one bucket, steered from here.
+
+    Attributes:
+        url: its endpoint.
+    """
+
+    def __init__(self, line: Connection, url: str) -> None:
+        self.url = url
+        self._line = line
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For a process that is to use it."""
+        return {**ENVIRONMENT, "AWS_ENDPOINT_URL": self.url, "AWS_EC2_METADATA_DISABLED": "true"}
+
+    async def counts(self) -> Counter[str]:
+        """Requests by kind since it was asked last: ``LIST``, or their method."""
+        counted: Counter[str] = await self._ask("counts")
+        return counted
+
+    async def gone(self) -> None:
+        """Refuse connections, and end those that there are."""
+        await self._ask("gone")
+
+    async def back(self) -> None:
+        """Serve again, with all that there was."""
+        await self._ask("back")
+
+    async def _ask(self, question: str) -> Any:  # noqa: ANN401 - the callers know what is answered
+        self._line.send(question)
+        return await asyncio.to_thread(self._line.recv)
+
+
+@contextlib.asynccontextmanager
+async def bucket() -> AsyncIterator[Bucket]:
+    """An S3 that is up; ended on every way out."""
+    here, there = _SPAWN.Pipe()
+    process = _SPAWN.Process(target=_attend, args=(there,), daemon=True)
+    process.start()
+    there.close()
+    try:
+        yield Bucket(here, await asyncio.to_thread(here.recv))
+    finally:
+        here.close()
+        process.join(_END_WITHIN)
+        if process.is_alive():
+            process.kill()
+            process.join()
+
+
+class _Listening(ThreadedWSGIServer):
+    """Knows its connections, so that they can be cut."""
+
+    def __init__(self, port: int, app: "_Counting") -> None:
+        super().__init__("127.0.0.1", port, app, MotoRequestHandler)
+        self._there: set[socket.socket] = set()
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the base class's signature
+        self._there.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - the base class's signature
+        self._there.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the base class's signature
+        """Say nothing of connections that were cut."""
+
+    def end(self) -> None:
+        """Stop listening, and cut what is open."""
+        self.shutdown()
+        self.server_close()
+        for each in tuple(self._there):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+
+class _Counting:
+    """The application of moto, and how often it was asked for what."""
+
+    def __init__(self) -> None:
+        self.app = DomainDispatcherApplication(create_backend_app)
+        self.counts: Counter[str] = Counter()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        listing = "list-type" in environ.get("QUERY_STRING", "")
+        self.counts["LIST" if listing else environ["REQUEST_METHOD"]] += 1
+        answer: Iterable[bytes] = self.app(environ, start_response)
+        return answer
+
+
+def _attend(line: Connection) -> None:
+    logging.disable()
+    app = _Counting()
+    server = _Listening(0, app)
+    port = server.port
+    url = f"http://127.0.0.1:{port}"
+    client = boto3.session.Session("bench", "bench", region_name="us-east-1").client("s3", endpoint_url=url)
+    client.create_bucket(Bucket=NAME)
+    app.counts.clear()
+    line.send(url)
+    with contextlib.suppress(EOFError, ConnectionError, KeyboardInterrupt):
+        while True:
+            match line.recv():
+                case "counts":
+                    line.send(app.counts.copy())
+                    app.counts.clear()
+                case "gone":
+                    server.end()
+                    line.send(None)
+                case "back":
+                    server = _Listening(port, app)
+                    line.send(None)
