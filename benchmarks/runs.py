@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import sys
 import tempfile
 import time
@@ -85,11 +86,12 @@ class FlowProcess:
     async def watch(self) -> None:
         """Look at its memory and CPU time, until it ends."""
         place = Path(f"/proc/{self.process.pid}")
-        with contextlib.suppress(OSError, IndexError, ValueError):
+        # A process that has ended and was not waited for has no memory to tell of.
+        with contextlib.suppress(OSError, ValueError):
             while self.process.returncode is None:
                 # The high-water mark of this program alone; that of wait4(2) begins with the parent's.
-                lines = (place / "status").read_text("ascii").splitlines()
-                self.peak_kb = int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
+                [mark] = re.findall(r"^VmHWM:\s*(\d+) kB$", (place / "status").read_text("utf-8"), re.MULTILINE)
+                self.peak_kb = int(mark)
                 fields = (place / "stat").read_text("utf-8").rpartition(")")[2].split()
                 self.cpu = sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
                 await asyncio.sleep(_LOOK_EVERY)

@@ -5,7 +5,7 @@ import difflib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -53,7 +53,7 @@ class RunFacts:
     Attributes:
         run: its name.
         manifest: the key of its record.
-        finished: aware; none if the manifest cannot be read, and then all counts are 0.
+        finished: none if the manifest cannot be read, and then all counts are 0.
         shots: how many there are; ``rendered``, ``cached``, ``failed`` and ``skipped`` count takes.
         size: of its frames in bytes, one that several takes share counted once.
         fault: why the manifest cannot be read.
@@ -249,7 +249,7 @@ def facts_of(place: RunPlace, manifest: Manifest) -> RunFacts:
     return RunFacts(
         run=manifest.run if keys.part(manifest.run) == place.run else place.run,
         manifest=place.manifest,
-        finished=aware(manifest.finished),
+        finished=manifest.finished,
         shots=len(manifest.shots),
         rendered=count["rendered"],
         cached=count["cached"],
@@ -257,11 +257,6 @@ def facts_of(place: RunPlace, manifest: Manifest) -> RunFacts:
         skipped=count["skipped"],
         size=sum(sizes.values()),
     )
-
-
-def aware(when: datetime) -> datetime:
-    """A time that can be compared; one without a zone is taken as UTC."""
-    return when if when.tzinfo is not None else when.replace(tzinfo=UTC)
 
 
 def there_are(wanted: str, names: Collection[str]) -> str:

@@ -9,8 +9,12 @@ after a while.
 import asyncio
 import contextlib
 import os
+import platform
+import random
+import re
 import sys
 import time
+import uuid
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -19,13 +23,20 @@ from typing import Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from previs.errors import StoreTrouble
+from previs.errors import StoreRefused, StoreTrouble
 from previs.store import Store, keys
 
 _EVERY = 5.0
-_POLL = 1.0
 _SILENCE = 25.0
+_POLL = 1.0
+# The looks of all that wait: so many a second, so many at once. They share the store's connections with the beats.
+_LOOKS_A_SECOND, _LOOKS_AT_ONCE = 20, 4
+# A request may hang for longer than others watch in patience; the next one then takes another connection.
+_BEATS_AT_ONCE = 3
+_GIVEN_BACK_WITHIN = 5.0
+_FAREWELL_WITHIN = 10.0
 _JSON = "application/json"
+_PROCESS = re.compile(r"[1-9][0-9]{0,6} [0-9]+")
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -56,6 +67,7 @@ class Claim(BaseModel):
     Attributes:
         salt: of the render; see :attr:`previs.plan.PlannedTake.salt`.
         held: whether the run that made the claim is still at it.
+        nonce: that no other claim has, so that whoever finds it knows whether it is his.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
@@ -64,6 +76,10 @@ class Claim(BaseModel):
     run: str
     salt: str = ""
     held: bool = True
+    nonce: str = ""
+
+
+_NOBODYS = Claim(run="", held=False)
 
 
 @dataclass(slots=True)
@@ -71,12 +87,15 @@ class _Sight:
     """Another run's beat as it was seen.
 
     Attributes:
-        unchanged: seconds for which it was seen to be the same; time in which nothing could be seen does not count.
+        content: of the beat; none if there is none.
+        unchanged: seconds for which it was watched and stayed the same.
+        at_work: what follows.
     """
 
-    beat: Beat | None
+    content: bytes | None
     seen: float
     unchanged: float = 0.0
+    at_work: bool = True
 
 
 @dataclass(slots=True)
@@ -94,9 +113,13 @@ class Claims:
     every: float = _EVERY
     silence: float = _SILENCE
     _held: dict[str, tuple[str, Claim]] = field(default_factory=dict)
+    _owed: dict[str, Claim] = field(default_factory=dict)
     _sights: dict[str, _Sight] = field(default_factory=dict)
+    _waiting: int = 0
+    _looks: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LOOKS_AT_ONCE))
     _beats: int = 0
     _beating: asyncio.Task[None] | None = None
+    _signs: set[asyncio.Task[None]] = field(default_factory=set)
     _begun: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def __aenter__(self) -> Self:
@@ -106,12 +129,20 @@ class Claims:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Say that the run is over, which frees all that it holds."""
-        if self._beating is not None:
-            self._beating.cancel()
-            await asyncio.gather(self._beating, return_exceptions=True)
+        try:
+            if self._beating is not None:
+                self._beating.cancel()
+                await asyncio.gather(self._beating, return_exceptions=True)
             # Out of reach: the others will notice the silence.
-            with contextlib.suppress(StoreTrouble):
-                await self._beat(over=True)
+            with contextlib.suppress(StoreTrouble, StoreRefused, TimeoutError):
+                async with asyncio.timeout(_FAREWELL_WITHIN):
+                    # A beat that is written after the last one would have the run alive.
+                    await asyncio.gather(*self._signs)
+                    if self._beats:
+                        await self._beat(over=True)
+        finally:
+            for sign in self._signs:
+                sign.cancel()
 
     async def claim(self, fingerprint: str, salt: str = "") -> Claim | None:
         """Claim a take, if no other run at work holds it.
@@ -121,68 +152,107 @@ class Claims:
             in the way, which is ``held``.
         """
         await self._begin()
-        mine = Claim(run=self.run, salt=salt)
         number, earlier = 0, None
-        while not await self._create(fingerprint, number, mine):
-            number, earlier = await self._latest(fingerprint)
-            if earlier.held and await self._at_work(earlier.run):
+        while not await self._create(fingerprint, number, salt):
+            number, earlier = await self._latest(fingerprint, number)
+            if await self._stands(earlier):
                 return earlier
             number += 1
-        return earlier and earlier.model_copy(update={"held": False})
+        return earlier and _ended(earlier)
 
     def holds(self, fingerprint: str) -> bool:
         """Whether a take is claimed by this run."""
         return fingerprint in self._held
 
     async def release(self, fingerprint: str) -> None:
-        """Give back a claim, if it is ours."""
+        """Give back a claim, if it is ours; what cannot be given back soon is given back later."""
         if fingerprint in self._held:
             key, claim = self._held.pop(fingerprint)
-            given_back = claim.model_copy(update={"held": False})
-            # Out of reach: the end of the run frees it.
-            with contextlib.suppress(StoreTrouble):
-                await self.store.put(key, _json(given_back), media_type=_JSON)
+            self._owed[key] = claim
+            with contextlib.suppress(StoreTrouble, StoreRefused, TimeoutError):
+                async with asyncio.timeout(_GIVEN_BACK_WITHIN):
+                    await self._give_back(key, claim)
 
     async def until_free(self, fingerprint: str) -> Claim:
         """Wait while another run at work holds a take; the claim as it ended."""
-        while True:
-            _, latest = await self._latest(fingerprint)
-            if not latest.held or not await self._at_work(latest.run):
-                return latest.model_copy(update={"held": False})
-            await asyncio.sleep(min(_POLL, self.every))
+        number: int | None = None
+        looked = time.monotonic()
+        self._waiting += 1
+        try:
+            while True:
+                try:
+                    async with self._looks:
+                        if number is None:
+                            number, claim = await self._latest(fingerprint)
+                        else:
+                            claim = await self._read(fingerprint, number)
+                        if not await self._stands(claim):
+                            return _ended(claim)
+                    looked = time.monotonic()
+                except StoreTrouble:
+                    if time.monotonic() - looked > self.silence:
+                        raise
+                await asyncio.sleep(self._pause())
+        finally:
+            self._waiting -= 1
 
-    async def _create(self, fingerprint: str, number: int, mine: Claim) -> bool:
+    def _pause(self) -> float:
+        # Drawn anew each time, or all that wait would look at the same moment.
+        spread = random.uniform(0.5, 1.5)  # noqa: S311 - no secret
+        return min(_POLL, self.every) * spread * max(1.0, self._waiting / _LOOKS_A_SECOND)
+
+    async def _create(self, fingerprint: str, number: int, salt: str) -> bool:
         key = keys.claim_key(fingerprint, number)
-        created = await self.store.create(key, _json(mine), media_type=_JSON)
+        mine = Claim(run=self.run, salt=salt, nonce=uuid.uuid4().hex)
+        try:
+            created = await self.store.create(key, _json(mine), media_type=_JSON)
+        except BaseException:
+            # It may be there all the same, or come to be.
+            self._owed[key] = mine
+            raise
         if created:
             self._held[fingerprint] = (key, mine)
         return created
 
-    async def _latest(self, fingerprint: str) -> tuple[int, Claim]:
-        """The number of the last claim, and the claim; a damaged one holds nothing."""
-        there = await self.store.entries(keys.claims_prefix(fingerprint))
-        numbers = [int(name) for key in there if (name := key.rpartition("/")[2].removesuffix(".json")).isdecimal()]
-        if not numbers:
-            return -1, Claim(run="", held=False)
-        number = max(numbers)
-        claim = _read(await self.store.get(keys.claim_key(fingerprint, number)), Claim)
-        return number, claim or Claim(run="", held=False)
+    async def _latest(self, fingerprint: str, known: int = -1) -> tuple[int, Claim]:
+        """The number of the last claim, and the claim.
 
-    async def _at_work(self, run: str) -> bool:
-        """Whether another run still lives, as far as can be seen."""
-        if run == self.run:
+        Args:
+            known: a number that was there a moment ago, for the case that a listing does not show it.
+        """
+        there = await self.store.entries(keys.claims_prefix(fingerprint))
+        names = [key.rpartition("/")[2].removesuffix(".json") for key in there]
+        number = max([known, *(int(name) for name in names if name.isdecimal())])
+        return number, _NOBODYS if number < 0 else await self._read(fingerprint, number)
+
+    async def _read(self, fingerprint: str, number: int) -> Claim:
+        """A claim. One that cannot be read is held by somebody who gives no sign of life: it may be half written."""
+        content = await self.store.get(keys.claim_key(fingerprint, number))
+        return _NOBODYS if content is None else _parsed(content, Claim) or Claim(run="")
+
+    async def _stands(self, claim: Claim) -> bool:
+        """Whether a claim is held by another run that still lives, as far as can be seen."""
+        if not claim.held or claim.run == self.run:
             return False
-        beat = _read(await self.store.get(keys.beat_key(run)), Beat)
-        if beat is not None and (beat.over or _is_gone(beat)):
-            return False
-        now = time.monotonic()
-        sight = self._sights.get(run)
-        if sight is None or sight.beat != beat:
-            self._sights[run] = _Sight(beat, now)
-            return True
-        sight.unchanged += min(now - sight.seen, 2 * self.every)
+        sight, now = self._sights.get(claim.run), time.monotonic()
+        if sight is None or now - sight.seen > min(_POLL, self.every) / 2:
+            sight = await self._look_at(claim.run)
+        return sight.at_work
+
+    async def _look_at(self, run: str) -> _Sight:
+        content = await self.store.get(keys.beat_key(run))
+        sight, now = self._sights.get(run), time.monotonic()
+        if sight is None or sight.content != content:
+            sight = self._sights[run] = _Sight(content, now)
+        elif sight.unchanged < self.silence:
+            # Where the store was away, or this machine slept, the other may just not have been seen.
+            gap = now - sight.seen
+            sight.unchanged = sight.unchanged + gap if gap <= 2 * self.every else 0.0
         sight.seen = now
-        return sight.unchanged < self.silence
+        beat = _parsed(content or b"", Beat)
+        over = beat is not None and (beat.over or _is_gone(beat))
+        sight.at_work = not over and sight.unchanged < self.silence
+        return sight
 
     async def _begin(self) -> None:
         """Beat once before the first claim, and then on and on."""
@@ -194,8 +264,24 @@ class Claims:
     async def _go_on_beating(self) -> None:
         while True:
             await asyncio.sleep(self.every)
-            with contextlib.suppress(StoreTrouble):
-                await self._beat()
+            if len(self._signs) < _BEATS_AT_ONCE:
+                sign = asyncio.create_task(self._sign())
+                self._signs.add(sign)
+                sign.add_done_callback(self._signs.discard)
+
+    async def _sign(self) -> None:
+        """Beat, and give back what could not be given back when it was time."""
+        # The next one may do better.
+        with contextlib.suppress(StoreTrouble, StoreRefused):
+            await self._beat()
+            for key, claim in list(self._owed.items()):
+                if await self.store.get(key) == _json(claim):
+                    await self._give_back(key, claim)
+                self._owed.pop(key, None)
+
+    async def _give_back(self, key: str, claim: Claim) -> None:
+        await self.store.put(key, _json(_ended(claim)), media_type=_JSON)
+        self._owed.pop(key, None)
 
     async def _beat(self, *, over: bool = False) -> None:
         self._beats += 1
@@ -203,13 +289,17 @@ class Claims:
         await self.store.put(keys.beat_key(self.run), _json(beat), media_type=_JSON)
 
 
+def _ended(claim: Claim) -> Claim:
+    return claim.model_copy(update={"held": False})
+
+
 def _json(model: BaseModel) -> bytes:
     return model.model_dump_json(by_alias=True).encode()
 
 
-def _read(content: bytes | None, kind: type[Model]) -> Model | None:
+def _parsed(content: bytes, kind: type[Model]) -> Model | None:
     try:
-        return kind.model_validate_json(content or b"")
+        return kind.model_validate_json(content)
     except ValidationError:
         return None
 
@@ -217,10 +307,23 @@ def _read(content: bytes | None, kind: type[Model]) -> Model | None:
 def _is_gone(beat: Beat) -> bool:
     """Whether a process of this very machine has ended."""
     machine = _machine()
-    if machine is None or beat.machine != machine or beat.process is None:
+    if machine is None or beat.machine != machine or not _PROCESS.fullmatch(beat.process or ""):
         return False
-    number = beat.process.partition(" ")[0]
-    return not number.isdecimal() or _process(int(number)) != beat.process
+    number = int(str(beat.process).partition(" ")[0])
+    return _process(number) != beat.process and not _is_hidden(number)
+
+
+def _is_hidden(number: int) -> bool:
+    """Whether there is a process of which nothing can be read: proc(5) has an option, hidepid, for that."""
+    if Path(f"/proc/{number}").exists():
+        return False
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 @cache
@@ -230,13 +333,14 @@ def _machine() -> str | None:
         return None
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+        # Copies of a virtual machine in full run share the first; no two machines that share a store should the last.
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()} {platform.node()}"
     except OSError:
         return None
 
 
 def _process(number: int) -> str | None:
-    """A process by its number and the moment it started; nothing if there is none."""
+    """A process by its number and the moment it started; nothing if there is none, or none that can be seen."""
     try:
         stat = Path(f"/proc/{number}/stat").read_text("utf-8", "replace")
     except OSError:

@@ -11,9 +11,8 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from previs.boards import RunPlace, aware, each_file, each_manifest, latest_places, run_places
+from previs.boards import each_file, each_manifest, latest_places, run_places
 from previs.errors import RecordUnreadable
-from previs.manifest import Manifest
 from previs.picks import read_pick
 from previs.records import TakeRecord
 from previs.removal import Made, Removal, Rule, Run, kept_runs, made_of, plan_removal, records_to_read, run_of
@@ -95,7 +94,7 @@ async def _survey(store: Store, rule: Rule, now: datetime) -> tuple[Pruned, dict
     for kind in _KINDS:
         listing |= await store.entries(kind)
     places = run_places(listing)
-    found = await each_manifest(store, places, _run)
+    found = await each_manifest(store, places, run_of)
     runs = [run for run in found.values() if isinstance(run, Run)]
     faults = [str(fault) for fault in found.values() if isinstance(fault, RecordUnreadable)]
     picked = await _picked(store, listing, faults)
@@ -106,10 +105,6 @@ async def _survey(store: Store, rule: Rule, now: datetime) -> tuple[Pruned, dict
         return Pruned(obstacles=tuple(faults)), beats
     removal = plan_removal(listing, runs, kept, picked, records, oldest=oldest)
     return Pruned(removal, kept=len(staying)), beats
-
-
-def _run(place: RunPlace, manifest: Manifest) -> Run:
-    return run_of(place, manifest, aware(manifest.finished))
 
 
 async def _at_work(store: Store, beats: Mapping[str, Entry], now: datetime) -> list[str]:

@@ -103,21 +103,15 @@ class Removal:
         return sum(sum(stage.values()) for stage in self.stages)
 
 
-def run_of(place: RunPlace, manifest: Manifest, finished: datetime) -> Run:
-    """What a manifest refers to.
-
-    Args:
-        place: of the run.
-        manifest: its record.
-        finished: when it did, aware.
-    """
+def run_of(place: RunPlace, manifest: Manifest) -> Run:
+    """What a manifest refers to."""
     takes: dict[str, Made] = defaultdict(Made)
     for shot in manifest.shots:
         for take in shot.takes:
             takes[take.fingerprint] |= Made(
                 frozenset(frame.key for frame in take.frames), frozenset(picture.key for picture in take.inputs)
             )
-    return Run(place, finished, dict(takes))
+    return Run(place, manifest.finished, dict(takes))
 
 
 def made_of(record: TakeRecord) -> Made:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from previs.command.inquiry import Inquiry
-from previs.command.output import write_json
+from previs.command.output import printable, write_json
 from previs.command.places import servers_of
 from previs.errors import Fault, WorkflowFaults
 from previs.gather import bindings_place, gather, read_workflow_at
@@ -99,10 +99,10 @@ def _print_table(graph: str, label: str, report: Report) -> None:
     for row in report.rows:
         values = [row.now, row.to_come] if label else [row.now]
         words = [row.what, row.node_id, row.title, row.class_type, row.input, row.rule, *map(_value, values)]
-        table.add_row(*(Text(_printable(word)) for word in words))
+        table.add_row(*(Text(printable(word)) for word in words))
     console.print(table)
     for notice in report.notices:
-        console.print(Text(f"note: {_printable(notice)}"), soft_wrap=True)
+        console.print(Text(f"note: {printable(notice)}"), soft_wrap=True)
 
 
 def _value(value: object) -> str:
@@ -110,11 +110,6 @@ def _value(value: object) -> str:
         return "—"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
-
-
-def _printable(text: str) -> str:
-    """A text that does nothing to a terminal but write on it."""
-    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _write(graph: str, workflow: Workflow) -> None:

@@ -11,7 +11,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from previs.boards import BoardFacts, RunFacts, boards
-from previs.command.output import write_json
+from previs.command.output import printable, write_json
 from previs.command.places import store_of
 
 SCHEMA = "previs.boards/1"
@@ -48,11 +48,6 @@ async def show_boards(order: BoardsOrder) -> int:
     else:
         _print_runs(found[0])
     return 1 if any(run.fault for board in found for run in board.runs) else 0
-
-
-def printable(text: str) -> str:
-    """A text that does nothing to a terminal but write on it."""
-    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _as_json(board: BoardFacts) -> dict[str, Any]:

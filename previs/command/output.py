@@ -19,6 +19,11 @@ def write_json(content: Mapping[str, Any]) -> None:
     sys.stdout.buffer.flush()
 
 
+def printable(text: str) -> str:
+    """A text that does nothing to a terminal but write on it."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 async def with_faults(work: Coroutine[Any, Any, int], schema: str, *, as_json: bool) -> int:
     """Do a command's work, and write faults of its input as JSON if that is the form that was asked for.
 

@@ -4,7 +4,7 @@ import sys
 from dataclasses import dataclass
 
 from previs.boards import only_board
-from previs.command.boards import printable
+from previs.command.output import printable
 from previs.command.places import store_of
 from previs.picks import pick, unpick
 

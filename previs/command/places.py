@@ -34,7 +34,7 @@ async def servers_of(farm: Sequence[str]) -> tuple[Address, ...]:
     if any(url.startswith(BLOCK) for url in farm):
         raise FarmRefused("give one block, or addresses, not both")
     try:
-        return tuple(Address(base_url(url)) for url in dict.fromkeys(farm or (THIS_MACHINE,)))
+        return tuple(map(Address, dict.fromkeys(map(base_url, farm or (THIS_MACHINE,)))))
     except ValueError as error:
         raise FarmRefused(str(error)) from error
 

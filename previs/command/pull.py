@@ -9,7 +9,7 @@ from rich.filesize import decimal
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from previs.board.wording import plural
-from previs.command.boards import printable
+from previs.command.output import printable
 from previs.command.places import store_of
 from previs.pull import Pulled, pull
 

@@ -1,8 +1,6 @@
 """What boards and runs there are is told from keys and manifests, whatever state these are in."""
 
-import json
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
@@ -16,10 +14,6 @@ from tests.previs.published import manifest, put_run, run_name, shot, take
 def store(request: pytest.FixtureRequest) -> Store:
     made: Store = request.getfixturevalue(f"{request.param}_store")
     return made
-
-
-async def put_json(store: Store, key: str, content: Any) -> None:
-    await store.put(key, json.dumps(content).encode(), media_type="application/json")
 
 
 async def test_an_empty_store_has_no_board(store: Store) -> None:
@@ -132,13 +126,6 @@ async def test_a_run_that_was_copied_goes_by_the_name_of_its_place(store: Store)
     (found,) = await boards(store)
     assert (found.name, found.latest) == ("copy", "again")
     assert (await find_run(store, "copy", "again")).manifest == "boards/copy/again/manifest.json"
-
-
-async def test_a_time_without_a_zone_is_taken_as_utc(store: Store) -> None:
-    made = json.loads(manifest(board="b").model_dump_json(by_alias=True)) | {"finished": "2026-10-31T17:40:00"}
-    await put_json(store, keys.run_key("b", run_name(1), "manifest.json"), made)
-    (found,) = await boards(store)
-    assert found.runs[0].finished == datetime(2026, 10, 31, 17, 40, tzinfo=UTC)
 
 
 async def test_the_pick_of_a_shot_named_manifest_is_no_run() -> None:

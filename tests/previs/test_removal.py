@@ -244,7 +244,7 @@ def test_a_manifest_refers_to_the_frames_and_pictures_of_all_its_takes() -> None
     whole = take(1, b"one", b"two", inputs=(picture(b"three"),))
     again = take(1, b"four", fingerprint=whole.fingerprint)
     content = made_manifest(shot("A", whole, take(2)), shot("B", again))
-    found = run_of(RunPlace("b", "r"), content, NOW)
+    found = run_of(RunPlace("b", "r"), content)
     assert found.takes[whole.fingerprint].files == {
         *(frame.key for frame in (*whole.frames, *again.frames)), picture(b"three").key,
     }  # fmt: skip
