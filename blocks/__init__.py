@@ -2,6 +2,5 @@
 
 from blocks.comfyui_farm import ComfyUIFarm
 from blocks.frame_store import FolderFrameStore, S3FrameStore
-from blocks.saved import saved
 
-__all__ = ["ComfyUIFarm", "FolderFrameStore", "S3FrameStore", "saved"]
+__all__ = ["ComfyUIFarm", "FolderFrameStore", "S3FrameStore"]

@@ -11,7 +11,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore, saved
+from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
+from blocks.saved import saved
 from previs.store import S3Settings
 
 _NO_BLOCK = 2

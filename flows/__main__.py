@@ -27,7 +27,8 @@ from prefect.client.schemas.objects import TERMINAL_STATES, State, StateType
 from prefect.exceptions import TerminationSignal
 from prefect.settings import get_current_settings
 
-from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore, saved
+from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
+from blocks.saved import saved
 from previs.errors import BoardIncomplete, FarmRefused, FixTheInput, PrevisError, StoreRefused
 from previs.handover import shots_parameter
 from previs.watching import Told, listening, tell, to_line

@@ -117,13 +117,18 @@ class Assignment:
 
     async def _of_another_run(self, claim: Claim | None) -> TakeRecord | None:
         """The record that a run which had claimed the take has written since this one looked."""
-        if claim is None or (self.take.salt and claim.salt != self.take.salt):
+        if claim is None or not self._would_do(claim):
             return None
         record = await read_record(self.studio.store, self.take.fingerprint)
         if not isinstance(record, TakeRecord) or record == self.seen or record.sources != dict(self.take.sources):
             return None
         self.elsewhere = True
         return record
+
+    def _would_do(self, claim: Claim) -> bool:
+        """Whether what was rendered under a claim is new enough; our own had another run's record before it, if any."""
+        salt = self.take.salt
+        return not salt or (claim.salt == salt and claim.run != self.studio.claims.run)
 
     def _note(self, error: PrevisError) -> None:
         server = getattr(error, "server", None)

@@ -215,11 +215,7 @@ class Claims:
         return created
 
     async def _latest(self, fingerprint: str, known: int = -1) -> tuple[int, Claim]:
-        """The number of the last claim, and the claim.
-
-        Args:
-            known: a number that was there a moment ago, for the case that a listing does not show it.
-        """
+        """The number of the last claim, and the claim; ``known`` was there a moment ago, listed or not."""
         there = await self.store.entries(keys.claims_prefix(fingerprint))
         names = [key.rpartition("/")[2].removesuffix(".json") for key in there]
         number = max([known, *(int(name) for name in names if name.isdecimal())])
@@ -285,7 +281,7 @@ class Claims:
 
     async def _beat(self, *, over: bool = False) -> None:
         self._beats += 1
-        beat = Beat(run=self.run, beat=self._beats, over=over, machine=_machine(), process=_process(os.getpid()))
+        beat = Beat(run=self.run, beat=self._beats, over=over, machine=_machine(), process=_this_process())
         await self.store.put(keys.beat_key(self.run), _json(beat), media_type=_JSON)
 
 
@@ -310,13 +306,14 @@ def _is_gone(beat: Beat) -> bool:
     if machine is None or beat.machine != machine or not _PROCESS.fullmatch(beat.process or ""):
         return False
     number = int(str(beat.process).partition(" ")[0])
-    return _process(number) != beat.process and not _is_hidden(number)
+    try:
+        return _process(number) != beat.process
+    except OSError:
+        # proc(5) has an option, hidepid, by which other people's processes cannot be seen.
+        return not _exists(number)
 
 
-def _is_hidden(number: int) -> bool:
-    """Whether there is a process of which nothing can be read: proc(5) has an option, hidepid, for that."""
-    if Path(f"/proc/{number}").exists():
-        return False
+def _exists(number: int) -> bool:
     try:
         os.kill(number, 0)
     except ProcessLookupError:
@@ -333,19 +330,26 @@ def _machine() -> str | None:
         return None
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-        # Copies of a virtual machine in full run share the first; no two machines that share a store should the last.
+        # Virtual machines that were copied while they ran share the first.
         return f"{boot} {Path('/proc/self/ns/pid').readlink()} {platform.node()}"
     except OSError:
         return None
 
 
-def _process(number: int) -> str | None:
-    """A process by its number and the moment it started; nothing if there is none, or none that can be seen."""
+def _this_process() -> str | None:
     try:
-        stat = Path(f"/proc/{number}/stat").read_text("utf-8", "replace")
+        return _process(os.getpid())
     except OSError:
         return None
-    # proc(5): the name, in parentheses, may hold anything; the start is field 22, the state field 3, Z for one that has
-    # ended and was not waited for.
+
+
+def _process(number: int) -> str | None:
+    """A process by its number and the moment it started; nothing if it has ended and was not waited for.
+
+    Raises:
+        OSError: there is none, or none that can be seen.
+    """
+    stat = Path(f"/proc/{number}/stat").read_text("utf-8", "replace")
+    # proc(5): the name, in parentheses, may hold anything; the state is field 3, the start field 22.
     fields = stat.rpartition(")")[2].split()
     return None if fields[0] in {"Z", "X"} else f"{number} {fields[19]}"

@@ -44,18 +44,24 @@ class Inputs:
 
     async def _content(self, frame: Frame) -> bytes:
         content = await self.store.get(frame.key)
-        if content is None or hashlib.sha256(content).hexdigest() != frame.sha256:
+        if content is None or await asyncio.to_thread(_digest, content) != frame.sha256:
             raise SourceTrouble(frame.key, "the frame of another shot is gone from the store, or is another file")
         upright, _ = await asyncio.to_thread(upright_png_or_jpeg, content, uri=frame.key)
         return upright
 
     async def _keep(self, picture: Picture) -> InputPicture:
         if picture.name not in self._kept:
-            digest = await asyncio.to_thread(lambda: hashlib.sha256(picture.content).hexdigest())
+            digest = await asyncio.to_thread(_digest, picture.content)
             key = keys.input_key(digest, picture.suffix)
             media_type = "image/jpeg" if picture.suffix == ".jpg" else "image/png"
-            await self.store.create(key, picture.content, media_type=media_type)
+            if not await self.store.create(key, picture.content, media_type=media_type):
+                # Named by its content, it can only be damaged.
+                await self.store.put(key, picture.content, media_type=media_type)
             self._kept[picture.name] = InputPicture(
                 name=picture.name, key=key, sha256=digest, size=len(picture.content)
             )
         return self._kept[picture.name]
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -20,7 +20,7 @@ _Pixels = list[tuple[tuple[int, int], str, str]]
 
 
 async def likenesses(before: Sequence[Frame], after: Sequence[Frame], store: Store) -> list[Likeness]:
-    """What each frame of a take is to the one in its place before; pictures of other bytes are compared by their pixels.
+    """What each frame of a take is to the one before it; pictures of other bytes are compared by their pixels.
 
     Args:
         before: frames of the earlier render, which may be gone from the store.

@@ -121,7 +121,7 @@ class ShotEntry(BaseModel):
 
 
 class Manifest(BaseModel):
-    """A run's record, kept at ``boards/BOARD/RUN/manifest.json``."""
+    """A run's record, kept at boards/BOARD/RUN/manifest.json."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 

@@ -63,7 +63,7 @@ class Attempt(BaseModel):
 
 
 class TakeRecord(BaseModel):
-    """The record that a take was made, kept at ``takes/FINGERPRINT.json`` and written after its frames."""
+    """The record that a take was made, kept at takes/FINGERPRINT.json and written after its frames."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
@@ -103,7 +103,7 @@ class TakeRecord(BaseModel):
 
 
 class Pick(BaseModel):
-    """The record that a take of a shot was chosen (the circled take), kept at ``boards/BOARD/picks/SHOT.json``."""
+    """The record that a take of a shot was chosen (the circled take), kept at boards/BOARD/picks/SHOT.json."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 

@@ -7,7 +7,8 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from pydantic import ValidationError
 
-from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore, saved
+from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
+from blocks.saved import saved
 from previs.claims import Claims
 from previs.errors import FarmRefused
 from previs.farm import Farm
