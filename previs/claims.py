@@ -34,6 +34,7 @@ _LOOKS_A_SECOND, _LOOKS_AT_ONCE = 20, 4
 # A request may hang for longer than others watch in patience; the next one then takes another connection.
 _BEATS_AT_ONCE = 3
 _GIVEN_BACK_WITHIN = 5.0
+_PATIENCE = 300.0
 _FAREWELL_WITHIN = 10.0
 _JSON = "application/json"
 _PROCESS = re.compile(r"[1-9][0-9]{0,6} [0-9]+")
@@ -190,7 +191,7 @@ class Claims:
                             return _ended(claim)
                     looked = time.monotonic()
                 except StoreTrouble:
-                    if time.monotonic() - looked > self.silence:
+                    if time.monotonic() - looked > _PATIENCE:
                         raise
                 await asyncio.sleep(self._pause())
         finally:

@@ -65,7 +65,8 @@ def store_of_manifest(place: str) -> str | None:
     """The address of the store that a manifest lies in, if its own place in S3 or on disk tells."""
     match kind_of(place):
         case "s3":
-            root = _root(place.split("/"))
+            bucket, _, key = place[len("s3://") :].partition("/")
+            root = _root([f"s3://{bucket}", *key.split("/")]) if bucket else None
         case "path" | "file":
             root = _root(Path(local_path(place)).resolve().as_posix().split("/"))
         case _:
@@ -173,8 +174,8 @@ def _place(given: str) -> str:
 
 def _root(steps: Sequence[str]) -> str | None:
     match steps:
-        case [*root, "boards", _, _, name] if name == _MANIFEST:
-            return "/".join(root) or "/"
+        case [first, *above, "boards", _, _, name] if name == _MANIFEST:
+            return "/".join([first, *above]) or "/"
     return None
 
 

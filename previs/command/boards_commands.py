@@ -9,10 +9,14 @@ from typing import Annotated
 from cyclopts import Parameter, validators
 
 from previs.command.boards import BoardsOrder, show_boards
-from previs.command.options import Days, Flag, Runs
+from previs.command.options import Days, Farm, Flag, Runs
+from previs.command.output import with_faults
 from previs.command.pick import PickOrder, pick_take
 from previs.command.prune import PruneOrder, prune_store
 from previs.command.pull import PullOrder, pull_board
+from previs.command.rerender import SCHEMA as RERENDER_SCHEMA
+from previs.command.rerender import RerenderOrder, rerender_take
+from previs.command.schema import write_schema
 from previs.removal import Rule
 
 
@@ -118,3 +122,51 @@ def prune(
     age = None if older_than is None else timedelta(days=older_than)
     rule = Rule(keep=keep, newer_than=age, spare=timedelta(days=spare))
     return asyncio.run(prune_store(PruneOrder(store, rule, really=yes)))
+
+
+def rerender(
+    manifest: str,
+    shot: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    /,
+    *,
+    take: Annotated[int | None, Parameter(validator=validators.Number(gte=1))] = None,
+    farm: Farm = None,
+    store: str | None = None,
+    json: Flag = False,
+) -> int:
+    """Render a take again as a manifest has it: the very graph, with the pictures that the store has kept for it.
+
+    Says where the new frames are, and whether they have the bytes, or else the pixels, of those in the manifest. It is
+    the same take, so its record is replaced, as --refresh does: the next run shows the new frames, and renders again
+    what builds on them. The old frames stay, and old boards show them. Exits with 0 if it was rendered, 1 if that
+    failed, 2 if it cannot be tried.
+
+    Parameters
+    ----------
+    manifest
+        A manifest.json: a path, s3:// or https://; or the folder that holds it, such as that of a pulled board.
+    shot
+        The shot's shot_id.
+    take
+        Its number. Default: the one that stands for the shot.
+    farm
+        As for previs run. Default: http://127.0.0.1:8188.
+    store
+        s3://bucket/prefix, a folder, or block:NAME: it has the pictures that the take was made from, and keeps its
+        frames. Default: the store that the manifest lies in.
+    json
+        Write JSON instead of text.
+    """
+    order = RerenderOrder(manifest, shot, take, tuple(farm or ()), store, as_json=json)
+    return asyncio.run(with_faults(rerender_take(order), RERENDER_SCHEMA, as_json=json))
+
+
+def schema(name: str | None = None, /) -> int:
+    """Write a JSON Schema (2020-12) of what previs reads or writes.
+
+    Parameters
+    ----------
+    name
+        manifest, take, pick or shots. Left out: list them.
+    """
+    return write_schema(name)

@@ -13,8 +13,7 @@ from rich.text import Text
 from previs.claims import Claims
 from previs.comfyui.deadlines import Limits
 from previs.comfyui.life import Life, Phase
-from previs.command.boards import printable
-from previs.command.output import write_json
+from previs.command.output import printable, write_json
 from previs.command.places import servers_of, store_of
 from previs.errors import PlanRefused, PrevisError, StoreRefused
 from previs.farm import Farm

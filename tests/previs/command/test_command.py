@@ -246,7 +246,7 @@ async def test_a_small_list_from_standard_input_stays_out_of_the_store(
     _, url = await simulate()
     ended = await Runs(tmp_path, url, prefect_environment).run(*STANDARD_INPUT, given=json.dumps(shots("城市")))
     assert ended.code == 0, ended
-    assert sorted(entry.name for entry in (tmp_path / "boards").iterdir()) == ["boards", "frames", "takes"]
+    assert sorted(entry.name for entry in (tmp_path / "boards").iterdir()) == ["boards", "claims", "frames", "takes"]
 
 
 async def test_a_run_that_is_interrupted_ends_with_130_and_frees_its_server(
