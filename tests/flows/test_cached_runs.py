@@ -48,10 +48,13 @@ async def in_s3(simulate: Serve, s3_store: S3Store, settings: S3Settings) -> Sta
     return Stage([await simulate(seconds=0.01)], s3_store, s3_block(settings))
 
 
-@pytest.fixture(params=["folder", "s3"])
+@pytest.fixture
 def stage(request: pytest.FixtureRequest) -> Stage:
     made: Stage = request.getfixturevalue(f"in_{request.param}")
     return made
+
+
+IN_BOTH = pytest.mark.parametrize("stage", ["folder", "s3"], indirect=True)
 
 
 async def put_references(stage: Stage, **colours: str) -> None:
@@ -59,6 +62,7 @@ async def put_references(stage: Stage, **colours: str) -> None:
         await stage.store.put(f"{keys.REFERENCES}{name}.png", picture(colour), media_type="image/png")
 
 
+@IN_BOTH
 async def test_the_same_list_again_submits_no_prompt_and_every_take_ends_cached(stage: Stage) -> None:
     first = await stage.run(*CHAIN, takes=2)
     assert len(first.rendered) == 8
@@ -85,7 +89,9 @@ def _changed(label: str, **fields: Any) -> list[dict[str, Any]]:
         pytest.param({"shots": _changed("SH02", sequence="SQ010", notes="slow")}, [], id="annotated"),
         pytest.param({"shots": _changed("SH04", prompt="雨")}, labels("SH04"), id="one prompt"),
         pytest.param({"shots": [*FOUR, shot("SH05")]}, labels("SH05"), id="one more"),
-        pytest.param({"shots": FOUR, "overrides": {"sampler.cfg": 5.5}}, labels("SH01", "SH02", "SH03", "SH04"), id="all"),
+        pytest.param(
+            {"shots": FOUR, "overrides": {"sampler.cfg": 5.5}}, labels("SH01", "SH02", "SH03", "SH04"), id="all"
+        ),
     ],
 )
 async def test_a_changed_list_renders_exactly_what_looks_different(
@@ -96,13 +102,13 @@ async def test_a_changed_list_renders_exactly_what_looks_different(
     assert (await in_folder.run(**changes)).rendered == rendered
 
 
-async def test_other_bytes_under_a_references_name_render_exactly_the_shots_that_use_it(stage: Stage) -> None:
-    await put_references(stage, hero="navy", alley="olive")
-    await stage.run(*FOUR)
-    await put_references(stage, hero="maroon")
-    assert (await stage.run(*FOUR)).rendered == labels("SH01", "SH02")
-    await put_references(stage, hero="navy")
-    assert (await stage.run(*FOUR)).rendered == []
+async def test_other_bytes_under_a_references_name_render_exactly_the_shots_that_use_it(in_folder: Stage) -> None:
+    await put_references(in_folder, hero="navy", alley="olive")
+    await in_folder.run(*FOUR)
+    await put_references(in_folder, hero="maroon")
+    assert (await in_folder.run(*FOUR)).rendered == labels("SH01", "SH02")
+    await put_references(in_folder, hero="navy")
+    assert (await in_folder.run(*FOUR)).rendered == []
 
 
 async def test_the_first_of_a_chain_of_three_changed_renders_three(in_folder: Stage) -> None:
@@ -131,13 +137,15 @@ async def _exchanged(stage: Stage, ran: Ran) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("stage", "damage", "said"),
     [
-        pytest.param(_deleted, "is missing or has another size", id="frame deleted"),
-        pytest.param(_cut, "is missing or has another size", id="frame cut"),
-        pytest.param(_damaged, "is damaged", id="record damaged"),
-        pytest.param(_exchanged, "is the record of another take", id="record exchanged"),
+        pytest.param("s3", _deleted, "is missing or has another size", id="frame deleted from a bucket"),
+        pytest.param("folder", _deleted, "is missing or has another size", id="frame deleted from a folder"),
+        pytest.param("s3", _cut, "is missing or has another size", id="frame cut"),
+        pytest.param("folder", _damaged, "is damaged", id="record damaged"),
+        pytest.param("folder", _exchanged, "is the record of another take", id="record exchanged"),
     ],
+    indirect=["stage"],
 )
 async def test_what_is_damaged_in_the_store_is_rendered_again_alone_and_mended(
     stage: Stage, damage: Callable[[Stage, Ran], Any], said: str, caplog: pytest.LogCaptureFixture
@@ -154,22 +162,22 @@ async def test_what_is_damaged_in_the_store_is_rendered_again_alone_and_mended(
     assert (await stage.run(*shots)).rendered == []
 
 
-async def test_shots_are_refreshed_one_by_one_and_old_boards_keep_their_frames(stage: Stage) -> None:
+async def test_shots_are_refreshed_one_by_one_and_old_boards_keep_their_frames(in_s3: Stage) -> None:
     shots = [shot("A"), shot("B"), shot("C")]
-    first = await stage.run(*shots)
+    first = await in_s3.run(*shots)
     page = keys.run_key(BOARD, first.manifest.run, "index.html")
-    before = await stage.store.get(page)
-    again = await stage.run(*shots, refresh=["B"])
+    before = await in_s3.store.get(page)
+    again = await in_s3.run(*shots, refresh=["B"])
     assert again.rendered == labels("B")
     [old], [new] = first.takes["B · take 1"].frames, again.takes["B · take 1"].frames
     assert old.key != new.key
-    assert (await stage.record(again.takes["B · take 1"].fingerprint)).frames == (new,)
-    assert (await stage.run(*shots)).takes["B · take 1"].frames == (new,)
+    assert (await in_s3.record(again.takes["B · take 1"].fingerprint)).frames == (new,)
+    assert (await in_s3.run(*shots)).takes["B · take 1"].frames == (new,)
     manifest = keys.run_key(BOARD, first.manifest.run, "manifest.json")
-    assert json.loads(await stage.store.get(manifest) or b"")["shots"][1]["takes"][0]["frames"][0]["key"] == old.key
-    assert await stage.store.get(page) == before
+    assert json.loads(await in_s3.store.get(manifest) or b"")["shots"][1]["takes"][0]["frames"][0]["key"] == old.key
+    assert await in_s3.store.get(page) == before
     assert old.sha256.encode() in (before or b"")
-    assert len(await stage.store.get(old.key) or b"") == old.size
+    assert len(await in_s3.store.get(old.key) or b"") == old.size
 
 
 async def test_prefects_own_refresh_cache_renders_all_again(in_folder: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,16 +194,16 @@ async def test_prefects_own_refresh_cache_renders_all_again(in_folder: Stage, mo
     assert (await in_folder.run(*shots, refresh=True)).rendered == labels("A", "B")
 
 
-async def test_what_is_older_than_the_age_limit_is_rendered_again_once(stage: Stage) -> None:
+async def test_what_is_older_than_the_age_limit_is_rendered_again_once(in_folder: Stage) -> None:
     shots = [shot("A"), shot("B")]
-    first = await stage.run(*shots)
-    record = await stage.record(first.takes["B · take 1"].fingerprint)
+    first = await in_folder.run(*shots)
+    record = await in_folder.record(first.takes["B · take 1"].fingerprint)
     older = record.model_copy(update={"finished": record.finished - timedelta(days=10)})
     content = older.model_dump_json(by_alias=True).encode()
-    await stage.store.put(keys.take_key(record.fingerprint), content, media_type="application/json")
-    assert (await stage.run(*shots, max_age_days=11)).rendered == []
-    assert (await stage.run(*shots, max_age_days=9)).rendered == labels("B")
-    assert (await stage.run(*shots, max_age_days=9)).rendered == []
+    await in_folder.store.put(keys.take_key(record.fingerprint), content, media_type="application/json")
+    assert (await in_folder.run(*shots, max_age_days=11)).rendered == []
+    assert (await in_folder.run(*shots, max_age_days=9)).rendered == labels("B")
+    assert (await in_folder.run(*shots, max_age_days=9)).rendered == []
 
 
 async def test_takes_of_a_model_file_that_was_replaced_under_its_name_are_rendered_again(in_folder: Stage) -> None:
@@ -234,8 +242,8 @@ async def test_the_picked_take_is_what_the_next_board_shows_and_what_other_shots
     source = again.manifest.shots[0]
     [one, two] = [take.frames[0] for take in source.takes]
     assert (source.picked, source.shown) == (2, source.takes[1])
-    assert source.image_url == in_folder.store.uri(two.key)
-    assert first.manifest.shots[0].image_url == in_folder.store.uri(one.key)
+    assert (source.image_url or "").endswith(two.key)
+    assert (first.manifest.shots[0].image_url or "").endswith(one.key)
     [used] = again.takes["B · take 1"].inputs
     assert used.key == two.key
     page = (await in_folder.store.get(keys.run_key(BOARD, again.manifest.run, "index.html")) or b"").decode()

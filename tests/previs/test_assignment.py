@@ -1,24 +1,31 @@
 """A take finds its way through the farm: lost, out of memory, failed, refused, it goes where it can be rendered."""
 
 import asyncio
+import json
+import sys
 import uuid
+from asyncio.subprocess import PIPE
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from previs.assignment import Assignment
+from previs.cache import Found, renewed
 from previs.comfyui.address import Address
 from previs.comfyui.deadlines import Limits
 from previs.comfyui.life import Life, Phase
 from previs.comfyui.server import Server
-from previs.errors import NodeFailed, OutOfMemory, PrevisError, PromptLost, PromptRefused, ServerTrouble
+from previs.errors import NodeFailed, OutOfMemory, PrevisError, PromptLost, PromptRefused, ServerTrouble, StoreTrouble
 from previs.plan import PlannedTake
 from previs.records import TakeRecord
 from previs.simulator import ALWAYS, Simulator
-from previs.store import FolderStore
+from previs.store import FolderStore, S3Settings, S3Store
 from previs.studio import Studio
 from tests.conftest import Serve
 from tests.previs.comfyui.graphs import graph
+from tests.previs.store.weather import troubled
 from tests.previs.studios import QUICK, studio_of, take, takes
 
 
@@ -353,3 +360,266 @@ async def test_a_prompt_whose_answer_was_lost_in_an_outage_is_not_posted_elsewhe
         down[0].faults.heal()
         await rendering
     assert len(both[0].started + both[1].started) == 1
+
+
+# Several runs on one store
+
+
+@pytest.fixture(params=["folder", "s3"])
+def store(request: pytest.FixtureRequest) -> FolderStore | S3Store:
+    made: FolderStore | S3Store = request.getfixturevalue(f"{request.param}_store")
+    return made
+
+
+def records_of(ends: list[TakeRecord | BaseException]) -> list[TakeRecord]:
+    assert [end for end in ends if not isinstance(end, TakeRecord)] == []
+    return [end for end in ends if isinstance(end, TakeRecord)]
+
+
+async def test_two_runs_on_the_same_servers_render_each_take_once(
+    simulate: Serve, store: FolderStore | S3Store
+) -> None:
+    served, urls = await pair(simulate)
+    async with studio_of(store, *urls) as first, studio_of(store, *urls) as second:
+        ends = await asyncio.gather(render_all(takes(12), first), render_all(takes(12), second))
+        assert (first.farm.held, second.farm.held) == (0, 0)
+    assert records_of(ends[0]) == records_of(ends[1])
+    assert len({*served[0].posted, *served[1].posted}) == 12
+    assert sum(len(each.posted) for each in served) == 12
+
+
+async def test_two_runs_on_different_servers_render_each_take_once(
+    simulate: Serve, store: FolderStore | S3Store
+) -> None:
+    served, urls = await pair(simulate)
+    async with studio_of(store, urls[0]) as first, studio_of(store, urls[1]) as second:
+        ends = await asyncio.gather(render_all(takes(12), first), render_all(takes(12)[::-1], second))
+    assert records_of(ends[0]) == records_of(ends[1])[::-1]
+    assert {record.server for record in records_of(ends[0])} == set(urls)
+    assert sum(len(each.posted) for each in served) == 12
+
+
+async def test_what_a_run_leaves_undone_the_other_run_renders(simulate: Serve, store: FolderStore | S3Store) -> None:
+    served, urls = await pair(simulate)
+    served[0].seconds = 30
+    async with studio_of(store, urls[1]) as second:
+        async with studio_of(store, urls[0]) as first:
+            theirs = asyncio.create_task(render_all(takes(12), first))
+            await happens(lambda: served[0].started)
+            ours = asyncio.create_task(render_all(takes(12), second))
+            await happens(lambda: second.claims._waiting == 2 and len(served[1].started) == 10)
+            theirs.cancel()
+            await asyncio.gather(theirs, return_exceptions=True)
+        async with asyncio.timeout(30):
+            ends = await ours
+    assert {record.server for record in records_of(ends)} == {urls[1]}
+    assert len(served[1].started) == 12
+
+
+async def test_a_take_that_fails_in_one_run_is_tried_by_the_run_that_waited(
+    simulate: Serve, folder_store: FolderStore
+) -> None:
+    served, urls = await pair(simulate)
+    served[0].faults.fail_on, served[0].seconds = "夜", 0.5
+    async with studio_of(folder_store, urls[0]) as first, studio_of(folder_store, urls[1]) as second:
+        theirs = asyncio.create_task(render_all([take()], first))
+        await happens(lambda: served[0].started)
+        waits = Assignment(take(), second)
+        assert (await waits.render()).server == urls[1]
+        assert isinstance((await theirs)[0], NodeFailed)
+    assert not waits.elsewhere
+
+
+async def test_a_take_that_another_run_renders_holds_no_place_meanwhile(
+    simulate: Serve, folder_store: FolderStore
+) -> None:
+    served, urls = await pair(simulate)
+    served[0].seconds = 30
+    async with studio_of(folder_store, urls[0]) as first:
+        theirs = asyncio.create_task(render(take(1), first))
+        await happens(lambda: served[0].started)
+        async with studio_of(folder_store, urls[1], places=1) as second:
+            waiting = asyncio.create_task(render(take(1), second))
+            await happens(lambda: second.claims._waiting)
+            assert second.farm.held == 0
+            assert (await render(take(2), second)).server == urls[1]
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+            assert (second.farm.held, second.claims._waiting) == (0, 0)
+        theirs.cancel()
+        await asyncio.gather(theirs, return_exceptions=True)
+
+
+async def test_runs_that_wait_for_each_others_takes_both_end(simulate: Serve, folder_store: FolderStore) -> None:
+    """With one place each, both have claimed what the other asks for next."""
+    served, urls = await pair(simulate)
+    for each in served:
+        each.seconds = 0.5
+    async with (
+        studio_of(folder_store, urls[0], places=1) as first,
+        studio_of(folder_store, urls[1], places=1) as second,
+    ):
+        one = asyncio.create_task(render_all([take(1), take(2)], first))
+        other = asyncio.create_task(render_all([take(2), take(1)], second))
+        async with asyncio.timeout(30):
+            ends = records_of(await one), records_of(await other)
+    assert ends[0] == ends[1][::-1]
+    assert [len(each.posted) for each in served] == [1, 1]
+
+
+async def test_two_runs_that_both_want_it_anew_both_render_it(simulate: Serve, folder_store: FolderStore) -> None:
+    simulator, url = await simulate()
+    async with studio_of(folder_store, url) as studio:
+        before = await render(take(), studio)
+    async with studio_of(folder_store, url) as first, studio_of(folder_store, url) as second:
+        wanted = [
+            Assignment(replace(take(), salt=studio.claims.run), studio, seen=before) for studio in (first, second)
+        ]
+        ends = await asyncio.gather(*(each.render() for each in wanted))
+        assert [each.elsewhere for each in wanted] == [False, False]
+    assert len({before.prompt_id, *(record.prompt_id for record in ends)}) == 3
+
+
+async def test_two_runs_that_find_the_same_record_too_old_render_it_once(
+    simulate: Serve, folder_store: FolderStore
+) -> None:
+    served, urls = await pair(simulate)
+    async with studio_of(folder_store, urls[0]) as first, studio_of(folder_store, urls[1]) as second:
+        before = await render(take(), first)
+        anew = renewed(take(), Found(before, "too old", anew=True))
+        ends = await asyncio.gather(*(Assignment(anew, each, seen=before).render() for each in (first, second)))
+    assert ends[0] == ends[1] != before
+    assert sum(len(each.posted) for each in served) == 2
+
+
+async def test_what_another_run_recorded_since_this_one_looked_is_taken(
+    simulate: Serve, folder_store: FolderStore
+) -> None:
+    simulator, url = await simulate()
+    async with studio_of(folder_store, url) as first, studio_of(folder_store, url) as second:
+        record = await render(take(), first)
+        late = Assignment(take(), second)
+        assert (await late.render(), late.elsewhere) == (record, True)
+        again = Assignment(take(), second, seen=record)
+        assert not again.elsewhere
+    assert len(simulator.posted) == 1
+
+
+async def test_a_record_that_was_found_wanting_is_not_taken_for_news(
+    simulate: Serve, folder_store: FolderStore
+) -> None:
+    simulator, url = await simulate()
+    async with studio_of(folder_store, url) as first, studio_of(folder_store, url) as second:
+        record = await render(take(), first)
+        simulator.queue.history.clear()
+        mended = Assignment(take(), second, seen=record)
+        assert (await mended.render()).finished > record.finished
+        assert not mended.elsewhere
+    assert len(simulator.posted) == 2
+
+
+async def test_another_runs_record_does_not_pass_for_ones_own_new_one(
+    simulate: Serve, folder_store: FolderStore
+) -> None:
+    """The other run recorded the take after this one had looked, and this one's first attempt failed."""
+    simulator, url = await simulate()
+    async with studio_of(folder_store, url) as other, studio_of(folder_store, url) as studio:
+        await render(take(), other)
+        anew = Assignment(replace(take(), salt=studio.claims.run), studio)
+        simulator.faults.fail_on = "夜"
+        with pytest.raises(NodeFailed):
+            await anew.render()
+        simulator.faults.heal()
+        await anew.render()
+        assert not anew.elsewhere
+    assert len(simulator.posted) == 3
+
+
+async def test_a_store_that_is_away_is_told_and_no_place_is_held(settings: S3Settings, simulate: Serve) -> None:
+    _, url = await simulate()
+    async with troubled(settings.endpoint_url or "", share=0) as weather:
+        away = settings.model_copy(update={"endpoint_url": weather.url})
+        async with S3Store(away, patience=0.1) as store, studio_of(store, url) as studio:
+            await weather.gone()
+            assignment = Assignment(take(), studio)
+            with pytest.raises(StoreTrouble):
+                await assignment.render()
+            assert studio.farm.held == 0
+            await weather.back()
+            assert (await assignment.render()).server == url
+
+
+RUN = """
+import asyncio, json, sys
+from previs.assignment import Assignment
+from previs.store import FolderStore, S3Settings, S3Store
+from tests.previs.studios import studio_of, takes
+
+async def main():
+    place, count, *urls = sys.argv[1:]
+    store = S3Store(S3Settings.model_validate_json(place)) if place.startswith("{") else FolderStore(place)
+    async with store, studio_of(store, *urls) as studio:
+        work = [asyncio.create_task(Assignment(one, studio).render()) for one in takes(int(count))]
+        print("works", flush=True)
+        print(json.dumps([record.prompt_id for record in await asyncio.gather(*work)]), flush=True)
+
+asyncio.run(main())
+"""
+
+
+async def process(store: FolderStore | S3Store, count: int, *urls: str) -> asyncio.subprocess.Process:
+    """Another process that renders so many takes."""
+    place = store.name
+    if isinstance(store, S3Store):
+        secrets = {
+            name: getattr(store.settings, name).get_secret_value() for name in ("access_key_id", "secret_access_key")
+        }
+        place = json.dumps(store.settings.model_dump(mode="json") | secrets)
+    started = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", RUN, place, str(count), *urls, stdout=PIPE, cwd=Path(__file__).parents[2]
+    )
+    assert started.stdout is not None
+    assert await started.stdout.readline() == b"works\n"
+    return started
+
+
+async def test_two_processes_on_different_servers_render_each_take_once(
+    simulate: Serve, store: FolderStore | S3Store
+) -> None:
+    served, urls = await pair(simulate)
+    both = await asyncio.gather(*(process(store, 12, url) for url in urls))
+    async with asyncio.timeout(120):
+        told = [json.loads((await each.communicate())[0]) for each in both]
+    assert told[0] == told[1]
+    assert sorted(served[0].posted + served[1].posted) == sorted(told[0])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="that a process was killed is known at once on Linux")
+async def test_the_prompt_of_a_run_that_was_killed_is_joined(simulate: Serve, store: FolderStore | S3Store) -> None:
+    simulator, url = await simulate(seconds=1.5)
+    async with studio_of(store, url) as studio:
+        killed = await process(store, 2, url)
+        await happens(lambda: len(simulator.posted) == 2 and simulator.started)
+        killed.kill()
+        await killed.wait()
+        async with asyncio.timeout(60):
+            records_of(await render_all(takes(3), studio))
+    assert len(simulator.posted) == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="that a process was killed is known at once on Linux")
+async def test_what_waits_for_a_run_that_is_killed_goes_on_by_itself(
+    simulate: Serve, folder_store: FolderStore
+) -> None:
+    served, urls = await pair(simulate)
+    served[0].seconds = 60
+    async with studio_of(folder_store, urls[1]) as studio:
+        killed = await process(folder_store, 2, urls[0])
+        await happens(lambda: len(served[0].posted) == 2)
+        waiting = asyncio.create_task(render_all(takes(4), studio))
+        await happens(lambda: studio.claims._waiting == 2 and len(served[1].started) == 2)
+        killed.kill()
+        await killed.wait()
+        async with asyncio.timeout(60):
+            records_of(await waiting)
+    assert len(served[1].posted) == 4
