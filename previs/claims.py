@@ -187,7 +187,7 @@ class Claims:
                             number, claim = await self._latest(fingerprint)
                         else:
                             claim = await self._read(fingerprint, number)
-                        if not await self._stands(claim):
+                        if not await self._stands(claim, min(_POLL, self.every) / 2):
                             return _ended(claim)
                     looked = time.monotonic()
                 except StoreTrouble:
@@ -227,12 +227,12 @@ class Claims:
         content = await self.store.get(keys.claim_key(fingerprint, number))
         return _NOBODYS if content is None else _parsed(content, Claim) or Claim(run="")
 
-    async def _stands(self, claim: Claim) -> bool:
-        """Whether a claim is held by another run that still lives, as far as can be seen."""
+    async def _stands(self, claim: Claim, seen_within: float = 0.0) -> bool:
+        """Whether a claim is held by another run that still lives, as far as could be seen so many seconds ago."""
         if not claim.held or claim.run == self.run:
             return False
-        sight, now = self._sights.get(claim.run), time.monotonic()
-        if sight is None or now - sight.seen > min(_POLL, self.every) / 2:
+        sight = self._sights.get(claim.run)
+        if sight is None or time.monotonic() - sight.seen >= seen_within:
             sight = await self._look_at(claim.run)
         return sight.at_work
 

@@ -269,20 +269,17 @@ def _sources(manifest: Manifest, take: TakeEntry, graph: Graph) -> dict[str, str
     A manifest says whose bytes they are; where equal frames leave a choice, the take's own fingerprint makes it. Frames
     of no take of the manifest are pictures like any other.
     """
-    frames = [each for each in take.inputs if _is_frame(each)]
-    makers = [_makers(manifest, take, each.sha256) for each in frames]
-    names = [each.name for each in frames]
-    readings = [dict(zip(names, each, strict=True)) for each in islice(product(*makers), _MOST_READINGS)]
+    found = {each.name: _makers(manifest, each.sha256) for each in take.inputs if _is_frame(each)}
+    makers = {name: marks for name, marks in found.items() if marks}
+    choices = islice(product(*makers.values()), _MOST_READINGS)
+    readings = [dict(zip(makers, each, strict=True)) for each in choices]
     meant = (each for each in readings if _counted(graph, each) == take.fingerprint)
-    return next(meant, readings[0] if readings else {})
+    return next(meant, readings[0])
 
 
-def _makers(manifest: Manifest, take: TakeEntry, sha256: str) -> list[str]:
-    found = [
-        each.fingerprint
-        for _, each in _takes(manifest)
-        if each.fingerprint != take.fingerprint and any(frame.sha256 == sha256 for frame in each.frames)
-    ]
+def _makers(manifest: Manifest, sha256: str) -> list[str]:
+    """Fingerprints of the takes that made a frame."""
+    found = [take.fingerprint for _, take in _takes(manifest) if any(frame.sha256 == sha256 for frame in take.frames)]
     return list(dict.fromkeys(found))
 
 

@@ -118,10 +118,19 @@ async def run_takes(plan: Plan, found: Mapping[str, Found], studio: Studio, *, s
     leaders: dict[str, asyncio.Task[_End]] = {}
     begun: dict[asyncio.Task[_End], PlannedTake] = {}
     for planned in plan.sources_first():
-        one = found.get(planned.fingerprint)
-        if planned.label in plan.wanted or usable(planned, found) is not None:
+        known, wanted = usable(planned, found), planned.label in plan.wanted
+        if wanted or known is not None:
             sources = {frame: running[frame.label] for frame in planned.builds_on if frame.label in running}
-            run = _Run(renewed(planned, one), studio, one, leaders.get(planned.fingerprint), sources)
+            one = found.get(planned.fingerprint)
+            run = _Run(
+                take=renewed(planned, one),
+                studio=studio,
+                known=known,
+                seen=one.record if one else None,
+                leader=leaders.get(planned.fingerprint),
+                sources=sources,
+                wanted=wanted,
+            )
             running[planned.label] = asyncio.create_task(run.settle())
             leaders.setdefault(planned.fingerprint, running[planned.label])
             begun[running[planned.label]] = planned
@@ -152,16 +161,20 @@ class _Run:
     """One take of a run.
 
     Attributes:
-        found: what the store has of it.
+        known: its record, if that counts as far as can be told by now.
+        seen: its record, whether it counts or not.
         leader: an equal take that goes before it.
         sources: what it builds on, as far as that is there or rendered in this run.
+        wanted: whether it is to be rendered if it has to be; else it is shown as it is there.
     """
 
     take: PlannedTake
     studio: Studio
-    found: Found | None
+    known: TakeRecord | None
+    seen: TakeRecord | None
     leader: asyncio.Task[_End] | None
     sources: Mapping[TakeFrame, asyncio.Task[_End]]
+    wanted: bool
 
     async def settle(self) -> _End:
         """Wait for what it needs, and run its task."""
@@ -182,26 +195,21 @@ class _Run:
 
     def _job(self, upstream: Mapping[TakeFrame, _End], leader: _End | None) -> Job:
         """What its task run is about, now that what it builds on is settled."""
-        known = usable(self.take, {self.take.fingerprint: self.found} if self.found else {})
-        pictures = {
-            frame: picture
-            for frame, end in upstream.items()
-            if (picture := end.result.record and end.result.record.picture)
-        }
-        take_run = self.take
-        skipped = ""
+        take, known, skipped = self.take, self.known, ""
+        records = {frame: end.result.record for frame, end in upstream.items() if end.result.record}
+        pictures = {frame: record.picture for frame, record in records.items() if record.picture}
         if len(pictures) == len(self.take.builds_on):
-            take_run = self.take.upon(pictures)
-            if known is not None and known.sources != dict(take_run.sources):
-                known = None
+            upon = self.take.upon(pictures)
+            of_others = known is not None and known.sources != dict(upon.sources)
+            if self.wanted or not of_others:
+                take, known = upon, None if of_others else known
         elif known is None:
             lacking = next(frame for frame in self.take.builds_on if frame not in pictures)
             skipped = f"{lacking.label}, which it builds on, has no picture"
         if leader is not None:
             known = leader.result.record
             skipped = skipped or (leader.result.error or "" if leader.result.outcome == "skipped" else "")
-        seen = self.found.record if self.found else None
-        return Job(Assignment(take_run, self.studio, seen), known, skipped)
+        return Job(Assignment(take, self.studio, self.seen), known, skipped)
 
 
 async def _outcome(run: asyncio.Task[_End]) -> _End:

@@ -27,6 +27,7 @@ from tests.conftest import Serve
 from tests.previs.comfyui.graphs import graph
 from tests.previs.store.weather import troubled
 from tests.previs.studios import QUICK, studio_of, take, takes
+from tests.previs.test_claims import Troubled
 
 
 async def render(planned: PlannedTake, studio: Studio) -> TakeRecord:
@@ -468,7 +469,7 @@ async def test_runs_that_wait_for_each_others_takes_both_end(simulate: Serve, fo
 
 
 async def test_two_runs_that_both_want_it_anew_both_render_it(simulate: Serve, folder_store: FolderStore) -> None:
-    simulator, url = await simulate()
+    _, url = await simulate()
     async with studio_of(folder_store, url) as studio:
         before = await render(take(), studio)
     async with studio_of(folder_store, url) as first, studio_of(folder_store, url) as second:
@@ -623,3 +624,26 @@ async def test_what_waits_for_a_run_that_is_killed_goes_on_by_itself(
         async with asyncio.timeout(60):
             records_of(await waiting)
     assert len(served[1].posted) == 4
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("call", range(4))
+async def test_wherever_a_take_is_cancelled_neither_place_nor_claim_stays(
+    simulate: Serve,
+    folder_store: FolderStore,
+    call: int,
+    late: bool,  # noqa: FBT001
+) -> None:
+    _, url = await simulate()
+    store = Troubled(folder_store.name)
+    store.wrong, store.late, store.cancels = call, late, True
+    async with studio_of(store, url) as studio, studio_of(folder_store, url) as other:
+        studio.claims.every = 1e9
+        rendering = asyncio.create_task(render(take(), studio))
+        await asyncio.gather(rendering, return_exceptions=True)
+        assert rendering.cancelled()
+        store.wrong = None
+        assert studio.farm.held == 0
+        await studio.claims._sign()
+        async with asyncio.timeout(20):
+            await render(take(), other)

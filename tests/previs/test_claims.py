@@ -149,7 +149,7 @@ STEPS = st.lists(st.tuples(st.sampled_from(["claim", "release", "end"]), st.inte
 
 
 @given(STEPS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_take_is_refused_exactly_while_another_run_that_is_not_over_holds_it(
     steps: list[tuple[str, int, int]],
 ) -> None:
@@ -399,19 +399,16 @@ async def test_a_process_of_this_machine_that_is_held_up_is_not_dead_for_it(
         assert not await is_ours(claims)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are recognised on Linux")
 async def test_another_process_of_the_same_number_is_another_one(store: Store) -> None:
-    async with run(store, "A") as first, run(store, "B") as second:
-        await first.claim(TAKE)
-        ours = json.loads(await store.get(keys.beat_key("A")) or b"")
-        assert not await is_ours(second)
-        if ours["process"] is not None:
-            number, _, start = ours["process"].partition(" ")
-            await beat(store, 1, name="A", machine=ours["machine"], process=f"{number} {int(start) - 1}")
-            first._beating.cancel()  # type: ignore[union-attr]
-            await happens(lambda: not first._signs)
-            await beat(store, 1, name="A", machine=ours["machine"], process=f"{number} {int(start) - 1}")
-            second._sights.clear()
-            assert await is_ours(second)
+    await claimed_by_other(store)
+    async with run(store) as claims:
+        await claims.claim("b" * 64)
+        ours = json.loads(await store.get(keys.beat_key(claims.run)) or b"")
+        await beat(store, 1, machine=ours["machine"], process=ours["process"])
+        assert not await is_ours(claims)
+        await beat(store, 2, machine=ours["machine"], process=f"{os.getpid()} 1")
+        assert await is_ours(claims)
 
 
 async def test_a_process_that_nobody_may_look_at_is_not_dead_for_it(
@@ -606,6 +603,34 @@ async def test_whatever_call_goes_wrong_the_claim_is_free_while_the_run_goes_on(
         assert not await is_ours(other)
 
 
+async def test_what_may_be_claimed_by_another_run_meanwhile_is_not_given_back(folder_store: FolderStore) -> None:
+    store = Troubled(folder_store.name)
+    async with run(store, every=NEVER) as claims, run(folder_store) as other, run(folder_store) as third:
+        await claims.claim("b" * 64)
+        store.wrong = store.calls
+        with pytest.raises(StoreTrouble):
+            await claims.claim(TAKE)
+        assert await is_ours(other)
+        await claims._sign()
+        assert not await is_ours(third)
+
+
+@pytest.mark.parametrize("error", [StoreTrouble, StoreRefused])
+async def test_a_run_is_not_in_its_own_way(folder_store: FolderStore, error: type[StoreTrouble | StoreRefused]) -> None:
+    store = Troubled(folder_store.name)
+    store.error = error
+    async with run(store, every=NEVER) as claims, run(folder_store) as other:
+        await claims.claim(TAKE)
+        store.wrong = store.calls
+        await claims.release(TAKE)
+        assert not await is_ours(other)
+        assert await is_ours(claims)
+        await claims._sign()
+        assert not await is_ours(other)
+        await claims.release(TAKE)
+        assert await is_ours(other)
+
+
 @pytest.mark.parametrize("error", [StoreTrouble, StoreRefused])
 async def test_a_run_whose_beats_fail_for_a_while_goes_on_beating(
     folder_store: FolderStore, error: type[StoreTrouble | StoreRefused]
@@ -614,6 +639,8 @@ async def test_a_run_whose_beats_fail_for_a_while_goes_on_beating(
     store.error = error
     async with run(store) as claims:
         await claims.claim(TAKE)
+        store.wrong = store.calls
+        await claims._sign()
         for _ in range(3):
             store.wrong = store.calls
             await happens(lambda: store.calls > (store.wrong or 0))

@@ -4,7 +4,7 @@ import io
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 from PIL.PngImagePlugin import PngInfo
 
 from previs.likeness import Likeness, likenesses
@@ -24,6 +24,13 @@ def film(*colours: str, **how: Any) -> bytes:
     file = io.BytesIO()
     first, *others = [Image.new("RGB", (8, 6), colour) for colour in colours]
     first.save(file, "PNG", save_all=True, append_images=others, **how)
+    return file.getvalue()
+
+
+def with_palette(*colours: str, shown: int) -> bytes:
+    file, made = io.BytesIO(), Image.new("P", (8, 6), shown)
+    made.putpalette([part for colour in colours for part in ImageColor.getrgb(colour)])
+    made.save(file, "PNG")
     return file.getvalue()
 
 
@@ -47,6 +54,8 @@ async def like(store: FolderStore, one: bytes, other: bytes, **changes: Any) -> 
         (png(mode="P"), png(mode="P", prompt="2"), "same pixels"),
         (png(), png("blue"), "other pixels"),
         (png(mode="P"), png("blue", mode="P"), "other pixels"),
+        (with_palette("red", "blue", shown=0), with_palette("blue", "red", shown=1), "same pixels"),
+        (with_palette("red", "blue", shown=0), with_palette("blue", "red", shown=0), "other pixels"),
         (film("red", "blue"), film("red", "blue", duration=40), "same pixels"),
         (film("red", "blue"), film("red", "green"), "other pixels"),
         (film("red", "blue"), png(), "other pixels"),

@@ -1,6 +1,7 @@
 """A take is rendered again from what a manifest says of it, and from nothing else."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from previs.errors import (
 )
 from previs.manifest import Manifest, ShotEntry, TakeEntry
 from previs.plan import PlannedTake
+from previs.prune import prune
 from previs.records import TakeRecord
+from previs.removal import Rule
 from previs.rerender import find_take, plan_again, read_manifest_at, rerender, store_of_manifest
 from previs.sources import Sources
 from previs.store import FolderStore, S3Store, keys
@@ -79,6 +82,22 @@ async def test_its_record_is_replaced_and_the_old_frames_stay(
     assert await read_record(store, before.fingerprint) == record
     there = await store.entries(keys.FRAMES)
     assert {frame.key for frame in (*before.frames, *record.frames)} <= there.keys()
+
+
+async def test_pruning_leaves_the_old_frames_and_the_new_ones(
+    simulate: Serve, folder_store: FolderStore, tmp_path: Path
+) -> None:
+    _, url = await simulate(draw=True)
+    (tmp_path / "ref.jpg").write_bytes(picture())
+    shots = shot("SH01", "ref.jpg"), shot("SH02", "shot:SH01")
+    board = await board_of(folder_store, url, tmp_path, *shots, workflow=from_picture())
+    records = [(await again(board, shot_id))[1] for shot_id in ("SH01", "SH02")]
+    pruned = await prune(folder_store, Rule(spare=timedelta()), really=True)
+    assert pruned.done
+    there = await folder_store.entries("")
+    takes = [entry(board.manifest, shot_id)[1] for shot_id in ("SH01", "SH02")]
+    named = {file.key for one in (*takes, *records) for file in (*one.frames, *one.inputs)}
+    assert named <= there.keys()
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -222,6 +241,7 @@ async def test_a_picture_of_other_bytes_is_not_taken(
         {"sha256": "../" * 21 + "a"},
         {"name": "../../models/evil.png"},
         {"name": "previs/evil.png"},
+        {"name": f"previs/shot-{'a' * 64}.png"},
     ],
     ids=str,
 )

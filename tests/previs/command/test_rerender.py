@@ -15,6 +15,7 @@ from previs.errors import NotInStore, PlanRefused, RecordUnreadable, SourceNotFo
 from previs.pull import pull
 from previs.store import FolderStore, S3Store
 from tests.conftest import Serve, free_port
+from tests.previs.comfyui.http_server import answering, response
 from tests.previs.rendered import BOARD, Rendered, board_of, from_picture, picture, shot
 
 
@@ -103,6 +104,25 @@ async def test_a_render_that_fails_ends_with_1_and_its_reason(
     assert told["error"].startswith("node 3 (KSampler) failed on")
 
 
+async def test_without_a_server_it_fails_and_says_so(
+    board: Rendered, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("previs.command.rerender._PATIENCE_SECONDS", 0.1)
+    nobody = f"http://127.0.0.1:{free_port()}"
+    assert await rerender_take(order(board, farm=(nobody,))) == 1
+    assert f"镜头 2 · take 1 failed: no server could be reached for 0.1 s: {nobody}" in capsys.readouterr().err
+
+
+async def test_a_take_that_failed_without_pictures_is_rendered_and_its_frame_is_new(
+    simulate: Serve, folder_store: FolderStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, url = await simulate()
+    board = await board_of(folder_store, url, tmp_path, shot("SH01"))
+    failed = rewritten(board, lambda take: take.update(frames=[], outcome="failed", server=None, error="lost"))
+    assert await rerender_take(failed) == 0
+    assert capsys.readouterr().out.endswith(": not in the manifest\n")
+
+
 async def test_a_pulled_board_is_rendered_again_into_the_store_that_is_named(
     board: Rendered, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -112,6 +132,20 @@ async def test_a_pulled_board_is_rendered_again_into_the_store_that_is_named(
         await rerender_take(order(board, manifest=here))
     assert await rerender_take(order(board, manifest=here, store=root(board.store))) == 0
     assert "as in the manifest" in capsys.readouterr().out
+
+
+async def test_a_manifest_on_the_web_is_rendered_again_into_the_store_that_is_named(
+    board: Rendered, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = board.manifest.model_dump_json(by_alias=True).encode()
+    async with answering(lambda _: response(200, content)) as (url, _):
+        address = f"{url}/boards/a/b/manifest.json?X-Amz-Signature=secret"
+        with pytest.raises(StoreRefused, match="give --store") as caught:
+            await rerender_take(order(board, manifest=address))
+        assert await rerender_take(order(board, manifest=address, store=root(board.store))) == 0
+    told = capsys.readouterr()
+    assert "as in the manifest" in told.out
+    assert "secret" not in told.out + told.err + str(caught.value)
 
 
 async def test_a_store_without_the_pictures_is_refused_and_nothing_is_posted(
