@@ -65,12 +65,15 @@ class Assignment:
             self.place.release()
 
     async def render(
-        self, on_change: OnChange = lambda *_: None, on_error: Callable[[PrevisError], None] = lambda _: None
+        self,
+        on_change: OnChange = lambda *_: None,
+        on_error: Callable[[PrevisError], None] = lambda _: None,
+        on_wait: Callable[[], None] = lambda: None,
     ) -> TakeRecord:
         """Render it, at once on another server where one refuses it, fails at it or is lost.
 
-        While another run renders the same take, its record is waited for. ``on_error`` is told what is made up for by
-        another attempt.
+        While another run renders the same take, its record is waited for, and ``on_wait`` is told. ``on_error`` is told
+        what is made up for by another attempt.
 
         Raises:
             PrevisError: it failed, and nothing is to be gained by another attempt right now: the input is to blame, or
@@ -85,7 +88,7 @@ class Assignment:
                 place, self.place = self.place or await self.studio.farm.place(self._wish), None
                 self._wish = replace(self._wish, prefer=None, again=True)
                 try:
-                    record = await self._attempt(place, on_change)
+                    record = await self._attempt(place, on_change, on_wait)
                 except PrevisError as error:
                     if not place.moved:
                         self._note(error)
@@ -99,13 +102,14 @@ class Assignment:
         finally:
             await self.studio.claims.release(self.take.fingerprint)
 
-    async def _attempt(self, place: Place, on_change: OnChange) -> TakeRecord | None:
+    async def _attempt(self, place: Place, on_change: OnChange, on_wait: Callable[[], None]) -> TakeRecord | None:
         """Render it in its place, or wait for the run that does; nothing if that one gave it up."""
         claims, mark = self.studio.claims, self.take.fingerprint
         try:
             earlier = None if claims.holds(mark) else await claims.claim(mark, self.take.salt)
             if earlier is not None and earlier.held:
                 place.release()
+                on_wait()
                 return await self._of_another_run(await claims.until_free(mark))
             record = await self._of_another_run(earlier)
             if record is None:

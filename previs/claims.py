@@ -8,22 +8,17 @@ after a while.
 
 import asyncio
 import contextlib
-import os
-import platform
 import random
-import re
-import sys
 import time
 import uuid
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from previs.errors import StoreRefused, StoreTrouble
+from previs.processes import has_ended, this_machine, this_process
 from previs.store import Store, keys
 
 _EVERY = 5.0
@@ -37,7 +32,6 @@ _GIVEN_BACK_WITHIN = 5.0
 _PATIENCE = 300.0
 _FAREWELL_WITHIN = 10.0
 _JSON = "application/json"
-_PROCESS = re.compile(r"[1-9][0-9]{0,6} [0-9]+")
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -152,7 +146,7 @@ class Claims:
             Nothing if it is ours and was never claimed before. Else the last claim before ours, or the one that stands
             in the way, which is ``held``.
         """
-        await self._begin()
+        await self.begin()
         number, earlier = 0, None
         while not await self._create(fingerprint, number, salt):
             number, earlier = await self._latest(fingerprint, number)
@@ -247,12 +241,12 @@ class Claims:
             sight.unchanged = sight.unchanged + gap if gap <= 2 * self.every else 0.0
         sight.seen = now
         beat = _parsed(content or b"", Beat)
-        over = beat is not None and (beat.over or _is_gone(beat))
+        over = beat is not None and (beat.over or has_ended(beat.machine, beat.process))
         sight.at_work = not over and sight.unchanged < self.silence
         return sight
 
-    async def _begin(self) -> None:
-        """Beat once before the first claim, and then on and on."""
+    async def begin(self) -> None:
+        """Beat once, and then on and on; without it, this is done before the first claim."""
         async with self._begun:
             if self._beating is None:
                 await self._beat()
@@ -282,7 +276,7 @@ class Claims:
 
     async def _beat(self, *, over: bool = False) -> None:
         self._beats += 1
-        beat = Beat(run=self.run, beat=self._beats, over=over, machine=_machine(), process=_this_process())
+        beat = Beat(run=self.run, beat=self._beats, over=over, machine=this_machine(), process=this_process())
         await self.store.put(keys.beat_key(self.run), _json(beat), media_type=_JSON)
 
 
@@ -299,58 +293,3 @@ def _parsed(content: bytes, kind: type[Model]) -> Model | None:
         return kind.model_validate_json(content)
     except ValidationError:
         return None
-
-
-def _is_gone(beat: Beat) -> bool:
-    """Whether a process of this very machine has ended."""
-    machine = _machine()
-    if machine is None or beat.machine != machine or not _PROCESS.fullmatch(beat.process or ""):
-        return False
-    number = int(str(beat.process).partition(" ")[0])
-    try:
-        return _process(number) != beat.process
-    except OSError:
-        # proc(5) has an option, hidepid, by which other people's processes cannot be seen.
-        return not _exists(number)
-
-
-def _exists(number: int) -> bool:
-    try:
-        os.kill(number, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-@cache
-def _machine() -> str | None:
-    """This start of this machine, and the numbering of processes in it, of which a container has its own."""
-    if sys.platform != "linux":
-        return None
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-        # Virtual machines that were copied while they ran share the first.
-        return f"{boot} {Path('/proc/self/ns/pid').readlink()} {platform.node()}"
-    except OSError:
-        return None
-
-
-def _this_process() -> str | None:
-    try:
-        return _process(os.getpid())
-    except OSError:
-        return None
-
-
-def _process(number: int) -> str | None:
-    """A process by its number and the moment it started; nothing if it has ended and was not waited for.
-
-    Raises:
-        OSError: there is none, or none that can be seen.
-    """
-    stat = Path(f"/proc/{number}/stat").read_text("utf-8", "replace")
-    # proc(5): the name, in parentheses, may hold anything; the state is field 3, the start field 22.
-    fields = stat.rpartition(")")[2].split()
-    return None if fields[0] in {"Z", "X"} else f"{number} {fields[19]}"

@@ -43,6 +43,7 @@ async def plan_takes(
     """
     logger = get_run_logger()
     await studio.store.check()
+    await studio.claims.begin()
     given = await gather.gather(shots, workflow, studio.sources, studio.store, studio.farm.classes)
     picked = await picks(studio.store, board or given.name, say=logger.warning)
     plan = make_plan(

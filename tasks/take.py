@@ -84,8 +84,11 @@ async def take(label: str, job: Job) -> State[TakeRecord]:
     def on_error(error: PrevisError) -> None:
         logger.warning("%s; tried again at once", error)
 
+    def on_wait() -> None:
+        logger.info("another run renders it: its record is waited for")
+
     try:
-        record = await job.assignment.render(on_change, on_error)
+        record = await job.assignment.render(on_change, on_error, on_wait)
     finally:
         job.studio.account.waiting(job.take)
     if job.assignment.elsewhere:

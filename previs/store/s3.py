@@ -122,7 +122,7 @@ class S3Store:
         if metadata:
             extra["Metadata"] = user_metadata(metadata)
         if not (if_absent and await self._is_there(path, where, extra)):
-            await self._run(lambda client: s3_requests.send(client, path, where, extra), self._writing())
+            await self._run(lambda client: s3_requests.send(client, path, where, extra), self._writing(), of_file=True)
 
     async def get(self, key: str) -> bytes | None:
         """The bytes under a key, or nothing if there are none."""
@@ -187,10 +187,17 @@ class S3Store:
     ) -> None:
         await self.aclose()
 
-    async def _run(self, work: "Callable[[S3Client], T]", permission: str, patience: float | None = None) -> T:
+    async def _run(
+        self,
+        work: "Callable[[S3Client], T]",
+        permission: str,
+        patience: float | None = None,
+        *,
+        of_file: bool = False,
+    ) -> T:
         async def attempt() -> T:
             try:
-                return await self._connection.run(work)
+                return await self._connection.run(work, of_file=of_file)
             except S3_ERRORS as error:
                 raise self._error(error, permission) from error
 
@@ -218,7 +225,7 @@ class S3Store:
             return there == size
         wanted = where | extra
         return (
-            await self._run(lambda client: s3_requests.send_new(client, path, wanted), self._writing())
+            await self._run(lambda client: s3_requests.send_new(client, path, wanted), self._writing(), of_file=True)
             or await self._size(where) == size
         )
 

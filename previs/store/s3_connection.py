@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 WEEK_SECONDS: Final = 7 * 24 * 3600
 _REQUESTS_AT_ONCE: Final = 16
+_FILES_AT_ONCE: Final = 8
 
 
 class S3Settings(BaseModel):
@@ -123,10 +124,18 @@ class S3Connection:
         self._lock = threading.Lock()
         self._made: S3Client | None = None
         self._threads = ThreadPoolExecutor(_REQUESTS_AT_ONCE, thread_name_prefix="previs-s3")
+        # Records, claims and beats are small, and must not wait behind films.
+        self._threads_of_files = ThreadPoolExecutor(_FILES_AT_ONCE, thread_name_prefix="previs-s3-files")
 
-    async def run(self, work: "Callable[[S3Client], T]") -> T:
-        """Do work with the client in a thread. Cancelled, the work may still be done."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: work(self._client()))
+    async def run(self, work: "Callable[[S3Client], T]", *, of_file: bool = False) -> T:
+        """Do work with the client in a thread. Cancelled, the work may still be done.
+
+        Args:
+            work: what to do.
+            of_file: whether a file is sent, which may take long.
+        """
+        threads = self._threads_of_files if of_file else self._threads
+        return await asyncio.get_running_loop().run_in_executor(threads, lambda: work(self._client()))
 
     async def aclose(self) -> None:
         """Wait for the work under way and close all connections."""
@@ -139,7 +148,8 @@ class S3Connection:
             return self._made
 
     def _close(self) -> None:
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        for threads in (self._threads_of_files, self._threads):
+            threads.shutdown(wait=True, cancel_futures=True)
         with self._lock:
             if self._made is not None:
                 self._made.close()
@@ -168,7 +178,7 @@ def _make_client(settings: S3Settings | None) -> "S3Client":
         # 16 threads to sleep for it. How long to go on asking is the caller's affair.
         retries={"mode": "standard", "total_max_attempts": 3},
         s3={"addressing_style": "auto" if style is None else "path" if style else "virtual"},
-        max_pool_connections=_REQUESTS_AT_ONCE * PARTS_AT_ONCE,
+        max_pool_connections=_REQUESTS_AT_ONCE + _FILES_AT_ONCE * PARTS_AT_ONCE,
         connect_timeout=10,
         # Of silence, not of a whole transfer. An S3 that is well begins to answer within a second; the longest silence
         # of one that is busy is the joining of a large file's parts, during which Amazon's sends blanks every 10 s.

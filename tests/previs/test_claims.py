@@ -419,7 +419,7 @@ async def test_a_process_that_nobody_may_look_at_is_not_dead_for_it(
 
     async with run(folder_store, every=NEVER) as first, run(folder_store) as second:
         await first.claim(TAKE)
-        monkeypatch.setattr("previs.claims._process", hidden)
+        monkeypatch.setattr("previs.processes._process", hidden)
         assert not await is_ours(second)
 
 
