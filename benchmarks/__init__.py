@@ -1,4 +1,4 @@
-"""What measures speed, recovery, safety and memory, without Prefect.
+"""What measures speed, recovery, safety and memory; runs of the flow with Prefect, the rest without.
 
 Nothing here fails for being slow; a goal that is missed is shown.
 """

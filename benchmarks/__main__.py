@@ -14,8 +14,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.bucket import KINDS
+from benchmarks.cached import cached
 from benchmarks.floor import over_the_floor
+from benchmarks.killed import killed
 from benchmarks.memory import memory
+from benchmarks.outage import outage
 from benchmarks.recovery import lost_for_good, restarted
 from benchmarks.rows import Row
 from benchmarks.share import share_of_the_ideal
@@ -26,6 +30,7 @@ Measurement = Callable[[], Coroutine[Any, Any, Row]]
 _LONG_SHARES = ((0.2, 1, None), (0.2, 4, 0.9), (0.2, 16, None), (1, 1, None), (1, 4, 0.97), (1, 16, 0.9))
 # Of so few shots the beginning is a large part: no goal can be set.
 _SHORT_SHARES = ((40, 0.2, 4, None), (20, 1, 4, None), (64, 1, 16, None))
+_CACHED = ((200, 5, 250), (1000, 15, 250))
 _AT_MOST = 1800
 
 
@@ -44,6 +49,25 @@ def _measurements(*, long: bool) -> dict[str, Measurement]:
         "recovery, server lost for good": lost_for_good,
         **{f"storm, seed {seed}": partial(storm, size, seed) for seed in range(20 if long else 2)},
         "memory": partial(memory, 10_000, 10, 80) if long else partial(memory, 1_500, 6, 1000),
+        **_of_runs(long=long),
+    }
+
+
+def _of_runs(*, long: bool) -> dict[str, Measurement]:
+    """What is measured of the flow in processes of its own."""
+    shots, kills = (100, 10) if long else (20, 2)
+    return {
+        **{
+            f"cached run, {shots} shots, {kind}": partial(cached, kind, shots, seconds, megabytes)
+            for shots, seconds, megabytes in _CACHED
+            for kind in KINDS
+        },
+        **{
+            f"killed run, {kind}, seed {seed}": partial(killed, kind, shots, kills, seed)
+            for seed in range(5 if long else 1)
+            for kind in KINDS
+        },
+        "S3 gone in mid-run": partial(outage, 100, 30) if long else partial(outage, 20, 5),
     }
 
 
@@ -77,7 +101,7 @@ def _run(chosen: dict[str, Measurement]) -> list[dict[str, Any]]:
 def main() -> None:
     """Measure and tell."""
     asked = argparse.ArgumentParser(
-        prog="python -m benchmarks", description="Measure speed, recovery, safety and memory, without Prefect."
+        prog="python -m benchmarks", description="Measure speed, recovery, safety and memory."
     )
     asked.add_argument("--long", action="store_true", help="the full sizes, for a quiet machine; takes an hour")
     asked.add_argument("--json", type=Path, metavar="FILE", help="a file to write the figures to")

@@ -9,12 +9,18 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Final, Literal
 
 import boto3
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from moto.server import MotoRequestHandler
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from pydantic import SecretStr
 from werkzeug.serving import ThreadedWSGIServer
+
+from previs.store import S3Settings, S3Store
+
+Kind = Literal["s3", "folder"]
+KINDS: Final[tuple[Kind, ...]] = ("s3", "folder")
+"""Of stores."""
 
 _SPAWN = multiprocessing.get_context("spawn")
 _END_WITHIN = 10
@@ -38,6 +44,18 @@ class Bucket:
     def environment(self) -> dict[str, str]:
         """For a process that is to use it."""
         return {**ENVIRONMENT, "AWS_ENDPOINT_URL": self.url, "AWS_EC2_METADATA_DISABLED": "true"}
+
+    def store(self, prefix: str) -> S3Store:
+        """A folder of it, for this process; to be used with ``async with``."""
+        given = S3Settings(
+            bucket=NAME,
+            prefix=prefix,
+            region=ENVIRONMENT["AWS_DEFAULT_REGION"],
+            endpoint_url=self.url,
+            access_key_id=SecretStr(ENVIRONMENT["AWS_ACCESS_KEY_ID"]),
+            secret_access_key=SecretStr(ENVIRONMENT["AWS_SECRET_ACCESS_KEY"]),
+        )
+        return S3Store(given)
 
     async def counts(self) -> Counter[str]:
         """Requests by kind since it was asked last: ``LIST``, or their method."""

@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import httpx
 
@@ -39,7 +38,6 @@ class Run:
         code: that the process exited with.
         outcomes: of its takes.
         message: of its board.
-        manifest: the place of the manifest in the store; empty if no board was published.
         said: sentences.
     """
 
@@ -51,7 +49,6 @@ class Run:
     code: int
     outcomes: Mapping[str, int]
     message: str
-    manifest: str
     said: tuple[str, ...]
 
 
@@ -60,10 +57,14 @@ class FlowProcess:
     """A run under way.
 
     Attributes:
+        told: what it writes.
+        began: when its process was started, in seconds since the epoch.
         settled: ends of takes so far.
+        said: sentences so far.
     """
 
     process: Process
+    told: asyncio.StreamReader
     began: float
     settled: list[Settled] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
@@ -73,8 +74,7 @@ class FlowProcess:
 
     async def read(self) -> None:
         """Take in what it tells, until it ends."""
-        assert self.process.stdout is not None
-        async for line in self.process.stdout:
+        async for line in self.told:
             match from_line(line):
                 case Settled() as end:
                     self.settled.append(end)
@@ -111,21 +111,16 @@ class Prefect:
     environment: Mapping[str, str]
 
     @contextlib.asynccontextmanager
-    async def flow(self, environment: Mapping[str, str], **parameters: Any) -> AsyncIterator[FlowProcess]:
+    async def flow(
+        self, environment: Mapping[str, str], parameters: Mapping[str, object]
+    ) -> AsyncIterator[FlowProcess]:
         """Start the flow; it is killed if it is still there at the end."""
-        given = json.dumps({"workflow": SETTINGS} | parameters, ensure_ascii=False)
         began = time.time()
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "flows", "storyboard"),
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env={**os.environ, **self.environment, **environment},
-            limit=_LINE,
-        )
-        assert process.stdin is not None
-        process.stdin.write(given.encode() + b"\n")
-        run = FlowProcess(process, began)
+        process = await self._start("flows", "storyboard", environment=environment)
+        if process.stdin is None or process.stdout is None:
+            raise AssertionError
+        process.stdin.write(json.dumps({"workflow": SETTINGS, **parameters}).encode() + b"\n")
+        run = FlowProcess(process, process.stdout, began)
         reading = asyncio.gather(run.read(), run.watch())
         try:
             yield run
@@ -134,9 +129,9 @@ class Prefect:
             await reading
             process.stdin.close()
 
-    async def run(self, environment: Mapping[str, str], **parameters: Any) -> Run:
+    async def run(self, environment: Mapping[str, str], parameters: Mapping[str, object]) -> Run:
         """Run the flow to its end."""
-        async with self.flow(environment, **parameters) as flow:
+        async with self.flow(environment, parameters) as flow:
             code = await flow.process.wait()
             ended = time.time()
         began, end = await self._times()
@@ -149,8 +144,23 @@ class Prefect:
             code=code,
             outcomes=Counter(each.outcome for each in flow.settled),
             message=flow.board.message if flow.board else "",
-            manifest=flow.board.manifest if flow.board else "",
             said=tuple(flow.said),
+        )
+
+    async def bare(self, tasks: int) -> float:
+        """Seconds that Prefect takes for so many task runs that do nothing, in a fresh process."""
+        process = await self._start("benchmarks.bare_flow", str(tasks), environment={})
+        told, _ = await process.communicate()
+        return float(told)
+
+    async def _start(self, *command: str, environment: Mapping[str, str]) -> Process:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", *command),
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env={**os.environ, **self.environment, **environment},
+            limit=_LINE,
         )
 
     async def _times(self) -> tuple[float, float]:

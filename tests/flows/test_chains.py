@@ -63,20 +63,18 @@ async def test_a_shot_starts_when_its_own_sources_are_there_whatever_other_shots
         simulator.faults.stall_on = "慢"
     stage = await staged(tmp_path, *farm)
     shots = [shot("X", "慢"), shot("Y", **upon("shot:X")), *CHAIN]
-    running = asyncio.create_task(stage.run(*shots))
+    running = asyncio.create_task(stage.state(*shots))
     async with asyncio.timeout(WITHIN):
         while len(await stage.store.entries(keys.TAKES)) < len(CHAIN):
             assert not running.done()
             await asyncio.sleep(0.01)
         [stalled] = [simulator for simulator, _ in farm if simulator.queue.running]
         assert "慢" in str(stalled.queue.running)
-        stalled.faults.heal("stall_on")
+        for simulator, _ in farm:
+            simulator.faults.heal("stall_on")
         # Its prompt is lost with all it knows, and posted again.
         stalled.restart()
-        while not running.done():
-            await asyncio.sleep(0.01)
-    for simulator, _ in farm:
-        simulator.faults.heal("stall_on")
+        assert (await running).is_completed()
     manifest = await stage.manifest()
     assert [take.outcome for entry in manifest.shots for take in entry.takes] == ["rendered"] * 6
     await stage.assert_whole(manifest)

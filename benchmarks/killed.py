@@ -1,0 +1,103 @@
+"""What a run costs that is killed again and again, and whether anything is lost by it."""
+
+import asyncio
+import contextlib
+import random
+import tempfile
+import time
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+from benchmarks.bucket import Kind, bucket
+from benchmarks.proof import flaws
+from benchmarks.rows import Row
+from benchmarks.runs import FlowProcess, prefect
+from benchmarks.servers import Plan, Servers, servers
+from previs.store import FolderStore, Store
+
+_SERVERS = 2
+_RENDER_SECONDS = 0.1
+_BOARD = "killed"
+_LOOK_EVERY = 0.01
+_STARTS_WITHIN = 1.5
+
+
+async def killed(kind: Kind, shots: int, kills: int, seed: int) -> Row:
+    """Renders of a run that is killed with SIGKILL at random moments and started again each time, over its takes.
+
+    Half of the moments come when a random number of prompts has begun to run or of takes is settled, others at a random
+    time after the start.
+
+    Args:
+        kind: of the store.
+        shots: on the board, a take each.
+        kills: of one run.
+        seed: of the moments.
+    """
+    chance = random.Random(seed)  # noqa: S311 - nothing secret is drawn
+    async with prefect() as server, servers(Plan([()] * _SERVERS, _RENDER_SECONDS)) as farm, _stored(kind) as kept:
+        store, place, environment = kept
+        asked = {"shots": _list(shots), "farm": farm.urls, "store": place, "board": _BOARD}
+        began = time.perf_counter()
+        done = 0
+        for number in sorted(chance.sample(range(1, shots), kills)):
+            async with server.flow(environment, asked) as flow:
+                done += await _killed_at(number, chance, flow, farm)
+        last = await server.run(environment, asked)
+        took = time.perf_counter() - began
+        renders = sum(map(len, await farm.started()))
+        found = await flaws(store, _BOARD, shots)
+    if last.code:
+        found.append(f"the last run: {last.message} {' '.join(last.said)}")
+    most = _SERVERS * done
+    figures = {
+        "renders": renders,
+        "floor": shots,
+        "over_the_floor": renders - shots,
+        "kills": done,
+        "seconds": round(took, 1),
+        "flaws": len(found),
+    }
+    goal = f"no flaw, at most {most} renders over the floor"
+    return Row(figures, goal, not found and 0 <= renders - shots <= most, found)
+
+
+async def _killed_at(number: int, chance: random.Random, flow: FlowProcess, farm: Servers) -> bool:
+    """Kill a run at one of three kinds of moments; whether it was still there to be killed."""
+    kind = chance.choice(("started", "settled", "time", "time"))
+    until = asyncio.get_running_loop().time() + chance.uniform(0.0, 2 * _STARTS_WITHIN)
+    while flow.process.returncode is None:
+        if kind == "started" and sum(map(len, await farm.started())) >= number:
+            break
+        if kind == "settled" and len(flow.settled) >= number:
+            break
+        if kind == "time" and asyncio.get_running_loop().time() >= until:
+            break
+        await asyncio.sleep(_LOOK_EVERY)
+    alive = flow.process.returncode is None
+    await flow.kill()
+    return alive
+
+
+@contextlib.asynccontextmanager
+async def _stored(kind: Kind) -> AsyncIterator[tuple[Store, str, Mapping[str, str]]]:
+    """A store, its address, and what a process needs to reach it."""
+    if kind == "folder":
+        with tempfile.TemporaryDirectory(prefix="previs-bench-") as folder:
+            yield FolderStore(Path(folder)), folder, {}
+    else:
+        async with bucket() as s3, s3.store("killed") as store:
+            yield store, store.name, s3.environment
+
+
+def _list(count: int) -> list[dict[str, object]]:
+    """Shots of which each tenth builds on the one before it."""
+    return [
+        {
+            "shot_id": f"SH{n:03}",
+            "prompt": f"城市 {n}",
+            "duration": 2.0,
+            "references": [{"url": f"shot:SH{n - 1:03}", "reference_id": "before"}] if n % 10 == 9 else [],  # noqa: PLR2004
+        }
+        for n in range(count)
+    ]

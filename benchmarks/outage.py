@@ -1,0 +1,58 @@
+"""What it costs when S3 is gone in mid-run, and whether anything is lost by it."""
+
+import asyncio
+
+from benchmarks.bucket import bucket
+from benchmarks.proof import flaws
+from benchmarks.rows import Row
+from benchmarks.runs import prefect
+from benchmarks.servers import Plan, servers
+
+_SERVERS = 2
+_RENDER_SECONDS = 0.2
+_BOARD = "outage"
+_LOOK_EVERY = 0.01
+
+
+async def outage(shots: int, seconds: float) -> Row:
+    """Seconds that a run takes longer than S3 is gone, beside the same run in peace.
+
+    S3 refuses connections when a third of the prompts has begun to run, and cuts those that there are.
+
+    Args:
+        shots: on the board, a take each.
+        seconds: that S3 is gone.
+    """
+    async with prefect() as server, bucket() as s3, s3.store("outage") as store, s3.store("peace") as other:
+        async with servers(Plan([()] * _SERVERS, _RENDER_SECONDS)) as farm:
+            asked = {"shots": _list(shots), "board": _BOARD}
+            peace = await server.run(s3.environment, asked | {"farm": farm.urls, "store": other.name})
+        async with servers(Plan([()] * _SERVERS, _RENDER_SECONDS)) as farm:
+            here = asked | {"farm": farm.urls, "store": store.name}
+            running = asyncio.create_task(server.run(s3.environment, here))
+            while sum(map(len, await farm.started())) < shots / 3 and not running.done():
+                await asyncio.sleep(_LOOK_EVERY)
+            await s3.gone()
+            await asyncio.sleep(seconds)
+            meanwhile = sum(map(len, await farm.started()))
+            await s3.back()
+            run = await running
+            renders = sum(map(len, await farm.started()))
+        found = await flaws(store, _BOARD, shots)
+    if run.code or renders != shots:
+        found.append(f"{renders} renders; {dict(run.outcomes)}, {run.message} {' '.join(run.said)}")
+    figures = {
+        "renders": renders,
+        "floor": shots,
+        "gone_seconds": seconds,
+        "seconds": round(run.seconds, 1),
+        "in_peace_seconds": round(peace.seconds, 1),
+        "lost_beyond_outage_seconds": round(run.seconds - peace.seconds - seconds, 1),
+        "started_before_it_was_back": meanwhile,
+        "flaws": len(found),
+    }
+    return Row(figures, "every take rendered once, no flaw", not found, found)
+
+
+def _list(count: int) -> list[dict[str, object]]:
+    return [{"shot_id": f"SH{n:03}", "prompt": f"城市 {n}", "duration": 2.0} for n in range(count)]

@@ -1,0 +1,57 @@
+"""Whether a store holds what a run says that it made."""
+
+import asyncio
+import hashlib
+from collections.abc import Iterator
+
+from pydantic import ValidationError
+
+from previs.boards import load_manifest
+from previs.errors import NotInStore, RecordUnreadable
+from previs.manifest import TakeEntry
+from previs.records import TakeRecord
+from previs.store import Store, keys
+
+_AT_ONCE = 16
+
+
+async def flaws(store: Store, board: str, shots: int) -> list[str]:
+    """What is missing, damaged or too much of a board's latest run; each frame is read whole.
+
+    Args:
+        store: where the board is; nothing else was ever rendered into it.
+        board: its name.
+        shots: that it should have, with a take and a frame each.
+    """
+    try:
+        manifest, _ = await load_manifest(store, board)
+    except (NotInStore, RecordUnreadable) as error:
+        return [str(error)]
+    takes = [take for entry in manifest.shots for take in entry.takes]
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def looked_at(take: TakeEntry) -> list[str]:
+        async with gate:
+            content = await store.get(keys.take_key(take.fingerprint))
+            files = [await store.get(frame.key) for frame in take.frames]
+        return list(_flaws(take, content, files))
+
+    found = [flaw for each in await asyncio.gather(*map(looked_at, takes)) for flaw in each]
+    counts = {prefix: len(await store.entries(prefix)) for prefix in (keys.TAKES, keys.FRAMES)}
+    counts["the manifest"] = len(takes)
+    return found + [f"{place} has {count}, not {shots}" for place, count in counts.items() if count != shots]
+
+
+def _flaws(take: TakeEntry, content: bytes | None, files: list[bytes | None]) -> Iterator[str]:
+    if not take.frames:
+        yield f"{take.fingerprint}: {take.outcome}, {take.error}"
+    try:
+        record = TakeRecord.model_validate_json(content or b"")
+    except ValidationError:
+        yield f"{take.fingerprint} has no record that can be read"
+    else:
+        if (record.fingerprint, record.frames, record.seed) != (take.fingerprint, take.frames, take.seed):
+            yield f"{take.fingerprint} has the record of something else"
+    for frame, given in zip(take.frames, files, strict=True):
+        if given is None or hashlib.sha256(given).hexdigest() != frame.sha256:
+            yield f"{frame.key} is {'missing' if given is None else 'damaged'}"
