@@ -30,7 +30,7 @@ demo: $(READY) ## Render the example board on simulated servers into previs-demo
 test: $(READY) ## Run the tests
 	$(BIN)/pytest -q --numprocesses 2 --dist loadfile
 
-bench: $(READY) ## Measure speed, recovery, safety and memory, in a short form
+bench: $(READY) ## Measure speed, recovery, safety, memory and runs from the cache, in a short form
 	$(BIN)/python -m benchmarks
 
 lint: $(READY) ## Check style

@@ -74,8 +74,8 @@ class S3Store:
     async def check(self) -> None:
         """List, write and read; a small file ``.previs-check`` stays below the prefix."""
         seconds = min(self._patience, CHECK_SECONDS)
-        some = {"Bucket": self._settings.bucket, "Prefix": self._prefix, "MaxKeys": 1}
-        await self._run(lambda client: s3_requests.listed(client, some), self._listing(), seconds)
+        own = {"Bucket": self._settings.bucket, "Prefix": self._prefix + _PROBE_KEY}
+        await self._run(lambda client: s3_requests.listed(client, own), self._listing(), seconds)
         self._heeds_conditions = await self._probe_conditions(seconds)
         if await self._read(_PROBE_KEY, seconds) != _PROBE:
             raise StoreRefused(self.name, NO_S3)

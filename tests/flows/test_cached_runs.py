@@ -80,13 +80,20 @@ def _changed(label: str, **fields: Any) -> list[dict[str, Any]]:
     return [each | fields if each["shot_id"] == label else each for each in FOUR]
 
 
+ARRANGED = {
+    "shots": {
+        "title": "雨夜",
+        "fps": 25,
+        "shots": [each | {"duration": 7.5, "sequence": "SQ010", "notes": "slow"} for each in FOUR[::-1]],
+    },
+    "board": BOARD,
+}
+
+
 @pytest.mark.parametrize(
     ("changes", "rendered"),
     [
-        pytest.param({"shots": FOUR[::-1]}, [], id="reordered"),
-        pytest.param({"shots": [each | {"duration": 7.5} for each in FOUR]}, [], id="retimed"),
-        pytest.param({"shots": {"title": "雨夜", "fps": 25, "shots": FOUR}, "board": BOARD}, [], id="retitled"),
-        pytest.param({"shots": _changed("SH02", sequence="SQ010", notes="slow")}, [], id="annotated"),
+        pytest.param(ARRANGED, [], id="reordered, retimed, retitled, annotated"),
         pytest.param({"shots": _changed("SH04", prompt="雨")}, labels("SH04"), id="one prompt"),
         pytest.param({"shots": [*FOUR, shot("SH05")]}, labels("SH05"), id="one more"),
         pytest.param(

@@ -33,7 +33,7 @@ async def test_a_third_of_all_calls_failing_loses_and_doubles_nothing(
         met = weather.met
     assert ran.state.message == f"{len(SHOTS)} shots: {len(SHOTS)} takes rendered, 0 cached"
     assert again.rendered == []
-    assert sorted(kind for kind in FAULTS if met[kind]) == sorted(FAULTS)
+    assert sum(met[kind] for kind in FAULTS) > met.total() / 5
     await Stage(farm, s3_store, None).assert_whole(again.manifest)
     assert len(await s3_store.entries(keys.FRAMES)) == len(await s3_store.entries(keys.TAKES)) == len(SHOTS)
 

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from previs.claims import Claim, Claims
 from previs.errors import StoreRefused, StoreTrouble
 from previs.store import FolderStore, S3Settings, S3Store, Store, keys
+from tests.previs.store.test_weather import conditions_are_heeded
 from tests.previs.store.weather import troubled
 
 TAKE = "a" * 64
@@ -718,6 +719,8 @@ async def test_a_take_costs_two_requests(settings: S3Settings, s3_endpoint: str)
         there = settings.model_copy(update={"endpoint_url": weather.url})
         async with S3Store(there) as store, run(store, every=NEVER) as claims:
             await claim_and_release(claims)
+            if not await conditions_are_heeded(store):
+                pytest.skip("this S3 does not heed If-None-Match: a claim is looked for, written and read again")
             before = len(weather.heads)
             for number in range(10):
                 await claims.claim(f"{number:064x}")
