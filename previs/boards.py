@@ -188,7 +188,7 @@ async def only_board(store: Store) -> str:
     names = [name for _, name in await _names(store, {p.board for p in run_places(await store.entries(keys.BOARDS))})]
     if len(names) == 1:
         return names[0]
-    remedy = f"say which: {there_are('', names)}" if names else "nothing was published there yet"
+    remedy = f"say which with --board: {there_are('', names)}" if names else "nothing was published there yet"
     raise NotInStore(store.name, "board that is meant without a name" if names else "board", remedy)
 
 

@@ -100,7 +100,9 @@ def _judged(record: TakeRecord | str, frames: Mapping[str, Entry], not_before: d
         if frame.key not in frames or frames[frame.key].size != frame.size:
             return Found(record, f"{frame.key} is missing or has another size")
     if not_before is not None and record.finished < not_before:
-        return Found(record, f"it was made on {record.finished:%Y-%m-%d}, which is too long ago", anew=True)
+        return Found(
+            record, f"it was made at {record.finished:%Y-%m-%d %H:%M} UTC, longer ago than the run allows", anew=True
+        )
     return Found(record)
 
 

@@ -1,6 +1,6 @@
 """How long renders will take, told from those of past runs; pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from math import isfinite
 from statistics import median
 
@@ -50,12 +50,27 @@ class PastTakes:
         return self._of_work.get(work, self._of_checkpoint.get(work[0], self._usual))
 
 
-def whole_run(seconds: Iterable[float | None], servers: int) -> float | None:
-    """Seconds that a run will need: as long as its servers share the work, and at least as long as its longest take.
+def longest_chain(takes: Iterable[PlannedTake], seconds: Mapping[str, float | None]) -> float:
+    """Seconds of the takes of a plan that wait for each other the longest; what is unknown counts nothing.
+
+    Args:
+        takes: each after those that it builds on.
+        seconds: of each, by label.
+    """
+    until: dict[str, float] = {}
+    for take in takes:
+        before = max((until.get(frame.label, 0.0) for frame in take.builds_on), default=0.0)
+        until[take.label] = before + (seconds.get(take.label) or 0.0)
+    return max(until.values(), default=0.0)
+
+
+def whole_run(seconds: Iterable[float | None], servers: int, longest: float = 0.0) -> float | None:
+    """Seconds that a run will need: as long as its servers share the work, and at least as long as its longest chain.
 
     Args:
         seconds: of each take, 0 for one that is cached.
         servers: how many share the work; none are counted as one.
+        longest: seconds of takes that wait for each other.
 
     Returns:
         None where a take's seconds are unknown.
@@ -65,7 +80,7 @@ def whole_run(seconds: Iterable[float | None], servers: int) -> float | None:
         if each is None:
             return None
         known.append(each)
-    return max(sum(known) / max(servers, 1), max(known, default=0.0))
+    return max(sum(known) / max(servers, 1), max(known, default=0.0), longest)
 
 
 def _rendered(runs: Iterable[Manifest]) -> Iterator[tuple[str, int, Graph, float]]:

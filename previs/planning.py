@@ -205,7 +205,7 @@ class _Planner:
     def _lapse(self, shot: Shot, take: int, *, there: bool) -> None:
         shown = f"take {take} as it is now is shown" if there else "take 1 is shown"
         self.lapsed.append(
-            f"shot {shot.label}: take {take} was picked when it was another picture; {shown}: pick again"
+            f"shot {shot.label}: take {take} was picked when it was another picture; {shown}: previs pick chooses again"
         )
 
     def _frames(self, shot: Shot) -> dict[str, TakeFrame] | None:

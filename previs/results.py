@@ -13,6 +13,8 @@ from previs.shots import Shot
 from previs.store.addresses import shown
 from previs.workflow import STAYS, BindingRow
 
+_NAMED = 20
+
 
 @dataclass(frozen=True, slots=True)
 class TakeResult:
@@ -81,6 +83,18 @@ def make_manifest(
         problems=(*plan.notices, *problems),
         shots=tuple(_shot(list(of_shot), plan.chosen.get(label), addresses) for label, of_shot in by_shot),
     )
+
+
+def not_there(plan: Plan, results: Iterable[TakeResult]) -> tuple[str, ...]:
+    """Which shots are not on the board, since they were not asked for and are not in the store as the list has them."""
+    there = {result.take.shot.label for result in results}
+    missing = [shot.label for shot in plan.shot_list.shots if shot.label not in there]
+    if not missing:
+        return ()
+    more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+    count = "1 shot is" if len(missing) == 1 else f"{len(missing)} shots are"
+    named = ", ".join(missing[:_NAMED]) + more
+    return (f"{count} not on the board, not asked for and not rendered yet as the list has them: {named}",)
 
 
 def result_of(manifest: Manifest, links: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from prefect.logging import get_run_logger
 from previs.board.wording import plural
 from previs.plan import Plan
 from previs.publish import lasting_addresses, links_of, publish
-from previs.results import RunFacts, TakeResult, failure_message, make_manifest, result_of
+from previs.results import RunFacts, TakeResult, failure_message, make_manifest, not_there, result_of
 from previs.studio import Studio
 from previs.watching import BoardReady, tell
 from tasks.artifacts import show_board
@@ -54,7 +54,7 @@ async def publish_board(plan: Plan, results: list[TakeResult], facts: RunFacts, 
         lasting_addresses(frames, links, store),
         finished=datetime.now(UTC),
         servers=(server.name for server in studio.farm.servers),
-        problems=studio.farm.problems,
+        problems=(*studio.farm.problems, *not_there(plan, results)),
     )
     published = await publish(manifest, links, store)
     get_run_logger().info("board: %s", published.page)

@@ -15,6 +15,7 @@ from previs.command.output import printable, write_json
 from previs.command.places import store_of
 
 SCHEMA = "previs.boards/1"
+_RUN_NAME = len("20261124-040330-fe64c624")
 _PLAIN: Final[dict[str, Any]] = {"box": None, "pad_edge": False}
 _OUTCOMES = ("rendered", "cached", "failed", "skipped")
 
@@ -59,7 +60,9 @@ def _print_boards(found: Sequence[BoardFacts], store: str) -> None:
     if not found:
         Console(highlight=False).print(Text(printable(f"{store} has no board yet")), soft_wrap=True)
         return
-    table = Table("board", _number("runs"), "latest run", "finished (UTC)", _number("shots"), _number("size"), **_PLAIN)
+    table = Table(
+        "board", _number("runs"), _whole("latest run"), "finished (UTC)", _number("shots"), _number("size"), **_PLAIN
+    )
     for board in found:
         latest = next(run for run in board.runs if run.run == board.latest)
         shots = f"{latest.shots}, {latest.failed} failed" if latest.failed else str(latest.shots)
@@ -69,13 +72,18 @@ def _print_boards(found: Sequence[BoardFacts], store: str) -> None:
 
 
 def _print_runs(board: BoardFacts) -> None:
-    table = Table("run", "finished (UTC)", _number("shots"), _number("size"), "takes", "", **_PLAIN)
+    table = Table(_whole("run"), "finished (UTC)", _number("shots"), _number("size"), "takes", "", **_PLAIN)
     for run in board.runs:
         takes = ", ".join(f"{count} {name}" for name in _OUTCOMES if (count := getattr(run, name)))
         latest = "latest" if run.run == board.latest else ""
         _add(table, run.run, _finished(run), str(run.shots), decimal(run.size), takes, latest)
     Console(highlight=False).print(table)
     _print_faults(board.runs)
+
+
+def _whole(name: str) -> Column:
+    """A column of names that a person copies."""
+    return Column(name, no_wrap=True, min_width=_RUN_NAME)
 
 
 def _number(name: str) -> Column:

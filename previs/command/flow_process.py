@@ -120,7 +120,9 @@ async def _follow(line: str, environment: dict[str, str], shown: Display, *, ver
     if stopped.is_set() and code:
         code = _STOPPED
     if code == _STOPPED:
-        shown.say("stopped: this run's prompts are taken off the servers, what was finished is kept")
+        shown.say(
+            "stopped: this run's prompts are taken off the servers, what was finished is kept: start it again to go on"
+        )
     if code not in _KNOWN_ENDS or (code and code != _STOPPED and not spoken):
         shown.say("\n".join([*log, f"the flow's process ended with {code} before there was a board"]))
     return code if code in _KNOWN_ENDS else 1

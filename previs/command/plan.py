@@ -18,11 +18,11 @@ from previs.command.inquiry import Inquiry
 from previs.command.output import write_json
 from previs.command.places import servers_of, store_of
 from previs.errors import NotInStore
-from previs.estimate import PastTakes, whole_run
+from previs.estimate import PastTakes, longest_chain, whole_run
 from previs.gather import DEFAULT_WORKFLOW, gather
 from previs.manifest import Manifest
 from previs.picks import picks
-from previs.plan import PlannedTake
+from previs.plan import PlannedTake, take_label
 from previs.planning import Wishes, make_plan
 from previs.reasons import last_run, to_render, why
 from previs.sources import Sources
@@ -114,7 +114,8 @@ async def plan_shots(order: PlanOrder) -> int:
     reasons = to_render(wanted, found)
     rows = _rows([take for take in plan.takes if take.label in plan.wanted], reasons, past)
     notices += [*plan.notices, *inquiry.failed.values()]
-    show_plan(rows, servers=len(servers), notices=notices, every=order.every, as_json=order.as_json)
+    longest = longest_chain(wanted, {take_label(str(row.shot_id), row.take): row.seconds for row in rows})
+    show_plan(rows, servers=len(servers), longest=longest, notices=notices, every=order.every, as_json=order.as_json)
     return 0
 
 
@@ -147,6 +148,7 @@ def show_plan(
     rows: Sequence[PlannedRow],
     *,
     servers: int,
+    longest: float = 0.0,
     notices: Collection[str] = (),
     every: bool = False,
     as_json: bool = False,
@@ -156,11 +158,12 @@ def show_plan(
     Args:
         rows: all takes, in the plan's order.
         servers: how many would share the work; 0 where none could be asked.
+        longest: seconds of takes that wait for each other.
         notices: what else a person should know, in sentences.
         every: show all takes; without it, only what would be rendered, and of very much the first part.
         as_json: for programs: always everything.
     """
-    sums = _sums(rows, servers)
+    sums = _sums(rows, servers, longest)
     if as_json:
         content = asdict(sums) | {"servers": servers, "notices": list(notices), "rows": [asdict(row) for row in rows]}
         write_json({"schema": SCHEMA} | content)
@@ -177,7 +180,7 @@ def show_plan(
         console.print(Text(f"note: {one_line(notice)}"), soft_wrap=True)
 
 
-def _sums(rows: Sequence[PlannedRow], servers: int) -> _Sums:
+def _sums(rows: Sequence[PlannedRow], servers: int, longest: float) -> _Sums:
     to_render = [row for row in rows if not row.cached]
     renders = {row.fingerprint: row.seconds for row in to_render}
     return _Sums(
@@ -185,7 +188,7 @@ def _sums(rows: Sequence[PlannedRow], servers: int) -> _Sums:
         cached=len(rows) - len(to_render),
         to_render=len(to_render),
         renders=len(renders),
-        seconds=whole_run(renders.values(), servers),
+        seconds=whole_run(renders.values(), servers, longest),
     )
 
 

@@ -29,7 +29,7 @@ from previs.studio import Studio
 from previs.watching import Account
 
 SCHEMA: Final = "previs.rerender/1"
-_PATIENCE_SECONDS: Final = 60.0
+_PATIENCE_SECONDS: Final = 20.0
 _FAILED: Final = 1
 _AGAINST_MANIFEST: Final[dict[Likeness, str]] = {
     "same bytes": "the same bytes as in the manifest",
@@ -112,6 +112,7 @@ async def rerender_take(order: RerenderOrder) -> int:
         write_json(_heading(name, take) | _as_json(made, entry))
     else:
         _print(made, take, entry)
+        _say("its record is replaced, as by a refresh: the next run renders again what builds on other bytes of it")
     return 0
 
 

@@ -18,6 +18,7 @@ _SCHEME: Final = re.compile(r"shot:", re.IGNORECASE)
 _TAKE: Final = re.compile(r"#0*(\d{1,9})$")
 _LONGEST_PATH: Final = 12
 _LONGEST_VALUE: Final = 200
+_LISTED: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +101,20 @@ def _frame(url: str, names: Mapping[str, str]) -> ShotFrame | str:
     if found := _TAKE.search(name):
         shot, take = same_name(name[: found.start()]), int(found[1])
     if shot not in names:
-        close = get_close_matches(shot, names, n=1) or list(names)[:1]
-        return f"no shot of the list has this shot_id; did you mean shot:{names[close[0]]}?"
+        return _unknown(shot, names)
     if take is not None and not 1 <= take <= MOST_TAKES:
         return f"a take's number is from 1 to {MOST_TAKES}"
     return ShotFrame(names[shot], take)
+
+
+def _unknown(shot: str, names: Mapping[str, str]) -> str:
+    before = same_name(shot.rpartition("#")[0])
+    if before in names:
+        return f"after # comes the number of a take, such as shot:{names[before]}#2"
+    if close := get_close_matches(shot, names, n=1):
+        return f"no shot of the list has this shot_id; did you mean shot:{names[close[0]]}?"
+    listed = ", ".join(list(names.values())[:_LISTED]) + (", …" if len(names) > _LISTED else "")
+    return f"no shot of the list has this shot_id; there are {listed}"
 
 
 def _in_order(shots: Mapping[str, Shot], frames: Mapping[str, ShotFrame]) -> tuple[list[Shot], list[list[str]]]:

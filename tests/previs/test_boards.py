@@ -139,7 +139,7 @@ async def test_the_only_board_need_not_be_named(store: Store) -> None:
     await put_run(store, manifest(board="a/b"))
     assert await only_board(store) == "a/b"
     await put_run(store, manifest(board="c"))
-    with pytest.raises(NotInStore, match="say which: there are 'a/b', 'c'"):
+    with pytest.raises(NotInStore, match="say which with --board: there are 'a/b', 'c'"):
         await only_board(store)
 
 

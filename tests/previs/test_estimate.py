@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from previs.estimate import PastTakes, whole_run
+from previs.estimate import PastTakes, longest_chain, whole_run
 from previs.manifest import Manifest, ShotEntry, TakeEntry
 from previs.plan import PlannedTake
 from previs.planning import make_plan
@@ -142,3 +142,18 @@ def test_a_run_on_servers(seconds: list[float], servers: int, needed: float) -> 
 
 def test_a_run_with_a_take_of_which_nothing_is_known_cannot_be_told() -> None:
     assert whole_run([1.0, None], 2) is None
+
+
+def test_takes_that_wait_for_each_other_take_as_long_as_all_of_them() -> None:
+    list_ = [
+        {"shot_id": "A", "prompt": "夜", "duration": 1},
+        {"shot_id": "B", "prompt": "夜", "duration": 1, "references": [{"url": "shot:A", "reference_id": "a"}]},
+        {"shot_id": "C", "prompt": "晨", "duration": 1},
+    ]
+    workflow = read_workflow({"checkpoint": "a.safetensors"}, name="the workflow settings")
+    takes = make_plan(read_shot_list(list_), workflow, {}).sources_first()
+    seconds = {take.label: 2.0 for take in takes}
+    assert longest_chain(takes, seconds) == 4.0
+    assert longest_chain([], {}) == 0.0
+    assert whole_run(seconds.values(), 3, 4.0) == 4.0
+    assert whole_run(seconds.values(), 1, 4.0) == 6.0

@@ -306,7 +306,9 @@ def test_a_choice_of_another_picture_is_told_and_makes_no_take() -> None:
     made = plan(shot("A", "a new prompt"), picks=picked(third))
     assert [take.label for take in made.takes] == ["A · take 1"]
     assert made.chosen == {}
-    assert made.notices == ("shot A: take 3 was picked when it was another picture; take 1 is shown: pick again",)
+    assert made.notices == (
+        "shot A: take 3 was picked when it was another picture; take 1 is shown: previs pick chooses again",
+    )
     again = plan(shot("A", "a new prompt"), takes=3, picks=picked(third))
     assert again.chosen == {"A": 3}
     assert "take 3 as it is now is shown" in again.notices[0]

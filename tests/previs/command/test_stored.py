@@ -121,7 +121,7 @@ async def test_a_picked_take_is_told_and_kept(store: FolderStore, capsys: pytest
 
 async def test_of_several_boards_one_has_to_be_named(store: FolderStore) -> None:
     await put_run(store, manifest(board="b"))
-    with pytest.raises(NotInStore, match="say which: there are 'b', '夜景/1'"):
+    with pytest.raises(NotInStore, match="say which with --board: there are 'b', '夜景/1'"):
         await pick_take(PickOrder(store.name, "A", 1))
     assert await pick_take(PickOrder(store.name, "A", 1, BOARD)) == 0
 

@@ -78,7 +78,7 @@ def test_every_circle_and_every_unknown_shot_is_told_at_once() -> None:
     faults = told(shot("A", "shot:A"), shot("B", "shot:C"), shot("C", "shot:B"), shot("D", "x.png", "shot:E"))
     assert len(faults) == 3
     assert faults[0] == (
-        "shot 4 (shot_id D), references[1].url: shot:E: no shot of the list has this shot_id; did you mean shot:A?"
+        "shot 4 (shot_id D), references[1].url: shot:E: no shot of the list has this shot_id; there are A, B, C, D"
     )
 
 
@@ -121,3 +121,7 @@ def test_in_any_list_each_shot_comes_once_and_after_its_sources_unless_a_circle_
     if not found.faults:
         for number, of in enumerate(sources):
             assert all(labels.index(str(each)) < labels.index(str(number)) for each in of)
+
+
+def test_what_is_no_takes_number_is_told() -> None:
+    assert told(shot("A"), shot("B", "shot:A#x"))[0].endswith("after # comes the number of a take, such as shot:A#2")
