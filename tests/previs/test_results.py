@@ -11,7 +11,7 @@ from previs.manifest import Manifest
 from previs.plan import Picture, Plan, PlannedTake
 from previs.planning import make_plan
 from previs.records import Frame, TakeRecord
-from previs.results import RunFacts, TakeResult, failure_message, make_manifest, name_run, result_of
+from previs.results import RunFacts, TakeResult, failure_message, make_manifest, name_run, not_there, result_of
 from previs.shots import read_shot_list
 from previs.workflow import read_workflow
 
@@ -194,3 +194,12 @@ def test_signatures_of_signed_addresses_are_no_part_of_the_record() -> None:
     written = manifest(made, failed(made.takes[0], "no")).model_dump_json()
     assert "https://cdn.studio/ref.png" in written
     assert "s3cret" not in written
+
+
+def test_shots_that_are_not_on_the_board_are_named() -> None:
+    made = plan(shot("A"), shot("B"), shot("C"))
+    ends = [rendered(take, take.shot.label) for take in made.takes]
+    assert not_there(made, ends) == ()
+    assert not_there(made, ends[1:2]) == (
+        "2 shots are not on the board, not asked for and not rendered yet as the list has them: A, C",
+    )
