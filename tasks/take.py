@@ -120,11 +120,16 @@ async def run_takes(plan: Plan, found: Mapping[str, Found], studio: Studio, *, s
     running: dict[str, asyncio.Task[_End]] = {}
     leaders: dict[str, asyncio.Task[_End]] = {}
     begun: dict[asyncio.Task[_End], PlannedTake] = {}
+    from_store: set[str] = set()
     for planned in plan.sources_first():
         known, wanted = usable(planned, found), planned.label in plan.wanted
         if wanted or known is not None:
             sources = {frame: running[frame.label] for frame in planned.builds_on if frame.label in running}
             one = found.get(planned.fingerprint)
+            if planned.salt and planned.fingerprint in from_store:
+                # What is to be rendered again does not follow an equal take that need not be.
+                leaders.pop(planned.fingerprint)
+                from_store.remove(planned.fingerprint)
             run = _Run(
                 take=renewed(planned, one),
                 studio=studio,
@@ -135,7 +140,10 @@ async def run_takes(plan: Plan, found: Mapping[str, Found], studio: Studio, *, s
                 wanted=wanted,
             )
             running[planned.label] = asyncio.create_task(run.settle())
-            leaders.setdefault(planned.fingerprint, running[planned.label])
+            if planned.fingerprint not in leaders:
+                leaders[planned.fingerprint] = running[planned.label]
+                if known is not None:
+                    from_store.add(planned.fingerprint)
             begun[running[planned.label]] = planned
     try:
         if begun:

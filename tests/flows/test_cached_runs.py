@@ -187,6 +187,13 @@ async def test_shots_are_refreshed_one_by_one_and_old_boards_keep_their_frames(i
     assert len(await in_s3.store.get(old.key) or b"") == old.size
 
 
+async def test_a_shot_is_refreshed_though_an_equal_one_before_it_is_cached(in_folder: Stage) -> None:
+    shots = [shot("A"), shot("B") | {"prompt": shot("A")["prompt"]}]
+    assert len((await in_folder.run(*shots)).rendered) == 1
+    assert (await in_folder.run(*shots, refresh=["B"])).rendered == labels("B")
+    assert (await in_folder.run(*shots)).rendered == []
+
+
 async def test_prefects_own_refresh_cache_renders_all_again(in_folder: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     shots = [shot("A"), shot("B")]
     await in_folder.run(*shots)
