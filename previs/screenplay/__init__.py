@@ -1,0 +1,8 @@
+"""Screenplays in Fountain, and the shot lists that fixed rules make of them."""
+
+from previs.screenplay.fountain import read_screenplay
+from previs.screenplay.models import Screenplay
+from previs.screenplay.shot_list import make_shot_list
+from previs.screenplay.text import LARGEST
+
+__all__ = ["LARGEST", "Screenplay", "make_shot_list", "read_screenplay"]

@@ -1,0 +1,116 @@
+"""Scene headings: what is one, and what it says of the place and the time."""
+
+import re
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from previs.screenplay.text import flowing, is_east_asian
+
+Side = Literal["", "interior", "exterior", "interior and exterior"]
+
+_ENGLISH: Final = re.compile(r"(INT\.?/EXT|EXT\.?/INT|I/E|INT|EXT|EST)(?=[.\s]|$)[.\s]*", re.IGNORECASE)
+_AFTER: Final = r"[\s.．。,，、:：/·–—-]"
+_CHINESE: Final = re.compile(
+    rf"((?:内/?外|外/?内|内|外)景(?={_AFTER}|$)|(?:内/外|外/内|内|外)(?=[.．。、])){_AFTER}*",
+)
+_CHINESE_NUMBER: Final = re.compile(
+    rf"第\s?([0-9]{{1,4}}|[零〇一二两三四五六七八九十百]{{1,5}})\s?[场場](?={_AFTER}|$){_AFTER}*"
+)
+_CHINESE_END: Final = re.compile(r"[\s,，、]+(内景|外景|内外景|内/外|内|外)$")
+_NUMBER: Final = re.compile(r" ?#([\w.-]{1,40})# ?$")
+_FORCED: Final = re.compile(r"\.(?=[^\W_])")
+_DASH: Final = re.compile(r"\s[-–—]+\s?|[–—]+")
+_LAST_WORDS: Final = re.compile(r"(?<=\w{3})[.．。]\s|[，,、]\s?|\s(?=\S+$)")
+_EDGES: Final = " .．,，。、:：-–—"
+_LONGEST: Final = 500
+_LONGEST_CHINESE: Final = 60
+_SAME_TIME: Final = re.compile(
+    r"(?:(?:a )?(?:few )?(?:moments?|minutes?|hours?|seconds?) )?(?:later|earlier)"
+    r"|continuous(?:ly)?|cont'?d|same(?: time)?"
+    r"|连续|同时|稍后|同上|片刻后",
+    re.IGNORECASE,
+)
+_TIME: Final = re.compile(
+    r"(?:(?:early|late|pre)[ -]?)?(?:day(?:time|light|break)?|night(?:time|fall)?|(?:mid-?)?morning|evening|afternoon"
+    r"|noon|midday|midnight|dawn|dusk|sunrise|sunset|twilight|magic hour|golden hour|blue hour)"
+    r"|日|夜|晨|晚|白天|日间|夜间|夜晚|深夜|半夜|午夜|凌晨|黎明|拂晓|破晓|清晨|早晨|早上|上午"
+    r"|中午|正午|下午|午后|傍晚|黄昏|日落|日出|晚上",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Where and when a scene plays.
+
+    Attributes:
+        place: such as ``harbour office``; not in capitals.
+        time: such as ``night``; empty if the heading says none that can be seen.
+        same_time: whether the heading says that it is the time of the scene before, as ``CONTINUOUS`` does.
+    """
+
+    side: Side = ""
+    place: str = ""
+    time: str = ""
+    same_time: bool = False
+
+
+def split_heading(line: str) -> tuple[str, str] | None:
+    """A heading and its number, both without their marks; nothing if the line is no heading."""
+    if len(line) > _LONGEST:
+        return None
+    line = flowing(line)
+    forced = _FORCED.match(line) is not None
+    heading, number = _without_number(line[1:] if forced else line)
+    if counted := _CHINESE_NUMBER.match(heading):
+        if not forced and len(heading) > _LONGEST_CHINESE:
+            return None
+        return heading[counted.end() :] or heading, number or (counted[1] if counted[1].isascii() else "")
+    if forced or _ENGLISH.match(heading) or (_CHINESE.match(heading) and len(heading) <= _LONGEST_CHINESE):
+        return heading, number
+    return None
+
+
+def _without_number(line: str) -> tuple[str, str]:
+    found = _NUMBER.search(line)
+    return (line[: found.start()], found[1]) if found and found.start() else (line, "")
+
+
+def setting_of(heading: str) -> Setting:
+    """What a heading says."""
+    side, rest = _split_side(heading)
+    place, time = _place_and_time(rest)
+    same_time = _SAME_TIME.fullmatch(time) is not None
+    return Setting(side, place.lower() if place.isupper() else place, "" if same_time else time.lower(), same_time)
+
+
+def _split_side(heading: str) -> tuple[Side, str]:
+    if found := _ENGLISH.match(heading) or _CHINESE.match(heading):
+        return _side(found[1].upper()), heading[found.end() :]
+    if found := _CHINESE_END.search(heading):
+        return _side(found[1]), heading[: found.start()]
+    return "", heading
+
+
+def _side(word: str) -> Side:
+    if "/" in word or ("内" in word and "外" in word):
+        return "interior and exterior"
+    return "interior" if word in {"INT", "内", "内景"} else "exterior"
+
+
+def _place_and_time(rest: str) -> tuple[str, str]:
+    """Place and time; the time is the last part that is known as one, parts being set off by dashes or else a blank."""
+    parts = [*filter(None, (part.strip(_EDGES) for part in _DASH.split(rest)))]
+    if not any(map(_is_time, parts)) and parts:
+        parts = [*parts[:-1], *filter(None, (part.strip(_EDGES) for part in _LAST_WORDS.split(parts[-1])))]
+        if not _is_time(parts[-1]):
+            return rest.strip(_EDGES), ""
+    for index in reversed(range(len(parts))):
+        if _is_time(parts[index]):
+            others = [*parts[:index], *parts[index + 1 :]]
+            return ("，" if any(map(is_east_asian, others)) else ", ").join(others), parts[index]
+    return "", ""
+
+
+def _is_time(text: str) -> bool:
+    return _TIME.fullmatch(text) is not None or _SAME_TIME.fullmatch(text) is not None

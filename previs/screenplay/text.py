@@ -1,0 +1,107 @@
+"""From a script's bytes to its lines, and from marked-up to plain text."""
+
+import codecs
+import re
+import unicodedata
+from typing import Final
+
+from previs.errors import Fault, ShotListFaults
+
+LARGEST: Final = 2_000_000  # bytes: ten times a feature film
+_BOMS: Final = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF16_LE: "utf-16-le",  # after UTF-32, whose mark begins with the same two bytes
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+_OTHER_FORMATS: Final = {
+    b"%PDF": "a PDF",
+    b"PK\x03\x04": "a file of a word processor or of Fade In",
+    b"\xd0\xcf\x11\xe0": "a file of a word processor",
+    b"{\\rtf": "a file of a word processor",
+    b"<?xml": "XML, such as Final Draft's",
+}
+_EAST_ASIAN: Final = "\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff"
+_WIDE: Final = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]")
+_WORD: Final = re.compile(r"\w+(?:['’-]\w+)*")
+_WIDE_BREAK: Final = re.compile(f"(?<=[{_EAST_ASIAN}])\n(?=[{_EAST_ASIAN}])")
+_MARKS: Final = re.compile(r"\\[*_]|\*+|_+")
+_LONGEST_MARK: Final = 3
+
+
+def script_text(content: bytes, name: str) -> str:
+    """The script as text, its lines ended by line feeds alone, without control characters.
+
+    Raises:
+        ShotListFaults: it is too large, no UTF-8, or in another format than Fountain.
+    """
+    if len(content) > LARGEST:
+        raise _whole(name, "too large", f"at most {LARGEST // 1_000_000} MB are read: split the script")
+    for start, kind in _OTHER_FORMATS.items():
+        if content.startswith(start):
+            raise _whole(name, kind, "export the script as Fountain (plain text) and use that")
+    text = _decoded(content, name).replace("\r\n", "\n").replace("\r", "\n").replace("\t", "    ")
+    return "".join(each for each in text if each == "\n" or unicodedata.category(each) != "Cc")
+
+
+def _whole(name: str, value: str, remedy: str) -> ShotListFaults:
+    return ShotListFaults(name, (Fault("the script", "", value, remedy),))
+
+
+def _decoded(content: bytes, name: str) -> str:
+    encoding, mark = next(((known, mark) for mark, known in _BOMS.items() if content.startswith(mark)), ("utf-8", b""))
+    try:
+        return content[len(mark) :].decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, len(mark) + error.start) + 1
+        value = f"byte 0x{error.object[error.start]:02x}"
+        remedy = f"no {encoding.upper()}: save the script as UTF-8"
+        raise ShotListFaults(name, (Fault(f"line {line}", "", value, remedy),)) from error
+
+
+def flowing(text: str) -> str:
+    """Lines as one line: with a space between, but none between two characters of Chinese or Japanese."""
+    return " ".join(_WIDE_BREAK.sub("", text).split())
+
+
+def plain(text: str) -> str:
+    """A text without the asterisks and underscores that Fountain reads as emphasis; escaped ones stay as they are."""
+    unpaired: dict[str, re.Match[str]] = {}
+    gone: set[int] = set()
+    for mark in _MARKS.finditer(text):
+        run = mark[0]
+        if run[0] == "\\" or len(run) > _LONGEST_MARK:
+            continue
+        opened = unpaired.get(run)
+        if opened is not None and _closes(text, mark):
+            gone.update((opened.start(), mark.start()))
+            del unpaired[run]
+        elif _opens(text, mark):
+            unpaired[run] = mark
+    return _MARKS.sub(lambda mark: mark[0].removeprefix("\\") if mark.start() not in gone else "", text)
+
+
+def _opens(text: str, mark: re.Match[str]) -> bool:
+    return text[mark.end() : mark.end() + 1].strip() != "" and not _within_word(text, mark)
+
+
+def _closes(text: str, mark: re.Match[str]) -> bool:
+    return text[mark.start() - 1 : mark.start()].strip() != "" and not _within_word(text, mark)
+
+
+def _within_word(text: str, mark: re.Match[str]) -> bool:
+    """Whether it is an underscore as in ``file_name``."""
+    around = text[max(mark.start() - 1, 0) : mark.start()], text[mark.end() : mark.end() + 1]
+    return mark[0][0] == "_" and all(each.isalnum() and each.isascii() for each in around)
+
+
+def is_east_asian(text: str) -> bool:
+    """Whether a text has characters that Chinese or Japanese is written with, or Korean."""
+    return _WIDE.search(text) is not None
+
+
+def count(text: str) -> tuple[int, int]:
+    """How many words a text has, and how many characters of Chinese, Japanese or Korean, which stand for words."""
+    rest, wide = _WIDE.subn(" ", text)
+    return len(_WORD.findall(rest)), wide

@@ -1,0 +1,73 @@
+"""The words of prompts, in English or Chinese as the script is."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from previs.screenplay.headings import Setting, Side
+from previs.screenplay.text import is_east_asian
+
+_SIDES: Final[dict[Side, str]] = {
+    "": "",
+    "interior": "内景",
+    "exterior": "外景",
+    "interior and exterior": "内外景",
+}
+_FRAMINGS: Final = {
+    "establishing": ("wide establishing shot", "远景，定场镜头"),
+    "action": ("medium wide shot", "中景"),
+    "speech": ("medium close-up", "中近景"),
+    "dual": ("two-shot", "双人中景"),
+    "voice": ("wide shot", "全景"),
+}
+_NAMES_FRAMING: Final = re.compile(
+    r"\b(?:close(?:-| )?up|close on|close shot|wide shot|wide on|angle on|(?:high|low) angle|medium shot|long shot"
+    r"|two-shot|overhead|p\.?o\.?v\b|over[- ]the[- ]shoulder|aerial|insert|macro)"
+    r"|[特近中全远]景|[俯仰]拍|特写|过肩|主观镜头|航拍",
+    re.IGNORECASE,
+)
+_ENDS: Final = " .。,，;；:："
+_CAPITALS: Final = re.compile(r"[^\W\d_]{2,}")
+
+
+def framing(kind: str, text: str, *, chinese: bool) -> str:
+    """How a shot is framed if no note says so; nothing where an action's own text does."""
+    if kind == "action" and _NAMES_FRAMING.search(text):
+        return ""
+    return _FRAMINGS[kind][chinese]
+
+
+def speaking(names: Iterable[str], manner: str, *, chinese: bool) -> str:
+    """That characters are seen to speak, and how."""
+    known = [titled(name) for name in names]
+    who = ("和" if chinese else " and ").join(known)
+    said = f"{who}在说话" if chinese else f"{who} speaking"
+    return joined([said, manner], chinese=chinese)
+
+
+def titled(name: str) -> str:
+    """A name in capitals as a sentence has it."""
+    return _CAPITALS.sub(lambda word: word[0].capitalize(), name) if name.isupper() else name
+
+
+def place_words(setting: Setting, *, chinese: bool) -> str:
+    """Where and when it is."""
+    side = _SIDES[setting.side] if chinese else setting.side
+    return joined([side, setting.place, setting.time], chinese=chinese)
+
+
+def joined(parts: Iterable[str], *, chinese: bool) -> str:
+    """Parts of a prompt with commas between."""
+    kept = (part.strip(_ENDS) for part in parts)
+    return ("，" if chinese else ", ").join(part for part in kept if part)
+
+
+def looks_of(text: str, looks: Mapping[str, str]) -> Iterator[str]:
+    """Those characters whose names a text has, each with what it looks like."""
+    folded = text.casefold()
+    for name, look in looks.items():
+        sought = name.casefold()
+        if sought not in folded:
+            continue
+        if is_east_asian(name) or re.search(rf"(?<!\w){re.escape(sought)}(?!\w)", folded):
+            yield f"{titled(name)}{'：' if is_east_asian(name) else ': '}{look}"

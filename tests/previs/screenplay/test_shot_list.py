@@ -1,0 +1,314 @@
+"""A shot list follows from a screenplay by fixed rules."""
+
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from previs.errors import ShotListFaults
+from previs.screenplay import make_shot_list, read_screenplay
+from previs.shots import Shot, ShotList, read_shot_list
+
+HEADING = "INT. HARBOUR - NIGHT\n\n"
+WHERE = "interior, harbour, night"
+
+
+def made(text: str) -> ShotList:
+    return make_shot_list(read_screenplay(text.encode(), "harbour.fountain"))
+
+
+def beats(text: str) -> tuple[Shot, ...]:
+    """The shots of a scene after the one that establishes it."""
+    return made(HEADING + text).shots[1:]
+
+
+def prompts(text: str) -> list[str]:
+    return [shot.prompt for shot in beats(text)]
+
+
+def test_a_scene_is_established_then_its_beats_follow() -> None:
+    whole = made(
+        "Title: Harbour\nStyle: ink\nFPS: 25\n\nEXT. HARBOUR - DAWN\n\nFog lies on the black water.\n\n"
+        "MEI\n(softly)\nWait!\n\n"
+        "INT. FERRY - CONTINUOUS\n"
+    )
+    assert (whole.title, whole.fps) == ("Harbour", 25)
+    assert [(shot.label, shot.sequence, shot.prompt, shot.duration, shot.notes) for shot in whole.shots] == [
+        ("SQ010_SH010", "SQ010", "wide establishing shot, exterior, harbour, dawn, ink", 3.0, None),
+        (
+            "SQ010_SH020",
+            "SQ010",
+            "medium wide shot, Fog lies on the black water, exterior, harbour, dawn, ink",
+            2.5,
+            None,
+        ),
+        (
+            "SQ010_SH030",
+            "SQ010",
+            "medium close-up, Mei speaking, softly, exterior, harbour, dawn, ink",
+            1.5,
+            "MEI: Wait!",
+        ),
+        ("SQ020_SH010", "SQ020", "wide establishing shot, interior, ferry, dawn, ink", 3.0, None),
+    ]
+
+
+def test_a_chinese_scene_is_worded_in_chinese() -> None:
+    whole = made("风格：水墨\n\n外景 渔港 - 黎明\n\n薄雾浮在黑色的水面上。\n\n@老李\n（低声）\n总还有一个人。\n")
+    assert [(shot.prompt, shot.duration) for shot in whole.shots] == [
+        ("远景，定场镜头，外景，渔港，黎明，水墨", 3.0),
+        ("中景，薄雾浮在黑色的水面上，外景，渔港，黎明，水墨", 2.0),
+        ("中近景，老李在说话，低声，外景，渔港，黎明，水墨", 2.0),
+    ]
+
+
+def test_a_scene_number_names_its_shots_and_a_scene_without_one_gets_a_free_name() -> None:
+    whole = made("INT. A #020#\n\nINT. B\n\nINT. C #12A#\n\nINT. D\n")
+    assert [shot.label for shot in whole.shots] == ["SQ020_SH010", "SQ020_2_SH010", "SQ12A_SH010", "SQ040_SH010"]
+
+
+def test_what_is_put_into_a_scene_changes_no_id_and_no_prompt_of_another() -> None:
+    scenes = [
+        "INT. A - DAY\n\nA lamp swings over the table.\n\n",
+        "EXT. B - DAY\n\nSTEEL\nGo home!\n\n",
+        "INT. C - DAY\n\n",
+    ]
+    before = made("".join(scenes)).shots
+    scenes[1] += "A whole new paragraph of action stands here.\n\nMEI\nNo.\n\n"
+    after = made("".join(scenes)).shots
+    assert len(after) == len(before) + 2
+    assert [shot for shot in after if shot.sequence != "SQ020"] == [shot for shot in before if shot.sequence != "SQ020"]
+    assert after[:4] == before[:4]
+
+
+def test_what_stands_before_the_first_heading_takes_no_number_from_a_scene() -> None:
+    assert [shot.label for shot in made(f"A black screen, then a slow light.\n\n{HEADING}").shots] == [
+        "SQ000_SH010",
+        "SQ010_SH010",
+    ]
+
+
+def test_a_short_action_joins_the_action_before_it_unless_something_stands_between() -> None:
+    assert prompts("The long freighter passes the pier.\n\nShe stops.\n") == [
+        f"medium wide shot, The long freighter passes the pier. She stops, {WHERE}"
+    ]
+    between = ["CUT TO:", "[[shot]]", "[[duration: 1]]\nNow:", "STEEL\nGo!"]
+    for each in between:
+        assert len(beats(f"The long freighter passes the pier.\n\n{each}\n\nShe stops.\n")) > 1
+
+
+def test_an_action_that_names_its_framing_keeps_it() -> None:
+    assert prompts("CLOSE ON the brass lever as it moves.\n\n[[shot]]\n特写：他的手推动铜杆，缓缓地。\n") == [
+        f"CLOSE ON the brass lever as it moves, {WHERE}",
+        "特写：他的手推动铜杆，缓缓地，内景，harbour，night",
+    ]
+
+
+def test_two_speeches_at_once_are_one_shot_of_both() -> None:
+    [shot] = beats("STEEL\nScrew retirement, every day of it.\n\nBRICK ^\nScrew it.\n")
+    assert shot.prompt == f"two-shot, Steel and Brick speaking, {WHERE}"
+    assert shot.notes == "STEEL: Screw retirement, every day of it.\nBRICK: Screw it."
+    assert shot.duration == beats("STEEL\nScrew retirement, every day of it.\n")[0].duration
+
+
+def test_who_speaks_on_is_not_cut_away_from() -> None:
+    assert len(beats("STEEL\nGo.\n\nSTEEL\nHome.\n")) == 1
+    assert len(beats("STEEL\nGo [[why?]] now.\n\nSTEEL\nHome.\n")) == 1
+    assert len(beats("STEEL\nGo.\n\nSTEEL\n[[prompt: the door]]\nHome.\n")) == 2
+    assert len(beats("STEEL\nGo.\n\nBRICK\nHome.\n\nSTEEL\nNow.\n")) == 3
+
+
+@pytest.mark.parametrize("extension", ["V.O.", "O.S.", "v.o.", "画外音", "OFF"])
+def test_a_voice_that_is_not_seen_goes_on_over_the_shot_before(extension: str) -> None:
+    long = "And so I came back for it, every single morning, for thirty years, whatever the weather was."
+    [shot] = beats(f"The ferry draws away.\n\n@Tomas ({extension})\n{long}\n")
+    assert shot.prompt == f"medium wide shot, The ferry draws away, {WHERE}"
+    assert shot.notes == f"Tomas ({extension}): {long}"
+    assert shot.duration == 7.5
+
+
+def test_a_note_opens_a_shot_with_its_framing_wherever_it_stands() -> None:
+    assert prompts(
+        "A lamp swings [[shot: wide]] over the table.\n\n[[shot: low angle]]\n\nSTEEL\nGo [[shot: two-shot]] home!\n"
+    ) == [
+        f"medium wide shot, A lamp swings, {WHERE}",
+        f"wide, over the table, {WHERE}",
+        f"low angle, Steel speaking, {WHERE}",
+        f"two-shot, Steel speaking, {WHERE}",
+    ]
+
+
+def test_a_shot_that_no_text_follows_is_made_of_its_note() -> None:
+    assert prompts("[[shot: the lamp, macro]]\n\n[[shot: the sea]]\n") == [
+        f"the lamp, macro, {WHERE}",
+        f"the sea, {WHERE}",
+    ]
+
+
+def test_a_note_in_a_heading_is_for_the_shot_that_establishes() -> None:
+    [shot] = made("INT. HARBOUR - NIGHT [[shot: aerial]] [[duration: 6]]\n").shots
+    assert (shot.prompt, shot.duration) == (f"aerial, {WHERE}", 6.0)
+
+
+def test_notes_set_prompt_and_duration_and_what_they_do_not_know_stays_for_people() -> None:
+    [shot] = beats("A lamp swings. [[prompt: a lamp, macro]] [[duration: 4.25]] [[Ask the DoP: sodium or LED?]]\n")
+    assert (shot.prompt, shot.duration, shot.notes) == ("a lamp, macro", 4.25, "Ask the DoP: sodium or LED?")
+
+
+def test_a_note_before_a_text_is_for_that_text_and_one_alone_for_the_shot_before() -> None:
+    first, second = beats("A lamp swings slowly.\n\n[[alone]]\n\n[[ahead]] A door opens by itself.\n")
+    assert (first.notes, second.notes) == ("alone", "ahead")
+
+
+def test_a_style_holds_from_its_shot_on() -> None:
+    assert prompts(
+        "A lamp swings slowly.\n\n[[shot: wide]] [[style: neon]]\n\nA door opens.\n\n"
+        "[[style:]]\nA bell rings twice today.\n"
+    ) == [
+        f"medium wide shot, A lamp swings slowly, {WHERE}",
+        f"wide, A door opens, {WHERE}, neon",
+        f"medium wide shot, A bell rings twice today, {WHERE}",
+    ]
+
+
+def test_what_a_character_looks_like_is_said_where_the_name_is() -> None:
+    looks = "[[character: MEI = red coat]]\n\n[[人物：老李 = 旧斗笠]]\n\n"
+    assert prompts(
+        f"{looks}Mei runs along the wet pier.\n\nThe meister waits by the lamp.\n\nMEI\nWait!\n\n@老李\n好。\n"
+    ) == [
+        f"medium wide shot, Mei runs along the wet pier, Mei: red coat, {WHERE}",
+        f"medium wide shot, The meister waits by the lamp, {WHERE}",
+        f"medium close-up, Mei speaking, Mei: red coat, {WHERE}",
+        "中近景，老李在说话，老李：旧斗笠，内景，harbour，night",
+    ]
+
+
+def test_references_of_a_shot_are_named_each_by_its_own() -> None:
+    [shot] = beats("A lamp. [[reference: a b.png]] [[reference: s3://b/lamp.png as ref_1]] [[参考：c.png 作为 灯]]\n")
+    assert [(each.url, each.reference_id) for each in shot.references] == [
+        ("a b.png", "ref_2"),
+        ("s3://b/lamp.png", "ref_1"),
+        ("c.png", "灯"),
+    ]
+    with pytest.raises(ShotListFaults, match='line 4, reference: "a": also that of line 3'):
+        made(f"{HEADING}A lamp. [[reference: a.png as a]]\n[[reference: b.png as a]]\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("Bang.", 1.5),
+        ("word " * 12, 4.5),
+        ("字" * 21, 4.0),
+        ("word " * 300, 12.0),
+        ("STEEL\n" + "word " * 25, 10.5),
+        ("@老李\n" + "字" * 20, 5.5),
+        ("STEEL\n" + "word " * 900, 60.0),
+        ("STEEL\n(nods)", 1.5),
+    ],
+)
+def test_a_shot_lasts_as_long_as_its_text(text: str, seconds: float) -> None:
+    assert [shot.duration for shot in beats(f"{text}\n")] == [seconds]
+
+
+LINES = st.sampled_from(
+    [
+        *(
+            "INT. A - DAY",
+            "EXT. B #1#",
+            "内景 渔港 - 夜",
+            "第2场 渔港 夜 外",
+            ".X",
+            "STEEL",
+            "@老李（画外音）",
+            "BRICK ^",
+            "(softly)",
+            "!A",
+            "",
+        ),
+        *(
+            "",
+            "  ",
+            "A lamp.",
+            "灯在摇晃。",
+            "*a* _b_",
+            "~La",
+            "> X <",
+            "> X",
+            "CUT TO:",
+            "# I",
+            "= s",
+            "===",
+            "/*",
+            "*/",
+            "[[",
+            "]]",
+        ),
+        *(
+            "[[shot: wide]]",
+            "[[shot]] a",
+            "a [[prompt: x]] b",
+            "[[duration: 4]]",
+            "[[duration: x]]",
+            "[[style: y]]",
+            "[[镜头：远景]]",
+        ),
+        *(
+            "[[character: STEEL = tall]]",
+            "[[reference: a.png]]",
+            "[[reference: b as c]]",
+            "[[reference: \u200b as d]]",
+            "[[why?]]",
+        ),
+        *(
+            "Title: X",
+            "Style:",
+            "FPS: 25",
+            "    more",
+            "\ufeff",
+            "\x00\x01\x02",
+            "\u2028",
+            "\u200b",
+            "\x000\x00",
+            "#",
+            "@",
+            "!",
+            ".",
+        ),
+    ]
+)
+scripts = st.lists(LINES | st.text(st.characters(codec="utf-8"), max_size=12), max_size=25).map("\n".join)
+
+
+def shots_or_faults(content: bytes) -> list[dict[str, Any]]:
+    try:
+        whole = make_shot_list(read_screenplay(content, "x"))
+    except ShotListFaults as raised:
+        faults = raised.faults
+    else:
+        assert read_shot_list(whole.model_dump(mode="json", exclude_unset=True)) == whole
+        return [shot.given() for shot in whole.shots]
+    assert faults
+    assert all(fault.remedy and "\n" not in str(fault) for fault in faults)
+    return []
+
+
+@given(scripts)
+@example("INT. \u200b\n\n[[shot: \u200b]]\n")
+@example(".A\n\n\x000\x00\n")
+def test_any_text_gives_shots_that_are_in_order_or_faults(text: str) -> None:
+    shots_or_faults(text.encode())
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_give_shots_that_are_in_order_or_faults(content: bytes) -> None:
+    shots_or_faults(content)
+
+
+@given(scripts, scripts)
+def test_what_follows_a_script_changes_none_of_its_ids(text: str, more: str) -> None:
+    before = shots_or_faults(f"{text}\n\nINT. LAST - DAY\n".encode())
+    after = shots_or_faults(f"{text}\n\nINT. LAST - DAY\n\n{more}".encode())
+    if before and after:
+        assert [shot["shot_id"] for shot in after][: len(before)] == [shot["shot_id"] for shot in before]
