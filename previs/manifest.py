@@ -130,6 +130,9 @@ class Manifest(BaseModel):
     )
     board: str = Field(description="The name under which runs gather.")
     run: str = Field(description="This run's name within the board; names sort as runs started.")
+    number: int | None = Field(
+        default=None, description="The run's number within the board, from 1; null in runs that were not numbered yet."
+    )
     title: str = Field(default="", description="Of the shot list; empty if it has none.")
     fps: float = Field(default=24, title="FPS", description="Frames per second of the film.")
     started: AwareDatetime = Field(description="When the run began.")

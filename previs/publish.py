@@ -4,12 +4,16 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 from previs.board import FrameLinks, page
 from previs.board.wording import calendar
+from previs.boards import RunPlace, run_places
 from previs.manifest import Manifest
 from previs.records import Frame
 from previs.store import Store, keys
+
+_PAGE: Final = "index.html"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +56,33 @@ async def publish(manifest: Manifest, links: dict[str, str], store: Store) -> Pu
     """Write ``manifest.json``, ``index.html`` and the board's ``latest.json``, this one last."""
     board, run = manifest.board, manifest.run
     manifest_key = keys.run_key(board, run, "manifest.json")
-    page_key = keys.run_key(board, run, "index.html")
+    page_key = keys.run_key(board, run, _PAGE)
     content = manifest.model_dump_json(by_alias=True, indent=1).encode()
-    await store.put(manifest_key, content, media_type="application/json")
+    # A run is there as soon as its manifest is.
     await store.put(page_key, _page(manifest, links, store).encode(), media_type="text/html; charset=utf-8")
-    latest = {"schema": "previs.latest/1", "board": board, "run": run, "manifest": manifest_key, "page": page_key}
-    await store.put(
-        keys.latest_key(board),
-        json.dumps(latest, ensure_ascii=False, indent=1).encode(),
-        media_type="application/json",
-    )
+    await store.put(manifest_key, content, media_type="application/json")
+    await _point_at_the_latest(board, run, store)
     return Published(await store.link(page_key), store.uri(page_key), store.uri(manifest_key))
+
+
+async def _point_at_the_latest(board: str, run: str, store: Store) -> None:
+    """Have ``latest.json`` name the run that started last, whichever publishes last.
+
+    Whoever writes looks once more: what a slower run has written over is then set right by that run.
+    """
+    published = RunPlace(keys.part(board), keys.part(run))
+    written = None
+    while (latest := max(published, *run_places(await store.entries(keys.board_prefix(board))))) != written:
+        content = {
+            "schema": "previs.latest/1",
+            "board": board,
+            "run": latest.run,
+            "manifest": latest.manifest,
+            "page": latest.prefix + _PAGE,
+        }
+        as_json = json.dumps(content, ensure_ascii=False, indent=1).encode()
+        await store.put(keys.latest_key(board), as_json, media_type="application/json")
+        written = latest
 
 
 def _page(manifest: Manifest, links: dict[str, str], store: Store) -> str:

@@ -35,6 +35,7 @@ class RunFacts:
     run: str
     started: datetime
     workflow: dict[str, Any] | str
+    number: int | None = None
 
 
 def name_run(started: datetime, identity: str) -> str:
@@ -72,6 +73,7 @@ def make_manifest(
     return Manifest(
         board=facts.board,
         run=facts.run,
+        number=facts.number,
         title=shot_list.title,
         fps=shot_list.fps,
         started=facts.started,

@@ -16,6 +16,7 @@ REFERENCES: Final = "references/"
 LISTS: Final = "lists/"
 INPUTS: Final = "inputs/"
 CLAIMS: Final = "claims/"
+NIGHTLY: Final = "nightly/"
 
 # S3 takes keys of at most 1024 bytes.
 _LONGEST_KEY: Final = 1024
@@ -30,6 +31,7 @@ _UNSAFE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"})
 _DEVICE: Final = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\.|$)", re.IGNORECASE)
 _LATEST: Final = "latest.json"
 _PICKS: Final = "picks"
+_NUMBERS: Final = "numbers"
 _PLAIN_SUFFIX: Final = re.compile(r"\.[a-z0-9]{1,8}")
 
 
@@ -101,6 +103,21 @@ def picks_prefix(board: str) -> str:
 def pick_key(board: str, shot_id: str) -> str:
     """Where it is recorded which take of a shot was chosen."""
     return f"{picks_prefix(board)}{part(shot_id)}.json"
+
+
+def numbers_prefix(board: str) -> str:
+    """What the records of a board's run numbers share; no run can be named so that it is in the way."""
+    return f"{board_prefix(board)}{_NUMBERS}/"
+
+
+def number_key(board: str, number: int) -> str:
+    """Where it is recorded which run has a number."""
+    return f"{numbers_prefix(board)}{number}.json"
+
+
+def nightly_key(board: str) -> str:
+    """Where it is kept that a board is rendered each night, and from what."""
+    return f"{NIGHTLY}{part(board)}.json"
 
 
 def input_key(sha256: str, suffix: str) -> str:

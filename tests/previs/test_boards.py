@@ -44,13 +44,13 @@ async def test_boards_and_their_runs_are_told_with_counts_and_bytes(store: Store
     assert latest.manifest == keys.run_key("夜景 1", run_name(2), "manifest.json")
 
 
-async def test_the_latest_run_is_that_which_was_published_last(store: Store) -> None:
+async def test_the_latest_run_is_that_which_started_last(store: Store) -> None:
     for number in (1, 3, 2):
         await put_run(store, manifest(number=number))
     (found,) = await boards(store)
-    assert found.latest == run_name(2)
-    assert (await load_manifest(store, "夜景 1"))[0].run == run_name(2)
-    assert (await load_manifest(store, "夜景 1", "latest"))[0].run == run_name(2)
+    assert found.latest == run_name(3)
+    assert (await load_manifest(store, "夜景 1"))[0].run == run_name(3)
+    assert (await load_manifest(store, "夜景 1", "latest"))[0].run == run_name(3)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"board": 3, "run": []}', b'{"board": "b", "run": "gone"}'])

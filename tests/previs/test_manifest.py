@@ -73,6 +73,7 @@ def test_all_that_version_1_says_is_kept() -> None:
     then = version_1()
     now = json.loads(read(VERSION_1).model_dump_json(by_alias=True))
     assert now.pop("schema") != then.pop("schema")
+    del now["number"]
     for one in now["shots"]:
         del one["picked"]
         for each in one["takes"]:

@@ -1,6 +1,7 @@
 """A store is freed of what no kept run refers to, unless something is in the way, and is whole at every moment."""
 
 import asyncio
+import json
 import os
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
@@ -141,9 +142,11 @@ async def test_runs_that_finished_long_ago_go_but_the_latest_stays(store: Store)
     assert [run.run for each in await boards(store) for run in each.runs] == [THIRD.run]
 
 
-async def test_the_run_that_was_published_last_stays_with_all_it_shows(store: Store) -> None:
-    """An earlier run may be published last, if it took longer."""
-    await put_run(store, FIRST, CONTENTS)
+async def test_the_run_that_the_board_points_at_stays_with_all_it_shows(store: Store) -> None:
+    """It is that of an earlier build, which had it name the run that was published last."""
+    latest = json.loads(await store.get(keys.latest_key(FIRST.board)) or b"")
+    earlier = latest | {"run": FIRST.run, "manifest": keys.run_key(FIRST.board, FIRST.run, "manifest.json")}
+    await store.put(keys.latest_key(FIRST.board), json.dumps(earlier).encode(), media_type="application/json")
     await prune(store, KEEP_ONE, really=True, now=later())
     assert set(await contents(store)) >= all_keys(FIRST) | all_keys(THIRD)
     assert (await load_manifest(store, FIRST.board))[0] == FIRST
