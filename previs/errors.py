@@ -18,6 +18,7 @@ A caller has two choices, so there are two branches: have a person change someth
         * :exc:`StoreRefused`: wrong bucket, region, key or missing permission
         * :exc:`NotInStore`: a board, run, shot or take that was named is not in the store
         * :exc:`RecordUnreadable`: a manifest or another record is damaged, or of a later version
+        * :exc:`WebhookRefused`: the receiver of a webhook does not want the message, or its settings cannot be used
     * :exc:`TryAgain`: the same may succeed later or elsewhere
         * :exc:`ServerUnreachable`: no connection, or none that answers
         * :exc:`ServerTrouble`: an answer that is no answer: 5xx, 429, not the protocol
@@ -30,6 +31,8 @@ A caller has two choices, so there are two branches: have a person change someth
         * :exc:`FrameDamaged`: a file that is not whole, or not what it claims to be
         * :exc:`SourceTrouble`: a source could not be read this time
         * :exc:`StoreTrouble`: the store did not take or give a file this time
+        * :exc:`WebhookTrouble`: the receiver of a webhook did not take the message this time
+        * :exc:`EventNotSent`: Prefect did not take an event
 
 Every error passes its values unchanged to ``super().__init__``, so it survives pickling, and builds its sentence in
 ``__str__``.
@@ -282,6 +285,23 @@ class RecordUnreadable(FixTheInput):
         return f"{self.place} cannot be used: {self.reason}"
 
 
+class WebhookRefused(FixTheInput):
+    """The receiver of a webhook will not take a message until somebody changes something.
+
+    Args:
+        receiver: its address, without what could be a secret.
+        reason: what it answered, or what of the settings cannot be used.
+    """
+
+    def __init__(self, receiver: str, reason: str) -> None:
+        super().__init__(receiver, reason)
+        self.receiver = receiver
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"the webhook to {self.receiver} is refused: {self.reason}"
+
+
 class ServerUnreachable(TryAgain):
     """A server does not answer at all."""
 
@@ -423,3 +443,35 @@ class StoreTrouble(TryAgain):
 
     def __str__(self) -> str:
         return f"{self.store} is in trouble: {self.reason}"
+
+
+class WebhookTrouble(TryAgain):
+    """The receiver of a webhook did not take a message this time.
+
+    Args:
+        receiver: its address, without what could be a secret.
+        reason: what came instead.
+        retry_after: seconds after which it wants to be asked again; none if it did not say.
+    """
+
+    def __init__(self, receiver: str, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(receiver, reason, retry_after)
+        self.receiver = receiver
+        self.reason = reason
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        sentence = f"the webhook to {self.receiver} was not taken: {self.reason}"
+        return sentence if self.retry_after is None else f"{sentence}, to be sent again in {self.retry_after:g} s"
+
+
+class EventNotSent(TryAgain):
+    """Prefect did not take an event."""
+
+    def __init__(self, event: str, reason: str) -> None:
+        super().__init__(event, reason)
+        self.event = event
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"the event {self.event} was not sent: {self.reason}"

@@ -13,6 +13,7 @@ from previs.comfyui.hashes import told_by
 from previs.comfyui.models import ModelFile
 from previs.comfyui.server import Server
 from previs.errors import AccessDenied, NoServer, ServerTrouble, ServerUnreachable
+from previs.reputation import FarmChange
 from previs.seating import Member, Place, Wish, choose, to_move
 from previs.stock import Stock
 
@@ -48,6 +49,7 @@ class Farm:
         places: int = 2,
         patience: float = 600,
         say: Callable[[str], None] = lambda _: None,
+        on_change: Callable[[FarmChange], None] = lambda _: None,
     ) -> None:
         """A farm of at least one server.
 
@@ -56,12 +58,14 @@ class Farm:
             places: prompts that each holds at a time.
             patience: seconds to wait while no server at all can be reached.
             say: is told, in a sentence, what a person should know.
+            on_change: is told that a server is no longer fit to render, or is again.
         """
         self.servers = tuple(Server(address) for address in addresses)
         self.problems: list[str] = []
         self._places = places
         self._patience = patience
         self._say = say
+        self._on_change = on_change
         self._members = {server: Member(server) for server in self.servers}
         self.stock = Stock(self.servers, tell=self._report)
         self._waiters: list[_Waiter] = []
@@ -169,7 +173,7 @@ class Farm:
     def succeeded(self, server: Server) -> None:
         """A take was rendered there."""
         if self._members[server].reputation.succeed():
-            self._say(f"{server.name} renders again")
+            self._change(server, f"{server.name} renders again", fit=True)
             self._seat()
 
     def failed(self, server: Server, take: str, reason: str) -> None:
@@ -182,7 +186,7 @@ class Farm:
             takes = ", ".join(reputation.failed)
             told = f"{server.name} failed {takes} in a row, the last one so: {reason}"
             self.problems.append(f"{told}; it was set aside")
-            self._say(f"{told}; it is set aside and tried again in {pause:g} s")
+            self._change(server, f"{told}; it is set aside and tried again in {pause:g} s", fit=False)
 
     def absolve(self, take: str) -> None:
         """A take failed in the same way on two servers: neither is to blame."""
@@ -190,7 +194,7 @@ class Farm:
             if member.reputation.absolve(take):
                 named = f"{member.server.name} failed"
                 self.problems = [problem for problem in self.problems if not problem.startswith(named)]
-                self._say(f"{member.server.name} is not to blame, and renders on")
+                self._change(member.server, f"{member.server.name} is not to blame, and renders on", fit=True)
         self._seat()
 
     def _leave(self, place: Place) -> None:
@@ -254,12 +258,13 @@ class Farm:
             except (ServerUnreachable, ServerTrouble, AccessDenied) as error:
                 member.denied = error if isinstance(error, AccessDenied) else None
                 if not reported:
-                    self._set_aside(error)
+                    self.problems.append(f"{error}; it was set aside")
+                    self._change(server, f"{error}; it is set aside and looked at again", fit=False)
                     reported = True
                 pause = min(pause * 2, _LONGEST_PAUSE)
             else:
                 if reported:
-                    self._say(f"{server.name} is back")
+                    self._change(server, f"{server.name} is back", fit=True)
                 member.denied = None
                 pause, reported = _LONGEST_PAUSE, False
                 self._none_up_since = None
@@ -275,9 +280,10 @@ class Farm:
         self.problems.append(problem)
         self._say(problem)
 
-    def _set_aside(self, error: Exception) -> None:
-        self.problems.append(f"{error}; it was set aside")
-        self._say(f"{error}; it is set aside and looked at again")
+    def _change(self, server: Server, sentence: str, *, fit: bool) -> None:
+        self._say(sentence)
+        fit_now = sum(member.usable for member in self._members.values())
+        self._on_change(FarmChange(server.name, fit, sentence, fit_now, len(self.servers)))
 
     async def _lose_patience(self) -> None:
         """Tell those that wait for a place when there is no server at all, and after a time let them go."""

@@ -3,6 +3,7 @@
 Times are seconds of one clock of the caller's.
 """
 
+from dataclasses import dataclass
 from enum import Enum
 
 FAILURES_IN_A_ROW = 3
@@ -15,6 +16,25 @@ class Standing(Enum):
     TRUSTED = "trusted"
     ASIDE = "set aside"
     ON_TRIAL = "on trial"
+
+
+@dataclass(frozen=True, slots=True)
+class FarmChange:
+    """A server became fit or unfit to render.
+
+    Attributes:
+        server: its name.
+        fit: what it is now.
+        reason: in a sentence.
+        fit_servers: how many of the farm's are fit now.
+        servers: how many the farm has.
+    """
+
+    server: str
+    fit: bool
+    reason: str
+    fit_servers: int
+    servers: int
 
 
 class Reputation:
