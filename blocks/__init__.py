@@ -2,5 +2,6 @@
 
 from blocks.comfyui_farm import ComfyUIFarm
 from blocks.frame_store import FolderFrameStore, S3FrameStore
+from blocks.webhook import Webhook
 
-__all__ = ["ComfyUIFarm", "FolderFrameStore", "S3FrameStore"]
+__all__ = ["ComfyUIFarm", "FolderFrameStore", "S3FrameStore", "Webhook"]

@@ -4,6 +4,9 @@
 goes as lines of JSON to standard output (see :func:`previs.watching.to_line`). It stops when asked to by SIGINT or
 SIGTERM, and when standard input ends, which means that the command died. It exits with 0 when the run completed, 1 when
 it did not, 2 when there was no run for want of good input, and 130 when it was stopped.
+
+``python -m flows deploy`` reads what is wanted (:class:`tasks.deployments.Wanted`) in the same way, registers all flows
+with Prefect's server and writes what it did as plain lines; the exit codes are the same.
 """
 
 import asyncio
@@ -32,6 +35,8 @@ from blocks.saved import saved
 from previs.errors import BoardIncomplete, FarmRefused, FixTheInput, PrevisError, StoreRefused
 from previs.handover import shots_parameter
 from previs.watching import Told, listening, tell, to_line
+from tasks.deploying import deploy
+from tasks.deployments import Wanted
 from tasks.studio import open_store
 
 _BLOCK = "block:"
@@ -41,9 +46,11 @@ _COMPLETED, _NOT_COMPLETED, _BAD_INPUT, _STOPPED = 0, 1, 2, 130
 
 
 def main() -> int:
-    """Run the flow named on the command line."""
+    """Run the flow named on the command line, or deploy."""
     try:
         name = sys.argv[1]
+        if name == "deploy":
+            return asyncio.run(_deploy(json.loads(sys.stdin.readline())))
         flow = getattr(import_module(f"flows.{name}"), name)
         return asyncio.run(_run(flow, json.loads(sys.stdin.readline())))
     except (asyncio.CancelledError, KeyboardInterrupt, TerminationSignal):
@@ -68,6 +75,17 @@ async def _run(flow: Flow[..., Coroutine[Any, Any, Any]], parameters: dict[str, 
         if not isinstance(result, BoardIncomplete):
             tell(str(result) if isinstance(result, Exception) else state.message or str(state.name))
         return _BAD_INPUT if isinstance(result, FixTheInput) else _NOT_COMPLETED
+
+
+async def _deploy(wanted: dict[str, Any]) -> int:
+    try:
+        async for done in deploy(Wanted(**wanted)):
+            sys.stdout.write(done + "\n")
+            sys.stdout.flush()
+    except PrevisError as error:
+        sys.stderr.write(f"{error}\n")
+        return _BAD_INPUT if isinstance(error, FixTheInput) else _NOT_COMPLETED
+    return _COMPLETED
 
 
 def _write(told: Told) -> None:

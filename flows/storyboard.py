@@ -1,34 +1,40 @@
 """Storyboard: from a shot list to a board."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from pydantic import Field, SkipValidation
 
-from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
+from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore, Webhook
 from previs.errors import BoardIncomplete
-from previs.gather import DEFAULT_WORKFLOW
+from previs.gather import DEFAULT_WORKFLOW, Given
 from previs.planning import Wishes
-from previs.results import RunFacts, name_run
+from previs.results import RunFacts
 from previs.shots import Shot, ShotList
+from previs.studio import Studio
 from previs.workflow import WorkflowSettings
 from tasks.artifacts import live_progress
+from tasks.events import board_ready
+from tasks.naming import name_this_run, run_name
 from tasks.passing import as_is
 from tasks.plan import check_takes, find_recorded, plan_takes
-from tasks.publish import publish_board
+from tasks.publish import Board, publish_board
+from tasks.read import read_input
+from tasks.review import ask_for_verdict, take_verdict_in
 from tasks.studio import open_studio
 from tasks.take import refresh_wanted, run_takes
+from tasks.webhook import open_webhook
 
 # The list and the workflow are checked by their own readers, which report every fault at once; the types make the form.
 ShotsParameter = Annotated[SkipValidation[ShotList | list[Shot] | str], Field(title="Shot list")]
 WorkflowParameter = Annotated[SkipValidation[WorkflowSettings | str], Field(title="Workflow")]
 
 
-@flow(name="storyboard", persist_result=True, timeout_seconds=24 * 3600)
+@flow(name="storyboard", persist_result=True, timeout_seconds=7 * 24 * 3600)
 async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
     shots: ShotsParameter,
     workflow: WorkflowParameter = DEFAULT_WORKFLOW,
@@ -40,12 +46,15 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
     overrides: dict[str, Any] | None = None,
     refresh: bool | list[str | int] = False,  # noqa: FBT001, FBT002 - Prefect passes parameters by name
     max_age_days: Annotated[float | None, Field(ge=0)] = None,
+    review_minutes: Annotated[float | None, Field(ge=1, le=3 * 24 * 60, title="Review")] = None,
+    webhook: Webhook | None = None,
 ) -> State[list[dict[str, Any]]]:
     """Render a shot list on a farm of ComfyUI servers and publish the board.
 
     Args:
         shots: The shots themselves, or the place of a JSON, YAML or CSV file that every worker can read: a path,
-            s3:// or https://.
+            s3:// or https://. Also what another flow hands over: the payload of shot-list.ready, or
+            prefect.flow-run.ID, for what that flow run returned.
         workflow: Settings, or the place of a settings file or of what ComfyUI saved: a workflow, a graph in API format,
             or a picture or video that holds one.
         board: The name under which runs gather; empty for the list's title.
@@ -57,18 +66,38 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
         overrides: Inputs of the workflow's nodes for every shot, by node id or title: {"4.ckpt_name": "…"}.
         refresh: Render again what has been rendered before, all of it or the shots with these IDs.
         max_age_days: Render again what was rendered longer ago.
+        review_minutes: Ask which takes are chosen and which shots are to be made again, and wait so many minutes for an
+            answer: this run's page has a form then. Empty: nobody is asked.
+        webhook: Which saved webhook is told when the board is ready or something fails; none for the block named
+            'default', if there is one.
     """
     started = datetime.now(UTC)
     wishes = Wishes(takes, only or (), overrides or {}, refresh or refresh_wanted())
-    async with open_studio(farm, store) as (studio, run_seconds):
-        given, plan = await plan_takes(as_is(shots), as_is(workflow), as_is(studio), board=board, wishes=wishes)
-        facts = RunFacts(board or given.name, name_run(started, str(flow_run.id)), started, given.workflow_facts)
-        max_age = None if max_age_days is None else timedelta(days=max_age_days)
-        found = await find_recorded(as_is(plan), as_is(studio), max_age)
-        await check_takes(as_is(plan), as_is(found), as_is(studio))
-        async with live_progress(studio.account, facts.board):
-            results = await run_takes(plan, found, studio, seconds=run_seconds)
-        published = await publish_board(as_is(plan), as_is(results), as_is(facts), as_is(studio))
-    if published.failure:
-        return Failed(message=published.failure, data=BoardIncomplete(published.failure, published.shots))
-    return Completed(message=published.message, data=published.shots)
+    max_age = None if max_age_days is None else timedelta(days=max_age_days)
+    async with open_webhook(webhook):
+        async with open_studio(farm, store) as studio:
+            given, facts = await read_input(as_is(shots), as_is(workflow), as_is(studio), board=board, started=started)
+            made = await _make(given, facts, wishes, max_age, studio)
+        rounds = 1
+        while review_minutes and (verdict := await ask_for_verdict(made, review_minutes)):
+            rounds += 1
+            async with open_studio(farm, store, part=rounds) as studio:
+                given = await take_verdict_in(verdict, as_is(given), as_is(made), as_is(studio))
+                made = await _make(given, facts, replace(wishes, refresh=False), max_age, studio)
+            if not verdict.again:
+                break
+        board_ready(made)
+    if made.failure:
+        return Failed(message=made.failure, data=BoardIncomplete(made.failure, made.shots))
+    return Completed(message=made.message, data=made.shots)
+
+
+async def _make(given: Given, facts: RunFacts, wishes: Wishes, max_age: timedelta | None, studio: Studio) -> Board:
+    """Plan, look what is there, render the rest and publish."""
+    plan = await plan_takes(as_is(given), as_is(studio), board=facts.board, wishes=wishes, salt=facts.run)
+    await name_this_run(run_name(facts, plan))
+    found = await find_recorded(as_is(plan), as_is(studio), max_age)
+    await check_takes(as_is(plan), as_is(found), as_is(studio))
+    async with live_progress(studio.account, facts.board):
+        results = await run_takes(plan, found, facts, studio)
+    return await publish_board(as_is(plan), as_is(results), as_is(facts), as_is(studio))

@@ -18,6 +18,7 @@ A caller has two choices, so there are two branches: have a person change someth
         * :exc:`StoreRefused`: wrong bucket, region, key or missing permission
         * :exc:`NotInStore`: a board, run, shot or take that was named is not in the store
         * :exc:`RecordUnreadable`: a manifest or another record is damaged, or of a later version
+        * :exc:`DeploymentRefused`: what is to be registered with Prefect cannot be
         * :exc:`WebhookRefused`: the receiver of a webhook does not want the message, or its settings cannot be used
     * :exc:`TryAgain`: the same may succeed later or elsewhere
         * :exc:`ServerUnreachable`: no connection, or none that answers
@@ -32,6 +33,7 @@ A caller has two choices, so there are two branches: have a person change someth
         * :exc:`SourceTrouble`: a source could not be read this time
         * :exc:`StoreTrouble`: the store did not take or give a file this time
         * :exc:`WebhookTrouble`: the receiver of a webhook did not take the message this time
+        * :exc:`PrefectTrouble`: Prefect's server does not answer as it should
         * :exc:`EventNotSent`: Prefect did not take an event
 
 Every error passes its values unchanged to ``super().__init__``, so it survives pickling, and builds its sentence in
@@ -285,6 +287,17 @@ class RecordUnreadable(FixTheInput):
         return f"{self.place} cannot be used: {self.reason}"
 
 
+class DeploymentRefused(FixTheInput):
+    """What is to be registered with Prefect cannot be as it was asked for."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"cannot deploy: {self.reason}"
+
+
 class WebhookRefused(FixTheInput):
     """The receiver of a webhook will not take a message until somebody changes something.
 
@@ -463,6 +476,23 @@ class WebhookTrouble(TryAgain):
     def __str__(self) -> str:
         sentence = f"the webhook to {self.receiver} was not taken: {self.reason}"
         return sentence if self.retry_after is None else f"{sentence}, to be sent again in {self.retry_after:g} s"
+
+
+class PrefectTrouble(TryAgain):
+    """Prefect's server does not answer, or not as it should.
+
+    Args:
+        server: the address of its API.
+        reason: what came instead.
+    """
+
+    def __init__(self, server: str, reason: str) -> None:
+        super().__init__(server, reason)
+        self.server = server
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"Prefect at {self.server} is in trouble: {self.reason}"
 
 
 class EventNotSent(TryAgain):

@@ -4,6 +4,7 @@ One event comes in: ``shot-list.ready``, sent by a flow upstream, with the paylo
 go out: ``board.ready``, ``shot.failed``, ``farm.degraded`` and ``farm.recovered``. What the fields mean is said here.
 """
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
 from typing import Any, Final, Literal, TypeGuard
@@ -142,6 +143,8 @@ def read_ready(payload: object) -> ShotListReady:
     ready, faults = _checked(payload)
     if given in (None, ""):
         faults.append(Fault(_PLACE, "shot_list", "", "missing; give the list itself or its place"))
+    elif isinstance(given, bytes):
+        faults.append(Fault(_PLACE, "shot_list", "bytes", "the list itself, read from its file, or its place as text"))
     elif not isinstance(given, str):
         try:
             read_shot_list(given, name=_SOURCE)
@@ -166,7 +169,10 @@ def _checked(payload: Mapping[str, Any]) -> tuple[ShotListReady | None, list[Fau
 
 
 def _shown(value: object) -> str:
-    whole = repr(value)
+    # Unlike repr, this goes no deeper than it shows: a payload may be nested deeper than Python's stack.
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = _SHOWN
+    whole = short.repr(value)
     return whole if len(whole) <= _SHOWN else f"{whole[:_SHOWN]}…"
 
 

@@ -57,8 +57,19 @@ async def pick(store: Store, board: str, shot: str, take: int) -> Pick:
     found = _take(latest, shot, take) or await _earlier(store, board, key, shot, take)
     if found is None:
         raise _unknown(store, board, latest, shot, take)
-    entry, rendering = found
-    chosen = Pick(shot_id=str(entry.shot_id), take=take, fingerprint=rendering.fingerprint, picked=datetime.now(UTC))
+    return await circle(store, board, *found)
+
+
+async def circle(store: Store, board: str, entry: ShotEntry, take: TakeEntry) -> Pick:
+    """Choose a take that is at hand, in the place of another.
+
+    Args:
+        store: where the board is.
+        board: its name.
+        entry: the shot, as a run has it.
+        take: of that shot; it has a frame.
+    """
+    chosen = Pick(shot_id=str(entry.shot_id), take=take.take, fingerprint=take.fingerprint, picked=datetime.now(UTC))
     await _write(store, board, chosen)
     return chosen
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from previs.boards import each_file, each_manifest, latest_places, run_places
 from previs.errors import RecordUnreadable
+from previs.nightly import NightlyBoard, nightly_boards
 from previs.picks import read_pick
 from previs.records import TakeRecord
 from previs.removal import Made, Removal, Rule, Run, kept_runs, made_of, plan_removal, records_to_read, run_of
@@ -46,8 +47,8 @@ class Pruned:
 async def prune(store: Store, rule: Rule, *, really: bool = False, now: datetime | None = None) -> Pruned:
     """Find what no kept run refers to, and remove it if that is really wanted.
 
-    Nothing is removed while a run is at work, or if a manifest or a pick cannot be read. A run that begins meanwhile
-    stops it.
+    Nothing is removed while a run is at work, or if a manifest, a pick or a nightly board cannot be read. A run that
+    begins meanwhile stops it.
 
     Args:
         store: whose files.
@@ -98,12 +99,13 @@ async def _survey(store: Store, rule: Rule, now: datetime) -> tuple[Pruned, dict
     runs = [run for run in found.values() if isinstance(run, Run)]
     faults = [str(fault) for fault in found.values() if isinstance(fault, RecordUnreadable)]
     picked = await _picked(store, listing, faults)
+    nightly = await _nightly_places(store, faults)
     kept = kept_runs(runs, await latest_places(store, found), rule, now)
     staying, oldest = [run for run in runs if run.place in kept], now - rule.spare
     records = await _records(store, records_to_read(listing, staying, picked, oldest), faults)
     if faults:
         return Pruned(obstacles=tuple(faults)), beats
-    removal = plan_removal(listing, runs, kept, picked, records, oldest=oldest)
+    removal = plan_removal(listing, runs, kept, picked, records, oldest=oldest, places=nightly)
     return Pruned(removal, kept=len(staying)), beats
 
 
@@ -133,6 +135,13 @@ async def _picked(store: Store, listing: Iterable[str], faults: list[str]) -> se
 
     wanted = [key for key in listing if key.startswith(keys.BOARDS) and key.split("/")[2:3] == ["picks"]]
     return {mark for mark in (await each_file(store, wanted, read)).values() if mark is not None}
+
+
+async def _nightly_places(store: Store, faults: list[str]) -> set[str]:
+    """What the boards that are rendered each night are made from."""
+    found = (await nightly_boards(store)).values()
+    faults += [str(fault) for fault in found if isinstance(fault, RecordUnreadable)]
+    return {place for board in found if isinstance(board, NightlyBoard) for place in board.places}
 
 
 async def _records(store: Store, fingerprints: Iterable[str], faults: list[str]) -> dict[str, Made]:

@@ -22,6 +22,7 @@ _RECORD: Final = re.compile(rf"{keys.TAKES}([0-9a-f]{{64}})\.json")
 _LIST: Final = re.compile(rf"{keys.LISTS}[0-9a-f]{{64}}\.json")
 _TAKE_CLAIM: Final = re.compile(rf"({keys.CLAIMS}takes/[0-9a-f]{{64}}/)[^/]+\.json")
 _RUN_CLAIM: Final = re.compile(rf"{keys.CLAIMS}runs/[^/]+\.json")
+_CONTENT: Final = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +167,9 @@ def plan_removal(
     records: Mapping[str, Made],
     *,
     oldest: datetime,
+    places: Iterable[str] = (),
 ) -> Removal:
-    """What no kept run and no chosen take refers to.
+    """What no kept run, no chosen take and no place refers to.
 
     Args:
         listing: of the store: every key with its size and age.
@@ -176,6 +178,7 @@ def plan_removal(
         picked: fingerprints of chosen takes.
         records: what the records of :func:`records_to_read` name, by fingerprint; without those that are damaged.
         oldest: what was written later stays unless a run that goes refers to it.
+        places: that runs to come read: paths or addresses, of which some may be files of the store.
     """
     staying = [run for run in runs if run.place in kept]
     going = [run for run in runs if run.place not in kept]
@@ -190,6 +193,7 @@ def plan_removal(
     }
     needed = {key for run in staying for made in run.takes.values() for key in made.files}
     needed |= {key for mark, made in records.items() if mark not in gone_records for key in made.files}
+    needed |= _named(listing, places)
     known = {key for run in going for made in run.takes.values() for key in made.files}
 
     def unneeded(pattern: re.Pattern[str]) -> dict[str, int]:
@@ -211,6 +215,12 @@ def plan_removal(
         lists=unneeded(_LIST),
         claims=_old_claims(listing, oldest),
     )
+
+
+def _named(listing: Iterable[str], places: Iterable[str]) -> set[str]:
+    """Files named by their content that places name, whatever kind of address or link leads there."""
+    contents = {content for place in places for content in _CONTENT.findall(place)}
+    return {key for key in listing if contents.intersection(_CONTENT.findall(key))}
 
 
 def _records(listing: Mapping[str, Entry]) -> Iterator[tuple[str, Entry]]:

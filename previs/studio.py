@@ -31,6 +31,7 @@ class Studio:
         account: of where each take stands.
         claims: of the run, so that no other run renders the same.
         inputs: pictures that the takes are made from.
+        seconds: after which takes are given up.
     """
 
     farm: Farm
@@ -40,6 +41,7 @@ class Studio:
     account: Account
     claims: Claims
     inputs: Inputs
+    seconds: float = 12 * 3600
     _freed: set[Server] = field(default_factory=set)
     _spoiled: set[str] = field(default_factory=set)
 

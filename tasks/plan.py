@@ -1,4 +1,4 @@
-"""Plan: read the shot list, the workflow and the references, plan the takes, and look what is there already."""
+"""Plan: bind the takes, look which are there already, and check whether the others can be rendered."""
 
 import logging
 from collections.abc import Mapping
@@ -8,10 +8,10 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
-from previs import gather
 from previs.cache import Found, known_takes, usable
 from previs.comfyui.graph import class_types
 from previs.errors import AccessDenied, NoServer
+from previs.gather import Given
 from previs.picks import picks
 from previs.plan import Plan
 from previs.planning import Wishes, make_plan
@@ -22,6 +22,7 @@ from tasks.retries import JITTER, delays, may_succeed_later
 
 @task(
     name="plan",
+    task_run_name="plan",
     cache_policy=NO_CACHE,
     persist_result=False,
     retries=3,
@@ -29,23 +30,18 @@ from tasks.retries import JITTER, delays, may_succeed_later
     retry_jitter_factor=JITTER,
     retry_condition_fn=may_succeed_later,
 )
-async def plan_takes(
-    shots: object, workflow: object, studio: Studio, *, board: str, wishes: Wishes
-) -> tuple[gather.Given, Plan]:
-    """Try that the store can be written to, read everything that the run is made from, and bind every take.
+async def plan_takes(given: Given, studio: Studio, *, board: str, wishes: Wishes, salt: str) -> Plan:
+    """Bind every take.
 
     Args:
-        shots: the list, or its place.
-        workflow: settings, or the place of a workflow.
+        given: what the run is made from.
         studio: of the run.
-        board: whose chosen takes count; empty for the list's title.
+        board: whose chosen takes count.
         wishes: of the run.
+        salt: of takes that are to be rendered again.
     """
     logger = get_run_logger()
-    await studio.store.check()
-    await studio.claims.begin()
-    given = await gather.gather(shots, workflow, studio.sources, studio.store, studio.farm.classes)
-    picked = await picks(studio.store, board or given.name, say=logger.warning)
+    picked = await picks(studio.store, board, say=logger.warning)
     plan = make_plan(
         given.shot_list,
         given.workflow,
@@ -53,18 +49,19 @@ async def plan_takes(
         given.workflow_pictures,
         wishes=wishes,
         picks=picked,
-        salt=studio.claims.run,
+        salt=salt,
     )
     studio.account.expect(given.name, plan.takes)
     logger.info("%d shots, %d takes", len(plan.shot_list.shots), len(plan.takes))
     for notice in plan.notices:
         logger.warning(notice)
         studio.account.notice(notice)
-    return given, plan
+    return plan
 
 
 @task(
     name="look for takes",
+    task_run_name="look for takes",
     cache_policy=NO_CACHE,
     persist_result=False,
     retries=3,
@@ -86,7 +83,7 @@ async def find_recorded(plan: Plan, studio: Studio, max_age: timedelta | None) -
     return found
 
 
-@task(name="check", cache_policy=NO_CACHE, persist_result=False)
+@task(name="check", task_run_name="check", cache_policy=NO_CACHE, persist_result=False)
 async def check_takes(plan: Plan, found: Mapping[str, Found], studio: Studio) -> None:
     """Check every take that is to be rendered against every server that can be asked, before the first is submitted.
 

@@ -9,8 +9,9 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from previs.board.wording import plural
+from previs.manifest import Manifest
 from previs.plan import Plan
-from previs.publish import lasting_addresses, links_of, publish
+from previs.publish import Published, lasting_addresses, links_of, publish
 from previs.results import RunFacts, TakeResult, failure_message, make_manifest, not_there, result_of
 from previs.studio import Studio
 from previs.watching import BoardReady, tell
@@ -23,11 +24,15 @@ class Board:
     """What a run published.
 
     Attributes:
+        manifest: the run's record.
+        place: where it is.
         shots: what an upstream system reads back, a shot each.
         failure: which shots failed and why; none if every shot has its frames.
         message: how many shots there are, in a sentence.
     """
 
+    manifest: Manifest
+    place: Published
     shots: list[dict[str, Any]]
     failure: str | None
     message: str
@@ -35,6 +40,7 @@ class Board:
 
 @task(
     name="publish",
+    task_run_name="publish",
     cache_policy=NO_CACHE,
     persist_result=False,
     retries=5,
@@ -64,4 +70,4 @@ async def publish_board(plan: Plan, results: list[TakeResult], facts: RunFacts, 
     failure = failure_message(manifest) if manifest.failed else None
     tell(BoardReady(published.link, published.manifest, failure or message, complete=failure is None))
     await show_board(manifest, links, store, published.link)
-    return Board(result_of(manifest, links), failure, message)
+    return Board(manifest, published, result_of(manifest, links), failure, message)

@@ -18,6 +18,7 @@ from previs.store import FolderStore, S3Store
 from previs.store.opening import store_at
 from previs.studio import Studio
 from previs.watching import Account
+from tasks.events import farm_changed
 
 LOCAL_SERVER = "http://127.0.0.1:8188"
 LOCAL_FOLDER = "storyboards"
@@ -26,15 +27,14 @@ _DEFAULT = "default"
 
 @contextlib.asynccontextmanager
 async def open_studio(
-    farm: ComfyUIFarm | list[str] | None, store: S3FrameStore | FolderFrameStore | str | None
-) -> AsyncIterator[tuple[Studio, float]]:
+    farm: ComfyUIFarm | list[str] | None, store: S3FrameStore | FolderFrameStore | str | None, *, part: int = 1
+) -> AsyncIterator[Studio]:
     """Open farm and store, and close both at the end.
-
-    Yields the studio and the seconds that a run may take.
 
     Args:
         farm: a block, addresses, or none for the saved default or else one server on this machine.
         store: a block, an address, or none for the saved default or else a folder.
+        part: of the run, which may open them again and again.
 
     Raises:
         FarmRefused, StoreRefused: the settings cannot be used.
@@ -51,10 +51,12 @@ async def open_studio(
         kept: S3Store | FolderStore = await open_store(store)
         await opened.enter_async_context(kept)
         sources = await opened.enter_async_context(Sources(kept.settings if isinstance(kept, S3Store) else None))
-        servers = Farm(block.addresses(), places=block.places, patience=block.patience_seconds, say=say)
+        patience = block.patience_seconds
+        servers = Farm(block.addresses(), places=block.places, patience=patience, say=say, on_change=farm_changed)
         await opened.enter_async_context(servers)
-        claims = await opened.enter_async_context(Claims(kept, str(flow_run.id)))
-        yield Studio(servers, kept, sources, block.limits(), account, claims, Inputs(kept)), block.run_seconds
+        name = str(flow_run.id) if part == 1 else f"{flow_run.id}-{part}"
+        claims = await opened.enter_async_context(Claims(kept, name))
+        yield Studio(servers, kept, sources, block.limits(), account, claims, Inputs(kept), block.run_seconds)
 
 
 async def _farm(farm: ComfyUIFarm | list[str] | None) -> ComfyUIFarm:

@@ -18,9 +18,10 @@ from previs.comfyui.life import Life, Phase
 from previs.errors import AccessDenied, NoServer, PrevisError
 from previs.plan import Plan, PlannedTake, TakeFrame
 from previs.records import TakeRecord
-from previs.results import TakeResult
+from previs.results import RunFacts, TakeResult
 from previs.studio import Studio
 from previs.watching import Settled
+from tasks.events import shot_failed
 from tasks.passing import as_is
 from tasks.retries import JITTER, delays, may_succeed_later
 
@@ -109,12 +110,12 @@ def refresh_wanted() -> bool:
     return get_current_settings().tasks.refresh_cache if own is None else own
 
 
-async def run_takes(plan: Plan, found: Mapping[str, Found], studio: Studio, *, seconds: float) -> list[TakeResult]:
+async def run_takes(plan: Plan, found: Mapping[str, Found], facts: RunFacts, studio: Studio) -> list[TakeResult]:
     """Run the task of every take that is wanted or already there, all at once; one that fails costs no other.
 
     Equal takes are rendered once. A take that builds on others starts as soon as these are there, and is skipped where
-    one of them has no frame. A task run starts when the farm has a place for it. What is not done after ``seconds`` is
-    given up.
+    one of them has no frame. A task run starts when the farm has a place for it. What is not done when the studio's
+    time is over is given up. What fails is told by an event as soon as it is known.
     """
     await studio.farm.stock.expect(one.graph for one in plan.takes)
     running: dict[str, asyncio.Task[_End]] = {}
@@ -139,7 +140,7 @@ async def run_takes(plan: Plan, found: Mapping[str, Found], studio: Studio, *, s
                 sources=sources,
                 wanted=wanted,
             )
-            running[planned.label] = asyncio.create_task(run.settle())
+            running[planned.label] = asyncio.create_task(_told(run, facts))
             if planned.fingerprint not in leaders:
                 leaders[planned.fingerprint] = running[planned.label]
                 if known is not None:
@@ -147,16 +148,16 @@ async def run_takes(plan: Plan, found: Mapping[str, Found], studio: Studio, *, s
             begun[running[planned.label]] = planned
     try:
         if begun:
-            await asyncio.wait(begun, timeout=seconds)
+            await asyncio.wait(begun, timeout=studio.seconds)
     finally:
         for each in begun:
             each.cancel()
         await asyncio.gather(*begun, return_exceptions=True)
-    late = f"given up: the {seconds:g} s of the run were over"
-    return [
-        TakeResult(planned, "failed", error=late) if each.cancelled() else each.result().result
-        for each, planned in begun.items()
-    ]
+    late = f"given up: the {studio.seconds:g} s of the run were over"
+    given_up = {each: TakeResult(planned, "failed", error=late) for each, planned in begun.items() if each.cancelled()}
+    for result in given_up.values():
+        shot_failed(facts, result)
+    return [given_up[each] if each in given_up else each.result().result for each in begun]
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +222,13 @@ class _Run:
             known = leader.result.record
             skipped = skipped or (leader.result.error or "" if leader.result.outcome == "skipped" else "")
         return Job(Assignment(take, self.studio, self.seen), known, skipped)
+
+
+async def _told(run: _Run, facts: RunFacts) -> _End:
+    end = await run.settle()
+    if end.result.outcome == "failed":
+        shot_failed(facts, end.result)
+    return end
 
 
 async def _outcome(run: asyncio.Task[_End]) -> _End:

@@ -49,6 +49,10 @@ def s3_endpoint() -> Iterator[str]:
 
 @pytest.fixture
 def settings(s3_endpoint: str) -> S3Settings:
+    return bucket_settings(s3_endpoint)
+
+
+def bucket_settings(s3_endpoint: str) -> S3Settings:
     """Of a new bucket, with a prefix."""
     fresh = S3Settings(
         bucket=f"board-{uuid.uuid4()}",

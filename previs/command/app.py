@@ -7,11 +7,13 @@ from cyclopts import App
 from previs import __doc__ as about
 from previs.command.boards_commands import boards, pick, prune, pull, rerender, schema
 from previs.command.demo import demo, simulate
+from previs.command.nightly import nightly
+from previs.command.prefect_commands import deploy
 from previs.command.shots_commands import bind, check, plan, run
 from previs.errors import PrevisError
 
 app = App(name="previs", help=about, version_flags=["--version"])
-for command in (run, plan, bind, check, pick, rerender, boards, pull, prune, schema, demo, simulate):
+for command in (run, plan, bind, check, pick, rerender, boards, pull, prune, schema, nightly, deploy, demo, simulate):
     app.command(command)
 
 

@@ -102,8 +102,9 @@ def prune(
     """Remove what no kept run refers to: runs, frames, records of takes, pictures, shot lists and claims.
 
     Without --yes it only says what would go. All runs are kept unless --keep or --older-than says otherwise; with both,
-    a run goes only if both let it go. The latest run of each board always stays, and so do picked takes and your own
-    references. While a run is at work, or if a manifest cannot be read, nothing is removed. Start no run meanwhile.
+    a run goes only if both let it go. The latest run of each board always stays, and so do picked takes, your own
+    references, nightly boards and the lists that these name. While a run is at work, or if a manifest, a pick or a
+    nightly board cannot be read, nothing is removed. Start no run meanwhile.
 
     Parameters
     ----------
@@ -167,6 +168,6 @@ def schema(name: str | None = None, /) -> int:
     Parameters
     ----------
     name
-        manifest, take, pick or shots. Left out: list them.
+        manifest, take, pick, nightly or shots. Left out: list them.
     """
     return write_schema(name)

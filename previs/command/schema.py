@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from previs.command.output import write_json
 from previs.manifest import Manifest
+from previs.nightly import NightlyBoard
 from previs.records import Pick, TakeRecord
 from previs.shots import Shot, ShotList
 
@@ -34,6 +35,7 @@ _FORMS: Final[Mapping[str, _Form]] = {
     "manifest": _Form("urn:previs:manifest:2", "The record of a run", TypeAdapter(Manifest)),
     "take": _Form("urn:previs:take:1", "The record of a take", TypeAdapter(TakeRecord)),
     "pick": _Form("urn:previs:pick:1", "The choice of a take", TypeAdapter(Pick)),
+    "nightly": _Form("urn:previs:nightly:1", "A board that is rendered each night", TypeAdapter(NightlyBoard)),
     "shots": _Form("urn:previs:shots:1", "A shot list", TypeAdapter(ShotList | list[Shot] | Shot)),
 }
 NAMES: Final = tuple(_FORMS)

@@ -88,7 +88,7 @@ async def test_a_board_in_s3_has_its_layout_and_its_artifacts(
     assert kinds["contact-sheet"].count("data:image/") == 3
     rows = json.loads(kinds["shots"])
     assert len(rows) == 3
-    states = await task_states_of(state.state_details.flow_run_id, 6)
+    states = await task_states_of(state.state_details.flow_run_id, 8)
     name, message = states["SH01 · take 1"]
     assert name == "Completed"
     assert message.startswith(f"{url} · ")
@@ -224,7 +224,7 @@ async def test_a_render_over_its_time_is_timed_out_and_frees_the_server(simulate
     state = await run(shots=shots(3, SH02="坏"), farm=farm, store=str(tmp_path))
     assert (state.message or "").startswith("1 of 3 shots failed: SH02\n")
     assert "was silent for 0.4 s" in (state.message or "")
-    states = await task_states_of(state.state_details.flow_run_id, 6)
+    states = await task_states_of(state.state_details.flow_run_id, 8)
     assert states["SH02 · take 1"][0] == "TimedOut"
     assert len(set(simulator.interrupted)) == 4
     assert simulator.queue.remaining == 0

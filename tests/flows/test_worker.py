@@ -1,12 +1,9 @@
 """The deployed flow under a real process worker."""
 
 import asyncio
-import contextlib
-import signal
-import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +17,9 @@ from previs.comfyui.deadlines import Limits
 from previs.comfyui.server import Server
 from previs.simulator import Simulator
 from tests.conftest import Serve
+from tests.flows.deployed import deploy, until_final, worker
 from tests.flows.test_storyboard import SETTINGS, shots
 from tests.previs.comfyui.graphs import graph
-
-CHECKOUT = Path(__file__).parents[2]
-PREFECT = [sys.executable, "-m", "prefect"]
 
 pytestmark = [
     pytest.mark.usefixtures("prefect_api"),
@@ -33,49 +28,9 @@ pytestmark = [
 ]
 
 
-async def prefect(environment: dict[str, str], *arguments: str) -> None:
-    """Run one of the commands that README's chapter on deploying has."""
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        *PREFECT, *arguments, cwd=CHECKOUT, env=environment, stdout=pipe, stderr=asyncio.subprocess.STDOUT
-    )
-    said, _ = await asyncio.wait_for(process.communicate(), 90)
-    assert process.returncode == 0, said.decode()
-
-
-@contextlib.asynccontextmanager
-async def worker(environment: dict[str, str]) -> AsyncIterator[None]:
-    quick = environment | {"PREFECT_WORKER_QUERY_SECONDS": "1"}
-    process = await asyncio.create_subprocess_exec(
-        *[*PREFECT, "worker", "start", "--pool", "storyboards"],
-        cwd=CHECKOUT,
-        env=quick,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        yield
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            await asyncio.wait_for(process.wait(), 30)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-
-
 async def start(client: PrefectClient, **parameters: Any) -> FlowRun:
     deployment = await client.read_deployment_by_name("storyboard/by-hand")
     return await client.create_flow_run_from_deployment(deployment.id, parameters={"workflow": SETTINGS} | parameters)
-
-
-async def until_final(client: PrefectClient, run: FlowRun) -> FlowRun:
-    async with asyncio.timeout(60):
-        while True:
-            now = await client.read_flow_run(run.id)
-            if now.state is not None and now.state.is_final():
-                return now
-            await asyncio.sleep(0.1)
 
 
 def in_queue(simulator: Simulator) -> list[str]:
@@ -91,8 +46,7 @@ async def test_a_deployed_run_completes_and_one_cancelled_in_the_ui_frees_the_se
 ) -> None:
     simulator, url = await simulate(seconds=1.0)
     simulator.faults.stall_on = "坏"
-    await prefect(prefect_environment, "work-pool", "create", "storyboards", "--type", "process")
-    await prefect(prefect_environment, "--no-prompt", "deploy", "--all")
+    await deploy(prefect_environment)
     async with worker(prefect_environment), get_client() as client, Server(Address(url)) as somebody:
         place = {"farm": [url], "store": str(tmp_path)}
         completed = await until_final(client, await start(client, shots=shots(1), **place))

@@ -13,6 +13,7 @@ from previs.boards import boards, load_manifest
 from previs.cache import recorded
 from previs.errors import StoreTrouble
 from previs.manifest import Manifest
+from previs.nightly import NightlyBoard, add_nightly
 from previs.picks import pick
 from previs.prune import prune
 from previs.removal import Rule
@@ -164,6 +165,16 @@ async def test_a_picked_take_stays_with_its_record_and_its_frames(store: Store) 
     assert frame(CONTENTS[1]).key not in left
 
 
+async def test_nightly_boards_stay_and_so_do_the_files_that_they_are_made_from(store: Store) -> None:
+    shots, graph = keys.shot_list_key("a" * 64), frame(CONTENTS[5]).key
+    await put_files(store, {keys.shot_list_key("b" * 64): b"[]", graph: CONTENTS[5], frame(CONTENTS[6]).key: b""})
+    places = {"shots": store.uri(shots), "workflow": store.uri(graph)}
+    await add_nightly(store, NightlyBoard(board="b", added=datetime.now(UTC), **places))
+    assert (await prune(store, KEEP_ONE, really=True, now=later())).done
+    kept = {keys.nightly_key("b"), shots, graph}
+    assert set(await contents(store)) == all_keys(THIRD) | {keys.latest_key(THIRD.board), REFERENCE} | kept
+
+
 async def test_a_take_of_a_run_that_was_killed_stays_while_it_is_young(store: Store) -> None:
     orphan = take(1, CONTENTS[5])
     await put_record(store, record(orphan))
@@ -206,9 +217,10 @@ async def put_damaged(store: Store, key: str, content: bytes = b"{") -> None:
         (keys.run_key(FIRST.board, FIRST.run, "manifest.json"), b"{"),
         (keys.run_key(FIRST.board, FIRST.run, "manifest.json"), b'{"schema": "previs.manifest/3"}'),
         (keys.pick_key(FIRST.board, "A"), b"{"),
+        (keys.nightly_key(FIRST.board), b"{"),
         (keys.take_key(SAME.fingerprint), b'{"schema": "previs.take/2"}'),
     ],
-    ids=["damaged manifest", "later manifest", "damaged pick", "later record"],
+    ids=["damaged manifest", "later manifest", "damaged pick", "damaged nightly board", "later record"],
 )
 async def test_nothing_goes_while_something_cannot_be_read(store: Store, key: str, content: bytes) -> None:
     await store.put(key, content, media_type="application/json")

@@ -234,6 +234,14 @@ def test_frames_of_a_young_record_stay_even_if_they_are_old() -> None:
     assert all_of(plan_removal(listing, [], [], [], records, oldest=NOW - SPARE)) == set()
 
 
+@pytest.mark.parametrize("place", ["s3://film/{}", "/boards/{}", "https://s3.example/film/{}?X-Amz-Signature=ab"])
+def test_what_runs_to_come_read_stays_however_old_it_is(place: str) -> None:
+    files = [keys.shot_list_key("a" * 64), FRAMES[0], keys.shot_list_key("b" * 64), FRAMES[1]]
+    places = [place.format(key) for key in files[:2]]
+    removal = plan_removal(listed(*files, keys.nightly_key("b")), [], [], [], {}, oldest=NOW - SPARE, places=places)
+    assert all_of(removal) == set(files[2:])
+
+
 def test_claims_to_one_take_go_together() -> None:
     other = keys.claim_key(MARKS[1], 0)
     mixed = listed(keys.claim_key(MARKS[0], 0), other) | listed(keys.claim_key(MARKS[0], 1), modified=YOUNG)

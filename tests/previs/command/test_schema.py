@@ -37,7 +37,7 @@ def test_a_schema_keeps_to_its_dialect_and_has_a_name(name: str) -> None:
     assert schema["$id"].startswith(f"urn:previs:{name}:")
 
 
-@pytest.mark.parametrize("name", ["manifest", "pick", "take"])
+@pytest.mark.parametrize("name", ["manifest", "nightly", "pick", "take"])
 def test_the_name_of_a_schema_is_that_which_files_carry(name: str) -> None:
     schema = json_schema(name)
     written = schema["properties"]["schema"]["const"]

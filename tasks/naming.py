@@ -1,0 +1,29 @@
+"""Naming: what a flow run is called in Prefect."""
+
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import get_client
+from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+
+from previs.board.wording import plural
+from previs.plan import Plan
+from previs.results import RunFacts
+
+
+def run_name(facts: RunFacts, plan: Plan) -> str:
+    """What a run is, such as ``night-city · 12 shots · #7``."""
+    asked = len({take.shot.label for take in plan.takes if take.label in plan.wanted})
+    there_are = len(plan.shot_list.shots)
+    shots = plural(there_are, "shot") if asked == there_are else f"{asked} of {plural(there_are, 'shot')}"
+    return f"{facts.board} · {shots} · #{facts.number}"
+
+
+async def name_this_run(name: str) -> None:
+    """Give the flow run a name that says what it is; that Prefect's server cannot be reached does no harm."""
+    try:
+        async with get_client() as client:
+            await client.update_flow_run(UUID(flow_run.id), name=name)
+    except httpx.HTTPError as error:
+        get_run_logger().warning("the run could not be named %r: %s", name, type(error).__name__)

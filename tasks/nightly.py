@@ -1,0 +1,193 @@
+"""Nightly: read which boards are rendered each night, start a run for each, and show what was started."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+from prefect import task
+from prefect.artifacts import acreate_table_artifact
+from prefect.blocks.core import Block
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+from prefect.settings import get_current_settings
+from prefect.utilities.urls import url_for
+from pydantic_core import PydanticSerializationError
+
+from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
+from previs.board.addresses import markdown_link
+from previs.board.wording import cell, plural
+from previs.errors import FarmRefused, PrefectTrouble, PrevisError, RecordUnreadable, SourceNotFound, StoreRefused
+from previs.nightly import NightlyBoard, name_of, nightly_boards
+from previs.sources import shown
+from previs.store import Store, keys
+from tasks.retries import JITTER, delays, may_succeed_later
+
+DEPLOYMENT: Final = "storyboard/by-schedule"
+_TAG: Final = "nightly"
+_NOT_SAVED: Final = "its block is not saved in Prefect, where the boards' runs would take it from"
+_PASSING_STATUS: Final = {408, 429}
+_SERVER_FAULT: Final = 500
+_LONGEST_ANSWER: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How the start of a board's run came out.
+
+    Attributes:
+        board: its name, or that of its entry's key where the entry cannot be read.
+        shots: the place of its list.
+        run: that was started; none if there is none.
+        error: why there is none, in a sentence.
+    """
+
+    board: str
+    shots: str = ""
+    run: FlowRun | None = None
+    error: str = ""
+
+
+@task(
+    name="read boards",
+    task_run_name="read boards",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=3,
+    retry_delay_seconds=delays,
+    retry_jitter_factor=JITTER,
+    retry_condition_fn=may_succeed_later,
+)
+async def read_boards(store: Store) -> dict[str, NightlyBoard | RecordUnreadable]:
+    """The boards of the night by their keys, or why one cannot be read."""
+    found = await nightly_boards(store)
+    get_run_logger().info("%s: %s", store.uri(keys.NIGHTLY), plural(len(found), "board"))
+    return found
+
+
+def handed_on(
+    farm: ComfyUIFarm | list[str] | None,
+    store: S3FrameStore | FolderFrameStore | str | None,
+    max_age_days: float | None,
+) -> dict[str, Any]:
+    """What every board's run gets of the night's own parameters; what was not given is left to its deployment.
+
+    A block goes as a reference to where it is saved, as Prefect keeps a run's parameters for everybody to see.
+
+    Raises:
+        FarmRefused, StoreRefused: a block is not saved.
+    """
+    shared: dict[str, Any] = {"farm": farm, "store": store, "max_age_days": max_age_days}
+    if isinstance(farm, ComfyUIFarm):
+        shared["farm"] = _reference(farm, FarmRefused(_NOT_SAVED))
+    if isinstance(store, S3FrameStore | FolderFrameStore):
+        shared["store"] = _reference(store, StoreRefused("the store", _NOT_SAVED))
+    return {name: value for name, value in shared.items() if value is not None}
+
+
+def _reference(block: Block, refusal: FarmRefused | StoreRefused) -> dict[str, Any]:
+    try:
+        return block.model_dump(mode="json", context={"serialize_blocks_as_references": True})
+    except PydanticSerializationError as error:
+        raise refusal from error
+
+
+async def start_boards(found: Mapping[str, NightlyBoard | RecordUnreadable], shared: Mapping[str, Any]) -> list[Start]:
+    """Start a run for each board, all at once; one that cannot be started costs no other."""
+    return list(await asyncio.gather(*(_start(*each, shared) for each in found.items())))
+
+
+async def _start(key: str, entry: NightlyBoard | RecordUnreadable, shared: Mapping[str, Any]) -> Start:
+    if isinstance(entry, RecordUnreadable):
+        return Start(name_of((key, entry)), error=str(entry))
+    # Prefect's types leave out that a call of an async task is awaited where its state is asked for.
+    state: State[FlowRun] = await start_board(entry.board, entry, shared, return_state=True)  # type: ignore[misc]
+    result = await state.aresult(raise_on_failure=False)
+    if isinstance(result, FlowRun):
+        return Start(entry.board, entry.shots, run=result)
+    error = str(result) if isinstance(result, PrevisError) else f"{type(result).__name__}: {result}"
+    return Start(entry.board, entry.shots, error=error)
+
+
+@task(
+    name="start board",
+    task_run_name="{label}",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=3,
+    retry_delay_seconds=delays,
+    retry_jitter_factor=JITTER,
+    retry_condition_fn=may_succeed_later,
+)
+async def start_board(label: str, entry: NightlyBoard, shared: Mapping[str, Any]) -> FlowRun:  # noqa: ARG001 - the run's name
+    """Start the run of a board, or find that this night's run has started it already.
+
+    Raises:
+        SourceNotFound: Prefect does not have the deployment.
+        RecordUnreadable: Prefect does not take a run with these parameters.
+        PrefectTrouble: Prefect's server does not answer, or not as it should.
+    """
+    night = str(flow_run.id)
+    try:
+        async with get_client() as client:
+            deployment = await client.read_deployment_by_name(DEPLOYMENT)
+            return await client.create_flow_run_from_deployment(
+                deployment.id,
+                parameters=_parameters(entry, shared),
+                name=f"{entry.board} · nightly",
+                tags=[_TAG],
+                # Prefect answers with the run that has this key already, if there is one.
+                idempotency_key=f"nightly {night} {keys.part(entry.board)}",
+            )
+    except ObjectNotFound as error:
+        raise SourceNotFound(f"deployment {DEPLOYMENT}", "Prefect has none of that name: run previs deploy") from error
+    except PrefectHTTPStatusError as error:
+        raise _refused(entry, error.response) from error
+    except httpx.HTTPError as error:
+        raise PrefectTrouble(_server(), f"it cannot be reached: {str(error) or type(error).__name__}") from error
+
+
+def _parameters(entry: NightlyBoard, shared: Mapping[str, Any]) -> dict[str, Any]:
+    own = {"workflow": entry.workflow, "overrides": entry.overrides or None}
+    given = {name: value for name, value in own.items() if value is not None}
+    return {"shots": entry.shots, "board": entry.board, "takes": entry.takes} | given | dict(shared)
+
+
+def _refused(entry: NightlyBoard, answer: httpx.Response) -> PrefectTrouble | RecordUnreadable:
+    told = f"HTTP {answer.status_code}: {answer.text[:_LONGEST_ANSWER]}"
+    if answer.status_code in _PASSING_STATUS or answer.status_code >= _SERVER_FAULT:
+        return PrefectTrouble(_server(), told)
+    return RecordUnreadable(keys.nightly_key(entry.board), f"Prefect refuses a run with it ({told})")
+
+
+def _server() -> str:
+    return get_current_settings().api.url or "this process"
+
+
+def told(starts: Sequence[Start]) -> str:
+    """What a night came to, in a sentence, with a line for each board that could not be started."""
+    failed = [start for start in starts if start.error]
+    if not failed:
+        return f"{plural(len(starts), 'board')} started"
+    head = f"{len(failed)} of {plural(len(starts), 'board')} could not be started"
+    return "\n".join([head, *(f"{start.board}: {start.error}" for start in failed)])
+
+
+async def show_starts(starts: Sequence[Start]) -> None:
+    """Make the night's artifact: a table of its boards."""
+    rows = [
+        {
+            "board": cell(start.board),
+            "run": cell(start.run.name) if start.run else "",
+            "link": markdown_link("open", url_for("flow-run", obj_id=start.run.id)) if start.run else "",
+            "shots": cell(shown(start.shots)) if start.shots else "",
+            "error": cell(start.error, 1000),
+        }
+        for start in starts
+    ]
+    await acreate_table_artifact(rows, key="nightly", description=cell(told(starts).partition("\n")[0]))

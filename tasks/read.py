@@ -1,0 +1,44 @@
+"""Read: the shot list, the workflow and the references, once it is known that the store can be written to."""
+
+from datetime import datetime
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from previs.gather import Given, gather
+from previs.numbering import next_number
+from previs.results import RunFacts, name_run
+from previs.studio import Studio
+from tasks.retries import JITTER, delays, may_succeed_later
+from tasks.upstream import asked_for
+
+
+@task(
+    name="read",
+    task_run_name="read",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=3,
+    retry_delay_seconds=delays,
+    retry_jitter_factor=JITTER,
+    retry_condition_fn=may_succeed_later,
+)
+async def read_input(
+    shots: object, workflow: object, studio: Studio, *, board: str, started: datetime
+) -> tuple[Given, RunFacts]:
+    """Try that the store can be written to, and read everything that the run is made from.
+
+    Args:
+        shots: the list, its place, the payload of ``shot-list.ready``, or the name of a flow run whose result it is.
+        workflow: settings, or the place of a workflow.
+        studio: of the run.
+        board: under which the run is kept; empty for the list's title.
+        started: when the run did.
+    """
+    await studio.store.check()
+    await studio.claims.begin()
+    asked = await asked_for(shots, workflow, board)
+    given = await gather(asked.shots, asked.workflow, studio.sources, studio.store, studio.farm.classes)
+    name, run = asked.board or given.name, name_run(started, studio.claims.run)
+    number = await next_number(studio.store, name, run)
+    return given, RunFacts(name, run, started, given.workflow_facts, number)

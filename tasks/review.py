@@ -1,0 +1,171 @@
+"""Review: ask a person which takes are chosen and which shots are to be made again, with Prefect's own form."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any, Final, Literal
+from uuid import UUID
+
+import httpx
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.exceptions import FlowPauseTimeout
+from prefect.flow_runs import apause_flow_run
+from prefect.input import RunInput
+from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+from pydantic import Field, ValidationError, create_model
+
+from previs.board import contact_sheet
+from previs.gather import Given
+from previs.manifest import Manifest
+from previs.picks import circle
+from previs.review import Verdict, revised
+from previs.store import Store, keys
+from previs.studio import Studio
+from tasks.publish import Board
+from tasks.retries import JITTER, delays, may_succeed_later
+
+_LOOK_EVERY: Final = 2
+_SPARE_SECONDS: Final = 600
+_SHEET_BYTES: Final = 400_000
+
+
+async def ask_for_verdict(board: Board, minutes: float) -> Verdict:
+    """Pause the run until somebody answers the form, or for so many minutes; no answer says nothing.
+
+    An answer that cannot be read is told in the log, and asked for again in the time that is left.
+
+    Args:
+        board: of the run, as it is published.
+        minutes: to wait.
+    """
+    logger, loop = get_run_logger(), asyncio.get_running_loop()
+    until = loop.time() + 60 * minutes
+    form = _form(board.manifest, board.place.link)
+    while (left := until - loop.time()) > 0:
+        logger.info("waiting for a review, up to %g minutes: Resume, on this run's page", round(left / 60, 1))
+        try:
+            async with _going_on_after(left):
+                # Prefect fails a run whose pause is over its time; this one goes on by itself before.
+                answer = await apause_flow_run(form, timeout=int(left) + _SPARE_SECONDS, poll_interval=_LOOK_EVERY)
+        except FlowPauseTimeout:
+            break
+        except ValidationError as error:
+            problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+            logger.warning("the answer cannot be followed: %s", problems)
+            continue
+        return _verdict(answer)
+    return Verdict()
+
+
+@contextlib.asynccontextmanager
+async def _going_on_after(seconds: float) -> AsyncIterator[None]:
+    """Resume the run with an empty answer after a time, if it is paused still."""
+    resuming = asyncio.create_task(_resume_after(seconds, UUID(flow_run.id)))
+    try:
+        yield
+    finally:
+        resuming.cancel()
+
+
+async def _resume_after(seconds: float, run: UUID) -> None:
+    await asyncio.sleep(seconds)
+    get_run_logger().info("nobody has answered: the run goes on with the takes as they are")
+    while True:
+        with contextlib.suppress(httpx.HTTPError):
+            async with get_client() as client:
+                await client.resume_flow_run(run, {})
+                return
+        await asyncio.sleep(_LOOK_EVERY)
+
+
+def _form(manifest: Manifest, link: str) -> type[RunInput]:
+    """The form for a board's shots, with their takes above it."""
+    shots: Any = Literal[tuple(str(shot.shot_id) for shot in manifest.shots)]
+    takes = max((len(shot.takes) for shot in manifest.shots), default=1)
+    chosen = create_model(
+        "ChosenTake",
+        shot=(shots, Field(title="Shot")),
+        take=(int, Field(default=1, title="Take", ge=1, le=takes)),
+    )
+    again = create_model(
+        "Again",
+        shot=(shots, Field(title="Shot")),
+        prompt=(str, Field(default="", title="New prompt", description="Empty: one more take with the same prompt.")),
+    )
+    form = create_model(
+        "Review",
+        __base__=RunInput,
+        chosen=(
+            list[chosen],
+            Field(default=[], title="Chosen takes", description="Without a choice the first take stands for a shot."),
+        ),
+        again=(
+            list[again],
+            Field(default=[], title="Shots to make again", description="You are asked once more when they are made."),
+        ),
+    )
+    form._description = _description(manifest, link)  # noqa: SLF001 - with_initial_data would drop what fields say
+    return form
+
+
+def _description(manifest: Manifest, link: str) -> str:
+    every = manifest.model_copy(
+        update={"shots": tuple(shot.model_copy(update={"picked": None}) for shot in manifest.shots)}
+    )
+    sheet = contact_sheet(
+        every, picture=lambda frame: frame.thumbnail, note="Submit the empty form to go on.", budget=_SHEET_BYTES
+    )
+    return f"[Board]({link})\n\n{sheet}"
+
+
+def _verdict(answer: Any) -> Verdict:  # noqa: ANN401 - a form that is made for each run
+    chosen = {each.shot: each.take for each in answer.chosen}
+    return Verdict(chosen, {each.shot: each.prompt.strip() for each in answer.again})
+
+
+@task(
+    name="take verdict in",
+    task_run_name="take verdict in",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=5,
+    retry_delay_seconds=delays,
+    retry_jitter_factor=JITTER,
+    retry_condition_fn=may_succeed_later,
+)
+async def take_verdict_in(verdict: Verdict, given: Given, board: Board, studio: Studio) -> Given:
+    """Circle the chosen takes, and have the run go on with the list as it was revised, which is kept beside the board.
+
+    Args:
+        verdict: that somebody gave.
+        given: what the run was made from.
+        board: of the run, as it is published.
+        studio: of the rest of the run.
+    """
+    logger, manifest = get_run_logger(), board.manifest
+    await studio.store.check()
+    await studio.claims.begin()
+    for entry in manifest.shots:
+        number = verdict.chosen.get(str(entry.shot_id))
+        take = next((take for take in entry.takes if take.take == number and take.frames), None)
+        if take is not None:
+            await circle(studio.store, manifest.board, entry, take)
+            logger.info("take %d of %s is picked", take.take, entry.shot_id)
+        elif number is not None:
+            logger.warning("take %d of %s has no frame and is not picked", number, entry.shot_id)
+    shot_list = revised(given.shot_list, verdict, manifest)
+    if verdict.again:
+        place = await _keep(shot_list.model_dump(mode="json", exclude_unset=True), manifest, studio.store)
+        logger.info("made again: %s; the list as it is now: %s", ", ".join(verdict.again), place)
+    return replace(given, shot_list=shot_list)
+
+
+async def _keep(shot_list: dict[str, Any], manifest: Manifest, store: Store) -> str:
+    key = keys.run_key(manifest.board, manifest.run, "shots.json")
+    await store.put(key, json.dumps(shot_list, ensure_ascii=False, indent=2).encode(), media_type="application/json")
+    return store.uri(key)

@@ -1,0 +1,103 @@
+"""Screenplay: read a script, make its shot list, keep and show it."""
+
+import asyncio
+import hashlib
+import json
+from pathlib import PurePath, PurePosixPath
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from prefect import task
+from prefect.artifacts import acreate_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+
+from previs.board.wording import cell, plural
+from previs.screenplay import LARGEST, make_shot_list, read_screenplay
+from previs.shots import ShotList
+from previs.sources import Sources
+from previs.store import S3Store, Store, keys
+from previs.store.addresses import kind_of, local_path, shown
+from tasks.artifacts import artifact_key
+from tasks.retries import JITTER, delays, may_succeed_later
+
+_INLINE: Final = "the script"
+_UNTITLED: Final = "screenplay"
+
+
+@task(
+    name="read screenplay",
+    task_run_name="read screenplay",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=3,
+    retry_delay_seconds=delays,
+    retry_jitter_factor=JITTER,
+    retry_condition_fn=may_succeed_later,
+)
+async def shots_of(script: str, store: Store) -> ShotList:
+    """The shot list of a screenplay; its title is never empty.
+
+    Args:
+        script: its text if that has a line break, or else its place.
+        store: whose credentials hold for ``s3://`` places.
+    """
+    inline = "\n" in script or "\r" in script
+    name = _INLINE if inline else shown(script)
+    content = script.encode() if inline else await _read(script, store)
+    screenplay = await asyncio.to_thread(read_screenplay, content, name)
+    title = _UNTITLED if inline else _stem(script)
+    shot_list = await asyncio.to_thread(make_shot_list, screenplay, title=title)
+    scenes = sum(1 for scene in screenplay.scenes if scene.heading)
+    get_run_logger().info("%s: %s, %s", name, plural(scenes, "scene"), plural(len(shot_list.shots), "shot"))
+    return shot_list
+
+
+async def _read(place: str, store: Store) -> bytes:
+    async with Sources(store.settings if isinstance(store, S3Store) else None) as sources:
+        return await sources.read(place, limit=LARGEST)
+
+
+def _stem(place: str) -> str:
+    if kind_of(place) in {"path", "file"}:
+        return PurePath(local_path(place)).stem or _UNTITLED
+    if kind_of(place) == "data":
+        return _UNTITLED
+    return PurePosixPath(unquote(urlsplit(place).path, errors="replace")).stem or _UNTITLED
+
+
+@task(
+    name="keep shot list",
+    task_run_name="keep shot list",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=3,
+    retry_delay_seconds=delays,
+    retry_jitter_factor=JITTER,
+    retry_condition_fn=may_succeed_later,
+)
+async def keep_list(shot_list: ShotList, store: Store) -> str:
+    """Put the list into the store, under a name made of its content, and tell the place."""
+    values = shot_list.model_dump(mode="json", exclude_unset=True)
+    content = json.dumps(values, ensure_ascii=False, indent=2).encode() + b"\n"
+    key = keys.shot_list_key(hashlib.sha256(content).hexdigest())
+    await store.put(key, content, media_type="application/json")
+    get_run_logger().info("shot list: %s", store.uri(key))
+    return store.uri(key)
+
+
+async def show_list(shot_list: ShotList, board: str, place: str) -> None:
+    """Make the artifact of a list: a table of its shots."""
+    rows = [
+        {
+            "#": number,
+            "shot": cell(shot.label),
+            "seconds": f"{shot.duration:g}",
+            "prompt": cell(shot.prompt),
+            "notes": cell(shot.notes or ""),
+        }
+        for number, shot in enumerate(shot_list.shots, 1)
+    ]
+    seconds = sum(shot.duration for shot in shot_list.shots)
+    description = f"{plural(len(rows), 'shot')}, {seconds:g} s: `{cell(place)}`"
+    await acreate_table_artifact(rows, key=artifact_key(board, "shot-list"), description=description)

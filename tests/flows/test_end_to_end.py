@@ -1,0 +1,274 @@
+"""Deployed on one machine: by hand, by event, after another flow, each night, under a real worker."""
+
+import asyncio
+import json
+import sys
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
+from prefect.client.schemas.objects import FlowRun
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
+
+from blocks import ComfyUIFarm, S3FrameStore
+from previs.manifest import Manifest
+from previs.simulator import Simulator, serve
+from previs.store import S3Settings, S3Store, keys
+from tests.conftest import bucket_settings
+from tests.flows.conftest import artifacts_of
+from tests.flows.deployed import CHECKOUT, command, deploy, next_run, runs_of, until_final, worker
+from tests.flows.test_storyboard import s3_block
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    # Prefect keeps connections to its server open when the event loop that used them closes.
+    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"),
+]
+
+SETTINGS = {"checkpoint": "sd_xl_base_1.0.safetensors", "width": 64, "height": 64, "steps": 4}
+UPSTREAM = "upstream 上游"
+UPSTREAM_FLOW = """
+import sys
+from prefect import flow
+
+@flow(name={name!r}, persist_result=True)
+def upstream(place: str) -> str:
+    return place
+
+upstream(sys.argv[1])
+"""
+
+
+def shots(board: str, count: int) -> list[dict[str, Any]]:
+    """Shots that no other board has."""
+    numbers = range(1, count + 1)
+    return [
+        {"shot_id": f"SH{n:02d}", "prompt": f'{board}，镜头 {n} "quoted" {{{{x}}}}\n雨', "duration": 2} for n in numbers
+    ]
+
+
+@dataclass
+class House:
+    """A studio with everything running."""
+
+    environment: dict[str, str]
+    client: PrefectClient
+    farm: list[Simulator]
+    store: S3Store
+    deployed: str
+
+    @property
+    def started(self) -> int:
+        """Renders so far."""
+        return sum(len(simulator.started) for simulator in self.farm)
+
+    async def until_prompted(self, before: int, seconds: float) -> float:
+        """The time when a server has a prompt more."""
+        async with asyncio.timeout(seconds):
+            while self.started == before:
+                await asyncio.sleep(0.01)
+        return time.time()
+
+    async def manifest(self, board: str) -> Manifest:
+        latest = json.loads(await self.store.get(keys.latest_key(board)) or b"")
+        return Manifest.model_validate_json(await self.store.get(latest["manifest"]) or b"")
+
+    async def start(self, deployment: str, **parameters: Any) -> FlowRun:
+        found = await self.client.read_deployment_by_name(deployment)
+        return await self.client.create_flow_run_from_deployment(found.id, parameters=parameters)
+
+    async def log(self, run: FlowRun) -> str:
+        of_run = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id]))
+        return "\n".join(line.message for line in await self.client.read_logs(of_run, limit=200))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house(prefect_environment: dict[str, str], s3_endpoint: str) -> AsyncIterator[House]:
+    here = {
+        PREFECT_API_URL: prefect_environment["PREFECT_API_URL"],
+        PREFECT_HOME: Path(prefect_environment["PREFECT_HOME"]),
+        # Logs are sent from a thread that would wait for a server that is gone when the tests end.
+        PREFECT_LOGGING_TO_API_ENABLED: False,
+    }
+    with temporary_settings(here):
+        async with AsyncExitStack() as running:
+            farm = [Simulator(seconds=0.3, draw=False, previews=False) for _ in range(2)]
+            urls = [await running.enter_async_context(serve(simulator)) for simulator in farm]
+            settings = bucket_settings(s3_endpoint)
+            store = await running.enter_async_context(S3Store(settings))
+            client = await running.enter_async_context(get_client())
+            await save_blocks(urls, settings)
+            running.push_async_callback(ComfyUIFarm.adelete, "default")
+            running.push_async_callback(S3FrameStore.adelete, "default")
+            said = await deploy(prefect_environment, "--after", UPSTREAM)
+            await running.enter_async_context(worker(prefect_environment))
+            yield House(prefect_environment, client, farm, store, said)
+
+
+async def save_blocks(urls: list[str], settings: S3Settings) -> None:
+    await ComfyUIFarm(servers=urls).save("default", overwrite=True)
+    await s3_block(settings).save("default", overwrite=True)
+
+
+async def send(house: House, shot_list: object, board: str) -> None:
+    """Send the event over HTTP, as a system without Prefect does."""
+    event = {
+        "id": str(uuid.uuid4()),
+        "event": "shot-list.ready",
+        "occurred": datetime.now(UTC).isoformat(),
+        "resource": {"prefect.resource.id": "elsewhere.script"},
+        "payload": {
+            "schema": "previs.shot-list-ready/1",
+            "shot_list": shot_list,
+            "board": board,
+            "workflow": SETTINGS,
+        },
+    }
+    async with httpx.AsyncClient(base_url=house.environment["PREFECT_API_URL"]) as client:
+        (await client.post("/events", json=[event])).raise_for_status()
+
+
+async def test_deploying_says_what_it_did_and_does_it_once(house: House) -> None:
+    async with asyncio.timeout(120):
+        for name in ("by-hand", "by-event", "by-schedule", f"after-{UPSTREAM}"):
+            assert f"storyboard/{name}" in house.deployed
+            await house.client.read_deployment_by_name(f"storyboard/{name}")
+        automations = len(await house.client.read_automations())
+        await deploy(house.environment, "--after", UPSTREAM)
+        assert len(await house.client.read_automations()) == automations
+
+
+async def test_started_by_hand_with_parameters_a_run_makes_its_board(house: House) -> None:
+    before = house.started
+    run = await house.start(
+        "storyboard/by-hand", shots=shots("by hand", 3), workflow=SETTINGS, board="夜城 by hand", takes=2
+    )
+    ended = await until_final(house.client, run)
+    assert ended.state is not None
+    assert ended.state.is_completed(), ended.state.message
+    assert ended.name == "夜城 by hand · 3 shots · #1"
+    assert house.started - before == 6
+    assert len((await house.manifest("夜城 by hand")).shots) == 3
+    assert len(await artifacts_of(run.id)) == 3
+    log = await house.log(run)
+    assert "prompt" in log
+    assert any(simulator.started[0] in log for simulator in house.farm if simulator.started)
+
+
+async def test_an_event_from_a_screenplay_starts_a_run_with_its_list(
+    house: House, record_property: Callable[[str, object], None]
+) -> None:
+    before, prompts = await runs_of(house.client, "storyboard/by-event"), house.started
+    script = CHECKOUT / "examples" / "harbour.fountain"
+    upstream = await house.start("script-to-shots/by-hand", script=str(script), board="harbour", workflow=SETTINGS)
+    prompted = asyncio.create_task(house.until_prompted(prompts, 90))
+    sent = await until_final(house.client, upstream)
+    assert sent.state is not None
+    assert sent.state.is_completed(), sent.state.message
+    run = await next_run(house.client, "storyboard/by-event", before)
+    # The event is sent at the end of the upstream run's work, and before its end.
+    assert sent.end_time is not None
+    seconds = await prompted - sent.end_time.timestamp()
+    record_property("seconds_from_upstreams_end_to_first_prompt", round(seconds, 2))
+    ended = await until_final(house.client, run, 120)
+    assert ended.state is not None
+    assert ended.state.is_completed(), ended.state.message
+    manifest = await house.manifest("harbour")
+    assert manifest.title
+    place = await sent.state.aresult()
+    kept = json.loads(await house.store.get(place.partition("/film/")[2]) or b"")
+    assert [shot.shot_id for shot in manifest.shots] == [shot["shot_id"] for shot in kept["shots"]]
+    assert ended.name == f"harbour · {len(manifest.shots)} shots · #1"
+
+
+async def test_an_events_list_arrives_as_it_was_sent_and_a_second_event_costs_no_render_twice(
+    house: House, record_property: Callable[[str, object], None]
+) -> None:
+    before, prompts = await runs_of(house.client, "storyboard/by-event"), house.started
+    board, given = "twice 两次", shots("twice", 8)
+    for simulator in house.farm:
+        simulator.seconds = 1.5
+    try:
+        sent_at = time.time()
+        await send(house, given, board)
+        first = await next_run(house.client, "storyboard/by-event", before)
+        record_property(
+            "seconds_from_event_to_first_prompt", round(await house.until_prompted(prompts, 60) - sent_at, 2)
+        )
+        await send(house, given, board)
+        second = await next_run(house.client, "storyboard/by-event", [*before, first])
+        ended = [await until_final(house.client, run, 120) for run in (first, second)]
+    finally:
+        for simulator in house.farm:
+            simulator.seconds = 0.3
+    assert [run.state.name for run in ended if run.state] == ["Completed", "Completed"]
+    assert ended[0].parameters["shots"]["shot_list"] == given
+    assert house.started - prompts == len(given)
+    manifest = await house.manifest(board)
+    assert [shot.prompt for shot in manifest.shots] == [shot["prompt"] for shot in given]
+    assert sorted(run.name for run in ended) == [f"{board} · 8 shots · #{number}" for number in (1, 2)]
+
+
+async def test_a_malformed_event_is_a_failed_run_with_the_lists_faults(house: House) -> None:
+    before = await runs_of(house.client, "storyboard/by-event")
+    await send(house, [{"shot_id": "A", "duration": -1}, {"prompt": "x", "duration": 1}], "malformed")
+    ended = await until_final(house.client, await next_run(house.client, "storyboard/by-event", before))
+    assert ended.state is not None
+    assert ended.state.name == "Failed"
+    message = ended.state.message or ""
+    assert all(fault in message for fault in ("shot 1 (shot_id A)", "prompt", "duration", "shot 2", "shot_id"))
+
+
+async def test_a_flow_that_completes_with_the_place_of_a_list_starts_a_run(house: House, tmp_path: Path) -> None:
+    given = tmp_path / "shots.json"
+    given.write_text(json.dumps({"title": "after 之后", "shots": shots("after", 2)}), "utf-8")
+    before = await runs_of(house.client, f"storyboard/after-{UPSTREAM}")
+    process = await asyncio.create_subprocess_exec(
+        *[sys.executable, "-c", UPSTREAM_FLOW.format(name=UPSTREAM), str(given)],
+        env=house.environment | {"PREFECT_LOGGING_LEVEL": "ERROR"},
+    )
+    assert await asyncio.wait_for(process.wait(), 60) == 0
+    run = await next_run(house.client, f"storyboard/after-{UPSTREAM}", before)
+    ended = await until_final(house.client, run)
+    assert ended.state is not None
+    assert ended.state.is_completed(), ended.state.message
+    assert len((await house.manifest("after 之后")).shots) == 2
+
+
+async def test_the_nightly_schedule_has_its_next_run_and_renders_only_what_changed(
+    house: House, tmp_path: Path
+) -> None:
+    settings = tmp_path / "settings.json"
+    settings.write_text(json.dumps(SETTINGS))
+    async with asyncio.timeout(60):
+        nightly = await house.client.read_deployment_by_name("nightly/nightly")
+        [schedule] = nightly.schedules
+        assert schedule.active
+        while True:
+            planned = [run.expected_start_time for run in await runs_of(house.client, "nightly/nightly")]
+            if any(when and when > datetime.now(UTC) for when in planned):
+                break
+            await asyncio.sleep(0.5)
+    await house.store.put("lists/nightly.json", json.dumps(shots("by hand", 4)).encode(), media_type="application/json")
+    options = ["--board", "夜城 by hand", "--workflow", str(settings), "--store", "block:default"]
+    await command(house.environment, "previs", "nightly", "add", house.store.uri("lists/nightly.json"), *options)
+    before, prompts = await runs_of(house.client, "storyboard/by-schedule"), house.started
+    run = await until_final(house.client, await house.start("nightly/nightly"))
+    assert run.state is not None
+    assert run.state.is_completed(), run.state.message
+    board = await until_final(house.client, await next_run(house.client, "storyboard/by-schedule", before))
+    assert board.state is not None
+    assert board.state.is_completed(), board.state.message
+    # Three of the four were rendered by hand; their second takes are not asked for.
+    assert house.started - prompts == 1
+    assert board.name == "夜城 by hand · 4 shots · #2"
