@@ -1,11 +1,9 @@
 """Script to shots: from a screenplay to a shot list, for the flow that makes the board."""
 
-from typing import Annotated
-
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
-from pydantic import Field, SkipValidation
+from pydantic import SkipValidation
 
 from blocks import FolderFrameStore, S3FrameStore
 from previs.board.wording import plural
@@ -19,9 +17,9 @@ from tasks.studio import open_store
 
 @flow(name="script-to-shots", persist_result=True, timeout_seconds=1800)
 async def script_to_shots(
-    script: Annotated[str, Field(title="Screenplay")],
+    script: str,
     board: str = "",
-    workflow: Annotated[SkipValidation[WorkflowSettings | str | None], Field(title="Workflow")] = None,
+    workflow: SkipValidation[WorkflowSettings | str | None] = None,
     store: S3FrameStore | FolderFrameStore | str | None = None,
     send: bool = True,  # noqa: FBT001, FBT002 - Prefect passes parameters by name
 ) -> State[str]:

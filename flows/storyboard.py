@@ -30,8 +30,8 @@ from tasks.take import refresh_wanted, run_takes
 from tasks.webhook import open_webhook
 
 # The list and the workflow are checked by their own readers, which report every fault at once; the types make the form.
-ShotsParameter = Annotated[SkipValidation[ShotList | list[Shot] | str], Field(title="Shot list")]
-WorkflowParameter = Annotated[SkipValidation[WorkflowSettings | str], Field(title="Workflow")]
+ShotsParameter = SkipValidation[ShotList | list[Shot] | str]
+WorkflowParameter = SkipValidation[WorkflowSettings | str]
 
 
 @flow(name="storyboard", persist_result=True, timeout_seconds=7 * 24 * 3600)
@@ -46,7 +46,7 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
     overrides: dict[str, Any] | None = None,
     refresh: bool | list[str | int] = False,  # noqa: FBT001, FBT002 - Prefect passes parameters by name
     max_age_days: Annotated[float | None, Field(ge=0)] = None,
-    review_minutes: Annotated[float | None, Field(ge=1, le=3 * 24 * 60, title="Review")] = None,
+    review_minutes: Annotated[float | None, Field(ge=1, le=3 * 24 * 60)] = None,
     webhook: Webhook | None = None,
 ) -> State[list[dict[str, Any]]]:
     """Render a shot list on a farm of ComfyUI servers and publish the board.

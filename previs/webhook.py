@@ -22,7 +22,7 @@ from typing import Any, Final, NoReturn, Self, get_args
 import httpx
 
 from previs.comfyui.address import header
-from previs.comfyui.connection import _retry_after as seconds_of
+from previs.comfyui.connection import retry_after as seconds_of
 from previs.errors import WebhookRefused, WebhookTrouble
 from previs.events import EventName
 

@@ -13,7 +13,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactUpdate
 from prefect.logging import get_run_logger
 
-from previs.board import contact_sheet, progress_sheet, shot_rows
+from previs.board import contact_sheet, overview, progress_sheet, shot_rows
 from previs.manifest import Manifest
 from previs.publish import links_until
 from previs.records import Frame
@@ -21,6 +21,7 @@ from previs.store import Store
 from previs.watching import Account
 
 _EVERY = 2.0
+_PROGRESS = "How far the run is, while it is under way."
 _LAST_WORDS = 10.0
 
 
@@ -57,7 +58,9 @@ async def _keep_up_to_date(account: Account, key: str, over: asyncio.Event) -> N
         last = over.is_set()
         with _no_harm():
             if artifact is None:
-                artifact = await acreate_markdown_artifact(progress_sheet(account.progress()), key=key)
+                artifact = await acreate_markdown_artifact(
+                    progress_sheet(account.progress()), key=key, description=_PROGRESS
+                )
             else:
                 await _update(artifact, account)
         if last:
@@ -94,8 +97,11 @@ async def show_board(manifest: Manifest, links: Mapping[str, str], store: Store,
 
     until = links_until(manifest, store)
     note = f"Links to the board and its frames work until {until}; run again for new ones." if until else None
-    description = f"[Board]({page})\n\n{note}" if note else f"[Board]({page})"
+    link, after = f"[Board]({page})", f"\n\n{note}" if note else ""
     sheet = contact_sheet(manifest, picture=picture, note=note)
-    await acreate_markdown_artifact(sheet, key=artifact_key(board, "contact-sheet"), description=description)
+    await acreate_markdown_artifact(sheet, key=artifact_key(board, "contact-sheet"), description=link + after)
     rows = shot_rows(manifest, link=lambda frame: links[frame.key])
-    await acreate_table_artifact(rows, key=artifact_key(board, "shots"), description=description)
+    # A run's own page shows the first paragraph of a description, with pictures written like this; it drops <img>.
+    small = await asyncio.to_thread(overview, manifest)
+    shown = f" ![]({small})" if small else ""
+    await acreate_table_artifact(rows, key=artifact_key(board, "shots"), description=link + shown + after)

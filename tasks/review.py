@@ -19,7 +19,7 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from pydantic import Field, ValidationError, create_model
 
-from previs.board import contact_sheet
+from previs.board import FOR_FORM, contact_sheet
 from previs.gather import Given
 from previs.manifest import Manifest
 from previs.picks import circle
@@ -117,9 +117,8 @@ def _description(manifest: Manifest, link: str) -> str:
     every = manifest.model_copy(
         update={"shots": tuple(shot.model_copy(update={"picked": None}) for shot in manifest.shots)}
     )
-    sheet = contact_sheet(
-        every, picture=lambda frame: frame.thumbnail, note="Submit the empty form to go on.", budget=_SHEET_BYTES
-    )
+    note = "To go on with the takes as they are, submit the empty form."
+    sheet = contact_sheet(every, picture=lambda frame: frame.thumbnail, note=note, budget=_SHEET_BYTES, layout=FOR_FORM)
     return f"[Board]({link})\n\n{sheet}"
 
 

@@ -5,9 +5,20 @@ table of shots for Prefect's artifacts, the progress sheet. Prompts, names, erro
 untrusted; what leaves here is escaped, and no address but of a known harmless kind becomes a link.
 """
 
+from previs.board.overview import overview
 from previs.board.progress import Progress, RunningTake, progress_sheet
 from previs.board.rows import shot_rows
-from previs.board.sheet import contact_sheet
+from previs.board.sheet import FOR_FORM, contact_sheet
 from previs.board.web import FrameLinks, page
 
-__all__ = ["FrameLinks", "Progress", "RunningTake", "contact_sheet", "page", "progress_sheet", "shot_rows"]
+__all__ = [
+    "FOR_FORM",
+    "FrameLinks",
+    "Progress",
+    "RunningTake",
+    "contact_sheet",
+    "overview",
+    "page",
+    "progress_sheet",
+    "shot_rows",
+]

@@ -14,10 +14,7 @@ from previs.board.wording import inline, moment, one_line, plural, shorten, wrap
 from previs.manifest import Manifest, ShotEntry, TakeEntry
 from previs.records import Frame
 
-_ACROSS = 3
-_WIDTH = 240
-_COLUMNS, _LINES = 32, 3
-"""Of the text below a picture, about as wide as the picture; a cell in Prefect's UI does not wrap by itself."""
+_LINES = 3
 _CLOSING = 400
 """Bytes kept free for the closing lines."""
 
@@ -28,9 +25,29 @@ PictureOf = Callable[[Frame], str | None]
 
 
 @dataclass(frozen=True, slots=True)
+class Layout:
+    """How much stands side by side.
+
+    Attributes:
+        across: takes in a row.
+        width: of a picture in pixels.
+        columns: of the text below it, about as wide as the picture: a cell in Prefect's UI does not wrap by itself.
+    """
+
+    across: int
+    width: int
+    columns: int
+
+
+FOR_PAGE = Layout(across=3, width=240, columns=32)
+FOR_FORM = Layout(across=2, width=190, columns=24)
+
+
+@dataclass(frozen=True, slots=True)
 class _Cell:
     """One take on the sheet, as markdown, but for its picture, which is an address or none, and ``alt``, plain text."""
 
+    width: int
     slate: str
     alt: str
     picture: str | None
@@ -48,7 +65,7 @@ class _Cell:
             return self.instead
         source = escape(address, quote=True).replace("|", "%7C").replace("`", "%60").replace("\\", "%5C")
         alt = _INERT.sub(lambda found: f"&#{ord(found[0])};", self.alt)
-        return f'<img src="{source}" width="{_WIDTH}" alt="{alt}">'
+        return f'<img src="{source}" width="{self.width}" alt="{alt}">'
 
     def markup(self) -> int:
         """Bytes that the picture takes beyond its address."""
@@ -82,7 +99,14 @@ class _Strip:
         return _Strip(self.heading, tuple(map(_Cell.with_picture, self.cells, pictures)))
 
 
-def contact_sheet(manifest: Manifest, *, picture: PictureOf, note: str | None = None, budget: int = 2_000_000) -> str:
+def contact_sheet(
+    manifest: Manifest,
+    *,
+    picture: PictureOf,
+    note: str | None = None,
+    budget: int = 2_000_000,
+    layout: Layout = FOR_PAGE,
+) -> str:
     """Markdown with a heading, totals, and every take's picture and slate in order; of a picked shot its picked take.
 
     When it would grow beyond its budget, pictures are made smaller, then the last ones are left out, then the last
@@ -93,11 +117,12 @@ def contact_sheet(manifest: Manifest, *, picture: PictureOf, note: str | None = 
         picture: what shows a frame: a ``data:`` URI of an image, or a public http(s) address; none if nothing does.
         note: a sentence for the foot of the sheet, such as until when its links work.
         budget: in bytes of UTF-8; at least 4,000.
+        layout: for where it is shown.
     """
     foot = f"*{inline(note)}*\n" if note else ""
     budget -= _CLOSING + _size(foot)
     head = _head(manifest, budget)
-    strips = list(_strips(manifest, picture))
+    strips = list(_strips(manifest, picture, layout))
     room = budget - _size(head)
     kept = list(_fitting(strips, room))
     room -= sum(_size(strip.without_pictures().markdown()) for strip in kept)
@@ -165,13 +190,13 @@ def _remarks(manifest: Manifest, room: int) -> str:
     return f"{told}\n" if told else ""
 
 
-def _strips(manifest: Manifest, picture: PictureOf) -> Iterator[_Strip]:
+def _strips(manifest: Manifest, picture: PictureOf, layout: Layout) -> Iterator[_Strip]:
     groups = sequences(manifest)
     for group in groups:
         heading = _heading(group, manifest.fps) if len(groups) > 1 or group.name else ""
-        cells = [cell for placed in group.shots for cell in _cells(placed, manifest.fps, picture)]
-        for first in range(0, len(cells), _ACROSS):
-            yield _Strip("" if first else heading, tuple(cells[first : first + _ACROSS]))
+        cells = [cell for placed in group.shots for cell in _cells(placed, manifest.fps, picture, layout)]
+        for first in range(0, len(cells), layout.across):
+            yield _Strip("" if first else heading, tuple(cells[first : first + layout.across]))
 
 
 def _heading(group: Sequence, fps: float) -> str:
@@ -179,11 +204,11 @@ def _heading(group: Sequence, fps: float) -> str:
     return f"## {name} · {plural(len(group.shots), 'shot')} · {timecode(group.frames, fps)}\n\n"
 
 
-def _cells(placed: Placed, fps: float, picture: PictureOf) -> Iterator[_Cell]:
+def _cells(placed: Placed, fps: float, picture: PictureOf, layout: Layout) -> Iterator[_Cell]:
     shot = placed.shot
     plain = shorten(one_line(str(shot.shot_id)), 60)
     name = inline(plain, 60)
-    text = wrapped(shot.prompt, columns=_COLUMNS, lines=_LINES)
+    text = wrapped(shot.prompt, columns=layout.columns, lines=_LINES)
     when = f"{timecode(placed.start, fps)} · {number(shot.duration)} s"
     wanted = _wanted(shot)
     others = f"<br>{plural(len(shot.takes) - len(wanted), 'other take')}" if len(wanted) < len(shot.takes) else ""
@@ -192,9 +217,9 @@ def _cells(placed: Placed, fps: float, picture: PictureOf) -> Iterator[_Cell]:
         shown = next(filter(None, (for_artifact(picture(frame)) for frame in take.frames)), None)
         mark, said = (f" {PICKED_MARK}", ", picked") if take is circled(shot) else ("", "")
         slate, alt = f"{name} · take {take.take}{mark}", f"{plain} · take {take.take}{said}"
-        yield _Cell(slate, alt, shown, _instead(take), f"{when}{seed}{others}", text)
+        yield _Cell(layout.width, slate, alt, shown, _instead(take, layout), f"{when}{seed}{others}", text)
     if not shot.takes:
-        yield _Cell(name, plain, None, "**NO TAKE**", when, text)
+        yield _Cell(layout.width, name, plain, None, "**NO TAKE**", when, text)
 
 
 def _wanted(shot: ShotEntry) -> tuple[TakeEntry, ...]:
@@ -203,8 +228,8 @@ def _wanted(shot: ShotEntry) -> tuple[TakeEntry, ...]:
     return (picked,) if picked is not None and picked is shot.shown else picked_first(shot)
 
 
-def _instead(take: TakeEntry) -> str:
+def _instead(take: TakeEntry, layout: Layout) -> str:
     if take.frames:
         return "*no picture*"
-    told = wrapped(reason(take), columns=_COLUMNS, lines=6)
+    told = wrapped(reason(take), columns=layout.columns, lines=6)
     return {"failed": f"**FAILED** {told}", "skipped": f"*Skipped*<br>{told}"}.get(take.outcome, "**NO FRAME**")

@@ -57,20 +57,25 @@ def _all_of(pictures: Sequence[str | None], size: _Size, room: int) -> list[str 
 
 def shrunk(picture: str, width: int, quality: int) -> str | None:
     """The picture no wider than ``width`` pixels, as JPEG, or itself if that is no larger; none if it is broken."""
+    opened = flat(picture)
+    if opened is None:
+        return None
+    opened.thumbnail((width, width * 4))
+    packed = BytesIO()
+    opened.save(packed, "JPEG", quality=quality, optimize=True)
+    made = f"data:image/jpeg;base64,{base64.b64encode(packed.getvalue()).decode('ascii')}"
+    return made if len(made) < len(picture) else picture
+
+
+def flat(picture: str) -> Image.Image | None:
+    """A ``data:`` URI's picture as RGB, what is transparent in it as white; none if it is broken."""
     try:
         with Image.open(
             BytesIO(base64.b64decode(picture.partition(",")[2], validate=True)), formats=_FORMATS
         ) as opened:
-            if opened.width * opened.height > _LARGEST:
-                return None
-            flat = _on_white(opened)
+            return None if opened.width * opened.height > _LARGEST else _on_white(opened)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning):
         return None  # OSError covers Pillow's own errors; SyntaxError is what its PNG reader raises
-    flat.thumbnail((width, width * 4))
-    packed = BytesIO()
-    flat.save(packed, "JPEG", quality=quality, optimize=True)
-    made = f"data:image/jpeg;base64,{base64.b64encode(packed.getvalue()).decode('ascii')}"
-    return made if len(made) < len(picture) else picture
 
 
 def _on_white(opened: Image.Image) -> Image.Image:

@@ -127,7 +127,7 @@ class Connection:
             return AccessDenied(self.name, status)
         if status in _REDIRECTS:
             return self.trouble(method, path, f"HTTP {status}: give the farm the address that it redirects to")
-        pause = _retry_after(response.headers.get("retry-after", "")) if status in _BUSY else None
+        pause = retry_after(response.headers.get("retry-after", "")) if status in _BUSY else None
         return ServerTrouble(self.name, _shown(method, path), f"HTTP {status}", pause)
 
 
@@ -154,7 +154,7 @@ def _reason(error: httpx.TransportError) -> str:
     return type(error).__name__
 
 
-def _retry_after(value: str) -> float | None:
+def retry_after(value: str) -> float | None:
     """Seconds, from a number of them or a date; none from anything else. Nobody is waited for longer than minutes."""
     try:
         seconds = float(value) if value.isascii() and value.isdigit() else _seconds_until(value)
