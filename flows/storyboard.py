@@ -46,7 +46,7 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
     overrides: dict[str, Any] | None = None,
     refresh: bool | list[str | int] = False,  # noqa: FBT001, FBT002 - Prefect passes parameters by name
     max_age_days: Annotated[float | None, Field(ge=0)] = None,
-    review_minutes: Annotated[float | None, Field(ge=1, le=3 * 24 * 60)] = None,
+    review_minutes: Annotated[float | None, Field(gt=0, le=3 * 24 * 60)] = None,
     webhook: Webhook | None = None,
 ) -> State[list[dict[str, Any]]]:
     """Render a shot list on a farm of ComfyUI servers and publish the board.

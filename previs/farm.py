@@ -256,19 +256,18 @@ class Farm:
                 await server.probe()
                 await self.stock.learn(server)
             except (ServerUnreachable, ServerTrouble, AccessDenied) as error:
-                member.denied = error if isinstance(error, AccessDenied) else None
+                member.looked_at, member.denied = True, error if isinstance(error, AccessDenied) else None
                 if not reported:
                     self.problems.append(f"{error}; it was set aside")
                     self._change(server, f"{error}; it is set aside and looked at again", fit=False)
                     reported = True
                 pause = min(pause * 2, _LONGEST_PAUSE)
             else:
+                member.looked_at, member.denied = True, None
                 if reported:
                     self._change(server, f"{server.name} is back", fit=True)
-                member.denied = None
                 pause, reported = _LONGEST_PAUSE, False
                 self._none_up_since = None
-            member.looked_at = True
             if all(each.looked_at for each in self._members.values()):
                 self._all_looked_at.set()
             self._seat()
@@ -282,7 +281,8 @@ class Farm:
 
     def _change(self, server: Server, sentence: str, *, fit: bool) -> None:
         self._say(sentence)
-        fit_now = sum(member.usable for member in self._members.values())
+        # One that was not looked at yet is not known to be unfit.
+        fit_now = sum(member.usable or not member.looked_at for member in self._members.values())
         self._on_change(FarmChange(server.name, fit, sentence, fit_now, len(self.servers)))
 
     async def _lose_patience(self) -> None:

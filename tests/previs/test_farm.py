@@ -9,8 +9,9 @@ from previs.comfyui.models import ModelFile
 from previs.comfyui.server import Server
 from previs.errors import NoServer
 from previs.farm import Farm
+from previs.reputation import FarmChange
 from previs.seating import Place, Wish
-from tests.conftest import Serve
+from tests.conftest import Serve, free_port
 from tests.previs.comfyui.graphs import TEXT_TO_IMAGE
 
 
@@ -188,3 +189,30 @@ async def test_servers_that_refuse_to_tell_or_are_away_are_no_error(simulate: Se
     async with Farm([Address(url), Address("http://127.0.0.1:1")]) as farm, asyncio.timeout(30):
         assert await farm.model_hashes([RAIN]) == {}
         assert await farm.model_hashes([RAIN]) == {str(RAIN): {url: OLD}}
+
+
+async def test_a_farm_tells_when_a_server_is_no_longer_fit_and_when_it_is_again(simulate: Serve) -> None:
+    told: list[FarmChange] = []
+    (simulator, url), (_, other) = await simulate(), await simulate()
+    async with Farm([Address(url), Address(other)], on_change=told.append) as farm:
+        await all_up(farm, 2)
+        server = next(each for each in farm.servers if each.name == url)
+        for number in range(3):
+            farm.failed(server, f"take {number}", "it is broken")
+        [change] = told
+        assert (change.server, change.fit, change.fit_servers, change.servers) == (url, False, 1, 2)
+        assert "take 0, take 1, take 2" in change.reason
+        farm.succeeded(server)
+        assert [(each.fit, each.fit_servers) for each in told] == [(False, 1), (True, 2)]
+    assert not simulator.started
+
+
+async def test_a_server_that_was_not_looked_at_yet_is_not_told_to_be_unfit(simulate: Serve) -> None:
+    told: list[FarmChange] = []
+    _, url = await simulate()
+    gone = f"http://127.0.0.1:{free_port()}"
+    async with Farm([Address(gone), Address(url)], on_change=told.append) as farm:
+        await all_up(farm, 1)
+        while not told:
+            await asyncio.sleep(0.01)
+    assert [(each.server, each.fit, each.fit_servers) for each in told] == [(gone, False, 1)]

@@ -1,0 +1,193 @@
+"""A run that is to be reviewed pauses with a form, follows what is said there, and goes on by itself after a time."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.objects import State
+from prefect.exceptions import PrefectHTTPStatusError
+
+from flows.storyboard import storyboard
+from previs.picks import picks
+from previs.store import FolderStore
+from tasks import review
+from tests.conftest import Serve
+from tests.flows.test_storyboard import SETTINGS, manifest_of, shots
+
+pytestmark = [
+    pytest.mark.usefixtures("prefect_api"),
+    # Prefect keeps connections to its server open when the event loop that used them closes.
+    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A paused run looks for its answer again and again."""
+    monkeypatch.setattr(review, "_LOOK_EVERY", 0.1)
+
+
+@dataclass
+class Reviewed:
+    """A run that is asked about.
+
+    Attributes:
+        keys: of the forms that it has shown so far.
+    """
+
+    client: PrefectClient
+    running: asyncio.Task[State[Any]]
+    board: str
+    run: UUID | None = None
+    asked: int = 0
+
+    async def form(self) -> tuple[dict[str, Any], str]:
+        """The schema and the text of the next form, once the run is paused with it."""
+        async with asyncio.timeout(60):
+            while True:
+                assert not self.running.done(), self.running.result()
+                state = await self._state()
+                details = state.state_details if state else None
+                if details and details.run_input_keyset and details.pause_key == str(self.asked + 1):
+                    keyset = details.run_input_keyset
+                    there = [await self._input(keyset[name]) for name in ("schema", "description")]
+                    if all(there):
+                        self.asked += 1
+                        return there[0], there[1]
+                await asyncio.sleep(0.05)
+
+    async def _state(self) -> State[Any] | None:
+        if self.run is None:
+            found = await self.client.read_flow_runs(limit=20, sort="START_TIME_DESC")
+            mine = [each for each in found if each.name.startswith(f"{self.board} ")]
+            if not mine:
+                return None
+            self.run = mine[0].id
+        return (await self.client.read_flow_run(self.run)).state
+
+    async def _input(self, key: str) -> Any:
+        assert self.run is not None
+        try:
+            return json.loads(await self.client.read_flow_run_input(self.run, key))
+        except PrefectHTTPStatusError:
+            # It is written a moment after the run is paused.
+            return None
+
+    async def answer(self, **said: Any) -> str:
+        """What Prefect says to the form filled in like this."""
+        assert self.run is not None
+        result = await self.client.resume_flow_run(self.run, said)
+        return result.status.value
+
+    async def ended(self) -> State[Any]:
+        return await asyncio.wait_for(self.running, 60)
+
+
+@asynccontextmanager
+async def reviewed(minutes: float = 5, **parameters: Any) -> AsyncIterator[Reviewed]:
+    board = f"review {uuid4().hex[:8]}"
+    running = asyncio.ensure_future(
+        storyboard(**({"workflow": SETTINGS, "board": board} | parameters), review_minutes=minutes, return_state=True)
+    )
+    try:
+        async with get_client() as client:
+            yield Reviewed(client, running, board)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_chosen_takes_are_circled_and_shots_made_again_until_nothing_more_is_wanted(
+    simulate: Serve, tmp_path: Path
+) -> None:
+    simulator, url = await simulate()
+    store = FolderStore(tmp_path)
+    async with reviewed(shots=shots(3), takes=2, farm=[url], store=str(tmp_path)) as run:
+        schema, text = await run.form()
+        assert len(simulator.started) == 6
+        assert text.count("data:image/") == 6
+        assert schema["definitions"]["ChosenTake"]["properties"]["shot"]["enum"] == ["SH01", "SH02", "SH03"]
+        assert await run.answer(chosen=[{"shot": "nobody", "take": 1}]) == "REJECT"
+        assert (
+            await run.answer(
+                chosen=[{"shot": "SH01", "take": 2}],
+                again=[{"shot": "SH02", "prompt": "雨夜 {{ x }}"}, {"shot": "SH03", "prompt": ""}],
+            )
+            == "ACCEPT"
+        )
+        _, text = await run.form()
+        # Both takes of the new prompt, and a third one of the shot that was wanted once more as it is.
+        assert len(simulator.started) == 9
+        assert text.count("data:image/") == 7
+        assert await run.answer(chosen=[{"shot": "SH03", "take": 3}]) == "ACCEPT"
+        state = await run.ended()
+    assert state.is_completed(), state.message
+    assert len(simulator.started) == 9
+    manifest = await manifest_of(store, run.board)
+    assert [(shot.prompt, shot.picked, len(shot.takes)) for shot in manifest.shots] == [
+        ("城市 SH01", 2, 2),
+        ("雨夜 {{ x }}", None, 2),
+        ("城市 SH03", 3, 3),
+    ]
+    assert {name: pick.take for name, pick in (await picks(store, run.board)).items()} == {"SH01": 2, "SH03": 3}
+    [result] = [shot for shot in await state.aresult() if shot["shot_id"] == "SH01"]
+    assert result["image_url"].endswith(manifest.shots[0].takes[1].frames[0].key)
+    revised = json.loads(await store.get(f"boards/{run.board}/{manifest.run}/shots.json") or b"")
+    assert [shot["prompt"] for shot in revised["shots"]] == ["城市 SH01", "雨夜 {{ x }}", "城市 SH03"]
+    assert len([key for key in await store.entries("boards/") if key.endswith("manifest.json")]) == 1
+
+
+async def test_when_nobody_answers_the_run_goes_on_with_the_first_takes(simulate: Serve, tmp_path: Path) -> None:
+    simulator, url = await simulate()
+    async with reviewed(0.03, shots=shots(2), takes=2, farm=[url], store=str(tmp_path)) as run:
+        await run.form()
+        state = await run.ended()
+    assert state.is_completed(), state.message
+    assert len(simulator.started) == 4
+    manifest = await manifest_of(FolderStore(tmp_path), run.board)
+    assert [(shot.picked, shot.shown and shot.shown.take) for shot in manifest.shots] == [(None, 1), (None, 1)]
+
+
+async def test_a_refresh_renders_again_once_and_not_in_each_round(simulate: Serve, tmp_path: Path) -> None:
+    simulator, url = await simulate()
+    place = {"shots": shots(2), "farm": [url], "store": str(tmp_path)}
+    assert (await storyboard(**place, workflow=SETTINGS, return_state=True)).is_completed()
+    async with reviewed(**place, refresh=True) as run:
+        await run.form()
+        assert len(simulator.started) == 4
+        await run.answer(again=[{"shot": "SH01", "prompt": "new"}])
+        await run.form()
+        await run.answer()
+        assert (await run.ended()).is_completed()
+    assert len(simulator.started) == 5
+
+
+async def test_a_take_without_a_frame_is_not_chosen_and_its_shot_may_be_made_again(
+    simulate: Serve, tmp_path: Path
+) -> None:
+    simulator, url = await simulate()
+    simulator.faults.fail_on = "坏"
+    async with reviewed(shots=shots(2, SH02="坏"), farm=[url], store=str(tmp_path)) as run:
+        await run.form()
+        await run.answer(chosen=[{"shot": "SH02", "take": 1}], again=[{"shot": "SH02", "prompt": "good"}])
+        await run.form()
+        await run.answer()
+        state = await run.ended()
+    assert state.is_completed(), state.message
+    assert await picks(FolderStore(tmp_path), run.board) == {}
+
+
+async def test_a_run_that_is_cancelled_while_it_waits_ends(simulate: Serve, tmp_path: Path) -> None:
+    _, url = await simulate()
+    async with reviewed(shots=shots(1), farm=[url], store=str(tmp_path)) as run:
+        await run.form()
+        run.running.cancel()
+        await asyncio.wait([run.running], timeout=10)
+        assert run.running.done()
