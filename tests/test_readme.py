@@ -32,10 +32,13 @@ COMMANDS = (
     "pull",
     "prune",
     "schema",
+    "nightly",
+    "deploy",
     "demo",
     "simulate",
 )
-WITHOUT_OPTIONS = {"schema"}
+OF_NIGHTLY = ("nightly add", "nightly list", "nightly remove")
+WITHOUT_OPTIONS = {"schema", "nightly"}
 FOLDERS = ("previs", "tasks", "blocks", "flows", "examples", "docs", "tests")
 
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
@@ -74,7 +77,8 @@ def help_of(command: str) -> str:
 @pytest.fixture(scope="module")
 def helps() -> dict[str, str]:
     with ThreadPoolExecutor() as threads:
-        return dict(zip(("", *COMMANDS), threads.map(help_of, ("", *COMMANDS)), strict=True))
+        every = ("", *COMMANDS, *OF_NIGHTLY)
+        return dict(zip(every, threads.map(help_of, every), strict=True))
 
 
 def test_the_readme_knows_every_command(helps: dict[str, str]) -> None:
@@ -82,7 +86,7 @@ def test_the_readme_knows_every_command(helps: dict[str, str]) -> None:
     assert {words[0] for words in command_lines() if words[0].isalpha()} == set(COMMANDS)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS, *OF_NIGHTLY])
 def test_every_option_in_the_help_is_in_the_readme(helps: dict[str, str], command: str) -> None:
     options = set(_ROW.findall(helps[command]))
     assert bool(options) is (command not in WITHOUT_OPTIONS)
@@ -92,7 +96,8 @@ def test_every_option_in_the_help_is_in_the_readme(helps: dict[str, str], comman
 def test_every_option_in_the_readme_is_in_the_help(helps: dict[str, str]) -> None:
     everywhere = set(_OPTION.findall(" ".join(helps.values())))
     for words in command_lines():
-        known = everywhere if words[0] not in COMMANDS else set(_OPTION.findall(helps[words[0]])) | {"--help"}
+        command = next((each for each in OF_NIGHTLY if words[:2] == each.split()), words[0])
+        known = everywhere if command not in helps else set(_OPTION.findall(helps[command])) | {"--help"}
         assert set(_OPTION.findall(" ".join(words))) <= known, words
     alone = {option for code in inline_code(README) if code.startswith("--") for option in _OPTION.findall(code)}
     assert alone <= everywhere
