@@ -1,5 +1,6 @@
 """A board opens from its folder and from S3, private or not, and is the latest only when it is whole."""
 
+import asyncio
 import html
 import json
 import re
@@ -198,3 +199,21 @@ async def test_the_record_has_addresses_that_last(
     assert await lasting(s3_store) == f"{s3_store.name}/{PICTURE.key}"
     assert await lasting(public_store) == await public_store.link(PICTURE.key)
     assert await lasting(folder_store) == await folder_store.link(PICTURE.key)
+
+
+@pytest.mark.parametrize("order", [[1, 2, 3], [3, 1, 2], [2, 3, 1]])
+async def test_the_latest_is_the_run_that_started_last_whichever_is_published_last(
+    folder_store: FolderStore, order: list[int]
+) -> None:
+    for number in order:
+        await publish(board(run=f"20261031-17400{number}-abcdef01"), {}, folder_store)
+    latest = json.loads(await folder_store.get("boards/夜景 1/latest.json") or b"")
+    assert latest["run"] == f"20261031-17400{max(order)}-abcdef01"
+    assert await folder_store.get(latest["manifest"])
+    assert await folder_store.get(latest["page"])
+
+
+async def test_runs_that_are_published_at_once_agree_on_the_latest(s3_store: S3Store) -> None:
+    runs = [f"20261031-1740{number:02d}-abcdef01" for number in range(12)]
+    await asyncio.gather(*(publish(board(run=run), {}, s3_store) for run in runs))
+    assert json.loads(await s3_store.get("boards/夜景 1/latest.json") or b"")["run"] == runs[-1]

@@ -1,0 +1,112 @@
+"""What another flow hands over is read to a list, or the run fails with a sentence that says what is missing."""
+
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from prefect import flow
+from prefect.client.schemas.objects import State
+
+from flows.storyboard import storyboard
+from previs.errors import ShotListFaults, SourceNotFound
+from previs.store import FolderStore
+from tests.conftest import Serve
+from tests.flows.test_storyboard import SETTINGS, manifest_of, shots
+
+pytestmark = [
+    pytest.mark.usefixtures("prefect_api"),
+    # Prefect keeps connections to its server open when the event loop that used them closes.
+    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@flow(name="returns", persist_result=True)
+async def returns(result: Any) -> Any:
+    return result
+
+
+@flow(name="keeps nothing", persist_result=False)
+async def keeps_nothing(result: Any) -> Any:
+    return result
+
+
+@flow(name="breaks")
+async def breaks() -> None:
+    raise RuntimeError
+
+
+async def ran(state: State[Any]) -> str:
+    """What Prefect's events call the run."""
+    assert isinstance(state.state_details.flow_run_id, UUID)
+    return f"prefect.flow-run.{state.state_details.flow_run_id}"
+
+
+async def render(handed_over: object, url: str, folder: Path, **parameters: Any) -> State[Any]:
+    state: State[Any] = await storyboard(
+        shots=handed_over, farm=[url], store=str(folder), return_state=True, **({"workflow": SETTINGS} | parameters)
+    )
+    return state
+
+
+async def test_a_payload_names_list_board_and_workflow_and_goes_before_the_runs_own(
+    simulate: Serve, tmp_path: Path
+) -> None:
+    simulator, url = await simulate()
+    payload = {
+        "schema": "previs.shot-list-ready/1",
+        "shot_list": {"title": "not this", "shots": shots(2)},
+        "board": "雨夜",
+        "workflow": SETTINGS | {"steps": 3},
+    }
+    state = await render(payload, url, tmp_path, board="another")
+    assert state.is_completed(), state.message
+    manifest = await manifest_of(FolderStore(tmp_path), "雨夜")
+    assert len(simulator.started) == 2
+    assert manifest.workflow["steps"] == 3
+    assert manifest.title == "not this"
+
+
+async def test_a_payload_that_leaves_them_out_gets_those_of_the_run(simulate: Serve, tmp_path: Path) -> None:
+    _, url = await simulate()
+    payload = {"schema": "previs.shot-list-ready/1", "shot_list": shots(1), "board": "", "workflow": None}
+    state = await render(payload, url, tmp_path, board="by the run")
+    assert state.is_completed(), state.message
+    assert (await manifest_of(FolderStore(tmp_path), "by the run")).workflow["steps"] == 4
+
+
+@pytest.mark.parametrize("form", ["list", "payload", "place"])
+async def test_the_result_of_a_flow_run_is_a_list_a_payload_or_a_place(
+    simulate: Serve, tmp_path: Path, form: str
+) -> None:
+    _, url = await simulate()
+    place = tmp_path / "shots.yaml"
+    place.write_text("[{shot_id: SH01, prompt: 雨, duration: 2}]", "utf-8")
+    results = {
+        "list": shots(1),
+        "payload": {"schema": "previs.shot-list-ready/1", "shot_list": shots(1)},
+        "place": str(place),
+    }
+    name = await ran(await returns(results[form], return_state=True))
+    state = await render(name, url, tmp_path / "store", board="b")
+    assert state.is_completed(), state.message
+    assert [shot.shot_id for shot in (await manifest_of(FolderStore(tmp_path / "store"), "b")).shots] == ["SH01"]
+
+
+async def failure(name: str, url: str, folder: Path) -> str:
+    state = await render(name, url, folder)
+    assert state.is_failed()
+    error = await state.aresult(raise_on_failure=False)
+    assert isinstance(error, SourceNotFound | ShotListFaults), error
+    return str(error)
+
+
+async def test_a_flow_run_without_a_list_to_read_is_named_with_the_reason(simulate: Serve, tmp_path: Path) -> None:
+    _, url = await simulate()
+    assert "this is no flow run's id" in await failure("prefect.flow-run.7", url, tmp_path)
+    assert "Prefect knows no such flow run" in await failure(f"prefect.flow-run.{uuid4()}", url, tmp_path)
+    broken = await failure(await ran(await breaks(return_state=True)), url, tmp_path)
+    assert "is Failed: only one that completed has a shot list" in broken
+    nothing = await failure(await ran(await keeps_nothing(shots(1), return_state=True)), url, tmp_path)
+    assert "its flow needs persist_result=True" in nothing
+    assert "shots" in await failure(await ran(await returns(7, return_state=True)), url, tmp_path)
