@@ -1,7 +1,7 @@
 """Workflow settings: the few values from which a graph of ComfyUI's own nodes is built."""
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Self
 
@@ -25,6 +25,17 @@ Name = Annotated[str, Field(pattern=r"\S")]
 Size = Annotated[int, Field(ge=limits.SIZE_MIN, le=limits.SIZE_MAX, multiple_of=limits.SIZE_STEP)]
 
 
+def _names_offered(names: Sequence[str], *, none: bool = False) -> Callable[[dict[str, Any]], None]:
+    """Has a form offer names beside a field for any other."""
+
+    def offer(schema: dict[str, Any]) -> None:
+        schema.pop("type", None)
+        any_other = [{"type": "string"}, *([{"type": "null"}] if none else [])]
+        schema["anyOf"] = [{"enum": list(names), "type": "string", "title": "one of"}, *any_other]
+
+    return offer
+
+
 class WorkflowSettings(BaseModel):
     """Settings for text to image, ControlNet on references, or image to image.
 
@@ -42,8 +53,16 @@ class WorkflowSettings(BaseModel):
     height: Size = Field(576, description="In pixels; a shot's own goes before it.")
     steps: int = Field(30, ge=1, le=limits.STEPS_MAX)
     cfg_scale: float = Field(7.5, ge=0, le=limits.CFG_MAX, description="How closely the picture keeps to the prompt.")
-    sampler: str = Field("euler_ancestral", description="ComfyUI's name, or another tool's: DPM++ 2M Karras.")
-    scheduler: str | None = Field(None, description="If absent, what the sampler's name says, or normal.")
+    sampler: str = Field(
+        "euler_ancestral",
+        description="ComfyUI's name, or another tool's: DPM++ 2M Karras.",
+        json_schema_extra=_names_offered(samplers.SAMPLERS),
+    )
+    scheduler: str | None = Field(
+        None,
+        description="If absent, what the sampler's name says, or normal.",
+        json_schema_extra=_names_offered(samplers.SCHEDULERS, none=True),
+    )
     controlnet: Name | None = Field(None, description="ControlNet model for edges (canny) of the references.")
     reference_images: Annotated[tuple[Name, ...], Field(strict=False)] = Field(
         (), description="Pictures that go with every shot, after the shot's own."

@@ -44,11 +44,11 @@ async def deploy(environment: dict[str, str], *options: str) -> str:
 
 @contextlib.asynccontextmanager
 async def worker(environment: dict[str, str]) -> AsyncIterator[None]:
-    """A process worker, looking for runs as often as the documentation says."""
+    """A process worker of the checkout, whose settings it reads."""
     process = await asyncio.create_subprocess_exec(
         *[Path(sys.executable).with_name("prefect"), "worker", "start", "--pool", POOL],
         cwd=CHECKOUT,
-        env=environment | {"PREFECT_WORKER_QUERY_SECONDS": "2"},
+        env=environment,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )

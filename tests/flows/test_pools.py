@@ -1,0 +1,84 @@
+"""The examples of job variables are such that Prefect's server takes them for its own templates of work pools."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.objects import WorkPool
+
+from tasks.deployments import IN_IMAGE
+from tests.flows.deployed import POOL, deploy
+
+HOME = Path(__file__).parents[2]
+IMAGE = "registry.studio.lan/previs:1"
+KINDS = ("docker", "kubernetes")
+DEPLOYMENTS = ("storyboard/by-hand", "storyboard/by-schedule", "nightly/nightly")
+
+
+def example(kind: str) -> Path:
+    return HOME / "examples" / "pools" / f"{kind}.yaml"
+
+
+def variables(kind: str) -> dict[str, Any]:
+    read: dict[str, Any] = yaml.safe_load(example(kind).read_text("utf-8"))
+    return read
+
+
+@pytest.fixture
+async def client(prefect_api: str) -> AsyncIterator[PrefectClient]:  # noqa: ARG001 - the server that it asks
+    async with get_client() as asked:
+        yield asked
+
+
+@pytest.fixture
+async def pools(client: PrefectClient, prefect_environment: dict[str, str]) -> AsyncIterator[None]:
+    """Leaves no pool of these tests behind, and the deployments in that of all other tests."""
+    yield
+    await deploy(prefect_environment, "--pool", POOL)
+    for kind in KINDS:
+        await client.delete_work_pool(kind)
+
+
+def used(pool: WorkPool) -> set[str]:
+    """The variables that a job is made from."""
+    return set(re.findall(r"\{\{ (\w+) \}\}", str(pool.base_job_template["job_configuration"])))
+
+
+@pytest.mark.usefixtures("pools")
+async def test_prefects_server_takes_the_examples_for_new_pools(
+    client: PrefectClient, prefect_environment: dict[str, str]
+) -> None:
+    for kind in KINDS:
+        options = ("--pool", kind, "--type", kind, "--image", IMAGE, "--job-variables", str(example(kind)))
+        said = await deploy(prefect_environment, *options)
+        assert f"work pool {kind}, of type {kind}: made" in said
+
+        pool, given = await client.read_work_pool(kind), variables(kind)
+        known = pool.base_job_template["variables"]
+        assert set(given) <= set(known["properties"]) & used(pool)
+        assert [error.message for error in Draft202012Validator(known).iter_errors(given)] == []
+        for name in DEPLOYMENTS:
+            deployment = await client.read_deployment_by_name(name)
+            assert deployment.work_pool_name == kind
+            assert deployment.job_variables == given | {"image": IMAGE}
+            [step] = deployment.pull_steps or []
+            assert [*step.values()] == [{"directory": IN_IMAGE}]
+        boards = await client.read_work_queue_by_name("boards", work_pool_name=kind)
+        assert boards.concurrency_limit == 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_example_holds_what_prefect_would_put_a_secret_in_the_place_of(kind: str) -> None:
+    assert "{{" not in example(kind).read_text("utf-8")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_container_has_a_place_of_its_own_for_prefect(kind: str) -> None:
+    # A worker hands its own settings on to what it starts, the paths of its own machine among them.
+    home = variables(kind)["env"]["PREFECT_HOME"]
+    assert f"PREFECT_HOME={home} " in (HOME / "Dockerfile").read_text("utf-8")

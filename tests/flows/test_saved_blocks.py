@@ -1,0 +1,38 @@
+"""A block that was saved is found; one that is not in order any more stops the run instead of being passed over."""
+
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import BlockDocumentUpdate
+
+from blocks import ComfyUIFarm, FolderFrameStore
+from blocks.saved import saved
+from previs.errors import SourceNotFound
+
+pytestmark = [
+    pytest.mark.usefixtures("prefect_api"),
+    # Prefect keeps connections to its server open when the event loop that used them closes.
+    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+async def test_a_block_is_found_by_its_name_and_there_may_be_none(tmp_path: Path) -> None:
+    name = f"block-{uuid4().hex[:8]}"
+    assert await saved(FolderFrameStore, name) is None
+    await FolderFrameStore(folder=str(tmp_path)).save(name)
+    found = await saved(FolderFrameStore, name)
+    assert found is not None
+    assert found.folder == str(tmp_path)
+
+
+async def test_a_block_that_is_not_in_order_any_more_is_told_without_its_values() -> None:
+    name = f"block-{uuid4().hex[:8]}"
+    identity = await ComfyUIFarm(servers=["http://a:8188"], token="s3cret-4711").save(name)  # noqa: S106 - opens nothing
+    async with get_client() as client:
+        await client.update_block_document(identity, BlockDocumentUpdate(data={"places": 99, "token": "s3cret-4712"}))
+    with pytest.raises(SourceNotFound) as caught:
+        await saved(ComfyUIFarm, name)
+    assert str(caught.value).startswith(f"the saved block comfyui-farm/{name} cannot be read: places: ")
+    assert "s3cret" not in str(caught.value)
