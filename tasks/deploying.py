@@ -171,4 +171,6 @@ async def _prefect_deploy(content: dict[str, Any]) -> None:
         said, _ = await process.communicate()
     if process.returncode:
         lines = said.decode(errors="replace").strip().splitlines()
-        raise DeploymentRefused("\n".join(["Prefect's own command failed:", *lines[-_LOG_LINES:]]))
+        # Where the server refuses something, its answer is all that matters of a traceback.
+        told = [line for line in lines if line.startswith("Response: ")] or lines[-_LOG_LINES:]
+        raise DeploymentRefused("\n".join(["Prefect's own command failed:", *told]))

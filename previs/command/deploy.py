@@ -6,11 +6,13 @@ import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
 from previs.errors import DeploymentRefused, SourceNotFound
+
+_PLACEHOLDER: Final = "{{"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,10 @@ def _read(path: Path) -> dict[str, Any]:
         raise DeploymentRefused(f"the job variables in {path} cannot be read: {error}") from error
     if not isinstance(read, dict):
         raise DeploymentRefused(f"the job variables in {path} are no object of names and values")
+    if _PLACEHOLDER in json.dumps(read, default=str):
+        # Prefect fills them in while it deploys, secrets in plain text, and drops those that it does not know.
+        remedy = "keep it in the work pool, as docs/deploying.md says"
+        raise DeploymentRefused(f"the job variables in {path} hold a placeholder {_PLACEHOLDER} … }}}}: {remedy}")
     return read
 
 

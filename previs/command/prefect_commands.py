@@ -23,7 +23,8 @@ def deploy(
 ) -> int:
     """Register block types, work pool and all deployments with the Prefect server at PREFECT_API_URL.
 
-    It can be done again at any time, as after each change of the checkout. What was set in Prefect's pages stays.
+    It can be done again at any time, as after each change of the checkout. When the nightly run is due, how many boards
+    are made at once, and after which flows, stays as it was set. Give --pool, --image and --job-variables each time.
 
     Parameters
     ----------

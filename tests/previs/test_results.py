@@ -172,6 +172,7 @@ def test_the_failure_names_every_shot_and_the_reasons_of_the_first() -> None:
 @pytest.mark.parametrize(
     ("earlier", "later"),
     [
+        (STARTED, STARTED + timedelta(milliseconds=1)),
         (STARTED, STARTED + timedelta(seconds=1)),
         (STARTED, STARTED.replace(year=2027, month=1, day=1)),
         (STARTED.replace(hour=9), STARTED.replace(hour=10)),
@@ -179,7 +180,7 @@ def test_the_failure_names_every_shot_and_the_reasons_of_the_first() -> None:
 )
 def test_names_of_runs_sort_by_time(earlier: datetime, later: datetime) -> None:
     assert name_run(earlier, "ffffffff-0000") < name_run(later, "00000000-0000")
-    assert name_run(STARTED, "01234567-89ab-cdef") == "20261031-174000-01234567"
+    assert name_run(STARTED, "01234567-89ab-cdef") == "20261031-174000-000-01234567"
 
 
 def test_two_runs_of_one_second_have_names_of_their_own() -> None:

@@ -36,11 +36,13 @@ async def test_a_server_that_cannot_be_reached_is_named(tmp_path: Path) -> None:
         (["--job-variables", "no-such.yaml"], "the job variables in no-such.yaml cannot be read: "),
         (["--job-variables", "list.json"], "the job variables in list.json are no object of names and values"),
         (["--job-variables", "broken.yaml"], "the job variables in broken.yaml cannot be read: "),
+        (["--job-variables", "secret.yaml"], "the job variables in secret.yaml hold a placeholder {{ … }}: "),
     ],
 )
 async def test_what_cannot_be_read_or_be_due_is_refused(tmp_path: Path, options: list[str], said: str) -> None:
     (tmp_path / "list.json").write_text(json.dumps([1]))
     (tmp_path / "broken.yaml").write_text("a: [")
+    (tmp_path / "secret.yaml").write_text("env: {KEY: '{{ prefect.blocks.secret.key }}'}")
     ended = await deploy(tmp_path, *options, PREFECT_API_URL=f"http://127.0.0.1:{free_port()}/api")
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.startswith(f"cannot deploy: {said}")
