@@ -133,4 +133,5 @@ def test_without_a_name_all_names_are_listed(capsys: pytest.CaptureFixture[str])
 
 def test_a_name_that_is_none_is_told_with_all_names(capsys: pytest.CaptureFixture[str]) -> None:
     assert write_schema("manifests") == 2
-    assert capsys.readouterr().err == ("there is no schema 'manifests': there are manifest, take, pick, nightly, shots\n")
+    told = "there is no schema 'manifests': there are manifest, take, pick, nightly, shots\n"
+    assert capsys.readouterr().err == told
