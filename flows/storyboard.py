@@ -94,7 +94,7 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
 
 async def _make(given: Given, facts: RunFacts, wishes: Wishes, max_age: timedelta | None, studio: Studio) -> Board:
     """Plan, look what is there, render the rest and publish."""
-    plan = await plan_takes(as_is(given), as_is(studio), board=facts.board, wishes=wishes, salt=facts.run)
+    plan = await plan_takes(as_is(given), as_is(studio), board=facts.board, wishes=wishes)
     await name_this_run(run_name(facts, plan))
     found = await find_recorded(as_is(plan), as_is(studio), max_age)
     await check_takes(as_is(plan), as_is(found), as_is(studio))

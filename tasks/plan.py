@@ -30,7 +30,7 @@ from tasks.retries import JITTER, delays, may_succeed_later
     retry_jitter_factor=JITTER,
     retry_condition_fn=may_succeed_later,
 )
-async def plan_takes(given: Given, studio: Studio, *, board: str, wishes: Wishes, salt: str) -> Plan:
+async def plan_takes(given: Given, studio: Studio, *, board: str, wishes: Wishes) -> Plan:
     """Bind every take.
 
     Args:
@@ -38,7 +38,6 @@ async def plan_takes(given: Given, studio: Studio, *, board: str, wishes: Wishes
         studio: of the run.
         board: whose chosen takes count.
         wishes: of the run.
-        salt: of takes that are to be rendered again.
     """
     logger = get_run_logger()
     picked = await picks(studio.store, board, say=logger.warning)
@@ -49,7 +48,7 @@ async def plan_takes(given: Given, studio: Studio, *, board: str, wishes: Wishes
         given.workflow_pictures,
         wishes=wishes,
         picks=picked,
-        salt=salt,
+        salt=studio.claims.run,
     )
     studio.account.expect(given.name, plan.takes)
     logger.info("%d shots, %d takes", len(plan.shot_list.shots), len(plan.takes))

@@ -12,6 +12,7 @@ import httpx
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.responses import SetStateStatus
 from prefect.exceptions import FlowPauseTimeout
 from prefect.flow_runs import apause_flow_run
 from prefect.input import RunInput
@@ -73,13 +74,14 @@ async def _going_on_after(seconds: float) -> AsyncIterator[None]:
 
 
 async def _resume_after(seconds: float, run: UUID) -> None:
+    """Resume it until Prefect has done so; whoever waits for that cancels this."""
     await asyncio.sleep(seconds)
     get_run_logger().info("nobody has answered: the run goes on with the takes as they are")
-    while True:
+    resumed = False
+    while not resumed:
         with contextlib.suppress(httpx.HTTPError):
             async with get_client() as client:
-                await client.resume_flow_run(run, {})
-                return
+                resumed = (await client.resume_flow_run(run, {})).status is SetStateStatus.ACCEPT
         await asyncio.sleep(_LOOK_EVERY)
 
 
