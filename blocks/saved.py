@@ -5,6 +5,7 @@ from typing import TypeVar, cast
 from prefect.blocks.core import Block
 from pydantic import ValidationError
 
+from blocks.asking import asking_prefect
 from previs.errors import SourceNotFound
 
 AnyBlock = TypeVar("AnyBlock", bound=Block)
@@ -15,9 +16,11 @@ async def saved(kind: type[AnyBlock], name: str) -> AnyBlock | None:
 
     Raises:
         SourceNotFound: what was saved is not in order any more; the sentence shows no values.
+        PrefectTrouble: Prefect's server does not answer.
     """
     try:
-        return cast("AnyBlock", await kind.aload(name))
+        with asking_prefect():
+            return cast("AnyBlock", await kind.aload(name))
     except ValueError:
         # This is how Prefect says that there is none.
         return None

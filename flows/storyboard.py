@@ -73,17 +73,17 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
     """
     started = datetime.now(UTC)
     wishes = Wishes(takes, only or (), overrides or {}, refresh or refresh_wanted())
-    max_age = None if max_age_days is None else timedelta(days=max_age_days)
+    not_before = None if max_age_days is None else started - timedelta(days=max_age_days)
     async with open_webhook(webhook):
         async with open_studio(farm, store) as studio:
             given, facts = await read_input(as_is(shots), as_is(workflow), as_is(studio), board=board, started=started)
-            made = await _make(given, facts, wishes, max_age, studio)
+            made = await _make(given, facts, wishes, not_before, studio)
         rounds = 1
-        while review_minutes and (verdict := await ask_for_verdict(made, review_minutes)):
+        while review_minutes and (verdict := await ask_for_verdict(made, given, review_minutes)):
             rounds += 1
             async with open_studio(farm, store, part=rounds) as studio:
                 given = await take_verdict_in(verdict, as_is(given), as_is(made), as_is(studio))
-                made = await _make(given, facts, replace(wishes, refresh=False), max_age, studio)
+                made = await _make(given, facts, replace(wishes, refresh=False), not_before, studio)
             if not verdict.again:
                 break
         board_ready(made)
@@ -92,11 +92,11 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
     return Completed(message=made.message, data=made.shots)
 
 
-async def _make(given: Given, facts: RunFacts, wishes: Wishes, max_age: timedelta | None, studio: Studio) -> Board:
+async def _make(given: Given, facts: RunFacts, wishes: Wishes, not_before: datetime | None, studio: Studio) -> Board:
     """Plan, look what is there, render the rest and publish."""
     plan = await plan_takes(as_is(given), as_is(studio), board=facts.board, wishes=wishes)
     await name_this_run(run_name(facts, plan))
-    found = await find_recorded(as_is(plan), as_is(studio), max_age)
+    found = await find_recorded(as_is(plan), as_is(studio), not_before)
     await check_takes(as_is(plan), as_is(found), as_is(studio))
     async with live_progress(studio.account, facts.board):
         results = await run_takes(plan, found, facts, studio)

@@ -41,7 +41,9 @@ Every error passes its values unchanged to ``super().__init__``, so it survives 
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+_MOST_TOLD: Final = 100
 
 
 class PrevisError(Exception):
@@ -95,7 +97,11 @@ class Fault:
 
 
 def _report(head: str, faults: tuple[Fault, ...]) -> str:
-    return "\n".join([head, *(f"  - {fault}" for fault in faults)])
+    """A line for each fault; of very many the first alone, as the sentence of an error is a state's message."""
+    told = [str(fault) for fault in faults[:_MOST_TOLD]]
+    if further := len(faults) - len(told):
+        told.append("and 1 further fault" if further == 1 else f"and {further} further faults")
+    return "\n".join([head, *(f"  - {each}" for each in told)])
 
 
 class ShotListFaults(FixTheInput):

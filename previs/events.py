@@ -5,17 +5,17 @@ go out: ``board.ready``, ``shot.failed``, ``farm.degraded`` and ``farm.recovered
 """
 
 import reprlib
-from collections.abc import Mapping, Sequence
-from os import PathLike, fspath
-from typing import Any, Final, Literal, TypeGuard
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, TypeGuard
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from previs.board.wording import clean
 from previs.errors import Fault, ShotListFaults
 from previs.manifest import Manifest
 from previs.reputation import FarmChange
 from previs.results import RunFacts, TakeResult
-from previs.shots import Shot, read_shot_list
+from previs.shots import plain_json, read_shot_list
 
 EventName = Literal["board.ready", "shot.failed", "farm.degraded", "farm.recovered"]
 SHOT_LIST_READY: Final = "shot-list.ready"
@@ -38,6 +38,10 @@ _LONGEST_ERROR: Final = 10_000
 _SCHEMA: Final = "Name and version of this form."
 _BOARD: Final = "The name under which runs gather."
 _RUN: Final = "The run's name within the board; names sort as runs started."
+
+
+# Prefect drops an event that UTF-8 cannot hold, and what a server says of its failure may hold anything.
+_Text = Annotated[str, AfterValidator(clean)]
 
 
 class ShotListReady(BaseModel):
@@ -68,16 +72,16 @@ class BoardReady(BaseModel):
     schema_name: Literal["previs.board-ready/1"] = Field(
         "previs.board-ready/1", alias="schema", title="Schema", description=_SCHEMA
     )
-    board: str = Field(description=_BOARD)
-    run: str = Field(description=_RUN)
+    board: _Text = Field(description=_BOARD)
+    run: _Text = Field(description=_RUN)
     number: int | None = Field(description="The run's number within the board, from 1.")
     complete: bool = Field(description="Whether every shot has its frames.")
     shot_count: int = Field(description="Shots on the board.")
     rendered: int = Field(description="Takes that were rendered in this run.")
     cached: int = Field(description="Takes that were there from an earlier one.")
-    failed: tuple[int | str, ...] = Field(description="IDs of the shots that lack a frame.")
-    manifest: str = Field(description="The place of manifest.json, which has the rest.")
-    page: str = Field(description="The place of index.html in the store; no link, which could hold a signature.")
+    failed: tuple[int | _Text, ...] = Field(description="IDs of the shots that lack a frame.")
+    manifest: _Text = Field(description="The place of manifest.json, which has the rest.")
+    page: _Text = Field(description="The place of index.html in the store; no link, which could hold a signature.")
 
 
 class ShotFailed(BaseModel):
@@ -88,12 +92,12 @@ class ShotFailed(BaseModel):
     schema_name: Literal["previs.shot-failed/1"] = Field(
         "previs.shot-failed/1", alias="schema", title="Schema", description=_SCHEMA
     )
-    board: str = Field(description=_BOARD)
-    run: str = Field(description=_RUN)
-    shot_id: int | str = Field(description="As in the list.")
+    board: _Text = Field(description=_BOARD)
+    run: _Text = Field(description=_RUN)
+    shot_id: int | _Text = Field(description="As in the list.")
     take: int = Field(description="Its number, from 1.")
-    error: str = Field(description="The sentence that says why.")
-    servers: tuple[str, ...] = Field(description="Where it was tried, in that order; none if it came to no server.")
+    error: _Text = Field(description="The sentence that says why.")
+    servers: tuple[_Text, ...] = Field(description="Where it was tried, in that order; none if it came to no server.")
 
 
 class FarmDegraded(BaseModel):
@@ -104,8 +108,8 @@ class FarmDegraded(BaseModel):
     schema_name: Literal["previs.farm-degraded/1"] = Field(
         "previs.farm-degraded/1", alias="schema", title="Schema", description=_SCHEMA
     )
-    server: str = Field(description="Base URL, without credentials.")
-    reason: str = Field(description="In a sentence.")
+    server: _Text = Field(description="Base URL, without credentials.")
+    reason: _Text = Field(description="In a sentence.")
     fit: int = Field(description="How many servers are fit now.")
     servers: int = Field(description="How many the farm has.")
 
@@ -118,8 +122,8 @@ class FarmRecovered(BaseModel):
     schema_name: Literal["previs.farm-recovered/1"] = Field(
         "previs.farm-recovered/1", alias="schema", title="Schema", description=_SCHEMA
     )
-    server: str = Field(description="The last one that came back: base URL, without credentials.")
-    reason: str = Field(description="In a sentence.")
+    server: _Text = Field(description="The last one that came back: base URL, without credentials.")
+    reason: _Text = Field(description="In a sentence.")
     servers: int = Field(description="How many the farm has.")
 
 
@@ -139,6 +143,10 @@ def read_ready(payload: object) -> ShotListReady:
     """
     if not isinstance(payload, Mapping):
         raise ShotListFaults(_SOURCE, (Fault(_PLACE, "", _shown(payload), "an object with schema and shot_list"),))
+    if "too_large" in payload:
+        # This is what prefect.yaml's trigger hands on in the place of what no run's parameters can hold.
+        size = f"{_shown(payload['too_large'])} bytes"
+        raise ShotListFaults(_SOURCE, (Fault(_PLACE, "", size, "too large: store the list and send its place"),))
     given = payload.get("shot_list")
     ready, faults = _checked(payload)
     if given in (None, ""):
@@ -187,22 +195,8 @@ def make_ready(shot_list: object, *, board: str = "", workflow: object = None) -
     Raises:
         ShotListFaults: with every fault of what is given.
     """
-    payload = {"schema": _READY_1, "shot_list": _plain(shot_list), "board": board, "workflow": _plain(workflow)}
-    return read_ready(payload).model_dump(mode="json", by_alias=True)
-
-
-def _plain(given: object) -> object:
-    match given:
-        case Shot():
-            return given.given()
-        case BaseModel():
-            return given.model_dump(mode="json", exclude_unset=True)
-        case PathLike():
-            return fspath(given)
-        case Sequence() if not isinstance(given, str | bytes):
-            return [_plain(each) for each in given]
-        case _:
-            return given
+    given = {"shot_list": plain_json(shot_list), "board": board, "workflow": plain_json(workflow)}
+    return read_ready({"schema": _READY_1, **given}).model_dump(mode="json", by_alias=True)
 
 
 def board_ready(manifest: Manifest, *, manifest_place: str, page: str) -> BoardReady:

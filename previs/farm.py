@@ -281,8 +281,7 @@ class Farm:
 
     def _change(self, server: Server, sentence: str, *, fit: bool) -> None:
         self._say(sentence)
-        # One that was not looked at yet is not known to be unfit.
-        fit_now = sum(member.usable or not member.looked_at for member in self._members.values())
+        fit_now = sum(member.fit for member in self._members.values())
         self._on_change(FarmChange(server.name, fit, sentence, fit_now, len(self.servers)))
 
     async def _lose_patience(self) -> None:

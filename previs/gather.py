@@ -2,22 +2,19 @@
 
 import asyncio
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePath, PurePosixPath
+from pathlib import PurePath
 from typing import Any, Protocol
-from urllib.parse import unquote, urlsplit
-
-from pydantic import BaseModel
 
 from previs.comfyui.classes import NodeClass, known_to_any
 from previs.errors import AccessDenied, Fault, NotAPicture, ShotListFaults, SourceNotFound, TryAgain
 from previs.pictures import upright_png_or_jpeg, workflow_in
 from previs.plan import Picture
-from previs.shots import ShotList, names_shot, read_chains, read_shot_list
+from previs.shots import ShotList, names_shot, plain_json, read_chains, read_shot_list
 from previs.sources import Sources
 from previs.store import Store, keys
-from previs.store.addresses import base_of, kind_of, local_path, resolve, shown
+from previs.store.addresses import base_of, kind_of, local_path, resolve, shown, stem_of
 from previs.workflow import Explicit, Workflow, WorkflowSettings, bindings_name, open_workflow, read_bindings
 
 DEFAULT_WORKFLOW = WorkflowSettings(checkpoint="sd_xl_base_1.0.safetensors")
@@ -101,7 +98,7 @@ async def gather(shots: object, workflow: object, sources: Sources, store: Store
     name = shown(shots) if isinstance(shots, str) else INLINE_LIST
     pictures = await _fetch_all([*of_shots, *of_workflow], sources, name, read_chains(shot_list).faults)
     return Given(
-        name=shot_list.title or (_stem(shots) if isinstance(shots, str) else "") or "storyboard",
+        name=shot_list.title or (stem_of(shots) if isinstance(shots, str) else "") or "storyboard",
         shot_list=shot_list,
         workflow=bound,
         workflow_facts=facts,
@@ -112,7 +109,7 @@ async def gather(shots: object, workflow: object, sources: Sources, store: Store
 
 async def _read_list(shots: object, sources: Sources, store: Store | None) -> tuple[ShotList, _Home]:
     if not isinstance(shots, str):
-        return read_shot_list(_plain(shots), name=INLINE_LIST), _inline(store)
+        return read_shot_list(plain_json(shots), name=INLINE_LIST), _inline(store)
     shot_list = read_shot_list(await sources.read(shots), name=shown(shots))
     # A list that was too large to hand over inline is still an inline list.
     handed_over = store is not None and shots.startswith(store.uri(keys.LISTS))
@@ -123,7 +120,7 @@ async def _read_workflow(
     workflow: object, sources: Sources, store: Store | None, learn: Learn
 ) -> tuple[Workflow, dict[str, Any] | str, _Home]:
     if not isinstance(workflow, str):
-        plain = _plain(workflow)
+        plain = plain_json(workflow)
         return await _read_whole(plain, INLINE_WORKFLOW, learn), plain, _inline(store)
     return await read_workflow_at(workflow, sources, learn), shown(workflow), _Home(base_of(workflow), inline=False)
 
@@ -184,23 +181,8 @@ def _file_name(uri: str) -> str:
     return uri.rpartition("/")[2]
 
 
-def _stem(uri: str) -> str:
-    """The file's name without its suffix, as a person would write it."""
-    if kind_of(uri) in {"path", "file"}:
-        return PurePath(local_path(uri)).stem
-    return PurePosixPath(unquote(urlsplit(uri).path)).stem
-
-
 def _inline(store: Store | None) -> _Home:
     return _Home(store.uri(keys.REFERENCES) if store else _NOWHERE, inline=True)
-
-
-def _plain(given: object) -> Any:  # noqa: ANN401 - any JSON; its reader says what is wrong with it
-    if isinstance(given, BaseModel):
-        return given.model_dump(mode="json", exclude_unset=True)
-    if isinstance(given, Sequence) and not isinstance(given, str | bytes):
-        return [_plain(item) for item in given]
-    return given
 
 
 def _of_shots(shot_list: ShotList, home: _Home) -> Iterator[_Wanted]:

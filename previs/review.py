@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, Final
 
 from previs.manifest import Manifest, ShotEntry
-from previs.shots import Shot, ShotList
+from previs.shots import Shot, ShotList, read_shot_list
+
+_SOURCE: Final = "the list as it was reviewed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +34,19 @@ def revised(shot_list: ShotList, verdict: Verdict, manifest: Manifest) -> ShotLi
         shot_list: of the run.
         verdict: of its takes.
         manifest: of the run.
+
+    Raises:
+        ShotListFaults: prompts or numbers of takes that no shot may have.
     """
     entries = {str(shot.shot_id): shot for shot in manifest.shots}
-    shots = [_revised(shot, verdict, entries.get(shot.label)) for shot in shot_list.shots]
-    return shot_list.model_copy(update={"shots": tuple(shots)})
+    shots = [shot.given() | _changes(shot, verdict, entries.get(shot.label)) for shot in shot_list.shots]
+    return read_shot_list(shot_list.model_dump(mode="json", exclude_unset=True) | {"shots": shots}, name=_SOURCE)
 
 
-def _revised(shot: Shot, verdict: Verdict, entry: ShotEntry | None) -> Shot:
+def _changes(shot: Shot, verdict: Verdict, entry: ShotEntry | None) -> dict[str, Any]:
     prompt = verdict.again.get(shot.label)
     if prompt is None:
-        return shot
+        return {}
     if prompt and prompt != shot.prompt:
-        return shot.model_copy(update={"prompt": prompt})
-    return shot.model_copy(update={"takes": max((take.take for take in entry.takes), default=0) + 1 if entry else 1})
+        return {"prompt": prompt}
+    return {"takes": max((take.take for take in entry.takes), default=0) + 1 if entry else 1}

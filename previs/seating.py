@@ -93,6 +93,11 @@ class Member:
         return self.server.up and fit and self.server.busy_until <= time.monotonic()
 
     @property
+    def fit(self) -> bool:
+        """Whether nothing is known against it; it may have asked for a pause all the same."""
+        return not self.looked_at or (self.server.up and self.reputation.standing is Standing.TRUSTED)
+
+    @property
     def soon_on_trial(self) -> bool:
         """Whether it is set aside and may be given something again before long."""
         aside = self.server.up and self.reputation.standing is Standing.ASIDE

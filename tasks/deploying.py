@@ -8,12 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
 import yaml
 from prefect import Flow
 from prefect.blocks.core import Block
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate
 from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule
@@ -24,8 +23,9 @@ from prefect.workers.utilities import get_default_base_job_template_for_infrastr
 from pydantic import ValidationError
 
 import blocks
+from blocks.asking import asking_prefect, refusal
 from previs.board.wording import plural
-from previs.errors import DeploymentRefused, PrefectTrouble
+from previs.errors import DeploymentRefused
 from tasks.deployments import AFTER, PROCESS, QUEUE, Schedule, Wanted, file_for
 
 CHECKOUT: Final = Path(__file__).parents[1]
@@ -37,8 +37,9 @@ _LOG_LINES: Final = 12
 async def deploy(wanted: Wanted) -> AsyncIterator[str]:
     """Register everything, and tell each thing that was done once it is.
 
-    What is there already is brought up to date. What only Prefect's pages or an earlier call decided stays: when the
-    nightly run is due and whether it is, how many boards are made at once, and after which flows.
+    What is there already is brought up to date. What only Prefect's pages or an earlier call decided stays: schedules,
+    parameters and tags of deployments, whether they are paused, how many boards are made at once, and after which
+    flows.
 
     Raises:
         DeploymentRefused: Prefect's settings name no server, or what is asked for cannot be.
@@ -50,15 +51,14 @@ async def deploy(wanted: Wanted) -> AsyncIterator[str]:
         raise DeploymentRefused(f"PREFECT_API_URL names no Prefect server: {start}")
     _check_schedule(wanted)
     try:
-        async with get_client() as client:
-            yield f"Prefect {await client.api_version()} at {server}"
-            for step in (_blocks, _pool, _queue, _deployments):
-                async for done in step(client, wanted):
-                    yield done
+        with asking_prefect():
+            async with get_client() as client:
+                yield f"Prefect {await client.api_version()} at {server}"
+                for step in (_blocks, _pool, _queue, _deployments):
+                    async for done in step(client, wanted):
+                        yield done
     except PrefectHTTPStatusError as error:
-        raise PrefectTrouble(server, f"HTTP {error.response.status_code}: {error.response.text[:500]}") from error
-    except httpx.HTTPError as error:
-        raise PrefectTrouble(server, f"it cannot be reached: {error or type(error).__name__}") from error
+        raise DeploymentRefused(f"Prefect at {server} refuses it: {refusal(error)}") from error
     yield f"what is started is run by: prefect worker start --pool {wanted.pool}"
 
 
@@ -123,14 +123,13 @@ async def _deployments(client: PrefectClient, wanted: Wanted) -> AsyncIterator[s
     wanted = replace(wanted, after=(*sorted(followed | {*wanted.after}),))
     content = file_for(written, wanted, str(CHECKOUT), _schedule(before.get(_NIGHTLY)))
     await _prefect_deploy(content)
+    for each in before.values():
+        await client.update_deployment(each.id, _of_prefects_pages(each))
     now = await _registered(client, flows.values())
     for deployment in content["deployments"]:
         name = f"{flows[deployment['entrypoint']]}/{deployment['name']}"
-        due = _schedule(now[name])
-        when = f", due {due.cron} ({due.timezone})" if due else ""
-        paused = ", which is switched off" if due and not due.active else ""
         upon = "".join(f", upon {' and '.join(trigger['expect'])}" for trigger in deployment.get("triggers", ()))
-        yield f"deployment {name}{upon}{when}{paused}: {'brought up to date' if name in before else 'made'}"
+        yield f"deployment {name}{upon}{_when(now[name])}: {'brought up to date' if name in before else 'made'}"
 
 
 async def _registered(client: PrefectClient, flows: Iterable[str]) -> dict[str, DeploymentResponse]:
@@ -146,11 +145,26 @@ def _flow_name(entrypoint: str) -> str:
     return flow.name
 
 
+def _of_prefects_pages(deployment: DeploymentResponse) -> DeploymentUpdate:
+    """What prefect.yaml says nothing of, and Prefect's command would therefore clear."""
+    return DeploymentUpdate(parameters=deployment.parameters, tags=deployment.tags, paused=deployment.paused)
+
+
 def _schedule(deployment: DeploymentResponse | None) -> Schedule | None:
-    for each in deployment.schedules if deployment else ():
+    """The schedule that the nightly run has; the first with a cron line, if there are more."""
+    schedules = deployment.schedules if deployment else []
+    for each in schedules:
         if isinstance(each.schedule, CronSchedule):
-            return Schedule(each.schedule.cron, each.schedule.timezone or "Etc/UTC", each.active)
-    return None
+            return Schedule(each.schedule.cron, each.schedule.timezone, each.active)
+    return Schedule(active=any(each.active for each in schedules)) if schedules else None
+
+
+def _when(deployment: DeploymentResponse) -> str:
+    due = _schedule(deployment)
+    if due is None:
+        return ""
+    when = f", due {due.cron} ({due.timezone or 'UTC'})" if due.cron else ", due as set in Prefect"
+    return when if due.active and not deployment.paused else f"{when}, which is switched off"
 
 
 async def _prefect_deploy(content: dict[str, Any]) -> None:

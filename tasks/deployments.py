@@ -45,11 +45,15 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When the nightly run is due, as the server has it."""
+    """When a deployment's runs are due, as the server has it.
 
-    cron: str
-    timezone: str
-    active: bool
+    Attributes:
+        cron: none where it is another kind of schedule.
+    """
+
+    cron: str | None = None
+    timezone: str | None = None
+    active: bool = True
 
 
 def file_for(written: Mapping[str, Any], wanted: Wanted, checkout: str, kept: Schedule | None = None) -> dict[str, Any]:
@@ -59,14 +63,14 @@ def file_for(written: Mapping[str, Any], wanted: Wanted, checkout: str, kept: Sc
         written: prefect.yaml of the checkout.
         wanted: beyond it.
         checkout: its folder, where workers that start processes find the flows.
-        kept: the schedule that is registered, which stays where nothing else is wanted.
+        kept: of the nightly run, if it has a schedule already; the file says nothing of it unless another is wanted.
     """
     written = copy.deepcopy(dict(written))
     by_event = next(each for each in written["deployments"] if each["name"] == "by-event")
     made = [_placed(each, wanted) for each in (*written["deployments"], *_after(by_event, wanted.after))]
     for each in made:
         if "schedules" in each:
-            each["schedules"] = [schedule | _due(wanted, kept) for schedule in each["schedules"]]
+            each["schedules"] = _due(each["schedules"], wanted, kept)
     folder = IN_IMAGE if wanted.image else checkout
     return {
         "name": written["name"],
@@ -76,11 +80,15 @@ def file_for(written: Mapping[str, Any], wanted: Wanted, checkout: str, kept: Sc
     }
 
 
-def _due(wanted: Wanted, kept: Schedule | None) -> dict[str, Any]:
-    due: dict[str, Any] = {}
-    if kept is not None:
-        due = {"cron": kept.cron, "timezone": kept.timezone, "active": kept.active}
-    return due | {name: value for name in ("cron", "timezone") if (value := getattr(wanted, name)) is not None}
+def _due(written: list[dict[str, Any]], wanted: Wanted, kept: Schedule | None) -> list[dict[str, Any]]:
+    """Schedules for the file; Prefect leaves those of a deployment alone where a file has none."""
+    due = {name: value for name in ("cron", "timezone") if (value := getattr(wanted, name)) is not None}
+    if kept is None:
+        return [schedule | due for schedule in written]
+    if not due:
+        return []
+    before = {name: value for name in ("cron", "timezone") if (value := getattr(kept, name)) is not None}
+    return [schedule | before | due | {"active": kept.active} for schedule in written]
 
 
 def _placed(deployment: Deployment, wanted: Wanted) -> Deployment:

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import httpx
 from prefect import task
 from prefect.artifacts import acreate_table_artifact
 from prefect.blocks.core import Block
@@ -15,25 +14,23 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
-from prefect.settings import get_current_settings
 from prefect.utilities.urls import url_for
 from pydantic_core import PydanticSerializationError
 
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
+from blocks.asking import asking_prefect, refusal
 from previs.board.addresses import markdown_link
 from previs.board.wording import cell, plural
-from previs.errors import FarmRefused, PrefectTrouble, PrevisError, RecordUnreadable, SourceNotFound, StoreRefused
+from previs.errors import FarmRefused, PrevisError, RecordUnreadable, SourceNotFound, StoreRefused
 from previs.nightly import NightlyBoard, name_of, nightly_boards
 from previs.sources import shown
 from previs.store import Store, keys
+from tasks.artifacts import no_harm
 from tasks.retries import JITTER, delays, may_succeed_later
 
 DEPLOYMENT: Final = "storyboard/by-schedule"
 _TAG: Final = "nightly"
 _NOT_SAVED: Final = "its block is not saved in Prefect, where the boards' runs would take it from"
-_PASSING_STATUS: Final = {408, 429}
-_SERVER_FAULT: Final = 500
-_LONGEST_ANSWER: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,41 +129,33 @@ async def start_board(label: str, entry: NightlyBoard, shared: Mapping[str, Any]
         RecordUnreadable: Prefect does not take a run with these parameters.
         PrefectTrouble: Prefect's server does not answer, or not as it should.
     """
-    night = str(flow_run.id)
     try:
-        async with get_client() as client:
-            deployment = await client.read_deployment_by_name(DEPLOYMENT)
-            return await client.create_flow_run_from_deployment(
-                deployment.id,
-                parameters=_parameters(entry, shared),
-                name=f"{entry.board} · nightly",
-                tags=[_TAG],
-                # Prefect answers with the run that has this key already, if there is one.
-                idempotency_key=f"nightly {night} {keys.part(entry.board)}",
-            )
+        with asking_prefect():
+            return await _create(entry, shared, f"nightly {flow_run.id} {keys.part(entry.board)}")
     except ObjectNotFound as error:
         raise SourceNotFound(f"deployment {DEPLOYMENT}", "Prefect has none of that name: run previs deploy") from error
     except PrefectHTTPStatusError as error:
-        raise _refused(entry, error.response) from error
-    except httpx.HTTPError as error:
-        raise PrefectTrouble(_server(), f"it cannot be reached: {str(error) or type(error).__name__}") from error
+        told = f"Prefect refuses a run with it ({refusal(error)})"
+        raise RecordUnreadable(keys.nightly_key(entry.board), told) from error
+
+
+async def _create(entry: NightlyBoard, shared: Mapping[str, Any], idempotency_key: str) -> FlowRun:
+    """Create the run; Prefect answers with the one that has this key already, if there is one."""
+    async with get_client() as client:
+        deployment = await client.read_deployment_by_name(DEPLOYMENT)
+        return await client.create_flow_run_from_deployment(
+            deployment.id,
+            parameters=_parameters(entry, shared),
+            name=f"{entry.board} · nightly",
+            tags=[_TAG],
+            idempotency_key=idempotency_key,
+        )
 
 
 def _parameters(entry: NightlyBoard, shared: Mapping[str, Any]) -> dict[str, Any]:
     own = {"workflow": entry.workflow, "overrides": entry.overrides or None}
     given = {name: value for name, value in own.items() if value is not None}
     return {"shots": entry.shots, "board": entry.board, "takes": entry.takes} | given | dict(shared)
-
-
-def _refused(entry: NightlyBoard, answer: httpx.Response) -> PrefectTrouble | RecordUnreadable:
-    told = f"HTTP {answer.status_code}: {answer.text[:_LONGEST_ANSWER]}"
-    if answer.status_code in _PASSING_STATUS or answer.status_code >= _SERVER_FAULT:
-        return PrefectTrouble(_server(), told)
-    return RecordUnreadable(keys.nightly_key(entry.board), f"Prefect refuses a run with it ({told})")
-
-
-def _server() -> str:
-    return get_current_settings().api.url or "this process"
 
 
 def told(starts: Sequence[Start]) -> str:
@@ -190,4 +179,5 @@ async def show_starts(starts: Sequence[Start]) -> None:
         }
         for start in starts
     ]
-    await acreate_table_artifact(rows, key="nightly", description=cell(told(starts).partition("\n")[0]))
+    with no_harm():
+        await acreate_table_artifact(rows, key="nightly", description=cell(told(starts).partition("\n")[0]))

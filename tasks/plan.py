@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -68,10 +68,9 @@ async def plan_takes(given: Given, studio: Studio, *, board: str, wishes: Wishes
     retry_jitter_factor=JITTER,
     retry_condition_fn=may_succeed_later,
 )
-async def find_recorded(plan: Plan, studio: Studio, max_age: timedelta | None) -> dict[str, Found]:
-    """What the store has of the plan's takes, by fingerprint."""
+async def find_recorded(plan: Plan, studio: Studio, not_before: datetime | None) -> dict[str, Found]:
+    """What the store has of the plan's takes, by fingerprint; what was rendered earlier does not count."""
     logger = get_run_logger()
-    not_before = None if max_age is None else datetime.now(UTC) - max_age
     found = await known_takes(
         plan.takes, studio.store, studio.farm.model_hashes, not_before=not_before, say=logger.warning
     )

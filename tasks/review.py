@@ -6,21 +6,23 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any, Final, Literal
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.responses import SetStateStatus
-from prefect.exceptions import FlowPauseTimeout
+from prefect.exceptions import FlowPauseTimeout, PrefectHTTPStatusError
 from prefect.flow_runs import apause_flow_run
 from prefect.input import RunInput
+from prefect.input.run_input import Keyset, keyset_from_base_key
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from pydantic import Field, ValidationError, create_model
 
 from previs.board import FOR_FORM, contact_sheet
+from previs.errors import ShotListFaults
 from previs.gather import Given
 from previs.manifest import Manifest
 from previs.picks import circle
@@ -35,13 +37,14 @@ _SPARE_SECONDS: Final = 600
 _SHEET_BYTES: Final = 400_000
 
 
-async def ask_for_verdict(board: Board, minutes: float) -> Verdict:
+async def ask_for_verdict(board: Board, given: Given, minutes: float) -> Verdict:
     """Pause the run until somebody answers the form, or for so many minutes; no answer says nothing.
 
-    An answer that cannot be read is told in the log, and asked for again in the time that is left.
+    An answer that cannot be followed is told in the log, and asked for again in the time that is left.
 
     Args:
         board: of the run, as it is published.
+        given: what the run was made from.
         minutes: to wait.
     """
     logger, loop = get_run_logger(), asyncio.get_running_loop()
@@ -50,17 +53,53 @@ async def ask_for_verdict(board: Board, minutes: float) -> Verdict:
     while (left := until - loop.time()) > 0:
         logger.info("waiting for a review, up to %g minutes: Resume, on this run's page", round(left / 60, 1))
         try:
-            async with _going_on_after(left):
-                # Prefect fails a run whose pause is over its time; this one goes on by itself before.
-                answer = await apause_flow_run(form, timeout=int(left) + _SPARE_SECONDS, poll_interval=_LOOK_EVERY)
-        except FlowPauseTimeout:
+            answer = await _answer(form, left)
+            if answer is not None:
+                verdict = _verdict(answer)
+                revised(given.shot_list, verdict, board.manifest)
+                return verdict
+        except (FlowPauseTimeout, TimeoutError):
             break
         except ValidationError as error:
             problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
             logger.warning("the answer cannot be followed: %s", problems)
-            continue
-        return _verdict(answer)
+        except ShotListFaults as error:
+            logger.warning("the answer cannot be followed: %s", error)
     return Verdict()
+
+
+async def _answer(form: type[RunInput], seconds: float) -> RunInput | None:
+    """The form, filled in; none if the question could not be put.
+
+    A server that is away for longer than Prefect's client has patience ends nothing: it is asked on and on.
+    """
+    # A run that is started again must not find that this question was put already.
+    key, run = uuid4().hex, UUID(flow_run.id)
+    async with _going_on_after(seconds):
+        # Prefect fails a run whose pause is over its time; this one goes on by itself before.
+        spared = int(seconds) + _SPARE_SECONDS
+        with contextlib.suppress(httpx.HTTPError):
+            return await apause_flow_run(form, timeout=spared, poll_interval=_LOOK_EVERY, key=key)
+        get_run_logger().warning("Prefect's server does not answer; the run goes on waiting for its review")
+        async with asyncio.timeout(spared):
+            while True:
+                with contextlib.suppress(httpx.HTTPError):
+                    return await _once_resumed(form, run, keyset_from_base_key(f"paused-{key}"))
+                await asyncio.sleep(_LOOK_EVERY)
+
+
+async def _once_resumed(form: type[RunInput], run: UUID, keyset: Keyset) -> RunInput | None:
+    async with get_client() as client:
+        while (state := (await client.read_flow_run(run)).state) is not None and state.is_paused():
+            # The server may have gone between the pause and the form, without which nobody can answer; it takes one.
+            with contextlib.suppress(PrefectHTTPStatusError):
+                await form.asave(keyset, run)
+            await asyncio.sleep(_LOOK_EVERY)
+        try:
+            await client.read_flow_run_input(run, keyset["schema"])
+        except PrefectHTTPStatusError:
+            return None
+    return await form.aload(keyset, run)
 
 
 @contextlib.asynccontextmanager
@@ -88,7 +127,7 @@ async def _resume_after(seconds: float, run: UUID) -> None:
 def _form(manifest: Manifest, link: str) -> type[RunInput]:
     """The form for a board's shots, with their takes above it."""
     shots: Any = Literal[tuple(str(shot.shot_id) for shot in manifest.shots)]
-    takes = max((len(shot.takes) for shot in manifest.shots), default=1)
+    takes = max((take.take for shot in manifest.shots for take in shot.takes), default=1)
     chosen = create_model(
         "ChosenTake",
         shot=(shots, Field(title="Shot")),
@@ -104,7 +143,7 @@ def _form(manifest: Manifest, link: str) -> type[RunInput]:
         __base__=RunInput,
         chosen=(
             list[chosen],
-            Field(default=[], title="Chosen takes", description="Without a choice the first take stands for a shot."),
+            Field(default=[], title="Chosen takes", description="Shots without a choice stay as they are."),
         ),
         again=(
             list[again],
@@ -116,11 +155,10 @@ def _form(manifest: Manifest, link: str) -> type[RunInput]:
 
 
 def _description(manifest: Manifest, link: str) -> str:
-    every = manifest.model_copy(
-        update={"shots": tuple(shot.model_copy(update={"picked": None}) for shot in manifest.shots)}
-    )
     note = "To go on with the takes as they are, submit the empty form."
-    sheet = contact_sheet(every, picture=lambda frame: frame.thumbnail, note=note, budget=_SHEET_BYTES, layout=FOR_FORM)
+    sheet = contact_sheet(
+        manifest, picture=lambda frame: frame.thumbnail, note=note, budget=_SHEET_BYTES, layout=FOR_FORM
+    )
     return f"[Board]({link})\n\n{sheet}"
 
 

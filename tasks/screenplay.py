@@ -3,9 +3,7 @@
 import asyncio
 import hashlib
 import json
-from pathlib import PurePath, PurePosixPath
 from typing import Final
-from urllib.parse import unquote, urlsplit
 
 from prefect import task
 from prefect.artifacts import acreate_table_artifact
@@ -17,12 +15,13 @@ from previs.screenplay import LARGEST, make_shot_list, read_screenplay
 from previs.shots import ShotList
 from previs.sources import Sources
 from previs.store import S3Store, Store, keys
-from previs.store.addresses import kind_of, local_path, shown
+from previs.store.addresses import shown, stem_of
 from tasks.artifacts import artifact_key
 from tasks.retries import JITTER, delays, may_succeed_later
 
 _INLINE: Final = "the script"
 _UNTITLED: Final = "screenplay"
+_MOST_ROWS: Final = 500
 
 
 @task(
@@ -46,7 +45,7 @@ async def shots_of(script: str, store: Store) -> ShotList:
     name = _INLINE if inline else shown(script)
     content = script.encode() if inline else await _read(script, store)
     screenplay = await asyncio.to_thread(read_screenplay, content, name)
-    title = _UNTITLED if inline else _stem(script)
+    title = _UNTITLED if inline else stem_of(script) or _UNTITLED
     shot_list = await asyncio.to_thread(make_shot_list, screenplay, title=title)
     scenes = sum(1 for scene in screenplay.scenes if scene.heading)
     get_run_logger().info("%s: %s, %s", name, plural(scenes, "scene"), plural(len(shot_list.shots), "shot"))
@@ -56,14 +55,6 @@ async def shots_of(script: str, store: Store) -> ShotList:
 async def _read(place: str, store: Store) -> bytes:
     async with Sources(store.settings if isinstance(store, S3Store) else None) as sources:
         return await sources.read(place, limit=LARGEST)
-
-
-def _stem(place: str) -> str:
-    if kind_of(place) in {"path", "file"}:
-        return PurePath(local_path(place)).stem or _UNTITLED
-    if kind_of(place) == "data":
-        return _UNTITLED
-    return PurePosixPath(unquote(urlsplit(place).path, errors="replace")).stem or _UNTITLED
 
 
 @task(
@@ -87,7 +78,7 @@ async def keep_list(shot_list: ShotList, store: Store) -> str:
 
 
 async def show_list(shot_list: ShotList, board: str, place: str) -> None:
-    """Make the artifact of a list: a table of its shots."""
+    """Make the artifact of a list: a table of its shots, or of the first of very many."""
     rows = [
         {
             "#": number,
@@ -96,8 +87,9 @@ async def show_list(shot_list: ShotList, board: str, place: str) -> None:
             "prompt": cell(shot.prompt),
             "notes": cell(shot.notes or ""),
         }
-        for number, shot in enumerate(shot_list.shots, 1)
+        for number, shot in enumerate(shot_list.shots[:_MOST_ROWS], 1)
     ]
     seconds = sum(shot.duration for shot in shot_list.shots)
-    description = f"{plural(len(rows), 'shot')}, {seconds:g} s: `{cell(place)}`"
+    more = f", of which the first {_MOST_ROWS} are shown" if len(shot_list.shots) > _MOST_ROWS else ""
+    description = f"{plural(len(shot_list.shots), 'shot')}, {seconds:g} s{more}: `{cell(place)}`"
     await acreate_table_artifact(rows, key=artifact_key(board, "shot-list"), description=description)

@@ -5,15 +5,22 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import httpx
+from botocore.exceptions import BotoCoreError, ClientError
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import MissingResult, ObjectNotFound
 
+from blocks.asking import asking_prefect
 from previs.errors import SourceNotFound
 from previs.events import is_ready, read_ready
 
 FLOW_RUN = "prefect.flow-run."
-_UNREADABLE = (MissingResult, ObjectNotFound, ValueError, OSError, ImportError, AttributeError, pickle.PickleError)
+# What Prefect's result storages and serializers raise; the last ones are of results that were pickled elsewhere.
+_UNREADABLE = (
+    *(MissingResult, ObjectNotFound, ValueError, OSError, httpx.HTTPError, BotoCoreError, ClientError),
+    *(ImportError, AttributeError, TypeError, EOFError, pickle.PickleError),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,7 @@ async def asked_for(shots: object, workflow: object, board: str) -> Asked:
     Raises:
         ShotListFaults: a payload that is not in order.
         SourceNotFound: a flow run that has no result to read.
+        PrefectTrouble: Prefect's server does not answer.
     """
     if isinstance(shots, str) and shots.startswith(FLOW_RUN):
         shots = await _result_of(shots)
@@ -51,11 +59,12 @@ async def _result_of(name: str) -> object:
         identity = UUID(name.removeprefix(FLOW_RUN))
     except ValueError as error:
         raise SourceNotFound(name, "this is no flow run's id") from error
-    async with get_client() as client:
-        try:
-            run = await client.read_flow_run(identity)
-        except ObjectNotFound as error:
-            raise SourceNotFound(name, "Prefect knows no such flow run") from error
+    try:
+        with asking_prefect():
+            async with get_client() as client:
+                run = await client.read_flow_run(identity)
+    except ObjectNotFound as error:
+        raise SourceNotFound(name, "Prefect knows no such flow run") from error
     return await _read(run, name)
 
 

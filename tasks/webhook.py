@@ -16,7 +16,7 @@ from prefect.states import Completed
 
 from blocks.saved import saved
 from blocks.webhook import Webhook
-from previs.errors import PrevisError
+from previs.errors import PrefectTrouble, PrevisError, SourceNotFound
 from previs.webhook import EVENTS, Courier, Message
 from tasks.passing import as_is
 from tasks.retries import JITTER, delays, may_succeed_later
@@ -129,7 +129,7 @@ async def open_webhook(webhook: Webhook | None) -> AsyncIterator[None]:
     Args:
         webhook: none for the saved default, if there is one.
     """
-    block = webhook or await saved(Webhook, _DEFAULT)
+    block = webhook or await _default()
     if block is None:
         yield
         return
@@ -144,6 +144,14 @@ async def open_webhook(webhook: Webhook | None) -> AsyncIterator[None]:
         finally:
             _outbox.reset(token)
             await outbox.close(seconds)
+
+
+async def _default() -> Webhook | None:
+    try:
+        return await saved(Webhook, _DEFAULT)
+    except (PrefectTrouble, SourceNotFound) as error:
+        get_run_logger().warning("no webhook is told: %s", error)
+        return None
 
 
 def hand_over(message: Message) -> None:

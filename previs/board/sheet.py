@@ -32,15 +32,17 @@ class Layout:
         across: takes in a row.
         width: of a picture in pixels.
         columns: of the text below it, about as wide as the picture: a cell in Prefect's UI does not wrap by itself.
+        every: whether a picked shot's other takes are shown, too.
     """
 
     across: int
     width: int
     columns: int
+    every: bool = False
 
 
 FOR_PAGE = Layout(across=3, width=240, columns=32)
-FOR_FORM = Layout(across=2, width=190, columns=24)
+FOR_FORM = Layout(across=2, width=190, columns=24, every=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +212,7 @@ def _cells(placed: Placed, fps: float, picture: PictureOf, layout: Layout) -> It
     name = inline(plain, 60)
     text = wrapped(shot.prompt, columns=layout.columns, lines=_LINES)
     when = f"{timecode(placed.start, fps)} · {number(shot.duration)} s"
-    wanted = _wanted(shot)
+    wanted = shot.takes if layout.every else _wanted(shot)
     others = f"<br>{plural(len(shot.takes) - len(wanted), 'other take')}" if len(wanted) < len(shot.takes) else ""
     for take in wanted:
         seed = "" if take.seed is None else f"<br>seed {take.seed}"

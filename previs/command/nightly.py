@@ -18,7 +18,7 @@ from previs.comfyui.classes import NodeClass
 from previs.command.options import Count, Flag, Overrides
 from previs.command.output import printable, write_json
 from previs.command.overrides import overrides_in
-from previs.command.places import store_of
+from previs.command.places import store_of_runs
 from previs.errors import RecordUnreadable
 from previs.gather import DEFAULT_WORKFLOW, gather
 from previs.nightly import NO_BOARDS, NightlyBoard, add_nightly, nightly_boards, remove_nightly
@@ -74,7 +74,8 @@ def add(
     override
         As for previs run.
     store
-        s3://bucket/prefix, a folder, or block:NAME: that of the deployment. Default: the folder storyboards.
+        s3://bucket/prefix, a folder, or block:NAME: that of the deployment. Default: as for its runs, the block named
+        default, or the folder storyboards.
     """
     return asyncio.run(add_board(AddOrder(store, shots, board, workflow, takes, overrides_in(override or ()))))
 
@@ -88,7 +89,7 @@ def list_(*, json: Flag = False, store: str | None = None) -> int:
     json
         Write JSON instead of a table.
     store
-        s3://bucket/prefix, a folder, or block:NAME. Default: the folder storyboards.
+        As for previs nightly add.
     """
     return asyncio.run(list_boards(store, as_json=json))
 
@@ -102,7 +103,7 @@ def remove(board: str, /, *, store: str | None = None) -> int:
     board
         Its name; previs nightly list tells it.
     store
-        s3://bucket/prefix, a folder, or block:NAME. Default: the folder storyboards.
+        As for previs nightly add.
     """
     return asyncio.run(remove_board(store, board))
 
@@ -117,7 +118,7 @@ async def add_board(order: AddOrder) -> int:
     """
     shots = _absolute(order.shots)
     workflow = None if order.workflow is None else _absolute(order.workflow)
-    async with await store_of(order.store) as store:
+    async with await store_of_runs(order.store) as store:
         async with Sources(store.settings if isinstance(store, S3Store) else None) as sources:
             given = await gather(shots, DEFAULT_WORKFLOW, sources, store, _no_server)
             if workflow is not None:
@@ -140,7 +141,7 @@ async def add_board(order: AddOrder) -> int:
 
 async def list_boards(store: str | None, *, as_json: bool = False) -> int:
     """Print the boards that are rendered each night; what the command exits with: 1 if an entry cannot be read."""
-    async with await store_of(store) as kept:
+    async with await store_of_runs(store) as kept:
         found = (await nightly_boards(kept)).values()
     boards = [each for each in found if isinstance(each, NightlyBoard)]
     faults = [str(each) for each in found if isinstance(each, RecordUnreadable)]
@@ -158,7 +159,7 @@ async def remove_board(store: str | None, board: str) -> int:
     Raises:
         NotInStore: it is not rendered each night.
     """
-    async with await store_of(store) as kept:
+    async with await store_of_runs(store) as kept:
         await remove_nightly(kept, board)
     _say(f"{board} is no longer rendered each night; what was rendered stays")
     return 0

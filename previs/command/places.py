@@ -17,6 +17,7 @@ THIS_MACHINE: Final = "http://127.0.0.1:8188"
 LOCAL_FOLDER: Final = "storyboards"
 BLOCK: Final = "block:"
 _NO_BLOCK: Final = 2
+_DEFAULT: Final = "default"
 
 
 async def servers_of(farm: Sequence[str]) -> tuple[Address, ...]:
@@ -48,12 +49,28 @@ async def store_of(store: str | None) -> S3Store | FolderStore:
     if store is None or not store.startswith(BLOCK):
         return store_at(store or LOCAL_FOLDER)
     name = store.removeprefix(BLOCK)
-    found = await _block("store", name)
+    found = await _saved_store(name)
     if found is None:
         raise StoreRefused(store, f"no frame store block named {name!r} is saved in Prefect")
-    if "folder" in found:
-        return store_at(found["folder"])
-    return S3Store(s3_settings(found["s3"]))
+    return found
+
+
+async def store_of_runs(store: str | None) -> S3Store | FolderStore:
+    """The store that runs of a deployment use: as :func:`store_of`, but the block ``default`` before the folder.
+
+    Raises:
+        StoreRefused, SourceNotFound: as :func:`store_of`; Prefect could not be asked.
+    """
+    if store is not None:
+        return await store_of(store)
+    return await _saved_store(_DEFAULT) or store_at(LOCAL_FOLDER)
+
+
+async def _saved_store(name: str) -> S3Store | FolderStore | None:
+    found = await _block("store", name)
+    if found is None:
+        return None
+    return store_at(found["folder"]) if "folder" in found else S3Store(s3_settings(found["s3"]))
 
 
 async def _block(kind: str, name: str) -> Any:  # noqa: ANN401 - what the block holds

@@ -17,7 +17,6 @@ from previs.screenplay.notes import Lifted, Line, lift, marks_of, without_notes
 from previs.screenplay.text import flowing, plain, script_text
 from previs.screenplay.title_page import read_title_page
 
-_MOST_FAULTS: Final = 100
 _LONGEST_CUE: Final = 120
 _PAGE_BREAK: Final = re.compile(r"={3,}")
 _TRANSITION: Final = re.compile(
@@ -48,20 +47,13 @@ def read_screenplay(content: bytes, name: str) -> Screenplay:
     if not any(scene.heading for scene in scenes):
         faults.append(Fault("the script", "", "" if scenes else "nothing in it", _NEEDS_SCENE))
     if faults:
-        raise ShotListFaults(name, tuple(_bounded(sorted(faults, key=_line_of))))
+        raise ShotListFaults(name, tuple(sorted(faults, key=_line_of)))
     return Screenplay(name, page.title, scenes, page.style, page.fps)
 
 
 def _line_of(fault: Fault) -> int:
     number = fault.place.removeprefix("line ")
     return int(number) if number.isdecimal() else 0
-
-
-def _bounded(faults: list[Fault]) -> list[Fault]:
-    if len(faults) <= _MOST_FAULTS:
-        return faults
-    more = Fault("the script", "", "", f"{len(faults) - _MOST_FAULTS} further faults are not told")
-    return [*faults[:_MOST_FAULTS], more]
 
 
 def _repeated_numbers(scenes: Sequence[Scene]) -> Iterator[Fault]:

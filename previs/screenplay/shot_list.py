@@ -1,5 +1,6 @@
 """From a screenplay to a shot list, by fixed rules; see docs/screenplays.md."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -12,7 +13,15 @@ from previs.screenplay.headings import Setting, setting_of
 from previs.screenplay.models import Note, Passage, Scene, Screenplay, Speech
 from previs.shots import ShotList, read_shot_list
 
-_UNSEEN: Final = ("V.O", "O.S", "O.C", "VO", "OS", "OC", "画外", "旁白", "内心", "VOICE OVER", "OFF")
+_MOST_SHOTS: Final = 5_000  # a feature film has one to three thousand
+_MOST_TEXT: Final = 10_000_000  # characters, which are 40 MB at most; of a list's file 50 are read
+# "OFF" counts where nothing else is said; "off the phone" is somebody who is seen.
+_UNSEEN: Final = re.compile(
+    r"(?<!\w)(?:V(?:\.\s*)?O|O(?:\.\s*)?[SC]|OFF[\s-]?(?:SCREEN|CAMERA|STAGE)|VOICE[\s-]?OVER)(?!\w)"
+    r"|(?:^|[,，、;；/])\s*OFF\s*\.?\s*(?:$|[,，、;；/])"
+    r"|画外|旁白|内心",
+    re.IGNORECASE | re.ASCII,
+)
 
 
 def make_shot_list(screenplay: Screenplay, *, title: str = "") -> ShotList:
@@ -26,19 +35,44 @@ def make_shot_list(screenplay: Screenplay, *, title: str = "") -> ShotList:
         title: of the list where the script has no title page.
 
     Raises:
-        ShotListFaults: notes that cannot hold for the shots that they are about.
+        ShotListFaults: notes that cannot hold for the shots that they are about; or more shots, or more text in them,
+            than one list should have.
     """
     making = _Making(style=screenplay.style)
+    size = _Size()
     shots: list[dict[str, Any]] = []
     faults: list[Fault] = []
     for sequence, scene in zip(_sequences(screenplay.scenes), screenplay.scenes, strict=True):
         drafts = making.scene(scene)
         faults.extend(fault for draft in drafts for fault in draft.faults())
-        shots.extend(draft.fields(f"{sequence}_SH{number:03d}", sequence) for number, draft in _tens(drafts))
+        size.shots += len(drafts)
+        for number, draft in _tens(drafts):
+            if size.fault() is None:
+                shots.append(draft.fields(f"{sequence}_SH{number:03d}", sequence))
+                size.text += len(shots[-1]["prompt"]) + len(shots[-1].get("notes", ""))
+    if too_much := size.fault():
+        faults.insert(0, too_much)
     if faults:
         raise ShotListFaults(screenplay.name, tuple(faults))
     whole = {"title": screenplay.title or title, "fps": screenplay.fps, "shots": shots}
     return read_shot_list(whole, name=screenplay.name)
+
+
+@dataclass
+class _Size:
+    """How large a list becomes: a character of a script may be a shot, and its prompt may repeat a million others."""
+
+    shots: int = 0
+    text: int = 0
+
+    def fault(self) -> Fault | None:
+        if self.shots > _MOST_SHOTS:
+            remedy = f"at most {_MOST_SHOTS:,} are made of one: split the script"
+            return Fault("the script", "", f"{self.shots:,} shots", remedy)
+        if self.text > _MOST_TEXT:
+            remedy = f"more than {_MOST_TEXT:,} characters: shorten styles and characters, or split the script"
+            return Fault("the script", "", "its shots' prompts and notes", remedy)
+        return None
 
 
 def _tens(drafts: list[Draft]) -> Iterator[tuple[int, Draft]]:
@@ -132,8 +166,8 @@ class _Making:
 
     def _asked_alone(self) -> None:
         """Make the shot that a note asked for and no text followed."""
-        if self.shot:
-            self._begin("action").shown = pace.action_seconds(self.shot.text) if self.shot else 0.0
+        if note := self.shot:
+            self._begin("action").shown = pace.action_seconds(note.text)
 
     def _direct(self, draft: Draft, note: Note) -> None:
         match note.asks:
@@ -175,7 +209,7 @@ class _Making:
         return short and self.joins and not self.waiting
 
     def _speech(self, speech: Speech) -> None:
-        unseen = any(mark in speech.extension.upper() for mark in _UNSEEN)
+        unseen = _UNSEEN.search(speech.extension) is not None
         draft = self._shot_of(speech, unseen=unseen)
         heard = pace.speech_seconds(speech.text)
         together = speech.dual and not unseen and draft.kind == "dual"

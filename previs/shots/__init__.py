@@ -4,6 +4,7 @@ from previs.shots.chains import Chains, ShotFrame, names_shot, read_chains
 from previs.shots.models import Reference, Shot, ShotList
 from previs.shots.reading import read_shot_list
 from previs.shots.text import Notation
+from previs.shots.tree import plain_json
 
 __all__ = [
     "Chains",
@@ -13,6 +14,7 @@ __all__ = [
     "ShotFrame",
     "ShotList",
     "names_shot",
+    "plain_json",
     "read_chains",
     "read_shot_list",
 ]

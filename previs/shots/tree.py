@@ -1,7 +1,10 @@
 """A file's contents as plain values, before any rule of film is asked of them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from os import PathLike, fspath
 from typing import Any
+
+from pydantic import BaseModel
 
 from previs.shots.rules import DEEPEST
 
@@ -41,6 +44,23 @@ def plain(value: object, depth: int = DEEPEST) -> Any:  # noqa: ANN401 - whateve
     if isinstance(value, list | tuple):
         return [plain(item, depth - 1) for item in value]
     return value
+
+
+def plain_json(given: object) -> Any:  # noqa: ANN401 - any JSON; its reader says what is wrong with it
+    """What a program gives as models, a path, or a sequence of these, as JSON has it; anything else stays as it is."""
+    if isinstance(given, Sequence) and not isinstance(given, str | bytes):
+        return [_item(each) for each in given]
+    return _item(given)
+
+
+def _item(given: object) -> object:
+    match given:
+        case BaseModel():
+            return given.model_dump(mode="json", exclude_unset=True)
+        case PathLike():
+            return fspath(given)
+        case _:
+            return given
 
 
 def repeated_keys(value: object, path: Path = ()) -> Iterator[Path]:

@@ -4,9 +4,9 @@ In ``s3://`` addresses and paths nothing is escaped; in ``https://`` addresses w
 """
 
 import re
-from pathlib import PurePath
+from pathlib import PurePath, PurePosixPath
 from typing import Final, Literal
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from urllib.request import url2pathname
 
 from previs.errors import SourceNotFound
@@ -66,6 +66,22 @@ def local_path(uri: str) -> str:
             raise SourceNotFound(shown(uri), "a file address cannot name another machine: write file:///folder/name")
         rest = f"/{tail}"
     return url2pathname(rest)
+
+
+def stem_of(uri: str) -> str:
+    """A file's name without its suffix, as a person would write it; empty where the name names no file.
+
+    Raises:
+        SourceNotFound: it is a ``file://`` address of another machine.
+    """
+    kind = kind_of(uri)
+    if kind in {"path", "file"}:
+        return PurePath(local_path(uri)).stem
+    if kind == "http":
+        uri = unquote(re.split(r"[?#]", uri, maxsplit=1)[0])
+    elif kind != "s3":
+        return ""
+    return PurePosixPath(uri.partition("://")[2].partition("/")[2]).stem
 
 
 def base_of(uri: str) -> str:

@@ -32,6 +32,7 @@ _DEVICE: Final = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9Â¹Â
 _LATEST: Final = "latest.json"
 _PICKS: Final = "picks"
 _NUMBERS: Final = "numbers"
+_RESERVED: Final = frozenset({_LATEST, _PICKS, _NUMBERS})
 _PLAIN_SUFFIX: Final = re.compile(r"\.[a-z0-9]{1,8}")
 
 
@@ -47,7 +48,7 @@ def part(name: str) -> str:
     safe = "".join("_" if _is_unsafe(character) else character for character in name)[:_LONGEST_NAME]
     # Windows drops blanks and dots at the end; a dot at the start hides a file and spells the parent folder.
     safe = re.sub(r"^[. ]|[. ]$", "_", safe)
-    if not safe or _DEVICE.match(safe) or safe.lower() in {_LATEST, _PICKS}:
+    if not safe or _DEVICE.match(safe) or safe.lower() in _RESERVED:
         safe = "_" + safe[: _LONGEST_NAME - 1]
     if safe == name:
         return safe

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,10 @@ import httpx
 import pytest
 import pytest_asyncio
 from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.actions import DeploymentUpdate
 from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 
 from blocks import ComfyUIFarm, S3FrameStore
@@ -144,8 +146,19 @@ async def test_deploying_says_what_it_did_and_does_it_once(house: House) -> None
             assert f"storyboard/{name}" in house.deployed
             await house.client.read_deployment_by_name(f"storyboard/{name}")
         automations = len(await house.client.read_automations())
+        nightly = await house.client.read_deployment_by_name("nightly/nightly")
+        own = DeploymentUpdate(parameters={"max_age_days": 400}, tags=["ours"], paused=False)
+        await house.client.update_deployment(nightly.id, own)
+        await house.client.create_deployment_schedules(nightly.id, [(IntervalSchedule(interval=timedelta(days=9)), True)])
+        schedules = (await house.client.read_deployment_by_name("nightly/nightly")).schedules
         await deploy(house.environment, "--after", UPSTREAM)
         assert len(await house.client.read_automations()) == automations
+        kept = await house.client.read_deployment_by_name("nightly/nightly")
+        assert (kept.id, kept.parameters, kept.tags) == (nightly.id, {"max_age_days": 400}, ["ours"])
+        assert [each.schedule for each in kept.schedules] == [each.schedule for each in schedules]
+        for each in kept.schedules:
+            if isinstance(each.schedule, IntervalSchedule):
+                await house.client.delete_deployment_schedule(nightly.id, each.id)
 
 
 async def test_started_by_hand_with_parameters_a_run_makes_its_board(house: House) -> None:
@@ -242,6 +255,15 @@ async def test_no_more_runs_work_at_once_than_their_queue_lets_and_the_others_wa
     assert most == 2
 
 
+async def test_an_event_that_is_too_large_for_a_run_is_a_failed_run_that_says_so(house: House) -> None:
+    before = await runs_of(house.client, "storyboard/by-event")
+    await send(house, [{"shot_id": n, "prompt": "雨" * 400, "duration": 1} for n in range(250)], "large")
+    ended = await until_final(house.client, await next_run(house.client, "storyboard/by-event", before))
+    assert ended.state is not None
+    assert ended.state.name == "Failed"
+    assert "store the list and send its place" in (ended.state.message or "")
+
+
 async def test_a_malformed_event_is_a_failed_run_with_the_lists_faults(house: House) -> None:
     before = await runs_of(house.client, "storyboard/by-event")
     await send(house, [{"shot_id": "A", "duration": -1}, {"prompt": "x", "duration": 1}], "malformed")
@@ -283,7 +305,7 @@ async def test_the_nightly_schedule_has_its_next_run_and_renders_only_what_chang
                 break
             await asyncio.sleep(0.5)
     await house.store.put("lists/nightly.json", json.dumps(shots("by hand", 4)).encode(), media_type="application/json")
-    options = ["--board", "夜城 by hand", "--workflow", str(settings), "--store", "block:default"]
+    options = ["--board", "夜城 by hand", "--workflow", str(settings)]
     await command(house.environment, "previs", "nightly", "add", house.store.uri("lists/nightly.json"), *options)
     before, prompts = await runs_of(house.client, "storyboard/by-schedule"), house.started
     run = await until_final(house.client, await house.start("nightly/nightly"))

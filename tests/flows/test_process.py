@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -45,13 +45,15 @@ class FlowProcess:
 
 
 @contextlib.asynccontextmanager
-async def flow_process(environment: dict[str, str], **parameters: Any) -> AsyncIterator[FlowProcess]:
+async def flow_process(
+    environment: dict[str, str], *, log: int | IO[bytes] = asyncio.subprocess.DEVNULL, **parameters: Any
+) -> AsyncIterator[FlowProcess]:
     command = [sys.executable, "-m", "flows", "storyboard"]
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
+        stderr=log,
         env=environment,
         limit=1 << 24,
     )

@@ -2,24 +2,30 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from uuid import UUID, uuid4
 
 import pytest
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import State
 from prefect.exceptions import PrefectHTTPStatusError
+from prefect.flow_engine import run_flow_async
+from prefect.states import AwaitingRetry
 
 from flows.storyboard import storyboard
 from previs.picks import picks
 from previs.store import FolderStore
 from tasks import review
 from tests.conftest import Serve
+from tests.flows.test_process import flow_process
 from tests.flows.test_storyboard import SETTINGS, manifest_of, shots
+from tests.previs.store.weather import troubled
 
 pytestmark = [
     pytest.mark.usefixtures("prefect_api"),
@@ -34,19 +40,25 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(review, "_LOOK_EVERY", 0.1)
 
 
+@pytest.fixture
+def log() -> Iterator[IO[bytes]]:
+    with tempfile.TemporaryFile() as file:
+        yield file
+
+
 @dataclass
 class Reviewed:
     """A run that is asked about.
 
     Attributes:
-        keys: of the forms that it has shown so far.
+        key: of the last question.
     """
 
     client: PrefectClient
     running: asyncio.Task[State[Any]]
     board: str
     run: UUID | None = None
-    asked: int = 0
+    key: str | None = None
 
     async def form(self) -> tuple[dict[str, Any], str]:
         """The schema and the text of the next form, once the run is paused with it."""
@@ -55,11 +67,11 @@ class Reviewed:
                 assert not self.running.done(), self.running.result()
                 state = await self._state()
                 details = state.state_details if state else None
-                if details and details.run_input_keyset and details.pause_key == str(self.asked + 1):
+                if details and details.run_input_keyset and details.pause_key != self.key:
                     keyset = details.run_input_keyset
                     there = [await self._input(keyset[name]) for name in ("schema", "description")]
                     if all(there):
-                        self.asked += 1
+                        self.key = details.pause_key
                         return there[0], there[1]
                 await asyncio.sleep(0.05)
 
@@ -182,6 +194,83 @@ async def test_a_take_without_a_frame_is_not_chosen_and_its_shot_may_be_made_aga
         state = await run.ended()
     assert state.is_completed(), state.message
     assert await picks(FolderStore(tmp_path), run.board) == {}
+
+
+async def test_an_answer_that_cannot_be_followed_is_asked_for_again(simulate: Serve, tmp_path: Path) -> None:
+    simulator, url = await simulate()
+    async with reviewed(shots=shots(1), farm=[url], store=str(tmp_path)) as run:
+        await run.form()
+        assert await run.answer(again=[{"shot": "SH01", "prompt": "\u200b"}]) == "ACCEPT"
+        await run.form()
+        await run.answer()
+        assert (await run.ended()).is_completed()
+    assert len(simulator.started) == 1
+
+
+async def test_takes_are_chosen_by_their_numbers_also_where_some_are_missing(simulate: Serve, tmp_path: Path) -> None:
+    _, url = await simulate()
+    place = {"farm": [url], "store": str(tmp_path)}
+    listed = [{"shot_id": "A", "prompt": "a", "duration": 2.0, "takes": 1}]
+    upon = {"references": [{"url": "shot:A#4", "reference_id": "before"}]}
+    async with reviewed(shots=[*listed, {"shot_id": "B", "prompt": "b", "duration": 2.0} | upon], **place) as run:
+        _, text = await run.form()
+        assert "A · take 4" in text
+        assert await run.answer(chosen=[{"shot": "A", "take": 4}]) == "ACCEPT"
+        assert (await run.ended()).is_completed()
+    assert {name: pick.take for name, pick in (await picks(FolderStore(tmp_path), run.board)).items()} == {"A": 4}
+
+
+async def test_what_is_old_is_rendered_again_once_and_not_in_each_round(simulate: Serve, tmp_path: Path) -> None:
+    simulator, url = await simulate()
+    async with reviewed(shots=shots(2), takes=2, farm=[url], store=str(tmp_path), max_age_days=0) as run:
+        await run.form()
+        await run.answer(chosen=[{"shot": "SH01", "take": 2}])
+        assert (await run.ended()).is_completed()
+    assert len(simulator.started) == 4
+
+
+async def test_a_run_that_waits_outlives_a_server_of_prefect_that_is_away(
+    simulate: Serve, tmp_path: Path, prefect_api: str, prefect_environment: dict[str, str], log: IO[bytes]
+) -> None:
+    simulator, url = await simulate()
+    board = f"review {uuid4().hex[:8]}"
+    order = {"shots": shots(1), "farm": [url], "store": str(tmp_path / "store"), "workflow": SETTINGS, "board": board}
+    async with get_client() as directly, troubled(prefect_api, share=0, seed=0) as weather:
+        environment = prefect_environment | {"PREFECT_API_URL": f"{weather.url}/api", "PREFECT_CLIENT_MAX_RETRIES": "0"}
+        async with flow_process(environment, log=log, **order, review_minutes=5) as flow:
+            run = Reviewed(directly, asyncio.ensure_future(flow.ended()), board)
+            await run.form()
+            await weather.gone()
+            async with asyncio.timeout(60):
+                while b"goes on waiting" not in os.pread(log.fileno(), 1 << 20, 0):
+                    await asyncio.sleep(0.1)
+            await weather.back()
+            await run.answer(again=[{"shot": "SH01", "prompt": "new"}])
+            await run.form()
+            await run.answer()
+            assert await run.ended() == 0
+    assert len(simulator.started) == 2
+
+
+async def test_a_run_that_is_started_again_asks_again(simulate: Serve, tmp_path: Path) -> None:
+    """As after a container was stopped: the run keeps its id, and what Prefect knows of its pauses."""
+    simulator, url = await simulate()
+    place = {"shots": shots(2), "farm": [url], "store": str(tmp_path)}
+    async with reviewed(**place) as run:
+        await run.form()
+        assert run.run is not None
+        run.running.cancel()
+        await asyncio.wait([run.running], timeout=10)
+        await run.client.set_flow_run_state(run.run, AwaitingRetry(), force=True)
+        again = await run.client.read_flow_run(run.run)
+        parameters = place | {"board": run.board, "workflow": SETTINGS, "review_minutes": 5}
+        run.running = asyncio.ensure_future(
+            run_flow_async(storyboard, flow_run=again, parameters=parameters, return_type="state")
+        )
+        await run.form()
+        await run.answer(chosen=[{"shot": "SH01", "take": 1}])
+        assert (await run.ended()).is_completed()
+    assert len(simulator.started) == 2
 
 
 async def test_a_run_that_is_cancelled_while_it_waits_ends(simulate: Serve, tmp_path: Path) -> None:

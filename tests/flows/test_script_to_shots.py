@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 from prefect.client.schemas.objects import State
 
 from flows.script_to_shots import script_to_shots
@@ -104,6 +105,20 @@ async def test_a_run_shows_its_shots_and_is_named_by_them(tmp_path: Path, events
     assert await flow_run.state.aresult() == await state.aresult()
     [payload] = await payloads(events, "The Last Ferry", count=1)
     assert payload["workflow"] is None
+
+
+async def test_of_a_very_long_list_the_first_shots_are_shown_and_the_place_has_them_all(
+    tmp_path: Path, board: str
+) -> None:
+    state = await run(".A\n\n" * 501, board=board, store=str(tmp_path), send=False)
+    store = FolderStore(tmp_path)
+    [key] = await lists_in(store)
+    assert len(read_shot_list(await store.get(key) or b"").shots) == 501
+    async with get_client() as client:
+        of_run = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[state.state_details.flow_run_id]))
+        [table] = [each for each in await client.read_artifacts(artifact_filter=of_run) if each.key]
+    assert [row["#"] for row in json.loads(str(table.data))] == list(range(1, 501))
+    assert table.description == f"501 shots, 1503 s, of which the first 500 are shown: `{store.uri(key)}`"
 
 
 async def test_the_board_of_a_script_without_a_title_page_has_the_name_of_its_file(tmp_path: Path) -> None:

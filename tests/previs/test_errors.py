@@ -13,12 +13,15 @@ from previs.errors import (
     BoardIncomplete,
     Fault,
     FixTheInput,
+    PlanRefused,
     PrevisError,
+    PromptRefused,
     RenderTimedOut,
     ServerSilent,
     ServerTrouble,
     ShotListFaults,
     TryAgain,
+    WorkflowFaults,
 )
 
 CLASSES = [each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, Exception)]
@@ -119,6 +122,25 @@ def test_a_report_has_a_line_for_each_fault() -> None:
         "  - the list: a list of shots is needed"
     )
     assert str(ShotListFaults("shots.csv", FAULTS[1:])).startswith("shots.csv has 1 fault:\n")
+
+
+@pytest.mark.parametrize(
+    "made_of",
+    [
+        lambda faults: ShotListFaults("shots.csv", faults),
+        lambda faults: WorkflowFaults("graph.json", faults),
+        lambda faults: PlanRefused(3, faults),
+        lambda faults: PromptRefused("http://a:8188", faults),
+    ],
+)
+def test_a_report_of_very_many_faults_tells_the_first_and_how_many_more_and_loses_none(made_of: Any) -> None:
+    faults = tuple(Fault(f"shot {number}", "", "", "x" * 40) for number in range(1, 5_001))
+    assert str(made_of(faults[:100])).endswith(f"  - {faults[99]}")
+    assert str(made_of(faults[:101])).endswith(f"  - {faults[99]}\n  - and 1 further fault")
+    many = made_of(faults)
+    assert str(many).endswith(f"  - {faults[99]}\n  - and 4900 further faults")
+    assert len(str(many)) < 10_000
+    assert many.faults == faults
 
 
 def test_a_server_that_says_nothing_of_when_to_ask_again_is_not_quoted_on_it() -> None:

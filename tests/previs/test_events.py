@@ -204,7 +204,9 @@ def test_every_text_comes_through(prompt: str, board: str) -> None:
     assert (ready.shot_list[0]["prompt"], ready.board) == (prompt, board)
 
 
-@pytest.mark.parametrize("wrong", [None, "", 5, [], b'[{"shot_id": 1}]', iter([SHOT]), {SHOT["prompt"]}, object()])
+@pytest.mark.parametrize(
+    "wrong", [None, "", 5, [], nested(100_000), b'[{"shot_id": 1}]', iter([SHOT]), {SHOT["prompt"]}, object()]
+)
 def test_a_sender_is_told_what_is_wrong_before_anything_is_sent(wrong: object) -> None:
     with pytest.raises(ShotListFaults):
         make_ready(wrong)
@@ -262,6 +264,29 @@ def test_a_shot_that_failed_says_why_and_where() -> None:
 def test_an_error_is_told_as_far_as_an_event_can_carry() -> None:
     assert len(failed("坏" * 100_000).error) == 10_000
     assert failed(None).error == ""
+
+
+BROKEN = "坏\ud83d \udc80"
+
+
+def sent(payload: BaseModel | None) -> Any:
+    """What comes out where it is read; JSON in UTF-8 holds no half of a surrogate pair."""
+    assert payload is not None
+    return json.loads(json.dumps(payload.model_dump(mode="json", by_alias=True), ensure_ascii=False).encode())
+
+
+def test_what_is_no_text_that_utf_8_can_hold_is_sent_as_far_as_it_is() -> None:
+    assert sent(failed(f"node 3 failed: {BROKEN}", f"http://{BROKEN}"))["error"] == "node 3 failed: 坏\ufffd \ufffd"
+    assert sent(farm_changed(FarmChange("http://a", False, BROKEN, 2, 3)))["reason"] == "坏\ufffd \ufffd"  # noqa: FBT003
+    assert sent(farm_changed(FarmChange("http://a", True, BROKEN, 3, 3)))["reason"] == "坏\ufffd \ufffd"  # noqa: FBT003
+    unnamed = manifest(shot_of(BROKEN, take(1, error="no"))).model_copy(update={"board": BROKEN})
+    ready = sent(board_ready(unnamed, manifest_place=f"m/{BROKEN}", page="p"))
+    assert (ready["board"], ready["failed"]) == ("坏\ufffd \ufffd", ["坏\ufffd \ufffd"])
+
+
+@given(st.text(st.characters(codec=None)))
+def test_whatever_a_server_says_is_sent(said: str) -> None:
+    assert sent(failed(said, said))["servers"]
 
 
 def change(fit_servers: int, *, fit: bool) -> FarmChange:

@@ -145,6 +145,7 @@ async def test_a_lists_title_names_the_board_before_its_file_does(gathered: Any,
     write(tmp_path, list__json={"title": "雨夜", "shots": [shot(1)]})
     assert (await gathered(str(tmp_path / "list.json"))).name == "雨夜"
     assert (await gathered([shot(1)])).name == "storyboard"
+    assert (await gathered("data:application/json," + json.dumps([shot(1)]))).name == "storyboard"
 
 
 async def test_a_list_on_the_web_has_its_names_beside_it(gathered: Any, site: Site) -> None:

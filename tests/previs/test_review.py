@@ -1,8 +1,10 @@
 """A verdict changes the list where it says so, and nowhere else."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from previs.errors import ShotListFaults
 from previs.review import Verdict, revised
 from previs.shots import ShotList, read_shot_list
 from tests.previs.published import manifest, shot, take
@@ -41,11 +43,19 @@ def test_what_the_list_says_beyond_its_shots_stays() -> None:
     assert read_shot_list(found.model_dump(mode="json", exclude_unset=True)) == found
 
 
-@given(st.dictionaries(st.sampled_from(["1", "2", "3", "4"]), st.text(max_size=5)))
+@given(st.dictionaries(st.sampled_from(["1", "2", "3", "4"]), st.text("雨 ab", max_size=5).map(str.strip)))
 def test_only_shots_that_are_named_change(again: dict[str, str]) -> None:
     found = revised(LIST, Verdict(again=again), MADE)
     for before, after in zip(LIST.shots, found.shots, strict=True):
         assert (before == after) == (before.label not in again)
+
+
+@pytest.mark.parametrize("prompt", ["\u200b", "half \ud83d"])
+def test_prompts_that_no_shot_may_have_are_told(prompt: str) -> None:
+    with pytest.raises(ShotListFaults) as caught:
+        revised(LIST, Verdict(again={"2": prompt}), MADE)
+    [fault] = caught.value.faults
+    assert (fault.place, fault.field) == ("shot 2 (shot_id 2)", "prompt")
 
 
 def test_a_verdict_that_says_nothing_is_false() -> None:

@@ -50,7 +50,6 @@ def test_an_image_and_job_variables_are_for_every_deployment() -> None:
 @pytest.mark.parametrize(
     ("wanted", "due"),
     [
-        ({}, {"cron": "7 7 * * *", "timezone": "Asia/Shanghai", "active": False}),
         ({"cron": "9 9 * * *"}, {"cron": "9 9 * * *", "timezone": "Asia/Shanghai", "active": False}),
         ({"timezone": "Europe/Berlin"}, {"cron": "7 7 * * *", "timezone": "Europe/Berlin", "active": False}),
     ],
@@ -60,6 +59,11 @@ def test_what_is_registered_of_a_schedule_stays_but_for_what_is_wanted(
 ) -> None:
     content = made(Wanted("storyboards", **wanted), Schedule("7 7 * * *", "Asia/Shanghai", active=False))
     assert named(content, "nightly")["schedules"] == [{"slug": "nightly"} | due]
+
+
+@pytest.mark.parametrize("kept", [Schedule("7 7 * * *", "Asia/Shanghai"), Schedule()])
+def test_a_schedule_that_is_registered_is_left_alone_where_no_other_is_wanted(kept: Schedule) -> None:
+    assert named(made(Wanted("storyboards"), kept), "nightly")["schedules"] == []
 
 
 def test_a_flow_that_is_followed_has_a_deployment_of_its_own() -> None:

@@ -273,7 +273,5 @@ def test_what_every_prompt_repeats_is_bounded(script: str) -> None:
     assert "at most 1000 characters" in faults(f"{script}\n\n{HEADING}")[0]
 
 
-def test_of_very_many_faults_a_hundred_are_told() -> None:
-    told = faults(HEADING + "[[\n\n" * 300)
-    assert len(told) == 101
-    assert told[-1] == "the script: 200 further faults are not told"
+def test_of_very_many_faults_none_is_lost() -> None:
+    assert len(faults(HEADING + "[[\n\n" * 300)) == 300

@@ -119,13 +119,32 @@ def test_who_speaks_on_is_not_cut_away_from() -> None:
     assert len(beats("STEEL\nGo.\n\nBRICK\nHome.\n\nSTEEL\nNow.\n")) == 3
 
 
-@pytest.mark.parametrize("extension", ["V.O.", "O.S.", "v.o.", "画外音", "OFF"])
+@pytest.mark.parametrize(
+    "extension",
+    [
+        *("V.O.", "VO", "V. O.", "v.o.", "O.S.", "OS", "o. s.", "O.C.", "oc", "O.S., CONT'D", "INTO PHONE, V.O."),
+        *("OFF", "off.", "OFF, CONT'D", "laughing, OFF", "OFF SCREEN", "OFF-SCREEN", "offscreen", "Off Camera"),
+        *("VOICE OVER", "VOICE-OVER", "voiceover", "画外音", "旁白", "内心独白", "电话VO"),
+    ],
+)
 def test_a_voice_that_is_not_seen_goes_on_over_the_shot_before(extension: str) -> None:
     long = "And so I came back for it, every single morning, for thirty years, whatever the weather was."
     [shot] = beats(f"The ferry draws away.\n\n@Tomas ({extension})\n{long}\n")
     assert shot.prompt == f"medium wide shot, The ferry draws away, {WHERE}"
     assert shot.notes == f"Tomas ({extension}): {long}"
     assert shot.duration == 7.5
+
+
+@pytest.mark.parametrize(
+    "extension",
+    [
+        *("ACROSS THE TABLE", "COFFEE IN HAND", "AT THE POST OFFICE", "CONT'D", "VOCAL", "TO OSCAR", "FOCUSED"),
+        *("OFF THE PHONE", "WALKING OFF", "HAT OFF, SMILING", "OFFENDED", "INVOICE OVERDUE", "NO C"),
+    ],
+)
+def test_who_is_seen_has_a_shot_whatever_letters_the_cue_holds(extension: str) -> None:
+    [_, shot] = beats(f"The ferry draws away.\n\nROSA ({extension})\nGo home!\n")
+    assert shot.prompt == f"medium close-up, Rosa speaking, {WHERE}"
 
 
 def test_a_note_opens_a_shot_with_its_framing_wherever_it_stands() -> None:
@@ -140,9 +159,10 @@ def test_a_note_opens_a_shot_with_its_framing_wherever_it_stands() -> None:
 
 
 def test_a_shot_that_no_text_follows_is_made_of_its_note() -> None:
-    assert prompts("[[shot: the lamp, macro]]\n\n[[shot: the sea]]\n") == [
-        f"the lamp, macro, {WHERE}",
-        f"the sea, {WHERE}",
+    lamp = "the lamp in its glass, macro, and very slowly its light goes out"
+    assert [(shot.prompt, shot.duration) for shot in beats(f"[[shot: {lamp}]]\n\n[[shot: the sea]]\n")] == [
+        (f"{lamp}, {WHERE}", 5.0),
+        (f"the sea, {WHERE}", 1.5),
     ]
 
 
@@ -210,6 +230,34 @@ def test_references_of_a_shot_are_named_each_by_its_own() -> None:
 )
 def test_a_shot_lasts_as_long_as_its_text(text: str, seconds: float) -> None:
     assert [shot.duration for shot in beats(f"{text}\n")] == [seconds]
+
+
+def faults(text: str) -> list[str]:
+    with pytest.raises(ShotListFaults) as raised:
+        made(text)
+    return [str(fault) for fault in raised.value.faults]
+
+
+def test_five_thousand_shots_are_made_of_one_script_and_of_a_longer_one_none() -> None:
+    assert len(made(".A\n\n" * 5_000).shots) == 5_000
+    assert faults(".A\n\n" * 5_001) == ["the script: 5,001 shots: at most 5,000 are made of one: split the script"]
+    assert faults(f"{HEADING}{'A[[shot]]' * 6_000}")[0].startswith("the script: 6,002 shots: ")
+
+
+def test_prompts_may_repeat_only_so_much() -> None:
+    names = [f"N{number}" for number in range(500)]
+    looks = "\n\n".join(f"[[character: {name} = {'x' * 900}]]" for name in names)
+    everybody = f"{' '.join(names)}\n\n[[shot]]\n\n"
+    assert len(beats(f"{looks}\n\n{everybody * 3}")) == 4
+    [fault] = faults(f"{HEADING}{looks}\n\n{everybody * 30}")
+    assert fault.startswith("the script: its shots' prompts and notes: more than 10,000,000 characters: shorten")
+
+
+def test_that_a_script_is_too_long_is_told_with_its_other_faults() -> None:
+    twice = "A. [[reference: a as x]] [[reference: b as x]]\n\n"
+    too_long, other = faults(f".A\n\n{twice}{'.A' + chr(10) * 2}" + ".A\n\n" * 5_000)
+    assert too_long.startswith("the script: 5,003 shots")
+    assert other.startswith("line 3, reference")
 
 
 LINES = st.sampled_from(

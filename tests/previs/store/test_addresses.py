@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from previs.errors import SourceNotFound
-from previs.store.addresses import base_of, kind_of, local_path, resolve, shown
+from previs.store.addresses import base_of, kind_of, local_path, resolve, shown, stem_of
 
 names = st.text(st.characters(codec="utf-8"), max_size=30) | st.text("a./\\:%?# ~参", max_size=16)
 
@@ -50,6 +50,39 @@ def test_the_kind_of_a_name_is_told_by_its_scheme(uri: str, kind: str) -> None:
 )
 def test_the_base_of_a_list_is_where_it_lies(uri: str, base: str) -> None:
     assert base_of(uri) == base
+
+
+@pytest.mark.parametrize(
+    ("uri", "stem"),
+    [
+        ("lists/夜 景.v2.json", "夜 景.v2"),
+        ("harbour", "harbour"),
+        ("100%25.csv", "100%25"),
+        ("file:///film/%E5%A4%9C%20x.json", "夜 x"),
+        ("s3://bucket/夜 景/a#b?c%25.json", "a#b?c%25"),
+        ("s3://bucket", ""),
+        ("https://host/film/%E5%A4%9C%20x.json?sig=a/b.c#d", "夜 x"),
+        ("https://host/%ff.json", "\ufffd"),
+        ("https://host", ""),
+        ("https://host?a=/b.json", ""),
+        ("http://[", ""),
+        ("data:application/json,[]", ""),
+        ("ftp://host/a.json", ""),
+        ("", ""),
+    ],
+)
+def test_the_stem_of_a_place_is_its_files_name(uri: str, stem: str) -> None:
+    assert stem_of(uri) == stem
+
+
+def test_a_file_of_another_machine_has_no_stem() -> None:
+    with pytest.raises(SourceNotFound, match="cannot name another machine"):
+        stem_of("file://host/a.json")
+
+
+@given(names, st.sampled_from(["", "s3://bucket/", "https://host/", "data:", "x://"]))
+def test_any_place_has_a_stem_without_slashes(name: str, start: str) -> None:
+    assert "/" not in stem_of(start + name)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,8 @@ def test_an_ordinary_name_stays_as_it_is(name: str) -> None:
         ("nul.png", "_nul.png~"),
         ("COM¹", "_COM¹~"),
         ("latest.json", "_latest.json~"),
+        ("picks", "_picks~"),
+        ("Numbers", "_Numbers~"),
         ("night. ", "night._~"),
         ("a\r\nb", "a__b~"),
         ("100%", "100_~"),
@@ -51,7 +53,7 @@ def test_any_name_becomes_one_part_that_every_file_system_takes(name: str) -> No
     assert not set(made) & set('/\\:*?"<>|')
     assert made[0] not in ". "
     assert made[-1] not in ". "
-    assert made.lower() != "latest.json"
+    assert made.lower() not in {"latest.json", "picks", "numbers"}
     assert PureWindowsPath("C:/store").joinpath(made).parts == ("C:\\", "store", made)
 
 
@@ -76,6 +78,8 @@ def test_the_layout_is_the_one_that_is_promised() -> None:
     assert keys.run_prefix("城市", "2026-07-01 run") == "boards/城市/2026-07-01 run/"
     assert keys.run_key("城市", "r1", "manifest.json") == "boards/城市/r1/manifest.json"
     assert keys.latest_key("城市") == "boards/城市/latest.json"
+    assert keys.pick_key("城市", "SH010") == "boards/城市/picks/SH010.json"
+    assert keys.number_key("城市", 12) == "boards/城市/numbers/12.json"
     assert keys.shot_list_key(sha) == f"lists/{sha}.json"
 
 
@@ -84,9 +88,13 @@ def test_a_suffix_that_is_none_is_left_out(suffix: str) -> None:
     assert keys.frame_key("ab" * 32, suffix) == f"frames/ab/{'ab' * 32}"
 
 
-@given(names, names)
-def test_no_run_can_take_the_place_of_the_latest(board: str, run: str) -> None:
-    assert keys.run_prefix(board, run).rstrip("/").lower() != keys.latest_key(board).lower()
+@given(names, names | st.sampled_from(["latest.json", "picks", "numbers", "Picks", "NUMBERS"]))
+@example("城市", "latest.json")
+@example("城市", "picks")
+@example("城市", "numbers")
+def test_no_run_can_take_the_place_of_what_the_board_keeps(board: str, run: str) -> None:
+    kept = {keys.latest_key(board), keys.picks_prefix(board), keys.numbers_prefix(board)}
+    assert keys.run_prefix(board, run).rstrip("/").lower() not in {each.rstrip("/").lower() for each in kept}
     assert keys.run_prefix(board, run).count("/") == 3
 
 
