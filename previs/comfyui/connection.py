@@ -5,7 +5,6 @@ Every failure to get an answer is :exc:`~previs.errors.ServerUnreachable`, :exc:
 """
 
 import contextlib
-import json
 import ssl
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import httpx
 
 from previs.comfyui.address import Address
 from previs.comfyui.tls import why_no_tls
+from previs.comfyui.wire import read_json
 from previs.errors import AccessDenied, ServerTrouble, ServerUnreachable
 
 # At each request the pool looks at every connection that it keeps.
@@ -42,7 +42,7 @@ class Answer:
     def parsed(self) -> Any:  # noqa: ANN401 - whatever JSON holds
         """Its JSON; none where it is no JSON, or has numbers or nesting that no server of this kind sends."""
         try:
-            return json.loads(self.body)
+            return read_json(self.body)
         except (ValueError, RecursionError):
             return None
 

@@ -5,10 +5,11 @@ picture (32-bit picture type, then the picture), 4 a preview with metadata (32-b
 Seen on ComfyUI 0.3.64. Types are an open set: what is not known here is :class:`Other`, never an error.
 """
 
-import json
 import struct
 from dataclasses import dataclass
 from typing import Any
+
+from previs.comfyui.wire import read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def read_frame(message: str | bytes) -> Frame:
     if isinstance(message, bytes):
         return _read_binary(message)
     try:
-        content = json.loads(message)
+        content = read_json(message)
     except (ValueError, RecursionError):
         return Other("unreadable")
     if not isinstance(content, dict):
@@ -101,7 +102,7 @@ def _read_binary(message: bytes) -> Frame:
         event_type, length = struct.unpack_from(">II", message)
         if event_type != _PREVIEW_WITH_METADATA:
             return Other(f"binary {event_type}")
-        metadata = json.loads(message[8 : 8 + length])
+        metadata = read_json(message[8 : 8 + length])
         return Alive(str(metadata["prompt_id"]))
     except (struct.error, ValueError, RecursionError, KeyError, TypeError):
         return Other("unreadable")

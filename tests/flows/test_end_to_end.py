@@ -149,7 +149,8 @@ async def test_deploying_says_what_it_did_and_does_it_once(house: House) -> None
         nightly = await house.client.read_deployment_by_name("nightly/nightly")
         own = DeploymentUpdate(parameters={"max_age_days": 400}, tags=["ours"], paused=False)
         await house.client.update_deployment(nightly.id, own)
-        await house.client.create_deployment_schedules(nightly.id, [(IntervalSchedule(interval=timedelta(days=9)), True)])
+        rarely = IntervalSchedule(interval=timedelta(days=9))
+        await house.client.create_deployment_schedules(nightly.id, [(rarely, True)])
         schedules = (await house.client.read_deployment_by_name("nightly/nightly")).schedules
         await deploy(house.environment, "--after", UPSTREAM)
         assert len(await house.client.read_automations()) == automations
