@@ -38,7 +38,7 @@ async def script_to_shots(
         name = board or shot_list.title
         await name_this_run(f"{name} · {plural(len(shot_list.shots), 'shot')}")
         place = await keep_list(as_is(shot_list), as_is(kept))
-    await show_list(shot_list, name, place)
     if send:
         shot_list_ready(place, board=name, workflow=workflow)
+    await show_list(shot_list, name, place)
     return Completed(message=f"{plural(len(shot_list.shots), 'shot')}: {place}", data=place)

@@ -5,10 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from prefect import task
 from prefect.artifacts import acreate_table_artifact
 from prefect.blocks.core import Block
-from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
@@ -26,7 +24,7 @@ from previs.nightly import NightlyBoard, name_of, nightly_boards
 from previs.sources import shown
 from previs.store import Store, keys
 from tasks.artifacts import no_harm
-from tasks.retries import JITTER, delays, may_succeed_later
+from tasks.retries import step
 
 DEPLOYMENT: Final = "storyboard/by-schedule"
 _TAG: Final = "nightly"
@@ -50,16 +48,7 @@ class Start:
     error: str = ""
 
 
-@task(
-    name="read boards",
-    task_run_name="read boards",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=3,
-    retry_delay_seconds=delays,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=may_succeed_later,
-)
+@step("read boards")
 async def read_boards(store: Store) -> dict[str, NightlyBoard | RecordUnreadable]:
     """The boards of the night by their keys, or why one cannot be read."""
     found = await nightly_boards(store)
@@ -111,16 +100,7 @@ async def _start(key: str, entry: NightlyBoard | RecordUnreadable, shared: Mappi
     return Start(entry.board, entry.shots, error=error)
 
 
-@task(
-    name="start board",
-    task_run_name="{label}",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=3,
-    retry_delay_seconds=delays,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=may_succeed_later,
-)
+@step("start board", run_name="{label}")
 async def start_board(label: str, entry: NightlyBoard, shared: Mapping[str, Any]) -> FlowRun:  # noqa: ARG001 - the run's name
     """Start the run of a board, or find that this night's run has started it already.
 

@@ -17,19 +17,10 @@ from previs.plan import Plan
 from previs.planning import Wishes, make_plan
 from previs.preflight import check_plan
 from previs.studio import Studio
-from tasks.retries import JITTER, delays, may_succeed_later
+from tasks.retries import step
 
 
-@task(
-    name="plan",
-    task_run_name="plan",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=3,
-    retry_delay_seconds=delays,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=may_succeed_later,
-)
+@step("plan")
 async def plan_takes(given: Given, studio: Studio, *, board: str, wishes: Wishes) -> Plan:
     """Bind every take.
 
@@ -58,16 +49,7 @@ async def plan_takes(given: Given, studio: Studio, *, board: str, wishes: Wishes
     return plan
 
 
-@task(
-    name="look for takes",
-    task_run_name="look for takes",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=3,
-    retry_delay_seconds=delays,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=may_succeed_later,
-)
+@step("look for takes")
 async def find_recorded(plan: Plan, studio: Studio, not_before: datetime | None) -> dict[str, Found]:
     """What the store has of the plan's takes, by fingerprint; what was rendered earlier does not count."""
     logger = get_run_logger()

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from previs.board.wording import plural
@@ -16,7 +14,7 @@ from previs.results import RunFacts, TakeResult, failure_message, make_manifest,
 from previs.studio import Studio
 from previs.watching import BoardReady, tell
 from tasks.artifacts import show_board
-from tasks.retries import JITTER, delays, may_succeed_later
+from tasks.retries import step
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +36,7 @@ class Board:
     message: str
 
 
-@task(
-    name="publish",
-    task_run_name="publish",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=5,
-    retry_delay_seconds=delays,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=may_succeed_later,
-)
+@step("publish", retries=5)
 async def publish_board(plan: Plan, results: list[TakeResult], facts: RunFacts, studio: Studio) -> Board:
     """Write the run's record and page, and make its artifacts."""
     store = studio.store

@@ -2,27 +2,15 @@
 
 from datetime import datetime
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from previs.gather import Given, gather
 from previs.numbering import next_number
 from previs.results import RunFacts, name_run
 from previs.studio import Studio
-from tasks.retries import JITTER, delays, may_succeed_later
+from tasks.retries import step
 from tasks.upstream import asked_for
 
 
-@task(
-    name="read",
-    task_run_name="read",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=3,
-    retry_delay_seconds=delays,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=may_succeed_later,
-)
+@step("read")
 async def read_input(
     shots: object, workflow: object, studio: Studio, *, board: str, started: datetime
 ) -> tuple[Given, RunFacts]:

@@ -1,9 +1,17 @@
-"""Which errors are worth another attempt, and when it comes."""
+"""Which errors are worth another attempt, when it comes, and tasks that are tried again so."""
 
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task, exponential_backoff
 
 from previs.errors import NoServer, TryAgain
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _FIRST_DELAY = 2
 
@@ -16,3 +24,23 @@ JITTER = 0.5
 def may_succeed_later(task: Task[..., object], task_run: TaskRun, state: State[object]) -> bool:  # noqa: ARG001 - Prefect calls it so
     """Whether an attempt's error is worth another one; the farm itself has waited for a server long enough."""
     return isinstance(state.data, TryAgain) and not isinstance(state.data, NoServer)
+
+
+def step(name: str, *, run_name: str | None = None, retries: int = 3) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """Make a task of a function: one step of a run, tried again where that may help, with nothing kept by Prefect.
+
+    Args:
+        name: of the task.
+        run_name: of each task run, in which ``{argument}`` stands for an argument; the task's, if none is given.
+        retries: how many attempts there are beside the first.
+    """
+    return task(
+        name=name,
+        task_run_name=run_name or name,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+        retries=retries,
+        retry_delay_seconds=delays,
+        retry_jitter_factor=JITTER,
+        retry_condition_fn=may_succeed_later,
+    )

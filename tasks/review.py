@@ -9,8 +9,6 @@ from typing import Any, Final, Literal
 from uuid import UUID, uuid4
 
 import httpx
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.exceptions import FlowPauseTimeout, PrefectHTTPStatusError
@@ -30,7 +28,7 @@ from previs.review import Verdict, revised
 from previs.store import Store, keys
 from previs.studio import Studio
 from tasks.publish import Board
-from tasks.retries import JITTER, delays, may_succeed_later
+from tasks.retries import step
 
 _LOOK_EVERY: Final = 2
 _SPARE_SECONDS: Final = 600
@@ -167,16 +165,7 @@ def _verdict(answer: Any) -> Verdict:  # noqa: ANN401 - a form that is made for 
     return Verdict(chosen, {each.shot: each.prompt.strip() for each in answer.again})
 
 
-@task(
-    name="take verdict in",
-    task_run_name="take verdict in",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=5,
-    retry_delay_seconds=delays,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=may_succeed_later,
-)
+@step("take verdict in", retries=5)
 async def take_verdict_in(verdict: Verdict, given: Given, board: Board, studio: Studio) -> Given:
     """Circle the chosen takes, and have the run go on with the list as it was revised, which is kept beside the board.
 

@@ -5,9 +5,7 @@ import hashlib
 import json
 from typing import Final
 
-from prefect import task
 from prefect.artifacts import acreate_table_artifact
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from previs.board.wording import cell, plural
@@ -16,24 +14,15 @@ from previs.shots import ShotList
 from previs.sources import Sources
 from previs.store import S3Store, Store, keys
 from previs.store.addresses import shown, stem_of
-from tasks.artifacts import artifact_key
-from tasks.retries import JITTER, delays, may_succeed_later
+from tasks.artifacts import artifact_key, no_harm
+from tasks.retries import step
 
 _INLINE: Final = "the script"
 _UNTITLED: Final = "screenplay"
 _MOST_ROWS: Final = 500
 
 
-@task(
-    name="read screenplay",
-    task_run_name="read screenplay",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=3,
-    retry_delay_seconds=delays,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=may_succeed_later,
-)
+@step("read screenplay")
 async def shots_of(script: str, store: Store) -> ShotList:
     """The shot list of a screenplay; its title is never empty.
 
@@ -57,16 +46,7 @@ async def _read(place: str, store: Store) -> bytes:
         return await sources.read(place, limit=LARGEST)
 
 
-@task(
-    name="keep shot list",
-    task_run_name="keep shot list",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=3,
-    retry_delay_seconds=delays,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=may_succeed_later,
-)
+@step("keep shot list")
 async def keep_list(shot_list: ShotList, store: Store) -> str:
     """Put the list into the store, under a name made of its content, and tell the place."""
     values = shot_list.model_dump(mode="json", exclude_unset=True)
@@ -92,4 +72,5 @@ async def show_list(shot_list: ShotList, board: str, place: str) -> None:
     seconds = sum(shot.duration for shot in shot_list.shots)
     more = f", of which the first {_MOST_ROWS} are shown" if len(shot_list.shots) > _MOST_ROWS else ""
     description = f"{plural(len(shot_list.shots), 'shot')}, {seconds:g} s{more}: `{cell(place)}`"
-    await acreate_table_artifact(rows, key=artifact_key(board, "shot-list"), description=description)
+    with no_harm():
+        await acreate_table_artifact(rows, key=artifact_key(board, "shot-list"), description=description)
