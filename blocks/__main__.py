@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
 from blocks.saved import saved
+from previs.errors import PrevisError
 from previs.store import S3Settings
 
 _NO_BLOCK = 2
@@ -24,7 +25,11 @@ def main() -> int:
     if sys.stdout.isatty():
         sys.stderr.write("this writes secrets, and only into a pipe\n")
         return 1
-    told = asyncio.run(_farm(name) if kind == "farm" else _store(name))
+    try:
+        told = asyncio.run(_farm(name) if kind == "farm" else _store(name))
+    except PrevisError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     if told is None:
         return _NO_BLOCK
     sys.stdout.write(json.dumps(told) + "\n")

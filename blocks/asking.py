@@ -32,7 +32,8 @@ def asking_prefect() -> Iterator[None]:
             raise
         raise PrefectTrouble(server, refusal(error)) from error
     except httpx.HTTPError as error:
-        raise PrefectTrouble(server, f"it cannot be reached: {str(error) or type(error).__name__}") from error
+        reason = f"it cannot be reached ({str(error) or type(error).__name__}); is prefect server start running there?"
+        raise PrefectTrouble(server, reason) from error
 
 
 def refusal(error: PrefectHTTPStatusError) -> str:

@@ -9,7 +9,7 @@ from blocks import FolderFrameStore, S3FrameStore
 from previs.board.wording import plural
 from previs.workflow import WorkflowSettings
 from tasks.events import shot_list_ready
-from tasks.naming import name_this_run
+from tasks.naming import first_name, name_this_run
 from tasks.passing import as_is
 from tasks.screenplay import keep_list, shots_of, show_list
 from tasks.studio import open_store
@@ -33,6 +33,7 @@ async def script_to_shots(
         store: A saved store, s3://bucket/prefix, or a folder; none for the block named 'default', or else a folder.
         send: Whether to send the event shot-list.ready, on which the storyboard is made.
     """
+    await name_this_run(first_name(script, board))
     async with await open_store(store) as kept:
         shot_list = await shots_of(as_is(script), as_is(kept))
         name = board or shot_list.title

@@ -19,7 +19,7 @@ from previs.studio import Studio
 from previs.workflow import WorkflowSettings
 from tasks.artifacts import live_progress
 from tasks.events import board_ready
-from tasks.naming import name_this_run, run_name
+from tasks.naming import first_name, name_this_run, run_name
 from tasks.passing import as_is
 from tasks.plan import check_takes, find_recorded, plan_takes
 from tasks.publish import Board, publish_board
@@ -74,6 +74,7 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
     started = datetime.now(UTC)
     wishes = Wishes(takes, only or (), overrides or {}, refresh or refresh_wanted())
     not_before = None if max_age_days is None else started - timedelta(days=max_age_days)
+    await name_this_run(first_name(shots, board))
     async with open_webhook(webhook):
         async with open_studio(farm, store) as studio:
             given, facts = await read_input(as_is(shots), as_is(workflow), as_is(studio), board=board, started=started)

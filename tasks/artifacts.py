@@ -14,10 +14,12 @@ from prefect.client.schemas.actions import ArtifactUpdate
 from prefect.logging import get_run_logger
 
 from previs.board import contact_sheet, overview, progress_sheet, shot_rows
+from previs.board.wording import cell
 from previs.manifest import Manifest
 from previs.publish import links_until
 from previs.records import Frame
 from previs.store import Store
+from previs.store.addresses import kind_of, local_path
 from previs.watching import Account
 
 _EVERY = 2.0
@@ -84,6 +86,11 @@ def no_harm() -> Iterator[None]:
         get_run_logger().warning("an artifact could not be written: %s", type(error).__name__)
 
 
+def link_to_board(page: str) -> str:
+    """Where a board's page is, for Prefect's pages, from which browsers open no file of a disk."""
+    return f"Board: `{cell(local_path(page))}`" if kind_of(page) == "file" else f"[Board]({page})"
+
+
 async def show_board(manifest: Manifest, links: Mapping[str, str], store: Store, page: str) -> None:
     """Make the board's artifacts: the contact sheet, and the table of shots.
 
@@ -97,7 +104,7 @@ async def show_board(manifest: Manifest, links: Mapping[str, str], store: Store,
 
     until = links_until(manifest, store)
     note = f"Links to the board and its frames work until {until}; run again for new ones." if until else None
-    link, after = f"[Board]({page})", f"\n\n{note}" if note else ""
+    link, after = link_to_board(page), f"\n\n{note}" if note else ""
     sheet = contact_sheet(manifest, picture=picture, note=note)
     await acreate_markdown_artifact(sheet, key=artifact_key(board, "contact-sheet"), description=link + after)
     rows = shot_rows(manifest, link=lambda frame: links[frame.key])

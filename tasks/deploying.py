@@ -121,6 +121,9 @@ async def _deployments(client: PrefectClient, wanted: Wanted) -> AsyncIterator[s
     before = await _registered(client, flows.values())
     followed = {tag.removeprefix(AFTER) for each in before.values() for tag in each.tags if tag.startswith(AFTER)}
     wanted = replace(wanted, after=(*sorted(followed | {*wanted.after}),))
+    for flow in set(wanted.after) - followed:
+        if not await client.read_flows(flow_filter=FlowFilter(name=FlowFilterName(any_=[flow]))):
+            yield f"flow {flow}: has not run at this server yet"
     content = file_for(written, wanted, str(CHECKOUT), _schedule(before.get(_NIGHTLY)))
     await _prefect_deploy(content)
     for each in before.values():

@@ -1,5 +1,7 @@
 """Naming: what a flow run is called in Prefect."""
 
+from collections.abc import Mapping
+from typing import Final
 from uuid import UUID
 
 import httpx
@@ -7,9 +9,12 @@ from prefect.client.orchestration import get_client
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
-from previs.board.wording import plural
+from previs.board.wording import one_line, plural, shorten
 from previs.plan import Plan
 from previs.results import RunFacts
+from previs.store.addresses import stem_of
+
+_LONGEST: Final = 100
 
 
 def run_name(facts: RunFacts, plan: Plan) -> str:
@@ -18,6 +23,13 @@ def run_name(facts: RunFacts, plan: Plan) -> str:
     there_are = len(plan.shot_list.shots)
     shots = plural(there_are, "shot") if asked == there_are else f"{asked} of {plural(there_are, 'shot')}"
     return f"{facts.board} · {shots} · #{facts.number}"
+
+
+def first_name(given: object, board: str) -> str:
+    """What a run is called until it is known what it is made from: by its board, or by the place of its list."""
+    named = board or (given.get("board") if isinstance(given, Mapping) else "")
+    place = stem_of(given) if isinstance(given, str) and "\n" not in given else ""
+    return shorten(one_line(str(named or place or "a run without a name")), _LONGEST)
 
 
 async def name_this_run(name: str) -> None:

@@ -8,6 +8,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
+from previs.board.wording import plural
 from previs.cache import Found, known_takes, usable
 from previs.comfyui.graph import class_types
 from previs.errors import AccessDenied, NoServer
@@ -42,7 +43,7 @@ async def plan_takes(given: Given, studio: Studio, *, board: str, wishes: Wishes
         salt=studio.claims.run,
     )
     studio.account.expect(given.name, plan.takes)
-    logger.info("%d shots, %d takes", len(plan.shot_list.shots), len(plan.takes))
+    logger.info("%s, %s", plural(len(plan.shot_list.shots), "shot"), plural(len(plan.takes), "take"))
     for notice in plan.notices:
         logger.warning(notice)
         studio.account.notice(notice)

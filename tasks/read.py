@@ -27,6 +27,7 @@ async def read_input(
     await studio.claims.begin()
     asked = await asked_for(shots, workflow, board)
     given = await gather(asked.shots, asked.workflow, studio.sources, studio.store, studio.farm.classes)
-    name, run = asked.board or given.name, name_run(started, studio.claims.run)
+    name = asked.board or given.shot_list.title or asked.fallback or given.name
+    run = name_run(started, studio.claims.run)
     number = await next_number(studio.store, name, run)
     return given, RunFacts(name, run, started, given.workflow_facts, number)

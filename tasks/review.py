@@ -27,6 +27,7 @@ from previs.picks import circle
 from previs.review import Verdict, revised
 from previs.store import Store, keys
 from previs.studio import Studio
+from tasks.artifacts import link_to_board
 from tasks.publish import Board
 from tasks.retries import step
 
@@ -129,7 +130,7 @@ def _form(manifest: Manifest, link: str) -> type[RunInput]:
     chosen = create_model(
         "ChosenTake",
         shot=(shots, Field(title="Shot")),
-        take=(int, Field(default=1, title="Take", ge=1, le=takes)),
+        take=(int, Field(title="Take", ge=1, le=takes)),
     )
     again = create_model(
         "Again",
@@ -157,7 +158,7 @@ def _description(manifest: Manifest, link: str) -> str:
     sheet = contact_sheet(
         manifest, picture=lambda frame: frame.thumbnail, note=note, budget=_SHEET_BYTES, layout=FOR_FORM
     )
-    return f"[Board]({link})\n\n{sheet}"
+    return f"{link_to_board(link)}\n\n{sheet}"
 
 
 def _verdict(answer: Any) -> Verdict:  # noqa: ANN401 - a form that is made for each run

@@ -25,11 +25,19 @@ _UNREADABLE = (
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a run was asked for: the list or its place, the workflow or its place, and the board's name or nothing."""
+    """What a run was asked for.
+
+    Attributes:
+        shots: the list or its place.
+        workflow: likewise.
+        board: its name; empty for the list's title.
+        fallback: the board's name where the list has no title either; empty for that of its file.
+    """
 
     shots: object
     workflow: object
     board: str
+    fallback: str = ""
 
 
 async def asked_for(shots: object, workflow: object, board: str) -> Asked:
@@ -46,15 +54,17 @@ async def asked_for(shots: object, workflow: object, board: str) -> Asked:
         SourceNotFound: a flow run that has no result to read.
         PrefectTrouble: Prefect's server does not answer.
     """
+    upstream = ""
     if isinstance(shots, str) and shots.startswith(FLOW_RUN):
-        shots = await _result_of(shots)
+        shots, upstream = await _result_of(shots)
     if not is_ready(shots):
-        return Asked(shots, workflow, board)
+        return Asked(shots, workflow, board, upstream)
     ready = read_ready(shots)
-    return Asked(ready.shot_list, ready.workflow or workflow, ready.board or board)
+    return Asked(ready.shot_list, ready.workflow or workflow, ready.board or board, upstream)
 
 
-async def _result_of(name: str) -> object:
+async def _result_of(name: str) -> tuple[object, str]:
+    """What a flow run returned, and the name of its flow."""
     try:
         identity = UUID(name.removeprefix(FLOW_RUN))
     except ValueError as error:
@@ -63,9 +73,10 @@ async def _result_of(name: str) -> object:
         with asking_prefect():
             async with get_client() as client:
                 run = await client.read_flow_run(identity)
+                flow = await client.read_flow(run.flow_id)
     except ObjectNotFound as error:
         raise SourceNotFound(name, "Prefect knows no such flow run") from error
-    return await _read(run, name)
+    return await _read(run, name), flow.name
 
 
 async def _read(run: FlowRun, name: str) -> Any:  # noqa: ANN401 - whatever the other flow returned

@@ -18,6 +18,7 @@ _BOMS = {
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
 _SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
+_PDF = b"%PDF"
 _SUFFIXES: dict[str, Notation] = {"json": "json", "yaml": "yaml", "yml": "yaml", "csv": "csv", "tsv": "csv"}
 _CHINESE_SHARE = 0.7
 
@@ -58,6 +59,8 @@ def decoded(source: bytes | str, name: str, *, chinese: bool) -> str:
         raise _too_large(name)
     if source.startswith(_SPREADSHEETS):
         raise fault(name, "the file", 'a spreadsheet itself: export it as "CSV UTF-8" and use that', value="no text")
+    if source.startswith(_PDF):
+        raise fault(name, "the file", "export the list as CSV, JSON or YAML and use that", value="a PDF")
     for mark, encoding in _BOMS.items():
         if source.startswith(mark):
             return _by(encoding, source[len(mark) :], name)

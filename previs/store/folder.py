@@ -180,8 +180,9 @@ class FolderStore:
 
     def _opened(self, path: Path) -> BinaryIO:
         for _ in range(_FOLDER_ATTEMPTS):
-            # A deletion of a folder's last file takes the folder away, too.
-            with suppress(FileNotFoundError):
+            # A deletion of a folder's last file takes the folder away, too. If it does so while mkdir looks what is in
+            # its way, Python says that something exists.
+            with suppress(FileNotFoundError, FileExistsError):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 return path.open("xb")
         path.parent.mkdir(parents=True, exist_ok=True)

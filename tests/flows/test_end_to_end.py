@@ -145,6 +145,7 @@ async def test_deploying_says_what_it_did_and_does_it_once(house: House) -> None
         for name in ("by-hand", "by-event", "by-schedule", f"after-{UPSTREAM}"):
             assert f"storyboard/{name}" in house.deployed
             await house.client.read_deployment_by_name(f"storyboard/{name}")
+        assert f"flow {UPSTREAM}: has not run at this server yet" in house.deployed
         automations = len(await house.client.read_automations())
         nightly = await house.client.read_deployment_by_name("nightly/nightly")
         own = DeploymentUpdate(parameters={"max_age_days": 400}, tags=["ours"], paused=False)
@@ -271,6 +272,7 @@ async def test_a_malformed_event_is_a_failed_run_with_the_lists_faults(house: Ho
     ended = await until_final(house.client, await next_run(house.client, "storyboard/by-event", before))
     assert ended.state is not None
     assert ended.state.name == "Failed"
+    assert ended.name == "malformed"
     message = ended.state.message or ""
     assert all(fault in message for fault in ("shot 1 (shot_id A)", "prompt", "duration", "shot 2", "shot_id"))
 

@@ -364,7 +364,10 @@ def fences(language: str) -> list[str]:
 
 async def test_the_request_in_the_document_is_one_that_prefect_takes(prefect_api: str) -> None:
     [request] = fences("sh")
-    known = {"$(uuidgen)": str(uuid4()), "$(date -u +%Y-%m-%dT%H:%M:%SZ)": datetime.now(UTC).isoformat()}
+    known = {
+        "$(python3 -c 'import uuid; print(uuid.uuid4())')": str(uuid4()),
+        "$(date -u +%Y-%m-%dT%H:%M:%SZ)": datetime.now(UTC).isoformat(),
+    }
     sent = json.loads(request.partition("<<JSON\n")[2].partition("\nJSON\n")[0])
     sent[0] |= {name: known[sent[0][name]] for name in ("id", "occurred")}
     async with httpx.AsyncClient(base_url=prefect_api) as client:

@@ -280,3 +280,9 @@ def test_every_field_of_a_shot_has_a_remedy_of_its_own(field: str) -> None:
     found = faults([{**UPSTREAM, field: wrong}])[0]
     assert found.partition(", ")[2].startswith(f"{field}: {shown}: ")
     assert "what JSON can hold" not in found
+
+
+def test_a_pdf_is_told_to_be_one() -> None:
+    with pytest.raises(ShotListFaults) as caught:
+        read_shot_list(b"%PDF-1.7\n%\xe2\xe3", name="script.pdf")
+    assert str(caught.value.faults[0]) == "the file: a PDF: export the list as CSV, JSON or YAML and use that"

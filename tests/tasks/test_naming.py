@@ -1,0 +1,26 @@
+"""A run has a name that says something from its first moment on."""
+
+import pytest
+
+from tasks.naming import first_name
+
+
+@pytest.mark.parametrize(
+    ("given", "board", "name"),
+    [
+        ([{"shot_id": 1}], "夜城", "夜城"),
+        ("/lists/ep 1.yaml", "", "ep 1"),
+        ("s3://studio/lists/ep1.json", "", "ep1"),
+        ({"schema": "previs.shot-list-ready/1", "board": "night"}, "", "night"),
+        ({"board": ["no", "name"]}, "", "['no', 'name']"),
+        ("Title: A\n\nINT. B\n", "", "a run without a name"),
+        (None, "", "a run without a name"),
+    ],
+)
+def test_a_run_is_named_by_its_board_or_the_place_of_its_list(given: object, board: str, name: str) -> None:
+    assert first_name(given, board) == name
+
+
+def test_a_first_name_is_short_and_on_one_line() -> None:
+    assert len(first_name(None, "a\nb" * 200)) <= 100
+    assert "\n" not in first_name(None, "a\nb")
