@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, FlowRunFilter, FlowRunFilterId
+from prefect.events.worker import EventsWorker
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 
 
@@ -21,6 +22,13 @@ def prefect_api(prefect_environment: dict[str, str]) -> Iterator[str]:
     quiet = {PREFECT_API_URL: url, PREFECT_HOME: home, PREFECT_LOGGING_TO_API_ENABLED: False}
     with temporary_settings(quiet):
         yield url
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_threads_left() -> Iterator[None]:
+    """Ends Prefect's threads, whose sockets draw from the ``random`` module while other tests do so, too."""
+    yield
+    EventsWorker.drain_all(timeout=30)
 
 
 async def artifacts_of(flow_run_id: UUID | None) -> dict[str, Any]:
