@@ -26,8 +26,8 @@ def run_name(facts: RunFacts, plan: Plan) -> str:
 
 
 def first_name(given: object, board: str) -> str:
-    """What a run is called until it is known what it is made from: by its board, or by the place of its list."""
-    named = board or (given.get("board") if isinstance(given, Mapping) else "")
+    """What a run is called until it is known what it is made from: by its board, the list's title, or its place."""
+    named = board or (given.get("board") or given.get("title") if isinstance(given, Mapping) else "")
     place = stem_of(given) if isinstance(given, str) and "\n" not in given else ""
     return shorten(one_line(str(named or place or "a run without a name")), _LONGEST)
 

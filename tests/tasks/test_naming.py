@@ -12,6 +12,7 @@ from tasks.naming import first_name
         ("/lists/ep 1.yaml", "", "ep 1"),
         ("s3://studio/lists/ep1.json", "", "ep1"),
         ({"schema": "previs.shot-list-ready/1", "board": "night"}, "", "night"),
+        ({"title": "夜城", "shots": []}, "", "夜城"),
         ({"board": ["no", "name"]}, "", "['no', 'name']"),
         ("Title: A\n\nINT. B\n", "", "a run without a name"),
         (None, "", "a run without a name"),
