@@ -4,8 +4,6 @@ import logging
 from collections.abc import Mapping
 from datetime import datetime
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from previs.board.wording import plural
@@ -64,7 +62,7 @@ async def find_recorded(plan: Plan, studio: Studio, not_before: datetime | None)
     return found
 
 
-@task(name="check", task_run_name="check", cache_policy=NO_CACHE, persist_result=False)
+@step("check", retries=0)
 async def check_takes(plan: Plan, found: Mapping[str, Found], studio: Studio) -> None:
     """Check every take that is to be rendered against every server that can be asked, before the first is submitted.
 

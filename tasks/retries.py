@@ -15,10 +15,10 @@ R = TypeVar("R")
 
 _FIRST_DELAY = 2
 
-delays = exponential_backoff(_FIRST_DELAY)
+_DELAYS = exponential_backoff(_FIRST_DELAY)
 """Seconds before each attempt but the first: about 2, 4, 8, …"""
 
-JITTER = 0.5
+_JITTER = 0.5
 
 
 def may_succeed_later(task: Task[..., object], task_run: TaskRun, state: State[object]) -> bool:  # noqa: ARG001 - Prefect calls it so
@@ -26,13 +26,16 @@ def may_succeed_later(task: Task[..., object], task_run: TaskRun, state: State[o
     return isinstance(state.data, TryAgain) and not isinstance(state.data, NoServer)
 
 
-def step(name: str, *, run_name: str | None = None, retries: int = 3) -> Callable[[Callable[P, R]], Task[P, R]]:
+def step(
+    name: str, *, run_name: str | None = None, retries: int = 3, timeout_seconds: float | None = None
+) -> Callable[[Callable[P, R]], Task[P, R]]:
     """Make a task of a function: one step of a run, tried again where that may help, with nothing kept by Prefect.
 
     Args:
         name: of the task.
         run_name: of each task run, in which ``{argument}`` stands for an argument; the task's, if none is given.
         retries: how many attempts there are beside the first.
+        timeout_seconds: of each attempt; none for no end.
     """
     return task(
         name=name,
@@ -40,7 +43,8 @@ def step(name: str, *, run_name: str | None = None, retries: int = 3) -> Callabl
         cache_policy=NO_CACHE,
         persist_result=False,
         retries=retries,
-        retry_delay_seconds=delays,
-        retry_jitter_factor=JITTER,
+        retry_delay_seconds=_DELAYS,
+        retry_jitter_factor=_JITTER,
         retry_condition_fn=may_succeed_later,
+        timeout_seconds=timeout_seconds,
     )

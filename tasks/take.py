@@ -5,8 +5,6 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.settings import get_current_settings
@@ -23,9 +21,8 @@ from previs.studio import Studio
 from previs.watching import Settled
 from tasks.events import shot_failed
 from tasks.passing import as_is
-from tasks.retries import JITTER, delays, may_succeed_later
+from tasks.retries import step
 
-_RETRIES = 3
 _OUTER_BOUND = 24 * 3600
 
 
@@ -54,17 +51,7 @@ class Job:
         return self.assignment.studio
 
 
-@task(
-    name="take",
-    task_run_name="{label}",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=_RETRIES,
-    retry_delay_seconds=delays,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=may_succeed_later,
-    timeout_seconds=_OUTER_BOUND,
-)
+@step("take", run_name="{label}", timeout_seconds=_OUTER_BOUND)
 async def take(label: str, job: Job) -> State[TakeRecord]:
     """Find a take in the store, or render it on the farm."""
     logger = get_run_logger()

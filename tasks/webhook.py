@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 import anyio
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.states import Completed
@@ -19,7 +17,7 @@ from blocks.webhook import Webhook
 from previs.errors import PrefectTrouble, PrevisError, SourceNotFound
 from previs.webhook import EVENTS, Courier, Message
 from tasks.passing import as_is
-from tasks.retries import JITTER, delays, may_succeed_later
+from tasks.retries import step
 
 LONGEST_END: Final = 90.0
 """Seconds that a run waits at its end for what is still on its way; six quick attempts take about a minute."""
@@ -30,16 +28,7 @@ _CLEANING: Final = 3.0
 _DEFAULT: Final = "default"
 
 
-@task(
-    name="webhook",
-    task_run_name="webhook · {event}",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=_RETRIES,
-    retry_delay_seconds=delays,
-    retry_jitter_factor=JITTER,
-    retry_condition_fn=may_succeed_later,
-)
+@step("webhook", run_name="webhook · {event}", retries=_RETRIES)
 async def deliver(event: str, message: Message, courier: Courier) -> State[None]:  # noqa: ARG001 - names the run
     """Bring a message to its receiver."""
     await courier.send(message)
