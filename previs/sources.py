@@ -148,7 +148,7 @@ class Sources:
             answer = client.get_object(Bucket=bucket, Key=key)
             taken = bytearray()
             with closing(answer["Body"]) as body:
-                _within_size(answer["ContentLength"], uri, limit)
+                _within_size(answer.get("ContentLength", 0), uri, limit)
                 for chunk in body.iter_chunks(_CHUNK_BYTES):
                     taken += chunk
                     _within_size(len(taken), uri, limit)

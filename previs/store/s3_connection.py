@@ -10,15 +10,19 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 import boto3
+from botocore.awsrequest import HeadersDict
 from botocore.config import Config
+from botocore.exceptions import ConnectionClosedError
 from botocore.utils import is_valid_endpoint_url, is_valid_ipv6_endpoint_url
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from previs.store.keys import fault_of
 from previs.store.s3_requests import PARTS_AT_ONCE
+from previs.store.s3_wire import is_whole
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSRequest
+    from botocore.model import OperationModel
     from mypy_boto3_s3.client import S3Client
 
 T = TypeVar("T")
@@ -189,7 +193,24 @@ def _make_client(settings: S3Settings | None) -> "S3Client":
         "s3", endpoint_url=settings.endpoint_url if settings else None, config=config
     )
     client.meta.events.register("before-sign.s3.DeleteObjects", _sum_by_md5)
+    client.meta.events.register("before-parse.s3", _refuse_what_was_cut)
     return client
+
+
+def _refuse_what_was_cut(operation_model: "OperationModel", response_dict: dict[str, Any], **_: object) -> None:
+    """Take an answer that has not arrived to its end for a connection that was lost.
+
+    Raises:
+        ConnectionClosedError: it has not.
+    """
+    method, headers, body = operation_model.http["method"], response_dict["headers"], response_dict["body"]
+    if not is_whole(method, response_dict["status_code"], headers, body):
+        if not isinstance(body, bytes):
+            body.close()
+        raise ConnectionClosedError(endpoint_url="S3")
+    # Nobody here reads it, and one that was cut is a ValueError to botocore.
+    kept = {name: value for name, value in headers.items() if name.lower() != "last-modified"}
+    response_dict["headers"] = HeadersDict(kept)
 
 
 def _sum_by_md5(request: "AWSRequest", **_: object) -> None:

@@ -12,6 +12,9 @@ from previs.store.interface import Entry
 _PLAIN: Final = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html: names and values together.
 _METADATA_BYTES: Final = 2048
+_HAS_BODY: Final = 200
+_ENDS_WITH_HEADERS: Final = frozenset({204, 304})
+_REFUSALS: Final = 300
 
 
 def content_disposition(download_name: str) -> str:
@@ -41,3 +44,25 @@ def entry_of(listed: Mapping[str, Any]) -> Entry | None:
     if not isinstance(size, int) or not isinstance(modified, datetime):
         return None
     return Entry(size, (modified if modified.tzinfo else modified.replace(tzinfo=UTC)).astimezone(UTC))
+
+
+def is_whole(method: str, status: int, headers: Mapping[str, str], body: object) -> bool:
+    """Whether an answer has arrived to its end, as far as its own words tell.
+
+    http.client takes headers that were cut off for all of them; botocore asks urllib3 not to compare a body's length
+    with the one announced, so that a listing that was cut behind its headers would be an empty one.
+
+    Args:
+        method: of the request.
+        status: of the answer.
+        headers: of the answer, whatever the case of their names.
+        body: as bytes; one that is still to be read, of whatever type, is not looked at.
+    """
+    if status < _HAS_BODY or status in _ENDS_WITH_HEADERS:
+        return True
+    length = headers.get("content-length")
+    if length is None:
+        return status >= _REFUSALS or headers.get("transfer-encoding", "").lower() == "chunked"
+    if not (length.isascii() and length.isdecimal()):
+        return False
+    return method == "HEAD" or not isinstance(body, bytes) or len(body) == int(length)

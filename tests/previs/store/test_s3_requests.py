@@ -1,0 +1,135 @@
+"""Answers of S3 that end anywhere: each is either told to be trouble, or was enough."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from previs.store import s3_requests
+from previs.store.s3_connection import S3Connection, S3Settings
+from previs.store.s3_verdicts import S3_ERRORS, judge
+from tests.previs.store.weather import headers_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+WHERE: dict[str, Any] = {"Bucket": "film", "Key": "boards/a"}
+HEAD = (
+    b"HTTP/1.1 200 OK\r\nConnection: close\r\nDate: Fri, 27 Nov 2026 10:44:48 GMT\r\nContent-Type: application/xml\r\n"
+)
+TIMES = b'ETag: "1"\r\nLast-Modified: Fri, 27 Nov 2026 10:44:48 GMT\r\nx-amz-version-id: 1\r\n'
+LISTING = (
+    b'<?xml version="1.0" encoding="UTF-8"?><ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>boards/a'
+    b"</Key><LastModified>2026-11-27T10:44:48.000Z</LastModified><Size>20</Size></Contents></ListBucketResult>"
+)
+DELETED = b'<?xml version="1.0" encoding="UTF-8"?><DeleteResult></DeleteResult>'
+NO_BUCKET = b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>NoSuchBucket</Code><Message>m</Message></Error>'
+
+
+def answer_of(body: bytes, more: bytes = b"", *, length_first: bool = False, head: bytes = HEAD) -> bytes:
+    length = b"Content-Length: %d\r\n" % len(body)
+    return head + (length + more if length_first else more + length) + b"x-amz-request-id: 1\r\n\r\n" + body
+
+
+def in_chunks(body: bytes) -> bytes:
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:9], body[9:]) if part)
+    return HEAD + TIMES + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
+
+
+class Saying:
+    """A server that says as much of one answer as it is told to, whatever it is asked; ``url`` is its address."""
+
+    def __init__(self) -> None:
+        self.words = b""
+        self.url = ""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        fields = headers_of(await reader.readuntil(b"\r\n\r\n"))
+        if b"expect" in fields:
+            writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        await reader.readexactly(int(fields.get(b"content-length", 0)))
+        writer.write(self.words)
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+
+@pytest.fixture
+async def saying() -> AsyncIterator[Saying]:
+    made = Saying()
+    async with await asyncio.start_server(made.serve, "127.0.0.1", 0) as server:
+        made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield made
+
+
+async def outcomes(saying: Saying, answer: bytes, work: Callable[["S3Client"], object]) -> list[object]:
+    """What a request gives for every place behind the status where the answer may end, the kind of trouble included."""
+    settings = S3Settings(
+        bucket="film",
+        region="us-east-1",
+        endpoint_url=saying.url,
+        access_key_id="AKIDSCRIPTED",
+        secret_access_key="secret",  # noqa: S106 - opens nothing
+    )
+    connection = S3Connection(settings)
+    found: list[object] = []
+    for end in range(len(b"HTTP/1.1 200"), len(answer) + 1):
+        saying.words = answer[:end]
+        try:
+            found.append(await connection.run(work))
+        except S3_ERRORS as error:
+            found.append(judge(error).kind)
+    await connection.aclose()
+    return found
+
+
+@pytest.mark.parametrize(
+    "answer", [answer_of(b"x" * 20, TIMES), answer_of(b"x" * 20, TIMES, length_first=True), in_chunks(b"x" * 20)]
+)
+async def test_an_object_whose_answer_ends_early_is_not_taken(saying: Saying, answer: bytes) -> None:
+    found = await outcomes(saying, answer, lambda client: s3_requests.read(client, WHERE))
+    assert found[-1] == b"x" * 20
+    assert set(found[:-8]) == {"trouble"}
+    assert set(found[-8:]) <= {"trouble", b"x" * 20}
+
+
+async def test_a_size_whose_answer_ends_early_is_none_or_too_small(saying: Saying) -> None:
+    answer = answer_of(b"x" * 20, TIMES).removesuffix(b"x" * 20)
+    found = await outcomes(saying, answer, lambda client: s3_requests.size_of(client, WHERE))
+    assert found[-1] == 20
+    assert set(found) == {"trouble", 2, 20}
+    assert found.count(2) == 1
+
+
+async def test_a_listing_that_ends_early_is_not_a_short_one(saying: Saying) -> None:
+    def keys(client: "S3Client") -> object:
+        return [listed.get("Key") for listed in s3_requests.listed(client, {"Bucket": "film"}).get("Contents", [])]
+
+    found = await outcomes(saying, answer_of(LISTING), keys)
+    assert found[-1] == ["boards/a"]
+    assert set(found[:-1]) == {"trouble"}
+
+
+async def test_a_deletion_whose_answer_ends_early_may_have_had_refusals(saying: Saying) -> None:
+    found = await outcomes(saying, answer_of(DELETED), lambda client: s3_requests.remove(client, "film", ["a"]))
+    assert found[-1] is None
+    assert set(found[:-1]) == {"trouble"}
+
+
+async def test_a_bucket_that_is_missing_is_not_taken_for_a_missing_object(saying: Saying) -> None:
+    answer = answer_of(NO_BUCKET, head=HEAD.replace(b"200 OK", b"404 Not Found"))
+    found = await outcomes(saying, answer, lambda client: s3_requests.read(client, WHERE))
+    assert found[-1] == "refused"
+    assert None not in found[answer.index(b"Content-Length") + 20 :]
+
+
+async def test_what_is_sent_while_answers_end_early_is_sent_or_known_not_to_be(saying: Saying, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"x" * 20)
+    found = await outcomes(
+        saying, answer_of(b"", b'ETag: "1"\r\n'), lambda client: s3_requests.send(client, path, WHERE, {})
+    )
+    assert found[-1] is None
+    assert set(found) <= {"trouble", None}
