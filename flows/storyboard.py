@@ -10,7 +10,7 @@ from prefect.states import Completed, Failed
 from pydantic import Field, SkipValidation
 
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore, Webhook
-from previs.errors import BoardIncomplete
+from previs.errors import BoardIncomplete, PrevisError
 from previs.gather import DEFAULT_WORKFLOW, Given
 from previs.planning import Wishes
 from previs.results import RunFacts
@@ -79,12 +79,18 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
         async with open_studio(farm, store) as studio:
             given, facts = await read_input(as_is(shots), as_is(workflow), as_is(studio), board=board, started=started)
             made = await _make(given, facts, wishes, not_before, studio)
-        rounds = 1
-        while review_minutes and (verdict := await ask_for_verdict(made, given, review_minutes)):
+        rounds, refused = 1, ""
+        while review_minutes and (verdict := await ask_for_verdict(made, given, review_minutes, refused)):
             rounds += 1
-            async with open_studio(farm, store, part=rounds) as studio:
-                given = await take_verdict_in(verdict, as_is(given), as_is(made), as_is(studio))
-                made = await _make(given, facts, replace(wishes, refresh=False), not_before, studio)
+            try:
+                async with open_studio(farm, store, part=rounds) as studio:
+                    revised = await take_verdict_in(verdict, as_is(given), as_is(made), as_is(studio))
+                    made = await _make(revised, facts, replace(wishes, refresh=False), not_before, studio)
+            except PrevisError as error:
+                # The board is there as it was, and who answered can say what is to be done now.
+                refused = str(error)
+                continue
+            given, refused = revised, ""
             if not verdict.again:
                 break
         board_ready(made)

@@ -20,6 +20,7 @@ from prefect.runtime import flow_run
 from pydantic import Field, ValidationError, create_model
 
 from previs.board import FOR_FORM, contact_sheet
+from previs.board.wording import cell
 from previs.errors import ShotListFaults
 from previs.gather import Given
 from previs.manifest import Manifest
@@ -36,7 +37,7 @@ _SPARE_SECONDS: Final = 600
 _SHEET_BYTES: Final = 400_000
 
 
-async def ask_for_verdict(board: Board, given: Given, minutes: float) -> Verdict:
+async def ask_for_verdict(board: Board, given: Given, minutes: float, refused: str = "") -> Verdict:
     """Pause the run until somebody answers the form, or for so many minutes; no answer says nothing.
 
     An answer that cannot be followed is told in the log, and asked for again in the time that is left.
@@ -45,10 +46,13 @@ async def ask_for_verdict(board: Board, given: Given, minutes: float) -> Verdict
         board: of the run, as it is published.
         given: what the run was made from.
         minutes: to wait.
+        refused: why what was asked for last could not be made, if so; the form says it.
     """
     logger, loop = get_run_logger(), asyncio.get_running_loop()
     until = loop.time() + 60 * minutes
-    form = _form(board.manifest, board.place.link)
+    if refused:
+        logger.warning("what was asked for could not be made: %s", refused)
+    form = _form(board.manifest, board.place.link, refused)
     while (left := until - loop.time()) > 0:
         logger.info("waiting for a review, up to %g minutes: Resume, on this run's page", round(left / 60, 1))
         try:
@@ -123,8 +127,8 @@ async def _resume_after(seconds: float, run: UUID) -> None:
         await asyncio.sleep(_LOOK_EVERY)
 
 
-def _form(manifest: Manifest, link: str) -> type[RunInput]:
-    """The form for a board's shots, with their takes above it."""
+def _form(manifest: Manifest, link: str, refused: str) -> type[RunInput]:
+    """The form for a board's shots, with their takes above it, and above these why the last answer led to nothing."""
     shots: Any = Literal[tuple(str(shot.shot_id) for shot in manifest.shots)]
     takes = max((take.take for shot in manifest.shots for take in shot.takes), default=1)
     chosen = create_model(
@@ -149,16 +153,17 @@ def _form(manifest: Manifest, link: str) -> type[RunInput]:
             Field(default=[], title="Shots to make again", description="You are asked once more when they are made."),
         ),
     )
-    form._description = _description(manifest, link)  # noqa: SLF001 - with_initial_data would drop what fields say
+    form._description = _description(manifest, link, refused)  # noqa: SLF001 - with_initial_data would drop what fields say
     return form
 
 
-def _description(manifest: Manifest, link: str) -> str:
+def _description(manifest: Manifest, link: str, refused: str) -> str:
+    told = f"**What you asked for could not be made:** {cell(refused, 1000)}\n\n" if refused else ""
     note = "To go on with the takes as they are, submit the empty form."
     sheet = contact_sheet(
         manifest, picture=lambda frame: frame.thumbnail, note=note, budget=_SHEET_BYTES, layout=FOR_FORM
     )
-    return f"{link_to_board(link)}\n\n{sheet}"
+    return f"{told}{link_to_board(link)}\n\n{sheet}"
 
 
 def _verdict(answer: Any) -> Verdict:  # noqa: ANN401 - a form that is made for each run

@@ -207,6 +207,32 @@ async def test_an_answer_that_cannot_be_followed_is_asked_for_again(simulate: Se
     assert len(simulator.started) == 1
 
 
+async def test_what_cannot_be_made_again_is_told_by_the_form_and_costs_neither_board_nor_run(
+    simulate: Serve, tmp_path: Path
+) -> None:
+    simulator, url = await simulate()
+    wanted = {"again": [{"shot": "SH01", "prompt": "雨夜"}]}
+    async with reviewed(shots=shots(1), farm=[url], store=str(tmp_path)) as run:
+        await run.form()
+        whole = simulator.object_info
+        simulator.object_info = {name: told for name, told in whole.items() if name != "KSampler"}
+        await run.answer(**wanted)
+        _, text = await run.form()
+        assert "could not be made" in text
+        assert "KSampler" in text
+        assert text.count("data:image/") == 1
+        simulator.object_info = whole
+        await run.answer(**wanted)
+        _, text = await run.form()
+        assert "could not be made" not in text
+        await run.answer()
+        state = await run.ended()
+    assert state.is_completed(), state.message
+    manifest = await manifest_of(FolderStore(tmp_path), run.board)
+    assert [shot.prompt for shot in manifest.shots] == ["雨夜"]
+    assert len(simulator.started) == 2
+
+
 async def test_takes_are_chosen_by_their_numbers_also_where_some_are_missing(simulate: Serve, tmp_path: Path) -> None:
     _, url = await simulate()
     place = {"farm": [url], "store": str(tmp_path)}
