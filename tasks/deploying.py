@@ -26,10 +26,12 @@ import blocks
 from blocks.asking import asking_prefect, refusal
 from previs.board.wording import plural
 from previs.errors import DeploymentRefused
+from tasks import restarts
 from tasks.deployments import AFTER, PROCESS, QUEUE, Schedule, Wanted, file_for
 
 CHECKOUT: Final = Path(__file__).parents[1]
 AT_ONCE: Final = 2
+_RENDERS: Final = "storyboard"
 _NIGHTLY: Final = "nightly/nightly"
 _LOG_LINES: Final = 12
 
@@ -54,7 +56,7 @@ async def deploy(wanted: Wanted) -> AsyncIterator[str]:
         with asking_prefect():
             async with get_client() as client:
                 yield f"Prefect {await client.api_version()} at {server}"
-                for step in (_blocks, _pool, _queue, _deployments):
+                for step in (_blocks, _pool, _queue, _deployments, _restarts):
                     async for done in step(client, wanted):
                         yield done
     except PrefectHTTPStatusError as error:
@@ -133,6 +135,13 @@ async def _deployments(client: PrefectClient, wanted: Wanted) -> AsyncIterator[s
         name = f"{flows[deployment['entrypoint']]}/{deployment['name']}"
         upon = "".join(f", upon {' and '.join(trigger['expect'])}" for trigger in deployment.get("triggers", ()))
         yield f"deployment {name}{upon}{_when(now[name])}: {'brought up to date' if name in before else 'made'}"
+
+
+async def _restarts(client: PrefectClient, _: Wanted) -> AsyncIterator[str]:
+    done = await restarts.register(client, restarts.restarts(_RENDERS))
+    yield f"automation {restarts.NAME}: {done}"
+    for name in await restarts.start_lost_again(client, _RENDERS):
+        yield f"run {name}: gave no sign of life for ten minutes, and starts again"
 
 
 async def _registered(client: PrefectClient, flows: Iterable[str]) -> dict[str, DeploymentResponse]:

@@ -43,7 +43,7 @@ async def deploy(environment: dict[str, str], *options: str) -> str:
 
 
 @contextlib.asynccontextmanager
-async def worker(environment: dict[str, str]) -> AsyncIterator[None]:
+async def worker(environment: dict[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
     """A process worker of the checkout, whose settings it reads."""
     process = await asyncio.create_subprocess_exec(
         *[Path(sys.executable).with_name("prefect"), "worker", "start", "--pool", POOL],
@@ -53,9 +53,10 @@ async def worker(environment: dict[str, str]) -> AsyncIterator[None]:
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
-        yield
+        yield process
     finally:
-        process.send_signal(signal.SIGTERM)
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
         try:
             await asyncio.wait_for(process.wait(), 30)
         except TimeoutError:

@@ -1,9 +1,13 @@
 """The deployed flow under a real process worker."""
 
 import asyncio
+import os
+import signal
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,7 @@ from previs.comfyui.address import Address
 from previs.comfyui.deadlines import Limits
 from previs.comfyui.server import Server
 from previs.simulator import Simulator
+from tasks import restarts
 from tests.conftest import Serve
 from tests.flows.deployed import deploy, until_final, worker
 from tests.flows.test_storyboard import SETTINGS, shots
@@ -36,6 +41,16 @@ async def start(client: PrefectClient, **parameters: Any) -> FlowRun:
 def in_queue(simulator: Simulator) -> list[str]:
     running = [simulator.queue.running] if simulator.queue.running else []
     return [prompt.prompt_id for prompt in [*running, *simulator.queue.pending]]
+
+
+def processes_of(run: FlowRun) -> list[int]:
+    """The processes that a run has on this machine."""
+    found = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if f"FLOW_RUN_ID={run.id}".encode() in environment.read_bytes():
+                found.append(int(environment.parent.name))
+    return found
 
 
 async def test_a_deployed_run_completes_and_one_cancelled_in_the_ui_frees_the_servers_of_its_prompts_alone(
@@ -75,3 +90,65 @@ async def test_a_deployed_run_completes_and_one_cancelled_in_the_ui_frees_the_se
         assert ended.state.is_cancelled()
     assert theirs not in [*simulator.interrupted, *simulator.deleted]
     assert len(list((tmp_path / "takes").iterdir())) == 1
+
+
+async def lost_run(
+    client: PrefectClient, worker_of: dict[str, str], farm: tuple[Simulator, str], place: Path, *, by: signal.Signals
+) -> FlowRun:
+    """A run whose worker got a signal, and the run as well if nobody can hear it, when its third render had begun."""
+    simulator, url = farm
+    async with worker(worker_of) as lost:
+        run = await start(client, shots=shots(8), farm=[url], store=str(place))
+        async with asyncio.timeout(60):
+            while len(simulator.started) < 3:
+                await asyncio.sleep(0.05)
+        of_run = processes_of(run)
+        assert of_run
+        lost.send_signal(by)
+        if by is signal.SIGKILL:
+            for process in of_run:
+                os.kill(process, by)
+        await asyncio.wait_for(lost.wait(), 60)
+    state = (await client.read_flow_run(run.id)).state
+    assert state is not None
+    assert state.is_running()
+    return run
+
+
+async def goes_on(client: PrefectClient, environment: dict[str, str], run: FlowRun, simulator: Simulator) -> None:
+    """Under another worker the run comes to its end, and nothing was rendered twice."""
+    async with worker(environment):
+        ended = await until_final(client, run)
+    assert ended.state is not None
+    assert ended.state.is_completed(), ended.state.message
+    assert ended.run_count == 2
+    assert len(simulator.started) == len(set(simulator.started)) == 8
+
+
+async def test_a_run_that_a_loss_of_power_ended_starts_again_by_itself_and_pays_for_nothing_twice(
+    simulate: Serve, tmp_path: Path, prefect_environment: dict[str, str]
+) -> None:
+    farm = await simulate(seconds=1.0)
+    assert f"automation {restarts.NAME}: " in await deploy(prefect_environment)
+    async with get_client() as client:
+        # Of a sign of life at the start alone, as the next one is half a minute away at least.
+        await restarts.register(client, restarts.restarts("storyboard", timedelta(seconds=15)))
+        run = await lost_run(client, prefect_environment, farm, tmp_path, by=signal.SIGKILL)
+        async with asyncio.timeout(60):
+            while (await client.read_flow_run(run.id)).state_name != "AwaitingRetry":
+                await asyncio.sleep(0.1)
+        assert "brought up to date" in await restarts.register(client, restarts.restarts("storyboard"))
+        await goes_on(client, prefect_environment, run, farm[0])
+
+
+async def test_a_run_that_ended_with_its_worker_starts_again_when_all_is_deployed_anew(
+    simulate: Serve, tmp_path: Path, prefect_environment: dict[str, str]
+) -> None:
+    farm = await simulate(seconds=1.0)
+    await deploy(prefect_environment)
+    async with get_client() as client:
+        run = await lost_run(client, prefect_environment, farm, tmp_path, by=signal.SIGTERM)
+        name = (await client.read_flow_run(run.id)).name
+        assert name not in await restarts.start_lost_again(client, "storyboard")
+        assert name in await restarts.start_lost_again(client, "storyboard", timedelta(seconds=1))
+        await goes_on(client, prefect_environment, run, farm[0])
