@@ -146,9 +146,13 @@ def model_replaced(found: Found, hashes: Hashes) -> Found:
 
 
 def usable(take: PlannedTake, found: Mapping[str, Found]) -> TakeRecord | None:
-    """The record of a take that needs no render."""
-    one = found.get(take.fingerprint)
-    return None if one is None or take.salt else one.usable
+    """The record of a take that needs no render.
+
+    Where nothing rendered earlier is wanted, only what this very run has rendered will do, before it was killed and
+    started again.
+    """
+    record = one.usable if (one := found.get(take.fingerprint)) else None
+    return record if record is None or not take.salt or record.salt == take.salt else None
 
 
 def renewed(take: PlannedTake, found: Found | None) -> PlannedTake:

@@ -73,6 +73,13 @@ class TakeRecord(BaseModel):
     fingerprint: str = Field(description="Of the bound graph that made it.")
     seed: int | None = Field(description="That the graph was bound with.")
     prompt_id: str = Field(description="On the server.")
+    salt: str = Field(
+        default="",
+        description=(
+            "What set its prompts apart from all earlier ones, if it was rendered again: the run that wanted so, or "
+            "what it replaced."
+        ),
+    )
     server: str = Field(description="Base URL, without credentials.")
     comfyui: str | None = Field(default=None, description="The server's version of ComfyUI; null if it did not say.")
     waiting: float | None = Field(

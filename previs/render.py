@@ -81,6 +81,7 @@ async def render(
         fingerprint=take.fingerprint,
         seed=take.seed,
         prompt_id=prompt,
+        salt=take.salt,
         server=server.name,
         comfyui=server.version,
         waiting=waiting,

@@ -62,7 +62,7 @@ def is_whole(method: str, status: int, headers: Mapping[str, str], body: object)
         return True
     length = headers.get("content-length")
     if length is None:
-        return status >= _REFUSALS or headers.get("transfer-encoding", "").lower() == "chunked"
+        return status >= _REFUSALS or headers.get("transfer-encoding", "").lower().endswith("chunked")
     if not (length.isascii() and length.isdecimal()):
         return False
     return method == "HEAD" or not isinstance(body, bytes) or len(body) == int(length)
