@@ -8,8 +8,9 @@ import httpx
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import get_current_settings
 
-from previs.errors import PrefectTrouble
+from previs.errors import PrefectRefused, PrefectTrouble
 
+_NO_ACCESS: Final = frozenset({401, 403})
 _PASSING: Final = frozenset({408, 429})
 _SERVER_FAULT: Final = 500
 _LONGEST: Final = 500
@@ -21,6 +22,7 @@ def asking_prefect() -> Iterator[None]:
 
     Raises:
         PrefectTrouble: it is away, or in trouble.
+        PrefectRefused: it wants another password.
         PrefectHTTPStatusError: it refuses; the caller knows what that means.
     """
     server = get_current_settings().api.url or "this process"
@@ -28,6 +30,8 @@ def asking_prefect() -> Iterator[None]:
         yield
     except PrefectHTTPStatusError as error:
         status = error.response.status_code
+        if status in _NO_ACCESS:
+            raise PrefectRefused(server, status) from error
         if status not in _PASSING and status < _SERVER_FAULT:
             raise
         raise PrefectTrouble(server, refusal(error)) from error

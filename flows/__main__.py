@@ -31,6 +31,7 @@ from prefect.exceptions import TerminationSignal
 from prefect.settings import get_current_settings
 
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
+from blocks.asking import asking_prefect
 from blocks.saved import saved
 from previs.errors import BoardIncomplete, FarmRefused, FixTheInput, PrevisError, StoreRefused
 from previs.handover import shots_parameter
@@ -62,6 +63,7 @@ async def _run(flow: Flow[..., Coroutine[Any, Any, Any]], parameters: dict[str, 
     _stop_when_asked()
     with listening(_write):
         try:
+            await _reach_prefect()
             await _load_blocks(parameters)
             await _hand_over(parameters)
         except PrevisError as error:
@@ -100,6 +102,14 @@ def _stop_when_asked() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, run.cancel)
     loop.add_reader(sys.stdin, lambda: None if sys.stdin.readline() else (loop.remove_reader(sys.stdin), run.cancel()))
+
+
+async def _reach_prefect() -> None:
+    """Make sure that Prefect's server can be asked, which the flow's engine would tell with a traceback."""
+    if get_current_settings().api.url is not None:
+        with asking_prefect():
+            async with get_client() as client:
+                await client.api_version()
 
 
 async def _load_blocks(parameters: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ A caller has two choices, so there are two branches: have a person change someth
         * :exc:`NotInStore`: a board, run, shot or take that was named is not in the store
         * :exc:`RecordUnreadable`: a manifest or another record is damaged, or of a later version
         * :exc:`DeploymentRefused`: what is to be registered with Prefect cannot be
+        * :exc:`PrefectRefused`: Prefect's server lets nobody in without its password
         * :exc:`WebhookRefused`: the receiver of a webhook does not want the message, or its settings cannot be used
     * :exc:`TryAgain`: the same may succeed later or elsewhere
         * :exc:`ServerUnreachable`: no connection, or none that answers
@@ -302,6 +303,24 @@ class DeploymentRefused(FixTheInput):
 
     def __str__(self) -> str:
         return f"cannot deploy: {self.reason}"
+
+
+class PrefectRefused(FixTheInput):
+    """Prefect's server lets nobody in without its password.
+
+    Args:
+        server: the address of its API.
+        status: that it answered with.
+    """
+
+    def __init__(self, server: str, status: int) -> None:
+        super().__init__(server, status)
+        self.server = server
+        self.status = status
+
+    def __str__(self) -> str:
+        remedy = "set PREFECT_API_AUTH_STRING to what PREFECT_SERVER_API_AUTH_STRING is there, or PREFECT_API_KEY"
+        return f"Prefect at {self.server} refuses the password, or that there is none (HTTP {self.status}): {remedy}"
 
 
 class WebhookRefused(FixTheInput):
