@@ -31,7 +31,7 @@ from prefect.exceptions import TerminationSignal
 from prefect.settings import get_current_settings
 
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
-from blocks.asking import asking_prefect
+from blocks.asking import version_of
 from blocks.saved import saved
 from previs.errors import BoardIncomplete, FarmRefused, FixTheInput, PrevisError, StoreRefused
 from previs.handover import shots_parameter
@@ -68,7 +68,7 @@ async def _run(flow: Flow[..., Coroutine[Any, Any, Any]], parameters: dict[str, 
             await _hand_over(parameters)
         except PrevisError as error:
             tell(str(error))
-            return _BAD_INPUT
+            return _BAD_INPUT if isinstance(error, FixTheInput) else _NOT_COMPLETED
         state: State[Any] = await flow(**parameters, return_state=True)
         result = await state.aresult(raise_on_failure=False)
         await _until_recorded(state)
@@ -107,9 +107,8 @@ def _stop_when_asked() -> None:
 async def _reach_prefect() -> None:
     """Make sure that Prefect's server can be asked, which the flow's engine would tell with a traceback."""
     if get_current_settings().api.url is not None:
-        with asking_prefect():
-            async with get_client() as client:
-                await client.api_version()
+        async with get_client() as client:
+            await version_of(client)
 
 
 async def _load_blocks(parameters: dict[str, Any]) -> None:

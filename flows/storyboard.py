@@ -1,5 +1,6 @@
 """Storyboard: from a shot list to a board."""
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -93,6 +94,11 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
             given, refused = revised, ""
             if not verdict.again:
                 break
+        if refused:
+            # Takes that were chosen along with what could not be made are to be on the board.
+            with suppress(PrevisError):
+                async with open_studio(farm, store, part=rounds + 1) as studio:
+                    made = await _make(given, facts, replace(wishes, refresh=False), not_before, studio)
         board_ready(made)
     if made.failure:
         return Failed(message=made.failure, data=BoardIncomplete(made.failure, made.shots))

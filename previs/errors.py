@@ -310,17 +310,17 @@ class PrefectRefused(FixTheInput):
 
     Args:
         server: the address of its API.
-        status: that it answered with.
+        answer: that it gave.
     """
 
-    def __init__(self, server: str, status: int) -> None:
-        super().__init__(server, status)
+    def __init__(self, server: str, answer: str) -> None:
+        super().__init__(server, answer)
         self.server = server
-        self.status = status
+        self.answer = answer
 
     def __str__(self) -> str:
         remedy = "set PREFECT_API_AUTH_STRING to what PREFECT_SERVER_API_AUTH_STRING is there, or PREFECT_API_KEY"
-        return f"Prefect at {self.server} refuses the password, or that there is none (HTTP {self.status}): {remedy}"
+        return f"Prefect at {self.server} refuses the password, or that there is none ({self.answer}): {remedy}"
 
 
 class WebhookRefused(FixTheInput):

@@ -23,15 +23,13 @@ from prefect.workers.utilities import get_default_base_job_template_for_infrastr
 from pydantic import ValidationError
 
 import blocks
-from blocks.asking import asking_prefect, refusal
+from blocks.asking import asking_prefect, refusal, version_of
 from previs.board.wording import plural
 from previs.errors import DeploymentRefused
-from tasks import restarts
 from tasks.deployments import AFTER, PROCESS, QUEUE, Schedule, Wanted, file_for
 
 CHECKOUT: Final = Path(__file__).parents[1]
 AT_ONCE: Final = 2
-_RENDERS: Final = "storyboard"
 _NIGHTLY: Final = "nightly/nightly"
 _LOG_LINES: Final = 12
 
@@ -55,8 +53,8 @@ async def deploy(wanted: Wanted) -> AsyncIterator[str]:
     try:
         with asking_prefect():
             async with get_client() as client:
-                yield f"Prefect {await client.api_version()} at {server}"
-                for step in (_blocks, _pool, _queue, _deployments, _restarts):
+                yield f"Prefect {await version_of(client)} at {server}"
+                for step in (_blocks, _pool, _queue, _deployments):
                     async for done in step(client, wanted):
                         yield done
     except PrefectHTTPStatusError as error:
@@ -133,15 +131,8 @@ async def _deployments(client: PrefectClient, wanted: Wanted) -> AsyncIterator[s
     now = await _registered(client, flows.values())
     for deployment in content["deployments"]:
         name = f"{flows[deployment['entrypoint']]}/{deployment['name']}"
-        upon = "".join(f", upon {' and '.join(trigger['expect'])}" for trigger in deployment.get("triggers", ()))
+        upon = "".join(f", {_upon(trigger)}" for trigger in deployment.get("triggers", ()))
         yield f"deployment {name}{upon}{_when(now[name])}: {'brought up to date' if name in before else 'made'}"
-
-
-async def _restarts(client: PrefectClient, _: Wanted) -> AsyncIterator[str]:
-    done = await restarts.register(client, restarts.restarts(_RENDERS))
-    yield f"automation {restarts.NAME}: {done}"
-    for name in await restarts.start_lost_again(client, _RENDERS):
-        yield f"run {name}: gave no sign of life for ten minutes, and starts again"
 
 
 async def _registered(client: PrefectClient, flows: Iterable[str]) -> dict[str, DeploymentResponse]:
@@ -169,6 +160,12 @@ def _schedule(deployment: DeploymentResponse | None) -> Schedule | None:
         if isinstance(each.schedule, CronSchedule):
             return Schedule(each.schedule.cron, each.schedule.timezone, each.active)
     return Schedule(active=any(each.active for each in schedules)) if schedules else None
+
+
+def _upon(trigger: dict[str, Any]) -> str:
+    return (
+        f"upon silence after {' or '.join(trigger['after'])}" if "after" in trigger else f"upon {trigger['expect'][0]}"
+    )
 
 
 def _when(deployment: DeploymentResponse) -> str:

@@ -12,9 +12,9 @@ from previs.store.interface import Entry
 _PLAIN: Final = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html: names and values together.
 _METADATA_BYTES: Final = 2048
-_HAS_BODY: Final = 200
-_ENDS_WITH_HEADERS: Final = frozenset({204, 304})
-_REFUSALS: Final = 300
+_FIRST_WITH_A_BODY: Final = 200
+_WITHOUT_A_BODY: Final = frozenset({204, 304})
+_FIRST_REFUSAL: Final = 300
 
 
 def content_disposition(download_name: str) -> str:
@@ -55,14 +55,15 @@ def is_whole(method: str, status: int, headers: Mapping[str, str], body: object)
     Args:
         method: of the request.
         status: of the answer.
-        headers: of the answer, whatever the case of their names.
+        headers: of the answer, found whatever the case of their names, as in botocore's own mapping.
         body: as bytes; one that is still to be read, of whatever type, is not looked at.
     """
-    if status < _HAS_BODY or status in _ENDS_WITH_HEADERS:
+    if status < _FIRST_WITH_A_BODY or status in _WITHOUT_A_BODY:
         return True
     length = headers.get("content-length")
     if length is None:
-        return status >= _REFUSALS or headers.get("transfer-encoding", "").lower().endswith("chunked")
+        return status >= _FIRST_REFUSAL or headers.get("transfer-encoding", "").lower().endswith("chunked")
+    length = length.strip()
     if not (length.isascii() and length.isdecimal()):
         return False
     return method == "HEAD" or not isinstance(body, bytes) or len(body) == int(length)

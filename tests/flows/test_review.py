@@ -233,6 +233,22 @@ async def test_what_cannot_be_made_again_is_told_by_the_form_and_costs_neither_b
     assert len(simulator.started) == 2
 
 
+async def test_takes_chosen_along_with_what_cannot_be_made_are_on_the_board(simulate: Serve, tmp_path: Path) -> None:
+    simulator, url = await simulate()
+    async with reviewed(shots=shots(2), takes=2, farm=[url], store=str(tmp_path)) as run:
+        await run.form()
+        simulator.object_info = {name: told for name, told in simulator.object_info.items() if name != "KSampler"}
+        await run.answer(chosen=[{"shot": "SH02", "take": 2}], again=[{"shot": "SH01", "prompt": "雨夜"}])
+        _, text = await run.form()
+        assert "could not be made" in text
+        await run.answer()
+        state = await run.ended()
+    assert state.is_completed(), state.message
+    manifest = await manifest_of(FolderStore(tmp_path), run.board)
+    assert [(shot.prompt, shot.picked) for shot in manifest.shots] == [("城市 SH01", None), ("城市 SH02", 2)]
+    assert len(simulator.started) == 4
+
+
 async def test_takes_are_chosen_by_their_numbers_also_where_some_are_missing(simulate: Serve, tmp_path: Path) -> None:
     _, url = await simulate()
     place = {"farm": [url], "store": str(tmp_path)}

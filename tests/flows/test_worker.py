@@ -7,12 +7,12 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.actions import DeploymentUpdate
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelling
 
@@ -20,7 +20,6 @@ from previs.comfyui.address import Address
 from previs.comfyui.deadlines import Limits
 from previs.comfyui.server import Server
 from previs.simulator import Simulator
-from tasks import restarts
 from tests.conftest import Serve
 from tests.flows.deployed import deploy, until_final, worker
 from tests.flows.test_storyboard import SETTINGS, shots
@@ -92,68 +91,36 @@ async def test_a_deployed_run_completes_and_one_cancelled_in_the_ui_frees_the_se
     assert len(list((tmp_path / "takes").iterdir())) == 1
 
 
-async def lost_run(
-    client: PrefectClient, worker_of: dict[str, str], farm: tuple[Simulator, str], place: Path, *, by: signal.Signals
-) -> FlowRun:
-    """A run whose worker got a signal, and the run as well if nobody can hear it, when its third render had begun."""
-    simulator, url = farm
-    async with worker(worker_of) as lost:
-        # What was there before the run is rendered again, what it rendered itself before it was lost is not.
-        run = await start(client, shots=shots(8), farm=[url], store=str(place), refresh=True)
-        async with asyncio.timeout(60):
-            while len(simulator.started) < 3:
-                await asyncio.sleep(0.05)
-        of_run = processes_of(run)
-        assert of_run
-        lost.send_signal(by)
-        if by is signal.SIGKILL:
+async def test_a_run_that_was_lost_with_its_worker_starts_again_when_one_is_there_and_pays_for_nothing_twice(
+    simulate: Serve, tmp_path: Path, prefect_environment: dict[str, str]
+) -> None:
+    simulator, url = await simulate(seconds=1.0)
+    await deploy(prefect_environment)
+    async with get_client() as client:
+        looks = await client.read_deployment_by_name("lost-runs/automatic")
+        await client.update_deployment(looks.id, DeploymentUpdate(parameters={"watch_seconds": 3}))
+        async with worker(prefect_environment) as lost:
+            # What was there before the run is rendered again, what it rendered itself before it was lost is not.
+            run = await start(client, shots=shots(8), farm=[url], store=str(tmp_path), refresh=True)
+            async with asyncio.timeout(60):
+                while len(simulator.started) < 3:
+                    await asyncio.sleep(0.05)
+            lost.kill()
+            of_run = processes_of(run)
             for process in of_run:
-                os.kill(process, by)
-        await asyncio.wait_for(lost.wait(), 60)
-    state = (await client.read_flow_run(run.id)).state
-    assert state is not None
-    assert state.is_running()
-    return run
-
-
-async def goes_on(client: PrefectClient, environment: dict[str, str], run: FlowRun) -> None:
-    """Under another worker the run comes to its end."""
-    async with worker(environment):
-        ended = await until_final(client, run)
+                os.kill(process, signal.SIGKILL)
+        assert of_run
+        state = (await client.read_flow_run(run.id)).state
+        assert state is not None
+        assert state.is_running()
+        # The servers lost their power, too.
+        simulator.restart()
+        before, kept = len(simulator.started), len(list((tmp_path / "takes").iterdir()))
+        async with worker(prefect_environment):
+            ended = await until_final(client, run)
+        await client.update_deployment(looks.id, DeploymentUpdate(parameters={}))
     assert ended.state is not None
     assert ended.state.is_completed(), ended.state.message
     assert ended.run_count == 2
-
-
-async def test_a_run_that_a_loss_of_power_ended_starts_again_by_itself_and_pays_for_nothing_twice(
-    simulate: Serve, tmp_path: Path, prefect_environment: dict[str, str]
-) -> None:
-    simulator, _ = farm = await simulate(seconds=1.0)
-    assert f"automation {restarts.NAME}: " in await deploy(prefect_environment)
-    async with get_client() as client:
-        # Of a sign of life at the start alone, as the next one is half a minute away at least.
-        await restarts.register(client, restarts.restarts("storyboard", timedelta(seconds=15)))
-        run = await lost_run(client, prefect_environment, farm, tmp_path, by=signal.SIGKILL)
-        simulator.restart()
-        before, kept = len(simulator.started), len(list((tmp_path / "takes").iterdir()))
-        async with asyncio.timeout(60):
-            while (await client.read_flow_run(run.id)).state_name != "AwaitingRetry":
-                await asyncio.sleep(0.1)
-        assert "brought up to date" in await restarts.register(client, restarts.restarts("storyboard"))
-        await goes_on(client, prefect_environment, run)
     assert kept >= 1
     assert len(simulator.started) - before == 8 - kept
-
-
-async def test_a_run_that_ended_with_its_worker_starts_again_when_all_is_deployed_anew(
-    simulate: Serve, tmp_path: Path, prefect_environment: dict[str, str]
-) -> None:
-    simulator, _ = farm = await simulate(seconds=1.0)
-    await deploy(prefect_environment)
-    async with get_client() as client:
-        run = await lost_run(client, prefect_environment, farm, tmp_path, by=signal.SIGTERM)
-        name = (await client.read_flow_run(run.id)).name
-        assert name not in await restarts.start_lost_again(client, "storyboard")
-        assert name in await restarts.start_lost_again(client, "storyboard", timedelta(seconds=1))
-        await goes_on(client, prefect_environment, run)
-    assert len(simulator.started) == len(set(simulator.started)) == 8

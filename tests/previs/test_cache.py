@@ -1,14 +1,16 @@
 """A take counts as made only if its record and all its frames are there; anything else is a miss with a sentence."""
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from previs.cache import recorded
+from previs.cache import Found, recorded, usable
 from previs.records import Frame, TakeRecord
 from previs.store import Entry, FolderStore, Store, keys
+from tests.previs.test_reasons import planned
 
 MARK, OTHER = "a" * 64, "b" * 64
 CONTENT = "帧".encode() * 100
@@ -139,6 +141,20 @@ async def test_one_bad_record_costs_no_other(store: Store) -> None:
     takes, said = await found(store, *marks)
     assert sorted(takes) == marks[1:]
     assert len(said) == 1
+
+
+@pytest.mark.parametrize(
+    ("wanted_by", "will_do"),
+    [("", {"": True, "run 0": True, "run 1": True}), ("run 1", {"": False, "run 0": False, "run 1": True})],
+)
+def test_what_is_rendered_again_needs_no_render_once_its_own_run_has_made_it(
+    wanted_by: str, will_do: dict[str, bool]
+) -> None:
+    [take] = planned({"shot_id": "A", "prompt": "雨", "duration": 1})
+    for rendered_for, needs_none in will_do.items():
+        made = record(take.fingerprint, frame(), salt=rendered_for)
+        there = {take.fingerprint: Found(made)}
+        assert usable(replace(take, salt=wanted_by), there) == (made if needs_none else None)
 
 
 class CountingStore(FolderStore):
