@@ -82,7 +82,7 @@ def test_every_parameter_of_a_flow_is_described(loaded: dict[str, Any]) -> None:
 
 
 def test_a_flow_can_be_started_with_its_input_alone(loaded: dict[str, Any]) -> None:
-    inputs = {"storyboard": ["shots"], "script-to-shots": ["script"], "nightly": []}
+    inputs = {"storyboard": ["shots"], "script-to-shots": ["script"], "nightly": [], "lost-runs": []}
     assert loaded["schema"].get("required", []) == inputs[loaded["name"]]
 
 
