@@ -163,9 +163,7 @@ def _schedule(deployment: DeploymentResponse | None) -> Schedule | None:
 
 
 def _upon(trigger: dict[str, Any]) -> str:
-    return (
-        f"upon silence after {' or '.join(trigger['after'])}" if "after" in trigger else f"upon {trigger['expect'][0]}"
-    )
+    return "upon silence of a run" if "after" in trigger else f"upon {' or '.join(trigger['expect'])}"
 
 
 def _when(deployment: DeploymentResponse) -> str:
