@@ -30,17 +30,14 @@ from prefect.client.schemas.objects import TERMINAL_STATES, State, StateType
 from prefect.exceptions import TerminationSignal
 from prefect.settings import get_current_settings
 
-from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
 from blocks.asking import version_of
-from blocks.saved import saved
-from previs.errors import BoardIncomplete, FarmRefused, FixTheInput, PrevisError, StoreRefused
+from previs.errors import BoardIncomplete, FixTheInput, PrevisError
 from previs.handover import shots_parameter
 from previs.watching import Told, listening, tell, to_line
 from tasks.deploying import deploy
 from tasks.deployments import Wanted
 from tasks.studio import open_store
 
-_BLOCK = "block:"
 _RECORDS_WAIT = 10.0
 _UNDER_WAY = [kind for kind in StateType if kind not in TERMINAL_STATES]
 _COMPLETED, _NOT_COMPLETED, _BAD_INPUT, _STOPPED = 0, 1, 2, 130
@@ -64,7 +61,6 @@ async def _run(flow: Flow[..., Coroutine[Any, Any, Any]], parameters: dict[str, 
     with listening(_write):
         try:
             await _reach_prefect()
-            await _load_blocks(parameters)
             await _hand_over(parameters)
         except PrevisError as error:
             tell(str(error))
@@ -109,23 +105,6 @@ async def _reach_prefect() -> None:
     if get_current_settings().api.url is not None:
         async with get_client() as client:
             await version_of(client)
-
-
-async def _load_blocks(parameters: dict[str, Any]) -> None:
-    """Put saved blocks in the place of their names, which are written ``block:NAME``."""
-    farm, store = parameters.get("farm"), parameters.get("store")
-    if isinstance(farm, list) and any(str(name).startswith(_BLOCK) for name in farm):
-        if len(farm) > 1:
-            raise FarmRefused("give one block, or addresses, not both")
-        name = farm[0].removeprefix(_BLOCK)
-        parameters["farm"] = await saved(ComfyUIFarm, name)
-        if parameters["farm"] is None:
-            raise FarmRefused(f"no ComfyUI farm block named {name!r} is saved in Prefect")
-    if isinstance(store, str) and store.startswith(_BLOCK):
-        name = store.removeprefix(_BLOCK)
-        parameters["store"] = await saved(S3FrameStore, name) or await saved(FolderFrameStore, name)
-        if parameters["store"] is None:
-            raise StoreRefused(store, f"no frame store block named {name!r} is saved in Prefect")
 
 
 async def _hand_over(parameters: dict[str, Any]) -> None:

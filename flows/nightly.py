@@ -19,15 +19,16 @@ from tasks.studio import open_store
 @flow(name="nightly", timeout_seconds=1800)
 async def nightly(
     store: S3FrameStore | FolderFrameStore | str | None = None,
-    farm: ComfyUIFarm | list[str] | None = None,
+    farm: ComfyUIFarm | list[str] | str | None = None,
     max_age_days: Annotated[float | None, Field(ge=0)] = None,
 ) -> State[None]:
     """Start a run for each board that `previs nightly` has in the store, and do not wait for them.
 
     Args:
-        store: A saved store, s3://bucket/prefix, or a folder, which has the boards and keeps what is rendered; none
-            for the block named 'default', or else a folder.
-        farm: A saved farm, or the addresses of its servers; none for what the boards' deployment renders on.
+        store: A saved store, as block:NAME too, s3://bucket/prefix, or a folder, which has the boards and keeps what
+            is rendered; none for the block named 'default', or else a folder.
+        farm: A saved farm, as block:NAME too, or the addresses of its servers; none for what the boards' deployment
+            renders on.
         max_age_days: Render again what was rendered longer ago.
     """
     shared = handed_on(farm, store, max_age_days)

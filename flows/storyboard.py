@@ -40,7 +40,7 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
     shots: ShotsParameter,
     workflow: WorkflowParameter = DEFAULT_WORKFLOW,
     board: str = "",
-    farm: ComfyUIFarm | list[str] | None = None,
+    farm: ComfyUIFarm | list[str] | str | None = None,
     store: S3FrameStore | FolderFrameStore | str | None = None,
     takes: Annotated[int, Field(ge=1, le=100)] = 1,
     only: list[str | int] | None = None,
@@ -59,9 +59,10 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
         workflow: Settings, or the place of a settings file or of what ComfyUI saved: a workflow, a graph in API format,
             or a picture or video that holds one.
         board: The name under which runs gather; empty for the list's title.
-        farm: A saved farm, or the addresses of its servers; none for the block named 'default', or else a server on
-            this machine.
-        store: A saved store, s3://bucket/prefix, or a folder; none for the block named 'default', or else a folder.
+        farm: A saved farm, as block:NAME too, or the addresses of its servers; none for the block named 'default', or
+            else a server on this machine.
+        store: A saved store, as block:NAME too, s3://bucket/prefix, or a folder; none for the block named 'default',
+            or else a folder.
         takes: How many renderings of each shot that does not say so itself.
         only: Shot IDs to render, when not all are wanted; the others are shown as far as they are there.
         overrides: Inputs of the workflow's nodes for every shot, by node id or title: {"4.ckpt_name": "…"}.

@@ -163,7 +163,9 @@ def _schedule(deployment: DeploymentResponse | None) -> Schedule | None:
 
 
 def _upon(trigger: dict[str, Any]) -> str:
-    return "upon silence of a run" if "after" in trigger else f"upon {' or '.join(trigger['expect'])}"
+    if after := trigger.get("after"):
+        return f"upon silence after {' or '.join(after)}"
+    return f"upon {' or '.join(trigger['expect'])}"
 
 
 def _when(deployment: DeploymentResponse) -> str:

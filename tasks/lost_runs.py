@@ -28,7 +28,7 @@ _SIGN: Final = "prefect.flow-run.heartbeat"
 _LOOK_EVERY: Final = 5
 _UNDER_WAY: Final = [StateType.PENDING, StateType.RUNNING, StateType.PAUSED]
 # A run has given no sign of life yet while its container is made, which may take long.
-_LONGEST_START: Final = timedelta(minutes=30)
+_LONGEST_START: Final = timedelta(minutes=10)
 _PAGE: Final = 200
 
 

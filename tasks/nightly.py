@@ -57,7 +57,7 @@ async def read_boards(store: Store) -> dict[str, NightlyBoard | RecordUnreadable
 
 
 def handed_on(
-    farm: ComfyUIFarm | list[str] | None,
+    farm: ComfyUIFarm | list[str] | str | None,
     store: S3FrameStore | FolderFrameStore | str | None,
     max_age_days: float | None,
 ) -> dict[str, Any]:

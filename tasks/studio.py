@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
 from blocks.saved import saved
 from previs.claims import Claims
-from previs.errors import FarmRefused
+from previs.errors import FarmRefused, StoreRefused
 from previs.farm import Farm
 from previs.inputs import Inputs
 from previs.sources import Sources
@@ -23,17 +23,18 @@ from tasks.events import farm_changed
 LOCAL_SERVER = "http://127.0.0.1:8188"
 LOCAL_FOLDER = "storyboards"
 _DEFAULT = "default"
+_BLOCK = "block:"
 
 
 @contextlib.asynccontextmanager
 async def open_studio(
-    farm: ComfyUIFarm | list[str] | None, store: S3FrameStore | FolderFrameStore | str | None, *, part: int = 1
+    farm: ComfyUIFarm | list[str] | str | None, store: S3FrameStore | FolderFrameStore | str | None, *, part: int = 1
 ) -> AsyncIterator[Studio]:
     """Open farm and store, and close both at the end.
 
     Args:
-        farm: a block, addresses, or none for the saved default or else one server on this machine.
-        store: a block, an address, or none for the saved default or else a folder.
+        farm: a block, ``block:NAME``, addresses, or none for the saved default or else one server on this machine.
+        store: a block, ``block:NAME``, an address, or none for the saved default or else a folder.
         part: of the run, which may open them again and again.
 
     Raises:
@@ -59,23 +60,38 @@ async def open_studio(
         yield Studio(servers, kept, sources, block.limits(), account, claims, Inputs(kept), block.run_seconds)
 
 
-async def _farm(farm: ComfyUIFarm | list[str] | None) -> ComfyUIFarm:
+async def _farm(farm: ComfyUIFarm | list[str] | str | None) -> ComfyUIFarm:
     if isinstance(farm, ComfyUIFarm):
         return farm
     if farm is None:
         return await saved(ComfyUIFarm, _DEFAULT) or ComfyUIFarm(servers=[LOCAL_SERVER])
+    servers = [farm] if isinstance(farm, str) else farm
+    if any(str(server).startswith(_BLOCK) for server in servers):
+        if len(servers) > 1:
+            raise FarmRefused("give one block, or addresses, not both")
+        name = servers[0].removeprefix(_BLOCK)
+        block = await saved(ComfyUIFarm, name)
+        if block is None:
+            raise FarmRefused(f"no ComfyUI farm block named {name!r} is saved in Prefect")
+        return block
     try:
-        return ComfyUIFarm(servers=farm)
+        return ComfyUIFarm(servers=servers)
     except ValidationError as error:
         raise FarmRefused("; ".join(problem["msg"] for problem in error.errors())) from error
 
 
 async def open_store(store: S3FrameStore | FolderFrameStore | str | None) -> S3Store | FolderStore:
-    """The store that a block or an address names; with neither, the saved default or else a folder."""
-    if isinstance(store, str):
+    """The store that a block, a block's name or an address names; with none, the saved default or else a folder.
+
+    Raises:
+        StoreRefused: no such block is saved, or the address is none.
+    """
+    if isinstance(store, str) and not store.startswith(_BLOCK):
         return store_at(store)
-    if store is not None:
+    if isinstance(store, S3FrameStore | FolderFrameStore):
         return store.open()
-    if bucket := await saved(S3FrameStore, _DEFAULT):
-        return bucket.open()
-    return (await saved(FolderFrameStore, _DEFAULT) or FolderFrameStore(folder=LOCAL_FOLDER)).open()
+    name = _DEFAULT if store is None else store.removeprefix(_BLOCK)
+    block = await saved(S3FrameStore, name) or await saved(FolderFrameStore, name)
+    if block is None and store is not None:
+        raise StoreRefused(store, f"no frame store block named {name!r} is saved in Prefect")
+    return (block or FolderFrameStore(folder=LOCAL_FOLDER)).open()

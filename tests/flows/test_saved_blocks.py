@@ -9,7 +9,10 @@ from prefect.client.schemas.actions import BlockDocumentUpdate
 
 from blocks import ComfyUIFarm, FolderFrameStore
 from blocks.saved import saved
-from previs.errors import SourceNotFound
+from flows.storyboard import storyboard
+from previs.errors import FarmRefused, SourceNotFound, StoreRefused
+from tests.conftest import Serve
+from tests.flows.test_storyboard import SETTINGS, shots
 
 pytestmark = [
     pytest.mark.usefixtures("prefect_api"),
@@ -36,3 +39,20 @@ async def test_a_block_that_is_not_in_order_any_more_is_told_without_its_values(
         await saved(ComfyUIFarm, name)
     assert str(caught.value).startswith(f"the saved block comfyui-farm/{name} cannot be read: places: ")
     assert "s3cret" not in str(caught.value)
+
+
+async def test_a_run_finds_farm_and_store_by_the_names_of_their_blocks(simulate: Serve, tmp_path: Path) -> None:
+    simulator, url = await simulate()
+    name = f"block-{uuid4().hex[:8]}"
+    await ComfyUIFarm(servers=[url]).save(name)
+    await FolderFrameStore(folder=str(tmp_path)).save(name)
+    order = {"shots": shots(1), "workflow": SETTINGS, "return_state": True}
+    for farm in (f"block:{name}", [f"block:{name}"], url):
+        state = await storyboard(**order, farm=farm, store=f"block:{name}")
+        assert state.is_completed(), state.message
+    assert len(simulator.started) == 1
+    assert (tmp_path / "boards").is_dir()
+    refused = await storyboard(**order, farm="block:nobody", store=str(tmp_path))
+    assert isinstance(await refused.aresult(raise_on_failure=False), FarmRefused)
+    refused = await storyboard(**order, farm=url, store="block:nobody")
+    assert isinstance(await refused.aresult(raise_on_failure=False), StoreRefused)
