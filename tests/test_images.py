@@ -91,7 +91,7 @@ def test_the_flows_load_from_what_is_in_the_image(image: Path, tmp_path: Path) -
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert sorted(found["flows"]) == ["nightly", "script-to-shots", "storyboard"]
+    assert sorted(found["flows"]) == ["lost-runs", "nightly", "script-to-shots", "storyboard"]
     assert found["modules"] == {name: str(image / name / "__init__.py") for name in found["modules"]}
 
 
