@@ -30,7 +30,8 @@ async def script_to_shots(
             https://.
         board: The name under which runs gather; empty for the script's title.
         workflow: What to render with: settings, or the place of a workflow; none for what the next flow uses.
-        store: A saved store, s3://bucket/prefix, or a folder; none for the block named 'default', or else a folder.
+        store: A saved store, as block:NAME too, s3://bucket/prefix, or a folder; none for the block named 'default',
+            or else a folder.
         send: Whether to send the event shot-list.ready, on which the storyboard is made.
     """
     await name_this_run(first_name(script, board))

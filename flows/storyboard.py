@@ -1,8 +1,11 @@
 """Storyboard: from a shot list to a board."""
 
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import count
 from typing import Annotated, Any
 
 from prefect import flow
@@ -81,29 +84,41 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
         async with open_studio(farm, store) as studio:
             given, facts = await read_input(as_is(shots), as_is(workflow), as_is(studio), board=board, started=started)
             made = await _make(given, facts, wishes, not_before, studio)
-        rounds, refused = 1, ""
-        while review_minutes and (verdict := await ask_for_verdict(made, given, review_minutes, refused)):
-            rounds += 1
-            try:
-                async with open_studio(farm, store, part=rounds) as studio:
-                    revised = await take_verdict_in(verdict, as_is(given), as_is(made), as_is(studio))
-                    made = await _make(revised, facts, replace(wishes, refresh=False), not_before, studio)
-            except PrevisError as error:
-                # The board is there as it was, and who answered can say what is to be done now.
-                refused = str(error)
-                continue
-            given, refused = revised, ""
-            if not verdict.again:
-                break
-        if refused:
-            # Takes that were chosen along with what could not be made are to be on the board.
-            with suppress(PrevisError):
-                async with open_studio(farm, store, part=rounds + 1) as studio:
-                    made = await _make(given, facts, replace(wishes, refresh=False), not_before, studio)
+        if review_minutes:
+            remake = partial(_make, facts=facts, wishes=replace(wishes, refresh=False), not_before=not_before)
+            made = await _reviewed(made, given, review_minutes, partial(open_studio, farm, store), remake)
         board_ready(made)
     if made.failure:
         return Failed(message=made.failure, data=BoardIncomplete(made.failure, made.shots))
     return Completed(message=made.message, data=made.shots)
+
+
+async def _reviewed(
+    made: Board,
+    given: Given,
+    minutes: float,
+    open_again: Callable[..., AbstractAsyncContextManager[Studio]],
+    remake: Callable[..., Awaitable[Board]],
+) -> Board:
+    """Ask for a verdict and make what it says, until nothing is to be made again; what cannot be made is asked anew."""
+    refused = ""
+    for part in count(2):
+        verdict = await ask_for_verdict(made, given, minutes, refused)
+        if not verdict and not refused:
+            break
+        try:
+            async with open_again(part=part) as studio:
+                revised = await take_verdict_in(verdict, as_is(given), as_is(made), as_is(studio))
+                made = await remake(revised, studio=studio)
+        except PrevisError as error:
+            if not verdict:
+                break
+            refused = str(error)
+        else:
+            given, refused = revised, ""
+            if not verdict.again:
+                break
+    return made
 
 
 async def _make(given: Given, facts: RunFacts, wishes: Wishes, not_before: datetime | None, studio: Studio) -> Board:

@@ -15,7 +15,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFilter, EventResourceFilter
 from prefect.exceptions import ObjectNotFound
@@ -53,7 +53,7 @@ async def start_lost_runs(flow: str, seconds: float) -> list[str]:
         while silent and loop.time() < until:
             await asyncio.sleep(_LOOK_EVERY)
             for run, sign in tuple(silent.values()):
-                if await _state(client, run.id) != _mark(run.state) or await _last_sign(client, run.id) != sign:
+                if await _has_moved(client, run, sign):
                     del silent[run.id]
         again = [run.name for run, _ in silent.values() if await _starts_again(client, run, seconds)]
     for name in again:
@@ -92,15 +92,13 @@ async def _last_sign(client: PrefectClient, run: UUID) -> UUID | None:
     return events[0].id if events else None
 
 
-async def _state(client: PrefectClient, run: UUID) -> object:
+async def _has_moved(client: PrefectClient, run: FlowRun, sign: UUID | None) -> bool:
+    """Whether a run is gone, has another state, or has given another sign of life than it had."""
     try:
-        return _mark((await client.read_flow_run(run)).state)
+        now = await client.read_flow_run(run.id)
     except ObjectNotFound:
-        return None
-
-
-def _mark(state: State | None) -> object:
-    return None if state is None else state.id
+        return True
+    return now.state_id != run.state_id or await _last_sign(client, run.id) != sign
 
 
 async def _starts_again(client: PrefectClient, run: FlowRun, seconds: float) -> bool:

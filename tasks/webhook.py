@@ -14,7 +14,7 @@ from prefect.states import Completed
 
 from blocks.saved import saved
 from blocks.webhook import Webhook
-from previs.errors import PrefectTrouble, PrevisError, SourceNotFound
+from previs.errors import PrefectRefused, PrefectTrouble, PrevisError, SourceNotFound
 from previs.webhook import EVENTS, Courier, Message
 from tasks.passing import as_is
 from tasks.retries import step
@@ -138,7 +138,7 @@ async def open_webhook(webhook: Webhook | None) -> AsyncIterator[None]:
 async def _default() -> Webhook | None:
     try:
         return await saved(Webhook, _DEFAULT)
-    except (PrefectTrouble, SourceNotFound) as error:
+    except (PrefectTrouble, PrefectRefused, SourceNotFound) as error:
         get_run_logger().warning("no webhook is told: %s", error)
         return None
 
