@@ -12,10 +12,10 @@ from websockets.asyncio.client import connect
 from benchmarks.rows import Row
 from benchmarks.servers import Plan, servers
 from benchmarks.stage import takes
-from previs.comfyui.address import Address
-from previs.comfyui.deadlines import Limits
-from previs.comfyui.graph import Graph
-from previs.comfyui.server import Server
+from previs.comfyui.client.address import Address
+from previs.comfyui.client.server import Server
+from previs.comfyui.protocol.deadlines import Limits
+from previs.comfyui.protocol.graph import Graph
 
 _GOAL_MS = 10
 

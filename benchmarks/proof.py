@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from pydantic import ValidationError
 
-from previs.boards import load_manifest
+from previs.boards.runs import load_manifest
 from previs.errors import NotInStore, RecordUnreadable
-from previs.manifest import TakeEntry
-from previs.records import TakeRecord
+from previs.records.manifest import TakeEntry
+from previs.records.takes import TakeRecord
 from previs.store import Store, keys
 
 _AT_ONCE = 16

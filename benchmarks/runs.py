@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx
 
 from benchmarks.stage import SETTINGS
-from previs.watching import BoardReady, Settled, from_line
+from previs.rendering.progress import BoardReady, Settled, from_line
 
 _STARTS_WITHIN = 120
 _LOOK_EVERY = 0.02

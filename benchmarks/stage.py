@@ -7,22 +7,22 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from previs.assignment import Assignment
-from previs.claims import Claims
-from previs.comfyui.address import Address
-from previs.comfyui.deadlines import Limits
-from previs.comfyui.graph import Graph
+from previs.comfyui.client.address import Address
+from previs.comfyui.protocol.deadlines import Limits
+from previs.comfyui.protocol.graph import Graph
 from previs.errors import NoServer, TryAgain
-from previs.farm import Farm
-from previs.fingerprint import fingerprint
-from previs.inputs import Inputs
-from previs.plan import PlannedTake
-from previs.planning import make_plan
+from previs.farm.pool import Farm
+from previs.ingest.reader import Sources
+from previs.planning.fingerprint import fingerprint
+from previs.planning.plan import PlannedTake
+from previs.planning.planner import make_plan
+from previs.rendering.context import Studio
+from previs.rendering.dispatch import Assignment
+from previs.rendering.input_assets import Inputs
+from previs.rendering.leases import Claims
+from previs.rendering.progress import Account
 from previs.shots import read_shot_list
-from previs.sources import Sources
 from previs.store import FolderStore
-from previs.studio import Studio
-from previs.watching import Account
 from previs.workflow import read_workflow
 
 SETTINGS = {"checkpoint": "sd_xl_base_1.0.safetensors", "width": 64, "height": 64, "steps": 4}

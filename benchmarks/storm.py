@@ -15,8 +15,8 @@ from benchmarks.stage import Stage, short_takes, stage, takes, takes_of_one_pict
 from benchmarks.tally import tally
 from benchmarks.weather import weather
 from benchmarks.witness import Happening
-from previs.fingerprint import prompt_id
-from previs.plan import PlannedTake
+from previs.planning.fingerprint import prompt_id
+from previs.planning.plan import PlannedTake
 
 _SERVERS = 4
 _SECONDS = 0.1

@@ -5,9 +5,9 @@ from typing import Annotated, Self
 from prefect.blocks.core import Block
 from pydantic import AfterValidator, ConfigDict, Field, SecretStr, model_validator
 
-from previs.comfyui.address import Address, base_url, header
-from previs.comfyui.deadlines import Limits
-from previs.comfyui.tls import Tls
+from previs.comfyui.client.address import Address, base_url, header
+from previs.comfyui.client.tls import Tls
+from previs.comfyui.protocol.deadlines import Limits
 
 
 class ComfyUIFarm(Block):

@@ -5,8 +5,8 @@ from typing import Self
 from prefect.blocks.core import Block
 from pydantic import ConfigDict, Field, SecretStr, model_validator
 
-from previs.events import EventName
-from previs.webhook import EVENTS, Receiver, own_header, receiver_url, signing_key
+from previs.notifications.events import EventName
+from previs.notifications.webhook import EVENTS, Receiver, own_header, receiver_url, signing_key
 
 
 class Webhook(Block):

@@ -1,8 +1,8 @@
 """Run a flow of this checkout in a process of its own, for the ``previs`` command.
 
 ``python -m flows storyboard`` reads the flow's parameters as one line of JSON from standard input and writes how it
-goes as lines of JSON to standard output (see :func:`previs.watching.to_line`). It stops when asked to by SIGINT or
-SIGTERM, and when standard input ends, which means that the command died. It exits with 0 when the run completed, 1 when
+goes as lines of JSON to standard output (see :func:`previs.rendering.progress.to_line`). It stops when asked to by
+SIGINT or SIGTERM, and when standard input ends, which means that the command died. It exits with 0 when the run completed, 1 when
 it did not, 2 when there was no run for want of good input, and 130 when it was stopped.
 
 ``python -m flows deploy`` reads what is wanted (:class:`tasks.deployments.Wanted`) in the same way, registers all flows
@@ -32,8 +32,8 @@ from prefect.settings import get_current_settings
 
 from blocks.asking import version_of
 from previs.errors import BoardIncomplete, FixTheInput, PrevisError
-from previs.handover import shots_parameter
-from previs.watching import Told, listening, tell, to_line
+from previs.ingest.offload import shots_parameter
+from previs.rendering.progress import Told, listening, tell, to_line
 from tasks.deploying import deploy
 from tasks.deployments import Wanted
 from tasks.studio import open_store

@@ -7,7 +7,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
-from previs.board.wording import plural
+from previs.publishing.views.wording import plural
 from tasks.lost_runs import start_lost_runs
 from tasks.naming import name_this_run
 

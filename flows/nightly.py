@@ -8,8 +8,8 @@ from prefect.states import Completed, Failed
 from pydantic import Field
 
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
-from previs.board.wording import plural
-from previs.nightly import NO_BOARDS
+from previs.boards.nightly import NO_BOARDS
+from previs.publishing.views.wording import plural
 from tasks.naming import name_this_run
 from tasks.nightly import handed_on, read_boards, show_starts, start_boards, told
 from tasks.passing import as_is

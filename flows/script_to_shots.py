@@ -6,7 +6,7 @@ from prefect.states import Completed
 from pydantic import SkipValidation
 
 from blocks import FolderFrameStore, S3FrameStore
-from previs.board.wording import plural
+from previs.publishing.views.wording import plural
 from previs.workflow import WorkflowSettings
 from tasks.events import shot_list_ready
 from tasks.naming import first_name, name_this_run

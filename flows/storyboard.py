@@ -15,11 +15,11 @@ from pydantic import Field, SkipValidation
 
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore, Webhook
 from previs.errors import BoardIncomplete, PrevisError
-from previs.gather import DEFAULT_WORKFLOW, Given
-from previs.planning import Wishes
-from previs.results import RunFacts
+from previs.ingest.load import DEFAULT_WORKFLOW, Given
+from previs.planning.planner import Wishes
+from previs.publishing.results import RunFacts
+from previs.rendering.context import Studio
 from previs.shots import Shot, ShotList
-from previs.studio import Studio
 from previs.workflow import WorkflowSettings
 from tasks.artifacts import live_progress
 from tasks.events import board_ready

@@ -13,14 +13,14 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactUpdate
 from prefect.logging import get_run_logger
 
-from previs.board import contact_sheet, overview, progress_sheet, shot_rows
-from previs.board.wording import cell
-from previs.manifest import Manifest
-from previs.publish import links_until
-from previs.records import Frame
+from previs.publishing.publish import links_until
+from previs.publishing.views import contact_sheet, overview, progress_sheet, shot_rows
+from previs.publishing.views.wording import cell
+from previs.records.manifest import Manifest
+from previs.records.takes import Frame
+from previs.rendering.progress import Account
 from previs.store import Store
 from previs.store.addresses import kind_of, local_path
-from previs.watching import Account
 
 _EVERY = 2.0
 _PROGRESS = "How far the run is, while it is under way."

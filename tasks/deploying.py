@@ -24,8 +24,8 @@ from pydantic import ValidationError
 
 import blocks
 from blocks.asking import asking_prefect, refusal, version_of
-from previs.board.wording import plural
 from previs.errors import DeploymentRefused
+from previs.publishing.views.wording import plural
 from tasks.deployments import AFTER, PROCESS, QUEUE, Schedule, Wanted, file_for
 
 CHECKOUT: Final = Path(__file__).parents[1]

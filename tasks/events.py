@@ -12,14 +12,21 @@ from prefect.exceptions import EventTooLarge, MissingContextError
 from prefect.logging import get_logger, get_run_logger
 from pydantic import BaseModel
 
-from previs import events
 from previs.errors import EventNotSent, Fault, ShotListFaults
-from previs.events import BOARD_READY, FARM_DEGRADED, FARM_RECOVERED, SHOT_FAILED, SHOT_LIST_READY, EventName
-from previs.handover import INLINE_BYTES
-from previs.reputation import FarmChange
-from previs.results import RunFacts, TakeResult
+from previs.farm.circuit_breaker import FarmChange
+from previs.ingest.offload import INLINE_BYTES
+from previs.notifications import events
+from previs.notifications.events import (
+    BOARD_READY,
+    FARM_DEGRADED,
+    FARM_RECOVERED,
+    SHOT_FAILED,
+    SHOT_LIST_READY,
+    EventName,
+)
+from previs.notifications.webhook import Message
+from previs.publishing.results import RunFacts, TakeResult
 from previs.store import keys
-from previs.webhook import Message
 from tasks.publish import Board
 from tasks.webhook import hand_over
 

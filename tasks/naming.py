@@ -9,9 +9,9 @@ from prefect.client.orchestration import get_client
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
-from previs.board.wording import one_line, plural, shorten
-from previs.plan import Plan
-from previs.results import RunFacts
+from previs.planning.plan import Plan
+from previs.publishing.results import RunFacts
+from previs.publishing.views.wording import one_line, plural, shorten
 from previs.store.addresses import stem_of
 
 _LONGEST: Final = 100

@@ -6,16 +6,16 @@ from datetime import datetime
 
 from prefect.logging import get_run_logger
 
-from previs.board.wording import plural
-from previs.cache import Found, known_takes, usable
-from previs.comfyui.graph import class_types
+from previs.boards.picks import picks
+from previs.comfyui.protocol.graph import class_types
 from previs.errors import AccessDenied, NoServer
-from previs.gather import Given
-from previs.picks import picks
-from previs.plan import Plan
-from previs.planning import Wishes, make_plan
-from previs.preflight import check_plan
-from previs.studio import Studio
+from previs.ingest.load import Given
+from previs.planning.cache import Found, known_takes, usable
+from previs.planning.plan import Plan
+from previs.planning.planner import Wishes, make_plan
+from previs.planning.preflight import check_plan
+from previs.publishing.views.wording import plural
+from previs.rendering.context import Studio
 from tasks.retries import step
 
 

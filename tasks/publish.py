@@ -6,13 +6,13 @@ from typing import Any
 
 from prefect.logging import get_run_logger
 
-from previs.board.wording import plural
-from previs.manifest import Manifest
-from previs.plan import Plan
-from previs.publish import Published, lasting_addresses, links_of, publish
-from previs.results import RunFacts, TakeResult, failure_message, make_manifest, not_there, result_of
-from previs.studio import Studio
-from previs.watching import BoardReady, tell
+from previs.planning.plan import Plan
+from previs.publishing.publish import Published, lasting_addresses, links_of, publish
+from previs.publishing.results import RunFacts, TakeResult, failure_message, make_manifest, not_there, result_of
+from previs.publishing.views.wording import plural
+from previs.records.manifest import Manifest
+from previs.rendering.context import Studio
+from previs.rendering.progress import BoardReady, tell
 from tasks.artifacts import show_board
 from tasks.retries import step
 

@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from previs.gather import Given, gather
-from previs.numbering import next_number
-from previs.results import RunFacts, name_run
-from previs.studio import Studio
+from previs.boards.run_numbers import next_number
+from previs.ingest.load import Given, gather
+from previs.publishing.results import RunFacts, name_run
+from previs.rendering.context import Studio
 from tasks.retries import step
 from tasks.upstream import asked_for
 

@@ -19,15 +19,15 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from pydantic import Field, ValidationError, create_model
 
-from previs.board import FOR_FORM, contact_sheet
-from previs.board.wording import cell
+from previs.boards.picks import circle
 from previs.errors import ShotListFaults
-from previs.gather import Given
-from previs.manifest import Manifest
-from previs.picks import circle
-from previs.review import Verdict, revised
+from previs.ingest.load import Given
+from previs.publishing.review import Verdict, revised
+from previs.publishing.views import FOR_FORM, contact_sheet
+from previs.publishing.views.wording import cell
+from previs.records.manifest import Manifest
+from previs.rendering.context import Studio
 from previs.store import Store, keys
-from previs.studio import Studio
 from tasks.artifacts import link_to_board
 from tasks.publish import Board
 from tasks.retries import step

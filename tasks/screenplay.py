@@ -8,10 +8,10 @@ from typing import Final
 from prefect.artifacts import acreate_table_artifact
 from prefect.logging import get_run_logger
 
-from previs.board.wording import cell, plural
+from previs.ingest.reader import Sources
+from previs.publishing.views.wording import cell, plural
 from previs.screenplay import LARGEST, make_shot_list, read_screenplay
 from previs.shots import ShotList
-from previs.sources import Sources
 from previs.store import S3Store, Store, keys
 from previs.store.addresses import shown, stem_of
 from tasks.artifacts import artifact_key, no_harm

@@ -9,15 +9,15 @@ from pydantic import ValidationError
 
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
 from blocks.saved import saved
-from previs.claims import Claims
 from previs.errors import FarmRefused, StoreRefused
-from previs.farm import Farm
-from previs.inputs import Inputs
-from previs.sources import Sources
+from previs.farm.pool import Farm
+from previs.ingest.reader import Sources
+from previs.rendering.context import Studio
+from previs.rendering.input_assets import Inputs
+from previs.rendering.leases import Claims
+from previs.rendering.progress import Account
 from previs.store import FolderStore, S3Store
 from previs.store.opening import store_at
-from previs.studio import Studio
-from previs.watching import Account
 from tasks.events import farm_changed
 
 LOCAL_SERVER = "http://127.0.0.1:8188"

@@ -10,15 +10,15 @@ from prefect.logging import get_run_logger
 from prefect.settings import get_current_settings
 from prefect.states import Cancelled, Completed
 
-from previs.assignment import Assignment
-from previs.cache import Found, renewed, usable
-from previs.comfyui.life import Life, Phase
+from previs.comfyui.protocol.prompt_state import Life, Phase
 from previs.errors import AccessDenied, NoServer, PrevisError
-from previs.plan import Plan, PlannedTake, TakeFrame
-from previs.records import TakeRecord
-from previs.results import RunFacts, TakeResult
-from previs.studio import Studio
-from previs.watching import Settled
+from previs.planning.cache import Found, renewed, usable
+from previs.planning.plan import Plan, PlannedTake, TakeFrame
+from previs.publishing.results import RunFacts, TakeResult
+from previs.records.takes import TakeRecord
+from previs.rendering.context import Studio
+from previs.rendering.dispatch import Assignment
+from previs.rendering.progress import Settled
 from tasks.events import shot_failed
 from tasks.passing import as_is
 from tasks.retries import step

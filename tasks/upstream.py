@@ -13,7 +13,7 @@ from prefect.exceptions import MissingResult, ObjectNotFound
 
 from blocks.asking import asking_prefect
 from previs.errors import SourceNotFound
-from previs.events import is_ready, read_ready
+from previs.notifications.events import is_ready, read_ready
 
 FLOW_RUN = "prefect.flow-run."
 # What Prefect's result storages and serializers raise; the last ones are of results that were pickled elsewhere.

@@ -15,7 +15,7 @@ from prefect.states import Completed
 from blocks.saved import saved
 from blocks.webhook import Webhook
 from previs.errors import PrefectRefused, PrefectTrouble, PrevisError, SourceNotFound
-from previs.webhook import EVENTS, Courier, Message
+from previs.notifications.webhook import EVENTS, Courier, Message
 from tasks.passing import as_is
 from tasks.retries import step
 

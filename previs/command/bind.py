@@ -16,10 +16,10 @@ from previs.command.inquiry import Inquiry
 from previs.command.output import printable, write_json
 from previs.command.places import servers_of
 from previs.errors import Fault, WorkflowFaults
-from previs.gather import bindings_place, gather, read_workflow_at
-from previs.planning import Wishes, make_plan
+from previs.ingest.load import bindings_place, gather, read_workflow_at
+from previs.ingest.reader import Sources, shown
+from previs.planning.planner import Wishes, make_plan
 from previs.shots import ShotList, read_chains
-from previs.sources import Sources, shown
 from previs.store.addresses import kind_of, local_path
 from previs.workflow import STAYS, BindingRow, Report, SavedGraph, Workflow
 

@@ -10,7 +10,7 @@ from rich.filesize import decimal
 from rich.table import Column, Table
 from rich.text import Text
 
-from previs.boards import BoardFacts, RunFacts, boards
+from previs.boards.runs import BoardFacts, RunFacts, boards
 from previs.command.output import printable, write_json
 from previs.command.places import store_of
 

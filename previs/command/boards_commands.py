@@ -8,6 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter, validators
 
+from previs.boards.retention import Rule
 from previs.command.boards import BoardsOrder, show_boards
 from previs.command.options import Days, Farm, Flag, Runs
 from previs.command.output import with_faults
@@ -17,7 +18,6 @@ from previs.command.pull import PullOrder, pull_board
 from previs.command.rerender import SCHEMA as RERENDER_SCHEMA
 from previs.command.rerender import RerenderOrder, rerender_take
 from previs.command.schema import write_schema
-from previs.removal import Rule
 
 
 def boards(

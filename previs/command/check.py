@@ -7,14 +7,14 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from previs.comfyui.graph import class_types
+from previs.comfyui.protocol.graph import class_types
 from previs.command.inquiry import Inquiry
 from previs.command.output import write_json
 from previs.command.places import servers_of
-from previs.gather import gather
-from previs.planning import Wishes, make_plan
-from previs.preflight import Report, check_plan
-from previs.sources import Sources
+from previs.ingest.load import gather
+from previs.ingest.reader import Sources
+from previs.planning.planner import Wishes, make_plan
+from previs.planning.preflight import Report, check_plan
 
 _COLOURS = {"error": "red", "warning": "yellow"}
 

@@ -12,8 +12,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from previs.board import Progress
-from previs.watching import BoardReady, Settled, Told
+from previs.publishing.views import Progress
+from previs.rendering.progress import BoardReady, Settled, Told
 
 _MOST_ROWS = 12
 _STARTING = "starting Prefect (the first time this takes up to half a minute) …"

@@ -17,10 +17,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from previs.comfyui.address import base_url
+from previs.comfyui.client.address import base_url
 from previs.command.display import Display, display
 from previs.errors import FarmRefused, Fault, ShotListFaults, SourceNotFound
-from previs.watching import BoardReady, from_line
+from previs.rendering.progress import BoardReady, from_line
 
 _STOPPED = 130
 _KNOWN_ENDS = frozenset({0, 1, 2, _STOPPED})

@@ -5,12 +5,12 @@ from collections.abc import Collection, Iterable, Mapping
 from types import TracebackType
 from typing import Self
 
-from previs.comfyui.address import Address
-from previs.comfyui.api import Api
-from previs.comfyui.catalog import Catalog
-from previs.comfyui.classes import NodeClass
-from previs.comfyui.hashes import Hashes, told_by
-from previs.comfyui.models import ModelFile
+from previs.comfyui.client.address import Address
+from previs.comfyui.client.api import Api
+from previs.comfyui.client.catalog import Catalog
+from previs.comfyui.client.hashes import Hashes, told_by
+from previs.comfyui.protocol.classes import NodeClass
+from previs.comfyui.protocol.models import ModelFile
 from previs.errors import AccessDenied, ServerTrouble, ServerUnreachable
 
 

@@ -13,17 +13,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from previs.board.wording import plural
-from previs.comfyui.classes import NodeClass
+from previs.boards.nightly import NO_BOARDS, NightlyBoard, add_nightly, nightly_boards, remove_nightly
+from previs.comfyui.protocol.classes import NodeClass
 from previs.command.options import Count, Flag, Overrides
 from previs.command.output import printable, write_json
 from previs.command.overrides import overrides_in
 from previs.command.places import store_of_runs
 from previs.errors import RecordUnreadable
-from previs.gather import DEFAULT_WORKFLOW, gather
-from previs.nightly import NO_BOARDS, NightlyBoard, add_nightly, nightly_boards, remove_nightly
+from previs.ingest.load import DEFAULT_WORKFLOW, gather
+from previs.ingest.reader import Sources, shown
 from previs.pictures import workflow_in
-from previs.sources import Sources, shown
+from previs.publishing.views.wording import plural
 from previs.store import S3Store
 from previs.store.addresses import kind_of
 from previs.workflow import open_workflow

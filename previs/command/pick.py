@@ -3,10 +3,10 @@
 import sys
 from dataclasses import dataclass
 
-from previs.boards import only_board
+from previs.boards.picks import pick, unpick
+from previs.boards.runs import only_board
 from previs.command.output import printable
 from previs.command.places import store_of
-from previs.picks import pick, unpick
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any, Final
 
-from previs.comfyui.address import Address, base_url
-from previs.comfyui.tls import Tls
+from previs.comfyui.client.address import Address, base_url
+from previs.comfyui.client.tls import Tls
 from previs.errors import FarmRefused, SourceNotFound, StoreRefused
 from previs.store import FolderStore, S3Store
 from previs.store.opening import s3_settings, store_at

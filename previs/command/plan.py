@@ -9,23 +9,23 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from previs.board.timecode import spell
-from previs.board.wording import one_line, plural
-from previs.boards import each_manifest, runs_of
-from previs.cache import known_takes
-from previs.comfyui.graph import class_types
+from previs.boards.picks import picks
+from previs.boards.runs import each_manifest, runs_of
+from previs.comfyui.protocol.graph import class_types
 from previs.command.inquiry import Inquiry
 from previs.command.output import write_json
 from previs.command.places import servers_of, store_of
 from previs.errors import NotInStore
-from previs.estimate import PastTakes, longest_chain, whole_run
-from previs.gather import DEFAULT_WORKFLOW, gather
-from previs.manifest import Manifest
-from previs.picks import picks
-from previs.plan import PlannedTake, take_label
-from previs.planning import Wishes, make_plan
-from previs.reasons import last_run, to_render, why
-from previs.sources import Sources
+from previs.ingest.load import DEFAULT_WORKFLOW, gather
+from previs.ingest.reader import Sources
+from previs.planning.cache import known_takes
+from previs.planning.estimate import PastTakes, longest_chain, whole_run
+from previs.planning.explain import last_run, to_render, why
+from previs.planning.plan import PlannedTake, take_label
+from previs.planning.planner import Wishes, make_plan
+from previs.publishing.views.timecode import spell
+from previs.publishing.views.wording import one_line, plural
+from previs.records.manifest import Manifest
 from previs.store import S3Store, Store
 
 SCHEMA: Final = "previs.plan/1"

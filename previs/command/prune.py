@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
-from previs.board.wording import plural
+from previs.boards.prune import prune
+from previs.boards.retention import Removal, Rule
 from previs.command.output import printable
 from previs.command.places import store_of
-from previs.prune import prune
-from previs.removal import Removal, Rule
+from previs.publishing.views.wording import plural
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from previs.board.wording import plural
 from previs.command.output import printable
 from previs.command.places import store_of
-from previs.pull import Pulled, pull
+from previs.publishing.pull import Pulled, pull
+from previs.publishing.views.wording import plural
 
 _TOLD = 20
 

@@ -10,23 +10,23 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
-from previs.claims import Claims
-from previs.comfyui.deadlines import Limits
-from previs.comfyui.life import Life, Phase
+from previs.comfyui.protocol.deadlines import Limits
+from previs.comfyui.protocol.prompt_state import Life, Phase
 from previs.command.output import printable, write_json
 from previs.command.places import servers_of, store_of
 from previs.errors import PlanRefused, PrevisError, StoreRefused
-from previs.farm import Farm
-from previs.inputs import Inputs
-from previs.likeness import Likeness, likenesses
-from previs.manifest import TakeEntry
-from previs.plan import PlannedTake
-from previs.records import Frame, TakeRecord
-from previs.rerender import find_take, plan_again, read_manifest_at, rerender, store_of_manifest
-from previs.sources import Sources, shown
+from previs.farm.pool import Farm
+from previs.ingest.reader import Sources, shown
+from previs.planning.plan import PlannedTake
+from previs.records.manifest import TakeEntry
+from previs.records.takes import Frame, TakeRecord
+from previs.rendering.compare import Likeness, likenesses
+from previs.rendering.context import Studio
+from previs.rendering.input_assets import Inputs
+from previs.rendering.leases import Claims
+from previs.rendering.progress import Account
+from previs.rendering.rerender import find_take, plan_again, read_manifest_at, rerender, store_of_manifest
 from previs.store import FolderStore, S3Store, Store
-from previs.studio import Studio
-from previs.watching import Account
 
 SCHEMA: Final = "previs.rerender/1"
 _PATIENCE_SECONDS: Final = 20.0

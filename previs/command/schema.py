@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from previs.boards.nightly import NightlyBoard
 from previs.command.output import write_json
-from previs.manifest import Manifest
-from previs.nightly import NightlyBoard
-from previs.records import Pick, TakeRecord
+from previs.records.manifest import Manifest
+from previs.records.takes import Pick, TakeRecord
 from previs.shots import Shot, ShotList
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"

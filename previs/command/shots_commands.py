@@ -16,8 +16,8 @@ from previs.command.output import with_faults
 from previs.command.overrides import overrides_in
 from previs.command.plan import SCHEMA as PLAN_SCHEMA
 from previs.command.plan import PlanOrder, plan_shots
-from previs.planning import Wishes
-from previs.preflight import SCHEMA as CHECK_SCHEMA
+from previs.planning.planner import Wishes
+from previs.planning.preflight import SCHEMA as CHECK_SCHEMA
 
 
 def run(  # noqa: PLR0913 - each is an option of the command

@@ -7,7 +7,7 @@ from previs.errors import Fault, FrameDamaged, WorkflowFaults
 from previs.pictures import metadata
 from previs.pictures.signatures import LONGEST, format_of
 from previs.pictures.steps import Steps
-from previs.workflow.parsing import LARGEST
+from previs.workflow.formats.parsing import LARGEST
 
 # What was run goes before what it was made from.
 _GRAPHS = ("prompt", "workflow")

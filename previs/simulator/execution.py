@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from previs.comfyui.graph import Node, is_link, links
+from previs.comfyui.protocol.graph import Node, is_link, links
 from previs.simulator import sockets
 from previs.simulator.faults import Faults
 from previs.simulator.journal import Kind

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from previs.comfyui.graph import Graph
+from previs.comfyui.protocol.graph import Graph
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from previs.comfyui.graph import Graph, Node, is_link, links
+from previs.comfyui.protocol.graph import Graph, Node, is_link, links
 from previs.simulator.schedule import LOADERS
 
 Size = tuple[int, int]

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
-from previs.comfyui.graph import Graph, links
+from previs.comfyui.protocol.graph import Graph, links
 
 Fingerprint = Callable[[str], str]
 """From the name of an input file to a hash of its bytes."""

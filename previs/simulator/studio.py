@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
-from previs.comfyui.graph import Node
+from previs.comfyui.protocol.graph import Node
 from previs.simulator import media, painter
 from previs.simulator.disk import Disk, OutsideError
 from previs.simulator.scene import Reading, Scene, Size

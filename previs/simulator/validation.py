@@ -7,7 +7,7 @@ from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from previs.comfyui.graph import Graph, Node
+from previs.comfyui.protocol.graph import Graph, Node
 
 Reason = dict[str, Any]
 Value = Any

@@ -11,9 +11,9 @@ from urllib.parse import quote
 from previs.errors import StoreRefused, StoreTrouble
 from previs.store import keys, s3_requests
 from previs.store.interface import Entry
-from previs.store.patience import CHECK_SECONDS, PATIENCE_SECONDS, patient
+from previs.store.retry import CHECK_SECONDS, PATIENCE_SECONDS, patient
 from previs.store.s3_connection import S3Connection, S3Settings
-from previs.store.s3_verdicts import NO_S3, S3_ERRORS, S3Error, judge
+from previs.store.s3_errors import NO_S3, S3_ERRORS, S3Error, judge
 from previs.store.s3_wire import content_disposition, entry_of, user_metadata
 
 if TYPE_CHECKING:

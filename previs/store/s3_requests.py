@@ -9,7 +9,7 @@ from boto3.s3.transfer import TransferConfig, create_transfer_manager
 from botocore.parsers import ResponseParserError
 
 from previs.errors import SourceNotFound
-from previs.store.s3_verdicts import S3_ERRORS, error_of_key, judge
+from previs.store.s3_errors import S3_ERRORS, error_of_key, judge
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from previs.comfyui.classes import NodeClass
+from previs.comfyui.protocol.classes import NodeClass
 from previs.errors import Fault, WorkflowFaults
-from previs.workflow.editor import classes_in, convert, is_editor_file
-from previs.workflow.explicit import Explicit
-from previs.workflow.mistakes import mistaken, not_settings
-from previs.workflow.parsing import listed, parsed, plain
+from previs.workflow.binding.explicit import Explicit
+from previs.workflow.formats.editor import classes_in, convert, is_editor_file
+from previs.workflow.formats.mistakes import mistaken, not_settings
+from previs.workflow.formats.parsing import listed, parsed, plain
 from previs.workflow.saved import SavedGraph, read_graph
-from previs.workflow.settings import WorkflowSettings, read_settings
+from previs.workflow.settings.model import WorkflowSettings, read_settings
 
 _WORKFLOW = "the workflow"
 _NODE_KEYS = frozenset({"class_type", "inputs"})

@@ -5,21 +5,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from previs.comfyui.classes import NodeClass
-from previs.comfyui.fitting import shown
-from previs.comfyui.graph import Graph
+from previs.comfyui.protocol.classes import NodeClass
+from previs.comfyui.protocol.graph import Graph
+from previs.comfyui.protocol.input_check import shown
 from previs.errors import Fault, WorkflowFaults
-from previs.workflow import limits, settling
-from previs.workflow.bindings import Binding, Report, Slot, in_order_of_meaning, rows
-from previs.workflow.explicit import Explicit, bindings_name
-from previs.workflow.form import form_faults
-from previs.workflow.kinds import Wiring
-from previs.workflow.lengths import Counting
-from previs.workflow.overrides import overridden
-from previs.workflow.places import find_places
-from previs.workflow.placing import Placing
-from previs.workflow.values import PlacedReference, ShotValues
-from previs.workflow.walk import place_of
+from previs.workflow.apply import Placing
+from previs.workflow.binding import limits
+from previs.workflow.binding import suggestions as settling
+from previs.workflow.binding.bindings import Binding, Report, Slot, in_order_of_meaning, rows
+from previs.workflow.binding.explicit import Explicit, bindings_name
+from previs.workflow.binding.link_types import Wiring
+from previs.workflow.binding.overrides import overridden
+from previs.workflow.binding.traversal import place_of
+from previs.workflow.binding.values import PlacedReference, ShotValues
+from previs.workflow.detection.detect import find_places
+from previs.workflow.detection.lengths import Counting
+from previs.workflow.formats.form import form_faults
 
 _ASKED_FOR = ("negative_prompt", "width", "height")
 

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.proof import flaws
 from previs.store import FolderStore, Store, keys
-from tests.previs.published import frame, manifest, mark, put_record, put_run, record, shot, take
+from tests.previs.records.published import frame, manifest, mark, put_record, put_run, record, shot, take
 
 BOARD = "夜景 1"
 ONE, TWO = (take(1, content, seed=7, fingerprint=mark(content.decode())) for content in (b"one", b"two"))

@@ -12,7 +12,7 @@ from pydantic import SecretStr, ValidationError
 
 import blocks
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
-from previs.comfyui.deadlines import Limits
+from previs.comfyui.protocol.deadlines import Limits
 from previs.errors import FarmRefused, StoreRefused
 from previs.store import S3Settings
 

@@ -10,7 +10,7 @@ from prefect.blocks.webhook import Webhook as PrefectsOwn
 from pydantic import SecretStr, ValidationError
 
 from blocks.webhook import Webhook
-from previs.webhook import EVENTS
+from previs.notifications.webhook import EVENTS
 
 URL = "https://hooks.example/T0/path-4711?key=q-0815"
 SECRET, HEADER = "whsec_" + base64.b64encode(b"k" * 24).decode(), "Bearer h-2342"

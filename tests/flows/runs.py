@@ -16,8 +16,8 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import State
 
 from flows.storyboard import storyboard
-from previs.manifest import Manifest, TakeEntry
-from previs.records import TakeRecord
+from previs.records.manifest import Manifest, TakeEntry
+from previs.records.takes import TakeRecord
 from previs.simulator import Simulator
 from previs.store import Store, keys
 from tests.flows.test_storyboard import SETTINGS

@@ -10,7 +10,7 @@ import pytest
 from prefect.client.schemas.objects import StateType
 from prefect.settings import PREFECT_TASKS_REFRESH_CACHE, temporary_settings
 
-from previs.picks import pick
+from previs.boards.picks import pick
 from previs.store import FolderStore, S3Settings, S3Store, keys
 from tasks import take as take_module
 from tests.conftest import Serve

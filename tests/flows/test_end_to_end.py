@@ -23,7 +23,7 @@ from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 
 from blocks import ComfyUIFarm, S3FrameStore
-from previs.manifest import Manifest
+from previs.records.manifest import Manifest
 from previs.simulator import Simulator, serve
 from previs.store import S3Settings, S3Store, keys
 from tests.conftest import bucket_settings

@@ -11,7 +11,7 @@ from prefect.client.schemas.objects import State
 
 from blocks import ComfyUIFarm
 from flows.storyboard import storyboard
-from previs.events import BoardReady, FarmDegraded, ShotFailed
+from previs.notifications.events import BoardReady, FarmDegraded, ShotFailed
 from previs.store import FolderStore
 from tests.conftest import Serve, free_port
 from tests.flows.test_storyboard import SETTINGS, shots

@@ -21,8 +21,8 @@ from pydantic import SecretStr
 
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
 from flows.nightly import nightly
+from previs.boards.nightly import NightlyBoard, add_nightly
 from previs.errors import FarmRefused, StoreRefused, TryAgain
-from previs.nightly import NightlyBoard, add_nightly
 from previs.store import FolderStore, S3Settings, S3Store, Store, keys
 from tasks.nightly import DEPLOYMENT, start_board
 from tests.conftest import free_port

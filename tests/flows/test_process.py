@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import pytest
 
-from previs.watching import BoardReady, Progress, Settled, Told, from_line
+from previs.rendering.progress import BoardReady, Progress, Settled, Told, from_line
 from tests.conftest import Serve
 from tests.flows.test_storyboard import SETTINGS, shots
 

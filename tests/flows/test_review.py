@@ -19,13 +19,13 @@ from prefect.flow_engine import run_flow_async
 from prefect.states import AwaitingRetry
 
 from flows.storyboard import storyboard
-from previs.picks import picks
+from previs.boards.picks import picks
 from previs.store import FolderStore
 from tasks import review
 from tests.conftest import Serve
 from tests.flows.test_process import flow_process
 from tests.flows.test_storyboard import SETTINGS, manifest_of, shots
-from tests.previs.store.weather import troubled
+from tests.previs.store.fault_schedule import troubled
 
 pytestmark = [
     pytest.mark.usefixtures("prefect_api"),

@@ -8,7 +8,7 @@ from previs.store import S3Settings, S3Store, keys
 from tests.conftest import Serve
 from tests.flows.runs import Stage, shot, upon
 from tests.flows.test_storyboard import s3_block
-from tests.previs.store.weather import FAULTS, troubled
+from tests.previs.store.fault_schedule import FAULTS, troubled
 
 pytestmark = [
     pytest.mark.usefixtures("prefect_api"),

@@ -11,7 +11,7 @@ from prefect.client.schemas.objects import State
 from blocks import FolderFrameStore
 from flows.storyboard import storyboard
 from previs.errors import PlanRefused, WorkflowFaults
-from previs.manifest import Manifest
+from previs.records.manifest import Manifest
 from tests.conftest import Serve
 
 pytestmark = [

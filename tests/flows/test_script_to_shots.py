@@ -16,7 +16,7 @@ from prefect.client.schemas.objects import State
 from flows.script_to_shots import script_to_shots
 from flows.storyboard import storyboard
 from previs.errors import ShotListFaults, SourceNotFound
-from previs.events import ShotListReady
+from previs.notifications.events import ShotListReady
 from previs.shots import read_shot_list
 from previs.store import FolderStore, S3Settings, S3Store, Store
 from tests.conftest import Serve

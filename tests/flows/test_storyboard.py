@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
 from flows.storyboard import storyboard
 from previs.errors import BoardIncomplete, FarmRefused, ShotListFaults, StoreRefused, WorkflowFaults
-from previs.manifest import Manifest
+from previs.records.manifest import Manifest
 from previs.store import S3Settings, S3Store, Store
 from tests.conftest import Serve
 from tests.flows.conftest import artifacts_of, task_states_of

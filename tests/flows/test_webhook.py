@@ -23,8 +23,8 @@ from prefect.events.schemas.automations import AutomationCore
 from prefect.events.schemas.deployment_triggers import DeploymentEventTrigger
 
 from blocks.webhook import Webhook
-from previs.events import BOARD_READY, SHOT_LIST_READY, EventName
-from previs.webhook import EVENTS, Message, signature
+from previs.notifications.events import BOARD_READY, SHOT_LIST_READY, EventName
+from previs.notifications.webhook import EVENTS, Message, signature
 from tasks import webhook
 from tasks.webhook import deliver, hand_over, open_webhook
 from tests.flows.conftest import task_states_of

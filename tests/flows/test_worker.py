@@ -16,9 +16,9 @@ from prefect.client.schemas.actions import DeploymentUpdate
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelling
 
-from previs.comfyui.address import Address
-from previs.comfyui.deadlines import Limits
-from previs.comfyui.server import Server
+from previs.comfyui.client.address import Address
+from previs.comfyui.client.server import Server
+from previs.comfyui.protocol.deadlines import Limits
 from previs.simulator import Simulator
 from tests.conftest import Serve
 from tests.flows.deployed import deploy, until_final, worker

@@ -3,7 +3,7 @@
 import copy
 from typing import Any
 
-from previs.comfyui.graph import Graph
+from previs.comfyui.protocol.graph import Graph
 
 TEXT_TO_IMAGE: Graph = {
     "3": {

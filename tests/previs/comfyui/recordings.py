@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from previs.comfyui.frames import Frame, read_frame
-from previs.comfyui.history import End, Failure, Interruption, Loss, OutputFile, Success
+from previs.comfyui.protocol.frames import Frame, read_frame
+from previs.comfyui.protocol.history import End, Failure, Interruption, Loss, OutputFile, Success
 
 FOLDER = Path(__file__).parents[2] / "recordings"
 SESSIONS = sorted(path.stem for path in FOLDER.glob("*.json") if path.stem != "object_info")

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from previs.comfyui.address import Address
+from previs.comfyui.client.address import Address
 from previs.command.check import CheckOrder, check
 from previs.command.inquiry import Inquiry
 from previs.command.output import write_json
 from previs.errors import FarmRefused, ServerUnreachable, ShotListFaults, SourceNotFound, WorkflowFaults
-from previs.preflight import check_plan
+from previs.planning.preflight import check_plan
 from previs.simulator import Faults
 from previs.simulator.catalog import bundled
 from tests.conftest import Serve, free_port

@@ -5,9 +5,9 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from previs.board import Progress, RunningTake
 from previs.command.display import Lines, _bars
-from previs.watching import BoardReady, Settled, Told
+from previs.publishing.views import Progress, RunningTake
+from previs.rendering.progress import BoardReady, Settled, Told
 
 SKIPPED = Settled("SH020 · take 1", "skipped", error="SH010, which it builds on, has no frame")
 FAILED = Settled("SH010 · take 1", "failed", error="no [room] on http://a")

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from previs.boards.nightly import NightlyBoard, nightly_boards
 from previs.command import nightly as command
 from previs.command.nightly import SCHEMA, AddOrder, add_board, list_boards, remove_board
 from previs.errors import NotInStore, ShotListFaults, SourceNotFound, WorkflowFaults
-from previs.nightly import NightlyBoard, nightly_boards
 from previs.store import FolderStore, S3Settings, S3Store, keys
-from tests.previs.published import contents
+from tests.previs.records.published import contents
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 SHOTS = [{"shot_id": "SH01", "prompt": "夜", "duration": 2}, {"shot_id": "SH02", "prompt": "雨", "duration": 2}]

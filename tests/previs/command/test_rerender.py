@@ -12,11 +12,11 @@ import pytest
 from previs.command.output import with_faults
 from previs.command.rerender import SCHEMA, RerenderOrder, rerender_take
 from previs.errors import NotInStore, PlanRefused, RecordUnreadable, SourceNotFound, StoreRefused, WorkflowFaults
-from previs.pull import pull
+from previs.publishing.pull import pull
 from previs.store import FolderStore, S3Store
 from tests.conftest import Serve, free_port
-from tests.previs.comfyui.http_server import answering, response
-from tests.previs.rendered import BOARD, Rendered, board_of, from_picture, picture, shot
+from tests.previs.comfyui.client.http_server import answering, response
+from tests.previs.rendering.rendered import BOARD, Rendered, board_of, from_picture, picture, shot
 
 
 @pytest.fixture
@@ -185,7 +185,7 @@ async def test_a_manifest_of_version_1_is_rendered_again_unless_it_needs_picture
     simulate: Serve, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _, url = await simulate()
-    golden = Path(__file__).parents[1] / "golden" / "manifest-1.json"
+    golden = Path(__file__).parents[1] / "records" / "golden" / "manifest-1.json"
     place = tmp_path / "old" / "manifest.json"
     place.parent.mkdir()
     shutil.copy(golden, place)

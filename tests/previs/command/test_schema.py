@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
+from previs.boards.picks import pick, unpick
 from previs.command.schema import NAMES, json_schema, write_schema
-from previs.picks import pick, unpick
 from previs.store import FolderStore, keys
 from tests.conftest import Serve
-from tests.previs.published import BEGAN, manifest, put_run, take
-from tests.previs.published import shot as shot_of
-from tests.previs.rendered import board_of, from_picture, picture, shot
+from tests.previs.records.published import BEGAN, manifest, put_run, take
+from tests.previs.records.published import shot as shot_of
+from tests.previs.rendering.rendered import board_of, from_picture, picture, shot
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 

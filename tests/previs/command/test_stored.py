@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from previs.boards.picks import picks
+from previs.boards.retention import Rule
 from previs.command.boards import SCHEMA, BoardsOrder, show_boards
 from previs.command.pick import PickOrder, pick_take
 from previs.command.prune import PruneOrder, prune_store
 from previs.command.pull import PullOrder, pull_board
 from previs.errors import NotInStore
-from previs.picks import picks
-from previs.removal import Rule
 from previs.store import FolderStore, keys
-from tests.previs.published import contents, frame, manifest, put_beat, put_files, put_run, run_name, shot, take
+from tests.previs.records.published import contents, frame, manifest, put_beat, put_files, put_run, run_name, shot, take
 
 BOARD = "夜景/1"
 CONTENTS = (b"one", b"two", b"three")

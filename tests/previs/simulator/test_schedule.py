@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from previs.comfyui.graph import links
+from previs.comfyui.protocol.graph import links
 from previs.simulator import validate
 from previs.simulator.schedule import order, signatures
 from tests.previs.simulator.protocol_checks import is_accepted, runs

@@ -9,9 +9,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from previs.comfyui.address import Address
-from previs.comfyui.api import Api
-from previs.comfyui.history import OutputFile
+from previs.comfyui.client.address import Address
+from previs.comfyui.client.api import Api
+from previs.comfyui.protocol.history import OutputFile
 from previs.pictures import examine, thumbnail
 from previs.store import FolderStore, S3Settings, S3Store
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from previs.store import S3Settings
-from tests.previs.comfyui.http_server import answering
+from tests.previs.comfyui.client.http_server import answering
 
 MB = 1 << 20
 PROGRAM = Path(__file__).with_name("large_file.py")

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from previs.errors import StoreRefused, StoreTrouble
 from previs.store import S3Settings, S3Store
-from tests.previs.store.weather import Conditions, troubled
+from tests.previs.store.fault_schedule import Conditions, troubled
 
 Script = Callable[[str, str], object]
 

@@ -9,8 +9,8 @@ import pytest
 
 from previs.store import s3_requests
 from previs.store.s3_connection import S3Connection, S3Settings
-from previs.store.s3_verdicts import S3_ERRORS, judge
-from tests.previs.store.weather import headers_of
+from previs.store.s3_errors import S3_ERRORS, judge
+from tests.previs.store.fault_schedule import headers_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client

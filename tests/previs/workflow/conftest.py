@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from previs.comfyui.graph import Graph, is_link
+from previs.comfyui.protocol.graph import Graph, is_link
 
 RECORDINGS = Path(__file__).parents[2] / "recordings"
 EXAMPLES = Path(__file__).parents[3] / "examples" / "workflows"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from previs.comfyui.classes import read_class
+from previs.comfyui.protocol.classes import read_class
 from previs.errors import Fault, WorkflowFaults
 from previs.workflow import PlacedReference, SavedGraph, ShotValues, WorkflowSettings, open_workflow, read_workflow
 

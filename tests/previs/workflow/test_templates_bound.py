@@ -17,14 +17,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from previs.comfyui.classes import NodeClass, read_class
-from previs.comfyui.fitting import shown
-from previs.comfyui.graph import Graph, is_link
+from previs.comfyui.protocol.classes import NodeClass, read_class
+from previs.comfyui.protocol.graph import Graph, is_link
+from previs.comfyui.protocol.input_check import shown
 from previs.errors import WorkflowFaults
 from previs.workflow import PlacedReference, SavedGraph, ShotValues, read_bindings
-from previs.workflow.editor import classes_in, convert
+from previs.workflow.binding.traversal import place_of
+from previs.workflow.formats.editor import classes_in, convert
 from previs.workflow.saved import read_graph
-from previs.workflow.walk import place_of
 
 GOLDEN = Path(__file__).parent / "golden" / "bindings.txt"
 OBJECT_INFO = Path(__file__).parents[2] / "recordings" / "object_info.json"

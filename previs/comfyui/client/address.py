@@ -1,0 +1,91 @@
+"""Where a server is, and what a proxy before it wants to see."""
+
+import re
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from previs.comfyui.client.tls import Tls
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_HEADER_VALUE = re.compile(r"[\x21-\x7e]+(?:[ \t]+[\x21-\x7e]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server is, and what a proxy before it wants to see.
+
+    Attributes:
+        url: base URL, a path included if the server is behind one.
+        headers: sent with every request and with the socket; secret, so never shown.
+        tls: which certificates are believed; servers may share it.
+    """
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    tls: Tls = field(default_factory=Tls, repr=False)
+
+    @property
+    def tls_context(self) -> ssl.SSLContext | None:
+        """For requests and the socket; none where neither is encrypted."""
+        return self.tls.context if self.url.startswith("https:") else None
+
+    @property
+    def socket_url(self) -> str:
+        """Of ``/ws``."""
+        return "ws" + self.url.rstrip("/").removeprefix("http") + "/ws"
+
+    @property
+    def jobs_path(self) -> str:
+        """Of ``/api/jobs``, relative to the base URL: unlike all others it exists below ``/api`` alone."""
+        return "jobs" if self.url.rstrip("/").endswith("/api") else "api/jobs"
+
+    @property
+    def name(self) -> str:
+        """For people and records: the base URL without credentials."""
+        parts = urlsplit(self.url)
+        host = parts.netloc.rpartition("@")[2]
+        return f"{parts.scheme}://{host}{parts.path.rstrip('/')}"
+
+
+def base_url(text: str) -> str:
+    """A server's address, checked.
+
+    Raises:
+        ValueError: it is none; the sentence says why, and shows nothing of what may be a password.
+    """
+    url = text.strip().rstrip("/")
+    shown = repr(url[:200]) if "@" not in url else "an address with an @"
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or re.search(r"[\s\x00-\x1f]", url):
+        msg = f"{shown} is no server's address: write it like http://render-01:8188"
+        raise ValueError(msg)
+    if parts.username or parts.password or parts.query or parts.fragment:
+        msg = (
+            f"the address of {parts.hostname} holds a user, a password or a query: "
+            "save a ComfyUI farm block and put credentials into its headers or token"
+        )
+        raise ValueError(msg)
+    # The scheme in small letters, whatever the case it was given in.
+    return parts.geturl()
+
+
+def header(name: str, value: str) -> tuple[str, str]:
+    """A header that can be sent, without blanks at the value's ends.
+
+    Raises:
+        ValueError: it cannot; the sentence shows no value.
+    """
+    if not _HEADER_NAME.fullmatch(name):
+        msg = "a header's name has only letters, digits and hyphens"
+        raise ValueError(msg)
+    stripped = value.strip()
+    if not _HEADER_VALUE.fullmatch(stripped):
+        msg = f"the value of {name} is empty or has characters that no header can hold: copy it again as plain text"
+        raise ValueError(msg)
+    return name, stripped

@@ -1,0 +1,119 @@
+"""The one WebSocket to a server: opened again with backoff whenever it closes."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import time
+import uuid
+from collections.abc import Callable
+from typing import Self
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
+
+from previs.comfyui.client.address import Address
+from previs.comfyui.client.tls import why_no_tls
+from previs.comfyui.protocol.frames import Frame, read_frame
+
+# At the level of debugging websockets logs headers, and with them tokens.
+_LOGGER = logging.getLogger(f"{__name__}.websockets")
+_LOGGER.setLevel(logging.INFO)
+_OPEN_TIMEOUT = 10
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+_LARGEST_FRAME = 64 << 20
+_FLAGS = json.dumps({"type": "feature_flags", "data": {"supports_preview_metadata": True}})
+# A server that loads a model may not answer a ping for tens of seconds.
+_PING_EVERY, _PING_TIMEOUT = 20, 60
+
+
+class _Straight(connect):
+    """A connection to the address itself: a redirect would take secret headers to wherever it leads."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
+class Socket:
+    """Frames of all prompts that were submitted with this ``client_id``, from the moment it is open.
+
+    Nothing that was missed while it was closed is sent again; ``on_open`` is called each time it opens, so that
+    prompts can be looked at. A second socket with the same ``client_id`` would replace this one, so every socket draws
+    its own.
+
+    Attributes:
+        open_since: on the monotonic clock; none while it is closed.
+        reason: why the last attempt to open it failed.
+    """
+
+    def __init__(self, address: Address, *, on_frame: Callable[[Frame], None], on_open: Callable[[], None]) -> None:
+        self.client_id = uuid.uuid4().hex
+        self.open_since: float | None = None
+        self.reason = ""
+        self._url = f"{address.socket_url}?clientId={self.client_id}"
+        self._headers = dict(address.headers)
+        self._tls = address.tls_context
+        self._on_frame = on_frame
+        self._on_open = on_open
+        self._opened = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._keep_open())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def opened(self, timeout: float) -> bool:  # noqa: ASYNC109 - the caller wants an answer, no exception
+        """Wait until it is open, at most ``timeout`` seconds; whether it is."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._opened.wait()
+        return self._opened.is_set()
+
+    async def _keep_open(self) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                async with _Straight(
+                    self._url,
+                    additional_headers=self._headers,
+                    ssl=self._tls,
+                    logger=_LOGGER,
+                    open_timeout=_OPEN_TIMEOUT,
+                    ping_interval=_PING_EVERY,
+                    ping_timeout=_PING_TIMEOUT,
+                    close_timeout=1,
+                    max_size=_LARGEST_FRAME,
+                ) as socket:
+                    # With metadata a preview says which prompt it is of, and so is a sign of life.
+                    await socket.send(_FLAGS)
+                    self._open()
+                    async for message in socket:
+                        pause = _FIRST_PAUSE
+                        self._on_frame(read_frame(message))
+            except (OSError, TimeoutError, InvalidHandshake, InvalidURI, WebSocketException) as error:
+                self.reason = _reason(error)
+            finally:
+                self.open_since = None
+                self._opened.clear()
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def _open(self) -> None:
+        self.open_since = time.monotonic()
+        self._opened.set()
+        self._on_open()
+
+
+def _reason(error: Exception) -> str:
+    # A foreign error's own words may hold a header's value.
+    if isinstance(error, InvalidStatus):
+        return f"its socket was refused with HTTP {error.response.status_code}"
+    if isinstance(error, OSError):
+        return why_no_tls(error) or "no connection"
+    return f"its socket failed ({type(error).__name__})"

@@ -1,0 +1,1 @@
+"""Read and write ComfyUI's messages without any I/O: graphs, frames, history, queue, node classes, checks."""

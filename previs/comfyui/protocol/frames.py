@@ -1,0 +1,142 @@
+"""What the frames of a server's WebSocket mean; pure.
+
+Text frames are ``{"type": …, "data": {…}}``. Binary frames begin with a big-endian 32-bit event type: 1 is a preview
+picture (32-bit picture type, then the picture), 4 a preview with metadata (32-bit length, JSON, then the picture).
+Seen on ComfyUI 0.3.64. Types are an open set: what is not known here is :class:`Other`, never an error.
+"""
+
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+from previs.comfyui.protocol.wire import read_json
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The server's queue changed; sent to everybody. ``queue_remaining`` counts running and pending prompts."""
+
+    queue_remaining: int
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The server took the prompt from its queue."""
+
+    prompt_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Executing:
+    """A node begins, or with no node: the prompt is over and its history entry exists."""
+
+    prompt_id: str
+    node: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A node, usually a sampler, did ``value`` of ``maximum`` steps."""
+
+    prompt_id: str
+    node: str
+    value: int
+    maximum: int
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """An output node is done; ``output`` is as in the history's ``outputs``."""
+
+    prompt_id: str
+    node: str
+    output: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The prompt succeeded, failed or was interrupted; its history entry may not exist yet."""
+
+    prompt_id: str
+    succeeded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """Another sign of life of a prompt: cached nodes, the state of all nodes, a preview with metadata."""
+
+    prompt_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """A frame about no prompt, or one that cannot be read."""
+
+    kind: str
+
+
+Frame = Status | Started | Executing | Step | Executed | Ending | Alive | Other
+
+_PREVIEW_WITH_METADATA = 4
+_ENDINGS = {"execution_success": True, "execution_error": False, "execution_interrupted": False}
+
+
+def read_frame(message: str | bytes) -> Frame:
+    """The meaning of one WebSocket message; never raises."""
+    if isinstance(message, bytes):
+        return _read_binary(message)
+    try:
+        content = read_json(message)
+    except (ValueError, RecursionError):
+        return Other("unreadable")
+    if not isinstance(content, dict):
+        return Other("unreadable")
+    kind, data = content.get("type"), content.get("data")
+    if not isinstance(kind, str) or not isinstance(data, dict):
+        return Other("unreadable")
+    return _read_text(kind, data)
+
+
+def _read_binary(message: bytes) -> Frame:
+    try:
+        event_type, length = struct.unpack_from(">II", message)
+        if event_type != _PREVIEW_WITH_METADATA:
+            return Other(f"binary {event_type}")
+        metadata = read_json(message[8 : 8 + length])
+        return Alive(str(metadata["prompt_id"]))
+    except (struct.error, ValueError, RecursionError, KeyError, TypeError):
+        return Other("unreadable")
+
+
+def _read_text(kind: str, data: dict[str, Any]) -> Frame:
+    if kind == "status":
+        return _read_status(data)
+    prompt_id = data.get("prompt_id")
+    if not isinstance(prompt_id, str):
+        return Other(kind)
+    if kind == "execution_start":
+        return Started(prompt_id)
+    if kind in _ENDINGS:
+        return Ending(prompt_id, _ENDINGS[kind])
+    if kind == "executing":
+        node = data.get("node")
+        return Executing(prompt_id, None if node is None else str(node))
+    if kind == "progress":
+        return _read_step(prompt_id, data)
+    if kind == "executed" and isinstance(data.get("output"), dict):
+        return Executed(prompt_id, str(data.get("node")), data["output"])
+    return Alive(prompt_id)
+
+
+def _read_status(data: dict[str, Any]) -> Frame:
+    try:
+        return Status(int(data["status"]["exec_info"]["queue_remaining"]))
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return Other("status")
+
+
+def _read_step(prompt_id: str, data: dict[str, Any]) -> Frame:
+    try:
+        return Step(prompt_id, str(data.get("node")), int(data["value"]), int(data["max"]))
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return Alive(prompt_id)

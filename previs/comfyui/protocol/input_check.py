@@ -1,0 +1,192 @@
+"""Whether a value fits what a node class takes for an input, as a server judges it; pure.
+
+The rules are those of ``validate_inputs`` in ComfyUI's ``execution.py``, as of 0.3.64.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import lru_cache
+from pathlib import PurePosixPath
+from typing import Any, Literal
+
+from previs.comfyui.protocol.classes import ANY, COMBO, InputRule
+
+Kind = Literal[
+    "unknown_class",
+    "malformed_node",
+    "no_output",
+    "missing_input",
+    "missing_model",
+    "missing_file",
+    "value_not_in_list",
+    "value_out_of_range",
+    "wrong_value_type",
+    "wrong_link_type",
+    "missing_link",
+    "broken_link",
+    "cycle",
+]
+
+# Types of ComfyUI's own that no value can stand for. A server does not ask for a link; the node fails when it runs.
+LINKED = frozenset(
+    {"MODEL", "CLIP", "VAE", "CONDITIONING", "LATENT", "IMAGE", "MASK", "CONTROL_NET", "CLIP_VISION"}
+    | {"CLIP_VISION_OUTPUT", "STYLE_MODEL", "UPSCALE_MODEL", "SAMPLER", "SIGMAS", "NOISE", "GUIDER", "AUDIO", "VIDEO"}
+)
+_CONVERSIONS = {"INT": int, "FLOAT": float}
+_NAMES = {"INT": "a whole number", "FLOAT": "a number", "STRING": "a text", "BOOLEAN": "true or false"}
+_MODEL_SUFFIXES = (
+    ".safetensors",
+    ".sft",
+    ".ckpt",
+    ".pt",
+    ".pt2",
+    ".pth",
+    ".pkl",
+    ".bin",
+    ".gguf",
+    ".onnx",
+    ".engine",
+)
+_FEW, _CLOSEST, _ALIKE = 12, 3, 0.5
+_SHOWN_LENGTH = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """Why a value does not fit, and what would."""
+
+    kind: Kind
+    remedy: str
+
+
+def shown(value: Any) -> str:  # noqa: ANN401 - whatever a file held
+    """Write a value as a person would find it in a JSON file, shortened."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=repr)
+    except RecursionError:
+        return "too deep to show"
+    return text if len(text) <= _SHOWN_LENGTH else text[: _SHOWN_LENGTH - 1] + "…"
+
+
+def judged(type_: str) -> bool:
+    """Whether it is known how servers judge an input of a type; of newer kinds they make up inputs as they need."""
+    return not (type_.startswith("COMFY_") and type_.endswith("_V3"))
+
+
+def fits(received: str, rule: InputRule) -> bool:
+    """Whether an output of a type may be linked to an input."""
+    types = {part.strip() for part in received.split(",")}
+    return ANY in types | rule.link_types or bool(types & rule.link_types) or not judged(received)
+
+
+def wanted(rule: InputRule) -> str:
+    """What an input takes, in a person's words."""
+    if not rule.held:
+        return "a link to anything" if ANY in rule.link_types else f"a link to {rule.type}"
+    if rule.type == COMBO:
+        few = rule.choices is not None and 0 < len(rule.choices) <= _FEW
+        return "one of " + ", ".join(str(choice) for choice in rule.choices or ()) if few else "one of its choices"
+    limits = _limits(rule)
+    return f"{_NAMES[rule.type]} {limits}" if limits else _NAMES[rule.type]
+
+
+def misfit(rule: InputRule, value: Any) -> Misfit | None:  # noqa: ANN401 - any JSON
+    """Judge a value that is no link; lists are links."""
+    if isinstance(value, dict) and "__value__" in value:
+        value = value["__value__"]
+    if rule.type in _CONVERSIONS:
+        try:
+            value = _CONVERSIONS[rule.type](value)
+        except (TypeError, ValueError, OverflowError):
+            return Misfit("wrong_value_type", f"give {wanted(rule)}")
+    if rule.uploaded:
+        return _missing_file(rule, value)
+    return _out_of_range(rule, value) or _not_offered(rule, value)
+
+
+def _out_of_range(rule: InputRule, value: object) -> Misfit | None:
+    if not isinstance(value, int | float):
+        return None
+    below = rule.minimum is not None and value < rule.minimum
+    above = rule.maximum is not None and value > rule.maximum
+    remedy = f"give {_NAMES.get(rule.type, 'a value')} {_limits(rule)}"
+    return Misfit("value_out_of_range", remedy) if below or above else None
+
+
+def _limits(rule: InputRule) -> str:
+    bounds = (("from", rule.minimum), ("to", rule.maximum))
+    return " ".join(f"{word} {_number(bound)}" for word, bound in bounds if bound is not None)
+
+
+def _number(bound: float) -> str:
+    return str(bound) if isinstance(bound, int) else f"{bound:g}"
+
+
+def _missing_file(rule: InputRule, value: object) -> Misfit | None:
+    """Judge the name of a file in the input folder; files of its subfolders are in no list."""
+    if not isinstance(value, str):
+        return Misfit("wrong_value_type", "give the name of a file in the server's input folder")
+    elsewhere = any(mark in value for mark in "/\\[")
+    if rule.choices is None or elsewhere or value in rule.choices:
+        return None
+    remedy = "the server's input folder has no such file: upload it there, or give the shot a reference in its place"
+    return Misfit("missing_file", remedy)
+
+
+def _not_offered(rule: InputRule, value: object) -> Misfit | None:
+    if rule.choices is None or value in rule.choices:
+        return None
+    if rule.several and isinstance(value, list) and all(each in rule.choices for each in value):
+        return None
+    names = tuple(str(choice) for choice in rule.choices)
+    name = value if isinstance(value, str) else shown(value)
+    if not _lists_models(rule.name, (*names, name), any_there=bool(names)):
+        return Misfit("value_not_in_list", _choose(name, names))
+    if not names:
+        return Misfit("missing_model", "the server has none of this kind: install it there")
+    return Misfit(
+        "missing_model", f"the server does not have it: install it there, or choose another: {_has(name, names)}"
+    )
+
+
+def _has(value: str, names: tuple[str, ...]) -> str:
+    if len(names) <= _CLOSEST:
+        return f"it has {', '.join(names)}"
+    close = closest(value, names)
+    if not close and len(names) <= _FEW:
+        return f"it has {', '.join(names)}"
+    if not close:
+        return f"none of its {len(names)} has a name like it"
+    return f"of its {len(names)} the closest {'are' if len(close) > 1 else 'is'} {', '.join(close)}"
+
+
+def _choose(value: str, names: tuple[str, ...]) -> str:
+    if not names:
+        return "the server offers nothing to choose from here"
+    if len(names) <= _FEW:
+        return f"choose one of {', '.join(names)}"
+    close = closest(value, names) or names[:_CLOSEST]
+    return f"choose one of its {len(names)}: the closest are {', '.join(close)}"
+
+
+def _lists_models(input_name: str, names: Iterable[str], *, any_there: bool) -> bool:
+    """Whether choices are files of models, told by their names; where there are none, by the name of the input."""
+    if any(name.lower().endswith(_MODEL_SUFFIXES) for name in names):
+        return True
+    return not any_there and ("model" in input_name or input_name.endswith("_name"))
+
+
+@lru_cache(maxsize=1024)
+def closest(value: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names like one that is not among them, the most alike first; folders, case and suffixes make no difference."""
+    by_stem: dict[str, list[str]] = {}
+    for name in names:
+        by_stem.setdefault(_stem(name), []).append(name)
+    alike = get_close_matches(_stem(value), by_stem, n=_CLOSEST, cutoff=_ALIKE)
+    return tuple(name for stem in alike for name in by_stem[stem])[:_CLOSEST]
+
+
+def _stem(name: str) -> str:
+    return PurePosixPath(name.replace("\\", "/").lower()).stem

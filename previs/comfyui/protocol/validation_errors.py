@@ -1,0 +1,135 @@
+"""Why a server refused a graph, in a person's words; pure.
+
+``POST /prompt`` answers 400 with ``error`` (one, for the graph as a whole) and ``node_errors`` (by node id), or 200
+with ``node_errors`` when only some outputs were refused. Forms seen on ComfyUI 0.3.64.
+"""
+
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from previs.comfyui.protocol.graph import Graph
+from previs.errors import Fault
+
+_NODE_ID = re.compile(r"Node ID '#(.*)'")
+_MOST_CHOICES = 12
+
+
+def classes_to_ask(body: Mapping[str, Any]) -> set[str]:
+    """Node classes whose choices the refusal leaves out (the server omits lists of over 20 entries)."""
+    return {
+        str(node.get("class_type"))
+        for node in _node_errors(body).values()
+        for error in _errors(node)
+        if error.get("type") == "value_not_in_list" and not _extra(error).get("input_config")
+    }
+
+
+def faults_of(body: Mapping[str, Any], graph: Graph, object_info: Mapping[str, Any] | None = None) -> tuple[Fault, ...]:
+    """Every fault that the refusal tells of.
+
+    Args:
+        body: the server's answer.
+        graph: what was sent, for the classes and titles of nodes.
+        object_info: of the classes of :func:`classes_to_ask`, so that choices can be named.
+    """
+    faults = [
+        _input_fault(str(node_id), node, error, object_info or {})
+        for node_id, node in _node_errors(body).items()
+        for error in _errors(node)
+    ]
+    return tuple(faults) or (_graph_fault(body, graph),)
+
+
+def _graph_fault(body: Mapping[str, Any], graph: Graph) -> Fault:
+    error = body.get("error")
+    if not isinstance(error, Mapping):
+        return Fault("the graph", "", str(error or "")[:200], "the server gave no reason it can be known by")
+    message, details = str(error.get("message", "")), str(error.get("details", ""))
+    if error.get("type") in {"prompt_no_outputs", "no_prompt"}:
+        return Fault("the graph", "", message, "add an output node that saves, such as SaveImage")
+    if found := _NODE_ID.search(details):
+        node_id = found[1]
+        # The server may refuse what is no graph at all.
+        node: Mapping[str, Any] = graph.get(node_id) or {}
+        class_type = str(node.get("class_type", "no class_type"))
+        return Fault(
+            f"node {node_id} ({class_type})",
+            "class_type",
+            message,
+            "install the custom node on the server, or replace the node",
+        )
+    return Fault("the graph", "", f"{message} {details}".strip(), "see the server's log")
+
+
+def _input_fault(
+    node_id: str, node: Mapping[str, Any], error: Mapping[str, Any], object_info: Mapping[str, Any]
+) -> Fault:
+    class_type = str(node.get("class_type", "?"))
+    extra = _extra(error)
+    name = str(extra.get("input_name") or error.get("details") or "")
+    place = f"node {node_id} ({class_type})"
+    config = extra.get("input_config") or _config(object_info, class_type, name)
+    received = extra.get("received_value")
+    shown = "" if received is None else repr(received)[:200]
+    match error.get("type"):
+        case "required_input_missing":
+            remedy = "this input is required and was not given"
+        case "value_not_in_list":
+            remedy = _choices(config, received)
+        case "value_smaller_than_min" | "value_bigger_than_max":
+            remedy = _range(config)
+        case "invalid_input_type":
+            remedy = f"wants {_kind(config)}"
+        case "return_type_mismatch" | "bad_linked_input":
+            shown, remedy = str(error.get("details", "")), f"wants a link to {_kind(config)}"
+        case _:
+            remedy = f"{error.get('message', '')}: {error.get('details', '')}"[:500]
+    return Fault(place, name, shown, remedy)
+
+
+def _config(object_info: Mapping[str, Any], class_type: str, name: str) -> Any:  # noqa: ANN401 - as the wire has it
+    known = object_info.get(class_type)
+    inputs = known.get("input") if isinstance(known, Mapping) else None
+    groups = inputs.values() if isinstance(inputs, Mapping) else ()
+    return next((group[name] for group in groups if isinstance(group, Mapping) and name in group), None)
+
+
+def _choices(config: Any, received: object) -> str:  # noqa: ANN401 - as the wire has it
+    match config:
+        case [list() as listed, *_] | ["COMBO", {"options": list() as listed}, *_]:
+            known = [str(choice) for choice in listed]
+        case _:
+            return "the server does not know this name"
+    if not known:
+        return "the server has none installed"
+    if len(known) <= _MOST_CHOICES:
+        return "the server has " + ", ".join(known)
+    close = get_close_matches(str(received), known, n=3, cutoff=0.3) or known[:3]
+    return f"the server has {len(known)} others, the closest are {', '.join(close)}"
+
+
+def _range(config: Any) -> str:  # noqa: ANN401 - as the wire has it
+    options = config[1] if isinstance(config, list) and len(config) > 1 and isinstance(config[1], Mapping) else {}
+    return f"must be from {options.get('min', '?')} to {options.get('max', '?')}"
+
+
+def _kind(config: Any) -> str:  # noqa: ANN401 - as the wire has it
+    kind = config[0] if isinstance(config, list) and config and isinstance(config[0], str) else "another type"
+    return {"INT": "a whole number", "FLOAT": "a number", "STRING": "text", "BOOLEAN": "true or false"}.get(kind, kind)
+
+
+def _node_errors(body: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    found = body.get("node_errors")
+    return {k: v for k, v in found.items() if isinstance(v, Mapping)} if isinstance(found, Mapping) else {}
+
+
+def _errors(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    found = node.get("errors")
+    return [error for error in found if isinstance(error, Mapping)] if isinstance(found, list) else []
+
+
+def _extra(error: Mapping[str, Any]) -> Mapping[str, Any]:
+    extra = error.get("extra_info")
+    return extra if isinstance(extra, Mapping) else {}

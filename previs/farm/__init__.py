@@ -1,0 +1,1 @@
+"""Treat several ComfyUI servers as one farm: placement, capabilities, and a circuit breaker for each server."""

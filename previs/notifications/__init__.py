@@ -1,0 +1,1 @@
+"""Report what happens to a board: events and webhooks."""

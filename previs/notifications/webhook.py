@@ -1,0 +1,270 @@
+"""Messages to a system that is no Prefect: signed HTTP requests in the form of Standard Webhooks.
+
+The form is that of https://github.com/standard-webhooks/standard-webhooks, version 1.0.0 of its specification.
+"""
+
+import asyncio
+import base64
+import binascii
+import contextlib
+import hashlib
+import hmac
+import json
+import logging
+import re
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, NoReturn, Self, get_args
+
+import httpx
+
+from previs.comfyui.client.address import header
+from previs.comfyui.client.connection import retry_after as seconds_of
+from previs.errors import WebhookRefused, WebhookTrouble
+from previs.notifications.events import EventName
+
+EVENTS: Final[tuple[EventName, ...]] = get_args(EventName)
+SCHEMA: Final = "previs.webhook/1"
+
+_TIMEOUT: Final = httpx.Timeout(30, connect=10, pool=None)
+_LONGEST_REQUEST: Final = 30.0
+_LONGEST_PAUSE: Final = 60.0
+_CONNECTIONS: Final = 16
+_LONGEST_ANSWER, _LONGEST_READING = 64 << 10, 1.0
+_SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - how secrets of Standard Webhooks begin
+_SET_HERE: Final = frozenset(
+    {"content-length", "content-type", "transfer-encoding", "webhook-id", "webhook-signature", "webhook-timestamp"}
+)
+_PORTS: Final = range(1, 1 << 16)
+_TRY_AGAIN: Final = frozenset({408, 425, 429})
+_SERVER_ERRORS: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What happened, to be told to a receiver.
+
+    Attributes:
+        id: the same at every attempt; the receiver knows by it what it has seen.
+        event: what happened.
+        at: when.
+        payload: the event's own, and what is for webhooks alone; plain JSON.
+    """
+
+    id: str
+    event: EventName
+    at: datetime
+    payload: Mapping[str, Any]
+
+    def body(self) -> bytes:
+        """What is sent, whatever the event: JSON on one line."""
+        content = {
+            "schema": SCHEMA,
+            "id": self.id,
+            "type": self.event,
+            "timestamp": self.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "data": dict(self.payload),
+        }
+        try:
+            return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+        except UnicodeEncodeError:
+            # Half of a surrogate pair, which JSON can hold only escaped.
+            return json.dumps(content, separators=(",", ":")).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Where messages go, and which.
+
+    Attributes:
+        url: from :func:`receiver_url`; chat and automation services have their secret in it, so it is never shown.
+        key: that messages are signed with, from :func:`signing_key`; none leaves them unsigned.
+        headers: each from :func:`own_header`; as secret.
+        events: that it wants to hear of.
+    """
+
+    url: str = field(repr=False)
+    key: bytes | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    events: frozenset[EventName] = frozenset(EVENTS)
+
+    @property
+    def name(self) -> str:
+        """For people: scheme and host."""
+        url = httpx.URL(self.url)
+        return f"{url.scheme}://{url.netloc.decode('ascii')}"
+
+
+def receiver_url(text: str) -> str:
+    """A receiver's address, checked.
+
+    Raises:
+        ValueError: it is none; the sentence shows nothing of it.
+    """
+    try:
+        url = httpx.URL(text.strip())
+        usable = url.scheme in {"http", "https"} and bool(url.host) and (url.port is None or url.port in _PORTS)
+    except (httpx.InvalidURL, ValueError):
+        usable = False
+    if not usable or re.search(r"\s", text.strip()):
+        msg = "this is no receiver's address: write it like https://pipeline.studio.example/hooks/boards"
+        raise ValueError(msg) from None
+    if url.userinfo:
+        msg = "the receiver's address holds a user or a password: give the receiver a header Authorization instead"
+        raise ValueError(msg)
+    return str(url)
+
+
+def signing_key(secret: str) -> bytes:
+    """The key that a secret stands for: ``whsec_`` and base64, as Standard Webhooks writes it, or any other text.
+
+    Raises:
+        ValueError: there is none in it; the sentence does not show it.
+    """
+    text = secret.strip()
+    if not text.startswith(_SECRET_PREFIX):
+        key = text.encode()
+    else:
+        encoded = text.removeprefix(_SECRET_PREFIX).rstrip("=")
+        try:
+            key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+        except (binascii.Error, ValueError):
+            key = b""
+    if not key:
+        msg = f"the secret holds no key: give text, or {_SECRET_PREFIX} with base64 after it"
+        raise ValueError(msg) from None
+    return key
+
+
+def own_header(name: str, value: str) -> tuple[str, str]:
+    """A header that a receiver wants to see beside those that every message has.
+
+    Raises:
+        ValueError: it cannot be sent; the sentence shows no value.
+    """
+    if name.lower() in _SET_HERE:
+        msg = f"the header {name} is set by every message itself: leave it out"
+        raise ValueError(msg)
+    return header(name, value)
+
+
+def signature(key: bytes, identity: str, seconds: int, body: bytes) -> str:
+    """What the header ``webhook-signature`` holds for a message sent at this time, in Unix seconds."""
+    signed = hmac.digest(key, f"{identity}.{seconds}.".encode() + body, hashlib.sha256)
+    return f"v1,{base64.b64encode(signed).decode()}"
+
+
+class Courier:
+    """Brings messages to one receiver, over connections that they share; to be entered before the first one."""
+
+    def __init__(self, receiver: Receiver) -> None:
+        self.receiver = receiver
+        self._filter = _NotTheAddress(receiver.url)
+        self._busy_until = 0.0
+
+    async def __aenter__(self) -> Self:
+        secure = self.receiver.url.startswith("https:")
+        self._client = httpx.AsyncClient(
+            # Where nothing is encrypted, a context that believes nobody spares httpx from making one of its own.
+            verify=ssl.create_default_context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+            headers={"User-Agent": "previs", **self.receiver.headers},
+            timeout=_TIMEOUT,
+            limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
+        )
+        logging.getLogger("httpx").addFilter(self._filter)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        logging.getLogger("httpx").removeFilter(self._filter)
+        await self._client.aclose()
+
+    async def send(self, message: Message) -> None:
+        """Send it once, as soon as the receiver wants to hear anything again.
+
+        That it raises does not mean that the receiver has not got it.
+
+        Raises:
+            WebhookTrouble: it did not take it this time.
+            WebhookRefused: it will not take it.
+        """
+        await asyncio.sleep(max(self._busy_until - time.monotonic(), 0))
+        response = await self._answer(message)
+        try:
+            await _read_if_short(response)
+        finally:
+            await response.aclose()
+        self._judge(response)
+
+    async def _answer(self, message: Message) -> httpx.Response:
+        try:
+            async with asyncio.timeout(_LONGEST_REQUEST):
+                return await self._client.send(self._request(message), stream=True)
+        except (TimeoutError, httpx.TimeoutException) as error:
+            raise WebhookTrouble(self.receiver.name, "no answer in time") from error
+        except httpx.LocalProtocolError:
+            # Its words would show a header's value.
+            raise WebhookRefused(self.receiver.name, "a header of its settings cannot be sent") from None
+        except httpx.TransportError as error:
+            raise WebhookTrouble(self.receiver.name, _reason(error)) from error
+
+    def _request(self, message: Message) -> httpx.Request:
+        body, seconds = message.body(), int(time.time())
+        told = {"Content-Type": "application/json", "webhook-id": message.id, "webhook-timestamp": str(seconds)}
+        if self.receiver.key is not None:
+            told["webhook-signature"] = signature(self.receiver.key, message.id, seconds, body)
+        return self._client.build_request("POST", self.receiver.url, content=body, headers=told)
+
+    def _judge(self, response: httpx.Response) -> None:
+        status = response.status_code
+        if response.is_success:
+            return
+        if status in _TRY_AGAIN or status >= _SERVER_ERRORS:
+            self._wait(f"HTTP {status}", response.headers.get("retry-after", ""))
+        moved = ": give the webhook's block the address that it redirects to" if response.has_redirect_location else ""
+        raise WebhookRefused(self.receiver.name, f"HTTP {status}{moved}")
+
+    def _wait(self, answer: str, retry_after: str) -> NoReturn:
+        pause = seconds_of(retry_after)
+        if pause is not None:
+            pause = min(pause, _LONGEST_PAUSE)
+            self._busy_until = max(self._busy_until, time.monotonic() + pause)
+        raise WebhookTrouble(self.receiver.name, answer, pause)
+
+
+class _NotTheAddress(logging.Filter):
+    """Keeps one address out of a log: httpx writes every address that it asks, at level INFO."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._url = url
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return self._url not in record.getMessage()
+
+
+async def _read_if_short(response: httpx.Response) -> None:
+    """Read a short answer to its end, so that its connection serves again; any other costs the connection alone."""
+    with contextlib.suppress(httpx.TransportError, TimeoutError):
+        async with asyncio.timeout(_LONGEST_READING):
+            size = 0
+            async for chunk in response.aiter_raw():
+                size += len(chunk)
+                if size > _LONGEST_ANSWER:
+                    return
+
+
+def _reason(error: httpx.TransportError) -> str:
+    # A foreign error's own words may hold a part of the address.
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLError):
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return "its certificate is not trusted here, has expired, or is for another name"
+    if cause is not None:
+        return "no TLS came about: is its address one of https:// at all?"
+    if isinstance(error, httpx.ConnectError):
+        return "the connection was refused or not possible"
+    return f"the connection broke off ({type(error).__name__})"

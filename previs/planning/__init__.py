@@ -1,0 +1,1 @@
+"""Plan a run: bind takes, fingerprint them, find what is cached, check the rest and estimate its time."""

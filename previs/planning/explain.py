@@ -1,0 +1,102 @@
+"""Why a take is to be rendered, held against the last run of its board; pure."""
+
+from collections import ChainMap
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from previs.planning.cache import Found, usable
+from previs.planning.diff import changes, told_briefly
+from previs.planning.plan import PlannedTake, TakeFrame
+from previs.records.manifest import Manifest, ShotEntry, TakeEntry
+from previs.records.takes import TakeRecord
+
+NEW_SHOT: Final = "new shot"
+NEW_TAKE: Final = "new take"
+REFRESHED: Final = "a refresh was asked for"
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """What a board's last run says of its takes; empty where there was no run.
+
+    Attributes:
+        shots: by their labels.
+        frames: of all takes, by the takes' fingerprints, and by their own SHA-256.
+    """
+
+    shots: Mapping[str, ShotEntry] = field(default_factory=dict)
+    frames: dict[str, TakeFrame] = field(default_factory=dict)
+
+
+def last_run(manifest: Manifest | None) -> LastRun:
+    """Read a board's last manifest, if there is one."""
+    shots = {str(shot.shot_id): shot for shot in manifest.shots} if manifest else {}
+    frames: dict[str, TakeFrame] = {}
+    for label, shot in shots.items():
+        for take in shot.takes:
+            named = TakeFrame(label, take.take, take.fingerprint)
+            frames |= dict.fromkeys((take.fingerprint, *(frame.sha256 for frame in take.frames)), named)
+    return LastRun(shots, frames)
+
+
+def why(take: PlannedTake, last: LastRun, *, known: str = "") -> tuple[str, ...]:
+    """Say why a take that is not cached is to be rendered; at least one sentence.
+
+    Args:
+        take: as planned, before the frames that it builds on are there.
+        last: run of the board.
+        known: the reason, if it is known without the last run, such as a record that does not count.
+    """
+    if known or take.salt:
+        return (known or REFRESHED,)
+    shot = last.shots.get(take.shot.label)
+    if shot is None:
+        return (NEW_SHOT,)
+    entry = next((each for each in shot.takes if each.take == take.number), None)
+    if entry is None:
+        return (NEW_TAKE,)
+    if entry.fingerprint == take.fingerprint:
+        return (_not_kept(entry),)
+    if not entry.graph:
+        return ("the last run did not record what it was made from",)
+    derived = take.shot.seed is None and shot.shot.get("seed") in (None, -1)
+    frames = ChainMap({frame.fingerprint: frame for frame in take.builds_on}, last.frames)
+    found = changes(entry, take, derived=derived, frames=frames)
+    return told_briefly(found) or ("this version of previs counts the same graph as another take",)
+
+
+def to_render(takes: Iterable[PlannedTake], found: Mapping[str, Found]) -> dict[str, str]:
+    """Which takes are to be rendered, by label, with the reason as far as it is known without the last run.
+
+    Args:
+        takes: each after those that it builds on.
+        found: what the store has of them, by fingerprint.
+    """
+    reasons: dict[str, str] = {}
+    pictures: dict[str, str] = {}
+    for take in takes:
+        record = usable(take, found)
+        if record is None:
+            one = found.get(take.fingerprint)
+            reasons[take.label] = one.reason if one and not take.salt else ""
+            continue
+        again = [frame.label for frame in take.builds_on if frame.label in reasons]
+        before = [frame.label for frame in take.builds_on if pictures.get(frame.label) != _source(record, frame)]
+        if again or before:
+            tense = "is" if again else "was"
+            reasons[take.label] = f"{(again or before)[0]}, which it builds on, {tense} rendered again"
+        elif record.picture:
+            pictures[take.label] = record.picture.sha256
+    return reasons
+
+
+def _source(record: TakeRecord, frame: TakeFrame) -> str | None:
+    return record.sources.get(frame.fingerprint)
+
+
+def _not_kept(entry: TakeEntry) -> str:
+    if entry.frames:
+        return "its record is gone"
+    sentence = "it was skipped in the last run" if entry.outcome == "skipped" else "it failed in the last run"
+    return f"{sentence}: {entry.error}" if entry.error else sentence

@@ -1,0 +1,294 @@
+"""Make the plan of a run; pure.
+
+All that the network must tell beforehand, which is the bytes of the references and the board's chosen takes, is
+gathered first and passed in.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from previs.errors import Fault, ShotListFaults, WorkflowFaults
+from previs.planning.fingerprint import derived_seed, fingerprint, numbered_seed
+from previs.planning.plan import Picture, Plan, PlannedTake, TakeFrame
+from previs.records.takes import Pick
+from previs.shots import Chains, Shot, ShotList, read_chains
+from previs.workflow import PlacedReference, ShotValues, Workflow, checkpoint_of
+
+_NAMED = 3
+_LISTED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a run asks of a shot list and a workflow.
+
+    Attributes:
+        takes: of each shot that does not say itself.
+        only: ``shot_id`` of the shots to render; all if empty.
+        overrides: inputs of the workflow's nodes for all shots; a shot's own go before them.
+        refresh: whether to render again what has been rendered before, or ``shot_id`` of the shots to do that with.
+    """
+
+    takes: int = 1
+    only: Collection[int | str] = ()
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    refresh: bool | Collection[int | str] = False
+
+
+def choose_shots(shot_list: ShotList, names: Iterable[int | str], *, field: str = "only") -> frozenset[str]:
+    """Labels of the shots that are named.
+
+    Raises:
+        ShotListFaults: a name that no shot has.
+    """
+    labels = [shot.label for shot in shot_list.shots]
+    chosen = [str(name) for name in names]
+    if unknown := [name for name in chosen if name not in labels]:
+        shown = ", ".join(labels[:_LISTED]) + (", …" if len(labels) > _LISTED else "")
+        faults = tuple(Fault(field, "", repr(name), f"no shot has this shot_id; there are {shown}") for name in unknown)
+        raise ShotListFaults("the choice of shots", faults)
+    return frozenset(chosen)
+
+
+def make_plan(
+    shot_list: ShotList,
+    workflow: Workflow,
+    pictures: Mapping[str, Picture],
+    workflow_pictures: Sequence[Picture] = (),
+    *,
+    wishes: Wishes = Wishes(),
+    picks: Mapping[str, Pick] | None = None,
+    salt: str = "",
+) -> Plan:
+    """Bind every take of every shot, each after those that it builds on.
+
+    Args:
+        shot_list: what was asked for.
+        workflow: what it is rendered with.
+        pictures: of the shots' references, by their ``url``.
+        workflow_pictures: of the workflow's ``reference_images``, in their order.
+        wishes: of the run.
+        picks: the board's chosen takes, by ``shot_id`` as text.
+        salt: of takes that are to be rendered again.
+
+    Raises:
+        ShotListFaults: a choice names a shot that is not there; shots build on each other in a circle.
+        WorkflowFaults: all wanted shots that the workflow cannot be bound to.
+    """
+    chains = read_chains(shot_list)
+    if chains.faults:
+        raise ShotListFaults("the shot list", chains.faults)
+    refreshed = [] if isinstance(wishes.refresh, bool) else wishes.refresh
+    again = choose_shots(shot_list, refreshed, field="refresh")
+    asked = choose_shots(shot_list, wishes.only)
+    asked = asked | again if asked else frozenset(shot.label for shot in shot_list.shots)
+    of_workflow = dict(zip(workflow.reference_images, workflow_pictures, strict=True))
+    planner = _Planner(
+        binder=_Binder(workflow, pictures, of_workflow, wishes.overrides),
+        chains=chains,
+        takes=wishes.takes,
+        picks=picks or {},
+        needed=chains.needed(asked),
+        salts=dict.fromkeys(asked if wishes.refresh is True else again, salt),
+    )
+    planner.plan()
+    if planner.faults:
+        faults = tuple(_placed(fault, labels) for fault, labels in planner.faults.items())
+        raise WorkflowFaults(workflow.source, faults)
+    takes = [take for shot in shot_list.shots for take in planner.planned.get(shot.label, {}).values()]
+    told = (_told(notice, labels, len(shot_list.shots)) for notice, labels in planner.notices.items())
+    return Plan(
+        shot_list=shot_list,
+        takes=tuple(takes),
+        wanted=_wanted(takes, asked),
+        chosen=planner.chosen,
+        bindings=workflow.report().rows,
+        packs=workflow.packs,
+        notices=(*told, *planner.lapsed),
+    )
+
+
+def _wanted(takes: Sequence[PlannedTake], asked: Collection[str]) -> frozenset[str]:
+    """Labels of the takes of shots that were asked for, and of all that they build on."""
+    by_label = {take.label: take for take in takes}
+    found: set[str] = set()
+    pending = [take for take in takes if take.shot.label in asked]
+    while pending:
+        take = pending.pop()
+        if take.label not in found:
+            found.add(take.label)
+            pending += [by_label[frame.label] for frame in take.builds_on]
+    return frozenset(found)
+
+
+def _placed(fault: Fault, labels: list[str]) -> Fault:
+    """A fault of shots with their names, told once for all of them."""
+    if fault.place:
+        return fault
+    return replace(fault, place=f"shot {labels[0]}" if len(labels) == 1 else f"shots {_named(labels)}")
+
+
+def _named(labels: list[str]) -> str:
+    more = f" and {len(labels) - _NAMED} more" if len(labels) > _NAMED else ""
+    return ", ".join(labels[:_NAMED]) + more
+
+
+def _told(notice: str, labels: list[str], shots: int) -> str:
+    """A notice with the shots that it is about, if that is not all of them."""
+    if len(labels) == shots:
+        return notice
+    return f"{notice} ({_named(labels)})"
+
+
+@dataclass(slots=True)
+class _Planner:
+    """Plans shot after shot, each after its sources.
+
+    Attributes:
+        takes: of each shot that does not say itself.
+        picks: by ``shot_id`` as text.
+        needed: labels of shots whose faults count; the others are shown if they are there.
+        salts: of the shots that are to be rendered again.
+        planned: takes by the shot's label and their number.
+        chosen: numbers of the chosen takes, by the shot's label.
+        lapsed: choices that hold no longer, in sentences.
+    """
+
+    binder: "_Binder"
+    chains: Chains
+    takes: int
+    picks: Mapping[str, Pick]
+    needed: frozenset[str]
+    salts: Mapping[str, str]
+    planned: dict[str, dict[int, PlannedTake]] = field(default_factory=dict)
+    chosen: dict[str, int] = field(default_factory=dict)
+    faults: dict[Fault, list[str]] = field(default_factory=dict)
+    notices: dict[str, list[str]] = field(default_factory=dict)
+    lapsed: list[str] = field(default_factory=list)
+
+    def plan(self) -> None:
+        """Plan all shots."""
+        named: dict[str, set[int]] = {}
+        for shot in self.chains.order:
+            for frame in self.chains.sources(shot):
+                named.setdefault(frame.label, set()).update({frame.take} if frame.take else ())
+        for shot in self.chains.order:
+            try:
+                self._plan_shot(shot, named.get(shot.label, set()))
+            except WorkflowFaults as error:
+                # A shot that is not asked for is shown if it is there, and no fault if it cannot be.
+                for fault in error.faults if shot.label in self.needed else ():
+                    everywhere = replace(fault, place="") if fault.place == _place(shot) else fault
+                    self.faults.setdefault(everywhere, []).append(shot.label)
+
+    def _plan_shot(self, shot: Shot, named: set[int]) -> None:
+        frames = self._frames(shot)
+        if frames is None:
+            return
+        numbers = {*range(1, (shot.takes or self.takes) + 1), *named}
+        salt = self.salts.get(shot.label, "")
+        pick = self.picks.get(shot.label)
+        takes = {number: self.binder.bind(shot, number, frames, salt) for number in sorted(numbers)}
+        if pick is not None and pick.take is not None:
+            picked = takes.get(pick.take) or self.binder.bind(shot, pick.take, frames, salt)
+            if picked.fingerprint == pick.fingerprint:
+                takes[pick.take] = picked
+            else:
+                self._lapse(shot, pick.take, there=pick.take in takes)
+            if pick.take in takes:
+                self.chosen[shot.label] = pick.take
+        self.planned[shot.label] = dict(sorted(takes.items()))
+        for notice in self.binder.notices(shot, frames):
+            self.notices.setdefault(notice, []).append(shot.label)
+
+    def _lapse(self, shot: Shot, take: int, *, there: bool) -> None:
+        shown = f"take {take} as it is now is shown" if there else "take 1 is shown"
+        self.lapsed.append(
+            f"shot {shot.label}: take {take} was picked when it was another picture; {shown}: previs pick chooses again"
+        )
+
+    def _frames(self, shot: Shot) -> dict[str, TakeFrame] | None:
+        """The frames that a shot builds on, by ``url``; none if a shot of them could not be planned."""
+        found: dict[str, TakeFrame] = {}
+        for reference in shot.references:
+            if (frame := self.chains.frames.get(reference.url)) is not None:
+                takes = self.planned.get(frame.label)
+                if takes is None:
+                    return None
+                take = takes[frame.take or self.chosen.get(frame.label, 1)]
+                found[reference.url] = TakeFrame(frame.label, take.number, take.fingerprint)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Binder:
+    """Binds takes to a workflow.
+
+    Attributes:
+        pictures: of the shots' references, by their ``url``.
+        of_workflow: of the workflow's own references, likewise.
+        overrides: of the run.
+    """
+
+    workflow: Workflow
+    pictures: Mapping[str, Picture]
+    of_workflow: Mapping[str, Picture]
+    overrides: Mapping[str, Any]
+
+    def bind(self, shot: Shot, number: int, frames: Mapping[str, TakeFrame], salt: str) -> PlannedTake:
+        """Bind one take.
+
+        Raises:
+            WorkflowFaults: the workflow cannot serve this shot.
+        """
+        values, place = self._values(shot, frames), _place(shot)
+        if shot.seed is None:
+            seed = derived_seed(fingerprint(self.workflow.bind(values, place=place)), number)
+        else:
+            seed = numbered_seed(shot.seed, number)
+        values = replace(values, seed=seed)
+        graph = self.workflow.bind(values, place=place)
+        return PlannedTake(
+            shot=shot,
+            number=number,
+            graph=graph,
+            seed=seed,
+            fingerprint=fingerprint(graph),
+            pictures={picture.name: picture for picture in self._pictures(shot, frames)},
+            checkpoint=checkpoint_of(graph),
+            rows=self.workflow.report(values, place=place).rows,
+            builds_on=tuple(dict.fromkeys(frames.values())),
+            salt=salt,
+        )
+
+    def notices(self, shot: Shot, frames: Mapping[str, TakeFrame]) -> tuple[str, ...]:
+        """What a person should know of how the workflow takes a shot."""
+        return self.workflow.report(self._values(shot, frames), place=_place(shot)).notices
+
+    def _pictures(self, shot: Shot, frames: Mapping[str, TakeFrame]) -> Iterator[Picture]:
+        yield from (self.pictures[each.url] for each in shot.references if each.url not in frames)
+        yield from self.of_workflow.values()
+
+    def _values(self, shot: Shot, frames: Mapping[str, TakeFrame]) -> ShotValues:
+        own = [
+            PlacedReference(
+                (frames.get(each.url) or self.pictures[each.url]).name, each.reference_id, each.strength, each.role
+            )
+            for each in shot.references
+        ]
+        of_workflow = [PlacedReference(picture.name, url) for url, picture in self.of_workflow.items()]
+        return ShotValues(
+            prompt=shot.prompt,
+            negative_prompt=shot.negative_prompt,
+            seed=0,
+            width=shot.width,
+            height=shot.height,
+            references=(*own, *of_workflow),
+            duration=shot.duration,
+            overrides={**self.overrides, **shot.overrides},
+        )
+
+
+def _place(shot: Shot) -> str:
+    return f"shot {shot.label}"

@@ -1,0 +1,1 @@
+"""Publish a board: its manifest, pages and results, and copies of it on a local disk."""

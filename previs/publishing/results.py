@@ -1,0 +1,195 @@
+"""What came of a plan: the manifest of a run, made from the ends of its takes; pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from previs.planning.plan import Plan, PlannedTake
+from previs.records.manifest import BindingEntry, Manifest, Outcome, ShotEntry, TakeEntry, standing
+from previs.records.takes import Attempt, TakeRecord
+from previs.shots import Shot
+from previs.store.addresses import shown
+from previs.workflow import STAYS, BindingRow
+
+_NAMED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class TakeResult:
+    """The end of a planned take: a record, or the sentence that says why there is none; and what went wrong."""
+
+    take: PlannedTake
+    outcome: Outcome
+    record: TakeRecord | None = None
+    error: str | None = None
+    attempts: tuple[Attempt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What a run says of itself; the fields are those of the manifest."""
+
+    board: str
+    run: str
+    started: datetime
+    workflow: dict[str, Any] | str
+    number: int | None = None
+
+
+def name_run(started: datetime, identity: str) -> str:
+    """A run's name within its board: when it started, and a part of its identity, so that names sort by time.
+
+    Milliseconds tell runs of one second apart: the board's latest is the one that sorts last.
+    """
+    return f"{started:%Y%m%d-%H%M%S}-{started.microsecond // 1000:03d}-{identity[:8]}"
+
+
+def make_manifest(
+    plan: Plan,
+    results: Iterable[TakeResult],
+    facts: RunFacts,
+    addresses: Mapping[str, str],
+    *,
+    finished: datetime,
+    servers: Iterable[str] = (),
+    problems: Iterable[str] = (),
+) -> Manifest:
+    """The record of a run.
+
+    Shots that the run was not asked for and that are not in the store are left out.
+
+    Args:
+        plan: of the run.
+        results: of every take that was wanted, and of others that were in the store.
+        facts: of the run.
+        addresses: of frames, by their keys.
+        finished: when the last take was done.
+        servers: names of the farm's.
+        problems: what the run has to say beyond its shots.
+    """
+    of_take = {result.take.label: result for result in results}
+    ordered = [of_take[take.label] for take in plan.takes if take.label in of_take]
+    by_shot = groupby(ordered, key=lambda result: result.take.shot.label)
+    shot_list = plan.shot_list
+    return Manifest(
+        board=facts.board,
+        run=facts.run,
+        number=facts.number,
+        title=shot_list.title,
+        fps=shot_list.fps,
+        started=facts.started,
+        finished=finished,
+        shot_list=dict(shot_list.model_extra or {}),
+        workflow=facts.workflow,
+        bindings=tuple(_binding(row) for row in plan.bindings),
+        servers=tuple(servers),
+        problems=(*plan.notices, *problems),
+        shots=tuple(_shot(list(of_shot), plan.chosen.get(label), addresses) for label, of_shot in by_shot),
+    )
+
+
+def not_there(plan: Plan, results: Iterable[TakeResult]) -> tuple[str, ...]:
+    """Which shots are not on the board, since they were not asked for and are not in the store as the list has them."""
+    there = {result.take.shot.label for result in results}
+    missing = [shot.label for shot in plan.shot_list.shots if shot.label not in there]
+    if not missing:
+        return ()
+    more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+    count = "1 shot is" if len(missing) == 1 else f"{len(missing)} shots are"
+    named = ", ".join(missing[:_NAMED]) + more
+    return (f"{count} not on the board, not asked for and not rendered yet as the list has them: {named}",)
+
+
+def result_of(manifest: Manifest, links: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What an upstream system reads back, a shot each; the links of frames are those that a person can open now."""
+    return [
+        {
+            "shot_id": shot.shot_id,
+            "success": shot.success,
+            "image_url": links[shot.shown.frames[0].key] if shot.shown and shot.shown.frames else None,
+            "prompt": shot.prompt,
+            "takes": [
+                {
+                    "take": take.take,
+                    "outcome": take.outcome,
+                    "seed": take.seed,
+                    "image_urls": [links[frame.key] for frame in take.frames],
+                    "error": take.error,
+                }
+                for take in shot.takes
+            ],
+        }
+        for shot in manifest.shots
+    ]
+
+
+def failure_message(manifest: Manifest) -> str:
+    """Which shots failed, and why, in the sentence that a run ends with."""
+    failed = manifest.failed
+    reasons = [
+        f"{shot.shot_id}: {next((take.error for take in shot.takes if take.error), 'no frame')}" for shot in failed[:5]
+    ]
+    names = ", ".join(str(shot.shot_id) for shot in failed)
+    return f"{len(failed)} of {len(manifest.shots)} shots failed: {names}\n" + "\n".join(reasons)
+
+
+def _shot(results: list[TakeResult], picked: int | None, addresses: Mapping[str, str]) -> ShotEntry:
+    shot = results[0].take.shot
+    takes = tuple(_take(result, addresses) for result in results)
+    stands_for_it = standing(takes, picked)
+    return ShotEntry(
+        shot_id=shot.shot_id,
+        success=all(take.frames for take in takes),
+        image_url=stands_for_it.image_url if stands_for_it else None,
+        prompt=shot.prompt,
+        duration=shot.duration,
+        sequence=shot.sequence,
+        picked=picked,
+        shot=_given(shot),
+        takes=takes,
+    )
+
+
+def _binding(row: BindingRow) -> BindingEntry:
+    return BindingEntry(
+        what=row.what,
+        node_id=row.node_id,
+        title=row.title,
+        class_type=row.class_type,
+        input=row.input,
+        rule=row.rule,
+        now=None if row.now is STAYS else row.now,
+    )
+
+
+def _given(shot: Shot) -> dict[str, Any]:
+    """The shot as it was given, without the signatures of signed addresses: a record outlives and outspreads them."""
+    given = shot.given()
+    for reference in given.get("references", ()):
+        reference["url"] = shown(reference["url"])
+    return given
+
+
+def _take(result: TakeResult, addresses: Mapping[str, str]) -> TakeEntry:
+    record = result.record
+    return TakeEntry(
+        take=result.take.number,
+        outcome=result.outcome,
+        fingerprint=result.take.fingerprint,
+        seed=result.take.seed,
+        server=record.server if record else None,
+        comfyui=record.comfyui if record else None,
+        prompt_id=record.prompt_id if record else None,
+        waiting=record.waiting if record else None,
+        seconds=record.seconds if record else None,
+        uploading=record.uploading if record else None,
+        frames=record.frames if record else (),
+        image_url=addresses[record.frames[0].key] if record and record.frames else None,
+        error=result.error,
+        attempts=result.attempts or (record.attempts if record else ()),
+        graph=dict(result.take.graph),
+        inputs=record.inputs if record else (),
+        bound=result.take.bound,
+    )

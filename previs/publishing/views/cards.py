@@ -1,0 +1,263 @@
+"""A board as its page shows it: escaped by nobody yet, but cleaned, and with only such addresses as may be used."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from previs.publishing.views.addresses import for_page, is_picture
+from previs.publishing.views.sequences import Placed, Sequence, sequences
+from previs.publishing.views.takes import LONGEST_REASON, circled, lacking, picked_first, reason
+from previs.publishing.views.timecode import number, spell, timecode
+from previs.publishing.views.wording import clean, language, moment, one_line, plural, server_name, shorten
+from previs.records.manifest import Manifest, ShotEntry, TakeEntry
+from previs.records.takes import Attempt, Frame
+
+_USUAL = (1024, 576)
+_MOST_ATTEMPTS = 20
+_LONG_PROMPT = 260
+"""Characters above which a prompt is folded, Chinese counting double for its width."""
+
+Kind = Literal["picture", "clip", "video", "sound", "file"]
+_PLAYED: dict[str, Kind] = {"video": "video", "audio": "sound"}
+
+
+@dataclass(frozen=True, slots=True)
+class FrameLinks:
+    """Where a page finds a frame.
+
+    Relative paths are relative to the page and already percent-encoded. An address that may not be used (see
+    :mod:`previs.publishing.views.addresses`) is left out, and the frame's thumbnail takes its place.
+
+    Attributes:
+        src: what the page shows: a relative path, a URL, or a ``data:`` URI of an image.
+        href: what a click opens.
+    """
+
+    src: str
+    href: str
+
+
+LinksOf = Callable[[Frame], FrameLinks]
+
+
+@dataclass(frozen=True, slots=True)
+class Still:
+    """One frame on the page.
+
+    Attributes:
+        kind: ``picture`` opens large on the page, ``clip`` is a picture that stands for a film and opens it elsewhere,
+            ``video`` and ``sound`` have a player, ``file`` is only a link.
+        src: what is shown or played; none for ``file``, and where no address may be used.
+        href: what a click opens; none where no address may be used, and for ``data:``, which browsers do not open.
+    """
+
+    kind: Kind
+    src: str | None
+    href: str | None
+    alt: str
+    width: int
+    height: int
+    poster: str | None
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Somebody's words, with their language for the browser, and whether they are folded at first."""
+
+    words: str
+    lang: str | None
+    long: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """What went wrong with a take, folded.
+
+    Attributes:
+        summary: how many attempts failed.
+        left_out: how many come before those that are told.
+        lines: when and where each failed, with its error.
+    """
+
+    summary: str
+    left_out: int
+    lines: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TakeCard:
+    """One take of a shot.
+
+    Attributes:
+        picked: whether it is the one that a person chose.
+        made: how long the render took and where, or the outcome where it is another.
+        details: what only a technical director asks about how it was made, in phrases.
+        attempts: none if none failed.
+        error: why there is no frame; empty if there is one.
+    """
+
+    take: int
+    picked: bool
+    outcome: str
+    seed: str
+    made: str
+    details: tuple[str, ...]
+    attempts: Attempts | None
+    stills: tuple[Still, ...]
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One shot, its picked take first.
+
+    Attributes:
+        lacking: ``failed`` or ``skipped`` where frames are missing, else empty.
+    """
+
+    number: int
+    name: str
+    position: str
+    length: str
+    prompt: Text
+    notes: Text | None
+    takes: tuple[TakeCard, ...]
+    lacking: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One sequence; without a name where the board has none."""
+
+    name: str
+    length: str
+    cards: tuple[Card, ...]
+
+
+def groups(manifest: Manifest, links: LinksOf) -> list[Group]:
+    """The board's sequences with their shots, in order."""
+    usual = usual_size(manifest)
+    found = sequences(manifest)
+    return [_group(each, manifest.fps, usual, links, alone=len(found) == 1) for each in found]
+
+
+def usual_size(manifest: Manifest) -> tuple[int, int]:
+    """Width and height, in pixels, that most frames of the board have."""
+    sizes = Counter(
+        (frame.width, frame.height)
+        for shot in manifest.shots
+        for take in shot.takes
+        for frame in take.frames
+        if frame.width and frame.height and frame.width > 0 and frame.height > 0
+    )
+    return next(((w, h) for (w, h), _ in sizes.most_common(1)), _USUAL)
+
+
+def _group(group: Sequence, fps: float, usual: tuple[int, int], links: LinksOf, *, alone: bool) -> Group:
+    name = one_line(group.name) or ("" if alone else "Without sequence")
+    length = f"{plural(len(group.shots), 'shot')} · {timecode(group.frames, fps)}"
+    return Group(name, length, tuple(_card(placed, fps, usual, links) for placed in group.shots))
+
+
+def _card(placed: Placed, fps: float, usual: tuple[int, int], links: LinksOf) -> Card:
+    shot = placed.shot
+    notes = shot.shot.get("notes")
+    return Card(
+        number=placed.number,
+        name=one_line(str(shot.shot_id)),
+        position=timecode(placed.start, fps),
+        length=f"{number(shot.duration)} s · {plural(placed.frames, 'frame')}",
+        prompt=_text(shot.prompt),
+        notes=_text(notes) if isinstance(notes, str) and notes.strip() else None,
+        takes=tuple(_take(shot, take, usual, links) for take in picked_first(shot)),
+        lacking=lacking(shot),
+    )
+
+
+def _text(words: str) -> Text:
+    cleaned = clean(words).strip()
+    width = sum(1 if char.isascii() else 2 for char in cleaned)
+    return Text(cleaned, language(cleaned), width > _LONG_PROMPT)
+
+
+def _take(shot: ShotEntry, take: TakeEntry, usual: tuple[int, int], links: LinksOf) -> TakeCard:
+    picked = take is circled(shot)
+    slate = f"Shot {one_line(str(shot.shot_id))}, take {take.take}{', picked' if picked else ''}"
+    alt = f"{slate}: {shorten(one_line(shot.prompt), 200)}"
+    return TakeCard(
+        take=take.take,
+        picked=picked,
+        outcome=take.outcome,
+        seed="" if take.seed is None else str(take.seed),
+        made=_made(take),
+        details=tuple(_details(take)),
+        attempts=_attempts(take),
+        stills=tuple(_still(frame, alt, usual, links(frame)) for frame in take.frames),
+        error=reason(take),
+    )
+
+
+def _made(take: TakeEntry) -> str:
+    return _rendered(take) if take.outcome == "rendered" and take.seconds is not None else take.outcome
+
+
+def _rendered(take: TakeEntry) -> str:
+    where = f" on {server_name(take.server)}" if take.server else ""
+    return f"{spell(take.seconds)}{where}" if take.seconds is not None else where.strip()
+
+
+def _details(take: TakeEntry) -> Iterator[str]:
+    if take.outcome == "cached" and (made := _rendered(take)):
+        yield f"rendered before: {made}"
+    if take.waiting is not None:
+        yield f"waited {spell(take.waiting)}"
+    if take.uploading is not None:
+        yield f"frames stored in {spell(take.uploading)}"
+    if take.comfyui:
+        yield f"ComfyUI {shorten(one_line(take.comfyui), 60)}"
+
+
+def _attempts(take: TakeEntry) -> Attempts | None:
+    if not take.attempts:
+        return None
+    failed = plural(len(take.attempts), "failed attempt")
+    told = take.attempts[-_MOST_ATTEMPTS:]
+    return Attempts(
+        summary=f"{failed} before" if take.frames else failed,
+        left_out=len(take.attempts) - len(told),
+        lines=tuple(_attempt(each) for each in told),
+    )
+
+
+def _attempt(attempt: Attempt) -> tuple[str, str]:
+    where = f" on {server_name(attempt.server)}" if attempt.server else ""
+    return f"{moment(attempt.at)}{where}", shorten(clean(attempt.error), LONGEST_REASON)
+
+
+def _still(frame: Frame, alt: str, usual: tuple[int, int], links: FrameLinks) -> Still:
+    thumbnail = frame.thumbnail if frame.thumbnail and is_picture(frame.thumbnail) else None
+    src, href = for_page(links.src) or thumbnail, for_page(links.href)
+    kind = _kind(frame, src)
+    sized = frame.width and frame.height and frame.width > 0 and frame.height > 0
+    return Still(
+        kind=kind,
+        src=src,
+        href=href if href and not is_picture(href) else None,
+        alt=alt,
+        width=(frame.width or 0) if sized else usual[0],
+        height=(frame.height or 0) if sized else usual[1],
+        poster=thumbnail,
+        format=one_line(frame.media_type),
+    )
+
+
+def _kind(frame: Frame, src: str | None) -> Kind:
+    if src is None:
+        return "file"
+    if frame.kind == "image":
+        return "picture"
+    if is_picture(src):
+        return "clip"
+    return _PLAYED.get(frame.kind, "file")

@@ -1,0 +1,132 @@
+"""The board's page: one HTML file that works from a folder and from S3, with and without scripts."""
+
+import base64
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from previs.publishing.views.addresses import scheme
+from previs.publishing.views.cards import FrameLinks, Group, LinksOf, Still, groups, usual_size
+from previs.publishing.views.sequences import sequences, totals
+from previs.publishing.views.takes import lacking
+from previs.publishing.views.timecode import number, spell, timecode
+from previs.publishing.views.wording import clean, language, moment, one_line, seconds_between
+from previs.records.manifest import Manifest
+
+__all__ = ["FrameLinks", "page"]
+
+
+def page(manifest: Manifest, *, links: LinksOf, note: str | None = None) -> str:
+    """The whole ``index.html`` of a run: frames in order with their slates, and what went wrong.
+
+    Args:
+        manifest: of the run.
+        links: where the page finds a frame; called once for each.
+        note: a sentence for the head of the page, such as until when its links work.
+    """
+    shown = groups(manifest, links)
+    width, height = usual_size(manifest)
+    css = f":root {{ --across: {width}; --down: {height}; }}\n{_text('board.css')}"
+    script = _text("board.js")
+    title = one_line(manifest.title) or one_line(manifest.board)
+    count = totals(manifest)
+    cards = [card for group in shown for card in group.cards]
+    return (
+        _environment()
+        .get_template("index.html")
+        .render(
+            policy=_policy(css, script, _stills(shown)),
+            css=Markup(css),  # noqa: S704 - our own file and two whole numbers
+            script=Markup(script),  # noqa: S704 - our own file
+            title=title,
+            title_lang=language(title),
+            board=one_line(manifest.board),
+            run=one_line(manifest.run),
+            finished=manifest.finished,
+            count=count,
+            total=timecode(count.frames, manifest.fps),
+            length=spell(manifest.duration),
+            fps=number(manifest.fps),
+            note=clean(note) if note else None,
+            problems=[clean(problem) for problem in manifest.problems],
+            failed=[card for card in cards if card.lacking == "failed"],
+            skipped=[card for card in cards if card.lacking == "skipped"],
+            bars=list(_bars(manifest)),
+            groups=shown,
+            ends=f"Made in {spell(seconds_between(manifest.started, manifest.finished))}.",
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Bar:
+    """A shot's place on the strip that shows the rhythm of the board, in frames.
+
+    Attributes:
+        lacking: ``failed`` or ``skipped`` where frames are missing, else empty.
+    """
+
+    number: int
+    name: str
+    start: int
+    width: float
+    lacking: str
+
+
+def _bars(manifest: Manifest) -> Iterator[_Bar]:
+    gap = totals(manifest).frames / 800
+    for group in sequences(manifest):
+        for placed in group.shots:
+            width = round(max(placed.frames - gap, placed.frames / 2), 2)
+            yield _Bar(placed.number, one_line(str(placed.shot.shot_id)), placed.start, width, lacking(placed.shot))
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("previs.publishing.views", "template"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["moment"] = moment
+    return environment
+
+
+@cache
+def _text(name: str) -> str:
+    return (files("previs.publishing.views") / "template" / name).read_text(encoding="utf-8")
+
+
+def _stills(shown: Iterable[Group]) -> Iterator[Still]:
+    return (still for group in shown for card in group.cards for take in card.takes for still in take.stills)
+
+
+def _policy(css: str, script: str, stills: Iterable[Still]) -> str:
+    """Content security policy: this one style, this one script, and pictures from where this board has them.
+
+    A relative address on a page in a folder is ``file:``, which not every browser counts as ``'self'``.
+    """
+    used = {scheme(url) for still in stills for url in (still.src, still.href, still.poster) if url is not None}
+    origins = sorted(f"{name}:" for name in used - {""}) + (["'self'", "file:"] if "" in used else [])
+    sources = " ".join(dict.fromkeys(origins)) or "'none'"
+    rules = {
+        "default-src": "'none'",
+        "img-src": sources,
+        "media-src": sources,
+        "style-src": _hash(css),
+        "script-src": _hash(script),
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    return "; ".join(f"{name} {value}" for name, value in rules.items())
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}'"

@@ -1,0 +1,43 @@
+"""The table of shots, for a Prefect table artifact."""
+
+from collections.abc import Callable
+
+from previs.publishing.views.addresses import markdown_link
+from previs.publishing.views.takes import PICKED_MARK, reason
+from previs.publishing.views.wording import cell, server_name
+from previs.records.manifest import Manifest, ShotEntry, TakeEntry
+from previs.records.takes import Frame
+
+Row = dict[str, str | int | float]
+_COLUMNS = ("shot", "take", "picked", "state", "seed", "seconds", "server", "link", "error")
+
+
+def shot_rows(manifest: Manifest, *, link: Callable[[Frame], str | None]) -> list[Row]:
+    """One row for each take, in the board's order, every row with the same columns.
+
+    The picked take is marked in a column of its own, so that takes stay numbers. Seeds are text: a browser reads JSON
+    numbers as doubles and would show another seed above 2^53.
+
+    Args:
+        manifest: of the run.
+        link: the address where a person opens a frame, none if there is none.
+    """
+    return [_row(shot, take, link) for shot in manifest.shots for take in shot.takes or (None,)]
+
+
+def _row(shot: ShotEntry, take: TakeEntry | None, link: Callable[[Frame], str | None]) -> Row:
+    name = shot.shot_id if isinstance(shot.shot_id, int) else cell(shot.shot_id, 100)
+    row: Row = dict.fromkeys(_COLUMNS, "")
+    row["shot"] = name
+    if take is None:
+        return row | {"state": "failed", "error": "no take was made"}
+    return row | {
+        "take": take.take,
+        "picked": PICKED_MARK if take.take == shot.picked else "",
+        "state": take.outcome,
+        "seed": "" if take.seed is None else str(take.seed),
+        "seconds": "" if take.seconds is None else round(take.seconds, 1),
+        "server": cell(server_name(take.server or ""), 100),
+        "link": markdown_link("open", link(take.frames[0])) if take.frames else "",
+        "error": cell(reason(take), 1000),
+    }

@@ -1,0 +1,1 @@
+"""Define the records that previs keeps in a store: takes, picks and manifests."""

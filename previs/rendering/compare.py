@@ -1,0 +1,74 @@
+"""How alike two renders of one take are: by their bytes, or else by their pixels."""
+
+import asyncio
+import hashlib
+import io
+from collections.abc import Sequence
+from itertools import chain, repeat
+from typing import Literal
+
+from PIL import Image, ImageSequence
+
+from previs.pictures.pillow import BROKEN, FORMATS, MOST_PIXELS
+from previs.records.takes import Frame
+from previs.store import Store, keys
+
+Likeness = Literal["same bytes", "same pixels", "other pixels", "other bytes", "new"]
+"""What a frame is to the one before it; ComfyUI writes the prompt's id into its PNGs, so that bytes mostly differ."""
+
+_Pixels = list[tuple[tuple[int, int], str, str]]
+
+
+async def likenesses(before: Sequence[Frame], after: Sequence[Frame], store: Store) -> list[Likeness]:
+    """What each frame of a take is to the one before it; pictures of other bytes are compared by their pixels.
+
+    Args:
+        before: frames of the earlier render, which may be gone from the store.
+        after: of the later one.
+        store: that has them.
+
+    Raises:
+        StoreRefused, StoreTrouble: the store cannot be read.
+    """
+    pairs = zip(chain(before, repeat(None)), after, strict=False)
+    return [await _likeness(old, new, store) for old, new in pairs]
+
+
+async def _likeness(old: Frame | None, new: Frame, store: Store) -> Likeness:
+    if old is None:
+        return "new"
+    if old.sha256 == new.sha256:
+        return "same bytes"
+    if old.kind != "image" or new.kind != "image":
+        return "other bytes"
+    one, other = [await _pixels_of(frame, store) for frame in (old, new)]
+    if one is None or other is None:
+        return "other bytes"
+    return "same pixels" if one == other else "other pixels"
+
+
+async def _pixels_of(frame: Frame, store: Store) -> _Pixels | None:
+    # The key may come from a stranger's manifest.
+    content = None if keys.fault_of(frame.key) else await store.get(frame.key)
+    if content is None or hashlib.sha256(content).hexdigest() != frame.sha256:
+        return None
+    return await asyncio.to_thread(_pixels, content)
+
+
+def _pixels(content: bytes) -> _Pixels | None:
+    """Size and hash of each picture in a file; nothing if it cannot be decoded."""
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
+            if picture.width * picture.height > MOST_PIXELS:
+                return None
+            return [
+                (each.size, each.mode, hashlib.sha256(_plain(each).tobytes()).hexdigest())
+                for each in ImageSequence.Iterator(picture)
+            ]
+    except BROKEN:
+        return None
+
+
+def _plain(picture: Image.Image) -> Image.Image:
+    """The same without a palette, whose order says nothing of the picture."""
+    return picture.convert("RGBA") if picture.mode == "P" else picture

@@ -1,0 +1,67 @@
+"""The pictures that takes are made from: made ready for servers, and kept so that a take can be made again."""
+
+import asyncio
+import hashlib
+from dataclasses import dataclass, field
+
+from previs.comfyui.client.uploads import Upload
+from previs.errors import SourceTrouble
+from previs.pictures import upright_png_or_jpeg
+from previs.planning.plan import UPLOAD_FOLDER, Picture, PlannedTake
+from previs.records.takes import Frame, InputPicture
+from previs.store import Store, keys
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Pictures of one run's takes, each kept in the store once."""
+
+    store: Store
+    _kept: dict[str, InputPicture] = field(default_factory=dict)
+
+    async def uploads(self, take: PlannedTake) -> list[Upload]:
+        """What a server must have before it renders a take.
+
+        Raises:
+            SourceTrouble: the frame of another shot is gone from the store, or is not what its take made.
+            NotAPicture: such a frame cannot be read as a picture.
+        """
+        given = [(picture.name, picture.content) for picture in take.pictures.values()]
+        frames = [(name, await self._content(frame)) for name, frame in take.frames.items()]
+        return [
+            Upload(name, name.removeprefix(f"{UPLOAD_FOLDER}/"), UPLOAD_FOLDER, content)
+            for name, content in [*given, *frames]
+        ]
+
+    async def keep(self, take: PlannedTake) -> tuple[InputPicture, ...]:
+        """Have the store keep what a take is made from, for its record."""
+        given = [await self._keep(picture) for picture in take.pictures.values()]
+        frames = [
+            InputPicture(name=name, key=frame.key, sha256=frame.sha256, size=frame.size)
+            for name, frame in take.frames.items()
+        ]
+        return (*given, *frames)
+
+    async def _content(self, frame: Frame) -> bytes:
+        content = await self.store.get(frame.key)
+        if content is None or await asyncio.to_thread(_digest, content) != frame.sha256:
+            raise SourceTrouble(frame.key, "the frame of another shot is gone from the store, or is another file")
+        upright, _ = await asyncio.to_thread(upright_png_or_jpeg, content, uri=frame.key)
+        return upright
+
+    async def _keep(self, picture: Picture) -> InputPicture:
+        if picture.name not in self._kept:
+            digest = await asyncio.to_thread(_digest, picture.content)
+            key = keys.input_key(digest, picture.suffix)
+            media_type = "image/jpeg" if picture.suffix == ".jpg" else "image/png"
+            if not await self.store.create(key, picture.content, media_type=media_type):
+                # Named by its content, it can only be damaged.
+                await self.store.put(key, picture.content, media_type=media_type)
+            self._kept[picture.name] = InputPicture(
+                name=picture.name, key=key, sha256=digest, size=len(picture.content)
+            )
+        return self._kept[picture.name]
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

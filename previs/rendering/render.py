@@ -1,0 +1,216 @@
+"""Render one take: find it or submit it, follow it, fetch its frames, keep them, record it."""
+
+import asyncio
+import contextlib
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from previs.comfyui.client.server import Server
+from previs.comfyui.protocol.history import OutputFile, Success
+from previs.comfyui.protocol.models import model_files
+from previs.comfyui.protocol.prompt_state import Life, Phase
+from previs.errors import (
+    AccessDenied,
+    FrameDamaged,
+    NodeFailed,
+    NothingMade,
+    OutOfMemory,
+    PromptInterrupted,
+    PromptLost,
+    PromptRefused,
+    ServerTrouble,
+    ServerUnreachable,
+)
+from previs.farm.placement import Place
+from previs.pictures import Media, examine, thumbnail
+from previs.planning.plan import UPLOAD_FOLDER, PlannedTake
+from previs.records.takes import Attempt, Frame, TakeRecord
+from previs.rendering.context import Studio
+from previs.store import Store, keys
+from previs.workflow import with_output_prefix
+
+OnChange = Callable[[str, Life], None]
+"""Is told a server's name and a prompt's life."""
+
+_HASHES_WITHIN = 2.0
+_BEFORE_REFETCH, _LONGEST_PATIENCE = 0.5, 60.0
+_ENDED = (NodeFailed, OutOfMemory, PromptInterrupted, PromptLost, PromptRefused)
+
+
+async def render(
+    take: PlannedTake,
+    place: Place,
+    studio: Studio,
+    on_change: OnChange = lambda *_: None,
+    attempts: Sequence[Attempt] = (),
+) -> TakeRecord:
+    """Make a take's frames and its record.
+
+    The place is released as soon as the prompt has ended, on every way out. A take that a server already has in work
+    or finished is joined there. A prompt that is given up, by deadline or cancellation, is removed from its server.
+
+    Args:
+        take: what to render.
+        place: where, if no server has it already.
+        studio: of the run.
+        on_change: is told the server's name and the prompt's life whenever that changes.
+        attempts: what went wrong before, for the record.
+    """
+    try:
+        found, prompt = await studio.whereabouts(take)
+        server = found or place.server
+        if found is not None:
+            place.release()
+        began = time.monotonic()
+        success, waiting = await _run(take, found, prompt, place, studio, on_change)
+    finally:
+        place.release()
+    ended = time.monotonic()
+    seconds = success.seconds if success.seconds is not None else ended - began
+    if not success.files:
+        raise NothingMade(server.name, prompt)
+    try:
+        frames = [await _keep(file, take, server, studio) for file in success.files]
+    except (FrameDamaged, ServerUnreachable, ServerTrouble):
+        studio.spoil(prompt)
+        raise
+    record = TakeRecord(
+        fingerprint=take.fingerprint,
+        seed=take.seed,
+        prompt_id=prompt,
+        salt=take.salt,
+        server=server.name,
+        comfyui=server.version,
+        waiting=waiting,
+        seconds=round(seconds, 3),
+        uploading=round(time.monotonic() - ended, 3),
+        finished=datetime.now(UTC),
+        frames=tuple(frames),
+        inputs=await studio.inputs.keep(take),
+        sources=dict(take.sources),
+        models=await _models(take, server),
+        attempts=tuple(attempts),
+    )
+    content = record.model_dump_json(by_alias=True, indent=1).encode()
+    await studio.store.put(keys.take_key(take.fingerprint), content, media_type="application/json")
+    server.settled(prompt)
+    return record
+
+
+async def _run(
+    take: PlannedTake, found: Server | None, prompt: str, place: Place, studio: Studio, on_change: OnChange
+) -> tuple[Success, float | None]:
+    """Have the prompt run, and say for how many seconds it waited on the server; none if that was not seen."""
+    server = found or place.server
+    submitted: float | None = None
+    waited: float | None = None
+
+    def tell(life: Life) -> None:
+        nonlocal waited
+        if life.phase is Phase.RUNNING:
+            place.started = True
+            if waited is None and submitted is not None:
+                waited = round(time.monotonic() - submitted, 3)
+        on_change(server.name, life)
+
+    try:
+        if found is None:
+            await studio.make_ready(server, take)
+            files = await studio.inputs.uploads(take)
+            # Output names that no other prompt has.
+            await server.submit(with_output_prefix(take.graph, f"{UPLOAD_FOLDER}/{prompt}"), prompt, files)
+            place.prompt = prompt
+            submitted = time.monotonic()
+        return await server.follow(prompt, studio.limits, tell), waited
+    except _ENDED:
+        raise
+    except BaseException:
+        await _give_up(server, prompt)
+        raise
+
+
+async def _give_up(server: Server, prompt: str) -> None:
+    """Free the server, however often this is cancelled meanwhile; a cancellation is passed on afterwards."""
+    freeing = asyncio.create_task(_free(server, prompt))
+    cancelled = False
+    while not freeing.done():
+        try:
+            # A program that ends cancels each task, and a task's parents cancel it again.
+            await asyncio.wait([freeing])
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError
+
+
+async def _free(server: Server, prompt: str) -> None:
+    # Out of reach: the server is freed when it is found again, and the next run joins what is still in work there.
+    with contextlib.suppress(ServerUnreachable, ServerTrouble, AccessDenied):
+        await server.give_up(prompt)
+
+
+async def _models(take: PlannedTake, server: Server) -> dict[str, str]:
+    """Hashes of the take's model files, as far as its server tells them soon."""
+    files = model_files(take.graph)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_HASHES_WITHIN):
+            await server.hashes.learn(files)
+    return server.hashes.told(sorted(files))
+
+
+async def _keep(file: OutputFile, take: PlannedTake, server: Server, studio: Studio) -> Frame:
+    """Fetch a file and put it into the store.
+
+    What is rendered is worth some patience: a file that came damaged is fetched once more, and one that its server
+    does not give is asked for as long as a server may be out of reach, or a minute if it wants to be asked later.
+    """
+    began, damaged = time.monotonic(), False
+    until = began + studio.limits.unreachable
+    with tempfile.TemporaryDirectory(prefix="previs-") as folder:
+        while True:
+            pause = _BEFORE_REFETCH
+            try:
+                return await _fetch(file, Path(folder) / "frame", take, server, studio.store)
+            except FrameDamaged:
+                if damaged:
+                    raise
+                damaged = True
+            except (ServerUnreachable, ServerTrouble) as error:
+                if isinstance(error, ServerTrouble) and error.retry_after:
+                    pause = error.retry_after
+                    until = began + _LONGEST_PATIENCE
+                if time.monotonic() >= until:
+                    raise
+            await asyncio.sleep(pause)
+
+
+async def _fetch(file: OutputFile, path: Path, take: PlannedTake, server: Server, store: Store) -> Frame:
+    downloaded = await server.api.download(file, path)
+    media: Media = await asyncio.to_thread(examine, path, name=file.filename)
+    small = await asyncio.to_thread(thumbnail, path, media)
+    key = keys.frame_key(downloaded.sha256, media.suffix)
+    await store.put_file(
+        key,
+        path,
+        media_type=media.media_type,
+        download_name=f"{take.shot.label}_t{take.number:02d}{media.suffix}",
+        metadata={
+            "shot": take.shot.label,
+            "take": str(take.number),
+            "seed": str(take.seed),
+            "fingerprint": take.fingerprint,
+        },
+        if_absent=True,
+    )
+    return Frame(
+        key=key,
+        sha256=downloaded.sha256,
+        size=downloaded.size,
+        media_type=media.media_type,
+        width=media.width,
+        height=media.height,
+        thumbnail=small,
+    )

@@ -1,0 +1,132 @@
+"""Which of a shot's references goes to which of a graph's pictures."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from previs.comfyui.protocol.graph import Graph
+from previs.comfyui.protocol.input_check import shown
+from previs.errors import Fault
+from previs.workflow.binding.bindings import Binding
+from previs.workflow.binding.explicit import REFERENCES
+from previs.workflow.binding.slots import address_of
+from previs.workflow.binding.suggestions import pasted, quoted
+from previs.workflow.binding.traversal import place_of
+from previs.workflow.binding.values import PlacedReference
+from previs.workflow.detection.roles import ROLES, role_named, serves
+
+
+@dataclass(slots=True)
+class Placing:
+    """The references of one shot on their way to their places.
+
+    Attributes:
+        places: bindings of references, in the order in which they are filled.
+        nowhere: ids and roles of references that go nowhere, on purpose.
+        place: the shot in a person's words.
+        file: the name that the graph's bindings file has or would have.
+        chosen: the pictures of places.
+        notices: what a person should know.
+    """
+
+    graph: Graph
+    places: tuple[Binding, ...]
+    nowhere: frozenset[str]
+    place: str
+    file: str
+    faults: list[Fault]
+    chosen: dict[Binding, PlacedReference] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+
+    def fill(self, references: Iterable[PlacedReference]) -> Mapping[Binding, PlacedReference]:
+        """Give each reference its place: by its id, then by its role, then in order where that leaves no choice."""
+        rest: list[PlacedReference] = []
+        for reference in references:
+            if claimed := [each for each in self.places if _claims(each, reference)]:
+                self.chosen.update(dict.fromkeys(claimed, reference))
+            elif self._goes_nowhere(reference):
+                told = f"reference {reference.reference_id} goes nowhere: {self.file} says so"
+                self.notices.append(told)
+            else:
+                rest.append(reference)
+        rest = [reference for reference in rest if not self._by_role(reference)]
+        self._in_order(rest)
+        return self.chosen
+
+    def _goes_nowhere(self, reference: PlacedReference) -> bool:
+        names = (reference.reference_id, role_named(reference.role or reference.reference_id))
+        return "reference" in self.nowhere or any(f"reference {name}" in self.nowhere for name in names)
+
+    def _free(self) -> list[Binding]:
+        return [each for each in self.places if each not in self.chosen and not each.reference_id]
+
+    def _by_role(self, reference: PlacedReference) -> bool:
+        """Put a reference where its role says; whether that is settled, be it by a fault."""
+        asked = role_named(reference.role or reference.reference_id)
+        if asked is None:
+            return reference.role is not None and self._unknown_role(reference)
+        free = [each for each in self._free() if serves(each.role, asked)]
+        exact = [each for each in free if each.role == asked] or free
+        if exact:
+            self.chosen[exact[0]] = reference
+        elif reference.role is not None:
+            self._no_role(reference, asked)
+        return bool(exact) or reference.role is not None
+
+    def _unknown_role(self, reference: PlacedReference) -> bool:
+        remedy = f"no such role; there are {', '.join(ROLES)}"
+        self._fault(reference, shown(reference.role), remedy, ", role")
+        return True
+
+    def _no_role(self, reference: PlacedReference, asked: str) -> None:
+        free = ", ".join(self._named(each) for each in self._free())
+        having = f"free are {free}" if free else "no other place for a reference is free"
+        remedy = f"the graph has no place of this role left; {having}: give another role, or leave it out"
+        self._fault(reference, shown(asked), remedy, ", role")
+
+    def _in_order(self, rest: list[PlacedReference]) -> None:
+        free = [each for each in self._free() if each.role != "mask"]
+        if not rest:
+            return
+        if len({each.role for each in free}) > 1:
+            self._ambiguous(rest, free)
+            return
+        self.chosen.update(zip(free, rest, strict=False))
+        for reference in rest[len(free) :]:
+            self._no_place(reference)
+
+    def _ambiguous(self, rest: list[PlacedReference], free: list[Binding]) -> None:
+        ids = ", ".join(each.reference_id for each in rest)
+        listed = ", ".join(self._named(each) for each in free)
+        free = sorted(free, key=lambda each: each.role == "last_frame")
+        lines = [f"{REFERENCES}:"]
+        lines += [f"  {_line(reference, each)}" for reference, each in zip(rest, free, strict=False)]
+        lines += [f"#   {_line(rest[0], each)}" for each in free[len(rest) :]]
+        remedy = (
+            f"could go to {listed}: give each reference a role ({', '.join(dict.fromkeys(e.role for e in free))}), "
+            f"or settle it in {self.file} beside the graph:\n{pasted(*lines)}"
+        )
+        self.faults.append(Fault(self.place, f"reference {ids}", "", remedy))
+
+    def _no_place(self, reference: PlacedReference) -> None:
+        loaders = [each for each in self.places if each.role != "mask"]
+        count = f"{len(loaders)} LoadImage nodes" if len(loaders) != 1 else "1 LoadImage node"
+        nowhere = f"{REFERENCES}: {{{quoted(reference.reference_id)}: []}}"
+        remedy = (
+            f"the graph has {count} for references and none is left for this one: add one, leave it out, "
+            f"or write {nowhere} into {self.file}"
+        )
+        self._fault(reference, "", remedy)
+
+    def _fault(self, reference: PlacedReference, value: str, remedy: str, what: str = "") -> None:
+        self.faults.append(Fault(self.place, f"reference {reference.reference_id}{what}", value, remedy))
+
+    def _named(self, binding: Binding) -> str:
+        return f"{place_of(self.graph, binding.node_id)} as {binding.role}"
+
+
+def _line(reference: PlacedReference, binding: Binding) -> str:
+    return f"{quoted(reference.reference_id)}: {quoted(address_of(binding.slot))}  # {binding.role}"
+
+
+def _claims(binding: Binding, reference: PlacedReference) -> bool:
+    return bool(binding.reference_id) and binding.reference_id == reference.reference_id

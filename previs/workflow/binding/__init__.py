@@ -1,0 +1,1 @@
+"""Bind the values of a shot to the inputs of a graph."""

@@ -1,0 +1,241 @@
+"""The bindings file: what an artist writes beside a graph to say which input takes what of a shot.
+
+It wins over titles and links. Its lines are ``schema: previs.bindings/1``, then ``prompt: "6.text"``, ``negative: []``,
+``seed: ["3.seed", "12.noise_seed"]`` or, by the ids or roles of references,
+``references: {hero: "10.image", style: "Moodboard.image"}``.
+
+A value is an address or a list of addresses; an empty list says that there is no place, on purpose.
+"""
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from previs.comfyui.protocol.graph import Graph
+from previs.comfyui.protocol.input_check import shown
+from previs.errors import Fault, WorkflowFaults
+from previs.workflow.binding.bindings import Slot
+from previs.workflow.binding.slots import NoAddressError, find_slot
+from previs.workflow.binding.traversal import place_of
+
+SCHEMA = "previs.bindings/1"
+RULE = "bindings file"
+SUFFIX = ".bindings.yaml"
+
+# What the file's keys mean, by what people write.
+KEYS = {
+    "prompt": "prompt",
+    "negative": "negative_prompt",
+    "negative_prompt": "negative_prompt",
+    "seed": "seed",
+    "width": "width",
+    "height": "height",
+    "length": "length",
+    "frame_rate": "frame_rate",
+    "batch_size": "batch_size",
+    "checkpoint": "checkpoint",
+}
+REFERENCES = "references"
+STRENGTHS = "strengths"
+
+_ALL_KEYS = ("schema", *KEYS, REFERENCES, STRENGTHS)
+_LARGEST = 100_000
+# PyYAML needs 10 s for 5,000 brackets within each other.
+_MOST_BRACKETS = 1_000
+_FACTOR = re.compile(r"(?P<address>.*\S)\s+\*\s+(?P<factor>[0-9]+(\.[0-9]+)?)", re.DOTALL)
+_SIZES = frozenset({"width", "height"})
+
+Addresses = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explicit:
+    """What a bindings file says; its addresses are looked up in a graph when that is read.
+
+    Attributes:
+        source: the file's name.
+        addresses: by what they are to take; none of them where nothing is to be set, on purpose: ``reference`` is only
+            there where all references go nowhere.
+        references: likewise, by the id or role of a reference.
+        strengths: likewise.
+    """
+
+    source: str
+    addresses: Mapping[str, Addresses] = field(default_factory=dict)
+    references: Mapping[str, Addresses] = field(default_factory=dict)
+    strengths: Mapping[str, Addresses] = field(default_factory=dict)
+
+
+def bindings_name(graph_path: str) -> str:
+    """Name the bindings file that lies beside a graph: ``storyboard.json`` has ``storyboard.bindings.yaml``."""
+    folder, slash, name = graph_path.rpartition("/")
+    stem, dot, _ = name.rpartition(".")
+    return folder + slash + (stem if dot and stem else name) + SUFFIX
+
+
+def read_bindings(source: bytes | Mapping[str, Any], *, name: str) -> Explicit:
+    """Read a bindings file.
+
+    Args:
+        source: the bytes of a YAML or JSON file, or its content.
+        name: for faults.
+
+    Raises:
+        WorkflowFaults: Everything that is wrong with it, as far as it can be told without the graph.
+    """
+    faults: list[Fault] = []
+    content = _content(source, name) if isinstance(source, bytes) else source
+    if not isinstance(content, Mapping):
+        fault = Fault(
+            "the bindings file", "", shown(content), f'write "schema: {SCHEMA}", then lines like prompt: "6.text"'
+        )
+        raise WorkflowFaults(name, (fault,))
+    if content.get("schema") != SCHEMA:
+        found = shown(content["schema"]) if "schema" in content else "missing"
+        faults.append(Fault("the bindings file", "schema", found, f"the first line is to be schema: {SCHEMA}"))
+    addresses: dict[str, Addresses] = {}
+    for key, value in content.items():
+        if key in KEYS:
+            if KEYS[key] in addresses:
+                faults.append(
+                    Fault("the bindings file", key, "", "given twice, as negative and as negative_prompt: keep one")
+                )
+            addresses[KEYS[key]] = _addresses(key, value, faults)
+        elif key not in _ALL_KEYS:
+            faults.append(Fault("the bindings file", shown(key), "", _unknown_key(str(key))))
+    references = _by_reference(REFERENCES, content.get(REFERENCES), faults)
+    if content.get(REFERENCES) in ([], ()):
+        addresses["reference"] = ()
+    strengths = _by_reference(STRENGTHS, content.get(STRENGTHS), faults)
+    if faults:
+        raise WorkflowFaults(name, tuple(faults))
+    return Explicit(name, addresses, references, strengths)
+
+
+def _unknown_key(key: str) -> str:
+    bare = key.casefold().replace(" ", "_").replace("-", "_")
+    closest = difflib.get_close_matches(bare, _ALL_KEYS, n=1)
+    return f"did you mean {closest[0]}?" if closest else f"no such key; there are {', '.join(_ALL_KEYS)}"
+
+
+def _addresses(key: str, value: object, faults: list[Fault]) -> Addresses:
+    listed = list(value) if isinstance(value, list | tuple) else [value]
+    for each in listed:
+        if not isinstance(each, str) or not each.strip():
+            remedy = 'give an address, "6.text", a list of addresses, or [] for no place on purpose'
+            faults.append(Fault("the bindings file", key, shown(each), remedy))
+    return tuple(each for each in listed if isinstance(each, str))
+
+
+def _by_reference(key: str, value: object, faults: list[Fault]) -> dict[str, Addresses]:
+    if value is None or (isinstance(value, list) and not value):
+        return {}
+    if not isinstance(value, Mapping):
+        remedy = f'give addresses by the id or role of a reference: {key}: {{hero: "10.image"}}'
+        faults.append(Fault("the bindings file", key, shown(value), remedy))
+        return {}
+    return {str(name): _addresses(f"{key}, {name}", each, faults) for name, each in value.items()}
+
+
+def _content(source: bytes, name: str) -> Any:  # noqa: ANN401 - whatever a file holds
+    """Read YAML, in which every value stays the text that a person wrote."""
+    try:
+        if len(source) > _LARGEST:
+            raise _refused(name, f"{len(source)} bytes", "no bindings file is so large: is this the right file?")
+        text = source.decode("utf-8-sig")
+        if text.count("[") + text.count("{") > _MOST_BRACKETS:
+            raise _refused(name, "", "no bindings file has so many brackets: is this the right file?")
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+            raise _refused(name, "", "write each value itself, without anchors and aliases")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        return None if root is None else _value(root, name)
+    except UnicodeDecodeError as error:
+        raise _refused(name, f"byte {error.start}", "not UTF-8: save the file as UTF-8") from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
+        raise _refused(name, place, "no YAML here: look at quotes, brackets and indentation") from error
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:
+        # PyYAML lets the errors of chr() through for escapes of characters that there are not.
+        raise _refused(name, "", "no YAML that a bindings file would hold: write it again") from error
+
+
+def _refused(name: str, value: str, remedy: str) -> WorkflowFaults:
+    return WorkflowFaults(name, (Fault("the bindings file", "", value, remedy),))
+
+
+def _value(node: yaml.Node, name: str) -> Any:  # noqa: ANN401 - whatever a file holds
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(each, name) for each in node.value]
+    if not isinstance(node, yaml.MappingNode):
+        return None if node.tag == "tag:yaml.org,2002:null" else _whole(str(node.value), node, name)
+    content: dict[str, Any] = {}
+    for key, value in node.value:
+        written = _whole(str(key.value), key, name) if isinstance(key, yaml.ScalarNode) else ""
+        if not written or written in content:
+            line = f"line {key.start_mark.line + 1}"
+            raise _refused(
+                name, line, "a key is a text, and each occurs once" if not written else "this key occurs twice"
+            )
+        content[written] = _value(value, name)
+    return content
+
+
+def _whole(text: str, node: yaml.Node, name: str) -> str:
+    if text.encode(errors="replace").decode() != text:
+        line = f"line {node.start_mark.line + 1}"
+        raise _refused(name, line, "holds half of a character: write the text again")
+    return text
+
+
+def explicit_slots(
+    graph: Graph, explicit: Explicit, key: str, addresses: Addresses, kind: type, faults: list[Fault]
+) -> Iterator[tuple[Slot, float]]:
+    """Look up addresses in a graph.
+
+    Args:
+        graph: of sound form.
+        explicit: for its name.
+        key: of the file, for faults.
+        addresses: to look up; a size may say by how much it grows along: ``"20.width * 1.5"``.
+        kind: of the value that the input takes.
+        faults: takes what leads nowhere, and inputs that hold no such value.
+
+    Yields:
+        Each input, and how much its value is of the shot's.
+    """
+    for address in addresses:
+        plain, factor = _with_factor(address) if key in _SIZES else (address, 1.0)
+        if factor <= 0:
+            faults.append(Fault(explicit.source, key, shown(address), "a size grows by a number above 0"))
+            continue
+        try:
+            slot = find_slot(graph, plain)
+        except NoAddressError as error:
+            faults.append(Fault(explicit.source, key, shown(address), error.remedy))
+            continue
+        if fits(graph[slot[0]]["inputs"][slot[1]], kind):
+            yield slot, factor
+        else:
+            held = shown(graph[slot[0]]["inputs"][slot[1]])
+            remedy = f"{place_of(graph, slot[0])} does not hold {_KINDS[kind]} there: {held}"
+            faults.append(Fault(explicit.source, key, shown(address), remedy))
+
+
+_KINDS = {str: "a text", int: "a whole number", float: "a number"}
+
+
+def fits(value: object, kind: type) -> bool:
+    """Whether an input takes a value of a kind: it holds one, or a link that a value may take the place of."""
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, (list, int, float) if kind is float else (list, kind))
+
+
+def _with_factor(address: str) -> tuple[str, float]:
+    found = _FACTOR.fullmatch(address.strip())
+    return (found["address"], float(found["factor"])) if found else (address, 1.0)

@@ -1,0 +1,111 @@
+"""Overrides: any input of any node, set for a run or a shot after all else."""
+
+import copy
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from previs.comfyui.protocol.graph import Graph, is_link
+from previs.comfyui.protocol.input_check import shown
+from previs.errors import Fault, WorkflowFaults
+from previs.workflow.binding.bindings import Binding, Slot
+from previs.workflow.binding.slots import NoAddressError, address_of, find_slot
+from previs.workflow.binding.traversal import OUTPUT_PREFIX
+
+# What a name without a dot may mean; the others are a shot's own, or previs's.
+MEANINGS = ("checkpoint", "batch_size", "frame_rate", "length", "width", "height")
+
+
+def with_overrides(
+    graph: Graph,
+    overrides: Mapping[str, Any],
+    *,
+    source: str,
+    place: str,
+    bindings: Iterable[Binding] = (),
+) -> Graph:
+    """Set inputs of a graph, in a copy.
+
+    Args:
+        graph: of sound form.
+        overrides: values by the address of an input, ``"4.ckpt_name"``, ``"Title of a node.steps"``, or by what it
+            means, ``checkpoint``. A link may be given, and may be replaced by a value.
+        source: the workflow's name, for faults.
+        place: the shot in a person's words.
+        bindings: which input means what.
+
+    Raises:
+        WorkflowFaults: An address that leads nowhere, two values for one input, or a link to nothing; all at once.
+    """
+    faults: list[Fault] = []
+    slots = overridden(graph, overrides, place=place, bindings=bindings, faults=faults)
+    if faults:
+        raise WorkflowFaults(source, tuple(faults))
+    changed = {node_id: node.copy() for node_id, node in graph.items()}
+    for (node_id, name), value in slots.items():
+        changed[node_id]["inputs"] = changed[node_id]["inputs"] | {name: copy.deepcopy(value)}
+    return changed
+
+
+def overridden(
+    graph: Graph,
+    overrides: Mapping[str, Any],
+    *,
+    place: str,
+    bindings: Iterable[Binding],
+    faults: list[Fault],
+) -> dict[Slot, Any]:
+    """Find the inputs that overrides mean, and the value of each."""
+    known = list(bindings)
+    slots: dict[Slot, Any] = {}
+    for address, value in overrides.items():
+        for slot in _meant(graph, str(address), place, known, faults):
+            if fault := _value_fault(graph, str(address), value, place):
+                faults.append(fault)
+            elif slot in slots and slots[slot] != value:
+                remedy = f'"{address_of(slot)}" is overridden twice, also with {shown(slots[slot])}: keep one'
+                faults.append(Fault(place, f"override {address}", shown(value), remedy))
+            slots[slot] = value
+    return slots
+
+
+def _meant(graph: Graph, address: str, place: str, known: list[Binding], faults: list[Fault]) -> list[Slot]:
+    if "." in address:
+        try:
+            slot = find_slot(graph, address)
+        except NoAddressError as error:
+            faults.append(Fault(place, f"override {address}", "", error.remedy))
+            return []
+        if slot[1] != OUTPUT_PREFIX:
+            return [slot]
+        remedy = "the names of saved files are set for each render: leave it out"
+        faults.append(Fault(place, f"override {address}", "", remedy))
+        return []
+    slots = [each.slot for each in known if each.what == address and each.factor == 1]
+    if address in MEANINGS and len(slots) == 1:
+        return slots
+    faults.append(Fault(place, f"override {address}", "", _no_meaning(graph, address, slots)))
+    return []
+
+
+def _no_meaning(graph: Graph, address: str, slots: list[Slot]) -> str:
+    if address not in MEANINGS:
+        return f'give an address, a node\'s id or title, a dot and an input ("6.text"), or one of {", ".join(MEANINGS)}'
+    if slots:
+        listed = ", ".join(
+            f'"{address_of(slot)}" (now {shown(graph[slot[0]]["inputs"].get(slot[1]))})' for slot in slots
+        )
+        return f"the graph has several: give an address, one of {listed}"
+    return 'the graph has no known place for it: give a node\'s id or title, a dot and an input ("4.ckpt_name")'
+
+
+def _value_fault(graph: Graph, address: str, value: object, place: str) -> Fault | None:
+    """Find a link to nothing; any other value is the server's to judge."""
+    if is_link(value):
+        if value[0] not in graph:
+            return Fault(place, f"override {address}", shown(value), f"the graph has no node {value[0]} to link to")
+        if value[1] < 0:
+            return Fault(place, f"override {address}", shown(value), "the number of an output counts from 0")
+    elif isinstance(value, list) and len(value) == 2 and type(value[1]) is int and str(value[0]) in graph:  # noqa: PLR2004 - the format's own: node id, output index
+        remedy = f'a link names its node as text: ["{value[0]}", {value[1]}]'
+        return Fault(place, f"override {address}", shown(value), remedy)
+    return None

@@ -1,0 +1,109 @@
+"""Addresses of inputs, as people write them: ``6.text`` by a node's id, ``Title of a node.text`` by its title."""
+
+import difflib
+from collections.abc import Iterable, Iterator
+
+from previs.comfyui.protocol.graph import Graph
+from previs.comfyui.protocol.input_check import shown
+from previs.workflow.binding.bindings import Slot
+from previs.workflow.binding.traversal import in_order, place_of, title_of
+
+_CLOSEST = 3
+
+
+class NoAddressError(Exception):
+    """An address leads to no input, or to several.
+
+    Args:
+        remedy: what would.
+    """
+
+    def __init__(self, remedy: str) -> None:
+        super().__init__(remedy)
+        self.remedy = remedy
+
+
+def address_of(slot: Slot) -> str:
+    """Write an input's address."""
+    return f"{slot[0]}.{slot[1]}"
+
+
+def find_slot(graph: Graph, address: str) -> Slot:
+    """Find the input that an address means: by id, or else by title.
+
+    Titles and inputs may hold dots; every way to split the address is tried.
+
+    Raises:
+        NoAddressError: No node has such an id or title, the node has no such input, or several nodes have the title.
+    """
+    splits = list(_splits(address))
+    for node_id, name in splits:
+        if node_id in graph and name in graph[node_id]["inputs"]:
+            return node_id, name
+    titled = [
+        (node_id, name)
+        for title, name in splits
+        for node_id, node in graph.items()
+        if title and title_of(node) == title and name in node["inputs"]
+    ]
+    if len(titled) == 1:
+        return titled[0]
+    if titled:
+        places = ", ".join(place_of(graph, node_id) for node_id in in_order(node_id for node_id, _ in titled))
+        written = " or ".join(f'"{address_of(slot)}"' for slot in titled[:_CLOSEST])
+        raise NoAddressError(f"several nodes have this title, {places}: give the id instead, {written}")
+    raise NoAddressError(_unknown(graph, address, splits))
+
+
+def _splits(address: str) -> Iterator[tuple[str, str]]:
+    """Take an address apart at each of its dots, the last one first, with its blanks and without."""
+    position = address.rfind(".")
+    while position != -1:
+        name, wanted = address[:position], address[position + 1 :]
+        yield from dict.fromkeys(((name, wanted), (name.strip(), wanted.strip())))
+        position = address.rfind(".", 0, position)
+
+
+def _unknown(graph: Graph, address: str, splits: list[tuple[str, str]]) -> str:
+    if not splits:
+        node = _of_node(graph, address.strip())
+        example = f"{address.strip()}.{_first_input(graph, node)}" if node else "6.text"
+        return f'an address is a node\'s id or title, a dot and an input: "{example}"'
+    for name, wanted in splits:
+        if node := _of_node(graph, name):
+            inputs = list(graph[node]["inputs"])
+            if not inputs:
+                return f"{place_of(graph, node)} has no inputs"
+            closest = _close(wanted, inputs) or inputs[:_CLOSEST]
+            return f"{place_of(graph, node)} has no such input: {_either(f'{node}.{each}' for each in closest)}"
+    name, wanted = splits[0]
+    names = [*graph, *(title for node in graph.values() if (title := title_of(node)))]
+    having = [each for each in names if wanted in graph[_of_node(graph, each) or each]["inputs"]] or names
+    closest = _close(name, having) or having[:_CLOSEST]
+    return f"no node has this id or title: {_either(_example(graph, each, wanted) for each in closest)}"
+
+
+def _of_node(graph: Graph, name: str) -> str | None:
+    if name in graph:
+        return name
+    return next((node_id for node_id, node in graph.items() if name and title_of(node) == name), None)
+
+
+def _first_input(graph: Graph, node_id: str) -> str:
+    return next(iter(graph[node_id]["inputs"]), "text")
+
+
+def _example(graph: Graph, name: str, wanted: str) -> str:
+    node_id = _of_node(graph, name) or name
+    inputs = list(graph[node_id]["inputs"])
+    closest = wanted if wanted in inputs else next(iter(_close(wanted, inputs) or inputs), wanted)
+    return f"{name}.{closest}"
+
+
+def _close(name: str, names: Iterable[str]) -> list[str]:
+    return difflib.get_close_matches(name, list(dict.fromkeys(names)), n=_CLOSEST, cutoff=0.4)
+
+
+def _either(addresses: Iterable[str]) -> str:
+    written = [shown(each) for each in addresses]
+    return f"did you mean {' or '.join(written)}?"

@@ -1,0 +1,91 @@
+"""Lines of a bindings file: those that state what is bound, and those that settle what a graph leaves open."""
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+
+import yaml
+
+from previs.workflow.binding.bindings import Binding
+from previs.workflow.binding.explicit import KEYS, REFERENCES, RULE, SCHEMA, STRENGTHS
+from previs.workflow.binding.slots import address_of
+
+_YAML_WORDS = frozenset({"null", "Null", "NULL", "true", "false", "True", "False", "yes", "no", "on", "off"})
+
+
+def bindings_text(bindings: Iterable[Binding], nowhere: Collection[str] = ()) -> str:
+    """Write the bindings file that states bindings as they are.
+
+    Args:
+        bindings: of a graph.
+        nowhere: what has no place on purpose.
+    """
+    lines = [f"schema: {SCHEMA}"]
+    # Of two keys that mean the same, the first is the shorter.
+    keys = {what: key for key, what in reversed(KEYS.items())}
+    found = list(bindings)
+    for what, key in reversed(keys.items()):
+        if addresses := [_written(each) for each in found if each.what == what]:
+            lines.append(f"{key}: {_listed(addresses)}")
+        elif what in nowhere:
+            lines.append(f"{key}: []")
+    if "reference" in nowhere:
+        lines.append(f"{REFERENCES}: []")
+    unplaced = sorted(name.removeprefix("reference ") for name in nowhere if name.startswith("reference "))
+    lines += _reference_lines(REFERENCES, [each for each in found if each.what == "reference"], unplaced)
+    kept = [each for each in found if each.what == "strength" and each.rule == RULE]
+    lines += _reference_lines(STRENGTHS, kept)
+    return "\n".join(lines) + "\n"
+
+
+def _reference_lines(key: str, bindings: list[Binding], unplaced: Iterable[str] = ()) -> Iterator[str]:
+    by_name: dict[str, list[str]] = {name: [] for name in unplaced}
+    for each in bindings:
+        by_name.setdefault(each.reference_id or each.role, []).append(_written(each))
+    if by_name:
+        yield f"{key}:"
+    yield from (f"  {quoted(name)}: {_listed(addresses)}" for name, addresses in by_name.items())
+
+
+def _written(binding: Binding) -> str:
+    address = address_of(binding.slot)
+    return address if binding.factor == 1 else f"{address} * {binding.factor!r}"
+
+
+def _listed(addresses: list[str]) -> str:
+    return quoted(addresses[0]) if len(addresses) == 1 else f"[{', '.join(quoted(each) for each in addresses)}]"
+
+
+def quoted(text: str) -> str:
+    """Write a text as YAML and JSON alike read it."""
+    plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text)
+    return (
+        text
+        if plain and text not in _YAML_WORDS
+        else yaml.dump(text, default_style='"', allow_unicode=True, width=10**9).rstrip("\n")
+    )
+
+
+def settling_lines(key: str, candidates: Iterable[tuple[str, str]]) -> str:
+    """Write the lines of a bindings file that settle what a graph leaves open, ready to be pasted.
+
+    The first is in force, the others are there to be chosen instead.
+
+    Args:
+        key: of the file.
+        candidates: addresses, and what a person knows of each.
+    """
+    found = list(candidates)
+    lines = [f"{key}: {quoted(address)}  # {said}" for address, said in found]
+    if len(found) > 1:
+        lines.append(f"{key}: {_listed([address for address, _ in found])}  # all of these")
+    return pasted(*lines[:1], *(f"# {line}" for line in lines[1:]))
+
+
+def nowhere_lines(key: str) -> str:
+    """Write the lines of a bindings file that say that a graph has no place for something, on purpose."""
+    return pasted(f"{key}: []")
+
+
+def pasted(*lines: str) -> str:
+    """Set lines of a bindings file apart from the sentence before them."""
+    return "\n".join(f"      {line}" for line in (f"schema: {SCHEMA}", *lines))

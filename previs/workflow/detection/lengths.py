@@ -1,0 +1,197 @@
+"""How long a graph's video or sound is, and what a shot's duration makes of it."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from previs.comfyui.protocol.classes import InputRule
+from previs.workflow.binding.bindings import Binding, Slot
+from previs.workflow.binding.link_types import Wiring
+from previs.workflow.binding.traversal import OUTPUT_PREFIX, in_order, place_of
+from previs.workflow.detection.numbers import number_at
+
+_FRAMES = ("length", "video_frames", "num_frames")
+_SECONDS = ("seconds", "seconds_total")
+_RATES = ("fps", "frame_rate")
+# Nodes that show or save a video, or put one together, and have a rate; others are told it to move accordingly.
+_PLAYED = frozenset({"CreateVideo", "SaveAnimatedWEBP", "SaveAnimatedPNG", "SaveWEBM", "VHS_VideoCombine"})
+_INTERPOLATES = " VFI"
+# Frames by which ComfyUI 0.3.64's own nodes count, where it is not 4; and the least, where it is not 1.
+_STEPS = {
+    **dict.fromkeys(("EmptyLTXVLatentVideo", "LTXVImgToVideo"), 8),
+    **dict.fromkeys(("EmptyCosmosLatentVideo", "CosmosImageToVideoLatent"), 8),
+    **dict.fromkeys(("SVD_img2vid_Conditioning", "SV3D_Conditioning"), 1),
+    "EmptyMochiLatentVideo": 6,
+}
+_LEAST = {"EmptyMochiLatentVideo": 7, "LTXVImgToVideo": 9}
+_MOST = {"SVD_img2vid_Conditioning": 4096, "SV3D_Conditioning": 4096}
+_OWN = frozenset(
+    {
+        *_STEPS,
+        *("EmptyHunyuanLatentVideo", "HunyuanImageToVideo", "CosmosPredict2ImageToVideoLatent"),
+        *("Wan22ImageToVideoLatent", "WanCameraEmbedding"),
+        *(f"Wan{kind}ToVideo" for kind in ("Image", "FirstLastFrame", "FunControl", "FunInpaint", "Vace", "Track")),
+        *(f"Wan{kind}ToVideo" for kind in ("CameraImage", "PhantomSubject", "Animate", "HuMoImage", "SoundImage")),
+        *("Wan22FunControlToVideo", "WanSoundImageToVideoExtend"),
+    }
+)
+_STEP, _FIRST, _LAST = 4, 1, 16384
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """The frames, or tenths of seconds, that an input takes.
+
+    Attributes:
+        least: smallest value.
+        step: between values.
+        most: largest value.
+        rate: where the frames of a second are said; none for an input in seconds.
+        interpolated: by how much a node multiplies the frames before they are played.
+    """
+
+    least: float
+    step: float
+    most: float
+    rate: Slot | None = None
+    interpolated: int = 1
+
+    def value(self, duration: float, rate: float) -> float:
+        """Give the smallest value that lasts as long; the largest there is, if none does.
+
+        Args:
+            duration: in seconds.
+            rate: frames of a second; 1 for an input in seconds.
+        """
+        wanted = round(duration * rate) / self.interpolated if self.rate else duration
+        # A tenth of a second is no binary fraction: 0.3 / 0.1 is a little less than 3.
+        steps = max(0, math.ceil(round((wanted - self.least) / self.step, 6)))
+        value = min(self.least + steps * self.step, self.most)
+        return round(value) if self.rate else round(value, 6)
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """Where the length and the frame rate are set.
+
+    Attributes:
+        gap: why a shot's duration has no place; empty if it has one, or if the graph makes neither video nor sound.
+    """
+
+    bindings: tuple[Binding, ...] = ()
+    rates: tuple[Binding, ...] = ()
+    counting: Counting | None = None
+    gap: str = ""
+
+
+def find_lengths(wiring: Wiring, alive: list[str]) -> Lengths:
+    """Read where a graph takes its length, and how many of its frames are a second."""
+    rates = find_rates(wiring, alive)
+    named = [(node_id, name) for node_id in in_order(alive) for name in _names(wiring, node_id)]
+    if not named:
+        return Lengths(rates=rates)
+    slots = {slot: number_at(wiring, slot, float) for slot in named}
+    if computed := [node_id for (node_id, _), slot in slots.items() if slot is None]:
+        return Lengths(rates=rates, gap=f"the length of {_places(wiring, computed)} is computed by other nodes")
+    held = {slot: wiring.graph[slot[0]]["inputs"][slot[1]] for slot in slots.values() if slot is not None}
+    extending = [i for i, _ in named if wiring.graph[i]["class_type"].endswith("Extend")]
+    if len(set(held.values())) > 1 or extending:
+        places = _places(wiring, [node_id for node_id, _ in named])
+        return Lengths(rates=rates, gap=f"several nodes make parts of it: {places}")
+    bindings = tuple(_bindings(wiring, slots))
+    counting, gap = counting_of(wiring, named[0], rates, alive)
+    return Lengths(bindings, rates, counting, gap)
+
+
+def _bindings(wiring: Wiring, slots: dict[Slot, Slot | None]) -> Iterable[Binding]:
+    seen: set[Slot] = set()
+    for (node_id, _), slot in slots.items():
+        if slot is not None and slot not in seen:
+            seen.add(slot)
+            yield Binding("length", *slot, f"length of {wiring.graph[node_id]['class_type']} {node_id}")
+
+
+def taken_by(wiring: Wiring, slot: Slot, alive: list[str]) -> Slot:
+    """Give the input that takes the length that another holds, be it the same."""
+    named = [(node_id, name) for node_id in in_order(alive) for name in _names(wiring, node_id)]
+    return next((each for each in named if number_at(wiring, each, float) == slot), slot)
+
+
+def _names(wiring: Wiring, node_id: str) -> list[str]:
+    """Name the inputs of a node that are the length of what is made, not of a part that is taken."""
+    inputs = wiring.graph[node_id]["inputs"]
+    if "batch_index" in inputs:
+        return []
+    return [name for name in (*_FRAMES, *_SECONDS) if name in inputs]
+
+
+def find_rates(wiring: Wiring, alive: list[str]) -> tuple[Binding, ...]:
+    """Read how many frames a second is played with."""
+    found: dict[Slot, Binding] = {}
+    for node_id in in_order(alive):
+        class_type = wiring.graph[node_id]["class_type"]
+        if not _plays(wiring, node_id):
+            continue
+        for name in _RATES:
+            if name in wiring.graph[node_id]["inputs"] and (slot := number_at(wiring, (node_id, name), float)):
+                found.setdefault(slot, Binding("frame_rate", *slot, f"rate of {class_type} {node_id}"))
+    return tuple(found.values())
+
+
+def _plays(wiring: Wiring, node_id: str) -> bool:
+    node, known = wiring.graph[node_id], wiring.class_of(node_id)
+    if node["class_type"] in _PLAYED or OUTPUT_PREFIX in node["inputs"]:
+        return True
+    return known is not None and (known.is_output or "VIDEO" in known.outputs)
+
+
+def counting_of(
+    wiring: Wiring, slot: Slot, rates: tuple[Binding, ...], alive: list[str]
+) -> tuple[Counting | None, str]:
+    """Say which lengths an input takes, or why a duration cannot be made one of them."""
+    node_id, name = slot
+    graph, rule = wiring.graph, wiring.rule(*slot)
+    if name in _SECONDS:
+        return _counting(rule, 1.0, 0.1, 1000.0), ""
+    playing = {graph[each.node_id]["inputs"][each.input] for each in rates}
+    if not playing:
+        return None, "no node of the graph says how many frames are a second"
+    if len(playing) > 1:
+        return None, f"several nodes say how many frames are a second: {_places(wiring, [r.node_id for r in rates])}"
+    class_type = graph[node_id]["class_type"]
+    interpolated, gap = _interpolated(wiring, alive)
+    if name not in _FRAMES:
+        return (None, gap) if gap else (Counting(_FIRST, 1, _LAST, rates[0].slot, interpolated), "")
+    if rule is None and class_type not in _OWN:
+        return None, f"which lengths {place_of(graph, node_id)} takes is only known to a server that has the class"
+    least, most = _LEAST.get(class_type, _FIRST), _MOST.get(class_type, _LAST)
+    counting = _counting(rule, least, 1 if rule else _STEPS.get(class_type, _STEP), most)
+    return (None, gap) if gap else (replace(counting, rate=rates[0].slot, interpolated=interpolated), "")
+
+
+def _counting(rule: InputRule | None, least: float, step: float, most: float) -> Counting:
+    """Count as a server says, and where it says nothing that can be counted with, as given."""
+    told = (rule.minimum, rule.step, rule.maximum) if rule else (None, None, None)
+    first, by, last = (
+        value if value is not None and math.isfinite(value) else default
+        for value, default in zip(told, (least, step, most), strict=True)
+    )
+    return Counting(first, by if by > 0 else step, last)
+
+
+def _interpolated(wiring: Wiring, alive: list[str]) -> tuple[int, str]:
+    """Say by how much frames are multiplied on their way from the samplers, and why it cannot be said."""
+    product = 1
+    for node_id in alive:
+        if not wiring.graph[node_id]["class_type"].endswith(_INTERPOLATES):
+            continue
+        slot = number_at(wiring, (node_id, "multiplier"))
+        times = wiring.graph[slot[0]]["inputs"][slot[1]] if slot else 0
+        if times < 1:
+            return 1, f"how many frames {place_of(wiring.graph, node_id)} adds is not known"
+        product *= times
+    return product, ""
+
+
+def _places(wiring: Wiring, node_ids: Iterable[str]) -> str:
+    return ", ".join(place_of(wiring.graph, node_id) for node_id in in_order(set(node_ids)))

@@ -1,0 +1,64 @@
+"""What can be asked of any graph without knowing where it came from."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from previs.comfyui.protocol.graph import Graph, Node, is_link
+from previs.workflow.binding.bindings import Slot
+from previs.workflow.binding.traversal import OUTPUT_PREFIX, outputs_of, samplers_of, upstream
+
+# CheckpointLoaderSimple and its like, UNETLoader (and the GGUF loaders), DiffusersLoader.
+_MODEL_FILES = ("ckpt_name", "unet_name", "model_path")
+
+
+def model_inputs(graph: Graph) -> list[Slot]:
+    """Give the inputs that name the model files that the graph samples with, the first first.
+
+    Where no sampler is known to use one, all that the graph loads.
+    """
+    found: dict[Slot, None] = {}
+    for sampler in samplers_of(graph, upstream(graph, outputs_of(graph))):
+        inputs = graph[sampler]["inputs"]
+        models = [inputs[name][0] for name in ("model", "guider") if is_link(inputs.get(name))]
+        found.update(dict.fromkeys(_model_files(graph, upstream(graph, models))))
+    return list(found) or list(_model_files(graph, graph))
+
+
+def _model_files(graph: Graph, node_ids: Iterable[str]) -> Iterator[Slot]:
+    for node_id in node_ids:
+        inputs = graph[node_id]["inputs"]
+        yield from ((node_id, name) for name in _MODEL_FILES if isinstance(inputs.get(name), str))
+
+
+def checkpoint_of(graph: Graph) -> str | None:
+    """Give the model file that the graph samples with first; none if it loads no model."""
+    return next((str(graph[node_id]["inputs"][name]) for node_id, name in model_inputs(graph)), None)
+
+
+def _changed(node: Node, inputs: dict[str, Any]) -> Node:
+    changed = node.copy()
+    changed["inputs"] = inputs
+    return changed
+
+
+def with_output_prefix(graph: Graph, prefix: str) -> Graph:
+    """Give every node that saves the same prefix for its files, in a new graph.
+
+    Nodes that save are known by their ``filename_prefix``: all of ComfyUI's own have it (except those for previews),
+    and so have VideoHelperSuite's.
+    """
+    return {
+        node_id: _changed(node, node["inputs"] | {OUTPUT_PREFIX: prefix}) if OUTPUT_PREFIX in node["inputs"] else node
+        for node_id, node in graph.items()
+    }
+
+
+def without_output_names(graph: Graph) -> Graph:
+    """Leave out what changes no picture, for fingerprints: the names of files that are saved, and titles of nodes."""
+    return {
+        node_id: {
+            "class_type": node["class_type"],
+            "inputs": {name: value for name, value in node["inputs"].items() if name != OUTPUT_PREFIX},
+        }
+        for node_id, node in graph.items()
+    }

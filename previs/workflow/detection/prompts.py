@@ -1,0 +1,133 @@
+"""Where a graph takes its prompt and its negative prompt."""
+
+from collections.abc import Iterable
+
+from previs.comfyui.protocol.input_check import shown
+from previs.errors import Fault
+from previs.workflow.binding.bindings import Binding, Slot
+from previs.workflow.binding.link_types import Wiring
+from previs.workflow.binding.slots import address_of
+from previs.workflow.binding.suggestions import nowhere_lines, settling_lines
+from previs.workflow.binding.traversal import in_order, place_of, upstream
+from previs.workflow.detection.sampling import samplers_among, words_of
+from previs.workflow.detection.texts import ENCODED_TEXTS, HELD_TEXTS, Words
+
+_TITLE = 'give the node that holds {} the title "shot.{}"'
+_PROMPT = _TITLE.format("the prompt", "prompt")
+_NEGATIVE = _TITLE.format("the negative prompt", "negative")
+_MOST_CANDIDATES = 6
+_TEXTS = frozenset({*ENCODED_TEXTS, *HELD_TEXTS, "string_a", "string_b", "words"})
+
+
+def _read(wiring: Wiring, alive: list[str], role: str) -> tuple[Words, dict[Slot, str]]:
+    """Collect the texts of all samplers, and for each the first sampler that it comes to."""
+    slots: dict[Slot, str] = {}
+    lost: set[str] = set()
+    mixed: dict[str, tuple[Slot, ...]] = {}
+    zeroed: set[str] = set()
+    for sampler in samplers_among(wiring, alive):
+        words = words_of(wiring, sampler, role)
+        for slot in words.slots:
+            slots.setdefault(slot, f"{role} of {wiring.graph[sampler]['class_type']} {sampler}")
+        lost |= words.lost
+        mixed |= words.mixed
+        zeroed |= words.zeroed
+    return Words(tuple(slots), frozenset(lost), mixed, frozenset(zeroed)), slots
+
+
+def _value(wiring: Wiring, slot: Slot) -> str:
+    return str(wiring.graph[slot[0]]["inputs"][slot[1]])
+
+
+def _differ(wiring: Wiring, slots: Iterable[Slot]) -> bool:
+    """Whether texts in several nodes differ: where they hold the same words, they are one prompt for several models."""
+    found = list(slots)
+    return len({node_id for node_id, _ in found}) > 1 and len({_value(wiring, slot) for slot in found}) > 1
+
+
+def _places(wiring: Wiring, node_ids: Iterable[str]) -> str:
+    return ", ".join(place_of(wiring.graph, node_id) for node_id in in_order(set(node_ids)))
+
+
+def _settled(wiring: Wiring, key: str, slots: Iterable[Slot], file: str) -> str:
+    """Write what settles which of several texts is meant; all texts of one node are one answer."""
+    by_node: dict[str, list[Slot]] = {}
+    for slot in slots:
+        by_node.setdefault(slot[0], []).append(slot)
+    order = in_order(by_node)
+    found = [(address_of(slot), shown(_value(wiring, slot))) for i in order for slot in by_node[i]][:_MOST_CANDIDATES]
+    return f"or settle it in {file} beside the graph:\n{settling_lines(key, found)}"
+
+
+def find_prompt(wiring: Wiring, alive: list[str], file: str, faults: list[Fault]) -> tuple[list[Binding], str]:
+    """Find the texts that are the prompt, and why there is none."""
+    words, slots = _read(wiring, alive, "positive")
+    for node_id in in_order(words.lost):
+        settled = _candidates(wiring, node_id, file)
+        remedy = f"the way from the sampler to its prompt is lost here: {_PROMPT}{settled}"
+        faults.append(Fault(place_of(wiring.graph, node_id), "", "", remedy))
+    for node_id in in_order(words.mixed):
+        settled = _settled(wiring, "prompt", words.mixed[node_id], file)
+        places = _places(wiring, (slot[0] for slot in words.mixed[node_id]))
+        remedy = f"its text is put together from several ({places}): {_PROMPT}, {settled}"
+        faults.append(Fault(place_of(wiring.graph, node_id), "", "", remedy))
+    if words.lost or words.mixed:
+        return [], ""
+    if not slots:
+        return [], _without_words(wiring, alive, file, faults)
+    if _differ(wiring, slots):
+        remedy = f"several texts could be the prompt: {_PROMPT}, {_settled(wiring, 'prompt', slots, file)}"
+        faults.append(Fault("the graph", "", _places(wiring, (slot[0] for slot in slots)), remedy))
+        return [], ""
+    return [Binding("prompt", *slot, rule) for slot, rule in slots.items()], ""
+
+
+def _without_words(wiring: Wiring, alive: list[str], file: str, faults: list[Fault]) -> str:
+    """Tell a graph that takes no words from one in which they were not found."""
+    if samplers_among(wiring, alive):
+        return "the graph takes no words"
+    remedy = f"has no sampler with a prompt: {_PROMPT}{_candidates(wiring, None, file)}"
+    faults.append(Fault("the graph", "", "", remedy))
+    return ""
+
+
+def _candidates(wiring: Wiring, node_id: str | None, file: str) -> str:
+    """Offer the texts that a node is made from; those of the whole graph if none is named."""
+    nodes = upstream(wiring.graph, [node_id]) if node_id else list(wiring.graph)
+    slots = [
+        (i, name)
+        for i in nodes
+        for name, value in wiring.graph[i]["inputs"].items()
+        if isinstance(value, str) and name in _TEXTS
+    ]
+    if slots:
+        return f", {_settled(wiring, 'prompt', slots, file)}"
+    return f", or say in {file} beside the graph that it takes none:\n{nowhere_lines('prompt')}"
+
+
+def find_negative(wiring: Wiring, alive: list[str], file: str) -> tuple[list[Binding], str]:
+    """Find the texts that are the negative prompt, and why there are none."""
+    words, slots = _read(wiring, alive, "negative")
+    if words.lost:
+        return [], f"the way to the graph's is lost at {_places(wiring, words.lost)}: {_NEGATIVE}"
+    for node_id, texts in words.mixed.items():
+        settled = _settled(wiring, "negative", texts, file)
+        return [], f"the text of {place_of(wiring.graph, node_id)} is put together from several: {_NEGATIVE}, {settled}"
+    if not slots:
+        zeroed = f" ({_places(wiring, words.zeroed)} takes its words away)" if words.zeroed else ""
+        return [], f"the graph has no text for it{zeroed}: leave it out, or add one to the graph"
+    if _differ(wiring, slots):
+        settled = _settled(wiring, "negative", slots, file)
+        places = _places(wiring, (slot[0] for slot in slots))
+        return [], f"several texts could be the graph's, {places}: {_NEGATIVE}, {settled}"
+    return [Binding("negative_prompt", *slot, rule) for slot, rule in slots.items()], ""
+
+
+def shared_faults(wiring: Wiring, slots: Iterable[Slot]) -> list[Fault]:
+    """Refuse texts that are prompt and negative prompt at once."""
+    remedy = (
+        "its text is both prompt and negative prompt: use two text nodes, or, if this is meant, "
+        'give it the title "shot.prompt"'
+    )
+    nodes = in_order({node_id for node_id, _ in slots})
+    return [Fault(place_of(wiring.graph, node_id), "", "", remedy) for node_id in nodes]

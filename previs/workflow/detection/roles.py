@@ -1,0 +1,283 @@
+"""What a graph's pictures are for, read from where they go; and how strongly they act."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from previs.comfyui.protocol.graph import is_link
+from previs.workflow.binding.bindings import Slot
+from previs.workflow.binding.link_types import CONDITIONING, IMAGE, LATENT, MASK, VISION, Wiring
+from previs.workflow.binding.traversal import OUTPUT_PREFIX, consumers, in_order, upstream
+from previs.workflow.detection.sampling import noise_of, samplers_among
+
+# Roles of reference pictures, as shot lists and bindings files name them, with the words for the report. The order is
+# that of preference where one picture has several.
+ROLES = {
+    "inpaint": "picture to paint in",
+    "last_frame": "last frame",
+    "first_frame": "first frame",
+    "keyframe": "frame in between",
+    "edit": "picture to edit",
+    "subject": "subject",
+    "start": "start",
+    "control": "control",
+    "style": "style",
+    "mask": "mask",
+}
+_ALIKE = {"start": "first_frame", "first_frame": "start"}
+
+_SEPARATORS = re.compile(r"[\s_\-]+")
+_FIRST = frozenset({"start_image", "init_image", "first_frame", "first_frame_image", "clip_vision_start_image"})
+_LAST = frozenset({"end_image", "last_image", "last_frame", "last_frame_image", "clip_vision_end_image"})
+_SUBJECT = frozenset({"reference_image", "ref_image", "ref_images", "reference_images"})
+_CONTROL = frozenset({"control_video", "control_image", "pose_video", "face_video", "background_video", "ref_motion"})
+_BY_NAME = {"last_frame": _LAST, "subject": _SUBJECT, "control": _CONTROL}
+# Links beside a picture that say what it is for.
+_BESIDE = {
+    "control_net": "control",
+    "model_patch": "control",
+    "ipadapter": "style",
+    "style_model": "style",
+    "instantid": "subject",
+    "pulid_flux": "subject",
+    "photomaker": "subject",
+}
+_BY_CLASS = {
+    "WanPhantomSubjectToVideo": "subject",
+    "TextEncodeQwenImageEdit": "edit",
+    "TextEncodeQwenImageEditPlus": "edit",
+    "ReferenceLatent": "edit",
+    "VAEEncodeForInpaint": "inpaint",
+    "InpaintModelConditioning": "inpaint",
+    "InstructPixToPixConditioning": "edit",
+    "LTXVImgToVideo": "start",
+    "ImageToMask": "mask",
+    "StyleModelApply": "style",
+    "unCLIPConditioning": "style",
+    "USOStyleReference": "style",
+    "Hunyuan3Dv2Conditioning": "subject",
+    "Hunyuan3Dv2ConditioningMultiView": "subject",
+}
+_GUIDES = re.compile(r"canny|depth|pose|lineart|scribble|hed|normal|edge|seg|preprocess", re.IGNORECASE)
+_STRENGTHS = ("strength", "weight")
+_FOLLOWED = frozenset({IMAGE, LATENT, VISION, MASK, "VIDEO", ""})
+
+
+def role_named(name: str) -> str | None:
+    """Give the role that a name is, in any case and with any separators: ``Last Frame`` is ``last_frame``."""
+    bare = _SEPARATORS.sub("_", name.strip().casefold())
+    return bare if bare in ROLES else None
+
+
+def serves(place: str, asked: str) -> bool:
+    """Whether a place of one role takes pictures of another; where a video begins has two names."""
+    return place == asked or _ALIKE.get(asked) == place
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A picture that a graph loads and that its result is made from.
+
+    Attributes:
+        slot: that holds the picture's name.
+        node_id: that loads it, which may have the name from a primitive.
+        role: one of :data:`ROLES`.
+        rule: in a phrase.
+    """
+
+    slot: Slot
+    node_id: str
+    role: str
+    rule: str
+
+
+def picture_input(wiring: Wiring, node_id: str) -> str | None:
+    """Name the input by which a node loads a picture that was uploaded; none if it loads none."""
+    node = wiring.graph[node_id]
+    if node["class_type"].startswith("LoadImage") and "image" in node["inputs"]:
+        return "image"
+    known = wiring.class_of(node_id)
+    if known is None or not {IMAGE, MASK} & set(known.outputs):
+        return None
+    return next(
+        (name for name, rule in known.inputs.items() if rule.uploaded and "image" in name and name in node["inputs"]),
+        None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """A graph's ways from its pictures to what is made from them.
+
+    Attributes:
+        wiring: of a graph with no circles.
+        reaching: nodes that a sampler, or where there is none, an output, is made from.
+        samplers: of them.
+        uses: where each node's outputs go.
+    """
+
+    wiring: Wiring
+    reaching: frozenset[str]
+    samplers: frozenset[str]
+    uses: Mapping[str, list[tuple[str, str, int]]]
+
+
+def ways_of(wiring: Wiring, alive: list[str]) -> Ways:
+    """Find the ways of all pictures that something is made from.
+
+    Args:
+        wiring: of a graph with no circles.
+        alive: nodes that outputs are made from.
+    """
+    samplers = samplers_among(wiring, alive)
+    reaching = upstream(wiring.graph, samplers) if samplers else alive
+    return Ways(wiring, frozenset(reaching), frozenset(samplers), consumers(wiring.graph))
+
+
+def role_of(ways: Ways, loader: str) -> tuple[str, str] | None:
+    """Say what a picture is for, and where that shows; none if nothing is made from it."""
+    found: dict[str, list[str]] = {}
+    for role, node_id in _roles(ways, loader):
+        found.setdefault(role, []).append(node_id)
+    if not found:
+        return None
+    role = next(role for role in ROLES if role in found)
+    node_id = in_order(found[role])[0]
+    return role, f"{ROLES[role]} of {ways.wiring.graph[node_id]['class_type']} {node_id}"
+
+
+def _roles(ways: Ways, loader: str) -> Iterator[tuple[str, str]]:
+    """Give what a picture is for, wherever that shows; that it gives its size alone counts where nothing else does."""
+    wiring, samplers, uses = ways.wiring, ways.samplers, ways.uses
+    sizing: list[str] = []
+    told = False
+    pending = [(use, _Path()) for use in reversed(uses[loader])]
+    seen: set[tuple[str, str, _Path]] = set()
+    while pending:
+        (node_id, name, _), path = pending.pop()
+        if node_id not in ways.reaching or (node_id, name, path) in seen or wiring.kind(node_id, name) not in _FOLLOWED:
+            continue
+        seen.add((node_id, name, path))
+        if role := _role_at(wiring, node_id, name, path):
+            told = told or role != "mask"
+            yield role, node_id
+            continue
+        if node_id in samplers and not _only_filters(wiring, node_id):
+            if path.masked or not _paints_all_anew(wiring, node_id):
+                told = True
+                yield "inpaint" if path.masked else "start", node_id
+            else:
+                sizing.append(node_id)
+            continue
+        if not samplers and OUTPUT_PREFIX in wiring.graph[node_id]["inputs"]:
+            yield "start", node_id
+        onward = path.through(wiring.graph[node_id]["class_type"], name)
+        pending.extend((use, onward) for use in reversed(uses[node_id]))
+    if not told:
+        yield from (("start", node_id) for node_id in sizing)
+
+
+@dataclass(frozen=True, slots=True)
+class _Path:
+    """What a picture went through.
+
+    Attributes:
+        guiding: something that leaves edges, depth or poses of it.
+        masked: something that keeps a part of it.
+        batched: its places in batches of frames: first, or last.
+    """
+
+    guiding: bool = False
+    masked: bool = False
+    batched: frozenset[str] = frozenset()
+
+    def through(self, class_type: str, name: str) -> "_Path":
+        """Follow a picture through a node."""
+        batched = {name} if class_type == "ImageBatch" else set[str]()
+        return _Path(
+            guiding=self.guiding or bool(_GUIDES.search(class_type)),
+            masked=self.masked or class_type == "SetLatentNoiseMask",
+            batched=self.batched | batched,
+        )
+
+
+def _only_filters(wiring: Wiring, sampler: str) -> bool:
+    """Whether a sampler makes something of its picture without noise, as one that estimates depth does."""
+    return is_link(wiring.graph[sampler]["inputs"].get("noise")) and noise_of(wiring, sampler).needless
+
+
+def _paints_all_anew(wiring: Wiring, sampler: str) -> bool:
+    """Whether nothing of the picture is left that a sampler starts from, but its size."""
+    inputs = wiring.graph[sampler]["inputs"]
+    if is_link(sigmas := inputs.get("sigmas")):
+        inputs = wiring.graph[sigmas[0]]["inputs"]
+    share = inputs.get("denoise")
+    return type(share) in (int, float) and share == 1
+
+
+def _role_at(wiring: Wiring, node_id: str, name: str, path: _Path) -> str | None:
+    """Say what a picture is for at an input; none where it only passes through."""
+    role = _role_by_input(wiring, node_id, name)
+    if role == "edit" and (path.guiding or _guided_by_model(wiring, node_id)):
+        return "control"
+    if name == "control_video" and path.batched:
+        return {"image1": "first_frame", "image2": "last_frame"}.get("".join(path.batched), "keyframe")
+    return role
+
+
+def _guided_by_model(wiring: Wiring, node_id: str) -> bool:
+    """Whether a graph samples with a model of edges or depth, which takes pictures where others take those to edit."""
+    if wiring.graph[node_id]["class_type"] != "InstructPixToPixConditioning":
+        return False
+    names = (node["inputs"].get(key) for node in wiring.graph.values() for key in ("unet_name", "lora_name"))
+    return any(isinstance(name, str) and re.search(r"canny|depth", name, re.IGNORECASE) for name in names)
+
+
+def _role_by_input(wiring: Wiring, node_id: str, name: str) -> str | None:
+    node, kind = wiring.graph[node_id], wiring.kind(node_id, name)
+    inputs, class_type = node["inputs"], node["class_type"]
+    if kind == MASK:
+        return "mask"
+    if class_type == "LTXVAddGuide" and name == "image":
+        return _frame_role(inputs.get("frame_idx"))
+    if class_type in _BY_CLASS:
+        return _BY_CLASS[class_type]
+    if name in _FIRST:
+        return "first_frame" if any(is_link(inputs.get(last)) for last in _LAST) else "start"
+    named = next((role for role, names in _BY_NAME.items() if name in names), None)
+    beside = next((role for link, role in _BESIDE.items() if is_link(inputs.get(link))), None)
+    if named or beside:
+        return named or ("inpaint" if beside == "control" and is_link(inputs.get("mask")) else beside)
+    return "start" if kind == VISION and any(wiring.linked(node_id, CONDITIONING)) else None
+
+
+def _frame_role(index: object) -> str:
+    if index == 0:
+        return "first_frame"
+    return "last_frame" if isinstance(index, int) and index < 0 else "keyframe"
+
+
+def strength_of(ways: Ways, picture: str) -> Slot | None:
+    """Find the one node, between a picture and the sampler, that says how strongly the picture acts."""
+    wiring, samplers, uses = ways.wiring, ways.samplers, ways.uses
+    found: set[Slot] = set()
+    seen: set[str] = set()
+    pending = [user for user, _, output in uses[picture] if output == 0]
+    while pending:
+        node_id = pending.pop()
+        if node_id in seen or node_id in samplers:
+            continue
+        seen.add(node_id)
+        inputs = wiring.graph[node_id]["inputs"]
+        names = [name for name in _STRENGTHS if type(inputs.get(name)) in (int, float)]
+        found.update((node_id, name) for name in names)
+        if not names:
+            pending.extend(user for user, _, _ in uses[node_id])
+    return found.pop() if len(found) == 1 and _acts_alone(wiring, found, picture) else None
+
+
+def _acts_alone(wiring: Wiring, found: set[Slot], picture: str) -> bool:
+    """Whether no other picture comes to the same node as an image, whose strength would change along."""
+    ((node_id, _),) = found
+    images = [source for _, source, _ in wiring.linked(node_id, IMAGE, LATENT, VISION, "VIDEO", "")]
+    return [i for i in upstream(wiring.graph, images) if picture_input(wiring, i)] == [picture]

@@ -1,0 +1,135 @@
+"""Samplers of a graph: what conditions them, what makes their noise, and which follow on each other."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from previs.comfyui.protocol.graph import is_link
+from previs.workflow.binding.bindings import Slot
+from previs.workflow.binding.link_types import CONDITIONING, NOISE, Wiring
+from previs.workflow.binding.traversal import is_sampler, upstream
+from previs.workflow.detection.numbers import number_at
+from previs.workflow.detection.texts import Words, words_behind
+
+SEEDS = ("seed", "noise_seed")
+
+_MAKES_NO_NOISE = frozenset({"DisableNoise"})
+_NO = ("disable", False)
+# WanVideoWrapper's samplers take both prompts in one link.
+_BOTH = "text_embeds"
+_BETWEEN = "between"
+
+
+def samplers_among(wiring: Wiring, node_ids: Iterable[str]) -> list[str]:
+    """Pick the samplers among nodes, in the nodes' order."""
+    return [node_id for node_id in node_ids if _samples(wiring, node_id)]
+
+
+def _samples(wiring: Wiring, node_id: str) -> bool:
+    """Whether a node turns conditioning and noise into a picture, by its links or by its class."""
+    node = wiring.graph[node_id]
+    if is_sampler(node):
+        return True
+    seeded = any(name in node["inputs"] for name in SEEDS) or any(wiring.linked(node_id, NOISE))
+    if seeded and is_link(node["inputs"].get(_BOTH)):
+        return True
+    known = wiring.class_of(node_id)
+    return (
+        seeded
+        and known is not None
+        and not {CONDITIONING, "GUIDER"} & set(known.outputs)
+        and any(True for _ in wiring.linked(node_id, CONDITIONING))
+    )
+
+
+def conditioned_by(wiring: Wiring, sampler: str, role: str) -> list[tuple[str, int]]:
+    """Give the links that bring a sampler its conditioning, be it through guiders.
+
+    Args:
+        wiring: of a graph with no circles.
+        sampler: a node.
+        role: ``positive``, ``negative``, or ``between`` for a guider's second condition.
+    """
+    node_id = sampler
+    while is_link(guider := wiring.graph[node_id]["inputs"].get("guider")):
+        node_id = guider[0]
+    found = [(source, output) for name, source, output in wiring.linked(node_id, CONDITIONING) if _role(name) == role]
+    if role != _BETWEEN and is_link(both := wiring.graph[node_id]["inputs"].get(_BOTH)):
+        found.append((both[0], both[1]))
+    return found
+
+
+def _role(name: str) -> str:
+    if name.startswith(("negative", "uncond")):
+        return "negative"
+    if name == "empty_conditioning":
+        return ""
+    return _BETWEEN if name == "cond2" else "positive"
+
+
+def words_of(wiring: Wiring, sampler: str, role: str) -> Words:
+    """Find the texts of a sampler's prompt or negative prompt.
+
+    A second condition (``DualCFGGuider``) has the negative's words with the positive's pictures; words that it has of
+    its own are part of the prompt.
+    """
+    words = words_behind(wiring, conditioned_by(wiring, sampler, role), role)
+    second = conditioned_by(wiring, sampler, _BETWEEN)
+    if role != "positive" or not second:
+        return words
+    negative = words_behind(wiring, conditioned_by(wiring, sampler, "negative"), "negative")
+    between = words_behind(wiring, second, role)
+    own = [slot for slot in between.slots if slot not in negative.slots and slot not in words.slots]
+    lost = words.lost | (between.lost - negative.lost)
+    return Words((*words.slots, *own), lost, words.mixed | between.mixed, words.zeroed)
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Where a sampler's noise comes from.
+
+    Attributes:
+        seeds: the inputs that hold them.
+        needless: whether it is given noise already, or none.
+    """
+
+    seeds: tuple[Slot, ...] = ()
+    needless: bool = False
+
+
+def noise_of(wiring: Wiring, sampler: str) -> Noise:
+    """Find where a sampler's seed is held."""
+    inputs = wiring.graph[sampler]["inputs"]
+    if inputs.get("add_noise") in _NO and not is_link(inputs.get("add_noise")):
+        return Noise(needless=True)
+    makers = list(_makers(wiring, sampler)) if is_link(inputs.get("noise")) else [sampler]
+    makers = [node_id for node_id in makers if wiring.graph[node_id]["class_type"] not in _MAKES_NO_NOISE]
+    named = [(node_id, name) for node_id in makers for name in SEEDS if name in wiring.graph[node_id]["inputs"]]
+    found = [number_at(wiring, slot) for slot in named]
+    if not makers:
+        return Noise(needless=True)
+    return Noise(tuple(slot for slot in found if slot is not None) if None not in found else ())
+
+
+def _makers(wiring: Wiring, sampler: str) -> Iterator[str]:
+    """Follow noise through nodes that mix or mask it, to those that make it."""
+    pending = [wiring.graph[sampler]["inputs"]["noise"][0]]
+    seen: set[str] = set()
+    while pending:
+        node_id = pending.pop()
+        if node_id in seen:
+            continue
+        seen.add(node_id)
+        before = [source for _, source, _ in wiring.linked(node_id, NOISE)]
+        pending.extend(before)
+        if not before:
+            yield node_id
+
+
+def in_series(wiring: Wiring, samplers: list[str]) -> list[set[str]]:
+    """Group samplers that follow on each other, or that one sampler follows on."""
+    groups: list[set[str]] = []
+    for sampler in samplers:
+        group = {sampler, *(each for each in samplers_among(wiring, upstream(wiring.graph, [sampler])))}
+        apart = [other for other in groups if not other & group]
+        groups = [*apart, group.union(*(other for other in groups if other & group))]
+    return groups

@@ -1,0 +1,77 @@
+"""Where a graph takes its seed."""
+
+from previs.comfyui.protocol.graph import is_link
+from previs.comfyui.protocol.input_check import shown
+from previs.errors import Fault
+from previs.workflow.binding.bindings import Binding, Slot
+from previs.workflow.binding.link_types import Wiring
+from previs.workflow.binding.slots import address_of
+from previs.workflow.binding.suggestions import nowhere_lines, settling_lines
+from previs.workflow.binding.traversal import in_order, place_of
+from previs.workflow.detection.sampling import SEEDS, in_series, noise_of, samplers_among
+
+_TITLE = 'give the node that holds the seed the title "shot.seed"'
+
+
+def find_seeds(wiring: Wiring, alive: list[str], file: str, faults: list[Fault]) -> tuple[Binding, ...]:
+    """Find the seeds of all samplers; where no sampler is known, no seed may be left to the saved file.
+
+    Samplers that follow on each other have one seed. So have others whose seeds are equal now; where they differ, it
+    cannot be known whether they are to be equal.
+    """
+    samplers = samplers_among(wiring, alive)
+    by_sampler: dict[str, tuple[Slot, ...]] = {}
+    for sampler in samplers:
+        noise = noise_of(wiring, sampler)
+        by_sampler[sampler] = noise.seeds
+        if not noise.seeds and not noise.needless:
+            faults.append(_lost(wiring, sampler, file))
+    slots = {slot: sampler for sampler, found in reversed(by_sampler.items()) for slot in found}
+    if not samplers:
+        unread = [node_id for node_id in alive if any(name in wiring.graph[node_id]["inputs"] for name in SEEDS)]
+        faults.extend(_lost(wiring, node_id, file) for node_id in unread)
+    elif not slots and not faults:
+        lines = nowhere_lines("seed")
+        remedy = f"no sampler makes noise, so every take would be the same picture; if it is meant, in {file}:\n{lines}"
+        faults.append(Fault("the graph", "seed", "", remedy))
+    elif fault := _apart(wiring, by_sampler, file):
+        faults.append(fault)
+    ordered = sorted(slots, key=lambda slot: samplers.index(slots[slot]))
+    return tuple(Binding("seed", *slot, _rule(wiring, slots[slot])) for slot in ordered)
+
+
+def _rule(wiring: Wiring, sampler: str) -> str:
+    return f"noise of {wiring.graph[sampler]['class_type']} {sampler}"
+
+
+def _lost(wiring: Wiring, node_id: str, file: str) -> Fault:
+    named = [(node_id, name) for name in SEEDS if name in wiring.graph[node_id]["inputs"]]
+    found = [(address_of(slot), _said(wiring, slot)) for slot in named]
+    settled = f", or settle it in {file} beside the graph:\n{settling_lines('seed', found)}" if found else ""
+    remedy = f"its seed cannot be found: {_TITLE}{settled}"
+    return Fault(place_of(wiring.graph, node_id), "seed", "", remedy)
+
+
+def _said(wiring: Wiring, slot: Slot) -> str:
+    value = _value(wiring, slot)
+    return f"in place of {place_of(wiring.graph, value[0])}" if is_link(value) else f"now {shown(value)}"
+
+
+def _apart(wiring: Wiring, by_sampler: dict[str, tuple[Slot, ...]], file: str) -> Fault | None:
+    """Find samplers that do not follow on each other and have different seeds."""
+    groups = in_series(wiring, list(by_sampler))
+    seeds = [{slot for sampler in group for slot in by_sampler.get(sampler, ())} for group in groups]
+    values = {frozenset(str(_value(wiring, slot)) for slot in each) for each in seeds if each}
+    if len(values) < 2:  # noqa: PLR2004 - two that differ
+        return None
+    held = {slot for each in seeds for slot in each}
+    order = in_order({node_id for node_id, _ in held})
+    slots = sorted(held, key=lambda slot: (order.index(slot[0]), slot[1]))
+    places = ", ".join(place_of(wiring.graph, node_id) for node_id in order)
+    lines = settling_lines("seed", [(address_of(slot), _said(wiring, slot)) for slot in slots])
+    remedy = f"these make noise apart from each other: {_TITLE}, or settle it in {file} beside the graph:\n{lines}"
+    return Fault("the graph", "seed", places, remedy)
+
+
+def _value(wiring: Wiring, slot: Slot) -> object:
+    return wiring.graph[slot[0]]["inputs"][slot[1]]

@@ -1,0 +1,218 @@
+"""Where a graph's words come from: followed up its links to the input that holds them."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from previs.comfyui.protocol.graph import is_link
+from previs.workflow.binding.bindings import Slot
+from previs.workflow.binding.link_types import CONDITIONING, Wiring
+
+# Text inputs of all nodes of ComfyUI 0.3.64 that make a CONDITIONING from words (lyrics of audio aside).
+ENCODED_TEXTS = (
+    "text",
+    "text_g",
+    "text_l",
+    "clip_l",
+    "clip_g",
+    "t5xxl",
+    "llama",
+    "bert",
+    "mt5xl",
+    "user_prompt",
+    "prompt",
+    "tags",
+)
+HELD_TEXTS = ("value", "text", "string", "prompt", "positive", "negative")
+
+# Their text belongs to a part of the picture, or to a ControlNet; the prompt comes through their link.
+_KEEPS_ITS_TEXT = frozenset({"GLIGENTextBoxApply", "CLIPTextEncodeControlnet"})
+_ZEROES = frozenset({"ConditioningZeroOut"})
+# ComfyUI's own nodes that make a CONDITIONING from pictures alone, or from nothing.
+_WORDLESS = frozenset(
+    {
+        "SVD_img2vid_Conditioning",
+        "SV3D_Conditioning",
+        "StableZero123_Conditioning",
+        "StableZero123_Conditioning_Batched",
+        "Hunyuan3Dv2Conditioning",
+        "Hunyuan3Dv2ConditioningMultiView",
+        "LotusConditioning",
+    }
+)
+# ComfyUI's own nodes that make a text of texts, with those of their inputs that end up in it.
+_TEXT_WORKERS = {
+    "StringConcatenate": ("string_a", "string_b"),
+    **dict.fromkeys(
+        ("StringReplace", "RegexReplace", "RegexExtract", "StringTrim", "StringSubstring", "CaseConverter"),
+        ("string",),
+    ),
+}
+_NO_WORDS = frozenset({"delimiter", "separator", "find", "replace", "regex_pattern", "pattern", "filename_prefix"})
+_PLAIN = frozenset({"STRING", "INT", "FLOAT", "BOOLEAN", "COMBO"})
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The texts behind a sampler's input.
+
+    Attributes:
+        slots: that hold them, in the order in which they were met.
+        lost: nodes at which the way to them was lost.
+        mixed: nodes whose text is put together from several, with those.
+        zeroed: nodes that make nothing of the words that come to them.
+    """
+
+    slots: tuple[Slot, ...]
+    lost: frozenset[str]
+    mixed: dict[str, tuple[Slot, ...]]
+    zeroed: frozenset[str]
+
+
+def text_inputs(wiring: Wiring, node_id: str, role: str) -> list[str]:
+    """Name the inputs of a node that are words for the prompt.
+
+    Loaders that encode by themselves have the words under the role's own name: ``positive``, ``negative_prompt``.
+    """
+    node = wiring.graph[node_id]
+    inputs = node["inputs"]
+    if node["class_type"] in _KEEPS_ITS_TEXT:
+        return []
+    for own in (role, f"{role}_prompt"):
+        if isinstance(inputs.get(own), str):
+            return [own]
+    names = [name for name in ENCODED_TEXTS if isinstance(inputs.get(name), str) or is_link(inputs.get(name))]
+    known = wiring.class_of(node_id)
+    if names or known is None or CONDITIONING not in known.outputs or any(wiring.linked(node_id, CONDITIONING)):
+        return names
+    return [name for name, rule in known.inputs.items() if rule.type == "STRING" and rule.multiline and name in inputs]
+
+
+def texts_at(wiring: Wiring, slot: Slot) -> list[Slot] | None:
+    """Follow an input to the texts that it is made from.
+
+    Returns:
+        None where it cannot be known what the text is made from.
+    """
+    found: dict[Slot, None] = {}
+    seen: set[Slot] = set()
+    pending = [slot]
+    while pending:
+        here = pending.pop()
+        if here in seen:
+            continue
+        seen.add(here)
+        value = wiring.graph[here[0]]["inputs"].get(here[1])
+        if isinstance(value, str):
+            found[here] = None
+            continue
+        if not is_link(value) or (names := _text_sources(wiring, value[0], value[1])) is None:
+            return None
+        pending.extend((value[0], name) for name in reversed(names))
+    return list(found)
+
+
+def _text_sources(wiring: Wiring, node_id: str, output: int) -> list[str] | None:
+    """Name the inputs that a node's text is made from; none where that cannot be known."""
+    node = wiring.graph[node_id]
+    inputs = node["inputs"]
+    if node["class_type"] in _TEXT_WORKERS:
+        return [name for name in _TEXT_WORKERS[node["class_type"]] if name in inputs]
+    linked = [name for name, value in inputs.items() if is_link(value)]
+    held = [name for name, value in inputs.items() if isinstance(value, str)]
+    if len(held) == 1 and not linked and held[0] in HELD_TEXTS:
+        return held
+    if len(linked) == 1 and len(inputs) == 1:
+        return linked
+    known = wiring.class_of(node_id)
+    if known is None or output >= len(known.outputs) or known.outputs[output] != "STRING":
+        return None
+    if any(wiring.kind(node_id, name) not in _PLAIN for name in linked):
+        return None
+    names = [
+        name
+        for name, rule in known.inputs.items()
+        if rule.type == "STRING" and name in inputs and name not in _NO_WORDS and not isinstance(inputs[name], bool)
+    ]
+    return names or None
+
+
+def telling(wiring: Wiring, slots: Iterable[Slot]) -> list[Slot]:
+    """Leave out empty texts, unless all are."""
+    found = list(slots)
+    return [slot for slot in found if str(wiring.graph[slot[0]]["inputs"][slot[1]]).strip()] or found
+
+
+def _conditioning_inputs(wiring: Wiring, node_id: str, output: int, role: str) -> tuple[str, list[str]]:
+    """Name the inputs through which words come to an output, and the role that they have there.
+
+    Nodes that take positive and negative give them on as outputs 0 and 1, as all of ComfyUI's own do.
+    """
+    inputs = wiring.graph[node_id]["inputs"]
+    conditionings = [name for name, _, _ in wiring.linked(node_id, CONDITIONING)]
+    pairs = {kind: [name for name in conditionings if name.startswith(kind)] for kind in ("positive", "negative")}
+    if all(pairs.values()):
+        role = "positive" if output == 0 else "negative"
+        return role, pairs[role]
+    if conditionings:
+        return role, pairs[role] or conditionings
+    linked = [name for name, value in inputs.items() if is_link(value)]
+    hands_on = len(linked) == 1 and len(inputs) == 1
+    return role, linked if hands_on else []
+
+
+def _steps_from(wiring: Wiring, node_id: str, output: int, role: str) -> Iterator[tuple[str, int, str]]:
+    role, names = _conditioning_inputs(wiring, node_id, output, role)
+    for name in names:
+        source, source_output = wiring.graph[node_id]["inputs"][name]
+        yield source, source_output, role
+
+
+def _is_wordless(wiring: Wiring, node_id: str) -> bool:
+    """Whether a node makes its CONDITIONING from something else than words."""
+    if wiring.graph[node_id]["class_type"] in _WORDLESS:
+        return True
+    known = wiring.class_of(node_id)
+    if known is None or CONDITIONING not in known.outputs:
+        return False
+    return not any(rule.type in ("STRING", CONDITIONING) or "*" in rule.type for rule in known.inputs.values())
+
+
+def words_behind(wiring: Wiring, links_in: Iterable[tuple[str, int]], role: str) -> Words:
+    """Find the texts that conditioning is made from, through whatever lies between.
+
+    Args:
+        wiring: of a graph with no circles.
+        links_in: the links to start from.
+        role: ``positive`` or ``negative``.
+    """
+    slots: dict[Slot, None] = {}
+    lost: set[str] = set()
+    mixed: dict[str, tuple[Slot, ...]] = {}
+    zeroed: set[str] = set()
+    seen: set[tuple[str, int, str]] = set()
+    pending = [(node_id, output, role) for node_id, output in links_in][::-1]
+    while pending:
+        step = pending.pop()
+        if step in seen:
+            continue
+        seen.add(step)
+        node_id, output, role_here = step
+        if wiring.graph[node_id]["class_type"] in _ZEROES:
+            zeroed.add(node_id)
+            continue
+        if _is_wordless(wiring, node_id):
+            continue
+        onward = list(_steps_from(wiring, node_id, output, role_here))
+        names = text_inputs(wiring, node_id, role_here)
+        for name in names:
+            texts = texts_at(wiring, (node_id, name))
+            if texts is None:
+                lost.add(node_id)
+            elif len(telling(wiring, texts)) > 1:
+                mixed[node_id] = tuple(telling(wiring, texts))
+            else:
+                slots.update(dict.fromkeys(telling(wiring, texts)))
+        pending.extend(reversed(onward))
+        if not onward and not names:
+            lost.add(node_id)
+    return Words(tuple(slots), frozenset(lost), mixed, frozenset(zeroed))

@@ -1,0 +1,121 @@
+"""Titles by which an artist says which node takes what of a shot: ``shot.prompt`` and its like."""
+
+import difflib
+from collections.abc import Iterator
+
+from previs.comfyui.protocol.graph import Graph, is_link
+from previs.comfyui.protocol.input_check import shown
+from previs.errors import Fault
+from previs.workflow.binding.bindings import Slot, What
+from previs.workflow.binding.link_types import Wiring
+from previs.workflow.binding.traversal import literal, place_of, title_of
+from previs.workflow.detection.numbers import HELD_NUMBERS, number_at
+from previs.workflow.detection.texts import ENCODED_TEXTS, HELD_TEXTS, telling, texts_at
+
+REFERENCE = "shot.reference."
+TITLES: dict[str, What] = {
+    "shot.prompt": "prompt",
+    "shot.negative": "negative_prompt",
+    "shot.seed": "seed",
+    "shot.width": "width",
+    "shot.height": "height",
+    "shot.length": "length",
+    "shot.frame_rate": "frame_rate",
+    "shot.batch_size": "batch_size",
+    "shot.checkpoint": "checkpoint",
+}
+
+_OURS = "shot."
+_TEXTS = (*ENCODED_TEXTS, *HELD_TEXTS)
+# Inputs that a title means on a node that has several; any node that holds one such value alone is meant, too.
+_INPUTS: dict[What, tuple[str, ...]] = {
+    "prompt": _TEXTS,
+    "negative_prompt": _TEXTS,
+    "seed": HELD_NUMBERS,
+    "width": ("width",),
+    "height": ("height",),
+    "length": ("length", "video_frames", "num_frames", "seconds"),
+    "frame_rate": ("fps", "frame_rate"),
+    "batch_size": ("batch_size", "amount"),
+    "checkpoint": ("ckpt_name", "unet_name", "model_path"),
+}
+KINDS: dict[What, type] = {
+    "prompt": str,
+    "negative_prompt": str,
+    "seed": int,
+    "width": int,
+    "height": int,
+    "length": float,
+    "frame_rate": float,
+    "batch_size": int,
+    "checkpoint": str,
+}
+_SAID = {str: "text", int: "whole number", float: "number"}
+
+
+def titled(graph: Graph, title: str) -> list[str]:
+    """Give the nodes that bear a title."""
+    return [node_id for node_id, node in graph.items() if title_of(node) == title]
+
+
+def title_faults(graph: Graph) -> Iterator[Fault]:
+    """Find titles that begin like ours and name nothing that a shot has."""
+    for node_id, node in graph.items():
+        title = title_of(node)
+        claims_reference = title.startswith(REFERENCE) and title != REFERENCE
+        if title.startswith(_OURS) and title not in TITLES and not claims_reference:
+            closest = difflib.get_close_matches(title, (*TITLES, REFERENCE), n=1, cutoff=0)[0]
+            remedy = f"did you mean {closest}? A shot has {', '.join(TITLES)} and {REFERENCE}REFERENCE_ID"
+            yield Fault(place_of(graph, node_id), "title", shown(title), remedy)
+
+
+def titled_slots(wiring: Wiring, title: str, faults: list[Fault]) -> list[Slot]:
+    """Find where the nodes that bear a title hold their text or number."""
+    what = TITLES[title]
+    kind = KINDS[what]
+    slots: dict[Slot, None] = {}
+    for node_id in titled(wiring.graph, title):
+        inputs = wiring.graph[node_id]["inputs"]
+        names = [
+            name for name, value in inputs.items() if name in _INPUTS[what] and (_holds(value, kind) or is_link(value))
+        ]
+        names = names or [name for name, value in inputs.items() if _holds(value, kind)]
+        found = [_held(wiring, (node_id, name), kind) for name in names]
+        slots.update(dict.fromkeys(slot for slot in found if slot is not None))
+        if not found or None in found or (len(found) > 1 and not _belong_together(names)):
+            remedy = f"this title belongs to a node that holds one {_SAID[kind]} itself: move it to the node that does"
+            faults.append(Fault(place_of(wiring.graph, node_id), "title", shown(title), remedy))
+    return list(slots)
+
+
+def _holds(value: object, kind: type) -> bool:
+    return literal(value, kind) or (kind is float and literal(value, int))
+
+
+def _held(wiring: Wiring, slot: Slot, kind: type) -> Slot | None:
+    if kind is not str:
+        return number_at(wiring, slot, kind)
+    texts = telling(wiring, texts_at(wiring, slot) or ())
+    return texts[0] if len(texts) == 1 else None
+
+
+def _belong_together(names: list[str]) -> bool:
+    """Whether several inputs are one prompt for several encoders, as ``text_g`` and ``text_l`` are."""
+    return all(name in ENCODED_TEXTS for name in names)
+
+
+def titled_references(graph: Graph, faults: list[Fault]) -> dict[str, str]:
+    """Map the ids of references to the nodes whose titles claim them."""
+    claimed: dict[str, str] = {}
+    for node_id, node in graph.items():
+        reference_id = title_of(node).removeprefix(REFERENCE).strip()
+        if not title_of(node).startswith(REFERENCE) or not reference_id:
+            continue
+        place, title = place_of(graph, node_id), shown(title_of(node))
+        if not isinstance(node["inputs"].get("image"), str):
+            faults.append(Fault(place, "title", title, "this title belongs to a LoadImage node"))
+        elif reference_id in claimed:
+            faults.append(Fault(place, "title", title, f"node {claimed[reference_id]} has the same title: change one"))
+        else:
+            claimed[reference_id] = node_id
+    return claimed

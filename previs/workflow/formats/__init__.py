@@ -1,0 +1,1 @@
+"""Read workflows in the formats that people save: API format, the editor's format, settings."""

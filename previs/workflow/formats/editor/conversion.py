@@ -1,0 +1,198 @@
+"""Making the graph that the editor would send for its file."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from previs.comfyui.protocol.classes import ANY, InputRule, NodeClass
+from previs.comfyui.protocol.graph import Graph, Node, links
+from previs.comfyui.protocol.input_check import shown
+from previs.errors import Fault, WorkflowFaults
+from previs.workflow.formats.editor.fields import MisfitError, fields_of, fitted
+from previs.workflow.formats.editor.levels import Level, unfold
+from previs.workflow.formats.editor.promotion import Promotions
+from previs.workflow.formats.editor.reading import read_document
+from previs.workflow.formats.editor.recognition import BROADCASTS
+from previs.workflow.formats.editor.shapes import EditorNode, Socket
+from previs.workflow.formats.editor.wires import Broken, Held, Output, Source, Wires
+
+_SUBGRAPH = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_GROUP = re.compile(r"workflow[>/].+")
+_MOST_NAMED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """A graph in API format that was made from an editor's file.
+
+    Attributes:
+        graph: its nodes have the ids of the file; those within subgraphs have them in parts: ``57:8``.
+        packs: class types with the custom node pack that each comes with, where the file tells it.
+    """
+
+    graph: Graph
+    packs: Mapping[str, str]
+
+
+def classes_in(document: Mapping[str, Any]) -> frozenset[str]:
+    """Give the node classes whose rules the conversion of a file needs."""
+    return frozenset(node.type for _, node in unfold(read_document(document, []), []).running())
+
+
+def convert(document: Mapping[str, Any], classes: Mapping[str, NodeClass | None], *, name: str) -> Converted:
+    """Make the graph that the editor would send for its file.
+
+    Args:
+        document: what the editor saved.
+        classes: the servers' node classes; none, or no entry, for one that no server has.
+        name: of the file, for faults.
+
+    Raises:
+        WorkflowFaults: Everything that cannot be converted.
+    """
+    faults: list[Fault] = []
+    top = unfold(read_document(document, faults), faults)
+    if faults:
+        raise WorkflowFaults(name, tuple(faults))
+    running = list(top.running())
+    faults += _twice(running) + _unknown(running, classes)
+    conversion = _Conversion(classes, Wires(Promotions()))
+    graph = conversion.graph(running)
+    faults += dict.fromkeys(fault for found in conversion.faults.values() for fault in found)
+    if not faults:
+        faults += _circles(graph)
+    if faults:
+        raise WorkflowFaults(name, tuple(faults))
+    return Converted(graph, {node.type: node.pack for _, node in running if node.pack})
+
+
+def _twice(running: list[tuple[Level, EditorNode]]) -> list[Fault]:
+    """Find an id that a node of the file shares with one within a subgraph, whose id is made of parts."""
+    counts = Counter(f"{level.prefix}{node.id}" for level, node in running)
+    remedy = "this id occurs twice: open the file in ComfyUI and save it again"
+    return [Fault(f"node {node_id}", "id", "", remedy) for node_id, count in counts.items() if count > 1]
+
+
+def _unknown(running: list[tuple[Level, EditorNode]], classes: Mapping[str, NodeClass | None]) -> list[Fault]:
+    """Find the classes that no server has or could run; one fault for each, with all nodes of it."""
+    found: dict[str, list[tuple[Level, EditorNode]]] = {}
+    for level, node in running:
+        if classes.get(node.type) is None or node.type in BROADCASTS:
+            found.setdefault(node.type, []).append((level, node))
+    return [Fault(_places(nodes), "", "", _install(nodes[0][1])) for nodes in found.values()]
+
+
+def _places(nodes: list[tuple[Level, EditorNode]]) -> str:
+    level, node = nodes[0]
+    if len(nodes) == 1:
+        return level.place(node)
+    ids = [f"{level.prefix}{node.id}" for level, node in nodes]
+    named = ", ".join(ids[:_MOST_NAMED]) + (f" and {len(ids) - _MOST_NAMED} more" if len(ids) > _MOST_NAMED else "")
+    return f"nodes {named} ({node.type})"
+
+
+def _install(node: EditorNode) -> str:
+    if node.type in BROADCASTS:
+        return (
+            "it sends what it gets to nodes without a link: have it make real links, in its menu in ComfyUI, and save"
+        )
+    if _SUBGRAPH.fullmatch(node.type):
+        return "the file does not hold this subgraph: open it in ComfyUI and save it again"
+    if _GROUP.fullmatch(node.type):
+        return 'a group node of an old ComfyUI: choose "Convert to nodes" in its menu there, and save'
+    if node.pack:
+        return f"no server has this class; it comes with the custom node pack {node.pack}: install it there"
+    if node.version is not None:
+        saved = f" (the file was saved with {node.version})" if node.version else ""
+        return f"no server has this class; it is ComfyUI's own{saved}: update ComfyUI there"
+    return "no server has this class: install the custom node pack that brings it there"
+
+
+@dataclass(slots=True)
+class _Conversion:
+    classes: Mapping[str, NodeClass | None]
+    wires: Wires
+    faults: dict[str, list[Fault]] = field(default_factory=dict)
+
+    def graph(self, running: list[tuple[Level, EditorNode]]) -> Graph:
+        graph: Graph = {}
+        for level, node in running:
+            if (node_class := self.classes.get(node.type)) is not None:
+                graph[f"{level.prefix}{node.id}"] = self._node(level, node, node_class)
+        used = {source for node in graph.values() for _, source, _ in links(node)}
+        for node_id in self.faults.keys() - used:
+            node_class = self.classes[graph[node_id]["class_type"]]
+            if node_class is not None and not node_class.is_output:
+                # Nothing is made from it: artists park nodes beside their graph.
+                del graph[node_id], self.faults[node_id]
+        return graph
+
+    def _node(self, level: Level, node: EditorNode, node_class: NodeClass) -> Node:
+        sources = self._sources(level, node, node_class)
+        linked = frozenset(name for name, source in sources.items() if source is not None)
+        fields, obstacles = fields_of(node, node_class, linked, level.place(node))
+        faults = [*obstacles, *(source.fault for source in sources.values() if isinstance(source, Broken))]
+        inputs: dict[str, Any] = {}
+        for each in fields:
+            value = self.wires.promotions.field(level, node, each.rule.name, each.value)
+            if each.rule.name not in linked and value is not None:
+                inputs[each.rule.name] = _fitted(each.rule, value, level.place(node), "", faults)
+        for name, source in sources.items():
+            match source:
+                case Output(node_id, slot):
+                    inputs[name] = [node_id, slot]
+                case Held(value, place):
+                    rule = node_class.inputs.get(name) or InputRule(name, ANY, required=False)
+                    inputs[name] = _fitted(rule, value, level.place(node), place, faults)
+        if faults:
+            self.faults[f"{level.prefix}{node.id}"] = faults
+        converted: Node = {"class_type": node.type, "inputs": inputs}
+        if node.title:
+            converted["_meta"] = {"title": node.title}
+        return converted
+
+    def _sources(self, level: Level, node: EditorNode, node_class: NodeClass) -> dict[str, Source]:
+        """Find where the linked inputs take their values from, by the names that the server knows."""
+        sources = {}
+        for index, socket in enumerate(node.sockets):
+            name = _server_name(socket, node, node_class)
+            if socket.link is not None and name is not None:
+                sources[name] = self.wires.source(level, node, index)
+        return sources
+
+
+def _server_name(socket: Socket, node: EditorNode, node_class: NodeClass) -> str | None:
+    """Give the name by which the server knows an input; none for a field that the class no longer has."""
+    known = node_class.inputs.keys() | (node.named_values or {}).keys()
+    if socket.widget is None or socket.name in known or socket.name.partition(".")[0] in known:
+        return socket.name
+    return socket.widget if socket.widget in known else None
+
+
+def _fitted(rule: InputRule, value: Any, place: str, held_by: str, faults: list[Fault]) -> Any:  # noqa: ANN401 - any field's
+    try:
+        return fitted(rule, value)
+    except MisfitError as misfit:
+        whose = f"this value of {held_by} goes" if held_by else "the file has this value"
+        remedy = (
+            f"{whose} where the class takes {misfit}: the class may have changed since; "
+            "open the file in ComfyUI, set this field and save"
+        )
+        faults.append(Fault(place, rule.name, shown(value), remedy))
+        return None
+
+
+def _circles(graph: Graph) -> list[Fault]:
+    sorter = TopologicalSorter({node_id: [source for _, source, _ in links(node)] for node_id, node in graph.items()})
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        *circle, _ = error.args[1]
+        named = ", ".join(f"node {node_id} ({graph[node_id]['class_type']})" for node_id in circle[:_MOST_NAMED])
+        return [
+            Fault("the file", "", "a circle of links", f"these nodes feed each other, which no server runs: {named}")
+        ]
+    return []

@@ -1,0 +1,221 @@
+"""Reading an editor's file: every part's form is checked here, and nowhere else."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from previs.comfyui.protocol.classes import ANY
+from previs.comfyui.protocol.input_check import shown
+from previs.errors import Fault
+from previs.workflow.formats.editor.shapes import Document, EditorGraph, EditorNode, Link, Socket, SubgraphSocket
+
+_OWN_PACK = "comfy-core"
+_LINK_PARTS = 5
+_MOST_PARTS = 1000
+_SLOT = re.compile(r"[0-9]{1,6}")
+_SAVE_AGAIN = "open the file in ComfyUI and save it again"
+
+
+def read_document(content: Mapping[str, Any], faults: list[Fault]) -> Document:
+    """Read what the editor saved, as far as it can be read; the rest goes to the faults."""
+    definitions = {}
+    for content_of_one in _definitions(content, faults):
+        identity = _identity(content_of_one.get("id"))
+        place = f"subgraph {shown(content_of_one.get('name', identity))}"
+        if identity is None or identity in definitions:
+            reason = "needs an id of its own: " if identity is None else "occurs twice: "
+            faults.append(Fault(place, "id", shown(content_of_one.get("id")), reason + _SAVE_AGAIN))
+        else:
+            definitions[identity] = _graph(content_of_one, f"{place}, ", faults)
+    return Document(_graph(content, "", faults), definitions)
+
+
+def _definitions(content: Mapping[str, Any], faults: list[Fault]) -> Iterator[Mapping[str, Any]]:
+    pending = [content]
+    while pending:
+        holder = pending.pop()
+        definitions = _mapping(holder.get("definitions"), "the file", "definitions", faults)
+        for each in _list(definitions.get("subgraphs"), "the file", "definitions, subgraphs", faults):
+            if isinstance(each, Mapping):
+                yield each
+                pending.append(each)
+            else:
+                faults.append(Fault("the file", "definitions, subgraphs", shown(each), f"no subgraph: {_SAVE_AGAIN}"))
+
+
+def _graph(content: Mapping[str, Any], prefix: str, faults: list[Fault]) -> EditorGraph:
+    place = prefix.removesuffix(", ") or "the file"
+    nodes: dict[str, EditorNode] = {}
+    if not isinstance(content.get("nodes"), list):
+        faults.append(Fault(place, "nodes", shown(content.get("nodes")), f"give the list of nodes: {_SAVE_AGAIN}"))
+    for index, each in enumerate(content["nodes"] if isinstance(content.get("nodes"), list) else ()):
+        node = _node(each, f"{prefix}entry {index + 1} of the nodes", prefix, faults)
+        if node is None:
+            continue
+        if node.id in nodes:
+            faults.append(Fault(f"{prefix}node {node.id}", "id", "", f"occurs twice: {_SAVE_AGAIN}"))
+        nodes[node.id] = node
+    return EditorGraph(
+        nodes=nodes,
+        links=dict(_links(content.get("links"), place, faults)),
+        entrance=_io_node(content, "inputNode", "-10"),
+        exit=_io_node(content, "outputNode", "-20"),
+        inputs=tuple(_subgraph_sockets(content, "inputs", place, faults)) if prefix else (),
+        outputs=tuple(_subgraph_sockets(content, "outputs", place, faults)) if prefix else (),
+        name=_text(content.get("name")),
+    )
+
+
+def _io_node(content: Mapping[str, Any], key: str, usual: str) -> str:
+    told = content.get(key)
+    return (_identity(told.get("id")) if isinstance(told, Mapping) else None) or usual
+
+
+def _subgraph_sockets(
+    content: Mapping[str, Any], key: str, place: str, faults: list[Fault]
+) -> Iterator[SubgraphSocket]:
+    for each in _list(content.get(key), place, key, faults):
+        told = each if isinstance(each, Mapping) else {}
+        if not isinstance(told.get("name"), str):
+            faults.append(Fault(place, key, shown(each), f"needs a name: {_SAVE_AGAIN}"))
+        ids = told.get("linkIds")
+        links = tuple(found for link in ids if (found := _identity(link))) if isinstance(ids, list) else ()
+        yield SubgraphSocket(_text(told.get("name")), _type(told.get("type")), links)
+
+
+def _node(content: object, place: str, prefix: str, faults: list[Fault]) -> EditorNode | None:
+    if not isinstance(content, Mapping):
+        faults.append(Fault(place, "", shown(content), f"no node: {_SAVE_AGAIN}"))
+        return None
+    identity, kind = _identity(content.get("id")), content.get("type")
+    if identity is None:
+        faults.append(Fault(place, "id", shown(content.get("id")), f"a node needs an id: {_SAVE_AGAIN}"))
+        return None
+    place = f"{prefix}node {identity}"
+    if not isinstance(kind, str) or not kind:
+        faults.append(Fault(place, "type", shown(kind), f"a node needs the name of its class: {_SAVE_AGAIN}"))
+        return None
+    place = f"{place} ({kind})"
+    title, mode = _text(content.get("title")).strip(), content.get("mode")
+    properties = _mapping(content.get("properties"), place, "properties", faults)
+    values, named = _values(content, place, faults)
+    pack, version = _pack(properties)
+    return EditorNode(
+        id=identity,
+        type=kind,
+        title="" if title == kind else title,
+        mode=mode if isinstance(mode, int) else 0,
+        sockets=tuple(_sockets(content.get("inputs"), place, faults)),
+        outputs=tuple(_outputs(content.get("outputs"), place, faults)),
+        values=values,
+        named_values=named,
+        promoted=tuple(_promoted(properties.get("proxyWidgets"))),
+        pack=pack,
+        version=version,
+    )
+
+
+def _pack(properties: Mapping[str, Any]) -> tuple[str, str | None]:
+    """Read which pack a class comes with: its name in ComfyUI's registry, or ``owner/repository`` on GitHub."""
+    name = _text(properties.get("cnr_id")) or _text(properties.get("aux_id"))
+    return ("", _text(properties.get("ver"))) if name == _OWN_PACK else (name, None)
+
+
+def _promoted(told: object) -> Iterator[tuple[str, str]]:
+    """Read which inner fields a subgraph's node shows; an entry that names none keeps its place."""
+    for each in told if isinstance(told, list) else ():
+        pair = each if isinstance(each, list) and len(each) > 1 else (None, None)
+        yield _identity(pair[0]) or "", _text(pair[1])
+
+
+def _values(
+    content: Mapping[str, Any], place: str, faults: list[Fault]
+) -> tuple[tuple[Any, ...], Mapping[str, Any] | None]:
+    """Read the fields' values; newer editors write the names beside them, and some custom nodes instead of them."""
+    told, named = content.get("widgets_values"), content.get("widgets_values_named")
+    if isinstance(told, Mapping):
+        return (), told
+    values = tuple(_short(told, place, "widgets_values", faults))
+    return values, named if isinstance(named, Mapping) and named else None
+
+
+def _sockets(told: object, place: str, faults: list[Fault]) -> Iterator[Socket]:
+    for each in _short(told, place, "inputs", faults):
+        if not isinstance(each, Mapping) or not isinstance(each.get("name"), str):
+            faults.append(Fault(place, "inputs", shown(each), f"an input needs a name: {_SAVE_AGAIN}"))
+            continue
+        link, widget = each.get("link"), each.get("widget")
+        if link is not None and _identity(link) is None:
+            faults.append(Fault(place, each["name"], shown(link), f"no id of a link: {_SAVE_AGAIN}"))
+        field = widget.get("name") if isinstance(widget, Mapping) else None
+        yield Socket(each["name"], _type(each.get("type")), _identity(link), field if isinstance(field, str) else None)
+
+
+def _outputs(told: object, place: str, faults: list[Fault]) -> Iterator[str]:
+    for each in _short(told, place, "outputs", faults):
+        yield _type(each.get("type")) if isinstance(each, Mapping) else ANY
+
+
+def _links(told: object, place: str, faults: list[Fault]) -> Iterator[tuple[str, Link]]:
+    for each in _list(told, place, "links", faults):
+        if each is None:
+            continue
+        parts = _link_parts(each)
+        identity, origin, target = (_identity(part) for part in (parts[0], parts[1], parts[3]))
+        slot, target_slot = (_slot(part) for part in (parts[2], parts[4]))
+        if identity is None or origin is None or target is None or slot is None or target_slot is None:
+            faults.append(Fault(place, "links", shown(each), f"no link from a node to a node: {_SAVE_AGAIN}"))
+        else:
+            yield identity, Link(origin, slot, target, target_slot)
+
+
+def _link_parts(told: object) -> list[Any]:
+    """Give a link's parts: older files list them, newer ones and subgraphs name them."""
+    if isinstance(told, Mapping):
+        return [told.get(key) for key in ("id", "origin_id", "origin_slot", "target_id", "target_slot")]
+    return told if isinstance(told, list) and len(told) >= _LINK_PARTS else [None] * _LINK_PARTS
+
+
+def _identity(told: object) -> str | None:
+    """Read an id: files hold numbers or texts, and name the same thing by either."""
+    if isinstance(told, float) and told.is_integer():
+        return str(int(told))
+    if isinstance(told, int) and not isinstance(told, bool):
+        return str(told)
+    return told if isinstance(told, str) and told else None
+
+
+def _slot(told: object) -> int | None:
+    text = _identity(told)
+    return int(text) if text is not None and _SLOT.fullmatch(text) else None
+
+
+def _type(told: object) -> str:
+    """Read a type; what is none, as the choices that the oldest files list for a field, may be any."""
+    return told if isinstance(told, str) and told else ANY
+
+
+def _text(told: object) -> str:
+    return told if isinstance(told, str) else ""
+
+
+def _list(told: object, place: str, field: str, faults: list[Fault]) -> list[Any]:
+    if told is not None and not isinstance(told, list):
+        faults.append(Fault(place, field, shown(told), f"give a list: {_SAVE_AGAIN}"))
+    return told if isinstance(told, list) else []
+
+
+def _short(told: object, place: str, field: str, faults: list[Fault]) -> list[Any]:
+    """Read a list of a node's parts; one that no node would have is read no further."""
+    listed = _list(told, place, field, faults)
+    if len(listed) > _MOST_PARTS:
+        faults.append(
+            Fault(place, field, f"{len(listed)} entries", f"no node has more than {_MOST_PARTS}: {_SAVE_AGAIN}")
+        )
+    return listed[:_MOST_PARTS]
+
+
+def _mapping(told: object, place: str, field: str, faults: list[Fault]) -> Mapping[str, Any]:
+    if told is not None and not isinstance(told, Mapping):
+        faults.append(Fault(place, field, shown(told), f"give an object: {_SAVE_AGAIN}"))
+    return told if isinstance(told, Mapping) else {}

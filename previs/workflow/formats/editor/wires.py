@@ -1,0 +1,219 @@
+"""Where an input's value comes from: along links, through reroutes and bypassed nodes, into and out of subgraphs."""
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from previs.comfyui.protocol.classes import ANY
+from previs.errors import Fault
+from previs.workflow.formats.editor.levels import Level
+from previs.workflow.formats.editor.promotion import Promotions
+from previs.workflow.formats.editor.recognition import GETTERS, PRIMITIVE, REROUTES, SETTERS
+from previs.workflow.formats.editor.shapes import BYPASSED, MUTED, EditorNode, Link
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """An input takes an output of a node that runs."""
+
+    node_id: str
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An input takes a value that stands somewhere else in the file, at a place."""
+
+    value: Any
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """An input takes what a muted node would give, so it takes nothing, not even the value of its own field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A link leads nowhere, or in a circle."""
+
+    fault: Fault
+
+
+Source = Output | Held | Gone | Broken | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Into:
+    """A socket whose link is to be followed; if that gives nothing, the socket's own value stands."""
+
+    level: Level
+    node: EditorNode
+    index: int
+    type: str | None = None
+    own: Held | None = None
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        return "into", self.level.prefix, self.node.id, self.index, self.type, self.own is None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _OutOf:
+    """An output whose value is asked for, by an input of a type."""
+
+    level: Level
+    node: EditorNode
+    slot: int
+    type: str
+    own: None = None
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        return "out of", self.level.prefix, self.node.id, self.slot, self.type
+
+
+_Step = _Into | _OutOf
+
+
+@dataclass(slots=True)
+class Wires:
+    """The wires of one file, followed as the editor does; what was followed once is remembered."""
+
+    promotions: Promotions
+    known: dict[tuple[object, ...], Source] = field(default_factory=dict)
+    setters: dict[str, dict[str, EditorNode]] = field(default_factory=dict)
+
+    def source(self, level: Level, node: EditorNode, index: int) -> Source:
+        """Find what a socket of a node takes."""
+        step: _Step | Source = _Into(level, node, index)
+        way: dict[tuple[object, ...], Held | None] = {}
+        while isinstance(step, _Into | _OutOf):
+            if step.key in self.known:
+                step = self.known[step.key]
+            elif step.key in way:
+                step = Broken(_circle(level, node, index))
+            else:
+                way[step.key] = step.own
+                step = self._into(step) if isinstance(step, _Into) else self._out_of(step)
+        for key, own in reversed(way.items()):
+            step = own if step is None else step
+            self.known[key] = step
+        return step
+
+    def _into(self, step: _Into) -> _Step | Source:
+        level, node = step.level, step.node
+        socket = level.sockets(node)[step.index]
+        if socket.link is None:
+            return None
+        link = level.graph.links.get(socket.link)
+        if link is None:
+            remedy = "the file has no link of this id: draw it again in ComfyUI, or take it out, and save"
+            return Broken(Fault(level.place(node), socket.name, f"link {socket.link}", remedy))
+        return self._along(level, link, step.type or socket.type, Fault(level.place(node), socket.name, "", ""))
+
+    def _along(self, level: Level, link: Link, wanted: str, end: Fault) -> _Step | Source:
+        """Follow a link to its start; ``end`` is where a fault would be found."""
+        if level.host is not None and link.origin == level.graph.entrance:
+            return self._through_entrance(level, link.slot, end)
+        origin = level.graph.nodes.get(link.origin)
+        if origin is None:
+            remedy = "the link comes from a node that the file does not have: draw it again in ComfyUI and save"
+            return Broken(Fault(end.place, end.field, f"node {level.prefix}{link.origin}", remedy))
+        return _OutOf(level, origin, link.slot, wanted)
+
+    def _through_entrance(self, level: Level, slot: int, end: Fault) -> _Step | Source:
+        assert level.host is not None  # noqa: S101 - asked before
+        outer, host = level.host
+        sockets = outer.sockets(host)
+        if slot >= len(sockets):
+            remedy = f"the subgraph has only {len(sockets)} inputs: draw the link again in ComfyUI and save"
+            return Broken(Fault(end.place, end.field, f"input {slot} of the subgraph", remedy))
+        values = self.promotions.of(level).inputs
+        own = Held(values[slot], outer.place(host)) if slot in values else None
+        return own if sockets[slot].link is None else _Into(outer, host, slot, own=own)
+
+    def _out_of(self, step: _OutOf) -> _Step | Source:
+        level, node = step.level, step.node
+        if node.mode == BYPASSED and node.type != PRIMITIVE:
+            index = _passed_through(step)
+            return None if index is None else _Into(level, node, index)
+        if node.type in REROUTES | SETTERS:
+            return _Into(level, node, 0, step.type) if node.sockets else None
+        if node.type in GETTERS:
+            return self._from_setter(step)
+        if node.type == PRIMITIVE:
+            return self._from_primitive(step)
+        if node.mode == MUTED:
+            return Gone()
+        if node.id in level.inner:
+            return self._out_of_subgraph(step, level.inner[node.id])
+        return Output(f"{level.prefix}{node.id}", step.slot)
+
+    def _out_of_subgraph(self, step: _OutOf, below: Level) -> _Step | Source:
+        outputs = below.graph.outputs
+        end = Fault(step.level.place(step.node), f"output {step.slot}", "", "")
+        if step.slot >= len(outputs):
+            remedy = f"the subgraph has only {len(outputs)} outputs: draw the link again in ComfyUI and save"
+            return Broken(Fault(end.place, end.field, "", remedy))
+        links = [below.graph.links[link] for link in outputs[step.slot].links if link in below.graph.links]
+        return self._along(below, links[0], step.type, end) if links else None
+
+    def _from_setter(self, step: _OutOf) -> _Step | Source:
+        if step.level.prefix not in self.setters:
+            nodes = step.level.graph.nodes.values()
+            named = {_name_of(node): node for node in nodes if node.type in SETTERS and node.sockets}
+            self.setters[step.level.prefix] = named
+        name = _name_of(step.node)
+        setter = self.setters[step.level.prefix].get(name) if name else None
+        if setter is None:
+            remedy = "no node sets what this one gets: give both the same name in ComfyUI and save"
+            return Broken(Fault(step.level.place(step.node), "", name, remedy))
+        return _Into(step.level, setter, 0, step.type)
+
+    def _from_primitive(self, step: _OutOf) -> Source:
+        own = (step.node.named_values or {}).get("value", next(iter(step.node.values), None))
+        value = self.promotions.field(step.level, step.node, "value", own)
+        return None if value is None else Held(value, step.level.place(step.node))
+
+
+def _name_of(node: EditorNode) -> str:
+    """Give the name under which a setter keeps what goes into it."""
+    name = next(iter((node.named_values or {}).values() if node.named_values else node.values), None)
+    return name if isinstance(name, str) else ""
+
+
+def _circle(level: Level, node: EditorNode, index: int) -> Fault:
+    remedy = "its link leads through reroutes or bypassed nodes in a circle and comes from no node: draw it again"
+    return Fault(level.place(node), level.sockets(node)[index].name, "", remedy)
+
+
+def _passed_through(step: _OutOf) -> int | None:
+    """Choose which input of a bypassed node goes on to an output: the one beside it, or the first of its type."""
+    sockets, outputs = step.level.sockets(step.node), step.level.outputs(step.node)
+    if not sockets:
+        return None
+    if step.type == ANY:
+        return step.slot if step.slot < len(sockets) else 0
+    given = outputs[step.slot] if step.slot < len(outputs) else ANY
+    if step.slot < len(sockets) and _fits(sockets[step.slot].type, given, step.type):
+        return step.slot
+    types = tuple(socket.type for socket in sockets)
+    return types.index(step.type) if step.type in types else _first_fitting(types, given, step.type)
+
+
+@lru_cache(maxsize=1024)
+def _first_fitting(types: tuple[str, ...], given: str, wanted: str) -> int | None:
+    return next((index for index, kind in enumerate(types) if _fits(kind, given, wanted)), None)
+
+
+def _fits(kind: str, given: str, wanted: str) -> bool:
+    return _connects(kind, given) and _connects(kind, wanted)
+
+
+def _connects(one: str, other: str) -> bool:
+    """Whether the editor lets two types connect: equal whatever their case, or one type in common."""
+    if ANY in (one, other):
+        return True
+    types = [{part.strip().lower() for part in each.split(",")} for each in (one, other)]
+    return bool(types[0] & types[1])

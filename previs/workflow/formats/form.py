@@ -1,0 +1,177 @@
+"""The form of a saved graph, checked before anything is read from it."""
+
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+from typing import Any, TypeGuard
+
+from previs.comfyui.protocol.graph import Graph, is_link, links
+from previs.comfyui.protocol.input_check import shown
+from previs.errors import Fault
+from previs.workflow.binding.limits import SEED_MAX
+from previs.workflow.binding.traversal import NEVER_SAVE, is_sampler, place_of, saving, unused
+from previs.workflow.formats.parsing import listed
+from previs.workflow.settings.samplers import SAMPLERS, SCHEDULERS, read_sampler, read_scheduler
+
+# Classes of ComfyUI's own nodes by the inputs that give them away, the more telling first.
+_TELLING_INPUTS = {
+    "noise_seed": "KSamplerAdvanced",
+    "sampler_name": "KSampler",
+    "ckpt_name": "CheckpointLoaderSimple",
+    "control_net_name": "ControlNetLoader",
+    "filename_prefix": "SaveImage",
+    "samples": "VAEDecode",
+    "pixels": "VAEEncode",
+    "text": "CLIPTextEncode",
+    "batch_size": "EmptyLatentImage",
+    "image": "LoadImage",
+}
+_READS_SAMPLER_NAME = frozenset({"", "KSampler", "KSamplerAdvanced", "KSamplerSelect"})
+_READS_SEED = frozenset({"", "KSampler", "KSamplerAdvanced", "SamplerCustom", "RandomNoise"})
+_SEEDS = ("seed", "noise_seed")
+_NODES_SHOWN = 10
+_EXPORT = 'in ComfyUI export the whole graph with "Export (API)" or "Save (API Format)"'
+
+
+def _class_of(node: Mapping[str, Any]) -> str:
+    name = node.get("class_type")
+    return name if isinstance(name, str) else ""
+
+
+def _inputs_of(node: Mapping[str, Any]) -> Mapping[str, Any]:
+    inputs = node.get("inputs")
+    return inputs if isinstance(inputs, Mapping) else {}
+
+
+def _named(node_id: str, node: Mapping[str, Any]) -> str:
+    """Name a node as :func:`previs.workflow.binding.traversal.place_of` does, though it may be none."""
+    meta, class_type = node.get("_meta"), _class_of(node).strip()
+    title = meta.get("title") if isinstance(meta, Mapping) else None
+    titled = f'"{title.strip()}"' if isinstance(title, str) and title.strip() else ""
+    words = " ".join(word for word in (class_type, titled) if word)
+    return f"node {node_id} ({words})" if words else f"node {node_id}"
+
+
+def _class_fault(place: str, node: Mapping[str, Any]) -> Fault | None:
+    if _class_of(node).strip():
+        return None
+    found = shown(node["class_type"]) if "class_type" in node else "missing"
+    inputs = _inputs_of(node)
+    likely = next((name for key, name in _TELLING_INPUTS.items() if key in inputs), None)
+    written = f'"class_type": "{likely}"' if likely else "the node's class_type"
+    return Fault(place, "class_type", found, f'add {written} beside "inputs"; better, {_EXPORT}')
+
+
+def _foreign_names(place: str, node: Mapping[str, Any]) -> Iterator[Fault]:
+    """Find samplers and schedulers under other tools' names, which no server takes.
+
+    A name that no tool is known to use may be a custom node's, and is the server's to judge.
+    """
+    if _class_of(node) not in _READS_SAMPLER_NAME:
+        return
+    sampler, scheduler = _inputs_of(node).get("sampler_name"), _inputs_of(node).get("scheduler")
+    if isinstance(sampler, str) and sampler not in SAMPLERS and (reading := read_sampler(sampler)):
+        carried = f' and "scheduler": "{reading[1]}"' if reading[1] else ""
+        remedy = f'another tool\'s name: write "sampler_name": "{reading[0]}"{carried}'
+        yield Fault(place, "sampler_name", shown(sampler), remedy)
+    if isinstance(scheduler, str) and scheduler not in SCHEDULERS and (ours := read_scheduler(scheduler)):
+        yield Fault(place, "scheduler", shown(scheduler), f'another tool\'s name: write "scheduler": "{ours}"')
+
+
+def _seed_faults(node_id: str, node: object) -> Iterator[Fault]:
+    """Find seeds that no server takes, such as other tools' -1 for "random"; a whole graph gets those of shots."""
+    if not isinstance(node, Mapping) or _class_of(node) not in _READS_SEED:
+        return
+    for name in _SEEDS:
+        value = _inputs_of(node).get(name)
+        if isinstance(value, int) and not isinstance(value, bool) and not 0 <= value <= SEED_MAX:
+            remedy = f'ComfyUI takes 0 to 2^64-1: write "{name}": 0 (each shot\'s own seed takes its place)'
+            yield Fault(_named(node_id, node), name, shown(value), remedy)
+
+
+def _is_numeric_link(value: object) -> TypeGuard[list[int]]:
+    """Whether a value would be a link if its node's id were a text."""
+    return isinstance(value, list) and [type(part) for part in value] == [int, int]
+
+
+def _link_faults(place: str, node: Mapping[str, Any], node_ids: Mapping[str, Any]) -> Iterator[Fault]:
+    for name, value in _inputs_of(node).items():
+        if is_link(value):
+            if value[0] not in node_ids:
+                yield Fault(place, name, shown(value), f"the graph has no node {value[0]}: {_EXPORT}")
+            elif value[1] < 0:
+                yield Fault(place, name, shown(value), "a link's second part is the number of an output, from 0")
+        elif _is_numeric_link(value) and str(value[0]) in node_ids:
+            yield Fault(place, name, shown(value), f'a link names its node as text: write ["{value[0]}", {value[1]}]')
+
+
+def _node_faults(node_id: str, node: object, node_ids: Mapping[str, Any]) -> Iterator[Fault]:
+    if not isinstance(node, Mapping):
+        remedy = 'not a node: take it out, or write {"class_type": …, "inputs": {…}}'
+        yield Fault(f"node {node_id}", "", shown(node), remedy)
+        return
+    place = _named(node_id, node)
+    if fault := _class_fault(place, node):
+        yield fault
+    if not isinstance(node.get("inputs"), Mapping):
+        found = shown(node["inputs"]) if "inputs" in node else "missing"
+        yield Fault(place, "inputs", found, 'add the node\'s inputs: "inputs": {…}')
+    if not isinstance(node.get("_meta", {}), Mapping):
+        yield Fault(place, "_meta", shown(node["_meta"]), 'write "_meta": {"title": "…"}, or take it out')
+    yield from _foreign_names(place, node)
+    yield from _link_faults(place, node, node_ids)
+
+
+def _cycle_fault(graph: Graph) -> Fault | None:
+    sorter = TopologicalSorter({node_id: [source for _, source, _ in links(node)] for node_id, node in graph.items()})
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        *cycle, _ = error.args[1]
+        places = ", ".join(place_of(graph, node_id) for node_id in cycle[:_NODES_SHOWN])
+        if len(cycle) > _NODES_SHOWN:
+            places += f" and {len(cycle) - _NODES_SHOWN:,} more"
+        return Fault(
+            "the graph", "", "a circle of links", f"these nodes feed each other, which no server runs: {places}"
+        )
+    return None
+
+
+def _saving_fault(graph: Graph) -> Fault | None:
+    """Find a graph of which one can tell that it leaves no file; what custom nodes do cannot be told."""
+    ends = [graph[node_id] for node_id in unused(graph)]
+    if saving(graph):
+        return None
+    if not all(node["class_type"] in NEVER_SAVE | {"VAEDecode"} or is_sampler(node) for node in ends):
+        return None
+    remedy = "no node saves the picture (a preview keeps nothing): add a SaveImage node"
+    return Fault("the graph", "", "", remedy)
+
+
+def _fragment_fault(content: Mapping[str, Any]) -> Fault | None:
+    """Recognise a piece of a graph: values of a sampler, say, without the nodes that it needs."""
+    nodes = [node for node in content.values() if isinstance(node, Mapping)]
+    if any(is_link(value) or _is_numeric_link(value) for node in nodes for value in _inputs_of(node).values()):
+        return None
+    if any(_class_of(node).strip() and "filename_prefix" in _inputs_of(node) for node in nodes):
+        return None
+    remedy = (
+        f"a piece of a graph, in which no node is linked to another: {_EXPORT}, "
+        'or give settings instead: {"checkpoint": …, "sampler": …, "steps": …}'
+    )
+    return Fault("the graph", "", "", remedy)
+
+
+def form_faults(content: Mapping[str, Any]) -> list[Fault]:
+    """Find all that keeps a mapping from being a graph that a server would run.
+
+    Every node needs a class and inputs, links must lead to nodes that exist and in no circle, and something must save.
+    """
+    faults = [fault for node_id, node in content.items() for fault in _node_faults(node_id, node, content)]
+    if fragment := _fragment_fault(content):
+        seeds = [fault for node_id, node in content.items() for fault in _seed_faults(node_id, node)]
+        faults += [*seeds, fragment]
+    if faults:
+        return listed(faults)
+    graph: Graph = dict(content)
+    fault = _cycle_fault(graph) or _saving_fault(graph)
+    return [fault] if fault else []

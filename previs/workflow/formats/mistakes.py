@@ -1,0 +1,42 @@
+"""Files that people have and give as a workflow, but that are none."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from previs.comfyui.protocol.input_check import shown
+from previs.errors import Fault
+
+_KINDS = 'settings, {"checkpoint": …}, or a graph that ComfyUI saved or exported'
+_WORKFLOW = "the workflow"
+_MOST_SETTINGS = 100
+_OF_A_SHOT = frozenset({"prompt", "shot_id", "duration", "negative_prompt", "references"})
+
+
+def mistaken(content: object) -> Fault | None:
+    """Recognise what is neither settings nor a graph but looks like something that people have."""
+    if _is_shot_list(content):
+        return Fault(_WORKFLOW, "", "", f"this is a shot list: give it as the shots, and as the workflow {_KINDS}")
+    if not isinstance(content, Mapping):
+        return Fault(_WORKFLOW, "", shown(content), f"give {_KINDS}")
+    if not content:
+        return Fault(_WORKFLOW, "", "{}", 'empty: the least is {"checkpoint": "sd_xl_base_1.0.safetensors"}')
+    if all(str(key).startswith("Comfy.") for key in content):
+        return Fault(_WORKFLOW, "", "", f"these are the settings of ComfyUI's own editor: give {_KINDS}")
+    return None
+
+
+def not_settings(content: Mapping[str, Any]) -> Fault | None:
+    """Recognise what has far more keys than there are settings; to name each as no setting would help nobody."""
+    if len(content) <= _MOST_SETTINGS:
+        return None
+    return Fault(_WORKFLOW, "", f"{len(content):,} keys", f"neither settings nor a graph: give {_KINDS}")
+
+
+def _is_shot_list(content: Any) -> bool:  # noqa: ANN401 - JSON of any shape
+    if isinstance(content, Mapping):
+        return isinstance(content.get("shots"), list)
+    return (
+        isinstance(content, list)
+        and bool(content)
+        and all(isinstance(shot, Mapping) and _OF_A_SHOT & shot.keys() for shot in content)
+    )

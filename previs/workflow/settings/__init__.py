@@ -1,0 +1,1 @@
+"""Build a graph from workflow settings instead of a saved file."""

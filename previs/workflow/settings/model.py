@@ -1,0 +1,356 @@
+"""Workflow settings: the few values from which a graph of ComfyUI's own nodes is built."""
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from previs.comfyui.protocol.graph import Graph
+from previs.comfyui.protocol.input_check import shown
+from previs.errors import Fault, WorkflowFaults
+from previs.workflow.binding import limits
+from previs.workflow.binding.bindings import STAYS, BindingRow, Report, rows
+from previs.workflow.binding.overrides import overridden, with_overrides
+from previs.workflow.binding.values import PlacedReference, ShotValues
+from previs.workflow.detection.roles import ROLES, role_named, serves
+from previs.workflow.settings import samplers
+from previs.workflow.settings.assembly import Picture, bindings_of, graph_of
+
+_OWN_RULE = "workflow_setting"
+_START_SHARE = 0.5
+
+Name = Annotated[str, Field(pattern=r"\S")]
+Size = Annotated[int, Field(ge=limits.SIZE_MIN, le=limits.SIZE_MAX, multiple_of=limits.SIZE_STEP)]
+
+
+def _names_offered(names: Sequence[str], *, none: bool = False) -> Callable[[dict[str, Any]], None]:
+    """Has a form offer names beside a field for any other."""
+
+    def offer(schema: dict[str, Any]) -> None:
+        schema.pop("type", None)
+        any_other = [{"type": "string"}, *([{"type": "null"}] if none else [])]
+        schema["anyOf"] = [{"enum": list(names), "type": "string", "title": "one of"}, *any_other]
+
+    return offer
+
+
+class WorkflowSettings(BaseModel):
+    """Settings for text to image, ControlNet on references, or image to image.
+
+    Only ``checkpoint`` is needed. With references and a ``controlnet``, each reference's edges guide the picture. With
+    a reference and no ``controlnet``, the picture starts from it: ``denoise`` is then how much is painted anew, and
+    where it is not given, it is ``1 - strength / 2``: at strength 0 nothing of the reference is left, at 1 its layout
+    and colours stay. A reference's own strength goes before ``denoise``, and ``denoise`` before ``reference_strength``.
+    Without a reference all is painted anew, whatever ``denoise`` says.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    checkpoint: Name = Field(description="Model file, as the servers list it.")
+    width: Size = Field(1024, description="In pixels; a shot's own goes before it.")
+    height: Size = Field(576, description="In pixels; a shot's own goes before it.")
+    steps: int = Field(30, ge=1, le=limits.STEPS_MAX)
+    cfg_scale: float = Field(7.5, ge=0, le=limits.CFG_MAX, description="How closely the picture keeps to the prompt.")
+    sampler: str = Field(
+        "euler_ancestral",
+        description="ComfyUI's name, or another tool's: DPM++ 2M Karras.",
+        json_schema_extra=_names_offered(samplers.SAMPLERS),
+    )
+    scheduler: str | None = Field(
+        None,
+        description="If absent, what the sampler's name says, or normal.",
+        json_schema_extra=_names_offered(samplers.SCHEDULERS, none=True),
+    )
+    controlnet: Name | None = Field(None, description="ControlNet model for edges (canny) of the references.")
+    reference_images: Annotated[tuple[Name, ...], Field(strict=False)] = Field(
+        (), description="Pictures that go with every shot, after the shot's own."
+    )
+    reference_strength: float = Field(
+        0.8, ge=0, le=limits.STRENGTH_MAX, description="Of references that have none of their own."
+    )
+    negative_prompt: str = Field("low quality, blurry", description="A shot's own goes before it.")
+    batch_size: int = Field(1, ge=1, le=limits.BATCH_MAX, description="Frames a take.")
+    denoise: float | None = Field(
+        None, gt=0, le=1, description="Share of the start picture that is painted anew; only for image to image."
+    )
+
+    _source: str = PrivateAttr("the workflow settings")
+
+    @property
+    def source(self) -> str:
+        """The name by which a person knows these settings."""
+        return self._source
+
+    @property
+    def packs(self) -> Mapping[str, str]:
+        """None: settings use ComfyUI's own nodes alone."""
+        return {}
+
+    @field_validator("sampler")
+    @classmethod
+    def _known_sampler(cls, sampler: str) -> str:
+        if samplers.read_sampler(sampler) is None:
+            raise _own_rule(samplers.sampler_remedy(sampler))
+        return sampler
+
+    @field_validator("scheduler")
+    @classmethod
+    def _known_scheduler(cls, scheduler: str | None) -> str | None:
+        if (
+            scheduler is not None
+            and not samplers.is_automatic(scheduler)
+            and samplers.read_scheduler(scheduler) is None
+        ):
+            raise _own_rule(samplers.scheduler_remedy(scheduler))
+        return scheduler
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        faults = tuple(self._contradictions())
+        if faults:
+            remedy = "; ".join(str(fault) for fault in faults)
+            raise PydanticCustomError(_OWN_RULE, "{remedy}", {"remedy": remedy, "faults": faults})
+        return self
+
+    def _contradictions(self) -> Iterator[Fault]:
+        try:
+            samplers.sampler_and_scheduler(self.sampler, self.scheduler)
+        except WorkflowFaults as contradiction:
+            yield from contradiction.faults
+        if self.controlnet is not None and self.denoise is not None and self.denoise < 1:
+            remedy = "a picture guided by a controlnet starts from noise: leave denoise out, or leave controlnet out"
+            yield Fault("settings", "denoise", shown(self.denoise), remedy)
+        if self.controlnet is None:
+            yield from self._one_start(len(self.reference_images), "settings", "reference_images")
+
+    def bind(self, values: ShotValues, *, place: str = "the workflow") -> Graph:
+        """Build the graph of one take.
+
+        Args:
+            values: of the take; :attr:`reference_images` come last among its references.
+            place: the shot in a person's words, for faults.
+
+        Raises:
+            WorkflowFaults: A size, seed or strength that no server takes, more references than can be used, or an
+                override that leads nowhere.
+        """
+        faults = tuple(self._faults(values, place))
+        if faults:
+            raise WorkflowFaults(self.source, faults)
+        graph = self._graph(values)
+        return with_overrides(graph, values.overrides, source=self.source, place=place, bindings=bindings_of(graph))
+
+    def report(self, values: ShotValues | None = None, *, place: str = "the workflow") -> Report:
+        """Show what is set where in the graph that the settings stand for.
+
+        Args:
+            values: of a take, to show what comes; without them, only what is there now.
+            place: the shot in a person's words, for faults.
+
+        Raises:
+            WorkflowFaults: As :meth:`bind` does.
+        """
+        if values is None:
+            graph = self._graph(_NOTHING)
+            return Report(_unsaid(rows(graph, bindings_of(graph), {}, {})), ())
+        bound = self.bind(values, place=place)
+        own = self._graph(replace(_NOTHING, references=values.references))
+        bindings, given = bindings_of(own), _given(values)
+        overrides = overridden(own, values.overrides, place=place, bindings=bindings, faults=[])
+        coming = {each.slot: bound[each.node_id]["inputs"][each.input] for each in bindings if each.what in given}
+        return Report(_unsaid(rows(own, bindings, coming, overrides)), ())
+
+    def _graph(self, values: ShotValues) -> Graph:
+        sampler, scheduler = samplers.sampler_and_scheduler(self.sampler, self.scheduler)
+        own_negative = values.negative_prompt
+        picture = Picture(
+            checkpoint=self.checkpoint,
+            prompt=values.prompt,
+            negative_prompt=self.negative_prompt if own_negative is None else own_negative,
+            seed=values.seed,
+            width=self.width if values.width is None else values.width,
+            height=self.height if values.height is None else values.height,
+            steps=self.steps,
+            cfg=self.cfg_scale,
+            sampler=sampler,
+            scheduler=scheduler,
+            batch_size=self.batch_size,
+            denoise=self._denoise(values.references),
+            controlnet=self.controlnet,
+            references=tuple((reference.name, self._strength(reference)) for reference in values.references),
+        )
+        return graph_of(picture)
+
+    def _strength(self, reference: PlacedReference) -> float:
+        return float(self.reference_strength if reference.strength is None else reference.strength)
+
+    def _denoise(self, references: tuple[PlacedReference, ...]) -> float:
+        """Give the share that is painted anew, rounded so that equal settings give equal graphs."""
+        if self.controlnet is not None or not references:
+            return 1.0
+        start = references[0]
+        if start.strength is None and self.denoise is not None:
+            return self.denoise
+        return round(1 - self._strength(start) * _START_SHARE, 4)
+
+    def _faults(self, values: ShotValues, place: str) -> Iterator[Fault]:
+        checks = [limits.seed_fault(place, values.seed)]
+        if values.width is not None:
+            checks.append(limits.size_fault(place, "width", values.width))
+        if values.height is not None:
+            checks.append(limits.size_fault(place, "height", values.height))
+        highest = 1 if self.controlnet is None else limits.STRENGTH_MAX
+        explicit_share = self.controlnet is None and self.denoise is not None
+        for reference in values.references:
+            if reference.strength is not None or not explicit_share:
+                strength = self._strength(reference)
+                checks.append(limits.strength_fault(place, reference.reference_id, strength, highest))
+        yield from (fault for fault in checks if fault is not None)
+        yield from self._role_faults(values.references, place)
+        if values.references and self.controlnet is None:
+            yield from self._one_start(len(values.references), place, "references")
+            if self.batch_size > limits.REPEAT_MAX:
+                remedy = f"a picture that starts from a reference can be repeated {limits.REPEAT_MAX} times at most"
+                yield Fault(place, "batch_size", shown(self.batch_size), remedy)
+
+    def _role_faults(self, references: tuple[PlacedReference, ...], place: str) -> Iterator[Fault]:
+        """Refuse roles for which the settings' graph has no place."""
+        role = "start" if self.controlnet is None else "control"
+        for reference in references:
+            if reference.role is not None and not serves(role, role_named(reference.role) or ""):
+                unknown = "" if role_named(reference.role) else f"no such role; there are {', '.join(ROLES)}; "
+                other = " (with a controlnet: control)" if self.controlnet is None else " (without a controlnet: start)"
+                remedy = f"{unknown}with these settings a reference is a {role}{other}; other roles need a saved graph"
+                yield Fault(place, f"reference {reference.reference_id}, role", shown(reference.role), remedy)
+
+    def _one_start(self, count: int, place: str, field: str) -> Iterator[Fault]:
+        if count > 1:
+            remedy = (
+                "without a controlnet a picture starts from one reference: name a controlnet, or leave one reference"
+            )
+            yield Fault(place, field, f"{count} references", remedy)
+
+
+_NOTHING = ShotValues("", None, 0)
+# What settings say of what a shot always brings is nothing.
+_SAID_BY_SHOTS = ("prompt", "seed", "reference")
+
+
+def _given(values: ShotValues) -> set[str]:
+    """Name what a shot brings."""
+    optional = {
+        "negative_prompt": values.negative_prompt,
+        "width": values.width,
+        "height": values.height,
+        "reference": values.references or None,
+        "strength": values.references or None,
+    }
+    return {"prompt", "seed", *(what for what, value in optional.items() if value is not None)}
+
+
+def _unsaid(lines: tuple[BindingRow, ...]) -> tuple[BindingRow, ...]:
+    return tuple(replace(line, now=STAYS) if line.what.startswith(_SAID_BY_SHOTS) else line for line in lines)
+
+
+_REMEDIES = {
+    "checkpoint": "give the name of a model file, as the servers list it: sd_xl_base_1.0.safetensors",
+    "steps": f"give a whole number from 1 to {limits.STEPS_MAX}",
+    "cfg_scale": f"give a number from 0 to {limits.CFG_MAX}",
+    "sampler": "give a sampler's name, such as euler_ancestral or DPM++ 2M Karras",
+    "scheduler": f"give one of {', '.join(samplers.SCHEDULERS)}, or leave it out",
+    "controlnet": "give the name of a ControlNet model file, as the servers list it, or leave it out",
+    "reference_images": 'give a list of paths or addresses of pictures: ["ref1.jpg", "ref2.jpg"]',
+    "reference_strength": f"give a number from 0 to {limits.STRENGTH_MAX} (to 1 without a controlnet)",
+    "negative_prompt": 'give a text; "" for none',
+    "batch_size": f"give a whole number from 1 to {limits.BATCH_MAX}",
+    "denoise": "give a number above 0 and up to 1, or leave it out",
+}
+_SAVE_A_GRAPH = "settings cannot do this: build the graph in ComfyUI, export it in API format, and give that file"
+_OF_THE_SHOT = "this belongs to a shot: write it into the shot list"
+_OTHER_KEYS = {
+    "cfg": "write cfg_scale",
+    "guidance_scale": "write cfg_scale",
+    "sampler_name": "write sampler",
+    "schedule_type": "write scheduler",
+    "ckpt_name": "write checkpoint",
+    "model": "write checkpoint",
+    "control_net": "write controlnet",
+    "strength": "write reference_strength, or denoise",
+    "denoising_strength": "write denoise",
+    "negative": "write negative_prompt",
+    "batch": "write batch_size",
+    "prompt": _OF_THE_SHOT,
+    "seed": _OF_THE_SHOT,
+    "duration": _OF_THE_SHOT,
+    "references": _OF_THE_SHOT,
+    "lora": _SAVE_A_GRAPH,
+    "loras": _SAVE_A_GRAPH,
+    "vae": _SAVE_A_GRAPH,
+    "clip_skip": _SAVE_A_GRAPH,
+    "upscale": _SAVE_A_GRAPH,
+    "upscaler": _SAVE_A_GRAPH,
+    "refiner": _SAVE_A_GRAPH,
+}
+
+
+def _own_rule(remedy: str) -> PydanticCustomError:
+    return PydanticCustomError(_OWN_RULE, "{remedy}", {"remedy": remedy})
+
+
+def _unknown_key_remedy(key: str) -> str:
+    bare = key.casefold()
+    if bare in _OTHER_KEYS:
+        return f"not a setting: {_OTHER_KEYS[bare]}"
+    known = list(WorkflowSettings.model_fields)
+    if closest := difflib.get_close_matches(bare, known, n=1):
+        return f"not a setting: did you mean {closest[0]}?"
+    return f"not a setting: take it out; the settings are {', '.join(known)}"
+
+
+def _fault_of(field: str, kind: str, value: object, context: Mapping[str, Any]) -> Fault:
+    name = field.partition("[")[0]
+    if kind == "missing":
+        return Fault("settings", field, "missing", _REMEDIES[name])
+    if kind == "extra_forbidden":
+        return Fault("settings", field, shown(value), _unknown_key_remedy(field))
+    if kind == _OWN_RULE:
+        return Fault("settings", field, shown(value), context["remedy"])
+    remedy = limits.size_remedy(value) if name in ("width", "height") else _REMEDIES[name]
+    return Fault("settings", field, shown(value), remedy)
+
+
+def _faults_of(error: ValidationError) -> Iterator[Fault]:
+    for detail in error.errors(include_url=False):
+        context = detail.get("ctx", {})
+        if "faults" in context:
+            yield from context["faults"]
+        else:
+            key, *rest = detail["loc"]
+            field = "".join([str(key), *(f"[{part}]" for part in rest)])
+            yield _fault_of(field, detail["type"], detail["input"], context)
+
+
+def read_settings(content: Mapping[str, Any], *, name: str, known: list[Fault]) -> WorkflowSettings:
+    """Check settings as they came from a file or a form.
+
+    Args:
+        content: plain JSON.
+        name: for faults.
+        known: faults found before; one at a setting that has a fault of its own here is left out for it.
+
+    Raises:
+        WorkflowFaults: Unknown keys, and values that no server takes.
+    """
+    try:
+        settings = WorkflowSettings.model_validate(content)
+    except ValidationError as error:
+        faults = tuple(_faults_of(error))
+        fields = {fault.field for fault in faults}
+        raise WorkflowFaults(name, (*(fault for fault in known if fault.place not in fields), *faults)) from error
+    if known:
+        raise WorkflowFaults(name, tuple(known))
+    settings._source = name  # noqa: SLF001 - the name is no setting, and this module is its owner
+    return settings

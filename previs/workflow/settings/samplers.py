@@ -1,0 +1,199 @@
+"""Names of samplers and schedules: ComfyUI's own, and what other tools call them.
+
+ComfyUI's lists are those of ``KSampler`` in the ``object_info`` of version 0.3.64. The other names are those of the
+menus of A1111 and Forge, of InvokeAI, of NovelAI's and Stability's APIs (``k_euler_a``), and of the classes of
+diffusers. A name is only translated to the same method: PLMS, Restart, DPM++ 2S without ancestral noise and Align Your
+Steps have no counterpart, and are refused rather than replaced.
+"""
+
+import difflib
+import re
+
+from previs.comfyui.protocol.input_check import shown
+from previs.errors import Fault, WorkflowFaults
+
+SAMPLERS = (
+    "euler",
+    "euler_cfg_pp",
+    "euler_ancestral",
+    "euler_ancestral_cfg_pp",
+    "heun",
+    "heunpp2",
+    "dpm_2",
+    "dpm_2_ancestral",
+    "lms",
+    "dpm_fast",
+    "dpm_adaptive",
+    "dpmpp_2s_ancestral",
+    "dpmpp_2s_ancestral_cfg_pp",
+    "dpmpp_sde",
+    "dpmpp_sde_gpu",
+    "dpmpp_2m",
+    "dpmpp_2m_cfg_pp",
+    "dpmpp_2m_sde",
+    "dpmpp_2m_sde_gpu",
+    "dpmpp_2m_sde_heun",
+    "dpmpp_2m_sde_heun_gpu",
+    "dpmpp_3m_sde",
+    "dpmpp_3m_sde_gpu",
+    "ddpm",
+    "lcm",
+    "ipndm",
+    "ipndm_v",
+    "deis",
+    "res_multistep",
+    "res_multistep_cfg_pp",
+    "res_multistep_ancestral",
+    "res_multistep_ancestral_cfg_pp",
+    "gradient_estimation",
+    "gradient_estimation_cfg_pp",
+    "er_sde",
+    "seeds_2",
+    "seeds_3",
+    "sa_solver",
+    "sa_solver_pece",
+    "ddim",
+    "uni_pc",
+    "uni_pc_bh2",
+)
+SCHEDULERS = (
+    "simple",
+    "sgm_uniform",
+    "karras",
+    "exponential",
+    "ddim_uniform",
+    "beta",
+    "normal",
+    "linear_quadratic",
+    "kl_optimal",
+)
+DEFAULT_SCHEDULER = "normal"
+
+_OTHER_SAMPLERS = {
+    "euler a": "euler_ancestral",
+    "euler a cfg++": "euler_ancestral_cfg_pp",
+    "dpm2": "dpm_2",
+    "dpm2 a": "dpm_2_ancestral",
+    "dpm2 ancestral": "dpm_2_ancestral",
+    "dpm++ 2s a": "dpmpp_2s_ancestral",
+    "dpm++ 2s a cfg++": "dpmpp_2s_ancestral_cfg_pp",
+    "unipc": "uni_pc",
+    "unipc bh2": "uni_pc_bh2",
+    "EulerDiscreteScheduler": "euler",
+    "EulerAncestralDiscreteScheduler": "euler_ancestral",
+    "HeunDiscreteScheduler": "heun",
+    "KDPM2DiscreteScheduler": "dpm_2",
+    "KDPM2AncestralDiscreteScheduler": "dpm_2_ancestral",
+    "LMSDiscreteScheduler": "lms",
+    "DPMSolverMultistepScheduler": "dpmpp_2m",
+    "DPMSolverSDEScheduler": "dpmpp_sde",
+    "DEISMultistepScheduler": "deis",
+    "UniPCMultistepScheduler": "uni_pc",
+    "LCMScheduler": "lcm",
+    "DDIMScheduler": "ddim",
+    "DDPMScheduler": "ddpm",
+}
+_OTHER_SCHEDULERS = {"ddim": "ddim_uniform", "uniform": "normal"}
+_NO_CHOICE = "automatic"
+_SOURCE = "the workflow settings"
+
+
+def _bare(name: str) -> str:
+    """Reduce a name to what tools agree on: lower case, ``pp`` for ``++``, and no separators."""
+    return re.sub(r"[\s_.\-()]+", "", name.casefold().replace("++", "pp"))
+
+
+_SAMPLER_BY_BARE_NAME = {_bare(other): ours for other, ours in _OTHER_SAMPLERS.items()} | {
+    _bare(s): s for s in SAMPLERS
+}
+_SCHEDULER_BY_BARE_NAME = {_bare(o): ours for o, ours in _OTHER_SCHEDULERS.items()} | {_bare(s): s for s in SCHEDULERS}
+
+
+def _sampler_of(bare: str) -> str | None:
+    """Find a sampler by its bare name, with or without the ``k`` of k-diffusion before it."""
+    return _SAMPLER_BY_BARE_NAME.get(bare) or _SAMPLER_BY_BARE_NAME.get(bare.removeprefix("k"))
+
+
+def read_sampler(name: str) -> tuple[str, str | None] | None:
+    """Take a sampler's name apart into ComfyUI's sampler and the schedule that the name carries.
+
+    InvokeAI writes ``_k`` for Karras: ``dpmpp_2m_k``.
+
+    Returns:
+        None for a name that no tool is known to use.
+    """
+    bare = _bare(name)
+    if sampler := _sampler_of(bare):
+        return sampler, None
+    if re.search(r"[\s_]k$", name.casefold().rstrip()) and (sampler := _sampler_of(bare.removesuffix("k"))):
+        return sampler, "karras"
+    for scheduler in SCHEDULERS:
+        ending = _bare(scheduler)
+        if bare.endswith(ending) and (sampler := _sampler_of(bare.removesuffix(ending))):
+            return sampler, scheduler
+    return None
+
+
+def read_scheduler(name: str) -> str | None:
+    """Translate a schedule's name to ComfyUI's; none for a name that no tool is known to use."""
+    return _SCHEDULER_BY_BARE_NAME.get(_bare(name))
+
+
+def is_automatic(scheduler: str | None) -> bool:
+    """Whether a scheduler leaves the choice open: absent, or A1111's ``Automatic``."""
+    return scheduler is None or _bare(scheduler) == _NO_CHOICE
+
+
+def _closest(name: str, known: dict[str, str]) -> str:
+    bare_names = difflib.get_close_matches(_bare(name), known, n=5, cutoff=0.5)
+    names = list(dict.fromkeys(known[bare] for bare in bare_names))[:3]
+    return ", ".join(names or list(dict.fromkeys(known.values()))[:3])
+
+
+def sampler_remedy(name: str) -> str:
+    """Say which samplers come closest to an unknown name."""
+    return (
+        f"no sampler of ComfyUI has this name or answers to it; the closest are {_closest(name, _SAMPLER_BY_BARE_NAME)}"
+    )
+
+
+def scheduler_remedy(name: str) -> str:
+    """Say which schedulers ComfyUI has instead of an unknown one."""
+    closest = _closest(name, _SCHEDULER_BY_BARE_NAME)
+    return f"no scheduler of ComfyUI has this name; the closest are {closest} (all: {', '.join(SCHEDULERS)})"
+
+
+def conflict_remedy(name: str, carried: str) -> str:
+    """Say how to choose between a sampler's name that carries one schedule and another scheduler beside it."""
+    return f'the sampler "{name}" already means the schedule {carried}: leave scheduler out, or give {carried}'
+
+
+def _name_faults(name: str, scheduler: str | None) -> list[Fault]:
+    faults = []
+    if read_sampler(name) is None:
+        faults.append(Fault("settings", "sampler", shown(name), sampler_remedy(name)))
+    if scheduler is not None and not is_automatic(scheduler) and read_scheduler(scheduler) is None:
+        faults.append(Fault("settings", "scheduler", shown(scheduler), scheduler_remedy(scheduler)))
+    return faults
+
+
+def sampler_and_scheduler(name: str, scheduler: str | None) -> tuple[str, str]:
+    """Translate a sampler and a scheduler, named as in any of the known tools, to ComfyUI's.
+
+    A schedule within the sampler's name (``DPM++ 2M Karras``) wins over no scheduler, over ``Automatic`` and over
+    ``normal``, which people leave in place as the default it is. Any other scheduler beside it contradicts it.
+
+    Raises:
+        WorkflowFaults: An unknown name, with the closest known ones, or a contradiction.
+    """
+    reading = read_sampler(name)
+    chosen = None if scheduler is None or is_automatic(scheduler) else read_scheduler(scheduler)
+    if reading is None or (chosen is None and not is_automatic(scheduler)):
+        raise WorkflowFaults(_SOURCE, tuple(_name_faults(name, scheduler)))
+    sampler, carried = reading
+    if carried is None:
+        return sampler, chosen or DEFAULT_SCHEDULER
+    if chosen not in (None, DEFAULT_SCHEDULER, carried):
+        fault = Fault("settings", "scheduler", shown(scheduler), conflict_remedy(name, carried))
+        raise WorkflowFaults(_SOURCE, (fault,))
+    return sampler, carried

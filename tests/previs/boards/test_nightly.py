@@ -1,0 +1,110 @@
+"""Which boards are rendered each night is kept in the store, and an entry that cannot be read costs no other."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from previs.boards.nightly import NightlyBoard, add_nightly, nightly_boards, remove_nightly
+from previs.errors import NotInStore, RecordUnreadable
+from previs.store import Store, keys
+from tests.previs.records.published import contents
+
+BOARD = "夜景/1"
+ADDED = datetime(2026, 11, 24, 1, tzinfo=UTC)
+
+
+def entry(board: str = BOARD, **fields: Any) -> NightlyBoard:
+    return NightlyBoard(**({"board": board, "shots": "s3://film/镜头.csv", "added": ADDED} | fields))
+
+
+@pytest.fixture(params=["folder", "s3"])
+def store(request: pytest.FixtureRequest) -> Store:
+    made: Store = request.getfixturevalue(f"{request.param}_store")
+    return made
+
+
+async def test_what_is_added_is_found_board_by_board(store: Store) -> None:
+    first = entry("a", workflow={"checkpoint": "模型", "steps": 4}, takes=3, overrides={"4.ckpt_name": "x"})
+    second = entry(workflow="/films/graph.json")
+    assert not await add_nightly(store, second)
+    assert not await add_nightly(store, first)
+    assert await nightly_boards(store) == {keys.nightly_key("a"): first, keys.nightly_key(BOARD): second}
+    assert first.places == ("s3://film/镜头.csv",)
+    assert second.places == ("s3://film/镜头.csv", "/films/graph.json")
+
+
+async def test_what_is_written_has_its_schema_and_stays_readable(store: Store) -> None:
+    await add_nightly(store, entry())
+    content = await store.get(keys.nightly_key(BOARD))
+    assert content is not None
+    assert "镜头" in content.decode()
+    assert json.loads(content) == {
+        "schema": "previs.nightly/1", "board": BOARD, "shots": "s3://film/镜头.csv", "workflow": None, "takes": 1,
+        "overrides": {}, "added": "2026-11-24T01:00:00Z",
+    }  # fmt: skip
+
+
+async def test_a_board_that_is_added_again_is_changed(store: Store) -> None:
+    await add_nightly(store, entry())
+    assert await add_nightly(store, entry(takes=2))
+    assert await nightly_boards(store) == {keys.nightly_key(BOARD): entry(takes=2)}
+
+
+async def test_a_store_without_nightly_boards_has_none(store: Store) -> None:
+    assert await nightly_boards(store) == {}
+
+
+@pytest.mark.parametrize("name", [BOARD, keys.part(BOARD)])
+async def test_a_board_is_removed_by_its_name_or_as_keys_have_it_and_nothing_else_goes(store: Store, name: str) -> None:
+    await add_nightly(store, entry("a"))
+    before = await contents(store)
+    await add_nightly(store, entry())
+    await remove_nightly(store, name)
+    assert await contents(store) == before
+
+
+async def test_a_board_that_is_not_rendered_each_night_is_told_with_those_that_are(store: Store) -> None:
+    for name in ("harbour", "night city"):
+        await add_nightly(store, entry(name))
+    with pytest.raises(NotInStore) as told:
+        await remove_nightly(store, "night-city")
+    assert str(told.value) == f"{store.name} has no nightly board 'night-city': there are 'night city', 'harbour'"
+    await remove_nightly(store, "harbour")
+    await remove_nightly(store, "night city")
+    with pytest.raises(NotInStore, match="has no nightly board 'harbour': there is none"):
+        await remove_nightly(store, "harbour")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b'{"schema": "previs.nightly/2", "board": "b", "shots": "s", "added": "2026-11-24T01:00:00Z"}',
+        b'{"schema": "previs.nightly/1", "board": "b", "shots": "s", "takes": 0, "added": "2026-11-24T01:00:00Z"}',
+        b'{"schema": "previs.nightly/1", "board": "b", "shots": "", "added": "2026-11-24T01:00:00Z"}',
+        b'{"schema": "previs.nightly/1", "board": "c", "shots": "s", "added": "2026-11-24T01:00:00Z"}',
+    ],
+    ids=["empty", "list", "later", "no takes", "no list", "another board's"],
+)
+async def test_an_entry_that_cannot_be_read_is_told_costs_no_other_and_can_be_removed(
+    store: Store, content: bytes
+) -> None:
+    await add_nightly(store, entry())
+    await store.put(keys.nightly_key("b"), content, media_type="application/json")
+    found = await nightly_boards(store)
+    assert found[keys.nightly_key(BOARD)] == entry()
+    fault = found[keys.nightly_key("b")]
+    assert isinstance(fault, RecordUnreadable)
+    assert str(fault).startswith("nightly/b.json cannot be used: ")
+    assert "remove" in str(fault)
+    await remove_nightly(store, "b")
+    assert await nightly_boards(store) == {keys.nightly_key(BOARD): entry()}
+
+
+async def test_other_files_are_no_boards(store: Store) -> None:
+    for key in ("nightly/notes.txt", "nightly/old/a.json"):
+        await store.put(key, b"{}", media_type="text/plain")
+    assert await nightly_boards(store) == {}

@@ -1,0 +1,260 @@
+"""What goes is never what a kept run or a picked take refers to, and it goes in such an order that nothing breaks."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from previs.boards.retention import Made, Removal, Rule, Run, kept_runs, made_of, plan_removal, records_to_read, run_of
+from previs.boards.runs import RunPlace
+from previs.store import Entry, keys
+from tests.previs.records.published import manifest as made_manifest
+from tests.previs.records.published import mark, picture, record, run_name, sha, shot, take
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+SPARE = timedelta(days=7)
+YOUNG, OLD = NOW - timedelta(days=1), NOW - timedelta(days=30)
+
+FRAMES = [keys.frame_key(sha(b"frame %d" % number), ".png") for number in range(6)]
+INPUTS = [keys.input_key(sha(b"input %d" % number), ".png") for number in range(3)]
+MARKS = [mark(f"take {number}") for number in range(5)]
+STRANGERS = ["references/a.png", "frames/readme.txt", "takes/notes.json", "boards/notes.txt", "x", "claims/prune.json"]
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A store as the planner sees it: whatever may be in one, however it came there."""
+
+    listing: Mapping[str, Entry]
+    runs: tuple[Run, ...]
+    latest: frozenset[RunPlace]
+    picked: frozenset[str]
+    on_record: Mapping[str, Made]
+
+    @property
+    def places(self) -> dict[RunPlace, Run]:
+        return {run.place: run for run in self.runs}
+
+    def kept(self, rule: Rule) -> frozenset[RunPlace]:
+        return kept_runs(self.runs, self.latest, rule, NOW)
+
+    def removal(self, rule: Rule) -> Removal:
+        kept, oldest = self.kept(rule), NOW - rule.spare
+        staying = [run for run in self.runs if run.place in kept]
+        read = records_to_read(self.listing, staying, self.picked, oldest)
+        records = {each: self.on_record[each] for each in read if each in self.on_record}
+        return plan_removal(self.listing, self.runs, kept, self.picked, records, oldest=oldest)
+
+    def without(self, gone: Collection[str]) -> "Shelf":
+        listing = {key: entry for key, entry in self.listing.items() if key not in gone}
+        runs = tuple(run for run in self.runs if run.place.manifest in listing)
+        return Shelf(listing, runs, self.latest, self.picked, self.on_record)
+
+
+made = st.builds(
+    Made, st.frozensets(st.sampled_from(FRAMES), max_size=3), st.frozensets(st.sampled_from(INPUTS + FRAMES))
+)
+ages = st.sampled_from([OLD, YOUNG])
+
+
+@st.composite
+def shelves(draw: st.DrawFn) -> Shelf:
+    places = draw(st.sets(st.builds(RunPlace, st.sampled_from("ab"), st.sampled_from("1234")), max_size=7))
+    takes = st.dictionaries(st.sampled_from(MARKS), made, max_size=3)
+    runs = tuple(Run(place, draw(ages), draw(takes)) for place in sorted(places))
+    on_record = draw(st.dictionaries(st.sampled_from(MARKS), made, max_size=5))
+    pages = [run.place.prefix + "index.html" for run in runs if draw(st.booleans())]
+    claims = [
+        keys.claim_key(MARKS[0], 0),
+        keys.claim_key(MARKS[0], 1),
+        keys.beat_key("r"),
+        keys.shot_list_key("a" * 64),
+    ]
+    boards = {run.place.board for run in runs}
+    steady = [keys.latest_key(each) for each in sorted(boards)] + [keys.pick_key(each, "1") for each in sorted(boards)]
+    some = draw(
+        st.sets(st.sampled_from(FRAMES + INPUTS + [keys.take_key(each) for each in MARKS] + claims + STRANGERS))
+    )
+    every = [run.place.manifest for run in runs] + pages + steady + sorted(some)
+    latest = frozenset(
+        draw(st.sampled_from([run.place for run in runs if run.place.board == each])) for each in sorted(boards)
+    )
+    listing = {key: Entry(draw(st.integers(0, 9)), draw(ages)) for key in every}
+    return Shelf(listing, runs, latest, frozenset(draw(st.sets(st.sampled_from(MARKS), max_size=2))), on_record)
+
+
+days = st.none() | st.sampled_from([timedelta(days=3), timedelta(days=60)])
+rules = st.builds(
+    Rule, keep=st.none() | st.integers(0, 3), newer_than=days, spare=st.sampled_from([timedelta(), SPARE])
+)
+
+
+def all_of(removal: Removal) -> set[str]:
+    return {key for stage in removal.stages for key in stage}
+
+
+@given(shelves(), rules)
+def test_nothing_goes_that_a_kept_run_or_a_picked_take_refers_to(shelf: Shelf, rule: Rule) -> None:
+    gone = all_of(shelf.removal(rule))
+    for place in shelf.kept(rule):
+        run = shelf.places[place]
+        assert not gone & {place.manifest, place.prefix + "index.html"}
+        assert not gone & {keys.take_key(each) for each in run.takes}
+        assert not gone & {key for each in run.takes.values() for key in each.files}
+    for each in shelf.picked:
+        assert keys.take_key(each) not in gone
+        if keys.take_key(each) in shelf.listing:
+            assert not gone & shelf.on_record.get(each, Made()).files
+
+
+@given(shelves(), rules)
+def test_the_latest_run_of_each_board_stays(shelf: Shelf, rule: Rule) -> None:
+    assert shelf.latest <= shelf.kept(rule)
+    for board in {run.place.board for run in shelf.runs}:
+        last = max((run.finished, run.place.run) for run in shelf.runs if run.place.board == board)
+        assert RunPlace(board, last[1]) in shelf.kept(rule)
+
+
+@given(shelves(), rules)
+def test_only_what_this_program_made_goes(shelf: Shelf, rule: Rule) -> None:
+    gone = all_of(shelf.removal(rule))
+    assert gone <= set(shelf.listing)
+    assert not gone & set(STRANGERS)
+    assert not [key for key in gone if key.endswith("latest.json") or "/picks/" in key]
+
+
+@given(shelves(), rules, st.integers(0, 40))
+def test_wherever_it_is_cut_off_what_can_be_seen_is_whole(shelf: Shelf, rule: Rule, cut: int) -> None:
+    order = [key for stage in shelf.removal(rule).stages for key in stage]
+    gone = set(order[:cut])
+    left = shelf.without(gone)
+    for run in left.runs:
+        assert not gone & {key for each in run.takes.values() for key in each.files}
+    for key in left.listing:
+        if key.endswith("index.html"):
+            assert key.replace("index.html", "manifest.json") in left.listing
+    read = set(records_to_read(shelf.listing, shelf.runs, shelf.picked, NOW - rule.spare))
+    for each in read:
+        if keys.take_key(each) in left.listing:
+            assert not gone & shelf.on_record.get(each, Made()).files
+
+
+@given(shelves(), rules)
+def test_a_second_prune_finds_nothing_more(shelf: Shelf, rule: Rule) -> None:
+    assert all_of(shelf.without(all_of(shelf.removal(rule))).removal(rule)) == set()
+
+
+@given(shelves(), rules, st.integers(0, 40))
+def test_one_that_was_cut_off_is_finished_when_what_is_left_is_old_enough(shelf: Shelf, rule: Rule, cut: int) -> None:
+    removal = shelf.removal(rule)
+    order = [key for stage in removal.stages for key in stage]
+    aged = shelf.without(order[:cut])
+    aged = Shelf({key: Entry(e.size, OLD) for key, e in aged.listing.items()}, aged.runs, *_rest(aged))
+    assert set(order[cut:]) <= all_of(aged.removal(rule))
+
+
+def _rest(shelf: Shelf) -> tuple[frozenset[RunPlace], frozenset[str], Mapping[str, Made]]:
+    return shelf.latest, shelf.picked, shelf.on_record
+
+
+@given(shelves(), rules)
+def test_what_is_young_and_of_no_run_stays(shelf: Shelf, rule: Rule) -> None:
+    named = {key for run in shelf.runs for each in run.takes.values() for key in each.files}
+    named |= {keys.take_key(each) for run in shelf.runs for each in run.takes}
+    for key in all_of(shelf.removal(rule)):
+        if key.startswith((keys.FRAMES, keys.TAKES, keys.INPUTS, keys.LISTS, keys.CLAIMS)):
+            assert key in named or shelf.listing[key].modified < NOW - rule.spare
+
+
+def listed(*names: str, modified: datetime = OLD) -> dict[str, Entry]:
+    return {name: Entry(1, modified) for name in names}
+
+
+def runs(*numbers: int, board: str = "b") -> list[Run]:
+    """One for each number of days since it finished."""
+    return [Run(RunPlace(board, run_name(100 - days)), NOW - timedelta(days=days), {}) for days in numbers]
+
+
+@pytest.mark.parametrize(
+    ("rule", "kept"),
+    [
+        (Rule(), [1, 5, 40]),
+        (Rule(keep=2), [1, 5]),
+        (Rule(keep=9), [1, 5, 40]),
+        (Rule(newer_than=timedelta(days=5)), [1, 5]),
+        (Rule(newer_than=timedelta(hours=1)), [1]),
+        (Rule(keep=1, newer_than=timedelta(days=10)), [1, 5]),
+        (Rule(keep=2, newer_than=timedelta(days=1)), [1, 5]),
+        (Rule(keep=0), [1]),
+    ],
+)
+def test_rules_keep_the_runs_that_they_say(rule: Rule, kept: list[int]) -> None:
+    assert kept_runs(runs(40, 1, 5), [], rule, NOW) == {run.place for run in runs(*kept)}
+
+
+def test_runs_are_counted_board_by_board() -> None:
+    found = kept_runs([*runs(1, 2, board="a"), *runs(3, 4, board="b")], [], Rule(keep=1), NOW)
+    assert found == {runs(1, board="a")[0].place, runs(3, board="b")[0].place}
+
+
+def test_what_no_run_refers_to_goes_when_it_is_old() -> None:
+    files = [FRAMES[0], INPUTS[0], keys.take_key(MARKS[0]), keys.shot_list_key("a" * 64), keys.beat_key("r")]
+    assert all_of(plan_removal(listed(*files), [], [], [], {}, oldest=NOW - SPARE)) == set(files)
+    assert all_of(plan_removal(listed(*files, modified=YOUNG), [], [], [], {}, oldest=NOW - SPARE)) == set()
+
+
+def test_what_only_a_run_that_goes_refers_to_goes_however_young_it_is() -> None:
+    first, last = runs(2, 1)
+    shown = Made(frozenset(FRAMES[:1]), frozenset(INPUTS[:1]))
+    first = Run(first.place, first.finished, {MARKS[0]: shown})
+    files = [FRAMES[0], INPUTS[0], keys.take_key(MARKS[0]), first.place.manifest, first.place.prefix + "index.html"]
+    listing = listed(*files, last.place.manifest, modified=YOUNG)
+    found = plan_removal(listing, [first, last], [last.place], [], {MARKS[0]: shown}, oldest=NOW - SPARE)
+    assert all_of(found) == set(files)
+    assert (found.runs, found.size) == (1, 5)
+
+
+def test_a_take_made_again_since_by_a_run_that_was_killed_stays() -> None:
+    """The run that goes had another frame under the same fingerprint."""
+    first, last = runs(2, 1)
+    first = Run(first.place, first.finished, {MARKS[0]: Made(frozenset(FRAMES[:1]))})
+    again = Made(frozenset(FRAMES[1:2]))
+    files = listed(*FRAMES[:2], keys.take_key(MARKS[0]), first.place.manifest, last.place.manifest, modified=YOUNG)
+    found = plan_removal(files, [first, last], [last.place], [], {MARKS[0]: again}, oldest=NOW - SPARE)
+    assert all_of(found) == {FRAMES[0], first.place.manifest}
+
+
+def test_frames_of_a_young_record_stay_even_if_they_are_old() -> None:
+    """A frame with the same bytes was there already when the take was rendered."""
+    listing = listed(FRAMES[0]) | listed(keys.take_key(MARKS[0]), modified=YOUNG)
+    records = {MARKS[0]: Made(frozenset(FRAMES[:1]))}
+    assert all_of(plan_removal(listing, [], [], [], records, oldest=NOW - SPARE)) == set()
+
+
+@pytest.mark.parametrize("place", ["s3://film/{}", "/boards/{}", "https://s3.example/film/{}?X-Amz-Signature=ab"])
+def test_what_runs_to_come_read_stays_however_old_it_is(place: str) -> None:
+    files = [keys.shot_list_key("a" * 64), FRAMES[0], keys.shot_list_key("b" * 64), FRAMES[1]]
+    places = [place.format(key) for key in files[:2]]
+    removal = plan_removal(listed(*files, keys.nightly_key("b")), [], [], [], {}, oldest=NOW - SPARE, places=places)
+    assert all_of(removal) == set(files[2:])
+
+
+def test_claims_to_one_take_go_together() -> None:
+    other = keys.claim_key(MARKS[1], 0)
+    mixed = listed(keys.claim_key(MARKS[0], 0), other) | listed(keys.claim_key(MARKS[0], 1), modified=YOUNG)
+    assert set(plan_removal(mixed, [], [], [], {}, oldest=NOW - SPARE).claims) == {other}
+
+
+def test_a_manifest_refers_to_the_frames_and_pictures_of_all_its_takes() -> None:
+    whole = take(1, b"one", b"two", inputs=(picture(b"three"),))
+    again = take(1, b"four", fingerprint=whole.fingerprint)
+    content = made_manifest(shot("A", whole, take(2)), shot("B", again))
+    found = run_of(RunPlace("b", "r"), content)
+    assert found.takes[whole.fingerprint].files == {
+        *(frame.key for frame in (*whole.frames, *again.frames)), picture(b"three").key,
+    }  # fmt: skip
+    assert found.takes[take(2).fingerprint] == Made()
+    assert made_of(record(whole)).files == {*(frame.key for frame in whole.frames), picture(b"three").key}

@@ -1,0 +1,131 @@
+"""What a server has is asked for once, and again when it may have changed."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from urllib.parse import unquote
+
+import pytest
+
+from previs.comfyui.client.address import Address
+from previs.comfyui.client.api import Api
+from previs.comfyui.client.catalog import Catalog
+from previs.comfyui.protocol.requirements import Need, needs_of
+from previs.errors import ServerTrouble, ServerUnreachable
+from tests.conftest import Serve
+from tests.previs.comfyui.client.http_server import Asked, answering, response
+from tests.previs.comfyui.graphs import graph
+
+LOADER = "CheckpointLoaderSimple"
+SDXL, FLUX = (Need(LOADER, "ckpt_name", f"{name}.safetensors") for name in ("sdxl", "flux"))
+
+
+@contextlib.asynccontextmanager
+async def catalog_of(url: str) -> AsyncIterator[Catalog]:
+    api = Api(Address(url))
+    try:
+        yield Catalog(api)
+    finally:
+        await api.aclose()
+
+
+@contextlib.asynccontextmanager
+async def stocked(names: list[str]) -> AsyncIterator[tuple[Catalog, Asked]]:
+    """The catalog of a server with these checkpoints, which can change, and no class but the one that loads them."""
+
+    def answer(line: str) -> bytes:
+        rules = {"input": {"required": {"ckpt_name": [names]}}}
+        return response(200, {LOADER: rules} if line == f"GET /object_info/{LOADER}" else {})
+
+    async with answering(answer) as (url, asked), catalog_of(url) as catalog:
+        yield catalog, asked
+
+
+async def test_a_simulated_server_lacks_what_it_does_not_offer(simulate: Serve) -> None:
+    _, url = await simulate()
+    made = graph()
+    made["4"]["inputs"]["ckpt_name"] = "flux.safetensors"
+    made["10"] = {"class_type": "FaceDetailer", "inputs": {}}
+    async with catalog_of(url) as catalog:
+        await catalog.learn({node["class_type"] for node in made.values()})
+        assert catalog.lacks(needs_of(made)) == {FLUX, Need("FaceDetailer")}
+        assert catalog.lacks(needs_of(graph())) == set()
+
+
+async def test_before_anything_is_learned_nothing_is_lacking() -> None:
+    async with stocked(["sdxl.safetensors"]) as (catalog, _):
+        assert catalog.lacks(frozenset({FLUX})) == set()
+        assert not catalog.offers_choice(FLUX)
+        await catalog.learn({LOADER})
+        assert catalog.lacks(frozenset({SDXL, FLUX})) == {FLUX}
+        assert catalog.offers_choice(FLUX)
+
+
+async def test_each_class_is_asked_for_once_also_one_that_the_server_does_not_know() -> None:
+    async with stocked([]) as (catalog, asked):
+        for classes in ([LOADER, LOADER], [LOADER, "Unknown"], ["Unknown"]):
+            await catalog.learn(classes)
+        assert asked.lines == [f"GET /object_info/{LOADER}", "GET /object_info/Unknown"]
+        assert catalog.lacks(frozenset({Need("Unknown")})) == {Need("Unknown")}
+
+
+async def test_each_class_is_asked_for_once_by_many_who_want_to_know_at_the_same_time() -> None:
+    async with stocked([]) as (catalog, asked):
+        await asyncio.gather(*(catalog.learn({LOADER, "Unknown"}) for _ in range(5)))
+        assert sorted(asked.lines) == [f"GET /object_info/{LOADER}", "GET /object_info/Unknown"]
+
+
+async def test_a_model_that_was_added_is_there_once_what_was_learned_is_forgotten() -> None:
+    names = ["sdxl.safetensors"]
+    async with stocked(names) as (catalog, asked):
+        await catalog.learn({LOADER})
+        assert catalog.lacks(frozenset({FLUX})) == {FLUX}
+        names.append("flux.safetensors")
+        await catalog.learn({LOADER})
+        assert catalog.lacks(frozenset({FLUX})) == {FLUX}
+        for forgotten in ({LOADER, "NeverLearned"}, None):
+            catalog.unlearn(forgotten)
+            assert catalog.lacks(frozenset({FLUX})) == set()
+            await catalog.learn({LOADER})
+            assert catalog.lacks(frozenset({FLUX})) == set()
+        assert len(asked.lines) == 3
+
+
+async def test_only_what_was_named_is_forgotten() -> None:
+    async with stocked([]) as (catalog, asked):
+        await catalog.learn({LOADER, "Unknown"})
+        catalog.unlearn({LOADER})
+        await catalog.learn({LOADER, "Unknown"})
+        assert asked.lines.count(f"GET /object_info/{LOADER}") == 2
+        assert asked.lines.count("GET /object_info/Unknown") == 1
+
+
+async def test_a_name_of_a_class_never_becomes_another_path() -> None:
+    odd = ["夜/../景", "a?b#c", "%2e%2e", "\ud800"]
+    async with stocked([]) as (catalog, asked):
+        await catalog.learn(odd)
+        paths = [line.removeprefix("GET /object_info/") for line in asked.lines]
+    assert len(paths) == 4
+    assert not [path for path in paths if "/" in path or "?" in path or "#" in path]
+    assert {"夜/../景", "a?b#c", "%2e%2e"} <= {unquote(path) for path in paths}
+
+
+@pytest.mark.parametrize("odd", [None, "text", 5, [], [{"input": {}}]])
+async def test_rules_that_are_none_are_as_those_of_an_unknown_class(odd: object) -> None:
+    async with answering(lambda _: response(200, {LOADER: odd})) as (url, _), catalog_of(url) as catalog:
+        await catalog.learn({LOADER})
+        assert catalog.lacks(frozenset({Need(LOADER), SDXL})) == {Need(LOADER)}
+
+
+async def test_what_could_not_be_asked_is_asked_for_the_next_time(simulate: Serve) -> None:
+    simulator, url = await simulate()
+    async with catalog_of(url) as catalog:
+        for error, fault in ((ServerTrouble, "refuse"), (ServerUnreachable, "hang_up")):
+            simulator.faults.only_paths = ("/object_info/VAEDecode",)
+            setattr(simulator.faults, fault, float("inf"))
+            with pytest.raises(error):
+                await catalog.learn({LOADER, "VAEDecode"})
+            assert catalog.offers_choice(SDXL)
+            simulator.faults.heal()
+        await catalog.learn({LOADER, "VAEDecode"})
+        assert catalog.lacks(frozenset({SDXL, Need("VAEDecode")})) == {SDXL}

@@ -1,0 +1,185 @@
+"""A post goes on to its answer whoever stops waiting for it, so that nothing is queued that nobody knows of."""
+
+import asyncio
+import contextlib
+import gc
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from previs.comfyui.client.address import Address
+from previs.comfyui.client.api import Api, Posted
+from previs.comfyui.client.posts import Posts
+from previs.comfyui.client.server import Server
+from previs.errors import ServerTrouble, ServerUnreachable
+from tests.conftest import Serve
+from tests.previs.comfyui.client.http_server import answering, response
+from tests.previs.comfyui.graphs import graph
+
+FAR = 20
+
+
+@contextlib.asynccontextmanager
+async def posts_to(url: str) -> AsyncIterator[Posts]:
+    api = Api(Address(url))
+    posts = Posts(api)
+    try:
+        yield posts
+    finally:
+        await posts.stop()
+        await api.aclose()
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def sending(posts: Posts, prompt: str) -> asyncio.Task[Posted]:
+    return asyncio.create_task(posts.send(graph(), prompt, "ours"))
+
+
+async def on_its_way(posts: Posts, prompt: str) -> asyncio.Task[Posted]:
+    """A post that was begun and has no answer yet."""
+    task = sending(posts, prompt)
+    await asyncio.sleep(0)
+    assert prompt in posts._open
+    return task
+
+
+async def until(holds: Callable[[], object]) -> None:
+    async with asyncio.timeout(FAR):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+async def cancel(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_post_is_answered(simulate: Serve) -> None:
+    simulator, url = await simulate()
+    async with posts_to(url) as posts:
+        prompt = new_id()
+        posted = await posts.send(graph(), prompt, "ours")
+        assert (posted.accepted, posted.body["prompt_id"]) == (True, prompt)
+        assert simulator.posted == [prompt]
+        assert posts._open == {}
+
+
+async def test_a_post_whose_waiter_is_cancelled_goes_on_and_is_queued(simulate: Serve) -> None:
+    simulator, url = await simulate(seconds=30)
+    simulator.faults.answer_after = 0.3
+    async with posts_to(url) as posts:
+        prompt = new_id()
+        await cancel(await on_its_way(posts, prompt))
+        assert simulator.posted == []
+        await posts.answered(prompt, FAR)
+        assert simulator.posted == [prompt]
+        assert posts._open == {}
+
+
+async def test_whoever_waits_for_an_answer_waits_only_so_long() -> None:
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        await answer.wait()
+        writer.close()
+
+    silent = await asyncio.start_server(hold, "127.0.0.1", 0)
+    async with silent, posts_to(f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}") as posts:
+        prompt, began = new_id(), time.monotonic()
+        task = sending(posts, prompt)
+        await asyncio.wait_for(asked.wait(), FAR)
+        await posts.answered(prompt, 0.2)
+        assert 0.15 < time.monotonic() - began < FAR
+        assert not task.done()
+        await posts.answered(new_id(), FAR)
+        assert not task.done()
+        await posts.stop()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert posts._open == {}
+        answer.set()
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"), [("refuse", ServerTrouble), ("hang_up", ServerUnreachable)], ids=["refused", "cut"]
+)
+async def test_a_post_without_an_answer_is_told(simulate: Serve, fault: str, error: type[Exception]) -> None:
+    simulator, url = await simulate()
+    setattr(simulator.faults, fault, 1)
+    async with posts_to(url) as posts:
+        with pytest.raises(error):
+            await posts.send(graph(), new_id(), "ours")
+        assert posts._open == {}
+    assert simulator.posted == []
+
+
+async def test_nobody_is_warned_of_an_error_that_nobody_waits_for_any_more() -> None:
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    async with answering(lambda _: response(503, {})) as (url, asked), posts_to(url) as posts:
+        prompt = new_id()
+        await cancel(await on_its_way(posts, prompt))
+        await posts.answered(prompt, FAR)
+        assert asked.lines == ["POST /prompt"]
+        gc.collect()
+    assert told == []
+
+
+async def test_a_second_post_of_an_id_while_the_first_is_on_its_way_is_the_first(simulate: Serve) -> None:
+    simulator, url = await simulate(seconds=30)
+    simulator.faults.answer_after = 0.2
+    async with posts_to(url) as posts:
+        prompt = new_id()
+        first = await on_its_way(posts, prompt)
+        await cancel(first)
+        later = await asyncio.gather(*(posts.send(graph(), prompt, "ours") for _ in range(3)))
+        assert all(posted.accepted for posted in later)
+        assert simulator.posted == [prompt]
+
+
+async def test_an_id_is_posted_anew_once_its_earlier_post_was_answered(simulate: Serve) -> None:
+    simulator, url = await simulate()
+    async with posts_to(url) as posts:
+        prompt = new_id()
+        for _ in range(2):
+            await posts.send(graph(), prompt, "ours")
+    assert simulator.posted == [prompt, prompt]
+
+
+async def test_posts_of_different_ids_do_not_wait_for_each_other(simulate: Serve) -> None:
+    simulator, url = await simulate(seconds=30)
+    simulator.faults.answer_after = 0.2
+    async with posts_to(url) as posts:
+        prompts, began = [new_id() for _ in range(8)], time.monotonic()
+        await asyncio.gather(*(sending(posts, prompt) for prompt in prompts))
+        assert time.monotonic() - began < 8 * 0.2
+    assert sorted(simulator.posted) == sorted(prompts)
+
+
+@pytest.mark.parametrize("jobs", [False, True], ids=["older", "newer"])
+async def test_a_prompt_whose_post_was_on_its_way_when_it_was_given_up_is_not_left_on_the_server(
+    simulate: Serve,
+    jobs: bool,  # noqa: FBT001 - a parameter of pytest's
+) -> None:
+    simulator, url = await simulate(seconds=2, jobs=jobs)
+    async with Server(Address(url)) as server:
+        assert await server._watch.socket.opened(FAR)
+        prompt = new_id()
+        simulator.faults.answer_after = 0.2
+        submitting = asyncio.create_task(server.submit(graph(), prompt))
+        await until(lambda: prompt in server._posts._open)
+        assert simulator.posted == []
+        await cancel(submitting)
+        assert await server.give_up(prompt)
+        await until(lambda: simulator.queue.remaining == 0)
+    assert simulator.posted == [prompt]
+    assert simulator.interrupted + simulator.deleted == [prompt]

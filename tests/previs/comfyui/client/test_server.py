@@ -1,0 +1,544 @@
+"""A server is followed to the right end, whatever goes wrong with it."""
+
+import asyncio
+import contextlib
+import hashlib
+import socket
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from previs.comfyui.client.address import Address
+from previs.comfyui.client.server import Server
+from previs.comfyui.protocol.deadlines import Limits
+from previs.comfyui.protocol.graph import Graph
+from previs.comfyui.protocol.history import Failure, OutputFile, Success
+from previs.comfyui.protocol.prompt_state import Life, Phase
+from previs.errors import (
+    AccessDenied,
+    FrameDamaged,
+    NodeFailed,
+    OutOfMemory,
+    PromptInterrupted,
+    PromptLost,
+    PromptRefused,
+    RenderTimedOut,
+    ServerSilent,
+    ServerTrouble,
+    ServerUnreachable,
+)
+from previs.simulator import ALWAYS, Simulator
+from tests.conftest import Serve
+from tests.previs.comfyui.graphs import graph
+
+
+@pytest.fixture(params=[False, True], ids=["older", "newer"])
+def simulate(request: pytest.FixtureRequest, simulate: Serve) -> Serve:
+    """Servers of both kinds: only newer ones have ``/api/jobs``, and take no ids but UUIDs."""
+
+    async def start(**settings: object) -> tuple[Simulator, str]:
+        return await simulate(**{"jobs": request.param} | settings)
+
+    return start
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())
+
+
+@contextlib.asynccontextmanager
+async def client(url: str, **headers: str) -> AsyncIterator[Server]:
+    async with Server(Address(url, headers)) as server:
+        yield server
+
+
+QUICK = Limits(render=30, silence=20, unreachable=1)
+
+
+async def run(server: Server, made: Graph, limits: Limits = QUICK) -> tuple[OutputFile, ...]:
+    prompt = new_id()
+    await server.submit(made, prompt)
+    return (await server.follow(prompt, limits)).files
+
+
+async def until(server: Server, prompt: str, phase: Phase, limits: Limits = QUICK) -> asyncio.Task[Any]:
+    """Follow a prompt in the background, from when it has come to a phase."""
+    reached = asyncio.Event()
+
+    def see(life: Life) -> None:
+        if life.phase is phase:
+            reached.set()
+
+    following = asyncio.create_task(server.follow(prompt, limits, see))
+    waiting = asyncio.create_task(reached.wait())
+    await asyncio.wait([following, waiting], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    return following
+
+
+async def test_a_prompt_is_rendered_and_its_file_comes_whole(simulate: Serve, tmp_path: Path) -> None:
+    _, url = await simulate()
+    async with client(url) as server, httpx.AsyncClient() as plain:
+        [file] = await run(server, graph(filename_prefix="boards/第1场/shot"))
+        assert file == OutputFile("shot_00001_.png", "boards/第1场", "output")
+        downloaded = await server.api.download(file, tmp_path / "frame")
+        query = {"filename": file.filename, "subfolder": file.subfolder, "type": file.type}
+        expected = (await plain.get(f"{url}/view", params=query)).content
+    assert (tmp_path / "frame").read_bytes() == expected
+    assert (downloaded.size, downloaded.sha256) == (len(expected), hashlib.sha256(expected).hexdigest())
+
+
+async def test_one_socket_follows_any_number_of_prompts(simulate: Serve) -> None:
+    simulator, url = await simulate(seconds=0.01)
+    async with client(url) as server:
+        results = await asyncio.gather(*(run(server, graph(seed)) for seed in range(40)))
+        assert len(simulator.sockets.by_client) == 1
+    assert len({file.filename for [file] in results}) == 40
+
+
+async def test_steps_are_told_while_it_runs(simulate: Serve) -> None:
+    _, url = await simulate()
+    async with client(url) as server:
+        prompt, seen = new_id(), []
+        await server.submit(graph(), prompt)
+        await server.follow(prompt, QUICK, lambda life: seen.append((life.phase, life.step)))
+    assert seen[-1][0] is Phase.ENDED
+    assert any(phase is Phase.RUNNING and step > 0 for phase, step in seen)
+
+
+async def test_a_prompt_that_somebody_else_submitted_is_joined(simulate: Serve) -> None:
+    simulator, url = await simulate(seconds=0.5)
+    prompt = new_id()
+    async with client(url) as first:
+        await first.submit(graph(), prompt)
+    async with client(url) as second:
+        await second.submit(graph(), prompt)
+        assert len((await second.follow(prompt, QUICK)).files) == 1
+    assert simulator.posted == [prompt]
+
+
+async def test_a_finished_prompt_is_found_in_the_history(simulate: Serve) -> None:
+    simulator, url = await simulate()
+    async with client(url) as server:
+        prompt = new_id()
+        for _ in range(2):
+            await server.submit(graph(), prompt)
+            assert len((await server.follow(prompt, QUICK)).files) == 1
+    assert simulator.posted == [prompt]
+
+
+async def test_an_answer_lost_on_its_way_back_is_no_second_post(simulate: Serve) -> None:
+    simulator, url = await simulate()
+    simulator.faults.lose_prompt_answer = 1
+    async with client(url) as server:
+        assert len(await run(server, graph())) == 1
+    assert len(simulator.posted) == 1
+
+
+async def test_a_graph_refused_in_part_is_refused_whole(simulate: Serve) -> None:
+    simulator, url = await simulate(seconds=0.3)
+    made = graph() | {
+        "10": {"class_type": "SaveImage", "inputs": {"images": ["11", 0], "filename_prefix": "x"}},
+        "11": {"class_type": "LoadImage", "inputs": {"image": "not-uploaded.png"}},
+    }
+    async with client(url) as server:
+        busy = new_id()
+        await server.submit(graph(), busy)
+        with pytest.raises(PromptRefused, match=r"node 11 \(LoadImage\), image"):
+            await run(server, made)
+        assert len((await server.follow(busy, QUICK)).files) == 1
+    assert simulator.deleted == [simulator.posted[1]]
+    assert simulator.started == [busy]
+
+
+async def test_a_refusal_names_node_input_value_and_what_would_do(simulate: Serve) -> None:
+    _, url = await simulate()
+    made = graph(seed=-1)
+    made["3"]["inputs"]["sampler_name"] = "euler_a"
+    async with client(url) as server:
+        with pytest.raises(PromptRefused) as refused:
+            await run(server, made)
+    said = str(refused.value)
+    assert "node 3 (KSampler), seed: -1: must be from 0 to 18446744073709551615" in said
+    assert "node 3 (KSampler), sampler_name: 'euler_a': the server has 42 others, the closest are euler" in said
+
+
+async def test_a_node_that_fails_is_named(simulate: Serve) -> None:
+    simulator, url = await simulate()
+    simulator.faults.fail_on = "夜"
+    async with client(url) as server:
+        with pytest.raises(NodeFailed, match=r"node 3 \(KSampler\) failed on http"):
+            await run(server, graph())
+
+
+async def test_out_of_memory_is_told_apart_from_a_failure(simulate: Serve) -> None:
+    simulator, url = await simulate()
+    simulator.faults.out_of_memory_on = "夜"
+    async with client(url) as server:
+        with pytest.raises(OutOfMemory, match=r"ran out of memory at node 3 \(KSampler\)"):
+            await run(server, graph())
+
+
+async def test_a_restart_loses_a_prompt_and_is_noticed(simulate: Serve) -> None:
+    simulator, url = await simulate(seconds=30)
+    async with client(url) as server:
+        prompt = new_id()
+        await server.submit(graph(), prompt)
+        following = await until(server, prompt, Phase.RUNNING)
+        simulator.restart()
+        with pytest.raises(PromptLost, match="no longer knows prompt"):
+            await asyncio.wait_for(following, 10)
+
+
+async def test_a_socket_dropped_at_any_frame_costs_nothing(simulate: Serve) -> None:
+    for frames in range(1, 20, 3):
+        simulator, url = await simulate()
+        simulator.faults.drop_sockets = 3
+        simulator.faults.drop_after_frames = frames
+        async with client(url) as server:
+            assert len(await run(server, graph())) == 1
+        assert len(simulator.posted) == 1
+
+
+async def test_a_history_that_lags_behind_the_frames_is_waited_for(simulate: Serve) -> None:
+    simulator, url = await simulate(seconds=0)
+    simulator.faults.history_lag = 0.3
+    async with client(url) as server:
+        assert len(await run(server, graph())) == 1
+
+
+async def test_a_render_over_its_time_is_told_and_given_up_by_id(simulate: Serve) -> None:
+    simulator, url = await simulate(seconds=4)
+    async with client(url) as server, client(url) as somebody:
+        ours, theirs = new_id(), new_id()
+        await server.submit(graph(1), ours)
+        await somebody.submit(graph(2), theirs)
+        with pytest.raises(RenderTimedOut, match=r"was not done after 0\.3 s"):
+            await server.follow(ours, Limits(render=0.3))
+        simulator.seconds = 0.05
+        await server.give_up(ours)
+        assert len((await somebody.follow(theirs, QUICK)).files) == 1
+    assert simulator.interrupted == [ours]
+
+
+async def test_silence_in_the_middle_of_a_render_is_told(simulate: Serve) -> None:
+    simulator, url = await simulate(seconds=0.2)
+    simulator.faults.stall_on = "夜"
+    async with client(url) as server:
+        prompt = new_id()
+        await server.submit(graph(), prompt)
+        with pytest.raises(ServerSilent, match=r"was silent for 0\.5 s"):
+            await server.follow(prompt, Limits(render=30, silence=0.5))
+        await server.give_up(prompt)
+    assert simulator.interrupted == [prompt]
+
+
+async def test_a_prompt_that_waits_behind_others_has_no_deadline_yet(simulate: Serve) -> None:
+    simulator, url = await simulate(seconds=0.6)
+    async with client(url) as server, client(url) as somebody:
+        first, second = new_id(), new_id()
+        await somebody.submit(graph(1), first)
+        await somebody.submit(graph(2), second)
+        # Each runs 0.6 s; ours waits 1.2 s and is not given up for it.
+        assert len(await run(server, graph(3), Limits(render=1.0, silence=0.5))) == 1
+    assert len(simulator.started) == 3
+
+
+async def test_a_pending_prompt_that_is_given_up_is_deleted(simulate: Serve) -> None:
+    simulator, url = await simulate(seconds=0.5)
+    async with client(url) as server:
+        first, second = new_id(), new_id()
+        await server.submit(graph(1), first)
+        await server.submit(graph(2), second)
+        await server.give_up(second)
+        assert len((await server.follow(first, QUICK)).files) == 1
+    assert simulator.deleted == [second]
+    assert simulator.started == [first]
+
+
+async def test_a_server_that_stops_answering_is_given_up_in_time(simulate: Serve) -> None:
+    simulator, url = await simulate(seconds=60)
+    async with client(url) as server:
+        prompt = new_id()
+        await server.submit(graph(), prompt)
+        following = await until(server, prompt, Phase.RUNNING)
+        simulator.faults.hang_up = float("inf")
+        for transport in list(simulator.connections.values()):
+            transport.abort()
+        with pytest.raises(ServerUnreachable):
+            await asyncio.wait_for(following, 10)
+
+
+@pytest.mark.parametrize("fault", ["cut_downloads", "garbage"])
+async def test_a_file_cut_short_is_damaged_and_comes_whole_the_next_time(
+    simulate: Serve, tmp_path: Path, fault: str
+) -> None:
+    simulator, url = await simulate()
+    async with client(url) as server:
+        [file] = await run(server, graph())
+        whole = await server.api.download(file, tmp_path / "whole")
+        setattr(simulator.faults, fault, 1)
+        if fault == "cut_downloads":
+            with pytest.raises(FrameDamaged, match=r"stopped sending after|bytes came of"):
+                await server.api.download(file, tmp_path / "frame")
+        else:
+            assert (await server.api.download(file, tmp_path / "frame")).sha256 != whole.sha256
+        assert (await server.api.download(file, tmp_path / "frame")).sha256 == whole.sha256
+
+
+async def test_a_file_that_the_server_no_longer_has_is_damaged(simulate: Serve, tmp_path: Path) -> None:
+    _, url = await simulate()
+    async with client(url) as server:
+        with pytest.raises(FrameDamaged, match="no longer has it"):
+            await server.api.download(OutputFile("gone.png", "", "output"), tmp_path / "frame")
+
+
+async def test_a_name_taken_by_other_bytes_gets_the_servers_own_name(simulate: Serve) -> None:
+    _, url = await simulate()
+    async with client(url) as server:
+        names = [
+            await server.api.upload_image("ref.png", content, subfolder="previs") for content in (b"1", b"1", b"2")
+        ]
+    assert names == ["previs/ref.png", "previs/ref.png", "previs/ref (1).png"]
+
+
+async def test_a_token_goes_with_every_request_and_the_socket(simulate: Serve) -> None:
+    simulator, url = await simulate()
+    simulator.faults.header = ("Authorization", "Bearer s3cret")
+    async with client(url, Authorization="Bearer s3cret") as server:
+        assert await server._watch.socket.opened(5)
+        assert len(await run(server, graph())) == 1
+    async with client(url) as stranger:
+        with pytest.raises(AccessDenied, match=r"denies access \(HTTP 401\)"):
+            await stranger.probe()
+    assert "s3cret" not in repr(Address(url, {"Authorization": "Bearer s3cret"}))
+
+
+@pytest.mark.parametrize("status", [429, 502, 503])
+async def test_an_answer_that_is_none_may_succeed_later(simulate: Serve, status: int) -> None:
+    simulator, url = await simulate()
+    simulator.faults.refuse, simulator.faults.refuse_status = 1, status
+    simulator.faults.only_paths = ("/system_stats",)
+    async with client(url) as server:
+        with pytest.raises(ServerTrouble, match=f"GET /system_stats with HTTP {status}"):
+            await server.probe()
+        assert not server.up
+        await server.probe()
+        assert server.up
+
+
+async def test_what_is_no_comfyui_is_told(simulate: Serve) -> None:
+    _, url = await simulate()
+    async with client(f"{url}/nothing/here") as server:
+        with pytest.raises(ServerTrouble, match="HTTP 404"):
+            await server.probe()
+    async with client("http://127.0.0.1:1") as nowhere:
+        with pytest.raises(ServerUnreachable, match="refused or not possible"):
+            await nowhere.probe()
+
+
+def test_a_base_url_keeps_its_path_and_loses_its_credentials_in_names() -> None:
+    address = Address("https://user:pass@farm.studio:8443/comfy/")
+    assert address.name == "https://farm.studio:8443/comfy"
+    assert Address("https://farm.studio/comfy").socket_url == "wss://farm.studio/comfy/ws"
+
+
+async def odd_server(path: str, answer: object) -> AsyncIterator[str]:
+    """A server of another make: every path is answered as by an idle ComfyUI, but one."""
+
+    async def reply(request: Request) -> Response:
+        asked = request.url.path
+        if asked.startswith(path):
+            return answer if isinstance(answer, Response) else JSONResponse(answer)
+        return JSONResponse({"queue_running": [], "queue_pending": []} if asked == "/queue" else {})
+
+    config = uvicorn.Config(Starlette(routes=[Route("/{_:path}", reply, methods=["GET", "POST"])]), log_config=None)
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        await serving
+
+
+async def test_a_server_that_takes_no_ids_of_ours_is_refused() -> None:
+    answer = {"prompt_id": "its-own", "number": 1, "node_errors": {}}
+    async with contextlib.asynccontextmanager(odd_server)("/prompt", answer) as url, client(url) as server:
+        with pytest.raises(PromptRefused, match="takes no ids of ours"):
+            await run(server, graph())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"<html>", b"[]", b"[" * 100_000, b'{"p": ' + b"9" * 5000 + b"}", b"\xff"],
+    ids=["html", "a list", "endless", "a huge number", "no text"],
+)
+async def test_a_body_that_nothing_can_read_is_trouble_and_nothing_else(body: bytes) -> None:
+    answer = Response(body, media_type="application/json")
+    async with contextlib.asynccontextmanager(odd_server)("/queue", answer) as url, client(url) as server:
+        with pytest.raises(ServerTrouble):
+            await server.api.queue()
+
+
+async def test_a_body_that_cannot_be_unpacked_is_trouble() -> None:
+    answer = Response(b"not gzip", headers={"Content-Encoding": "gzip"})
+    async with contextlib.asynccontextmanager(odd_server)("/system_stats", answer) as url, client(url) as server:
+        with pytest.raises(ServerTrouble):
+            await server.probe()
+
+
+async def test_an_unreadable_history_entry_is_its_own_prompts_trouble(simulate: Serve) -> None:
+    simulator, url = await simulate(seconds=0.5)
+    async with client(url) as server:
+        bad, good = new_id(), new_id()
+        await server.submit(graph(1), bad)
+        simulator.faults.refuse, simulator.faults.refuse_status = float("inf"), 500
+        simulator.faults.only_paths = (f"/history/{bad}",)
+        await server.submit(graph(2), good)
+        following = asyncio.create_task(server.follow(bad, QUICK))
+        assert len((await server.follow(good, QUICK)).files) == 1
+        with pytest.raises(ServerTrouble, match="HTTP 500"):
+            await following
+
+
+async def abandoned(server: Server, simulator: Simulator) -> str:
+    """A running prompt that nobody follows any more and that could not be given up."""
+    prompt = new_id()
+    await server.submit(graph(), prompt)
+    with pytest.raises(RenderTimedOut):
+        await server.follow(prompt, Limits(render=0.1))
+    simulator.faults.hang_up, simulator.faults.only_paths = ALWAYS, ("/queue", "/jobs")
+    with pytest.raises(ServerUnreachable):
+        await server.give_up(prompt)
+    server.up = False
+    simulator.faults.heal()
+    return prompt
+
+
+async def test_a_prompt_is_given_up_though_a_request_is_lost(simulate: Serve) -> None:
+    simulator, url = await simulate(seconds=5)
+    async with client(url) as server:
+        prompt = new_id()
+        await server.submit(graph(), prompt)
+        following = await until(server, prompt, Phase.RUNNING)
+        simulator.faults.hang_up, simulator.faults.only_paths = 2, ("/queue", "/jobs")
+        assert await server.give_up(prompt)
+        assert simulator.queue.remaining == 0
+        with pytest.raises(PromptInterrupted):
+            await following
+    assert simulator.interrupted == [prompt]
+
+
+async def test_a_post_that_nobody_waited_for_is_given_up_when_it_has_come(simulate: Serve) -> None:
+    simulator, url = await simulate(seconds=5)
+    async with client(url) as server:
+        prompt = new_id()
+        await server.probe()
+        simulator.faults.answer_after = 0.3
+        submitting = asyncio.create_task(server.submit(graph(), prompt))
+        while prompt not in server._posts._open:
+            await asyncio.sleep(0.01)
+        submitting.cancel()
+        await asyncio.wait([submitting])
+        assert simulator.posted == []
+        simulator.faults.heal()
+        assert await server.give_up(prompt)
+    assert simulator.posted == [prompt]
+    assert simulator.queue.remaining == 0
+
+
+async def test_a_prompt_that_could_not_be_given_up_is_when_the_server_answers_again(simulate: Serve) -> None:
+    simulator, url = await simulate(seconds=2)
+    async with client(url) as server:
+        prompt = await abandoned(server, simulator)
+        await server.probe()
+        await server.probe()
+        while simulator.queue.remaining:
+            await asyncio.sleep(0.01)
+    assert simulator.interrupted == [prompt]
+
+
+async def test_a_prompt_that_could_not_be_given_up_is_left_alone_when_it_is_wanted_again(simulate: Serve) -> None:
+    simulator, url = await simulate(seconds=2)
+    async with client(url) as server:
+        prompt = await abandoned(server, simulator)
+        await server.probe()
+        following = asyncio.create_task(server.follow(prompt, QUICK))
+        await asyncio.sleep(0)
+        await server.probe()
+        assert len((await following).files) == 1
+    assert simulator.interrupted == simulator.deleted == []
+
+
+async def test_a_prompt_that_was_taken_back_is_seen_no_more(simulate: Serve) -> None:
+    _, url = await simulate(seconds=3)
+    async with client(url) as server:
+        running, waiting = new_id(), new_id()
+        await server.submit(graph(1), running)
+        await server.submit(graph(2), waiting)
+        assert await server.glance(waiting) is Phase.WAITING
+        await server.take_back(waiting)
+        with pytest.raises(PromptLost):
+            await server.follow(waiting, QUICK)
+        assert await server.glance(waiting) is None
+
+
+async def test_a_prompt_that_failed_is_not_seen_running_any_more(simulate: Serve) -> None:
+    simulator, url = await simulate(seconds=0.3)
+    simulator.faults.memory_full, simulator.faults.history_lag = True, 0.3
+    async with client(url) as server:
+        prompt = new_id()
+        await server.submit(graph(), prompt)
+        assert isinstance(await server.glance(prompt), Phase)
+        with pytest.raises(OutOfMemory):
+            await server.follow(prompt, QUICK)
+        assert isinstance(await server.glance(prompt), Failure)
+
+
+async def test_the_history_of_a_server_that_nobody_else_used_is_not_asked_for_what_was_never_there(
+    simulate: Serve,
+) -> None:
+    simulator, url = await simulate()
+    async with client(url) as server, client(url) as somebody:
+        await server.probe()
+        assert await server._watch.socket.opened(5)
+        ours, theirs = new_id(), new_id()
+        await server.submit(graph(1), ours)
+        await server.follow(ours, QUICK)
+        assert isinstance(await server.glance(ours), Success)
+        simulator.faults.only_paths, simulator.faults.refuse = ("/history",), ALWAYS
+        assert await server.glance(new_id()) is None
+        simulator.faults.heal()
+        await somebody.submit(graph(2), theirs)
+        await somebody.follow(theirs, QUICK)
+        while not server._watch.crowded:
+            await asyncio.sleep(0.01)
+        assert isinstance(await server.glance(theirs), Success)
+
+
+async def test_a_server_that_does_not_tell_whether_it_was_used_is_taken_for_used(simulate: Serve) -> None:
+    simulator, url = await simulate()
+    simulator.faults.only_paths, simulator.faults.refuse = ("/history",), 1
+    async with client(url) as server:
+        await server.probe()
+        assert server.up
+        assert server._watch.crowded
+
+
+async def test_a_prompt_that_was_neither_posted_nor_followed_here_is_nobodys_to_give_up(simulate: Serve) -> None:
+    simulator, url = await simulate(seconds=1)
+    async with client(url) as server, client(url) as somebody:
+        theirs = new_id()
+        await somebody.submit(graph(), theirs)
+        assert await server.give_up(theirs)
+        assert len((await somebody.follow(theirs, QUICK)).files) == 1
+    assert simulator.interrupted == simulator.deleted == []

@@ -1,0 +1,577 @@
+"""What a server would refuse is found before it is asked, and nothing that it takes is found fault with."""
+
+import copy
+import json
+from importlib.metadata import files
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from previs.comfyui.protocol.check import Checker, Finding, findings
+from previs.comfyui.protocol.classes import NodeClass, read_class
+from previs.comfyui.protocol.graph import Graph
+from previs.simulator import validate
+from previs.workflow.formats.editor import classes_in, convert, is_editor_file
+from tests.previs.comfyui.graphs import graph
+from tests.previs.comfyui.recordings import FOLDER, SESSIONS, events
+
+INFO: dict[str, Any] = json.loads((FOLDER / "object_info.json").read_text("utf-8"))
+REFUSALS = [event for event in events("rejected_by_validation") if "prompt" in event.get("json", {})]
+POSTS = [
+    event
+    for session in SESSIONS
+    for event in events(session)
+    if event.get("path") == "/prompt" and "prompt" in event.get("json", {}) and "response" in event
+]
+UPLOADED = frozenset({"broken.png", "storyboard/hero.png"})
+KINDS = {
+    "required_input_missing": {"missing_input"},
+    "value_smaller_than_min": {"value_out_of_range"},
+    "value_bigger_than_max": {"value_out_of_range"},
+    "value_not_in_list": {"value_not_in_list", "missing_model"},
+    "invalid_input_type": {"wrong_value_type"},
+    "return_type_mismatch": {"wrong_link_type"},
+    "bad_linked_input": {"broken_link"},
+    "custom_validation_failed": {"missing_file"},
+    "prompt_no_outputs": {"no_output"},
+    "invalid_prompt": {"unknown_class", "malformed_node"},
+}
+
+
+def classes_of(info: dict[str, Any]) -> dict[str, NodeClass | None]:
+    return {name: read_class(name, told) for name, told in info.items()}
+
+
+LISTED = copy.deepcopy(INFO)
+LISTED["LoadImage"]["input"]["required"]["image"][0] = ["broken.png"]
+CLASSES = classes_of(LISTED)
+
+
+class Knowing(dict[str, NodeClass | None]):
+    """The classes of a server that has been asked for every class there could be."""
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+    def __missing__(self, key: str) -> None:
+        return None
+
+
+SERVER = Knowing(CLASSES)
+
+
+def found(made: Graph, classes: dict[str, NodeClass | None] = SERVER) -> list[Finding]:
+    return list(findings(made, classes))
+
+
+def changed(node_id: str, name: str, value: object) -> Graph:
+    made = graph()
+    made[node_id]["inputs"][name] = value
+    return made
+
+
+def without(node_id: str, name: str) -> Graph:
+    made = graph()
+    del made[node_id]["inputs"][name]
+    return made
+
+
+def places(told: list[Finding]) -> list[tuple[str, str, str]]:
+    return [(each.kind, each.node_id, each.input) for each in told]
+
+
+def server_with(class_type: str, name: str, choices: list[str]) -> dict[str, NodeClass | None]:
+    info = {class_type: copy.deepcopy(INFO[class_type])}
+    rule = info[class_type]["input"]["required"][name]
+    rule[:] = ["COMBO", {"options": choices}] if rule[0] == "COMBO" else [choices]
+    return Knowing(CLASSES | classes_of(info))
+
+
+# What the real server said.
+
+
+@pytest.mark.parametrize("place", range(len(REFUSALS)))
+def test_every_recorded_refusal_is_foreseen_at_the_same_node_and_input(place: int) -> None:
+    prompt, answer = REFUSALS[place]["json"]["prompt"], REFUSALS[place]["response"]["json"]
+    told = places(found(prompt))
+    for node_id, node in answer["node_errors"].items():
+        for error in node["errors"]:
+            wanted = {(kind, node_id, error["extra_info"]["input_name"]) for kind in KINDS[error["type"]]}
+            assert wanted & set(told)
+    if not answer["node_errors"]:
+        kind, node_id, _ = told[0]
+        assert kind in KINDS[answer["error"]["type"]]
+        assert answer["error"]["details"] in ("", f"Node ID '#{node_id}'")
+    else:
+        assert len(told) == sum(len(node["errors"]) for node in answer["node_errors"].values())
+
+
+@pytest.mark.parametrize("place", range(len(POSTS)))
+def test_every_recorded_graph_is_judged_as_the_real_server_judged_it(place: int) -> None:
+    prompt, answer = POSTS[place]["json"]["prompt"], POSTS[place]["response"]["json"]
+    accepted = not answer.get("error") and not answer["node_errors"]
+    assert (found(prompt) == []) is accepted
+
+
+def test_the_refusals_are_those_that_were_recorded() -> None:
+    assert len(REFUSALS) == 12
+
+
+# Agreement with an independent validation.
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+# A busy machine is slow to draw changes of a graph, one after the other.
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+BASES = [post["json"]["prompt"] for post in POSTS if not post["response"]["json"].get("error")]
+NODE_IDS = st.sampled_from([*(str(number) for number in range(1, 11)), "reference_1", "77", ""])
+LINKS = st.tuples(NODE_IDS, st.integers(-4, 4)).map(list)
+LIKELY = st.sampled_from(
+    [
+        "5",
+        "5.5",
+        "",
+        "many",
+        "euler",
+        "normal",
+        0,
+        -1,
+        8,
+        2**64,
+        0.5,
+        "1e3",
+        "inf",
+        float("inf"),
+        True,
+        None,
+        {"__value__": 7},
+        {},
+    ]
+)
+
+
+def refusals(made: Graph, classes: dict[str, NodeClass | None] = SERVER) -> list[Finding]:
+    """What the server itself refuses: that a value stands where only a link can, it finds out when the node runs."""
+    return [each for each in found(made, classes) if each.kind != "missing_link"]
+
+
+def accepted(made: Any) -> bool:
+    verdict = validate(made, INFO, input_files=UPLOADED)
+    return verdict.error is None and not verdict.node_errors
+
+
+def judged_by_the_server_alone(made: Any) -> bool:
+    """Whether a loader names no file, or one in a subfolder, neither of which can be told from its class's choices."""
+    for node in made.values():
+        if isinstance(node, dict) and node.get("class_type") == "LoadImage" and isinstance(node.get("inputs"), dict):
+            image = node["inputs"].get("image", "")
+            if not isinstance(image, str | list) or (isinstance(image, str) and set(image) & set("/\\[")):
+                return image != "storyboard/hero.png"
+    return False
+
+
+def swap(made: Any, node_id: str, data: st.DataObject) -> None:
+    node = made[node_id]
+    inputs = node.get("inputs", {})
+    names = [*inputs, "text", "image"] if isinstance(inputs, dict) else []
+    match data.draw(st.sampled_from(["value", "link", "drop", "class", "node", "output", "inputs"])):
+        case "value" if names:
+            inputs[data.draw(st.sampled_from(names))] = data.draw(LIKELY | JSON)
+        case "link" if names:
+            inputs[data.draw(st.sampled_from(names))] = data.draw(LINKS)
+        case "drop" if inputs:
+            del inputs[data.draw(st.sampled_from(sorted(inputs)))]
+        case "class":
+            node["class_type"] = data.draw(st.sampled_from(["VAEDecode", "SaveImage", "PreviewImage", "NoSuchNode"]))
+        case "node":
+            del made[node_id]
+        case "output":
+            made["end"] = {"class_type": "SaveImage", "inputs": {"filename_prefix": "x", "images": [node_id, 0]}}
+        case "inputs":
+            node.pop("inputs", None)
+
+
+@settings(PATIENT, max_examples=300)
+@given(base=st.sampled_from(BASES), changes=st.integers(0, 3), data=st.data())
+def test_a_graph_is_found_fault_with_if_and_only_if_it_would_be_refused(
+    base: Any, changes: int, data: st.DataObject
+) -> None:
+    made = copy.deepcopy(base)
+    for _ in range(changes):
+        if made:
+            swap(made, data.draw(st.sampled_from(sorted(made))), data)
+    if not judged_by_the_server_alone(made):
+        assert (refusals(made) == []) is accepted(made)
+
+
+def values_for(rule: Any) -> st.SearchStrategy[Any]:
+    kind, settings = rule[0], rule[1] if len(rule) > 1 else {}
+    near = [each for each in (settings.get("min"), settings.get("max"), settings.get("default")) if each is not None]
+    near += [each + step for each in near if isinstance(each, int | float) for step in (-1, 1, 0.5)]
+    near += kind[:3] if isinstance(kind, list) else []
+    near += [f"{each}" for each in near] + list(settings.get("options", []))[:3]
+    return st.sampled_from(near) | LIKELY if near else LIKELY
+
+
+UNTOLD = {"image_upload", "file_upload", "audio_upload", "video_upload", "remote"}
+JUDGED = [
+    (name, section, key)
+    for name, told in INFO.items()
+    for section in ("required", "optional")
+    for key, rule in told["input"].get(section, {}).items()
+    if len(rule) == 1 or not UNTOLD & rule[1].keys()
+]
+
+
+@settings(PATIENT, max_examples=500)
+@given(chosen=st.sampled_from(JUDGED), data=st.data())
+def test_a_value_of_any_input_of_any_class_is_judged_as_the_server_would(
+    chosen: tuple[str, str, str], data: st.DataObject
+) -> None:
+    name, section, key = chosen
+    value = data.draw(values_for(INFO[name]["input"][section][key]))
+    lone = {name: copy.deepcopy(INFO[name]) | {"input": {section: {key: INFO[name]["input"][section][key]}}}}
+    lone[name] |= {"output_node": True, "input_order": {section: [key]}}
+    made: Graph = {"1": {"class_type": name, "inputs": {key: value}}}
+    verdict = validate(made, lone)
+    told = refusals(made, Knowing(classes_of(lone)))
+    assert [each.node_id for each in told] == list(verdict.node_errors)
+    if told:
+        assert told[0].kind in KINDS[verdict.node_errors["1"]["errors"][0]["type"]]
+
+
+@settings(PATIENT, max_examples=500)
+@given(source=st.sampled_from(sorted(INFO)), chosen=st.sampled_from(JUDGED), index=st.integers(-3, 3))
+def test_a_link_between_any_two_classes_is_judged_as_the_server_would(
+    source: str, chosen: tuple[str, str, str], index: int
+) -> None:
+    name, section, key = chosen
+    lone = {
+        "Made": copy.deepcopy(INFO[source]) | {"input": {}, "input_order": {}, "output_node": False},
+        "Taken": INFO[name] | {"input": {section: {key: INFO[name]["input"][section][key]}}, "output_node": True},
+    }
+    lone["Taken"]["input_order"] = {section: [key]}
+    made: Graph = {
+        "1": {"class_type": "Made", "inputs": {}},
+        "2": {"class_type": "Taken", "inputs": {key: ["1", index]}},
+    }
+    verdict = validate(made, lone)
+    assert [each.node_id for each in found(made, Knowing(classes_of(lone)))] == list(verdict.node_errors)
+
+
+@PATIENT
+@given(base=st.sampled_from(BASES), data=st.data())
+def test_a_checker_that_has_seen_other_graphs_finds_the_same(base: Any, data: st.DataObject) -> None:
+    checker = Checker(SERVER)
+    made = copy.deepcopy(base)
+    for _ in range(4):
+        assert checker.findings(made) == findings(made, SERVER)
+        made = copy.deepcopy(data.draw(st.sampled_from([base, made])))
+        if made:
+            swap(made, data.draw(st.sampled_from(sorted(made))), data)
+
+
+def test_a_checker_notices_inputs_that_come_and_go() -> None:
+    checker = Checker(SERVER)
+    upscale: Graph = {
+        "1": {"class_type": "EmptyImage", "inputs": {"width": 8, "height": 8, "batch_size": 1, "color": 0}},
+        "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "x"}},
+    }
+    assert checker.findings(upscale) == ()
+    more, less = copy.deepcopy(upscale), copy.deepcopy(upscale)
+    more["1"]["inputs"]["color"] = ["2", 0]
+    del less["1"]["inputs"]["color"]
+    assert places(list(checker.findings(more))) == [("broken_link", "1", "color"), ("cycle", "2", "")]
+    assert places(list(checker.findings(upscale))) == []
+    assert places(list(checker.findings(less))) == [("missing_input", "1", "color")]
+    assert places(list(checker.findings(more))) == [("broken_link", "1", "color"), ("cycle", "2", "")]
+
+
+@PATIENT
+@given(made=st.dictionaries(st.text(max_size=3), JSON, max_size=4))
+def test_anything_that_is_json_is_found_fault_with(made: dict[str, Any]) -> None:
+    assert found(made)
+
+
+@PATIENT
+@given(data=st.data(), node_id=st.sampled_from(sorted(graph())))
+def test_any_value_anywhere_is_judged(data: st.DataObject, node_id: str) -> None:
+    made: Any = graph()
+    name = data.draw(st.sampled_from([*made[node_id]["inputs"], "", "new"]))
+    made[node_id]["inputs"][name] = data.draw(JSON)
+    if data.draw(st.booleans()):
+        made[node_id] = {
+            **made[node_id],
+            data.draw(st.sampled_from(["_meta", "inputs", "class_type"])): data.draw(JSON),
+        }
+    for each in found(made):
+        assert each.remedy
+
+
+# What artists save.
+
+
+def templates() -> dict[str, Graph]:
+    """The graphs of all workflows of ComfyUI's own templates whose node classes the recorded server has."""
+    made: dict[str, Graph] = {}
+    for file in files("comfyui-workflow-templates") or ():
+        document = json.loads(file.read_text("utf-8")) if file.match("templates/*.json") else None
+        if isinstance(document, dict) and is_editor_file(document) and classes_in(document) <= CLASSES.keys():
+            made[file.name] = convert(document, CLASSES, name=file.name).graph
+    return made
+
+
+def test_of_real_workflows_only_models_and_files_that_are_not_there_are_found() -> None:
+    graphs = templates()
+    assert len(graphs) == 101
+    for name, made in graphs.items():
+        told = found(made)
+        assert {each.kind for each in told} <= {"missing_model", "missing_file"}, name
+        refused = validate(made, INFO).node_errors.items()
+        wanted = {
+            (node_id, error["extra_info"]["input_name"])
+            for node_id, node in refused
+            for error in node["errors"]
+            if error["type"] != "custom_validation_failed" or not set(error["details"]) & set("/\\[")
+        }
+        assert {(each.node_id, each.input) for each in told} == wanted, name
+
+
+# Each kind, in a person's words.
+
+Told = tuple[Graph, str, str, str, str]
+EACH: list[Told] = [
+    (
+        changed("3", "seed", -1),
+        "value_out_of_range",
+        "seed",
+        "-1",
+        "give a whole number from 0 to 18446744073709551615",
+    ),
+    (changed("3", "cfg", 100.5), "value_out_of_range", "cfg", "100.5", "give a number from 0 to 100"),
+    (changed("3", "steps", "5.5"), "wrong_value_type", "steps", '"5.5"', "give a whole number from 1 to 10000"),
+    (changed("3", "cfg", None), "wrong_value_type", "cfg", "null", "give a number from 0 to 100"),
+    (without("5", "width"), "missing_input", "width", "", "it is required: give a whole number from 16 to 16384"),
+    (without("8", "vae"), "missing_input", "vae", "", "it is required: give a link to VAE"),
+    (
+        changed("8", "samples", ["4", 2]),
+        "wrong_link_type",
+        "samples",
+        '["4", 2]',
+        "give a link to LATENT: output 2 of node 4 (CheckpointLoaderSimple) is VAE",
+    ),
+    (
+        changed("8", "vae", ["4", 0]),
+        "wrong_link_type",
+        "vae",
+        '["4", 0]',
+        "give a link to VAE: output 0 of node 4 (CheckpointLoaderSimple) is MODEL, output 2 would do",
+    ),
+    (
+        changed("8", "vae", ["4", 3]),
+        "broken_link",
+        "vae",
+        '["4", 3]',
+        "node 4 (CheckpointLoaderSimple) has no such output; it has 0: MODEL, 1: CLIP, 2: VAE",
+    ),
+    (
+        changed("8", "vae", [4, 2]),
+        "broken_link",
+        "vae",
+        "[4, 2]",
+        'the graph has no such node: write ["4", 2]',
+    ),
+    (
+        changed("8", "vae", ["44", 2]),
+        "broken_link",
+        "vae",
+        '["44", 2]',
+        "the graph has no such node: give a link to VAE",
+    ),
+]
+
+
+@pytest.mark.parametrize(("made", "kind", "name", "value", "remedy"), EACH)
+def test_a_finding_says_what_is_there_and_what_would_be_right(
+    made: Graph, kind: str, name: str, value: str, remedy: str
+) -> None:
+    [told] = found(made)
+    assert (told.kind, told.input, told.value, told.remedy) == (kind, name, value, remedy)
+
+
+def test_each_node_of_an_unknown_class_is_told_with_the_pack_that_brings_it() -> None:
+    made = graph()
+    made["6"] |= {"class_type": "FancyEncode", "_meta": {"title": "the prompt"}}
+    made["7"] |= {"class_type": "PlainEncode"}
+    told = findings(made, SERVER, {"FancyEncode": "ComfyUI-Fancy"})
+    assert [str(each.fault) for each in told] == [
+        (
+            'node 6 (FancyEncode "the prompt"), class_type: "FancyEncode": the server has no such node class: '
+            "install the custom node pack ComfyUI-Fancy, or replace the node"
+        ),
+        (
+            'node 7 (PlainEncode), class_type: "PlainEncode": the server has no such node class: '
+            "update ComfyUI there if it is one of its own, install the custom node pack that has it, "
+            "or replace the node"
+        ),
+    ]
+
+
+def test_an_unknown_class_is_found_where_no_output_needs_it() -> None:
+    made = graph() | {"10": {"class_type": "NoSuchNode", "inputs": {}}}
+    assert not accepted(made)
+    assert places(found(made)) == [("unknown_class", "10", "class_type")]
+
+
+def test_what_no_output_needs_is_not_found_fault_with() -> None:
+    made = graph() | {"10": {"class_type": "KSampler", "inputs": {"seed": -1, "model": ["99", 0]}}}
+    assert accepted(made)
+    assert found(made) == []
+
+
+def test_what_is_before_a_node_of_an_unknown_class_is_checked_along_with_it() -> None:
+    made = changed("3", "seed", -1)
+    made["9"]["class_type"] = "FancySave"
+    assert places(found(made)) == [("unknown_class", "9", "class_type"), ("value_out_of_range", "3", "seed")]
+
+
+def test_of_a_class_that_nobody_asked_for_nothing_is_found() -> None:
+    known = {name: told for name, told in CLASSES.items() if name != "SaveImage"}
+    assert found(changed("3", "seed", -1), known) == []
+    made = graph() | {"10": {"class_type": "PreviewImage", "inputs": {"images": ["8", 0]}}}
+    made["6"]["class_type"] = "NotAskedFor"
+    assert found(made, dict(CLASSES)) == []
+
+
+def test_a_graph_without_an_output_node_is_found_fault_with_as_a_whole() -> None:
+    made = graph()
+    del made["9"]
+    assert [str(each.fault) for each in found(made)] == ["the graph: add an output node that saves, such as SaveImage"]
+
+
+def test_a_circle_of_links_is_found_however_long_it_is() -> None:
+    made: Graph = {"0": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "x"}}}
+    for number in range(1, 5000):
+        made[str(number)] = {"class_type": "ImageInvert", "inputs": {"image": [str(number % 4999 + 1), 0]}}
+    assert places(found(made)) == [("cycle", "1", "")]
+
+
+def test_a_bad_output_beside_a_good_one_is_found() -> None:
+    made = graph() | {"10": {"class_type": "SaveImage", "inputs": {"images": ["8", 0]}}}
+    assert places(found(made)) == [("missing_input", "10", "filename_prefix")]
+
+
+MODELS = [
+    "SDXL\\Juggernaut-XL_v9.safetensors",
+    "sd_xl_base_1.0.safetensors",
+    "flux/flux1-dev-fp8.safetensors",
+    "漫画.gguf",
+]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "closest"),
+    [
+        ("juggernaut-xl_v9.safetensors", "SDXL\\Juggernaut-XL_v9.safetensors"),
+        ("other/juggernaut-xl_v9.ckpt", "SDXL\\Juggernaut-XL_v9.safetensors"),
+        ("JUGGERNAUT-XL_V9.SAFETENSORS", "SDXL\\Juggernaut-XL_v9.safetensors"),
+        ("a/very/deep/folder/of/another/machine/juggernaut.ckpt", "SDXL\\Juggernaut-XL_v9.safetensors"),
+        ("C:\\a\\very\\deep\\folder\\of\\another\\machine\\漫画.sft", "漫画.gguf"),
+        ("flux1-dev.safetensors", "flux/flux1-dev-fp8.safetensors"),
+        ("sd_xl_base_1.0_0.9vae.safetensors", "sd_xl_base_1.0.safetensors"),
+    ],
+)
+def test_a_missing_model_is_told_with_the_closest_names(wanted: str, closest: str) -> None:
+    server = server_with("CheckpointLoaderSimple", "ckpt_name", MODELS)
+    [told] = found(changed("4", "ckpt_name", wanted), server)
+    assert (told.kind, told.value) == ("missing_model", json.dumps(wanted, ensure_ascii=False))
+    assert told.remedy == (
+        f"the server does not have it: install it there, or choose another: of its 4 the closest is {closest}"
+    )
+
+
+def test_at_most_three_names_are_shown_of_a_thousand() -> None:
+    names = [f"character_lora_{number:04d}.safetensors" for number in range(1000)]
+    server = server_with("CheckpointLoaderSimple", "ckpt_name", names)
+    [told] = found(changed("4", "ckpt_name", "character_lora_77.safetensors"), server)
+    assert told.remedy.count(".safetensors") == 3
+
+
+def test_a_model_of_which_the_server_has_no_kind_is_told() -> None:
+    [told] = found(changed("4", "ckpt_name", "any.safetensors"), server_with("CheckpointLoaderSimple", "ckpt_name", []))
+    assert (told.kind, told.remedy) == ("missing_model", "the server has none of this kind: install it there")
+
+
+@pytest.mark.parametrize(
+    ("count", "has"),
+    [(13, "none of its 13 has a name like it"), (4, "it has model_0.ckpt, model_1.ckpt, model_2.ckpt, model_3.ckpt")],
+)
+def test_where_no_name_is_like_it_few_are_all_told(count: int, has: str) -> None:
+    server = server_with("CheckpointLoaderSimple", "ckpt_name", [f"model_{number}.ckpt" for number in range(count)])
+    [told] = found(changed("4", "ckpt_name", "故事.ckpt"), server)
+    assert told.remedy.endswith(has)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "choices"),
+    [("scheduler", "karra", "karras"), ("sampler_name", "euler_a", "euler, euler_ancestral, ")],
+)
+def test_a_choice_that_is_no_file_is_told_as_no_model(name: str, value: str, choices: str) -> None:
+    [told] = found(changed("3", name, value))
+    assert told.kind == "value_not_in_list"
+    assert choices in told.remedy
+
+
+@pytest.mark.parametrize("image", ["previs/0123.png", "clipspace/a.png [input]", "last.png [output]", "a\\b.png"])
+def test_a_file_that_may_be_there_although_it_is_not_listed_is_left_to_the_server(image: str) -> None:
+    made = graph() | {
+        "1": {"class_type": "LoadImage", "inputs": {"image": image}},
+        "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}},
+    }
+    assert found(made) == []
+    made["1"]["inputs"]["image"] = "not-uploaded.png"
+    assert places(found(made)) == [("missing_file", "1", "image")]
+
+
+def test_inputs_that_newer_servers_make_up_as_they_need_are_left_to_them() -> None:
+    newer = {
+        "Switch": {
+            "input": {"required": {"images": ["COMFY_AUTOGROW_V3", {}], "any": ["IMAGE", {}]}},
+            "output": ["COMFY_MATCHTYPE_V3"],
+        },
+        "Save": {"input": {"required": {"images": ["VIDEO", {}]}}, "output": [], "output_node": True},
+        "Load": {"input": {}, "output": ["IMAGE"]},
+    }
+    made: Graph = {
+        "1": {"class_type": "Load", "inputs": {}},
+        "2": {"class_type": "Switch", "inputs": {"images.0": ["1", 0], "any": ["1", 0]}},
+        "3": {"class_type": "Save", "inputs": {"images": ["2", 0]}},
+    }
+    assert found(made, classes_of(newer)) == []
+
+
+def test_of_an_output_of_several_types_one_must_fit() -> None:
+    info: dict[str, Any] = {
+        "Make": {"input": {}, "output": ["IMAGE, MASK", "*", "LATENT"]},
+        "Take": {"input": {"required": {"it": ["MASK,VIDEO", {}]}}, "output": [], "output_node": True},
+    }
+    for index, fits in ((0, True), (1, True), (2, False)):
+        made: Graph = {
+            "1": {"class_type": "Make", "inputs": {}},
+            "2": {"class_type": "Take", "inputs": {"it": ["1", index]}},
+        }
+        assert (found(made, classes_of(info)) == []) is fits
+
+
+@pytest.mark.parametrize("value", ["a.safetensors", 5, None])
+def test_a_value_where_only_a_link_can_stand_is_told_though_the_server_takes_it(value: object) -> None:
+    made = changed("3", "model", value)
+    assert accepted(made)
+    [told] = found(made)
+    assert (told.kind, told.node_id, told.input) == ("missing_link", "3", "model")
+    assert told.remedy.startswith("give a link to MODEL")

@@ -1,0 +1,77 @@
+"""The queue that a server tells of is read entry by entry, and never mistaken for an empty one."""
+
+from typing import Any
+
+import pytest
+
+from previs.comfyui.protocol.queue import Queued, read_queue
+from tests.previs.comfyui.recordings import SESSIONS, events
+
+
+def entry(number: object, prompt_id: object, client: object = "ours") -> list[Any]:
+    return [number, prompt_id, {"3": {}}, {"client_id": client}, ["9"]]
+
+
+def test_each_entry_says_whose_it_is_and_whether_it_runs() -> None:
+    body = {"queue_running": [entry(4, "a")], "queue_pending": [entry(6.5, "b", "theirs"), [7, "c", {}, {}, []]]}
+    queue = read_queue(body)
+    assert queue is not None
+    assert queue.entries == (
+        Queued("a", 4, "ours", running=True),
+        Queued("b", 6.5, "theirs", running=False),
+        Queued("c", 7, None, running=False),
+    )
+    assert (queue.running, queue.pending) == (("a",), ("b", "c"))
+    assert [queue.place_of(prompt) for prompt in "abcd"] == ["running", "pending", "pending", None]
+    assert (queue.get("b"), queue.get("d")) == (queue.entries[1], None)
+
+
+def test_of_an_id_that_was_posted_twice_the_one_that_runs_counts() -> None:
+    queue = read_queue(
+        {"queue_running": [entry(1, "a")], "queue_pending": [entry(2, "a"), entry(3, "b"), entry(4, "b")]}
+    )
+    assert queue is not None
+    assert queue.get("a") == Queued("a", 1, "ours", running=True)
+    assert queue.get("b") == Queued("b", 3, "ours", running=False)
+    assert queue.pending == ("a", "b", "b")
+
+
+@pytest.mark.parametrize("odd", [None, 5, "text", [], [1], [1, None], [1, 2], [1, ["a"]], {"prompt_id": "a"}])
+def test_an_entry_that_is_none_is_left_out(odd: object) -> None:
+    queue = read_queue({"queue_running": [odd], "queue_pending": [odd, entry(1, "whole"), odd]})
+    assert queue is not None
+    assert queue.entries == (Queued("whole", 1, "ours", running=False),)
+
+
+@pytest.mark.parametrize(
+    "known", [["x", "a"], [None, "a", {}], [True, "a", {}, None], [[], "a", {}, {"client_id": 5}, [], {"new": 1}]]
+)
+def test_a_prompt_whose_entry_is_odd_in_the_rest_is_there_all_the_same(known: list[Any]) -> None:
+    queue = read_queue({"queue_running": [], "queue_pending": [known]})
+    assert queue is not None
+    assert queue.place_of("a") == "pending"
+    assert queue.entries[0].client_id is None
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"queue_running": []}, {"queue_pending": []}, {"queue_running": {}, "queue_pending": []}]
+)
+def test_an_answer_without_its_lists_is_no_empty_queue(body: dict[str, Any]) -> None:
+    assert read_queue(body) is None
+
+
+def test_every_recorded_queue_is_read_whole() -> None:
+    bodies = [
+        event["response"]["json"]
+        for session in SESSIONS
+        for event in events(session)
+        if event.get("http") == "GET" and event["path"] == "/queue" and "response" in event
+    ]
+    assert any(body["queue_running"] for body in bodies)
+    for body in bodies:
+        queue = read_queue(body)
+        assert queue is not None
+        told = body["queue_running"] + body["queue_pending"]
+        assert [(each.number, each.prompt_id, each.client_id) for each in queue.entries] == [
+            (number, prompt_id, extra["client_id"]) for number, prompt_id, _, extra, _ in told
+        ]

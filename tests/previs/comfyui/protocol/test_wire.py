@@ -1,0 +1,56 @@
+"""What a server sends as JSON can be written down again, whatever is in it."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from previs.comfyui.client.connection import Answer
+from previs.comfyui.protocol.frames import Other, read_frame
+from previs.comfyui.protocol.history import Failure, read_entry
+from previs.comfyui.protocol.wire import read_json
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(VALUES, st.booleans())
+def test_what_is_whole_is_read_as_it_is(value: object, ascii_only: bool) -> None:  # noqa: FBT001 - hypothesis passes it
+    text = json.dumps(value, ensure_ascii=ascii_only)
+    assert read_json(text) == read_json(text.encode()) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (r'"a\ud83db"', "a\ufffdb"),
+        (r'"\ude00"', "\ufffd"),
+        (r'"\uD83D"', "\ufffd"),
+        (r'"\ud83d\ude00 \ud83d"', "\U0001f600 \ufffd"),
+        (r'["\ud83d", {"\ud83d": ["\ud83d", 7]}]', ["\ufffd", {"\ufffd": ["\ufffd", 7]}]),
+        (r'"\\ud83d"', "\\ud83d"),
+    ],
+)
+def test_half_of_a_pair_is_replaced(text: str, value: object) -> None:
+    assert read_json(text) == value
+    json.dumps(read_json(text.encode()), ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000])
+def test_what_is_no_json_is_no_frame(text: str) -> None:
+    with pytest.raises((ValueError, RecursionError)):
+        read_json(text)
+    assert isinstance(read_frame(text), Other)
+
+
+def test_why_a_node_failed_can_be_written_into_a_record() -> None:
+    told = {"exception_type": "RuntimeError", "exception_message": "half \ud83d", "node_id": "3"}
+    messages = [["execution_error", told | {"node_type": "KSampler"}]]
+    entry = {"status": {"status_str": "error", "completed": False, "messages": messages}, "outputs": {}}
+    found = read_entry(Answer(200, json.dumps(entry).encode()).parsed())
+    assert isinstance(found, Failure)
+    assert found.message == "half \ufffd"

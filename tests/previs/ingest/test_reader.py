@@ -1,0 +1,341 @@
+import asyncio
+import base64
+import logging
+import os
+import socket
+import ssl
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+from moto.server import ThreadedMotoServer
+
+from previs.errors import FixTheInput, SourceNotFound, SourceTrouble
+from previs.ingest.reader import Sources, base_of, resolve
+from previs.store import S3Settings, S3Store
+
+PICTURE = bytes(range(256)) * 40
+SECRET = "very-secret-key-0815"  # noqa: S105 - opens nothing
+
+PICTURE_PATH = "/film/%E5%8F%82%E8%80%83%201.png"
+MOVED = {
+    "/moved": PICTURE_PATH,
+    "/round": "/round",
+    "/to-file": "file:///etc/passwd",
+    "/to-nowhere": "http://127.0.0.1:99999/",
+}
+
+
+class _Site(ThreadingHTTPServer):
+    request_queue_size = 64
+
+
+class _SecureSite(_Site):
+    context: ssl.SSLContext
+
+    def get_request(self) -> tuple[socket.socket, object]:
+        plain, address = super().get_request()
+        return self.context.wrap_socket(plain, server_side=True), address
+
+
+class _Page(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def __getattr__(self, name: str) -> object:
+        if name == "do_GET":
+            return self._get
+        raise AttributeError(name)
+
+    def _get(self) -> None:
+        path = self.path.partition("?")[0]
+        if path.startswith("/status/"):
+            self._send(int(path.removeprefix("/status/")))
+        elif path in MOVED:
+            self._send(302, Location=MOVED[path])
+        elif path == "/cut":
+            self._send(200, PICTURE, promised=len(PICTURE) + 1)
+        elif path == "/endless":
+            self._send_without_end()
+        elif path == PICTURE_PATH:
+            self._send(200, PICTURE)
+        else:
+            self._send(404)
+
+    def _send(self, status: int, body: bytes = b"", promised: int | None = None, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body) if promised is None else promised))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _send_without_end(self) -> None:
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.close_connection = True
+        try:
+            while True:
+                self.wfile.write(b"400\r\n" + bytes(1024) + b"\r\n")
+        except ConnectionError:
+            return
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's signature
+        """Say nothing."""
+
+
+@contextmanager
+def _serving(server: _Site) -> Iterator[_Site]:
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    with _serving(_Site(("127.0.0.1", 0), _Page)) as server:
+        yield f"http://127.0.0.1:{server.server_port}"
+
+
+@pytest.fixture
+def site_with_its_own_certificate(tmp_path: Path) -> Iterator[str]:
+    """A site over TLS whose certificate nobody else has signed."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    unsigned = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+    both = tmp_path / "certificate.pem"
+    both.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        + unsigned.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(both)
+    server = _SecureSite(("127.0.0.1", 0), _Page)
+    server.context = context
+    with _serving(server):
+        yield f"https://127.0.0.1:{server.server_port}"
+
+
+@pytest.fixture(scope="module")
+def s3_endpoint() -> Iterator[str]:
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+    assert server._server is not None
+    server._server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def nothing_around(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_") or name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture
+async def sources() -> AsyncIterator[Sources]:
+    async with Sources() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def bucket(s3_endpoint: str) -> AsyncIterator[SimpleNamespace]:
+    """A bucket that holds one picture, and sources with the credentials for it."""
+    settings = S3Settings(
+        bucket="references",
+        region="us-east-1",
+        endpoint_url=s3_endpoint,
+        access_key_id="AKIDSOURCES",
+        secret_access_key=SECRET,
+    )
+    async with S3Store(settings) as store, Sources(settings) as opened:
+        await store._connection.run(lambda client: client.create_bucket(Bucket="references"))
+        await store.put("夜 景/参考 #1.png", PICTURE, media_type="image/png")
+        yield SimpleNamespace(sources=opened, settings=settings)
+
+
+async def test_a_picture_beside_a_local_list_is_read(sources: Sources, tmp_path: Path) -> None:
+    folder = tmp_path / "夜 景"
+    folder.mkdir()
+    (folder / "参考 #1.png").write_bytes(PICTURE)
+    for listed in (str(folder / "shots.json"), (folder / "shots.json").as_uri()):
+        assert await sources.read(resolve("参考 #1.png", base_of(listed))) == PICTURE
+
+
+async def test_a_picture_beside_a_list_in_s3_is_read(bucket: SimpleNamespace) -> None:
+    assert await bucket.sources.read(resolve("参考 #1.png", base_of("s3://references/夜 景/shots.json"))) == PICTURE
+
+
+async def test_a_picture_beside_a_list_on_the_web_is_read(sources: Sources, site: str) -> None:
+    assert await sources.read(resolve("参考 1.png", base_of(f"{site}/film/shots.json?x=1"))) == PICTURE
+
+
+async def test_many_pictures_can_be_read_at_once(sources: Sources, site: str) -> None:
+    pictures = await asyncio.gather(*(sources.read(f"{site}/moved") for _ in range(40)))
+    assert pictures == [PICTURE] * 40
+
+
+async def test_a_picture_within_a_list_is_read(sources: Sources) -> None:
+    inline = base64.b64encode(PICTURE).decode()
+    assert await sources.read(f"data:image/png;base64,{inline}") == PICTURE
+    assert await sources.read("data:,%E5%A4%9C") == "夜".encode()
+
+
+@pytest.mark.parametrize("uri", ["data:image/png;base64", "data:image/png;base64,AAA", "data:;base64,@@@@"])
+async def test_a_broken_picture_within_a_list_is_refused(sources: Sources, uri: str) -> None:
+    with pytest.raises(SourceNotFound, match="data:"):
+        await sources.read(uri)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("gone.png", "there is no such file"),
+        ("file/deeper.png", "is a file, not a folder"),
+        ("folder", "it is a folder"),
+        ("", "it is a folder"),
+        ("pipe", "no ordinary file"),
+        ("x" * 300, "too long"),
+        ("a\x00b", "no path can hold"),
+        ("a\ud800b", "no path can hold"),
+        ("circle", "symbolic links"),
+    ],
+)
+async def test_a_path_with_nothing_to_read_says_why(tmp_path: Path, sources: Sources, name: str, says: str) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "circle").symlink_to("circle")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SourceNotFound, match=says):
+        await sources.read(f"{tmp_path}/{name}")
+
+
+@pytest.mark.parametrize(
+    ("path", "expected", "says"),
+    [
+        ("/status/404", SourceNotFound, "there is nothing at this address"),
+        ("/status/403", SourceNotFound, "access is denied"),
+        ("/status/401", SourceNotFound, "asks for a login"),
+        ("/status/418", SourceNotFound, "answered 418"),
+        ("/status/304", SourceNotFound, "answered 304"),
+        ("/status/429", SourceTrouble, "answered 429"),
+        ("/status/408", SourceTrouble, "answered 408"),
+        ("/status/500", SourceTrouble, "answered 500"),
+        ("/status/503", SourceTrouble, "answered 503"),
+        ("/round", SourceNotFound, "more than 5 times"),
+        ("/to-file", SourceNotFound, "not http"),
+        ("/to-nowhere", SourceNotFound, "no web address"),
+        ("/cut", SourceTrouble, "broke off in the middle"),
+    ],
+)
+async def test_a_page_that_is_not_given_is_not_found_or_in_trouble(
+    sources: Sources, site: str, path: str, expected: type[Exception], says: str
+) -> None:
+    with pytest.raises(expected, match=says):
+        await sources.read(f"{site}{path}")
+
+
+@pytest.mark.parametrize(
+    "uri", ["http://", "https://xn--/", "http://[::1/", "http://127.0.0.1:99999/", "http://a\x00b/"]
+)
+async def test_an_address_that_is_none_is_refused(sources: Sources, uri: str) -> None:
+    with pytest.raises(SourceNotFound):
+        await sources.read(uri)
+
+
+@pytest.mark.parametrize("uri", ["ftp://host/a", "gs://bucket/a", "shot:SH010", "s3://", "s3://bucket", "s3:///key"])
+async def test_what_cannot_be_a_source_is_refused_with_what_can(sources: Sources, uri: str) -> None:
+    with pytest.raises(FixTheInput, match=r"s3://|no source"):
+        await sources.read(uri)
+
+
+async def test_a_server_that_is_down_may_come_up_again(sources: Sources) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        with pytest.raises(SourceTrouble, match="no connection to its server"):
+            await sources.read(f"http://127.0.0.1:{taken.getsockname()[1]}/a.png")
+
+
+async def test_nothing_larger_than_the_limit_is_taken_in(
+    sources: Sources, bucket: SimpleNamespace, site: str, tmp_path: Path
+) -> None:
+    local = tmp_path / "large.png"
+    local.write_bytes(PICTURE)
+    data = f"data:;base64,{base64.b64encode(PICTURE).decode()}"
+    page, stored = f"{site}/moved", "s3://references/夜 景/参考 #1.png"
+    for reader, uri in ((sources, str(local)), (sources, page), (sources, data), (bucket.sources, stored)):
+        assert await reader.read(uri, limit=len(PICTURE)) == PICTURE
+        with pytest.raises(SourceNotFound, match="it is too large: at most 10,239 bytes"):
+            await reader.read(uri, limit=len(PICTURE) - 1)
+
+
+async def test_a_page_without_end_is_left_at_the_limit(sources: Sources, site: str) -> None:
+    with pytest.raises(SourceNotFound, match="too large"):
+        await asyncio.wait_for(sources.read(f"{site}/endless", limit=1_000_000), 20)
+
+
+@pytest.mark.parametrize("uri", ["s3://references/none.png", "s3://no-such-bucket/none.png"])
+async def test_what_is_not_in_s3_is_not_found(bucket: SimpleNamespace, uri: str) -> None:
+    with pytest.raises(SourceNotFound, match="there is no such") as caught:
+        await bucket.sources.read(uri)
+    assert caught.value.uri == uri
+
+
+async def test_s3_without_credentials_says_so(sources: Sources) -> None:
+    with pytest.raises(SourceNotFound, match="there are no credentials"):
+        await sources.read("s3://references/a.png")
+
+
+async def test_signatures_and_passwords_are_in_no_message_and_no_log(
+    sources: Sources, site: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    host = site.removeprefix("http://")
+    with caplog.at_level(logging.INFO):
+        for path in ("status/404", "status/503", "moved"):
+            uri = f"http://anna:{SECRET}@{host}/{path}?X-Amz-Signature={SECRET}"
+            if path == "moved":
+                await sources.read(uri)
+                continue
+            with pytest.raises((SourceNotFound, SourceTrouble)) as caught:
+                await sources.read(uri)
+            assert str(caught.value).startswith(f"{site}/{path}?… ")
+            assert SECRET not in repr(caught.value)
+        logging.getLogger("httpx").info("a line of somebody else's")
+    assert SECRET not in caplog.text
+    assert "somebody else's" in caplog.text
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_for_a_person_to_settle(
+    sources: Sources, site_with_its_own_certificate: str
+) -> None:
+    site = site_with_its_own_certificate
+    with pytest.raises(SourceNotFound, match="TLS certificate"):
+        await sources.read(f"{site}/a.png")
+    async with Sources(S3Settings(bucket="b", endpoint_url=site, access_key_id="a", secret_access_key=SECRET)) as in_s3:
+        with pytest.raises(SourceNotFound, match="TLS certificate"):
+            await in_s3.read("s3://b/a.png")
+
+
+async def test_a_server_that_does_not_speak_tls_is_no_certificate_fault(sources: Sources, site: str) -> None:
+    with pytest.raises(SourceTrouble) as caught:
+        await sources.read(site.replace("http://", "https://"))
+    assert not isinstance(caught.value.__cause__, ssl.SSLCertVerificationError)

@@ -1,0 +1,239 @@
+import re
+from html.parser import HTMLParser
+from types import SimpleNamespace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from previs.publishing.views import FrameLinks, page
+from previs.publishing.views.addresses import for_page
+from previs.records.manifest import Manifest
+from previs.records.takes import Frame
+
+VOID = {"meta", "img"}
+
+
+class Reader(HTMLParser):
+    """All elements of a page, as (name, attributes), its text, and whether every element is closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert len(attrs) == len(dict(attrs))
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open[-1:] not in (["script"], ["style"]):
+            self.words.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def beside(frame: Frame) -> FrameLinks:
+    return FrameLinks(f"../../../{frame.key}", f"../../../{frame.key}")
+
+
+def read(manifest: Manifest, **fields: object) -> Reader:
+    reader = Reader(page(manifest, **({"links": beside} | fields)))
+    assert reader.open == []
+    return reader
+
+
+def text_of(reader: Reader) -> str:
+    return " ".join(" ".join(reader.words).split())
+
+
+def test_a_page_shows_frames_in_order_with_their_slates(make: SimpleNamespace) -> None:
+    shots = [make.shot(f"SH{n}", takes=(make.take(frames=(make.frame(f"{n}.png"),), seed=n),)) for n in (10, 20, 30)]
+    reader = read(make.board(*shots, title="夜市"), note="Links work until tomorrow.")
+    pictures = [image for image in reader.all("img") if image.get("src")]
+    assert [image["src"] for image in pictures] == [f"../../../frames/aa/{n}.png" for n in (10, 20, 30)]
+    assert all((image["width"], image["height"]) == ("1024", "576") for image in pictures)
+    assert pictures[1]["alt"] == "Shot SH20, take 1: a lamp"
+    told = text_of(reader)
+    assert "00:00:09:00" in told
+    assert "Links work until tomorrow." in told
+    assert re.search(
+        r"SH20\s+begins at\s+00:00:03:00\s+3 s · 72 frames\s+Take 1\s+seed 20\s+12\.34 s on render-01:8188", told
+    )
+
+
+def test_a_failed_shot_has_a_slate_with_its_error_and_a_link_in_the_head(make: SimpleNamespace) -> None:
+    failed = make.shot("SH20", takes=(make.failed("out <of> memory"),), success=False)
+    reader = read(make.board(make.shot(), failed, problems=("render-02 was set aside",)))
+    told = text_of(reader)
+    assert "Failed out <of> memory" in told
+    assert "Some shots lack a frame SH20 render-02 was set aside" in told
+    assert {"href": "#shot-2"} in reader.all("a")
+
+
+def test_a_skipped_shot_is_told_with_its_reason_and_not_among_the_failed(make: SimpleNamespace) -> None:
+    failed = make.shot("SH20", takes=(make.failed("no room"),), success=False)
+    skipped = [make.shot(name, takes=(make.skipped("SH20"),), success=False) for name in ("SH30", "SH40")]
+    reader = read(make.board(failed, *skipped))
+    told = text_of(reader)
+    assert "Some shots lack a frame SH20 Skipped, because a shot that they build on has no frame: SH30 , SH40" in told
+    assert "Skipped SH20, which it builds on, has no frame" in told
+    assert "failed 1 skipped 2" in told
+    assert [div["class"] for div in reader.all("div") if "stage" in (div.get("class") or "")] == [
+        "stage missing",
+        "stage missing skipped",
+        "stage missing skipped",
+    ]
+    assert [bar.get("class") for bar in reader.all("rect")] == ["bad", "skipped", "skipped"]
+
+
+def test_a_picked_take_stands_first_with_its_number_in_a_circle(make: SimpleNamespace) -> None:
+    reader = read(make.board(make.shot(picked=12, takes=(make.take(1), make.take(12)))))
+    assert re.search(r"Take 12 picked seed 7 .* Take 1 seed 7", text_of(reader))
+    assert [span for span in reader.all("span") if span.get("class") == "circled"] == [{"class": "circled"}]
+    assert "picked" not in text_of(read(make.board(make.shot())))
+
+
+def test_how_a_take_was_made_and_what_failed_before_are_folded(make: SimpleNamespace) -> None:
+    take = make.take(comfyui="0.3.64", waiting=4.2, uploading=0.3, attempts=(make.attempt("显存不足"),) * 2)
+    reader = read(make.board(make.shot(takes=(take,))))
+    assert reader.all("details") == [{}, {}]
+    assert re.search(
+        r"12\.34 s on render-01:8188 waited 4\.2 s · frames stored in 0\.3 s · ComfyUI 0\.3\.64 "
+        r"2 failed attempts before 2026-10-31 17:41 UTC on render-02:8188 显存不足",
+        text_of(reader),
+    )
+
+
+def test_a_failed_take_tells_all_its_attempts(make: SimpleNamespace) -> None:
+    attempts = tuple(make.attempt(error) for error in ("first", "second"))
+    take = make.failed("second").model_copy(update={"attempts": attempts})
+    told = text_of(read(make.board(make.shot(success=False, takes=(take,)))))
+    assert re.search(r"Failed second .* 2 failed attempts .* first .* second", told)
+
+
+def test_takes_of_one_shot_stand_side_by_side(make: SimpleNamespace) -> None:
+    reader = read(make.board(make.shot(takes=(make.take(1), make.failed("no", 2), make.take(3)))))
+    assert [shot["class"] for shot in reader.all("article")] == ["shot wide wide3"]
+    assert len(reader.all("figure")) == 3
+
+
+def test_films_and_sounds_have_players(make: SimpleNamespace) -> None:
+    film = make.frame("a.mp4", "video/mp4", thumbnail=make.data_uri("red"))
+    reader = read(make.board(make.shot(takes=(make.take(frames=(film, make.frame("b.flac", "audio/flac"))),))))
+    (video,), (audio,) = reader.all("video"), reader.all("audio")
+    assert (video["src"], video["poster"]) == ("../../../frames/aa/a.mp4", film.thumbnail)
+    assert "controls" in video
+    assert (audio["src"], "controls" in audio) == ("../../../frames/aa/b.flac", True)
+
+
+def test_a_private_stores_page_holds_each_picture_once(make: SimpleNamespace) -> None:
+    thumbnail = make.data_uri("red")
+    manifest = make.board(make.shot(takes=(make.take(frames=(make.frame(thumbnail=thumbnail),)),)))
+    text = page(manifest, links=lambda frame: FrameLinks(frame.thumbnail or "", frame.thumbnail or ""))
+    assert text.count(thumbnail) == 1
+
+
+def test_prompts_carry_their_language(make: SimpleNamespace) -> None:
+    reader = read(make.board(make.shot(prompt="城市夜景"), make.shot(prompt="a lamp")))
+    assert [div.get("lang") for div in reader.all("div") if div.get("class") == "words"] == ["zh", None]
+
+
+def test_sequences_are_headed_and_a_board_without_any_has_a_hidden_heading(make: SimpleNamespace) -> None:
+    headed = text_of(read(make.board(make.shot(1, sequence="码头"), make.shot(2))))
+    assert "码头 1 shot · 00:00:03:00" in headed
+    assert "Without sequence 1 shot" in headed
+    bare = read(make.board(make.shot(1)))
+    assert {"class": "hidden"} in bare.all("header")
+
+
+def policy(reader: Reader) -> dict[str, str]:
+    (found,) = [meta["content"] for meta in reader.all("meta") if "http-equiv" in meta]
+    return dict(rule.split(" ", 1) for rule in (found or "").split("; "))
+
+
+def test_the_policy_allows_only_where_this_boards_pictures_are(make: SimpleNamespace) -> None:
+    manifest = make.board(make.shot())
+    rules = policy(read(manifest))
+    assert (rules["default-src"], rules["img-src"], rules["base-uri"]) == ("'none'", "'self' file:", "'none'")
+    assert policy(read(manifest, links=lambda _: FrameLinks("https://a/b", "https://a/b")))["img-src"] == "https:"
+    assert policy(read(make.board()))["img-src"] == "'none'"
+
+
+def test_a_board_of_three_hundred_shots_stays_light(make: SimpleNamespace) -> None:
+    text = page(make.board(*(make.shot(n) for n in range(300))), links=beside)
+    assert len(text.encode()) < 400_000
+    assert text.count('loading="lazy"') == 296
+
+
+def test_a_board_without_shots_is_a_page(make: SimpleNamespace) -> None:
+    assert "00:00:00:00" in text_of(read(make.board()))
+
+
+def test_halves_of_surrogate_pairs_do_not_keep_a_page_from_being_written(make: SimpleNamespace) -> None:
+    shot = make.shot(shot={"notes": "a\ud800b\x00"})
+    assert "a\ufffdb\ufffd" in page(make.board(shot), links=beside).encode().decode()
+
+
+MARKS = [
+    "<script>alert(1)</script>",
+    '"',
+    "'",
+    "onload=x ",
+    "</style>",
+    "-->",
+    "javascript:x",
+    "{{ 7*7 }}",
+    "&lt;",
+    "夜",
+]
+TEXT = st.lists(st.sampled_from(MARKS) | st.text(max_size=8)).map("".join)
+
+
+def filled(make: SimpleNamespace, words: list[str], links: FrameLinks) -> Reader:
+    """A board with others' words in every place that takes some."""
+    frame = make.frame(words[0], f"image/{words[1]}", thumbnail=words[1])
+    attempts = (make.attempt(f"x{words[3]}", server=f"http://{words[2]}"),)
+    takes = (
+        make.take(frames=(frame,), server=f"http://{words[2]}", comfyui=f"x{words[1]}", attempts=attempts),
+        make.failed(f"x{words[3]}", 2),
+        make.skipped(words[3], 3),
+    )
+    shot = make.shot(
+        words[4], picked=3, prompt=words[5], sequence=f"x{words[6]}", takes=takes, shot={"notes": f"x{words[7]}"}
+    )
+    return read(make.board(shot, title=words[8], problems=(words[8],)), links=lambda _: links, note=f"n{words[8]}")
+
+
+def shape(reader: Reader) -> list[tuple[str, frozenset[str]]]:
+    """Elements with the names of their attributes, but for what the words' length and language decide."""
+    folding = {"details", "summary", "p", "span"}
+    return [(tag, frozenset(attrs) - {"lang"}) for tag, attrs in reader.elements if tag not in folding]
+
+
+def without_inner_divs(found: list[tuple[str, frozenset[str]]]) -> list[tuple[str, frozenset[str]]]:
+    return [each for each in found if each != ("div", frozenset())]
+
+
+@settings(max_examples=60, deadline=None)
+@given(words=st.lists(TEXT, min_size=9, max_size=9))
+def test_no_words_add_an_element_or_an_attribute_to_a_page(make: SimpleNamespace, words: list[str]) -> None:
+    links = FrameLinks("https://a/b.png", "https://a/b.png")
+    hostile, harmless = (shape(filled(make, each, links)) for each in (words, ["x"] * 9))
+    assert without_inner_divs(hostile) == without_inner_divs(harmless)
+
+
+@settings(max_examples=60, deadline=None)
+@given(src=TEXT, href=TEXT)
+def test_a_page_names_no_address_that_may_not_be_used(make: SimpleNamespace, src: str, href: str) -> None:
+    reader = filled(make, ["x"] * 9, FrameLinks(src, href))
+    named = {attrs[name] for _, attrs in reader.elements for name in ("src", "href", "poster") if name in attrs}
+    assert {url for url in named if url not in {"#shots", "#shot-1"}} <= {for_page(src), for_page(href)}

@@ -1,0 +1,54 @@
+from types import SimpleNamespace
+
+from previs.publishing.views import shot_rows
+
+
+def test_every_take_has_a_row_of_the_same_columns(make: SimpleNamespace) -> None:
+    manifest = make.board(
+        make.shot(1, takes=(make.take(1), make.take(2, outcome="cached"))),
+        make.shot("SH|2", takes=(make.failed("node 6\n<b>x</b>"),), success=False),
+        make.shot(3, takes=(), success=False),
+    )
+    rows = shot_rows(manifest, link=lambda frame: f"https://store.example/{frame.key}")
+    assert len({tuple(row) for row in rows}) == 1
+    assert rows[0] == {
+        "shot": 1,
+        "take": 1,
+        "picked": "",
+        "state": "rendered",
+        "seed": "7",
+        "seconds": 12.3,
+        "server": "render-01:8188",
+        "link": "[open](https://store.example/frames/aa/a.png)",
+        "error": "",
+    }
+    assert [(row["shot"], row["take"], row["state"], row["error"]) for row in rows[1:]] == [
+        (1, 2, "cached", ""),
+        ("SH｜2", 1, "failed", "node 6 ＜b＞x＜/b＞"),
+        (3, "", "failed", "no take was made"),
+    ]
+
+
+def test_the_picked_take_is_marked_and_the_rows_keep_their_order(make: SimpleNamespace) -> None:
+    shots = (make.shot(1, picked=2, takes=(make.take(1), make.take(2))), make.shot(2, picked=9))
+    rows = shot_rows(make.board(*shots), link=lambda _: None)
+    assert [(row["shot"], row["take"], row["picked"]) for row in rows] == [(1, 1, ""), (1, 2, "◉"), (2, 1, "")]
+
+
+def test_a_row_without_a_frame_says_why(make: SimpleNamespace) -> None:
+    takes = (make.skipped("SH|010"), make.take(2, frames=()), make.skipped().model_copy(update={"error": None}))
+    rows = shot_rows(make.board(make.shot(takes=takes, success=False)), link=lambda _: None)
+    assert [(row["state"], row["error"]) for row in rows] == [
+        ("skipped", "SH｜010, which it builds on, has no frame"),
+        ("rendered", "The take left no frame."),
+        ("skipped", "A shot that it builds on has no frame."),
+    ]
+
+
+def test_a_seed_beyond_a_browsers_numbers_keeps_all_its_digits(make: SimpleNamespace) -> None:
+    manifest = make.board(make.shot(takes=(make.take(seed=2**64 - 1),)))
+    assert shot_rows(manifest, link=lambda _: None)[0]["seed"] == "18446744073709551615"
+
+
+def test_an_address_that_runs_a_script_is_no_link(make: SimpleNamespace) -> None:
+    assert shot_rows(make.board(make.shot()), link=lambda _: "javascript:alert(1)")[0]["link"] == ""

@@ -1,0 +1,56 @@
+"""Studios whose servers are all up, and takes for them."""
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import AsyncIterator
+
+from previs.comfyui.client.address import Address
+from previs.comfyui.protocol.deadlines import Limits
+from previs.comfyui.protocol.graph import Graph
+from previs.farm.pool import Farm
+from previs.ingest.reader import Sources
+from previs.planning.fingerprint import fingerprint
+from previs.planning.plan import Picture, PlannedTake
+from previs.rendering.context import Studio
+from previs.rendering.input_assets import Inputs
+from previs.rendering.leases import Claims
+from previs.rendering.progress import Account
+from previs.shots import Shot
+from previs.store import FolderStore, S3Store
+from tests.previs.comfyui.graphs import graph
+
+QUICK = Limits(render=20, silence=20, unreachable=1)
+SHOT = Shot(shot_id="SH01", prompt="夜", duration=1.0)
+
+
+@contextlib.asynccontextmanager
+async def studio_of(
+    store: FolderStore | S3Store, *urls: str, places: int = 2, limits: Limits = QUICK, run: str = ""
+) -> AsyncIterator[Studio]:
+    """A studio all of whose servers are up."""
+    async with (
+        Sources() as sources,
+        Farm((Address(url) for url in urls), places=places) as farm,
+        Claims(store, run or str(uuid.uuid4()), every=0.1) as claims,
+    ):
+        while len(farm.up) < len(urls):
+            await asyncio.sleep(0.01)
+        yield Studio(farm, store, sources, limits, Account(), claims, Inputs(store))
+
+
+def take_of(made: Graph, *pictures: Picture, shot: Shot = SHOT) -> PlannedTake:
+    named = {picture.name: picture for picture in pictures}
+    return PlannedTake(shot, 1, made, 5, fingerprint(made), named, "sd_xl_base_1.0.safetensors")
+
+
+def take(seed: int = 5, text: str = "夜") -> PlannedTake:
+    return take_of(graph(seed, text))
+
+
+def takes(count: int, text: str = "夜") -> list[PlannedTake]:
+    """Takes of as many shots, SH01 and so on."""
+    return [
+        take_of(graph(number, text), shot=SHOT.model_copy(update={"shot_id": f"SH{number:02d}"}))
+        for number in range(1, count + 1)
+    ]

@@ -1,0 +1,182 @@
+"""How a run goes is told line by line, and what is no such line is nothing."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from previs.planning.plan import PlannedTake
+from previs.planning.planner import make_plan
+from previs.publishing.views import Progress, RunningTake
+from previs.rendering.progress import Account, BoardReady, Settled, Told, from_line, listening, tell, to_line
+from previs.shots import read_shot_list
+from previs.workflow import read_workflow
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+COUNTS = st.integers(0, 10_000)
+SECONDS = st.floats(0, 1e6)
+TOLD = (
+    TEXTS
+    | st.builds(
+        Settled,
+        label=TEXTS,
+        outcome=st.sampled_from(["rendered", "cached", "failed", "skipped"]),
+        place=TEXTS,
+        seconds=SECONDS,
+        error=TEXTS,
+    )
+    | st.builds(BoardReady, page=TEXTS, manifest=TEXTS, message=TEXTS, complete=st.booleans())
+    | st.builds(
+        Progress,
+        rendered=COUNTS,
+        cached=COUNTS,
+        failed=COUNTS,
+        skipped=COUNTS,
+        waiting=COUNTS,
+        running=st.lists(
+            st.builds(RunningTake, shot_id=COUNTS | TEXTS, take=COUNTS, server=TEXTS, step=COUNTS, steps=COUNTS),
+            max_size=3,
+        ).map(tuple),
+        elapsed=SECONDS,
+        title=TEXTS,
+        notice=TEXTS,
+    )
+)
+
+
+def takes(count: int) -> list[PlannedTake]:
+    workflow = read_workflow({"checkpoint": "a.safetensors"}, name="the workflow settings")
+    shots = [{"shot_id": f"SH{number:02d}", "prompt": "夜", "duration": 1} for number in range(1, count + 1)]
+    return list(make_plan(read_shot_list(shots), workflow, {}).takes)
+
+
+def counts(progress: Progress) -> tuple[int, int, int, int, int]:
+    return progress.rendered, progress.cached, progress.failed, progress.waiting, len(progress.running)
+
+
+@given(TOLD)
+def test_a_line_says_what_was_told(told: Told) -> None:
+    line = to_line(told)
+    assert "\n" not in line
+    assert from_line(line) == told
+    assert type(from_line(line)) is type(told)
+    assert from_line(line.encode() + b"\n") == told
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "\n",
+        "11:02:03 | INFO | Flow run 'x' - Created task run",
+        "{",
+        "[]",
+        '["say"]',
+        "null",
+        "7",
+        '"say"',
+        "{}",
+        '{"say": "a", "settled": {}}',
+        '{"say": 7}',
+        '{"shout": "a"}',
+        '{"settled": {"label": "a"}}',
+        '{"settled": {"label": "a", "outcome": "lost"}}',
+        '{"settled": "a"}',
+        '{"board": null}',
+        '{"progress": {"waiting": "many"}}',
+        b"\xff\xfe\x00",
+        b"\x80\n",
+        "9" * 10_000,
+    ],
+)
+def test_a_foreign_line_is_nothing(line: str | bytes) -> None:
+    assert from_line(line) is None
+
+
+@given(st.text() | st.binary())
+def test_no_line_at_all_is_an_error(line: str | bytes) -> None:
+    from_line(line)
+
+
+def test_who_listens_is_told_and_nobody_else() -> None:
+    first: list[Told] = []
+    second: list[Told] = []
+    tell("before")
+    with listening(first.append):
+        tell("one")
+        with listening(second.append):
+            tell("two")
+        tell("three")
+    tell("after")
+    assert (first, second) == (["one", "three"], ["two"])
+
+
+async def test_tasks_that_begin_while_somebody_listens_are_heard_to_their_end() -> None:
+    heard: list[Told] = []
+    go = asyncio.Event()
+
+    async def work() -> None:
+        await go.wait()
+        tell("done")
+
+    with listening(heard.append):
+        working = asyncio.create_task(work())
+    go.set()
+    await working
+    assert heard == ["done"]
+
+
+def test_the_account_knows_where_each_take_stands() -> None:
+    account, heard = Account(), list[Any]()
+    one, two, three, four = takes(4)
+    with listening(heard.append):
+        account.expect("雨夜", [one, two, three, four])
+        assert counts(account.progress()) == (0, 0, 0, 4, 0)
+        account.settled(one, Settled(one.label, "cached"))
+        account.running(two, "http://a")
+        account.running(two, "http://a", 3, 20)
+        account.running(three, "http://b")
+        assert counts(account.progress()) == (0, 1, 0, 1, 2)
+        account.waiting(three)
+        assert counts(account.progress()) == (0, 1, 0, 2, 1)
+        account.settled(two, Settled(two.label, "rendered", "http://a", 1.5))
+        account.settled(three, Settled(three.label, "failed", error="no room"))
+        account.settled(four, Settled(four.label, "rendered"))
+    assert counts(account.progress()) == (2, 1, 1, 0, 0)
+    assert account.progress().title == "雨夜"
+    assert [told.outcome for told in heard if isinstance(told, Settled)] == ["cached", "rendered", "failed", "rendered"]
+    assert max(told.total for told in heard if isinstance(told, Progress)) == 4
+    steps = [
+        take.step for told in heard if isinstance(told, Progress) for take in told.running if take.server == "http://a"
+    ]
+    assert max(steps) == 3
+
+
+def test_a_skipped_take_is_settled_and_counted_apart() -> None:
+    account, heard = Account(), list[Any]()
+    one, two = takes(2)
+    with listening(heard.append):
+        account.expect("雨夜", [one, two])
+        account.settled(one, Settled(one.label, "failed", error="no room"))
+        account.settled(two, Settled(two.label, "skipped", error="SH01, which it builds on, has no frame"))
+    progress = account.progress()
+    assert (progress.failed, progress.skipped, progress.settled, progress.waiting) == (1, 1, 2, 0)
+    assert Settled(two.label, "skipped", error="SH01, which it builds on, has no frame") in heard
+
+
+def test_a_notice_is_told_and_stays_in_the_account() -> None:
+    account, heard = Account(), list[Any]()
+    with listening(heard.append):
+        account.notice("http://a is unreachable")
+    assert heard == ["http://a is unreachable"]
+    assert account.progress().notice == "http://a is unreachable"
+
+
+def test_a_line_holds_its_content_under_one_key() -> None:
+    line = to_line(Settled("SH01 · take 1", "rendered", "http://a", 1.5))
+    assert json.loads(line) == {
+        "settled": {"label": "SH01 · take 1", "outcome": "rendered", "place": "http://a", "seconds": 1.5, "error": ""}
+    }

@@ -1,0 +1,196 @@
+"""What people are told who give a wrong file as the workflow, in full."""
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from previs.comfyui.protocol.classes import read_class
+from previs.errors import WorkflowFaults
+from previs.workflow import open_workflow, read_workflow
+
+EXPORT = 'in ComfyUI export the whole graph with "Export (API)" or "Save (API Format)"'
+WEB_PAGE = (
+    "the file: a web page, such as a login or error page, and no JSON: "
+    "open the address in a browser, and fetch the file"
+)
+NEEDS_SERVER = (
+    "the workflow: saved in ComfyUI's own format for its editor, which can only be read with the node classes that "
+    "a server tells: name a farm whose servers can be asked (previs bind … --farm URL); or in ComfyUI, with this "
+    'graph open, use "Export (API)" (older: switch on the developer mode, then "Save (API Format)") and give that file'
+)
+CIRCLE = "the graph: a circle of links: these nodes feed each other, which no server runs: "
+KINDS = 'settings, {"checkpoint": …}, or a graph that ComfyUI saved or exported'
+FRAGMENT = {"3": {"inputs": {"sampler_name": "euler_a", "seed": -1, "steps": 30, "cfg": 7.5, "scheduler": "normal"}}}
+SEED = 'seed: -1: ComfyUI takes 0 to 2^64-1: write "seed": 0 (each shot\'s own seed takes its place)'
+PIECE = (
+    f"the graph: a piece of a graph, in which no node is linked to another: {EXPORT}, "
+    'or give settings instead: {"checkpoint": …, "sampler": …, "steps": …}'
+)
+
+
+def told(source: bytes | dict[str, Any]) -> list[str]:
+    """Every fault of a file, in words."""
+    with pytest.raises(WorkflowFaults) as caught:
+        read_workflow(source, name="look.json")
+    head, *faults = str(caught.value).split("\n  - ")
+    assert head == "look.json cannot be used:"
+    return faults
+
+
+def test_the_fragment_of_a_sampler_is_told_every_change_that_it_needs() -> None:
+    assert told(FRAGMENT) == [
+        f'node 3, class_type: missing: add "class_type": "KSampler" beside "inputs"; better, {EXPORT}',
+        'node 3, sampler_name: "euler_a": another tool\'s name: write "sampler_name": "euler_ancestral"',
+        f"node 3, {SEED}",
+        PIECE,
+    ]
+
+
+def test_the_fragment_with_every_change_made_lacks_nothing_but_its_graph() -> None:
+    changed = {"3": {"class_type": "KSampler", "inputs": FRAGMENT["3"]["inputs"] | {"seed": 0}}}
+    changed["3"]["inputs"]["sampler_name"] = "euler_ancestral"  # type: ignore[index]
+    assert told(changed) == [PIECE]
+
+
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        (b"", "the file: empty: save or export the workflow again"),
+        (b"\xef\xbb\xbf \n", "the file: empty: save or export the workflow again"),
+        (
+            b'{"1": "' + b"x" * 50_000_000 + b'"}',
+            "the file: 50.0 MB: a workflow's JSON has at most 16 MB: is this the right file?",
+        ),
+        (
+            b"[" + b"[]," * 5_000_000 + b"0]",
+            "the file: about 10,000,001 values: a workflow has at most 200,000: is this the right file?",
+        ),
+        (
+            b"[" * 150_000,
+            "the file: no JSON that a workflow would hold: export it again",
+        ),
+        (
+            b'{"1": {"class_type": "A", "inputs": {"x": ' + b"[" * 200 + b"]" * 200 + b"}}}",
+            "the workflow: objects within objects without end: a workflow is at most 100 deep",
+        ),
+        (
+            json.dumps({number: {"inputs": {}} for number in range(20_000)}).encode(),
+            "the workflow: 20,000 nodes: a graph has at most 10,000: is this the right file?",
+        ),
+        (
+            json.dumps(dict.fromkeys(range(100_000), 0)).encode(),
+            f"the workflow: 100,000 keys: neither settings nor a graph: give {KINDS}",
+        ),
+        (
+            json.dumps(FRAGMENT).encode("utf-16"),
+            "the file: UTF-16: save the file as UTF-8 (Windows' PowerShell writes UTF-16 with >)",
+        ),
+        (
+            json.dumps(FRAGMENT).encode("utf-16-be"),
+            "the file: UTF-16: save the file as UTF-8 (Windows' PowerShell writes UTF-16 with >)",
+        ),
+        ('{"checkpoint": "é"}'.encode("latin-1"), "the file: byte 16: not UTF-8: save the file as UTF-8"),
+        (
+            json.dumps(FRAGMENT, indent=1).encode()[:60],
+            "the file: line 5, column 4: it ends in the middle: it is cut short, so save, copy or fetch it again",
+        ),
+        (
+            json.dumps(FRAGMENT).encode()[:-1],
+            "the file: line 1, column 106: it ends in the middle: it is cut short, so save, copy or fetch it again",
+        ),
+        (
+            b'{"1": {"class_type": "A" "inputs": {}}}',
+            "the file: line 1, column 26: no JSON from here on: look for a missing comma, quote or bracket",
+        ),
+        (
+            b'{"1": {"inputs": {}}, "1": {"inputs": {}}}',
+            'the file: "1": this key occurs twice in one object: keep one of the two',
+        ),
+        (
+            b"<!DOCTYPE html><html><head><title>Sign in</title></head></html>",
+            WEB_PAGE,
+        ),
+        (
+            b"shot_id,prompt,duration\n1,a city,3\n",
+            "the file: line 1, column 1: no JSON: a workflow is a JSON file, or a picture or video that ComfyUI saved",
+        ),
+        (
+            b'{"shots": [{"shot_id": 1, "prompt": "a city", "duration": 3}]}',
+            f"the workflow: this is a shot list: give it as the shots, and as the workflow {KINDS}",
+        ),
+        (
+            b'[{"shot_id": 1, "prompt": "a city", "duration": 3}]',
+            f"the workflow: this is a shot list: give it as the shots, and as the workflow {KINDS}",
+        ),
+        (
+            b'{"Comfy.Queue.MaxHistoryItems": 64, "Comfy.DevMode": true}',
+            f"the workflow: these are the settings of ComfyUI's own editor: give {KINDS}",
+        ),
+        (b'"storyboard"', f'the workflow: "storyboard": give {KINDS}'),
+    ],
+)
+def test_a_file_that_is_no_workflow_is_told_what_it_is(source: bytes, fault: str) -> None:
+    assert told(source) == [fault]
+
+
+def test_links_in_a_circle_are_told_with_their_nodes(saved: dict[str, Any]) -> None:
+    saved["5"]["inputs"]["width"] = ["8", 0]
+    assert told(saved) == [CIRCLE + "node 3 (KSampler), node 8 (VAEDecode), node 5 (EmptyLatentImage)"]
+
+
+def test_a_long_circle_is_told_by_some_of_its_nodes() -> None:
+    circle = {
+        str(number): {"class_type": "A", "inputs": {"x": [str((number + 1) % 3000), 0]}} for number in range(3000)
+    }
+    (fault,) = told(circle)
+    assert fault.endswith("node 2992 (A), node 2991 (A) and 2,990 more")
+
+
+def test_links_to_nothing_are_told_each(saved: dict[str, Any]) -> None:
+    saved["3"]["inputs"]["model"] = ["99", 0]
+    saved["8"]["inputs"]["samples"] = ["3", -1]
+    saved["9"]["_meta"] = {"title": "The frame"}
+    saved["9"]["inputs"]["images"] = ["98", 0]
+    assert told(saved) == [
+        f'node 3 (KSampler), model: ["99", 0]: the graph has no node 99: {EXPORT}',
+        'node 8 (VAEDecode), samples: ["3", -1]: a link\'s second part is the number of an output, from 0',
+        f'node 9 (SaveImage "The frame"), images: ["98", 0]: the graph has no node 98: {EXPORT}',
+    ]
+
+
+def test_ids_as_numbers_are_told_as_they_must_be_written(saved: dict[str, Any]) -> None:
+    saved["3"]["inputs"]["seed"] = 1
+    written = copy.deepcopy(saved)
+    for node in written.values():
+        links = {name: [int(value[0]), value[1]] for name, value in node["inputs"].items() if isinstance(value, list)}
+        node["inputs"] |= links
+    faults = told(written)
+    assert len(faults) == sum(isinstance(value, list) for node in saved.values() for value in node["inputs"].values())
+    assert faults[0] == 'node 3 (KSampler), model: [4, 0]: a link names its node as text: write ["4", 0]'
+
+
+def test_a_graph_whose_links_are_wrong_is_no_piece_of_a_graph() -> None:
+    graph = {"1": {"class_type": "A", "inputs": {}}, "2": {"class_type": "B", "inputs": {"x": [1, 0]}}}
+    assert told(graph) == ['node 2 (B), x: [1, 0]: a link names its node as text: write ["1", 0]']
+
+
+def test_what_is_no_number_is_told_at_its_node(saved: dict[str, Any]) -> None:
+    source = json.dumps(saved).replace("7.5", "NaN").replace('"seed": -1', '"seed": 1').encode()
+    assert told(source) == ["node 3, inputs, cfg: NaN: not a number that can be sent: give a finite one"]
+
+
+def test_a_file_of_the_editor_is_told_what_it_needs_without_a_server() -> None:
+    source = {"nodes": [{"id": 3, "type": "KSampler"}], "links": [], "version": 0.4}
+    assert told(source) == [NEEDS_SERVER]
+
+
+def test_a_class_that_no_server_has_is_told_with_its_pack(object_info: dict[str, Any]) -> None:
+    lacking = {"id": 4, "type": "IPAdapterAdvanced", "properties": {"cnr_id": "comfyui_ipadapter_plus"}}
+    source = {"nodes": [lacking, {"id": 5, "type": "SaveImage"}], "links": [], "version": 0.4}
+    classes = {"IPAdapterAdvanced": None, "SaveImage": read_class("SaveImage", object_info["SaveImage"])}
+    with pytest.raises(WorkflowFaults) as caught:
+        open_workflow(source, name="look.json").read(classes)
+    (fault,) = (fault for fault in caught.value.faults if "IPAdapterAdvanced" in str(fault))
+    assert "comfyui_ipadapter_plus" in str(fault)
