@@ -1,9 +1,9 @@
 """Run a flow of this checkout in a process of its own, for the ``previs`` command.
 
 ``python -m flows storyboard`` reads the flow's parameters as one line of JSON from standard input and writes how it
-goes as lines of JSON to standard output (see :func:`previs.rendering.progress.to_line`). It stops when asked to by
-SIGINT or SIGTERM, and when standard input ends, which means that the command died. It exits with 0 when the run completed, 1 when
-it did not, 2 when there was no run for want of good input, and 130 when it was stopped.
+goes as lines of JSON to standard output (see :func:`previs.rendering.progress.to_line`). It stops on SIGINT or SIGTERM,
+and when standard input ends, which means that the command died. It exits with 0 when the run completed, 1 when it
+did not, 2 when bad input prevented a run, and 130 when it was stopped.
 
 ``python -m flows deploy`` reads what is wanted (:class:`tasks.deployments.Wanted`) in the same way, registers all flows
 with Prefect's server and writes what it did as plain lines; the exit codes are the same.
