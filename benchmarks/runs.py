@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx
 
 from benchmarks.stage import SETTINGS
-from previs.rendering.progress import BoardReady, Settled, from_line
+from previs.rendering.progress import BoardPublished, TakeSettled, from_line
 
 _STARTS_WITHIN = 120
 _LOOK_EVERY = 0.02
@@ -66,9 +66,9 @@ class FlowProcess:
     process: Process
     told: asyncio.StreamReader
     began: float
-    settled: list[Settled] = field(default_factory=list)
+    settled: list[TakeSettled] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
-    board: BoardReady | None = None
+    board: BoardPublished | None = None
     peak_kb: int = 0
     cpu: float = 0.0
 
@@ -76,9 +76,9 @@ class FlowProcess:
         """Take in what it tells, until it ends."""
         async for line in self.told:
             match from_line(line):
-                case Settled() as end:
+                case TakeSettled() as end:
                     self.settled.append(end)
-                case BoardReady() as board:
+                case BoardPublished() as board:
                     self.board = board
                 case str() as sentence:
                     self.said.append(sentence)

@@ -12,15 +12,15 @@ from previs.comfyui.protocol.deadlines import Limits
 from previs.comfyui.protocol.graph import Graph
 from previs.errors import NoServer, TryAgain
 from previs.farm.pool import Farm
-from previs.ingest.reader import Sources
+from previs.ingest.reader import SourceReader
 from previs.planning.fingerprint import fingerprint
 from previs.planning.plan import PlannedTake
 from previs.planning.planner import make_plan
-from previs.rendering.context import Studio
-from previs.rendering.dispatch import Assignment
-from previs.rendering.input_assets import Inputs
-from previs.rendering.leases import Claims
-from previs.rendering.progress import Account
+from previs.rendering.context import RunContext
+from previs.rendering.dispatch import TakeDispatcher
+from previs.rendering.input_assets import InputAssets
+from previs.rendering.leases import Leases
+from previs.rendering.progress import RunProgress
 from previs.shots import read_shot_list
 from previs.store import FolderStore
 from previs.workflow import read_workflow
@@ -38,13 +38,13 @@ class Stage:
         retries: errors that were tried again after a pause.
     """
 
-    studio: Studio
+    context: RunContext
     folder: Path
     retries: list[TryAgain] = field(default_factory=list)
 
     async def render(self, take: PlannedTake) -> None:
         """Render a take with as many attempts as the flow's task has, after a quarter of its pauses."""
-        assignment = Assignment(take, self.studio)
+        assignment = TakeDispatcher(take, self.context)
         for pause in _PAUSES:
             try:
                 await assignment.render()
@@ -64,11 +64,11 @@ async def stage(urls: Sequence[str]) -> AsyncIterator[Stage]:
     async with contextlib.AsyncExitStack() as opened:
         folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="previs-bench-"))
         farm = await opened.enter_async_context(Farm(Address(url) for url in urls))
-        (await farm.place()).release()
-        sources = await opened.enter_async_context(Sources())
+        (await farm.slot()).release()
+        sources = await opened.enter_async_context(SourceReader())
         store = FolderStore(folder)
-        claims = await opened.enter_async_context(Claims(store, "bench"))
-        yield Stage(Studio(farm, store, sources, Limits(), Account(), claims, Inputs(store)), Path(folder))
+        leases = await opened.enter_async_context(Leases(store, "bench"))
+        yield Stage(RunContext(farm, store, sources, Limits(), RunProgress(), leases, InputAssets(store)), Path(folder))
 
 
 def takes(count: int, *, start: int = 0) -> tuple[PlannedTake, ...]:

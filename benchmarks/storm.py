@@ -134,4 +134,4 @@ def is_kept(take: PlannedTake, folder: Path) -> bool:
 
 
 def _all(outcome: Outcome) -> Iterable[Happening]:
-    return (each for account in outcome.accounts for each in account)
+    return (each for progress in outcome.accounts for each in progress)

@@ -10,7 +10,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import get_current_settings
 
-from previs.errors import PrefectRefused, PrefectTrouble
+from previs.errors import PrefectRefused, PrefectUnavailable
 
 _NO_ACCESS: Final = 401
 _PASSING: Final = frozenset({408, 429})
@@ -23,7 +23,7 @@ def asking_prefect() -> Iterator[None]:
     """Tell a server that is away, or in trouble, from one that refuses what is asked.
 
     Raises:
-        PrefectTrouble: it is away, or in trouble.
+        PrefectUnavailable: it is away, or in trouble.
         PrefectRefused: it wants another password.
         PrefectHTTPStatusError: it refuses; the caller knows what that means.
     """
@@ -36,17 +36,17 @@ def asking_prefect() -> Iterator[None]:
             raise PrefectRefused(server, refusal(error)) from error
         if status not in _PASSING and status < _SERVER_FAULT:
             raise
-        raise PrefectTrouble(server, refusal(error)) from error
+        raise PrefectUnavailable(server, refusal(error)) from error
     except httpx.HTTPError as error:
         reason = f"it cannot be reached ({str(error) or type(error).__name__}); is prefect server start running there?"
-        raise PrefectTrouble(server, reason) from error
+        raise PrefectUnavailable(server, reason) from error
 
 
 async def version_of(client: PrefectClient) -> str:
     """The version of Prefect's server, which makes sure that there is one.
 
     Raises:
-        PrefectTrouble: it is away, or what answers is none.
+        PrefectUnavailable: it is away, or what answers is none.
         PrefectRefused: it wants another password.
     """
     if client.server_type is ServerType.CLOUD:
@@ -58,7 +58,7 @@ async def version_of(client: PrefectClient) -> str:
             return await client.api_version()
     except (PrefectHTTPStatusError, ValueError) as error:
         answer = refusal(error) if isinstance(error, PrefectHTTPStatusError) else "no JSON"
-        raise PrefectTrouble(
+        raise PrefectUnavailable(
             server, f"no API of Prefect answers there ({answer}); does the address end in /api?"
         ) from error
 

@@ -16,7 +16,7 @@ async def saved(kind: type[AnyBlock], name: str) -> AnyBlock | None:
 
     Raises:
         SourceNotFound: what was saved is not in order any more; the sentence shows no values.
-        PrefectTrouble: Prefect's server does not answer.
+        PrefectUnavailable: Prefect's server does not answer.
         PrefectRefused: it wants another password.
     """
     try:

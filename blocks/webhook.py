@@ -6,7 +6,7 @@ from prefect.blocks.core import Block
 from pydantic import ConfigDict, Field, SecretStr, model_validator
 
 from previs.notifications.events import EventName
-from previs.notifications.webhook import EVENTS, Receiver, own_header, receiver_url, signing_key
+from previs.notifications.webhook import EVENTS, WebhookEndpoint, own_header, receiver_url, signing_key
 
 
 class Webhook(Block):
@@ -48,10 +48,10 @@ class Webhook(Block):
         self.receiver()
         return self
 
-    def receiver(self) -> Receiver:
+    def receiver(self) -> WebhookEndpoint:
         """Where messages go, and which."""
         secret = self.secret.get_secret_value() if self.secret is not None else ""
-        return Receiver(
+        return WebhookEndpoint(
             receiver_url(self.url.get_secret_value()),
             # A form leaves an empty text where nothing was given.
             signing_key(secret) if secret else None,

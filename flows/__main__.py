@@ -33,10 +33,10 @@ from prefect.settings import get_current_settings
 from blocks.asking import version_of
 from previs.errors import BoardIncomplete, FixTheInput, PrevisError
 from previs.ingest.offload import shots_parameter
-from previs.rendering.progress import Told, listening, tell, to_line
+from previs.rendering.progress import ProgressEvent, emit, listening, to_line
+from tasks.context import open_store
 from tasks.deploying import deploy
 from tasks.deployments import Wanted
-from tasks.studio import open_store
 
 _RECORDS_WAIT = 10.0
 _UNDER_WAY = [kind for kind in StateType if kind not in TERMINAL_STATES]
@@ -63,7 +63,7 @@ async def _run(flow: Flow[..., Coroutine[Any, Any, Any]], parameters: dict[str, 
             await _reach_prefect()
             await _hand_over(parameters)
         except PrevisError as error:
-            tell(str(error))
+            emit(str(error))
             return _BAD_INPUT if isinstance(error, FixTheInput) else _NOT_COMPLETED
         state: State[Any] = await flow(**parameters, return_state=True)
         result = await state.aresult(raise_on_failure=False)
@@ -71,7 +71,7 @@ async def _run(flow: Flow[..., Coroutine[Any, Any, Any]], parameters: dict[str, 
         if state.is_completed():
             return _COMPLETED
         if not isinstance(result, BoardIncomplete):
-            tell(str(result) if isinstance(result, Exception) else state.message or str(state.name))
+            emit(str(result) if isinstance(result, Exception) else state.message or str(state.name))
         return _BAD_INPUT if isinstance(result, FixTheInput) else _NOT_COMPLETED
 
 
@@ -86,7 +86,7 @@ async def _deploy(wanted: dict[str, Any]) -> int:
     return _COMPLETED
 
 
-def _write(told: Told) -> None:
+def _write(told: ProgressEvent) -> None:
     sys.stdout.write(to_line(told) + "\n")
     sys.stdout.flush()
 

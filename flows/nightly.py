@@ -10,10 +10,10 @@ from pydantic import Field
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
 from previs.boards.nightly import NO_BOARDS
 from previs.publishing.views.wording import plural
+from tasks.context import open_store
 from tasks.naming import name_this_run
 from tasks.nightly import handed_on, read_boards, show_starts, start_boards, told
 from tasks.passing import as_is
-from tasks.studio import open_store
 
 
 @flow(name="nightly", timeout_seconds=1800)

@@ -8,11 +8,11 @@ from pydantic import SkipValidation
 from blocks import FolderFrameStore, S3FrameStore
 from previs.publishing.views.wording import plural
 from previs.workflow import WorkflowSettings
+from tasks.context import open_store
 from tasks.events import shot_list_ready
 from tasks.naming import first_name, name_this_run
 from tasks.passing import as_is
 from tasks.screenplay import keep_list, shots_of, show_list
-from tasks.studio import open_store
 
 
 @flow(name="script-to-shots", persist_result=True, timeout_seconds=1800)

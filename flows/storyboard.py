@@ -15,21 +15,21 @@ from pydantic import Field, SkipValidation
 
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore, Webhook
 from previs.errors import BoardIncomplete, PrevisError
-from previs.ingest.load import DEFAULT_WORKFLOW, Given
+from previs.ingest.load import DEFAULT_WORKFLOW, RunInputs
 from previs.planning.planner import Wishes
-from previs.publishing.results import RunFacts
-from previs.rendering.context import Studio
+from previs.publishing.results import RunIdentity
+from previs.rendering.context import RunContext
 from previs.shots import Shot, ShotList
 from previs.workflow import WorkflowSettings
 from tasks.artifacts import live_progress
+from tasks.context import open_context
 from tasks.events import board_ready
 from tasks.naming import first_name, name_this_run, run_name
 from tasks.passing import as_is
 from tasks.plan import check_takes, find_recorded, plan_takes
 from tasks.publish import Board, publish_board
 from tasks.read import read_input
-from tasks.review import ask_for_verdict, take_verdict_in
-from tasks.studio import open_studio
+from tasks.review import apply_review, ask_for_review
 from tasks.take import refresh_wanted, run_takes
 from tasks.webhook import open_webhook
 
@@ -81,12 +81,12 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
     not_before = None if max_age_days is None else started - timedelta(days=max_age_days)
     await name_this_run(first_name(shots, board))
     async with open_webhook(webhook):
-        async with open_studio(farm, store) as studio:
-            given, facts = await read_input(as_is(shots), as_is(workflow), as_is(studio), board=board, started=started)
-            made = await _make(given, facts, wishes, not_before, studio)
+        async with open_context(farm, store) as context:
+            given, facts = await read_input(as_is(shots), as_is(workflow), as_is(context), board=board, started=started)
+            made = await _make(given, facts, wishes, not_before, context)
         if review_minutes:
             remake = partial(_make, facts=facts, wishes=replace(wishes, refresh=False), not_before=not_before)
-            made = await _reviewed(made, given, review_minutes, partial(open_studio, farm, store), remake)
+            made = await _reviewed(made, given, review_minutes, partial(open_context, farm, store), remake)
         board_ready(made)
     if made.failure:
         return Failed(message=made.failure, data=BoardIncomplete(made.failure, made.shots))
@@ -95,38 +95,40 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
 
 async def _reviewed(
     made: Board,
-    given: Given,
+    given: RunInputs,
     minutes: float,
-    open_again: Callable[..., AbstractAsyncContextManager[Studio]],
+    open_again: Callable[..., AbstractAsyncContextManager[RunContext]],
     remake: Callable[..., Awaitable[Board]],
 ) -> Board:
     """Ask for a verdict and make what it says, until nothing is to be made again; what cannot be made is asked anew."""
     refused = ""
     for part in count(2):
-        verdict = await ask_for_verdict(made, given, minutes, refused)
-        if not verdict and not refused:
+        answer = await ask_for_review(made, given, minutes, refused)
+        if not answer and not refused:
             break
         try:
-            async with open_again(part=part) as studio:
-                revised = await take_verdict_in(verdict, as_is(given), as_is(made), as_is(studio))
-                made = await remake(revised, studio=studio)
+            async with open_again(part=part) as context:
+                revised = await apply_review(answer, as_is(given), as_is(made), as_is(context))
+                made = await remake(revised, context=context)
         except PrevisError as error:
-            if not verdict:
+            if not answer:
                 break
             refused = str(error)
         else:
             given, refused = revised, ""
-            if not verdict.again:
+            if not answer.again:
                 break
     return made
 
 
-async def _make(given: Given, facts: RunFacts, wishes: Wishes, not_before: datetime | None, studio: Studio) -> Board:
+async def _make(
+    given: RunInputs, facts: RunIdentity, wishes: Wishes, not_before: datetime | None, context: RunContext
+) -> Board:
     """Plan, look what is there, render the rest and publish."""
-    plan = await plan_takes(as_is(given), as_is(studio), board=facts.board, wishes=wishes)
+    plan = await plan_takes(as_is(given), as_is(context), board=facts.board, wishes=wishes)
     await name_this_run(run_name(facts, plan))
-    found = await find_recorded(as_is(plan), as_is(studio), not_before)
-    await check_takes(as_is(plan), as_is(found), as_is(studio))
-    async with live_progress(studio.account, facts.board):
-        results = await run_takes(plan, found, facts, studio)
-    return await publish_board(as_is(plan), as_is(results), as_is(facts), as_is(studio))
+    found = await find_recorded(as_is(plan), as_is(context), not_before)
+    await check_takes(as_is(plan), as_is(found), as_is(context))
+    async with live_progress(context.progress, facts.board):
+        results = await run_takes(plan, found, facts, context)
+    return await publish_board(as_is(plan), as_is(results), as_is(facts), as_is(context))

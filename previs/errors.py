@@ -23,7 +23,7 @@ A caller has two choices, so there are two branches: have a person change someth
         * :exc:`WebhookRefused`: the receiver of a webhook does not want the message, or its settings cannot be used
     * :exc:`TryAgain`: the same may succeed later or elsewhere
         * :exc:`ServerUnreachable`: no connection, or none that answers
-        * :exc:`ServerTrouble`: an answer that is no answer: 5xx, 429, not the protocol
+        * :exc:`ServerUnavailable`: an answer that is no answer: 5xx, 429, not the protocol
         * :exc:`NoServer`: no server of the farm could be reached for the time allowed
         * :exc:`OutOfMemory`: the GPU had no room
         * :exc:`RenderTimedOut`: one render took longer than allowed (also a ``TimeoutError``)
@@ -31,10 +31,10 @@ A caller has two choices, so there are two branches: have a person change someth
         * :exc:`PromptLost`: in neither queue nor history after having been accepted: a restart
         * :exc:`PromptInterrupted`: somebody stopped it on the server
         * :exc:`FrameDamaged`: a file that is not whole, or not what it claims to be
-        * :exc:`SourceTrouble`: a source could not be read this time
-        * :exc:`StoreTrouble`: the store did not take or give a file this time
-        * :exc:`WebhookTrouble`: the receiver of a webhook did not take the message this time
-        * :exc:`PrefectTrouble`: Prefect's server does not answer as it should
+        * :exc:`SourceUnavailable`: a source could not be read this time
+        * :exc:`StoreUnavailable`: the store did not take or give a file this time
+        * :exc:`WebhookUnavailable`: the receiver of a webhook did not take the message this time
+        * :exc:`PrefectUnavailable`: Prefect's server does not answer as it should
         * :exc:`EventNotSent`: Prefect did not take an event
 
 Every error passes its values unchanged to ``super().__init__``, so it survives pickling, and builds its sentence in
@@ -352,7 +352,7 @@ class ServerUnreachable(TryAgain):
         return f"{self.server} is unreachable: {self.reason}"
 
 
-class ServerTrouble(TryAgain):
+class ServerUnavailable(TryAgain):
     """A server, or a proxy before it, answers with something that is no answer.
 
     Args:
@@ -459,7 +459,7 @@ class FrameDamaged(TryAgain):
         return f"file {self.name!r} is damaged: {self.reason}"
 
 
-class SourceTrouble(TryAgain):
+class SourceUnavailable(TryAgain):
     """A source could not be read this time."""
 
     def __init__(self, uri: str, reason: str) -> None:
@@ -471,7 +471,7 @@ class SourceTrouble(TryAgain):
         return f"{self.uri} could not be read this time: {self.reason}"
 
 
-class StoreTrouble(TryAgain):
+class StoreUnavailable(TryAgain):
     """The store did not take or give a file this time."""
 
     def __init__(self, store: str, reason: str) -> None:
@@ -483,7 +483,7 @@ class StoreTrouble(TryAgain):
         return f"{self.store} is in trouble: {self.reason}"
 
 
-class WebhookTrouble(TryAgain):
+class WebhookUnavailable(TryAgain):
     """The receiver of a webhook did not take a message this time.
 
     Args:
@@ -503,7 +503,7 @@ class WebhookTrouble(TryAgain):
         return sentence if self.retry_after is None else f"{sentence}, to be sent again in {self.retry_after:g} s"
 
 
-class PrefectTrouble(TryAgain):
+class PrefectUnavailable(TryAgain):
     """Prefect's server does not answer, or not as it should.
 
     Args:

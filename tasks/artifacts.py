@@ -18,7 +18,7 @@ from previs.publishing.views import contact_sheet, overview, progress_sheet, sho
 from previs.publishing.views.wording import cell
 from previs.records.manifest import Manifest
 from previs.records.takes import Frame
-from previs.rendering.progress import Account
+from previs.rendering.progress import RunProgress
 from previs.store import Store
 from previs.store.addresses import kind_of, local_path
 
@@ -39,10 +39,10 @@ def artifact_key(board: str, kind: str) -> str:
 
 
 @contextlib.asynccontextmanager
-async def live_progress(account: Account, board: str) -> AsyncIterator[None]:
+async def live_progress(progress: RunProgress, board: str) -> AsyncIterator[None]:
     """Keep the run's progress artifact up to date while the context lasts; no trouble with it reaches the run."""
     over = asyncio.Event()
-    updating = asyncio.create_task(_keep_up_to_date(account, artifact_key(board, "progress"), over))
+    updating = asyncio.create_task(_keep_up_to_date(progress, artifact_key(board, "progress"), over))
     try:
         yield
     finally:
@@ -53,7 +53,7 @@ async def live_progress(account: Account, board: str) -> AsyncIterator[None]:
             updating.cancel()
 
 
-async def _keep_up_to_date(account: Account, key: str, over: asyncio.Event) -> None:
+async def _keep_up_to_date(progress: RunProgress, key: str, over: asyncio.Event) -> None:
     """Write it until the run is over, and then once more."""
     artifact: UUID | None = None
     while True:
@@ -61,10 +61,10 @@ async def _keep_up_to_date(account: Account, key: str, over: asyncio.Event) -> N
         with no_harm():
             if artifact is None:
                 artifact = await acreate_markdown_artifact(
-                    progress_sheet(account.progress()), key=key, description=_PROGRESS
+                    progress_sheet(progress.progress()), key=key, description=_PROGRESS
                 )
             else:
-                await _update(artifact, account)
+                await _update(artifact, progress)
         if last:
             return
         with contextlib.suppress(TimeoutError):
@@ -72,9 +72,9 @@ async def _keep_up_to_date(account: Account, key: str, over: asyncio.Event) -> N
                 await over.wait()
 
 
-async def _update(artifact: UUID, account: Account) -> None:
+async def _update(artifact: UUID, progress: RunProgress) -> None:
     async with get_client() as client:
-        await client.update_artifact(artifact, ArtifactUpdate(data=progress_sheet(account.progress())))
+        await client.update_artifact(artifact, ArtifactUpdate(data=progress_sheet(progress.progress())))
 
 
 @contextlib.contextmanager

@@ -43,7 +43,7 @@ async def deploy(wanted: Wanted) -> AsyncIterator[str]:
 
     Raises:
         DeploymentRefused: Prefect's settings name no server, or what is asked for cannot be.
-        PrefectTrouble: the server does not answer, or not as it should.
+        PrefectUnavailable: the server does not answer, or not as it should.
     """
     server = get_current_settings().api.url
     if server is None:

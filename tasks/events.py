@@ -25,7 +25,7 @@ from previs.notifications.events import (
     EventName,
 )
 from previs.notifications.webhook import Message
-from previs.publishing.results import RunFacts, TakeResult
+from previs.publishing.results import RunIdentity, TakeResult
 from previs.store import keys
 from tasks.publish import Board
 from tasks.webhook import hand_over
@@ -65,7 +65,7 @@ def board_ready(board: Board) -> None:
     _announce(BOARD_READY, resource, payload, more={"shots": board.shots})
 
 
-def shot_failed(facts: RunFacts, result: TakeResult) -> None:
+def shot_failed(facts: RunIdentity, result: TakeResult) -> None:
     """Tell that a take could not be rendered."""
     payload = events.shot_failed(facts, result)
     label = result.take.shot.label

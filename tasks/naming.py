@@ -10,14 +10,14 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
 from previs.planning.plan import Plan
-from previs.publishing.results import RunFacts
+from previs.publishing.results import RunIdentity
 from previs.publishing.views.wording import one_line, plural, shorten
 from previs.store.addresses import stem_of
 
 _LONGEST: Final = 100
 
 
-def run_name(facts: RunFacts, plan: Plan) -> str:
+def run_name(facts: RunIdentity, plan: Plan) -> str:
     """What a run is, such as ``night-city · 12 shots · #7``."""
     asked = len({take.shot.label for take in plan.takes if take.label in plan.wanted})
     there_are = len(plan.shot_list.shots)

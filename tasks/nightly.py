@@ -107,7 +107,7 @@ async def start_board(label: str, entry: NightlyBoard, shared: Mapping[str, Any]
     Raises:
         SourceNotFound: Prefect does not have the deployment.
         RecordUnreadable: Prefect does not take a run with these parameters.
-        PrefectTrouble: Prefect's server does not answer, or not as it should.
+        PrefectUnavailable: Prefect's server does not answer, or not as it should.
     """
     try:
         with asking_prefect():

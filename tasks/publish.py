@@ -8,11 +8,11 @@ from prefect.logging import get_run_logger
 
 from previs.planning.plan import Plan
 from previs.publishing.publish import Published, lasting_addresses, links_of, publish
-from previs.publishing.results import RunFacts, TakeResult, failure_message, make_manifest, not_there, result_of
+from previs.publishing.results import RunIdentity, TakeResult, failure_message, make_manifest, not_there, result_of
 from previs.publishing.views.wording import plural
 from previs.records.manifest import Manifest
-from previs.rendering.context import Studio
-from previs.rendering.progress import BoardReady, tell
+from previs.rendering.context import RunContext
+from previs.rendering.progress import BoardPublished, emit
 from tasks.artifacts import show_board
 from tasks.retries import step
 
@@ -37,9 +37,9 @@ class Board:
 
 
 @step("publish", retries=5)
-async def publish_board(plan: Plan, results: list[TakeResult], facts: RunFacts, studio: Studio) -> Board:
+async def publish_board(plan: Plan, results: list[TakeResult], facts: RunIdentity, context: RunContext) -> Board:
     """Write the run's record and page, and make its artifacts."""
-    store = studio.store
+    store = context.store
     frames = [frame for result in results if result.record for frame in result.record.frames]
     links = await links_of(frames, store)
     manifest = make_manifest(
@@ -48,8 +48,8 @@ async def publish_board(plan: Plan, results: list[TakeResult], facts: RunFacts, 
         facts,
         lasting_addresses(frames, links, store),
         finished=datetime.now(UTC),
-        servers=(server.name for server in studio.farm.servers),
-        problems=(*studio.farm.problems, *not_there(plan, results)),
+        servers=(server.name for server in context.farm.servers),
+        problems=(*context.farm.problems, *not_there(plan, results)),
     )
     published = await publish(manifest, links, store)
     get_run_logger().info("board: %s", published.page)
@@ -57,6 +57,6 @@ async def publish_board(plan: Plan, results: list[TakeResult], facts: RunFacts, 
     rendered = plural(outcomes.count("rendered"), "take")
     message = f"{plural(len(manifest.shots), 'shot')}: {rendered} rendered, {outcomes.count('cached')} cached"
     failure = failure_message(manifest) if manifest.failed else None
-    tell(BoardReady(published.link, published.manifest, failure or message, complete=failure is None))
+    emit(BoardPublished(published.link, published.manifest, failure or message, complete=failure is None))
     await show_board(manifest, links, store, published.link)
     return Board(manifest, published, result_of(manifest, links), failure, message)

@@ -19,14 +19,14 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from pydantic import Field, ValidationError, create_model
 
-from previs.boards.picks import circle
+from previs.boards.picks import select
 from previs.errors import ShotListFaults
-from previs.ingest.load import Given
-from previs.publishing.review import Verdict, revised
+from previs.ingest.load import RunInputs
+from previs.publishing.review import ReviewAnswer, revised
 from previs.publishing.views import FOR_FORM, contact_sheet
 from previs.publishing.views.wording import cell
 from previs.records.manifest import Manifest
-from previs.rendering.context import Studio
+from previs.rendering.context import RunContext
 from previs.store import Store, keys
 from tasks.artifacts import link_to_board
 from tasks.publish import Board
@@ -37,7 +37,7 @@ _SPARE_SECONDS: Final = 600
 _SHEET_BYTES: Final = 400_000
 
 
-async def ask_for_verdict(board: Board, given: Given, minutes: float, refused: str = "") -> Verdict:
+async def ask_for_review(board: Board, given: RunInputs, minutes: float, refused: str = "") -> ReviewAnswer:
     """Pause the run until somebody answers the form, or for so many minutes; no answer says nothing.
 
     An answer that cannot be followed is told in the log, and asked for again in the time that is left.
@@ -56,11 +56,11 @@ async def ask_for_verdict(board: Board, given: Given, minutes: float, refused: s
     while (left := until - loop.time()) > 0:
         logger.info("waiting for a review, up to %g minutes: Resume, on this run's page", round(left / 60, 1))
         try:
-            answer = await _answer(form, left)
-            if answer is not None:
-                verdict = _verdict(answer)
-                revised(given.shot_list, verdict, board.manifest)
-                return verdict
+            filled_in = await _filled_in(form, left)
+            if filled_in is not None:
+                answer = _review_answer(filled_in)
+                revised(given.shot_list, answer, board.manifest)
+                return answer
         except (FlowPauseTimeout, TimeoutError):
             break
         except ValidationError as error:
@@ -68,10 +68,10 @@ async def ask_for_verdict(board: Board, given: Given, minutes: float, refused: s
             logger.warning("the answer cannot be followed: %s", problems)
         except ShotListFaults as error:
             logger.warning("the answer cannot be followed: %s", error)
-    return Verdict()
+    return ReviewAnswer()
 
 
-async def _answer(form: type[RunInput], seconds: float) -> RunInput | None:
+async def _filled_in(form: type[RunInput], seconds: float) -> RunInput | None:
     """The form, filled in; none if the question could not be put.
 
     A server that is away for longer than Prefect's client has patience ends nothing: it is asked on and on.
@@ -166,36 +166,36 @@ def _description(manifest: Manifest, link: str, refused: str) -> str:
     return f"{told}{link_to_board(link)}\n\n{sheet}"
 
 
-def _verdict(answer: Any) -> Verdict:  # noqa: ANN401 - a form that is made for each run
-    chosen = {each.shot: each.take for each in answer.chosen}
-    return Verdict(chosen, {each.shot: each.prompt.strip() for each in answer.again})
+def _review_answer(filled_in: Any) -> ReviewAnswer:  # noqa: ANN401 - a form that is made for each run
+    chosen = {each.shot: each.take for each in filled_in.chosen}
+    return ReviewAnswer(chosen, {each.shot: each.prompt.strip() for each in filled_in.again})
 
 
 @step("take verdict in", retries=5)
-async def take_verdict_in(verdict: Verdict, given: Given, board: Board, studio: Studio) -> Given:
+async def apply_review(answer: ReviewAnswer, given: RunInputs, board: Board, context: RunContext) -> RunInputs:
     """Circle the chosen takes, and have the run go on with the list as it was revised, which is kept beside the board.
 
     Args:
-        verdict: that somebody gave.
+        answer: that somebody gave.
         given: what the run was made from.
         board: of the run, as it is published.
-        studio: of the rest of the run.
+        context: of the rest of the run.
     """
     logger, manifest = get_run_logger(), board.manifest
-    await studio.store.check()
-    await studio.claims.begin()
+    await context.store.check()
+    await context.leases.begin()
     for entry in manifest.shots:
-        number = verdict.chosen.get(str(entry.shot_id))
+        number = answer.chosen.get(str(entry.shot_id))
         take = next((take for take in entry.takes if take.take == number and take.frames), None)
         if take is not None:
-            await circle(studio.store, manifest.board, entry, take)
+            await select(context.store, manifest.board, entry, take)
             logger.info("take %d of %s is picked", take.take, entry.shot_id)
         elif number is not None:
             logger.warning("take %d of %s has no frame and is not picked", number, entry.shot_id)
-    shot_list = revised(given.shot_list, verdict, manifest)
-    if verdict.again:
-        place = await _keep(shot_list.model_dump(mode="json", exclude_unset=True), manifest, studio.store)
-        logger.info("made again: %s; the list as it is now: %s", ", ".join(verdict.again), place)
+    shot_list = revised(given.shot_list, answer, manifest)
+    if answer.again:
+        place = await _keep(shot_list.model_dump(mode="json", exclude_unset=True), manifest, context.store)
+        logger.info("made again: %s; the list as it is now: %s", ", ".join(answer.again), place)
     return replace(given, shot_list=shot_list)
 
 

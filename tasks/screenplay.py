@@ -8,7 +8,7 @@ from typing import Final
 from prefect.artifacts import acreate_table_artifact
 from prefect.logging import get_run_logger
 
-from previs.ingest.reader import Sources
+from previs.ingest.reader import SourceReader
 from previs.publishing.views.wording import cell, plural
 from previs.screenplay import LARGEST, make_shot_list, read_screenplay
 from previs.shots import ShotList
@@ -42,7 +42,7 @@ async def shots_of(script: str, store: Store) -> ShotList:
 
 
 async def _read(place: str, store: Store) -> bytes:
-    async with Sources(store.settings if isinstance(store, S3Store) else None) as sources:
+    async with SourceReader(store.settings if isinstance(store, S3Store) else None) as sources:
         return await sources.read(place, limit=LARGEST)
 
 

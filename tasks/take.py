@@ -10,15 +10,15 @@ from prefect.logging import get_run_logger
 from prefect.settings import get_current_settings
 from prefect.states import Cancelled, Completed
 
-from previs.comfyui.protocol.prompt_state import Life, Phase
+from previs.comfyui.protocol.prompt_state import Phase, PromptState
 from previs.errors import AccessDenied, NoServer, PrevisError
 from previs.planning.cache import Found, renewed, usable
 from previs.planning.plan import Plan, PlannedTake, TakeFrame
-from previs.publishing.results import RunFacts, TakeResult
+from previs.publishing.results import RunIdentity, TakeResult
 from previs.records.takes import TakeRecord
-from previs.rendering.context import Studio
-from previs.rendering.dispatch import Assignment
-from previs.rendering.progress import Settled
+from previs.rendering.context import RunContext
+from previs.rendering.dispatch import TakeDispatcher
+from previs.rendering.progress import TakeSettled
 from tasks.events import shot_failed
 from tasks.passing import as_is
 from tasks.retries import step
@@ -36,7 +36,7 @@ class Job:
         skipped: why it is not tried; empty if it is.
     """
 
-    assignment: Assignment
+    assignment: TakeDispatcher
     known: TakeRecord | None = None
     skipped: str = ""
 
@@ -46,9 +46,9 @@ class Job:
         return self.assignment.take
 
     @property
-    def studio(self) -> Studio:
+    def context(self) -> RunContext:
         """Of the run."""
-        return self.assignment.studio
+        return self.assignment.context
 
 
 @step("take", run_name="{label}", timeout_seconds=_OUTER_BOUND)
@@ -61,10 +61,10 @@ async def take(label: str, job: Job) -> State[TakeRecord]:
         return _cached(job, job.known)
     told: Phase | None = None
 
-    def on_change(server: str, life: Life) -> None:
+    def on_change(server: str, life: PromptState) -> None:
         nonlocal told
         if life.phase is Phase.RUNNING:
-            job.studio.account.running(job.take, server, life.step, life.steps)
+            job.context.progress.running(job.take, server, life.step, life.steps)
         if life.phase is not told:
             told = life.phase
             logger.info("%s on %s, prompt %s", told.value, server, life.prompt_id)
@@ -78,16 +78,16 @@ async def take(label: str, job: Job) -> State[TakeRecord]:
     try:
         record = await job.assignment.render(on_change, on_error, on_wait)
     finally:
-        job.studio.account.waiting(job.take)
+        job.context.progress.waiting(job.take)
     if job.assignment.elsewhere:
         job.known = record
         return _cached(job, record)
-    job.studio.account.settled(job.take, Settled(label, "rendered", record.server, record.seconds))
+    job.context.progress.settled(job.take, TakeSettled(label, "rendered", record.server, record.seconds))
     return Completed(message=f"{record.server} · {record.seconds:.1f} s", data=record)
 
 
 def _cached(job: Job, record: TakeRecord) -> State[TakeRecord]:
-    job.studio.account.settled(job.take, Settled(job.take.label, "cached", seconds=record.seconds))
+    job.context.progress.settled(job.take, TakeSettled(job.take.label, "cached", seconds=record.seconds))
     return Completed(name="Cached", message=f"rendered before on {record.server}", data=record)
 
 
@@ -97,14 +97,16 @@ def refresh_wanted() -> bool:
     return get_current_settings().tasks.refresh_cache if own is None else own
 
 
-async def run_takes(plan: Plan, found: Mapping[str, Found], facts: RunFacts, studio: Studio) -> list[TakeResult]:
+async def run_takes(
+    plan: Plan, found: Mapping[str, Found], facts: RunIdentity, context: RunContext
+) -> list[TakeResult]:
     """Run the task of every take that is wanted or already there, all at once; one that fails costs no other.
 
     Equal takes are rendered once. A take that builds on others starts as soon as these are there, and is skipped where
     one of them has no frame. A task run starts when the farm has a place for it. What is not done when the studio's
     time is over is given up. What fails is told by an event as soon as it is known.
     """
-    await studio.farm.stock.expect(one.graph for one in plan.takes)
+    await context.farm.capabilities.expect(one.graph for one in plan.takes)
     running: dict[str, asyncio.Task[_End]] = {}
     leaders: dict[str, asyncio.Task[_End]] = {}
     begun: dict[asyncio.Task[_End], PlannedTake] = {}
@@ -114,13 +116,13 @@ async def run_takes(plan: Plan, found: Mapping[str, Found], facts: RunFacts, stu
         if wanted or known is not None:
             sources = {frame: running[frame.label] for frame in planned.builds_on if frame.label in running}
             one = found.get(planned.fingerprint)
-            if planned.salt and planned.fingerprint in from_store:
+            if planned.render_nonce and planned.fingerprint in from_store:
                 # What is to be rendered again does not follow an equal take that need not be.
                 leaders.pop(planned.fingerprint)
                 from_store.remove(planned.fingerprint)
             run = _Run(
                 take=renewed(planned, one),
-                studio=studio,
+                context=context,
                 known=known,
                 seen=one.record if one else None,
                 leader=leaders.get(planned.fingerprint),
@@ -135,12 +137,12 @@ async def run_takes(plan: Plan, found: Mapping[str, Found], facts: RunFacts, stu
             begun[running[planned.label]] = planned
     try:
         if begun:
-            await asyncio.wait(begun, timeout=studio.seconds)
+            await asyncio.wait(begun, timeout=context.seconds)
     finally:
         for each in begun:
             each.cancel()
         await asyncio.gather(*begun, return_exceptions=True)
-    late = f"given up: the {studio.seconds:g} s of the run were over"
+    late = f"given up: the {context.seconds:g} s of the run were over"
     given_up = {each: TakeResult(planned, "failed", error=late) for each, planned in begun.items() if each.cancelled()}
     for result in given_up.values():
         shot_failed(facts, result)
@@ -168,7 +170,7 @@ class _Run:
     """
 
     take: PlannedTake
-    studio: Studio
+    context: RunContext
     known: TakeRecord | None
     seen: TakeRecord | None
     leader: asyncio.Task[_End] | None
@@ -198,20 +200,20 @@ class _Run:
         records = {frame: end.result.record for frame, end in upstream.items() if end.result.record}
         pictures = {frame: record.picture for frame, record in records.items() if record.picture}
         if len(pictures) == len(self.take.builds_on):
-            upon = self.take.upon(pictures)
-            of_others = known is not None and known.sources != dict(upon.sources)
+            with_sources = self.take.with_sources(pictures)
+            of_others = known is not None and known.sources != dict(with_sources.sources)
             if self.wanted or not of_others:
-                take, known = upon, None if of_others else known
+                take, known = with_sources, None if of_others else known
         elif known is None:
             lacking = next(frame for frame in self.take.builds_on if frame not in pictures)
             skipped = f"{lacking.label}, which it builds on, has no picture"
         if leader is not None:
             known = leader.result.record
             skipped = skipped or (leader.result.error or "" if leader.result.outcome == "skipped" else "")
-        return Job(Assignment(take, self.studio, self.seen), known, skipped)
+        return Job(TakeDispatcher(take, self.context, self.seen), known, skipped)
 
 
-async def _told(run: _Run, facts: RunFacts) -> _End:
+async def _told(run: _Run, facts: RunIdentity) -> _End:
     end = await run.settle()
     if end.result.outcome == "failed":
         shot_failed(facts, end.result)
@@ -232,7 +234,7 @@ async def _call(job: Job, upstream: list[State[TakeRecord]]) -> State[TakeRecord
 
 async def _result(job: Job, state: State[TakeRecord]) -> TakeResult:
     if job.skipped:
-        job.studio.account.settled(job.take, Settled(job.take.label, "skipped", error=job.skipped))
+        job.context.progress.settled(job.take, TakeSettled(job.take.label, "skipped", error=job.skipped))
         return TakeResult(job.take, "skipped", error=job.skipped)
     result = await state.aresult(raise_on_failure=False)
     attempts = tuple(job.assignment.attempts)
@@ -242,5 +244,5 @@ async def _result(job: Job, state: State[TakeRecord]) -> TakeResult:
 
 
 def _failed(job: Job, error: str) -> TakeResult:
-    job.studio.account.settled(job.take, Settled(job.take.label, "failed", error=error))
+    job.context.progress.settled(job.take, TakeSettled(job.take.label, "failed", error=error))
     return TakeResult(job.take, "failed", error=error, attempts=tuple(job.assignment.attempts))

@@ -52,7 +52,7 @@ async def asked_for(shots: object, workflow: object, board: str) -> Asked:
     Raises:
         ShotListFaults: a payload that is not in order.
         SourceNotFound: a flow run that has no result to read.
-        PrefectTrouble: Prefect's server does not answer.
+        PrefectUnavailable: Prefect's server does not answer.
     """
     upstream = ""
     if isinstance(shots, str) and shots.startswith(FLOW_RUN):

@@ -14,8 +14,8 @@ from prefect.states import Completed
 
 from blocks.saved import saved
 from blocks.webhook import Webhook
-from previs.errors import PrefectRefused, PrefectTrouble, PrevisError, SourceNotFound
-from previs.notifications.webhook import EVENTS, Courier, Message
+from previs.errors import PrefectRefused, PrefectUnavailable, PrevisError, SourceNotFound
+from previs.notifications.webhook import EVENTS, Message, WebhookClient
 from tasks.passing import as_is
 from tasks.retries import step
 
@@ -29,7 +29,7 @@ _DEFAULT: Final = "default"
 
 
 @step("webhook", run_name="webhook · {event}", retries=_RETRIES)
-async def deliver(event: str, message: Message, courier: Courier) -> State[None]:  # noqa: ARG001 - names the run
+async def deliver(event: str, message: Message, courier: WebhookClient) -> State[None]:  # noqa: ARG001 - names the run
     """Bring a message to its receiver."""
     await courier.send(message)
     return Completed(message=f"taken by {courier.receiver.name} · {message.id}")
@@ -42,7 +42,7 @@ class _Outbox:
     attempt holds its place: a receiver that is down is not asked by hundreds of messages at once.
     """
 
-    def __init__(self, courier: Courier) -> None:
+    def __init__(self, courier: WebhookClient) -> None:
         self.receiver = courier.receiver
         self._courier = courier
         self._loop = asyncio.get_running_loop()
@@ -122,7 +122,7 @@ async def open_webhook(webhook: Webhook | None) -> AsyncIterator[None]:
     if block is None:
         yield
         return
-    async with Courier(block.receiver()) as courier:
+    async with WebhookClient(block.receiver()) as courier:
         outbox, seconds = _Outbox(courier), LONGEST_END
         token = _outbox.set(outbox)
         try:
@@ -138,7 +138,7 @@ async def open_webhook(webhook: Webhook | None) -> AsyncIterator[None]:
 async def _default() -> Webhook | None:
     try:
         return await saved(Webhook, _DEFAULT)
-    except (PrefectTrouble, PrefectRefused, SourceNotFound) as error:
+    except (PrefectUnavailable, PrefectRefused, SourceNotFound) as error:
         get_run_logger().warning("no webhook is told: %s", error)
         return None
 

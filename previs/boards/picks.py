@@ -57,10 +57,10 @@ async def pick(store: Store, board: str, shot: str, take: int) -> Pick:
     found = _take(latest, shot, take) or await _earlier(store, board, key, shot, take)
     if found is None:
         raise _unknown(store, board, latest, shot, take)
-    return await circle(store, board, *found)
+    return await select(store, board, *found)
 
 
-async def circle(store: Store, board: str, entry: ShotEntry, take: TakeEntry) -> Pick:
+async def select(store: Store, board: str, entry: ShotEntry, take: TakeEntry) -> Pick:
     """Choose a take that is at hand, in the place of another.
 
     Args:

@@ -19,7 +19,7 @@ from previs.boards.retention import Made, Removal, Rule, Run, kept_runs, made_of
 from previs.boards.runs import each_file, each_manifest, latest_places, run_places
 from previs.errors import RecordUnreadable
 from previs.records.takes import TakeRecord
-from previs.store import Entry, Store, keys
+from previs.store import Store, StoredFile, keys
 
 _BEATS: Final = f"{keys.CLAIMS}runs/"
 # Beside the claims, so that one listing tells their ages and the time.
@@ -74,7 +74,7 @@ async def _store_time(store: Store) -> datetime:
     return (await store.entries(keys.CLAIMS))[_CLOCK].modified
 
 
-async def _remove(store: Store, found: Pruned, beats: Mapping[str, Entry]) -> Pruned:
+async def _remove(store: Store, found: Pruned, beats: Mapping[str, StoredFile]) -> Pruned:
     left = dict(beats)
     for stage in found.removal.stages:
         going = list(stage)
@@ -87,13 +87,13 @@ async def _remove(store: Store, found: Pruned, beats: Mapping[str, Entry]) -> Pr
     return replace(found, done=True)
 
 
-async def _survey(store: Store, rule: Rule, now: datetime) -> tuple[Pruned, dict[str, Entry]]:
+async def _survey(store: Store, rule: Rule, now: datetime) -> tuple[Pruned, dict[str, StoredFile]]:
     """What would go, and the signs of life of runs at the start of the search."""
     beats = await store.entries(_BEATS)
     if at_work := await _at_work(store, beats, now):
         return Pruned(obstacles=tuple(at_work)), beats
     # Manifests first: what a run publishes later is younger than all that is listed here.
-    listing: dict[str, Entry] = {}
+    listing: dict[str, StoredFile] = {}
     for kind in _KINDS:
         listing |= await store.entries(kind)
     places = run_places(listing)
@@ -111,7 +111,7 @@ async def _survey(store: Store, rule: Rule, now: datetime) -> tuple[Pruned, dict
     return Pruned(removal, kept=len(staying)), beats
 
 
-async def _at_work(store: Store, beats: Mapping[str, Entry], now: datetime) -> list[str]:
+async def _at_work(store: Store, beats: Mapping[str, StoredFile], now: datetime) -> list[str]:
     """A sentence for each run that gave a sign of life lately and did not say that it is over."""
     young = [key for key, entry in beats.items() if now - entry.modified <= _ALIVE]
 

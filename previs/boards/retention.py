@@ -14,7 +14,7 @@ from typing import Final
 from previs.boards.runs import RunPlace
 from previs.records.manifest import Manifest
 from previs.records.takes import TakeRecord
-from previs.store import Entry, keys
+from previs.store import StoredFile, keys
 
 _FRAME: Final = re.compile(rf"{keys.FRAMES}[0-9a-f]{{2}}/[0-9a-f]{{64}}(\.[a-z0-9]{{1,8}})?")
 _INPUT: Final = re.compile(rf"{keys.INPUTS}[0-9a-f]{{2}}/[0-9a-f]{{64}}(\.[a-z0-9]{{1,8}})?")
@@ -145,7 +145,7 @@ def kept_runs(runs: Iterable[Run], latest: Collection[RunPlace], rule: Rule, now
 
 
 def records_to_read(
-    listing: Mapping[str, Entry], kept: Iterable[Run], picked: Collection[str], oldest: datetime
+    listing: Mapping[str, StoredFile], kept: Iterable[Run], picked: Collection[str], oldest: datetime
 ) -> list[str]:
     """Fingerprints of the records that may stay, so that what they name has to be known.
 
@@ -160,7 +160,7 @@ def records_to_read(
 
 
 def plan_removal(
-    listing: Mapping[str, Entry],
+    listing: Mapping[str, StoredFile],
     runs: Collection[Run],
     kept: Collection[RunPlace],
     picked: Collection[str],
@@ -223,7 +223,7 @@ def _named(listing: Iterable[str], places: Iterable[str]) -> set[str]:
     return {key for key in listing if contents.intersection(_CONTENT.findall(key))}
 
 
-def _records(listing: Mapping[str, Entry]) -> Iterator[tuple[str, Entry]]:
+def _records(listing: Mapping[str, StoredFile]) -> Iterator[tuple[str, StoredFile]]:
     for key, entry in listing.items():
         if found := _RECORD.fullmatch(key):
             yield found[1], entry
@@ -236,7 +236,7 @@ def _of_runs(listing: Iterable[str], places: Collection[RunPlace]) -> Iterator[s
                 yield key
 
 
-def _old_claims(listing: Mapping[str, Entry], oldest: datetime) -> dict[str, int]:
+def _old_claims(listing: Mapping[str, StoredFile], oldest: datetime) -> dict[str, int]:
     """Claims that nobody made or renewed lately; those of one take go together, as they are numbered."""
     ages: dict[str, datetime] = {}
     groups: dict[str, str] = {}

@@ -47,7 +47,7 @@ class RunPlace:
 
 
 @dataclass(frozen=True, slots=True)
-class RunFacts:
+class RunSummary:
     """What there is to say of a run in a line.
 
     Attributes:
@@ -82,7 +82,7 @@ class BoardFacts:
     """
 
     name: str
-    runs: tuple[RunFacts, ...]
+    runs: tuple[RunSummary, ...]
     latest: str
 
 
@@ -241,12 +241,12 @@ async def each_file(store: Store, names: Iterable[str], of: Callable[[str, bytes
     return {key: each[0] for key, each in zip(wanted, found, strict=True) if each is not None}
 
 
-def facts_of(place: RunPlace, manifest: Manifest) -> RunFacts:
+def facts_of(place: RunPlace, manifest: Manifest) -> RunSummary:
     """What there is to say of a run that can be read."""
     takes = [take for shot in manifest.shots for take in shot.takes]
     count = Counter(take.outcome for take in takes)
     sizes = {frame.key: frame.size for take in takes for frame in take.frames}
-    return RunFacts(
+    return RunSummary(
         run=manifest.run if keys.part(manifest.run) == place.run else place.run,
         manifest=place.manifest,
         finished=manifest.finished,
@@ -272,10 +272,10 @@ def there_are(wanted: str, names: Collection[str]) -> str:
     return f"there {'is' if len(known) == 1 else 'are'} {', '.join(map(repr, known[:_NAMES_SHOWN]))}{more}"
 
 
-def _facts(place: RunPlace, found: RunFacts | RecordUnreadable) -> RunFacts:
-    if isinstance(found, RunFacts):
+def _facts(place: RunPlace, found: RunSummary | RecordUnreadable) -> RunSummary:
+    if isinstance(found, RunSummary):
         return found
-    return RunFacts(place.run, place.manifest, fault=found.reason)
+    return RunSummary(place.run, place.manifest, fault=found.reason)
 
 
 async def latest_places(store: Store, places: Collection[RunPlace]) -> set[RunPlace]:

@@ -16,8 +16,8 @@ from previs.command.inquiry import Inquiry
 from previs.command.output import printable, write_json
 from previs.command.places import servers_of
 from previs.errors import Fault, WorkflowFaults
-from previs.ingest.load import bindings_place, gather, read_workflow_at
-from previs.ingest.reader import Sources, shown
+from previs.ingest.load import bindings_place, load_inputs, read_workflow_at
+from previs.ingest.reader import SourceReader, shown
 from previs.planning.planner import Wishes, make_plan
 from previs.shots import ShotList, read_chains
 from previs.store.addresses import kind_of, local_path
@@ -46,12 +46,12 @@ async def show_bindings(order: BindOrder) -> int:
         WorkflowFaults: the workflow cannot be read, or can be read in more than one way.
         FixTheInput, TryAgain: something else cannot be read.
     """
-    async with Sources() as sources, Inquiry(await servers_of(order.farm)) as inquiry:
+    async with SourceReader() as sources, Inquiry(await servers_of(order.farm)) as inquiry:
         if order.shot is None:
             workflow: Workflow = await read_workflow_at(order.graph, sources, inquiry)
             report, label = workflow.report(), ""
         else:
-            given = await gather(order.shot, order.graph, sources, None, inquiry)
+            given = await load_inputs(order.shot, order.graph, sources, None, inquiry)
             workflow, label = given.workflow, given.shot_list.shots[0].label
             shots = _with_sources(given.shot_list, label)
             wishes = Wishes(overrides=order.overrides)

@@ -10,7 +10,7 @@ from rich.filesize import decimal
 from rich.table import Column, Table
 from rich.text import Text
 
-from previs.boards.runs import BoardFacts, RunFacts, boards
+from previs.boards.runs import BoardFacts, RunSummary, boards
 from previs.command.output import printable, write_json
 from previs.command.places import store_of
 
@@ -94,11 +94,11 @@ def _add(table: Table, *words: str) -> None:
     table.add_row(*(Text(printable(word)) for word in words))
 
 
-def _finished(run: RunFacts) -> str:
+def _finished(run: RunSummary) -> str:
     return "unreadable" if run.finished is None else f"{run.finished.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
-def _print_faults(runs: Iterable[RunFacts]) -> None:
+def _print_faults(runs: Iterable[RunSummary]) -> None:
     for run in runs:
         if run.fault:
             told = printable(f"{run.manifest} cannot be used: {run.fault}")

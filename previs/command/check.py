@@ -11,8 +11,8 @@ from previs.comfyui.protocol.graph import class_types
 from previs.command.inquiry import Inquiry
 from previs.command.output import write_json
 from previs.command.places import servers_of
-from previs.ingest.load import gather
-from previs.ingest.reader import Sources
+from previs.ingest.load import load_inputs
+from previs.ingest.reader import SourceReader
 from previs.planning.planner import Wishes, make_plan
 from previs.planning.preflight import Report, check_plan
 
@@ -39,8 +39,8 @@ async def check(order: CheckOrder) -> int:
     Raises:
         FixTheInput, TryAgain: something cannot be read; nothing is printed.
     """
-    async with Sources() as sources, Inquiry(await servers_of(order.farm)) as inquiry:
-        given = await gather(order.shots, order.workflow, sources, None, inquiry)
+    async with SourceReader() as sources, Inquiry(await servers_of(order.farm)) as inquiry:
+        given = await load_inputs(order.shots, order.workflow, sources, None, inquiry)
         wishes = Wishes(overrides=order.overrides)
         plan = make_plan(given.shot_list, given.workflow, given.pictures, given.workflow_pictures, wishes=wishes)
         used = class_types(take.graph for take in plan.takes)

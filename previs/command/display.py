@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from previs.publishing.views import Progress
-from previs.rendering.progress import BoardReady, Settled, Told
+from previs.rendering.progress import BoardPublished, ProgressEvent, TakeSettled
 
 _MOST_ROWS = 12
 _STARTING = "starting Prefect (the first time this takes up to half a minute) â€¦"
@@ -22,7 +22,7 @@ _STARTING = "starting Prefect (the first time this takes up to half a minute) â€
 class Display(Protocol):
     """Shows what a run tells."""
 
-    def show(self, told: Told) -> None:
+    def show(self, told: ProgressEvent) -> None:
         """Something happened."""
 
     def say(self, sentence: str) -> None:
@@ -48,18 +48,18 @@ class Lines:
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def show(self, told: Told) -> None:
+    def show(self, told: ProgressEvent) -> None:
         """Print what is worth a line."""
         match told:
-            case Settled(outcome="rendered"):
+            case TakeSettled(outcome="rendered"):
                 self._line("green", "rendered", f"{told.label} on {told.place} in {told.seconds:.1f} s")
-            case Settled(outcome="cached"):
+            case TakeSettled(outcome="cached"):
                 self._line("cyan", "cached", told.label)
-            case Settled(outcome="skipped"):
+            case TakeSettled(outcome="skipped"):
                 self._line("bright_black", "skipped", f"{told.label}: {told.error}")
-            case Settled():
+            case TakeSettled():
                 self._line("red", "failed", f"{told.label}: {told.error}")
-            case BoardReady():
+            case BoardPublished():
                 self.say(told.message)
                 self.say(f"board: {told.page}")
             case str():
@@ -80,7 +80,7 @@ class LiveDisplay:
         self._lines = lines
         self._live = live
 
-    def show(self, told: Told) -> None:
+    def show(self, told: ProgressEvent) -> None:
         """Update the bars, or print a line above them."""
         if isinstance(told, Progress):
             self._live.update(_bars(told))

@@ -20,7 +20,7 @@ from typing import Any
 from previs.comfyui.client.address import base_url
 from previs.command.display import Display, display
 from previs.errors import FarmRefused, Fault, ShotListFaults, SourceNotFound
-from previs.rendering.progress import BoardReady, from_line
+from previs.rendering.progress import BoardPublished, from_line
 
 _STOPPED = 130
 _KNOWN_ENDS = frozenset({0, 1, 2, _STOPPED})
@@ -113,7 +113,7 @@ async def _follow(line: str, environment: dict[str, str], shown: Display, *, ver
         spoken = False
         async for output in process.stdout:
             if (told := from_line(output)) is not None:
-                spoken |= isinstance(told, str | BoardReady)
+                spoken |= isinstance(told, str | BoardPublished)
                 shown.show(told)
         await reading_log
         code = await process.wait()

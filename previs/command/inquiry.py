@@ -11,7 +11,7 @@ from previs.comfyui.client.catalog import Catalog
 from previs.comfyui.client.hashes import Hashes, told_by
 from previs.comfyui.protocol.classes import NodeClass
 from previs.comfyui.protocol.models import ModelFile
-from previs.errors import AccessDenied, ServerTrouble, ServerUnreachable
+from previs.errors import AccessDenied, ServerUnavailable, ServerUnreachable
 
 
 class Inquiry:
@@ -23,7 +23,7 @@ class Inquiry:
 
     def __init__(self, servers: Iterable[Address]) -> None:
         self.failed: dict[str, str] = {}
-        self._errors: list[ServerUnreachable | ServerTrouble | AccessDenied] = []
+        self._errors: list[ServerUnreachable | ServerUnavailable | AccessDenied] = []
         self._apis = [Api(server) for server in servers]
         self._catalogs = {api.name: Catalog(api) for api in self._apis}
         self._hashes = {api.name: Hashes(api) for api in self._apis}
@@ -63,6 +63,6 @@ class Inquiry:
     async def _ask(self, name: str, classes: Collection[str]) -> None:
         try:
             await self._catalogs[name].learn(classes)
-        except (ServerUnreachable, ServerTrouble, AccessDenied) as error:
+        except (ServerUnreachable, ServerUnavailable, AccessDenied) as error:
             self._errors.append(error)
             self.failed[name] = str(error)

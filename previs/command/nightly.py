@@ -20,8 +20,8 @@ from previs.command.output import printable, write_json
 from previs.command.overrides import overrides_in
 from previs.command.places import store_of_runs
 from previs.errors import RecordUnreadable
-from previs.ingest.load import DEFAULT_WORKFLOW, gather
-from previs.ingest.reader import Sources, shown
+from previs.ingest.load import DEFAULT_WORKFLOW, load_inputs
+from previs.ingest.reader import SourceReader, shown
 from previs.pictures import workflow_in
 from previs.publishing.views.wording import plural
 from previs.store import S3Store
@@ -119,8 +119,8 @@ async def add_board(order: AddOrder) -> int:
     shots = _absolute(order.shots)
     workflow = None if order.workflow is None else _absolute(order.workflow)
     async with await store_of_runs(order.store) as store:
-        async with Sources(store.settings if isinstance(store, S3Store) else None) as sources:
-            given = await gather(shots, DEFAULT_WORKFLOW, sources, store, _no_server)
+        async with SourceReader(store.settings if isinstance(store, S3Store) else None) as sources:
+            given = await load_inputs(shots, DEFAULT_WORKFLOW, sources, store, _no_server)
             if workflow is not None:
                 await _check_workflow(workflow, sources)
         entry = NightlyBoard(
@@ -165,7 +165,7 @@ async def remove_board(store: str | None, board: str) -> int:
     return 0
 
 
-async def _check_workflow(place: str, sources: Sources) -> None:
+async def _check_workflow(place: str, sources: SourceReader) -> None:
     """Refuse what is no workflow; what only servers know of it is left to the night's run."""
     name = shown(place)
     opened = open_workflow(workflow_in(await sources.read(place), name=name), name=name)

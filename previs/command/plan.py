@@ -16,8 +16,8 @@ from previs.command.inquiry import Inquiry
 from previs.command.output import write_json
 from previs.command.places import servers_of, store_of
 from previs.errors import NotInStore
-from previs.ingest.load import DEFAULT_WORKFLOW, gather
-from previs.ingest.reader import Sources
+from previs.ingest.load import DEFAULT_WORKFLOW, load_inputs
+from previs.ingest.reader import SourceReader
 from previs.planning.cache import known_takes
 from previs.planning.estimate import PastTakes, longest_chain, whole_run
 from previs.planning.explain import last_run, to_render, why
@@ -95,8 +95,8 @@ async def plan_shots(order: PlanOrder) -> int:
     notices: list[str] = []
     not_before = None if order.max_age is None else datetime.now(UTC) - order.max_age
     async with await store_of(order.store) as store, Inquiry(await servers_of(order.farm)) as inquiry:
-        async with Sources(store.settings if isinstance(store, S3Store) else None) as sources:
-            given = await gather(order.shots, order.workflow or DEFAULT_WORKFLOW, sources, store, inquiry)
+        async with SourceReader(store.settings if isinstance(store, S3Store) else None) as sources:
+            given = await load_inputs(order.shots, order.workflow or DEFAULT_WORKFLOW, sources, store, inquiry)
         board = order.board or given.name
         plan = make_plan(
             given.shot_list,
@@ -105,7 +105,7 @@ async def plan_shots(order: PlanOrder) -> int:
             given.workflow_pictures,
             wishes=order.wishes,
             picks=await picks(store, board, say=notices.append),
-            salt="again",
+            render_nonce="again",
         )
         wanted = [take for take in plan.sources_first() if take.label in plan.wanted]
         servers = await inquiry(class_types(take.graph for take in wanted), needed=False)

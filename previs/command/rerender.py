@@ -11,27 +11,27 @@ from rich.console import Console
 from rich.text import Text
 
 from previs.comfyui.protocol.deadlines import Limits
-from previs.comfyui.protocol.prompt_state import Life, Phase
+from previs.comfyui.protocol.prompt_state import Phase, PromptState
 from previs.command.output import printable, write_json
 from previs.command.places import servers_of, store_of
 from previs.errors import PlanRefused, PrevisError, StoreRefused
 from previs.farm.pool import Farm
-from previs.ingest.reader import Sources, shown
+from previs.ingest.reader import SourceReader, shown
 from previs.planning.plan import PlannedTake
 from previs.records.manifest import TakeEntry
 from previs.records.takes import Frame, TakeRecord
-from previs.rendering.compare import Likeness, likenesses
-from previs.rendering.context import Studio
-from previs.rendering.input_assets import Inputs
-from previs.rendering.leases import Claims
-from previs.rendering.progress import Account
+from previs.rendering.compare import Comparison, compare_frames
+from previs.rendering.context import RunContext
+from previs.rendering.input_assets import InputAssets
+from previs.rendering.leases import Leases
+from previs.rendering.progress import RunProgress
 from previs.rendering.rerender import find_take, plan_again, read_manifest_at, rerender, store_of_manifest
 from previs.store import FolderStore, S3Store, Store
 
 SCHEMA: Final = "previs.rerender/1"
 _PATIENCE_SECONDS: Final = 20.0
 _FAILED: Final = 1
-_AGAINST_MANIFEST: Final[dict[Likeness, str]] = {
+_AGAINST_MANIFEST: Final[dict[Comparison, str]] = {
     "same bytes": "the same bytes as in the manifest",
     "same pixels": "the same pixels as in the manifest, in other bytes",
     "other pixels": "other pixels than in the manifest",
@@ -66,7 +66,7 @@ class _Made:
     """
 
     record: TakeRecord
-    like: Sequence[Likeness]
+    like: Sequence[Comparison]
     store: Store
 
 
@@ -88,7 +88,7 @@ async def rerender_take(order: RerenderOrder) -> int:
         if order.store is not None:
             store = await store_of(order.store)
             await opened.enter_async_context(store)
-        sources = await opened.enter_async_context(Sources(store.settings if isinstance(store, S3Store) else None))
+        sources = await opened.enter_async_context(SourceReader(store.settings if isinstance(store, S3Store) else None))
         manifest, place = await read_manifest_at(order.manifest, sources)
         name = shown(place)
         shot, entry = find_take(manifest, order.shot, order.take, name=name)
@@ -98,16 +98,16 @@ async def rerender_take(order: RerenderOrder) -> int:
         take = await plan_again(manifest, shot, entry, store, name=name)
         await store.check()
         farm = await opened.enter_async_context(Farm(addresses, patience=_PATIENCE_SECONDS, say=_say))
-        claims = await opened.enter_async_context(Claims(store, f"rerender-{uuid.uuid4()}"))
-        studio = Studio(farm, store, sources, Limits(), Account(), claims, Inputs(store))
+        leases = await opened.enter_async_context(Leases(store, f"rerender-{uuid.uuid4()}"))
+        context = RunContext(farm, store, sources, Limits(), RunProgress(), leases, InputAssets(store))
         try:
-            record = await rerender(take, studio, _Progress(), lambda error: _say(f"{error}; tried again at once"))
+            record = await rerender(take, context, _Progress(), lambda error: _say(f"{error}; tried again at once"))
         except PlanRefused:
             raise
         except PrevisError as error:
             _fail(order, name, take, error)
             return _FAILED
-        made = _Made(record, await likenesses(entry.frames, record.frames, store), store)
+        made = _Made(record, await compare_frames(entry.frames, record.frames, store), store)
     if order.as_json:
         write_json(_heading(name, take) | _as_json(made, entry))
     else:
@@ -129,7 +129,7 @@ class _Progress:
     def __init__(self) -> None:
         self._told: Phase | None = None
 
-    def __call__(self, server: str, life: Life) -> None:
+    def __call__(self, server: str, life: PromptState) -> None:
         if life.phase is not self._told:
             self._told = life.phase
             _say(f"{life.phase.value} on {server}, prompt {life.prompt_id}")
@@ -152,7 +152,8 @@ def _heading(name: str, take: PlannedTake) -> dict[str, Any]:
 
 
 def _as_json(made: _Made, entry: TakeEntry) -> dict[str, Any]:
-    record = made.record.model_dump(mode="json", exclude={"schema_name", "fingerprint", "seed", "frames"})
+    left_out = {"schema_name", "fingerprint", "seed", "frames"}
+    record = made.record.model_dump(mode="json", by_alias=True, exclude=left_out)
     frames = [
         frame.model_dump(mode="json", exclude={"thumbnail"}) | {"place": made.store.uri(frame.key), "likeness": like}
         for frame, like in zip(made.record.frames, made.like, strict=True)
@@ -172,5 +173,5 @@ def _print(made: _Made, take: PlannedTake, entry: TakeEntry) -> None:
         console.print(Text(printable(line)), soft_wrap=True)
 
 
-def _line(frame: Frame, like: Likeness, store: Store) -> str:
+def _line(frame: Frame, like: Comparison, store: Store) -> str:
     return f"{store.uri(frame.key)}: {_AGAINST_MANIFEST[like]}"

@@ -7,11 +7,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from previs.comfyui.client.server import Server
 from previs.comfyui.protocol.classes import NodeClass
 from previs.comfyui.protocol.graph import Graph
-from previs.comfyui.protocol.requirements import Need, needs_of
-from previs.errors import AccessDenied, ServerTrouble, ServerUnreachable
+from previs.comfyui.protocol.requirements import Requirement, needs_of
+from previs.errors import AccessDenied, ServerUnavailable, ServerUnreachable
 
 
-class Stock:
+class Capabilities:
     """Node classes and models of servers, as far as those that can be reached told."""
 
     def __init__(self, servers: Collection[Server], *, tell: Callable[[str], None]) -> None:
@@ -24,12 +24,12 @@ class Stock:
         self._servers = servers
         self._tell = tell
         self._classes: set[str] = set()
-        self._needs = frozenset[Need]()
-        self._told: set[tuple[str, Need]] = set()
+        self._needs = frozenset[Requirement]()
+        self._told: set[tuple[str, Requirement]] = set()
 
     async def learn(self, server: Server) -> None:
         """Ask one server for what is wanted and not known of it; what it lacks is told."""
-        with contextlib.suppress(ServerUnreachable, ServerTrouble, AccessDenied):
+        with contextlib.suppress(ServerUnreachable, ServerUnavailable, AccessDenied):
             await server.catalog.learn(self._classes)
         self._tell_lacks()
 
@@ -44,17 +44,17 @@ class Stock:
 
     async def expect(self, graphs: Iterable[Graph]) -> None:
         """Find out which servers have what graphs to come need; what a server lacks is told."""
-        needs = frozenset(need for graph in graphs for need in needs_of(graph))
-        await self._learn_all({need.class_type for need in needs})
-        self._needs |= self._that_matter(needs)
+        requirements = frozenset(need for graph in graphs for need in needs_of(graph))
+        await self._learn_all({need.class_type for need in requirements})
+        self._needs |= self._that_matter(requirements)
         self._tell_lacks()
 
-    async def doubt(self, server: Server, graph: Graph) -> None:
+    async def invalidate(self, server: Server, graph: Graph) -> None:
         """A server refused a graph: what it was known to have may be gone."""
         server.catalog.unlearn({node["class_type"] for node in graph.values()})
         await self.expect([graph])
 
-    def wants(self, graph: Graph) -> frozenset[Need]:
+    def requirements(self, graph: Graph) -> frozenset[Requirement]:
         """What a graph needs that some server may not have, as far as :meth:`expect` found out."""
         return self._that_matter(needs_of(graph))
 
@@ -62,10 +62,10 @@ class Stock:
         self._classes |= set(names)
         await asyncio.gather(*(self.learn(server) for server in self._servers if server.up))
 
-    def _that_matter(self, needs: Iterable[Need]) -> frozenset[Need]:
+    def _that_matter(self, requirements: Iterable[Requirement]) -> frozenset[Requirement]:
         catalogs = [server.catalog for server in self._servers]
         return frozenset(
-            need for need in needs if not need.input or any(catalog.offers_choice(need) for catalog in catalogs)
+            need for need in requirements if not need.input or any(catalog.offers_choice(need) for catalog in catalogs)
         )
 
     def _tell_lacks(self) -> None:

@@ -10,12 +10,12 @@ FAILURES_IN_A_ROW = 3
 _FIRST_PAUSE, _LONGEST_PAUSE = 15.0, 240.0
 
 
-class Standing(Enum):
+class BreakerState(Enum):
     """What may be given to a server."""
 
-    TRUSTED = "trusted"
-    ASIDE = "set aside"
-    ON_TRIAL = "on trial"
+    CLOSED = "trusted"
+    OPEN = "set aside"
+    HALF_OPEN = "on trial"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,30 +37,30 @@ class FarmChange:
     servers: int
 
 
-class Reputation:
+class CircuitBreaker:
     """Failures of one server in a row, each of another take.
 
     A failure counts once for each take: the same take failing again says nothing new of the server.
 
     Attributes:
-        standing: on trial, one take at a time tells whether it is trusted again.
+        state: on trial, one take at a time tells whether it is trusted again.
         until: when a server that is set aside is to be tried.
         failed: what went wrong, by take, the latest last.
     """
 
     def __init__(self) -> None:
-        self.standing = Standing.TRUSTED
+        self.state = BreakerState.CLOSED
         self.until = 0.0
         self.failed: dict[str, str] = {}
         self._pause = _FIRST_PAUSE
 
     @property
-    def doubtful(self) -> bool:
+    def should_trip(self) -> bool:
         """Whether it should be set aside: too many failures in a row, or one while on trial."""
-        enough = 1 if self.standing is Standing.ON_TRIAL else FAILURES_IN_A_ROW
-        return self.standing is not Standing.ASIDE and len(self.failed) >= enough
+        enough = 1 if self.state is BreakerState.HALF_OPEN else FAILURES_IN_A_ROW
+        return self.state is not BreakerState.OPEN and len(self.failed) >= enough
 
-    def fail(self, take: str, reason: str) -> None:
+    def record_failure(self, take: str, reason: str) -> None:
         """A take failed there, perhaps by the server's fault."""
         self.failed.pop(take, None)
         self.failed[take] = reason
@@ -73,39 +73,39 @@ class Reputation:
         """
         if self.failed.pop(take, None) is None or len(self.failed) >= FAILURES_IN_A_ROW:
             return False
-        restored = self.standing is Standing.ASIDE
+        restored = self.state is BreakerState.OPEN
         if restored:
-            self.standing = Standing.TRUSTED
+            self.state = BreakerState.CLOSED
             self._pause = max(self._pause / 2, _FIRST_PAUSE)
         return restored
 
-    def succeed(self) -> bool:
+    def record_success(self) -> bool:
         """A take was rendered there.
 
         Returns:
             Whether the server is trusted again by that.
         """
-        restored = self.standing is not Standing.TRUSTED
-        self.standing = Standing.TRUSTED
+        restored = self.state is not BreakerState.CLOSED
+        self.state = BreakerState.CLOSED
         self.failed.clear()
         self._pause = _FIRST_PAUSE
         return restored
 
-    def set_aside(self, now: float) -> float:
+    def trip(self, now: float) -> float:
         """Give it nothing for a while, each time longer.
 
         Returns:
             Seconds until it is tried again.
         """
-        self.standing = Standing.ASIDE
+        self.state = BreakerState.OPEN
         pause, self._pause = self._pause, min(self._pause * 2, _LONGEST_PAUSE)
         self.until = now + pause
         return pause
 
-    def give_a_chance(self, now: float) -> bool:
+    def try_half_open(self, now: float) -> bool:
         """Put a server that was set aside long enough on trial; whether that happened."""
-        due = self.standing is Standing.ASIDE and self.until <= now
+        due = self.state is BreakerState.OPEN and self.until <= now
         if due:
-            self.standing = Standing.ON_TRIAL
+            self.state = BreakerState.HALF_OPEN
             self.failed.clear()
         return due

@@ -12,10 +12,10 @@ from previs.comfyui.client.hashes import told_by
 from previs.comfyui.client.server import Server
 from previs.comfyui.protocol.classes import NodeClass
 from previs.comfyui.protocol.models import ModelFile
-from previs.errors import AccessDenied, NoServer, ServerTrouble, ServerUnreachable
-from previs.farm.capabilities import Stock
+from previs.errors import AccessDenied, NoServer, ServerUnavailable, ServerUnreachable
+from previs.farm.capabilities import Capabilities
 from previs.farm.circuit_breaker import FarmChange
-from previs.farm.placement import Member, Place, Wish, choose, to_move
+from previs.farm.placement import PlacementRequest, ServerState, Slot, choose, slot_to_move
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
 _FIRST_LOOK = 10.0
@@ -25,8 +25,8 @@ _HASHES_LOOK, _HASHES_ASK = 1.0, 1.0
 
 @dataclass(eq=False, slots=True)
 class _Waiter:
-    wish: Wish
-    future: asyncio.Future[Place]
+    request: PlacementRequest
+    future: asyncio.Future[Slot]
 
 
 class Farm:
@@ -39,14 +39,14 @@ class Farm:
 
     Attributes:
         problems: what a run should report: servers that were set aside, with the reason, and what they lack.
-        stock: what the servers have of node classes and models.
+        capabilities: what the servers have of node classes and models.
     """
 
     def __init__(
         self,
         addresses: Iterable[Address],
         *,
-        places: int = 2,
+        slots: int = 2,
         patience: float = 600,
         say: Callable[[str], None] = lambda _: None,
         on_change: Callable[[FarmChange], None] = lambda _: None,
@@ -55,19 +55,19 @@ class Farm:
 
         Args:
             addresses: of the servers.
-            places: prompts that each holds at a time.
+            slots: prompts that each holds at a time.
             patience: seconds to wait while no server at all can be reached.
             say: is told, in a sentence, what a person should know.
             on_change: is told that a server is no longer fit to render, or is again.
         """
         self.servers = tuple(Server(address) for address in addresses)
         self.problems: list[str] = []
-        self._places = places
+        self._slots = slots
         self._patience = patience
         self._say = say
         self._on_change = on_change
-        self._members = {server: Member(server) for server in self.servers}
-        self.stock = Stock(self.servers, tell=self._report)
+        self._members = {server: ServerState(server) for server in self.servers}
+        self.capabilities = Capabilities(self.servers, tell=self._report)
         self._waiters: list[_Waiter] = []
         self._none_up_since: float | None = time.monotonic()
         self._look_until = 0.0
@@ -82,8 +82,8 @@ class Farm:
             self._opened = opened.pop_all()
         self._none_up_since = time.monotonic()
         self._look_until = self._none_up_since + _FIRST_LOOK
-        self._tasks = {asyncio.create_task(self._mind(member)) for member in self._members.values()}
-        self._tasks.add(asyncio.create_task(self._lose_patience()))
+        self._tasks = {asyncio.create_task(self._health_loop(member)) for member in self._members.values()}
+        self._tasks.add(asyncio.create_task(self._outage_watchdog()))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -100,7 +100,7 @@ class Farm:
     @property
     def held(self) -> int:
         """Places that are taken."""
-        return sum(len(member.places) for member in self._members.values())
+        return sum(len(member.slots) for member in self._members.values())
 
     async def classes(self, names: Collection[str], *, needed: bool) -> dict[str, Mapping[str, NodeClass | None]]:
         """What servers tell of node classes, by the names of those servers that could be asked.
@@ -110,15 +110,15 @@ class Farm:
             needed: wait for a server that can be asked, as for a place; else those that are there now are enough.
 
         Raises:
-            NoServer, AccessDenied: as :meth:`place`, where an answer is needed.
+            NoServer, AccessDenied: as :meth:`slot`, where an answer is needed.
         """
         if needed:
-            (await self.place()).release()
+            (await self.slot()).release()
         else:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._first_look_left()):
                     await self._all_looked_at.wait()
-        return await self.stock.classes(names)
+        return await self.capabilities.classes(names)
 
     async def model_hashes(self, files: Collection[ModelFile]) -> dict[str, dict[str, str]]:
         """What servers that are up tell of the content of model files; takes 2 s at most, and raises nothing of theirs.
@@ -139,17 +139,17 @@ class Farm:
         await _for_a_while(asyncio.gather(*(server.hashes.learn(files) for server in up)), _HASHES_ASK)
         return told_by({server.name: server.hashes for server in up}, files)
 
-    async def place(self, wish: Wish | None = None) -> Place:
+    async def slot(self, request: PlacementRequest | None = None) -> Slot:
         """Wait for a place: first come first served, but those whose attempt went wrong come before all others.
 
         Raises:
             NoServer: none was reachable for the time allowed.
             AccessDenied: every server is there and lets nobody in.
         """
-        waiter = _Waiter(wish or Wish(), asyncio.get_running_loop().create_future())
-        before = sum(other.wish.again for other in self._waiters) if waiter.wish.again else len(self._waiters)
+        waiter = _Waiter(request or PlacementRequest(), asyncio.get_running_loop().create_future())
+        before = sum(other.request.again for other in self._waiters) if waiter.request.again else len(self._waiters)
         self._waiters.insert(before, waiter)
-        self._seat()
+        self._dispatch()
         try:
             return await waiter.future
         except asyncio.CancelledError:
@@ -160,30 +160,30 @@ class Farm:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
 
-    def others(self, wish: Wish) -> tuple[Server, ...]:
+    def others(self, request: PlacementRequest) -> tuple[Server, ...]:
         """Servers that could be tried beside those that the wish avoids."""
         return tuple(
             member.server
             for member in self._members.values()
-            if (member.usable or member.soon_on_trial)
-            and member.server.name not in wish.avoid
-            and not member.server.catalog.lacks(wish.needs)
+            if (member.usable or member.soon_half_open)
+            and member.server.name not in request.avoid
+            and not member.server.catalog.lacks(request.requirements)
         )
 
     def succeeded(self, server: Server) -> None:
         """A take was rendered there."""
-        if self._members[server].reputation.succeed():
+        if self._members[server].breaker.record_success():
             self._change(server, f"{server.name} renders again", fit=True)
-            self._seat()
+            self._dispatch()
 
     def failed(self, server: Server, take: str, reason: str) -> None:
         """A take failed there, perhaps by the server's fault; the last server that is fit is never set aside."""
-        reputation = self._members[server].reputation
-        reputation.fail(take, reason)
+        breaker = self._members[server].breaker
+        breaker.record_failure(take, reason)
         fit = [member for member in self._members.values() if member.usable and member.server is not server]
-        if reputation.doubtful and fit:
-            pause = reputation.set_aside(time.monotonic())
-            takes = ", ".join(reputation.failed)
+        if breaker.should_trip and fit:
+            pause = breaker.trip(time.monotonic())
+            takes = ", ".join(breaker.failed)
             told = f"{server.name} failed {takes} in a row, the last one so: {reason}"
             self.problems.append(f"{told}; it was set aside")
             self._change(server, f"{told}; it is set aside and tried again in {pause:g} s", fit=False)
@@ -191,18 +191,18 @@ class Farm:
     def absolve(self, take: str) -> None:
         """A take failed in the same way on two servers: neither is to blame."""
         for member in self._members.values():
-            if member.reputation.absolve(take):
+            if member.breaker.absolve(take):
                 named = f"{member.server.name} failed"
                 self.problems = [problem for problem in self.problems if not problem.startswith(named)]
                 self._change(member.server, f"{member.server.name} is not to blame, and renders on", fit=True)
-        self._seat()
+        self._dispatch()
 
-    def _leave(self, place: Place) -> None:
-        self._members[place.server].places.remove(place)
+    def _leave(self, slot: Slot) -> None:
+        self._members[slot.server].slots.remove(slot)
         # Whoever leaves may have something to say of the server first.
-        asyncio.get_running_loop().call_soon(self._seat)
+        asyncio.get_running_loop().call_soon(self._dispatch)
 
-    def _seat(self) -> None:
+    def _dispatch(self) -> None:
         """Give free places to those that wait, in their order; to nobody before every server was looked at once.
 
         What an earlier run left in work on one server would else be rendered again on another, found up first.
@@ -212,50 +212,50 @@ class Farm:
         for waiter in tuple(self._waiters):
             if waiter.future.done():
                 continue
-            if not any(member.usable and member.room(self._places) > 0 for member in self._members.values()):
+            if not any(member.usable and member.room(self._slots) > 0 for member in self._members.values()):
                 break
-            if member := choose(self._members.values(), waiter.wish, self._places):
+            if member := choose(self._members.values(), waiter.request, self._slots):
                 self._waiters.remove(waiter)
-                place = Place(member.server, waiter.wish, self._leave)
-                member.places.append(place)
-                member.last_checkpoint = waiter.wish.checkpoint
+                slot = Slot(member.server, waiter.request, self._leave)
+                member.slots.append(slot)
+                member.last_checkpoint = waiter.request.checkpoint
                 member.expects_until = 0.0
-                waiter.future.set_result(place)
-        self._even_out()
+                waiter.future.set_result(slot)
+        self._rebalance()
 
     def _first_look_left(self) -> float:
         """Seconds that a server which does not answer is still waited for before it counts as looked at."""
         return max(0.0, self._look_until - time.monotonic())
 
-    def _even_out(self) -> None:
+    def _rebalance(self) -> None:
         """Have an idle server take over what waits behind something else on another one."""
         now = time.monotonic()
         for idle in self._members.values():
             if not idle.usable or idle.load or idle.expects_until > now:
                 continue
-            if place := to_move(self._members.values(), idle):
-                place.moved = True
+            if slot := slot_to_move(self._members.values(), idle):
+                slot.moved = True
                 idle.expects_until = now + _MOVE_TAKES
-                self._do(self._take_back(place))
+                self._do(self._dequeue(slot))
 
-    async def _take_back(self, place: Place) -> None:
-        if place.prompt is not None:
-            with contextlib.suppress(ServerUnreachable, ServerTrouble, AccessDenied):
-                await place.server.take_back(place.prompt)
+    async def _dequeue(self, slot: Slot) -> None:
+        if slot.prompt is not None:
+            with contextlib.suppress(ServerUnreachable, ServerUnavailable, AccessDenied):
+                await slot.server.dequeue(slot.prompt)
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _mind(self, member: Member) -> None:
+    async def _health_loop(self, member: ServerState) -> None:
         """Look at a server again and again: quickly when it went away, calmly while all is well."""
         server, pause, reported = member.server, _FIRST_PAUSE, False
         while True:
             try:
                 await server.probe()
-                await self.stock.learn(server)
-            except (ServerUnreachable, ServerTrouble, AccessDenied) as error:
+                await self.capabilities.learn(server)
+            except (ServerUnreachable, ServerUnavailable, AccessDenied) as error:
                 member.looked_at, member.denied = True, error if isinstance(error, AccessDenied) else None
                 if not reported:
                     self.problems.append(f"{error}; it was set aside")
@@ -270,7 +270,7 @@ class Farm:
                 self._none_up_since = None
             if all(each.looked_at for each in self._members.values()):
                 self._all_looked_at.set()
-            self._seat()
+            self._dispatch()
             if not self.up and self._none_up_since is None:
                 self._none_up_since = time.monotonic()
             await asyncio.sleep(pause)
@@ -284,14 +284,14 @@ class Farm:
         fit_now = sum(member.fit for member in self._members.values())
         self._on_change(FarmChange(server.name, fit, sentence, fit_now, len(self.servers)))
 
-    async def _lose_patience(self) -> None:
+    async def _outage_watchdog(self) -> None:
         """Tell those that wait for a place when there is no server at all, and after a time let them go."""
         told = False
         while True:
             await asyncio.sleep(min(1.0, self._patience))
             for member in self._members.values():
-                member.reputation.give_a_chance(time.monotonic())
-            self._seat()
+                member.breaker.try_half_open(time.monotonic())
+            self._dispatch()
             if self.up or self._none_up_since is None:
                 told = False
                 continue

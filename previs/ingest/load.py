@@ -9,9 +9,9 @@ from typing import Any, Protocol
 
 from previs.comfyui.protocol.classes import NodeClass, known_to_any
 from previs.errors import AccessDenied, Fault, NotAPicture, ShotListFaults, SourceNotFound, TryAgain
-from previs.ingest.reader import Sources
+from previs.ingest.reader import SourceReader
 from previs.pictures import upright_png_or_jpeg, workflow_in
-from previs.planning.plan import Picture
+from previs.planning.plan import ReferenceImage
 from previs.shots import ShotList, names_shot, plain_json, read_chains, read_shot_list
 from previs.store import Store, keys
 from previs.store.addresses import base_of, kind_of, local_path, resolve, shown, stem_of
@@ -28,7 +28,7 @@ _NEEDS_SERVER = (
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class RunInputs:
     """What a run is made from, all of it fetched.
 
     Attributes:
@@ -42,8 +42,8 @@ class Given:
     shot_list: ShotList
     workflow: Workflow
     workflow_facts: dict[str, Any] | str
-    pictures: Mapping[str, Picture]
-    workflow_pictures: tuple[Picture, ...]
+    pictures: Mapping[str, ReferenceImage]
+    workflow_pictures: tuple[ReferenceImage, ...]
 
 
 class Learn(Protocol):
@@ -76,7 +76,9 @@ class _Wanted:
     home: _Home
 
 
-async def gather(shots: object, workflow: object, sources: Sources, store: Store | None, learn: Learn) -> Given:
+async def load_inputs(
+    shots: object, workflow: object, sources: SourceReader, store: Store | None, learn: Learn
+) -> RunInputs:
     """Read the list, then the workflow, then every picture, each once.
 
     Args:
@@ -97,7 +99,7 @@ async def gather(shots: object, workflow: object, sources: Sources, store: Store
     of_shots, of_workflow = list(_of_shots(shot_list, list_home)), list(_of_workflow(bound, workflow_home))
     name = shown(shots) if isinstance(shots, str) else INLINE_LIST
     pictures = await _fetch_all([*of_shots, *of_workflow], sources, name, read_chains(shot_list).faults)
-    return Given(
+    return RunInputs(
         name=shot_list.title or (stem_of(shots) if isinstance(shots, str) else "") or "storyboard",
         shot_list=shot_list,
         workflow=bound,
@@ -107,7 +109,7 @@ async def gather(shots: object, workflow: object, sources: Sources, store: Store
     )
 
 
-async def _read_list(shots: object, sources: Sources, store: Store | None) -> tuple[ShotList, _Home]:
+async def _read_list(shots: object, sources: SourceReader, store: Store | None) -> tuple[ShotList, _Home]:
     if not isinstance(shots, str):
         return read_shot_list(plain_json(shots), name=INLINE_LIST), _inline(store)
     shot_list = read_shot_list(await sources.read(shots), name=shown(shots))
@@ -117,7 +119,7 @@ async def _read_list(shots: object, sources: Sources, store: Store | None) -> tu
 
 
 async def _read_workflow(
-    workflow: object, sources: Sources, store: Store | None, learn: Learn
+    workflow: object, sources: SourceReader, store: Store | None, learn: Learn
 ) -> tuple[Workflow, dict[str, Any] | str, _Home]:
     if not isinstance(workflow, str):
         plain = plain_json(workflow)
@@ -125,16 +127,16 @@ async def _read_workflow(
     return await read_workflow_at(workflow, sources, learn), shown(workflow), _Home(base_of(workflow), inline=False)
 
 
-async def read_workflow_at(place: str, sources: Sources, learn: Learn) -> Workflow:
+async def read_workflow_at(place: str, sources: SourceReader, learn: Learn) -> Workflow:
     """Read a workflow's file, with the bindings file beside it if there is one.
 
     Args:
         place: a path or address.
         sources: to read it with.
-        learn: as :func:`gather`.
+        learn: as :func:`load_inputs`.
 
     Raises:
-        WorkflowFaults, SourceNotFound, SourceTrouble, NoServer, AccessDenied: as :func:`gather`.
+        WorkflowFaults, SourceNotFound, SourceTrouble, NoServer, AccessDenied: as :func:`load_inputs`.
     """
     name = shown(place)
     content = workflow_in(await sources.read(place), name=name)
@@ -158,7 +160,7 @@ def bindings_place(workflow: str) -> str:
     return resolve(bindings_name(_file_name(workflow)), base_of(workflow))
 
 
-async def _bindings_beside(workflow: str, sources: Sources) -> Explicit | None:
+async def _bindings_beside(workflow: str, sources: SourceReader) -> Explicit | None:
     """The bindings file that lies beside a graph, if one does.
 
     A web server may answer with a page of its own what it does not have; one that is asked with a signature in the
@@ -200,8 +202,8 @@ def _of_workflow(workflow: Workflow, home: _Home) -> Iterator[_Wanted]:
 
 
 async def _fetch_all(
-    wanted: list[_Wanted], sources: Sources, name: str, known: tuple[Fault, ...]
-) -> dict[tuple[str, _Home], Picture]:
+    wanted: list[_Wanted], sources: SourceReader, name: str, known: tuple[Fault, ...]
+) -> dict[tuple[str, _Home], ReferenceImage]:
     """Every picture by its url and the place that this is relative to, fetched once.
 
     Faults are told together with those that are known.
@@ -221,10 +223,10 @@ async def _fetch_all(
     ]
     if known or faults:
         raise ShotListFaults(name, (*known, *faults))
-    return {one: picture for one, picture in results.items() if isinstance(picture, Picture)}
+    return {one: picture for one, picture in results.items() if isinstance(picture, ReferenceImage)}
 
 
-async def _fetch(wanted: _Wanted, sources: Sources) -> Picture | str:
+async def _fetch(wanted: _Wanted, sources: SourceReader) -> ReferenceImage | str:
     """The picture, or what is wrong with it."""
     try:
         uri = resolve(wanted.url, wanted.home.base, inline=wanted.home.inline)
@@ -232,4 +234,4 @@ async def _fetch(wanted: _Wanted, sources: Sources) -> Picture | str:
         content, suffix = await asyncio.to_thread(upright_png_or_jpeg, given, uri=shown(wanted.url))
     except (SourceNotFound, NotAPicture) as error:
         return f"{error.uri}: {error.reason}"
-    return Picture(content, suffix, hashlib.sha256(given).hexdigest())
+    return ReferenceImage(content, suffix, hashlib.sha256(given).hexdigest())

@@ -20,15 +20,15 @@ from urllib.parse import unquote_to_bytes
 
 import httpx
 
-from previs.errors import SourceNotFound, SourceTrouble
+from previs.errors import SourceNotFound, SourceUnavailable
 from previs.store.addresses import base_of, kind_of, local_path, resolve, shown
 from previs.store.s3_connection import S3Connection, S3Settings
-from previs.store.s3_errors import S3_ERRORS, certificate_refused, judge
+from previs.store.s3_errors import S3_ERRORS, certificate_refused, classify
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-__all__ = ["LIMIT_BYTES", "Sources", "base_of", "resolve", "shown"]
+__all__ = ["LIMIT_BYTES", "SourceReader", "base_of", "resolve", "shown"]
 
 LIMIT_BYTES: Final = 50_000_000
 _CHUNK_BYTES: Final = 1 << 16
@@ -80,7 +80,7 @@ class _NotOurs(logging.Filter):
 _NOT_OURS: Final = _NotOurs()
 
 
-class Sources:
+class SourceReader:
     """Reads from disk, S3 and the web; to be used with ``async with``, in one event loop.
 
     Args:
@@ -120,7 +120,7 @@ class Sources:
 
         Raises:
             SourceNotFound: nothing is there, it is not for us, it is too large, or the name cannot be read at all.
-            SourceTrouble: it may be there another time.
+            SourceUnavailable: it may be there another time.
         """
         match kind_of(uri):
             case "path" | "file":
@@ -158,8 +158,8 @@ class Sources:
             return await self._s3.run(fetch)
         except S3_ERRORS as error:
             needed = f"s3:GetObject on {shown(uri)}, and s3:ListBucket on the bucket to tell what is absent"
-            verdict = judge(error, needed)
-            raise (SourceTrouble if verdict.kind == "trouble" else SourceNotFound)(
+            verdict = classify(error, needed)
+            raise (SourceUnavailable if verdict.kind == "trouble" else SourceNotFound)(
                 shown(uri), verdict.reason
             ) from error
 
@@ -178,7 +178,7 @@ class Sources:
             async with asyncio.timeout(_WHOLE_SECONDS), self._web.stream("GET", uri) as response:
                 return await _taken_in(response, uri, limit)
         except TimeoutError as error:
-            raise SourceTrouble(shown(uri), f"it was not read after {_WHOLE_SECONDS:g} s") from error
+            raise SourceUnavailable(shown(uri), f"it was not read after {_WHOLE_SECONDS:g} s") from error
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             raise _web_error(uri, error) from error
         finally:
@@ -188,7 +188,7 @@ class Sources:
 async def _taken_in(response: httpx.Response, uri: str, limit: int) -> bytes:
     status = response.status_code
     if status in _PASSING_STATUS or status >= _SERVER_FAULT:
-        raise SourceTrouble(shown(uri), f"its server answered {status}")
+        raise SourceUnavailable(shown(uri), f"its server answered {status}")
     if not response.is_success:
         raise SourceNotFound(shown(uri), _WEB_REASONS.get(status, f"its server answered {status}"))
     announced = response.headers.get("content-length", "")
@@ -206,7 +206,9 @@ async def _refuse_impossible_port(request: httpx.Request) -> None:
         raise httpx.InvalidURL(_NO_ADDRESS)
 
 
-def _web_error(uri: str, error: httpx.HTTPError | httpx.InvalidURL | UnicodeError) -> SourceNotFound | SourceTrouble:
+def _web_error(
+    uri: str, error: httpx.HTTPError | httpx.InvalidURL | UnicodeError
+) -> SourceNotFound | SourceUnavailable:
     if certificate_refused(error):
         return SourceNotFound(shown(uri), "its TLS certificate is expired, of another host or of an unknown issuer")
     for kind, reason in _WEB_REFUSALS:
@@ -214,8 +216,8 @@ def _web_error(uri: str, error: httpx.HTTPError | httpx.InvalidURL | UnicodeErro
             return SourceNotFound(shown(uri), reason)
     for kind, reason in _WEB_TROUBLES:
         if isinstance(error, kind):
-            return SourceTrouble(shown(uri), reason)
-    return SourceTrouble(shown(uri), f"the connection failed ({type(error).__name__})")
+            return SourceUnavailable(shown(uri), reason)
+    return SourceUnavailable(shown(uri), f"the connection failed ({type(error).__name__})")
 
 
 def _read_file(uri: str, limit: int) -> bytes:
@@ -239,7 +241,7 @@ def _file_errors(uri: str) -> Iterator[None]:
     except OSError as error:
         reason = _FILE_REASONS.get(error.errno or 0)
         if reason is None:
-            raise SourceTrouble(shown(uri), error.strerror or type(error).__name__) from error
+            raise SourceUnavailable(shown(uri), error.strerror or type(error).__name__) from error
         raise SourceNotFound(shown(uri), reason) from error
     except ValueError as error:
         raise SourceNotFound(shown(uri), "no path can hold one of its characters") from error

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, Va
 
 from previs.errors import Fault, ShotListFaults
 from previs.farm.circuit_breaker import FarmChange
-from previs.publishing.results import RunFacts, TakeResult
+from previs.publishing.results import RunIdentity, TakeResult
 from previs.publishing.views.wording import clean
 from previs.records.manifest import Manifest
 from previs.shots import plain_json, read_shot_list
@@ -222,7 +222,7 @@ def board_ready(manifest: Manifest, *, manifest_place: str, page: str) -> BoardR
     )
 
 
-def shot_failed(facts: RunFacts, result: TakeResult) -> ShotFailed:
+def shot_failed(facts: RunIdentity, result: TakeResult) -> ShotFailed:
     """What ``shot.failed`` says of a take that failed."""
     servers = [attempt.server for attempt in result.attempts if attempt.server is not None]
     return ShotFailed(

@@ -23,7 +23,7 @@ import httpx
 
 from previs.comfyui.client.address import header
 from previs.comfyui.client.connection import retry_after as seconds_of
-from previs.errors import WebhookRefused, WebhookTrouble
+from previs.errors import WebhookRefused, WebhookUnavailable
 from previs.notifications.events import EventName
 
 EVENTS: Final[tuple[EventName, ...]] = get_args(EventName)
@@ -76,7 +76,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Receiver:
+class WebhookEndpoint:
     """Where messages go, and which.
 
     Attributes:
@@ -157,10 +157,10 @@ def signature(key: bytes, identity: str, seconds: int, body: bytes) -> str:
     return f"v1,{base64.b64encode(signed).decode()}"
 
 
-class Courier:
+class WebhookClient:
     """Brings messages to one receiver, over connections that they share; to be entered before the first one."""
 
-    def __init__(self, receiver: Receiver) -> None:
+    def __init__(self, receiver: WebhookEndpoint) -> None:
         self.receiver = receiver
         self._filter = _NotTheAddress(receiver.url)
         self._busy_until = 0.0
@@ -187,7 +187,7 @@ class Courier:
         That it raises does not mean that the receiver has not got it.
 
         Raises:
-            WebhookTrouble: it did not take it this time.
+            WebhookUnavailable: it did not take it this time.
             WebhookRefused: it will not take it.
         """
         await asyncio.sleep(max(self._busy_until - time.monotonic(), 0))
@@ -203,12 +203,12 @@ class Courier:
             async with asyncio.timeout(_LONGEST_REQUEST):
                 return await self._client.send(self._request(message), stream=True)
         except (TimeoutError, httpx.TimeoutException) as error:
-            raise WebhookTrouble(self.receiver.name, "no answer in time") from error
+            raise WebhookUnavailable(self.receiver.name, "no answer in time") from error
         except httpx.LocalProtocolError:
             # Its words would show a header's value.
             raise WebhookRefused(self.receiver.name, "a header of its settings cannot be sent") from None
         except httpx.TransportError as error:
-            raise WebhookTrouble(self.receiver.name, _reason(error)) from error
+            raise WebhookUnavailable(self.receiver.name, _reason(error)) from error
 
     def _request(self, message: Message) -> httpx.Request:
         body, seconds = message.body(), int(time.time())
@@ -231,7 +231,7 @@ class Courier:
         if pause is not None:
             pause = min(pause, _LONGEST_PAUSE)
             self._busy_until = max(self._busy_until, time.monotonic() + pause)
-        raise WebhookTrouble(self.receiver.name, answer, pause)
+        raise WebhookUnavailable(self.receiver.name, answer, pause)
 
 
 class _NotTheAddress(logging.Filter):

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from previs.comfyui.protocol.models import ModelFile, model_files
 from previs.planning.plan import PlannedTake
 from previs.records.takes import TakeRecord
-from previs.store import Entry, Store, keys
+from previs.store import Store, StoredFile, keys
 
 Hashes = Mapping[str, Mapping[str, str]]
 """What servers tell of model files: hashes by the text of the file, and then by the server's name."""
@@ -93,7 +93,7 @@ async def read_record(store: Store, fingerprint: str) -> TakeRecord | str | None
     return record
 
 
-def _judged(record: TakeRecord | str, frames: Mapping[str, Entry], not_before: datetime | None) -> Found:
+def _judged(record: TakeRecord | str, frames: Mapping[str, StoredFile], not_before: datetime | None) -> Found:
     if isinstance(record, str):
         return Found(None, record)
     for frame in record.frames:
@@ -152,7 +152,7 @@ def usable(take: PlannedTake, found: Mapping[str, Found]) -> TakeRecord | None:
     started again.
     """
     record = one.usable if (one := found.get(take.fingerprint)) else None
-    return record if record is None or not take.salt or record.salt == take.salt else None
+    return record if record is None or not take.render_nonce or record.render_nonce == take.render_nonce else None
 
 
 def renewed(take: PlannedTake, found: Found | None) -> PlannedTake:
@@ -160,6 +160,6 @@ def renewed(take: PlannedTake, found: Found | None) -> PlannedTake:
 
     They are the same ones for every run that finds the same record, so that a run which was killed is joined.
     """
-    if found is None or found.record is None or not found.anew or take.salt:
+    if found is None or found.record is None or not found.anew or take.render_nonce:
         return take
-    return replace(take, salt=f"after {found.record.prompt_id} {found.record.finished.isoformat()}")
+    return replace(take, render_nonce=f"after {found.record.prompt_id} {found.record.finished.isoformat()}")

@@ -48,7 +48,7 @@ def why(take: PlannedTake, last: LastRun, *, known: str = "") -> tuple[str, ...]
         last: run of the board.
         known: the reason, if it is known without the last run, such as a record that does not count.
     """
-    if known or take.salt:
+    if known or take.render_nonce:
         return (known or REFRESHED,)
     shot = last.shots.get(take.shot.label)
     if shot is None:
@@ -79,7 +79,7 @@ def to_render(takes: Iterable[PlannedTake], found: Mapping[str, Found]) -> dict[
         record = usable(take, found)
         if record is None:
             one = found.get(take.fingerprint)
-            reasons[take.label] = one.reason if one and not take.salt else ""
+            reasons[take.label] = one.reason if one and not take.render_nonce else ""
             continue
         again = [frame.label for frame in take.builds_on if frame.label in reasons]
         before = [frame.label for frame in take.builds_on if pictures.get(frame.label) != _source(record, frame)]

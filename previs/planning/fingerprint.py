@@ -51,12 +51,12 @@ def numbered_seed(seed: int, take: int) -> int:
     return (seed + take - 1) & _LARGEST_SEED
 
 
-def prompt_id(fingerprint: str, generation: int, *, salt: str = "") -> str:
+def prompt_id(fingerprint: str, generation: int, *, render_nonce: str = "") -> str:
     """The id under which a take's render is known to every server; UUIDv5.
 
     Args:
         fingerprint: of the take.
         generation: 0, and one more for each render of it that a server remembers as failed.
-        salt: another one for a render that must not be taken for an earlier one.
+        render_nonce: another one for a render that must not be taken for an earlier one.
     """
-    return str(uuid.uuid5(_NAMESPACE, f"{fingerprint}:{generation}:{salt}"))
+    return str(uuid.uuid5(_NAMESPACE, f"{fingerprint}:{generation}:{render_nonce}"))

@@ -17,7 +17,7 @@ UPLOAD_FOLDER = "previs"
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class ReferenceImage:
     """A reference's picture, ready for ``LoadImage``.
 
     Attributes:
@@ -77,14 +77,14 @@ class PlannedTake:
 
     Attributes:
         number: of the take, from 1.
-        graph: bound; names references as :attr:`Picture.name` and :attr:`TakeFrame.name` do.
+        graph: bound; names references as :attr:`ReferenceImage.name` and :attr:`TakeFrame.name` do.
         pictures: those that the graph uses, by that name.
         checkpoint: model file that the graph loads first.
         rows: which inputs of the workflow take what of the shot, with the values to come.
         builds_on: frames of other takes that it is made from.
-        frames: those frames by the names that the graph has for them, as soon as they are there; see :meth:`upon`.
+        frames: those frames, by their names in the graph, once they exist; see :meth:`with_sources`.
         sources: the SHA-256 of those frames, by their takes' fingerprints.
-        salt: sets its prompts apart from all earlier ones, where nothing rendered earlier is wanted; else empty.
+        render_nonce: makes the prompt ids differ from earlier ones when the take must be rendered again; else empty.
     """
 
     shot: Shot
@@ -92,13 +92,13 @@ class PlannedTake:
     graph: Graph
     seed: int
     fingerprint: str
-    pictures: Mapping[str, Picture]
+    pictures: Mapping[str, ReferenceImage]
     checkpoint: str | None
     rows: tuple[BindingRow, ...] = ()
     builds_on: tuple[TakeFrame, ...] = ()
     frames: Mapping[str, Frame] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
-    salt: str = ""
+    render_nonce: str = ""
 
     @property
     def bound(self) -> dict[str, Any]:
@@ -110,7 +110,7 @@ class PlannedTake:
         """For people: the shot and the take."""
         return take_label(self.shot.label, self.number)
 
-    def upon(self, frames: Mapping[TakeFrame, Frame]) -> "PlannedTake":
+    def with_sources(self, frames: Mapping[TakeFrame, Frame]) -> "PlannedTake":
         """The take with the frames that it builds on: its graph names them by the hashes of their bytes.
 
         Args:

@@ -10,7 +10,7 @@ from typing import Any
 
 from previs.errors import Fault, ShotListFaults, WorkflowFaults
 from previs.planning.fingerprint import derived_seed, fingerprint, numbered_seed
-from previs.planning.plan import Picture, Plan, PlannedTake, TakeFrame
+from previs.planning.plan import Plan, PlannedTake, ReferenceImage, TakeFrame
 from previs.records.takes import Pick
 from previs.shots import Chains, Shot, ShotList, read_chains
 from previs.workflow import PlacedReference, ShotValues, Workflow, checkpoint_of
@@ -54,12 +54,12 @@ def choose_shots(shot_list: ShotList, names: Iterable[int | str], *, field: str 
 def make_plan(
     shot_list: ShotList,
     workflow: Workflow,
-    pictures: Mapping[str, Picture],
-    workflow_pictures: Sequence[Picture] = (),
+    pictures: Mapping[str, ReferenceImage],
+    workflow_pictures: Sequence[ReferenceImage] = (),
     *,
     wishes: Wishes = Wishes(),
     picks: Mapping[str, Pick] | None = None,
-    salt: str = "",
+    render_nonce: str = "",
 ) -> Plan:
     """Bind every take of every shot, each after those that it builds on.
 
@@ -70,7 +70,7 @@ def make_plan(
         workflow_pictures: of the workflow's ``reference_images``, in their order.
         wishes: of the run.
         picks: the board's chosen takes, by ``shot_id`` as text.
-        salt: of takes that are to be rendered again.
+        render_nonce: of takes that are to be rendered again.
 
     Raises:
         ShotListFaults: a choice names a shot that is not there; shots build on each other in a circle.
@@ -90,7 +90,7 @@ def make_plan(
         takes=wishes.takes,
         picks=picks or {},
         needed=chains.needed(asked),
-        salts=dict.fromkeys(asked if wishes.refresh is True else again, salt),
+        render_nonces=dict.fromkeys(asked if wishes.refresh is True else again, render_nonce),
     )
     planner.plan()
     if planner.faults:
@@ -149,7 +149,7 @@ class _Planner:
         takes: of each shot that does not say itself.
         picks: by ``shot_id`` as text.
         needed: labels of shots whose faults count; the others are shown if they are there.
-        salts: of the shots that are to be rendered again.
+        render_nonces: of the shots that are to be rendered again.
         planned: takes by the shot's label and their number.
         chosen: numbers of the chosen takes, by the shot's label.
         lapsed: choices that hold no longer, in sentences.
@@ -160,7 +160,7 @@ class _Planner:
     takes: int
     picks: Mapping[str, Pick]
     needed: frozenset[str]
-    salts: Mapping[str, str]
+    render_nonces: Mapping[str, str]
     planned: dict[str, dict[int, PlannedTake]] = field(default_factory=dict)
     chosen: dict[str, int] = field(default_factory=dict)
     faults: dict[Fault, list[str]] = field(default_factory=dict)
@@ -187,11 +187,11 @@ class _Planner:
         if frames is None:
             return
         numbers = {*range(1, (shot.takes or self.takes) + 1), *named}
-        salt = self.salts.get(shot.label, "")
+        render_nonce = self.render_nonces.get(shot.label, "")
         pick = self.picks.get(shot.label)
-        takes = {number: self.binder.bind(shot, number, frames, salt) for number in sorted(numbers)}
+        takes = {number: self.binder.bind(shot, number, frames, render_nonce) for number in sorted(numbers)}
         if pick is not None and pick.take is not None:
-            picked = takes.get(pick.take) or self.binder.bind(shot, pick.take, frames, salt)
+            picked = takes.get(pick.take) or self.binder.bind(shot, pick.take, frames, render_nonce)
             if picked.fingerprint == pick.fingerprint:
                 takes[pick.take] = picked
             else:
@@ -232,11 +232,11 @@ class _Binder:
     """
 
     workflow: Workflow
-    pictures: Mapping[str, Picture]
-    of_workflow: Mapping[str, Picture]
+    pictures: Mapping[str, ReferenceImage]
+    of_workflow: Mapping[str, ReferenceImage]
     overrides: Mapping[str, Any]
 
-    def bind(self, shot: Shot, number: int, frames: Mapping[str, TakeFrame], salt: str) -> PlannedTake:
+    def bind(self, shot: Shot, number: int, frames: Mapping[str, TakeFrame], render_nonce: str) -> PlannedTake:
         """Bind one take.
 
         Raises:
@@ -259,14 +259,14 @@ class _Binder:
             checkpoint=checkpoint_of(graph),
             rows=self.workflow.report(values, place=place).rows,
             builds_on=tuple(dict.fromkeys(frames.values())),
-            salt=salt,
+            render_nonce=render_nonce,
         )
 
     def notices(self, shot: Shot, frames: Mapping[str, TakeFrame]) -> tuple[str, ...]:
         """What a person should know of how the workflow takes a shot."""
         return self.workflow.report(self._values(shot, frames), place=_place(shot)).notices
 
-    def _pictures(self, shot: Shot, frames: Mapping[str, TakeFrame]) -> Iterator[Picture]:
+    def _pictures(self, shot: Shot, frames: Mapping[str, TakeFrame]) -> Iterator[ReferenceImage]:
         yield from (self.pictures[each.url] for each in shot.references if each.url not in frames)
         yield from self.of_workflow.values()
 

@@ -20,7 +20,7 @@ _MOST_SHOWN = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PlanFinding:
     """A finding, with the shots that it holds for and the servers that would refuse them for it.
 
     Attributes:
@@ -53,8 +53,8 @@ class Report:
     servers: tuple[str, ...]
     unreachable: Mapping[str, str]
     blocked: tuple[str, ...]
-    errors: tuple[Entry, ...]
-    warnings: tuple[Entry, ...]
+    errors: tuple[PlanFinding, ...]
+    warnings: tuple[PlanFinding, ...]
 
     def raise_for_errors(self) -> None:
         """Stop a run that could not make every take.
@@ -88,7 +88,7 @@ class Report:
             "warnings": [_entry_as_json(entry) for entry in self.warnings],
         }
 
-    def _fault(self, entry: Entry) -> Fault:
+    def _fault(self, entry: PlanFinding) -> Fault:
         fault = entry.finding.fault
         where = "" if entry.servers == self.servers else f" (on {', '.join(entry.servers)})"
         return Fault(f"{_named(entry.shots)}, {fault.place}", fault.field, fault.value, fault.remedy + where)
@@ -185,19 +185,19 @@ class _Told:
                 shots = self.found[level].setdefault(finding, {}).setdefault(group, {})
                 shots[take.shot.label] = None
 
-    def entries(self, level: str) -> tuple[Entry, ...]:
+    def entries(self, level: str) -> tuple[PlanFinding, ...]:
         return tuple(entry for finding, groups in self.found[level].items() for entry in self._of(finding, groups))
 
-    def _of(self, finding: Finding, groups: Mapping[int, Mapping[str, None]]) -> Iterator[Entry]:
+    def _of(self, finding: Finding, groups: Mapping[int, Mapping[str, None]]) -> Iterator[PlanFinding]:
         by_shots: dict[tuple[str, ...], list[int]] = {}
         for group, labels in groups.items():
             by_shots.setdefault(tuple(labels), []).append(group)
         for shots, members in by_shots.items():
             names = {name for group in members for name in self.alike[group][1]}
-            yield Entry(finding, shots, tuple(name for name in self.servers if name in names))
+            yield PlanFinding(finding, shots, tuple(name for name in self.servers if name in names))
 
 
-def _grouped(entries: Iterable[Entry]) -> Iterator[tuple[_Group, list[Finding]]]:
+def _grouped(entries: Iterable[PlanFinding]) -> Iterator[tuple[_Group, list[Finding]]]:
     """By shots, servers, and whether the servers are sure to refuse."""
     groups: dict[_Group, list[Finding]] = {}
     for entry in entries:
@@ -205,7 +205,7 @@ def _grouped(entries: Iterable[Entry]) -> Iterator[tuple[_Group, list[Finding]]]
     yield from groups.items()
 
 
-def _entry_as_json(entry: Entry) -> dict[str, Any]:
+def _entry_as_json(entry: PlanFinding) -> dict[str, Any]:
     finding = entry.finding
     return {
         "kind": finding.kind,

@@ -28,7 +28,7 @@ class TakeResult:
 
 
 @dataclass(frozen=True, slots=True)
-class RunFacts:
+class RunIdentity:
     """What a run says of itself; the fields are those of the manifest."""
 
     board: str
@@ -49,7 +49,7 @@ def name_run(started: datetime, identity: str) -> str:
 def make_manifest(
     plan: Plan,
     results: Iterable[TakeResult],
-    facts: RunFacts,
+    facts: RunIdentity,
     addresses: Mapping[str, str],
     *,
     finished: datetime,

@@ -11,7 +11,7 @@ _SOURCE: Final = "the list as it was reviewed"
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ReviewAnswer:
     """What somebody said.
 
     Attributes:
@@ -27,24 +27,24 @@ class Verdict:
         return bool(self.chosen or self.again)
 
 
-def revised(shot_list: ShotList, verdict: Verdict, manifest: Manifest) -> ShotList:
+def revised(shot_list: ShotList, answer: ReviewAnswer, manifest: Manifest) -> ShotList:
     """The list with new prompts, and with one more take of shots that are wanted again as they are.
 
     Args:
         shot_list: of the run.
-        verdict: of its takes.
+        answer: of its takes.
         manifest: of the run.
 
     Raises:
         ShotListFaults: prompts or numbers of takes that no shot may have.
     """
     entries = {str(shot.shot_id): shot for shot in manifest.shots}
-    shots = [shot.given() | _changes(shot, verdict, entries.get(shot.label)) for shot in shot_list.shots]
+    shots = [shot.given() | _changes(shot, answer, entries.get(shot.label)) for shot in shot_list.shots]
     return read_shot_list(shot_list.model_dump(mode="json", exclude_unset=True) | {"shots": shots}, name=_SOURCE)
 
 
-def _changes(shot: Shot, verdict: Verdict, entry: ShotEntry | None) -> dict[str, Any]:
-    prompt = verdict.again.get(shot.label)
+def _changes(shot: Shot, answer: ReviewAnswer, entry: ShotEntry | None) -> dict[str, Any]:
+    prompt = answer.again.get(shot.label)
     if prompt is None:
         return {}
     if prompt and prompt != shot.prompt:

@@ -73,8 +73,9 @@ class TakeRecord(BaseModel):
     fingerprint: str = Field(description="Of the bound graph that made it.")
     seed: int | None = Field(description="That the graph was bound with.")
     prompt_id: str = Field(description="On the server.")
-    salt: str = Field(
+    render_nonce: str = Field(
         default="",
+        alias="salt",
         description=(
             "What set its prompts apart from all earlier ones, if it was rendered again: the run that wanted so, or "
             "what it replaced."

@@ -13,13 +13,13 @@ from previs.pictures.pillow import BROKEN, FORMATS, MOST_PIXELS
 from previs.records.takes import Frame
 from previs.store import Store, keys
 
-Likeness = Literal["same bytes", "same pixels", "other pixels", "other bytes", "new"]
+Comparison = Literal["same bytes", "same pixels", "other pixels", "other bytes", "new"]
 """What a frame is to the one before it; ComfyUI writes the prompt's id into its PNGs, so that bytes mostly differ."""
 
 _Pixels = list[tuple[tuple[int, int], str, str]]
 
 
-async def likenesses(before: Sequence[Frame], after: Sequence[Frame], store: Store) -> list[Likeness]:
+async def compare_frames(before: Sequence[Frame], after: Sequence[Frame], store: Store) -> list[Comparison]:
     """What each frame of a take is to the one before it; pictures of other bytes are compared by their pixels.
 
     Args:
@@ -34,7 +34,7 @@ async def likenesses(before: Sequence[Frame], after: Sequence[Frame], store: Sto
     return [await _likeness(old, new, store) for old, new in pairs]
 
 
-async def _likeness(old: Frame | None, new: Frame, store: Store) -> Likeness:
+async def _likeness(old: Frame | None, new: Frame, store: Store) -> Comparison:
     if old is None:
         return "new"
     if old.sha256 == new.sha256:

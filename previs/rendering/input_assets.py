@@ -5,15 +5,15 @@ import hashlib
 from dataclasses import dataclass, field
 
 from previs.comfyui.client.uploads import Upload
-from previs.errors import SourceTrouble
+from previs.errors import SourceUnavailable
 from previs.pictures import upright_png_or_jpeg
-from previs.planning.plan import UPLOAD_FOLDER, Picture, PlannedTake
+from previs.planning.plan import UPLOAD_FOLDER, PlannedTake, ReferenceImage
 from previs.records.takes import Frame, InputPicture
 from previs.store import Store, keys
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
+class InputAssets:
     """Pictures of one run's takes, each kept in the store once."""
 
     store: Store
@@ -23,7 +23,7 @@ class Inputs:
         """What a server must have before it renders a take.
 
         Raises:
-            SourceTrouble: the frame of another shot is gone from the store, or is not what its take made.
+            SourceUnavailable: the frame of another shot is gone from the store, or is not what its take made.
             NotAPicture: such a frame cannot be read as a picture.
         """
         given = [(picture.name, picture.content) for picture in take.pictures.values()]
@@ -45,11 +45,11 @@ class Inputs:
     async def _content(self, frame: Frame) -> bytes:
         content = await self.store.get(frame.key)
         if content is None or await asyncio.to_thread(_digest, content) != frame.sha256:
-            raise SourceTrouble(frame.key, "the frame of another shot is gone from the store, or is another file")
+            raise SourceUnavailable(frame.key, "the frame of another shot is gone from the store, or is another file")
         upright, _ = await asyncio.to_thread(upright_png_or_jpeg, content, uri=frame.key)
         return upright
 
-    async def _keep(self, picture: Picture) -> InputPicture:
+    async def _keep(self, picture: ReferenceImage) -> InputPicture:
         if picture.name not in self._kept:
             digest = await asyncio.to_thread(_digest, picture.content)
             key = keys.input_key(digest, picture.suffix)

@@ -1,7 +1,7 @@
 """Claims: of all runs on all machines that share a store, one renders a take, and the others wait for it.
 
-A claim is an object that only one run can create, ``claims/takes/FINGERPRINT/NUMBER.json``; who takes over after
-another creates the next number. That a run is still at work is told by its beat, ``claims/runs/RUN.json``, which
+A claim is an object that only one run can create, ``leases/takes/FINGERPRINT/NUMBER.json``; who takes over after
+another creates the next number. That a run is still at work is told by its beat, ``leases/runs/RUN.json``, which
 changes every few seconds: no clocks are compared. A run that was killed is known at once on its own machine, elsewhere
 after a while.
 """
@@ -17,7 +17,7 @@ from typing import Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from previs.errors import StoreRefused, StoreTrouble
+from previs.errors import StoreRefused, StoreUnavailable
 from previs.rendering.process_identity import has_ended, this_machine, this_process
 from previs.store import Store, keys
 
@@ -36,7 +36,7 @@ _JSON = "application/json"
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class Beat(BaseModel):
+class Heartbeat(BaseModel):
     """A run's sign of life.
 
     Attributes:
@@ -56,11 +56,11 @@ class Beat(BaseModel):
     process: str | None = None
 
 
-class Claim(BaseModel):
+class Lease(BaseModel):
     """Who renders a take.
 
     Attributes:
-        salt: of the render; see :attr:`previs.planning.plan.PlannedTake.salt`.
+        render_nonce: of the render; see :attr:`previs.planning.plan.PlannedTake.render_nonce`.
         held: whether the run that made the claim is still at it.
         nonce: that no other claim has, so that whoever finds it knows whether it is his.
     """
@@ -69,16 +69,16 @@ class Claim(BaseModel):
 
     schema_name: Literal["previs.claim/1"] = Field("previs.claim/1", alias="schema")
     run: str
-    salt: str = ""
+    render_nonce: str = Field("", alias="salt")
     held: bool = True
     nonce: str = ""
 
 
-_NOBODYS = Claim(run="", held=False)
+_NOBODYS = Lease(run="", held=False)
 
 
 @dataclass(slots=True)
-class _Sight:
+class _ObservedHeartbeat:
     """Another run's beat as it was seen.
 
     Attributes:
@@ -94,7 +94,7 @@ class _Sight:
 
 
 @dataclass(slots=True)
-class Claims:
+class Leases:
     """The claims of one run; to be used with ``async with``.
 
     Attributes:
@@ -107,9 +107,9 @@ class Claims:
     run: str
     every: float = _EVERY
     silence: float = _SILENCE
-    _held: dict[str, tuple[str, Claim]] = field(default_factory=dict)
-    _owed: dict[str, Claim] = field(default_factory=dict)
-    _sights: dict[str, _Sight] = field(default_factory=dict)
+    _held: dict[str, tuple[str, Lease]] = field(default_factory=dict)
+    _owed: dict[str, Lease] = field(default_factory=dict)
+    _sights: dict[str, _ObservedHeartbeat] = field(default_factory=dict)
     _waiting: int = 0
     _looks: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LOOKS_AT_ONCE))
     _beats: int = 0
@@ -129,7 +129,7 @@ class Claims:
                 self._beating.cancel()
                 await asyncio.gather(self._beating, return_exceptions=True)
             # Out of reach: the others will notice the silence.
-            with contextlib.suppress(StoreTrouble, StoreRefused, TimeoutError):
+            with contextlib.suppress(StoreUnavailable, StoreRefused, TimeoutError):
                 async with asyncio.timeout(_FAREWELL_WITHIN):
                     # A beat that is written after the last one would have the run alive.
                     await asyncio.gather(*self._signs)
@@ -139,7 +139,7 @@ class Claims:
             for sign in self._signs:
                 sign.cancel()
 
-    async def claim(self, fingerprint: str, salt: str = "") -> Claim | None:
+    async def claim(self, fingerprint: str, render_nonce: str = "") -> Lease | None:
         """Claim a take, if no other run at work holds it.
 
         Returns:
@@ -148,7 +148,7 @@ class Claims:
         """
         await self.begin()
         number, earlier = 0, None
-        while not await self._create(fingerprint, number, salt):
+        while not await self._create(fingerprint, number, render_nonce):
             number, earlier = await self._latest(fingerprint, number)
             if await self._stands(earlier):
                 return earlier
@@ -164,11 +164,11 @@ class Claims:
         if fingerprint in self._held:
             key, claim = self._held.pop(fingerprint)
             self._owed[key] = claim
-            with contextlib.suppress(StoreTrouble, StoreRefused, TimeoutError):
+            with contextlib.suppress(StoreUnavailable, StoreRefused, TimeoutError):
                 async with asyncio.timeout(_GIVEN_BACK_WITHIN):
                     await self._give_back(key, claim)
 
-    async def until_free(self, fingerprint: str) -> Claim:
+    async def until_free(self, fingerprint: str) -> Lease:
         """Wait while another run at work holds a take; the claim as it ended."""
         number: int | None = None
         looked = time.monotonic()
@@ -184,7 +184,7 @@ class Claims:
                         if not await self._stands(claim, min(_POLL, self.every) / 2):
                             return _ended(claim)
                     looked = time.monotonic()
-                except StoreTrouble:
+                except StoreUnavailable:
                     if time.monotonic() - looked > _PATIENCE:
                         raise
                 await asyncio.sleep(self._pause())
@@ -196,9 +196,9 @@ class Claims:
         spread = random.uniform(0.5, 1.5)  # noqa: S311 - no secret
         return min(_POLL, self.every) * spread * max(1.0, self._waiting / _LOOKS_A_SECOND)
 
-    async def _create(self, fingerprint: str, number: int, salt: str) -> bool:
+    async def _create(self, fingerprint: str, number: int, render_nonce: str) -> bool:
         key = keys.claim_key(fingerprint, number)
-        mine = Claim(run=self.run, salt=salt, nonce=uuid.uuid4().hex)
+        mine = Lease(run=self.run, render_nonce=render_nonce, nonce=uuid.uuid4().hex)
         try:
             created = await self.store.create(key, _json(mine), media_type=_JSON)
         except BaseException:
@@ -209,19 +209,19 @@ class Claims:
             self._held[fingerprint] = (key, mine)
         return created
 
-    async def _latest(self, fingerprint: str, known: int = -1) -> tuple[int, Claim]:
+    async def _latest(self, fingerprint: str, known: int = -1) -> tuple[int, Lease]:
         """The number of the last claim, and the claim; ``known`` was there a moment ago, listed or not."""
         there = await self.store.entries(keys.claims_prefix(fingerprint))
         names = [key.rpartition("/")[2].removesuffix(".json") for key in there]
         number = max([known, *(int(name) for name in names if name.isdecimal())])
         return number, _NOBODYS if number < 0 else await self._read(fingerprint, number)
 
-    async def _read(self, fingerprint: str, number: int) -> Claim:
+    async def _read(self, fingerprint: str, number: int) -> Lease:
         """A claim. One that cannot be read is held by somebody who gives no sign of life: it may be half written."""
         content = await self.store.get(keys.claim_key(fingerprint, number))
-        return _NOBODYS if content is None else _parsed(content, Claim) or Claim(run="")
+        return _NOBODYS if content is None else _parsed(content, Lease) or Lease(run="")
 
-    async def _stands(self, claim: Claim, seen_within: float = 0.0) -> bool:
+    async def _stands(self, claim: Lease, seen_within: float = 0.0) -> bool:
         """Whether a claim is held by another run that still lives, as far as could be seen so many seconds ago."""
         if not claim.held or claim.run == self.run:
             return False
@@ -230,17 +230,17 @@ class Claims:
             sight = await self._look_at(claim.run)
         return sight.at_work
 
-    async def _look_at(self, run: str) -> _Sight:
+    async def _look_at(self, run: str) -> _ObservedHeartbeat:
         content = await self.store.get(keys.beat_key(run))
         sight, now = self._sights.get(run), time.monotonic()
         if sight is None or sight.content != content:
-            sight = self._sights[run] = _Sight(content, now)
+            sight = self._sights[run] = _ObservedHeartbeat(content, now)
         elif sight.unchanged < self.silence:
             # Where the store was away, or this machine slept, the other may just not have been seen.
             gap = now - sight.seen
             sight.unchanged = sight.unchanged + gap if gap <= 2 * self.every else 0.0
         sight.seen = now
-        beat = _parsed(content or b"", Beat)
+        beat = _parsed(content or b"", Heartbeat)
         over = beat is not None and (beat.over or has_ended(beat.machine, beat.process))
         sight.at_work = not over and sight.unchanged < self.silence
         return sight
@@ -263,24 +263,24 @@ class Claims:
     async def _sign(self) -> None:
         """Beat, and give back what could not be given back when it was time."""
         # The next one may do better.
-        with contextlib.suppress(StoreTrouble, StoreRefused):
+        with contextlib.suppress(StoreUnavailable, StoreRefused):
             await self._beat()
             for key, claim in list(self._owed.items()):
                 if await self.store.get(key) == _json(claim):
                     await self._give_back(key, claim)
                 self._owed.pop(key, None)
 
-    async def _give_back(self, key: str, claim: Claim) -> None:
+    async def _give_back(self, key: str, claim: Lease) -> None:
         await self.store.put(key, _json(_ended(claim)), media_type=_JSON)
         self._owed.pop(key, None)
 
     async def _beat(self, *, over: bool = False) -> None:
         self._beats += 1
-        beat = Beat(run=self.run, beat=self._beats, over=over, machine=this_machine(), process=this_process())
+        beat = Heartbeat(run=self.run, beat=self._beats, over=over, machine=this_machine(), process=this_process())
         await self.store.put(keys.beat_key(self.run), _json(beat), media_type=_JSON)
 
 
-def _ended(claim: Claim) -> Claim:
+def _ended(claim: Lease) -> Lease:
     return claim.model_copy(update={"held": False})
 
 

@@ -15,7 +15,7 @@ from previs.records.manifest import Outcome
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class TakeSettled:
     """A take came to its end.
 
     Attributes:
@@ -32,7 +32,7 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
-class BoardReady:
+class BoardPublished:
     """The board is published.
 
     Attributes:
@@ -48,8 +48,8 @@ class BoardReady:
     complete: bool
 
 
-Told = Progress | Settled | BoardReady | str
-Listener = Callable[[Told], None]
+ProgressEvent = Progress | TakeSettled | BoardPublished | str
+Listener = Callable[[ProgressEvent], None]
 
 _listener: ContextVar[Listener | None] = ContextVar("previs_listener", default=None)
 
@@ -64,7 +64,7 @@ def listening(listener: Listener) -> Iterator[None]:
         _listener.reset(token)
 
 
-class Account:
+class RunProgress:
     """Where each take of a run stands."""
 
     def __init__(self) -> None:
@@ -79,29 +79,29 @@ class Account:
         """These are the takes that the run is about."""
         self._title = title
         self._takes = frozenset(take.label for take in takes)
-        tell(self.progress())
+        emit(self.progress())
 
     def running(self, take: PlannedTake, server: str, step: int = 0, steps: int = 0) -> None:
         """A server works on it."""
         self._running[take.label] = RunningTake(take.shot.shot_id, take.number, server, step, steps)
-        tell(self.progress())
+        emit(self.progress())
 
     def waiting(self, take: PlannedTake) -> None:
         """No server works on it any more, and it is not settled."""
         self._running.pop(take.label, None)
-        tell(self.progress())
+        emit(self.progress())
 
-    def settled(self, take: PlannedTake, end: Settled) -> None:
+    def settled(self, take: PlannedTake, end: TakeSettled) -> None:
         """It needs no more work."""
         self._running.pop(take.label, None)
         self._settled[take.label] = end.outcome
-        tell(end)
-        tell(self.progress())
+        emit(end)
+        emit(self.progress())
 
     def notice(self, sentence: str) -> None:
         """Something that a person should know now."""
         self._notice = sentence
-        tell(sentence)
+        emit(sentence)
 
     def progress(self) -> Progress:
         """The account as it is now."""
@@ -119,35 +119,35 @@ class Account:
         )
 
 
-def tell(told: Told) -> None:
+def emit(told: ProgressEvent) -> None:
     """Tell whoever listens in this context, if anybody does."""
     if listener := _listener.get():
         listener(told)
 
 
-_KINDS: dict[str, TypeAdapter[Told]] = {
+_KINDS: dict[str, TypeAdapter[ProgressEvent]] = {
     "progress": TypeAdapter(Progress),
-    "settled": TypeAdapter(Settled),
-    "board": TypeAdapter(BoardReady),
+    "settled": TypeAdapter(TakeSettled),
+    "board": TypeAdapter(BoardPublished),
     "say": TypeAdapter(str),
 }
 
 
-def to_line(told: Told) -> str:
+def to_line(told: ProgressEvent) -> str:
     """One line of JSON, for a listener in another process."""
     match told:
         case Progress():
             kind = "progress"
-        case Settled():
+        case TakeSettled():
             kind = "settled"
-        case BoardReady():
+        case BoardPublished():
             kind = "board"
         case _:
             kind = "say"
     return json.dumps({kind: _KINDS[kind].dump_python(told, mode="json")})
 
 
-def from_line(line: str | bytes) -> Told | None:
+def from_line(line: str | bytes) -> ProgressEvent | None:
     """What a line of :func:`to_line` said; nothing for any other line."""
     try:
         content = json.loads(line)

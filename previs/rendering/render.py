@@ -11,7 +11,7 @@ from pathlib import Path
 from previs.comfyui.client.server import Server
 from previs.comfyui.protocol.history import OutputFile, Success
 from previs.comfyui.protocol.models import model_files
-from previs.comfyui.protocol.prompt_state import Life, Phase
+from previs.comfyui.protocol.prompt_state import Phase, PromptState
 from previs.errors import (
     AccessDenied,
     FrameDamaged,
@@ -21,18 +21,18 @@ from previs.errors import (
     PromptInterrupted,
     PromptLost,
     PromptRefused,
-    ServerTrouble,
+    ServerUnavailable,
     ServerUnreachable,
 )
-from previs.farm.placement import Place
+from previs.farm.placement import Slot
 from previs.pictures import Media, examine, thumbnail
 from previs.planning.plan import UPLOAD_FOLDER, PlannedTake
 from previs.records.takes import Attempt, Frame, TakeRecord
-from previs.rendering.context import Studio
+from previs.rendering.context import RunContext
 from previs.store import Store, keys
 from previs.workflow import with_output_prefix
 
-OnChange = Callable[[str, Life], None]
+OnChange = Callable[[str, PromptState], None]
 """Is told a server's name and a prompt's life."""
 
 _HASHES_WITHIN = 2.0
@@ -42,8 +42,8 @@ _ENDED = (NodeFailed, OutOfMemory, PromptInterrupted, PromptLost, PromptRefused)
 
 async def render(
     take: PlannedTake,
-    place: Place,
-    studio: Studio,
+    slot: Slot,
+    context: RunContext,
     on_change: OnChange = lambda *_: None,
     attempts: Sequence[Attempt] = (),
 ) -> TakeRecord:
@@ -54,34 +54,34 @@ async def render(
 
     Args:
         take: what to render.
-        place: where, if no server has it already.
-        studio: of the run.
+        slot: where, if no server has it already.
+        context: of the run.
         on_change: is told the server's name and the prompt's life whenever that changes.
         attempts: what went wrong before, for the record.
     """
     try:
-        found, prompt = await studio.whereabouts(take)
-        server = found or place.server
+        found, prompt = await context.find_existing_prompt(take)
+        server = found or slot.server
         if found is not None:
-            place.release()
+            slot.release()
         began = time.monotonic()
-        success, waiting = await _run(take, found, prompt, place, studio, on_change)
+        success, waiting = await _run(take, found, prompt, slot, context, on_change)
     finally:
-        place.release()
+        slot.release()
     ended = time.monotonic()
     seconds = success.seconds if success.seconds is not None else ended - began
     if not success.files:
         raise NothingMade(server.name, prompt)
     try:
-        frames = [await _keep(file, take, server, studio) for file in success.files]
-    except (FrameDamaged, ServerUnreachable, ServerTrouble):
-        studio.spoil(prompt)
+        frames = [await _keep(file, take, server, context) for file in success.files]
+    except (FrameDamaged, ServerUnreachable, ServerUnavailable):
+        context.discard_result(prompt)
         raise
     record = TakeRecord(
         fingerprint=take.fingerprint,
         seed=take.seed,
         prompt_id=prompt,
-        salt=take.salt,
+        render_nonce=take.render_nonce,
         server=server.name,
         comfyui=server.version,
         waiting=waiting,
@@ -89,42 +89,42 @@ async def render(
         uploading=round(time.monotonic() - ended, 3),
         finished=datetime.now(UTC),
         frames=tuple(frames),
-        inputs=await studio.inputs.keep(take),
+        inputs=await context.inputs.keep(take),
         sources=dict(take.sources),
         models=await _models(take, server),
         attempts=tuple(attempts),
     )
     content = record.model_dump_json(by_alias=True, indent=1).encode()
-    await studio.store.put(keys.take_key(take.fingerprint), content, media_type="application/json")
+    await context.store.put(keys.take_key(take.fingerprint), content, media_type="application/json")
     server.settled(prompt)
     return record
 
 
 async def _run(
-    take: PlannedTake, found: Server | None, prompt: str, place: Place, studio: Studio, on_change: OnChange
+    take: PlannedTake, found: Server | None, prompt: str, slot: Slot, context: RunContext, on_change: OnChange
 ) -> tuple[Success, float | None]:
     """Have the prompt run, and say for how many seconds it waited on the server; none if that was not seen."""
-    server = found or place.server
+    server = found or slot.server
     submitted: float | None = None
     waited: float | None = None
 
-    def tell(life: Life) -> None:
+    def tell(life: PromptState) -> None:
         nonlocal waited
         if life.phase is Phase.RUNNING:
-            place.started = True
+            slot.started = True
             if waited is None and submitted is not None:
                 waited = round(time.monotonic() - submitted, 3)
         on_change(server.name, life)
 
     try:
         if found is None:
-            await studio.make_ready(server, take)
-            files = await studio.inputs.uploads(take)
+            await context.prepare(server, take)
+            files = await context.inputs.uploads(take)
             # Output names that no other prompt has.
             await server.submit(with_output_prefix(take.graph, f"{UPLOAD_FOLDER}/{prompt}"), prompt, files)
-            place.prompt = prompt
+            slot.prompt = prompt
             submitted = time.monotonic()
-        return await server.follow(prompt, studio.limits, tell), waited
+        return await server.follow(prompt, context.limits, tell), waited
     except _ENDED:
         raise
     except BaseException:
@@ -148,8 +148,8 @@ async def _give_up(server: Server, prompt: str) -> None:
 
 async def _free(server: Server, prompt: str) -> None:
     # Out of reach: the server is freed when it is found again, and the next run joins what is still in work there.
-    with contextlib.suppress(ServerUnreachable, ServerTrouble, AccessDenied):
-        await server.give_up(prompt)
+    with contextlib.suppress(ServerUnreachable, ServerUnavailable, AccessDenied):
+        await server.cancel_prompt(prompt)
 
 
 async def _models(take: PlannedTake, server: Server) -> dict[str, str]:
@@ -161,25 +161,25 @@ async def _models(take: PlannedTake, server: Server) -> dict[str, str]:
     return server.hashes.told(sorted(files))
 
 
-async def _keep(file: OutputFile, take: PlannedTake, server: Server, studio: Studio) -> Frame:
+async def _keep(file: OutputFile, take: PlannedTake, server: Server, context: RunContext) -> Frame:
     """Fetch a file and put it into the store.
 
     What is rendered is worth some patience: a file that came damaged is fetched once more, and one that its server
     does not give is asked for as long as a server may be out of reach, or a minute if it wants to be asked later.
     """
     began, damaged = time.monotonic(), False
-    until = began + studio.limits.unreachable
+    until = began + context.limits.unreachable
     with tempfile.TemporaryDirectory(prefix="previs-") as folder:
         while True:
             pause = _BEFORE_REFETCH
             try:
-                return await _fetch(file, Path(folder) / "frame", take, server, studio.store)
+                return await _fetch(file, Path(folder) / "frame", take, server, context.store)
             except FrameDamaged:
                 if damaged:
                     raise
                 damaged = True
-            except (ServerUnreachable, ServerTrouble) as error:
-                if isinstance(error, ServerTrouble) and error.retry_after:
+            except (ServerUnreachable, ServerUnavailable) as error:
+                if isinstance(error, ServerUnavailable) and error.retry_after:
                     pause = error.retry_after
                     until = began + _LONGEST_PATIENCE
                 if time.monotonic() >= until:

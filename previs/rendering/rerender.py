@@ -22,14 +22,14 @@ from pydantic import ValidationError
 from previs.boards.runs import there_are
 from previs.comfyui.protocol.graph import Graph, class_types, with_texts
 from previs.errors import Fault, FrameDamaged, NotInStore, PrevisError, RecordUnreadable, WorkflowFaults
-from previs.ingest.reader import Sources, shown
+from previs.ingest.reader import SourceReader, shown
 from previs.planning.fingerprint import fingerprint
-from previs.planning.plan import UPLOAD_FOLDER, Picture, PlannedTake, TakeFrame, take_label
+from previs.planning.plan import UPLOAD_FOLDER, PlannedTake, ReferenceImage, TakeFrame, take_label
 from previs.planning.preflight import check_plan
 from previs.records.manifest import Manifest, ShotEntry, TakeEntry, read_manifest
 from previs.records.takes import Frame, InputPicture, TakeRecord
-from previs.rendering.context import Studio
-from previs.rendering.dispatch import Assignment
+from previs.rendering.context import RunContext
+from previs.rendering.dispatch import TakeDispatcher
 from previs.rendering.render import OnChange
 from previs.shots import Shot
 from previs.store import Store, keys
@@ -45,7 +45,7 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _MOST_READINGS: Final = 1000
 
 
-async def read_manifest_at(given: str, sources: Sources) -> tuple[Manifest, str]:
+async def read_manifest_at(given: str, sources: SourceReader) -> tuple[Manifest, str]:
     """A manifest, and its place.
 
     Args:
@@ -131,13 +131,13 @@ async def plan_again(manifest: Manifest, shot: ShotEntry, take: TakeEntry, store
         checkpoint=checkpoint_of(graph),
         frames=frames,
         sources={mark: frames[used].sha256 for used, mark in sources.items()},
-        salt=f"rerender {uuid.uuid4()}",
+        render_nonce=f"rerender {uuid.uuid4()}",
     )
 
 
 async def rerender(
     take: PlannedTake,
-    studio: Studio,
+    context: RunContext,
     on_change: OnChange = lambda *_: None,
     on_error: Callable[[PrevisError], None] = lambda _: None,
 ) -> TakeRecord:
@@ -145,7 +145,7 @@ async def rerender(
 
     Args:
         take: from :func:`plan_again`.
-        studio: its store is the one that keeps the frames.
+        context: its store is the one that keeps the frames.
         on_change: is told the server's name and the prompt's life whenever that changes.
         on_error: is told what is made up for by another attempt.
 
@@ -153,12 +153,12 @@ async def rerender(
         PlanRefused: no server has what it needs; nothing was posted.
         PrevisError: it failed.
     """
-    servers = await studio.farm.classes(class_types([take.graph]), needed=True)
-    await studio.farm.stock.expect([take.graph])
-    away = [server.name for server in studio.farm.servers if server.name not in servers]
+    servers = await context.farm.classes(class_types([take.graph]), needed=True)
+    await context.farm.capabilities.expect([take.graph])
+    away = [server.name for server in context.farm.servers if server.name not in servers]
     reasons = {name: f"{name} could not be asked" for name in away}
     check_plan([take], servers, {}, unreachable=reasons).raise_for_errors()
-    return await Assignment(take, studio).render(on_change, on_error)
+    return await TakeDispatcher(take, context).render(on_change, on_error)
 
 
 def _place(given: str) -> str:
@@ -258,9 +258,9 @@ def _frame(picture: InputPicture) -> Frame:
     return Frame(key=picture.key, sha256=picture.sha256, size=picture.size, media_type=media_type)
 
 
-def _picture(name: str, content: bytes) -> Picture:
+def _picture(name: str, content: bytes) -> ReferenceImage:
     file = Path(name)
-    return Picture(content, file.suffix, file.stem)
+    return ReferenceImage(content, file.suffix, file.stem)
 
 
 def _sources(manifest: Manifest, take: TakeEntry, graph: Graph) -> dict[str, str]:

@@ -8,7 +8,7 @@ from previs.simulator.journal import Event
 from previs.simulator.script import Cue, ScriptFaults, read_script
 from previs.simulator.server import Simulator
 from previs.simulator.serving import serve
-from previs.simulator.validation import Verdict, validate
+from previs.simulator.validation import ValidationResult, validate
 
 __all__ = [
     "ALWAYS",
@@ -17,7 +17,7 @@ __all__ = [
     "Faults",
     "ScriptFaults",
     "Simulator",
-    "Verdict",
+    "ValidationResult",
     "read_script",
     "serve",
     "validate",

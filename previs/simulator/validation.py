@@ -23,7 +23,7 @@ _UPLOADS = {"image_upload": "image", "audio_upload": "audio", "video_upload": "v
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ValidationResult:
     """What validation found.
 
     Attributes:
@@ -39,7 +39,9 @@ class Verdict:
     node_errors: dict[str, Any]
 
 
-def validate(graph: Mapping[str, Any], object_info: Mapping[str, Any], *, input_files: Container[str] = ()) -> Verdict:
+def validate(
+    graph: Mapping[str, Any], object_info: Mapping[str, Any], *, input_files: Container[str] = ()
+) -> ValidationResult:
     """Judge a graph as ComfyUI does before it queues it.
 
     Args:
@@ -71,8 +73,8 @@ def _copied(graph: Mapping[str, Any]) -> Graph:
     return copied
 
 
-def _refused(kind: str, message: str, details: str, node_errors: dict[str, Any]) -> Verdict:
-    return Verdict(
+def _refused(kind: str, message: str, details: str, node_errors: dict[str, Any]) -> ValidationResult:
+    return ValidationResult(
         graph={},
         outputs=(),
         error={"type": kind, "message": message, "details": details, "extra_info": {}},
@@ -80,7 +82,7 @@ def _refused(kind: str, message: str, details: str, node_errors: dict[str, Any])
     )
 
 
-def _impossible(node_id: str, why: str) -> Verdict:
+def _impossible(node_id: str, why: str) -> ValidationResult:
     return _refused("invalid_prompt", f"Cannot execute because {why}", f"Node ID '#{node_id}'", {})
 
 
@@ -98,7 +100,7 @@ class _Examination:
     judged: dict[str, _Judgement] = field(default_factory=dict)
     open_nodes: set[str] = field(default_factory=set)
 
-    def of_outputs(self, candidates: list[str]) -> Verdict:
+    def of_outputs(self, candidates: list[str]) -> ValidationResult:
         good: list[str] = []
         sentences: list[str] = []
         node_errors: dict[str, Any] = {}
@@ -114,7 +116,7 @@ class _Examination:
             sentences += [f"{reason['message']}: {reason['details']}" for reason in judgement.reasons]
             self._blame(output, node_errors)
         if good:
-            return Verdict(graph=self.graph, outputs=tuple(good), error=None, node_errors=node_errors)
+            return ValidationResult(graph=self.graph, outputs=tuple(good), error=None, node_errors=node_errors)
         return _refused(
             "prompt_outputs_failed_validation", "Prompt outputs failed validation", "\n".join(sentences), node_errors
         )

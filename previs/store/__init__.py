@@ -2,8 +2,8 @@
 
 from previs.store import keys
 from previs.store.folder import FolderStore
-from previs.store.interface import Entry, Store
+from previs.store.interface import Store, StoredFile
 from previs.store.s3 import S3Store
 from previs.store.s3_connection import S3Settings
 
-__all__ = ["Entry", "FolderStore", "S3Settings", "S3Store", "Store", "keys"]
+__all__ = ["FolderStore", "S3Settings", "S3Store", "Store", "StoredFile", "keys"]

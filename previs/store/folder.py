@@ -13,9 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Self
 
-from previs.errors import PrevisError, SourceNotFound, StoreRefused, StoreTrouble
+from previs.errors import PrevisError, SourceNotFound, StoreRefused, StoreUnavailable
 from previs.store import keys
-from previs.store.interface import Entry
+from previs.store.interface import StoredFile
 
 _PERSON_MUST_ACT: Final = {
     errno.EACCES: "no permission: let the user who runs this read and write there",
@@ -98,7 +98,7 @@ class FolderStore:
         """The bytes under a key, or nothing if there are none."""
         return await asyncio.to_thread(self._read, key)
 
-    async def entries(self, prefix: str) -> dict[str, Entry]:
+    async def entries(self, prefix: str) -> dict[str, StoredFile]:
         """Every key below a prefix with its size and time."""
         return await asyncio.to_thread(self._entries, keys.below(prefix))
 
@@ -235,16 +235,16 @@ class FolderStore:
         with self._translated(path):
             return path.read_bytes()
 
-    def _entries(self, prefix: str) -> dict[str, Entry]:
+    def _entries(self, prefix: str) -> dict[str, StoredFile]:
         top = self._path(prefix.rstrip("/")) if prefix else self._root
-        found: dict[str, Entry] = {}
+        found: dict[str, StoredFile] = {}
         for folder, _, names in os.walk(top, onerror=self._unlisted):
             for name in names:
                 path = Path(folder, name)
                 status = None if name.startswith(".") and name.endswith(_UNFINISHED) else self._status(path)
                 if status is not None:
                     modified = datetime.fromtimestamp(status.st_mtime, UTC)
-                    found[path.relative_to(self._root).as_posix()] = Entry(status.st_size, modified)
+                    found[path.relative_to(self._root).as_posix()] = StoredFile(status.st_size, modified)
         return found
 
     def _unlisted(self, error: OSError) -> None:
@@ -264,7 +264,7 @@ class FolderStore:
         reason = _PERSON_MUST_ACT.get(error.errno or 0)
         if reason is not None and getattr(error, "winerror", None) not in _WINDOWS_IN_USE:
             return StoreRefused(self.name, f"{path}: {reason}")
-        return StoreTrouble(self.name, f"{path}: {error.strerror or type(error).__name__}")
+        return StoreUnavailable(self.name, f"{path}: {error.strerror or type(error).__name__}")
 
 
 def _name_it_too(unfinished: Path, target: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Protocol, Self
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class StoredFile:
     """A file in a listing.
 
     Attributes:
@@ -28,7 +28,7 @@ class Store(Protocol):
     old bytes or the new ones, never half of them. A write that was cancelled may still happen.
 
     Every method raises ``StoreRefused`` where a person must change something (a key that leads out of the store is such
-    a case), and ``StoreTrouble`` where the same may succeed later.
+    a case), and ``StoreUnavailable`` where the same may succeed later.
     """
 
     @property
@@ -82,7 +82,7 @@ class Store(Protocol):
     async def get(self, key: str) -> bytes | None:
         """The bytes under a key, or nothing if there are none."""
 
-    async def entries(self, prefix: str) -> dict[str, Entry]:
+    async def entries(self, prefix: str) -> dict[str, StoredFile]:
         """Every key below a prefix with its size and time; the prefix is a folder, with or without its last slash."""
 
     async def delete(self, keys: Iterable[str]) -> None:

@@ -5,7 +5,7 @@ from typing import Final
 
 import tenacity
 
-from previs.errors import StoreTrouble
+from previs.errors import StoreUnavailable
 
 # Restarts, failovers and throttled spells of an S3 are mostly over in a few minutes. A render costs as much again, so
 # its frames wait that long for a place; what takes longer is for the run's own retries, or for a person.
@@ -16,15 +16,15 @@ _FIRST_PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 10.0
 
 
-def patient(seconds: float) -> tenacity.AsyncRetrying:
-    """Does again what ends in ``StoreTrouble``, after pauses that grow and are drawn anew each time.
+def patiently(seconds: float) -> tenacity.AsyncRetrying:
+    """Does again what ends in ``StoreUnavailable``, after pauses that grow and are drawn anew each time.
 
     Args:
         seconds: after so many, counted from the first attempt's start, no further one starts and the error is raised.
     """
     return tenacity.AsyncRetrying(
         sleep=asyncio.sleep,
-        retry=tenacity.retry_if_exception_type(StoreTrouble),
+        retry=tenacity.retry_if_exception_type(StoreUnavailable),
         wait=tenacity.wait_random_exponential(multiplier=_FIRST_PAUSE, max=_LONGEST_PAUSE),
         stop=tenacity.stop_before_delay(seconds),
         reraise=True,

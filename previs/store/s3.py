@@ -8,12 +8,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from urllib.parse import quote
 
-from previs.errors import StoreRefused, StoreTrouble
+from previs.errors import StoreRefused, StoreUnavailable
 from previs.store import keys, s3_requests
-from previs.store.interface import Entry
-from previs.store.retry import CHECK_SECONDS, PATIENCE_SECONDS, patient
+from previs.store.interface import StoredFile
+from previs.store.retry import CHECK_SECONDS, PATIENCE_SECONDS, patiently
 from previs.store.s3_connection import S3Connection, S3Settings
-from previs.store.s3_errors import NO_S3, S3_ERRORS, S3Error, judge
+from previs.store.s3_errors import NO_S3, S3_ERRORS, S3Error, classify
 from previs.store.s3_wire import content_disposition, entry_of, user_metadata
 
 if TYPE_CHECKING:
@@ -128,13 +128,13 @@ class S3Store:
         """The bytes under a key, or nothing if there are none."""
         return await self._read(key, self._patience)
 
-    async def entries(self, prefix: str) -> dict[str, Entry]:
+    async def entries(self, prefix: str) -> dict[str, StoredFile]:
         """Every key below a prefix with its size and time, a thousand a request."""
         below = keys.below(prefix)
         if below:
             self._where(below.rstrip("/"))
         wanted: Any = {"Bucket": self._settings.bucket, "Prefix": self._prefix + below}
-        found: dict[str, Entry] = {}
+        found: dict[str, StoredFile] = {}
         while True:
             page = await self._listed(wanted)
             for listed in page.get("Contents", []):
@@ -201,7 +201,7 @@ class S3Store:
             except S3_ERRORS as error:
                 raise self._error(error, permission) from error
 
-        return await patient(self._patience if patience is None else patience)(attempt)
+        return await patiently(self._patience if patience is None else patience)(attempt)
 
     async def _read(self, key: str, patience: float) -> bytes | None:
         where = self._where(key)
@@ -233,9 +233,9 @@ class S3Store:
         probe = self._where(_PROBE_KEY) | self._encryption() | {"ContentType": "text/plain", "Body": _PROBE}
         return await self._run(lambda client: s3_requests.heeds_conditions(client, probe), self._writing(), patience)
 
-    def _error(self, error: S3Error, permission: str) -> StoreRefused | StoreTrouble:
-        verdict = judge(error, permission)
-        return (StoreTrouble if verdict.kind == "trouble" else StoreRefused)(self.name, verdict.reason)
+    def _error(self, error: S3Error, permission: str) -> StoreRefused | StoreUnavailable:
+        verdict = classify(error, permission)
+        return (StoreUnavailable if verdict.kind == "trouble" else StoreRefused)(self.name, verdict.reason)
 
     def _where(self, key: str) -> dict[str, Any]:
         fault = keys.fault_of(key) or (keys.fault_of(self._prefix + key))

@@ -20,7 +20,7 @@ Kind = Literal["absent", "taken", "unsupported", "refused", "trouble"]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Classification:
     """What a caller can do about a failed request.
 
     Attributes:
@@ -78,36 +78,36 @@ _SETTINGS: Final = (
     boto.InvalidConfigError, boto.UnknownSignatureVersionError, boto.UnsupportedS3ConfigurationError,
 )  # fmt: skip
 # The first row that fits holds.
-_CLASSES: Final[tuple[tuple[tuple[type[Exception], ...], Verdict], ...]] = (
+_CLASSES: Final[tuple[tuple[tuple[type[Exception], ...], Classification], ...]] = (
     (
         (boto.NoCredentialsError, boto.NoAuthTokenError),
-        Verdict("refused", "there are no credentials: give an access key, a profile, or the machine a role"),
+        Classification("refused", "there are no credentials: give an access key, a profile, or the machine a role"),
     ),
-    ((boto.TokenRetrievalError, boto.SSOError, boto.LoginError), Verdict("refused", _RELOGIN)),
-    ((boto.ProfileNotFound,), Verdict("refused", "there is no such profile in the AWS configuration files")),
-    ((boto.PartialCredentialsError,), Verdict("refused", "the credentials that were found are not complete")),
+    ((boto.TokenRetrievalError, boto.SSOError, boto.LoginError), Classification("refused", _RELOGIN)),
+    ((boto.ProfileNotFound,), Classification("refused", "there is no such profile in the AWS configuration files")),
+    ((boto.PartialCredentialsError,), Classification("refused", "the credentials that were found are not complete")),
     (
         (boto.InvalidRegionError, boto.NoRegionError),
-        Verdict("refused", "the region is not a name like eu-central-1"),
+        Classification("refused", "the region is not a name like eu-central-1"),
     ),
     (
         (boto.ParamValidationError, boto.InvalidDNSNameError, boto.UnsupportedS3ArnError),
-        Verdict("refused", "the bucket's name or the key is none that S3 takes"),
+        Classification("refused", "the bucket's name or the key is none that S3 takes"),
     ),
     (
         (ResponseParserError,),
-        Verdict("refused", NO_S3),
+        Classification("refused", NO_S3),
     ),
-    ((boto.ReadTimeoutError, boto.ConnectTimeoutError), Verdict("trouble", "no answer in time")),
+    ((boto.ReadTimeoutError, boto.ConnectTimeoutError), Classification("trouble", "no answer in time")),
     (
         (boto.ConnectionClosedError, boto.ResponseStreamingError, boto.IncompleteReadError),
-        Verdict("trouble", "the connection was cut in the middle of a request"),
+        Classification("trouble", "the connection was cut in the middle of a request"),
     ),
-    ((boto.EndpointConnectionError,), Verdict("trouble", "no connection to its endpoint")),
+    ((boto.EndpointConnectionError,), Classification("trouble", "no connection to its endpoint")),
 )
 
 
-def judge(error: S3Error, permission: str = "another permission") -> Verdict:
+def classify(error: S3Error, permission: str = "another permission") -> Classification:
     """What a failed request means.
 
     Args:
@@ -117,13 +117,15 @@ def judge(error: S3Error, permission: str = "another permission") -> Verdict:
     if isinstance(error, boto.ClientError):
         return _answered(error, permission)
     if certificate_refused(error):
-        return Verdict("refused", "the endpoint's TLS certificate is expired, of another host or an unknown issuer")
+        return Classification(
+            "refused", "the endpoint's TLS certificate is expired, of another host or an unknown issuer"
+        )
     for classes, verdict in _CLASSES:
         if isinstance(error, classes):
             return verdict
     if isinstance(error, _SETTINGS):
-        return Verdict("refused", f"its settings or credentials cannot be used ({type(error).__name__})")
-    return Verdict("trouble", f"the request failed ({type(error).__name__})")
+        return Classification("refused", f"its settings or credentials cannot be used ({type(error).__name__})")
+    return Classification("trouble", f"the request failed ({type(error).__name__})")
 
 
 def certificate_refused(error: BaseException) -> bool:
@@ -147,20 +149,20 @@ def error_of_key(fault: Mapping[str, Any]) -> boto.ClientError | None:
     return None if code in _ABSENT else boto.ClientError({"Error": {"Code": code}}, "DeleteObject")
 
 
-def _answered(error: boto.ClientError, permission: str) -> Verdict:
+def _answered(error: boto.ClientError, permission: str) -> Classification:
     facts: dict[str, Any] = dict(error.response.get("Error") or {})
     meta: dict[str, Any] = dict(error.response.get("ResponseMetadata") or {})
     code, status = str(facts.get("Code", "")), int(meta.get("HTTPStatusCode") or 0)
     if code in _ABSENT:
-        return Verdict("absent", "there is no such object")
+        return Classification("absent", "there is no such object")
     if code in _TAKEN:
-        return Verdict("taken", "there is such an object already")
+        return Classification("taken", "there is such an object already")
     if code in _UNSUPPORTED:
-        return Verdict("unsupported", f"it knows no request of this kind ({_said(code, status)})")
+        return Classification("unsupported", f"it knows no request of this kind ({_said(code, status)})")
     if code in _PASSING_CODES or status in _PASSING_STATUS or status >= _SERVER_FAULT:
         kind: Kind = "refused" if code in _REFUSED_CODES else "trouble"
-        return Verdict(kind, _REFUSED_CODES.get(code, f"it answered {_said(code, status)}"))
-    return Verdict("refused", _refusal(code, status, permission, _region(facts, meta)))
+        return Classification(kind, _REFUSED_CODES.get(code, f"it answered {_said(code, status)}"))
+    return Classification("refused", _refusal(code, status, permission, _region(facts, meta)))
 
 
 def _refusal(code: str, status: int, permission: str, region: str) -> str:

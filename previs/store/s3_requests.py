@@ -9,7 +9,7 @@ from boto3.s3.transfer import TransferConfig, create_transfer_manager
 from botocore.parsers import ResponseParserError
 
 from previs.errors import SourceNotFound
-from previs.store.s3_errors import S3_ERRORS, error_of_key, judge
+from previs.store.s3_errors import S3_ERRORS, classify, error_of_key
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -26,7 +26,7 @@ def read(client: "S3Client", where: dict[str, Any]) -> bytes | None:
     try:
         answer = client.get_object(**where)
     except S3_ERRORS as error:
-        if judge(error).kind == "absent":
+        if classify(error).kind == "absent":
             return None
         raise
     with closing(answer["Body"]) as body:
@@ -41,7 +41,7 @@ def size_of(client: "S3Client", where: dict[str, Any]) -> int | None:
     try:
         return client.head_object(**where).get("ContentLength")
     except S3_ERRORS as error:
-        if judge(error).kind == "absent":
+        if classify(error).kind == "absent":
             return None
         raise
 
@@ -60,7 +60,7 @@ def put_new(client: "S3Client", wanted: dict[str, Any]) -> bool:
     try:
         client.put_object(**wanted, IfNoneMatch="*")
     except S3_ERRORS as error:
-        if judge(error).kind not in {"taken", "unsupported"}:
+        if classify(error).kind not in {"taken", "unsupported"}:
             raise
         return False
     return True
@@ -72,7 +72,7 @@ def heeds_conditions(client: "S3Client", probe: dict[str, Any]) -> bool:
     try:
         client.put_object(**probe, IfNoneMatch="*")
     except S3_ERRORS as error:
-        kind = judge(error).kind
+        kind = classify(error).kind
         if kind not in {"taken", "unsupported"}:
             raise
         return kind == "taken"
@@ -103,7 +103,7 @@ def remove(client: "S3Client", bucket: str, names: list[str]) -> None:
         wanted: Any = {"Objects": [{"Key": name} for name in names], "Quiet": True}
         answer = client.delete_objects(Bucket=bucket, Delete=wanted)
     except S3_ERRORS as error:
-        if judge(error).kind != "unsupported":
+        if classify(error).kind != "unsupported":
             raise
         for name in names:
             client.delete_object(Bucket=bucket, Key=name)

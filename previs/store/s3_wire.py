@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote
 
-from previs.store.interface import Entry
+from previs.store.interface import StoredFile
 
 # Everything that ASCII prints but the percent sign itself.
 _PLAIN: Final = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
@@ -38,12 +38,12 @@ def user_metadata(words: Mapping[str, str]) -> dict[str, str]:
     return kept
 
 
-def entry_of(listed: Mapping[str, Any]) -> Entry | None:
+def entry_of(listed: Mapping[str, Any]) -> StoredFile | None:
     """A listing's entry, or nothing if it lacks its size or time."""
     size, modified = listed.get("Size"), listed.get("LastModified")
     if not isinstance(size, int) or not isinstance(modified, datetime):
         return None
-    return Entry(size, (modified if modified.tzinfo else modified.replace(tzinfo=UTC)).astimezone(UTC))
+    return StoredFile(size, (modified if modified.tzinfo else modified.replace(tzinfo=UTC)).astimezone(UTC))
 
 
 def is_whole(method: str, status: int, headers: Mapping[str, str], body: object) -> bool:

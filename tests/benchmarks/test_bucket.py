@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.bucket import bucket
-from previs.errors import StoreTrouble
+from previs.errors import StoreUnavailable
 from previs.store import S3Store
 
 
@@ -24,7 +24,7 @@ async def test_it_is_gone_and_comes_back_with_all_that_there_was() -> None:
         await store.put("frames/x", b"1", media_type="image/png")
         assert await hasty.get("frames/x") == b"1"
         await s3.gone()
-        with pytest.raises(StoreTrouble):
+        with pytest.raises(StoreUnavailable):
             await hasty.get("frames/x")
         await s3.back()
         assert await hasty.get("frames/x") == b"1"

@@ -28,24 +28,24 @@ async def test_a_take_is_rendered_and_kept() -> None:
         assert is_kept(take, on.folder)
         next((on.folder / "frames").rglob("*.png")).write_bytes(b"other bytes")
         assert not is_kept(take, on.folder)
-        [account] = await served.accounts()
-    assert kinds(account, "posted", "started", "ended", "damaged") == ["posted", "started", "ended"]
+        [progress] = await served.accounts()
+    assert kinds(progress, "posted", "started", "ended", "damaged") == ["posted", "started", "ended"]
 
 
 async def test_short_takes_sample_nothing_and_takes_of_one_picture_only_once() -> None:
     async with servers(plan()) as served, stage(served.urls) as on:
         for take in (*short_takes(3), *takes_of_one_picture(3)):
             await on.render(take)
-        [account] = await served.accounts()
-    assert len(kinds(account, "ended")) == 6
-    assert len(kinds(account, "sampled")) == 1
+        [progress] = await served.accounts()
+    assert len(kinds(progress, "ended")) == 6
+    assert len(kinds(progress, "sampled")) == 1
 
 
 async def test_files_that_are_sent_damaged_are_told_of() -> None:
     async with servers(plan(garbage=1)) as served, stage(served.urls) as on:
         await on.render(takes(1)[0])
-        [account] = await served.accounts()
-    assert kinds(account, "damaged") == ["damaged"]
+        [progress] = await served.accounts()
+    assert kinds(progress, "damaged") == ["damaged"]
 
 
 async def test_a_forgotten_end_is_told_of() -> None:
@@ -56,8 +56,8 @@ async def test_a_forgotten_end_is_told_of() -> None:
             while not kinds((await served.accounts())[0], "ended"):
                 await asyncio.sleep(0.01)
         assert (await client.get(f"/history/{posted}")).json() == {}
-        [account] = await served.accounts()
-    assert [(each.kind, each.prompt_id) for each in account][-1] == ("absent", posted)
+        [progress] = await served.accounts()
+    assert [(each.kind, each.prompt_id) for each in progress][-1] == ("absent", posted)
 
 
 async def test_the_process_ends_with_its_servers() -> None:

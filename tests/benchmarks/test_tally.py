@@ -6,18 +6,20 @@ from benchmarks.tally import renders_of, tally
 from benchmarks.witness import Happening
 
 TAKES = {"a": "take one", "a2": "take one", "b": "take two"}
-Account = list[Happening]
+RunProgress = list[Happening]
 
 
-def account(*told: tuple[float, str, str] | tuple[float, str, str, str]) -> Account:
+def progress(*told: tuple[float, str, str] | tuple[float, str, str, str]) -> RunProgress:
     return [Happening(*each) for each in told]
 
 
-def render(at: float, prompt_id: str, outcome: str = "success") -> Account:
-    return account((at, "posted", prompt_id), (at + 0.1, "started", prompt_id), (at + 0.3, "ended", prompt_id, outcome))
+def render(at: float, prompt_id: str, outcome: str = "success") -> RunProgress:
+    return progress(
+        (at, "posted", prompt_id), (at + 0.1, "started", prompt_id), (at + 0.3, "ended", prompt_id, outcome)
+    )
 
 
-def doubled(*accounts: Account) -> list[str]:
+def doubled(*accounts: RunProgress) -> list[str]:
     return list(tally(accounts, TAKES).doubled)
 
 
@@ -43,23 +45,23 @@ def test_a_second_render_that_is_stopped_is_doubled_all_the_same() -> None:
 
 
 def test_a_prompt_that_never_began_is_no_render() -> None:
-    moved = account((1, "posted", "a"), (1.5, "deleted", "a"))
+    moved = progress((1, "posted", "a"), (1.5, "deleted", "a"))
     assert doubled(moved, render(2, "a")) == []
 
 
 def test_a_prompt_taken_out_of_the_queue_does_not_hide_that_its_next_post_ran() -> None:
-    [only] = renders_of(0, account((1, "posted", "a"), (2, "deleted", "a")) + render(3, "a"))
+    [only] = renders_of(0, progress((1, "posted", "a"), (2, "deleted", "a")) + render(3, "a"))
     assert only.posted == 3
 
 
 def test_a_render_that_a_restart_took_may_be_done_again() -> None:
-    killed = account((1, "posted", "a"), (1.1, "started", "a"), (1.2, "restarted", ""))
+    killed = progress((1, "posted", "a"), (1.1, "started", "a"), (1.2, "restarted", ""))
     counted = tally([killed, render(2, "a")], TAKES)
     assert (counted.again, counted.doubled) == ({"restarted": 1}, {})
 
 
 def test_a_prompt_that_a_restart_took_from_the_queue_was_not_rendered() -> None:
-    [only] = renders_of(0, account((1, "posted", "a"), (1.2, "restarted", "")) + render(2, "a"))
+    [only] = renders_of(0, progress((1, "posted", "a"), (1.2, "restarted", "")) + render(2, "a"))
     assert only.posted == 2
 
 
@@ -98,5 +100,5 @@ def test_each_of_three_renders_but_the_last_needs_its_excuse() -> None:
 
 
 def test_two_servers_that_ran_it_at_the_same_time_have_no_excuse_for_each_other() -> None:
-    long = account((1, "posted", "a"), (1.1, "started", "a"), (9, "ended", "a", "failed"))
+    long = progress((1, "posted", "a"), (1.1, "started", "a"), (9, "ended", "a", "failed"))
     assert doubled(long, render(2, "a")) == ["take one"]

@@ -29,7 +29,7 @@ def shot(shot_id: str, prompt: str = "城市夜景", **fields: Any) -> dict[str,
     return {"shot_id": shot_id, "prompt": f"{prompt} {shot_id}", "duration": 2.0} | fields
 
 
-def upon(url: str) -> dict[str, Any]:
+def with_sources(url: str) -> dict[str, Any]:
     """A shot's fields that have it start from one picture."""
     return {"references": [{"url": url, "reference_id": "before"}]}
 

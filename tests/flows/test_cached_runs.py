@@ -15,7 +15,7 @@ from previs.store import FolderStore, S3Settings, S3Store, keys
 from tasks import take as take_module
 from tests.conftest import Serve
 from tests.flows.conftest import artifacts_of
-from tests.flows.runs import BOARD, Ran, Stage, ends_of, picture, shot, upon
+from tests.flows.runs import BOARD, Ran, Stage, ends_of, picture, shot, with_sources
 from tests.flows.test_storyboard import SETTINGS, s3_block
 
 pytestmark = [
@@ -25,12 +25,12 @@ pytestmark = [
 ]
 
 FOUR = [
-    shot("SH01", **upon("hero.png")),
-    shot("SH02", **upon("hero.png")),
-    shot("SH03", **upon("alley.png")),
+    shot("SH01", **with_sources("hero.png")),
+    shot("SH02", **with_sources("hero.png")),
+    shot("SH03", **with_sources("alley.png")),
     shot("SH04"),
 ]
-CHAIN = [shot("A"), shot("B", **upon("shot:A")), shot("C", **upon("shot:B")), shot("D")]
+CHAIN = [shot("A"), shot("B", **with_sources("shot:A")), shot("C", **with_sources("shot:B")), shot("D")]
 CHECKPOINT = ("checkpoints", "sd_xl_base_1.0.safetensors")
 
 
@@ -121,7 +121,9 @@ async def test_other_bytes_under_a_references_name_render_exactly_the_shots_that
 async def test_the_first_of_a_chain_of_three_changed_renders_three(in_folder: Stage) -> None:
     await in_folder.run(*CHAIN)
     assert (await in_folder.run(shot("A", "雨"), *CHAIN[1:])).rendered == labels("A", "B", "C")
-    assert (await in_folder.run(*CHAIN[:2], shot("C", "雨", **upon("shot:B")), CHAIN[3])).rendered == labels("C")
+    assert (await in_folder.run(*CHAIN[:2], shot("C", "雨", **with_sources("shot:B")), CHAIN[3])).rendered == labels(
+        "C"
+    )
 
 
 async def _deleted(stage: Stage, ran: Ran) -> None:
@@ -248,7 +250,7 @@ async def test_a_take_added_later_keeps_those_before_it(in_folder: Stage) -> Non
 
 
 async def test_the_picked_take_is_what_the_next_board_shows_and_what_other_shots_build_on(in_folder: Stage) -> None:
-    shots = [shot("A", takes=2), shot("B", **upon("shot:A")), shot("C")]
+    shots = [shot("A", takes=2), shot("B", **with_sources("shot:A")), shot("C")]
     first = await in_folder.run(*shots)
     await pick(in_folder.store, BOARD, "A", 2)
     again = await in_folder.run(*shots)

@@ -12,7 +12,7 @@ from previs.errors import ShotListFaults
 from previs.simulator import Simulator
 from previs.store import FolderStore, keys
 from tests.conftest import Serve
-from tests.flows.runs import BOARD, Stage, ends_of, picture, shot, upon
+from tests.flows.runs import BOARD, Stage, ends_of, picture, shot, with_sources
 from tests.previs.comfyui.graphs import TEXT_TO_IMAGE
 
 pytestmark = [
@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"),
 ]
 
-CHAIN = [shot("C", **upon("shot:B")), shot("D"), shot("B", **upon("shot:A")), shot("A")]
+CHAIN = [shot("C", **with_sources("shot:B")), shot("D"), shot("B", **with_sources("shot:A")), shot("A")]
 WITHIN = 60
 
 
@@ -62,7 +62,7 @@ async def test_a_shot_starts_when_its_own_sources_are_there_whatever_other_shots
     for simulator, _ in farm:
         simulator.faults.stall_on = "慢"
     stage = await staged(tmp_path, *farm)
-    shots = [shot("X", "慢"), shot("Y", **upon("shot:X")), *CHAIN]
+    shots = [shot("X", "慢"), shot("Y", **with_sources("shot:X")), *CHAIN]
     running = asyncio.create_task(stage.state(*shots))
     async with asyncio.timeout(WITHIN):
         while len(await stage.store.entries(keys.TAKES)) < len(CHAIN):
@@ -86,8 +86,13 @@ async def test_what_builds_on_a_shot_that_failed_is_skipped_with_the_reason_and_
     simulator, url = await simulate()
     simulator.faults.fail_on = "坏"
     stage = await staged(tmp_path, (simulator, url))
-    shots = [shot("A"), shot("B", "坏", **upon("shot:A")), shot("C", **upon("shot:B")), shot("E", **upon("shot:C"))]
-    ran = await stage.run(*shots, shot("D", **upon("shot:A")))
+    shots = [
+        shot("A"),
+        shot("B", "坏", **with_sources("shot:A")),
+        shot("C", **with_sources("shot:B")),
+        shot("E", **with_sources("shot:C")),
+    ]
+    ran = await stage.run(*shots, shot("D", **with_sources("shot:A")))
     assert ran.state.is_failed()
     assert (ran.state.message or "").startswith("3 of 5 shots failed: B, C, E\n")
     assert {label: take.outcome for label, take in ran.takes.items()} == dict(
@@ -108,7 +113,7 @@ async def test_what_builds_on_a_shot_that_failed_is_skipped_with_the_reason_and_
     page = (await stage.store.get(keys.run_key(BOARD, ran.manifest.run, "index.html")) or b"").decode()
     assert "B · take 1, which it builds on, has no picture" in page
     simulator.faults.heal()
-    mended = await stage.run(*shots, shot("D", **upon("shot:A")))
+    mended = await stage.run(*shots, shot("D", **with_sources("shot:A")))
     assert mended.rendered == labels("B", "C", "E")
 
 
@@ -122,7 +127,7 @@ async def test_one_shot_that_is_asked_for_alone_brings_what_it_builds_on(simulat
 
 async def test_a_reference_to_a_certain_take_has_that_take_made_and_uses_it(simulate: Serve, tmp_path: Path) -> None:
     stage = await staged(tmp_path, await simulate())
-    ran = await stage.run(shot("B", **upon("shot:A#2")), shot("A"))
+    ran = await stage.run(shot("B", **with_sources("shot:A#2")), shot("A"))
     assert ran.rendered == ["B · take 1", "A · take 1", "A · take 2"]
     [used] = ran.takes["B · take 1"].inputs
     assert used.key == ran.takes["A · take 2"].frames[0].key
@@ -132,12 +137,17 @@ async def test_a_reference_to_a_certain_take_has_that_take_made_and_uses_it(simu
     ("shots", "said"),
     [
         pytest.param(
-            [shot("D"), shot("A", **upon("shot:C")), shot("B", **upon("shot:A")), shot("C", **upon("shot:B"))],
+            [
+                shot("D"),
+                shot("A", **with_sources("shot:C")),
+                shot("B", **with_sources("shot:A")),
+                shot("C", **with_sources("shot:B")),
+            ],
             ["A → C → B → A", "in a circle"],
             id="circle",
         ),
         pytest.param(
-            [shot("SQ010_SH010"), shot("SQ010_SH020", **upon("shot:SQ010_SH01"))],
+            [shot("SQ010_SH010"), shot("SQ010_SH020", **with_sources("shot:SQ010_SH01"))],
             ["shot 2 (shot_id SQ010_SH020)", "references[0].url", "did you mean shot:SQ010_SH010?"],
             id="unknown shot",
         ),
@@ -171,7 +181,7 @@ async def test_a_shot_that_builds_on_one_that_made_only_a_video_is_skipped_with_
         "inputs": {"filename_prefix": "shot", "format": "mp4", "codec": "h264", "video": ["12", 0]},
     }
     stage = await staged(tmp_path, (simulator, url))
-    ran = await stage.run(shot("A"), shot("B", **upon("shot:A")), workflow=moving)
+    ran = await stage.run(shot("A"), shot("B", **with_sources("shot:A")), workflow=moving)
     assert [frame.kind for frame in ran.takes["A · take 1"].frames] == ["video"]
     assert ran.takes["B · take 1"].outcome == "skipped"
     assert ran.takes["B · take 1"].error == "A · take 1, which it builds on, has no picture"

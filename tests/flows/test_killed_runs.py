@@ -13,12 +13,12 @@ from PIL import Image
 
 from previs.store import FolderStore
 from tests.conftest import Serve
-from tests.flows.runs import BOARD, SETTINGS, Stage, shot, upon
+from tests.flows.runs import BOARD, SETTINGS, Stage, shot, with_sources
 from tests.flows.test_process import FlowProcess, flow_process
 
 pytestmark = pytest.mark.usefixtures("prefect_api")
 
-SHOTS = [shot(f"SH{n:02}", "雨", **(upon(f"shot:SH{n - 1:02}") if n % 5 == 0 else {})) for n in range(1, 21)]
+SHOTS = [shot(f"SH{n:02}", "雨", **(with_sources(f"shot:SH{n - 1:02}") if n % 5 == 0 else {})) for n in range(1, 21)]
 KILLS = 2
 WITHIN = 120
 

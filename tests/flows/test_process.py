@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import pytest
 
-from previs.rendering.progress import BoardReady, Progress, Settled, Told, from_line
+from previs.rendering.progress import BoardReady, Progress, ProgressEvent, TakeSettled, from_line
 from tests.conftest import Serve
 from tests.flows.test_storyboard import SETTINGS, shots
 
@@ -21,7 +21,7 @@ class FlowProcess:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
-        self.told: list[Told] = []
+        self.told: list[ProgressEvent] = []
         self._reading = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
@@ -31,7 +31,7 @@ class FlowProcess:
                 self.told.append(told)
 
     async def until_settled(self, count: int) -> None:
-        while len([told for told in self.told if isinstance(told, Settled)]) < count:
+        while len([told for told in self.told if isinstance(told, TakeSettled)]) < count:
             assert self.process.returncode is None, self.told
             await asyncio.sleep(0.01)
 
@@ -41,7 +41,7 @@ class FlowProcess:
             return await self.process.wait()
 
     def outcomes(self) -> list[str]:
-        return sorted(told.outcome for told in self.told if isinstance(told, Settled))
+        return sorted(told.outcome for told in self.told if isinstance(told, TakeSettled))
 
 
 @contextlib.asynccontextmanager

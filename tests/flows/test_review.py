@@ -253,8 +253,10 @@ async def test_takes_are_chosen_by_their_numbers_also_where_some_are_missing(sim
     _, url = await simulate()
     place = {"farm": [url], "store": str(tmp_path)}
     listed = [{"shot_id": "A", "prompt": "a", "duration": 2.0, "takes": 1}]
-    upon = {"references": [{"url": "shot:A#4", "reference_id": "before"}]}
-    async with reviewed(shots=[*listed, {"shot_id": "B", "prompt": "b", "duration": 2.0} | upon], **place) as run:
+    with_sources = {"references": [{"url": "shot:A#4", "reference_id": "before"}]}
+    async with reviewed(
+        shots=[*listed, {"shot_id": "B", "prompt": "b", "duration": 2.0} | with_sources], **place
+    ) as run:
         _, text = await run.form()
         assert "A · take 4" in text
         assert await run.answer(chosen=[{"shot": "A", "take": 4}]) == "ACCEPT"

@@ -6,7 +6,7 @@ import pytest
 
 from previs.store import S3Settings, S3Store, keys
 from tests.conftest import Serve
-from tests.flows.runs import Stage, shot, upon
+from tests.flows.runs import Stage, shot, with_sources
 from tests.flows.test_storyboard import s3_block
 from tests.previs.store.fault_schedule import FAULTS, troubled
 
@@ -16,7 +16,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"),
 ]
 
-SHOTS = [shot(f"SH{n:02}", **(upon(f"shot:SH{n - 1:02}") if n % 4 == 0 else {})) for n in range(1, 9)]
+SHOTS = [shot(f"SH{n:02}", **(with_sources(f"shot:SH{n - 1:02}") if n % 4 == 0 else {})) for n in range(1, 9)]
 WITHIN = 180
 
 

@@ -18,7 +18,7 @@ from previs.errors import (
     PromptRefused,
     RenderTimedOut,
     ServerSilent,
-    ServerTrouble,
+    ServerUnavailable,
     ShotListFaults,
     TryAgain,
     WorkflowFaults,
@@ -144,6 +144,6 @@ def test_a_report_of_very_many_faults_tells_the_first_and_how_many_more_and_lose
 
 
 def test_a_server_that_says_nothing_of_when_to_ask_again_is_not_quoted_on_it() -> None:
-    silent = ServerTrouble("http://a:8188", "GET /queue", "HTTP 502")
+    silent = ServerUnavailable("http://a:8188", "GET /queue", "HTTP 502")
     assert str(silent) == "http://a:8188 answered GET /queue with HTTP 502"
     assert pickle.loads(pickle.dumps(silent)).retry_after is None  # noqa: S301 - our own

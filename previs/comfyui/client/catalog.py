@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 
 from previs.comfyui.client.api import Api
 from previs.comfyui.protocol.classes import NodeClass, read_class
-from previs.comfyui.protocol.requirements import Need, is_choice, lacking
+from previs.comfyui.protocol.requirements import Requirement, is_choice, lacking
 
 
 class Catalog:
@@ -18,7 +18,7 @@ class Catalog:
     def __init__(self, api: Api) -> None:
         self._api = api
         self.classes: dict[str, NodeClass | None] = {}
-        self._lacking: dict[frozenset[Need], frozenset[Need]] = {}
+        self._lacking: dict[frozenset[Requirement], frozenset[Requirement]] = {}
         self._turn = asyncio.Lock()
 
     async def learn(self, classes: Collection[str]) -> None:
@@ -40,12 +40,12 @@ class Catalog:
             self.classes.pop(class_type, None)
         self._lacking.clear()
 
-    def lacks(self, needs: frozenset[Need]) -> frozenset[Need]:
+    def lacks(self, requirements: frozenset[Requirement]) -> frozenset[Requirement]:
         """What of these the server is known not to have."""
-        if needs not in self._lacking:
-            self._lacking[needs] = lacking(needs, self.classes)
-        return self._lacking[needs]
+        if requirements not in self._lacking:
+            self._lacking[requirements] = lacking(requirements, self.classes)
+        return self._lacking[requirements]
 
-    def offers_choice(self, need: Need) -> bool:
+    def offers_choice(self, need: Requirement) -> bool:
         """Whether the server is known to take only what it has for this input."""
         return is_choice(need, self.classes.get(need.class_type))

@@ -1,6 +1,6 @@
 """Requests to one server, and what their failures mean; knows no endpoint.
 
-Every failure to get an answer is :exc:`~previs.errors.ServerUnreachable`, :exc:`~previs.errors.ServerTrouble` or
+Every failure to get an answer is :exc:`~previs.errors.ServerUnreachable`, :exc:`~previs.errors.ServerUnavailable` or
 :exc:`~previs.errors.AccessDenied`.
 """
 
@@ -17,7 +17,7 @@ import httpx
 from previs.comfyui.client.address import Address
 from previs.comfyui.client.tls import why_no_tls
 from previs.comfyui.protocol.wire import read_json
-from previs.errors import AccessDenied, ServerTrouble, ServerUnreachable
+from previs.errors import AccessDenied, ServerUnavailable, ServerUnreachable
 
 # At each request the pool looks at every connection that it keeps.
 _CONNECTIONS = 6
@@ -94,9 +94,9 @@ class Connection:
         content = {"params": query, "headers": {"Accept-Encoding": "identity"}}
         return self._stream(self._files, "GET", path, allow, content)
 
-    def trouble(self, method: str, path: str, answer: str) -> ServerTrouble:
+    def trouble(self, method: str, path: str, answer: str) -> ServerUnavailable:
         """The error of an answer that is none; of the path only what names nobody's prompt or file is told."""
-        return ServerTrouble(self.name, _shown(method, path), answer)
+        return ServerUnavailable(self.name, _shown(method, path), answer)
 
     @contextlib.asynccontextmanager
     async def _stream(
@@ -121,14 +121,14 @@ class Connection:
             # Half of a surrogate pair, which JSON can hold, or an address of more than 64 KB.
             raise self.trouble(method, path, "nothing: it holds a name or text that cannot be sent") from error
 
-    def _refusal(self, response: httpx.Response, method: str, path: str) -> AccessDenied | ServerTrouble:
+    def _refusal(self, response: httpx.Response, method: str, path: str) -> AccessDenied | ServerUnavailable:
         status = response.status_code
         if status in _DENIED:
             return AccessDenied(self.name, status)
         if status in _REDIRECTS:
             return self.trouble(method, path, f"HTTP {status}: give the farm the address that it redirects to")
         pause = retry_after(response.headers.get("retry-after", "")) if status in _BUSY else None
-        return ServerTrouble(self.name, _shown(method, path), f"HTTP {status}", pause)
+        return ServerUnavailable(self.name, _shown(method, path), f"HTTP {status}", pause)
 
 
 def _client(address: Address, timeout: httpx.Timeout, *, connections: int) -> httpx.AsyncClient:

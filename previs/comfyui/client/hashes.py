@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from previs.comfyui.client.api import Api
 from previs.comfyui.protocol.models import ModelFile, told_hash
-from previs.errors import AccessDenied, ServerTrouble, ServerUnreachable
+from previs.errors import AccessDenied, ServerUnavailable, ServerUnreachable
 
 # Of the connections to a server; the others are for questions about prompts.
 _AT_ONCE = 4
@@ -43,7 +43,7 @@ class Hashes:
 
     async def _ask(self, file: ModelFile) -> None:
         async with self._places:
-            with contextlib.suppress(ServerUnreachable, ServerTrouble, AccessDenied):
+            with contextlib.suppress(ServerUnreachable, ServerUnavailable, AccessDenied):
                 metadata = await self._api.model_metadata(file.folder, file.name)
                 self.known[file] = told_hash(metadata) if metadata else None
 

@@ -4,31 +4,31 @@ import asyncio
 import time
 
 from previs.comfyui.client.api import Api
-from previs.comfyui.client.tracker import Watch
+from previs.comfyui.client.tracker import PromptTracker
 from previs.comfyui.protocol.history import Failure, Interruption, Success, read_entry
 from previs.comfyui.protocol.prompt_state import Phase
 from previs.comfyui.protocol.queue import Queue
 
-Standing = Phase | Success | Failure | Interruption | None
+PromptStatus = Phase | Success | Failure | Interruption | None
 """Where a prompt is on a server: its phase, how it ended, or nothing known."""
 
 _QUEUE_KEPT = 1.0
 
 
-class Sightings:
+class QueueCache:
     """The queue as it was within the last second, and the history only of prompts that it may hold.
 
     Attributes:
         own: prompts that were posted or followed here and of which not everything is known and kept.
     """
 
-    def __init__(self, api: Api, watch: Watch) -> None:
+    def __init__(self, api: Api, tracker: PromptTracker) -> None:
         self.own: set[str] = set()
         self._api = api
-        self._watch = watch
+        self._tracker = tracker
         self._queue: tuple[float, asyncio.Task[Queue]] | None = None
 
-    async def glance(self, prompt_id: str) -> Standing:
+    async def cached_status(self, prompt_id: str) -> PromptStatus:
         """Where a prompt is; one read of the queue serves all who ask within a second.
 
         The history of a server that nobody else has used since its start is asked for prompts of this client alone.
@@ -36,9 +36,9 @@ class Sightings:
         queue = await self._recent_queue()
         if phase := phase_in(queue, prompt_id):
             return phase
-        return await ended(self._api, prompt_id) if self._watch.crowded or prompt_id in self.own else None
+        return await ended(self._api, prompt_id) if self._tracker.crowded or prompt_id in self.own else None
 
-    def outdate(self) -> None:
+    def invalidate(self) -> None:
         """This client has changed the queue, or knows better."""
         self._queue = None
 

@@ -11,14 +11,14 @@ from previs.comfyui.client.api import Api
 from previs.comfyui.client.catalog import Catalog
 from previs.comfyui.client.hashes import Hashes
 from previs.comfyui.client.posts import Posts
-from previs.comfyui.client.queue_cache import Sightings, Standing, ended, phase_in
-from previs.comfyui.client.tracker import PACE, Followed, Watch
+from previs.comfyui.client.queue_cache import PromptStatus, QueueCache, ended, phase_in
+from previs.comfyui.client.tracker import PACE, Followed, PromptTracker
 from previs.comfyui.client.uploads import Upload, Uploads
 from previs.comfyui.protocol.deadlines import Limits, time_left
 from previs.comfyui.protocol.graph import Graph
 from previs.comfyui.protocol.history import Failure, Interruption, Success
 from previs.comfyui.protocol.jobs import read_job
-from previs.comfyui.protocol.prompt_state import Life
+from previs.comfyui.protocol.prompt_state import PromptState
 from previs.comfyui.protocol.validation_errors import classes_to_ask, faults_of
 from previs.errors import (
     AccessDenied,
@@ -29,7 +29,7 @@ from previs.errors import (
     PromptInterrupted,
     PromptLost,
     PromptRefused,
-    ServerTrouble,
+    ServerUnavailable,
     ServerUnreachable,
 )
 
@@ -63,27 +63,27 @@ class Server:
         self.catalog = Catalog(self.api)
         self.hashes = Hashes(self.api)
         self.version: str | None = None
-        self._watch = Watch(address, self.api, on_answer=self._answered)
+        self._tracker = PromptTracker(address, self.api, on_answer=self._answered)
         self._uploads = Uploads(self.api)
         self._posts = Posts(self.api)
-        self._sightings = Sightings(self.api, self._watch)
+        self._queue_cache = QueueCache(self.api, self._tracker)
         self._turn = asyncio.Lock()
         self._abandoned: set[str] = set()
 
     async def __aenter__(self) -> Self:
-        await self._watch.__aenter__()
+        await self._tracker.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._watch.__aexit__()
+        await self._tracker.__aexit__()
         await self._posts.stop()
-        await self._sightings.stop()
+        await self._queue_cache.stop()
         await self.api.aclose()
 
     @property
     def queue_remaining(self) -> int:
         """Everybody's prompts there, running and pending, as of the last ``status`` frame."""
-        return self._watch.queue_remaining
+        return self._tracker.queue_remaining
 
     async def probe(self) -> Mapping[str, object]:
         """Ask whether it answers, and set :attr:`up`.
@@ -105,26 +105,26 @@ class Server:
                 self.catalog.unlearn()
                 self.hashes.unlearn()
                 self.api.forget_version()
-                self._watch.crowded = await self._was_used()
-        except (ServerUnreachable, ServerTrouble, AccessDenied) as error:
+                self._tracker.crowded = await self._was_used()
+        except (ServerUnreachable, ServerUnavailable, AccessDenied) as error:
             self._note(error)
             self.up = False
             raise
         self.up = True
         self.version = _version(stats)
         if was_up:
-            for prompt_id in self._abandoned - self._watch.followed.keys():
-                await self.give_up(prompt_id)
+            for prompt_id in self._abandoned - self._tracker.followed.keys():
+                await self.cancel_prompt(prompt_id)
         return stats
 
     async def _was_used(self) -> bool:
         try:
             return await self.api.has_history()
-        except ServerTrouble:
+        except ServerUnavailable:
             # Its whole history at once, from a server too old to be asked for less, may be too much.
             return True
 
-    async def look(self, prompt_id: str) -> Standing:
+    async def look(self, prompt_id: str) -> PromptStatus:
         """Where a prompt is on this server now, whoever submitted it."""
         job = await self.api.job(prompt_id)
         if job is None and self.api.has_jobs:
@@ -135,16 +135,16 @@ class Server:
         queue = await self.api.queue()
         return phase_in(queue, prompt_id) or await ended(self.api, prompt_id)
 
-    async def glance(self, prompt_id: str) -> Standing:
+    async def cached_status(self, prompt_id: str) -> PromptStatus:
         """Where a prompt is, at little cost however many ask.
 
         A prompt that somebody posted within the last second may be missed: :meth:`look` before posting here.
         """
-        return await self._sightings.glance(prompt_id)
+        return await self._queue_cache.cached_status(prompt_id)
 
     def settled(self, prompt_id: str) -> None:
         """What came of a prompt is known and kept: nobody here will ask for it again."""
-        self._sightings.own.discard(prompt_id)
+        self._queue_cache.own.discard(prompt_id)
 
     async def submit(self, graph: Graph, prompt_id: str, files: Collection[Upload] = ()) -> None:
         """Queue a graph, unless the server already has this id in queue or history; then :meth:`follow` it.
@@ -157,38 +157,38 @@ class Server:
             ServerUnreachable, ServerTrouble: the id is not known there, or there was no telling.
         """
         self._abandoned.discard(prompt_id)
-        await self._watch.socket.opened(PACE)
+        await self._tracker.socket.opened(PACE)
         # One after the other, so that prompts run in the order in which they were given.
         async with self._turn:
             if await self.look(prompt_id) is not None:
                 return
-            followed = self._watch.begin(prompt_id)
+            followed = self._tracker.begin(prompt_id)
             try:
                 await self._upload_and_post(graph, followed, files)
             except BaseException as error:
                 self._note(error)
-                self._watch.forget(prompt_id)
+                self._tracker.forget(prompt_id)
                 raise
 
     async def follow(
-        self, prompt_id: str, limits: Limits, on_change: Callable[[Life], None] = lambda _: None
+        self, prompt_id: str, limits: Limits, on_change: Callable[[PromptState], None] = lambda _: None
     ) -> Success:
         """Wait for an accepted prompt's end.
 
         ``on_change`` is called with its life whenever that changes. The prompt is not given up when this raises; call
-        :meth:`give_up` unless it ended.
+        :meth:`cancel_prompt` unless it ended.
 
         Raises:
             NodeFailed, OutOfMemory, PromptInterrupted, PromptLost: how it ended.
             RenderTimedOut, ServerSilent, ServerUnreachable: it has not ended, as far as is known.
         """
         self._abandoned.discard(prompt_id)
-        self._sightings.own.add(prompt_id)
-        followed = self._watch.followed.get(prompt_id) or self._watch.begin(prompt_id)
+        self._queue_cache.own.add(prompt_id)
+        followed = self._tracker.followed.get(prompt_id) or self._tracker.begin(prompt_id)
         life = followed.life
         life.accept()
         if not followed.ours:
-            self._watch.look()
+            self._tracker.look()
         try:
             while life.end is None:
                 patience = self._time_left(followed, limits)
@@ -198,11 +198,11 @@ class Server:
                 followed.changed.clear()
                 on_change(life)
         finally:
-            self._watch.forget(prompt_id)
-            self._sightings.outdate()
+            self._tracker.forget(prompt_id)
+            self._queue_cache.invalidate()
         return self._success(life)
 
-    async def give_up(self, prompt_id: str) -> bool:
+    async def cancel_prompt(self, prompt_id: str) -> bool:
         """Free the server of a prompt, whether it waits or runs; nobody else's is touched.
 
         Takes a few seconds at most. What could not be removed by then, or when this raises or is cancelled, a later
@@ -212,10 +212,10 @@ class Server:
         Returns:
             Whether the server no longer has it.
         """
-        if prompt_id not in self._sightings.own:
+        if prompt_id not in self._queue_cache.own:
             return True
         self._abandoned.add(prompt_id)
-        self._sightings.outdate()
+        self._queue_cache.invalidate()
         try:
             async with asyncio.timeout(_GIVEN_UP_WITHIN):
                 await self._posts.answered(prompt_id, _ANSWER_AWAITED)
@@ -232,23 +232,23 @@ class Server:
                 if not await self._remove(prompt_id):
                     return
                 await self._gone(prompt_id)
-            except (ServerUnreachable, ServerTrouble):
+            except (ServerUnreachable, ServerUnavailable):
                 attempts += 1
                 if attempts == _MOST_ATTEMPTS:
                     raise
                 await asyncio.sleep(_BETWEEN_LOOKS)
 
-    async def take_back(self, prompt_id: str) -> None:
+    async def dequeue(self, prompt_id: str) -> None:
         """Take a prompt out of the queue if it still waits there; whoever follows it is told that it is lost."""
         await self.api.delete_pending(prompt_id)
-        self._sightings.outdate()
-        self._watch.look()
+        self._queue_cache.invalidate()
+        self._tracker.look()
 
     async def _remove(self, prompt_id: str) -> bool:
         """Whether it was still there: an interruption acts between steps, and one before the first step is lost."""
         if (removed := await self.api.cancel_job(prompt_id)) is not None:
             return removed
-        with contextlib.suppress(ServerTrouble):
+        with contextlib.suppress(ServerUnavailable):
             await self.api.delete_pending(prompt_id)
         place = (await self.api.queue()).place_of(prompt_id)
         if place == "running":
@@ -262,9 +262,9 @@ class Server:
             if (await self.api.queue()).place_of(prompt_id) is None:
                 return
 
-    async def make_room(self) -> None:
+    async def free_memory(self) -> None:
         """Have it unload its models, and give it the moment that this takes between prompts."""
-        with contextlib.suppress(ServerUnreachable, ServerTrouble, AccessDenied):
+        with contextlib.suppress(ServerUnreachable, ServerUnavailable, AccessDenied):
             await self.api.free()
             await asyncio.sleep(_UNLOADING)
 
@@ -275,7 +275,7 @@ class Server:
         # Frames of it come here from now on.
         followed.ours = True
         life.submit()
-        self._sightings.own.add(life.prompt_id)
+        self._queue_cache.own.add(life.prompt_id)
         try:
             await self._post(self._uploads.named(graph), life)
         except PromptRefused:
@@ -287,27 +287,27 @@ class Server:
             await self._post(self._uploads.named(graph), life)
         life.accept()
 
-    async def _post(self, graph: Graph, life: Life) -> None:
+    async def _post(self, graph: Graph, life: PromptState) -> None:
         prompt_id = life.prompt_id
         try:
-            posted = await self._posts.send(graph, prompt_id, self._watch.socket.client_id)
-        except (ServerUnreachable, ServerTrouble):
+            posted = await self._posts.send(graph, prompt_id, self._tracker.socket.client_id)
+        except (ServerUnreachable, ServerUnavailable):
             # The answer may have been lost on its way back.
             if not await self._came(life):
                 raise
             return
         taken = str(posted.body.get("prompt_id", prompt_id))
         if posted.accepted and taken != prompt_id:
-            self._sightings.own.add(taken)
-            await self.give_up(taken)
+            self._queue_cache.own.add(taken)
+            await self.cancel_prompt(taken)
             remedy = "this ComfyUI takes no ids of ours, so no render could be found again: update it"
             raise PromptRefused(self.name, (Fault("the server", "prompt_id", taken, remedy),))
         if posted.refused:
             if posted.accepted:
-                await self.give_up(prompt_id)
+                await self.cancel_prompt(prompt_id)
             raise PromptRefused(self.name, faults_of(posted.body, graph, await self._rules_of(posted.body)))
 
-    async def _came(self, life: Life) -> bool:
+    async def _came(self, life: PromptState) -> bool:
         """Whether a prompt whose post had no answer is there; not to know would be to render it twice.
 
         Raises:
@@ -317,8 +317,8 @@ class Server:
         while not life.accepted:
             try:
                 return await self.look(life.prompt_id) is not None
-            except (ServerUnreachable, ServerTrouble) as error:
-                asked_for = error.retry_after if isinstance(error, ServerTrouble) else None
+            except (ServerUnreachable, ServerUnavailable) as error:
+                asked_for = error.retry_after if isinstance(error, ServerUnavailable) else None
                 if time.monotonic() + (asked_for or 0) > until:
                     raise
                 await asyncio.sleep(max(asked_for or 0, _BETWEEN_LOOKS))
@@ -326,12 +326,12 @@ class Server:
 
     async def _rules_of(self, body: Mapping[str, object]) -> Mapping[str, object]:
         rules: dict[str, object] = {}
-        with contextlib.suppress(ServerUnreachable, ServerTrouble):
+        with contextlib.suppress(ServerUnreachable, ServerUnavailable):
             for class_type in classes_to_ask(body):
                 rules.update(await self.api.object_info(class_type))
         return rules
 
-    def _success(self, life: Life) -> Success:
+    def _success(self, life: PromptState) -> Success:
         match life.end:
             case Success() as success:
                 return success
@@ -345,17 +345,17 @@ class Server:
                 raise PromptLost(self.name, life.prompt_id)
 
     def _time_left(self, followed: Followed, limits: Limits) -> float | None:
-        if not self._watch.looking:
-            raise ServerTrouble(self.name, "questions about its prompts", "what nothing here can read")
-        return time_left(self.name, followed.life, self._watch.hearing(followed), limits, time.monotonic())
+        if not self._tracker.looking:
+            raise ServerUnavailable(self.name, "questions about its prompts", "what nothing here can read")
+        return time_left(self.name, followed.life, self._tracker.hearing(followed), limits, time.monotonic())
 
     def _answered(self, error: PrevisError | None) -> None:
         # One that asks to be left alone for a while is there.
-        self.up = error is None or (isinstance(error, ServerTrouble) and error.retry_after is not None)
+        self.up = error is None or (isinstance(error, ServerUnavailable) and error.retry_after is not None)
         self._note(error)
 
     def _note(self, error: BaseException | None) -> None:
-        if isinstance(error, ServerTrouble) and error.retry_after:
+        if isinstance(error, ServerUnavailable) and error.retry_after:
             self.busy_until = time.monotonic() + error.retry_after
 
 

@@ -17,9 +17,9 @@ from previs.comfyui.client.api import Api
 from previs.comfyui.client.socket import Socket
 from previs.comfyui.protocol.deadlines import Hearing, Trouble
 from previs.comfyui.protocol.frames import Executing, Frame, Other, Status
-from previs.comfyui.protocol.prompt_state import Life
+from previs.comfyui.protocol.prompt_state import PromptState
 from previs.comfyui.protocol.queue import Queue, Queued
-from previs.errors import AccessDenied, PrevisError, ServerTrouble, ServerUnreachable
+from previs.errors import AccessDenied, PrevisError, ServerUnavailable, ServerUnreachable
 
 PACE = 2.0
 """Seconds between two looks at most, once the first quick ones are over."""
@@ -39,13 +39,13 @@ class Followed:
         trouble: with its own history entry.
     """
 
-    life: Life
+    life: PromptState
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     ours: bool = False
     trouble: Trouble | None = None
 
 
-class Watch:
+class PromptTracker:
     """Looks at a server for the prompts that are followed, at once when a frame says so and else at a calm pace.
 
     Enter it to open its socket.
@@ -95,7 +95,7 @@ class Watch:
 
     def begin(self, prompt_id: str) -> Followed:
         """Follow a prompt from now on."""
-        followed = self.followed[prompt_id] = Followed(Life(prompt_id))
+        followed = self.followed[prompt_id] = Followed(PromptState(prompt_id))
         self._pause = _FIRST_LOOK
         self._look_within(_FIRST_LOOK)
         return followed
@@ -151,7 +151,7 @@ class Watch:
                 continue
             try:
                 await (self._read_queue_and_history() if due else self._read_history_of_ended())
-            except (ServerUnreachable, ServerTrouble, AccessDenied) as error:
+            except (ServerUnreachable, ServerUnavailable, AccessDenied) as error:
                 self._fail(error)
             else:
                 self.outage = None
@@ -178,11 +178,11 @@ class Watch:
         self._pause = min(self._pause * 2, PACE)
         self._rest_until = now + _REST * (now - began) if self.outage is None else 0.0
 
-    def _fail(self, error: ServerUnreachable | ServerTrouble | AccessDenied) -> None:
+    def _fail(self, error: ServerUnreachable | ServerUnavailable | AccessDenied) -> None:
         self._on_answer(error)
         now = time.monotonic()
         since = self.outage.since if self.outage else now
-        if isinstance(error, ServerTrouble) and error.retry_after:
+        if isinstance(error, ServerUnavailable) and error.retry_after:
             self._alone_until = now + error.retry_after
             since = max(since, self._alone_until)
         self.outage = Trouble(since, error)
@@ -238,7 +238,7 @@ class Watch:
         """Read one entry; trouble with it is that prompt's own, and no reason to doubt the server."""
         try:
             entry = await self._api.history(each.life.prompt_id)
-        except ServerTrouble as error:
+        except ServerUnavailable as error:
             if error.retry_after:
                 raise
             now = time.monotonic()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from previs.comfyui.protocol.prompt_state import Life
+from previs.comfyui.protocol.prompt_state import PromptState
 from previs.errors import PrevisError, RenderTimedOut, ServerSilent, ServerUnreachable
 
 
@@ -52,7 +52,7 @@ class Hearing:
     frames_since: float | None = None
 
 
-def time_left(server: str, life: Life, hearing: Hearing, limits: Limits, now: float) -> float | None:
+def time_left(server: str, life: PromptState, hearing: Hearing, limits: Limits, now: float) -> float | None:
     """Seconds until the first deadline of a prompt that has not ended; none if it has none now.
 
     Raises:

@@ -27,7 +27,7 @@ class Phase(Enum):
 _ORDER = {phase: number for number, phase in enumerate(Phase)}
 
 
-class Life:
+class PromptState:
     """One prompt, from the moment that it is planned for a server until its end there.
 
     Frames may come before the answer to the post does. Times are seconds of one clock of the caller's; this class

@@ -8,7 +8,7 @@ from previs.comfyui.protocol.graph import Graph
 
 
 @dataclass(frozen=True, order=True, slots=True)
-class Need:
+class Requirement:
     """A node class, or with an input: a text that the class must offer as a choice for it."""
 
     class_type: str
@@ -19,35 +19,39 @@ class Need:
         return f"{self.value!r} ({self.class_type}.{self.input})" if self.input else f"node class {self.class_type}"
 
 
-def needs_of(graph: Graph) -> frozenset[Need]:
+def needs_of(graph: Graph) -> frozenset[Requirement]:
     """Every class of a graph, and every text input, which is a need only where the server makes it a choice."""
-    needs = set[Need]()
+    requirements = set[Requirement]()
     for node in graph.values():
-        needs.add(Need(node["class_type"]))
-        needs |= {
-            Need(node["class_type"], name, value) for name, value in node["inputs"].items() if isinstance(value, str)
+        requirements.add(Requirement(node["class_type"]))
+        requirements |= {
+            Requirement(node["class_type"], name, value)
+            for name, value in node["inputs"].items()
+            if isinstance(value, str)
         }
-    return frozenset(needs)
+    return frozenset(requirements)
 
 
-def lacking(needs: Collection[Need], classes: Mapping[str, NodeClass | None]) -> frozenset[Need]:
+def lacking(requirements: Collection[Requirement], classes: Mapping[str, NodeClass | None]) -> frozenset[Requirement]:
     """Those that a server does not have.
 
     Args:
-        needs: of a graph.
+        requirements: of a graph.
         classes: of the server; none for a class that it does not know. Of classes that are not in here nothing is
             known, and nothing is lacking.
     """
-    return frozenset(need for need in needs if need.class_type in classes and _lacks(need, classes[need.class_type]))
+    return frozenset(
+        need for need in requirements if need.class_type in classes and _lacks(need, classes[need.class_type])
+    )
 
 
-def is_choice(need: Need, known: NodeClass | None) -> bool:
+def is_choice(need: Requirement, known: NodeClass | None) -> bool:
     """Whether a need's input takes nothing but what a server has; uploaded files change, and are no such choice."""
     rule = known.inputs.get(need.input) if known else None
     return rule is not None and rule.choices is not None and not rule.uploaded
 
 
-def _lacks(need: Need, known: NodeClass | None) -> bool:
+def _lacks(need: Requirement, known: NodeClass | None) -> bool:
     if known is None:
         return not need.input
     return is_choice(need, known) and need.value not in (known.inputs[need.input].choices or ())

@@ -13,7 +13,7 @@ _HIGH_THRESHOLD = 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class ImageSettings:
     """Everything that decides one picture, checked and in ComfyUI's words.
 
     Attributes:
@@ -42,7 +42,7 @@ def _node(class_type: str, **inputs: Any) -> Node:  # noqa: ANN401 - an input is
     return {"class_type": class_type, "inputs": inputs}
 
 
-def _scaled_reference(picture: Picture, node_id: str, name: str) -> Graph:
+def _scaled_reference(picture: ImageSettings, node_id: str, name: str) -> Graph:
     """Load a reference and fill the picture's frame with it, cutting what stands out on two sides."""
     return {
         node_id: _node("LoadImage", image=name),
@@ -57,7 +57,7 @@ def _scaled_reference(picture: Picture, node_id: str, name: str) -> Graph:
     }
 
 
-def _controlled(picture: Picture) -> tuple[Graph, list[Any], list[Any]]:
+def _controlled(picture: ImageSettings) -> tuple[Graph, list[Any], list[Any]]:
     """Chain a ControlNet on each reference's edges, and give the links to the last positive and negative."""
     graph: Graph = {"controlnet": _node("ControlNetLoader", control_net_name=picture.controlnet)}
     positive, negative = ["positive", 0], ["negative", 0]
@@ -84,7 +84,7 @@ def _controlled(picture: Picture) -> tuple[Graph, list[Any], list[Any]]:
     return graph, positive, negative
 
 
-def _started(picture: Picture) -> tuple[Graph, list[Any]]:
+def _started(picture: ImageSettings) -> tuple[Graph, list[Any]]:
     """Start from the first reference, and give the link to its latent."""
     name, _ = picture.references[0]
     graph = _scaled_reference(picture, "reference_1", name)
@@ -95,12 +95,12 @@ def _started(picture: Picture) -> tuple[Graph, list[Any]]:
     return graph, ["batch", 0]
 
 
-def _empty(picture: Picture) -> tuple[Graph, list[Any]]:
+def _empty(picture: ImageSettings) -> tuple[Graph, list[Any]]:
     latent = _node("EmptyLatentImage", width=picture.width, height=picture.height, batch_size=picture.batch_size)
     return {"empty": latent}, ["empty", 0]
 
 
-def graph_of(picture: Picture) -> Graph:
+def graph_of(picture: ImageSettings) -> Graph:
     """Build text to image, ControlNet on references, or image to image, as the picture's references ask."""
     graph: Graph = {
         "checkpoint": _node("CheckpointLoaderSimple", ckpt_name=picture.checkpoint),

@@ -17,7 +17,7 @@ from previs.workflow.binding.overrides import overridden, with_overrides
 from previs.workflow.binding.values import PlacedReference, ShotValues
 from previs.workflow.detection.roles import ROLES, role_named, serves
 from previs.workflow.settings import samplers
-from previs.workflow.settings.assembly import Picture, bindings_of, graph_of
+from previs.workflow.settings.assembly import ImageSettings, bindings_of, graph_of
 
 _OWN_RULE = "workflow_setting"
 _START_SHARE = 0.5
@@ -166,7 +166,7 @@ class WorkflowSettings(BaseModel):
     def _graph(self, values: ShotValues) -> Graph:
         sampler, scheduler = samplers.sampler_and_scheduler(self.sampler, self.scheduler)
         own_negative = values.negative_prompt
-        picture = Picture(
+        picture = ImageSettings(
             checkpoint=self.checkpoint,
             prompt=values.prompt,
             negative_prompt=self.negative_prompt if own_negative is None else own_negative,

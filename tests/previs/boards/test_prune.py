@@ -14,7 +14,7 @@ from previs.boards.picks import pick
 from previs.boards.prune import prune
 from previs.boards.retention import Rule
 from previs.boards.runs import boards, load_manifest
-from previs.errors import StoreTrouble
+from previs.errors import StoreUnavailable
 from previs.planning.cache import recorded
 from previs.records.manifest import Manifest
 from previs.store import FolderStore, Store, keys
@@ -286,7 +286,7 @@ class _Interrupted(FolderStore):
 
 
 def _trouble() -> None:
-    raise StoreTrouble("the store", "it is gone")
+    raise StoreUnavailable("the store", "it is gone")
 
 
 @pytest.mark.parametrize("at", range(5))
@@ -294,7 +294,7 @@ async def test_one_that_is_cut_off_leaves_nothing_broken_and_the_next_one_ends_i
     folder_store: FolderStore, at: int
 ) -> None:
     await fill(folder_store)
-    with pytest.raises(StoreTrouble):
+    with pytest.raises(StoreUnavailable):
         await prune(_Interrupted(Path(folder_store.name), at, _trouble), KEEP_ONE, really=True, now=later())
     left = set(await contents(folder_store))
     for each in (FIRST, SECOND, THIRD):

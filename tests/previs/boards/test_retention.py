@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from previs.boards.retention import Made, Removal, Rule, Run, kept_runs, made_of, plan_removal, records_to_read, run_of
 from previs.boards.runs import RunPlace
-from previs.store import Entry, keys
+from previs.store import StoredFile, keys
 from tests.previs.records.published import manifest as made_manifest
 from tests.previs.records.published import mark, picture, record, run_name, sha, shot, take
 
@@ -28,7 +28,7 @@ STRANGERS = ["references/a.png", "frames/readme.txt", "takes/notes.json", "board
 class Shelf:
     """A store as the planner sees it: whatever may be in one, however it came there."""
 
-    listing: Mapping[str, Entry]
+    listing: Mapping[str, StoredFile]
     runs: tuple[Run, ...]
     latest: frozenset[RunPlace]
     picked: frozenset[str]
@@ -82,7 +82,7 @@ def shelves(draw: st.DrawFn) -> Shelf:
     latest = frozenset(
         draw(st.sampled_from([run.place for run in runs if run.place.board == each])) for each in sorted(boards)
     )
-    listing = {key: Entry(draw(st.integers(0, 9)), draw(ages)) for key in every}
+    listing = {key: StoredFile(draw(st.integers(0, 9)), draw(ages)) for key in every}
     return Shelf(listing, runs, latest, frozenset(draw(st.sets(st.sampled_from(MARKS), max_size=2))), on_record)
 
 
@@ -152,7 +152,7 @@ def test_one_that_was_cut_off_is_finished_when_what_is_left_is_old_enough(shelf:
     removal = shelf.removal(rule)
     order = [key for stage in removal.stages for key in stage]
     aged = shelf.without(order[:cut])
-    aged = Shelf({key: Entry(e.size, OLD) for key, e in aged.listing.items()}, aged.runs, *_rest(aged))
+    aged = Shelf({key: StoredFile(e.size, OLD) for key, e in aged.listing.items()}, aged.runs, *_rest(aged))
     assert set(order[cut:]) <= all_of(aged.removal(rule))
 
 
@@ -169,8 +169,8 @@ def test_what_is_young_and_of_no_run_stays(shelf: Shelf, rule: Rule) -> None:
             assert key in named or shelf.listing[key].modified < NOW - rule.spare
 
 
-def listed(*names: str, modified: datetime = OLD) -> dict[str, Entry]:
-    return {name: Entry(1, modified) for name in names}
+def listed(*names: str, modified: datetime = OLD) -> dict[str, StoredFile]:
+    return {name: StoredFile(1, modified) for name in names}
 
 
 def runs(*numbers: int, board: str = "b") -> list[Run]:

@@ -7,13 +7,13 @@ from rich.console import Console
 
 from previs.command.display import Lines, _bars
 from previs.publishing.views import Progress, RunningTake
-from previs.rendering.progress import BoardReady, Settled, Told
+from previs.rendering.progress import BoardPublished, ProgressEvent, TakeSettled
 
-SKIPPED = Settled("SH020 · take 1", "skipped", error="SH010, which it builds on, has no frame")
-FAILED = Settled("SH010 · take 1", "failed", error="no [room] on http://a")
+SKIPPED = TakeSettled("SH020 · take 1", "skipped", error="SH010, which it builds on, has no frame")
+FAILED = TakeSettled("SH010 · take 1", "failed", error="no [room] on http://a")
 
 
-def lines(*told: Told, colours: bool = False) -> str:
+def lines(*told: ProgressEvent, colours: bool = False) -> str:
     written = StringIO()
     system = "standard" if colours else None
     shown = Lines(Console(file=written, width=200, color_system=system, no_color=False, highlight=False))
@@ -31,16 +31,16 @@ def bars(progress: Progress) -> str:
 @pytest.mark.parametrize(
     ("told", "line"),
     [
-        (Settled("SH010 · take 1", "rendered", "http://a", 1.25), "rendered SH010 · take 1 on http://a in 1.2 s"),
-        (Settled("镜头 1 · take 2", "cached"), "cached   镜头 1 · take 2"),
+        (TakeSettled("SH010 · take 1", "rendered", "http://a", 1.25), "rendered SH010 · take 1 on http://a in 1.2 s"),
+        (TakeSettled("镜头 1 · take 2", "cached"), "cached   镜头 1 · take 2"),
         (FAILED, "failed   SH010 · take 1: no [room] on http://a"),
         (SKIPPED, "skipped  SH020 · take 1: SH010, which it builds on, has no frame"),
         ("http://a [was] set aside", "http://a [was] set aside"),
-        (BoardReady("file:///b.html", "m", "2 shots", complete=True), "2 shots\nboard: file:///b.html"),
+        (BoardPublished("file:///b.html", "m", "2 shots", complete=True), "2 shots\nboard: file:///b.html"),
         (Progress(rendered=1), ""),
     ],
 )
-def test_each_end_has_its_line(told: Told, line: str) -> None:
+def test_each_end_has_its_line(told: ProgressEvent, line: str) -> None:
     assert lines(told) == (f"{line}\n" if line else "")
 
 

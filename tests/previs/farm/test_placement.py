@@ -10,17 +10,19 @@ from hypothesis import strategies as st
 from previs.comfyui.client.address import Address
 from previs.comfyui.client.server import Server
 from previs.comfyui.protocol.classes import read_class
-from previs.comfyui.protocol.requirements import Need
-from previs.farm.circuit_breaker import Reputation, Standing
-from previs.farm.placement import Member, Place, Wish, choose, to_move
+from previs.comfyui.protocol.requirements import Requirement
+from previs.farm.circuit_breaker import BreakerState, CircuitBreaker
+from previs.farm.placement import PlacementRequest, ServerState, Slot, choose, slot_to_move
 
 PLACES = 2
-FLUX = frozenset({Need("CheckpointLoaderSimple", "ckpt_name", "flux.safetensors")})
+FLUX = frozenset({Requirement("CheckpointLoaderSimple", "ckpt_name", "flux.safetensors")})
 LOADER = "CheckpointLoaderSimple"
 CLASSES = {LOADER: read_class(LOADER, {"input": {"required": {"ckpt_name": [["sdxl.safetensors"]]}}})}
 
 
-def member(name: str, *, up: bool = True, lacks: bool = False, held: int = 0, others: int = 0, **known: Any) -> Member:
+def member(
+    name: str, *, up: bool = True, lacks: bool = False, held: int = 0, others: int = 0, **known: Any
+) -> ServerState:
     """A server that was never asked anything, and what is known of it.
 
     Args:
@@ -35,26 +37,26 @@ def member(name: str, *, up: bool = True, lacks: bool = False, held: int = 0, ot
     server.up = up
     server._watch.queue_remaining = others
     server.catalog.classes = dict(CLASSES) if lacks else {}
-    made = Member(server, **known)
+    made = ServerState(server, **known)
     for number in range(held):
         seat(made, prompt=f"{name}-{number}")
     return made
 
 
-def seat(at: Member, wish: Wish | None = None, **state: Any) -> Place:
-    place = Place(at.server, wish or Wish(), at.places.remove, **state)
-    at.places.append(place)
-    return place
+def seat(at: ServerState, request: PlacementRequest | None = None, **state: Any) -> Slot:
+    slot = Slot(at.server, request or PlacementRequest(), at.slots.remove, **state)
+    at.slots.append(slot)
+    return slot
 
 
-def standing(where: Standing) -> Reputation:
-    reputation = Reputation()
-    reputation.standing = where
-    return reputation
+def state(where: BreakerState) -> CircuitBreaker:
+    breaker = CircuitBreaker()
+    breaker.state = where
+    return breaker
 
 
-def chosen(members: list[Member], wish: Wish | None = None) -> str | None:
-    choice = choose(members, wish or Wish(), PLACES)
+def chosen(members: list[ServerState], request: PlacementRequest | None = None) -> str | None:
+    choice = choose(members, request or PlacementRequest(), PLACES)
     return None if choice is None else choice.server.name.removeprefix("http://").removesuffix(":8188")
 
 
@@ -74,21 +76,25 @@ def test_a_server_with_all_its_places_held_is_full_however_little_it_has_to_do()
 
 def test_of_equals_the_one_that_used_the_checkpoint_last_is_taken_and_else_the_first() -> None:
     members = [member("a", last_checkpoint="sdxl"), member("b", last_checkpoint="flux")]
-    assert [chosen(members, Wish(checkpoint)) for checkpoint in ("flux", "sdxl", "other")] == ["b", "a", "a"]
+    assert [chosen(members, PlacementRequest(checkpoint)) for checkpoint in ("flux", "sdxl", "other")] == [
+        "b",
+        "a",
+        "a",
+    ]
 
 
 def test_a_checkpoint_in_memory_is_worth_no_wait_behind_another_prompt() -> None:
     members = [member("a", last_checkpoint="sdxl", held=1), member("b", last_checkpoint="flux")]
-    assert chosen(members, Wish("sdxl")) == "b"
+    assert chosen(members, PlacementRequest("sdxl")) == "b"
 
 
 @pytest.mark.parametrize(
-    "unusable", [{"up": False}, {"reputation": standing(Standing.ASIDE)}], ids=["not up", "set aside"]
+    "unusable", [{"up": False}, {"reputation": state(BreakerState.OPEN)}], ids=["not up", "set aside"]
 )
 def test_a_server_that_may_be_given_nothing_is_not_taken_even_if_it_is_the_only_one(unusable: dict[str, Any]) -> None:
     out = member("a", **unusable)
     assert chosen([out, member("b", held=1)]) == "b"
-    assert chosen([out, member("b", held=1)], Wish(prefer=out.server)) == "b"
+    assert chosen([out, member("b", held=1)], PlacementRequest(prefer=out.server)) == "b"
     assert chosen([out]) is None
 
 
@@ -102,7 +108,7 @@ def test_a_server_that_asked_to_be_left_alone_is_until_then() -> None:
 
 
 def test_a_server_on_trial_has_one_place() -> None:
-    tried = member("a", reputation=standing(Standing.ON_TRIAL))
+    tried = member("a", breaker=state(BreakerState.HALF_OPEN))
     assert chosen([tried, member("b", held=1)]) == "a"
     seat(tried)
     assert chosen([tried, member("b", others=5)]) == "b"
@@ -110,80 +116,82 @@ def test_a_server_on_trial_has_one_place() -> None:
 
 
 def test_where_it_went_wrong_is_avoided_unless_no_other_is_usable() -> None:
-    avoiding = Wish(avoid=frozenset({"http://a:8188"}))
+    avoiding = PlacementRequest(avoid=frozenset({"http://a:8188"}))
     assert chosen([member("a"), member("b", held=1)], avoiding) == "b"
     assert chosen([member("a"), member("b", up=False)], avoiding) == "a"
     assert chosen([member("a")], avoiding) == "a"
 
 
 def test_a_take_waits_for_a_full_server_rather_than_go_where_it_went_wrong() -> None:
-    assert chosen([member("a"), member("b", held=2)], Wish(avoid=frozenset({"http://a:8188"}))) is None
+    assert chosen([member("a"), member("b", held=2)], PlacementRequest(avoid=frozenset({"http://a:8188"}))) is None
 
 
 def test_a_take_waits_a_little_for_a_server_that_was_set_aside_rather_than_go_where_it_went_wrong() -> None:
-    aside = member("b", reputation=standing(Standing.ASIDE))
-    avoiding = Wish(avoid=frozenset({"http://a:8188"}))
-    aside.reputation.until = time.monotonic() + 5
+    aside = member("b", breaker=state(BreakerState.OPEN))
+    avoiding = PlacementRequest(avoid=frozenset({"http://a:8188"}))
+    aside.breaker.until = time.monotonic() + 5
     assert chosen([member("a"), aside], avoiding) is None
-    aside.reputation.until = time.monotonic() + 100
+    aside.breaker.until = time.monotonic() + 100
     assert chosen([member("a"), aside], avoiding) == "a"
-    aside.reputation.until, aside.server.up = time.monotonic(), False
+    aside.breaker.until, aside.server.up = time.monotonic(), False
     assert chosen([member("a"), aside], avoiding) == "a"
 
 
 def test_a_server_that_lacks_what_is_needed_is_not_taken_if_another_has_it() -> None:
-    assert chosen([member("a", lacks=True), member("b", held=1)], Wish(needs=FLUX)) == "b"
-    assert chosen([member("a", lacks=True), member("b", held=2)], Wish(needs=FLUX)) is None
+    assert chosen([member("a", lacks=True), member("b", held=1)], PlacementRequest(requirements=FLUX)) == "b"
+    assert chosen([member("a", lacks=True), member("b", held=2)], PlacementRequest(requirements=FLUX)) is None
     assert chosen([member("a", lacks=True), member("b", held=1)]) == "a"
 
 
 def test_where_all_servers_lack_what_is_needed_one_of_them_is_taken_and_will_say_so() -> None:
-    assert chosen([member("a", lacks=True, held=1), member("b", lacks=True)], Wish(needs=FLUX)) == "b"
-    assert chosen([member("a", lacks=True), member("b", up=False)], Wish(needs=FLUX)) == "a"
+    assert (
+        chosen([member("a", lacks=True, held=1), member("b", lacks=True)], PlacementRequest(requirements=FLUX)) == "b"
+    )
+    assert chosen([member("a", lacks=True), member("b", up=False)], PlacementRequest(requirements=FLUX)) == "a"
 
 
 def test_a_take_goes_where_it_went_wrong_rather_than_where_it_would_be_refused() -> None:
-    wish = Wish(needs=FLUX, avoid=frozenset({"http://a:8188"}))
-    assert chosen([member("a"), member("b", lacks=True)], wish) == "a"
+    request = PlacementRequest(requirements=FLUX, avoid=frozenset({"http://a:8188"}))
+    assert chosen([member("a"), member("b", lacks=True)], request) == "a"
 
 
 def test_a_take_waits_for_the_one_server_that_has_what_it_needs() -> None:
-    aside = member("a", reputation=standing(Standing.ASIDE))
-    assert chosen([aside, member("b", lacks=True)], Wish(needs=FLUX)) is None
-    assert aside.reputation.give_a_chance(0)
-    assert chosen([aside, member("b", lacks=True)], Wish(needs=FLUX)) == "a"
+    aside = member("a", breaker=state(BreakerState.OPEN))
+    assert chosen([aside, member("b", lacks=True)], PlacementRequest(requirements=FLUX)) is None
+    assert aside.breaker.try_half_open(0)
+    assert chosen([aside, member("b", lacks=True)], PlacementRequest(requirements=FLUX)) == "a"
 
 
 def test_a_take_waits_for_the_server_that_it_prefers_as_long_as_that_one_is_usable() -> None:
     full, idle = member("a", held=2), member("b")
-    wish = Wish(prefer=full.server)
-    assert chosen([full, idle], wish) is None
-    full.places[0].release()
-    assert chosen([full, idle], wish) == "a"
+    request = PlacementRequest(prefer=full.server)
+    assert chosen([full, idle], request) is None
+    full.slots[0].release()
+    assert chosen([full, idle], request) == "a"
     full.server.up = False
-    assert chosen([full, idle], wish) == "b"
+    assert chosen([full, idle], request) == "b"
 
 
 def test_a_preferred_server_is_taken_even_if_the_take_went_wrong_there() -> None:
     here = member("a")
-    assert chosen([here, member("b")], Wish(prefer=here.server, avoid=frozenset({here.server.name}))) == "a"
+    assert chosen([here, member("b")], PlacementRequest(prefer=here.server, avoid=frozenset({here.server.name}))) == "a"
 
 
 def test_a_place_is_left_once_however_often_it_is_released() -> None:
     crowded = member("a", held=2)
-    first = crowded.places[0]
+    first = crowded.slots[0]
     first.release()
     first.release()
-    assert [place.prompt for place in crowded.places] == ["a-1"]
+    assert [slot.prompt for slot in crowded.slots] == ["a-1"]
     assert not first.held
 
 
-def moved(members: list[Member], idle: Member) -> str | None:
-    place = to_move([*members, idle], idle)
-    return None if place is None else place.prompt
+def moved(members: list[ServerState], idle: ServerState) -> str | None:
+    slot = slot_to_move([*members, idle], idle)
+    return None if slot is None else slot.prompt
 
 
-def crowded(name: str = "a", **state: Any) -> Member:
+def crowded(name: str = "a", **state: Any) -> ServerState:
     """One prompt runs there and another waits behind it, unless its state or wish says otherwise."""
     made = member(name)
     seat(made, prompt=f"{name}-runs", started=True)
@@ -207,8 +215,8 @@ def test_it_is_moved_from_the_busiest_server() -> None:
         {"started": True},
         {"prompt": None},
         {"moved": True},
-        {"wish": Wish(moves=2)},
-        {"wish": Wish(avoid=frozenset({"http://idle:8188"}))},
+        {"wish": PlacementRequest(moves=2)},
+        {"wish": PlacementRequest(avoid=frozenset({"http://idle:8188"}))},
     ],
     ids=["started", "not submitted", "being moved", "moved twice", "avoids the idle server"],
 )
@@ -225,12 +233,12 @@ def test_a_prompt_behind_other_peoples_is_moved_to_an_idle_server() -> None:
 
 
 def test_what_an_idle_server_lacks_is_never_moved_there() -> None:
-    assert moved([crowded(wish=Wish(needs=FLUX))], member("idle", lacks=True)) is None
-    assert moved([crowded(wish=Wish(needs=FLUX))], member("idle")) == "a-waits"
+    assert moved([crowded(request=PlacementRequest(requirements=FLUX))], member("idle", lacks=True)) is None
+    assert moved([crowded(request=PlacementRequest(requirements=FLUX))], member("idle")) == "a-waits"
 
 
 def test_a_prompt_moved_once_may_be_moved_once_more() -> None:
-    assert moved([crowded(wish=Wish(moves=1))], member("idle")) == "a-waits"
+    assert moved([crowded(request=PlacementRequest(moves=1))], member("idle")) == "a-waits"
 
 
 HOSTS = ["a", "b", "c"]
@@ -243,30 +251,32 @@ farms = st.tuples(
             lacks=st.booleans(),
             held=st.integers(0, PLACES),
             others=st.integers(0, 3),
-            reputation=st.sampled_from(Standing).map(standing),
+            breaker=st.sampled_from(BreakerState).map(state),
         )
         for host in HOSTS
     )
 ).map(list)
-wishes = st.builds(
-    Wish,
-    needs=st.sampled_from([frozenset(), FLUX]),
+requests = st.builds(
+    PlacementRequest,
+    requirements=st.sampled_from([frozenset(), FLUX]),
     avoid=st.frozensets(st.sampled_from([f"http://{host}:8188" for host in HOSTS])),
 )
 
 
-@given(farms, wishes)
-def test_whoever_is_chosen_is_free_and_nobody_who_suits_better_is_there(members: list[Member], wish: Wish) -> None:
-    def faults(one: Member) -> tuple[bool, bool]:
-        return bool(one.server.catalog.lacks(wish.needs)), one.server.name in wish.avoid
+@given(farms, requests)
+def test_whoever_is_chosen_is_free_and_nobody_who_suits_better_is_there(
+    members: list[ServerState], request: PlacementRequest
+) -> None:
+    def faults(one: ServerState) -> tuple[bool, bool]:
+        return bool(one.server.catalog.lacks(request.requirements)), one.server.name in request.avoid
 
-    choice = choose(members, wish, PLACES)
+    choice = choose(members, request, PLACES)
     free = [one for one in members if one.usable and one.room(PLACES) > 0]
     if choice is None:
         # Each that is free is passed over for one that has what is needed, or for one where nothing went wrong.
         for one in free:
             has_it = any(faults(other)[0] < faults(one)[0] for other in members if other.server.up)
-            waited_for = [other for other in members if other.usable or other.soon_on_trial]
+            waited_for = [other for other in members if other.usable or other.soon_half_open]
             assert has_it or any(faults(other) < faults(one) for other in waited_for)
         return
     assert choice in free

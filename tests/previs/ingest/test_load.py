@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 
 from previs.comfyui.protocol.classes import NodeClass
-from previs.errors import ShotListFaults, SourceNotFound, SourceTrouble, WorkflowFaults
-from previs.ingest.load import Given, gather
+from previs.errors import ShotListFaults, SourceNotFound, SourceUnavailable, WorkflowFaults
+from previs.ingest.load import RunInputs, load_inputs
 from previs.ingest.offload import INLINE_BYTES, shots_parameter
-from previs.ingest.reader import Sources
+from previs.ingest.reader import SourceReader
 from previs.shots import Shot, ShotList
 from previs.store import FolderStore, S3Settings, S3Store, Store
 from previs.workflow import WorkflowSettings
@@ -52,7 +52,7 @@ def shot(shot_id: int | str, *urls: str, **fields: Any) -> dict[str, Any]:
     return {"shot_id": shot_id, "prompt": "夜", "references": references, "duration": 1.0} | fields
 
 
-def shas(given: Given) -> dict[str, str]:
+def shas(given: RunInputs) -> dict[str, str]:
     return {url: picture.sha256 for url, picture in given.pictures.items()}
 
 
@@ -102,8 +102,8 @@ def site(running_site: Site) -> Site:
 
 
 @pytest.fixture
-async def sources() -> AsyncIterator[Sources]:
-    async with Sources() as opened:
+async def sources() -> AsyncIterator[SourceReader]:
+    async with SourceReader() as opened:
         yield opened
 
 
@@ -114,11 +114,11 @@ def store(request: pytest.FixtureRequest) -> Store:
 
 
 @pytest.fixture
-def gathered(sources: Sources, folder_store: FolderStore) -> Callable[..., Any]:
+def gathered(sources: SourceReader, folder_store: FolderStore) -> Callable[..., Any]:
     """Gathers with a folder as the store and plain settings, unless told otherwise."""
 
-    async def run(shots: object, workflow: object = SETTINGS, store: Store = folder_store) -> Given:
-        return await gather(shots, workflow, sources, store, nobody)
+    async def run(shots: object, workflow: object = SETTINGS, store: Store = folder_store) -> RunInputs:
+        return await load_inputs(shots, workflow, sources, store, nobody)
 
     return run
 
@@ -165,8 +165,8 @@ async def test_a_list_in_s3_has_its_names_beside_it(settings: S3Settings, s3_sto
     )
     await s3_store.put("in/refs/a.png", RED, media_type="image/png")
     await s3_store.put("in/refs/b.png", BLUE, media_type="image/png")
-    async with Sources(settings) as sources:
-        given = await gather(s3_store.uri("in/夜 景.json"), SETTINGS, sources, FolderStore(tmp_path), nobody)
+    async with SourceReader(settings) as sources:
+        given = await load_inputs(s3_store.uri("in/夜 景.json"), SETTINGS, sources, FolderStore(tmp_path), nobody)
     assert shas(given) == {"refs/a.png": sha256(RED), "refs/b.png": sha256(BLUE)}
     assert given.name == "夜 景"
 
@@ -175,8 +175,8 @@ async def test_an_inline_lists_names_lie_in_the_stores_references(store: Store) 
     await store.put("references/城/a.png", RED, media_type="image/png")
     await store.put("references/style.png", BLUE, media_type="image/png")
     workflow = SETTINGS | {"reference_images": ["style.png"], "controlnet": "control_v11p_sd15_canny.pth"}
-    async with Sources(store.settings if isinstance(store, S3Store) else None) as sources:
-        given = await gather([shot(1, "城/a.png")], workflow, sources, store, nobody)
+    async with SourceReader(store.settings if isinstance(store, S3Store) else None) as sources:
+        given = await load_inputs([shot(1, "城/a.png")], workflow, sources, store, nobody)
     assert shas(given) == {"城/a.png": sha256(RED)}
     assert [picture.sha256 for picture in given.workflow_pictures] == [sha256(BLUE)]
 
@@ -186,10 +186,10 @@ async def test_a_list_handed_over_through_the_store_means_what_it_means_inline(s
     shots = [shot(1, "a.png", notes="夜" * INLINE_BYTES)]
     place = await shots_parameter(shots, store)
     assert isinstance(place, str)
-    async with Sources(store.settings if isinstance(store, S3Store) else None) as sources:
-        handed, inline = [await gather(either, SETTINGS, sources, store, nobody) for either in (place, shots)]
+    async with SourceReader(store.settings if isinstance(store, S3Store) else None) as sources:
+        handed, inline = [await load_inputs(either, SETTINGS, sources, store, nobody) for either in (place, shots)]
         with pytest.raises(ShotListFaults, match=r"leads out|local file"):
-            await gather(
+            await load_inputs(
                 await shots_parameter([shot(1, "../takes/x", notes="夜" * INLINE_BYTES)], store),
                 SETTINGS,
                 sources,
@@ -215,15 +215,17 @@ async def test_a_picture_can_be_given_in_its_address(gathered: Any) -> None:
 async def test_addresses_mean_the_same_whatever_the_list(site: Site, s3_store: S3Store) -> None:
     site.files["/a.png"] = RED
     await s3_store.put("b.png", BLUE, media_type="image/png")
-    async with Sources(s3_store.settings) as sources:
-        given = await gather([shot(1, f"{site.url}/a.png", s3_store.uri("b.png"))], SETTINGS, sources, s3_store, nobody)
+    async with SourceReader(s3_store.settings) as sources:
+        given = await load_inputs(
+            [shot(1, f"{site.url}/a.png", s3_store.uri("b.png"))], SETTINGS, sources, s3_store, nobody
+        )
     assert list(shas(given).values()) == [sha256(RED), sha256(BLUE)]
 
 
 BINDINGS = b'schema: previs.bindings/1\nprompt: "7.text"\nnegative: []\n'
 
 
-def rules(given: Given) -> set[str]:
+def rules(given: RunInputs) -> set[str]:
     return {row.rule for row in given.workflow.report().rows if row.what == "prompt"}
 
 
@@ -232,9 +234,9 @@ async def test_a_bindings_file_beside_a_graph_in_s3_or_on_the_web_is_used(site: 
     site.files |= {"/look/%E5%A4%9C.json": made, "/look/%E5%A4%9C.bindings.yaml": BINDINGS}
     await s3_store.put("in/夜.json", made, media_type="application/json")
     await s3_store.put("in/夜.bindings.yaml", BINDINGS, media_type="text/yaml")
-    async with Sources(s3_store.settings) as sources:
+    async with SourceReader(s3_store.settings) as sources:
         for place in (s3_store.uri("in/夜.json"), f"{site.url}/look/%E5%A4%9C.json"):
-            given = await gather([shot(1)], place, sources, s3_store, nobody)
+            given = await load_inputs([shot(1)], place, sources, s3_store, nobody)
             assert rules(given) == {"bindings file"}
         assert site.asked == ["/look/%E5%A4%9C.json", "/look/%E5%A4%9C.bindings.yaml"]
 
@@ -348,5 +350,5 @@ async def test_faults_of_the_list_come_before_any_picture_is_fetched(gathered: A
 
 
 async def test_a_picture_that_may_be_there_another_time_is_no_fault_of_the_list(gathered: Any, site: Site) -> None:
-    with pytest.raises(SourceTrouble, match="503"):
+    with pytest.raises(SourceUnavailable, match="503"):
         await gathered([shot(1, f"{site.url}/broken/a.png"), shot(2, "missing.png")])

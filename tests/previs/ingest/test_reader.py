@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from moto.server import ThreadedMotoServer
 
-from previs.errors import FixTheInput, SourceNotFound, SourceTrouble
-from previs.ingest.reader import Sources, base_of, resolve
+from previs.errors import FixTheInput, SourceNotFound, SourceUnavailable
+from previs.ingest.reader import SourceReader, base_of, resolve
 from previs.store import S3Settings, S3Store
 
 PICTURE = bytes(range(256)) * 40
@@ -152,8 +152,8 @@ def nothing_around(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-async def sources() -> AsyncIterator[Sources]:
-    async with Sources() as opened:
+async def sources() -> AsyncIterator[SourceReader]:
+    async with SourceReader() as opened:
         yield opened
 
 
@@ -167,13 +167,13 @@ async def bucket(s3_endpoint: str) -> AsyncIterator[SimpleNamespace]:
         access_key_id="AKIDSOURCES",
         secret_access_key=SECRET,
     )
-    async with S3Store(settings) as store, Sources(settings) as opened:
+    async with S3Store(settings) as store, SourceReader(settings) as opened:
         await store._connection.run(lambda client: client.create_bucket(Bucket="references"))
         await store.put("夜 景/参考 #1.png", PICTURE, media_type="image/png")
         yield SimpleNamespace(sources=opened, settings=settings)
 
 
-async def test_a_picture_beside_a_local_list_is_read(sources: Sources, tmp_path: Path) -> None:
+async def test_a_picture_beside_a_local_list_is_read(sources: SourceReader, tmp_path: Path) -> None:
     folder = tmp_path / "夜 景"
     folder.mkdir()
     (folder / "参考 #1.png").write_bytes(PICTURE)
@@ -185,23 +185,23 @@ async def test_a_picture_beside_a_list_in_s3_is_read(bucket: SimpleNamespace) ->
     assert await bucket.sources.read(resolve("参考 #1.png", base_of("s3://references/夜 景/shots.json"))) == PICTURE
 
 
-async def test_a_picture_beside_a_list_on_the_web_is_read(sources: Sources, site: str) -> None:
+async def test_a_picture_beside_a_list_on_the_web_is_read(sources: SourceReader, site: str) -> None:
     assert await sources.read(resolve("参考 1.png", base_of(f"{site}/film/shots.json?x=1"))) == PICTURE
 
 
-async def test_many_pictures_can_be_read_at_once(sources: Sources, site: str) -> None:
+async def test_many_pictures_can_be_read_at_once(sources: SourceReader, site: str) -> None:
     pictures = await asyncio.gather(*(sources.read(f"{site}/moved") for _ in range(40)))
     assert pictures == [PICTURE] * 40
 
 
-async def test_a_picture_within_a_list_is_read(sources: Sources) -> None:
+async def test_a_picture_within_a_list_is_read(sources: SourceReader) -> None:
     inline = base64.b64encode(PICTURE).decode()
     assert await sources.read(f"data:image/png;base64,{inline}") == PICTURE
     assert await sources.read("data:,%E5%A4%9C") == "夜".encode()
 
 
 @pytest.mark.parametrize("uri", ["data:image/png;base64", "data:image/png;base64,AAA", "data:;base64,@@@@"])
-async def test_a_broken_picture_within_a_list_is_refused(sources: Sources, uri: str) -> None:
+async def test_a_broken_picture_within_a_list_is_refused(sources: SourceReader, uri: str) -> None:
     with pytest.raises(SourceNotFound, match="data:"):
         await sources.read(uri)
 
@@ -220,7 +220,9 @@ async def test_a_broken_picture_within_a_list_is_refused(sources: Sources, uri: 
         ("circle", "symbolic links"),
     ],
 )
-async def test_a_path_with_nothing_to_read_says_why(tmp_path: Path, sources: Sources, name: str, says: str) -> None:
+async def test_a_path_with_nothing_to_read_says_why(
+    tmp_path: Path, sources: SourceReader, name: str, says: str
+) -> None:
     (tmp_path / "file").write_bytes(b"")
     (tmp_path / "folder").mkdir()
     (tmp_path / "circle").symlink_to("circle")
@@ -237,18 +239,18 @@ async def test_a_path_with_nothing_to_read_says_why(tmp_path: Path, sources: Sou
         ("/status/401", SourceNotFound, "asks for a login"),
         ("/status/418", SourceNotFound, "answered 418"),
         ("/status/304", SourceNotFound, "answered 304"),
-        ("/status/429", SourceTrouble, "answered 429"),
-        ("/status/408", SourceTrouble, "answered 408"),
-        ("/status/500", SourceTrouble, "answered 500"),
-        ("/status/503", SourceTrouble, "answered 503"),
+        ("/status/429", SourceUnavailable, "answered 429"),
+        ("/status/408", SourceUnavailable, "answered 408"),
+        ("/status/500", SourceUnavailable, "answered 500"),
+        ("/status/503", SourceUnavailable, "answered 503"),
         ("/round", SourceNotFound, "more than 5 times"),
         ("/to-file", SourceNotFound, "not http"),
         ("/to-nowhere", SourceNotFound, "no web address"),
-        ("/cut", SourceTrouble, "broke off in the middle"),
+        ("/cut", SourceUnavailable, "broke off in the middle"),
     ],
 )
 async def test_a_page_that_is_not_given_is_not_found_or_in_trouble(
-    sources: Sources, site: str, path: str, expected: type[Exception], says: str
+    sources: SourceReader, site: str, path: str, expected: type[Exception], says: str
 ) -> None:
     with pytest.raises(expected, match=says):
         await sources.read(f"{site}{path}")
@@ -257,26 +259,26 @@ async def test_a_page_that_is_not_given_is_not_found_or_in_trouble(
 @pytest.mark.parametrize(
     "uri", ["http://", "https://xn--/", "http://[::1/", "http://127.0.0.1:99999/", "http://a\x00b/"]
 )
-async def test_an_address_that_is_none_is_refused(sources: Sources, uri: str) -> None:
+async def test_an_address_that_is_none_is_refused(sources: SourceReader, uri: str) -> None:
     with pytest.raises(SourceNotFound):
         await sources.read(uri)
 
 
 @pytest.mark.parametrize("uri", ["ftp://host/a", "gs://bucket/a", "shot:SH010", "s3://", "s3://bucket", "s3:///key"])
-async def test_what_cannot_be_a_source_is_refused_with_what_can(sources: Sources, uri: str) -> None:
+async def test_what_cannot_be_a_source_is_refused_with_what_can(sources: SourceReader, uri: str) -> None:
     with pytest.raises(FixTheInput, match=r"s3://|no source"):
         await sources.read(uri)
 
 
-async def test_a_server_that_is_down_may_come_up_again(sources: Sources) -> None:
+async def test_a_server_that_is_down_may_come_up_again(sources: SourceReader) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        with pytest.raises(SourceTrouble, match="no connection to its server"):
+        with pytest.raises(SourceUnavailable, match="no connection to its server"):
             await sources.read(f"http://127.0.0.1:{taken.getsockname()[1]}/a.png")
 
 
 async def test_nothing_larger_than_the_limit_is_taken_in(
-    sources: Sources, bucket: SimpleNamespace, site: str, tmp_path: Path
+    sources: SourceReader, bucket: SimpleNamespace, site: str, tmp_path: Path
 ) -> None:
     local = tmp_path / "large.png"
     local.write_bytes(PICTURE)
@@ -288,7 +290,7 @@ async def test_nothing_larger_than_the_limit_is_taken_in(
             await reader.read(uri, limit=len(PICTURE) - 1)
 
 
-async def test_a_page_without_end_is_left_at_the_limit(sources: Sources, site: str) -> None:
+async def test_a_page_without_end_is_left_at_the_limit(sources: SourceReader, site: str) -> None:
     with pytest.raises(SourceNotFound, match="too large"):
         await asyncio.wait_for(sources.read(f"{site}/endless", limit=1_000_000), 20)
 
@@ -300,13 +302,13 @@ async def test_what_is_not_in_s3_is_not_found(bucket: SimpleNamespace, uri: str)
     assert caught.value.uri == uri
 
 
-async def test_s3_without_credentials_says_so(sources: Sources) -> None:
+async def test_s3_without_credentials_says_so(sources: SourceReader) -> None:
     with pytest.raises(SourceNotFound, match="there are no credentials"):
         await sources.read("s3://references/a.png")
 
 
 async def test_signatures_and_passwords_are_in_no_message_and_no_log(
-    sources: Sources, site: str, caplog: pytest.LogCaptureFixture
+    sources: SourceReader, site: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     host = site.removeprefix("http://")
     with caplog.at_level(logging.INFO):
@@ -315,7 +317,7 @@ async def test_signatures_and_passwords_are_in_no_message_and_no_log(
             if path == "moved":
                 await sources.read(uri)
                 continue
-            with pytest.raises((SourceNotFound, SourceTrouble)) as caught:
+            with pytest.raises((SourceNotFound, SourceUnavailable)) as caught:
                 await sources.read(uri)
             assert str(caught.value).startswith(f"{site}/{path}?… ")
             assert SECRET not in repr(caught.value)
@@ -325,17 +327,19 @@ async def test_signatures_and_passwords_are_in_no_message_and_no_log(
 
 
 async def test_a_certificate_that_nobody_vouches_for_is_for_a_person_to_settle(
-    sources: Sources, site_with_its_own_certificate: str
+    sources: SourceReader, site_with_its_own_certificate: str
 ) -> None:
     site = site_with_its_own_certificate
     with pytest.raises(SourceNotFound, match="TLS certificate"):
         await sources.read(f"{site}/a.png")
-    async with Sources(S3Settings(bucket="b", endpoint_url=site, access_key_id="a", secret_access_key=SECRET)) as in_s3:
+    async with SourceReader(
+        S3Settings(bucket="b", endpoint_url=site, access_key_id="a", secret_access_key=SECRET)
+    ) as in_s3:
         with pytest.raises(SourceNotFound, match="TLS certificate"):
             await in_s3.read("s3://b/a.png")
 
 
-async def test_a_server_that_does_not_speak_tls_is_no_certificate_fault(sources: Sources, site: str) -> None:
-    with pytest.raises(SourceTrouble) as caught:
+async def test_a_server_that_does_not_speak_tls_is_no_certificate_fault(sources: SourceReader, site: str) -> None:
+    with pytest.raises(SourceUnavailable) as caught:
         await sources.read(site.replace("http://", "https://"))
     assert not isinstance(caught.value.__cause__, ssl.SSLCertVerificationError)

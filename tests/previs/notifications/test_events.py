@@ -31,7 +31,7 @@ from previs.notifications.events import (
 )
 from previs.notifications.webhook import Message
 from previs.planning.plan import PlannedTake
-from previs.publishing.results import RunFacts, TakeResult
+from previs.publishing.results import RunIdentity, TakeResult
 from previs.records.takes import Attempt
 from previs.shots import Shot, ShotList, read_shot_list
 from previs.workflow import WorkflowSettings
@@ -245,7 +245,7 @@ def failed(error: str | None, *servers: str | None) -> ShotFailed:
         shot=Shot.model_validate(SHOT), number=1, graph={}, seed=5, fingerprint="f", pictures={}, checkpoint=None
     )
     attempts = tuple(Attempt(at=BEGAN, server=server, error="no") for server in servers)
-    facts = RunFacts("夜景", "20261031-174000-abcdef01", BEGAN, {})
+    facts = RunIdentity("夜景", "20261031-174000-abcdef01", BEGAN, {})
     return shot_failed(facts, TakeResult(planned, "failed", error=error, attempts=attempts))
 
 

@@ -21,13 +21,13 @@ import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
-from previs.errors import FixTheInput, PrevisError, TryAgain, WebhookRefused, WebhookTrouble
+from previs.errors import FixTheInput, PrevisError, TryAgain, WebhookRefused, WebhookUnavailable
 from previs.notifications import webhook
 from previs.notifications.webhook import (
     EVENTS,
-    Courier,
     Message,
-    Receiver,
+    WebhookClient,
+    WebhookEndpoint,
     own_header,
     receiver_url,
     signature,
@@ -58,8 +58,8 @@ def message(**changes: Any) -> Message:
 
 
 @asynccontextmanager
-async def courier_to(url: str, **settings: Any) -> AsyncIterator[Courier]:
-    async with Courier(Receiver(receiver_url(url), **settings)) as courier:
+async def courier_to(url: str, **settings: Any) -> AsyncIterator[WebhookClient]:
+    async with WebhookClient(WebhookEndpoint(receiver_url(url), **settings)) as courier:
         yield courier
 
 
@@ -285,7 +285,7 @@ async def test_the_body_of_an_answer_may_be_endless_or_broken() -> None:
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 599])
 async def test_what_may_pass_is_worth_another_attempt(status: int) -> None:
     error = await ends_with(response(status, b"busy"))
-    assert isinstance(error, WebhookTrouble)
+    assert isinstance(error, WebhookUnavailable)
     assert isinstance(error, TryAgain)
     assert (error.reason, error.retry_after) == (f"HTTP {status}", None)
 
@@ -309,7 +309,7 @@ async def test_every_other_answer_is_for_a_person(status: int) -> None:
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200", b"SSH-2.0-OpenSSH\r\n\r\n", b"\x00\x01\r\n\r\n"])
 async def test_what_is_no_answer_is_worth_another_attempt(answer: bytes) -> None:
     error = await ends_with(answer)
-    assert isinstance(error, WebhookTrouble)
+    assert isinstance(error, WebhookUnavailable)
     assert error.reason == "the connection broke off (RemoteProtocolError)"
 
 
@@ -317,7 +317,7 @@ async def test_a_receiver_that_is_not_there_is_worth_another_attempt() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         async with courier_to(f"http://127.0.0.1:{taken.getsockname()[1]}/x") as courier:
-            with pytest.raises(WebhookTrouble, match="the connection was refused or not possible"):
+            with pytest.raises(WebhookUnavailable, match="the connection was refused or not possible"):
                 await courier.send(message())
 
 
@@ -325,7 +325,7 @@ async def test_a_receiver_that_never_answers_is_given_up(monkeypatch: pytest.Mon
     monkeypatch.setattr(webhook, "_LONGEST_REQUEST", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         async with courier_to(f"http://127.0.0.1:{silent.getsockname()[1]}") as courier:
-            with pytest.raises(WebhookTrouble, match="no answer in time"):
+            with pytest.raises(WebhookUnavailable, match="no answer in time"):
                 await courier.send(message())
 
 
@@ -339,7 +339,7 @@ async def test_a_receiver_that_drips_its_answer_is_given_up(monkeypatch: pytest.
             await asyncio.sleep(0.01)
 
     async with listening(drip) as place, courier_to(f"http://{place}") as courier:
-        with pytest.raises(WebhookTrouble, match="no answer in time"):
+        with pytest.raises(WebhookUnavailable, match="no answer in time"):
             await courier.send(message())
 
 
@@ -353,7 +353,7 @@ def test_the_limits_are_those_of_the_document() -> None:
 )
 async def test_a_pause_that_the_receiver_asks_for_is_read_and_bounded(value: str, seconds: float | None) -> None:
     error = await ends_with(response(503, b"", Retry_After=value))
-    assert isinstance(error, WebhookTrouble)
+    assert isinstance(error, WebhookUnavailable)
     assert error.retry_after == seconds
 
 
@@ -362,7 +362,7 @@ async def test_a_pause_may_be_a_date() -> None:
     ends, _ = await sent(
         response(429, b"", Retry_After="Wed, 21 Oct 2015 07:28:00 GMT"), response(503, b"", Retry_After=in_a_day)
     )
-    assert [isinstance(end, WebhookTrouble) and end.retry_after for end in ends] == [0, 60]
+    assert [isinstance(end, WebhookUnavailable) and end.retry_after for end in ends] == [0, 60]
 
 
 async def test_a_receiver_is_left_alone_as_long_as_it_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -375,7 +375,7 @@ async def test_a_receiver_is_left_alone_as_long_as_it_asks_for(monkeypatch: pyte
 
     monkeypatch.setattr(webhook, "_LONGEST_PAUSE", 0.2)
     async with answering(answer) as (url, _), courier_to(url) as courier:
-        with pytest.raises(WebhookTrouble, match=r"to be sent again in 0\.2 s"):
+        with pytest.raises(WebhookUnavailable, match=r"to be sent again in 0\.2 s"):
             await courier.send(message())
         await asyncio.gather(courier.send(message()), courier.send(message(id="0002")))
     assert min(times[1:]) - times[0] >= 0.15
@@ -416,14 +416,14 @@ async def encrypted(authority: trustme.CA, name: str) -> AsyncIterator[str]:
 async def test_a_certificate_that_is_trusted_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     authority = trustme.CA()
     async with encrypted(authority, "127.0.0.1") as url, courier_to(url) as courier:
-        with pytest.raises(WebhookTrouble, match="its certificate is not trusted here"):
+        with pytest.raises(WebhookUnavailable, match="its certificate is not trusted here"):
             await courier.send(message())
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
     async with encrypted(authority, "127.0.0.1") as url, courier_to(url) as courier:
         await courier.send(message())
     async with encrypted(authority, "other.example") as url, courier_to(url) as courier:
-        with pytest.raises(WebhookTrouble, match="or is for another name"):
+        with pytest.raises(WebhookUnavailable, match="or is for another name"):
             await courier.send(message())
 
 
@@ -433,7 +433,7 @@ async def test_a_receiver_without_encryption_is_told_apart() -> None:
         await writer.drain()
 
     async with listening(serve) as place, courier_to(f"https://{place}") as courier:
-        with pytest.raises(WebhookTrouble, match="is its address one of https:// at all"):
+        with pytest.raises(WebhookUnavailable, match="is its address one of https:// at all"):
             await courier.send(message())
 
 
@@ -482,4 +482,4 @@ async def test_what_else_httpx_logs_stays(caplog: pytest.LogCaptureFixture) -> N
 
 
 def test_a_receiver_wants_every_event_unless_it_is_told() -> None:
-    assert Receiver("https://a").events == frozenset(EVENTS)
+    assert WebhookEndpoint("https://a").events == frozenset(EVENTS)

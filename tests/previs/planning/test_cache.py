@@ -9,7 +9,7 @@ import pytest
 
 from previs.planning.cache import Found, recorded, usable
 from previs.records.takes import Frame, TakeRecord
-from previs.store import Entry, FolderStore, Store, keys
+from previs.store import FolderStore, Store, StoredFile, keys
 from tests.previs.planning.test_explain import planned
 
 MARK, OTHER = "a" * 64, "b" * 64
@@ -152,9 +152,9 @@ def test_what_is_rendered_again_needs_no_render_once_its_own_run_has_made_it(
 ) -> None:
     [take] = planned({"shot_id": "A", "prompt": "雨", "duration": 1})
     for rendered_for, needs_none in will_do.items():
-        made = record(take.fingerprint, frame(), salt=rendered_for)
+        made = record(take.fingerprint, frame(), render_nonce=rendered_for)
         there = {take.fingerprint: Found(made)}
-        assert usable(replace(take, salt=wanted_by), there) == (made if needs_none else None)
+        assert usable(replace(take, render_nonce=wanted_by), there) == (made if needs_none else None)
 
 
 class CountingStore(FolderStore):
@@ -162,7 +162,7 @@ class CountingStore(FolderStore):
 
     asked: list[str]
 
-    async def entries(self, prefix: str) -> dict[str, Entry]:
+    async def entries(self, prefix: str) -> dict[str, StoredFile]:
         self.asked.append(prefix)
         return await super().entries(prefix)
 

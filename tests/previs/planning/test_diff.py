@@ -134,30 +134,32 @@ FRAMES = {
 }
 
 
-def upon(name: str, **values: Any) -> Take:
+def with_sources(name: str, **values: Any) -> Take:
     return bound(references=(PlacedReference(f"previs/{name}.png", "before"),), **values)
 
 
 def test_the_frame_that_a_take_was_made_from_is_the_one_that_its_plan_names() -> None:
-    assert told(upon(HERO), upon(f"shot-{FIRST}"), frames=FRAMES) == []
-    assert told(upon(HERO, prompt="a"), upon(f"shot-{FIRST}", prompt="b"), frames=FRAMES) == [
+    assert told(with_sources(HERO), with_sources(f"shot-{FIRST}"), frames=FRAMES) == []
+    assert told(with_sources(HERO, prompt="a"), with_sources(f"shot-{FIRST}", prompt="b"), frames=FRAMES) == [
         'prompt at node positive (CLIPTextEncode): "a" → "b"'
     ]
 
 
 @pytest.mark.parametrize("before", [HERO, f"shot-{FIRST}"])
 def test_a_change_of_the_shot_that_a_take_builds_on_is_told_by_its_name(before: str) -> None:
-    assert told(upon(before), upon(f"shot-{SECOND}"), frames=FRAMES) == [
+    assert told(with_sources(before), with_sources(f"shot-{SECOND}"), frames=FRAMES) == [
         "shot SH1, take 1, the picture of reference (control) at node reference_1 (LoadImage) changed"
     ]
 
 
 def test_another_take_to_build_on_is_told_with_both_names() -> None:
     place = "the picture of reference (control) at node reference_1 (LoadImage)"
-    assert told(upon(HERO), upon(f"shot-{'e' * 64}"), frames=FRAMES) == [
+    assert told(with_sources(HERO), with_sources(f"shot-{'e' * 64}"), frames=FRAMES) == [
         f"{place}: shot SH1, take 1 → shot SH2, take 3"
     ]
-    assert told(upon(HERO), upon(RIVAL), frames=FRAMES) == [f"{place}: shot SH1, take 1 → a given picture"]
+    assert told(with_sources(HERO), with_sources(RIVAL), frames=FRAMES) == [
+        f"{place}: shot SH1, take 1 → a given picture"
+    ]
 
 
 def test_a_derived_seed_is_no_change_beside_another() -> None:

@@ -37,7 +37,7 @@ def frame(take: PlannedTake) -> Frame:
 
 
 def entry(take: PlannedTake, made: dict[TakeFrame, Frame], **fields: Any) -> TakeEntry:
-    carried_out = take.upon({source: made[source] for source in take.builds_on})
+    carried_out = take.with_sources({source: made[source] for source in take.builds_on})
     facts: dict[str, Any] = {
         "take": take.number,
         "outcome": "rendered",
@@ -164,7 +164,7 @@ def test_a_fingerprint_that_counts_otherwise_is_said() -> None:
 def test_a_known_reason_goes_before_all_others() -> None:
     [take] = planned(shot("A", "晨"))
     assert why(take, run(planned(shot("A"))), known="frames/ab.png is missing") == ("frames/ab.png is missing",)
-    assert why(replace(take, salt="run 2"), run([take])) == (REFRESHED,)
+    assert why(replace(take, render_nonce="run 2"), run([take])) == (REFRESHED,)
 
 
 def found_for(take: PlannedTake, picture: str, *, reason: str = "", **sources: str) -> dict[str, Found]:
@@ -196,7 +196,7 @@ def test_what_is_not_there_or_of_no_use_is_to_be_rendered() -> None:
     a, b = chained()
     assert to_render([a, b], {}) == {a.label: "", b.label: ""}
     assert to_render([a], found_for(a, "1", reason="it is gone")) == {a.label: "it is gone"}
-    assert to_render([replace(a, salt="again")], found_for(a, "1")) == {a.label: ""}
+    assert to_render([replace(a, render_nonce="again")], found_for(a, "1")) == {a.label: ""}
 
 
 def test_what_builds_on_something_that_is_rendered_is_rendered_with_it() -> None:

@@ -25,7 +25,7 @@ def on(*sources: TakeFrame) -> PlannedTake:
 
 
 def test_frames_come_into_the_graph_by_the_hash_of_their_bytes() -> None:
-    made = on(A, B).upon({A: frame("1"), B: frame("2", "image/jpeg")})
+    made = on(A, B).with_sources({A: frame("1"), B: frame("2", "image/jpeg")})
     names = [f"previs/{'1' * 64}.png", f"previs/{'2' * 64}.jpg"]
     assert [node["inputs"]["image"] for node in made.graph.values()] == names
     assert made.graph["0"]["inputs"]["kept"] == [A.name, 0]
@@ -36,14 +36,14 @@ def test_frames_come_into_the_graph_by_the_hash_of_their_bytes() -> None:
 
 def test_the_fingerprint_and_the_plan_itself_stay() -> None:
     planned = on(A)
-    made = planned.upon({A: frame("1")})
+    made = planned.with_sources({A: frame("1")})
     assert made.fingerprint == planned.fingerprint
     assert planned.graph["0"]["inputs"]["image"] == A.name
 
 
 def test_a_take_that_builds_on_nothing_stays_as_it_is() -> None:
     planned = take()
-    assert planned.upon({}) is planned
+    assert planned.with_sources({}) is planned
 
 
 def test_takes_come_after_those_that_they_build_on() -> None:

@@ -13,7 +13,7 @@ import pytest
 from previs.comfyui.protocol.graph import Graph
 from previs.errors import ShotListFaults, WorkflowFaults
 from previs.planning.fingerprint import derived_seed, fingerprint, numbered_seed
-from previs.planning.plan import Picture, Plan, PlannedTake, TakeFrame
+from previs.planning.plan import Plan, PlannedTake, ReferenceImage, TakeFrame
 from previs.planning.planner import Wishes, choose_shots, make_plan
 from previs.records.takes import Pick
 from previs.shots import ShotList, read_shot_list
@@ -26,8 +26,8 @@ CHECKPOINT = "sd_xl_base_1.0.safetensors"
 CANNY = "control_v11p_sd15_canny.pth"
 
 
-def picture(content: str, suffix: str = ".png") -> Picture:
-    return Picture(content.encode(), suffix, hashlib.sha256(content.encode()).hexdigest())
+def picture(content: str, suffix: str = ".png") -> ReferenceImage:
+    return ReferenceImage(content.encode(), suffix, hashlib.sha256(content.encode()).hexdigest())
 
 
 HERO, ALLEY, STYLE, TONE = (picture(name) for name in ("hero", "alley", "style", "tone"))
@@ -148,7 +148,7 @@ def test_a_reference_counts_by_its_bytes_and_not_by_its_name() -> None:
 
 
 def test_a_picture_is_named_by_the_hash_of_what_was_given() -> None:
-    turned = Picture(b"turned upright", ".jpg", "ab" * 32)
+    turned = ReferenceImage(b"turned upright", ".jpg", "ab" * 32)
     assert turned.file_name == "ab" * 32 + ".jpg"
     assert turned.name == f"previs/{turned.file_name}"
 
@@ -220,7 +220,10 @@ def object_info() -> dict[str, Any]:
     ids=["text", "image", "image in batch", "controlnet", "controlnet of the workflow", "saved"],
 )
 def test_a_real_server_would_take_every_graph(
-    workflow: Workflow, fields: dict[str, Any], workflow_pictures: tuple[Picture, ...], object_info: dict[str, Any]
+    workflow: Workflow,
+    fields: dict[str, Any],
+    workflow_pictures: tuple[ReferenceImage, ...],
+    object_info: dict[str, Any],
 ) -> None:
     for take in plan(shot(1, **fields), workflow=workflow, workflow_pictures=workflow_pictures, takes=2).takes:
         verdict = validate(take.graph, object_info, input_files=set(take.pictures))
@@ -321,15 +324,15 @@ def test_a_choice_that_was_taken_back_changes_nothing() -> None:
 
 
 def test_what_is_to_be_rendered_again_has_prompts_of_its_own() -> None:
-    def salts(**how: Any) -> list[str]:
+    def render_nonces(**how: Any) -> list[str]:
         shots = [shot("A"), shot("B", **chain("shot:A"))]
-        return [take.salt for take in plan(*shots, salt="run 7", **how).takes]
+        return [take.render_nonce for take in plan(*shots, render_nonce="run 7", **how).takes]
 
-    assert salts() == ["", ""]
-    assert salts(refresh=True) == ["run 7", "run 7"]
-    assert salts(refresh=["A"]) == ["run 7", ""]
-    assert salts(refresh=True, only=["B"]) == ["", "run 7"]
-    assert salts(refresh=("B",), only=["A"]) == ["", "run 7"]
+    assert render_nonces() == ["", ""]
+    assert render_nonces(refresh=True) == ["run 7", "run 7"]
+    assert render_nonces(refresh=["A"]) == ["run 7", ""]
+    assert render_nonces(refresh=True, only=["B"]) == ["", "run 7"]
+    assert render_nonces(refresh=("B",), only=["A"]) == ["", "run 7"]
 
 
 def test_a_refreshed_take_is_the_same_take() -> None:

@@ -14,7 +14,7 @@ from urllib.request import url2pathname
 import httpx
 import pytest
 
-from previs.errors import StoreTrouble
+from previs.errors import StoreUnavailable
 from previs.publishing.publish import lasting_addresses, links_of, links_until, publish
 from previs.records.manifest import Manifest, ShotEntry, TakeEntry
 from previs.records.takes import Frame
@@ -169,7 +169,7 @@ class FullStore(FolderStore):
 
     async def put(self, key: str, data: bytes, *, media_type: str) -> None:
         if key.endswith(self.full_at):
-            raise StoreTrouble(self.name, "no space left")
+            raise StoreUnavailable(self.name, "no space left")
         await super().put(key, data, media_type=media_type)
 
 
@@ -178,7 +178,7 @@ async def test_a_board_that_is_not_whole_is_not_the_latest(folder_store: FolderS
     await publish(board(run="first"), {}, folder_store)
     store = FullStore(folder_store._root)
     store.full_at = full_at
-    with pytest.raises(StoreTrouble):
+    with pytest.raises(StoreUnavailable):
         await publish(board(run="second"), {}, store)
     latest = json.loads(await folder_store.get("boards/夜景 1/latest.json") or b"")
     assert latest["run"] == "first"

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from previs.planning.plan import Picture, Plan, PlannedTake
+from previs.planning.plan import Plan, PlannedTake, ReferenceImage
 from previs.planning.planner import make_plan
 from previs.publishing.results import (
-    RunFacts,
+    RunIdentity,
     TakeResult,
     failure_message,
     make_manifest,
@@ -24,7 +24,7 @@ from previs.shots import read_shot_list
 from previs.workflow import read_workflow
 
 STARTED = datetime(2026, 10, 31, 17, 40, tzinfo=UTC)
-FACTS = RunFacts("夜景", "20261031-174000-abcdef01", STARTED, {"checkpoint": "a.safetensors"})
+FACTS = RunIdentity("夜景", "20261031-174000-abcdef01", STARTED, {"checkpoint": "a.safetensors"})
 UPSTREAM = {
     "shot_id": 1,
     "prompt": "电影风格，广角镜头，城市夜景...",
@@ -199,7 +199,7 @@ def test_signatures_of_signed_addresses_are_no_part_of_the_record() -> None:
     signed = "https://cdn.studio/ref.png?X-Amz-Signature=s3cret"
     shots = read_shot_list([shot(1, references=[{"url": signed, "reference_id": "a"}])])
     workflow = read_workflow({"checkpoint": "a.safetensors"}, name="the workflow settings")
-    made = make_plan(shots, workflow, {signed: Picture(b"picture", ".png", "ab" * 32)})
+    made = make_plan(shots, workflow, {signed: ReferenceImage(b"picture", ".png", "ab" * 32)})
     written = manifest(made, failed(made.takes[0], "no")).model_dump_json()
     assert "https://cdn.studio/ref.png" in written
     assert "s3cret" not in written

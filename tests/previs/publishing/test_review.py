@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from previs.errors import ShotListFaults
-from previs.publishing.review import Verdict, revised
+from previs.publishing.review import ReviewAnswer, revised
 from previs.shots import ShotList, read_shot_list
 from tests.previs.records.published import manifest, shot, take
 
@@ -29,23 +29,27 @@ def fields(shot_list: ShotList) -> list[tuple[str, int | None]]:
 
 
 def test_a_new_prompt_takes_the_place_of_the_old_one() -> None:
-    assert fields(revised(LIST, Verdict(again={"2": "雨"}), MADE)) == [("夜 1", None), ("雨", None), ("夜 3", None)]
+    assert fields(revised(LIST, ReviewAnswer(again={"2": "雨"}), MADE)) == [
+        ("夜 1", None),
+        ("雨", None),
+        ("夜 3", None),
+    ]
 
 
 def test_the_same_prompt_or_none_is_one_more_take() -> None:
-    found = fields(revised(LIST, Verdict(again={"1": "", "3": "夜 3"}), MADE))
+    found = fields(revised(LIST, ReviewAnswer(again={"1": "", "3": "夜 3"}), MADE))
     assert found == [("夜 1", 3), ("夜 2", None), ("夜 3", 2)]
 
 
 def test_what_the_list_says_beyond_its_shots_stays() -> None:
-    found = revised(LIST, Verdict(again={"2": "雨"}), MADE)
+    found = revised(LIST, ReviewAnswer(again={"2": "雨"}), MADE)
     assert (found.title, found.fps, found.model_extra) == ("夜", 25, {"cut": 7})
     assert read_shot_list(found.model_dump(mode="json", exclude_unset=True)) == found
 
 
 @given(st.dictionaries(st.sampled_from(["1", "2", "3", "4"]), st.text("雨 ab", max_size=5).map(str.strip)))
 def test_only_shots_that_are_named_change(again: dict[str, str]) -> None:
-    found = revised(LIST, Verdict(again=again), MADE)
+    found = revised(LIST, ReviewAnswer(again=again), MADE)
     for before, after in zip(LIST.shots, found.shots, strict=True):
         assert (before == after) == (before.label not in again)
 
@@ -53,12 +57,12 @@ def test_only_shots_that_are_named_change(again: dict[str, str]) -> None:
 @pytest.mark.parametrize("prompt", ["\u200b", "half \ud83d"])
 def test_prompts_that_no_shot_may_have_are_told(prompt: str) -> None:
     with pytest.raises(ShotListFaults) as caught:
-        revised(LIST, Verdict(again={"2": prompt}), MADE)
+        revised(LIST, ReviewAnswer(again={"2": prompt}), MADE)
     [fault] = caught.value.faults
     assert (fault.place, fault.field) == ("shot 2 (shot_id 2)", "prompt")
 
 
 def test_a_verdict_that_says_nothing_is_false() -> None:
-    assert not Verdict()
-    assert Verdict(chosen={"1": 2})
-    assert Verdict(again={"1": ""})
+    assert not ReviewAnswer()
+    assert ReviewAnswer(chosen={"1": 2})
+    assert ReviewAnswer(again={"1": ""})

@@ -10,16 +10,16 @@ from typing import Any
 from PIL import Image
 
 from previs.comfyui.protocol.graph import Graph
-from previs.ingest.load import gather
+from previs.ingest.load import load_inputs
 from previs.planning.planner import Wishes, make_plan
 from previs.publishing.publish import lasting_addresses, links_of, publish
-from previs.publishing.results import RunFacts, TakeResult, make_manifest
+from previs.publishing.results import RunIdentity, TakeResult, make_manifest
 from previs.records.manifest import Manifest
 from previs.records.takes import TakeRecord
-from previs.rendering.dispatch import Assignment
+from previs.rendering.dispatch import TakeDispatcher
 from previs.store import FolderStore, S3Store
 from tests.previs.comfyui.graphs import graph
-from tests.previs.rendering.runs import studio_of
+from tests.previs.rendering.runs import context_of
 
 STARTED = datetime(2026, 10, 31, 17, 40, tzinfo=UTC)
 RUN = "20261031-174000-abcdef01"
@@ -71,17 +71,17 @@ async def board_of(
     listed.write_text(json.dumps({"shots": shots}), "utf-8")
     records: dict[str, TakeRecord] = {}
     results = []
-    async with studio_of(store, url) as studio:
-        given = await gather(str(listed), workflow or graph(), studio.sources, store, studio.farm.classes)
+    async with context_of(store, url) as context:
+        given = await load_inputs(str(listed), workflow or graph(), context.sources, store, context.farm.classes)
         plan = make_plan(given.shot_list, given.workflow, given.pictures, given.workflow_pictures, wishes=Wishes(takes))
         for planned in plan.sources_first():
             frames = {each: found for each in planned.builds_on if (found := records[each.label].picture)}
-            one = planned.upon(frames)
-            records[one.label] = await Assignment(one, studio).render()
+            one = planned.with_sources(frames)
+            records[one.label] = await TakeDispatcher(one, context).render()
             results.append(TakeResult(one, "rendered", records[one.label]))
     made = [frame for record in records.values() for frame in record.frames]
     links = await links_of(made, store)
-    facts = RunFacts(BOARD, RUN, STARTED, given.workflow_facts)
+    facts = RunIdentity(BOARD, RUN, STARTED, given.workflow_facts)
     addresses = lasting_addresses(made, links, store)
     manifest = make_manifest(plan, results, facts, addresses, finished=datetime.now(UTC), servers=[url])
     published = await publish(manifest, links, store)

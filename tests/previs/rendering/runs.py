@@ -9,13 +9,13 @@ from previs.comfyui.client.address import Address
 from previs.comfyui.protocol.deadlines import Limits
 from previs.comfyui.protocol.graph import Graph
 from previs.farm.pool import Farm
-from previs.ingest.reader import Sources
+from previs.ingest.reader import SourceReader
 from previs.planning.fingerprint import fingerprint
-from previs.planning.plan import Picture, PlannedTake
-from previs.rendering.context import Studio
-from previs.rendering.input_assets import Inputs
-from previs.rendering.leases import Claims
-from previs.rendering.progress import Account
+from previs.planning.plan import PlannedTake, ReferenceImage
+from previs.rendering.context import RunContext
+from previs.rendering.input_assets import InputAssets
+from previs.rendering.leases import Leases
+from previs.rendering.progress import RunProgress
 from previs.shots import Shot
 from previs.store import FolderStore, S3Store
 from tests.previs.comfyui.graphs import graph
@@ -25,21 +25,21 @@ SHOT = Shot(shot_id="SH01", prompt="夜", duration=1.0)
 
 
 @contextlib.asynccontextmanager
-async def studio_of(
-    store: FolderStore | S3Store, *urls: str, places: int = 2, limits: Limits = QUICK, run: str = ""
-) -> AsyncIterator[Studio]:
+async def context_of(
+    store: FolderStore | S3Store, *urls: str, slots: int = 2, limits: Limits = QUICK, run: str = ""
+) -> AsyncIterator[RunContext]:
     """A studio all of whose servers are up."""
     async with (
-        Sources() as sources,
-        Farm((Address(url) for url in urls), places=places) as farm,
-        Claims(store, run or str(uuid.uuid4()), every=0.1) as claims,
+        SourceReader() as sources,
+        Farm((Address(url) for url in urls), slots=slots) as farm,
+        Leases(store, run or str(uuid.uuid4()), every=0.1) as leases,
     ):
         while len(farm.up) < len(urls):
             await asyncio.sleep(0.01)
-        yield Studio(farm, store, sources, limits, Account(), claims, Inputs(store))
+        yield RunContext(farm, store, sources, limits, RunProgress(), leases, InputAssets(store))
 
 
-def take_of(made: Graph, *pictures: Picture, shot: Shot = SHOT) -> PlannedTake:
+def take_of(made: Graph, *pictures: ReferenceImage, shot: Shot = SHOT) -> PlannedTake:
     named = {picture.name: picture for picture in pictures}
     return PlannedTake(shot, 1, made, 5, fingerprint(made), named, "sd_xl_base_1.0.safetensors")
 

@@ -8,7 +8,7 @@ from PIL import Image, ImageColor
 from PIL.PngImagePlugin import PngInfo
 
 from previs.records.takes import Frame
-from previs.rendering.compare import Likeness, likenesses
+from previs.rendering.compare import Comparison, compare_frames
 from previs.store import FolderStore
 from tests.previs.records.published import frame
 
@@ -40,8 +40,8 @@ async def kept(store: FolderStore, content: bytes, **changes: Any) -> Frame:
     return made
 
 
-async def like(store: FolderStore, one: bytes, other: bytes, **changes: Any) -> Likeness:
-    [told] = await likenesses([await kept(store, one, **changes)], [await kept(store, other, **changes)], store)
+async def like(store: FolderStore, one: bytes, other: bytes, **changes: Any) -> Comparison:
+    [told] = await compare_frames([await kept(store, one, **changes)], [await kept(store, other, **changes)], store)
     return told
 
 
@@ -64,7 +64,7 @@ async def like(store: FolderStore, one: bytes, other: bytes, **changes: Any) -> 
     ],
 )
 async def test_a_frame_is_compared_by_its_bytes_and_then_by_its_pixels(
-    folder_store: FolderStore, one: bytes, other: bytes, told: Likeness
+    folder_store: FolderStore, one: bytes, other: bytes, told: Comparison
 ) -> None:
     assert await like(folder_store, one, other) == told
 
@@ -77,17 +77,17 @@ async def test_films_and_sounds_are_compared_by_their_bytes_alone(folder_store: 
 @pytest.mark.parametrize("key", ["frames/gone.png", "../secret.png", ""])
 async def test_a_frame_that_cannot_be_had_any_more_has_other_bytes(folder_store: FolderStore, key: str) -> None:
     old = frame(png(), key=key)
-    assert await likenesses([old], [await kept(folder_store, png(prompt="2"))], folder_store) == ["other bytes"]
+    assert await compare_frames([old], [await kept(folder_store, png(prompt="2"))], folder_store) == ["other bytes"]
 
 
 async def test_other_bytes_under_a_frames_key_are_not_that_frame(folder_store: FolderStore) -> None:
     old, new = await kept(folder_store, png(prompt="1")), await kept(folder_store, png(prompt="2"))
     await folder_store.put(old.key, png(prompt="3"), media_type="image/png")
-    assert await likenesses([old], [new], folder_store) == ["other bytes"]
+    assert await compare_frames([old], [new], folder_store) == ["other bytes"]
 
 
 async def test_frames_are_compared_in_their_order_and_more_of_them_are_new(folder_store: FolderStore) -> None:
     first, second = await kept(folder_store, png()), await kept(folder_store, png("blue"))
-    assert await likenesses([first], [first, second], folder_store) == ["same bytes", "new"]
-    assert await likenesses([first, second], [first], folder_store) == ["same bytes"]
-    assert await likenesses([], [], folder_store) == []
+    assert await compare_frames([first], [first, second], folder_store) == ["same bytes", "new"]
+    assert await compare_frames([first, second], [first], folder_store) == ["same bytes"]
+    assert await compare_frames([], [], folder_store) == []

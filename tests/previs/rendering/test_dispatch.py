@@ -14,28 +14,36 @@ import pytest
 from previs.comfyui.client.address import Address
 from previs.comfyui.client.server import Server
 from previs.comfyui.protocol.deadlines import Limits
-from previs.comfyui.protocol.prompt_state import Life, Phase
-from previs.errors import NodeFailed, OutOfMemory, PrevisError, PromptLost, PromptRefused, ServerTrouble, StoreTrouble
+from previs.comfyui.protocol.prompt_state import Phase, PromptState
+from previs.errors import (
+    NodeFailed,
+    OutOfMemory,
+    PrevisError,
+    PromptLost,
+    PromptRefused,
+    ServerUnavailable,
+    StoreUnavailable,
+)
 from previs.planning.cache import Found, renewed
 from previs.planning.plan import PlannedTake
 from previs.records.takes import TakeRecord
-from previs.rendering.context import Studio
-from previs.rendering.dispatch import Assignment
+from previs.rendering.context import RunContext
+from previs.rendering.dispatch import TakeDispatcher
 from previs.simulator import ALWAYS, Simulator
 from previs.store import FolderStore, S3Settings, S3Store
 from tests.conftest import Serve
 from tests.previs.comfyui.graphs import graph
-from tests.previs.rendering.runs import QUICK, studio_of, take, takes
+from tests.previs.rendering.runs import QUICK, context_of, take, takes
 from tests.previs.rendering.test_leases import Troubled
 from tests.previs.store.fault_schedule import troubled
 
 
-async def render(planned: PlannedTake, studio: Studio) -> TakeRecord:
-    return await Assignment(planned, studio).render()
+async def render(planned: PlannedTake, context: RunContext) -> TakeRecord:
+    return await TakeDispatcher(planned, context).render()
 
 
-async def render_all(planned: list[PlannedTake], studio: Studio) -> list[TakeRecord | BaseException]:
-    return await asyncio.gather(*(render(one, studio) for one in planned), return_exceptions=True)
+async def render_all(planned: list[PlannedTake], context: RunContext) -> list[TakeRecord | BaseException]:
+    return await asyncio.gather(*(render(one, context) for one in planned), return_exceptions=True)
 
 
 async def happens(what: Callable[[], object], within: float = 15) -> None:
@@ -57,8 +65,10 @@ def without(simulator: Simulator, checkpoint: str) -> None:
 async def test_what_a_restart_took_is_rendered_again_at_once(simulate: Serve, folder_store: FolderStore) -> None:
     simulator, url = await simulate(seconds=1.0)
     errors: list[PrevisError] = []
-    async with studio_of(folder_store, url) as studio:
-        rendering = [asyncio.create_task(Assignment(one, studio).render(on_error=errors.append)) for one in takes(2)]
+    async with context_of(folder_store, url) as context:
+        rendering = [
+            asyncio.create_task(TakeDispatcher(one, context).render(on_error=errors.append)) for one in takes(2)
+        ]
         await happens(lambda: simulator.queue.remaining == 2 and simulator.queue.running)
         lost = set(simulator.posted)
         simulator.restart()
@@ -71,14 +81,14 @@ async def test_what_a_restart_took_is_rendered_again_at_once(simulate: Serve, fo
 async def test_what_a_server_loses_again_and_again_is_given_up(simulate: Serve, folder_store: FolderStore) -> None:
     simulator, url = await simulate(seconds=5)
 
-    def crash(_: str, life: Life) -> None:
+    def crash(_: str, life: PromptState) -> None:
         if life.phase is Phase.RUNNING:
             simulator.restart()
 
-    async with studio_of(folder_store, url) as studio:
+    async with context_of(folder_store, url) as context:
         with pytest.raises(PromptLost):
-            await Assignment(take(), studio).render(crash)
-        assert studio.farm.held == 0
+            await TakeDispatcher(take(), context).render(crash)
+        assert context.farm.held == 0
     assert len(simulator.started) == 5
 
 
@@ -87,8 +97,8 @@ async def test_a_server_out_of_memory_is_freed_and_tried_again(simulate: Serve, 
     full.faults.memory_full = True
     other, other_url = await simulate()
     other.faults.slowness = 100
-    async with studio_of(folder_store, full_url, other_url) as studio:
-        record = await render(take(), studio)
+    async with context_of(folder_store, full_url, other_url) as context:
+        record = await render(take(), context)
     assert record.server == full_url
     assert (full.freed, len(full.started), other.started) == (1, 2, [])
 
@@ -97,8 +107,8 @@ async def test_out_of_memory_once_more_sends_the_take_elsewhere(simulate: Serve,
     small, small_url = await simulate()
     small.faults.out_of_memory_on = "夜"
     large, large_url = await simulate()
-    async with studio_of(folder_store, small_url, large_url) as studio:
-        record = await render(take(), studio)
+    async with context_of(folder_store, small_url, large_url) as context:
+        record = await render(take(), context)
     assert record.server == large_url
     assert (small.freed, len(small.started), large.freed, len(large.started)) == (1, 2, 0, 1)
 
@@ -109,9 +119,9 @@ async def test_out_of_memory_everywhere_is_told_after_two_tries_each(
     farm = [await simulate() for _ in range(2)]
     for simulator, _ in farm:
         simulator.faults.out_of_memory_on = "夜"
-    async with studio_of(folder_store, *(url for _, url in farm)) as studio:
+    async with context_of(folder_store, *(url for _, url in farm)) as context:
         with pytest.raises(OutOfMemory):
-            await render(take(), studio)
+            await render(take(), context)
     assert [(simulator.freed, len(simulator.started)) for simulator, _ in farm] == [(1, 2), (1, 2)]
 
 
@@ -119,8 +129,8 @@ async def test_a_node_that_fails_on_one_server_may_do_on_another(simulate: Serve
     broken, broken_url = await simulate()
     broken.faults.fail_on = "夜"
     _, sound_url = await simulate()
-    async with studio_of(folder_store, broken_url, sound_url) as studio:
-        record = await render(take(), studio)
+    async with context_of(folder_store, broken_url, sound_url) as context:
+        record = await render(take(), context)
     assert record.server == sound_url
     assert len(broken.started) == 1
 
@@ -131,9 +141,9 @@ async def test_a_node_that_fails_in_the_same_way_on_two_servers_is_the_inputs_fa
     farm = [await simulate() for _ in range(3)]
     for simulator, _ in farm:
         simulator.faults.fail_on = "夜"
-    async with studio_of(folder_store, *(url for _, url in farm)) as studio:
+    async with context_of(folder_store, *(url for _, url in farm)) as context:
         with pytest.raises(NodeFailed):
-            await render(take(), studio)
+            await render(take(), context)
     assert sorted(len(simulator.started) for simulator, _ in farm) == [0, 1, 1]
 
 
@@ -142,8 +152,8 @@ async def test_two_nodes_that_fail_are_no_verdict_yet(simulate: Serve, folder_st
     for simulator, _ in farm[:2]:
         simulator.faults.fail_on = "夜"
     farm[1][0].faults.fail_at = "VAEDecode"
-    async with studio_of(folder_store, *(url for _, url in farm)) as studio:
-        record = await render(take(), studio)
+    async with context_of(folder_store, *(url for _, url in farm)) as context:
+        record = await render(take(), context)
     assert record.server == farm[2][1]
 
 
@@ -153,12 +163,12 @@ async def test_a_server_that_fails_three_takes_in_a_row_is_set_aside_and_the_run
     broken, broken_url = await simulate()
     broken.faults.fail_on = "夜"
     sound, sound_url = await simulate(seconds=0.2)
-    async with studio_of(folder_store, broken_url, sound_url) as studio:
-        ends = await render_all(takes(12), studio)
+    async with context_of(folder_store, broken_url, sound_url) as context:
+        ends = await render_all(takes(12), context)
         assert {end.server for end in ends if isinstance(end, TakeRecord)} == {sound_url}
         assert len(broken.started) <= 4
         assert len(sound.started) == 12
-        [problem] = studio.farm.problems
+        [problem] = context.farm.problems
     assert problem.startswith(f"{broken_url} failed SH")
     assert "in a row" in problem
     assert problem.endswith("; it was set aside")
@@ -171,9 +181,9 @@ async def test_a_server_that_was_set_aside_comes_back_by_one_take(
     broken, broken_url = await simulate(seconds=0.1)
     broken.faults.fail_on = "夜"
     sound, sound_url = await simulate(seconds=0.3)
-    async with studio_of(folder_store, broken_url, sound_url) as studio:
-        rendering = asyncio.create_task(render_all(takes(30), studio))
-        await happens(lambda: studio.farm.problems)
+    async with context_of(folder_store, broken_url, sound_url) as context:
+        rendering = asyncio.create_task(render_all(takes(30), context))
+        await happens(lambda: context.farm.problems)
         broken.faults.heal()
         failed = len(broken.started)
         await rendering
@@ -185,11 +195,11 @@ async def test_takes_that_fail_everywhere_set_no_server_aside(simulate: Serve, f
     farm = [await simulate() for _ in range(2)]
     for simulator, _ in farm:
         simulator.faults.fail_on = "夜"
-    async with studio_of(folder_store, *(url for _, url in farm)) as studio:
-        ends = await render_all(takes(12), studio)
+    async with context_of(folder_store, *(url for _, url in farm)) as context:
+        ends = await render_all(takes(12), context)
         assert all(isinstance(end, NodeFailed) for end in ends)
-        assert studio.farm.problems == []
-        assert [len(studio.farm.others(Assignment(take(), studio)._wish))] == [2]
+        assert context.farm.problems == []
+        assert [len(context.farm.others(TakeDispatcher(take(), context)._request))] == [2]
     assert [len(simulator.started) for simulator, _ in farm] == [12, 12]
 
 
@@ -200,11 +210,11 @@ async def test_a_take_goes_only_to_servers_that_have_its_model_and_the_run_says_
     without(poor, "sd_xl_base_1.0.safetensors")
     rich, rich_url = await simulate()
     planned = takes(6)
-    async with studio_of(folder_store, poor_url, rich_url) as studio:
-        await studio.farm.stock.expect(one.graph for one in planned)
-        ends = await render_all(planned, studio)
+    async with context_of(folder_store, poor_url, rich_url) as context:
+        await context.farm.capabilities.expect(one.graph for one in planned)
+        ends = await render_all(planned, context)
         lacked = "'sd_xl_base_1.0.safetensors' (CheckpointLoaderSimple.ckpt_name)"
-        assert studio.farm.problems == [f"{poor_url} lacks {lacked}: takes that need it go to other servers"]
+        assert context.farm.problems == [f"{poor_url} lacks {lacked}: takes that need it go to other servers"]
     assert all(isinstance(end, TakeRecord) for end in ends)
     assert (poor.posted, len(rich.started)) == ([], 6)
 
@@ -215,12 +225,12 @@ async def test_a_model_that_went_missing_in_the_middle_of_a_run_is_noticed(
     poor, poor_url = await simulate()
     rich, rich_url = await simulate()
     planned = takes(8)
-    async with studio_of(folder_store, poor_url, rich_url) as studio:
-        await studio.farm.stock.expect(one.graph for one in planned)
-        assert studio.farm.problems == []
+    async with context_of(folder_store, poor_url, rich_url) as context:
+        await context.farm.capabilities.expect(one.graph for one in planned)
+        assert context.farm.problems == []
         without(poor, "sd_xl_base_1.0.safetensors")
-        ends = await render_all(planned, studio)
-        assert [problem.startswith(f"{poor_url} lacks") for problem in studio.farm.problems] == [True]
+        ends = await render_all(planned, context)
+        assert [problem.startswith(f"{poor_url} lacks") for problem in context.farm.problems] == [True]
     assert all(isinstance(end, TakeRecord) for end in ends)
     assert (poor.posted, len(rich.started)) == ([], 8)
 
@@ -231,10 +241,10 @@ async def test_what_two_servers_refuse_in_the_same_way_is_the_inputs_fault(
     farm = [await simulate() for _ in range(4)]
     for simulator, _ in farm:
         without(simulator, "sd_xl_base_1.0.safetensors")
-    async with studio_of(folder_store, *(url for _, url in farm)) as studio:
+    async with context_of(folder_store, *(url for _, url in farm)) as context:
         with pytest.raises(PromptRefused, match=r"sd_xl_base_1\.0\.safetensors"):
-            await render(take(), studio)
-        assert studio.farm.problems == []
+            await render(take(), context)
+        assert context.farm.problems == []
 
 
 async def test_what_waits_on_a_slow_server_is_moved_to_one_that_idles(
@@ -242,9 +252,9 @@ async def test_what_waits_on_a_slow_server_is_moved_to_one_that_idles(
 ) -> None:
     slow, slow_url = await simulate(seconds=3)
     fast, fast_url = await simulate(seconds=0.1)
-    async with studio_of(folder_store, slow_url, fast_url) as studio:
+    async with context_of(folder_store, slow_url, fast_url) as context:
         began = asyncio.get_running_loop().time()
-        ends = await render_all(takes(4), studio)
+        ends = await render_all(takes(4), context)
         took = asyncio.get_running_loop().time() - began
     assert all(isinstance(end, TakeRecord) for end in ends)
     assert len(slow.started) == 1
@@ -257,13 +267,13 @@ async def test_what_waits_behind_other_peoples_prompts_is_moved_to_a_server_that
 ) -> None:
     shared, shared_url = await simulate(seconds=3)
     idle, idle_url = await simulate(seconds=0.3)
-    async with studio_of(folder_store, shared_url, idle_url) as studio, Server(Address(shared_url)) as somebody:
+    async with context_of(folder_store, shared_url, idle_url) as context, Server(Address(shared_url)) as somebody:
         theirs = str(uuid.uuid4())
-        first = [asyncio.create_task(render(one, studio)) for one in takes(2)]
+        first = [asyncio.create_task(render(one, context)) for one in takes(2)]
         await happens(lambda: shared.started and idle.started)
         await somebody.submit(graph(99), theirs)
-        behind = asyncio.create_task(render(takes(3)[2], studio))
-        another = asyncio.create_task(render(takes(4)[3], studio))
+        behind = asyncio.create_task(render(takes(3)[2], context))
+        another = asyncio.create_task(render(takes(4)[3], context))
         ends = await asyncio.gather(*first, behind, another)
         assert len((await somebody.follow(theirs, QUICK)).files) == 1
     assert sorted(end.server for end in ends) == sorted([shared_url, idle_url, idle_url, idle_url])
@@ -274,10 +284,10 @@ async def test_a_server_that_wants_to_be_left_alone_gets_nothing_meanwhile(
 ) -> None:
     busy, busy_url = await simulate()
     free, free_url = await simulate()
-    async with studio_of(folder_store, busy_url, free_url) as studio:
+    async with context_of(folder_store, busy_url, free_url) as context:
         busy.faults.only_paths, busy.faults.refuse, busy.faults.refuse_status = ("/prompt",), ALWAYS, 429
         busy.faults.retry_after = 60
-        ends = await render_all(takes(6), studio)
+        ends = await render_all(takes(6), context)
     assert all(isinstance(end, TakeRecord) for end in ends)
     assert (busy.posted, len(free.started)) == ([], 6)
 
@@ -287,8 +297,8 @@ async def test_a_server_that_is_gone_for_good_leaves_its_prompts_to_the_others(
 ) -> None:
     gone, gone_url = await simulate(seconds=5)
     other, other_url = await simulate(seconds=0.1)
-    async with studio_of(folder_store, gone_url, other_url, limits=Limits(unreachable=0.5)) as studio:
-        rendering = asyncio.create_task(render_all(takes(3), studio))
+    async with context_of(folder_store, gone_url, other_url, limits=Limits(unreachable=0.5)) as context:
+        rendering = asyncio.create_task(render_all(takes(3), context))
         await happens(lambda: gone.started)
         gone.close_door(cut=True)
         ends = await rendering
@@ -298,10 +308,10 @@ async def test_a_server_that_is_gone_for_good_leaves_its_prompts_to_the_others(
 
 async def test_trouble_with_the_only_server_is_told(simulate: Serve, folder_store: FolderStore) -> None:
     simulator, url = await simulate()
-    async with studio_of(folder_store, url, limits=QUICK) as studio:
+    async with context_of(folder_store, url, limits=QUICK) as context:
         simulator.faults.only_paths, simulator.faults.refuse = ("/prompt",), 1
-        assignment = Assignment(take(), studio)
-        with pytest.raises(ServerTrouble):
+        assignment = TakeDispatcher(take(), context)
+        with pytest.raises(ServerUnavailable):
             await assignment.render()
         assert (await assignment.render()).server == url
     assert len(simulator.started) == 1
@@ -318,8 +328,8 @@ async def test_a_finished_render_whose_server_is_away_for_a_moment_is_not_thrown
     both, urls = await pair(simulate)
     for each in both:
         each.faults.only_paths, each.faults.refuse = ("/view",), ALWAYS
-    async with studio_of(folder_store, *urls, limits=Limits(unreachable=5)) as studio:
-        rendering = asyncio.create_task(render(take(), studio))
+    async with context_of(folder_store, *urls, limits=Limits(unreachable=5)) as context:
+        rendering = asyncio.create_task(render(take(), context))
         await happens(lambda: any(each.queue.history for each in both))
         [down] = [each for each in both if each.queue.history]
         for each in both:
@@ -336,8 +346,8 @@ async def test_files_that_a_server_never_gives_are_rendered_again_elsewhere_afte
 ) -> None:
     both, urls = await pair(simulate)
     both[0].faults.only_paths, both[0].faults.refuse = ("/view",), 1_000_000
-    async with studio_of(folder_store, *urls, limits=Limits(unreachable=1)) as studio:
-        ends = await render_all(takes(2), studio)
+    async with context_of(folder_store, *urls, limits=Limits(unreachable=1)) as context:
+        ends = await render_all(takes(2), context)
     assert {end.server for end in ends if isinstance(end, TakeRecord)} == {urls[1]}
     assert 2 <= 1_000_000 - both[0].faults.refuse <= 8
     assert [len(each.started) for each in both] == [1, 2]
@@ -349,8 +359,8 @@ async def test_a_prompt_whose_answer_was_lost_in_an_outage_is_not_posted_elsewhe
     both, urls = await pair(simulate)
     for each in both:
         each.faults.lose_prompt_answer = 1
-    async with studio_of(folder_store, *urls, limits=Limits(unreachable=5)) as studio:
-        rendering = asyncio.create_task(render(take(), studio))
+    async with context_of(folder_store, *urls, limits=Limits(unreachable=5)) as context:
+        rendering = asyncio.create_task(render(take(), context))
         async with asyncio.timeout(10):
             while not (down := [each for each in both if each.posted]):
                 await asyncio.sleep(0)
@@ -381,7 +391,7 @@ async def test_two_runs_on_the_same_servers_render_each_take_once(
     simulate: Serve, store: FolderStore | S3Store
 ) -> None:
     served, urls = await pair(simulate)
-    async with studio_of(store, *urls) as first, studio_of(store, *urls) as second:
+    async with context_of(store, *urls) as first, context_of(store, *urls) as second:
         ends = await asyncio.gather(render_all(takes(12), first), render_all(takes(12), second))
         assert (first.farm.held, second.farm.held) == (0, 0)
     assert records_of(ends[0]) == records_of(ends[1])
@@ -393,7 +403,7 @@ async def test_two_runs_on_different_servers_render_each_take_once(
     simulate: Serve, store: FolderStore | S3Store
 ) -> None:
     served, urls = await pair(simulate)
-    async with studio_of(store, urls[0]) as first, studio_of(store, urls[1]) as second:
+    async with context_of(store, urls[0]) as first, context_of(store, urls[1]) as second:
         ends = await asyncio.gather(render_all(takes(12), first), render_all(takes(12)[::-1], second))
     assert records_of(ends[0]) == records_of(ends[1])[::-1]
     assert {record.server for record in records_of(ends[0])} == set(urls)
@@ -403,12 +413,12 @@ async def test_two_runs_on_different_servers_render_each_take_once(
 async def test_what_a_run_leaves_undone_the_other_run_renders(simulate: Serve, store: FolderStore | S3Store) -> None:
     served, urls = await pair(simulate)
     served[0].seconds = 30
-    async with studio_of(store, urls[1]) as second:
-        async with studio_of(store, urls[0]) as first:
+    async with context_of(store, urls[1]) as second:
+        async with context_of(store, urls[0]) as first:
             theirs = asyncio.create_task(render_all(takes(12), first))
             await happens(lambda: served[0].started)
             ours = asyncio.create_task(render_all(takes(12), second))
-            await happens(lambda: second.claims._waiting == 2 and len(served[1].started) == 10)
+            await happens(lambda: second.leases._waiting == 2 and len(served[1].started) == 10)
             theirs.cancel()
             await asyncio.gather(theirs, return_exceptions=True)
         async with asyncio.timeout(30):
@@ -422,10 +432,10 @@ async def test_a_take_that_fails_in_one_run_is_tried_by_the_run_that_waited(
 ) -> None:
     served, urls = await pair(simulate)
     served[0].faults.fail_on, served[0].seconds = "夜", 0.5
-    async with studio_of(folder_store, urls[0]) as first, studio_of(folder_store, urls[1]) as second:
+    async with context_of(folder_store, urls[0]) as first, context_of(folder_store, urls[1]) as second:
         theirs = asyncio.create_task(render_all([take()], first))
         await happens(lambda: served[0].started)
-        waits = Assignment(take(), second)
+        waits = TakeDispatcher(take(), second)
         assert (await waits.render()).server == urls[1]
         assert isinstance((await theirs)[0], NodeFailed)
     assert not waits.elsewhere
@@ -436,17 +446,17 @@ async def test_a_take_that_another_run_renders_holds_no_place_meanwhile(
 ) -> None:
     served, urls = await pair(simulate)
     served[0].seconds = 30
-    async with studio_of(folder_store, urls[0]) as first:
+    async with context_of(folder_store, urls[0]) as first:
         theirs = asyncio.create_task(render(take(1), first))
         await happens(lambda: served[0].started)
-        async with studio_of(folder_store, urls[1], places=1) as second:
+        async with context_of(folder_store, urls[1], slots=1) as second:
             waiting = asyncio.create_task(render(take(1), second))
-            await happens(lambda: second.claims._waiting)
+            await happens(lambda: second.leases._waiting)
             assert second.farm.held == 0
             assert (await render(take(2), second)).server == urls[1]
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
-            assert (second.farm.held, second.claims._waiting) == (0, 0)
+            assert (second.farm.held, second.leases._waiting) == (0, 0)
         theirs.cancel()
         await asyncio.gather(theirs, return_exceptions=True)
 
@@ -457,8 +467,8 @@ async def test_runs_that_wait_for_each_others_takes_both_end(simulate: Serve, fo
     for each in served:
         each.seconds = 0.5
     async with (
-        studio_of(folder_store, urls[0], places=1) as first,
-        studio_of(folder_store, urls[1], places=1) as second,
+        context_of(folder_store, urls[0], slots=1) as first,
+        context_of(folder_store, urls[1], slots=1) as second,
     ):
         one = asyncio.create_task(render_all([take(1), take(2)], first))
         other = asyncio.create_task(render_all([take(2), take(1)], second))
@@ -470,11 +480,12 @@ async def test_runs_that_wait_for_each_others_takes_both_end(simulate: Serve, fo
 
 async def test_two_runs_that_both_want_it_anew_both_render_it(simulate: Serve, folder_store: FolderStore) -> None:
     _, url = await simulate()
-    async with studio_of(folder_store, url) as studio:
-        before = await render(take(), studio)
-    async with studio_of(folder_store, url) as first, studio_of(folder_store, url) as second:
+    async with context_of(folder_store, url) as context:
+        before = await render(take(), context)
+    async with context_of(folder_store, url) as first, context_of(folder_store, url) as second:
         wanted = [
-            Assignment(replace(take(), salt=studio.claims.run), studio, seen=before) for studio in (first, second)
+            TakeDispatcher(replace(take(), render_nonce=context.leases.run), context, seen=before)
+            for context in (first, second)
         ]
         ends = await asyncio.gather(*(each.render() for each in wanted))
         assert [each.elsewhere for each in wanted] == [False, False]
@@ -485,10 +496,10 @@ async def test_two_runs_that_find_the_same_record_too_old_render_it_once(
     simulate: Serve, folder_store: FolderStore
 ) -> None:
     served, urls = await pair(simulate)
-    async with studio_of(folder_store, urls[0]) as first, studio_of(folder_store, urls[1]) as second:
+    async with context_of(folder_store, urls[0]) as first, context_of(folder_store, urls[1]) as second:
         before = await render(take(), first)
         anew = renewed(take(), Found(before, "too old", anew=True))
-        ends = await asyncio.gather(*(Assignment(anew, each, seen=before).render() for each in (first, second)))
+        ends = await asyncio.gather(*(TakeDispatcher(anew, each, seen=before).render() for each in (first, second)))
     assert ends[0] == ends[1] != before
     assert sum(len(each.posted) for each in served) == 2
 
@@ -497,11 +508,11 @@ async def test_what_another_run_recorded_since_this_one_looked_is_taken(
     simulate: Serve, folder_store: FolderStore
 ) -> None:
     simulator, url = await simulate()
-    async with studio_of(folder_store, url) as first, studio_of(folder_store, url) as second:
+    async with context_of(folder_store, url) as first, context_of(folder_store, url) as second:
         record = await render(take(), first)
-        late = Assignment(take(), second)
+        late = TakeDispatcher(take(), second)
         assert (await late.render(), late.elsewhere) == (record, True)
-        again = Assignment(take(), second, seen=record)
+        again = TakeDispatcher(take(), second, seen=record)
         assert not again.elsewhere
     assert len(simulator.posted) == 1
 
@@ -510,10 +521,10 @@ async def test_a_record_that_was_found_wanting_is_not_taken_for_news(
     simulate: Serve, folder_store: FolderStore
 ) -> None:
     simulator, url = await simulate()
-    async with studio_of(folder_store, url) as first, studio_of(folder_store, url) as second:
+    async with context_of(folder_store, url) as first, context_of(folder_store, url) as second:
         record = await render(take(), first)
         simulator.queue.history.clear()
-        mended = Assignment(take(), second, seen=record)
+        mended = TakeDispatcher(take(), second, seen=record)
         assert (await mended.render()).finished > record.finished
         assert not mended.elsewhere
     assert len(simulator.posted) == 2
@@ -524,9 +535,9 @@ async def test_another_runs_record_does_not_pass_for_ones_own_new_one(
 ) -> None:
     """The other run recorded the take after this one had looked, and this one's first attempt failed."""
     simulator, url = await simulate()
-    async with studio_of(folder_store, url) as other, studio_of(folder_store, url) as studio:
+    async with context_of(folder_store, url) as other, context_of(folder_store, url) as context:
         await render(take(), other)
-        anew = Assignment(replace(take(), salt=studio.claims.run), studio)
+        anew = TakeDispatcher(replace(take(), render_nonce=context.leases.run), context)
         simulator.faults.fail_on = "夜"
         with pytest.raises(NodeFailed):
             await anew.render()
@@ -540,12 +551,12 @@ async def test_a_store_that_is_away_is_told_and_no_place_is_held(settings: S3Set
     _, url = await simulate()
     async with troubled(settings.endpoint_url or "", share=0) as weather:
         away = settings.model_copy(update={"endpoint_url": weather.url})
-        async with S3Store(away, patience=0.1) as store, studio_of(store, url) as studio:
+        async with S3Store(away, patience=0.1) as store, context_of(store, url) as context:
             await weather.gone()
-            assignment = Assignment(take(), studio)
-            with pytest.raises(StoreTrouble):
+            assignment = TakeDispatcher(take(), context)
+            with pytest.raises(StoreUnavailable):
                 await assignment.render()
-            assert studio.farm.held == 0
+            assert context.farm.held == 0
             await weather.back()
             assert (await assignment.render()).server == url
 
@@ -570,14 +581,14 @@ asyncio.run(main())
 
 async def process(store: FolderStore | S3Store, count: int, *urls: str) -> asyncio.subprocess.Process:
     """Another process that renders so many takes."""
-    place = store.name
+    slot = store.name
     if isinstance(store, S3Store):
         secrets = {
             name: getattr(store.settings, name).get_secret_value() for name in ("access_key_id", "secret_access_key")
         }
-        place = json.dumps(store.settings.model_dump(mode="json") | secrets)
+        slot = json.dumps(store.settings.model_dump(mode="json") | secrets)
     started = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", RUN, place, str(count), *urls, stdout=PIPE, cwd=Path(__file__).parents[3]
+        sys.executable, "-c", RUN, slot, str(count), *urls, stdout=PIPE, cwd=Path(__file__).parents[3]
     )
     assert started.stdout is not None
     assert await started.stdout.readline() == b"works\n"
@@ -598,13 +609,13 @@ async def test_two_processes_on_different_servers_render_each_take_once(
 @pytest.mark.skipif(sys.platform != "linux", reason="that a process was killed is known at once on Linux")
 async def test_the_prompt_of_a_run_that_was_killed_is_joined(simulate: Serve, store: FolderStore | S3Store) -> None:
     simulator, url = await simulate(seconds=1.5)
-    async with studio_of(store, url) as studio:
+    async with context_of(store, url) as context:
         killed = await process(store, 2, url)
         await happens(lambda: len(simulator.posted) == 2 and simulator.started)
         killed.kill()
         await killed.wait()
         async with asyncio.timeout(60):
-            records_of(await render_all(takes(3), studio))
+            records_of(await render_all(takes(3), context))
     assert len(simulator.posted) == 3
 
 
@@ -614,11 +625,11 @@ async def test_what_waits_for_a_run_that_is_killed_goes_on_by_itself(
 ) -> None:
     served, urls = await pair(simulate)
     served[0].seconds = 60
-    async with studio_of(folder_store, urls[1]) as studio:
+    async with context_of(folder_store, urls[1]) as context:
         killed = await process(folder_store, 2, urls[0])
         await happens(lambda: len(served[0].posted) == 2)
-        waiting = asyncio.create_task(render_all(takes(4), studio))
-        await happens(lambda: studio.claims._waiting == 2 and len(served[1].started) == 2)
+        waiting = asyncio.create_task(render_all(takes(4), context))
+        await happens(lambda: context.leases._waiting == 2 and len(served[1].started) == 2)
         killed.kill()
         await killed.wait()
         async with asyncio.timeout(60):
@@ -637,13 +648,13 @@ async def test_wherever_a_take_is_cancelled_neither_place_nor_claim_stays(
     _, url = await simulate()
     store = Troubled(folder_store.name)
     store.wrong, store.late, store.cancels = call, late, True
-    async with studio_of(store, url) as studio, studio_of(folder_store, url) as other:
-        studio.claims.every = 1e9
-        rendering = asyncio.create_task(render(take(), studio))
+    async with context_of(store, url) as context, context_of(folder_store, url) as other:
+        context.leases.every = 1e9
+        rendering = asyncio.create_task(render(take(), context))
         await asyncio.gather(rendering, return_exceptions=True)
         assert rendering.cancelled()
         store.wrong = None
-        assert studio.farm.held == 0
-        await studio.claims._sign()
+        assert context.farm.held == 0
+        await context.leases._sign()
         async with asyncio.timeout(20):
             await render(take(), other)

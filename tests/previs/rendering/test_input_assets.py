@@ -8,15 +8,15 @@ import pytest
 from PIL import Image
 
 from previs.comfyui.client.uploads import Upload
-from previs.errors import NotAPicture, SourceTrouble
-from previs.planning.plan import Picture, PlannedTake, TakeFrame
+from previs.errors import NotAPicture, SourceUnavailable
+from previs.planning.plan import PlannedTake, ReferenceImage, TakeFrame
 from previs.records.takes import Frame, InputPicture
-from previs.rendering.dispatch import Assignment
-from previs.rendering.input_assets import Inputs
+from previs.rendering.dispatch import TakeDispatcher
+from previs.rendering.input_assets import InputAssets
 from previs.store import FolderStore, S3Settings, S3Store, Store, keys
 from tests.conftest import Serve
 from tests.previs.comfyui.graphs import graph
-from tests.previs.rendering.runs import studio_of, take, take_of
+from tests.previs.rendering.runs import context_of, take, take_of
 from tests.previs.store.fault_schedule import troubled
 
 
@@ -36,9 +36,9 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def picture(colour: str = "red", kind: str = "PNG") -> Picture:
+def picture(colour: str = "red", kind: str = "PNG") -> ReferenceImage:
     content = packed(colour, kind)
-    return Picture(content, ".jpg" if kind == "JPEG" else ".png", sha256(content))
+    return ReferenceImage(content, ".jpg" if kind == "JPEG" else ".png", sha256(content))
 
 
 async def frame(store: Store, content: bytes, media_type: str = "image/png") -> Frame:
@@ -47,18 +47,18 @@ async def frame(store: Store, content: bytes, media_type: str = "image/png") -> 
     return Frame(key=key, sha256=sha256(content), size=len(content), media_type=media_type, width=16, height=8)
 
 
-def upon(made: Frame) -> PlannedTake:
+def with_sources(made: Frame) -> PlannedTake:
     """A take that is made from another shot's frame."""
     source = TakeFrame("SH00", 1, "f" * 64)
     loading = {"class_type": "LoadImage", "inputs": {"image": source.name}}
     planned = take_of(graph() | {"20": loading})
-    return PlannedTake(planned.shot, 1, planned.graph, 5, planned.fingerprint, {}, None, builds_on=(source,)).upon(
-        {source: made}
-    )
+    return PlannedTake(
+        planned.shot, 1, planned.graph, 5, planned.fingerprint, {}, None, builds_on=(source,)
+    ).with_sources({source: made})
 
 
 async def test_a_take_without_pictures_keeps_none(folder_store: FolderStore) -> None:
-    inputs = Inputs(folder_store)
+    inputs = InputAssets(folder_store)
     assert (await inputs.uploads(take()), await inputs.keep(take())) == ([], ())
     assert await folder_store.entries("") == {}
 
@@ -66,10 +66,10 @@ async def test_a_take_without_pictures_keeps_none(folder_store: FolderStore) -> 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
 async def test_a_picture_is_kept_under_the_hash_of_what_a_server_gets(store: Store, kind: str) -> None:
     given = picture("red", kind)
-    turned = Picture(given.content, given.suffix, sha256(b"as it was before it was turned upright"))
+    turned = ReferenceImage(given.content, given.suffix, sha256(b"as it was before it was turned upright"))
     made = take_of(graph(), turned)
-    [upload] = await Inputs(store).uploads(made)
-    [kept] = await Inputs(store).keep(made)
+    [upload] = await InputAssets(store).uploads(made)
+    [kept] = await InputAssets(store).keep(made)
     assert upload == Upload(turned.name, turned.file_name, "previs", given.content)
     assert kept == InputPicture(
         name=turned.name,
@@ -86,7 +86,7 @@ async def test_a_picture_of_many_takes_is_sent_once(settings: S3Settings, s3_end
         troubled(s3_endpoint, share=0) as weather,
         S3Store(settings.model_copy(update={"endpoint_url": weather.url})) as store,
     ):
-        inputs = Inputs(store)
+        inputs = InputAssets(store)
         first = await inputs.keep(made[0])
         before = len(weather.heads)
         assert [await inputs.keep(each) for each in made] == [first] * 5
@@ -94,7 +94,7 @@ async def test_a_picture_of_many_takes_is_sent_once(settings: S3Settings, s3_end
 
 
 async def test_runs_that_keep_the_same_picture_at_once_agree(store: Store) -> None:
-    runs = [Inputs(store) for _ in range(4)]
+    runs = [InputAssets(store) for _ in range(4)]
     made = take_of(graph(), picture("red"), picture("blue"))
     kept = await asyncio.gather(*(each.keep(made) for each in runs for _ in range(2)))
     assert len(set(kept)) == 1
@@ -108,16 +108,16 @@ async def test_a_kept_picture_that_is_damaged_is_mended(store: Store, damage: by
     given = picture()
     key = keys.input_key(sha256(given.content), ".png")
     await store.put(key, damage, media_type="image/png")
-    await Inputs(store).keep(take_of(graph(), given))
+    await InputAssets(store).keep(take_of(graph(), given))
     assert await store.get(key) == given.content
 
 
 async def test_a_frame_of_another_shot_is_given_to_servers_and_not_kept_twice(store: Store) -> None:
     content = packed("green")
     made = await frame(store, content)
-    planned = upon(made)
-    [upload] = await Inputs(store).uploads(planned)
-    [kept] = await Inputs(store).keep(planned)
+    planned = with_sources(made)
+    [upload] = await InputAssets(store).uploads(planned)
+    [kept] = await InputAssets(store).keep(planned)
     assert (upload.subfolder, upload.file_name) == ("previs", f"{sha256(content)}.png")
     assert planned.graph["20"]["inputs"]["image"] == upload.name == kept.name
     assert (kept.key, kept.sha256, kept.size) == (made.key, made.sha256, made.size)
@@ -126,7 +126,7 @@ async def test_a_frame_of_another_shot_is_given_to_servers_and_not_kept_twice(st
 
 async def test_a_frame_that_is_neither_png_nor_jpeg_is_made_one(store: Store) -> None:
     made = await frame(store, packed("green", "WEBP", lossless=True), "image/webp")
-    [upload] = await Inputs(store).uploads(upon(made))
+    [upload] = await InputAssets(store).uploads(with_sources(made))
     with Image.open(io.BytesIO(upload.content)) as opened:
         assert (opened.format, opened.size) == ("PNG", (16, 8))
     assert upload.name.endswith(".png")
@@ -138,21 +138,21 @@ async def test_a_frame_that_is_gone_or_another_is_told(store: Store, there: byte
     await store.delete([made.key])
     if there is not None:
         await store.put(made.key, there, media_type="image/png")
-    with pytest.raises(SourceTrouble, match=made.sha256):
-        await Inputs(store).uploads(upon(made))
+    with pytest.raises(SourceUnavailable, match=made.sha256):
+        await InputAssets(store).uploads(with_sources(made))
 
 
 async def test_a_frame_that_is_no_picture_is_told(folder_store: FolderStore) -> None:
     made = await frame(folder_store, b"no picture")
     with pytest.raises(NotAPicture, match=made.sha256):
-        await Inputs(folder_store).uploads(upon(made))
+        await InputAssets(folder_store).uploads(with_sources(made))
 
 
 async def test_a_record_names_what_its_take_was_made_from(simulate: Serve, folder_store: FolderStore) -> None:
     _, url = await simulate()
     given = picture()
     loading = {"class_type": "LoadImage", "inputs": {"image": given.name}}
-    async with studio_of(folder_store, url) as studio:
-        record = await Assignment(take_of(graph() | {"20": loading}, given), studio).render()
+    async with context_of(folder_store, url) as context:
+        record = await TakeDispatcher(take_of(graph() | {"20": loading}, given), context).render()
     assert [each.name for each in record.inputs] == [given.name]
     assert await folder_store.get(record.inputs[0].key) == given.content

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from previs.errors import StoreRefused, StoreTrouble
-from previs.rendering.leases import Claim, Claims
+from previs.errors import StoreRefused, StoreUnavailable
+from previs.rendering.leases import Lease, Leases
 from previs.store import FolderStore, S3Settings, S3Store, Store, keys
 from tests.previs.store.fault_schedule import troubled
 from tests.previs.store.test_fault_schedule import conditions_are_heeded
@@ -52,9 +52,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @contextlib.asynccontextmanager
-async def run(store: Store, name: str = "", *, every: float = 0.02, silence: float = NEVER) -> AsyncIterator[Claims]:
-    async with Claims(store, name or str(uuid.uuid4()), every=every, silence=silence) as claims:
-        yield claims
+async def run(store: Store, name: str = "", *, every: float = 0.02, silence: float = NEVER) -> AsyncIterator[Leases]:
+    async with Leases(store, name or str(uuid.uuid4()), every=every, silence=silence) as leases:
+        yield leases
 
 
 async def write(store: Store, key: str, content: object) -> None:
@@ -69,8 +69,8 @@ async def claimed_by_other(store: Store, number: int = 0, *, name: str = "other"
     await write(store, keys.claim_key(TAKE, number), {"schema": "previs.claim/1", "run": name, "held": True} | more)
 
 
-async def is_ours(claims: Claims) -> bool:
-    earlier = await claims.claim(TAKE)
+async def is_ours(leases: Leases) -> bool:
+    earlier = await leases.claim(TAKE)
     return earlier is None or not earlier.held
 
 
@@ -84,10 +84,10 @@ async def happens(what: Callable[[], object], within: float = 30) -> None:
 
 
 async def test_a_take_that_was_never_claimed_is_ours(store: Store) -> None:
-    async with run(store) as claims:
-        assert not claims.holds(TAKE)
-        assert await claims.claim(TAKE) is None
-        assert claims.holds(TAKE)
+    async with run(store) as leases:
+        assert not leases.holds(TAKE)
+        assert await leases.claim(TAKE) is None
+        assert leases.holds(TAKE)
 
 
 async def test_who_takes_over_is_told_whose_claim_went_before(store: Store) -> None:
@@ -95,12 +95,12 @@ async def test_who_takes_over_is_told_whose_claim_went_before(store: Store) -> N
         await first.claim(TAKE, "salt")
         before = await second.claim(TAKE)
         assert before is not None
-        assert (before.run, before.salt, before.held) == ("A", "salt", True)
+        assert (before.run, before.render_nonce, before.held) == ("A", "salt", True)
         assert not second.holds(TAKE)
         await first.release(TAKE)
         before = await second.claim(TAKE)
         assert before is not None
-        assert (before.run, before.salt, before.held) == ("A", "salt", False)
+        assert (before.run, before.render_nonce, before.held) == ("A", "salt", False)
         assert second.holds(TAKE)
 
 
@@ -119,23 +119,23 @@ async def test_three_runs_that_work_through_the_same_takes_do_each_once(store: S
     takes = [f"{number:064x}" for number in range(12)]
     chance, made, at_it = random.Random(seed), list[str](), set[str]()
 
-    async def work_through(claims: Claims, take: str) -> None:
-        earlier = await claims.claim(take)
+    async def work_through(leases: Leases, take: str) -> None:
+        earlier = await leases.claim(take)
         while earlier is not None and earlier.held:
-            await claims.until_free(take)
+            await leases.until_free(take)
             if take in made:
                 return
-            earlier = await claims.claim(take)
+            earlier = await leases.claim(take)
         if take not in made:
             assert take not in at_it
             at_it.add(take)
-            await claims.store.put("x", b"", media_type=JSON)
+            await leases.store.put("x", b"", media_type=JSON)
             if chance.random() < 0.7:
                 made.append(take)
             at_it.remove(take)
-        await claims.release(take)
+        await leases.release(take)
         if take not in made:
-            await work_through(claims, take)
+            await work_through(leases, take)
 
     async with contextlib.AsyncExitStack() as opened:
         runs = [await opened.enter_async_context(run(store)) for _ in range(3)]
@@ -157,8 +157,8 @@ def test_a_take_is_refused_exactly_while_another_run_that_is_not_over_holds_it(
     async def follow() -> None:
         with tempfile.TemporaryDirectory() as folder:
             store = FolderStore(folder)
-            runs = [Claims(store, str(uuid.uuid4()), every=NEVER, silence=NEVER) for _ in range(3)]
-            held: dict[str, Claims] = {}
+            runs = [Leases(store, str(uuid.uuid4()), every=NEVER, silence=NEVER) for _ in range(3)]
+            held: dict[str, Leases] = {}
             for step, which, number in steps:
                 one, take = runs[which], str(number)
                 if step == "claim" and held.get(take) is not one:
@@ -174,7 +174,7 @@ def test_a_take_is_refused_exactly_while_another_run_that_is_not_over_holds_it(
                 elif step == "end":
                     await one.__aexit__(None, None, None)
                     held = {take: by for take, by in held.items() if by is not one}
-                    runs[which] = Claims(store, str(uuid.uuid4()), every=NEVER, silence=NEVER)
+                    runs[which] = Leases(store, str(uuid.uuid4()), every=NEVER, silence=NEVER)
                 assert all(one.holds(take) == (held.get(take) is one) for one in runs)
             for each in runs:
                 await each.__aexit__(None, None, None)
@@ -250,78 +250,78 @@ async def test_hundreds_that_wait_do_not_keep_the_runs_own_beats_from_the_store(
 
 async def test_a_run_that_gives_signs_of_life_is_at_work_however_long(store: Store, clock: Clock) -> None:
     await claimed_by_other(store)
-    async with run(store, every=5, silence=25) as claims:
+    async with run(store, every=5, silence=25) as leases:
         for number in range(20):
             await beat(store, number)
-            assert not await is_ours(claims)
+            assert not await is_ours(leases)
             clock.now += 9
 
 
 async def test_a_run_that_falls_silent_counts_as_dead_after_a_while(store: Store, clock: Clock) -> None:
     await claimed_by_other(store)
     await beat(store, 7)
-    async with run(store, every=5, silence=25) as claims:
+    async with run(store, every=5, silence=25) as leases:
         for _ in range(5):
-            assert not await is_ours(claims)
+            assert not await is_ours(leases)
             clock.now += 5
-        assert await is_ours(claims)
+        assert await is_ours(leases)
 
 
 async def test_a_run_that_left_no_sign_of_life_counts_as_dead_after_a_while(store: Store, clock: Clock) -> None:
     await claimed_by_other(store)
-    async with run(store, every=5, silence=25) as claims:
+    async with run(store, every=5, silence=25) as leases:
         for _ in range(5):
-            assert not await is_ours(claims)
+            assert not await is_ours(leases)
             clock.now += 5
-        assert await is_ours(claims)
+        assert await is_ours(leases)
 
 
 async def test_time_in_which_nobody_looked_does_not_count(store: Store, clock: Clock) -> None:
     await claimed_by_other(store)
     await beat(store, 7)
-    async with run(store, every=5, silence=25) as claims:
+    async with run(store, every=5, silence=25) as leases:
         for _ in range(4):
-            assert not await is_ours(claims)
+            assert not await is_ours(leases)
             clock.now += 5
         clock.now += 3600
         for _ in range(5):
-            assert not await is_ours(claims)
+            assert not await is_ours(leases)
             clock.now += 5
-        assert await is_ours(claims)
+        assert await is_ours(leases)
 
 
 async def test_a_dead_run_stays_dead_when_nobody_looked_for_long(store: Store, clock: Clock) -> None:
     await beat(store, 7)
-    async with run(store, every=5, silence=25) as claims:
+    async with run(store, every=5, silence=25) as leases:
         await claimed_by_other(store)
-        while not await is_ours(claims):
+        while not await is_ours(leases):
             clock.now += 5
-        await claims.release(TAKE)
+        await leases.release(TAKE)
         await claimed_by_other(store, 9)
         clock.now += 3600
-        assert await is_ours(claims)
+        assert await is_ours(leases)
 
 
 async def test_a_run_that_wakes_up_is_at_work_again(store: Store, clock: Clock) -> None:
     await beat(store, 7)
-    async with run(store, every=5, silence=25) as claims:
+    async with run(store, every=5, silence=25) as leases:
         await claimed_by_other(store)
-        while not await is_ours(claims):
+        while not await is_ours(leases):
             clock.now += 5
-        await claims.release(TAKE)
+        await leases.release(TAKE)
         await claimed_by_other(store, 9)
         await beat(store, 8)
         clock.now += 5
-        assert not await is_ours(claims)
+        assert not await is_ours(leases)
 
 
 async def test_a_run_of_another_machine_is_not_dead_for_want_of_its_process_here(store: Store, clock: Clock) -> None:
     await claimed_by_other(store)
     await beat(store, 7, machine="elsewhere", process="4711 1")
-    async with run(store, every=5, silence=25) as claims:
-        assert not await is_ours(claims)
+    async with run(store, every=5, silence=25) as leases:
+        assert not await is_ours(leases)
         clock.now += 5
-        assert not await is_ours(claims)
+        assert not await is_ours(leases)
 
 
 HOLDER = """
@@ -370,14 +370,14 @@ async def test_a_process_of_this_machine_that_was_killed_is_known_at_once(
     store: Store, holder: subprocess.Popen[bytes]
 ) -> None:
     await has_claimed(holder)
-    async with run(store) as claims:
-        assert not await is_ours(claims)
-        waiting = asyncio.create_task(claims.until_free(TAKE))
+    async with run(store) as leases:
+        assert not await is_ours(leases)
+        waiting = asyncio.create_task(leases.until_free(TAKE))
         holder.send_signal(signal.SIGKILL)
         await asyncio.to_thread(holder.wait)
         async with asyncio.timeout(20):
             assert (await waiting).run == "killed"
-        assert await is_ours(claims)
+        assert await is_ours(leases)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are recognised on Linux")
@@ -387,8 +387,8 @@ async def test_a_killed_process_that_its_parent_has_not_waited_for_is_dead_all_t
     await has_claimed(holder)
     holder.send_signal(signal.SIGKILL)
     await asyncio.to_thread(os.waitid, os.P_PID, holder.pid, os.WEXITED | os.WNOWAIT)
-    async with run(store) as claims:
-        assert await is_ours(claims)
+    async with run(store) as leases:
+        assert await is_ours(leases)
 
 
 async def test_a_process_of_this_machine_that_is_held_up_is_not_dead_for_it(
@@ -396,20 +396,20 @@ async def test_a_process_of_this_machine_that_is_held_up_is_not_dead_for_it(
 ) -> None:
     await has_claimed(holder)
     holder.send_signal(signal.SIGSTOP)
-    async with run(store) as claims:
-        assert not await is_ours(claims)
+    async with run(store) as leases:
+        assert not await is_ours(leases)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are recognised on Linux")
 async def test_another_process_of_the_same_number_is_another_one(store: Store) -> None:
     await claimed_by_other(store)
-    async with run(store) as claims:
-        await claims.claim("b" * 64)
-        ours = json.loads(await store.get(keys.beat_key(claims.run)) or b"")
+    async with run(store) as leases:
+        await leases.claim("b" * 64)
+        ours = json.loads(await store.get(keys.beat_key(leases.run)) or b"")
         await beat(store, 1, machine=ours["machine"], process=ours["process"])
-        assert not await is_ours(claims)
+        assert not await is_ours(leases)
         await beat(store, 2, machine=ours["machine"], process=f"{os.getpid()} 1")
-        assert await is_ours(claims)
+        assert await is_ours(leases)
 
 
 async def test_a_process_that_nobody_may_look_at_is_not_dead_for_it(
@@ -446,13 +446,13 @@ async def test_a_claim_that_cannot_be_read_is_waited_for_in_case_it_is_being_wri
 ) -> None:
     await write(folder_store, keys.claim_key(TAKE, 3), content)
     await write(folder_store, keys.claim_key(TAKE, 0), content)
-    async with run(folder_store, every=5, silence=25) as claims:
-        assert not await is_ours(claims)
+    async with run(folder_store, every=5, silence=25) as leases:
+        assert not await is_ours(leases)
         for _ in range(5):
             clock.now += 5
-            assert not claims.holds(TAKE)
-            await claims.claim(TAKE)
-        assert claims.holds(TAKE)
+            assert not leases.holds(TAKE)
+            await leases.claim(TAKE)
+        assert leases.holds(TAKE)
     assert keys.claim_key(TAKE, 4) in await folder_store.entries(keys.CLAIMS)
 
 
@@ -469,35 +469,35 @@ async def test_a_beat_that_cannot_be_read_is_a_beat_as_long_as_it_changes(
     folder_store: FolderStore, clock: Clock, content: bytes
 ) -> None:
     await claimed_by_other(folder_store)
-    async with run(folder_store, every=5, silence=25) as claims:
+    async with run(folder_store, every=5, silence=25) as leases:
         for number in range(8):
             await write(folder_store, keys.beat_key("other"), content + b" " * number)
-            assert not await is_ours(claims)
+            assert not await is_ours(leases)
             clock.now += 5
         for _ in range(5):
-            await claims.claim(TAKE)
+            await leases.claim(TAKE)
             clock.now += 5
-        assert claims.holds(TAKE)
+        assert leases.holds(TAKE)
 
 
 @pytest.mark.parametrize("process", ["0 1", "-1 1", "99999999999999999999 1", "../1 1", "1", "١ 1", " 1 1"])
 async def test_a_process_that_is_none_says_nothing(folder_store: FolderStore, process: str) -> None:
     await claimed_by_other(folder_store)
-    async with run(folder_store, every=5, silence=25) as claims:
-        await claims.claim("b" * 64)
-        machine = json.loads(await folder_store.get(keys.beat_key(claims.run)) or b"")["machine"]
+    async with run(folder_store, every=5, silence=25) as leases:
+        await leases.claim("b" * 64)
+        machine = json.loads(await folder_store.get(keys.beat_key(leases.run)) or b"")["machine"]
         await beat(folder_store, 1, machine=machine, process=process)
-        assert not await is_ours(claims)
+        assert not await is_ours(leases)
 
 
 @pytest.mark.parametrize("run_name", ["", "..", "a/b", "夜" * 500, "x\ny"])
 async def test_a_claim_of_an_oddly_named_run_is_a_claim(store: Store, clock: Clock, run_name: str) -> None:
     await claimed_by_other(store, name=run_name)
-    async with run(store, every=5, silence=25) as claims:
+    async with run(store, every=5, silence=25) as leases:
         for _ in range(5):
-            assert not await is_ours(claims)
+            assert not await is_ours(leases)
             clock.now += 5
-        assert await is_ours(claims)
+        assert await is_ours(leases)
 
 
 @pytest.mark.parametrize(
@@ -506,19 +506,19 @@ async def test_a_claim_of_an_oddly_named_run_is_a_claim(store: Store, clock: Clo
 async def test_other_files_beside_claims_do_no_harm(store: Store, clock: Clock, name: str) -> None:
     await claimed_by_other(store, held=False)
     await write(store, keys.claims_prefix(TAKE) + name, b"x")
-    async with run(store, every=5, silence=25) as claims:
+    async with run(store, every=5, silence=25) as leases:
         for _ in range(6):
-            if await is_ours(claims):
+            if await is_ours(leases):
                 break
             clock.now += 5
-        assert claims.holds(TAKE)
+        assert leases.holds(TAKE)
 
 
 async def test_a_folder_in_the_place_of_a_claim_is_passed_over(folder_store: FolderStore) -> None:
     await write(folder_store, keys.claim_key(TAKE, 0) + "/x", b"x")
-    async with run(folder_store) as claims:
+    async with run(folder_store) as leases:
         async with asyncio.timeout(20):
-            assert await is_ours(claims)
+            assert await is_ours(leases)
 
 
 # A store that fails, and takes that are cancelled, at whatever moment
@@ -531,7 +531,7 @@ class Troubled(FolderStore):
     wrong: int | None = None
     late = False
     cancels = False
-    error: type[StoreTrouble | StoreRefused] = StoreTrouble
+    error: type[StoreUnavailable | StoreRefused] = StoreUnavailable
 
     async def _counted(self) -> bool:
         self.calls += 1
@@ -567,15 +567,15 @@ class Troubled(FolderStore):
         return await super().get(key)
 
 
-async def claim_and_release(claims: Claims) -> None:
+async def claim_and_release(leases: Leases) -> None:
     """As an assignment does it."""
     try:
-        await claims.claim(TAKE)
+        await leases.claim(TAKE)
     finally:
-        await claims.release(TAKE)
+        await leases.release(TAKE)
 
 
-@pytest.mark.parametrize("error", [StoreTrouble, StoreRefused])
+@pytest.mark.parametrize("error", [StoreUnavailable, StoreRefused])
 @pytest.mark.parametrize("cancels", [False, True])
 @pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize("call", range(5))
@@ -586,71 +586,73 @@ async def test_whatever_call_goes_wrong_the_claim_is_free_while_the_run_goes_on(
     late: bool,  # noqa: FBT001
     cancels: bool,  # noqa: FBT001
     earlier: bool,  # noqa: FBT001
-    error: type[StoreTrouble | StoreRefused],
+    error: type[StoreUnavailable | StoreRefused],
 ) -> None:
     if earlier:
         await claimed_by_other(folder_store, held=False)
     store = Troubled(folder_store.name)
     store.wrong, store.late, store.cancels, store.error = call, late, cancels, error
-    async with run(store, every=NEVER) as claims, run(folder_store) as other:
-        await asyncio.gather(asyncio.create_task(claim_and_release(claims)), return_exceptions=True)
+    async with run(store, every=NEVER) as leases, run(folder_store) as other:
+        await asyncio.gather(asyncio.create_task(claim_and_release(leases)), return_exceptions=True)
         store.wrong = None
-        assert not claims.holds(TAKE)
-        await claims._sign()
+        assert not leases.holds(TAKE)
+        await leases._sign()
         assert await is_ours(other)
         await other.release(TAKE)
-        assert await is_ours(claims)
-        await claims._sign()
+        assert await is_ours(leases)
+        await leases._sign()
         assert not await is_ours(other)
 
 
 async def test_what_may_be_claimed_by_another_run_meanwhile_is_not_given_back(folder_store: FolderStore) -> None:
     store = Troubled(folder_store.name)
-    async with run(store, every=NEVER) as claims, run(folder_store) as other, run(folder_store) as third:
-        await claims.claim("b" * 64)
+    async with run(store, every=NEVER) as leases, run(folder_store) as other, run(folder_store) as third:
+        await leases.claim("b" * 64)
         store.wrong = store.calls
-        with pytest.raises(StoreTrouble):
-            await claims.claim(TAKE)
+        with pytest.raises(StoreUnavailable):
+            await leases.claim(TAKE)
         assert await is_ours(other)
-        await claims._sign()
+        await leases._sign()
         assert not await is_ours(third)
 
 
-@pytest.mark.parametrize("error", [StoreTrouble, StoreRefused])
-async def test_a_run_is_not_in_its_own_way(folder_store: FolderStore, error: type[StoreTrouble | StoreRefused]) -> None:
-    store = Troubled(folder_store.name)
-    store.error = error
-    async with run(store, every=NEVER) as claims, run(folder_store) as other:
-        await claims.claim(TAKE)
-        store.wrong = store.calls
-        await claims.release(TAKE)
-        assert not await is_ours(other)
-        assert await is_ours(claims)
-        await claims._sign()
-        assert not await is_ours(other)
-        await claims.release(TAKE)
-        assert await is_ours(other)
-
-
-@pytest.mark.parametrize("error", [StoreTrouble, StoreRefused])
-async def test_a_run_whose_beats_fail_for_a_while_goes_on_beating(
-    folder_store: FolderStore, error: type[StoreTrouble | StoreRefused]
+@pytest.mark.parametrize("error", [StoreUnavailable, StoreRefused])
+async def test_a_run_is_not_in_its_own_way(
+    folder_store: FolderStore, error: type[StoreUnavailable | StoreRefused]
 ) -> None:
     store = Troubled(folder_store.name)
     store.error = error
-    async with run(store) as claims:
-        await claims.claim(TAKE)
+    async with run(store, every=NEVER) as leases, run(folder_store) as other:
+        await leases.claim(TAKE)
         store.wrong = store.calls
-        await claims._sign()
+        await leases.release(TAKE)
+        assert not await is_ours(other)
+        assert await is_ours(leases)
+        await leases._sign()
+        assert not await is_ours(other)
+        await leases.release(TAKE)
+        assert await is_ours(other)
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable, StoreRefused])
+async def test_a_run_whose_beats_fail_for_a_while_goes_on_beating(
+    folder_store: FolderStore, error: type[StoreUnavailable | StoreRefused]
+) -> None:
+    store = Troubled(folder_store.name)
+    store.error = error
+    async with run(store) as leases:
+        await leases.claim(TAKE)
+        store.wrong = store.calls
+        await leases._sign()
         for _ in range(3):
             store.wrong = store.calls
             await happens(lambda: store.calls > (store.wrong or 0))
-        failed = json.loads(await folder_store.get(keys.beat_key(claims.run)) or b"")["beat"]
+        failed = json.loads(await folder_store.get(keys.beat_key(leases.run)) or b"")["beat"]
         after = b""
         async with asyncio.timeout(20):
             while not after or json.loads(after)["beat"] <= failed + 3:
-                after = await folder_store.get(keys.beat_key(claims.run)) or b""
-    assert json.loads(await folder_store.get(keys.beat_key(claims.run)) or b"")["over"] is True
+                after = await folder_store.get(keys.beat_key(leases.run)) or b""
+    assert json.loads(await folder_store.get(keys.beat_key(leases.run)) or b"")["over"] is True
 
 
 async def test_a_wait_outlives_a_store_that_is_away_for_a_moment(folder_store: FolderStore) -> None:
@@ -671,23 +673,23 @@ async def test_a_wait_for_a_store_that_stays_away_ends(folder_store: FolderStore
     class Away(FolderStore):
         async def get(self, key: str) -> bytes | None:
             clock.now += 60
-            raise StoreTrouble(self.name, key)
+            raise StoreUnavailable(self.name, key)
 
     await claimed_by_other(folder_store)
-    async with run(Away(folder_store.name)) as claims:
+    async with run(Away(folder_store.name)) as leases:
         async with asyncio.timeout(20):
-            with pytest.raises(StoreTrouble):
-                await claims.until_free(TAKE)
-        assert claims._waiting == 0
+            with pytest.raises(StoreUnavailable):
+                await leases.until_free(TAKE)
+        assert leases._waiting == 0
 
 
 async def test_claims_that_end_with_the_store_away_raise_nothing(settings: S3Settings, s3_endpoint: str) -> None:
     async with troubled(s3_endpoint, share=0) as weather:
         there = settings.model_copy(update={"endpoint_url": weather.url})
-        async with S3Store(there, patience=0.1) as store, run(store, every=NEVER) as claims:
-            await claims.claim(TAKE)
+        async with S3Store(there, patience=0.1) as store, run(store, every=NEVER) as leases:
+            await leases.claim(TAKE)
             await weather.gone()
-            await claims.release(TAKE)
+            await leases.release(TAKE)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -695,15 +697,15 @@ async def test_runs_share_takes_through_bad_weather(settings: S3Settings, s3_end
     takes = [f"{number:064x}" for number in range(6)]
     made: list[str] = []
 
-    async def work_through(claims: Claims, take: str) -> None:
+    async def work_through(leases: Leases, take: str) -> None:
         while take not in made:
-            earlier = await claims.claim(take)
+            earlier = await leases.claim(take)
             if earlier is not None and earlier.held:
-                await claims.until_free(take)
+                await leases.until_free(take)
                 continue
             if take not in made:
                 made.append(take)
-            await claims.release(take)
+            await leases.release(take)
 
     async with troubled(s3_endpoint, seed=seed, hang=0.1) as weather, contextlib.AsyncExitStack() as opened:
         there = settings.model_copy(update={"endpoint_url": weather.url})
@@ -717,21 +719,21 @@ async def test_runs_share_takes_through_bad_weather(settings: S3Settings, s3_end
 async def test_a_take_costs_two_requests(settings: S3Settings, s3_endpoint: str) -> None:
     async with troubled(s3_endpoint, share=0) as weather:
         there = settings.model_copy(update={"endpoint_url": weather.url})
-        async with S3Store(there) as store, run(store, every=NEVER) as claims:
-            await claim_and_release(claims)
+        async with S3Store(there) as store, run(store, every=NEVER) as leases:
+            await claim_and_release(leases)
             if not await conditions_are_heeded(store):
                 pytest.skip("this S3 does not heed If-None-Match: a claim is looked for, written and read again")
             before = len(weather.heads)
             for number in range(10):
-                await claims.claim(f"{number:064x}")
-                await claims.release(f"{number:064x}")
+                await leases.claim(f"{number:064x}")
+                await leases.release(f"{number:064x}")
             assert len(weather.heads) == before + 20
 
 
 async def test_no_claim_is_like_another(folder_store: FolderStore) -> None:
-    async with run(folder_store, "A") as claims:
-        await claim_and_release(claims)
-        await claim_and_release(claims)
+    async with run(folder_store, "A") as leases:
+        await claim_and_release(leases)
+        await claim_and_release(leases)
     written = [await folder_store.get(keys.claim_key(TAKE, number)) for number in range(2)]
-    first, second = (Claim.model_validate_json(each or b"") for each in written)
+    first, second = (Lease.model_validate_json(each or b"") for each in written)
     assert first.nonce != second.nonce

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from previs.planning.plan import PlannedTake
 from previs.planning.planner import make_plan
 from previs.publishing.views import Progress, RunningTake
-from previs.rendering.progress import Account, BoardReady, Settled, Told, from_line, listening, tell, to_line
+from previs.rendering.progress import (
+    BoardPublished,
+    ProgressEvent,
+    RunProgress,
+    TakeSettled,
+    emit,
+    from_line,
+    listening,
+    to_line,
+)
 from previs.shots import read_shot_list
 from previs.workflow import read_workflow
 
@@ -21,14 +30,14 @@ SECONDS = st.floats(0, 1e6)
 TOLD = (
     TEXTS
     | st.builds(
-        Settled,
+        TakeSettled,
         label=TEXTS,
         outcome=st.sampled_from(["rendered", "cached", "failed", "skipped"]),
         place=TEXTS,
         seconds=SECONDS,
         error=TEXTS,
     )
-    | st.builds(BoardReady, page=TEXTS, manifest=TEXTS, message=TEXTS, complete=st.booleans())
+    | st.builds(BoardPublished, page=TEXTS, manifest=TEXTS, message=TEXTS, complete=st.booleans())
     | st.builds(
         Progress,
         rendered=COUNTS,
@@ -58,7 +67,7 @@ def counts(progress: Progress) -> tuple[int, int, int, int, int]:
 
 
 @given(TOLD)
-def test_a_line_says_what_was_told(told: Told) -> None:
+def test_a_line_says_what_was_told(told: ProgressEvent) -> None:
     line = to_line(told)
     assert "\n" not in line
     assert from_line(line) == told
@@ -102,25 +111,25 @@ def test_no_line_at_all_is_an_error(line: str | bytes) -> None:
 
 
 def test_who_listens_is_told_and_nobody_else() -> None:
-    first: list[Told] = []
-    second: list[Told] = []
-    tell("before")
+    first: list[ProgressEvent] = []
+    second: list[ProgressEvent] = []
+    emit("before")
     with listening(first.append):
-        tell("one")
+        emit("one")
         with listening(second.append):
-            tell("two")
-        tell("three")
-    tell("after")
+            emit("two")
+        emit("three")
+    emit("after")
     assert (first, second) == (["one", "three"], ["two"])
 
 
 async def test_tasks_that_begin_while_somebody_listens_are_heard_to_their_end() -> None:
-    heard: list[Told] = []
+    heard: list[ProgressEvent] = []
     go = asyncio.Event()
 
     async def work() -> None:
         await go.wait()
-        tell("done")
+        emit("done")
 
     with listening(heard.append):
         working = asyncio.create_task(work())
@@ -130,24 +139,29 @@ async def test_tasks_that_begin_while_somebody_listens_are_heard_to_their_end() 
 
 
 def test_the_account_knows_where_each_take_stands() -> None:
-    account, heard = Account(), list[Any]()
+    progress, heard = RunProgress(), list[Any]()
     one, two, three, four = takes(4)
     with listening(heard.append):
-        account.expect("雨夜", [one, two, three, four])
-        assert counts(account.progress()) == (0, 0, 0, 4, 0)
-        account.settled(one, Settled(one.label, "cached"))
-        account.running(two, "http://a")
-        account.running(two, "http://a", 3, 20)
-        account.running(three, "http://b")
-        assert counts(account.progress()) == (0, 1, 0, 1, 2)
-        account.waiting(three)
-        assert counts(account.progress()) == (0, 1, 0, 2, 1)
-        account.settled(two, Settled(two.label, "rendered", "http://a", 1.5))
-        account.settled(three, Settled(three.label, "failed", error="no room"))
-        account.settled(four, Settled(four.label, "rendered"))
-    assert counts(account.progress()) == (2, 1, 1, 0, 0)
-    assert account.progress().title == "雨夜"
-    assert [told.outcome for told in heard if isinstance(told, Settled)] == ["cached", "rendered", "failed", "rendered"]
+        progress.expect("雨夜", [one, two, three, four])
+        assert counts(progress.progress()) == (0, 0, 0, 4, 0)
+        progress.settled(one, TakeSettled(one.label, "cached"))
+        progress.running(two, "http://a")
+        progress.running(two, "http://a", 3, 20)
+        progress.running(three, "http://b")
+        assert counts(progress.progress()) == (0, 1, 0, 1, 2)
+        progress.waiting(three)
+        assert counts(progress.progress()) == (0, 1, 0, 2, 1)
+        progress.settled(two, TakeSettled(two.label, "rendered", "http://a", 1.5))
+        progress.settled(three, TakeSettled(three.label, "failed", error="no room"))
+        progress.settled(four, TakeSettled(four.label, "rendered"))
+    assert counts(progress.progress()) == (2, 1, 1, 0, 0)
+    assert progress.progress().title == "雨夜"
+    assert [told.outcome for told in heard if isinstance(told, TakeSettled)] == [
+        "cached",
+        "rendered",
+        "failed",
+        "rendered",
+    ]
     assert max(told.total for told in heard if isinstance(told, Progress)) == 4
     steps = [
         take.step for told in heard if isinstance(told, Progress) for take in told.running if take.server == "http://a"
@@ -156,27 +170,27 @@ def test_the_account_knows_where_each_take_stands() -> None:
 
 
 def test_a_skipped_take_is_settled_and_counted_apart() -> None:
-    account, heard = Account(), list[Any]()
+    progress, heard = RunProgress(), list[Any]()
     one, two = takes(2)
     with listening(heard.append):
-        account.expect("雨夜", [one, two])
-        account.settled(one, Settled(one.label, "failed", error="no room"))
-        account.settled(two, Settled(two.label, "skipped", error="SH01, which it builds on, has no frame"))
-    progress = account.progress()
+        progress.expect("雨夜", [one, two])
+        progress.settled(one, TakeSettled(one.label, "failed", error="no room"))
+        progress.settled(two, TakeSettled(two.label, "skipped", error="SH01, which it builds on, has no frame"))
+    progress = progress.progress()
     assert (progress.failed, progress.skipped, progress.settled, progress.waiting) == (1, 1, 2, 0)
-    assert Settled(two.label, "skipped", error="SH01, which it builds on, has no frame") in heard
+    assert TakeSettled(two.label, "skipped", error="SH01, which it builds on, has no frame") in heard
 
 
 def test_a_notice_is_told_and_stays_in_the_account() -> None:
-    account, heard = Account(), list[Any]()
+    progress, heard = RunProgress(), list[Any]()
     with listening(heard.append):
-        account.notice("http://a is unreachable")
+        progress.notice("http://a is unreachable")
     assert heard == ["http://a is unreachable"]
-    assert account.progress().notice == "http://a is unreachable"
+    assert progress.progress().notice == "http://a is unreachable"
 
 
 def test_a_line_holds_its_content_under_one_key() -> None:
-    line = to_line(Settled("SH01 · take 1", "rendered", "http://a", 1.5))
+    line = to_line(TakeSettled("SH01 · take 1", "rendered", "http://a", 1.5))
     assert json.loads(line) == {
         "settled": {"label": "SH01 · take 1", "outcome": "rendered", "place": "http://a", "seconds": 1.5, "error": ""}
     }

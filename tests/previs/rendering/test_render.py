@@ -17,7 +17,7 @@ from previs.comfyui.client.address import Address
 from previs.comfyui.client.server import Server
 from previs.comfyui.protocol.deadlines import Limits
 from previs.comfyui.protocol.graph import Graph
-from previs.comfyui.protocol.prompt_state import Life, Phase
+from previs.comfyui.protocol.prompt_state import Phase, PromptState
 from previs.errors import (
     FrameDamaged,
     NodeFailed,
@@ -30,20 +30,20 @@ from previs.errors import (
     RenderTimedOut,
     ServerSilent,
     ServerUnreachable,
-    StoreTrouble,
+    StoreUnavailable,
 )
-from previs.farm.placement import Place, Wish
+from previs.farm.placement import PlacementRequest, Slot
 from previs.planning.cache import Found, recorded
 from previs.planning.fingerprint import prompt_id
-from previs.planning.plan import Picture, PlannedTake
+from previs.planning.plan import PlannedTake, ReferenceImage
 from previs.records.takes import TakeRecord
-from previs.rendering.context import Studio
+from previs.rendering.context import RunContext
 from previs.rendering.render import render
 from previs.simulator import ALWAYS, Simulator
 from previs.store import FolderStore, S3Store, keys
 from tests.conftest import Serve
 from tests.previs.comfyui.graphs import TEXT_TO_IMAGE, graph
-from tests.previs.rendering.runs import QUICK, studio_of, take, take_of
+from tests.previs.rendering.runs import QUICK, context_of, take, take_of
 
 PREVIEW = {"class_type": "PreviewImage", "inputs": {"images": ["8", 0]}}
 
@@ -53,31 +53,31 @@ def with_nodes(**nodes: Any) -> Graph:
     return copy.deepcopy(TEXT_TO_IMAGE) | {name.removeprefix("n"): node for name, node in nodes.items()}
 
 
-def picture(colour: str = "red") -> Picture:
+def picture(colour: str = "red") -> ReferenceImage:
     packed = io.BytesIO()
     Image.new("RGB", (16, 16), colour).save(packed, "PNG")
-    return Picture(packed.getvalue(), ".png", hashlib.sha256(packed.getvalue()).hexdigest())
+    return ReferenceImage(packed.getvalue(), ".png", hashlib.sha256(packed.getvalue()).hexdigest())
 
 
-def from_picture(start: Picture, seed: int = 5) -> PlannedTake:
+def from_picture(start: ReferenceImage, seed: int = 5) -> PlannedTake:
     made = graph(seed)
     made["10"] = {"class_type": "LoadImage", "inputs": {"image": start.name}}
     made["5"] = {"class_type": "VAEEncode", "inputs": {"pixels": ["10", 0], "vae": ["4", 2]}}
     return take_of(made, start)
 
 
-async def rendered(planned: PlannedTake, studio: Studio, **how: Any) -> TakeRecord:
-    return await render(planned, await studio.farm.place(), studio, **how)
+async def rendered(planned: PlannedTake, context: RunContext, **how: Any) -> TakeRecord:
+    return await render(planned, await context.farm.slot(), context, **how)
 
 
-def until(phase: Phase) -> tuple[asyncio.Event, Callable[[str, Life], None]]:
+def until(phase: Phase) -> tuple[asyncio.Event, Callable[[str, PromptState], None]]:
     """What a render can be given so that the event tells when its prompt has come to a phase."""
     reached = asyncio.Event()
     return reached, lambda _, life: reached.set() if life.phase is phase else None
 
 
-def held(studio: Studio) -> int:
-    return studio.farm.held
+def held(context: RunContext) -> int:
+    return context.farm.held
 
 
 def graph_as_run(simulator: Simulator, prompt: str) -> Graph:
@@ -89,8 +89,8 @@ async def test_a_take_is_rendered_kept_and_recorded(simulate: Serve, folder_stor
     _, url = await simulate()
     seen: list[tuple[str, Phase]] = []
     planned = take()
-    async with studio_of(folder_store, url) as studio:
-        record = await rendered(planned, studio, on_change=lambda server, life: seen.append((server, life.phase)))
+    async with context_of(folder_store, url) as context:
+        record = await rendered(planned, context, on_change=lambda server, life: seen.append((server, life.phase)))
     assert (record.fingerprint, record.server, record.seed) == (planned.fingerprint, url, 5)
     assert record.prompt_id == prompt_id(planned.fingerprint, 0)
     assert 0 < record.seconds < 5
@@ -106,8 +106,8 @@ async def test_a_take_is_rendered_kept_and_recorded(simulate: Serve, folder_stor
 
 async def test_in_s3_a_frame_says_what_it_is_and_how_to_name_it(simulate: Serve, s3_store: S3Store) -> None:
     _, url = await simulate()
-    async with studio_of(s3_store, url) as studio:
-        [frame] = (await rendered(take(), studio)).frames
+    async with context_of(s3_store, url) as context:
+        [frame] = (await rendered(take(), context)).frames
     where = {"Bucket": s3_store.settings.bucket, "Key": f"{s3_store.settings.prefix}/{frame.key}"}
     head = await s3_store._connection.run(lambda client: client.head_object(**where))
     assert head["ContentType"] == "image/png"
@@ -134,8 +134,8 @@ async def test_files_of_every_kind_are_kept_and_previews_are_not(simulate: Serve
             "inputs": {"video": ["12", 0], "filename_prefix": "video/b", "format": "mp4", "codec": "h264"},
         },
     )
-    async with studio_of(folder_store, url) as studio:
-        record = await rendered(take_of(made), studio)
+    async with context_of(folder_store, url) as context:
+        record = await rendered(take_of(made), context)
     assert [frame.media_type for frame in record.frames] == [*["image/png"] * 3, "image/webp", "video/mp4"]
     assert [frame.key.rpartition(".")[2] for frame in record.frames] == ["png", "png", "png", "webp", "mp4"]
     assert [frame.kind for frame in record.frames] == [*["image"] * 4, "video"]
@@ -147,18 +147,18 @@ async def test_files_of_every_kind_are_kept_and_previews_are_not(simulate: Serve
 
 async def test_no_two_prompts_share_names_of_output_files(simulate: Serve, folder_store: FolderStore) -> None:
     simulator, url = await simulate()
-    async with studio_of(folder_store, url) as studio:
-        records = [await rendered(take(seed), studio) for seed in (1, 2)]
+    async with context_of(folder_store, url) as context:
+        records = [await rendered(take(seed), context) for seed in (1, 2)]
     assert sorted(simulator.disk.files["output"]) == sorted(f"previs/{each.prompt_id}_00001_.png" for each in records)
 
 
 async def test_a_graph_that_only_shows_previews_makes_nothing(simulate: Serve, folder_store: FolderStore) -> None:
     _, url = await simulate()
     planned = take_of(with_nodes(n9=PREVIEW))
-    async with studio_of(folder_store, url) as studio:
+    async with context_of(folder_store, url) as context:
         with pytest.raises(NothingMade, match="PreviewImage keeps nothing"):
-            await rendered(planned, studio)
-        assert held(studio) == 0
+            await rendered(planned, context)
+        assert held(context) == 0
     assert await folder_store.entries("") == {}
 
 
@@ -167,15 +167,15 @@ class FailingStore(FolderStore):
 
     failures = 0
     fails_at = ""
-    place: Place | None = None
+    slot: Slot | None = None
     held_meanwhile: bool | None = None
 
     def _fail(self, key: str) -> None:
-        if self.place is not None:
-            self.held_meanwhile = self.place.held
+        if self.slot is not None:
+            self.held_meanwhile = self.slot.held
         if key.startswith(self.fails_at) and self.failures:
             self.failures -= 1
-            raise StoreTrouble(self.name, "no space left")
+            raise StoreUnavailable(self.name, "no space left")
 
     async def put(self, key: str, data: bytes, *, media_type: str) -> None:
         self._fail(key)
@@ -193,13 +193,13 @@ async def test_a_store_that_fails_after_the_render_costs_no_second_one(
     simulator, url = await simulate()
     store = FailingStore(tmp_path)
     store.failures, store.fails_at = 2, fails_at
-    async with studio_of(store, url) as studio:
+    async with context_of(store, url) as context:
         for _ in range(2):
-            with pytest.raises(StoreTrouble):
-                await rendered(take(), studio)
-            assert held(studio) == 0
+            with pytest.raises(StoreUnavailable):
+                await rendered(take(), context)
+            assert held(context) == 0
             assert await recorded(store, [take().fingerprint]) == {}
-        record = await rendered(take(), studio)
+        record = await rendered(take(), context)
     assert simulator.posted == [record.prompt_id]
     assert len(await recorded(store, [take().fingerprint])) == 1
 
@@ -207,9 +207,9 @@ async def test_a_store_that_fails_after_the_render_costs_no_second_one(
 async def test_the_place_is_free_before_the_frames_are_fetched(simulate: Serve, tmp_path: Path) -> None:
     _, url = await simulate()
     store = FailingStore(tmp_path)
-    async with studio_of(store, url) as studio:
-        store.place = await studio.farm.place()
-        await render(take(), store.place, studio)
+    async with context_of(store, url) as context:
+        store.slot = await context.farm.slot()
+        await render(take(), store.slot, context)
     assert store.held_meanwhile is False
 
 
@@ -219,8 +219,8 @@ async def test_a_file_that_came_damaged_is_fetched_again(
 ) -> None:
     simulator, url = await simulate()
     setattr(simulator.faults, fault, 1)
-    async with studio_of(folder_store, url) as studio:
-        record = await rendered(take(), studio)
+    async with context_of(folder_store, url) as context:
+        record = await rendered(take(), context)
     assert len(simulator.posted) == 1
     [frame] = record.frames
     assert hashlib.sha256(await folder_store.get(frame.key) or b"").hexdigest() == frame.sha256
@@ -233,11 +233,11 @@ async def test_a_file_damaged_twice_is_rendered_again_under_another_id(
 ) -> None:
     simulator, url = await simulate()
     setattr(simulator.faults, fault, 2)
-    async with studio_of(folder_store, url) as studio:
+    async with context_of(folder_store, url) as context:
         with pytest.raises(FrameDamaged):
-            await rendered(take(), studio)
+            await rendered(take(), context)
         assert await folder_store.entries("") == {}
-        record = await rendered(take(), studio)
+        record = await rendered(take(), context)
     mark = take().fingerprint
     assert simulator.posted == [prompt_id(mark, 0), prompt_id(mark, 1)]
     assert record.prompt_id == prompt_id(mark, 1)
@@ -247,12 +247,12 @@ async def test_a_file_that_the_server_no_longer_has_is_rendered_again(
     simulate: Serve, folder_store: FolderStore
 ) -> None:
     simulator, url = await simulate()
-    async with studio_of(folder_store, url) as studio:
-        await rendered(take(), studio)
+    async with context_of(folder_store, url) as context:
+        await rendered(take(), context)
         simulator.disk.files["output"].clear()
         with pytest.raises(FrameDamaged, match="no longer has it"):
-            await rendered(take(), studio)
-        await rendered(take(), studio)
+            await rendered(take(), context)
+        await rendered(take(), context)
     assert len(simulator.posted) == 2
 
 
@@ -263,15 +263,15 @@ async def test_a_take_that_another_client_has_in_work_is_joined_where_it_is(
     idle, idle_url = await simulate()
     planned = take()
     running, on_change = until(Phase.RUNNING)
-    async with studio_of(folder_store, busy_url, idle_url, places=1) as studio, Server(Address(busy_url)) as somebody:
+    async with context_of(folder_store, busy_url, idle_url, slots=1) as context, Server(Address(busy_url)) as somebody:
         await somebody.submit(planned.graph, prompt_id(planned.fingerprint, 0))
-        place = await studio.farm.place(Wish(avoid=busy_url))
-        assert place.server.name == idle_url
-        rendering = asyncio.create_task(render(planned, place, studio, on_change))
+        slot = await context.farm.slot(PlacementRequest(avoid=busy_url))
+        assert slot.server.name == idle_url
+        rendering = asyncio.create_task(render(planned, slot, context, on_change))
         await running.wait()
-        assert not place.held
+        assert not slot.held
         async with asyncio.timeout(5):
-            assert (await studio.farm.place(Wish(avoid=busy_url))).server.name == idle_url
+            assert (await context.farm.slot(PlacementRequest(avoid=busy_url))).server.name == idle_url
         record = await rendering
     assert record.server == busy_url
     assert (len(busy.posted), idle.posted) == (1, [])
@@ -281,8 +281,8 @@ async def test_a_take_that_a_server_has_finished_is_only_fetched(simulate: Serve
     simulator, url = await simulate()
     records = []
     for folder in ("first", "second"):
-        async with studio_of(FolderStore(tmp_path / folder), url) as studio:
-            records.append(await rendered(take(), studio))
+        async with context_of(FolderStore(tmp_path / folder), url) as context:
+            records.append(await rendered(take(), context))
     assert len(simulator.posted) == 1
     assert records[0].frames == records[1].frames
     assert records[0].seconds == records[1].seconds
@@ -292,9 +292,9 @@ async def test_a_run_that_wants_all_anew_takes_nothing_that_was_rendered_before(
     simulate: Serve, folder_store: FolderStore
 ) -> None:
     simulator, url = await simulate()
-    for salt in ("", "run 1", "run 2", "run 2"):
-        async with studio_of(folder_store, url) as studio:
-            await rendered(replace(take(), salt=salt), studio)
+    for render_nonce in ("", "run 1", "run 2", "run 2"):
+        async with context_of(folder_store, url) as context:
+            await rendered(replace(take(), render_nonce=render_nonce), context)
     assert len(set(simulator.posted)) == len(simulator.posted) == 3
     assert simulator.sampled == simulator.posted
 
@@ -302,12 +302,12 @@ async def test_a_run_that_wants_all_anew_takes_nothing_that_was_rendered_before(
 async def test_what_failed_is_rendered_again_under_another_id(simulate: Serve, folder_store: FolderStore) -> None:
     simulator, url = await simulate()
     simulator.faults.fail_on = "夜"
-    async with studio_of(folder_store, url) as studio:
+    async with context_of(folder_store, url) as context:
         for _ in range(2):
             with pytest.raises(NodeFailed):
-                await rendered(take(), studio)
+                await rendered(take(), context)
         simulator.faults.heal()
-        record = await rendered(take(), studio)
+        record = await rendered(take(), context)
     assert simulator.posted == [prompt_id(take().fingerprint, generation) for generation in range(3)]
     assert record.prompt_id == simulator.posted[-1]
 
@@ -315,10 +315,10 @@ async def test_what_failed_is_rendered_again_under_another_id(simulate: Serve, f
 async def test_a_picture_is_uploaded_once_a_server(simulate: Serve, folder_store: FolderStore) -> None:
     farm = [await simulate() for _ in range(2)]
     red = picture()
-    async with studio_of(folder_store, *(url for _, url in farm)) as studio:
+    async with context_of(folder_store, *(url for _, url in farm)) as context:
         for number, (_, url) in enumerate([*farm, *farm]):
-            place = await studio.farm.place(Wish(avoid=next(other for _, other in farm if other != url)))
-            record = await render(from_picture(red, seed=number), place, studio)
+            slot = await context.farm.slot(PlacementRequest(avoid=next(other for _, other in farm if other != url)))
+            record = await render(from_picture(red, seed=number), slot, context)
             assert record.server == url
     assert [simulator.uploads for simulator, _ in farm] == [[red.file_name]] * 2
 
@@ -328,8 +328,8 @@ async def test_a_graph_names_a_picture_as_its_server_named_it(simulate: Serve, f
     red = picture()
     simulator.disk.write("input", red.name, picture("blue").content)
     planned = from_picture(red)
-    async with studio_of(folder_store, url) as studio:
-        record = await rendered(planned, studio)
+    async with context_of(folder_store, url) as context:
+        record = await rendered(planned, context)
     [name] = simulator.uploads
     assert name != red.file_name
     assert graph_as_run(simulator, record.prompt_id)["10"]["inputs"]["image"] == f"previs/{name}"
@@ -339,14 +339,14 @@ async def test_a_graph_names_a_picture_as_its_server_named_it(simulate: Serve, f
 async def test_a_server_set_up_anew_gets_its_pictures_again(simulate: Serve, folder_store: FolderStore) -> None:
     simulator, url = await simulate()
     red = picture()
-    async with studio_of(folder_store, url) as studio:
-        await rendered(from_picture(red, seed=1), studio)
+    async with context_of(folder_store, url) as context:
+        await rendered(from_picture(red, seed=1), context)
         simulator.disk.files["input"].clear()
         # At the latest the attempt after the one that finds out.
         with contextlib.suppress(PromptRefused):
-            await rendered(from_picture(red, seed=2), studio)
-        assert held(studio) == 0
-        await rendered(from_picture(red, seed=2), studio)
+            await rendered(from_picture(red, seed=2), context)
+        assert held(context) == 0
+        await rendered(from_picture(red, seed=2), context)
     assert simulator.uploads == [red.file_name] * 2
     assert len(await folder_store.entries("takes")) == 2
 
@@ -357,15 +357,15 @@ async def test_a_server_that_lost_everything_in_the_middle_renders_at_the_next_a
     simulator, url = await simulate(seconds=0.3)
     red = picture()
     running, on_change = until(Phase.RUNNING)
-    async with studio_of(folder_store, url) as studio:
-        rendering = asyncio.create_task(rendered(from_picture(red), studio, on_change=on_change))
+    async with context_of(folder_store, url) as context:
+        rendering = asyncio.create_task(rendered(from_picture(red), context, on_change=on_change))
         await running.wait()
         simulator.restart()
         simulator.disk.files["input"].clear()
         with pytest.raises(PromptLost):
             await rendering
-        assert held(studio) == 0
-        await rendered(from_picture(red), studio)
+        assert held(context) == 0
+        await rendered(from_picture(red), context)
     assert simulator.uploads == [red.file_name] * 2
 
 
@@ -376,14 +376,14 @@ async def test_a_render_that_is_cancelled_is_interrupted_and_nobody_elses_is(
     simulator.faults.stall_on = "坏"
     theirs = "00000000-0000-5000-8000-000000000000"
     running, on_change = until(Phase.RUNNING)
-    async with studio_of(folder_store, url) as studio, Server(Address(url)) as somebody:
-        rendering = asyncio.create_task(rendered(take(text="坏"), studio, on_change=on_change))
+    async with context_of(folder_store, url) as context, Server(Address(url)) as somebody:
+        rendering = asyncio.create_task(rendered(take(text="坏"), context, on_change=on_change))
         await running.wait()
         await somebody.submit(graph(), theirs)
         rendering.cancel()
         with pytest.raises(asyncio.CancelledError):
             await rendering
-        assert held(studio) == 0
+        assert held(context) == 0
         await somebody.follow(theirs, QUICK)
     assert simulator.interrupted == [prompt_id(take(text="坏").fingerprint, 0)]
     assert simulator.deleted == []
@@ -395,15 +395,15 @@ async def test_a_render_that_is_cancelled_while_it_waits_is_deleted_and_nobody_e
     simulator, url = await simulate()
     simulator.faults.stall_on = "坏"
     theirs = "00000000-0000-5000-8000-000000000000"
-    async with studio_of(folder_store, url) as studio, Server(Address(url)) as somebody:
+    async with context_of(folder_store, url) as context, Server(Address(url)) as somebody:
         await somebody.submit(graph(text="坏"), theirs)
-        rendering = asyncio.create_task(rendered(take(), studio))
+        rendering = asyncio.create_task(rendered(take(), context))
         while len(simulator.posted) < 2:
             await asyncio.sleep(0.01)
         rendering.cancel()
         with pytest.raises(asyncio.CancelledError):
             await rendering
-        assert held(studio) == 0
+        assert held(context) == 0
         assert simulator.deleted == [prompt_id(take().fingerprint, 0)]
         assert simulator.interrupted == []
         assert simulator.queue.remaining == 1
@@ -415,14 +415,14 @@ async def test_a_render_that_is_cancelled_again_and_again_still_frees_its_server
     simulator, url = await simulate()
     simulator.faults.stall_on = "夜"
     running, on_change = until(Phase.RUNNING)
-    async with studio_of(folder_store, url) as studio:
-        rendering = asyncio.create_task(rendered(take(), studio, on_change=on_change))
+    async with context_of(folder_store, url) as context:
+        rendering = asyncio.create_task(rendered(take(), context, on_change=on_change))
         await running.wait()
         while not rendering.done():
             rendering.cancel()
             await asyncio.sleep(0)
         assert rendering.cancelled()
-        assert held(studio) == 0
+        assert held(context) == 0
     assert simulator.interrupted == [prompt_id(take().fingerprint, 0)]
 
 
@@ -449,10 +449,10 @@ async def test_whatever_goes_wrong_place_and_server_are_free_again_and_nothing_i
     simulator, url = await simulate()
     for name, value in faults.items():
         setattr(simulator.faults, name, value)
-    async with studio_of(folder_store, url, limits=limits) as studio:
+    async with context_of(folder_store, url, limits=limits) as context:
         with pytest.raises(expected):
-            await rendered(take(), studio)
-        assert held(studio) == 0
+            await rendered(take(), context)
+        assert held(context) == 0
         while simulator.queue.remaining:
             await asyncio.sleep(0.01)
     assert await folder_store.entries("takes") == {}
@@ -461,10 +461,10 @@ async def test_whatever_goes_wrong_place_and_server_are_free_again_and_nothing_i
 async def test_a_graph_that_is_refused_frees_its_place(simulate: Serve, folder_store: FolderStore) -> None:
     simulator, url = await simulate()
     refused = with_nodes(n4={"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "none.safetensors"}})
-    async with studio_of(folder_store, url) as studio:
+    async with context_of(folder_store, url) as context:
         with pytest.raises(PromptRefused, match=r"none\.safetensors"):
-            await rendered(take_of(refused), studio)
-        assert held(studio) == 0
+            await rendered(take_of(refused), context)
+        assert held(context) == 0
     assert simulator.posted == []
 
 
@@ -474,12 +474,12 @@ async def test_a_render_that_somebody_stops_on_the_server_is_theirs_to_stop(
     simulator, url = await simulate()
     simulator.faults.stall_on = "夜"
     running, on_change = until(Phase.RUNNING)
-    async with studio_of(folder_store, url) as studio:
-        rendering = asyncio.create_task(rendered(take(), studio, on_change=on_change))
+    async with context_of(folder_store, url) as context:
+        rendering = asyncio.create_task(rendered(take(), context, on_change=on_change))
         await running.wait()
-        await studio.farm.servers[0].api.interrupt(prompt_id(take().fingerprint, 0))
+        await context.farm.servers[0].api.interrupt(prompt_id(take().fingerprint, 0))
         with pytest.raises(PromptInterrupted):
             await rendering
-        assert held(studio) == 0
+        assert held(context) == 0
         simulator.faults.heal()
-        assert (await rendered(take(), studio)).prompt_id == prompt_id(take().fingerprint, 1)
+        assert (await rendered(take(), context)).prompt_id == prompt_id(take().fingerprint, 1)

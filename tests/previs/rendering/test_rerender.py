@@ -18,7 +18,7 @@ from previs.errors import (
     SourceNotFound,
     WorkflowFaults,
 )
-from previs.ingest.reader import Sources
+from previs.ingest.reader import SourceReader
 from previs.planning.cache import read_record
 from previs.planning.plan import PlannedTake
 from previs.records.manifest import Manifest, ShotEntry, TakeEntry
@@ -27,7 +27,7 @@ from previs.rendering.rerender import find_take, plan_again, read_manifest_at, r
 from previs.store import FolderStore, S3Store, keys
 from tests.conftest import Serve
 from tests.previs.rendering.rendered import Rendered, board_of, from_picture, picture, shot
-from tests.previs.rendering.runs import studio_of
+from tests.previs.rendering.runs import context_of
 
 NAME = "manifest.json"
 
@@ -48,8 +48,8 @@ async def planned(board: Rendered, shot_id: str, number: int | None = None) -> P
 
 async def again(board: Rendered, shot_id: str, number: int | None = None) -> tuple[PlannedTake, TakeRecord]:
     take = await planned(board, shot_id, number)
-    async with studio_of(board.store, board.url) as studio:
-        return take, await rerender(take, studio)
+    async with context_of(board.store, board.url) as context:
+        return take, await rerender(take, context)
 
 
 def changed(board: Rendered, change: Callable[[Any], None], shot_number: int = 0) -> Rendered:
@@ -250,12 +250,12 @@ async def test_a_picture_lies_nowhere_but_where_its_hash_says(
 ) -> None:
     board = await board_with_picture(simulate, folder_store, tmp_path)
 
-    def spoil(take: dict[str, Any]) -> None:
+    def discard_result(take: dict[str, Any]) -> None:
         take["inputs"][0] |= wrong
         take["graph"]["10"]["inputs"]["image"] = take["inputs"][0]["name"]
 
     with pytest.raises(RecordUnreadable, match="is no place of a picture"):
-        await planned(changed(board, spoil), "SH01")
+        await planned(changed(board, discard_result), "SH01")
 
 
 async def test_a_picture_that_the_manifest_has_no_place_for_is_told_with_its_node(
@@ -379,7 +379,7 @@ async def test_a_manifest_is_read_from_its_file_and_from_its_folder(
     _, url = await simulate()
     board = await board_of(folder_store, url, tmp_path, shot("SH01"))
     file = Path(board.place)
-    async with Sources() as sources:
+    async with SourceReader() as sources:
         read = [await read_manifest_at(each, sources) for each in (str(file), str(file.parent), file.as_uri())]
     assert [manifest for manifest, _ in read] == [board.manifest] * 3
     root = folder_store.uri("x").removesuffix("/x")
@@ -388,7 +388,7 @@ async def test_a_manifest_is_read_from_its_file_and_from_its_folder(
 
 @pytest.mark.parametrize("given", ["gone", "gone/manifest.json", "\0", "x" * 5000, "file://elsewhere/manifest.json"])
 async def test_a_manifest_that_is_not_there_is_told(given: str) -> None:
-    async with Sources() as sources:
+    async with SourceReader() as sources:
         with pytest.raises(SourceNotFound):
             await read_manifest_at(given, sources)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from previs.errors import StoreTrouble
+from previs.errors import StoreUnavailable
 from previs.store import S3Settings, S3Store
 from tests.previs.store.fault_schedule import FAULTS, Fault, Weather, troubled
 
@@ -119,7 +119,7 @@ async def test_an_s3_that_is_gone_for_a_while_costs_time_and_nothing_else(
 async def test_patience_ends_and_the_reason_is_told(settings: S3Settings, s3_endpoint: str) -> None:
     async with store_behind(settings, s3_endpoint, patience=0.2) as (store, weather):
         await weather.gone()
-        with pytest.raises(StoreTrouble, match="no connection to its endpoint"):
+        with pytest.raises(StoreUnavailable, match="no connection to its endpoint"):
             await store.get("a")
 
 

@@ -6,7 +6,7 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from previs.errors import StoreRefused, StoreTrouble
+from previs.errors import StoreRefused, StoreUnavailable
 from previs.store import FolderStore
 
 
@@ -101,9 +101,9 @@ async def test_a_colon_is_refused_because_windows_cannot_hold_it(folder_store: F
         (errno.ENOSPC, StoreRefused),
         (errno.EROFS, StoreRefused),
         (errno.ENAMETOOLONG, StoreRefused),
-        (errno.EIO, StoreTrouble),
-        (errno.ESTALE, StoreTrouble),
-        (errno.ETIMEDOUT, StoreTrouble),
+        (errno.EIO, StoreUnavailable),
+        (errno.ESTALE, StoreUnavailable),
+        (errno.ETIMEDOUT, StoreUnavailable),
     ],
 )
 def test_a_person_is_asked_only_where_time_does_not_help(
@@ -115,7 +115,7 @@ def test_a_person_is_asked_only_where_time_does_not_help(
 def test_a_file_that_another_program_has_open_on_windows_is_tried_again(folder_store: FolderStore) -> None:
     error = OSError(errno.EACCES, "words")
     error.winerror = 32  # type: ignore[attr-defined]
-    assert type(folder_store._error(Path("/x"), error)) is StoreTrouble
+    assert type(folder_store._error(Path("/x"), error)) is StoreUnavailable
 
 
 async def test_addresses_of_a_folder_last(folder_store: FolderStore) -> None:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from pydantic import ValidationError
 
-from previs.errors import StoreRefused, StoreTrouble
+from previs.errors import StoreRefused, StoreUnavailable
 from previs.store import S3Settings, S3Store
 from tests.previs.store.fault_schedule import Conditions, troubled
 
@@ -223,7 +223,7 @@ async def test_a_busy_server_is_asked_again_and_then_given_up_for_now(
 ) -> None:
     server = scripted(lambda *_: answer(status=503, body=fault_body("SlowDown")))
     async with S3Store(settings_for(server.url), patience=0) as store:
-        with pytest.raises(StoreTrouble, match="503 SlowDown"):
+        with pytest.raises(StoreUnavailable, match="503 SlowDown"):
             await store.put("a.json", b"{}", media_type="application/json")
     assert len(server.asked) == 3
 
@@ -240,7 +240,7 @@ async def test_a_body_that_is_cut_short_is_never_handed_out(
 ) -> None:
     cutting = scripted(lambda *_: answer(body=b"half", cut=True))
     async with S3Store(settings_for(cutting.url), patience=0) as store:
-        with pytest.raises(StoreTrouble, match="was cut"):
+        with pytest.raises(StoreUnavailable, match="was cut"):
             await store.get("a.json")
 
 
@@ -248,7 +248,7 @@ async def test_an_endpoint_that_is_down_may_come_up_again() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         async with S3Store(settings_for(f"http://127.0.0.1:{taken.getsockname()[1]}")) as store:
-            with pytest.raises(StoreTrouble, match="no connection to its endpoint"):
+            with pytest.raises(StoreUnavailable, match="no connection to its endpoint"):
                 await store.check()
 
 

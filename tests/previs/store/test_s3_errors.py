@@ -7,7 +7,7 @@ from botocore.parsers import ResponseParserError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from previs.store.s3_errors import S3Error, Verdict, judge
+from previs.store.s3_errors import Classification, S3Error, classify
 
 NEED = "s3:PutObject on s3://film/boards/*"
 
@@ -69,7 +69,7 @@ def answered(code: str, status: int, **facts: str) -> boto.ClientError:
     ],
 )
 def test_a_failure_is_judged_by_code_status_or_class(error: S3Error, kind: str, says: str) -> None:
-    verdict = judge(error, NEED)
+    verdict = classify(error, NEED)
     assert verdict.kind == kind
     assert says in verdict.reason
     assert "words that are never looked at" not in verdict.reason
@@ -79,14 +79,14 @@ def test_a_failure_is_judged_by_code_status_or_class(error: S3Error, kind: str, 
 def test_a_certificate_that_cannot_be_verified_does_not_pass_by_itself() -> None:
     error = boto.SSLError(endpoint_url="https://x", error=ssl.SSLError("x"))
     error.__cause__ = OSError(ssl.SSLCertVerificationError("x"))
-    assert judge(error, NEED) == Verdict(
+    assert classify(error, NEED) == Classification(
         "refused", "the endpoint's TLS certificate is expired, of another host or an unknown issuer"
     )
-    assert judge(boto.SSLError(endpoint_url="https://x", error=ssl.SSLError("x")), NEED).kind == "trouble"
+    assert classify(boto.SSLError(endpoint_url="https://x", error=ssl.SSLError("x")), NEED).kind == "trouble"
 
 
 @given(st.text(max_size=200), st.integers(300, 599))
 def test_a_servers_words_cannot_smuggle_anything_into_a_message(code: str, status: int) -> None:
-    reason = judge(answered(code, status), NEED).reason
+    reason = classify(answered(code, status), NEED).reason
     assert reason.isprintable()
     assert len(reason) < 250

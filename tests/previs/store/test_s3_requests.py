@@ -9,7 +9,7 @@ import pytest
 
 from previs.store import s3_requests
 from previs.store.s3_connection import S3Connection, S3Settings
-from previs.store.s3_errors import S3_ERRORS, judge
+from previs.store.s3_errors import S3_ERRORS, classify
 from tests.previs.store.fault_schedule import headers_of
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ async def outcomes(saying: Saying, answer: bytes, work: Callable[["S3Client"], o
         try:
             found.append(await connection.run(work))
         except S3_ERRORS as error:
-            found.append(judge(error).kind)
+            found.append(classify(error).kind)
     await connection.aclose()
     return found
 

@@ -19,7 +19,7 @@ from previs.comfyui.protocol.frames import Executing, Frame
 from previs.comfyui.protocol.history import Interruption, OutputFile, Success, read_entry
 from previs.comfyui.protocol.jobs import read_job
 from previs.comfyui.protocol.prompt_state import Phase
-from previs.errors import AccessDenied, FrameDamaged, ServerTrouble, ServerUnreachable
+from previs.errors import AccessDenied, FrameDamaged, ServerUnavailable, ServerUnreachable
 from tests.conftest import Serve
 from tests.previs.comfyui.client.forwarder import forwarder
 from tests.previs.comfyui.client.http_server import answering, response
@@ -98,7 +98,7 @@ async def test_a_redirect_is_not_followed_and_takes_no_header_anywhere() -> None
     async with answering(lambda _: MISSING) as (elsewhere, asked):
         moved = response(302, b"", Location=f"{elsewhere.replace('http', 'ws')}/ws")
         async with answering(lambda _: moved) as (url, _), api_of(url, **{"X-Key": "secret"}) as api:
-            with pytest.raises(ServerTrouble, match="HTTP 302: give the farm the address that it redirects to"):
+            with pytest.raises(ServerUnavailable, match="HTTP 302: give the farm the address that it redirects to"):
                 await api.queue()
             address = Address(url, {"X-Key": "secret"})
             async with Socket(address, on_frame=lambda _: None, on_open=lambda: None) as socket:
@@ -128,7 +128,7 @@ async def test_a_redirect_is_not_followed_and_takes_no_header_anywhere() -> None
 )
 async def test_a_busy_server_says_when_to_come_again(status: int, value: str, seconds: float | None) -> None:
     async with answering(lambda _: response(status, b"", Retry_After=value)) as (url, _), api_of(url) as api:
-        with pytest.raises(ServerTrouble) as caught:
+        with pytest.raises(ServerUnavailable) as caught:
             await api.queue()
     assert caught.value.retry_after == seconds
     assert caught.value.answer == f"HTTP {status}"
@@ -137,7 +137,7 @@ async def test_a_busy_server_says_when_to_come_again(status: int, value: str, se
 async def test_a_date_a_little_ahead_is_counted_from_now() -> None:
     then = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
     async with answering(lambda _: response(503, b"", Retry_After=then)) as (url, _), api_of(url) as api:
-        with pytest.raises(ServerTrouble) as caught:
+        with pytest.raises(ServerUnavailable) as caught:
             await api.queue()
     assert caught.value.retry_after is not None
     assert 60 < caught.value.retry_after <= 100
@@ -145,7 +145,7 @@ async def test_a_date_a_little_ahead_is_counted_from_now() -> None:
 
 async def test_a_server_that_is_broken_is_not_asked_when_to_come_again() -> None:
     async with answering(lambda _: response(500, b"", Retry_After="7")) as (url, _), api_of(url) as api:
-        with pytest.raises(ServerTrouble) as caught:
+        with pytest.raises(ServerUnavailable) as caught:
             await api.queue()
     assert caught.value.retry_after is None
 
@@ -161,7 +161,7 @@ async def test_an_endless_answer_is_left_after_64_mb() -> None:
             yield b" " * (1 << 20)
 
     async with answering(endless) as (url, _), api_of(url) as api:
-        with pytest.raises(ServerTrouble, match="answered GET /object_info with more than 64 MB"):
+        with pytest.raises(ServerUnavailable, match="answered GET /object_info with more than 64 MB"):
             await api.object_info()
     assert sent < 100 << 20
 
@@ -171,7 +171,7 @@ async def test_a_small_answer_that_unpacks_to_a_huge_one_is_none() -> None:
     packed = response(200, bomb, Content_Encoding="gzip")
     assert len(packed) < 2 << 20
     async with answering(lambda _: packed) as (url, _), api_of(url) as api:
-        with pytest.raises(ServerTrouble, match="more than 64 MB"):
+        with pytest.raises(ServerUnavailable, match="more than 64 MB"):
             await api.queue()
 
 
@@ -184,14 +184,14 @@ async def test_an_answer_that_breaks_off_is_a_server_out_of_reach() -> None:
 
 async def test_an_answer_without_the_queue_is_no_empty_queue() -> None:
     async with answering(lambda _: response(200, {"status": "ok"})) as (url, _), api_of(url) as api:
-        with pytest.raises(ServerTrouble, match="answered GET /queue with JSON of another form"):
+        with pytest.raises(ServerUnavailable, match="answered GET /queue with JSON of another form"):
             await api.queue()
 
 
 @pytest.mark.parametrize("name", ["half \ud800", "long" * 20_000])
 async def test_a_name_that_cannot_be_sent_is_trouble_and_nothing_else(name: str, tmp_path: Path) -> None:
     async with answering(lambda _: MISSING) as (url, asked), api_of(url) as api:
-        with pytest.raises(ServerTrouble, match="cannot be sent"):
+        with pytest.raises(ServerUnavailable, match="cannot be sent"):
             await api.download(OutputFile(name, "", "output"), tmp_path / "frame")
         assert asked.lines == []
 
@@ -252,7 +252,7 @@ async def test_a_missing_endpoint_is_found_out_once(absent: bytes) -> None:
 async def test_trouble_with_an_endpoint_does_not_mean_that_it_is_missing(trouble: bytes) -> None:
     async with answering(lambda _: trouble) as (url, _), api_of(url) as api:
         for ask in (api.job, api.cancel_job):
-            with pytest.raises((ServerTrouble, AccessDenied)):
+            with pytest.raises((ServerUnavailable, AccessDenied)):
                 await ask("a")
         assert (api.has_jobs, api.has_job_cancel) == (None, None)
 
@@ -420,6 +420,6 @@ async def test_where_no_header_is_told_or_the_endpoint_is_missing_there_is_none(
 )
 async def test_a_header_in_another_form_is_trouble_and_names_no_file(answer: bytes, sentence: str) -> None:
     async with answering(lambda _: answer) as (url, _), api_of(url) as api:
-        with pytest.raises(ServerTrouble) as trouble:
+        with pytest.raises(ServerUnavailable) as trouble:
             await api.model_metadata("loras", "secret.safetensors")
         assert str(trouble.value) == f"{url} {sentence}"

@@ -10,14 +10,14 @@ import pytest
 from previs.comfyui.client.address import Address
 from previs.comfyui.client.api import Api
 from previs.comfyui.client.catalog import Catalog
-from previs.comfyui.protocol.requirements import Need, needs_of
-from previs.errors import ServerTrouble, ServerUnreachable
+from previs.comfyui.protocol.requirements import Requirement, needs_of
+from previs.errors import ServerUnavailable, ServerUnreachable
 from tests.conftest import Serve
 from tests.previs.comfyui.client.http_server import Asked, answering, response
 from tests.previs.comfyui.graphs import graph
 
 LOADER = "CheckpointLoaderSimple"
-SDXL, FLUX = (Need(LOADER, "ckpt_name", f"{name}.safetensors") for name in ("sdxl", "flux"))
+SDXL, FLUX = (Requirement(LOADER, "ckpt_name", f"{name}.safetensors") for name in ("sdxl", "flux"))
 
 
 @contextlib.asynccontextmanager
@@ -48,7 +48,7 @@ async def test_a_simulated_server_lacks_what_it_does_not_offer(simulate: Serve) 
     made["10"] = {"class_type": "FaceDetailer", "inputs": {}}
     async with catalog_of(url) as catalog:
         await catalog.learn({node["class_type"] for node in made.values()})
-        assert catalog.lacks(needs_of(made)) == {FLUX, Need("FaceDetailer")}
+        assert catalog.lacks(needs_of(made)) == {FLUX, Requirement("FaceDetailer")}
         assert catalog.lacks(needs_of(graph())) == set()
 
 
@@ -66,7 +66,7 @@ async def test_each_class_is_asked_for_once_also_one_that_the_server_does_not_kn
         for classes in ([LOADER, LOADER], [LOADER, "Unknown"], ["Unknown"]):
             await catalog.learn(classes)
         assert asked.lines == [f"GET /object_info/{LOADER}", "GET /object_info/Unknown"]
-        assert catalog.lacks(frozenset({Need("Unknown")})) == {Need("Unknown")}
+        assert catalog.lacks(frozenset({Requirement("Unknown")})) == {Requirement("Unknown")}
 
 
 async def test_each_class_is_asked_for_once_by_many_who_want_to_know_at_the_same_time() -> None:
@@ -114,13 +114,13 @@ async def test_a_name_of_a_class_never_becomes_another_path() -> None:
 async def test_rules_that_are_none_are_as_those_of_an_unknown_class(odd: object) -> None:
     async with answering(lambda _: response(200, {LOADER: odd})) as (url, _), catalog_of(url) as catalog:
         await catalog.learn({LOADER})
-        assert catalog.lacks(frozenset({Need(LOADER), SDXL})) == {Need(LOADER)}
+        assert catalog.lacks(frozenset({Requirement(LOADER), SDXL})) == {Requirement(LOADER)}
 
 
 async def test_what_could_not_be_asked_is_asked_for_the_next_time(simulate: Serve) -> None:
     simulator, url = await simulate()
     async with catalog_of(url) as catalog:
-        for error, fault in ((ServerTrouble, "refuse"), (ServerUnreachable, "hang_up")):
+        for error, fault in ((ServerUnavailable, "refuse"), (ServerUnreachable, "hang_up")):
             simulator.faults.only_paths = ("/object_info/VAEDecode",)
             setattr(simulator.faults, fault, float("inf"))
             with pytest.raises(error):
@@ -128,4 +128,4 @@ async def test_what_could_not_be_asked_is_asked_for_the_next_time(simulate: Serv
             assert catalog.offers_choice(SDXL)
             simulator.faults.heal()
         await catalog.learn({LOADER, "VAEDecode"})
-        assert catalog.lacks(frozenset({SDXL, Need("VAEDecode")})) == {SDXL}
+        assert catalog.lacks(frozenset({SDXL, Requirement("VAEDecode")})) == {SDXL}

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from previs.comfyui.protocol.frames import Executing, Frame
 from previs.comfyui.protocol.history import End, Loss, read_entry
-from previs.comfyui.protocol.prompt_state import Life, Phase
+from previs.comfyui.protocol.prompt_state import Phase, PromptState
 from tests.previs.comfyui.recordings import ENDS, SESSIONS, Moment, events, moments, without_seconds
 
 WITH_PROMPTS = [session for session in SESSIONS if ENDS[session]]
 ORDER = list(Phase)
 
 
-class Witnessed(Life):
+class Witnessed(PromptState):
     """A life that remembers what its phase and its end were set to."""
 
     def __init__(self, prompt_id: str) -> None:

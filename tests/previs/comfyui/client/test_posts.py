@@ -14,7 +14,7 @@ from previs.comfyui.client.address import Address
 from previs.comfyui.client.api import Api, Posted
 from previs.comfyui.client.posts import Posts
 from previs.comfyui.client.server import Server
-from previs.errors import ServerTrouble, ServerUnreachable
+from previs.errors import ServerUnavailable, ServerUnreachable
 from tests.conftest import Serve
 from tests.previs.comfyui.client.http_server import answering, response
 from tests.previs.comfyui.graphs import graph
@@ -110,7 +110,7 @@ async def test_whoever_waits_for_an_answer_waits_only_so_long() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "error"), [("refuse", ServerTrouble), ("hang_up", ServerUnreachable)], ids=["refused", "cut"]
+    ("fault", "error"), [("refuse", ServerUnavailable), ("hang_up", ServerUnreachable)], ids=["refused", "cut"]
 )
 async def test_a_post_without_an_answer_is_told(simulate: Serve, fault: str, error: type[Exception]) -> None:
     simulator, url = await simulate()
@@ -172,14 +172,14 @@ async def test_a_prompt_whose_post_was_on_its_way_when_it_was_given_up_is_not_le
 ) -> None:
     simulator, url = await simulate(seconds=2, jobs=jobs)
     async with Server(Address(url)) as server:
-        assert await server._watch.socket.opened(FAR)
+        assert await server._tracker.socket.opened(FAR)
         prompt = new_id()
         simulator.faults.answer_after = 0.2
         submitting = asyncio.create_task(server.submit(graph(), prompt))
         await until(lambda: prompt in server._posts._open)
         assert simulator.posted == []
         await cancel(submitting)
-        assert await server.give_up(prompt)
+        assert await server.cancel_prompt(prompt)
         await until(lambda: simulator.queue.remaining == 0)
     assert simulator.posted == [prompt]
     assert simulator.interrupted + simulator.deleted == [prompt]

@@ -22,7 +22,7 @@ from previs.comfyui.client.server import Server
 from previs.comfyui.protocol.deadlines import Limits
 from previs.comfyui.protocol.graph import Graph
 from previs.comfyui.protocol.history import Failure, OutputFile, Success
-from previs.comfyui.protocol.prompt_state import Life, Phase
+from previs.comfyui.protocol.prompt_state import Phase, PromptState
 from previs.errors import (
     AccessDenied,
     FrameDamaged,
@@ -33,7 +33,7 @@ from previs.errors import (
     PromptRefused,
     RenderTimedOut,
     ServerSilent,
-    ServerTrouble,
+    ServerUnavailable,
     ServerUnreachable,
 )
 from previs.simulator import ALWAYS, Simulator
@@ -74,7 +74,7 @@ async def until(server: Server, prompt: str, phase: Phase, limits: Limits = QUIC
     """Follow a prompt in the background, from when it has come to a phase."""
     reached = asyncio.Event()
 
-    def see(life: Life) -> None:
+    def see(life: PromptState) -> None:
         if life.phase is phase:
             reached.set()
 
@@ -225,7 +225,7 @@ async def test_a_render_over_its_time_is_told_and_given_up_by_id(simulate: Serve
         with pytest.raises(RenderTimedOut, match=r"was not done after 0\.3 s"):
             await server.follow(ours, Limits(render=0.3))
         simulator.seconds = 0.05
-        await server.give_up(ours)
+        await server.cancel_prompt(ours)
         assert len((await somebody.follow(theirs, QUICK)).files) == 1
     assert simulator.interrupted == [ours]
 
@@ -238,7 +238,7 @@ async def test_silence_in_the_middle_of_a_render_is_told(simulate: Serve) -> Non
         await server.submit(graph(), prompt)
         with pytest.raises(ServerSilent, match=r"was silent for 0\.5 s"):
             await server.follow(prompt, Limits(render=30, silence=0.5))
-        await server.give_up(prompt)
+        await server.cancel_prompt(prompt)
     assert simulator.interrupted == [prompt]
 
 
@@ -259,7 +259,7 @@ async def test_a_pending_prompt_that_is_given_up_is_deleted(simulate: Serve) -> 
         first, second = new_id(), new_id()
         await server.submit(graph(1), first)
         await server.submit(graph(2), second)
-        await server.give_up(second)
+        await server.cancel_prompt(second)
         assert len((await server.follow(first, QUICK)).files) == 1
     assert simulator.deleted == [second]
     assert simulator.started == [first]
@@ -315,7 +315,7 @@ async def test_a_token_goes_with_every_request_and_the_socket(simulate: Serve) -
     simulator, url = await simulate()
     simulator.faults.header = ("Authorization", "Bearer s3cret")
     async with client(url, Authorization="Bearer s3cret") as server:
-        assert await server._watch.socket.opened(5)
+        assert await server._tracker.socket.opened(5)
         assert len(await run(server, graph())) == 1
     async with client(url) as stranger:
         with pytest.raises(AccessDenied, match=r"denies access \(HTTP 401\)"):
@@ -329,7 +329,7 @@ async def test_an_answer_that_is_none_may_succeed_later(simulate: Serve, status:
     simulator.faults.refuse, simulator.faults.refuse_status = 1, status
     simulator.faults.only_paths = ("/system_stats",)
     async with client(url) as server:
-        with pytest.raises(ServerTrouble, match=f"GET /system_stats with HTTP {status}"):
+        with pytest.raises(ServerUnavailable, match=f"GET /system_stats with HTTP {status}"):
             await server.probe()
         assert not server.up
         await server.probe()
@@ -339,7 +339,7 @@ async def test_an_answer_that_is_none_may_succeed_later(simulate: Serve, status:
 async def test_what_is_no_comfyui_is_told(simulate: Serve) -> None:
     _, url = await simulate()
     async with client(f"{url}/nothing/here") as server:
-        with pytest.raises(ServerTrouble, match="HTTP 404"):
+        with pytest.raises(ServerUnavailable, match="HTTP 404"):
             await server.probe()
     async with client("http://127.0.0.1:1") as nowhere:
         with pytest.raises(ServerUnreachable, match="refused or not possible"):
@@ -385,14 +385,14 @@ async def test_a_server_that_takes_no_ids_of_ours_is_refused() -> None:
 async def test_a_body_that_nothing_can_read_is_trouble_and_nothing_else(body: bytes) -> None:
     answer = Response(body, media_type="application/json")
     async with contextlib.asynccontextmanager(odd_server)("/queue", answer) as url, client(url) as server:
-        with pytest.raises(ServerTrouble):
+        with pytest.raises(ServerUnavailable):
             await server.api.queue()
 
 
 async def test_a_body_that_cannot_be_unpacked_is_trouble() -> None:
     answer = Response(b"not gzip", headers={"Content-Encoding": "gzip"})
     async with contextlib.asynccontextmanager(odd_server)("/system_stats", answer) as url, client(url) as server:
-        with pytest.raises(ServerTrouble):
+        with pytest.raises(ServerUnavailable):
             await server.probe()
 
 
@@ -406,7 +406,7 @@ async def test_an_unreadable_history_entry_is_its_own_prompts_trouble(simulate: 
         await server.submit(graph(2), good)
         following = asyncio.create_task(server.follow(bad, QUICK))
         assert len((await server.follow(good, QUICK)).files) == 1
-        with pytest.raises(ServerTrouble, match="HTTP 500"):
+        with pytest.raises(ServerUnavailable, match="HTTP 500"):
             await following
 
 
@@ -418,7 +418,7 @@ async def abandoned(server: Server, simulator: Simulator) -> str:
         await server.follow(prompt, Limits(render=0.1))
     simulator.faults.hang_up, simulator.faults.only_paths = ALWAYS, ("/queue", "/jobs")
     with pytest.raises(ServerUnreachable):
-        await server.give_up(prompt)
+        await server.cancel_prompt(prompt)
     server.up = False
     simulator.faults.heal()
     return prompt
@@ -431,7 +431,7 @@ async def test_a_prompt_is_given_up_though_a_request_is_lost(simulate: Serve) ->
         await server.submit(graph(), prompt)
         following = await until(server, prompt, Phase.RUNNING)
         simulator.faults.hang_up, simulator.faults.only_paths = 2, ("/queue", "/jobs")
-        assert await server.give_up(prompt)
+        assert await server.cancel_prompt(prompt)
         assert simulator.queue.remaining == 0
         with pytest.raises(PromptInterrupted):
             await following
@@ -451,7 +451,7 @@ async def test_a_post_that_nobody_waited_for_is_given_up_when_it_has_come(simula
         await asyncio.wait([submitting])
         assert simulator.posted == []
         simulator.faults.heal()
-        assert await server.give_up(prompt)
+        assert await server.cancel_prompt(prompt)
     assert simulator.posted == [prompt]
     assert simulator.queue.remaining == 0
 
@@ -485,11 +485,11 @@ async def test_a_prompt_that_was_taken_back_is_seen_no_more(simulate: Serve) -> 
         running, waiting = new_id(), new_id()
         await server.submit(graph(1), running)
         await server.submit(graph(2), waiting)
-        assert await server.glance(waiting) is Phase.WAITING
-        await server.take_back(waiting)
+        assert await server.cached_status(waiting) is Phase.WAITING
+        await server.dequeue(waiting)
         with pytest.raises(PromptLost):
             await server.follow(waiting, QUICK)
-        assert await server.glance(waiting) is None
+        assert await server.cached_status(waiting) is None
 
 
 async def test_a_prompt_that_failed_is_not_seen_running_any_more(simulate: Serve) -> None:
@@ -498,10 +498,10 @@ async def test_a_prompt_that_failed_is_not_seen_running_any_more(simulate: Serve
     async with client(url) as server:
         prompt = new_id()
         await server.submit(graph(), prompt)
-        assert isinstance(await server.glance(prompt), Phase)
+        assert isinstance(await server.cached_status(prompt), Phase)
         with pytest.raises(OutOfMemory):
             await server.follow(prompt, QUICK)
-        assert isinstance(await server.glance(prompt), Failure)
+        assert isinstance(await server.cached_status(prompt), Failure)
 
 
 async def test_the_history_of_a_server_that_nobody_else_used_is_not_asked_for_what_was_never_there(
@@ -510,19 +510,19 @@ async def test_the_history_of_a_server_that_nobody_else_used_is_not_asked_for_wh
     simulator, url = await simulate()
     async with client(url) as server, client(url) as somebody:
         await server.probe()
-        assert await server._watch.socket.opened(5)
+        assert await server._tracker.socket.opened(5)
         ours, theirs = new_id(), new_id()
         await server.submit(graph(1), ours)
         await server.follow(ours, QUICK)
-        assert isinstance(await server.glance(ours), Success)
+        assert isinstance(await server.cached_status(ours), Success)
         simulator.faults.only_paths, simulator.faults.refuse = ("/history",), ALWAYS
-        assert await server.glance(new_id()) is None
+        assert await server.cached_status(new_id()) is None
         simulator.faults.heal()
         await somebody.submit(graph(2), theirs)
         await somebody.follow(theirs, QUICK)
-        while not server._watch.crowded:
+        while not server._tracker.crowded:
             await asyncio.sleep(0.01)
-        assert isinstance(await server.glance(theirs), Success)
+        assert isinstance(await server.cached_status(theirs), Success)
 
 
 async def test_a_server_that_does_not_tell_whether_it_was_used_is_taken_for_used(simulate: Serve) -> None:
@@ -531,7 +531,7 @@ async def test_a_server_that_does_not_tell_whether_it_was_used_is_taken_for_used
     async with client(url) as server:
         await server.probe()
         assert server.up
-        assert server._watch.crowded
+        assert server._tracker.crowded
 
 
 async def test_a_prompt_that_was_neither_posted_nor_followed_here_is_nobodys_to_give_up(simulate: Serve) -> None:
@@ -539,6 +539,6 @@ async def test_a_prompt_that_was_neither_posted_nor_followed_here_is_nobodys_to_
     async with client(url) as server, client(url) as somebody:
         theirs = new_id()
         await somebody.submit(graph(), theirs)
-        assert await server.give_up(theirs)
+        assert await server.cancel_prompt(theirs)
         assert len((await somebody.follow(theirs, QUICK)).files) == 1
     assert simulator.interrupted == simulator.deleted == []

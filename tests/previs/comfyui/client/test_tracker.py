@@ -18,8 +18,8 @@ from previs.comfyui.client.server import Server
 from previs.comfyui.client.tracker import PACE
 from previs.comfyui.protocol.deadlines import Limits
 from previs.comfyui.protocol.history import Success
-from previs.comfyui.protocol.prompt_state import Life, Phase
-from previs.errors import PromptInterrupted, PromptLost, ServerTrouble, ServerUnreachable
+from previs.comfyui.protocol.prompt_state import Phase, PromptState
+from previs.errors import PromptInterrupted, PromptLost, ServerUnavailable, ServerUnreachable
 from previs.simulator import Simulator, serve
 from tests.previs.comfyui.graphs import graph
 
@@ -171,7 +171,7 @@ async def test_with_the_socket_down_for_good_prompts_come_to_their_end() -> None
         async with client(url) as server:
             prompts = await asyncio.gather(*(submitted(server, seed) for seed in range(3)))
             results = await asyncio.gather(*(following(server, prompt) for prompt in prompts))
-            assert server._watch.socket.reason == "its socket was refused with HTTP 503"
+            assert server._tracker.socket.reason == "its socket was refused with HTTP 503"
     assert len({file.filename for result in results for file in result.files}) == 3
     assert sorted(simulator.started) == sorted(prompts)
 
@@ -180,7 +180,7 @@ async def test_after_reconnecting_the_same_client_id_brings_the_frames_of_what_s
     async with witnessed(seconds=1.5) as (simulator, asked, url), client(url) as server:
         running, steps = asyncio.Event(), list[tuple[int, int]]()
 
-        def see(life: Life) -> None:
+        def see(life: PromptState) -> None:
             if life.phase is Phase.RUNNING:
                 running.set()
                 steps.append((len(asked.clients), life.step))
@@ -190,7 +190,7 @@ async def test_after_reconnecting_the_same_client_id_brings_the_frames_of_what_s
         await asyncio.wait_for(running.wait(), FAR)
         simulator.cut_all()
         assert len((await end).files) == 1
-    assert asked.clients == [server._watch.socket.client_id] * 2
+    assert asked.clients == [server._tracker.socket.client_id] * 2
     assert [step for opened, step in steps if opened == 2 and step > 0]
     assert simulator.posted == [prompt]
 
@@ -237,7 +237,7 @@ async def test_a_server_that_asks_for_time_again_and_again_is_unreachable_when_i
         faults.only_paths, faults.refuse, faults.refuse_status, faults.retry_after = ("/queue",), ALWAYS, 503, 1
         began = time.monotonic()
         end = following(server, prompt, Limits(render=30, silence=20, unreachable=0.3))
-        await until(lambda: server._watch.outage and server._watch.outage.since > began + 2)
+        await until(lambda: server._tracker.outage and server._tracker.outage.since > began + 2)
         assert not end.done()
         faults.retry_after = None
         with pytest.raises(ServerUnreachable, match="HTTP 503"):
@@ -249,7 +249,7 @@ async def test_a_server_that_fails_without_a_word_is_asked_calmly_and_given_up()
         prompt = await submitted(server)
         simulator.faults.refuse, simulator.faults.only_paths = ALWAYS, ("/queue", "/history")
         asked.requests.clear()
-        with pytest.raises((ServerUnreachable, ServerTrouble), match="HTTP 503"):
+        with pytest.raises((ServerUnreachable, ServerUnavailable), match="HTTP 503"):
             await following(server, prompt, Limits(render=30, silence=20, unreachable=2))
     # Its end was told by a frame, and nothing could be learned of it.
     assert len(simulator.queue.history) == 1
@@ -328,7 +328,7 @@ async def test_a_queue_that_nothing_can_read_is_an_outage_and_not_an_empty_one()
         simulator.faults.refuse_status = 500
         with pytest.raises(ServerUnreachable, match="HTTP 500"):
             await end
-        assert server._watch.outage is not None
+        assert server._tracker.outage is not None
         assert not server.up
 
 
@@ -337,11 +337,11 @@ async def test_an_outage_is_over_with_the_first_answer() -> None:
         prompt = await submitted(server)
         simulator.faults.refuse, simulator.faults.only_paths = 2, ("/queue",)
         end = following(server, prompt)
-        await until(lambda: server._watch.outage)
-        assert server._watch.outage is not None
-        assert isinstance(server._watch.outage.error, ServerTrouble)
+        await until(lambda: server._tracker.outage)
+        assert server._tracker.outage is not None
+        assert isinstance(server._tracker.outage.error, ServerUnavailable)
         assert len((await end).files) == 1
-        assert server._watch.outage is None
+        assert server._tracker.outage is None
         assert server.up
 
 

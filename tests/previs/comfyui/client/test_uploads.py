@@ -16,7 +16,7 @@ from previs.comfyui.client.server import Server
 from previs.comfyui.client.uploads import Upload, Uploads
 from previs.comfyui.protocol.deadlines import Limits
 from previs.comfyui.protocol.graph import Graph
-from previs.errors import PromptRefused, ServerTrouble, ServerUnreachable
+from previs.errors import PromptRefused, ServerUnavailable, ServerUnreachable
 from previs.simulator import Simulator
 from tests.conftest import Serve
 from tests.previs.comfyui.graphs import graph
@@ -80,7 +80,7 @@ async def test_a_name_that_is_taken_by_other_bytes_is_the_servers_to_choose(simu
 
 
 @pytest.mark.parametrize(
-    ("fault", "error"), [("refuse", ServerTrouble), ("hang_up", ServerUnreachable)], ids=["refused", "cut"]
+    ("fault", "error"), [("refuse", ServerUnavailable), ("hang_up", ServerUnreachable)], ids=["refused", "cut"]
 )
 async def test_after_a_failure_only_what_is_missing_is_sent(
     simulate: Serve, fault: str, error: type[Exception]
@@ -102,7 +102,7 @@ async def test_a_failure_of_one_who_asked_is_made_up_for_by_the_next(simulate: S
     simulator.faults.refuse = 1
     async with uploads_to(url) as uploads:
         results = await asyncio.gather(*(uploads.put([upload("a")]) for _ in range(4)), return_exceptions=True)
-    assert [type(result) for result in results if result is not None] == [ServerTrouble]
+    assert [type(result) for result in results if result is not None] == [ServerUnavailable]
     assert simulator.uploads == ["a.png"]
 
 

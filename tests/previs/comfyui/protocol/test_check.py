@@ -344,8 +344,8 @@ def test_of_real_workflows_only_models_and_files_that_are_not_there_are_found() 
 
 # Each kind, in a person's words.
 
-Told = tuple[Graph, str, str, str, str]
-EACH: list[Told] = [
+ProgressEvent = tuple[Graph, str, str, str, str]
+EACH: list[ProgressEvent] = [
     (
         changed("3", "seed", -1),
         "value_out_of_range",

@@ -6,26 +6,26 @@ from hypothesis import strategies as st
 
 from previs.comfyui.protocol.deadlines import Hearing, Limits, Trouble, time_left
 from previs.comfyui.protocol.frames import Alive
-from previs.comfyui.protocol.prompt_state import Life
+from previs.comfyui.protocol.prompt_state import PromptState
 from previs.errors import (
     AccessDenied,
     PrevisError,
     RenderTimedOut,
     ServerSilent,
-    ServerTrouble,
+    ServerUnavailable,
     ServerUnreachable,
 )
 
 SERVER = "http://render-01:8188"
 LIMITS = Limits(render=300, silence=60, unreachable=5)
 GONE = ServerUnreachable(SERVER, "GET /queue timed out")
-BUSY = ServerTrouble(SERVER, "GET /queue", "HTTP 503", 30.0)
-ODD = ServerTrouble(SERVER, "GET /history", "HTTP 500")
+BUSY = ServerUnavailable(SERVER, "GET /queue", "HTTP 503", 30.0)
+ODD = ServerUnavailable(SERVER, "GET /history", "HTTP 500")
 
 
-def running(since: float, *, heard: float | None = None) -> Life:
+def running(since: float, *, heard: float | None = None) -> PromptState:
     """A prompt that the queue showed as running, and a frame about it later."""
-    life = Life("p")
+    life = PromptState("p")
     life.accept()
     life.see_queue("running", since)
     if heard is not None:
@@ -33,13 +33,13 @@ def running(since: float, *, heard: float | None = None) -> Life:
     return life
 
 
-def waiting() -> Life:
-    life = Life("p")
+def waiting() -> PromptState:
+    life = PromptState("p")
     life.accept()
     return life
 
 
-def left(life: Life, hearing: Hearing, now: float, limits: Limits = LIMITS) -> float | None:
+def left(life: PromptState, hearing: Hearing, now: float, limits: Limits = LIMITS) -> float | None:
     return time_left(SERVER, life, hearing, limits, now)
 
 
@@ -107,7 +107,7 @@ def test_the_time_that_a_server_asked_for_does_not_count(asked_for: float) -> No
 
 def test_trouble_with_its_own_history_entry_is_told_as_it_is() -> None:
     assert left(waiting(), Hearing(trouble=Trouble(200, ODD, latest=204.9), server_heard=204), 205) is None
-    with pytest.raises(ServerTrouble) as over:
+    with pytest.raises(ServerUnavailable) as over:
         left(waiting(), Hearing(trouble=Trouble(200, ODD, latest=205), server_heard=204), 205)
     assert over.value is ODD
 
@@ -124,9 +124,9 @@ hearings = st.builds(Hearing, troubles, troubles, moments, st.none() | moments)
 
 
 @given(lives, hearings, st.builds(Limits, lengths, lengths, lengths))
-def test_the_earliest_deadline_speaks(life: Life, hearing: Hearing, limits: Limits) -> None:
+def test_the_earliest_deadline_speaks(life: PromptState, hearing: Hearing, limits: Limits) -> None:
     """Each deadline by itself, were it the only one, would come later or at the same time."""
-    alone: list[tuple[Life, Hearing]] = [
+    alone: list[tuple[PromptState, Hearing]] = [
         (waiting(), Hearing(outage=hearing.outage, server_heard=hearing.server_heard)),
         (waiting(), Hearing(trouble=hearing.trouble)),
         (life, Hearing()),
@@ -138,7 +138,9 @@ def test_the_earliest_deadline_speaks(life: Life, hearing: Hearing, limits: Limi
 
 
 @given(lives, hearings, st.builds(Limits, lengths, lengths, lengths))
-def test_a_deadline_is_over_at_its_moment_and_at_every_later_one(life: Life, hearing: Hearing, limits: Limits) -> None:
+def test_a_deadline_is_over_at_its_moment_and_at_every_later_one(
+    life: PromptState, hearing: Hearing, limits: Limits
+) -> None:
     seconds = left(life, hearing, 0.0, limits)
     if seconds is None:
         assert left(life, hearing, 1e12, limits) is None

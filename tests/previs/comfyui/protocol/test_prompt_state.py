@@ -22,7 +22,7 @@ from previs.comfyui.protocol.frames import (
     read_frame,
 )
 from previs.comfyui.protocol.history import End, Loss, OutputFile, Success, read_entry
-from previs.comfyui.protocol.prompt_state import Life, Phase
+from previs.comfyui.protocol.prompt_state import Phase, PromptState
 from tests.previs.comfyui.recordings import ENDS, SESSIONS, events, files, message, without_seconds
 
 
@@ -30,7 +30,7 @@ class Replay:
     """Lives of all prompts of a session, fed with what the server said, in its order."""
 
     def __init__(self) -> None:
-        self.lives: dict[str, Life] = {}
+        self.lives: dict[str, PromptState] = {}
         self.places: dict[str, str] = {}
         self.absent: set[str] = set()
         self.refused = 0
@@ -48,7 +48,7 @@ class Replay:
         if (method, path) == ("POST", "/prompt"):
             self.refused += response["status"] == 400
             if response["status"] == 200:
-                life = self.lives.setdefault(body["prompt_id"], Life(body["prompt_id"]))
+                life = self.lives.setdefault(body["prompt_id"], PromptState(body["prompt_id"]))
                 life.submit()
                 life.accept()
         elif path == "/queue" and body is not None:
@@ -119,7 +119,7 @@ SUCCEEDED = Ending("p", succeeded=True)
 OVER = Executing("p", None)
 ENTRY = {"outputs": {"9": {"images": [IMAGE]}}, "status": {"status_str": "success", "messages": []}}
 
-STEPS: list[tuple[Phase, Callable[[Life], None]]] = [
+STEPS: list[tuple[Phase, Callable[[PromptState], None]]] = [
     (Phase.UPLOADED, lambda life: life.upload()),
     (Phase.SUBMITTED, lambda life: life.submit()),
     (Phase.WAITING, lambda life: life.accept()),
@@ -131,27 +131,27 @@ STEPS: list[tuple[Phase, Callable[[Life], None]]] = [
 NUMBERS = {phase: number for number, phase in enumerate(Phase)}
 
 
-def life_in(phase: Phase) -> Life:
-    life = Life("p")
+def life_in(phase: Phase) -> PromptState:
+    life = PromptState("p")
     for reached, step in STEPS:
         if NUMBERS[reached] <= NUMBERS[phase]:
             step(life)
     return life
 
 
-def hear(life: Life, *frames: Frame) -> None:
+def hear(life: PromptState, *frames: Frame) -> None:
     for frame in frames:
         life.see_frame(frame, 1.0)
 
 
 def test_the_phases_are_planned_uploaded_submitted_waiting_running_ended() -> None:
     assert [phase.value for phase in Phase] == ["planned", "uploaded", "submitted", "waiting", "running", "ended"]
-    assert Life("p").phase is Phase.PLANNED
+    assert PromptState("p").phase is Phase.PLANNED
 
 
 def test_in_any_order_and_with_any_left_out_the_steps_only_lead_forward() -> None:
     for order in itertools.permutations(STEPS):
-        life, furthest = Life("p"), Phase.PLANNED
+        life, furthest = PromptState("p"), Phase.PLANNED
         for reached, step in order:
             step(life)
             furthest = max(furthest, reached, key=NUMBERS.__getitem__)
@@ -160,21 +160,21 @@ def test_in_any_order_and_with_any_left_out_the_steps_only_lead_forward() -> Non
 
 @pytest.mark.parametrize("frame", [STARTED, NODE, Step("p", "3", 1, 9), MADE, SUCCEEDED, OVER, Alive("p")])
 def test_any_frame_about_a_prompt_says_that_it_runs(frame: Frame) -> None:
-    life = Life("p")
+    life = PromptState("p")
     life.see_frame(frame, 7.0)
     assert (life.phase, life.running_since, life.last_frame) == (Phase.RUNNING, 7.0, 7.0)
 
 
 @pytest.mark.parametrize("frame", [Status(1), Other("feature_flags")])
 def test_a_frame_about_no_prompt_changes_nothing(frame: Frame) -> None:
-    life = Life("p")
+    life = PromptState("p")
     before = vars(life).copy()
     life.see_frame(frame, 7.0)
     assert vars(life) == before
 
 
 def test_it_runs_since_the_first_sign_of_it() -> None:
-    life = Life("p")
+    life = PromptState("p")
     life.see_queue("pending", 1.0)
     assert life.running_since is None
     life.see_queue("running", 2.0)
@@ -184,7 +184,7 @@ def test_it_runs_since_the_first_sign_of_it() -> None:
 
 
 def test_a_new_node_begins_without_steps() -> None:
-    life = Life("p")
+    life = PromptState("p")
     hear(life, Step("p", "3", 4, 9))
     assert (life.node, life.step, life.steps) == ("3", 4, 9)
     hear(life, NODE)
@@ -226,7 +226,7 @@ def test_after_its_end_nothing_changes_a_life(ended_from: Phase) -> None:
 
 
 def test_the_end_of_a_prompt_is_told_before_and_after_its_history_exists() -> None:
-    life = Life("p")
+    life = PromptState("p")
     hear(life, SUCCEEDED)
     assert (life.ending, life.over, life.end) == (True, False, None)
     hear(life, OVER)
@@ -234,7 +234,7 @@ def test_the_end_of_a_prompt_is_told_before_and_after_its_history_exists() -> No
 
 
 def test_of_a_prompt_that_starts_once_more_the_end_is_told_once_more() -> None:
-    life = Life("p")
+    life = PromptState("p")
     hear(life, STARTED, SUCCEEDED, OVER, STARTED)
     assert (life.ending, life.over) == (False, False)
 
@@ -261,7 +261,7 @@ WITHOUT_ENTRY: dict[str, tuple[list[Any], End]] = {
 
 @pytest.mark.parametrize("case", WITHOUT_ENTRY)
 def test_frames_make_up_for_an_evicted_entry_only_if_a_run_that_succeeded_was_heard_whole(case: str) -> None:
-    life = Life("p")
+    life = PromptState("p")
     life.accept()
     heard, end = WITHOUT_ENTRY[case]
     for frame in heard:

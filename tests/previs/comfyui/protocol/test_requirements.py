@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from previs.comfyui.protocol.classes import NodeClass, read_class
-from previs.comfyui.protocol.requirements import Need, is_choice, lacking, needs_of
+from previs.comfyui.protocol.requirements import Requirement, is_choice, lacking, needs_of
 from tests.previs.comfyui.graphs import graph
 from tests.previs.comfyui.recordings import FOLDER
 
@@ -23,13 +23,13 @@ UPLOADING = [
     ("Load3DAnimation", "model_file"),
 ]
 CLASSES = {name: read_class(name, rules) for name, rules in RULES.items()}
-CHECKPOINT = Need("CheckpointLoaderSimple", "ckpt_name", "sd_xl_base_1.0.safetensors")
+CHECKPOINT = Requirement("CheckpointLoaderSimple", "ckpt_name", "sd_xl_base_1.0.safetensors")
 
 
-def offered(form: str) -> list[Need]:
+def offered(form: str) -> list[Requirement]:
     """Every text that the recorded server offers as a choice, in a bare list or by the word COMBO."""
     return [
-        Need(class_type, name, choice)
+        Requirement(class_type, name, choice)
         for class_type, rules in RULES.items()
         for section in ("required", "optional")
         for name, rule in rules["input"].get(section, {}).items()
@@ -50,12 +50,14 @@ def classes_of(rule: object, section: str = "required") -> dict[str, NodeClass |
 
 
 def test_a_graph_needs_its_classes_and_may_need_each_of_its_texts() -> None:
-    needs = needs_of(graph(text="夜"))
-    assert {need for need in needs if not need.input} == {Need(node["class_type"]) for node in graph().values()}
-    assert CHECKPOINT in needs
-    assert Need("KSampler", "sampler_name", "euler") in needs
-    assert Need("CLIPTextEncode", "text", "夜") in needs
-    assert not [need for need in needs if need.input in ("seed", "cfg", "model", "width")]
+    requirements = needs_of(graph(text="夜"))
+    assert {need for need in requirements if not need.input} == {
+        Requirement(node["class_type"]) for node in graph().values()
+    }
+    assert CHECKPOINT in requirements
+    assert Requirement("KSampler", "sampler_name", "euler") in requirements
+    assert Requirement("CLIPTextEncode", "text", "夜") in requirements
+    assert not [need for need in requirements if need.input in ("seed", "cfg", "model", "width")]
 
 
 def test_the_recorded_server_lacks_nothing_of_a_graph_that_it_ran() -> None:
@@ -64,10 +66,10 @@ def test_the_recorded_server_lacks_nothing_of_a_graph_that_it_ran() -> None:
 
 @pytest.mark.parametrize("form", ["bare list", "COMBO"])
 def test_the_recorded_server_has_every_choice_that_it_offers_and_no_other(form: str) -> None:
-    needs = offered(form)
-    assert len(needs) > 100
-    assert lacking(needs, CLASSES) == set()
-    others = {Need(need.class_type, need.input, f"{need.value}, but another") for need in needs}
+    requirements = offered(form)
+    assert len(requirements) > 100
+    assert lacking(requirements, CLASSES) == set()
+    others = {Requirement(need.class_type, need.input, f"{need.value}, but another") for need in requirements}
     assert lacking(others, CLASSES) == others
     assert all(is_choice(need, CLASSES[need.class_type]) for need in others)
 
@@ -80,19 +82,23 @@ def test_what_a_server_lacks_is_told_with_its_class_and_input() -> None:
 
 
 def test_a_class_that_the_server_does_not_know_is_lacking_once_and_not_with_each_of_its_texts() -> None:
-    needs = [Need("FaceDetailer"), Need("FaceDetailer", "sampler_name", "euler"), Need("FaceDetailer", "wildcard", "")]
-    lacks = lacking(needs, {"FaceDetailer": None})
+    requirements = [
+        Requirement("FaceDetailer"),
+        Requirement("FaceDetailer", "sampler_name", "euler"),
+        Requirement("FaceDetailer", "wildcard", ""),
+    ]
+    lacks = lacking(requirements, {"FaceDetailer": None})
     assert [str(lack) for lack in lacks] == ["node class FaceDetailer"]
 
 
 @given(st.sets(st.sampled_from(sorted(needs_of(graph()))), min_size=1))
-def test_of_classes_that_were_not_asked_about_nothing_is_lacking(needs: set[Need]) -> None:
-    assert lacking(needs, {}) == set()
+def test_of_classes_that_were_not_asked_about_nothing_is_lacking(requirements: set[Requirement]) -> None:
+    assert lacking(requirements, {}) == set()
 
 
 @pytest.mark.parametrize(("class_type", "name"), UPLOADING)
 def test_files_that_users_upload_are_no_need(class_type: str, name: str) -> None:
-    need = Need(class_type, name, "uploaded-this-minute")
+    need = Requirement(class_type, name, "uploaded-this-minute")
     assert lacking([need], {class_type: CLASSES[class_type]}) == set()
     assert not is_choice(need, CLASSES[class_type])
 
@@ -100,7 +106,7 @@ def test_files_that_users_upload_are_no_need(class_type: str, name: str) -> None
 @pytest.mark.parametrize("section", ["required", "optional"])
 @pytest.mark.parametrize("rule", [[["a", "b"]], [["a", "b"], {"tooltip": "t"}], ["COMBO", {"options": ["a", "b"]}]])
 def test_a_choice_is_read_in_every_form_and_section(rule: list[Any], section: str) -> None:
-    has, lacks = Need("Loader", "name", "b"), Need("Loader", "name", "c")
+    has, lacks = Requirement("Loader", "name", "b"), Requirement("Loader", "name", "c")
     assert lacking([has, lacks], classes_of(rule, section)) == {lacks}
 
 
@@ -123,13 +129,13 @@ DYNAMIC = [{"key": "auto", "inputs": {"required": {"codec": ["COMBO", {"options"
     ],
 )
 def test_what_offers_no_fixed_list_of_choices_takes_any_text(rule: object) -> None:
-    need = Need("Loader", "name", "auto")
+    need = Requirement("Loader", "name", "auto")
     assert lacking([need], classes_of(rule)) == set()
     assert not is_choice(need, classes_of(rule)["Loader"])
 
 
 def test_an_empty_list_of_choices_has_nothing() -> None:
-    need = Need("Loader", "name", "a.safetensors")
+    need = Requirement("Loader", "name", "a.safetensors")
     assert lacking([need], classes_of([[]])) == {need}
     assert lacking([need], classes_of(["COMBO", {"options": []}])) == {need}
 
@@ -146,7 +152,7 @@ nearly = st.fixed_dictionaries(
 
 @given(st.none() | st.dictionaries(words, anything) | nearly)
 def test_malformed_rules_never_raise_and_no_class_that_has_rules_is_lacking(rules: dict[str, Any] | None) -> None:
-    whole, text = Need("Loader"), Need("Loader", "name", "a")
+    whole, text = Requirement("Loader"), Requirement("Loader", "name", "a")
     known = None if rules is None else read_class("Loader", rules)
     lacks = lacking([whole, text], {"Loader": known})
     assert (whole in lacks) == (rules is None)

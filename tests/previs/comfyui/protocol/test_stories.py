@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from previs.comfyui.protocol.frames import Alive, Ending, Executed, Executing, Frame, Started, Step
 from previs.comfyui.protocol.history import End, Failure, Interruption, Loss, OutputFile, Success
-from previs.comfyui.protocol.prompt_state import Life, Phase
+from previs.comfyui.protocol.prompt_state import Phase, PromptState
 
 ORDER = list(Phase)
 NODES = ("9", "12")
@@ -126,7 +126,7 @@ def doings(story: Story) -> st.SearchStrategy[list[Doing]]:
     return st.lists(st.one_of(st.sampled_from(["accept", "gap"]), frames, look, history_alone))
 
 
-def told(life: Life, doing: Doing, heard: list[Frame]) -> list[End]:
+def told(life: PromptState, doing: Doing, heard: list[Frame]) -> list[End]:
     """Let a life know of it; the ends that it may mean, none if it is not conclusive."""
     match doing:
         case "accept":
@@ -153,7 +153,7 @@ def told(life: Life, doing: Doing, heard: list[Frame]) -> list[End]:
 def test_in_any_order_a_life_ends_once_at_the_first_conclusive_answer_and_as_that_says(
     story: Story, data: st.DataObject
 ) -> None:
-    life = Life("p")
+    life = PromptState("p")
     life.submit()
     heard: list[Frame] = []
     expected: list[End] = []
@@ -199,7 +199,7 @@ class OneServer(RuleBasedStateMachine):
         self.on_the_way: deque[Frame] = deque()
         self.heard: list[Frame | str] = []
         self.look: list[Any] = []
-        self.life = Life("p")
+        self.life = PromptState("p")
         self.life.submit()
         self.phases: list[Phase] = []
         self.expected: End | None = None

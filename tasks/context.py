@@ -11,11 +11,11 @@ from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
 from blocks.saved import saved
 from previs.errors import FarmRefused, StoreRefused
 from previs.farm.pool import Farm
-from previs.ingest.reader import Sources
-from previs.rendering.context import Studio
-from previs.rendering.input_assets import Inputs
-from previs.rendering.leases import Claims
-from previs.rendering.progress import Account
+from previs.ingest.reader import SourceReader
+from previs.rendering.context import RunContext
+from previs.rendering.input_assets import InputAssets
+from previs.rendering.leases import Leases
+from previs.rendering.progress import RunProgress
 from previs.store import FolderStore, S3Store
 from previs.store.opening import store_at
 from tasks.events import farm_changed
@@ -27,9 +27,9 @@ _BLOCK = "block:"
 
 
 @contextlib.asynccontextmanager
-async def open_studio(
+async def open_context(
     farm: ComfyUIFarm | list[str] | str | None, store: S3FrameStore | FolderFrameStore | str | None, *, part: int = 1
-) -> AsyncIterator[Studio]:
+) -> AsyncIterator[RunContext]:
     """Open farm and store, and close both at the end.
 
     Args:
@@ -41,23 +41,23 @@ async def open_studio(
         FarmRefused, StoreRefused: the settings cannot be used.
     """
     logger = get_run_logger()
-    account = Account()
+    progress = RunProgress()
 
     def say(sentence: str) -> None:
         logger.warning(sentence)
-        account.notice(sentence)
+        progress.notice(sentence)
 
     block = await _farm(farm)
     async with contextlib.AsyncExitStack() as opened:
         kept: S3Store | FolderStore = await open_store(store)
         await opened.enter_async_context(kept)
-        sources = await opened.enter_async_context(Sources(kept.settings if isinstance(kept, S3Store) else None))
+        sources = await opened.enter_async_context(SourceReader(kept.settings if isinstance(kept, S3Store) else None))
         patience = block.patience_seconds
-        servers = Farm(block.addresses(), places=block.places, patience=patience, say=say, on_change=farm_changed)
+        servers = Farm(block.addresses(), slots=block.places, patience=patience, say=say, on_change=farm_changed)
         await opened.enter_async_context(servers)
         name = str(flow_run.id) if part == 1 else f"{flow_run.id}-{part}"
-        claims = await opened.enter_async_context(Claims(kept, name))
-        yield Studio(servers, kept, sources, block.limits(), account, claims, Inputs(kept), block.run_seconds)
+        leases = await opened.enter_async_context(Leases(kept, name))
+        yield RunContext(servers, kept, sources, block.limits(), progress, leases, InputAssets(kept), block.run_seconds)
 
 
 async def _farm(farm: ComfyUIFarm | list[str] | str | None) -> ComfyUIFarm:
