@@ -35,7 +35,7 @@ from previs.shots import Shot
 from previs.store import Store, keys
 from previs.store.addresses import kind_of, local_path
 from previs.workflow import checkpoint_of
-from previs.workflow.formats.form import form_faults
+from previs.workflow.formats.validation import form_faults
 
 # With its thumbnails a manifest of a thousand shots has some 20 MB.
 _LARGEST: Final = 200_000_000

@@ -1,10 +1,10 @@
 """Workflows: settings or a saved graph, and the graphs that they make for each take of a shot."""
 
 from previs.workflow.binding.bindings import STAYS, Binding, BindingRow, Report, Stays
-from previs.workflow.binding.explicit import Explicit, bindings_name, read_bindings
+from previs.workflow.binding.bindings_file import Explicit, bindings_name, read_bindings
 from previs.workflow.binding.overrides import with_overrides
-from previs.workflow.binding.values import PlacedReference, ShotValues, Workflow
 from previs.workflow.detection.outputs import checkpoint_of, with_output_prefix, without_output_names
+from previs.workflow.interface import PlacedReference, ShotValues, Workflow
 from previs.workflow.reading import WorkflowFile, open_workflow, read_workflow
 from previs.workflow.saved import SavedGraph
 from previs.workflow.settings.model import WorkflowSettings

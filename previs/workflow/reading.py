@@ -6,10 +6,10 @@ from typing import Any
 
 from previs.comfyui.protocol.classes import NodeClass
 from previs.errors import Fault, WorkflowFaults
-from previs.workflow.binding.explicit import Explicit
+from previs.workflow.binding.bindings_file import Explicit
 from previs.workflow.formats.editor import classes_in, convert, is_editor_file
-from previs.workflow.formats.mistakes import mistaken, not_settings
 from previs.workflow.formats.parsing import listed, parsed, plain
+from previs.workflow.formats.unsupported import mistaken, not_settings
 from previs.workflow.saved import SavedGraph, read_graph
 from previs.workflow.settings.model import WorkflowSettings, read_settings
 

@@ -9,18 +9,18 @@ from previs.comfyui.protocol.classes import NodeClass
 from previs.comfyui.protocol.graph import Graph
 from previs.comfyui.protocol.input_check import shown
 from previs.errors import Fault, WorkflowFaults
-from previs.workflow.apply import Placing
+from previs.workflow.assignment import Placing
 from previs.workflow.binding import limits
 from previs.workflow.binding import suggestions as settling
 from previs.workflow.binding.bindings import Binding, Report, Slot, in_order_of_meaning, rows
-from previs.workflow.binding.explicit import Explicit, bindings_name
+from previs.workflow.binding.bindings_file import Explicit, bindings_name
 from previs.workflow.binding.link_types import Wiring
 from previs.workflow.binding.overrides import overridden
 from previs.workflow.binding.traversal import place_of
-from previs.workflow.binding.values import PlacedReference, ShotValues
 from previs.workflow.detection.detect import find_places
 from previs.workflow.detection.lengths import Counting
-from previs.workflow.formats.form import form_faults
+from previs.workflow.formats.validation import form_faults
+from previs.workflow.interface import PlacedReference, ShotValues
 
 _ASKED_FOR = ("negative_prompt", "width", "height")
 

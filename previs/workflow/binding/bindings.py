@@ -37,7 +37,7 @@ class Binding:
     Attributes:
         what: of the shot: its prompt, its seed …
         rule: why this input, in a phrase: ``positive of KSampler 3``.
-        role: what a reference's picture is for; one of :data:`previs.workflow.roles.ROLES`.
+        role: what a reference's picture is for; one of :data:`previs.workflow.detection.roles.ROLES`.
         reference_id: the one reference that a place, or a strength, is kept for; empty if any may come.
         factor: of a size that grows along with the shot's, such as a second pass's.
     """

@@ -7,8 +7,8 @@ from typing import Any
 from previs.comfyui.protocol.graph import Graph, is_link
 from previs.comfyui.protocol.input_check import shown
 from previs.errors import Fault, WorkflowFaults
+from previs.workflow.binding.addresses import NoAddressError, address_of, find_slot
 from previs.workflow.binding.bindings import Binding, Slot
-from previs.workflow.binding.slots import NoAddressError, address_of, find_slot
 from previs.workflow.binding.traversal import OUTPUT_PREFIX
 
 # What a name without a dot may mean; the others are a shot's own, or previs's.

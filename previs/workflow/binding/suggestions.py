@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterable, Iterator
 
 import yaml
 
+from previs.workflow.binding.addresses import address_of
 from previs.workflow.binding.bindings import Binding
-from previs.workflow.binding.explicit import KEYS, REFERENCES, RULE, SCHEMA, STRENGTHS
-from previs.workflow.binding.slots import address_of
+from previs.workflow.binding.bindings_file import KEYS, REFERENCES, RULE, SCHEMA, STRENGTHS
 
 _YAML_WORDS = frozenset({"null", "Null", "NULL", "true", "false", "True", "False", "yes", "no", "on", "off"})
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field, replace
 
 from previs.errors import Fault
 from previs.workflow.binding.bindings import Binding, Slot, What
-from previs.workflow.binding.explicit import KEYS, REFERENCES, RULE, STRENGTHS, Explicit, explicit_slots
+from previs.workflow.binding.bindings_file import KEYS, REFERENCES, RULE, STRENGTHS, Explicit, explicit_slots
 from previs.workflow.binding.link_types import Wiring
 from previs.workflow.binding.traversal import OUTPUT_PREFIX, outputs_of, saving, upstream
 from previs.workflow.detection import titles
 from previs.workflow.detection.lengths import Counting, counting_of, find_lengths, taken_by
 from previs.workflow.detection.outputs import model_inputs
-from previs.workflow.detection.pictures import Pictures, find_pictures
 from previs.workflow.detection.prompts import find_negative, find_prompt, shared_faults
+from previs.workflow.detection.references import Pictures, find_pictures
 from previs.workflow.detection.roles import ROLES
 from previs.workflow.detection.seeds import find_seeds
 from previs.workflow.detection.sizes import find_batches, find_sizes

@@ -3,9 +3,9 @@
 from previs.comfyui.protocol.graph import is_link
 from previs.comfyui.protocol.input_check import shown
 from previs.errors import Fault
+from previs.workflow.binding.addresses import address_of
 from previs.workflow.binding.bindings import Binding, Slot
 from previs.workflow.binding.link_types import Wiring
-from previs.workflow.binding.slots import address_of
 from previs.workflow.binding.suggestions import nowhere_lines, settling_lines
 from previs.workflow.binding.traversal import in_order, place_of
 from previs.workflow.detection.sampling import SEEDS, in_series, noise_of, samplers_among

@@ -14,10 +14,10 @@ from previs.errors import Fault, WorkflowFaults
 from previs.workflow.binding import limits
 from previs.workflow.binding.bindings import STAYS, BindingRow, Report, rows
 from previs.workflow.binding.overrides import overridden, with_overrides
-from previs.workflow.binding.values import PlacedReference, ShotValues
 from previs.workflow.detection.roles import ROLES, role_named, serves
+from previs.workflow.interface import PlacedReference, ShotValues
 from previs.workflow.settings import samplers
-from previs.workflow.settings.assembly import ImageSettings, bindings_of, graph_of
+from previs.workflow.settings.build import ImageSettings, bindings_of, graph_of
 
 _OWN_RULE = "workflow_setting"
 _START_SHARE = 0.5

@@ -11,13 +11,13 @@ from previs.comfyui.protocol.classes import ANY, InputRule, NodeClass
 from previs.comfyui.protocol.graph import Graph, Node, links
 from previs.comfyui.protocol.input_check import shown
 from previs.errors import Fault, WorkflowFaults
-from previs.workflow.formats.editor.fields import MisfitError, fields_of, fitted
-from previs.workflow.formats.editor.levels import Level, unfold
+from previs.workflow.formats.editor.document import EditorNode, Socket
 from previs.workflow.formats.editor.promotion import Promotions
 from previs.workflow.formats.editor.reading import read_document
-from previs.workflow.formats.editor.recognition import BROADCASTS
-from previs.workflow.formats.editor.shapes import EditorNode, Socket
-from previs.workflow.formats.editor.wires import Broken, Held, Output, Source, Wires
+from previs.workflow.formats.editor.resolution import Broken, Held, Output, Source, Wires
+from previs.workflow.formats.editor.subgraphs import Level, unfold
+from previs.workflow.formats.editor.virtual_nodes import BROADCASTS
+from previs.workflow.formats.editor.widgets import MisfitError, fields_of, fitted
 
 _SUBGRAPH = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _GROUP = re.compile(r"workflow[>/].+")

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from previs.workflow.formats.editor.controls import is_control
-from previs.workflow.formats.editor.levels import Level
-from previs.workflow.formats.editor.shapes import EditorNode
+from previs.workflow.formats.editor.document import EditorNode
+from previs.workflow.formats.editor.subgraphs import Level
 
 _OWN_INPUT = "-1"
 _NESTED = re.compile(r"\s*(\w+)\s*:\s*(.+)")

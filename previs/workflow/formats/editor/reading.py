@@ -7,7 +7,7 @@ from typing import Any
 from previs.comfyui.protocol.classes import ANY
 from previs.comfyui.protocol.input_check import shown
 from previs.errors import Fault
-from previs.workflow.formats.editor.shapes import Document, EditorGraph, EditorNode, Link, Socket, SubgraphSocket
+from previs.workflow.formats.editor.document import Document, EditorGraph, EditorNode, Link, Socket, SubgraphSocket
 
 _OWN_PACK = "comfy-core"
 _LINK_PARTS = 5

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from previs.errors import Fault
-from previs.workflow.formats.editor.recognition import VIRTUAL
-from previs.workflow.formats.editor.shapes import BYPASSED, MUTED, Document, EditorGraph, EditorNode, Socket
+from previs.workflow.formats.editor.document import BYPASSED, MUTED, Document, EditorGraph, EditorNode, Socket
+from previs.workflow.formats.editor.virtual_nodes import VIRTUAL
 
 _DEEPEST = 32
 _MOST_NODES = 20_000

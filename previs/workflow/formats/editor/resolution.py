@@ -6,10 +6,10 @@ from typing import Any
 
 from previs.comfyui.protocol.classes import ANY
 from previs.errors import Fault
-from previs.workflow.formats.editor.levels import Level
+from previs.workflow.formats.editor.document import BYPASSED, MUTED, EditorNode, Link
 from previs.workflow.formats.editor.promotion import Promotions
-from previs.workflow.formats.editor.recognition import GETTERS, PRIMITIVE, REROUTES, SETTERS
-from previs.workflow.formats.editor.shapes import BYPASSED, MUTED, EditorNode, Link
+from previs.workflow.formats.editor.subgraphs import Level
+from previs.workflow.formats.editor.virtual_nodes import GETTERS, PRIMITIVE, REROUTES, SETTERS
 
 
 @dataclass(frozen=True, slots=True)

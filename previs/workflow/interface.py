@@ -15,7 +15,7 @@ class PlacedReference:
     Attributes:
         name: as ``LoadImage`` takes it: ``previs/ab12….png``.
         strength: the shot's own word on it; none leaves it to the workflow.
-        role: what the picture is for, one of :data:`previs.workflow.roles.ROLES`; none leaves it to the workflow.
+        role: What the picture is for, one of :data:`previs.workflow.detection.roles.ROLES`. None leaves it open.
     """
 
     name: str

@@ -18,8 +18,8 @@ import yaml
 from previs.comfyui.protocol.graph import Graph
 from previs.comfyui.protocol.input_check import shown
 from previs.errors import Fault, WorkflowFaults
+from previs.workflow.binding.addresses import NoAddressError, find_slot
 from previs.workflow.binding.bindings import Slot
-from previs.workflow.binding.slots import NoAddressError, find_slot
 from previs.workflow.binding.traversal import place_of
 
 SCHEMA = "previs.bindings/1"

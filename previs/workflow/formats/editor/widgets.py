@@ -10,7 +10,7 @@ from previs.comfyui.protocol.classes import ANY, COMBO, InputRule, NodeClass
 from previs.comfyui.protocol.input_check import shown
 from previs.errors import Fault
 from previs.workflow.formats.editor.controls import is_button, is_control, refreshing
-from previs.workflow.formats.editor.shapes import EditorNode
+from previs.workflow.formats.editor.document import EditorNode
 
 # Types that are fields in the editor beside those of every node class, and whose values go to the server as they are.
 _PLAIN = frozenset({"COLOR", "MARKDOWN", "TEXTAREA", "AUDIO_RECORD"})

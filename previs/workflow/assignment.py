@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from previs.comfyui.protocol.graph import Graph
 from previs.comfyui.protocol.input_check import shown
 from previs.errors import Fault
+from previs.workflow.binding.addresses import address_of
 from previs.workflow.binding.bindings import Binding
-from previs.workflow.binding.explicit import REFERENCES
-from previs.workflow.binding.slots import address_of
+from previs.workflow.binding.bindings_file import REFERENCES
 from previs.workflow.binding.suggestions import pasted, quoted
 from previs.workflow.binding.traversal import place_of
-from previs.workflow.binding.values import PlacedReference
 from previs.workflow.detection.roles import ROLES, role_named, serves
+from previs.workflow.interface import PlacedReference
 
 
 @dataclass(slots=True)
