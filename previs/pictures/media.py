@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 
 from previs.errors import FrameDamaged
 from previs.pictures import recordings, stills
+from previs.pictures.byte_reader import ByteReader
 from previs.pictures.signatures import LONGEST, format_of
-from previs.pictures.steps import Steps
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class Media:
     height: int | None = None
 
 
-_STILLS: dict[str, tuple[Callable[[Steps], tuple[int, int]], str, str]] = {
+_STILLS: dict[str, tuple[Callable[[ByteReader], tuple[int, int]], str, str]] = {
     "PNG": (stills.png, "image/png", ".png"),
     "JPEG": (stills.jpeg, "image/jpeg", ".jpg"),
     "WEBP": (stills.webp, "image/webp", ".webp"),
     "GIF": (stills.gif, "image/gif", ".gif"),
 }
-_RECORDINGS: dict[str, Callable[[Steps], str]] = {
+_RECORDINGS: dict[str, Callable[[ByteReader], str]] = {
     "WEBM": recordings.webm,
     "WAV": recordings.wav,
     "FLAC": recordings.flac,
@@ -62,7 +62,7 @@ _OTHERS = {
     "GLB": Media("model/gltf-binary", ".glb"),
 }
 _PLAIN = re.compile(r"\.[a-z0-9]{1,16}")
-_LENGTHS: dict[str, Callable[[Steps], int]] = {"BMP": stills.bmp_length, "GLB": recordings.glb_length}
+_LENGTHS: dict[str, Callable[[ByteReader], int]] = {"BMP": stills.bmp_length, "GLB": recordings.glb_length}
 _CLAIMS = {
     **dict.fromkeys((".png", ".apng"), "PNG"),
     **dict.fromkeys((".jpg", ".jpeg"), "JPEG"),
@@ -103,7 +103,7 @@ def examine(path: Path, *, name: str) -> Media:
         suffix = PurePosixPath(name).suffix.lower()
         found = format_of(start)
         _check_claim(name, suffix, found)
-        return _walk(Steps(file, name), found, suffix)
+        return _walk(ByteReader(file, name), found, suffix)
 
 
 def _check_claim(name: str, suffix: str, found: str | None) -> None:
@@ -117,17 +117,17 @@ def _check_claim(name: str, suffix: str, found: str | None) -> None:
         raise FrameDamaged(name, "its bytes are of no known format")
 
 
-def _walk(steps: Steps, found: str | None, suffix: str) -> Media:
+def _walk(reader: ByteReader, found: str | None, suffix: str) -> Media:
     if found in _STILLS:
         walk, media_type, own_suffix = _STILLS[found]
-        return Media(media_type, own_suffix, *walk(steps))
+        return Media(media_type, own_suffix, *walk(reader))
     if found in ("MP4", "AVIF", "HEIC"):
-        media_type, size = recordings.mp4(steps)
+        media_type, size = recordings.mp4(reader)
         return Media(media_type, _SUFFIX_OF[media_type], *(size or ()))
     if found in _RECORDINGS:
-        media_type = _RECORDINGS[found](steps)
+        media_type = _RECORDINGS[found](reader)
         return Media(media_type, _SUFFIX_OF[media_type])
-    if found in _LENGTHS and _LENGTHS[found](steps) > steps.size:
-        raise steps.cut_short()
+    if found in _LENGTHS and _LENGTHS[found](reader) > reader.size:
+        raise reader.cut_short()
     # Of a name from a server only what cannot be anything but a suffix goes further.
     return _OTHERS.get(found or "", Media("application/octet-stream", suffix if _PLAIN.fullmatch(suffix) else ""))

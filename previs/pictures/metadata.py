@@ -13,8 +13,8 @@ import av
 from PIL import ExifTags, Image
 
 from previs.errors import FrameDamaged
+from previs.pictures.byte_reader import ByteReader
 from previs.pictures.pillow import BROKEN
-from previs.pictures.steps import Steps
 
 _TEXT_CHUNKS = frozenset({b"tEXt", b"zTXt", b"iTXt", b"comf"})
 _LONGEST_NAME = 80
@@ -32,36 +32,36 @@ _SHORT_LOOK = {"probesize": "1000000", "analyzeduration": "1"}
 RECORDINGS = frozenset(_DEMUXERS)
 
 
-def png_texts(steps: Steps, names: frozenset[str], longest: int) -> Iterator[tuple[str, str]]:
+def png_texts(reader: ByteReader, names: frozenset[str], longest: int) -> Iterator[tuple[str, str]]:
     """Text chunks of a PNG, wherever they stand; others than those named are passed over.
 
     Args:
-        steps: the file.
+        reader: the file.
         names: in lower case.
         longest: bytes of a text; a compressed one is not unpacked further.
 
     Raises:
         FrameDamaged: The file is cut short, or a text's checksum does not fit. What was given before is whole.
     """
-    steps.skip(8)
+    reader.skip(8)
     for _ in range(_MOST_PARTS):
-        length, kind = steps.number(4), steps.take(4)
+        length, kind = reader.number(4), reader.take(4)
         if kind == b"IEND":
             break
         if kind not in _TEXT_CHUNKS:
-            steps.skip(length + 4)
+            reader.skip(length + 4)
             continue
-        if length + 4 > steps.left:
-            raise steps.cut_short()
-        content = steps.take(length)
-        if steps.number(4) != zlib.crc32(kind + content):
-            steps.refuse(f"the checksum of its text before byte {steps.at} does not fit")
+        if length + 4 > reader.left:
+            raise reader.cut_short()
+        content = reader.take(length)
+        if reader.number(4) != zlib.crc32(kind + content):
+            reader.refuse(f"the checksum of its text before byte {reader.at} does not fit")
         name = content[:_LONGEST_NAME].partition(b"\0")[0]
         if (wanted := name.decode("latin-1").lower()) in names:
-            yield wanted, _text(_unpacked(steps, kind, content[len(name) + 1 :], longest))
+            yield wanted, _text(_unpacked(reader, kind, content[len(name) + 1 :], longest))
 
 
-def _unpacked(steps: Steps, kind: bytes, content: bytes, longest: int) -> bytes:
+def _unpacked(reader: ByteReader, kind: bytes, content: bytes, longest: int) -> bytes:
     packed = kind == b"zTXt"
     if kind == b"iTXt":
         packed = content[:1] == b"\1"
@@ -73,7 +73,7 @@ def _unpacked(steps: Steps, kind: bytes, content: bytes, longest: int) -> bytes:
     try:
         return zlib.decompressobj().decompress(content, longest + 1)
     except zlib.error:
-        steps.refuse(f"its compressed text before byte {steps.at} cannot be unpacked")
+        reader.refuse(f"its compressed text before byte {reader.at} cannot be unpacked")
 
 
 def _text(content: bytes) -> str:
@@ -84,7 +84,7 @@ def _text(content: bytes) -> str:
         return content.decode("latin-1")
 
 
-def exif_texts(steps: Steps, kind: str) -> Iterator[tuple[str, str]]:
+def exif_texts(reader: ByteReader, kind: str) -> Iterator[tuple[str, str]]:
     """Fields ``name:text`` of a JPEG's or WEBP's EXIF, names in lower case.
 
     Raises:
@@ -92,39 +92,39 @@ def exif_texts(steps: Steps, kind: str) -> Iterator[tuple[str, str]]:
     """
     exif = Image.Exif()
     try:
-        exif.load(_jpeg_exif(steps) if kind == "JPEG" else _webp_exif(steps))
+        exif.load(_jpeg_exif(reader) if kind == "JPEG" else _webp_exif(reader))
         fields = [*exif.values(), *exif.get_ifd(ExifTags.IFD.Exif).values()]
     except _BROKEN_EXIF:
-        steps.refuse("its EXIF cannot be read")
+        reader.refuse("its EXIF cannot be read")
     for field in fields:
         name, colon, text = field.partition(":") if isinstance(field, str) else ("", "", "")
         if colon:
             yield name.strip().lower(), _text(text.encode("latin-1", errors="replace"))
 
 
-def _jpeg_exif(steps: Steps) -> bytes:
-    steps.skip(2)
+def _jpeg_exif(reader: ByteReader) -> bytes:
+    reader.skip(2)
     for _ in range(_MOST_PARTS):
-        marker = steps.take(2)
-        if marker[0] != _MARKER or marker[1] in (_SCAN, _END) or (length := steps.number(2) - 2) < 0:
+        marker = reader.take(2)
+        if marker[0] != _MARKER or marker[1] in (_SCAN, _END) or (length := reader.number(2) - 2) < 0:
             break
-        if marker[1] == _APP1 and (content := steps.take(length)).startswith(b"Exif\0\0"):
+        if marker[1] == _APP1 and (content := reader.take(length)).startswith(b"Exif\0\0"):
             return content
         if marker[1] != _APP1:
-            steps.skip(length)
+            reader.skip(length)
     return b""
 
 
-def _webp_exif(steps: Steps) -> bytes:
-    steps.skip(12)
+def _webp_exif(reader: ByteReader) -> bytes:
+    reader.skip(12)
     for _ in range(_MOST_PARTS):
-        if steps.left < 8:  # noqa: PLR2004 - a chunk's kind and length
+        if reader.left < 8:  # noqa: PLR2004 - a chunk's kind and length
             break
-        kind, length = steps.take(4), steps.number(4, little=True)
-        if kind == b"EXIF" and length <= steps.left:
-            return steps.take(length)
-        steps.skip(length)
-        steps.skip(min(length % 2, steps.left))
+        kind, length = reader.take(4), reader.number(4, little=True)
+        if kind == b"EXIF" and length <= reader.left:
+            return reader.take(length)
+        reader.skip(length)
+        reader.skip(min(length % 2, reader.left))
     return b""
 
 

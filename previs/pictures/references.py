@@ -6,9 +6,9 @@ from PIL import ExifTags, Image, ImageOps
 
 from previs.errors import FrameDamaged, NotAPicture
 from previs.pictures import stills
+from previs.pictures.byte_reader import ByteReader
 from previs.pictures.pillow import BROKEN, FORMATS, MOST_PIXELS, depth_8
 from previs.pictures.signatures import LONGEST, format_of
-from previs.pictures.steps import Steps
 
 _WALKS = {"PNG": stills.png, "JPEG": stills.jpeg, "WEBP": stills.webp, "GIF": stills.gif}
 _USABLE = (*_WALKS, "BMP", "TIFF")
@@ -49,7 +49,7 @@ def upright_png_or_jpeg(data: bytes, *, uri: str) -> tuple[bytes, str]:
 
 def _check_whole(data: bytes, kind: str, uri: str) -> None:
     try:
-        size = _WALKS[kind](Steps(io.BytesIO(data), uri))
+        size = _WALKS[kind](ByteReader(io.BytesIO(data), uri))
     except FrameDamaged as error:
         raise NotAPicture(uri, error.reason) from error
     _check_size(size, uri)

@@ -8,7 +8,7 @@ import re
 import struct
 import zlib
 
-from previs.pictures.steps import STEP, Steps
+from previs.pictures.byte_reader import STEP, ByteReader
 
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd8]", re.DOTALL)
 _JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -17,79 +17,79 @@ _WEBP_PICTURES = (b"VP8 ", b"VP8L", b"ANMF")
 _GIF_IMAGE, _GIF_EXTENSION, _GIF_END = 0x2C, 0x21, 0x3B
 
 
-def png(steps: Steps) -> tuple[int, int]:
+def png(reader: ByteReader) -> tuple[int, int]:
     """Every chunk with its checksum, up to IEND."""
-    steps.skip(8)
+    reader.skip(8)
     width = height = pixels = 0
     kind = b""
     while kind != b"IEND":
         is_first = not kind
-        length = steps.number(4)
-        kind = steps.take(4)
-        start = _check_chunk(steps, kind, length)
+        length = reader.number(4)
+        kind = reader.take(4)
+        start = _check_chunk(reader, kind, length)
         if is_first != (kind == b"IHDR"):
-            steps.refuse("it is a PNG whose header is not at its beginning alone")
+            reader.refuse("it is a PNG whose header is not at its beginning alone")
         if kind == b"IHDR":
             width, height = struct.unpack(">II", start[:8].ljust(8, b"\0"))
         pixels += length if kind == b"IDAT" else 0
     if not pixels:
-        steps.refuse("it is a PNG without pixels")
-    return _sized(steps, width, height)
+        reader.refuse("it is a PNG without pixels")
+    return _sized(reader, width, height)
 
 
-def _check_chunk(steps: Steps, kind: bytes, length: int) -> bytes:
+def _check_chunk(reader: ByteReader, kind: bytes, length: int) -> bytes:
     """Compare a chunk's checksum; gives the first bytes of its contents."""
-    if length + 4 > steps.left:
-        raise steps.cut_short()
+    if length + 4 > reader.left:
+        raise reader.cut_short()
     checksum = zlib.crc32(kind)
     start = b""
     while length:
-        step = steps.take(min(length, STEP))
+        step = reader.take(min(length, STEP))
         start = start or step
         checksum = zlib.crc32(step, checksum)
         length -= len(step)
-    if steps.number(4) != checksum:
-        steps.refuse(f"the checksum of its {kind.decode('latin-1')!r} chunk before byte {steps.at} does not fit")
+    if reader.number(4) != checksum:
+        reader.refuse(f"the checksum of its {kind.decode('latin-1')!r} chunk before byte {reader.at} does not fit")
     return start
 
 
-def jpeg(steps: Steps) -> tuple[int, int]:
+def jpeg(reader: ByteReader) -> tuple[int, int]:
     """Every segment and scan, up to the end-of-image marker."""
-    steps.skip(2)
+    reader.skip(2)
     width = height = scans = 0
-    while (marker := steps.seek_pattern(_JPEG_MARKER)[1]) != _JPEG_END:
-        length = steps.number(2)
+    while (marker := reader.seek_pattern(_JPEG_MARKER)[1]) != _JPEG_END:
+        length = reader.number(2)
         if marker in _JPEG_SIZES:
-            _, height, width = steps.number(1), steps.number(2), steps.number(2)
+            _, height, width = reader.number(1), reader.number(2), reader.number(2)
             length -= 5
         scans += marker == _JPEG_SCAN
-        steps.skip(max(length - 2, 0))
+        reader.skip(max(length - 2, 0))
     if not scans:
-        steps.refuse("it is a JPEG without pixels")
-    return _sized(steps, width, height)
+        reader.refuse("it is a JPEG without pixels")
+    return _sized(reader, width, height)
 
 
-def webp(steps: Steps) -> tuple[int, int]:
+def webp(reader: ByteReader) -> tuple[int, int]:
     """Every chunk, up to the length that the header gives."""
-    steps.skip(4)
-    end = steps.number(4, little=True) + 8
-    steps.skip(4)
+    reader.skip(4)
+    end = reader.number(4, little=True) + 8
+    reader.skip(4)
     size, pictures = None, 0
-    if end > steps.size:
-        raise steps.cut_short()
-    while steps.at + 8 <= end:
-        kind = steps.take(4)
-        length = steps.number(4, little=True)
-        if steps.at + length > end or kind == bytes(4):
-            steps.refuse(f"a chunk at byte {steps.at - 8} does not fit into what holds it")
-        start = steps.take(min(length, 10))
+    if end > reader.size:
+        raise reader.cut_short()
+    while reader.at + 8 <= end:
+        kind = reader.take(4)
+        length = reader.number(4, little=True)
+        if reader.at + length > end or kind == bytes(4):
+            reader.refuse(f"a chunk at byte {reader.at - 8} does not fit into what holds it")
+        start = reader.take(min(length, 10))
         size = size or _webp_size(kind, start.ljust(10, b"\0"))
         pictures += kind in _WEBP_PICTURES
-        steps.skip(length - len(start))
-        steps.skip(min(length % 2, steps.left))
+        reader.skip(length - len(start))
+        reader.skip(min(length % 2, reader.left))
     if size is None or not pictures:
-        steps.refuse("it is a WEBP without pixels")
-    return _sized(steps, *size)
+        reader.refuse("it is a WEBP without pixels")
+    return _sized(reader, *size)
 
 
 def _webp_size(kind: bytes, start: bytes) -> tuple[int, int] | None:
@@ -103,40 +103,40 @@ def _webp_size(kind: bytes, start: bytes) -> tuple[int, int] | None:
     return None
 
 
-def gif(steps: Steps) -> tuple[int, int]:
+def gif(reader: ByteReader) -> tuple[int, int]:
     """Every block, up to the trailer."""
-    steps.skip(6)
-    width, height = steps.number(2, little=True), steps.number(2, little=True)
-    _skip_colours(steps, steps.take(3)[0])
+    reader.skip(6)
+    width, height = reader.number(2, little=True), reader.number(2, little=True)
+    _skip_colours(reader, reader.take(3)[0])
     images = 0
-    while (block := steps.number(1)) != _GIF_END:
+    while (block := reader.number(1)) != _GIF_END:
         if block == _GIF_IMAGE:
             images += 1
-            _skip_colours(steps, steps.take(9)[8])
-            steps.skip(1)
+            _skip_colours(reader, reader.take(9)[8])
+            reader.skip(1)
         elif block == _GIF_EXTENSION:
-            steps.skip(1)
+            reader.skip(1)
         else:
-            steps.refuse(f"it is a GIF with a block of no known kind at byte {steps.at - 1}")
-        while length := steps.number(1):
-            steps.skip(length)
+            reader.refuse(f"it is a GIF with a block of no known kind at byte {reader.at - 1}")
+        while length := reader.number(1):
+            reader.skip(length)
     if not images:
-        steps.refuse("it is a GIF without pixels")
-    return _sized(steps, width, height)
+        reader.refuse("it is a GIF without pixels")
+    return _sized(reader, width, height)
 
 
-def bmp_length(steps: Steps) -> int:
+def bmp_length(reader: ByteReader) -> int:
     """The file's length by its own header, in bytes."""
-    steps.skip(2)
-    return steps.number(4, little=True)
+    reader.skip(2)
+    return reader.number(4, little=True)
 
 
-def _skip_colours(steps: Steps, flags: int) -> None:
+def _skip_colours(reader: ByteReader, flags: int) -> None:
     if flags & 0x80:
-        steps.skip(3 * 2 ** ((flags & 7) + 1))
+        reader.skip(3 * 2 ** ((flags & 7) + 1))
 
 
-def _sized(steps: Steps, width: int, height: int) -> tuple[int, int]:
+def _sized(reader: ByteReader, width: int, height: int) -> tuple[int, int]:
     if width < 1 or height < 1:
-        steps.refuse(f"it claims to be {width} x {height} pixels large")
+        reader.refuse(f"it claims to be {width} x {height} pixels large")
     return width, height

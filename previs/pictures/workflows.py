@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 from previs.errors import Fault, FrameDamaged, WorkflowFaults
 from previs.pictures import metadata
+from previs.pictures.byte_reader import ByteReader
 from previs.pictures.signatures import LONGEST, format_of
-from previs.pictures.steps import Steps
 from previs.workflow.formats.parsing import LARGEST
 
 # What was run goes before what it was made from.
@@ -68,11 +68,11 @@ def workflow_in(content: bytes, *, name: str) -> bytes:
 
 
 def _texts(content: bytes, kind: str, name: str) -> Iterable[tuple[str, str]]:
-    steps = Steps(io.BytesIO(content), name)
+    reader = ByteReader(io.BytesIO(content), name)
     if kind == "PNG":
-        return metadata.png_texts(steps, _NAMES, LARGEST)
+        return metadata.png_texts(reader, _NAMES, LARGEST)
     if kind in _WITH_EXIF:
-        return metadata.exif_texts(steps, kind)
+        return metadata.exif_texts(reader, kind)
     if kind == "MP4":
         return metadata.film_texts(memoryview(content))
     return metadata.recording_texts(content, kind, name)

@@ -8,7 +8,7 @@ from previs.errors import FrameDamaged
 STEP = 64 * 1024
 
 
-class Steps:
+class ByteReader:
     """A file of known size that is read from its beginning, a little at a time.
 
     Args:
