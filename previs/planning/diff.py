@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from previs.comfyui.protocol.graph import Graph, is_link, links
-from previs.comfyui.protocol.input_check import shown
+from previs.comfyui.protocol.input_check import format_value
 from previs.planning.fingerprint import fingerprint
 from previs.planning.plan import UPLOAD_FOLDER, TakeFrame
 from previs.records.manifest import TakeEntry
@@ -155,7 +155,7 @@ def _of_another_workflow(old: Graph, new: Graph) -> Iterator[Change]:
     yield Change("the workflow", "", *sizes)
     models = checkpoint_in(old), checkpoint_in(new)
     if models[0] != models[1]:
-        yield Change("checkpoint", "", *(shown(model) if model else "" for model in models))
+        yield Change("checkpoint", "", *(format_value(model) if model else "" for model in models))
 
 
 def _nodes(old: Graph, new: Graph) -> Iterator[Change]:
@@ -267,7 +267,7 @@ class _Telling:
             return ""
         if is_link(value) and value[0] in graph:
             return f"output {value[1]} of {place_of(graph, value[0])}"
-        return shown(_bare(value) if isinstance(value, str) else value)
+        return format_value(_bare(value) if isinstance(value, str) else value)
 
 
 def _base(meaning: str) -> str:
@@ -290,4 +290,4 @@ def _apart(was: str, now: str) -> tuple[str, str]:
 
 def _window(text: str, start: int) -> str:
     piece = text[start : start + _LONGEST]
-    return shown(f"{'…' if start else ''}{piece}{'…' if len(text) > start + _LONGEST else ''}")
+    return format_value(f"{'…' if start else ''}{piece}{'…' if len(text) > start + _LONGEST else ''}")

@@ -4,19 +4,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from previs.comfyui.protocol.graph import Graph
-from previs.comfyui.protocol.input_check import shown
+from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault
 from previs.workflow.binding.addresses import address_of
 from previs.workflow.binding.bindings import Binding
 from previs.workflow.binding.bindings_file import REFERENCES
-from previs.workflow.binding.suggestions import pasted, quoted
+from previs.workflow.binding.suggestions import yaml_block, quoted
 from previs.workflow.binding.traversal import place_of
 from previs.workflow.detection.roles import ROLES, role_named, serves
 from previs.workflow.interface import PlacedReference
 
 
 @dataclass(slots=True)
-class Placing:
+class ReferenceAssignment:
     """The references of one shot on their way to their places.
 
     Attributes:
@@ -30,7 +30,7 @@ class Placing:
 
     graph: Graph
     places: tuple[Binding, ...]
-    nowhere: frozenset[str]
+    unused: frozenset[str]
     place: str
     file: str
     faults: list[Fault]
@@ -54,7 +54,7 @@ class Placing:
 
     def _goes_nowhere(self, reference: PlacedReference) -> bool:
         names = (reference.reference_id, role_named(reference.role or reference.reference_id))
-        return "reference" in self.nowhere or any(f"reference {name}" in self.nowhere for name in names)
+        return "reference" in self.unused or any(f"reference {name}" in self.unused for name in names)
 
     def _free(self) -> list[Binding]:
         return [each for each in self.places if each not in self.chosen and not each.reference_id]
@@ -74,14 +74,14 @@ class Placing:
 
     def _unknown_role(self, reference: PlacedReference) -> bool:
         remedy = f"no such role; there are {', '.join(ROLES)}"
-        self._fault(reference, shown(reference.role), remedy, ", role")
+        self._fault(reference, format_value(reference.role), remedy, ", role")
         return True
 
     def _no_role(self, reference: PlacedReference, asked: str) -> None:
         free = ", ".join(self._named(each) for each in self._free())
         having = f"free are {free}" if free else "no other place for a reference is free"
         remedy = f"the graph has no place of this role left; {having}: give another role, or leave it out"
-        self._fault(reference, shown(asked), remedy, ", role")
+        self._fault(reference, format_value(asked), remedy, ", role")
 
     def _in_order(self, rest: list[PlacedReference]) -> None:
         free = [each for each in self._free() if each.role != "mask"]
@@ -103,17 +103,17 @@ class Placing:
         lines += [f"#   {_line(rest[0], each)}" for each in free[len(rest) :]]
         remedy = (
             f"could go to {listed}: give each reference a role ({', '.join(dict.fromkeys(e.role for e in free))}), "
-            f"or settle it in {self.file} beside the graph:\n{pasted(*lines)}"
+            f"or settle it in {self.file} beside the graph:\n{yaml_block(*lines)}"
         )
         self.faults.append(Fault(self.place, f"reference {ids}", "", remedy))
 
     def _no_place(self, reference: PlacedReference) -> None:
         loaders = [each for each in self.places if each.role != "mask"]
         count = f"{len(loaders)} LoadImage nodes" if len(loaders) != 1 else "1 LoadImage node"
-        nowhere = f"{REFERENCES}: {{{quoted(reference.reference_id)}: []}}"
+        unused = f"{REFERENCES}: {{{quoted(reference.reference_id)}: []}}"
         remedy = (
             f"the graph has {count} for references and none is left for this one: add one, leave it out, "
-            f"or write {nowhere} into {self.file}"
+            f"or write {unused} into {self.file}"
         )
         self._fault(reference, "", remedy)
 

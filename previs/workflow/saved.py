@@ -7,19 +7,19 @@ from typing import Any
 
 from previs.comfyui.protocol.classes import NodeClass
 from previs.comfyui.protocol.graph import Graph
-from previs.comfyui.protocol.input_check import shown
+from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault, WorkflowFaults
-from previs.workflow.assignment import Placing
+from previs.workflow.assignment import ReferenceAssignment
 from previs.workflow.binding import limits
 from previs.workflow.binding import suggestions as settling
 from previs.workflow.binding.bindings import Binding, Report, Slot, in_order_of_meaning, rows
-from previs.workflow.binding.bindings_file import Explicit, bindings_name
+from previs.workflow.binding.bindings_file import BindingsFile, bindings_name
 from previs.workflow.binding.link_types import Wiring
 from previs.workflow.binding.overrides import overridden
 from previs.workflow.binding.traversal import place_of
-from previs.workflow.detection.detect import find_places
-from previs.workflow.detection.lengths import Counting
-from previs.workflow.formats.validation import form_faults
+from previs.workflow.detection.detect import detect_bindings
+from previs.workflow.detection.lengths import LengthRule
+from previs.workflow.formats.validation import graph_faults
 from previs.workflow.interface import PlacedReference, ShotValues
 
 _ASKED_FOR = ("negative_prompt", "width", "height")
@@ -45,9 +45,9 @@ class SavedGraph:
     bindings: tuple[Binding, ...]
     packs: Mapping[str, str] = field(default_factory=dict)
     gaps: Mapping[str, str] = field(default_factory=dict)
-    nowhere: frozenset[str] = frozenset()
+    unused: frozenset[str] = frozenset()
     strengths: Mapping[Slot, Slot] = field(default_factory=dict)
-    counting: Counting | None = None
+    length_rule: LengthRule | None = None
     bindings_file: str = ""
 
     @property
@@ -89,10 +89,10 @@ class SavedGraph:
 
     def bindings_text(self) -> str:
         """Write the bindings file that states what is bound now."""
-        return settling.bindings_text(self.bindings, self.nowhere)
+        return settling.bindings_text(self.bindings, self.unused)
 
     def _on_purpose(self) -> Iterator[str]:
-        yield from (f"{what} goes nowhere: {self.bindings_file} says so" for what in sorted(self.nowhere))
+        yield from (f"{what} goes nowhere: {self.bindings_file} says so" for what in sorted(self.unused))
 
     def _bound(self, values: ShotValues, place: str) -> "_Bound":
         bound = _Bound(self, place)
@@ -133,15 +133,17 @@ class _Bound:
     def _set_all(self, what: str, value: Any) -> None:  # noqa: ANN401 - a text or a number
         for each in self._of(what):
             self._set(each.slot, what, value)
-        if what in self.saved.nowhere:
+        if what in self.saved.unused:
             self.notices.append(f"{what} goes nowhere: {self.saved.bindings_file} says so")
 
     def _set(self, slot: Slot, name: str, value: Any) -> None:  # noqa: ANN401 - a text or a number
         held = self.values.setdefault(slot, value)
         if held != value and slot not in self.overrides:
             node = place_of(self.saved.graph, slot[0])
-            remedy = f"{node} takes {shown(held)} in the same place: make them equal, or split the node in the graph"
-            self.faults.append(Fault(self.place, name, shown(value), remedy))
+            remedy = (
+                f"{node} takes {format_value(held)} in the same place: make them equal, or split the node in the graph"
+            )
+            self.faults.append(Fault(self.place, name, format_value(value), remedy))
 
     def _bind_prompt(self, text: str) -> None:
         self._set_all("prompt", text)
@@ -153,7 +155,7 @@ class _Bound:
             return
         self._set_all("negative_prompt", text)
         if text and (gap := self.saved.gaps.get("negative_prompt")):
-            self.faults.append(Fault(self.place, "negative_prompt", shown(text), gap))
+            self.faults.append(Fault(self.place, "negative_prompt", format_value(text), gap))
 
     def _bind_size(self, name: str, value: int | None) -> None:
         if value is None:
@@ -162,34 +164,34 @@ class _Bound:
         if fault := limits.size_fault(self.place, name, value):
             self.faults.append(fault)
         elif gap and not self._of(name):
-            self.faults.append(Fault(self.place, name, shown(value), gap))
+            self.faults.append(Fault(self.place, name, format_value(value), gap))
         else:
             for each in self._of(name):
                 grown = value if each.factor == 1 else limits.whole_size(value * each.factor)
                 self._set(each.slot, name, grown)
 
     def _bind_length(self, duration: float | None) -> None:
-        bindings, counting = self._of("length"), self.saved.counting
-        if duration is None or ("length" in self.saved.nowhere and not bindings):
+        bindings, length_rule = self._of("length"), self.saved.length_rule
+        if duration is None or ("length" in self.saved.unused and not bindings):
             return
-        if bindings and counting is not None:
-            rate = self._rate(counting)
+        if bindings and length_rule is not None:
+            rate = self._rate(length_rule)
             for each in bindings:
-                self._set(each.slot, "length", counting.value(duration, rate))
+                self._set(each.slot, "length", length_rule.value(duration, rate))
         elif gap := self.saved.gaps.get("length"):
             self.notices.append(f"duration changes nothing: {gap}")
 
-    def _rate(self, counting: Counting) -> float:
-        if counting.rate is None:
+    def _rate(self, length_rule: LengthRule) -> float:
+        if length_rule.rate is None:
             return 1
-        node_id, name = counting.rate
-        value = self.overrides.get(counting.rate, self.saved.graph[node_id]["inputs"][name])
+        node_id, name = length_rule.rate
+        value = self.overrides.get(length_rule.rate, self.saved.graph[node_id]["inputs"][name])
         return float(value) if isinstance(value, int | float) and 0 < value <= limits.RATE_MAX else 1
 
     def _bind_references(self, references: tuple[PlacedReference, ...]) -> None:
         saved = self.saved
         places = tuple(self._of("reference"))
-        placing = Placing(saved.graph, places, saved.nowhere, self.place, saved.bindings_file, self.faults)
+        placing = ReferenceAssignment(saved.graph, places, saved.unused, self.place, saved.bindings_file, self.faults)
         for each, reference in placing.fill(references).items():
             self._set(each.slot, f"reference {reference.reference_id}", reference.name)
             self._bind_strength(each, reference)
@@ -209,7 +211,7 @@ class _Bound:
         slot = self.saved.strengths.get(picture.slot)
         if fault is None and slot is None:
             remedy = "the graph has no one place for it: leave it out, and set it in the graph"
-            fault = Fault(self.place, name, shown(reference.strength), remedy)
+            fault = Fault(self.place, name, format_value(reference.strength), remedy)
         if fault is not None:
             self.faults.append(fault)
         elif slot is not None:
@@ -222,7 +224,7 @@ def read_graph(
     name: str,
     known: list[Fault],
     classes: Mapping[str, NodeClass | None] | None = None,
-    explicit: Explicit | None = None,
+    explicit: BindingsFile | None = None,
     packs: Mapping[str, str] | None = None,
 ) -> SavedGraph:
     """Check a graph in API format and find where it takes a shot's values.
@@ -238,12 +240,12 @@ def read_graph(
     Raises:
         WorkflowFaults: A graph that no server would run, or that could be read in more than one way.
     """
-    faults = [*known, *form_faults(content)]
+    faults = [*known, *graph_faults(content)]
     if faults:
         raise WorkflowFaults(name, tuple(faults))
     graph: Graph = dict(content)
     file = explicit.source if explicit else bindings_name(name.rpartition("/")[2])
-    places = find_places(Wiring(graph, classes or {}), faults, explicit=explicit, file=file)
+    places = detect_bindings(Wiring(graph, classes or {}), faults, explicit=explicit, file=file)
     if faults:
         raise WorkflowFaults(name, tuple(faults))
     return SavedGraph(
@@ -252,8 +254,8 @@ def read_graph(
         bindings=in_order_of_meaning(places.bindings),
         packs=packs or {},
         gaps=places.gaps,
-        nowhere=frozenset(places.nowhere),
+        unused=frozenset(places.unused),
         strengths=places.strengths,
-        counting=places.counting,
+        length_rule=places.length_rule,
         bindings_file=file,
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 from previs.comfyui.protocol.classes import InputRule, NodeClass
 from previs.comfyui.protocol.graph import Graph
-from previs.comfyui.protocol.input_check import LINKED, Kind, fits, judged, misfit, shown, wanted
+from previs.comfyui.protocol.input_check import LINKED, Kind, fits, format_value, judged, misfit, wanted
 from previs.errors import Fault
 
 _EXPORT = 'export the graph with "Export (API)"'
@@ -152,7 +152,7 @@ class _Check:
             else "update ComfyUI there if it is one of its own, install the custom node pack that has it"
         )
         remedy = f"the server has no such node class: {install}, or replace the node"
-        return self._found(node_id, "unknown_class", "class_type", shown(class_type), remedy)
+        return self._found(node_id, "unknown_class", "class_type", format_value(class_type), remedy)
 
     def _unknown_ends(self) -> list[str]:
         """Nodes of unknown classes that nothing uses: most likely they save."""
@@ -189,7 +189,7 @@ class _Check:
         if known is None:
             return
         if not isinstance(node.get("inputs"), Mapping):
-            value = shown(node["inputs"]) if "inputs" in node else ""
+            value = format_value(node["inputs"]) if "inputs" in node else ""
             yield self._found(node_id, "malformed_node", "inputs", value, f"it has no inputs: {_EXPORT}")
             return
         inputs = _inputs(node)
@@ -207,23 +207,23 @@ class _Check:
     def _value(self, node_id: str, known: NodeClass, rule: InputRule, value: object) -> Finding | None:
         if rule.type in LINKED:
             remedy = f"give {wanted(rule)}: no value can stand for it"
-            return self._found(node_id, "missing_link", rule.name, shown(value), remedy)
+            return self._found(node_id, "missing_link", rule.name, format_value(value), remedy)
         if (wrong := misfit(rule, value)) is None:
             return None
-        found = self._found(node_id, wrong.kind, rule.name, shown(value), wrong.remedy)
+        found = self._found(node_id, wrong.kind, rule.name, format_value(value), wrong.remedy)
         by_code = known.module.startswith(_CUSTOM) and wrong.kind in _JUDGED_BY_CODE
         return replace(found, certain=False) if by_code else found
 
     def _link(self, node_id: str, rule: InputRule, value: list[Any]) -> Iterator[Finding]:
         if not _is_pair(value):
             remedy = 'a list must be a link: ["node id", number of its output]'
-            yield self._found(node_id, "broken_link", rule.name, shown(value), remedy)
+            yield self._found(node_id, "broken_link", rule.name, format_value(value), remedy)
             return
         source, index = value
         if not isinstance(source, str) or source not in self._graph:
             written = f'write ["{source}", {index}]' if str(source) in self._graph else f"give {wanted(rule)}"
             remedy = f"the graph has no such node: {written}"
-            yield self._found(node_id, "broken_link", rule.name, shown(value), remedy)
+            yield self._found(node_id, "broken_link", rule.name, format_value(value), remedy)
             return
         if (known := self._known(source)) is None:
             return
@@ -231,10 +231,10 @@ class _Check:
         if not isinstance(index, int) or not -len(outputs) <= index < len(outputs):
             has = ", ".join(f"{number}: {type_}" for number, type_ in enumerate(outputs)) or "none"
             remedy = f"{place} has no such output; it has {has}"
-            yield self._found(node_id, "broken_link", rule.name, shown(value), remedy)
+            yield self._found(node_id, "broken_link", rule.name, format_value(value), remedy)
         elif not fits(outputs[index], rule):
             remedy = f"give {wanted(rule)}: output {index} of {place} is {outputs[index]}{_better(known, rule)}"
-            yield self._found(node_id, "wrong_link_type", rule.name, shown(value), remedy)
+            yield self._found(node_id, "wrong_link_type", rule.name, format_value(value), remedy)
 
     def _found(self, node_id: str, kind: Kind, name: str, value: str, remedy: str) -> Finding:
         node = _told(self._graph[node_id])

@@ -61,7 +61,7 @@ class Misfit:
     remedy: str
 
 
-def shown(value: Any) -> str:  # noqa: ANN401 - whatever a file held
+def format_value(value: Any) -> str:  # noqa: ANN401 - whatever a file held
     """Write a value as a person would find it in a JSON file, shortened."""
     try:
         text = json.dumps(value, ensure_ascii=False, default=repr)
@@ -141,7 +141,7 @@ def _not_offered(rule: InputRule, value: object) -> Misfit | None:
     if rule.several and isinstance(value, list) and all(each in rule.choices for each in value):
         return None
     names = tuple(str(choice) for choice in rule.choices)
-    name = value if isinstance(value, str) else shown(value)
+    name = value if isinstance(value, str) else format_value(value)
     if not _lists_models(rule.name, (*names, name), any_there=bool(names)):
         return Misfit("value_not_in_list", _choose(name, names))
     if not names:

@@ -4,14 +4,14 @@ import difflib
 from collections.abc import Iterable, Iterator
 
 from previs.comfyui.protocol.graph import Graph
-from previs.comfyui.protocol.input_check import shown
+from previs.comfyui.protocol.input_check import format_value
 from previs.workflow.binding.bindings import Slot
 from previs.workflow.binding.traversal import in_order, place_of, title_of
 
 _CLOSEST = 3
 
 
-class NoAddressError(Exception):
+class AddressError(Exception):
     """An address leads to no input, or to several.
 
     Args:
@@ -51,8 +51,8 @@ def find_slot(graph: Graph, address: str) -> Slot:
     if titled:
         places = ", ".join(place_of(graph, node_id) for node_id in in_order(node_id for node_id, _ in titled))
         written = " or ".join(f'"{address_of(slot)}"' for slot in titled[:_CLOSEST])
-        raise NoAddressError(f"several nodes have this title, {places}: give the id instead, {written}")
-    raise NoAddressError(_unknown(graph, address, splits))
+        raise AddressError(f"several nodes have this title, {places}: give the id instead, {written}")
+    raise AddressError(_unknown(graph, address, splits))
 
 
 def _splits(address: str) -> Iterator[tuple[str, str]]:
@@ -105,5 +105,5 @@ def _close(name: str, names: Iterable[str]) -> list[str]:
 
 
 def _either(addresses: Iterable[str]) -> str:
-    written = [shown(each) for each in addresses]
+    written = [format_value(each) for each in addresses]
     return f"did you mean {' or '.join(written)}?"

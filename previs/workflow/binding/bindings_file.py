@@ -16,9 +16,9 @@ from typing import Any
 import yaml
 
 from previs.comfyui.protocol.graph import Graph
-from previs.comfyui.protocol.input_check import shown
+from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault, WorkflowFaults
-from previs.workflow.binding.addresses import NoAddressError, find_slot
+from previs.workflow.binding.addresses import AddressError, find_slot
 from previs.workflow.binding.bindings import Slot
 from previs.workflow.binding.traversal import place_of
 
@@ -53,7 +53,7 @@ Addresses = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Explicit:
+class BindingsFile:
     """What a bindings file says; its addresses are looked up in a graph when that is read.
 
     Attributes:
@@ -77,7 +77,7 @@ def bindings_name(graph_path: str) -> str:
     return folder + slash + (stem if dot and stem else name) + SUFFIX
 
 
-def read_bindings(source: bytes | Mapping[str, Any], *, name: str) -> Explicit:
+def read_bindings(source: bytes | Mapping[str, Any], *, name: str) -> BindingsFile:
     """Read a bindings file.
 
     Args:
@@ -91,11 +91,14 @@ def read_bindings(source: bytes | Mapping[str, Any], *, name: str) -> Explicit:
     content = _content(source, name) if isinstance(source, bytes) else source
     if not isinstance(content, Mapping):
         fault = Fault(
-            "the bindings file", "", shown(content), f'write "schema: {SCHEMA}", then lines like prompt: "6.text"'
+            "the bindings file",
+            "",
+            format_value(content),
+            f'write "schema: {SCHEMA}", then lines like prompt: "6.text"',
         )
         raise WorkflowFaults(name, (fault,))
     if content.get("schema") != SCHEMA:
-        found = shown(content["schema"]) if "schema" in content else "missing"
+        found = format_value(content["schema"]) if "schema" in content else "missing"
         faults.append(Fault("the bindings file", "schema", found, f"the first line is to be schema: {SCHEMA}"))
     addresses: dict[str, Addresses] = {}
     for key, value in content.items():
@@ -106,14 +109,14 @@ def read_bindings(source: bytes | Mapping[str, Any], *, name: str) -> Explicit:
                 )
             addresses[KEYS[key]] = _addresses(key, value, faults)
         elif key not in _ALL_KEYS:
-            faults.append(Fault("the bindings file", shown(key), "", _unknown_key(str(key))))
+            faults.append(Fault("the bindings file", format_value(key), "", _unknown_key(str(key))))
     references = _by_reference(REFERENCES, content.get(REFERENCES), faults)
     if content.get(REFERENCES) in ([], ()):
         addresses["reference"] = ()
     strengths = _by_reference(STRENGTHS, content.get(STRENGTHS), faults)
     if faults:
         raise WorkflowFaults(name, tuple(faults))
-    return Explicit(name, addresses, references, strengths)
+    return BindingsFile(name, addresses, references, strengths)
 
 
 def _unknown_key(key: str) -> str:
@@ -127,7 +130,7 @@ def _addresses(key: str, value: object, faults: list[Fault]) -> Addresses:
     for each in listed:
         if not isinstance(each, str) or not each.strip():
             remedy = 'give an address, "6.text", a list of addresses, or [] for no place on purpose'
-            faults.append(Fault("the bindings file", key, shown(each), remedy))
+            faults.append(Fault("the bindings file", key, format_value(each), remedy))
     return tuple(each for each in listed if isinstance(each, str))
 
 
@@ -136,7 +139,7 @@ def _by_reference(key: str, value: object, faults: list[Fault]) -> dict[str, Add
         return {}
     if not isinstance(value, Mapping):
         remedy = f'give addresses by the id or role of a reference: {key}: {{hero: "10.image"}}'
-        faults.append(Fault("the bindings file", key, shown(value), remedy))
+        faults.append(Fault("the bindings file", key, format_value(value), remedy))
         return {}
     return {str(name): _addresses(f"{key}, {name}", each, faults) for name, each in value.items()}
 
@@ -192,8 +195,8 @@ def _whole(text: str, node: yaml.Node, name: str) -> str:
     return text
 
 
-def explicit_slots(
-    graph: Graph, explicit: Explicit, key: str, addresses: Addresses, kind: type, faults: list[Fault]
+def find_slots(
+    graph: Graph, explicit: BindingsFile, key: str, addresses: Addresses, kind: type, faults: list[Fault]
 ) -> Iterator[tuple[Slot, float]]:
     """Look up addresses in a graph.
 
@@ -211,19 +214,19 @@ def explicit_slots(
     for address in addresses:
         plain, factor = _with_factor(address) if key in _SIZES else (address, 1.0)
         if factor <= 0:
-            faults.append(Fault(explicit.source, key, shown(address), "a size grows by a number above 0"))
+            faults.append(Fault(explicit.source, key, format_value(address), "a size grows by a number above 0"))
             continue
         try:
             slot = find_slot(graph, plain)
-        except NoAddressError as error:
-            faults.append(Fault(explicit.source, key, shown(address), error.remedy))
+        except AddressError as error:
+            faults.append(Fault(explicit.source, key, format_value(address), error.remedy))
             continue
         if fits(graph[slot[0]]["inputs"][slot[1]], kind):
             yield slot, factor
         else:
-            held = shown(graph[slot[0]]["inputs"][slot[1]])
+            held = format_value(graph[slot[0]]["inputs"][slot[1]])
             remedy = f"{place_of(graph, slot[0])} does not hold {_KINDS[kind]} there: {held}"
-            faults.append(Fault(explicit.source, key, shown(address), remedy))
+            faults.append(Fault(explicit.source, key, format_value(address), remedy))
 
 
 _KINDS = {str: "a text", int: "a whole number", float: "a number"}

@@ -4,7 +4,7 @@ The bounds are those of ``EmptyLatentImage``, ``KSampler``, ``ControlNetApplyAdv
 ``object_info`` of ComfyUI 0.3.64.
 """
 
-from previs.comfyui.protocol.input_check import shown
+from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault
 
 SIZE_STEP = 8
@@ -43,18 +43,20 @@ def size_fault(place: str, field: str, value: int) -> Fault | None:
     """Check a width or height in pixels."""
     if type(value) is int and SIZE_MIN <= value <= SIZE_MAX and value % SIZE_STEP == 0:
         return None
-    return Fault(place, field, shown(value), size_remedy(value))
+    return Fault(place, field, format_value(value), size_remedy(value))
 
 
 def seed_fault(place: str, value: int) -> Fault | None:
     """Check a seed."""
     if type(value) is int and 0 <= value <= SEED_MAX:
         return None
-    return Fault(place, "seed", shown(value), f"give a whole number from 0 to {SEED_MAX}")
+    return Fault(place, "seed", format_value(value), f"give a whole number from 0 to {SEED_MAX}")
 
 
 def strength_fault(place: str, reference_id: str, value: float, highest: float) -> Fault | None:
     """Check a reference's strength; a NaN lies in no range."""
     if not isinstance(value, bool) and 0 <= value <= highest:
         return None
-    return Fault(place, f"reference {reference_id}, strength", shown(value), f"give a number from 0 to {highest}")
+    return Fault(
+        place, f"reference {reference_id}, strength", format_value(value), f"give a number from 0 to {highest}"
+    )

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 
-from previs.comfyui.protocol.input_check import shown
+from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault
 from previs.workflow.binding.addresses import address_of
 from previs.workflow.binding.bindings import Binding, Slot
 from previs.workflow.binding.link_types import Wiring
-from previs.workflow.binding.suggestions import nowhere_lines, settling_lines
+from previs.workflow.binding.suggestions import unused_lines, suggestion_lines
 from previs.workflow.binding.traversal import in_order, place_of, upstream
 from previs.workflow.detection.sampling import samplers_among, words_of
 from previs.workflow.detection.texts import ENCODED_TEXTS, HELD_TEXTS, Words
@@ -19,13 +19,13 @@ _MOST_CANDIDATES = 6
 _TEXTS = frozenset({*ENCODED_TEXTS, *HELD_TEXTS, "string_a", "string_b", "words"})
 
 
-def _read(wiring: Wiring, alive: list[str], role: str) -> tuple[Words, dict[Slot, str]]:
+def _read(wiring: Wiring, live: list[str], role: str) -> tuple[Words, dict[Slot, str]]:
     """Collect the texts of all samplers, and for each the first sampler that it comes to."""
     slots: dict[Slot, str] = {}
     lost: set[str] = set()
     mixed: dict[str, tuple[Slot, ...]] = {}
     zeroed: set[str] = set()
-    for sampler in samplers_among(wiring, alive):
+    for sampler in samplers_among(wiring, live):
         words = words_of(wiring, sampler, role)
         for slot in words.slots:
             slots.setdefault(slot, f"{role} of {wiring.graph[sampler]['class_type']} {sampler}")
@@ -55,13 +55,15 @@ def _settled(wiring: Wiring, key: str, slots: Iterable[Slot], file: str) -> str:
     for slot in slots:
         by_node.setdefault(slot[0], []).append(slot)
     order = in_order(by_node)
-    found = [(address_of(slot), shown(_value(wiring, slot))) for i in order for slot in by_node[i]][:_MOST_CANDIDATES]
-    return f"or settle it in {file} beside the graph:\n{settling_lines(key, found)}"
+    found = [(address_of(slot), format_value(_value(wiring, slot))) for i in order for slot in by_node[i]][
+        :_MOST_CANDIDATES
+    ]
+    return f"or settle it in {file} beside the graph:\n{suggestion_lines(key, found)}"
 
 
-def find_prompt(wiring: Wiring, alive: list[str], file: str, faults: list[Fault]) -> tuple[list[Binding], str]:
+def find_prompt(wiring: Wiring, live: list[str], file: str, faults: list[Fault]) -> tuple[list[Binding], str]:
     """Find the texts that are the prompt, and why there is none."""
-    words, slots = _read(wiring, alive, "positive")
+    words, slots = _read(wiring, live, "positive")
     for node_id in in_order(words.lost):
         settled = _candidates(wiring, node_id, file)
         remedy = f"the way from the sampler to its prompt is lost here: {_PROMPT}{settled}"
@@ -74,7 +76,7 @@ def find_prompt(wiring: Wiring, alive: list[str], file: str, faults: list[Fault]
     if words.lost or words.mixed:
         return [], ""
     if not slots:
-        return [], _without_words(wiring, alive, file, faults)
+        return [], _without_words(wiring, live, file, faults)
     if _differ(wiring, slots):
         remedy = f"several texts could be the prompt: {_PROMPT}, {_settled(wiring, 'prompt', slots, file)}"
         faults.append(Fault("the graph", "", _places(wiring, (slot[0] for slot in slots)), remedy))
@@ -82,9 +84,9 @@ def find_prompt(wiring: Wiring, alive: list[str], file: str, faults: list[Fault]
     return [Binding("prompt", *slot, rule) for slot, rule in slots.items()], ""
 
 
-def _without_words(wiring: Wiring, alive: list[str], file: str, faults: list[Fault]) -> str:
+def _without_words(wiring: Wiring, live: list[str], file: str, faults: list[Fault]) -> str:
     """Tell a graph that takes no words from one in which they were not found."""
-    if samplers_among(wiring, alive):
+    if samplers_among(wiring, live):
         return "the graph takes no words"
     remedy = f"has no sampler with a prompt: {_PROMPT}{_candidates(wiring, None, file)}"
     faults.append(Fault("the graph", "", "", remedy))
@@ -102,12 +104,12 @@ def _candidates(wiring: Wiring, node_id: str | None, file: str) -> str:
     ]
     if slots:
         return f", {_settled(wiring, 'prompt', slots, file)}"
-    return f", or say in {file} beside the graph that it takes none:\n{nowhere_lines('prompt')}"
+    return f", or say in {file} beside the graph that it takes none:\n{unused_lines('prompt')}"
 
 
-def find_negative(wiring: Wiring, alive: list[str], file: str) -> tuple[list[Binding], str]:
+def find_negative(wiring: Wiring, live: list[str], file: str) -> tuple[list[Binding], str]:
     """Find the texts that are the negative prompt, and why there are none."""
-    words, slots = _read(wiring, alive, "negative")
+    words, slots = _read(wiring, live, "negative")
     if words.lost:
         return [], f"the way to the graph's is lost at {_places(wiring, words.lost)}: {_NEGATIVE}"
     for node_id, texts in words.mixed.items():

@@ -1,25 +1,25 @@
 """Where a graph takes its seed."""
 
 from previs.comfyui.protocol.graph import is_link
-from previs.comfyui.protocol.input_check import shown
+from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault
 from previs.workflow.binding.addresses import address_of
 from previs.workflow.binding.bindings import Binding, Slot
 from previs.workflow.binding.link_types import Wiring
-from previs.workflow.binding.suggestions import nowhere_lines, settling_lines
+from previs.workflow.binding.suggestions import unused_lines, suggestion_lines
 from previs.workflow.binding.traversal import in_order, place_of
 from previs.workflow.detection.sampling import SEEDS, in_series, noise_of, samplers_among
 
 _TITLE = 'give the node that holds the seed the title "shot.seed"'
 
 
-def find_seeds(wiring: Wiring, alive: list[str], file: str, faults: list[Fault]) -> tuple[Binding, ...]:
+def find_seeds(wiring: Wiring, live: list[str], file: str, faults: list[Fault]) -> tuple[Binding, ...]:
     """Find the seeds of all samplers; where no sampler is known, no seed may be left to the saved file.
 
     Samplers that follow on each other have one seed. So have others whose seeds are equal now; where they differ, it
     cannot be known whether they are to be equal.
     """
-    samplers = samplers_among(wiring, alive)
+    samplers = samplers_among(wiring, live)
     by_sampler: dict[str, tuple[Slot, ...]] = {}
     for sampler in samplers:
         noise = noise_of(wiring, sampler)
@@ -28,10 +28,10 @@ def find_seeds(wiring: Wiring, alive: list[str], file: str, faults: list[Fault])
             faults.append(_lost(wiring, sampler, file))
     slots = {slot: sampler for sampler, found in reversed(by_sampler.items()) for slot in found}
     if not samplers:
-        unread = [node_id for node_id in alive if any(name in wiring.graph[node_id]["inputs"] for name in SEEDS)]
+        unread = [node_id for node_id in live if any(name in wiring.graph[node_id]["inputs"] for name in SEEDS)]
         faults.extend(_lost(wiring, node_id, file) for node_id in unread)
     elif not slots and not faults:
-        lines = nowhere_lines("seed")
+        lines = unused_lines("seed")
         remedy = f"no sampler makes noise, so every take would be the same picture; if it is meant, in {file}:\n{lines}"
         faults.append(Fault("the graph", "seed", "", remedy))
     elif fault := _apart(wiring, by_sampler, file):
@@ -47,14 +47,14 @@ def _rule(wiring: Wiring, sampler: str) -> str:
 def _lost(wiring: Wiring, node_id: str, file: str) -> Fault:
     named = [(node_id, name) for name in SEEDS if name in wiring.graph[node_id]["inputs"]]
     found = [(address_of(slot), _said(wiring, slot)) for slot in named]
-    settled = f", or settle it in {file} beside the graph:\n{settling_lines('seed', found)}" if found else ""
+    settled = f", or settle it in {file} beside the graph:\n{suggestion_lines('seed', found)}" if found else ""
     remedy = f"its seed cannot be found: {_TITLE}{settled}"
     return Fault(place_of(wiring.graph, node_id), "seed", "", remedy)
 
 
 def _said(wiring: Wiring, slot: Slot) -> str:
     value = _value(wiring, slot)
-    return f"in place of {place_of(wiring.graph, value[0])}" if is_link(value) else f"now {shown(value)}"
+    return f"in place of {place_of(wiring.graph, value[0])}" if is_link(value) else f"now {format_value(value)}"
 
 
 def _apart(wiring: Wiring, by_sampler: dict[str, tuple[Slot, ...]], file: str) -> Fault | None:
@@ -68,7 +68,7 @@ def _apart(wiring: Wiring, by_sampler: dict[str, tuple[Slot, ...]], file: str) -
     order = in_order({node_id for node_id, _ in held})
     slots = sorted(held, key=lambda slot: (order.index(slot[0]), slot[1]))
     places = ", ".join(place_of(wiring.graph, node_id) for node_id in order)
-    lines = settling_lines("seed", [(address_of(slot), _said(wiring, slot)) for slot in slots])
+    lines = suggestion_lines("seed", [(address_of(slot), _said(wiring, slot)) for slot in slots])
     remedy = f"these make noise apart from each other: {_TITLE}, or settle it in {file} beside the graph:\n{lines}"
     return Fault("the graph", "seed", places, remedy)
 

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterator
 
 from previs.comfyui.protocol.graph import Graph, is_link
-from previs.comfyui.protocol.input_check import shown
+from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault
 from previs.workflow.binding.bindings import Slot, What
 from previs.workflow.binding.link_types import Wiring
@@ -66,7 +66,7 @@ def title_faults(graph: Graph) -> Iterator[Fault]:
         if title.startswith(_OURS) and title not in TITLES and not claims_reference:
             closest = difflib.get_close_matches(title, (*TITLES, REFERENCE), n=1, cutoff=0)[0]
             remedy = f"did you mean {closest}? A shot has {', '.join(TITLES)} and {REFERENCE}REFERENCE_ID"
-            yield Fault(place_of(graph, node_id), "title", shown(title), remedy)
+            yield Fault(place_of(graph, node_id), "title", format_value(title), remedy)
 
 
 def titled_slots(wiring: Wiring, title: str, faults: list[Fault]) -> list[Slot]:
@@ -84,7 +84,7 @@ def titled_slots(wiring: Wiring, title: str, faults: list[Fault]) -> list[Slot]:
         slots.update(dict.fromkeys(slot for slot in found if slot is not None))
         if not found or None in found or (len(found) > 1 and not _belong_together(names)):
             remedy = f"this title belongs to a node that holds one {_SAID[kind]} itself: move it to the node that does"
-            faults.append(Fault(place_of(wiring.graph, node_id), "title", shown(title), remedy))
+            faults.append(Fault(place_of(wiring.graph, node_id), "title", format_value(title), remedy))
     return list(slots)
 
 
@@ -111,7 +111,7 @@ def titled_references(graph: Graph, faults: list[Fault]) -> dict[str, str]:
         reference_id = title_of(node).removeprefix(REFERENCE).strip()
         if not title_of(node).startswith(REFERENCE) or not reference_id:
             continue
-        place, title = place_of(graph, node_id), shown(title_of(node))
+        place, title = place_of(graph, node_id), format_value(title_of(node))
         if not isinstance(node["inputs"].get("image"), str):
             faults.append(Fault(place, "title", title, "this title belongs to a LoadImage node"))
         elif reference_id in claimed:

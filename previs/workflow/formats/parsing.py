@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from previs.comfyui.protocol.input_check import shown
+from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault, WorkflowFaults
 
 LARGEST = 16_000_000
@@ -99,7 +99,9 @@ def _unreadable(error: ValueError | RecursionError, text: str) -> Fault:
                 return Fault(_WHERE, "", place, remedy)
             return Fault(_WHERE, "", place, "no JSON from here on: look for a missing comma, quote or bracket")
         case _TwiceError():
-            return Fault(_WHERE, "", shown(str(error)), "this key occurs twice in one object: keep one of the two")
+            return Fault(
+                _WHERE, "", format_value(str(error)), "this key occurs twice in one object: keep one of the two"
+            )
     # A number of more digits than Python reads, or brackets within brackets without end.
     return Fault(_WHERE, "", "", "no JSON that a workflow would hold: export it again")
 
@@ -127,7 +129,7 @@ def _plain(value: Any, place: str, faults: list[Fault], depth: int) -> Any:  # n
     if isinstance(value, str):
         return _plain_text(value, place, faults)
     if isinstance(value, float) and not math.isfinite(value):
-        faults.append(Fault(place, "", shown(value), "not a number that can be sent: give a finite one"))
+        faults.append(Fault(place, "", format_value(value), "not a number that can be sent: give a finite one"))
         return value
     if value is None or isinstance(value, int | float):
         return value
@@ -137,7 +139,9 @@ def _plain(value: Any, place: str, faults: list[Fault], depth: int) -> Any:  # n
         return dict(_plain_pairs(value, place, faults, depth - 1))
     if isinstance(value, list | tuple):
         return [_plain(inner, f"{place}[{index}]", faults, depth - 1) for index, inner in enumerate(value)]
-    faults.append(Fault(place, "", shown(value), "give a text, a number, true, false, null, a list or an object"))
+    faults.append(
+        Fault(place, "", format_value(value), "give a text, a number, true, false, null, a list or an object")
+    )
     return value
 
 
@@ -148,14 +152,14 @@ def _plain_pairs(
         name = _plain_text(str(key), place or "the workflow", faults)
         inner_place = f"{place}, {name}" if place else f"{prefix}{name}"
         if not isinstance(key, str):
-            faults.append(Fault(inner_place, "", shown(key), "a key is a text"))
+            faults.append(Fault(inner_place, "", format_value(key), "a key is a text"))
         yield name, _plain(inner, inner_place, faults, depth)
 
 
 def _plain_text(text: str, place: str, faults: list[Fault]) -> str:
     readable = text.encode(errors="replace").decode()
     if readable != text:
-        faults.append(Fault(place, "", shown(readable), "holds half of a character: write the text again"))
+        faults.append(Fault(place, "", format_value(readable), "holds half of a character: write the text again"))
     return readable
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from previs.comfyui.protocol.input_check import shown
+from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault
 
 _KINDS = 'settings, {"checkpoint": …}, or a graph that ComfyUI saved or exported'
@@ -12,12 +12,12 @@ _MOST_SETTINGS = 100
 _OF_A_SHOT = frozenset({"prompt", "shot_id", "duration", "negative_prompt", "references"})
 
 
-def mistaken(content: object) -> Fault | None:
+def unsupported_file(content: object) -> Fault | None:
     """Recognise what is neither settings nor a graph but looks like something that people have."""
     if _is_shot_list(content):
         return Fault(_WORKFLOW, "", "", f"this is a shot list: give it as the shots, and as the workflow {_KINDS}")
     if not isinstance(content, Mapping):
-        return Fault(_WORKFLOW, "", shown(content), f"give {_KINDS}")
+        return Fault(_WORKFLOW, "", format_value(content), f"give {_KINDS}")
     if not content:
         return Fault(_WORKFLOW, "", "{}", 'empty: the least is {"checkpoint": "sd_xl_base_1.0.safetensors"}')
     if all(str(key).startswith("Comfy.") for key in content):
@@ -25,7 +25,7 @@ def mistaken(content: object) -> Fault | None:
     return None
 
 
-def not_settings(content: Mapping[str, Any]) -> Fault | None:
+def too_many_keys(content: Mapping[str, Any]) -> Fault | None:
     """Recognise what has far more keys than there are settings; to name each as no setting would help nobody."""
     if len(content) <= _MOST_SETTINGS:
         return None

@@ -5,7 +5,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any, TypeGuard
 
 from previs.comfyui.protocol.graph import Graph, is_link, links
-from previs.comfyui.protocol.input_check import shown
+from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault
 from previs.workflow.binding.limits import SEED_MAX
 from previs.workflow.binding.traversal import NEVER_SAVE, is_sampler, place_of, saving, unused
@@ -54,7 +54,7 @@ def _named(node_id: str, node: Mapping[str, Any]) -> str:
 def _class_fault(place: str, node: Mapping[str, Any]) -> Fault | None:
     if _class_of(node).strip():
         return None
-    found = shown(node["class_type"]) if "class_type" in node else "missing"
+    found = format_value(node["class_type"]) if "class_type" in node else "missing"
     inputs = _inputs_of(node)
     likely = next((name for key, name in _TELLING_INPUTS.items() if key in inputs), None)
     written = f'"class_type": "{likely}"' if likely else "the node's class_type"
@@ -72,9 +72,9 @@ def _foreign_names(place: str, node: Mapping[str, Any]) -> Iterator[Fault]:
     if isinstance(sampler, str) and sampler not in SAMPLERS and (reading := read_sampler(sampler)):
         carried = f' and "scheduler": "{reading[1]}"' if reading[1] else ""
         remedy = f'another tool\'s name: write "sampler_name": "{reading[0]}"{carried}'
-        yield Fault(place, "sampler_name", shown(sampler), remedy)
+        yield Fault(place, "sampler_name", format_value(sampler), remedy)
     if isinstance(scheduler, str) and scheduler not in SCHEDULERS and (ours := read_scheduler(scheduler)):
-        yield Fault(place, "scheduler", shown(scheduler), f'another tool\'s name: write "scheduler": "{ours}"')
+        yield Fault(place, "scheduler", format_value(scheduler), f'another tool\'s name: write "scheduler": "{ours}"')
 
 
 def _seed_faults(node_id: str, node: object) -> Iterator[Fault]:
@@ -85,7 +85,7 @@ def _seed_faults(node_id: str, node: object) -> Iterator[Fault]:
         value = _inputs_of(node).get(name)
         if isinstance(value, int) and not isinstance(value, bool) and not 0 <= value <= SEED_MAX:
             remedy = f'ComfyUI takes 0 to 2^64-1: write "{name}": 0 (each shot\'s own seed takes its place)'
-            yield Fault(_named(node_id, node), name, shown(value), remedy)
+            yield Fault(_named(node_id, node), name, format_value(value), remedy)
 
 
 def _is_numeric_link(value: object) -> TypeGuard[list[int]]:
@@ -97,26 +97,28 @@ def _link_faults(place: str, node: Mapping[str, Any], node_ids: Mapping[str, Any
     for name, value in _inputs_of(node).items():
         if is_link(value):
             if value[0] not in node_ids:
-                yield Fault(place, name, shown(value), f"the graph has no node {value[0]}: {_EXPORT}")
+                yield Fault(place, name, format_value(value), f"the graph has no node {value[0]}: {_EXPORT}")
             elif value[1] < 0:
-                yield Fault(place, name, shown(value), "a link's second part is the number of an output, from 0")
+                yield Fault(place, name, format_value(value), "a link's second part is the number of an output, from 0")
         elif _is_numeric_link(value) and str(value[0]) in node_ids:
-            yield Fault(place, name, shown(value), f'a link names its node as text: write ["{value[0]}", {value[1]}]')
+            yield Fault(
+                place, name, format_value(value), f'a link names its node as text: write ["{value[0]}", {value[1]}]'
+            )
 
 
 def _node_faults(node_id: str, node: object, node_ids: Mapping[str, Any]) -> Iterator[Fault]:
     if not isinstance(node, Mapping):
         remedy = 'not a node: take it out, or write {"class_type": …, "inputs": {…}}'
-        yield Fault(f"node {node_id}", "", shown(node), remedy)
+        yield Fault(f"node {node_id}", "", format_value(node), remedy)
         return
     place = _named(node_id, node)
     if fault := _class_fault(place, node):
         yield fault
     if not isinstance(node.get("inputs"), Mapping):
-        found = shown(node["inputs"]) if "inputs" in node else "missing"
+        found = format_value(node["inputs"]) if "inputs" in node else "missing"
         yield Fault(place, "inputs", found, 'add the node\'s inputs: "inputs": {…}')
     if not isinstance(node.get("_meta", {}), Mapping):
-        yield Fault(place, "_meta", shown(node["_meta"]), 'write "_meta": {"title": "…"}, or take it out')
+        yield Fault(place, "_meta", format_value(node["_meta"]), 'write "_meta": {"title": "…"}, or take it out')
     yield from _foreign_names(place, node)
     yield from _link_faults(place, node, node_ids)
 
@@ -161,7 +163,7 @@ def _fragment_fault(content: Mapping[str, Any]) -> Fault | None:
     return Fault("the graph", "", "", remedy)
 
 
-def form_faults(content: Mapping[str, Any]) -> list[Fault]:
+def graph_faults(content: Mapping[str, Any]) -> list[Fault]:
     """Find all that keeps a mapping from being a graph that a server would run.
 
     Every node needs a class and inputs, links must lead to nodes that exist and in no circle, and something must save.

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 from pydantic_core import PydanticCustomError
 
 from previs.comfyui.protocol.graph import Graph
-from previs.comfyui.protocol.input_check import shown
+from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault, WorkflowFaults
 from previs.workflow.binding import limits
 from previs.workflow.binding.bindings import STAYS, BindingRow, Report, rows
@@ -17,7 +17,7 @@ from previs.workflow.binding.overrides import overridden, with_overrides
 from previs.workflow.detection.roles import ROLES, role_named, serves
 from previs.workflow.interface import PlacedReference, ShotValues
 from previs.workflow.settings import samplers
-from previs.workflow.settings.build import ImageSettings, bindings_of, graph_of
+from previs.workflow.settings.build import ImageSettings, bindings_of, build_graph
 
 _OWN_RULE = "workflow_setting"
 _START_SHARE = 0.5
@@ -122,7 +122,7 @@ class WorkflowSettings(BaseModel):
             yield from contradiction.faults
         if self.controlnet is not None and self.denoise is not None and self.denoise < 1:
             remedy = "a picture guided by a controlnet starts from noise: leave denoise out, or leave controlnet out"
-            yield Fault("settings", "denoise", shown(self.denoise), remedy)
+            yield Fault("settings", "denoise", format_value(self.denoise), remedy)
         if self.controlnet is None:
             yield from self._one_start(len(self.reference_images), "settings", "reference_images")
 
@@ -182,7 +182,7 @@ class WorkflowSettings(BaseModel):
             controlnet=self.controlnet,
             references=tuple((reference.name, self._strength(reference)) for reference in values.references),
         )
-        return graph_of(picture)
+        return build_graph(picture)
 
     def _strength(self, reference: PlacedReference) -> float:
         return float(self.reference_strength if reference.strength is None else reference.strength)
@@ -214,7 +214,7 @@ class WorkflowSettings(BaseModel):
             yield from self._one_start(len(values.references), place, "references")
             if self.batch_size > limits.REPEAT_MAX:
                 remedy = f"a picture that starts from a reference can be repeated {limits.REPEAT_MAX} times at most"
-                yield Fault(place, "batch_size", shown(self.batch_size), remedy)
+                yield Fault(place, "batch_size", format_value(self.batch_size), remedy)
 
     def _role_faults(self, references: tuple[PlacedReference, ...], place: str) -> Iterator[Fault]:
         """Refuse roles for which the settings' graph has no place."""
@@ -224,7 +224,7 @@ class WorkflowSettings(BaseModel):
                 unknown = "" if role_named(reference.role) else f"no such role; there are {', '.join(ROLES)}; "
                 other = " (with a controlnet: control)" if self.controlnet is None else " (without a controlnet: start)"
                 remedy = f"{unknown}with these settings a reference is a {role}{other}; other roles need a saved graph"
-                yield Fault(place, f"reference {reference.reference_id}, role", shown(reference.role), remedy)
+                yield Fault(place, f"reference {reference.reference_id}, role", format_value(reference.role), remedy)
 
     def _one_start(self, count: int, place: str, field: str) -> Iterator[Fault]:
         if count > 1:
@@ -315,11 +315,11 @@ def _fault_of(field: str, kind: str, value: object, context: Mapping[str, Any]) 
     if kind == "missing":
         return Fault("settings", field, "missing", _REMEDIES[name])
     if kind == "extra_forbidden":
-        return Fault("settings", field, shown(value), _unknown_key_remedy(field))
+        return Fault("settings", field, format_value(value), _unknown_key_remedy(field))
     if kind == _OWN_RULE:
-        return Fault("settings", field, shown(value), context["remedy"])
+        return Fault("settings", field, format_value(value), context["remedy"])
     remedy = limits.size_remedy(value) if name in ("width", "height") else _REMEDIES[name]
-    return Fault("settings", field, shown(value), remedy)
+    return Fault("settings", field, format_value(value), remedy)
 
 
 def _faults_of(error: ValidationError) -> Iterator[Fault]:

@@ -9,7 +9,7 @@ Steps have no counterpart, and are refused rather than replaced.
 import difflib
 import re
 
-from previs.comfyui.protocol.input_check import shown
+from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault, WorkflowFaults
 
 SAMPLERS = (
@@ -171,9 +171,9 @@ def conflict_remedy(name: str, carried: str) -> str:
 def _name_faults(name: str, scheduler: str | None) -> list[Fault]:
     faults = []
     if read_sampler(name) is None:
-        faults.append(Fault("settings", "sampler", shown(name), sampler_remedy(name)))
+        faults.append(Fault("settings", "sampler", format_value(name), sampler_remedy(name)))
     if scheduler is not None and not is_automatic(scheduler) and read_scheduler(scheduler) is None:
-        faults.append(Fault("settings", "scheduler", shown(scheduler), scheduler_remedy(scheduler)))
+        faults.append(Fault("settings", "scheduler", format_value(scheduler), scheduler_remedy(scheduler)))
     return faults
 
 
@@ -194,6 +194,6 @@ def sampler_and_scheduler(name: str, scheduler: str | None) -> tuple[str, str]:
     if carried is None:
         return sampler, chosen or DEFAULT_SCHEDULER
     if chosen not in (None, DEFAULT_SCHEDULER, carried):
-        fault = Fault("settings", "scheduler", shown(scheduler), conflict_remedy(name, carried))
+        fault = Fault("settings", "scheduler", format_value(scheduler), conflict_remedy(name, carried))
         raise WorkflowFaults(_SOURCE, (fault,))
     return sampler, carried

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from previs.comfyui.protocol.classes import NodeClass, read_class
 from previs.comfyui.protocol.graph import Graph, is_link
-from previs.comfyui.protocol.input_check import shown
+from previs.comfyui.protocol.input_check import format_value
 from previs.errors import WorkflowFaults
 from previs.workflow import PlacedReference, SavedGraph, ShotValues, read_bindings
 from previs.workflow.binding.traversal import place_of
@@ -79,13 +79,13 @@ def lines_of(name: str) -> Iterator[str]:
         if each.what != "output_prefix":
             what = f"{each.what} ({each.role})" if each.what == "reference" else each.what
             place = place_of(workflow.graph, each.node_id).removeprefix("node ")
-            now = shown(workflow.graph[each.node_id]["inputs"][each.input])[:40]
+            now = format_value(workflow.graph[each.node_id]["inputs"][each.input])[:40]
             yield f"  {what:24}{each.input:16}{place:52} {each.rule}: {now}"
     for gap in dict.fromkeys(workflow.gaps.values()):
         yield f"  no {', '.join(what for what, why in workflow.gaps.items() if why == gap)}: {gap}"
-    if counting := workflow.counting:
-        rate = workflow.graph[counting.rate[0]]["inputs"][counting.rate[1]] if counting.rate else 1
-        yield f"  {SECONDS:g} s are {counting.value(SECONDS, rate)} {'frames' if counting.rate else 's'}"
+    if length_rule := workflow.length_rule:
+        rate = workflow.graph[length_rule.rate[0]]["inputs"][length_rule.rate[1]] if length_rule.rate else 1
+        yield f"  {SECONDS:g} s are {length_rule.value(SECONDS, rate)} {'frames' if length_rule.rate else 's'}"
 
 
 def test_what_is_bound_in_the_templates_is_what_a_person_would_choose() -> None:
@@ -112,8 +112,8 @@ def test_the_lines_that_a_fault_shows_settle_it(name: str) -> None:
     with pytest.raises(WorkflowFaults) as caught:
         read(name)
     (fault,) = caught.value.faults
-    pasted = "\n".join(line.removeprefix("      ") for line in fault.remedy.splitlines() if line.startswith("      "))
-    explicit = read_bindings(pasted.encode(), name="x.bindings.yaml")
+    yaml_block = "\n".join(line.removeprefix("      ") for line in fault.remedy.splitlines() if line.startswith("      "))
+    explicit = read_bindings(yaml_block.encode(), name="x.bindings.yaml")
     key = next(iter(explicit.addresses))
     assert [each.rule for each in read(name, explicit=explicit).bindings if each.what == key] == ["bindings file"][
         : len(explicit.addresses[key])
@@ -126,7 +126,7 @@ def test_templates_are_read_the_same_without_a_server(name: str) -> None:
 
 
 def told(workflow: SavedGraph) -> tuple[Any, ...]:
-    return workflow.bindings, workflow.gaps, workflow.strengths, workflow.counting
+    return workflow.bindings, workflow.gaps, workflow.strengths, workflow.length_rule
 
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -212,7 +212,7 @@ def test_reading_back_the_bindings_that_were_written_gives_the_same(name: str) -
     assert [replace(each, rule="") for each in again.bindings] == [replace(each, rule="") for each in workflow.bindings]
     assert again.bindings_text() == text
     assert again.strengths == workflow.strengths
-    assert again.counting == workflow.counting
+    assert again.length_rule == workflow.length_rule
 
 
 ODD = (

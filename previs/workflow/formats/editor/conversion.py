@@ -9,7 +9,7 @@ from typing import Any
 
 from previs.comfyui.protocol.classes import ANY, InputRule, NodeClass
 from previs.comfyui.protocol.graph import Graph, Node, links
-from previs.comfyui.protocol.input_check import shown
+from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault, WorkflowFaults
 from previs.workflow.formats.editor.document import EditorNode, Socket
 from previs.workflow.formats.editor.promotion import Promotions
@@ -181,7 +181,7 @@ def _fitted(rule: InputRule, value: Any, place: str, held_by: str, faults: list[
             f"{whose} where the class takes {misfit}: the class may have changed since; "
             "open the file in ComfyUI, set this field and save"
         )
-        faults.append(Fault(place, rule.name, shown(value), remedy))
+        faults.append(Fault(place, rule.name, format_value(value), remedy))
         return None
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from previs.comfyui.protocol.classes import ANY
-from previs.comfyui.protocol.input_check import shown
+from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault
 from previs.workflow.formats.editor.document import Document, EditorGraph, EditorNode, Link, Socket, SubgraphSocket
 
@@ -21,10 +21,10 @@ def read_document(content: Mapping[str, Any], faults: list[Fault]) -> Document:
     definitions = {}
     for content_of_one in _definitions(content, faults):
         identity = _identity(content_of_one.get("id"))
-        place = f"subgraph {shown(content_of_one.get('name', identity))}"
+        place = f"subgraph {format_value(content_of_one.get('name', identity))}"
         if identity is None or identity in definitions:
             reason = "needs an id of its own: " if identity is None else "occurs twice: "
-            faults.append(Fault(place, "id", shown(content_of_one.get("id")), reason + _SAVE_AGAIN))
+            faults.append(Fault(place, "id", format_value(content_of_one.get("id")), reason + _SAVE_AGAIN))
         else:
             definitions[identity] = _graph(content_of_one, f"{place}, ", faults)
     return Document(_graph(content, "", faults), definitions)
@@ -40,14 +40,18 @@ def _definitions(content: Mapping[str, Any], faults: list[Fault]) -> Iterator[Ma
                 yield each
                 pending.append(each)
             else:
-                faults.append(Fault("the file", "definitions, subgraphs", shown(each), f"no subgraph: {_SAVE_AGAIN}"))
+                faults.append(
+                    Fault("the file", "definitions, subgraphs", format_value(each), f"no subgraph: {_SAVE_AGAIN}")
+                )
 
 
 def _graph(content: Mapping[str, Any], prefix: str, faults: list[Fault]) -> EditorGraph:
     place = prefix.removesuffix(", ") or "the file"
     nodes: dict[str, EditorNode] = {}
     if not isinstance(content.get("nodes"), list):
-        faults.append(Fault(place, "nodes", shown(content.get("nodes")), f"give the list of nodes: {_SAVE_AGAIN}"))
+        faults.append(
+            Fault(place, "nodes", format_value(content.get("nodes")), f"give the list of nodes: {_SAVE_AGAIN}")
+        )
     for index, each in enumerate(content["nodes"] if isinstance(content.get("nodes"), list) else ()):
         node = _node(each, f"{prefix}entry {index + 1} of the nodes", prefix, faults)
         if node is None:
@@ -77,7 +81,7 @@ def _subgraph_sockets(
     for each in _list(content.get(key), place, key, faults):
         told = each if isinstance(each, Mapping) else {}
         if not isinstance(told.get("name"), str):
-            faults.append(Fault(place, key, shown(each), f"needs a name: {_SAVE_AGAIN}"))
+            faults.append(Fault(place, key, format_value(each), f"needs a name: {_SAVE_AGAIN}"))
         ids = told.get("linkIds")
         links = tuple(found for link in ids if (found := _identity(link))) if isinstance(ids, list) else ()
         yield SubgraphSocket(_text(told.get("name")), _type(told.get("type")), links)
@@ -85,15 +89,15 @@ def _subgraph_sockets(
 
 def _node(content: object, place: str, prefix: str, faults: list[Fault]) -> EditorNode | None:
     if not isinstance(content, Mapping):
-        faults.append(Fault(place, "", shown(content), f"no node: {_SAVE_AGAIN}"))
+        faults.append(Fault(place, "", format_value(content), f"no node: {_SAVE_AGAIN}"))
         return None
     identity, kind = _identity(content.get("id")), content.get("type")
     if identity is None:
-        faults.append(Fault(place, "id", shown(content.get("id")), f"a node needs an id: {_SAVE_AGAIN}"))
+        faults.append(Fault(place, "id", format_value(content.get("id")), f"a node needs an id: {_SAVE_AGAIN}"))
         return None
     place = f"{prefix}node {identity}"
     if not isinstance(kind, str) or not kind:
-        faults.append(Fault(place, "type", shown(kind), f"a node needs the name of its class: {_SAVE_AGAIN}"))
+        faults.append(Fault(place, "type", format_value(kind), f"a node needs the name of its class: {_SAVE_AGAIN}"))
         return None
     place = f"{place} ({kind})"
     title, mode = _text(content.get("title")).strip(), content.get("mode")
@@ -142,11 +146,11 @@ def _values(
 def _sockets(told: object, place: str, faults: list[Fault]) -> Iterator[Socket]:
     for each in _short(told, place, "inputs", faults):
         if not isinstance(each, Mapping) or not isinstance(each.get("name"), str):
-            faults.append(Fault(place, "inputs", shown(each), f"an input needs a name: {_SAVE_AGAIN}"))
+            faults.append(Fault(place, "inputs", format_value(each), f"an input needs a name: {_SAVE_AGAIN}"))
             continue
         link, widget = each.get("link"), each.get("widget")
         if link is not None and _identity(link) is None:
-            faults.append(Fault(place, each["name"], shown(link), f"no id of a link: {_SAVE_AGAIN}"))
+            faults.append(Fault(place, each["name"], format_value(link), f"no id of a link: {_SAVE_AGAIN}"))
         field = widget.get("name") if isinstance(widget, Mapping) else None
         yield Socket(each["name"], _type(each.get("type")), _identity(link), field if isinstance(field, str) else None)
 
@@ -164,7 +168,7 @@ def _links(told: object, place: str, faults: list[Fault]) -> Iterator[tuple[str,
         identity, origin, target = (_identity(part) for part in (parts[0], parts[1], parts[3]))
         slot, target_slot = (_slot(part) for part in (parts[2], parts[4]))
         if identity is None or origin is None or target is None or slot is None or target_slot is None:
-            faults.append(Fault(place, "links", shown(each), f"no link from a node to a node: {_SAVE_AGAIN}"))
+            faults.append(Fault(place, "links", format_value(each), f"no link from a node to a node: {_SAVE_AGAIN}"))
         else:
             yield identity, Link(origin, slot, target, target_slot)
 
@@ -201,7 +205,7 @@ def _text(told: object) -> str:
 
 def _list(told: object, place: str, field: str, faults: list[Fault]) -> list[Any]:
     if told is not None and not isinstance(told, list):
-        faults.append(Fault(place, field, shown(told), f"give a list: {_SAVE_AGAIN}"))
+        faults.append(Fault(place, field, format_value(told), f"give a list: {_SAVE_AGAIN}"))
     return told if isinstance(told, list) else []
 
 
@@ -217,5 +221,5 @@ def _short(told: object, place: str, field: str, faults: list[Fault]) -> list[An
 
 def _mapping(told: object, place: str, field: str, faults: list[Fault]) -> Mapping[str, Any]:
     if told is not None and not isinstance(told, Mapping):
-        faults.append(Fault(place, field, shown(told), f"give an object: {_SAVE_AGAIN}"))
+        faults.append(Fault(place, field, format_value(told), f"give an object: {_SAVE_AGAIN}"))
     return told if isinstance(told, Mapping) else {}

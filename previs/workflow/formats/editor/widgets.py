@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from previs.comfyui.protocol.classes import ANY, COMBO, InputRule, NodeClass
-from previs.comfyui.protocol.input_check import shown
+from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault
 from previs.workflow.formats.editor.controls import is_button, is_control, refreshing
 from previs.workflow.formats.editor.document import EditorNode
@@ -243,4 +243,4 @@ def _kind(rule: InputRule) -> str:
         "FLOAT": "a number",
         "STRING": "a text",
         "BOOLEAN": "true or false",
-    }.get(rule.type, f"one of {shown(list(rule.choices or ()))}")
+    }.get(rule.type, f"one of {format_value(list(rule.choices or ()))}")
