@@ -1,90 +1,63 @@
-"""All errors that callers may meet.
+"""Define every error that callers may meet.
 
 A caller has two choices, so there are two branches: have a person change something, or try again.
 
 * :exc:`PrevisError`
     * :exc:`BoardIncomplete`: a run published its board, and some shots have no frame
     * :exc:`FixTheInput`: the same will fail again until somebody changes something
-        * :exc:`ShotListFaults`: a shot list breaks rules; every fault at once
+        * :exc:`ShotListFaults`: a shot list breaks rules; all its faults at once
         * :exc:`WorkflowFaults`: workflow settings or a saved graph cannot be used for a shot
-        * :exc:`SourceNotFound`: a path or address that the input names holds nothing, or nothing readable
-        * :exc:`NotAPicture`: a reference is no image
-        * :exc:`PlanRefused`: no server has what takes of a plan need; nothing was posted
+        * :exc:`SourceNotFound`: a path or URL in the input does not exist or cannot be read
+        * :exc:`NotAPicture`: a reference is not an image
+        * :exc:`PlanRefused`: no server can render some takes of a plan; nothing was posted
+        * :exc:`FarmRefused`: the farm's settings cannot be used
+        * :exc:`StoreRefused`: wrong bucket, region, key or missing permission
+        * :exc:`NotInStore`: the store has no such board, run, shot or take
+        * :exc:`RecordUnreadable`: a manifest or another record is damaged, or of a later version
+        * :exc:`DeploymentRefused`: previs cannot register the deployments as asked
+        * :exc:`PrefectRefused`: Prefect's server rejects the password or the key
+        * :exc:`WebhookRefused`: the receiver of a webhook rejects the message, or its settings cannot be used
         * :exc:`PromptRefused`: a server refused a graph by validation
         * :exc:`NodeFailed`: a node raised while it ran
         * :exc:`NothingMade`: a graph ran to its end and left no file
-        * :exc:`AccessDenied`: a server, or the proxy before it, wants other credentials
-        * :exc:`FarmRefused`: the farm's settings cannot be used
-        * :exc:`StoreRefused`: wrong bucket, region, key or missing permission
-        * :exc:`NotInStore`: a board, run, shot or take that was named is not in the store
-        * :exc:`RecordUnreadable`: a manifest or another record is damaged, or of a later version
-        * :exc:`DeploymentRefused`: what is to be registered with Prefect cannot be
-        * :exc:`PrefectRefused`: Prefect's server lets nobody in without its password
-        * :exc:`WebhookRefused`: the receiver of a webhook does not want the message, or its settings cannot be used
+        * :exc:`AccessDenied`: a server, or the proxy before it, rejects the credentials
     * :exc:`TryAgain`: the same may succeed later or elsewhere
-        * :exc:`ServerUnreachable`: no connection, or none that answers
-        * :exc:`ServerUnavailable`: an answer that is no answer: 5xx, 429, not the protocol
         * :exc:`NoServer`: no server of the farm could be reached for the time allowed
+        * :exc:`FrameDamaged`: a file is incomplete, or not what it claims to be
+        * :exc:`SourceUnavailable`: a source could not be read this time
+        * :exc:`StoreUnavailable`: the store did not accept or return a file this time
+        * :exc:`WebhookUnavailable`: the receiver of a webhook did not accept the message this time
+        * :exc:`PrefectUnavailable`: Prefect's server does not answer as it should
+        * :exc:`EventNotSent`: Prefect did not accept an event
+        * :exc:`ServerUnreachable`: a server does not answer
+        * :exc:`ServerUnavailable`: a server answers 5xx, 429, or something that is not ComfyUI's protocol
         * :exc:`OutOfMemory`: the GPU had no room
         * :exc:`RenderTimedOut`: one render took longer than allowed (also a ``TimeoutError``)
         * :exc:`ServerSilent`: no frame for too long while a prompt runs (also a ``TimeoutError``)
-        * :exc:`PromptLost`: in neither queue nor history after having been accepted: a restart
-        * :exc:`PromptInterrupted`: somebody stopped it on the server
-        * :exc:`FrameDamaged`: a file that is not whole, or not what it claims to be
-        * :exc:`SourceUnavailable`: a source could not be read this time
-        * :exc:`StoreUnavailable`: the store did not take or give a file this time
-        * :exc:`WebhookUnavailable`: the receiver of a webhook did not take the message this time
-        * :exc:`PrefectUnavailable`: Prefect's server does not answer as it should
-        * :exc:`EventNotSent`: Prefect did not take an event
+        * :exc:`PromptLost`: an accepted prompt is in neither queue nor history: the server restarted
+        * :exc:`PromptInterrupted`: somebody stopped the prompt on the server
 
-Every error passes its values unchanged to ``super().__init__``, so it survives pickling, and builds its sentence in
-``__str__``.
+Those from :exc:`PromptRefused` and from :exc:`ServerUnreachable` on are also a :exc:`ServerError`, which names the
+server. Each error carries its values, a machine-readable ``code``, and survives pickling.
 """
 
-from dataclasses import dataclass
-from typing import Any, Final
+import re
+from collections.abc import Hashable
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Final, dataclass_transform
 
-_MOST_TOLD: Final = 100
-
-
-class PrevisError(Exception):
-    """The root of all errors of this library."""
-
-
-class BoardIncomplete(PrevisError):
-    """A run published its board, and some shots have no frame.
-
-    Args:
-        message: which shots failed, and why.
-        shots: what the run would have returned, a shot each, with those that failed marked.
-    """
-
-    def __init__(self, message: str, shots: list[dict[str, Any]]) -> None:
-        super().__init__(message, shots)
-        self.message = message
-        self.shots = shots
-
-    def __str__(self) -> str:
-        return self.message
-
-
-class FixTheInput(PrevisError):
-    """A person must change something before the same can succeed."""
-
-
-class TryAgain(PrevisError):
-    """The same may succeed later or on another server."""
+_MOST_FAULTS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong with an input.
+    """Describe one thing that is wrong with an input.
 
     Attributes:
-        place: where, in a person's words: ``shot 3 (shot_id SH030)``, ``row 7``, ``node 6 (CLIPTextEncode)``.
-        field: the field or input, empty when the place as a whole is meant.
-        value: what was found there, as shown to a person; empty when there is nothing to show.
-        remedy: what would be right.
+        place: Where, in a person's words: ``shot 3 (shot_id SH030)``, ``row 7``, ``node 6 (CLIPTextEncode)``.
+        field: Field or input; empty when the whole place is meant.
+        value: Value found there, as shown to a person; empty when there is nothing to show.
+        remedy: What would be right.
     """
 
     place: str
@@ -97,436 +70,407 @@ class Fault:
         return f"{where}: {self.value}: {self.remedy}" if self.value else f"{where}: {self.remedy}"
 
 
-def _report(head: str, faults: tuple[Fault, ...]) -> str:
-    """A line for each fault; of very many the first alone, as the sentence of an error is a state's message."""
-    told = [str(fault) for fault in faults[:_MOST_TOLD]]
-    if further := len(faults) - len(told):
-        told.append("and 1 further fault" if further == 1 else f"and {further} further faults")
-    return "\n".join([head, *(f"  - {each}" for each in told)])
+@dataclass_transform(eq_default=False)
+@dataclass(eq=False, repr=False)
+class PrevisError(Exception):
+    """Serve as the root of all errors of this library.
+
+    A subclass declares its values as fields, like a dataclass, and the sentence that shows them.
+
+    Attributes:
+        code: Stable name for programs, such as ``server_unreachable`` for :class:`ServerUnreachable`.
+        sentence: Format string over the values.
+    """
+
+    code: ClassVar[str] = "previs_error"
+    sentence: ClassVar[str] = ""
+
+    def __init_subclass__(cls) -> None:
+        """Derive the code from the class's name, and turn the class into a dataclass that compares by identity."""
+        cls.code = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+        dataclass(eq=False, repr=False)(cls)
+
+    def __post_init__(self) -> None:
+        """Hand all values to ``Exception``, defaults included: unpickling calls the class with them."""
+        super().__init__(*self._values().values())
+
+    def __str__(self) -> str:
+        values = self._values()
+        return self.sentence.format_map(
+            {name: ", ".join(value) if isinstance(value, tuple) else value for name, value in values.items()}
+        )
+
+    @property
+    def cause(self) -> Hashable:
+        """Return what failed, without the server: the same cause on two servers blames the input; None if unknown."""
+        return None
+
+    def _values(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+class FixTheInput(PrevisError):
+    """Mark an error that lasts until a person changes something."""
+
+
+class TryAgain(PrevisError):
+    """Mark an error that may not occur later or on another server."""
+
+
+class ServerError(PrevisError):
+    """Name the ComfyUI server, by its base URL, where something failed."""
+
+    server: str
+
+
+class BoardIncomplete(PrevisError):
+    """Report that a run published its board, and some shots have no frame.
+
+    Attributes:
+        message: Which shots failed, and why.
+        shots: Result of the run, one item per shot, with failed shots marked.
+    """
+
+    sentence = "{message}"
+    message: str
+    shots: list[dict[str, Any]]
 
 
 class ShotListFaults(FixTheInput):
-    """A shot list breaks rules.
+    """Report that a shot list breaks rules.
 
-    Args:
-        source: the list's name: a path, an address, or ``the shot list``.
-        faults: every fault of the list, in its order.
+    Attributes:
+        source: The list's name: a path, a URL, or ``the shot list``.
+        faults: Every fault of the list, in its order.
     """
 
-    def __init__(self, source: str, faults: tuple[Fault, ...]) -> None:
-        super().__init__(source, faults)
-        self.source = source
-        self.faults = faults
+    sentence = "{source} has {count}:"
+    source: str
+    faults: tuple[Fault, ...]
 
     def __str__(self) -> str:
-        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
-        return _report(f"{self.source} has {count}:", self.faults)
+        return _report(self.sentence.format(source=self.source, count=_count(len(self.faults), "fault")), self.faults)
 
 
 class WorkflowFaults(FixTheInput):
-    """Workflow settings or a saved graph cannot be used, or not for this shot.
+    """Report that workflow settings or a saved graph cannot be used, or not for this shot.
 
-    Args:
-        source: the workflow's name: a path, an address, or ``the workflow settings``.
-        faults: every fault found.
+    Attributes:
+        source: The workflow's name: a path, a URL, or ``the workflow settings``.
+        faults: Every fault found.
     """
 
-    def __init__(self, source: str, faults: tuple[Fault, ...]) -> None:
-        super().__init__(source, faults)
-        self.source = source
-        self.faults = faults
+    sentence = "{source} cannot be used:"
+    source: str
+    faults: tuple[Fault, ...]
 
     def __str__(self) -> str:
-        return _report(f"{self.source} cannot be used:", self.faults)
+        return _report(self.sentence.format(source=self.source), self.faults)
 
 
 class SourceNotFound(FixTheInput):
-    """A path or address that the input names holds nothing that can be read."""
+    """Report that a path or URL in the input does not exist or cannot be read."""
 
-    def __init__(self, uri: str, reason: str) -> None:
-        super().__init__(uri, reason)
-        self.uri = uri
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.uri} cannot be read: {self.reason}"
+    sentence = "{uri} cannot be read: {reason}"
+    uri: str
+    reason: str
 
 
 class NotAPicture(FixTheInput):
-    """A reference is no image that can be opened."""
+    """Report that a reference is not an image that can be opened."""
 
-    def __init__(self, uri: str, reason: str) -> None:
-        super().__init__(uri, reason)
-        self.uri = uri
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"reference {self.uri} is no usable image: {self.reason}"
+    sentence = "reference {uri} is no usable image: {reason}"
+    uri: str
+    reason: str
 
 
 class PlanRefused(FixTheInput):
-    """There are takes that every server would refuse; nothing of the plan was posted.
+    """Report that every server would refuse some takes; nothing of the plan was posted.
 
-    Args:
-        takes: how many they are.
-        faults: what would be refused, the shots in each one's place.
+    Attributes:
+        takes: How many takes.
+        faults: What would be refused, each with its shots.
     """
 
-    def __init__(self, takes: int, faults: tuple[Fault, ...]) -> None:
-        super().__init__(takes, faults)
-        self.takes = takes
-        self.faults = faults
+    sentence = "no server can render {count}:"
+    takes: int
+    faults: tuple[Fault, ...]
 
     def __str__(self) -> str:
-        count = "1 take" if self.takes == 1 else f"{self.takes} takes"
-        return _report(f"no server can render {count}:", self.faults)
-
-
-class PromptRefused(FixTheInput):
-    """A server refused a graph by validation; nothing of it is queued.
-
-    Args:
-        server: the server's base URL.
-        faults: what it refused, one for each input.
-    """
-
-    def __init__(self, server: str, faults: tuple[Fault, ...]) -> None:
-        super().__init__(server, faults)
-        self.server = server
-        self.faults = faults
-
-    def __str__(self) -> str:
-        return _report(f"{self.server} refused the graph:", self.faults)
-
-
-class NodeFailed(FixTheInput):
-    """A node raised while it ran."""
-
-    def __init__(self, server: str, node_id: str, class_type: str, reason: str) -> None:
-        super().__init__(server, node_id, class_type, reason)
-        self.server = server
-        self.node_id = node_id
-        self.class_type = class_type
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"node {self.node_id} ({self.class_type}) failed on {self.server}: {self.reason}"
-
-
-class NothingMade(FixTheInput):
-    """A graph ran to its end and left no file that counts as a frame."""
-
-    def __init__(self, server: str, prompt_id: str) -> None:
-        super().__init__(server, prompt_id)
-        self.server = server
-        self.prompt_id = prompt_id
-
-    def __str__(self) -> str:
-        return (
-            f"{self.server} ran prompt {self.prompt_id} to its end but it left no file: "
-            "the graph needs an output node that saves, such as SaveImage (PreviewImage keeps nothing)"
-        )
-
-
-class AccessDenied(FixTheInput):
-    """A server, or the proxy before it, does not let us in."""
-
-    def __init__(self, server: str, status: int) -> None:
-        super().__init__(server, status)
-        self.server = server
-        self.status = status
-
-    def __str__(self) -> str:
-        return f"{self.server} denies access (HTTP {self.status}): check the headers or the token of the farm block"
+        return _report(self.sentence.format(count=_count(self.takes, "take")), self.faults)
 
 
 class FarmRefused(FixTheInput):
-    """The farm's settings cannot be used."""
+    """Report that the farm's settings cannot be used."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"the farm cannot be used: {self.reason}"
+    sentence = "the farm cannot be used: {reason}"
+    reason: str
 
 
 class StoreRefused(FixTheInput):
-    """The store will not take or give files until its settings or permissions change."""
+    """Report that the store rejects requests until its settings or permissions change."""
 
-    def __init__(self, store: str, reason: str) -> None:
-        super().__init__(store, reason)
-        self.store = store
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.store} cannot be used: {self.reason}"
+    sentence = "{store} cannot be used: {reason}"
+    store: str
+    reason: str
 
 
 class NotInStore(FixTheInput):
-    """A board, run, shot or take that a person named is not in the store.
+    """Report that the store has no such board, run, shot or take.
 
-    Args:
-        store: its name.
-        what: such as ``board 'Night City'``.
-        remedy: what there is instead.
+    Attributes:
+        store: The store's name.
+        what: Such as ``board 'Night City'``.
+        remedy: What the store has instead.
     """
 
-    def __init__(self, store: str, what: str, remedy: str) -> None:
-        super().__init__(store, what, remedy)
-        self.store = store
-        self.what = what
-        self.remedy = remedy
-
-    def __str__(self) -> str:
-        return f"{self.store} has no {self.what}: {self.remedy}"
+    sentence = "{store} has no {what}: {remedy}"
+    store: str
+    what: str
+    remedy: str
 
 
 class RecordUnreadable(FixTheInput):
-    """A manifest, or another record that previs wrote, is damaged or of a later version."""
+    """Report that a manifest, or another record of previs, is damaged or of a later version."""
 
-    def __init__(self, place: str, reason: str) -> None:
-        super().__init__(place, reason)
-        self.place = place
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.place} cannot be used: {self.reason}"
+    sentence = "{place} cannot be used: {reason}"
+    place: str
+    reason: str
 
 
 class DeploymentRefused(FixTheInput):
-    """What is to be registered with Prefect cannot be as it was asked for."""
+    """Report that previs cannot register the deployments as asked."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"cannot deploy: {self.reason}"
+    sentence = "cannot deploy: {reason}"
+    reason: str
 
 
 class PrefectRefused(FixTheInput):
-    """Prefect's server lets nobody in without its password.
+    """Report that Prefect's server rejects the password or the key.
 
-    Args:
-        server: the address of its API.
-        answer: that it gave.
+    Attributes:
+        server: URL of its API.
+        answer: What it answered.
     """
 
-    def __init__(self, server: str, answer: str) -> None:
-        super().__init__(server, answer)
-        self.server = server
-        self.answer = answer
-
-    def __str__(self) -> str:
-        remedy = "set PREFECT_API_AUTH_STRING to what PREFECT_SERVER_API_AUTH_STRING is there, or PREFECT_API_KEY"
-        return f"Prefect at {self.server} refuses the password, or that there is none ({self.answer}): {remedy}"
+    sentence = (
+        "Prefect at {server} wants a password, or another one ({answer}): set PREFECT_API_AUTH_STRING to the value of "
+        "PREFECT_SERVER_API_AUTH_STRING there, or set PREFECT_API_KEY"
+    )
+    server: str
+    answer: str
 
 
 class WebhookRefused(FixTheInput):
-    """The receiver of a webhook will not take a message until somebody changes something.
+    """Report that the receiver of a webhook rejects messages until somebody changes something.
 
-    Args:
-        receiver: its address, without what could be a secret.
-        reason: what it answered, or what of the settings cannot be used.
+    Attributes:
+        receiver: Its URL, without what could be a secret.
+        reason: What it answered, or which setting is wrong.
     """
 
-    def __init__(self, receiver: str, reason: str) -> None:
-        super().__init__(receiver, reason)
-        self.receiver = receiver
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"the webhook to {self.receiver} is refused: {self.reason}"
+    sentence = "the webhook to {receiver} is refused: {reason}"
+    receiver: str
+    reason: str
 
 
-class ServerUnreachable(TryAgain):
-    """A server does not answer at all."""
+class PromptRefused(FixTheInput, ServerError):
+    """Report that a server refused a graph by validation; nothing of it is queued.
 
-    def __init__(self, server: str, reason: str) -> None:
-        super().__init__(server, reason)
-        self.server = server
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.server} is unreachable: {self.reason}"
-
-
-class ServerUnavailable(TryAgain):
-    """A server, or a proxy before it, answers with something that is no answer.
-
-    Args:
-        server: the server's base URL.
-        request: method and first part of the path.
-        answer: what came instead.
-        retry_after: seconds after which it wants to be asked again; none if it did not say.
+    Attributes:
+        faults: What it refused, one fault per input.
     """
 
-    def __init__(self, server: str, request: str, answer: str, retry_after: float | None = None) -> None:
-        super().__init__(server, request, answer, retry_after)
-        self.server = server
-        self.request = request
-        self.answer = answer
-        self.retry_after = retry_after
+    sentence = "{server} refused the graph:"
+    faults: tuple[Fault, ...]
 
     def __str__(self) -> str:
-        sentence = f"{self.server} answered {self.request} with {self.answer}"
-        return sentence if self.retry_after is None else f"{sentence}, to be asked again in {self.retry_after:g} s"
+        return _report(self.sentence.format(server=self.server), self.faults)
+
+    @property
+    def cause(self) -> Hashable:
+        """Return the refused values and where they stand; remedies differ with what a server has."""
+        return frozenset((fault.place, fault.field, fault.value) for fault in self.faults)
+
+
+class NodeFailed(FixTheInput, ServerError):
+    """Report that a node raised while it ran."""
+
+    sentence = "node {node_id} ({class_type}) failed on {server}: {reason}"
+    node_id: str
+    class_type: str
+    reason: str
+
+    @property
+    def cause(self) -> Hashable:
+        """Return the node and what it said."""
+        return self.node_id, self.class_type, self.reason
+
+
+class NothingMade(FixTheInput, ServerError):
+    """Report that a graph ran to its end and left no file that counts as a frame."""
+
+    sentence = (
+        "{server} ran prompt {prompt_id} to its end but it left no file: "
+        "the graph needs an output node that saves, such as SaveImage (PreviewImage keeps nothing)"
+    )
+    prompt_id: str
+
+
+class AccessDenied(FixTheInput, ServerError):
+    """Report that a server, or the proxy before it, rejects the credentials.
+
+    Attributes:
+        status: The HTTP status.
+    """
+
+    sentence = "{server} denies access (HTTP {status}): check the headers or the token of the farm block"
+    status: int
 
 
 class NoServer(TryAgain):
-    """No server of the farm could be reached for the time allowed."""
+    """Report that no server of the farm could be reached for the time allowed, in seconds."""
 
-    def __init__(self, servers: tuple[str, ...], seconds: float) -> None:
-        super().__init__(servers, seconds)
-        self.servers = servers
-        self.seconds = seconds
-
-    def __str__(self) -> str:
-        return f"no server could be reached for {self.seconds:g} s: {', '.join(self.servers)}"
-
-
-class OutOfMemory(TryAgain):
-    """The GPU had no room for the graph."""
-
-    def __init__(self, server: str, node_id: str, class_type: str) -> None:
-        super().__init__(server, node_id, class_type)
-        self.server = server
-        self.node_id = node_id
-        self.class_type = class_type
-
-    def __str__(self) -> str:
-        return f"{self.server} ran out of memory at node {self.node_id} ({self.class_type})"
-
-
-class RenderTimedOut(TryAgain, TimeoutError):
-    """One render took longer than allowed, counted from the moment the server started on it."""
-
-    def __init__(self, server: str, seconds: float) -> None:
-        super().__init__(server, seconds)
-        self.server = server
-        self.seconds = seconds
-
-    def __str__(self) -> str:
-        return f"the render on {self.server} was not done after {self.seconds:g} s"
-
-
-class ServerSilent(TryAgain, TimeoutError):
-    """A running prompt gave no sign of life for too long."""
-
-    def __init__(self, server: str, seconds: float) -> None:
-        super().__init__(server, seconds)
-        self.server = server
-        self.seconds = seconds
-
-    def __str__(self) -> str:
-        return f"{self.server} was silent for {self.seconds:g} s in the middle of a render"
-
-
-class PromptLost(TryAgain):
-    """An accepted prompt is in neither queue nor history any more: the server was restarted."""
-
-    def __init__(self, server: str, prompt_id: str) -> None:
-        super().__init__(server, prompt_id)
-        self.server = server
-        self.prompt_id = prompt_id
-
-    def __str__(self) -> str:
-        return f"{self.server} no longer knows prompt {self.prompt_id}: it was restarted, or the prompt was deleted"
-
-
-class PromptInterrupted(TryAgain):
-    """Somebody stopped the prompt on the server."""
-
-    def __init__(self, server: str, prompt_id: str) -> None:
-        super().__init__(server, prompt_id)
-        self.server = server
-        self.prompt_id = prompt_id
-
-    def __str__(self) -> str:
-        return f"prompt {self.prompt_id} was interrupted on {self.server}"
+    sentence = "no server could be reached for {seconds:g} s: {servers}"
+    servers: tuple[str, ...]
+    seconds: float
 
 
 class FrameDamaged(TryAgain):
-    """A file that is not whole, or not what it claims to be."""
+    """Report that a file is incomplete, or not what it claims to be."""
 
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(name, reason)
-        self.name = name
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"file {self.name!r} is damaged: {self.reason}"
+    sentence = "file {name!r} is damaged: {reason}"
+    name: str
+    reason: str
 
 
 class SourceUnavailable(TryAgain):
-    """A source could not be read this time."""
+    """Report that a source could not be read this time."""
 
-    def __init__(self, uri: str, reason: str) -> None:
-        super().__init__(uri, reason)
-        self.uri = uri
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.uri} could not be read this time: {self.reason}"
+    sentence = "{uri} could not be read this time: {reason}"
+    uri: str
+    reason: str
 
 
 class StoreUnavailable(TryAgain):
-    """The store did not take or give a file this time."""
+    """Report that the store did not accept or return a file this time."""
 
-    def __init__(self, store: str, reason: str) -> None:
-        super().__init__(store, reason)
-        self.store = store
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.store} is in trouble: {self.reason}"
+    sentence = "{store} is unavailable: {reason}"
+    store: str
+    reason: str
 
 
 class WebhookUnavailable(TryAgain):
-    """The receiver of a webhook did not take a message this time.
+    """Report that the receiver of a webhook did not accept a message this time.
 
-    Args:
-        receiver: its address, without what could be a secret.
-        reason: what came instead.
-        retry_after: seconds after which it wants to be asked again; none if it did not say.
+    Attributes:
+        receiver: Its URL, without what could be a secret.
+        reason: What happened instead.
+        retry_after: Seconds that it asked to wait; None if it did not say.
     """
 
-    def __init__(self, receiver: str, reason: str, retry_after: float | None = None) -> None:
-        super().__init__(receiver, reason, retry_after)
-        self.receiver = receiver
-        self.reason = reason
-        self.retry_after = retry_after
+    sentence = "the webhook to {receiver} was not accepted: {reason}"
+    receiver: str
+    reason: str
+    retry_after: float | None = None
 
     def __str__(self) -> str:
-        sentence = f"the webhook to {self.receiver} was not taken: {self.reason}"
-        return sentence if self.retry_after is None else f"{sentence}, to be sent again in {self.retry_after:g} s"
+        return _with_pause(super().__str__(), self.retry_after)
 
 
 class PrefectUnavailable(TryAgain):
-    """Prefect's server does not answer, or not as it should.
+    """Report that Prefect's server does not answer, or not as it should.
 
-    Args:
-        server: the address of its API.
-        reason: what came instead.
+    Attributes:
+        server: URL of its API.
+        reason: What happened instead.
     """
 
-    def __init__(self, server: str, reason: str) -> None:
-        super().__init__(server, reason)
-        self.server = server
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"Prefect at {self.server} is in trouble: {self.reason}"
+    sentence = "Prefect at {server} is unavailable: {reason}"
+    server: str
+    reason: str
 
 
 class EventNotSent(TryAgain):
-    """Prefect did not take an event."""
+    """Report that Prefect did not accept an event."""
 
-    def __init__(self, event: str, reason: str) -> None:
-        super().__init__(event, reason)
-        self.event = event
-        self.reason = reason
+    sentence = "the event {event} was not sent: {reason}"
+    event: str
+    reason: str
+
+
+class ServerUnreachable(TryAgain, ServerError):
+    """Report that a server does not answer."""
+
+    sentence = "{server} is unreachable: {reason}"
+    reason: str
+
+
+class ServerUnavailable(TryAgain, ServerError):
+    """Report that a server, or a proxy before it, answers something other than the protocol.
+
+    Attributes:
+        request: Method and first part of the path.
+        answer: What came instead.
+        retry_after: Seconds that it asked to wait; None if it did not say.
+    """
+
+    sentence = "{server} answered {request} with {answer}"
+    request: str
+    answer: str
+    retry_after: float | None = None
 
     def __str__(self) -> str:
-        return f"the event {self.event} was not sent: {self.reason}"
+        return _with_pause(super().__str__(), self.retry_after)
+
+
+class OutOfMemory(TryAgain, ServerError):
+    """Report that the GPU had no room for the graph."""
+
+    sentence = "{server} ran out of memory at node {node_id} ({class_type})"
+    node_id: str
+    class_type: str
+
+
+class RenderTimedOut(TryAgain, ServerError, TimeoutError):
+    """Report that one render took longer than allowed, in seconds since the server started on it."""
+
+    sentence = "the render on {server} was not done after {seconds:g} s"
+    seconds: float
+
+
+class ServerSilent(TryAgain, ServerError, TimeoutError):
+    """Report that a running prompt gave no sign of life for too long, in seconds."""
+
+    sentence = "{server} was silent for {seconds:g} s in the middle of a render"
+    seconds: float
+
+
+class PromptLost(TryAgain, ServerError):
+    """Report that an accepted prompt is in neither queue nor history any more."""
+
+    sentence = "{server} no longer knows prompt {prompt_id}: it was restarted, or the prompt was deleted"
+    prompt_id: str
+
+
+class PromptInterrupted(TryAgain, ServerError):
+    """Report that somebody stopped the prompt on the server."""
+
+    sentence = "prompt {prompt_id} was interrupted on {server}"
+    prompt_id: str
+
+
+def _report(head: str, faults: tuple[Fault, ...]) -> str:
+    """Return one line per fault; of very many the first 100, since the sentence becomes the message of a state."""
+    lines = [str(fault) for fault in faults[:_MOST_FAULTS]]
+    if more := len(faults) - len(lines):
+        lines.append(f"and {_count(more, 'further fault')}")
+    return "\n".join([head, *(f"  - {line}" for line in lines)])
+
+
+def _count(number: int, noun: str) -> str:
+    return f"1 {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _with_pause(sentence: str, seconds: float | None) -> str:
+    return sentence if seconds is None else f"{sentence}; try again in {seconds:g} s"

@@ -223,7 +223,7 @@ async def test_a_receiver_that_never_takes_anything_fails_no_run(logged: pytest.
     assert await state.aresult() == "the board"
     assert Counter(heard.ids) == {"1": 6, "2": 6, "3": 6}
     [warning] = [each for each in warnings(logged) if "not delivered" in each]
-    reason = f"the webhook to {heard.url} was not taken: HTTP 503, to be sent again in 0 s"
+    reason = f"the webhook to {heard.url} was not accepted: HTTP 503; try again in 0 s"
     assert warning == f"not delivered to {heard.url}: board.ready, 2 × shot.failed; {reason}"
 
 

@@ -1,6 +1,7 @@
 """Every error keeps its values and its sentence wherever it goes, and leaves its catcher one choice."""
 
 import copy
+import dataclasses
 import inspect
 import pickle
 import re
@@ -13,10 +14,12 @@ from previs.errors import (
     BoardIncomplete,
     Fault,
     FixTheInput,
+    NodeFailed,
     PlanRefused,
     PrevisError,
     PromptRefused,
     RenderTimedOut,
+    ServerError,
     ServerSilent,
     ServerUnavailable,
     ShotListFaults,
@@ -25,7 +28,7 @@ from previs.errors import (
 )
 
 CLASSES = [each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, Exception)]
-RAISED = [each for each in CLASSES if "__init__" in vars(each)]
+RAISED = [each for each in CLASSES if each.sentence]
 FAULTS = (
     Fault("shot 3 (shot_id SH030)", "duration", "0", "seconds, a number above 0"),
     Fault("the list", "", "", "a list of shots is needed"),
@@ -51,8 +54,8 @@ def sample(name: str, kind: object) -> Any:
 
 
 def made(each: type[PrevisError]) -> PrevisError:
-    kinds = get_type_hints(each.__init__) if each in RAISED else {}
-    return each(*(sample(name, kind) for name, kind in kinds.items() if name != "return"))
+    kinds = get_type_hints(each)
+    return each(*(sample(field.name, kinds[field.name]) for field in dataclasses.fields(each)))
 
 
 def shown(value: object) -> list[str]:
@@ -107,8 +110,32 @@ def test_the_docstring_is_the_tree() -> None:
     inherited = {
         each.__name__: next((base.__name__ for base in each.__bases__ if issubclass(base, PrevisError)), None)
         for each in CLASSES
+        if each is not ServerError
     }
     assert tree() == inherited
+
+
+def test_the_docstring_says_which_errors_name_their_server() -> None:
+    names = list(tree())
+    of_servers = [
+        *names[names.index("PromptRefused") : names.index("TryAgain")],
+        *names[names.index("ServerUnreachable") :],
+    ]
+    assert of_servers == [name for name in names if issubclass(getattr(errors, name), ServerError)]
+
+
+def test_every_error_has_a_code_of_its_own() -> None:
+    codes = [each.code for each in CLASSES]
+    assert len(set(codes)) == len(codes)
+    assert (ServerUnavailable.code, NodeFailed.code) == ("server_unavailable", "node_failed")
+
+
+def test_a_cause_says_what_failed_and_not_where() -> None:
+    failed = [NodeFailed(server, "3", "KSampler", "NaN") for server in ("http://a:8188", "http://b:8188")]
+    refused = [PromptRefused(server, FAULTS[:count]) for server, count in (("http://a:8188", 2), ("http://b:8188", 1))]
+    assert failed[0].cause == failed[1].cause
+    assert refused[0].cause != refused[1].cause
+    assert RenderTimedOut("http://a:8188", 3).cause is None
 
 
 def test_every_error_of_a_deadline_is_a_timeout_error() -> None:

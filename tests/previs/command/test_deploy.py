@@ -25,7 +25,7 @@ async def test_a_server_that_cannot_be_reached_is_named(tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{free_port()}/api"
     ended = await deploy(tmp_path, PREFECT_API_URL=url)
     assert (ended.code, ended.out) == (1, "")
-    assert ended.err.startswith(f"Prefect at {url} is in trouble: it cannot be reached (")
+    assert ended.err.startswith(f"Prefect at {url} is unavailable: it cannot be reached (")
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ async def test_a_password_that_is_missing_is_told_with_the_setting_that_has_it(
 ) -> None:
     ended = await ask(tmp_path, closed, command)
     assert ended.code == 2
-    assert f"Prefect at {closed} refuses the password, or that there is none (HTTP 401: " in said(ended)
+    assert f"Prefect at {closed} wants a password, or another one (HTTP 401: " in said(ended)
     assert "PREFECT_API_AUTH_STRING" in said(ended)
     assert "Traceback" not in said(ended)
 
@@ -64,7 +64,7 @@ async def test_a_server_that_is_away_is_named(tmp_path: Path, command: list[str]
     ended = await ask(tmp_path, url, command)
     # nightly takes whatever is wrong with the block for a store that was named wrongly.
     assert ended.code == (2 if command[0] == "nightly" else 1)
-    assert f"Prefect at {url} is in trouble: it cannot be reached (" in said(ended)
+    assert f"Prefect at {url} is unavailable: it cannot be reached (" in said(ended)
     assert "Traceback" not in said(ended)
 
 
@@ -76,5 +76,5 @@ async def test_what_is_no_server_of_prefect_is_told_to_be_none(
     async with answering(status, body) as url:
         ended = await ask(tmp_path, url, command)
     assert ended.code == 1
-    assert f"Prefect at {url} is in trouble: no API of Prefect answers there (" in said(ended)
+    assert f"Prefect at {url} is unavailable: no API of Prefect answers there (" in said(ended)
     assert "Traceback" not in said(ended)
