@@ -15,7 +15,7 @@ from previs.planning.plan import ReferenceImage
 from previs.shots import ShotList, names_shot, plain_json, read_chains, read_shot_list
 from previs.store import Store, keys
 from previs.store.addresses import base_of, kind_of, local_path, resolve, shown, stem_of
-from previs.workflow import Explicit, Workflow, WorkflowSettings, bindings_name, open_workflow, read_bindings
+from previs.workflow import BindingsFile, Workflow, WorkflowSettings, bindings_name, open_workflow, read_bindings
 
 DEFAULT_WORKFLOW = WorkflowSettings(checkpoint="sd_xl_base_1.0.safetensors")
 INLINE_LIST = "the shot list"
@@ -144,7 +144,7 @@ async def read_workflow_at(place: str, sources: SourceReader, learn: Learn) -> W
 
 
 async def _read_whole(
-    content: bytes | Mapping[str, Any], name: str, learn: Learn, explicit: Explicit | None = None
+    content: bytes | Mapping[str, Any], name: str, learn: Learn, explicit: BindingsFile | None = None
 ) -> Workflow:
     opened = await asyncio.to_thread(open_workflow, content, name=name)
     try:
@@ -160,7 +160,7 @@ def bindings_place(workflow: str) -> str:
     return resolve(bindings_name(_file_name(workflow)), base_of(workflow))
 
 
-async def _bindings_beside(workflow: str, sources: SourceReader) -> Explicit | None:
+async def _bindings_beside(workflow: str, sources: SourceReader) -> BindingsFile | None:
     """The bindings file that lies beside a graph, if one does.
 
     A web server may answer with a page of its own what it does not have; one that is asked with a signature in the

@@ -35,7 +35,7 @@ from previs.shots import Shot
 from previs.store import Store, keys
 from previs.store.addresses import kind_of, local_path
 from previs.workflow import checkpoint_of
-from previs.workflow.formats.validation import form_faults
+from previs.workflow.formats.validation import graph_faults
 
 # With its thumbnails a manifest of a thousand shots has some 20 MB.
 _LARGEST: Final = 200_000_000
@@ -187,7 +187,7 @@ def _graph(manifest: Manifest, take: TakeEntry, name: str) -> Graph:
     """The take's graph, if a server could run it with the pictures that the manifest names."""
     if not take.graph:
         raise RecordUnreadable(name, "there is no graph of it")
-    if faults := form_faults(take.graph):
+    if faults := graph_faults(take.graph):
         raise WorkflowFaults(name, tuple(faults))
     graph: Graph = take.graph
     try:

@@ -1,7 +1,7 @@
 """Workflows: settings or a saved graph, and the graphs that they make for each take of a shot."""
 
 from previs.workflow.binding.bindings import STAYS, Binding, BindingRow, Report, Stays
-from previs.workflow.binding.bindings_file import Explicit, bindings_name, read_bindings
+from previs.workflow.binding.bindings_file import BindingsFile, bindings_name, read_bindings
 from previs.workflow.binding.overrides import with_overrides
 from previs.workflow.detection.outputs import checkpoint_of, with_output_prefix, without_output_names
 from previs.workflow.interface import PlacedReference, ShotValues, Workflow
@@ -14,7 +14,7 @@ __all__ = [
     "STAYS",
     "Binding",
     "BindingRow",
-    "Explicit",
+    "BindingsFile",
     "PlacedReference",
     "Report",
     "SavedGraph",

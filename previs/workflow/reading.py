@@ -6,10 +6,10 @@ from typing import Any
 
 from previs.comfyui.protocol.classes import NodeClass
 from previs.errors import Fault, WorkflowFaults
-from previs.workflow.binding.bindings_file import Explicit
+from previs.workflow.binding.bindings_file import BindingsFile
 from previs.workflow.formats.editor import classes_in, convert, is_editor_file
 from previs.workflow.formats.parsing import listed, parsed, plain
-from previs.workflow.formats.unsupported import mistaken, not_settings
+from previs.workflow.formats.unsupported import too_many_keys, unsupported_file
 from previs.workflow.saved import SavedGraph, read_graph
 from previs.workflow.settings.model import WorkflowSettings, read_settings
 
@@ -54,7 +54,7 @@ class WorkflowFile:
         return is_editor_file(self.content)
 
     def read(
-        self, classes: Mapping[str, NodeClass | None] = _NO_CLASSES, explicit: Explicit | None = None
+        self, classes: Mapping[str, NodeClass | None] = _NO_CLASSES, explicit: BindingsFile | None = None
     ) -> WorkflowSettings | SavedGraph:
         """Read settings or a graph.
 
@@ -87,7 +87,7 @@ class WorkflowFile:
         content: Mapping[str, Any],
         packs: Mapping[str, str],
         classes: Mapping[str, NodeClass | None],
-        explicit: Explicit | None,
+        explicit: BindingsFile | None,
     ) -> SavedGraph:
         known = listed(list(self._known))
         return read_graph(content, name=self.name, known=known, classes=classes, explicit=explicit, packs=packs)
@@ -108,10 +108,10 @@ def open_workflow(source: bytes | Mapping[str, Any], *, name: str) -> WorkflowFi
         WorkflowFaults: It is none of these.
     """
     content = _unwrapped(parsed(source, name=name) if isinstance(source, bytes) else source, name)
-    if fault := mistaken(content):
+    if fault := unsupported_file(content):
         raise WorkflowFaults(name, (fault,))
     is_graph = _is_graph(content)
-    if fault := _too_many(content) if is_graph else None if is_editor_file(content) else not_settings(content):
+    if fault := _too_many(content) if is_graph else None if is_editor_file(content) else too_many_keys(content):
         raise WorkflowFaults(name, (fault,))
     copy, faults = plain(_bare(content), name=name, prefix="node ") if is_graph else plain(content, name=name)
     return WorkflowFile(name, copy, _classes(copy), tuple(faults))
@@ -122,7 +122,7 @@ def read_workflow(
     *,
     name: str,
     classes: Mapping[str, NodeClass | None] = _NO_CLASSES,
-    explicit: Explicit | None = None,
+    explicit: BindingsFile | None = None,
 ) -> WorkflowSettings | SavedGraph:
     """Open and read a workflow; see :func:`open_workflow` and :meth:`WorkflowFile.read`."""
     return open_workflow(source, name=name).read(classes, explicit)

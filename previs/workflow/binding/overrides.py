@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from previs.comfyui.protocol.graph import Graph, is_link
-from previs.comfyui.protocol.input_check import shown
+from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault, WorkflowFaults
-from previs.workflow.binding.addresses import NoAddressError, address_of, find_slot
+from previs.workflow.binding.addresses import AddressError, address_of, find_slot
 from previs.workflow.binding.bindings import Binding, Slot
 from previs.workflow.binding.traversal import OUTPUT_PREFIX
 
@@ -62,8 +62,8 @@ def overridden(
             if fault := _value_fault(graph, str(address), value, place):
                 faults.append(fault)
             elif slot in slots and slots[slot] != value:
-                remedy = f'"{address_of(slot)}" is overridden twice, also with {shown(slots[slot])}: keep one'
-                faults.append(Fault(place, f"override {address}", shown(value), remedy))
+                remedy = f'"{address_of(slot)}" is overridden twice, also with {format_value(slots[slot])}: keep one'
+                faults.append(Fault(place, f"override {address}", format_value(value), remedy))
             slots[slot] = value
     return slots
 
@@ -72,7 +72,7 @@ def _meant(graph: Graph, address: str, place: str, known: list[Binding], faults:
     if "." in address:
         try:
             slot = find_slot(graph, address)
-        except NoAddressError as error:
+        except AddressError as error:
             faults.append(Fault(place, f"override {address}", "", error.remedy))
             return []
         if slot[1] != OUTPUT_PREFIX:
@@ -92,7 +92,7 @@ def _no_meaning(graph: Graph, address: str, slots: list[Slot]) -> str:
         return f'give an address, a node\'s id or title, a dot and an input ("6.text"), or one of {", ".join(MEANINGS)}'
     if slots:
         listed = ", ".join(
-            f'"{address_of(slot)}" (now {shown(graph[slot[0]]["inputs"].get(slot[1]))})' for slot in slots
+            f'"{address_of(slot)}" (now {format_value(graph[slot[0]]["inputs"].get(slot[1]))})' for slot in slots
         )
         return f"the graph has several: give an address, one of {listed}"
     return 'the graph has no known place for it: give a node\'s id or title, a dot and an input ("4.ckpt_name")'
@@ -102,10 +102,12 @@ def _value_fault(graph: Graph, address: str, value: object, place: str) -> Fault
     """Find a link to nothing; any other value is the server's to judge."""
     if is_link(value):
         if value[0] not in graph:
-            return Fault(place, f"override {address}", shown(value), f"the graph has no node {value[0]} to link to")
+            return Fault(
+                place, f"override {address}", format_value(value), f"the graph has no node {value[0]} to link to"
+            )
         if value[1] < 0:
-            return Fault(place, f"override {address}", shown(value), "the number of an output counts from 0")
+            return Fault(place, f"override {address}", format_value(value), "the number of an output counts from 0")
     elif isinstance(value, list) and len(value) == 2 and type(value[1]) is int and str(value[0]) in graph:  # noqa: PLR2004 - the format's own: node id, output index
         remedy = f'a link names its node as text: ["{value[0]}", {value[1]}]'
-        return Fault(place, f"override {address}", shown(value), remedy)
+        return Fault(place, f"override {address}", format_value(value), remedy)
     return None

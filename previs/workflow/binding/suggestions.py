@@ -12,7 +12,7 @@ from previs.workflow.binding.bindings_file import KEYS, REFERENCES, RULE, SCHEMA
 _YAML_WORDS = frozenset({"null", "Null", "NULL", "true", "false", "True", "False", "yes", "no", "on", "off"})
 
 
-def bindings_text(bindings: Iterable[Binding], nowhere: Collection[str] = ()) -> str:
+def bindings_text(bindings: Iterable[Binding], unused: Collection[str] = ()) -> str:
     """Write the bindings file that states bindings as they are.
 
     Args:
@@ -26,11 +26,11 @@ def bindings_text(bindings: Iterable[Binding], nowhere: Collection[str] = ()) ->
     for what, key in reversed(keys.items()):
         if addresses := [_written(each) for each in found if each.what == what]:
             lines.append(f"{key}: {_listed(addresses)}")
-        elif what in nowhere:
+        elif what in unused:
             lines.append(f"{key}: []")
-    if "reference" in nowhere:
+    if "reference" in unused:
         lines.append(f"{REFERENCES}: []")
-    unplaced = sorted(name.removeprefix("reference ") for name in nowhere if name.startswith("reference "))
+    unplaced = sorted(name.removeprefix("reference ") for name in unused if name.startswith("reference "))
     lines += _reference_lines(REFERENCES, [each for each in found if each.what == "reference"], unplaced)
     kept = [each for each in found if each.what == "strength" and each.rule == RULE]
     lines += _reference_lines(STRENGTHS, kept)
@@ -65,7 +65,7 @@ def quoted(text: str) -> str:
     )
 
 
-def settling_lines(key: str, candidates: Iterable[tuple[str, str]]) -> str:
+def suggestion_lines(key: str, candidates: Iterable[tuple[str, str]]) -> str:
     """Write the lines of a bindings file that settle what a graph leaves open, ready to be pasted.
 
     The first is in force, the others are there to be chosen instead.
@@ -78,14 +78,14 @@ def settling_lines(key: str, candidates: Iterable[tuple[str, str]]) -> str:
     lines = [f"{key}: {quoted(address)}  # {said}" for address, said in found]
     if len(found) > 1:
         lines.append(f"{key}: {_listed([address for address, _ in found])}  # all of these")
-    return pasted(*lines[:1], *(f"# {line}" for line in lines[1:]))
+    return yaml_block(*lines[:1], *(f"# {line}" for line in lines[1:]))
 
 
-def nowhere_lines(key: str) -> str:
+def unused_lines(key: str) -> str:
     """Write the lines of a bindings file that say that a graph has no place for something, on purpose."""
-    return pasted(f"{key}: []")
+    return yaml_block(f"{key}: []")
 
 
-def pasted(*lines: str) -> str:
+def yaml_block(*lines: str) -> str:
     """Set lines of a bindings file apart from the sentence before them."""
     return "\n".join(f"      {line}" for line in (f"schema: {SCHEMA}", *lines))

@@ -39,7 +39,7 @@ _STEP, _FIRST, _LAST = 4, 1, 16384
 
 
 @dataclass(frozen=True, slots=True)
-class Counting:
+class LengthRule:
     """The frames, or tenths of seconds, that an input takes.
 
     Attributes:
@@ -80,14 +80,14 @@ class Lengths:
 
     bindings: tuple[Binding, ...] = ()
     rates: tuple[Binding, ...] = ()
-    counting: Counting | None = None
+    length_rule: LengthRule | None = None
     gap: str = ""
 
 
-def find_lengths(wiring: Wiring, alive: list[str]) -> Lengths:
+def find_lengths(wiring: Wiring, live: list[str]) -> Lengths:
     """Read where a graph takes its length, and how many of its frames are a second."""
-    rates = find_rates(wiring, alive)
-    named = [(node_id, name) for node_id in in_order(alive) for name in _names(wiring, node_id)]
+    rates = find_rates(wiring, live)
+    named = [(node_id, name) for node_id in in_order(live) for name in _names(wiring, node_id)]
     if not named:
         return Lengths(rates=rates)
     slots = {slot: number_at(wiring, slot, float) for slot in named}
@@ -96,11 +96,11 @@ def find_lengths(wiring: Wiring, alive: list[str]) -> Lengths:
     held = {slot: wiring.graph[slot[0]]["inputs"][slot[1]] for slot in slots.values() if slot is not None}
     extending = [i for i, _ in named if wiring.graph[i]["class_type"].endswith("Extend")]
     if len(set(held.values())) > 1 or extending:
-        places = _places(wiring, [node_id for node_id, _ in named])
-        return Lengths(rates=rates, gap=f"several nodes make parts of it: {places}")
+        detection = _places(wiring, [node_id for node_id, _ in named])
+        return Lengths(rates=rates, gap=f"several nodes make parts of it: {detection}")
     bindings = tuple(_bindings(wiring, slots))
-    counting, gap = counting_of(wiring, named[0], rates, alive)
-    return Lengths(bindings, rates, counting, gap)
+    length_rule, gap = length_rule_of(wiring, named[0], rates, live)
+    return Lengths(bindings, rates, length_rule, gap)
 
 
 def _bindings(wiring: Wiring, slots: dict[Slot, Slot | None]) -> Iterable[Binding]:
@@ -111,9 +111,9 @@ def _bindings(wiring: Wiring, slots: dict[Slot, Slot | None]) -> Iterable[Bindin
             yield Binding("length", *slot, f"length of {wiring.graph[node_id]['class_type']} {node_id}")
 
 
-def taken_by(wiring: Wiring, slot: Slot, alive: list[str]) -> Slot:
+def length_input_of(wiring: Wiring, slot: Slot, live: list[str]) -> Slot:
     """Give the input that takes the length that another holds, be it the same."""
-    named = [(node_id, name) for node_id in in_order(alive) for name in _names(wiring, node_id)]
+    named = [(node_id, name) for node_id in in_order(live) for name in _names(wiring, node_id)]
     return next((each for each in named if number_at(wiring, each, float) == slot), slot)
 
 
@@ -125,10 +125,10 @@ def _names(wiring: Wiring, node_id: str) -> list[str]:
     return [name for name in (*_FRAMES, *_SECONDS) if name in inputs]
 
 
-def find_rates(wiring: Wiring, alive: list[str]) -> tuple[Binding, ...]:
+def find_rates(wiring: Wiring, live: list[str]) -> tuple[Binding, ...]:
     """Read how many frames a second is played with."""
     found: dict[Slot, Binding] = {}
-    for node_id in in_order(alive):
+    for node_id in in_order(live):
         class_type = wiring.graph[node_id]["class_type"]
         if not _plays(wiring, node_id):
             continue
@@ -145,9 +145,9 @@ def _plays(wiring: Wiring, node_id: str) -> bool:
     return known is not None and (known.is_output or "VIDEO" in known.outputs)
 
 
-def counting_of(
-    wiring: Wiring, slot: Slot, rates: tuple[Binding, ...], alive: list[str]
-) -> tuple[Counting | None, str]:
+def length_rule_of(
+    wiring: Wiring, slot: Slot, rates: tuple[Binding, ...], live: list[str]
+) -> tuple[LengthRule | None, str]:
     """Say which lengths an input takes, or why a duration cannot be made one of them."""
     node_id, name = slot
     graph, rule = wiring.graph, wiring.rule(*slot)
@@ -159,30 +159,30 @@ def counting_of(
     if len(playing) > 1:
         return None, f"several nodes say how many frames are a second: {_places(wiring, [r.node_id for r in rates])}"
     class_type = graph[node_id]["class_type"]
-    interpolated, gap = _interpolated(wiring, alive)
+    interpolated, gap = _interpolated(wiring, live)
     if name not in _FRAMES:
-        return (None, gap) if gap else (Counting(_FIRST, 1, _LAST, rates[0].slot, interpolated), "")
+        return (None, gap) if gap else (LengthRule(_FIRST, 1, _LAST, rates[0].slot, interpolated), "")
     if rule is None and class_type not in _OWN:
         return None, f"which lengths {place_of(graph, node_id)} takes is only known to a server that has the class"
     least, most = _LEAST.get(class_type, _FIRST), _MOST.get(class_type, _LAST)
-    counting = _counting(rule, least, 1 if rule else _STEPS.get(class_type, _STEP), most)
-    return (None, gap) if gap else (replace(counting, rate=rates[0].slot, interpolated=interpolated), "")
+    length_rule = _counting(rule, least, 1 if rule else _STEPS.get(class_type, _STEP), most)
+    return (None, gap) if gap else (replace(length_rule, rate=rates[0].slot, interpolated=interpolated), "")
 
 
-def _counting(rule: InputRule | None, least: float, step: float, most: float) -> Counting:
+def _counting(rule: InputRule | None, least: float, step: float, most: float) -> LengthRule:
     """Count as a server says, and where it says nothing that can be counted with, as given."""
     told = (rule.minimum, rule.step, rule.maximum) if rule else (None, None, None)
     first, by, last = (
         value if value is not None and math.isfinite(value) else default
         for value, default in zip(told, (least, step, most), strict=True)
     )
-    return Counting(first, by if by > 0 else step, last)
+    return LengthRule(first, by if by > 0 else step, last)
 
 
-def _interpolated(wiring: Wiring, alive: list[str]) -> tuple[int, str]:
+def _interpolated(wiring: Wiring, live: list[str]) -> tuple[int, str]:
     """Say by how much frames are multiplied on their way from the samplers, and why it cannot be said."""
     product = 1
-    for node_id in alive:
+    for node_id in live:
         if not wiring.graph[node_id]["class_type"].endswith(_INTERPOLATES):
             continue
         slot = number_at(wiring, (node_id, "multiplier"))

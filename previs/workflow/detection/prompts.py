@@ -7,10 +7,10 @@ from previs.errors import Fault
 from previs.workflow.binding.addresses import address_of
 from previs.workflow.binding.bindings import Binding, Slot
 from previs.workflow.binding.link_types import Wiring
-from previs.workflow.binding.suggestions import unused_lines, suggestion_lines
+from previs.workflow.binding.suggestions import suggestion_lines, unused_lines
 from previs.workflow.binding.traversal import in_order, place_of, upstream
-from previs.workflow.detection.sampling import samplers_among, words_of
-from previs.workflow.detection.texts import ENCODED_TEXTS, HELD_TEXTS, Words
+from previs.workflow.detection.sampling import samplers_among, texts_of
+from previs.workflow.detection.texts import ENCODED_TEXTS, HELD_TEXTS, PromptTexts
 
 _TITLE = 'give the node that holds {} the title "shot.{}"'
 _PROMPT = _TITLE.format("the prompt", "prompt")
@@ -19,20 +19,20 @@ _MOST_CANDIDATES = 6
 _TEXTS = frozenset({*ENCODED_TEXTS, *HELD_TEXTS, "string_a", "string_b", "words"})
 
 
-def _read(wiring: Wiring, live: list[str], role: str) -> tuple[Words, dict[Slot, str]]:
+def _read(wiring: Wiring, live: list[str], role: str) -> tuple[PromptTexts, dict[Slot, str]]:
     """Collect the texts of all samplers, and for each the first sampler that it comes to."""
     slots: dict[Slot, str] = {}
     lost: set[str] = set()
     mixed: dict[str, tuple[Slot, ...]] = {}
     zeroed: set[str] = set()
     for sampler in samplers_among(wiring, live):
-        words = words_of(wiring, sampler, role)
+        words = texts_of(wiring, sampler, role)
         for slot in words.slots:
             slots.setdefault(slot, f"{role} of {wiring.graph[sampler]['class_type']} {sampler}")
         lost |= words.lost
         mixed |= words.mixed
         zeroed |= words.zeroed
-    return Words(tuple(slots), frozenset(lost), mixed, frozenset(zeroed)), slots
+    return PromptTexts(tuple(slots), frozenset(lost), mixed, frozenset(zeroed)), slots
 
 
 def _value(wiring: Wiring, slot: Slot) -> str:
@@ -70,8 +70,8 @@ def find_prompt(wiring: Wiring, live: list[str], file: str, faults: list[Fault])
         faults.append(Fault(place_of(wiring.graph, node_id), "", "", remedy))
     for node_id in in_order(words.mixed):
         settled = _settled(wiring, "prompt", words.mixed[node_id], file)
-        places = _places(wiring, (slot[0] for slot in words.mixed[node_id]))
-        remedy = f"its text is put together from several ({places}): {_PROMPT}, {settled}"
+        detection = _places(wiring, (slot[0] for slot in words.mixed[node_id]))
+        remedy = f"its text is put together from several ({detection}): {_PROMPT}, {settled}"
         faults.append(Fault(place_of(wiring.graph, node_id), "", "", remedy))
     if words.lost or words.mixed:
         return [], ""
@@ -120,8 +120,8 @@ def find_negative(wiring: Wiring, live: list[str], file: str) -> tuple[list[Bind
         return [], f"the graph has no text for it{zeroed}: leave it out, or add one to the graph"
     if _differ(wiring, slots):
         settled = _settled(wiring, "negative", slots, file)
-        places = _places(wiring, (slot[0] for slot in slots))
-        return [], f"several texts could be the graph's, {places}: {_NEGATIVE}, {settled}"
+        detection = _places(wiring, (slot[0] for slot in slots))
+        return [], f"several texts could be the graph's, {detection}: {_NEGATIVE}, {settled}"
     return [Binding("negative_prompt", *slot, rule) for slot, rule in slots.items()], ""
 
 

@@ -106,7 +106,7 @@ def picture_input(wiring: Wiring, node_id: str) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Ways:
+class ImageFlow:
     """A graph's ways from its pictures to what is made from them.
 
     Attributes:
@@ -122,40 +122,40 @@ class Ways:
     uses: Mapping[str, list[tuple[str, str, int]]]
 
 
-def ways_of(wiring: Wiring, alive: list[str]) -> Ways:
+def image_flow(wiring: Wiring, live: list[str]) -> ImageFlow:
     """Find the ways of all pictures that something is made from.
 
     Args:
         wiring: of a graph with no circles.
         alive: nodes that outputs are made from.
     """
-    samplers = samplers_among(wiring, alive)
-    reaching = upstream(wiring.graph, samplers) if samplers else alive
-    return Ways(wiring, frozenset(reaching), frozenset(samplers), consumers(wiring.graph))
+    samplers = samplers_among(wiring, live)
+    reaching = upstream(wiring.graph, samplers) if samplers else live
+    return ImageFlow(wiring, frozenset(reaching), frozenset(samplers), consumers(wiring.graph))
 
 
-def role_of(ways: Ways, loader: str) -> tuple[str, str] | None:
+def role_of(flow: ImageFlow, loader: str) -> tuple[str, str] | None:
     """Say what a picture is for, and where that shows; none if nothing is made from it."""
     found: dict[str, list[str]] = {}
-    for role, node_id in _roles(ways, loader):
+    for role, node_id in _roles(flow, loader):
         found.setdefault(role, []).append(node_id)
     if not found:
         return None
     role = next(role for role in ROLES if role in found)
     node_id = in_order(found[role])[0]
-    return role, f"{ROLES[role]} of {ways.wiring.graph[node_id]['class_type']} {node_id}"
+    return role, f"{ROLES[role]} of {flow.wiring.graph[node_id]['class_type']} {node_id}"
 
 
-def _roles(ways: Ways, loader: str) -> Iterator[tuple[str, str]]:
+def _roles(flow: ImageFlow, loader: str) -> Iterator[tuple[str, str]]:
     """Give what a picture is for, wherever that shows; that it gives its size alone counts where nothing else does."""
-    wiring, samplers, uses = ways.wiring, ways.samplers, ways.uses
+    wiring, samplers, uses = flow.wiring, flow.samplers, flow.uses
     sizing: list[str] = []
     told = False
     pending = [(use, _Path()) for use in reversed(uses[loader])]
     seen: set[tuple[str, str, _Path]] = set()
     while pending:
         (node_id, name, _), path = pending.pop()
-        if node_id not in ways.reaching or (node_id, name, path) in seen or wiring.kind(node_id, name) not in _FOLLOWED:
+        if node_id not in flow.reaching or (node_id, name, path) in seen or wiring.kind(node_id, name) not in _FOLLOWED:
             continue
         seen.add((node_id, name, path))
         if role := _role_at(wiring, node_id, name, path):
@@ -203,7 +203,7 @@ class _Path:
 
 def _only_filters(wiring: Wiring, sampler: str) -> bool:
     """Whether a sampler makes something of its picture without noise, as one that estimates depth does."""
-    return is_link(wiring.graph[sampler]["inputs"].get("noise")) and noise_of(wiring, sampler).needless
+    return is_link(wiring.graph[sampler]["inputs"].get("noise")) and noise_of(wiring, sampler).unneeded
 
 
 def _paints_all_anew(wiring: Wiring, sampler: str) -> bool:
@@ -257,9 +257,9 @@ def _frame_role(index: object) -> str:
     return "last_frame" if isinstance(index, int) and index < 0 else "keyframe"
 
 
-def strength_of(ways: Ways, picture: str) -> Slot | None:
+def strength_of(flow: ImageFlow, picture: str) -> Slot | None:
     """Find the one node, between a picture and the sampler, that says how strongly the picture acts."""
-    wiring, samplers, uses = ways.wiring, ways.samplers, ways.uses
+    wiring, samplers, uses = flow.wiring, flow.samplers, flow.uses
     found: set[Slot] = set()
     seen: set[str] = set()
     pending = [user for user, _, output in uses[picture] if output == 0]

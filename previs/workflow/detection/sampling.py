@@ -8,7 +8,7 @@ from previs.workflow.binding.bindings import Slot
 from previs.workflow.binding.link_types import CONDITIONING, NOISE, Wiring
 from previs.workflow.binding.traversal import is_sampler, upstream
 from previs.workflow.detection.numbers import number_at
-from previs.workflow.detection.texts import Words, words_behind
+from previs.workflow.detection.texts import PromptTexts, texts_behind
 
 SEEDS = ("seed", "noise_seed")
 
@@ -16,7 +16,7 @@ _MAKES_NO_NOISE = frozenset({"DisableNoise"})
 _NO = ("disable", False)
 # WanVideoWrapper's samplers take both prompts in one link.
 _BOTH = "text_embeds"
-_BETWEEN = "between"
+_SECOND = "between"
 
 
 def samplers_among(wiring: Wiring, node_ids: Iterable[str]) -> list[str]:
@@ -53,7 +53,7 @@ def conditioned_by(wiring: Wiring, sampler: str, role: str) -> list[tuple[str, i
     while is_link(guider := wiring.graph[node_id]["inputs"].get("guider")):
         node_id = guider[0]
     found = [(source, output) for name, source, output in wiring.linked(node_id, CONDITIONING) if _role(name) == role]
-    if role != _BETWEEN and is_link(both := wiring.graph[node_id]["inputs"].get(_BOTH)):
+    if role != _SECOND and is_link(both := wiring.graph[node_id]["inputs"].get(_BOTH)):
         found.append((both[0], both[1]))
     return found
 
@@ -63,24 +63,24 @@ def _role(name: str) -> str:
         return "negative"
     if name == "empty_conditioning":
         return ""
-    return _BETWEEN if name == "cond2" else "positive"
+    return _SECOND if name == "cond2" else "positive"
 
 
-def words_of(wiring: Wiring, sampler: str, role: str) -> Words:
+def texts_of(wiring: Wiring, sampler: str, role: str) -> PromptTexts:
     """Find the texts of a sampler's prompt or negative prompt.
 
     A second condition (``DualCFGGuider``) has the negative's words with the positive's pictures; words that it has of
     its own are part of the prompt.
     """
-    words = words_behind(wiring, conditioned_by(wiring, sampler, role), role)
-    second = conditioned_by(wiring, sampler, _BETWEEN)
+    words = texts_behind(wiring, conditioned_by(wiring, sampler, role), role)
+    second = conditioned_by(wiring, sampler, _SECOND)
     if role != "positive" or not second:
         return words
-    negative = words_behind(wiring, conditioned_by(wiring, sampler, "negative"), "negative")
-    between = words_behind(wiring, second, role)
-    own = [slot for slot in between.slots if slot not in negative.slots and slot not in words.slots]
-    lost = words.lost | (between.lost - negative.lost)
-    return Words((*words.slots, *own), lost, words.mixed | between.mixed, words.zeroed)
+    negative = texts_behind(wiring, conditioned_by(wiring, sampler, "negative"), "negative")
+    own_texts = texts_behind(wiring, second, role)
+    own = [slot for slot in own_texts.slots if slot not in negative.slots and slot not in words.slots]
+    lost = words.lost | (own_texts.lost - negative.lost)
+    return PromptTexts((*words.slots, *own), lost, words.mixed | own_texts.mixed, words.zeroed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,24 +93,24 @@ class Noise:
     """
 
     seeds: tuple[Slot, ...] = ()
-    needless: bool = False
+    unneeded: bool = False
 
 
 def noise_of(wiring: Wiring, sampler: str) -> Noise:
     """Find where a sampler's seed is held."""
     inputs = wiring.graph[sampler]["inputs"]
     if inputs.get("add_noise") in _NO and not is_link(inputs.get("add_noise")):
-        return Noise(needless=True)
-    makers = list(_makers(wiring, sampler)) if is_link(inputs.get("noise")) else [sampler]
+        return Noise(unneeded=True)
+    makers = list(_noise_sources(wiring, sampler)) if is_link(inputs.get("noise")) else [sampler]
     makers = [node_id for node_id in makers if wiring.graph[node_id]["class_type"] not in _MAKES_NO_NOISE]
     named = [(node_id, name) for node_id in makers for name in SEEDS if name in wiring.graph[node_id]["inputs"]]
     found = [number_at(wiring, slot) for slot in named]
     if not makers:
-        return Noise(needless=True)
+        return Noise(unneeded=True)
     return Noise(tuple(slot for slot in found if slot is not None) if None not in found else ())
 
 
-def _makers(wiring: Wiring, sampler: str) -> Iterator[str]:
+def _noise_sources(wiring: Wiring, sampler: str) -> Iterator[str]:
     """Follow noise through nodes that mix or mask it, to those that make it."""
     pending = [wiring.graph[sampler]["inputs"]["noise"][0]]
     seen: set[str] = set()
@@ -125,7 +125,7 @@ def _makers(wiring: Wiring, sampler: str) -> Iterator[str]:
             yield node_id
 
 
-def in_series(wiring: Wiring, samplers: list[str]) -> list[set[str]]:
+def chained(wiring: Wiring, samplers: list[str]) -> list[set[str]]:
     """Group samplers that follow on each other, or that one sampler follows on."""
     groups: list[set[str]] = []
     for sampler in samplers:

@@ -6,9 +6,9 @@ from previs.errors import Fault
 from previs.workflow.binding.addresses import address_of
 from previs.workflow.binding.bindings import Binding, Slot
 from previs.workflow.binding.link_types import Wiring
-from previs.workflow.binding.suggestions import unused_lines, suggestion_lines
+from previs.workflow.binding.suggestions import suggestion_lines, unused_lines
 from previs.workflow.binding.traversal import in_order, place_of
-from previs.workflow.detection.sampling import SEEDS, in_series, noise_of, samplers_among
+from previs.workflow.detection.sampling import SEEDS, chained, noise_of, samplers_among
 
 _TITLE = 'give the node that holds the seed the title "shot.seed"'
 
@@ -24,7 +24,7 @@ def find_seeds(wiring: Wiring, live: list[str], file: str, faults: list[Fault]) 
     for sampler in samplers:
         noise = noise_of(wiring, sampler)
         by_sampler[sampler] = noise.seeds
-        if not noise.seeds and not noise.needless:
+        if not noise.seeds and not noise.unneeded:
             faults.append(_lost(wiring, sampler, file))
     slots = {slot: sampler for sampler, found in reversed(by_sampler.items()) for slot in found}
     if not samplers:
@@ -59,7 +59,7 @@ def _said(wiring: Wiring, slot: Slot) -> str:
 
 def _apart(wiring: Wiring, by_sampler: dict[str, tuple[Slot, ...]], file: str) -> Fault | None:
     """Find samplers that do not follow on each other and have different seeds."""
-    groups = in_series(wiring, list(by_sampler))
+    groups = chained(wiring, list(by_sampler))
     seeds = [{slot for sampler in group for slot in by_sampler.get(sampler, ())} for group in groups]
     values = {frozenset(str(_value(wiring, slot)) for slot in each) for each in seeds if each}
     if len(values) < 2:  # noqa: PLR2004 - two that differ
@@ -67,10 +67,10 @@ def _apart(wiring: Wiring, by_sampler: dict[str, tuple[Slot, ...]], file: str) -
     held = {slot for each in seeds for slot in each}
     order = in_order({node_id for node_id, _ in held})
     slots = sorted(held, key=lambda slot: (order.index(slot[0]), slot[1]))
-    places = ", ".join(place_of(wiring.graph, node_id) for node_id in order)
+    detection = ", ".join(place_of(wiring.graph, node_id) for node_id in order)
     lines = suggestion_lines("seed", [(address_of(slot), _said(wiring, slot)) for slot in slots])
     remedy = f"these make noise apart from each other: {_TITLE}, or settle it in {file} beside the graph:\n{lines}"
-    return Fault("the graph", "seed", places, remedy)
+    return Fault("the graph", "seed", detection, remedy)
 
 
 def _value(wiring: Wiring, slot: Slot) -> object:

@@ -13,7 +13,7 @@ from previs.workflow.detection.sampling import samplers_among
 
 _PAIR = ("width", "height")
 # ComfyUI's own nodes that are told the size of the picture to come, with the pairs of inputs that say it.
-_TOLD = {
+_SIZE_CONDITIONING = {
     "CLIPTextEncodeSDXL": (("width", "height"), ("target_width", "target_height")),
     "CLIPTextEncodeSDXLRefiner": (("width", "height"),),
     "CLIPTextEncodePixArtAlpha": (("width", "height"),),
@@ -36,60 +36,60 @@ class Sizes:
 
     bindings: tuple[Binding, ...]
     gap: str
-    beginnings: tuple[str, ...]
+    first_nodes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
+class _SizeNodes:
     """Nodes that set a size on the way of the picture, by where they lie."""
 
     first: list[str]
-    between: list[str]
+    later: list[str]
     after: list[str]
 
 
-def find_sizes(wiring: Wiring, alive: list[str]) -> Sizes:
+def find_sizes(wiring: Wiring, live: list[str]) -> Sizes:
     """Read where a graph takes width and height.
 
     The first pass has the shot's size. A later pass that scales to a size of its own grows along, so that the picture
     keeps its shape; one that scales by a factor does so by itself.
     """
-    way = _way(wiring, alive)
-    beginnings = tuple(in_order(way.first))
-    pairs = {node_id: _pair(wiring, node_id) for node_id in beginnings}
-    if gap := _gap(wiring, alive, way, pairs):
-        return Sizes((), gap, beginnings)
+    nodes = _size_nodes(wiring, live)
+    first_nodes = tuple(in_order(nodes.first))
+    pairs = {node_id: _pair(wiring, node_id) for node_id in first_nodes}
+    if gap := _gap(wiring, live, nodes, pairs):
+        return Sizes((), gap, first_nodes)
     known = {node_id: pair for node_id, pair in pairs.items() if pair is not None}
-    bindings = [each for node_id, pair in known.items() for each in _begins(wiring, node_id, pair)]
+    bindings = [each for node_id, pair in known.items() for each in _first_size(wiring, node_id, pair)]
     first = next(iter(known.values()))
     size = _values(wiring, first)
-    for node_id in in_order(way.between):
-        bindings += _grows(wiring, node_id, size, beginnings[0])
-    bindings += _told(wiring, alive, size, first, beginnings[0])
-    return Sizes(tuple({(*each.slot, each.what): each for each in reversed(bindings)}.values())[::-1], "", beginnings)
+    for node_id in in_order(nodes.later):
+        bindings += _later_size(wiring, node_id, size, first_nodes[0])
+    bindings += _size_conditioning(wiring, live, size, first, first_nodes[0])
+    return Sizes(tuple({(*each.slot, each.what): each for each in reversed(bindings)}.values())[::-1], "", first_nodes)
 
 
-def _way(wiring: Wiring, alive: list[str]) -> _Way:
-    samplers = set(samplers_among(wiring, alive))
+def _size_nodes(wiring: Wiring, live: list[str]) -> _SizeNodes:
+    samplers = set(samplers_among(wiring, live))
     ends = saving(wiring.graph) or outputs_of(wiring.graph)
     if not samplers:
-        return _Way(list(_met(wiring, ends, samplers)), [], [])
-    shown = set(_picture_upstream(wiring, ends))
-    starts = [node_id for node_id in alive if node_id in samplers and node_id in shown]
+        return _SizeNodes(list(_size_setters(wiring, ends, samplers)), [], [])
+    saved = set(_picture_upstream(wiring, ends))
+    starts = [node_id for node_id in live if node_id in samplers and node_id in saved]
     first: dict[str, None] = {}
-    between: dict[str, None] = {}
+    later: dict[str, None] = {}
     for sampler in starts:
-        for node_id in _met(wiring, _sources(wiring, sampler), samplers):
+        for node_id in _size_setters(wiring, _sources(wiring, sampler), samplers):
             follows = samplers & set(_picture_upstream(wiring, [node_id]))
-            (between if follows else first)[node_id] = None
-    return _Way(list(first), list(between), list(_met(wiring, ends, samplers)))
+            (later if follows else first)[node_id] = None
+    return _SizeNodes(list(first), list(later), list(_size_setters(wiring, ends, samplers)))
 
 
 def _sources(wiring: Wiring, node_id: str) -> list[str]:
     return [source for _, source, _ in wiring.pictures(node_id)]
 
 
-def _met(wiring: Wiring, starts: Iterable[str], samplers: set[str]) -> Iterator[str]:
+def _size_setters(wiring: Wiring, starts: Iterable[str], samplers: set[str]) -> Iterator[str]:
     """Go up the way of the picture, to the next samplers and the first nodes that set a size."""
     pending = list(starts)[::-1]
     seen: set[str] = set()
@@ -125,11 +125,11 @@ def _values(wiring: Wiring, pair: Pair) -> tuple[int, int]:
     return width, height
 
 
-def _gap(wiring: Wiring, alive: list[str], way: _Way, pairs: dict[str, Pair | None]) -> str:
+def _gap(wiring: Wiring, live: list[str], nodes: _SizeNodes, pairs: dict[str, Pair | None]) -> str:
     """Say why a graph has no place for a size; empty if it has."""
     graph = wiring.graph
-    if not way.first and not way.after:
-        on_the_way = set(_picture_upstream(wiring, samplers_among(wiring, alive) or saving(graph)))
+    if not nodes.first and not nodes.after:
+        on_the_way = set(_picture_upstream(wiring, samplers_among(wiring, live) or saving(graph)))
         loaders = [node_id for node_id in on_the_way if graph[node_id]["class_type"].startswith("LoadImage")]
         of = f": it is that of {_places(wiring, loaders)}" if loaders else ""
         return f"no node of the graph sets the picture's size{of}: leave it out of the shot"
@@ -138,9 +138,9 @@ def _gap(wiring: Wiring, alive: list[str], way: _Way, pairs: dict[str, Pair | No
         why = f"computed by other nodes ({_places(wiring, sources)})" if sources else "no whole number"
         return f"the size of {_places(wiring, computed)} is {why}: leave it out of the shot"
     sizes = {_values(wiring, pair) for pair in pairs.values() if pair is not None}
-    cropping = [node_id for node_id in way.between if {"x", "y"} <= graph[node_id]["inputs"].keys()]
-    if len(sizes) > 1 or way.after or cropping:
-        several = [*way.first, *cropping, *way.after]
+    cropping = [node_id for node_id in nodes.later if {"x", "y"} <= graph[node_id]["inputs"].keys()]
+    if len(sizes) > 1 or nodes.after or cropping:
+        several = [*nodes.first, *cropping, *nodes.after]
         return f"several nodes set a size, {_places(wiring, several)}: leave it out of the shot"
     return ""
 
@@ -149,46 +149,48 @@ def _places(wiring: Wiring, node_ids: Iterable[str]) -> str:
     return ", ".join(place_of(wiring.graph, node_id) for node_id in in_order(set(node_ids)))
 
 
-def _begins(wiring: Wiring, node_id: str, pair: Pair) -> Iterator[Binding]:
+def _first_size(wiring: Wiring, node_id: str, pair: Pair) -> Iterator[Binding]:
     rule = f"size of {wiring.graph[node_id]['class_type']} {node_id}"
     yield Binding("width", *pair[0], rule)
     yield Binding("height", *pair[1], rule)
 
 
-def _grows(wiring: Wiring, node_id: str, size: tuple[int, int], first: str) -> Iterator[Binding]:
+def _later_size(wiring: Wiring, node_id: str, size: tuple[int, int], first: str) -> Iterator[Binding]:
     """Bind a later pass that scales to a size of its own, as much larger as it is now."""
     pair = _pair(wiring, node_id)
     if pair is None or not all(0 < value <= SIZE_MAX for value in (*size, *_values(wiring, pair))):
         return
-    for what, slot, now, begun in zip(("width", "height"), pair, _values(wiring, pair), size, strict=True):
-        factor = now / begun
+    for what, slot, now, first_node in zip(("width", "height"), pair, _values(wiring, pair), size, strict=True):
+        factor = now / first_node
         said = "the same size as" if factor == 1 else f"{factor:.4g} times that of"
         rule = f"{said} {wiring.graph[first]['class_type']} {first}"
         yield Binding("width" if what == "width" else "height", *slot, rule, factor=factor)
 
 
-def _told(wiring: Wiring, alive: list[str], size: tuple[int, int], first: Pair, begun: str) -> Iterator[Binding]:
+def _size_conditioning(
+    wiring: Wiring, live: list[str], size: tuple[int, int], first: Pair, first_node: str
+) -> Iterator[Binding]:
     """Bind what else is told the size of the picture, where it is told the same now."""
-    rule = f"the same size as {wiring.graph[begun]['class_type']} {begun}"
-    for node_id in in_order(alive):
-        for names in _TOLD.get(wiring.graph[node_id]["class_type"], ()):
+    rule = f"the same size as {wiring.graph[first_node]['class_type']} {first_node}"
+    for node_id in in_order(live):
+        for names in _SIZE_CONDITIONING.get(wiring.graph[node_id]["class_type"], ()):
             pair = _pair(wiring, node_id, names)
             if pair is not None and pair != first and _values(wiring, pair) == size:
                 yield Binding("width", *pair[0], rule)
                 yield Binding("height", *pair[1], rule)
 
 
-def find_batches(wiring: Wiring, alive: list[str], beginnings: Iterable[str]) -> tuple[Binding, ...]:
+def find_batches(wiring: Wiring, live: list[str], first_nodes: Iterable[str]) -> tuple[Binding, ...]:
     """Read where a graph says how many pictures it makes at once."""
-    samplers = samplers_among(wiring, alive)
-    begun = [(node_id, "batch_size") for node_id in beginnings]
+    samplers = samplers_among(wiring, live)
+    first_node = [(node_id, "batch_size") for node_id in first_nodes]
     repeated = [
         (node_id, "amount")
-        for node_id in in_order(set(_picture_upstream(wiring, samplers)) & set(alive))
+        for node_id in in_order(set(_picture_upstream(wiring, samplers)) & set(live))
         if wiring.graph[node_id]["class_type"] == "RepeatLatentBatch"
     ]
     found: dict[Slot, Binding] = {}
-    for node_id, name in (*begun, *repeated):
+    for node_id, name in (*first_node, *repeated):
         if (slot := number_at(wiring, (node_id, name))) is not None:
             rule = f"batch of {wiring.graph[node_id]['class_type']} {node_id}"
             found.setdefault(slot, Binding("batch_size", *slot, rule))

@@ -28,7 +28,7 @@ HELD_TEXTS = ("value", "text", "string", "prompt", "positive", "negative")
 _KEEPS_ITS_TEXT = frozenset({"GLIGENTextBoxApply", "CLIPTextEncodeControlnet"})
 _ZEROES = frozenset({"ConditioningZeroOut"})
 # ComfyUI's own nodes that make a CONDITIONING from pictures alone, or from nothing.
-_WORDLESS = frozenset(
+_NO_TEXT = frozenset(
     {
         "SVD_img2vid_Conditioning",
         "SV3D_Conditioning",
@@ -40,19 +40,19 @@ _WORDLESS = frozenset(
     }
 )
 # ComfyUI's own nodes that make a text of texts, with those of their inputs that end up in it.
-_TEXT_WORKERS = {
+_TEXT_OPERATIONS = {
     "StringConcatenate": ("string_a", "string_b"),
     **dict.fromkeys(
         ("StringReplace", "RegexReplace", "RegexExtract", "StringTrim", "StringSubstring", "CaseConverter"),
         ("string",),
     ),
 }
-_NO_WORDS = frozenset({"delimiter", "separator", "find", "replace", "regex_pattern", "pattern", "filename_prefix"})
+_NOT_PROMPT = frozenset({"delimiter", "separator", "find", "replace", "regex_pattern", "pattern", "filename_prefix"})
 _PLAIN = frozenset({"STRING", "INT", "FLOAT", "BOOLEAN", "COMBO"})
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class PromptTexts:
     """The texts behind a sampler's input.
 
     Attributes:
@@ -115,8 +115,8 @@ def _text_sources(wiring: Wiring, node_id: str, output: int) -> list[str] | None
     """Name the inputs that a node's text is made from; none where that cannot be known."""
     node = wiring.graph[node_id]
     inputs = node["inputs"]
-    if node["class_type"] in _TEXT_WORKERS:
-        return [name for name in _TEXT_WORKERS[node["class_type"]] if name in inputs]
+    if node["class_type"] in _TEXT_OPERATIONS:
+        return [name for name in _TEXT_OPERATIONS[node["class_type"]] if name in inputs]
     linked = [name for name, value in inputs.items() if is_link(value)]
     held = [name for name, value in inputs.items() if isinstance(value, str)]
     if len(held) == 1 and not linked and held[0] in HELD_TEXTS:
@@ -131,12 +131,12 @@ def _text_sources(wiring: Wiring, node_id: str, output: int) -> list[str] | None
     names = [
         name
         for name, rule in known.inputs.items()
-        if rule.type == "STRING" and name in inputs and name not in _NO_WORDS and not isinstance(inputs[name], bool)
+        if rule.type == "STRING" and name in inputs and name not in _NOT_PROMPT and not isinstance(inputs[name], bool)
     ]
     return names or None
 
 
-def telling(wiring: Wiring, slots: Iterable[Slot]) -> list[Slot]:
+def non_empty(wiring: Wiring, slots: Iterable[Slot]) -> list[Slot]:
     """Leave out empty texts, unless all are."""
     found = list(slots)
     return [slot for slot in found if str(wiring.graph[slot[0]]["inputs"][slot[1]]).strip()] or found
@@ -167,9 +167,9 @@ def _steps_from(wiring: Wiring, node_id: str, output: int, role: str) -> Iterato
         yield source, source_output, role
 
 
-def _is_wordless(wiring: Wiring, node_id: str) -> bool:
+def _takes_no_text(wiring: Wiring, node_id: str) -> bool:
     """Whether a node makes its CONDITIONING from something else than words."""
-    if wiring.graph[node_id]["class_type"] in _WORDLESS:
+    if wiring.graph[node_id]["class_type"] in _NO_TEXT:
         return True
     known = wiring.class_of(node_id)
     if known is None or CONDITIONING not in known.outputs:
@@ -177,7 +177,7 @@ def _is_wordless(wiring: Wiring, node_id: str) -> bool:
     return not any(rule.type in ("STRING", CONDITIONING) or "*" in rule.type for rule in known.inputs.values())
 
 
-def words_behind(wiring: Wiring, links_in: Iterable[tuple[str, int]], role: str) -> Words:
+def texts_behind(wiring: Wiring, links_in: Iterable[tuple[str, int]], role: str) -> PromptTexts:
     """Find the texts that conditioning is made from, through whatever lies between.
 
     Args:
@@ -200,7 +200,7 @@ def words_behind(wiring: Wiring, links_in: Iterable[tuple[str, int]], role: str)
         if wiring.graph[node_id]["class_type"] in _ZEROES:
             zeroed.add(node_id)
             continue
-        if _is_wordless(wiring, node_id):
+        if _takes_no_text(wiring, node_id):
             continue
         onward = list(_steps_from(wiring, node_id, output, role_here))
         names = text_inputs(wiring, node_id, role_here)
@@ -208,11 +208,11 @@ def words_behind(wiring: Wiring, links_in: Iterable[tuple[str, int]], role: str)
             texts = texts_at(wiring, (node_id, name))
             if texts is None:
                 lost.add(node_id)
-            elif len(telling(wiring, texts)) > 1:
-                mixed[node_id] = tuple(telling(wiring, texts))
+            elif len(non_empty(wiring, texts)) > 1:
+                mixed[node_id] = tuple(non_empty(wiring, texts))
             else:
-                slots.update(dict.fromkeys(telling(wiring, texts)))
+                slots.update(dict.fromkeys(non_empty(wiring, texts)))
         pending.extend(reversed(onward))
         if not onward and not names:
             lost.add(node_id)
-    return Words(tuple(slots), frozenset(lost), mixed, frozenset(zeroed))
+    return PromptTexts(tuple(slots), frozenset(lost), mixed, frozenset(zeroed))

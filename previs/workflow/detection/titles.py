@@ -10,7 +10,7 @@ from previs.workflow.binding.bindings import Slot, What
 from previs.workflow.binding.link_types import Wiring
 from previs.workflow.binding.traversal import literal, place_of, title_of
 from previs.workflow.detection.numbers import HELD_NUMBERS, number_at
-from previs.workflow.detection.texts import ENCODED_TEXTS, HELD_TEXTS, telling, texts_at
+from previs.workflow.detection.texts import ENCODED_TEXTS, HELD_TEXTS, non_empty, texts_at
 
 REFERENCE = "shot.reference."
 TITLES: dict[str, What] = {
@@ -95,7 +95,7 @@ def _holds(value: object, kind: type) -> bool:
 def _held(wiring: Wiring, slot: Slot, kind: type) -> Slot | None:
     if kind is not str:
         return number_at(wiring, slot, kind)
-    texts = telling(wiring, texts_at(wiring, slot) or ())
+    texts = non_empty(wiring, texts_at(wiring, slot) or ())
     return texts[0] if len(texts) == 1 else None
 
 

@@ -100,7 +100,7 @@ def _empty(picture: ImageSettings) -> tuple[Graph, list[Any]]:
     return {"empty": latent}, ["empty", 0]
 
 
-def graph_of(picture: ImageSettings) -> Graph:
+def build_graph(picture: ImageSettings) -> Graph:
     """Build text to image, ControlNet on references, or image to image, as the picture's references ask."""
     graph: Graph = {
         "checkpoint": _node("CheckpointLoaderSimple", ckpt_name=picture.checkpoint),

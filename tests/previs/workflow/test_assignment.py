@@ -75,8 +75,8 @@ def test_references_that_could_go_to_several_roles_are_refused_with_what_settles
     (fault,) = faults_of(video, HERO, ALLEY)
     assert (fault.place, fault.field) == ("shot 3", "reference hero, alley")
     assert "node 62 (LoadImage) as last_frame, node 68 (LoadImage) as first_frame" in fault.remedy
-    pasted = "\n".join(line.removeprefix("      ") for line in fault.remedy.splitlines()[1:])
-    workflow = read(video, explicit=read_bindings(pasted.encode(), name="look.bindings.yaml"))
+    yaml_block = "\n".join(line.removeprefix("      ") for line in fault.remedy.splitlines()[1:])
+    workflow = read(video, explicit=read_bindings(yaml_block.encode(), name="look.bindings.yaml"))
     graph = workflow.bind(ShotValues("x", None, 1, references=(HERO, ALLEY)))
     assert (graph["68"]["inputs"]["image"], graph["62"]["inputs"]["image"]) == ("hero.png", "alley.png")
 

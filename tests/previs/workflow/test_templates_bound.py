@@ -112,7 +112,9 @@ def test_the_lines_that_a_fault_shows_settle_it(name: str) -> None:
     with pytest.raises(WorkflowFaults) as caught:
         read(name)
     (fault,) = caught.value.faults
-    yaml_block = "\n".join(line.removeprefix("      ") for line in fault.remedy.splitlines() if line.startswith("      "))
+    yaml_block = "\n".join(
+        line.removeprefix("      ") for line in fault.remedy.splitlines() if line.startswith("      ")
+    )
     explicit = read_bindings(yaml_block.encode(), name="x.bindings.yaml")
     key = next(iter(explicit.addresses))
     assert [each.rule for each in read(name, explicit=explicit).bindings if each.what == key] == ["bindings file"][

@@ -14,10 +14,10 @@ from previs.errors import Fault, WorkflowFaults
 from previs.workflow.formats.editor.document import EditorNode, Socket
 from previs.workflow.formats.editor.promotion import Promotions
 from previs.workflow.formats.editor.reading import read_document
-from previs.workflow.formats.editor.resolution import Broken, Held, Output, Source, Wires
-from previs.workflow.formats.editor.subgraphs import Level, unfold
+from previs.workflow.formats.editor.resolution import BrokenLink, LinkResolver, Output, Source, StoredValue
+from previs.workflow.formats.editor.subgraphs import GraphInstance, expand
 from previs.workflow.formats.editor.virtual_nodes import BROADCASTS
-from previs.workflow.formats.editor.widgets import MisfitError, fields_of, fitted
+from previs.workflow.formats.editor.widgets import WrongTypeError, coerce, widget_values
 
 _SUBGRAPH = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _GROUP = re.compile(r"workflow[>/].+")
@@ -39,7 +39,7 @@ class Converted:
 
 def classes_in(document: Mapping[str, Any]) -> frozenset[str]:
     """Give the node classes whose rules the conversion of a file needs."""
-    return frozenset(node.type for _, node in unfold(read_document(document, []), []).running())
+    return frozenset(node.type for _, node in expand(read_document(document, []), []).running())
 
 
 def convert(document: Mapping[str, Any], classes: Mapping[str, NodeClass | None], *, name: str) -> Converted:
@@ -54,12 +54,12 @@ def convert(document: Mapping[str, Any], classes: Mapping[str, NodeClass | None]
         WorkflowFaults: Everything that cannot be converted.
     """
     faults: list[Fault] = []
-    top = unfold(read_document(document, faults), faults)
+    top = expand(read_document(document, faults), faults)
     if faults:
         raise WorkflowFaults(name, tuple(faults))
     running = list(top.running())
     faults += _twice(running) + _unknown(running, classes)
-    conversion = _Conversion(classes, Wires(Promotions()))
+    conversion = _Conversion(classes, LinkResolver(Promotions()))
     graph = conversion.graph(running)
     faults += dict.fromkeys(fault for found in conversion.faults.values() for fault in found)
     if not faults:
@@ -69,27 +69,27 @@ def convert(document: Mapping[str, Any], classes: Mapping[str, NodeClass | None]
     return Converted(graph, {node.type: node.pack for _, node in running if node.pack})
 
 
-def _twice(running: list[tuple[Level, EditorNode]]) -> list[Fault]:
+def _twice(running: list[tuple[GraphInstance, EditorNode]]) -> list[Fault]:
     """Find an id that a node of the file shares with one within a subgraph, whose id is made of parts."""
-    counts = Counter(f"{level.prefix}{node.id}" for level, node in running)
+    counts = Counter(f"{instance.prefix}{node.id}" for instance, node in running)
     remedy = "this id occurs twice: open the file in ComfyUI and save it again"
     return [Fault(f"node {node_id}", "id", "", remedy) for node_id, count in counts.items() if count > 1]
 
 
-def _unknown(running: list[tuple[Level, EditorNode]], classes: Mapping[str, NodeClass | None]) -> list[Fault]:
+def _unknown(running: list[tuple[GraphInstance, EditorNode]], classes: Mapping[str, NodeClass | None]) -> list[Fault]:
     """Find the classes that no server has or could run; one fault for each, with all nodes of it."""
-    found: dict[str, list[tuple[Level, EditorNode]]] = {}
-    for level, node in running:
+    found: dict[str, list[tuple[GraphInstance, EditorNode]]] = {}
+    for instance, node in running:
         if classes.get(node.type) is None or node.type in BROADCASTS:
-            found.setdefault(node.type, []).append((level, node))
+            found.setdefault(node.type, []).append((instance, node))
     return [Fault(_places(nodes), "", "", _install(nodes[0][1])) for nodes in found.values()]
 
 
-def _places(nodes: list[tuple[Level, EditorNode]]) -> str:
-    level, node = nodes[0]
+def _places(nodes: list[tuple[GraphInstance, EditorNode]]) -> str:
+    instance, node = nodes[0]
     if len(nodes) == 1:
-        return level.place(node)
-    ids = [f"{level.prefix}{node.id}" for level, node in nodes]
+        return instance.place(node)
+    ids = [f"{instance.prefix}{node.id}" for instance, node in nodes]
     named = ", ".join(ids[:_MOST_NAMED]) + (f" and {len(ids) - _MOST_NAMED} more" if len(ids) > _MOST_NAMED else "")
     return f"nodes {named} ({node.type})"
 
@@ -114,14 +114,14 @@ def _install(node: EditorNode) -> str:
 @dataclass(slots=True)
 class _Conversion:
     classes: Mapping[str, NodeClass | None]
-    wires: Wires
+    resolver: LinkResolver
     faults: dict[str, list[Fault]] = field(default_factory=dict)
 
-    def graph(self, running: list[tuple[Level, EditorNode]]) -> Graph:
+    def graph(self, running: list[tuple[GraphInstance, EditorNode]]) -> Graph:
         graph: Graph = {}
-        for level, node in running:
+        for instance, node in running:
             if (node_class := self.classes.get(node.type)) is not None:
-                graph[f"{level.prefix}{node.id}"] = self._node(level, node, node_class)
+                graph[f"{instance.prefix}{node.id}"] = self._node(instance, node, node_class)
         used = {source for node in graph.values() for _, source, _ in links(node)}
         for node_id in self.faults.keys() - used:
             node_class = self.classes[graph[node_id]["class_type"]]
@@ -130,37 +130,37 @@ class _Conversion:
                 del graph[node_id], self.faults[node_id]
         return graph
 
-    def _node(self, level: Level, node: EditorNode, node_class: NodeClass) -> Node:
-        sources = self._sources(level, node, node_class)
+    def _node(self, instance: GraphInstance, node: EditorNode, node_class: NodeClass) -> Node:
+        sources = self._sources(instance, node, node_class)
         linked = frozenset(name for name, source in sources.items() if source is not None)
-        fields, obstacles = fields_of(node, node_class, linked, level.place(node))
-        faults = [*obstacles, *(source.fault for source in sources.values() if isinstance(source, Broken))]
+        fields, obstacles = widget_values(node, node_class, linked, instance.place(node))
+        faults = [*obstacles, *(source.fault for source in sources.values() if isinstance(source, BrokenLink))]
         inputs: dict[str, Any] = {}
         for each in fields:
-            value = self.wires.promotions.field(level, node, each.rule.name, each.value)
+            value = self.resolver.promotions.field(instance, node, each.rule.name, each.value)
             if each.rule.name not in linked and value is not None:
-                inputs[each.rule.name] = _fitted(each.rule, value, level.place(node), "", faults)
+                inputs[each.rule.name] = _coerced(each.rule, value, instance.place(node), "", faults)
         for name, source in sources.items():
             match source:
                 case Output(node_id, slot):
                     inputs[name] = [node_id, slot]
-                case Held(value, place):
+                case StoredValue(value, place):
                     rule = node_class.inputs.get(name) or InputRule(name, ANY, required=False)
-                    inputs[name] = _fitted(rule, value, level.place(node), place, faults)
+                    inputs[name] = _coerced(rule, value, instance.place(node), place, faults)
         if faults:
-            self.faults[f"{level.prefix}{node.id}"] = faults
+            self.faults[f"{instance.prefix}{node.id}"] = faults
         converted: Node = {"class_type": node.type, "inputs": inputs}
         if node.title:
             converted["_meta"] = {"title": node.title}
         return converted
 
-    def _sources(self, level: Level, node: EditorNode, node_class: NodeClass) -> dict[str, Source]:
+    def _sources(self, instance: GraphInstance, node: EditorNode, node_class: NodeClass) -> dict[str, Source]:
         """Find where the linked inputs take their values from, by the names that the server knows."""
         sources = {}
         for index, socket in enumerate(node.sockets):
             name = _server_name(socket, node, node_class)
             if socket.link is not None and name is not None:
-                sources[name] = self.wires.source(level, node, index)
+                sources[name] = self.resolver.source(instance, node, index)
         return sources
 
 
@@ -172,13 +172,13 @@ def _server_name(socket: Socket, node: EditorNode, node_class: NodeClass) -> str
     return socket.widget if socket.widget in known else None
 
 
-def _fitted(rule: InputRule, value: Any, place: str, held_by: str, faults: list[Fault]) -> Any:  # noqa: ANN401 - any field's
+def _coerced(rule: InputRule, value: Any, place: str, held_by: str, faults: list[Fault]) -> Any:  # noqa: ANN401 - any field's
     try:
-        return fitted(rule, value)
-    except MisfitError as misfit:
+        return coerce(rule, value)
+    except WrongTypeError as mismatch:
         whose = f"this value of {held_by} goes" if held_by else "the file has this value"
         remedy = (
-            f"{whose} where the class takes {misfit}: the class may have changed since; "
+            f"{whose} where the class takes {mismatch}: the class may have changed since; "
             "open the file in ComfyUI, set this field and save"
         )
         faults.append(Fault(place, rule.name, format_value(value), remedy))

@@ -7,7 +7,7 @@ from typing import Any
 
 from previs.workflow.formats.editor.controls import is_control
 from previs.workflow.formats.editor.document import EditorNode
-from previs.workflow.formats.editor.subgraphs import Level
+from previs.workflow.formats.editor.subgraphs import GraphInstance
 
 _OWN_INPUT = "-1"
 _NESTED = re.compile(r"\s*(\w+)\s*:\s*(.+)")
@@ -27,7 +27,7 @@ class Promoted:
 
 
 @dataclass(frozen=True, slots=True)
-class _Shown:
+class _PromotedInputs:
     """The inputs of a subgraph that lead to a field inside, by what they can be named by; the first of equal ones."""
 
     inputs: list[int]
@@ -39,35 +39,35 @@ class _Shown:
 class Promotions:
     """What every level's node holds for it; read once."""
 
-    known: dict[str, Promoted] = field(default_factory=dict)
-    shown: dict[str, _Shown] = field(default_factory=dict)
+    read_once: dict[str, Promoted] = field(default_factory=dict)
+    promoted: dict[str, _PromotedInputs] = field(default_factory=dict)
 
-    def of(self, level: Level) -> Promoted:
+    def of(self, instance: GraphInstance) -> Promoted:
         """Give what a level's node holds for it."""
-        if level.host is None:
+        if instance.host is None:
             return Promoted()
-        if level.prefix not in self.known:
-            outer, host = level.host
-            found = self._read(level, host)
+        if instance.prefix not in self.read_once:
+            outer, host = instance.host
+            found = self._read(instance, host)
             for (node_id, name), value in self.of(outer).fields.items():
                 if node_id == host.id:
-                    self._set(level, found, name, value)
-            self.known[level.prefix] = found
-        return self.known[level.prefix]
+                    self._set(instance, found, name, value)
+            self.read_once[instance.prefix] = found
+        return self.read_once[instance.prefix]
 
-    def field(self, level: Level, node: EditorNode, name: str, own: Any) -> Any:  # noqa: ANN401 - whatever a field holds
+    def field(self, instance: GraphInstance, node: EditorNode, name: str, own: Any) -> Any:  # noqa: ANN401 - whatever a field holds
         """Give the value of a node's field: the one that its level's node holds, or else its own."""
-        return self.of(level).fields.get((node.id, name), own)
+        return self.of(instance).fields.get((node.id, name), own)
 
-    def _read(self, level: Level, host: EditorNode) -> Promoted:
-        found, shown = Promoted(), self._shown(level)
+    def _read(self, instance: GraphInstance, host: EditorNode) -> Promoted:
+        found, promoted = Promoted(), self._promoted_inputs(instance)
         if host.named_values is not None:
             for name, value in host.named_values.items():
-                self._set(level, found, name, value)
+                self._set(instance, found, name, value)
             return found
-        inputs = [_input_of(shown, *entry) for entry in host.promoted]
-        if shown.inputs and all(index is None for index in inputs):
-            found.inputs.update(_by_position(shown.inputs, host.values))
+        inputs = [_input_of(promoted, *entry) for entry in host.promoted]
+        if promoted.inputs and all(index is None for index in inputs):
+            found.inputs.update(_by_position(promoted.inputs, host.values))
             return found
         # Editors that list all shown fields, those of inputs included, keep the values in the list's order.
         for index, entry, value in zip(inputs, host.promoted, host.values, strict=False):
@@ -77,8 +77,8 @@ class Promotions:
                 found.fields[entry] = value
         return found
 
-    def _set(self, level: Level, found: Promoted, name: str, value: Any) -> None:  # noqa: ANN401 - whatever a field holds
-        index = self._shown(level).by_name.get(name)
+    def _set(self, instance: GraphInstance, found: Promoted, name: str, value: Any) -> None:  # noqa: ANN401 - whatever a field holds
+        index = self._promoted_inputs(instance).by_name.get(name)
         if value is None:
             return
         if index is not None:
@@ -86,47 +86,51 @@ class Promotions:
         elif nested := _NESTED.fullmatch(name):
             found.fields[nested[1], nested[2]] = value
 
-    def _shown(self, level: Level) -> _Shown:
-        if level.prefix not in self.shown:
-            self.shown[level.prefix] = self._find_shown(level)
-        return self.shown[level.prefix]
+    def _promoted_inputs(self, instance: GraphInstance) -> _PromotedInputs:
+        if instance.prefix not in self.promoted:
+            self.promoted[instance.prefix] = self._find_promoted(instance)
+        return self.promoted[instance.prefix]
 
-    def _find_shown(self, level: Level) -> _Shown:
-        fields = dict(self._fields(level))
-        shown = _Shown([], {}, {})
-        for index, entry in enumerate(level.graph.inputs):
-            shown.by_name.setdefault(entry.name, index)
+    def _find_promoted(self, instance: GraphInstance) -> _PromotedInputs:
+        fields = dict(self._fields(instance))
+        promoted = _PromotedInputs([], {}, {})
+        for index, entry in enumerate(instance.graph.inputs):
+            promoted.by_name.setdefault(entry.name, index)
             found = next((fields[link] for link in entry.links if link in fields), None)
             if found is not None:
-                shown.inputs.append(index)
-                shown.by_field.setdefault(found, index)
-        return shown
+                promoted.inputs.append(index)
+                promoted.by_field.setdefault(found, index)
+        return promoted
 
-    def _fields(self, level: Level) -> Iterator[tuple[str, tuple[str, str]]]:
+    def _fields(self, instance: GraphInstance) -> Iterator[tuple[str, tuple[str, str]]]:
         """Give the links from the subgraph's entrance that end at a field, with the node's id and the field's name."""
-        for node in level.graph.nodes.values():
-            below = level.inner.get(node.id)
-            inner = () if below is None else [below.graph.inputs[index].name for index in self._shown(below).inputs]
+        for node in instance.graph.nodes.values():
+            below = instance.inner.get(node.id)
+            inner = (
+                ()
+                if below is None
+                else [below.graph.inputs[index].name for index in self._promoted_inputs(below).inputs]
+            )
             for socket in node.sockets:
-                link = level.graph.links.get(socket.link) if socket.link else None
-                if socket.link and link is not None and link.origin == level.graph.entrance:
+                link = instance.graph.links.get(socket.link) if socket.link else None
+                if socket.link and link is not None and link.origin == instance.graph.entrance:
                     if socket.widget is not None:
                         yield socket.link, (node.id, socket.widget)
                     elif socket.name in inner:
                         yield socket.link, (node.id, socket.name)
 
 
-def _by_position(shown: list[int], values: tuple[Any, ...]) -> Iterator[tuple[int, Any]]:
+def _by_position(promoted: list[int], values: tuple[Any, ...]) -> Iterator[tuple[int, Any]]:
     """Give each shown input its value; some editors count what is done with a seed after a run as a value, too."""
     position = 0
-    for count, index in enumerate(shown):
+    for count, index in enumerate(promoted):
         if position < len(values) and values[position] is not None:
             yield index, values[position]
         position += 1
-        to_come = len(shown) - count - 1
+        to_come = len(promoted) - count - 1
         if len(values) - position > to_come and is_control(values[position]):
             position += 1
 
 
-def _input_of(shown: _Shown, node_id: str, name: str) -> int | None:
-    return shown.by_name.get(name) if node_id == _OWN_INPUT else shown.by_field.get((node_id, name))
+def _input_of(promoted: _PromotedInputs, node_id: str, name: str) -> int | None:
+    return promoted.by_name.get(name) if node_id == _OWN_INPUT else promoted.by_field.get((node_id, name))

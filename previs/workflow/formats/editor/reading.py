@@ -71,20 +71,20 @@ def _graph(content: Mapping[str, Any], prefix: str, faults: list[Fault]) -> Edit
 
 
 def _io_node(content: Mapping[str, Any], key: str, usual: str) -> str:
-    told = content.get(key)
-    return (_identity(told.get("id")) if isinstance(told, Mapping) else None) or usual
+    raw = content.get(key)
+    return (_identity(raw.get("id")) if isinstance(raw, Mapping) else None) or usual
 
 
 def _subgraph_sockets(
     content: Mapping[str, Any], key: str, place: str, faults: list[Fault]
 ) -> Iterator[SubgraphSocket]:
     for each in _list(content.get(key), place, key, faults):
-        told = each if isinstance(each, Mapping) else {}
-        if not isinstance(told.get("name"), str):
+        raw = each if isinstance(each, Mapping) else {}
+        if not isinstance(raw.get("name"), str):
             faults.append(Fault(place, key, format_value(each), f"needs a name: {_SAVE_AGAIN}"))
-        ids = told.get("linkIds")
+        ids = raw.get("linkIds")
         links = tuple(found for link in ids if (found := _identity(link))) if isinstance(ids, list) else ()
-        yield SubgraphSocket(_text(told.get("name")), _type(told.get("type")), links)
+        yield SubgraphSocket(_text(raw.get("name")), _type(raw.get("type")), links)
 
 
 def _node(content: object, place: str, prefix: str, faults: list[Fault]) -> EditorNode | None:
@@ -125,9 +125,9 @@ def _pack(properties: Mapping[str, Any]) -> tuple[str, str | None]:
     return ("", _text(properties.get("ver"))) if name == _OWN_PACK else (name, None)
 
 
-def _promoted(told: object) -> Iterator[tuple[str, str]]:
+def _promoted(raw: object) -> Iterator[tuple[str, str]]:
     """Read which inner fields a subgraph's node shows; an entry that names none keeps its place."""
-    for each in told if isinstance(told, list) else ():
+    for each in raw if isinstance(raw, list) else ():
         pair = each if isinstance(each, list) and len(each) > 1 else (None, None)
         yield _identity(pair[0]) or "", _text(pair[1])
 
@@ -136,15 +136,15 @@ def _values(
     content: Mapping[str, Any], place: str, faults: list[Fault]
 ) -> tuple[tuple[Any, ...], Mapping[str, Any] | None]:
     """Read the fields' values; newer editors write the names beside them, and some custom nodes instead of them."""
-    told, named = content.get("widgets_values"), content.get("widgets_values_named")
-    if isinstance(told, Mapping):
-        return (), told
-    values = tuple(_short(told, place, "widgets_values", faults))
+    raw, named = content.get("widgets_values"), content.get("widgets_values_named")
+    if isinstance(raw, Mapping):
+        return (), raw
+    values = tuple(_short(raw, place, "widgets_values", faults))
     return values, named if isinstance(named, Mapping) and named else None
 
 
-def _sockets(told: object, place: str, faults: list[Fault]) -> Iterator[Socket]:
-    for each in _short(told, place, "inputs", faults):
+def _sockets(raw: object, place: str, faults: list[Fault]) -> Iterator[Socket]:
+    for each in _short(raw, place, "inputs", faults):
         if not isinstance(each, Mapping) or not isinstance(each.get("name"), str):
             faults.append(Fault(place, "inputs", format_value(each), f"an input needs a name: {_SAVE_AGAIN}"))
             continue
@@ -155,13 +155,13 @@ def _sockets(told: object, place: str, faults: list[Fault]) -> Iterator[Socket]:
         yield Socket(each["name"], _type(each.get("type")), _identity(link), field if isinstance(field, str) else None)
 
 
-def _outputs(told: object, place: str, faults: list[Fault]) -> Iterator[str]:
-    for each in _short(told, place, "outputs", faults):
+def _outputs(raw: object, place: str, faults: list[Fault]) -> Iterator[str]:
+    for each in _short(raw, place, "outputs", faults):
         yield _type(each.get("type")) if isinstance(each, Mapping) else ANY
 
 
-def _links(told: object, place: str, faults: list[Fault]) -> Iterator[tuple[str, Link]]:
-    for each in _list(told, place, "links", faults):
+def _links(raw: object, place: str, faults: list[Fault]) -> Iterator[tuple[str, Link]]:
+    for each in _list(raw, place, "links", faults):
         if each is None:
             continue
         parts = _link_parts(each)
@@ -173,45 +173,45 @@ def _links(told: object, place: str, faults: list[Fault]) -> Iterator[tuple[str,
             yield identity, Link(origin, slot, target, target_slot)
 
 
-def _link_parts(told: object) -> list[Any]:
+def _link_parts(raw: object) -> list[Any]:
     """Give a link's parts: older files list them, newer ones and subgraphs name them."""
-    if isinstance(told, Mapping):
-        return [told.get(key) for key in ("id", "origin_id", "origin_slot", "target_id", "target_slot")]
-    return told if isinstance(told, list) and len(told) >= _LINK_PARTS else [None] * _LINK_PARTS
+    if isinstance(raw, Mapping):
+        return [raw.get(key) for key in ("id", "origin_id", "origin_slot", "target_id", "target_slot")]
+    return raw if isinstance(raw, list) and len(raw) >= _LINK_PARTS else [None] * _LINK_PARTS
 
 
-def _identity(told: object) -> str | None:
+def _identity(raw: object) -> str | None:
     """Read an id: files hold numbers or texts, and name the same thing by either."""
-    if isinstance(told, float) and told.is_integer():
-        return str(int(told))
-    if isinstance(told, int) and not isinstance(told, bool):
-        return str(told)
-    return told if isinstance(told, str) and told else None
+    if isinstance(raw, float) and raw.is_integer():
+        return str(int(raw))
+    if isinstance(raw, int) and not isinstance(raw, bool):
+        return str(raw)
+    return raw if isinstance(raw, str) and raw else None
 
 
-def _slot(told: object) -> int | None:
-    text = _identity(told)
+def _slot(raw: object) -> int | None:
+    text = _identity(raw)
     return int(text) if text is not None and _SLOT.fullmatch(text) else None
 
 
-def _type(told: object) -> str:
+def _type(raw: object) -> str:
     """Read a type; what is none, as the choices that the oldest files list for a field, may be any."""
-    return told if isinstance(told, str) and told else ANY
+    return raw if isinstance(raw, str) and raw else ANY
 
 
-def _text(told: object) -> str:
-    return told if isinstance(told, str) else ""
+def _text(raw: object) -> str:
+    return raw if isinstance(raw, str) else ""
 
 
-def _list(told: object, place: str, field: str, faults: list[Fault]) -> list[Any]:
-    if told is not None and not isinstance(told, list):
-        faults.append(Fault(place, field, format_value(told), f"give a list: {_SAVE_AGAIN}"))
-    return told if isinstance(told, list) else []
+def _list(raw: object, place: str, field: str, faults: list[Fault]) -> list[Any]:
+    if raw is not None and not isinstance(raw, list):
+        faults.append(Fault(place, field, format_value(raw), f"give a list: {_SAVE_AGAIN}"))
+    return raw if isinstance(raw, list) else []
 
 
-def _short(told: object, place: str, field: str, faults: list[Fault]) -> list[Any]:
+def _short(raw: object, place: str, field: str, faults: list[Fault]) -> list[Any]:
     """Read a list of a node's parts; one that no node would have is read no further."""
-    listed = _list(told, place, field, faults)
+    listed = _list(raw, place, field, faults)
     if len(listed) > _MOST_PARTS:
         faults.append(
             Fault(place, field, f"{len(listed)} entries", f"no node has more than {_MOST_PARTS}: {_SAVE_AGAIN}")
@@ -219,7 +219,7 @@ def _short(told: object, place: str, field: str, faults: list[Fault]) -> list[An
     return listed[:_MOST_PARTS]
 
 
-def _mapping(told: object, place: str, field: str, faults: list[Fault]) -> Mapping[str, Any]:
-    if told is not None and not isinstance(told, Mapping):
-        faults.append(Fault(place, field, format_value(told), f"give an object: {_SAVE_AGAIN}"))
-    return told if isinstance(told, Mapping) else {}
+def _mapping(raw: object, place: str, field: str, faults: list[Fault]) -> Mapping[str, Any]:
+    if raw is not None and not isinstance(raw, Mapping):
+        faults.append(Fault(place, field, format_value(raw), f"give an object: {_SAVE_AGAIN}"))
+    return raw if isinstance(raw, Mapping) else {}

@@ -8,7 +8,7 @@ from previs.comfyui.protocol.classes import ANY
 from previs.errors import Fault
 from previs.workflow.formats.editor.document import BYPASSED, MUTED, EditorNode, Link
 from previs.workflow.formats.editor.promotion import Promotions
-from previs.workflow.formats.editor.subgraphs import Level
+from previs.workflow.formats.editor.subgraphs import GraphInstance
 from previs.workflow.formats.editor.virtual_nodes import GETTERS, PRIMITIVE, REROUTES, SETTERS
 
 
@@ -21,7 +21,7 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class StoredValue:
     """An input takes a value that stands somewhere else in the file, at a place."""
 
     value: Any
@@ -29,40 +29,40 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
+class Muted:
     """An input takes what a muted node would give, so it takes nothing, not even the value of its own field."""
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class BrokenLink:
     """A link leads nowhere, or in a circle."""
 
     fault: Fault
 
 
-Source = Output | Held | Gone | Broken | None
+Source = Output | StoredValue | Muted | BrokenLink | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Into:
+class _InputStep:
     """A socket whose link is to be followed; if that gives nothing, the socket's own value stands."""
 
-    level: Level
+    instance: GraphInstance
     node: EditorNode
     index: int
     type: str | None = None
-    own: Held | None = None
+    own: StoredValue | None = None
 
     @property
     def key(self) -> tuple[object, ...]:
-        return "into", self.level.prefix, self.node.id, self.index, self.type, self.own is None
+        return "into", self.instance.prefix, self.node.id, self.index, self.type, self.own is None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _OutOf:
+class _OutputStep:
     """An output whose value is asked for, by an input of a type."""
 
-    level: Level
+    instance: GraphInstance
     node: EditorNode
     slot: int
     type: str
@@ -70,111 +70,113 @@ class _OutOf:
 
     @property
     def key(self) -> tuple[object, ...]:
-        return "out of", self.level.prefix, self.node.id, self.slot, self.type
+        return "out of", self.instance.prefix, self.node.id, self.slot, self.type
 
 
-_Step = _Into | _OutOf
+_Step = _InputStep | _OutputStep
 
 
 @dataclass(slots=True)
-class Wires:
+class LinkResolver:
     """The wires of one file, followed as the editor does; what was followed once is remembered."""
 
     promotions: Promotions
     known: dict[tuple[object, ...], Source] = field(default_factory=dict)
     setters: dict[str, dict[str, EditorNode]] = field(default_factory=dict)
 
-    def source(self, level: Level, node: EditorNode, index: int) -> Source:
+    def source(self, instance: GraphInstance, node: EditorNode, index: int) -> Source:
         """Find what a socket of a node takes."""
-        step: _Step | Source = _Into(level, node, index)
-        way: dict[tuple[object, ...], Held | None] = {}
-        while isinstance(step, _Into | _OutOf):
+        step: _Step | Source = _InputStep(instance, node, index)
+        way: dict[tuple[object, ...], StoredValue | None] = {}
+        while isinstance(step, _InputStep | _OutputStep):
             if step.key in self.known:
                 step = self.known[step.key]
             elif step.key in way:
-                step = Broken(_circle(level, node, index))
+                step = BrokenLink(_circle(instance, node, index))
             else:
                 way[step.key] = step.own
-                step = self._into(step) if isinstance(step, _Into) else self._out_of(step)
+                step = self._follow_input(step) if isinstance(step, _InputStep) else self._follow_output(step)
         for key, own in reversed(way.items()):
             step = own if step is None else step
             self.known[key] = step
         return step
 
-    def _into(self, step: _Into) -> _Step | Source:
-        level, node = step.level, step.node
-        socket = level.sockets(node)[step.index]
+    def _follow_input(self, step: _InputStep) -> _Step | Source:
+        instance, node = step.instance, step.node
+        socket = instance.sockets(node)[step.index]
         if socket.link is None:
             return None
-        link = level.graph.links.get(socket.link)
+        link = instance.graph.links.get(socket.link)
         if link is None:
             remedy = "the file has no link of this id: draw it again in ComfyUI, or take it out, and save"
-            return Broken(Fault(level.place(node), socket.name, f"link {socket.link}", remedy))
-        return self._along(level, link, step.type or socket.type, Fault(level.place(node), socket.name, "", ""))
+            return BrokenLink(Fault(instance.place(node), socket.name, f"link {socket.link}", remedy))
+        return self._follow_link(
+            instance, link, step.type or socket.type, Fault(instance.place(node), socket.name, "", "")
+        )
 
-    def _along(self, level: Level, link: Link, wanted: str, end: Fault) -> _Step | Source:
+    def _follow_link(self, instance: GraphInstance, link: Link, wanted: str, end: Fault) -> _Step | Source:
         """Follow a link to its start; ``end`` is where a fault would be found."""
-        if level.host is not None and link.origin == level.graph.entrance:
-            return self._through_entrance(level, link.slot, end)
-        origin = level.graph.nodes.get(link.origin)
+        if instance.host is not None and link.origin == instance.graph.entrance:
+            return self._through_entrance(instance, link.slot, end)
+        origin = instance.graph.nodes.get(link.origin)
         if origin is None:
             remedy = "the link comes from a node that the file does not have: draw it again in ComfyUI and save"
-            return Broken(Fault(end.place, end.field, f"node {level.prefix}{link.origin}", remedy))
-        return _OutOf(level, origin, link.slot, wanted)
+            return BrokenLink(Fault(end.place, end.field, f"node {instance.prefix}{link.origin}", remedy))
+        return _OutputStep(instance, origin, link.slot, wanted)
 
-    def _through_entrance(self, level: Level, slot: int, end: Fault) -> _Step | Source:
-        assert level.host is not None  # noqa: S101 - asked before
-        outer, host = level.host
+    def _through_entrance(self, instance: GraphInstance, slot: int, end: Fault) -> _Step | Source:
+        assert instance.host is not None  # noqa: S101 - asked before
+        outer, host = instance.host
         sockets = outer.sockets(host)
         if slot >= len(sockets):
             remedy = f"the subgraph has only {len(sockets)} inputs: draw the link again in ComfyUI and save"
-            return Broken(Fault(end.place, end.field, f"input {slot} of the subgraph", remedy))
-        values = self.promotions.of(level).inputs
-        own = Held(values[slot], outer.place(host)) if slot in values else None
-        return own if sockets[slot].link is None else _Into(outer, host, slot, own=own)
+            return BrokenLink(Fault(end.place, end.field, f"input {slot} of the subgraph", remedy))
+        values = self.promotions.of(instance).inputs
+        own = StoredValue(values[slot], outer.place(host)) if slot in values else None
+        return own if sockets[slot].link is None else _InputStep(outer, host, slot, own=own)
 
-    def _out_of(self, step: _OutOf) -> _Step | Source:
-        level, node = step.level, step.node
+    def _follow_output(self, step: _OutputStep) -> _Step | Source:
+        instance, node = step.instance, step.node
         if node.mode == BYPASSED and node.type != PRIMITIVE:
             index = _passed_through(step)
-            return None if index is None else _Into(level, node, index)
+            return None if index is None else _InputStep(instance, node, index)
         if node.type in REROUTES | SETTERS:
-            return _Into(level, node, 0, step.type) if node.sockets else None
+            return _InputStep(instance, node, 0, step.type) if node.sockets else None
         if node.type in GETTERS:
             return self._from_setter(step)
         if node.type == PRIMITIVE:
             return self._from_primitive(step)
         if node.mode == MUTED:
-            return Gone()
-        if node.id in level.inner:
-            return self._out_of_subgraph(step, level.inner[node.id])
-        return Output(f"{level.prefix}{node.id}", step.slot)
+            return Muted()
+        if node.id in instance.inner:
+            return self._out_of_subgraph(step, instance.inner[node.id])
+        return Output(f"{instance.prefix}{node.id}", step.slot)
 
-    def _out_of_subgraph(self, step: _OutOf, below: Level) -> _Step | Source:
+    def _out_of_subgraph(self, step: _OutputStep, below: GraphInstance) -> _Step | Source:
         outputs = below.graph.outputs
-        end = Fault(step.level.place(step.node), f"output {step.slot}", "", "")
+        end = Fault(step.instance.place(step.node), f"output {step.slot}", "", "")
         if step.slot >= len(outputs):
             remedy = f"the subgraph has only {len(outputs)} outputs: draw the link again in ComfyUI and save"
-            return Broken(Fault(end.place, end.field, "", remedy))
+            return BrokenLink(Fault(end.place, end.field, "", remedy))
         links = [below.graph.links[link] for link in outputs[step.slot].links if link in below.graph.links]
-        return self._along(below, links[0], step.type, end) if links else None
+        return self._follow_link(below, links[0], step.type, end) if links else None
 
-    def _from_setter(self, step: _OutOf) -> _Step | Source:
-        if step.level.prefix not in self.setters:
-            nodes = step.level.graph.nodes.values()
+    def _from_setter(self, step: _OutputStep) -> _Step | Source:
+        if step.instance.prefix not in self.setters:
+            nodes = step.instance.graph.nodes.values()
             named = {_name_of(node): node for node in nodes if node.type in SETTERS and node.sockets}
-            self.setters[step.level.prefix] = named
+            self.setters[step.instance.prefix] = named
         name = _name_of(step.node)
-        setter = self.setters[step.level.prefix].get(name) if name else None
+        setter = self.setters[step.instance.prefix].get(name) if name else None
         if setter is None:
             remedy = "no node sets what this one gets: give both the same name in ComfyUI and save"
-            return Broken(Fault(step.level.place(step.node), "", name, remedy))
-        return _Into(step.level, setter, 0, step.type)
+            return BrokenLink(Fault(step.instance.place(step.node), "", name, remedy))
+        return _InputStep(step.instance, setter, 0, step.type)
 
-    def _from_primitive(self, step: _OutOf) -> Source:
+    def _from_primitive(self, step: _OutputStep) -> Source:
         own = (step.node.named_values or {}).get("value", next(iter(step.node.values), None))
-        value = self.promotions.field(step.level, step.node, "value", own)
-        return None if value is None else Held(value, step.level.place(step.node))
+        value = self.promotions.field(step.instance, step.node, "value", own)
+        return None if value is None else StoredValue(value, step.instance.place(step.node))
 
 
 def _name_of(node: EditorNode) -> str:
@@ -183,14 +185,14 @@ def _name_of(node: EditorNode) -> str:
     return name if isinstance(name, str) else ""
 
 
-def _circle(level: Level, node: EditorNode, index: int) -> Fault:
+def _circle(instance: GraphInstance, node: EditorNode, index: int) -> Fault:
     remedy = "its link leads through reroutes or bypassed nodes in a circle and comes from no node: draw it again"
-    return Fault(level.place(node), level.sockets(node)[index].name, "", remedy)
+    return Fault(instance.place(node), instance.sockets(node)[index].name, "", remedy)
 
 
-def _passed_through(step: _OutOf) -> int | None:
+def _passed_through(step: _OutputStep) -> int | None:
     """Choose which input of a bypassed node goes on to an output: the one beside it, or the first of its type."""
-    sockets, outputs = step.level.sockets(step.node), step.level.outputs(step.node)
+    sockets, outputs = step.instance.sockets(step.node), step.instance.outputs(step.node)
     if not sockets:
         return None
     if step.type == ANY:

@@ -13,7 +13,7 @@ _TOO_MANY = f"with its subgraphs the file has more than {_MOST_NODES} nodes, as 
 
 
 @dataclass(slots=True, eq=False)
-class Level:
+class GraphInstance:
     """The file's graph, or one instance of a subgraph.
 
     Attributes:
@@ -26,8 +26,8 @@ class Level:
     graph: EditorGraph
     prefix: str = ""
     runs: bool = True
-    host: tuple["Level", EditorNode] | None = None
-    inner: dict[str, "Level"] = field(default_factory=dict)
+    host: tuple["GraphInstance", EditorNode] | None = None
+    inner: dict[str, "GraphInstance"] = field(default_factory=dict)
     _sockets: dict[str, tuple[Socket, ...]] = field(default_factory=dict)
 
     def place(self, node: EditorNode) -> str:
@@ -54,7 +54,7 @@ class Level:
         below = self.inner.get(node.id)
         return node.outputs if below is None else tuple(output.type for output in below.graph.outputs)
 
-    def running(self) -> Iterator[tuple["Level", EditorNode]]:
+    def running(self) -> Iterator[tuple["GraphInstance", EditorNode]]:
         """Give all nodes, here and below, that a server would run."""
         if not self.runs:
             return
@@ -65,41 +65,41 @@ class Level:
                 yield self, node
 
 
-def unfold(document: Document, faults: list[Fault]) -> Level:
+def expand(document: Document, faults: list[Fault]) -> GraphInstance:
     """Unfold a file's subgraphs; one within itself, or too many, go to the faults and stay folded."""
-    top = Level(document.root)
+    top = GraphInstance(document.root)
     if len(document.root.nodes) > _MOST_NODES:
         faults.append(Fault("the file", "nodes", f"{len(document.root.nodes)} nodes", _TOO_MANY))
         return top
-    return _Unfolding(document, faults).level(top, ())
+    return _Expansion(document, faults).instance(top, ())
 
 
 @dataclass(slots=True)
-class _Unfolding:
+class _Expansion:
     document: Document
     faults: list[Fault]
     nodes: int = 0
 
-    def level(self, level: Level, around: tuple[str, ...]) -> Level:
-        self.nodes += len(level.graph.nodes)
-        for node in level.graph.nodes.values():
+    def instance(self, instance: GraphInstance, enclosing: tuple[str, ...]) -> GraphInstance:
+        self.nodes += len(instance.graph.nodes)
+        for node in instance.graph.nodes.values():
             graph = self.document.subgraphs.get(node.type)
-            if graph is None or self._too_many(level, node, around):
+            if graph is None or self._too_many(instance, node, enclosing):
                 continue
             runs = node.mode not in (MUTED, BYPASSED)
-            below = Level(graph, f"{level.prefix}{node.id}:", runs, (level, node))
-            level.inner[node.id] = self.level(below, (*around, node.type))
-        return level
+            below = GraphInstance(graph, f"{instance.prefix}{node.id}:", runs, (instance, node))
+            instance.inner[node.id] = self.instance(below, (*enclosing, node.type))
+        return instance
 
-    def _too_many(self, level: Level, node: EditorNode, around: tuple[str, ...]) -> bool:
-        if node.type in around:
+    def _too_many(self, instance: GraphInstance, node: EditorNode, enclosing: tuple[str, ...]) -> bool:
+        if node.type in enclosing:
             remedy = "this subgraph is within itself, which never ends: take it out there"
-        elif len(around) == _DEEPEST:
+        elif len(enclosing) == _DEEPEST:
             remedy = f"subgraphs lie more than {_DEEPEST} deep: unpack some in ComfyUI"
         elif self.nodes > _MOST_NODES:
             remedy = _TOO_MANY
         else:
             return False
         if not any(fault.remedy == remedy for fault in self.faults):
-            self.faults.append(Fault(level.place(node), "", "", remedy))
+            self.faults.append(Fault(instance.place(node), "", "", remedy))
         return True

@@ -13,7 +13,7 @@ SETTERS = frozenset({"SetNode", "easy setNode"})
 GETTERS = frozenset({"GetNode", "easy getNode"})
 _NOTES = frozenset({"Note", "MarkdownNote", "Note Plus (mtb)"})
 # Switches and signs of rgthree-comfy that live in the editor alone.
-_PANELS = frozenset(
+_CONTROL_PANELS = frozenset(
     f"{name} (rgthree)"
     for name in (
         "Bookmark",
@@ -33,7 +33,7 @@ _PANELS = frozenset(
 BROADCASTS = frozenset(
     {"Anything Everywhere", "Anything Everywhere3", "Anything Everywhere?", "Prompts Everywhere", "Seed Everywhere"}
 )
-VIRTUAL = REROUTES | SETTERS | GETTERS | _NOTES | _PANELS | {PRIMITIVE}
+VIRTUAL = REROUTES | SETTERS | GETTERS | _NOTES | _CONTROL_PANELS | {PRIMITIVE}
 
 
 def is_editor_file(content: Mapping[str, Any]) -> bool:

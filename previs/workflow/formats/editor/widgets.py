@@ -15,27 +15,27 @@ from previs.workflow.formats.editor.document import EditorNode
 # Types that are fields in the editor beside those of every node class, and whose values go to the server as they are.
 _PLAIN = frozenset({"COLOR", "MARKDOWN", "TEXTAREA", "AUDIO_RECORD"})
 _MADE_BY_EDITOR = frozenset({"LOAD_3D", "LOAD_3D_ANIMATION", "WEBCAM"})
-_GROWING = frozenset({"COMFY_DYNAMICCOMBO_V3", "COMFY_AUTOGROW_V3", "COMFY_DYNAMICSLOT_V3"})
+_DYNAMIC = frozenset({"COMFY_DYNAMICCOMBO_V3", "COMFY_AUTOGROW_V3", "COMFY_DYNAMICSLOT_V3"})
 _LORA_ROWS = "Power Lora Loader (rgthree)"
 _FILE_NAME = re.compile(r".*\.\w{2,11}")
 _MISSING = object()
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class WidgetValue:
     """A field's value as saved, and the rule that it is held against."""
 
     rule: InputRule
     value: Any
 
 
-class MisfitError(ValueError):
+class WrongTypeError(ValueError):
     """A value is none that a rule takes at all; says what would be."""
 
 
-def fields_of(
+def widget_values(
     node: EditorNode, node_class: NodeClass, linked: frozenset[str], place: str
-) -> tuple[list[Field], list[Fault]]:
+) -> tuple[list[WidgetValue], list[Fault]]:
     """Find the values of a node's fields.
 
     Args:
@@ -44,14 +44,14 @@ def fields_of(
         linked: names of inputs that a link gives a value.
         place: of the node, for faults.
     """
-    faults = [fault for rule in node_class.inputs.values() if (fault := _obstacle(rule, node, linked, place))]
+    faults = [fault for rule in node_class.inputs.values() if (fault := _unreadable(rule, node, linked, place))]
     if faults:
         return [], faults
     found = _by_order(node, node_class) if node.named_values is None else _by_name(node, node_class)
     return [*found, *_loras(node)], []
 
 
-def _obstacle(rule: InputRule, node: EditorNode, linked: frozenset[str], place: str) -> Fault | None:
+def _unreadable(rule: InputRule, node: EditorNode, linked: frozenset[str], place: str) -> Fault | None:
     """Find what the file alone does not tell."""
     if rule.name in linked:
         return None
@@ -59,7 +59,7 @@ def _obstacle(rule: InputRule, node: EditorNode, linked: frozenset[str], place: 
         remedy = "the editor makes its value when it queues: take the node out, or give the picture by LoadImage"
         return Fault(place, rule.name, rule.type, remedy)
     inner = [socket for socket in node.sockets if socket.name.startswith(f"{rule.name}.")]
-    if rule.type in _GROWING and node.named_values is None and (rule.type != "COMFY_AUTOGROW_V3" or _any_field(inner)):
+    if rule.type in _DYNAMIC and node.named_values is None and (rule.type != "COMFY_AUTOGROW_V3" or _any_field(inner)):
         remedy = (
             "the fields that this one brings with it have no names in the file: "
             'save it with a newer ComfyUI, or use its "Export (API)" and give that file'
@@ -78,40 +78,40 @@ def _is_field(rule: InputRule, node: EditorNode) -> bool:
     return not rule.linked_only and any(socket.widget == rule.name for socket in node.sockets)
 
 
-def _by_name(node: EditorNode, node_class: NodeClass) -> Iterator[Field]:
+def _by_name(node: EditorNode, node_class: NodeClass) -> Iterator[WidgetValue]:
     """Read values that have names.
 
     Custom nodes that save nothing but names have fields there that the server takes and does not tell of.
     """
     named = node.named_values or {}
     for rule in node_class.inputs.values():
-        if _is_field(rule, node) or (rule.type in _GROWING and rule.name in named):
+        if _is_field(rule, node) or (rule.type in _DYNAMIC and rule.name in named):
             value = named.get(rule.name)
-            yield Field(rule, default_of(rule) if value is None else value)
+            yield WidgetValue(rule, default_of(rule) if value is None else value)
     for name, value in named.items():
         head, *parts = name.split(".")
         grown = head in node_class.inputs if node.values else all(part.isidentifier() for part in (head, *parts))
         if grown and name not in node_class.inputs and not is_control(value) and isinstance(value, str | int | float):
-            yield Field(InputRule(name, ANY, required=False), value)
+            yield WidgetValue(InputRule(name, ANY, required=False), value)
 
 
-def _loras(node: EditorNode) -> Iterator[Field]:
+def _loras(node: EditorNode) -> Iterator[WidgetValue]:
     """Read the rows of rgthree's loader, which its server side knows by number and does not tell of."""
     values = (node.values or (node.named_values or {}).values()) if node.type == _LORA_ROWS else ()
     rows = [value for value in values if isinstance(value, Mapping) and "lora" in value]
     for number, row in enumerate(rows, start=1):
-        yield Field(InputRule(f"lora_{number}", ANY, required=False), row)
+        yield WidgetValue(InputRule(f"lora_{number}", ANY, required=False), row)
 
 
-def _by_order(node: EditorNode, node_class: NodeClass) -> Iterator[Field]:
+def _by_order(node: EditorNode, node_class: NodeClass) -> Iterator[WidgetValue]:
     rules = [rule for rule in node_class.inputs.values() if _is_field(rule, node)]
     values = list(_without_dummies(node.values, rules, node_class))
-    order = _told_order(node, node_class, rules, values) or rules
+    order = _saved_order(node, node_class, rules, values) or rules
     uploads = any(rule.uploaded for rule in order)
     found = dict(zip((rule.name for rule in order), _aligned(order, values, uploads=uploads), strict=True))
     for rule in rules:
         value = found.get(rule.name, _MISSING)
-        yield Field(rule, default_of(rule) if value is _MISSING or value is None else value)
+        yield WidgetValue(rule, default_of(rule) if value is _MISSING or value is None else value)
 
 
 def _without_dummies(values: Sequence[Any], rules: list[InputRule], node_class: NodeClass) -> Iterator[Any]:
@@ -129,7 +129,7 @@ def _without_dummies(values: Sequence[Any], rules: list[InputRule], node_class: 
         yield from values
 
 
-def _told_order(
+def _saved_order(
     node: EditorNode, node_class: NodeClass, rules: list[InputRule], values: list[Any]
 ) -> list[InputRule] | None:
     """Give the fields as the file lists them where it lists them all, and the class has got others since."""
@@ -191,7 +191,7 @@ def default_of(rule: InputRule) -> Any:  # noqa: ANN401 - whatever a server tell
     return None if rule.uploaded or (isinstance(first, str) and _FILE_NAME.fullmatch(first)) else first
 
 
-def fitted(rule: InputRule, value: Any) -> Any:  # noqa: ANN401 - whatever a file holds
+def coerce(rule: InputRule, value: Any) -> Any:  # noqa: ANN401 - whatever a file holds
     """Give a field's value as the server takes it.
 
     Raises:
@@ -199,7 +199,7 @@ def fitted(rule: InputRule, value: Any) -> Any:  # noqa: ANN401 - whatever a fil
     """
     if isinstance(value, list):
         if rule.type in ("INT", "FLOAT", "STRING", "BOOLEAN") or (rule.type == COMBO and not rule.several):
-            raise MisfitError(_kind(rule))
+            raise WrongTypeError(_kind(rule))
         # A list of two would be taken for a link; the server unwraps it.
         return {"__value__": value}
     match rule.type:
@@ -209,7 +209,7 @@ def fitted(rule: InputRule, value: Any) -> Any:  # noqa: ANN401 - whatever a fil
             return _boolean(rule, value)
         case "STRING":
             if not isinstance(value, str):
-                raise MisfitError(_kind(rule))
+                raise WrongTypeError(_kind(rule))
         case "COMBO":
             _check_choice(rule, value)
     return value
@@ -219,22 +219,22 @@ def _number(rule: InputRule, value: Any) -> int | float:  # noqa: ANN401 - whate
     if isinstance(value, str) and re.fullmatch(r"\s*-?\d{1,20}(\.\d{1,20})?\s*", value):
         value = float(value) if "." in value else int(value)
     if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise MisfitError(_kind(rule))
+        raise WrongTypeError(_kind(rule))
     return int(value) if rule.type == "INT" else value
 
 
 def _boolean(rule: InputRule, value: Any) -> bool:  # noqa: ANN401 - whatever a file holds
     if isinstance(value, bool) or (isinstance(value, int | float) and value in (0, 1)):
         return bool(value)
-    raise MisfitError(_kind(rule))
+    raise WrongTypeError(_kind(rule))
 
 
 def _check_choice(rule: InputRule, value: Any) -> None:  # noqa: ANN401 - whatever a file holds
     if not isinstance(value, str | int | float):
-        raise MisfitError(_kind(rule))
+        raise WrongTypeError(_kind(rule))
     texts_only = bool(rule.choices) and all(isinstance(choice, str) for choice in rule.choices or ())
     if texts_only and not isinstance(value, str):
-        raise MisfitError(_kind(rule))
+        raise WrongTypeError(_kind(rule))
 
 
 def _kind(rule: InputRule) -> str:

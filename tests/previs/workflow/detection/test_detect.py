@@ -14,7 +14,7 @@ from previs.comfyui.protocol.classes import NodeClass, read_class
 from previs.errors import Fault, WorkflowFaults
 from previs.workflow import SavedGraph, ShotValues, read_workflow
 from previs.workflow.binding.link_types import Wiring
-from previs.workflow.detection.lengths import Counting, counting_of, find_rates
+from previs.workflow.detection.lengths import LengthRule, find_rates, length_rule_of
 
 Write = Callable[..., dict[str, Any]]
 OBJECT_INFO = Path(__file__).parents[3] / "recordings" / "object_info.json"
@@ -206,7 +206,7 @@ def test_the_length_of_sound_is_in_seconds(saved: dict[str, Any], node: Write) -
 def test_a_length_is_the_smallest_allowed_that_lasts_as_long(
     least: int, step: int, duration: float, rate: float
 ) -> None:
-    value = Counting(least, step, 16384, ("1", "fps")).value(duration, rate)
+    value = LengthRule(least, step, 16384, ("1", "fps")).value(duration, rate)
     assume(value < 16384)
     assert (value - least) % step == 0
     assert value >= round(duration * rate)
@@ -225,8 +225,8 @@ def test_lengths_are_counted_as_the_server_counts_them() -> None:
                 continue
             without, with_classes = Wiring(graph), Wiring(graph, {name: known})
             rates = find_rates(without, ["2"])
-            expected, _ = counting_of(with_classes, ("1", field), rates, ["1", "2"])
-            assert counting_of(without, ("1", field), rates, ["1", "2"]) == (expected, ""), name
+            expected, _ = length_rule_of(with_classes, ("1", field), rates, ["1", "2"])
+            assert length_rule_of(without, ("1", field), rates, ["1", "2"]) == (expected, ""), name
             checked += 1
     assert checked == 27
 

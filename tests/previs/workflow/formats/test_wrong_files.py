@@ -30,7 +30,7 @@ PIECE = (
 )
 
 
-def told(source: bytes | dict[str, Any]) -> list[str]:
+def raw(source: bytes | dict[str, Any]) -> list[str]:
     """Every fault of a file, in words."""
     with pytest.raises(WorkflowFaults) as caught:
         read_workflow(source, name="look.json")
@@ -40,7 +40,7 @@ def told(source: bytes | dict[str, Any]) -> list[str]:
 
 
 def test_the_fragment_of_a_sampler_is_told_every_change_that_it_needs() -> None:
-    assert told(FRAGMENT) == [
+    assert raw(FRAGMENT) == [
         f'node 3, class_type: missing: add "class_type": "KSampler" beside "inputs"; better, {EXPORT}',
         'node 3, sampler_name: "euler_a": another tool\'s name: write "sampler_name": "euler_ancestral"',
         f"node 3, {SEED}",
@@ -51,7 +51,7 @@ def test_the_fragment_of_a_sampler_is_told_every_change_that_it_needs() -> None:
 def test_the_fragment_with_every_change_made_lacks_nothing_but_its_graph() -> None:
     changed = {"3": {"class_type": "KSampler", "inputs": FRAGMENT["3"]["inputs"] | {"seed": 0}}}
     changed["3"]["inputs"]["sampler_name"] = "euler_ancestral"  # type: ignore[index]
-    assert told(changed) == [PIECE]
+    assert raw(changed) == [PIECE]
 
 
 @pytest.mark.parametrize(
@@ -132,19 +132,19 @@ def test_the_fragment_with_every_change_made_lacks_nothing_but_its_graph() -> No
     ],
 )
 def test_a_file_that_is_no_workflow_is_told_what_it_is(source: bytes, fault: str) -> None:
-    assert told(source) == [fault]
+    assert raw(source) == [fault]
 
 
 def test_links_in_a_circle_are_told_with_their_nodes(saved: dict[str, Any]) -> None:
     saved["5"]["inputs"]["width"] = ["8", 0]
-    assert told(saved) == [CIRCLE + "node 3 (KSampler), node 8 (VAEDecode), node 5 (EmptyLatentImage)"]
+    assert raw(saved) == [CIRCLE + "node 3 (KSampler), node 8 (VAEDecode), node 5 (EmptyLatentImage)"]
 
 
 def test_a_long_circle_is_told_by_some_of_its_nodes() -> None:
     circle = {
         str(number): {"class_type": "A", "inputs": {"x": [str((number + 1) % 3000), 0]}} for number in range(3000)
     }
-    (fault,) = told(circle)
+    (fault,) = raw(circle)
     assert fault.endswith("node 2992 (A), node 2991 (A) and 2,990 more")
 
 
@@ -153,7 +153,7 @@ def test_links_to_nothing_are_told_each(saved: dict[str, Any]) -> None:
     saved["8"]["inputs"]["samples"] = ["3", -1]
     saved["9"]["_meta"] = {"title": "The frame"}
     saved["9"]["inputs"]["images"] = ["98", 0]
-    assert told(saved) == [
+    assert raw(saved) == [
         f'node 3 (KSampler), model: ["99", 0]: the graph has no node 99: {EXPORT}',
         'node 8 (VAEDecode), samples: ["3", -1]: a link\'s second part is the number of an output, from 0',
         f'node 9 (SaveImage "The frame"), images: ["98", 0]: the graph has no node 98: {EXPORT}',
@@ -166,24 +166,24 @@ def test_ids_as_numbers_are_told_as_they_must_be_written(saved: dict[str, Any]) 
     for node in written.values():
         links = {name: [int(value[0]), value[1]] for name, value in node["inputs"].items() if isinstance(value, list)}
         node["inputs"] |= links
-    faults = told(written)
+    faults = raw(written)
     assert len(faults) == sum(isinstance(value, list) for node in saved.values() for value in node["inputs"].values())
     assert faults[0] == 'node 3 (KSampler), model: [4, 0]: a link names its node as text: write ["4", 0]'
 
 
 def test_a_graph_whose_links_are_wrong_is_no_piece_of_a_graph() -> None:
     graph = {"1": {"class_type": "A", "inputs": {}}, "2": {"class_type": "B", "inputs": {"x": [1, 0]}}}
-    assert told(graph) == ['node 2 (B), x: [1, 0]: a link names its node as text: write ["1", 0]']
+    assert raw(graph) == ['node 2 (B), x: [1, 0]: a link names its node as text: write ["1", 0]']
 
 
 def test_what_is_no_number_is_told_at_its_node(saved: dict[str, Any]) -> None:
     source = json.dumps(saved).replace("7.5", "NaN").replace('"seed": -1', '"seed": 1').encode()
-    assert told(source) == ["node 3, inputs, cfg: NaN: not a number that can be sent: give a finite one"]
+    assert raw(source) == ["node 3, inputs, cfg: NaN: not a number that can be sent: give a finite one"]
 
 
 def test_a_file_of_the_editor_is_told_what_it_needs_without_a_server() -> None:
     source = {"nodes": [{"id": 3, "type": "KSampler"}], "links": [], "version": 0.4}
-    assert told(source) == [NEEDS_SERVER]
+    assert raw(source) == [NEEDS_SERVER]
 
 
 def test_a_class_that_no_server_has_is_told_with_its_pack(object_info: dict[str, Any]) -> None:

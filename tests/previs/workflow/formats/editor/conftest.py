@@ -55,8 +55,8 @@ def classes(object_info: dict[str, Any]) -> Mapping[str, NodeClass]:
         "Power Lora Loader (rgthree)": {"required": {}, "optional": {"model": ["MODEL"], "clip": ["CLIP"]}},
         "Painted": {"required": {"paint": ["PAINT_BOX", {}], "size": ["INT", {}]}},
     }
-    told = {name: {"input": inputs, "output": ["*"], "output_name": ["*"]} for name, inputs in custom.items()}
-    return {name: read_class(name, each) for name, each in (object_info | told).items()}
+    raw = {name: {"input": inputs, "output": ["*"], "output_name": ["*"]} for name, inputs in custom.items()}
+    return {name: read_class(name, each) for name, each in (object_info | raw).items()}
 
 
 @pytest.fixture(scope="session")

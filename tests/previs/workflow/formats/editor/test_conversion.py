@@ -33,12 +33,12 @@ def text_to_image(drawing: Drawing, model: tuple[Any, int] = (4, 0), clip: tuple
     return drawing
 
 
-def graph_of(drawing: Drawing, classes: Classes) -> Graph:
+def build_graph(drawing: Drawing, classes: Classes) -> Graph:
     return convert(drawing.file(), classes, name="the file").graph
 
 
 def inputs_of(drawing: Drawing, classes: Classes, node_id: str) -> dict[str, Any]:
-    return graph_of(drawing, classes)[node_id]["inputs"]
+    return build_graph(drawing, classes)[node_id]["inputs"]
 
 
 def faults_of(drawing: Drawing, classes: Classes) -> tuple[Fault, ...]:
@@ -81,7 +81,7 @@ TEXT_TO_IMAGE: Graph = {
 
 
 def test_a_saved_file_becomes_the_graph_that_the_editor_would_send(drawing: Drawing, classes: Classes) -> None:
-    assert graph_of(text_to_image(drawing), classes) == TEXT_TO_IMAGE
+    assert build_graph(text_to_image(drawing), classes) == TEXT_TO_IMAGE
 
 
 def test_the_file_itself_stays_as_it_is(drawing: Drawing, classes: Classes) -> None:
@@ -97,13 +97,13 @@ def test_what_happens_to_a_seed_after_a_run_is_no_value_of_the_graph(
 ) -> None:
     text_to_image(drawing)
     node_called(drawing, 3)["widgets_values"][1:2] = control
-    assert graph_of(drawing, classes) == TEXT_TO_IMAGE
+    assert build_graph(drawing, classes) == TEXT_TO_IMAGE
 
 
 def test_notes_and_groups_are_left_out(drawing: Drawing, classes: Classes) -> None:
     text_to_image(drawing).node(20, "Note", ["remember"])
     drawing.node(21, "MarkdownNote", ["# remember"])
-    assert graph_of(drawing, classes) == TEXT_TO_IMAGE
+    assert build_graph(drawing, classes) == TEXT_TO_IMAGE
 
 
 def test_links_may_be_objects_with_ids_as_texts(drawing: Drawing, classes: Classes) -> None:
@@ -140,7 +140,7 @@ class TestModes:
     def test_a_muted_node_is_left_out_with_all_links_from_it(self, drawing: Drawing, classes: Classes) -> None:
         text_to_image(drawing)
         node_called(drawing, 7)["mode"] = 2
-        graph = graph_of(drawing, classes)
+        graph = build_graph(drawing, classes)
         assert "7" not in graph
         assert "negative" not in graph["3"]["inputs"]
 
@@ -153,13 +153,13 @@ class TestModes:
         text_to_image(drawing, model=(10, 0), clip=(10, 1))
         lora = (("model", "MODEL", (4, 0)), ("clip", "CLIP", (4, 1)))
         drawing.node(10, "LoraLoader", ["x.safetensors", 1, 1], lora, "MODEL CLIP", mode=4)
-        assert graph_of(drawing, classes) == TEXT_TO_IMAGE
+        assert build_graph(drawing, classes) == TEXT_TO_IMAGE
 
     def test_bypassed_nodes_in_a_row_pass_on(self, drawing: Drawing, classes: Classes) -> None:
         text_to_image(drawing, model=(11, 0))
         drawing.node(10, "NobodysLora", [1], (("model", "MODEL", (4, 0)),), "MODEL", mode=4)
         drawing.node(11, "NobodysLora", [1], (("model", "MODEL", (10, 0)),), "MODEL", mode=4)
-        assert graph_of(drawing, classes) == TEXT_TO_IMAGE
+        assert build_graph(drawing, classes) == TEXT_TO_IMAGE
 
     def test_where_none_lies_beside_the_first_input_of_the_type_is_passed_on(
         self, drawing: Drawing, classes: Classes
@@ -167,20 +167,20 @@ class TestModes:
         text_to_image(drawing, model=(10, 0))
         inputs = (("clip", "CLIP", (4, 1)), ("vae", "VAE", (4, 2)), ("model", "model", (4, 0)))
         drawing.node(10, "NobodysLora", [1], inputs, "MODEL", mode=4)
-        assert graph_of(drawing, classes) == TEXT_TO_IMAGE
+        assert build_graph(drawing, classes) == TEXT_TO_IMAGE
 
     def test_what_lies_beside_an_output_goes_before_the_first_of_the_type(
         self, drawing: Drawing, classes: Classes
     ) -> None:
         text_to_image(drawing, model=(10, 1))
         drawing.node(10, "NobodysSwitch", [], (("a", "MODEL", (5, 0)), ("b", "MODEL", (4, 0))), "MODEL MODEL", mode=4)
-        assert graph_of(drawing, classes) == TEXT_TO_IMAGE
+        assert build_graph(drawing, classes) == TEXT_TO_IMAGE
 
     def test_an_equal_type_goes_before_one_that_only_connects(self, drawing: Drawing, classes: Classes) -> None:
         text_to_image(drawing, model=(10, 0))
         inputs = (("clip", "CLIP", (4, 1)), ("any", "MODEL,CLIP", (5, 0)), ("model", "MODEL", (4, 0)))
         drawing.node(10, "NobodysSwitch", [], inputs, "MODEL", mode=4)
-        assert graph_of(drawing, classes) == TEXT_TO_IMAGE
+        assert build_graph(drawing, classes) == TEXT_TO_IMAGE
 
     @pytest.mark.parametrize(("slot", "origin"), [(0, "4"), (1, "5"), (2, "4")])
     def test_an_input_that_takes_anything_gets_what_lies_beside_or_else_the_first(
@@ -196,14 +196,14 @@ class TestModes:
         inputs = (("clip", "CLIP", (4, 1)), ("model", "MODEL", (4, 0)))
         drawing.node(10, "Nobodys", [], inputs, "* MODEL", mode=4)
         drawing.node(11, "Reroute", None, (("", "*", (10, 0)),), "MODEL")
-        assert graph_of(drawing, classes) == TEXT_TO_IMAGE
+        assert build_graph(drawing, classes) == TEXT_TO_IMAGE
 
     def test_one_reroute_passes_on_to_each_end_what_fits_it(self, drawing: Drawing, classes: Classes) -> None:
         text_to_image(drawing, model=(11, 0), clip=(11, 0))
         inputs = (("clip", "CLIP", (4, 1)), ("model", "MODEL", (4, 0)))
         drawing.node(10, "Nobodys", [], inputs, "*", mode=4)
         drawing.node(11, "Reroute", None, (("", "*", (10, 0)),), "*")
-        assert graph_of(drawing, classes) == TEXT_TO_IMAGE
+        assert build_graph(drawing, classes) == TEXT_TO_IMAGE
 
     def test_a_bypassed_node_with_nothing_to_pass_on_leaves_the_input_out(
         self, drawing: Drawing, classes: Classes
@@ -222,7 +222,7 @@ class TestModes:
     def test_what_does_not_run_needs_no_class(self, drawing: Drawing, classes: Classes) -> None:
         text_to_image(drawing).node(10, "NobodysClass", [1], mode=2)
         drawing.node(11, "NobodysOtherClass", [1], mode=4)
-        assert graph_of(drawing, classes) == TEXT_TO_IMAGE
+        assert build_graph(drawing, classes) == TEXT_TO_IMAGE
         assert classes_in(drawing.file()) == {node["class_type"] for node in TEXT_TO_IMAGE.values()}
 
 
@@ -232,7 +232,7 @@ class TestWires:
         drawing.node(10, "Reroute", None, (("", "*", (4, 0)),), "MODEL")
         drawing.node(11, "Reroute", None, (("", "*", (10, 0)),), "MODEL", mode=2)
         drawing.node(12, "Reroute", None, (("", "*", (11, 0)),), "MODEL", mode=4)
-        assert graph_of(drawing, classes) == TEXT_TO_IMAGE
+        assert build_graph(drawing, classes) == TEXT_TO_IMAGE
 
     def test_a_reroute_that_nothing_goes_into_gives_nothing(self, drawing: Drawing, classes: Classes) -> None:
         text_to_image(drawing, model=(10, 0)).node(10, "Reroute", None, (("", "*", None),), "MODEL")
@@ -273,7 +273,7 @@ class TestWires:
         text_to_image(drawing, model=(11, 0))
         drawing.node(10, "SetNode", ["the model"], (("MODEL", "MODEL", (4, 0)),), "*")
         drawing.node(11, "GetNode", ["the model"], outputs="MODEL")
-        assert graph_of(drawing, classes) == TEXT_TO_IMAGE
+        assert build_graph(drawing, classes) == TEXT_TO_IMAGE
 
     def test_a_getter_without_a_setter_is_named(self, drawing: Drawing, classes: Classes) -> None:
         text_to_image(drawing, model=(11, 0)).node(11, "GetNode", ["the model"], outputs="MODEL")
@@ -297,7 +297,7 @@ class TestFields:
         drawing.node(1, "LoadImage", ["hero.png", "image"], outputs="IMAGE MASK")
         drawing.node(2, "Uploader", ["a.png", 7, "image", "label"])
         drawing.node(3, "Uploader", ["a.png", 7, "label"])
-        graph = graph_of(drawing, classes)
+        graph = build_graph(drawing, classes)
         assert graph["1"]["inputs"] == {"image": "hero.png"}
         assert graph["2"]["inputs"] == graph["3"]["inputs"] == {"image": "a.png", "size": 7, "label": "label"}
 
@@ -312,7 +312,7 @@ class TestFields:
         drawing.node(1, "Seeder", [3, "fixed"])
         drawing.node(2, "Noise", [3, "fixed"])
         drawing.node(3, "Noise", [3, "fixed", "free"])
-        graph = graph_of(drawing, classes)
+        graph = build_graph(drawing, classes)
         assert graph["1"]["inputs"] == {"amount": 3, "mode": "fixed"}
         assert graph["2"]["inputs"] == {"seed": 3, "mode": "fixed"}
         assert graph["3"]["inputs"] == {"seed": 3, "mode": "free"}
@@ -320,7 +320,7 @@ class TestFields:
     def test_a_choices_control_brings_a_filter(self, drawing: Drawing, classes: Classes) -> None:
         drawing.node(1, "Chooser", ["y", "increment", "", "a name"])
         drawing.node(2, "Chooser", ["y", "increment", "a name"])
-        graph = graph_of(drawing, classes)
+        graph = build_graph(drawing, classes)
         assert graph["1"]["inputs"] == graph["2"]["inputs"] == {"kind": "y", "name": "a name"}
 
     def test_a_switch_and_a_button_that_refresh_a_choice_are_no_values(
@@ -339,14 +339,14 @@ class TestFields:
     def test_missing_values_are_the_defaults(self, drawing: Drawing, classes: Classes) -> None:
         drawing.node(5, "EmptyLatentImage", [640, None], outputs="LATENT")
         drawing.node(1, "Seeder")
-        graph = graph_of(drawing, classes)
+        graph = build_graph(drawing, classes)
         assert graph["5"]["inputs"] == {"width": 640, "height": 512, "batch_size": 1}
         assert graph["1"]["inputs"] == {"amount": 1, "mode": "fixed"}
 
     def test_a_missing_file_name_stays_missing(self, drawing: Drawing, classes: Classes) -> None:
         drawing.node(1, "Models", [])
         drawing.node(2, "Uploader", [])
-        graph = graph_of(drawing, classes)
+        graph = build_graph(drawing, classes)
         assert graph["1"]["inputs"] == {"kind": "default"}
         assert graph["2"]["inputs"] == {"size": 0, "label": ""}
 
@@ -452,7 +452,7 @@ class TestFields:
         self, drawing: Drawing, classes: Classes
     ) -> None:
         text_to_image(drawing).node(10, "Camera", [""], outputs="IMAGE")
-        assert graph_of(drawing, classes) == TEXT_TO_IMAGE
+        assert build_graph(drawing, classes) == TEXT_TO_IMAGE
         node_called(drawing, 9)["inputs"][0]["link"] = 90
         drawing.links.append([90, 10, 0, 9, 0, "IMAGE"])
         (fault,) = faults_of(drawing, classes)

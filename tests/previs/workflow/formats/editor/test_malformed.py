@@ -160,11 +160,11 @@ def test_a_subgraph_within_itself_is_named(drawing: Drawing, classes: Classes) -
 
 def nest(drawing: Drawing, depth: int, width: int) -> dict[str, Any]:
     """Draw subgraphs that each hold the next one several times."""
-    for level in range(depth):
+    for instance in range(depth):
         inside = Drawing()
         for count in range(width):
-            inside.node(count, f"level {level + 1}")
-        drawing.subgraphs.append(inside.as_subgraph(f"level {level}", (), ()))
+            inside.node(count, f"level {instance + 1}")
+        drawing.subgraphs.append(inside.as_subgraph(f"level {instance}", (), ()))
     drawing.subgraphs.append(Drawing().as_subgraph(f"level {depth}", (), ()))
     drawing.node(57, "level 0")
     return drawing.file()

@@ -37,14 +37,14 @@ def sampled(drawing: Drawing, encoder: Subgraph, values: Any = None, words: Any 
     return drawing
 
 
-def graph_of(drawing: Drawing, classes: Classes) -> Graph:
+def build_graph(drawing: Drawing, classes: Classes) -> Graph:
     return convert(drawing.file(), classes, name="the file").graph
 
 
 def test_inner_nodes_have_ids_in_parts_and_links_lead_in_out_and_through(
     drawing: Drawing, classes: Classes, encoder: Subgraph
 ) -> None:
-    assert graph_of(sampled(drawing, encoder), classes) == {
+    assert build_graph(sampled(drawing, encoder), classes) == {
         "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "sd.safetensors"}},
         "57:8": {
             "class_type": "CLIPTextEncode",
@@ -68,33 +68,33 @@ def test_the_classes_of_a_file_are_those_inside_too(drawing: Drawing, encoder: S
 def test_a_shown_field_takes_the_value_of_the_node_that_shows_it(
     drawing: Drawing, classes: Classes, encoder: Subgraph
 ) -> None:
-    assert graph_of(sampled(drawing, encoder, ["a dog"]), classes)["57:8"]["inputs"]["text"] == "a dog"
+    assert build_graph(sampled(drawing, encoder, ["a dog"]), classes)["57:8"]["inputs"]["text"] == "a dog"
 
 
 @pytest.mark.parametrize("values", [[], None, [None]])
 def test_a_shown_field_without_a_value_keeps_that_of_the_inside(
     drawing: Drawing, classes: Classes, encoder: Subgraph, values: Any
 ) -> None:
-    assert graph_of(sampled(drawing, encoder, values), classes)["57:8"]["inputs"]["text"] == "a cat"
+    assert build_graph(sampled(drawing, encoder, values), classes)["57:8"]["inputs"]["text"] == "a cat"
 
 
 def test_a_link_into_a_shown_field_wins_over_both_values(drawing: Drawing, classes: Classes, encoder: Subgraph) -> None:
     sampled(drawing, encoder, ["a dog"], words=(1, 0)).node(1, "PrimitiveString", ["a bird"], outputs="STRING")
-    assert graph_of(drawing, classes)["57:8"]["inputs"]["text"] == ["1", 0]
+    assert build_graph(drawing, classes)["57:8"]["inputs"]["text"] == ["1", 0]
 
 
 def test_a_primitive_gives_its_value_through_a_shown_field(
     drawing: Drawing, classes: Classes, encoder: Subgraph
 ) -> None:
     sampled(drawing, encoder, ["a dog"], words=(1, 0)).node(1, "PrimitiveNode", ["a bird"], outputs="STRING")
-    assert graph_of(drawing, classes)["57:8"]["inputs"]["text"] == "a bird"
+    assert build_graph(drawing, classes)["57:8"]["inputs"]["text"] == "a bird"
 
 
 def test_each_node_of_one_subgraph_has_values_of_its_own(drawing: Drawing, classes: Classes, encoder: Subgraph) -> None:
     sampled(drawing, encoder, ["a dog"]).node(
         58, "encoder", ["a bird"], (("clip", "CLIP", (4, 1)),), "CONDITIONING CLIP"
     )
-    graph = graph_of(drawing, classes)
+    graph = build_graph(drawing, classes)
     assert [graph[node_id]["inputs"]["text"] for node_id in ("57:8", "58:8")] == ["a dog", "a bird"]
 
 
@@ -106,7 +106,7 @@ def test_listed_fields_take_values_in_the_order_of_the_list(drawing: Drawing, cl
     drawing.subgraphs.append(inside.as_subgraph("sizes", (("breadth", "INT"),), (("LATENT", "LATENT", (8, 0)),)))
     listed = [["6", "value"], [8, "$$canvas-image-preview"], [8, "height"], [node_id, "breadth"]]
     drawing.node(57, "sizes", [5, None, 160, 80], outputs="LATENT", properties={"proxyWidgets": listed})
-    graph = graph_of(drawing, classes)
+    graph = build_graph(drawing, classes)
     assert graph["57:8"]["inputs"] == {"width": 80, "height": 160, "batch_size": 1}
     assert graph["57:6"]["inputs"] == {"value": 5}
 
@@ -115,7 +115,7 @@ def test_a_listed_field_may_be_named_by_the_inner_node_that_an_input_leads_to(
     drawing: Drawing, classes: Classes, encoder: Subgraph
 ) -> None:
     sampled(drawing, encoder, ["a dog"], properties={"proxyWidgets": [["8", "text"]]})
-    assert graph_of(drawing, classes)["57:8"]["inputs"]["text"] == "a dog"
+    assert build_graph(drawing, classes)["57:8"]["inputs"]["text"] == "a dog"
 
 
 def test_lists_that_do_not_name_the_inputs_leave_them_their_values(drawing: Drawing, classes: Classes) -> None:
@@ -123,7 +123,7 @@ def test_lists_that_do_not_name_the_inputs_leave_them_their_values(drawing: Draw
     inside.node(8, "EmptyLatentImage", [8, 16, 1], (("width", "INT", (-10, 0)),), "LATENT", ("width",))
     drawing.subgraphs.append(inside.as_subgraph("sizes", (("width", "INT"),), (("LATENT", "LATENT", (8, 0)),)))
     drawing.node(57, "sizes", [80], outputs="LATENT", properties={"proxyWidgets": [["8", "height"]]})
-    assert graph_of(drawing, classes)["57:8"]["inputs"] == {"width": 80, "height": 16, "batch_size": 1}
+    assert build_graph(drawing, classes)["57:8"]["inputs"] == {"width": 80, "height": 16, "batch_size": 1}
 
 
 def test_what_happens_to_a_shown_seed_after_a_run_is_no_value(drawing: Drawing, classes: Classes) -> None:
@@ -135,7 +135,7 @@ def test_what_happens_to_a_shown_seed_after_a_run_is_no_value(drawing: Drawing, 
     drawing.node(57, "sampling", [5, "randomize", 9], outputs="LATENT")
     drawing.node(58, "sampling", [5, 9], outputs="LATENT")
     drawing.node(59, "sampling", [9, 5], outputs="LATENT", widgets_values_named={"steps": 9, "seed": 5})
-    graph = graph_of(drawing, classes)
+    graph = build_graph(drawing, classes)
     for node_id in ("57:8", "58:8", "59:8"):
         assert [graph[node_id]["inputs"][name] for name in ("seed", "steps")] == [5, 9]
 
@@ -143,11 +143,11 @@ def test_what_happens_to_a_shown_seed_after_a_run_is_no_value(drawing: Drawing, 
 @pytest.fixture
 def nested() -> Subgraph:
     """A subgraph around the encoder that shows the encoder's field."""
-    around = Drawing()
+    enclosing = Drawing()
     inputs = (("clip", "CLIP", (-10, 0)), ("words", "STRING", (-10, 1)))
-    around.node(8, "encoder", ["a dog"], inputs, "CONDITIONING CLIP", ("words",))
+    enclosing.node(8, "encoder", ["a dog"], inputs, "CONDITIONING CLIP", ("words",))
     outputs = (("CONDITIONING", "CONDITIONING", (8, 0)),)
-    return around.as_subgraph("around", (("clip", "CLIP"), ("text", "STRING")), outputs)
+    return enclosing.as_subgraph("around", (("clip", "CLIP"), ("text", "STRING")), outputs)
 
 
 @pytest.mark.parametrize(("values", "text"), [(["a bird"], "a bird"), ([], "a dog")])
@@ -158,7 +158,7 @@ def test_a_field_is_shown_through_nested_subgraphs(
     drawing.node(4, "CheckpointLoaderSimple", ["sd.safetensors"], outputs="MODEL CLIP VAE")
     drawing.node(57, "around", values, (("clip", "CLIP", (4, 1)),), "CONDITIONING")
     drawing.node(3, "ConditioningZeroOut", [], (("conditioning", "CONDITIONING", (57, 0)),), "CONDITIONING")
-    graph = graph_of(drawing, classes)
+    graph = build_graph(drawing, classes)
     assert graph["57:8:8"]["inputs"] == {"text": text, "clip": ["4", 1]}
     assert graph["3"]["inputs"] == {"conditioning": ["57:8:8", 0]}
 
@@ -170,27 +170,27 @@ def test_an_inner_node_without_saved_fields_still_shows_them(
         socket.pop("widget", None)
     drawing.subgraphs += [nested, encoder]
     drawing.node(57, "around", ["a bird"], (), "CONDITIONING")
-    assert graph_of(drawing, classes)["57:8:8"]["inputs"] == {"text": "a bird"}
+    assert build_graph(drawing, classes)["57:8:8"]["inputs"] == {"text": "a bird"}
 
 
 @pytest.mark.parametrize("name", ["words", "8: text"])
 def test_a_listed_field_may_lie_two_subgraphs_deep(
     drawing: Drawing, classes: Classes, encoder: Subgraph, name: str
 ) -> None:
-    around = Drawing()
-    around.node(6, "encoder", [], (), "CONDITIONING CLIP")
+    enclosing = Drawing()
+    enclosing.node(6, "encoder", [], (), "CONDITIONING CLIP")
     if name != "words":
         encoder["nodes"][0]["inputs"].pop()
-    drawing.subgraphs += [around.as_subgraph("around", (), (("C", "CONDITIONING", (6, 0)),)), encoder]
+    drawing.subgraphs += [enclosing.as_subgraph("around", (), (("C", "CONDITIONING", (6, 0)),)), encoder]
     drawing.node(57, "around", ["a bird"], (), "C", properties={"proxyWidgets": [["6", name]]})
-    assert graph_of(drawing, classes)["57:6:8"]["inputs"]["text"] == "a bird"
+    assert build_graph(drawing, classes)["57:6:8"]["inputs"]["text"] == "a bird"
 
 
 def test_a_value_that_is_not_there_leaves_that_of_the_inside(
     drawing: Drawing, classes: Classes, encoder: Subgraph
 ) -> None:
     sampled(drawing, encoder, [None], properties={"proxyWidgets": [["-1", "words"]]})
-    assert graph_of(drawing, classes)["57:8"]["inputs"]["text"] == "a cat"
+    assert build_graph(drawing, classes)["57:8"]["inputs"]["text"] == "a cat"
 
 
 def test_a_subgraph_may_bring_the_definitions_of_those_inside(
@@ -198,17 +198,17 @@ def test_a_subgraph_may_bring_the_definitions_of_those_inside(
 ) -> None:
     drawing.subgraphs.append({**nested, "definitions": {"subgraphs": [encoder]}})
     drawing.node(57, "around", ["a bird"], (), "CONDITIONING")
-    assert graph_of(drawing, classes)["57:8:8"]["inputs"] == {"text": "a bird"}
+    assert build_graph(drawing, classes)["57:8:8"]["inputs"] == {"text": "a bird"}
 
 
 def test_a_muted_subgraph_is_left_out_with_its_inside(drawing: Drawing, classes: Classes, encoder: Subgraph) -> None:
-    graph = graph_of(sampled(drawing, encoder, mode=2), classes)
+    graph = build_graph(sampled(drawing, encoder, mode=2), classes)
     assert graph.keys() == {"3", "4", "5"}
     assert "conditioning" not in graph["3"]["inputs"]
 
 
 def test_a_bypassed_subgraph_passes_on_what_goes_in(drawing: Drawing, classes: Classes, encoder: Subgraph) -> None:
-    graph = graph_of(sampled(drawing, encoder, mode=4), classes)
+    graph = build_graph(sampled(drawing, encoder, mode=4), classes)
     assert graph.keys() == {"3", "4", "5"}
     assert graph["5"]["inputs"]["clip"] == ["4", 1]
 
@@ -217,7 +217,7 @@ def test_a_value_that_does_not_fit_the_shown_field_is_named_with_both_nodes(
     drawing: Drawing, classes: Classes, encoder: Subgraph
 ) -> None:
     with pytest.raises(WorkflowFaults) as refusal:
-        graph_of(sampled(drawing, encoder, [5]), classes)
+        build_graph(sampled(drawing, encoder, [5]), classes)
     (fault,) = refusal.value.faults
     assert (fault.place, fault.field, fault.value) == ('node 57:8 (CLIPTextEncode "inner prompt")', "text", "5")
     assert "node 57 (encoder)" in fault.remedy
@@ -226,4 +226,4 @@ def test_a_value_that_does_not_fit_the_shown_field_is_named_with_both_nodes(
 def test_a_subgraph_that_the_file_does_not_hold_is_named(drawing: Drawing, classes: Classes) -> None:
     drawing.node(57, "d31e1095-65ee-4ba3-b4d0-a21e493dd0bd", [])
     with pytest.raises(WorkflowFaults, match="the file does not hold this subgraph"):
-        graph_of(drawing, classes)
+        build_graph(drawing, classes)

@@ -40,7 +40,7 @@ UPLOADED = {"LoadAudio", "LoadImage", "LoadImageOutput", "LoadVideo"}
 
 @pytest.fixture(scope="module")
 def known(object_info: dict[str, Any]) -> Classes:
-    return {name: read_class(name, told) for name, told in object_info.items()}
+    return {name: read_class(name, raw) for name, raw in object_info.items()}
 
 
 @pytest.fixture(scope="module")
@@ -81,14 +81,14 @@ def test_every_other_file_names_exactly_the_classes_it_lacks(
 
 
 def test_the_custom_node_packs_of_lacking_classes_are_named(converted: Results) -> None:
-    told = Counter(
+    raw = Counter(
         fault.remedy.split("custom node pack ")[1].split(":")[0]
         for faults in converted.values()
         if isinstance(faults, tuple)
         for fault in faults
         if "comes with the custom node pack" in fault.remedy
     )
-    assert told == {"comfyui_controlnet_aux": 2, "comfyui-kjnodes": 3, "ComfyUI-segment-anything-2": 2}
+    assert raw == {"comfyui_controlnet_aux": 2, "comfyui-kjnodes": 3, "ComfyUI-segment-anything-2": 2}
 
 
 def test_what_converts_breaks_no_rule_but_the_names_of_files_that_are_not_installed(
