@@ -16,6 +16,7 @@ from rich.table import Table
 
 from benchmarks.bucket import KINDS
 from benchmarks.cached import cached
+from benchmarks.chaos import Size, storm
 from benchmarks.floor import over_the_floor
 from benchmarks.killed import killed
 from benchmarks.memory import memory
@@ -23,7 +24,6 @@ from benchmarks.outage import outage
 from benchmarks.recovery import lost_for_good, restarted
 from benchmarks.rows import Row
 from benchmarks.share import share_of_the_ideal
-from benchmarks.storm import Size, storm
 
 Measurement = Callable[[], Coroutine[Any, Any, Row]]
 

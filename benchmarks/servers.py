@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
-from benchmarks.witness import Happening, Witness, account_of
+from benchmarks.event_log import Happening, Witness, account_of
 from previs.simulator import Cue, Simulator, serve
 
 _SPAWN = multiprocessing.get_context("spawn")

@@ -11,10 +11,10 @@ from previs.comfyui.protocol.graph import Node, is_link, links
 from previs.simulator import sockets
 from previs.simulator.faults import Faults
 from previs.simulator.journal import Kind
+from previs.simulator.output_nodes import NodeRaisedError, OutputWriter
 from previs.simulator.prompts import Prompt
 from previs.simulator.scene import Reading, is_sampler, prompt_text
 from previs.simulator.schedule import LOADERS, order, signatures
-from previs.simulator.studio import NodeRaisedError, Studio
 
 Outputs = dict[str, Any]
 """What a node tells of the files it made; empty for most nodes."""
@@ -25,7 +25,7 @@ class Server(Protocol):
 
     faults: Faults
     sockets: sockets.Sockets
-    studio: Studio
+    writer: OutputWriter
     object_info: Mapping[str, Any]
     cache: dict[str, Outputs]
     seconds: float
@@ -95,7 +95,7 @@ class Execution:
     def _remembered(self) -> dict[str, None]:
         """Nodes whose results are still there; ComfyUI forgets all that this prompt does not use."""
         graph, cache = self.prompt.graph, self.server.cache
-        self._signatures = signatures(graph, self.prompt.outputs, self.server.studio.file_hash)
+        self._signatures = signatures(graph, self.prompt.outputs, self.server.writer.file_hash)
         used = set(self._signatures.values())
         for signature in [signature for signature in cache if signature not in used]:
             del cache[signature]
@@ -105,7 +105,7 @@ class Execution:
         graph = self.prompt.graph
         ahead = list(order(graph, self.prompt.outputs, self.server.object_info, cached))
         running = [node for node in ahead if node not in cached]
-        reading = Reading(graph, self.server.studio.size_of)
+        reading = Reading(graph, self.server.writer.size_of)
         samplers = {node: reading.steps(node) for node in running if is_sampler(graph[node])}
         shown = sum(len(list(self._values(steps))) for steps in samplers.values())
         self._pause = self.server.seconds * self.server.faults.slowness / shown if shown else 0.0
@@ -130,24 +130,24 @@ class Execution:
 
     async def _work(self, node_id: str, reading: Reading, steps: int) -> Outputs:
         node = self.prompt.graph[node_id]
-        studio = self.server.studio
+        writer = self.server.writer
         if steps:
             await self._sample(node_id, reading, steps)
         elif node["class_type"] in LOADERS:
-            await asyncio.to_thread(studio.opened, node["inputs"]["image"])
+            await asyncio.to_thread(writer.opened, node["inputs"]["image"])
         elif self.server.object_info[node["class_type"]]["output_node"]:
             extra = self.prompt.extra_data.get("extra_pnginfo")
             texts = {"prompt": self.prompt.graph, **(extra if isinstance(extra, dict) else {})}
-            return await studio.save(node, reading, texts, self._signatures[node_id])
+            return await writer.save(node, reading, texts, self._signatures[node_id])
         return {}
 
     async def _sample(self, node_id: str, reading: Reading, steps: int) -> None:
         self.server.note("sampled", self.prompt.prompt_id)
         scene = reading.scene(node_id)
-        self.server.studio.check_room(scene)
+        self.server.writer.check_room(scene)
         client = self.prompt.client
         watched = self.server.previews and self.server.sockets.hears(client)
-        sketch = await self.server.studio.sketch(scene) if watched else None
+        sketch = await self.server.writer.sketch(scene) if watched else None
         for value in self._values(steps):
             await self._wait(value)
             self._state(node_id, value, steps, "running")

@@ -19,11 +19,11 @@ from previs.simulator.execution import Execution, Outputs
 from previs.simulator.faults import Faults
 from previs.simulator.gate import Gate
 from previs.simulator.journal import Event, Kind, Outcome, outcome_of
+from previs.simulator.output_nodes import OutputWriter
 from previs.simulator.performance import Performance
 from previs.simulator.prompts import Prompt, Queue
 from previs.simulator.routes import no_route, routes
 from previs.simulator.script import Cue
-from previs.simulator.studio import Studio
 
 FILES_KEPT = 512
 
@@ -94,7 +94,7 @@ class Simulator:
         self.jobs = jobs
         self.disk = Disk(FILES_KEPT, folder)
         self.metadata: dict[tuple[str, str], Mapping[str, Any]] = {}
-        self.studio = Studio(self.disk, draw)
+        self.writer = OutputWriter(self.disk, draw)
         self._keep_account()
         self.door: Door | None = None
         self.connections: weakref.WeakValueDictionary[tuple[str, int], asyncio.Transport] = (

@@ -5,10 +5,10 @@ import asyncio
 import httpx
 import pytest
 
+from benchmarks.chaos import is_kept
+from benchmarks.event_log import Happening
 from benchmarks.servers import Plan, servers
 from benchmarks.stage import short_takes, stage, takes, takes_of_one_picture
-from benchmarks.storm import is_kept
-from benchmarks.witness import Happening
 from previs.simulator import Cue
 
 

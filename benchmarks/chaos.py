@@ -9,12 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.duplicate_count import tally
+from benchmarks.event_log import Happening
+from benchmarks.fault_schedule import weather
 from benchmarks.rows import Row
 from benchmarks.servers import Plan, servers
 from benchmarks.stage import Stage, short_takes, stage, takes, takes_of_one_picture
-from benchmarks.tally import tally
-from benchmarks.weather import weather
-from benchmarks.witness import Happening
 from previs.planning.fingerprint import prompt_id
 from previs.planning.plan import PlannedTake
 

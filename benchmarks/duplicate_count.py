@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from benchmarks.witness import Happening
+from benchmarks.event_log import Happening
 
 _FETCHES = 2
 

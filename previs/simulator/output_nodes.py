@@ -43,7 +43,7 @@ class NodeRaisedError(Exception):
 
 
 @dataclass(slots=True)
-class Studio:
+class OutputWriter:
     """Draws what a graph shows and saves it as the graph's output nodes say.
 
     Args:
@@ -150,24 +150,24 @@ class Studio:
         return [media.tiny(scene, index) for index in range(scene.batch)]
 
 
-def _stills(studio: Studio, scene: Scene, _: Node, texts: Mapping[str, Any]) -> list[bytes]:
-    if not studio.draw:
+def _stills(writer: OutputWriter, scene: Scene, _: Node, texts: Mapping[str, Any]) -> list[bytes]:
+    if not writer.draw:
         return [media.tiny_png(scene, index, texts) for index in range(scene.batch)]
-    return [media.png(painter.draw(scene, index, studio.opened), texts) for index in range(scene.batch)]
+    return [media.png(painter.draw(scene, index, writer.opened), texts) for index in range(scene.batch)]
 
 
-def _webp(studio: Studio, scene: Scene, node: Node, texts: Mapping[str, Any]) -> list[bytes]:
+def _webp(writer: OutputWriter, scene: Scene, node: Node, texts: Mapping[str, Any]) -> list[bytes]:
     inputs = node["inputs"]
-    pictures = studio.pictures(scene)
+    pictures = writer.pictures(scene)
     return [media.webp(pictures, inputs["fps"], texts, lossless=inputs["lossless"], quality=inputs["quality"])]
 
 
-def _apng(studio: Studio, scene: Scene, node: Node, texts: Mapping[str, Any]) -> list[bytes]:
-    return [media.apng(studio.pictures(scene), node["inputs"]["fps"], texts)]
+def _apng(writer: OutputWriter, scene: Scene, node: Node, texts: Mapping[str, Any]) -> list[bytes]:
+    return [media.apng(writer.pictures(scene), node["inputs"]["fps"], texts)]
 
 
-def _mp4(studio: Studio, scene: Scene, _: Node, texts: Mapping[str, Any]) -> list[bytes]:
-    return [media.mp4(studio.pictures(scene), scene.fps, texts)]
+def _mp4(writer: OutputWriter, scene: Scene, _: Node, texts: Mapping[str, Any]) -> list[bytes]:
+    return [media.mp4(writer.pictures(scene), scene.fps, texts)]
 
 
 _MAKERS = {

@@ -2,8 +2,8 @@
 
 import pytest
 
-from benchmarks.tally import renders_of, tally
-from benchmarks.witness import Happening
+from benchmarks.duplicate_count import renders_of, tally
+from benchmarks.event_log import Happening
 
 TAKES = {"a": "take one", "a2": "take one", "b": "take two"}
 RunProgress = list[Happening]

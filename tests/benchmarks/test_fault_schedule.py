@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.weather import BETWEEN_OUTAGES, LONGEST_OUTAGE, weather
+from benchmarks.fault_schedule import BETWEEN_OUTAGES, LONGEST_OUTAGE, weather
 from previs.simulator import ALWAYS, Cue
 
 seeds, servers = st.integers(0, 10_000), st.integers(0, 20)
