@@ -10,7 +10,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PREFECT_HOME := $(CURDIR)/.venv/prefect
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench check lint types imports format constraints clean
+.PHONY: help setup demo picture test bench check lint types imports format constraints clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,6 +26,18 @@ setup: $(READY) ## Make .venv with everything in it
 
 demo: $(READY) ## Render the example board on simulated servers into previs-demo/
 	$(BIN)/previs demo
+
+BROWSER := $(or $(shell command -v chromium chromium-browser google-chrome | head -n 1),chromium)
+SCRATCH := $(CURDIR)/.venv/picture
+picture: $(READY) ## Take the README's picture of the example board; needs Chromium
+	rm -rf $(SCRATCH)
+	$(BIN)/previs demo --folder $(SCRATCH)/demo
+	$(BROWSER) --headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking \
+		--disable-component-update --disable-sync --hide-scrollbars --user-data-dir=$(SCRATCH)/browser \
+		--window-size=1280,1200 --screenshot=$(SCRATCH)/board.png "file://$$(ls $(SCRATCH)/demo/boards/*/*/index.html)"
+	$(BIN)/python -c 'from PIL import Image; \
+		Image.open("$(SCRATCH)/board.png").convert("RGB").save("docs/images/board.webp", quality=88, method=6)'
+	rm -rf $(SCRATCH)
 
 test: $(READY) ## Run the tests
 	$(BIN)/pytest -q --numprocesses 2 --dist loadfile
