@@ -12,7 +12,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from benchmarks.event_log import Happening, Witness, account_of
-from previs.simulator import Cue, Simulator, serve
+from previs.simulator import Cue, Simulator, make_app, serve
 
 _SPAWN = multiprocessing.get_context("spawn")
 _END_WITHIN = 10
@@ -134,11 +134,11 @@ async def _attend(line: Connection, plan: Plan) -> None:
         for number, script in enumerate(plan.scripts):
             simulator = Simulator(seconds=plan.seconds, draw=False, previews=False, steps_seen=4, script=script)
             seen: list[Happening] = []
-            simulator.app.add_middleware(Witness, simulator=simulator, seen=seen)
             attendant.simulators.append(simulator)
             attendant.seen.append(seen)
             port = plan.port + number if plan.port else 0
-            urls.append(await served.enter_async_context(serve(simulator, port=port)))
+            app = Witness(make_app(simulator), simulator, seen)
+            urls.append(await served.enter_async_context(serve(simulator, port=port, app=app)))
         line.send(urls)
         while question := await asyncio.to_thread(_next, line):
             line.send(getattr(attendant, question)())

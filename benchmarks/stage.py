@@ -64,7 +64,7 @@ async def stage(urls: Sequence[str]) -> AsyncIterator[Stage]:
     async with contextlib.AsyncExitStack() as opened:
         folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="previs-bench-"))
         farm = await opened.enter_async_context(Farm(Address(url) for url in urls))
-        (await farm.slot()).release()
+        (await farm.acquire_slot()).release()
         sources = await opened.enter_async_context(SourceReader())
         store = FolderStore(folder)
         leases = await opened.enter_async_context(Leases(store, "bench"))

@@ -1,14 +1,24 @@
-"""A server that speaks ComfyUI's protocol and draws storyboard frames instead of rendering them.
+"""Simulate a ComfyUI server that draws storyboard frames instead of rendering them.
 
-For demonstrations and tests: real sockets, a real queue, the frames and bodies of ComfyUI 0.3.64 in their order.
+For demonstrations and tests: it has real sockets and a real queue, and sends the frames and bodies of ComfyUI 0.3.64 in
+the same order. It needs the extra ``previs[simulator]``.
 """
 
-from previs.simulator.faults import ALWAYS, Faults
-from previs.simulator.journal import Event
-from previs.simulator.script import Cue, ScriptFaults, read_script
-from previs.simulator.server import Simulator
-from previs.simulator.serving import serve
-from previs.simulator.validation import ValidationResult, validate
+_EXTRA = ("starlette", "uvicorn", "python_multipart")
+
+try:
+    from previs.simulator.app import make_app
+    from previs.simulator.faults import ALWAYS, Faults
+    from previs.simulator.journal import Event
+    from previs.simulator.script import Cue, ScriptFaults, read_script
+    from previs.simulator.server import Simulator
+    from previs.simulator.serving import serve
+    from previs.simulator.validation import ValidationResult, validate
+except ModuleNotFoundError as error:
+    if str(error.name).partition(".")[0] not in _EXTRA:
+        raise
+    message = f"The simulator needs {error.name}: pip install 'previs[simulator]'"
+    raise ModuleNotFoundError(message, name=error.name) from error
 
 __all__ = [
     "ALWAYS",
@@ -18,6 +28,7 @@ __all__ = [
     "ScriptFaults",
     "Simulator",
     "ValidationResult",
+    "make_app",
     "read_script",
     "serve",
     "validate",

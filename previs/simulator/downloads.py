@@ -1,21 +1,17 @@
 """Files as a simulated server sends them, whole or damaged."""
 
-from typing import TYPE_CHECKING
-
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from previs.simulator.disk import Stored, media_type
 from previs.simulator.faults import Faults
-
-if TYPE_CHECKING:
-    from previs.simulator.server import Simulator
+from previs.simulator.server import Simulator
 
 _PNG_END = 12
 """Bytes of the chunk that ends a PNG."""
 
 
-def download(stored: Stored, name: str, server: "Simulator") -> Response:
+def download(stored: Stored, name: str, server: Simulator) -> Response:
     """The answer with a file, under the headers of aiohttp's, as whole as the faults let it be."""
     headers = {
         "Content-Disposition": f'filename="{_in_header(name)}"',
@@ -47,7 +43,7 @@ class _Half(Response):
     A body that is longer than its ``Content-Length`` cannot be sent: h11 refuses to.
     """
 
-    def __init__(self, content: bytes, headers: dict[str, str], kind: str, *, cut_by: "Simulator | None") -> None:
+    def __init__(self, content: bytes, headers: dict[str, str], kind: str, *, cut_by: Simulator | None) -> None:
         super().__init__(content, headers=headers, media_type=kind)
         self.cut_by = cut_by
 
@@ -56,7 +52,7 @@ class _Half(Response):
         half = bytes(self.body)[: len(self.body) // 2]
         await send({"type": "http.response.body", "body": half, "more_body": True})
         if self.cut_by is not None:
-            await self.cut_by.cut(scope)
+            await self.cut_by.cut(scope["client"])
             return
         message: Message = {"type": ""}
         while message["type"] != "http.disconnect":

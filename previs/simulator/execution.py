@@ -32,7 +32,7 @@ class Server(Protocol):
     steps_seen: int | None
     previews: bool
 
-    def note(self, kind: Kind, prompt_id: str) -> None:
+    def record(self, kind: Kind, prompt_id: str) -> None:
         """Keep that something happened to a prompt."""
         ...
 
@@ -142,7 +142,7 @@ class Execution:
         return {}
 
     async def _sample(self, node_id: str, reading: Reading, steps: int) -> None:
-        self.server.note("sampled", self.prompt.prompt_id)
+        self.server.record("sampled", self.prompt.prompt_id)
         scene = reading.scene(node_id)
         self.server.writer.check_room(scene)
         client = self.prompt.client

@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
@@ -22,10 +22,8 @@ from previs.simulator.disk import FOLDERS, climbs_out
 from previs.simulator.downloads import download
 from previs.simulator.jobs import job_of
 from previs.simulator.prompts import Prompt
+from previs.simulator.server import Simulator
 from previs.simulator.validation import validate
-
-if TYPE_CHECKING:
-    from previs.simulator.server import Simulator
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -45,7 +43,7 @@ async def no_route(_: Request, error: Exception) -> Response:
     return Response(text, status, media_type="text/plain", headers=headers)
 
 
-def routes(simulator: "Simulator") -> list[Route | WebSocketRoute]:
+def routes(simulator: Simulator) -> list[Route | WebSocketRoute]:
     """All endpoints of a simulator."""
     queue = _QueueEndpoints(simulator)
     disk = _DiskEndpoints(simulator)
@@ -96,7 +94,7 @@ def _refused(kind: str, message: str, details: str) -> Response:
 
 
 class _QueueEndpoints:
-    def __init__(self, simulator: "Simulator") -> None:
+    def __init__(self, simulator: Simulator) -> None:
         self.simulator = simulator
 
     async def remaining(self, _: Request) -> Response:
@@ -124,10 +122,10 @@ class _QueueEndpoints:
             extra["client_id"] = posted["client_id"]
         if simulator.jobs:
             extra["create_time"] = time.time_ns() // 1_000_000
-        simulator.note("posted", prompt_id)
+        simulator.record("posted", prompt_id)
         simulator.queue.put(Prompt(number, prompt_id, verdict.graph, extra, verdict.outputs))
         if simulator.faults.use("lose_prompt_answer"):
-            await simulator.cut(request.scope)
+            await simulator.cut(request.scope["client"])
         return answered({"prompt_id": prompt_id, "number": number, "node_errors": verdict.node_errors})
 
     def _number(self, posted: dict[str, Any]) -> float:
@@ -149,7 +147,7 @@ class _QueueEndpoints:
             return Response(_TROUBLE, 500)
         if posted.get("clear"):
             for prompt in self.simulator.queue.pending:
-                self.simulator.note("deleted", prompt.prompt_id)
+                self.simulator.record("deleted", prompt.prompt_id)
             self.simulator.queue.clear()
         for prompt_id in posted.get("delete", []):
             self.simulator.delete(prompt_id)
@@ -205,7 +203,7 @@ class _QueueEndpoints:
 
 
 class _DiskEndpoints:
-    def __init__(self, simulator: "Simulator") -> None:
+    def __init__(self, simulator: Simulator) -> None:
         self.simulator = simulator
 
     async def view(self, request: Request) -> Response:
@@ -244,7 +242,7 @@ class _DiskEndpoints:
 
 
 class _FactEndpoints:
-    def __init__(self, simulator: "Simulator") -> None:
+    def __init__(self, simulator: Simulator) -> None:
         self.simulator = simulator
 
     async def object_info(self, _: Request) -> Response:
@@ -280,14 +278,14 @@ class _FactEndpoints:
 
 
 class _Listening:
-    def __init__(self, simulator: "Simulator") -> None:
+    def __init__(self, simulator: Simulator) -> None:
         self.simulator = simulator
 
     async def listen(self, websocket: WebSocket) -> None:
         simulator = self.simulator
         client = websocket.query_params.get("clientId") or uuid.uuid4().hex
         await websocket.accept()
-        socket = sockets.Socket(websocket, lambda: simulator.abort(websocket.scope), simulator)
+        socket = sockets.Socket(websocket.send, lambda: simulator.abort(websocket.scope["client"]), simulator)
         simulator.sockets.by_client[client] = socket
         socket.put(sockets.text("status", json.dumps({**simulator.status(), "sid": client})))
         execution = simulator.execution

@@ -1,4 +1,4 @@
-"""How a simulator is served: a port in the caller's loop, whose door can be closed and opened again."""
+"""Serve a simulator: listen on a port in the caller's event loop, close the port and open it again."""
 
 import asyncio
 import contextlib
@@ -7,16 +7,18 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 
 import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from previs.simulator.app import make_app, playing
 from previs.simulator.server import Simulator
 
 PATIENCE = 0.1
-"""Seconds that requests get to notice that their connection is gone."""
+"""Seconds that requests get to notice that their connection is closed."""
 
 
 class _Uvicorn(uvicorn.Server):
-    """Uvicorn in the caller's loop: no signals, no ticking, and an end that waits for nobody."""
+    """Run Uvicorn in the caller's event loop: no signals, no ticking, and no waiting for clients at the end."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -35,13 +37,13 @@ class _Uvicorn(uvicorn.Server):
         for server in self.servers:
             server.close()
         while tasks := list(self.server_state.tasks):
-            _, unmoved = await asyncio.wait(tasks, timeout=PATIENCE)
-            for task in unmoved:
+            _, unfinished = await asyncio.wait(tasks, timeout=PATIENCE)
+            for task in unfinished:
                 task.cancel()
         await self.lifespan.shutdown()
 
     async def listen(self, listener: socket.socket) -> None:
-        """Accept connections on a socket as on those it began with."""
+        """Accept connections on another socket."""
 
         def connection() -> asyncio.Protocol:
             protocol: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
@@ -54,10 +56,10 @@ class _Uvicorn(uvicorn.Server):
 
 
 class _Door:
-    """The port of a server.
+    """Represent the port of a server.
 
-    While it is closed a socket that does not listen holds the port: connections are refused, and the system hands the
-    port to nobody who asks for a free one.
+    While it is closed, a socket that does not listen holds the port: connections are refused, and the system gives the
+    port to no other program that asks for a free one.
     """
 
     def __init__(self, server: _Uvicorn, address: tuple[str, int]) -> None:
@@ -67,56 +69,60 @@ class _Door:
 
     def close(self) -> None:
         if self._holding is None:
-            self._leave()
-            self._holding = _listener(*self._address)
+            self._stop_listening()
+            self._holding = _bound_socket(*self._address)
 
     async def open(self) -> None:
         if self._holding is not None:
             listener, self._holding = self._holding, None
             await self._server.listen(listener)
 
-    def _leave(self) -> None:
+    def _stop_listening(self) -> None:
         for each in self._server.servers:
             each.close()
         self._server.servers.clear()
 
-    def give_up(self) -> None:
-        """Let go of the port, whichever way it is held."""
-        self._leave()
+    def release(self) -> None:
+        """Release the port, whether the door is open or closed."""
+        self._stop_listening()
         if self._holding is not None:
             self._holding.close()
 
 
-def _listener(host: str, port: int) -> socket.socket:
-    # With the protocol left at 0, asyncio does not turn Nagle's algorithm off, and each answer takes 40 ms.
+def _bound_socket(host: str, port: int) -> socket.socket:
+    # If the protocol is 0, asyncio does not turn Nagle's algorithm off, and each answer takes 40 ms.
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":  # elsewhere the option lets two programs listen on one port
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
     except OSError:
-        listener.close()
+        bound.close()
         raise
-    return listener
+    return bound
 
 
 @contextlib.asynccontextmanager
-async def serve(simulator: Simulator, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-    """Serve a simulator in the running loop.
+async def serve(
+    simulator: Simulator, *, host: str = "127.0.0.1", port: int = 0, app: ASGIApp | None = None
+) -> AsyncIterator[str]:
+    """Serve a simulator in the running event loop.
 
-    It can be served again afterwards, with all of its state; a new process would be :meth:`Simulator.restart`.
+    It can be served again afterwards, with all of its state. To simulate a new process, call
+    :meth:`Simulator.restart`.
 
     Args:
-        simulator: that is not being served already.
-        host: address of this machine to listen on.
-        port: 0 for a free one.
+        simulator: A simulator that is not being served.
+        host: Address of this machine to listen on.
+        port: Port to listen on; 0 picks a free one.
+        app: The simulator's application wrapped in middleware; None serves :func:`~previs.simulator.app.make_app`.
 
     Yields:
         Its base URL.
 
     Raises:
-        OSError: the address is taken or is none of this machine's.
+        OSError: The address is taken, or this machine does not have it.
     """
 
     class Connection(H11Protocol):
@@ -124,9 +130,9 @@ async def serve(simulator: Simulator, *, host: str = "127.0.0.1", port: int = 0)
             simulator.connections[transport.get_extra_info("peername")[:2]] = transport
             super().connection_made(transport)
 
-    listener = _listener(host, port)
+    listener = _bound_socket(host, port)
     config = uvicorn.Config(
-        simulator.app,
+        app or make_app(simulator),
         http=Connection,
         ws="websockets-sansio",
         ws_per_message_deflate=False,
@@ -141,15 +147,13 @@ async def serve(simulator: Simulator, *, host: str = "127.0.0.1", port: int = 0)
     await server.ready.wait()
     bound = listener.getsockname()[1]
     door = simulator.door = _Door(server, (host, bound))
-    playing = asyncio.create_task(simulator.performance.play())
     name = f"[{host}]" if ":" in host else host
     try:
-        yield f"http://{name}:{bound}"
+        async with playing(simulator):
+            yield f"http://{name}:{bound}"
     finally:
-        playing.cancel()
-        await asyncio.wait([playing])
         simulator.door = None
-        door.give_up()
+        door.release()
         simulator.cut_all()
         server.leave.set()
         await serving

@@ -5,11 +5,9 @@ import json
 import struct
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
-
-from starlette.websockets import WebSocket
 
 from previs.simulator.faults import Faults
 
@@ -48,7 +46,7 @@ class Server(Protocol):
 
     faults: Faults
 
-    def may_go_on(self, frames: int) -> bool:
+    def stays_open(self, frames: int) -> bool:
         """Told the number of each frame just sent; a false answer cuts the socket."""
         ...
 
@@ -63,7 +61,7 @@ class Socket:
         unsent: frames, each with the time on the monotonic clock before which it is not sent.
     """
 
-    websocket: WebSocket
+    transmit: Callable[[MutableMapping[str, Any]], Awaitable[None]]
     cut: Callable[[], None]
     server: Server
     features: dict[str, Any] = field(default_factory=dict)
@@ -95,11 +93,11 @@ class Socket:
                 if due:
                     await asyncio.sleep(due - time.monotonic())
                 if isinstance(frame, str):
-                    await self.websocket.send({"type": "websocket.send", "text": frame})
+                    await self.transmit({"type": "websocket.send", "text": frame})
                 else:
-                    await self.websocket.send({"type": "websocket.send", "bytes": frame})
+                    await self.transmit({"type": "websocket.send", "bytes": frame})
                 sent += 1
-                if not self.server.may_go_on(sent):
+                if not self.server.stays_open(sent):
                     self.cut()
                     return
 

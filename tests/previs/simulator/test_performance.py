@@ -126,9 +126,10 @@ async def test_a_script_goes_on_where_serving_goes_on_and_does_nothing_twice() -
 def test_after_so_many_frames_exactly_their_cues_have_come_in_the_order_of_the_script(
     places: Sequence[int], frames: int
 ) -> None:
-    simulator = Simulator()
-    script = [Cue(after_frames=place, set={"fail_on": str(number)}) for number, place in enumerate(places)]
-    performance = Performance(simulator, script)
+    simulator = Simulator(
+        script=[Cue(after_frames=place, set={"fail_on": str(number)}) for number, place in enumerate(places)]
+    )
+    performance = Performance(simulator)
     for _ in range(frames):
         performance.count("after_frames")
     come = sorted((place, number) for number, place in enumerate(places) if place <= frames)

@@ -20,7 +20,7 @@ from previs.comfyui.protocol.deadlines import Limits
 from previs.comfyui.protocol.history import Success
 from previs.comfyui.protocol.prompt_state import Phase, PromptState
 from previs.errors import PromptInterrupted, PromptLost, ServerUnavailable, ServerUnreachable
-from previs.simulator import Simulator, serve
+from previs.simulator import Simulator, make_app, serve
 from tests.previs.comfyui.graphs import graph
 
 ALWAYS = float("inf")
@@ -63,8 +63,7 @@ class Witness:
 async def witnessed(**settings: Any) -> AsyncIterator[tuple[Simulator, Asked, str]]:
     simulator = Simulator(**{"seconds": 0.05, "draw": False, "previews": False} | settings)
     asked = Asked()
-    simulator.app.add_middleware(Witness, asked=asked)
-    async with serve(simulator) as url:
+    async with serve(simulator, app=Witness(make_app(simulator), asked)) as url:
         yield simulator, asked, url
 
 
