@@ -1,4 +1,4 @@
-"""Pictures and other media: what a file really is, a small picture of it, and references made ready for a server."""
+"""Examine pictures and other media, make thumbnails, prepare references and extract workflows."""
 
 from previs.pictures.media import Media, examine
 from previs.pictures.references import upright_png_or_jpeg

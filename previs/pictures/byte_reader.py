@@ -1,4 +1,4 @@
-"""Reading a file step by step, with an error when it ends too early."""
+"""Read a file piece by piece; fail when it ends too early."""
 
 import re
 from typing import BinaryIO, NoReturn
@@ -6,14 +6,15 @@ from typing import BinaryIO, NoReturn
 from previs.errors import FrameDamaged
 
 STEP = 64 * 1024
+_FIRST_STEP = 64  # most markers of a JPEG follow one another closely
 
 
 class ByteReader:
-    """A file of known size that is read from its beginning, a little at a time.
+    """Read a file of known size from its beginning, a little at a time.
 
     Args:
-        file: open for reading, at any place.
-        name: what errors call it.
+        file: File open for reading, at any position.
+        name: Name of the file in errors.
     """
 
     def __init__(self, file: BinaryIO, name: str) -> None:
@@ -24,45 +25,51 @@ class ByteReader:
 
     @property
     def at(self) -> int:
-        """How many bytes were passed."""
+        """Return the current position in bytes."""
         return self._file.tell()
 
     @property
     def left(self) -> int:
-        """How many bytes are still to come."""
+        """Return the number of bytes from the current position to the end."""
         return self.size - self.at
 
     def take(self, count: int) -> bytes:
-        """Exactly so many bytes; not for counts that the file itself claims."""
+        """Read exactly ``count`` bytes; check a count that the file itself states against ``left`` first."""
         found = self._file.read(count)
         if len(found) < count:
             raise self.cut_short()
         return found
 
+    def peek(self, count: int) -> bytes:
+        """Return at most ``count`` bytes and stay at the current position."""
+        found = self._file.read(count)
+        self._file.seek(-len(found), 1)
+        return found
+
     def number(self, count: int, *, little: bool = False) -> int:
-        """An unsigned integer of so many bytes."""
+        """Read an unsigned integer of ``count`` bytes."""
         return int.from_bytes(self.take(count), "little" if little else "big")
 
     def skip(self, count: int) -> None:
-        """Pass so many bytes, which must be there."""
+        """Pass over ``count`` bytes, which the file must have."""
         if count > self.left:
             raise self.cut_short()
         self._file.seek(count, 1)
 
     def seek_pattern(self, pattern: re.Pattern[bytes]) -> bytes:
-        """Pass everything up to and with a pattern of two bytes, and give what matched."""
-        before = b""
-        while chunk := self._file.read(STEP):
+        """Return the first match of a two-byte pattern and continue right after it."""
+        before, step = b"", _FIRST_STEP
+        while chunk := self._file.read(step):
             if found := pattern.search(before + chunk):
                 self._file.seek(found.end() - len(before) - len(chunk), 1)
                 return found[0]
-            before = chunk[-1:]
+            before, step = chunk[-1:], STEP
         raise self.cut_short()
 
     def refuse(self, reason: str) -> NoReturn:
-        """Say what is wrong with this file."""
+        """Raise FrameDamaged for this file."""
         raise FrameDamaged(self.name, reason)
 
     def cut_short(self) -> FrameDamaged:
-        """The error of a file that ends before its own end."""
+        """Return the error for a file that ends before its own structure does."""
         return FrameDamaged(self.name, f"it is cut short: it ends at byte {self.size}, before its own end")

@@ -1,83 +1,74 @@
-"""Texts that pictures, films and sounds carry beside what is seen and heard.
+"""Read the texts that pictures, films and sounds carry as metadata.
 
-ComfyUI writes them so (``comfy_api/latest/_ui.py``, ``video_types.py``, ``comfy_extras/nodes_video.py``): into PNG as
+ComfyUI writes them (``comfy_api/latest/_ui.py``, ``video_types.py``, ``comfy_extras/nodes_video.py``) into PNG as
 ``tEXt`` chunks, into animated PNG as ``comf`` chunks after the pixels, into WEBP as EXIF fields ``prompt:{…}`` from
-``Model`` and ``Make`` downwards, into films and sounds as tags of the container.
+``Model`` and ``Make`` downwards, and into films and sounds as tags of the container.
 """
 
 import io
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
 
 import av
 from PIL import ExifTags, Image
 
 from previs.errors import FrameDamaged
+from previs.pictures import containers
 from previs.pictures.byte_reader import ByteReader
 from previs.pictures.pillow import BROKEN
 
 _TEXT_CHUNKS = frozenset({b"tEXt", b"zTXt", b"iTXt", b"comf"})
 _LONGEST_NAME = 80
-_MARKER, _APP1, _SCAN, _END = 0xFF, 0xE1, 0xDA, 0xD9
-# Of one file, or of one box in it.
-_MOST_PARTS = 100_000
-# Pillow warns of EXIF that is cut short, which raises where warnings are errors.
+_MOST_PARTS = 100_000  # of one file, or of one box in it
+# Pillow warns of EXIF that is cut short, and warnings may be set to raise.
 _BROKEN_EXIF = (*BROKEN, UserWarning)
 _DEMUXERS = {"WEBM": "matroska", "FLAC": "flac", "MP3": "mp3", "OGG": "ogg"}
-# The way to a film's tags, by what each box stands in.
+# The boxes to look into for a film's tags, by the box that contains them.
 _OPENED = {b"": (b"moov",), b"moov": (b"udta", b"meta"), b"udta": (b"meta",)}
 _COMMENT = b"\xa9cmt"
-# Enough for FFmpeg to find the streams; pictures and sound are not asked for.
-_SHORT_LOOK = {"probesize": "1000000", "analyzeduration": "1"}
+# Enough for FFmpeg to find the streams; pictures and sound are not needed.
+_PROBE = {"probesize": "1000000", "analyzeduration": "1"}
 RECORDINGS = frozenset(_DEMUXERS)
 
 
 def png_texts(reader: ByteReader, names: frozenset[str], longest: int) -> Iterator[tuple[str, str]]:
-    """Text chunks of a PNG, wherever they stand; others than those named are passed over.
+    """Yield the named text chunks of a PNG, before or after its pixels.
 
     Args:
-        reader: the file.
-        names: in lower case.
-        longest: bytes of a text; a compressed one is not unpacked further.
+        reader: PNG file.
+        names: Names in lower case.
+        longest: Most bytes of a text to decompress.
 
     Raises:
-        FrameDamaged: The file is cut short, or a text's checksum does not fit. What was given before is whole.
+        FrameDamaged: The file is cut short, or a text's checksum does not match. Texts yielded before are complete.
     """
-    reader.skip(8)
-    for _ in range(_MOST_PARTS):
-        length, kind = reader.number(4), reader.take(4)
-        if kind == b"IEND":
-            break
-        if kind not in _TEXT_CHUNKS:
-            reader.skip(length + 4)
-            continue
-        if length + 4 > reader.left:
-            raise reader.cut_short()
-        content = reader.take(length)
-        if reader.number(4) != zlib.crc32(kind + content):
-            reader.refuse(f"the checksum of its text before byte {reader.at} does not fit")
-        name = content[:_LONGEST_NAME].partition(b"\0")[0]
-        if (wanted := name.decode("latin-1").lower()) in names:
-            yield wanted, _text(_unpacked(reader, kind, content[len(name) + 1 :], longest))
+    for kind, length in islice(containers.png_chunks(reader), _MOST_PARTS):
+        if kind in _TEXT_CHUNKS:
+            content = containers.png_content(reader, kind, length, keep=length)
+            name = content[:_LONGEST_NAME].partition(b"\0")[0]
+            if (lower := name.decode("latin-1").lower()) in names:
+                yield lower, _text(_decompressed(reader, kind, content[len(name) + 1 :], longest))
 
 
-def _unpacked(reader: ByteReader, kind: bytes, content: bytes, longest: int) -> bytes:
-    packed = kind == b"zTXt"
+def _decompressed(reader: ByteReader, kind: bytes, content: bytes, longest: int) -> bytes:
+    compressed = kind == b"zTXt"
     if kind == b"iTXt":
-        packed = content[:1] == b"\1"
+        compressed = content[:1] == b"\1"
         *_, content = content[2:].split(b"\0", 2)
-    elif packed:
+    elif compressed:
         content = content[1:]
-    if not packed:
+    if not compressed:
         return content
     try:
         return zlib.decompressobj().decompress(content, longest + 1)
     except zlib.error:
-        reader.refuse(f"its compressed text before byte {reader.at} cannot be unpacked")
+        reader.refuse(f"its compressed text before byte {reader.at} cannot be decompressed")
 
 
 def _text(content: bytes) -> str:
-    """Latin-1 by the specification of PNG; ComfyUI writes ASCII, and other tools UTF-8."""
+    """Decode UTF-8 or Latin-1: the PNG specification says Latin-1, ComfyUI writes ASCII, other tools write UTF-8."""
     try:
         return content.decode()
     except UnicodeDecodeError:
@@ -85,7 +76,7 @@ def _text(content: bytes) -> str:
 
 
 def exif_texts(reader: ByteReader, kind: str) -> Iterator[tuple[str, str]]:
-    """Fields ``name:text`` of a JPEG's or WEBP's EXIF, names in lower case.
+    """Yield the fields ``name:text`` of a JPEG's or WEBP's EXIF, names in lower case.
 
     Raises:
         FrameDamaged: The file is cut short, or its EXIF cannot be read.
@@ -103,83 +94,74 @@ def exif_texts(reader: ByteReader, kind: str) -> Iterator[tuple[str, str]]:
 
 
 def _jpeg_exif(reader: ByteReader) -> bytes:
-    reader.skip(2)
-    for _ in range(_MOST_PARTS):
-        marker = reader.take(2)
-        if marker[0] != _MARKER or marker[1] in (_SCAN, _END) or (length := reader.number(2) - 2) < 0:
+    for marker, length in islice(containers.jpeg_segments(reader), _MOST_PARTS):
+        if marker == containers.JPEG_SCAN:
             break
-        if marker[1] == _APP1 and (content := reader.take(length)).startswith(b"Exif\0\0"):
+        if marker == containers.JPEG_APP1 and (content := reader.take(length)).startswith(b"Exif\0\0"):
             return content
-        if marker[1] != _APP1:
-            reader.skip(length)
     return b""
 
 
 def _webp_exif(reader: ByteReader) -> bytes:
     reader.skip(12)
-    for _ in range(_MOST_PARTS):
-        if reader.left < 8:  # noqa: PLR2004 - a chunk's kind and length
-            break
-        kind, length = reader.take(4), reader.number(4, little=True)
+    for kind, length in islice(containers.riff_chunks(reader, reader.size), _MOST_PARTS):
         if kind == b"EXIF" and length <= reader.left:
             return reader.take(length)
-        reader.skip(length)
-        reader.skip(min(length % 2, reader.left))
     return b""
 
 
-def film_texts(content: memoryview, inside: bytes = b"") -> Iterator[tuple[str, str]]:
-    """Tags of an MP4 or MOV, names in lower case: those with names of their own, and the comment.
+def film_texts(reader: ByteReader) -> Iterator[tuple[str, str]]:
+    """Yield the tags of an MP4 or MOV, names in lower case: those that name themselves, and the comment.
 
-    FFmpeg is not asked: it reads the whole index first, and a damaged one can cost it seconds and gigabytes.
-
-    Args:
-        content: of the file, or of a box in it; what does not fit into it ends the walk.
-        inside: which box.
+    FFmpeg is not used: it reads the whole index first, and a damaged index can cost seconds and gigabytes.
     """
+    return _box_texts(reader, reader.size, b"")
+
+
+def _box_texts(reader: ByteReader, end: int, inside: bytes) -> Iterator[tuple[str, str]]:
     names: list[str] = []
-    for kind, held in _boxes(content):
+    for kind, stop in _intact_boxes(reader, end):
         if kind in _OPENED.get(inside, ()):
-            # In MOV the boxes follow at once, in MP4 after version and flags.
-            versioned = kind == b"meta" and bytes(held[4:8]) != b"hdlr"
-            yield from film_texts(held[4:] if versioned else held, kind)
+            # In MOV the boxes of "meta" begin at once, in MP4 after version and flags.
+            if kind == b"meta" and reader.peek(8)[4:] != b"hdlr":
+                reader.skip(min(4, stop - reader.at))
+            yield from _box_texts(reader, stop, kind)
         elif inside == b"meta" and kind == b"keys":
-            names = [bytes(name).decode(errors="replace").lower() for _, name in _boxes(held[8:])]
+            reader.skip(min(8, stop - reader.at))
+            names = [_box_text(reader, end).lower() for _, end in _intact_boxes(reader, stop)]
         elif inside == b"meta" and kind == b"ilst":
-            yield from _tags(held, names)
+            yield from _tags(reader, stop, names)
 
 
-def _boxes(content: memoryview) -> Iterator[tuple[bytes, memoryview]]:
-    for _ in range(_MOST_PARTS):
-        head, length = 8, int.from_bytes(content[:4])
-        if length == 1:
-            head, length = 16, int.from_bytes(content[8:16])
-        length = length or len(content)
-        if not head <= length <= len(content):
-            return
-        yield bytes(content[4:8]), content[head:length]
-        content = content[length:]
+def _intact_boxes(reader: ByteReader, end: int) -> Iterator[tuple[bytes, int]]:
+    """Yield the boxes before the first damaged one."""
+    with suppress(FrameDamaged):
+        yield from islice(containers.boxes(reader, end), _MOST_PARTS)
 
 
-def _tags(content: memoryview, names: list[str]) -> Iterator[tuple[str, str]]:
-    for key, held in _boxes(content):
+def _tags(reader: ByteReader, end: int, names: list[str]) -> Iterator[tuple[str, str]]:
+    for key, stop in _intact_boxes(reader, end):
         number = int.from_bytes(key) - 1
         name = "comment" if key == _COMMENT else names[number] if 0 <= number < len(names) else ""
         if name:
-            yield from (
-                (name, bytes(text[8:]).decode(errors="replace")) for kind, text in _boxes(held) if kind == b"data"
-            )
+            for kind, text_end in _intact_boxes(reader, stop):
+                if kind == b"data":
+                    yield name, _box_text(reader, text_end, start=8)
+
+
+def _box_text(reader: ByteReader, end: int, start: int = 0) -> str:
+    return reader.take(end - reader.at)[start:].decode(errors="replace")
 
 
 def recording_texts(content: bytes, kind: str, name: str) -> list[tuple[str, str]]:
-    """Tags of a film or sound and of its streams, names in lower case (Matroska writes them in capitals).
+    """Return the tags of a film or sound and of its streams, names in lower case (Matroska writes upper case).
 
     Raises:
-        FrameDamaged: FFmpeg cannot read it.
+        FrameDamaged: FFmpeg cannot read the file.
     """
     file = io.BytesIO(content)
     try:
-        with av.open(file, format=_DEMUXERS[kind], options=_SHORT_LOOK, metadata_errors="replace") as container:
+        with av.open(file, format=_DEMUXERS[kind], options=_PROBE, metadata_errors="replace") as container:
             tags = [container.metadata, *(stream.metadata for stream in container.streams)]
     except av.FFmpegError as error:
         raise FrameDamaged(name, f"it cannot be read: {error.strerror}") from error

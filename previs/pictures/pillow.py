@@ -1,4 +1,4 @@
-"""Opening pictures of strangers with Pillow."""
+"""Set the limits for opening untrusted pictures with Pillow."""
 
 import struct
 import zlib
@@ -7,7 +7,7 @@ from PIL import Image
 
 MOST_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
-# What Pillow's decoders raise on broken files; the classes are not documented, these are the ones its plugins use.
+# Pillow does not document what its decoders raise on damaged files; its plugins raise these.
 BROKEN = (
     OSError,
     ValueError,
@@ -23,8 +23,8 @@ BROKEN = (
 
 
 def depth_8(picture: Image.Image) -> Image.Image:
-    """The same with 8 bits a channel, as RGB, or RGBA where something is transparent."""
-    if picture.mode.startswith("I"):  # Pillow's own way from 16 to 8 bits cuts off all that is brighter than 255
+    """Convert a picture to 8 bits a channel: RGBA if it has transparency, else RGB."""
+    if picture.mode.startswith("I"):  # Pillow converts 16 to 8 bits by clipping every value above 255
         return picture.convert("I").point(lambda value: value * (1 / 256)).convert("L").convert("RGB")
     transparent = "A" in picture.getbands() or "transparency" in picture.info
     return picture.convert("RGBA" if transparent else "RGB")

@@ -1,11 +1,12 @@
-"""How files begin, and so what they are."""
+"""Recognize file formats by their first bytes."""
 
 import re
 
 LONGEST = 512
 _PAGE = re.compile(rb"\s*(<!--.*?-->\s*)?<(!doctype\s+html|html|head|body|\?xml)", re.IGNORECASE | re.DOTALL)
 _JSON = re.compile(rb'\s*(\{\s*("|\})|\[\s*[\[{"\]])')
-_BRANDS = {
+# Pictures in ISO media files, by the brand in the first box.
+PICTURE_BRANDS = {
     **dict.fromkeys((b"heic", b"heix", b"hevc", b"mif1", b"msf1"), "HEIC"),
     **dict.fromkeys((b"avif", b"avis"), "AVIF"),
 }
@@ -32,22 +33,22 @@ _STARTS = {
 
 
 def format_of(start: bytes) -> str | None:
-    """The format that a file's first bytes show, such as ``PNG``, ``HTML`` or ``JSON``; none if they show none."""
+    """Return the format of a file by its first ``LONGEST`` bytes, such as ``PNG`` or ``JSON``; None if unknown."""
     for signature, name in _STARTS.items():
         if start.startswith(signature):
             return name
     if start[:4] == b"RIFF":
         return {b"WEBP": "WEBP", b"WAVE": "WAV"}.get(start[8:12])
     if start[4:8] in _BOXES:
-        return _BRANDS.get(start[8:12], "MP4") if start[4:8] == b"ftyp" else "MP4"
+        return PICTURE_BRANDS.get(start[8:12], "MP4") if start[4:8] == b"ftyp" else "MP4"
     if start[:2] == b"BM" and start[6:10] == bytes(4):
         return "BMP"
     if _LAYER_3.match(start):
         return "MP3"
-    return _text_of(start.removeprefix(b"\xef\xbb\xbf"))
+    return _text_format(start.removeprefix(b"\xef\xbb\xbf"))
 
 
-def _text_of(start: bytes) -> str | None:
+def _text_format(start: bytes) -> str | None:
     if _PAGE.match(start):
         return "SVG" if b"<svg" in start else "HTML"
     return "JSON" if _JSON.match(start) else None

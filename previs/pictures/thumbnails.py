@@ -1,4 +1,4 @@
-"""Small pictures that travel inside a page, a manifest or a message."""
+"""Make small pictures for embedding in a page, a manifest or a message."""
 
 import base64
 import io
@@ -10,23 +10,23 @@ from previs.pictures.media import Media
 from previs.pictures.pillow import BROKEN, MOST_PIXELS, depth_8
 
 _FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP", "image/gif": "GIF"}
-# Pillow reads every other format as far as it needs, but all of a WEBP into memory.
+# Pillow reads a WEBP whole into memory, other formats only as far as needed.
 _LARGEST_WEBP = 64 << 20
-_TALLEST = 2  # times the width
+_HEIGHT_FACTOR = 2  # of the width
 _LARGEST = 12_000  # bytes, before base64
-_TRIES = ((1, 75), (1, 55), (1, 35), (2, 45), (2, 25))  # what to divide the size by, and quality
+_ATTEMPTS = ((1, 75), (1, 55), (1, 35), (2, 45), (2, 25))  # divisor of the size, quality
 
 
 def thumbnail(path: Path, media: Media, *, width: int = 384) -> str | None:
-    """A ``data:`` URI of a WEBP picture, mostly 5 to 12 KB, of a picture or of an animation's first frame.
+    """Return a WEBP thumbnail of a picture or of an animation's first frame as a ``data:`` URI, mostly 5 to 12 KB.
 
     Args:
-        path: where the file is.
-        media: what :func:`~previs.pictures.media.examine` found it to be.
-        width: in pixels, at most; a picture is never enlarged, and never higher than twice this.
+        path: Path of the file.
+        media: Result of :func:`~previs.pictures.media.examine` for the file.
+        width: Largest width in pixels; the height is at most twice this. A picture is never enlarged.
 
     Returns:
-        None for sound and video, for what cannot be decoded, and for pictures and animations too large to be decoded.
+        None for sound and video, and for pictures and animations that are damaged or too large to decode.
     """
     kind = _FORMATS.get(media.media_type)
     if kind is None or (media.width or 0) * (media.height or 0) > MOST_PIXELS:
@@ -40,11 +40,11 @@ def thumbnail(path: Path, media: Media, *, width: int = 384) -> str | None:
             small = _small(picture, width)
     except BROKEN:
         return None
-    return "data:image/webp;base64," + base64.b64encode(_packed(small)).decode()
+    return "data:image/webp;base64," + base64.b64encode(_encoded(small)).decode()
 
 
 def _small(picture: Image.Image, width: int) -> Image.Image:
-    box = (width, width * _TALLEST)
+    box = (width, width * _HEIGHT_FACTOR)
     picture.draft("RGB", (box[0] * 2, box[1] * 2))  # lets a JPEG be decoded at a fraction of its size
     upright = ImageOps.exif_transpose(picture)
     small = depth_8(upright)
@@ -52,13 +52,13 @@ def _small(picture: Image.Image, width: int) -> Image.Image:
     return small
 
 
-def _packed(picture: Image.Image) -> bytes:
-    """With the best of a few sizes and qualities that takes little room, or else the last of them."""
-    packed = b""
-    for divisor, quality in _TRIES:
+def _encoded(picture: Image.Image) -> bytes:
+    """Encode with the first size and quality that stays below the limit, or else with the last."""
+    encoded = b""
+    for divisor, quality in _ATTEMPTS:
         file = io.BytesIO()
         picture.reduce(divisor).save(file, "WEBP", quality=quality, method=4)
-        packed = file.getvalue()
-        if len(packed) <= _LARGEST:
+        encoded = file.getvalue()
+        if len(encoded) <= _LARGEST:
             break
-    return packed
+    return encoded

@@ -1,4 +1,4 @@
-"""The workflow that ComfyUI keeps in the pictures, films and sounds it saves."""
+"""Extract the workflow that ComfyUI saves in pictures, films and sounds."""
 
 import io
 from collections.abc import Iterable
@@ -9,61 +9,61 @@ from previs.pictures.byte_reader import ByteReader
 from previs.pictures.signatures import LONGEST, format_of
 from previs.workflow.formats.parsing import LARGEST
 
-# What was run goes before what it was made from.
+# In order of preference: the graph that ran, then the editor's workflow it came from.
 _GRAPHS = ("prompt", "workflow")
-# VideoHelperSuite writes both of them as one JSON object into a film's comment.
+# VideoHelperSuite writes both as one JSON object into a film's comment.
 _COMMENT = "comment"
-# Automatic1111 and its kin.
+# Automatic1111, Forge and others write this one.
 _PARAMETERS = "parameters"
 _NAMES = frozenset({*_GRAPHS, _PARAMETERS})
 _WITH_EXIF = frozenset({"WEBP", "JPEG"})
-_READ = frozenset({"PNG", "MP4", *_WITH_EXIF, *metadata.RECORDINGS})
-_TEXTS = frozenset({"JSON", "HTML"})
-_LOOKED_AT = 100  # characters
+_READABLE = frozenset({"PNG", "MP4", *_WITH_EXIF, *metadata.RECORDINGS})
+_PLAIN_FORMATS = frozenset({"JSON", "HTML"})
+_START = 100  # characters
 _FILE = "the file"
-_INSTEAD = "give the file as ComfyUI saved it, or the graph's JSON"
-_SAVED_BY_OTHERS = (
-    "without a workflow in it: another program saved it, it was converted or sent through a chat, or ComfyUI runs with "
-    f"--disable-metadata; {_INSTEAD}"
+_REMEDY = "use the file as ComfyUI saved it, or the graph's JSON"
+_NO_WORKFLOW = (
+    "it has no workflow in it: another program saved it, it was converted or sent through a chat, or ComfyUI ran with "
+    f"--disable-metadata; {_REMEDY}"
 )
-_PREVIEW = f"without a workflow in it: ComfyUI writes none into JPEG, which it uses for previews only; {_INSTEAD}"
+_JPEG_PREVIEW = f"it has no workflow in it: ComfyUI writes none into JPEG, which it uses for previews only; {_REMEDY}"
 _OTHER_TOOL = (
-    "made by Automatic1111, Forge or the like, whose parameters are no graph: "
-    'give them as settings, {"checkpoint": …, "sampler": …}'
+    "Automatic1111, Forge or a similar tool made it, and their parameters are not a graph: "
+    'write them as settings, {"checkpoint": …, "sampler": …}'
 )
 
 
 def workflow_in(content: bytes, *, name: str) -> bytes:
-    """The JSON of the workflow that a file holds: in a picture's, film's or sound's metadata, or the file itself.
+    """Return the JSON of the workflow in a picture's, film's or sound's metadata, or the file itself if it is text.
 
-    Of a graph in API format (what was run) and one in the editor's own format, the former is given. The JSON is not
-    read here: it is a stranger's.
+    If there are both a graph in API format (which ran) and one in the editor's format, the former is returned. The
+    JSON is untrusted, and is not parsed here.
 
     Args:
-        content: the whole file.
-        name: for faults.
+        content: Bytes of the whole file.
+        name: Name of the file in faults.
 
     Raises:
-        WorkflowFaults: It is a picture, film or sound without a workflow, or nothing that can hold one.
+        WorkflowFaults: The file is a picture, film or sound without a workflow, or cannot hold one.
     """
     kind = format_of(content[:LONGEST])
-    if kind is None or kind in _TEXTS:
+    if kind is None or kind in _PLAIN_FORMATS:
         return content
-    if kind not in _READ:
-        remedy = f"no workflow can be read from this kind of file: {_INSTEAD}"
+    if kind not in _READABLE:
+        remedy = f"previs cannot read a workflow from this kind of file: {_REMEDY}"
         raise WorkflowFaults(name, (Fault(_FILE, "", kind, remedy),))
     texts: dict[str, str] = {}
     try:
         for key, text in _texts(content, kind, name):
             texts.setdefault(key, text)
     except FrameDamaged as error:
-        # What was found before the damage is whole.
+        # Texts found before the damage are complete.
         if (graph := _graph(texts)) is None:
             raise WorkflowFaults(name, (Fault(_FILE, "", kind, error.reason),)) from error
     else:
         graph = _graph(texts)
     if graph is None:
-        raise WorkflowFaults(name, (Fault(_FILE, "", kind, _lack(kind, texts)),))
+        raise WorkflowFaults(name, (Fault(_FILE, "", kind, _missing(kind, texts)),))
     return graph.encode(errors="replace")
 
 
@@ -74,12 +74,12 @@ def _texts(content: bytes, kind: str, name: str) -> Iterable[tuple[str, str]]:
     if kind in _WITH_EXIF:
         return metadata.exif_texts(reader, kind)
     if kind == "MP4":
-        return metadata.film_texts(memoryview(content))
+        return metadata.film_texts(reader)
     return metadata.recording_texts(content, kind, name)
 
 
 def _graph(texts: dict[str, str]) -> str | None:
-    """Whichever text looks like a graph's JSON; other programs write words under the same names."""
+    """Return the first text that looks like a graph's JSON; other programs write prose under the same names."""
     found = [text for key in _GRAPHS if _is_object(text := texts.get(key, ""))]
     comment = texts.get(_COMMENT, "")
     if _is_object(comment) and any(f'"{key}"' in comment for key in _GRAPHS):
@@ -88,11 +88,11 @@ def _graph(texts: dict[str, str]) -> str | None:
 
 
 def _is_object(text: str) -> bool:
-    """Whether a text is a JSON object, or one that was written as JSON text once more."""
-    return text[:_LOOKED_AT].lstrip(' \t\r\n"\\').startswith("{")
+    """Return whether a text looks like a JSON object, or like one encoded as a JSON string."""
+    return text[:_START].lstrip(' \t\r\n"\\').startswith("{")
 
 
-def _lack(kind: str, texts: dict[str, str]) -> str:
+def _missing(kind: str, texts: dict[str, str]) -> str:
     if _PARAMETERS in texts:
         return _OTHER_TOOL
-    return _PREVIEW if kind == "JPEG" else _SAVED_BY_OTHERS
+    return _JPEG_PREVIEW if kind == "JPEG" else _NO_WORKFLOW

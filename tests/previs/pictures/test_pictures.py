@@ -191,12 +191,12 @@ def test_a_changed_bit_in_a_png_is_seen(at: int, written: Callable[[bytes], Path
     ("data", "reason"),
     [
         (b"", "it is empty"),
-        (bytes(1000), "its bytes are of no known format, not the PNG that its name claims"),
-        (b"<!DOCTYPE html><html><body>502 Bad Gateway</body></html>", "it is HTML, not the PNG"),
+        (bytes(1000), "its format is unknown, not PNG as its name claims"),
+        (b"<!DOCTYPE html><html><body>502 Bad Gateway</body></html>", "it is HTML, not PNG"),
         (b"\n<html>", "it is HTML"),
-        (b'{"error": "not found"}', "it is JSON, not the PNG"),
-        (WHOLE["c.jpeg"][0], "it is JPEG, not the PNG"),
-        (WHOLE["j.mp4"][0], "it is MP4, not the PNG"),
+        (b'{"error": "not found"}', "it is JSON, not PNG"),
+        (WHOLE["c.jpeg"][0], "it is JPEG, not PNG"),
+        (WHOLE["j.mp4"][0], "it is MP4, not PNG"),
     ],
 )
 def test_what_is_no_png_is_not_taken_for_one(data: bytes, reason: str, written: Callable[[bytes], Path]) -> None:
@@ -208,7 +208,7 @@ def test_what_is_no_png_is_not_taken_for_one(data: bytes, reason: str, written: 
 def test_an_error_page_is_none_of_an_unknown_kind_either(written: Callable[[bytes], Path]) -> None:
     with pytest.raises(FrameDamaged, match="probably an error message"):
         examine(written(b"<html>"), name="mesh.usdz")
-    with pytest.raises(FrameDamaged, match="of no known format"):
+    with pytest.raises(FrameDamaged, match="its format is unknown"):
         examine(written(bytes(50)), name="frame")
 
 
@@ -238,24 +238,24 @@ def test_of_a_name_that_could_be_more_than_a_name_nothing_is_kept(name: str, wri
     [
         ("a.png", WHOLE["a.png"][0][:33] + b"\0\0\0\0IEND\xaeB`\x82", "a PNG without pixels"),
         ("a.jpg", b"\xff\xd8\xff\xd9", "a JPEG without pixels"),
-        ("a.png", WHOLE["a.png"][0][:33] + WHOLE["a.png"][0][8:], "a PNG whose header is not at its beginning alone"),
-        ("a.png", WHOLE["a.png"][0][:8] + WHOLE["a.png"][0][33:], "a PNG whose header is not at its beginning alone"),
+        ("a.png", WHOLE["a.png"][0][:33] + WHOLE["a.png"][0][8:], "a PNG whose header is not its first chunk alone"),
+        ("a.png", WHOLE["a.png"][0][:8] + WHOLE["a.png"][0][33:], "a PNG whose header is not its first chunk alone"),
         ("a.gif", b"GIF89a" + bytes(7) + b";", "a GIF without pixels"),
-        ("a.gif", b"GIF89a" + bytes(7) + b"?", "no known kind at byte 13"),
+        ("a.gif", b"GIF89a" + bytes(7) + b"?", "an unknown kind of block at byte 13"),
         ("a.webp", b"RIFF\x04\0\0\0WEBP", "a WEBP without pixels"),
         ("a.webp", b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0" + bytes(10), "a WEBP without pixels"),
-        ("a.webp", b"RIFF\x0c\0\0\0WEBPVP8 \x20\0\0\0" + bytes(32), "a chunk at byte 12 does not fit"),
-        ("a.webp", WHOLE["f.webp"][0][:12] + bytes(len(WHOLE["f.webp"][0]) - 12), "a chunk at byte 12 does not fit"),
+        ("a.webp", b"RIFF\x0c\0\0\0WEBPVP8 \x20\0\0\0" + bytes(32), "the chunk at byte 12 does not fit"),
+        ("a.webp", WHOLE["f.webp"][0][:12] + bytes(len(WHOLE["f.webp"][0]) - 12), "the chunk at byte 12 does not fit"),
         ("a.mp4", box(b"ftyp", b"isom") + box(b"mdat", bytes(9)), "it lacks its 'moov' box"),
         ("a.mp4", box(b"ftyp", b"isom") + b"\0\0\0\x04mdat" + bytes(20), "does not fit"),
-        ("a.mp4", film()[:2900] + bytes(len(film()) - 2900), "a box at byte 3040 does not fit"),
-        ("a.mp4", large_film() + bytes(100), "a box at byte 190 does not fit"),
+        ("a.mp4", film()[:2900] + bytes(len(film()) - 2900), "the box at byte 3040 does not fit"),
+        ("a.mp4", large_film() + bytes(100), "the box at byte 190 does not fit"),
         ("a.webm", matroska(b"webm").replace(b"\x1f\x43\xb6\x75", b"\x1f\x43\xb6\x76"), "neither pictures nor sound"),
-        ("a.webm", matroska(b"webm").replace(b"\x75\x8d", b"\x75\x8e") + bytes(9), "does not fit into what holds it"),
+        ("a.webm", matroska(b"webm").replace(b"\x75\x8d", b"\x75\x8e") + bytes(9), "does not fit into its container"),
         ("a.wav", b"RIFF\x02\0\0\0WAVE", "a WAV without sound"),
         ("a.wav", b"RIFF\0\0\0\0WAVEfmt \x02\0\0\0\0\0", "a WAV without sound"),
         ("a.ogg", ogg() + b"junk!" + bytes(30), "no page starts at byte"),
-        ("a.flac", b"fLaC\x80\0\0\0\0\0\0", "no sound follows"),
+        ("a.flac", b"fLaC\x80\0\0\0\0\0\0", "there is no sound after"),
     ],
 )
 def test_what_holds_nothing_is_damaged(name: str, data: bytes, reason: str, written: Callable[[bytes], Path]) -> None:
@@ -507,7 +507,7 @@ def test_16_bit_grey_becomes_8_bit_and_keeps_its_tones() -> None:
         (film(), "it is MP4; a PNG or JPEG is needed"),
         (box(b"ftyp", b"heic", bytes(8)), "it is HEIC; a PNG or JPEG is needed"),
         (b'<?xml version="1.0"?><svg xmlns="x">', "it is SVG; a PNG or JPEG is needed"),
-        (b"hello", "its bytes are of no known format; a PNG or JPEG is needed"),
+        (b"hello", "its format is unknown; a PNG or JPEG is needed"),
         (WHOLE["a.png"][0][:-9], "it is cut short"),
         (WHOLE["c.jpeg"][0][:-300], "it is cut short"),
         (bomb(64, 64)[:60], "it is cut short"),

@@ -28,14 +28,14 @@ GRAPH = {
 WORKFLOW = {"nodes": [{"id": 6, "type": "CLIPTextEncode"}], "links": [], "version": 0.4}
 PROMPT_TEXT, WORKFLOW_TEXT = json.dumps(GRAPH), json.dumps(WORKFLOW)
 LACK = (
-    "without a workflow in it: another program saved it, it was converted or sent through a chat, or ComfyUI runs with "
-    "--disable-metadata; give the file as ComfyUI saved it, or the graph's JSON"
+    "it has no workflow in it: another program saved it, it was converted or sent through a chat, or ComfyUI ran with "
+    "--disable-metadata; use the file as ComfyUI saved it, or the graph's JSON"
 )
-INSTEAD = "give the file as ComfyUI saved it, or the graph's JSON"
-PREVIEW = f"JPEG: without a workflow in it: ComfyUI writes none into JPEG, which it uses for previews only; {INSTEAD}"
+INSTEAD = "use the file as ComfyUI saved it, or the graph's JSON"
+PREVIEW = f"JPEG: it has no workflow in it: ComfyUI writes none into JPEG, which it uses for previews only; {INSTEAD}"
 OTHER_TOOL = (
-    "PNG: made by Automatic1111, Forge or the like, whose parameters are no graph: "
-    'give them as settings, {"checkpoint": …, "sampler": …}'
+    "PNG: Automatic1111, Forge or a similar tool made it, and their parameters are not a graph: "
+    'write them as settings, {"checkpoint": …, "sampler": …}'
 )
 
 
@@ -239,7 +239,7 @@ def test_what_stands_before_damage_counts_and_what_is_damaged_does_not() -> None
     whole = png((b"tEXt", b"prompt\0" + PROMPT_TEXT.encode()))
     assert found(whole[:-20]) == GRAPH
     assert refusal(whole[:60]) == "PNG: it is cut short: it ends at byte 60, before its own end"
-    assert refusal(whole.replace(b"CLIP", b"CLOP")).startswith("PNG: the checksum of its text before byte ")
+    assert refusal(whole.replace(b"CLIP", b"CLOP")).startswith("PNG: the checksum of its 'tEXt' chunk before byte ")
     assert refusal(png((b"zTXt", b"prompt\0\0" + b"no deflate"))).startswith("PNG: its compressed text before byte ")
 
 
@@ -267,11 +267,11 @@ def zipped() -> bytes:
         (png((b"tEXt", b"parameters\0a city\nSteps: 20, Sampler: Euler a")), OTHER_TOOL),
         (
             still("GIF"),
-            f"GIF: no workflow can be read from this kind of file: {INSTEAD}",
+            f"GIF: previs cannot read a workflow from this kind of file: {INSTEAD}",
         ),
         (
             zipped(),
-            f"ZIP: no workflow can be read from this kind of file: {INSTEAD}",
+            f"ZIP: previs cannot read a workflow from this kind of file: {INSTEAD}",
         ),
         (FILMS["mp4"](), f"MP4: {LACK}"),
     ],
