@@ -22,8 +22,6 @@ from previs.workflow.detection.lengths import LengthRule
 from previs.workflow.formats.validation import graph_faults
 from previs.workflow.interface import PlacedReference, ShotValues
 
-_ASKED_FOR = ("negative_prompt", "width", "height")
-
 
 @dataclass(frozen=True, slots=True)
 class SavedGraph:

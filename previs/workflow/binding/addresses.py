@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from previs.comfyui.protocol.graph import Graph
 from previs.comfyui.protocol.input_check import format_value
 from previs.workflow.binding.bindings import Slot
-from previs.workflow.binding.traversal import in_order, place_of, title_of
+from previs.workflow.binding.traversal import place_of, places_of, title_of
 
 _CLOSEST = 3
 
@@ -49,7 +49,7 @@ def find_slot(graph: Graph, address: str) -> Slot:
     if len(titled) == 1:
         return titled[0]
     if titled:
-        places = ", ".join(place_of(graph, node_id) for node_id in in_order(node_id for node_id, _ in titled))
+        places = places_of(graph, (node_id for node_id, _ in titled))
         written = " or ".join(f'"{address_of(slot)}"' for slot in titled[:_CLOSEST])
         raise AddressError(f"several nodes have this title, {places}: give the id instead, {written}")
     raise AddressError(_unknown(graph, address, splits))

@@ -120,7 +120,7 @@ def rows(
     bound = {each.slot for each in known}
     others = [Binding("override", *slot, OVERRIDE) for slot in overrides if slot not in bound]
     return tuple(
-        row(
+        _row(
             graph,
             replace(each, rule=OVERRIDE) if each.slot in overrides else each,
             overrides.get(each.slot, coming.get(each.slot, STAYS)),
@@ -129,7 +129,7 @@ def rows(
     )
 
 
-def row(graph: Graph, binding: Binding, to_come: Any) -> BindingRow:  # noqa: ANN401 - an input holds any value
+def _row(graph: Graph, binding: Binding, to_come: Any) -> BindingRow:  # noqa: ANN401 - an input holds any value
     """Write a binding's line of the report."""
     node = graph[binding.node_id]
     return BindingRow(

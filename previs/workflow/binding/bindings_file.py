@@ -20,7 +20,7 @@ from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault, WorkflowFaults
 from previs.workflow.binding.addresses import AddressError, find_slot
 from previs.workflow.binding.bindings import Slot
-from previs.workflow.binding.traversal import place_of
+from previs.workflow.binding.traversal import holds, place_of
 
 SCHEMA = "previs.bindings/1"
 RULE = "bindings file"
@@ -221,22 +221,15 @@ def find_slots(
         except AddressError as error:
             faults.append(Fault(explicit.source, key, format_value(address), error.remedy))
             continue
-        if fits(graph[slot[0]]["inputs"][slot[1]], kind):
+        value = graph[slot[0]]["inputs"][slot[1]]
+        if isinstance(value, list) or holds(value, kind):
             yield slot, factor
         else:
-            held = format_value(graph[slot[0]]["inputs"][slot[1]])
-            remedy = f"{place_of(graph, slot[0])} does not hold {_KINDS[kind]} there: {held}"
+            remedy = f"{place_of(graph, slot[0])} does not hold {_KINDS[kind]} there: {format_value(value)}"
             faults.append(Fault(explicit.source, key, format_value(address), remedy))
 
 
 _KINDS = {str: "a text", int: "a whole number", float: "a number"}
-
-
-def fits(value: object, kind: type) -> bool:
-    """Whether an input takes a value of a kind: it holds one, or a link that a value may take the place of."""
-    if isinstance(value, bool):
-        return False
-    return isinstance(value, (list, int, float) if kind is float else (list, kind))
 
 
 def _with_factor(address: str) -> tuple[str, float]:

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from previs.comfyui.protocol.classes import ANY, InputRule, NodeClass
 from previs.comfyui.protocol.graph import Graph, is_link
+from previs.workflow.binding.bindings import Slot
 
 Classes = Mapping[str, NodeClass | None]
 
@@ -82,6 +84,14 @@ class Wiring:
     def class_of(self, node_id: str) -> NodeClass | None:
         """Give what is known of a node's class."""
         return self.classes.get(self.graph[node_id]["class_type"])
+
+    def value(self, slot: Slot) -> Any:  # noqa: ANN401 - an input may hold anything
+        """Return what an input holds."""
+        return self.graph[slot[0]]["inputs"][slot[1]]
+
+    def label(self, node_id: str) -> str:
+        """Name a node by its class and id: ``KSampler 3``."""
+        return f"{self.graph[node_id]['class_type']} {node_id}"
 
     def rule(self, node_id: str, name: str) -> InputRule | None:
         """Give the rule of an input, if it is known."""

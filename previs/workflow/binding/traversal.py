@@ -1,7 +1,6 @@
 """Ways through a graph: from a node to all that it is made from."""
 
 from collections.abc import Iterable
-from typing import Any
 
 from previs.comfyui.protocol.graph import Graph, Node, is_link, links
 
@@ -22,6 +21,11 @@ def place_of(graph: Graph, node_id: str) -> str:
     node = graph[node_id]
     title = title_of(node)
     return f'node {node_id} ({node["class_type"]} "{title}")' if title else f"node {node_id} ({node['class_type']})"
+
+
+def places_of(graph: Graph, node_ids: Iterable[str]) -> str:
+    """Name several nodes, each once and in order."""
+    return ", ".join(place_of(graph, node_id) for node_id in in_order(set(node_ids)))
 
 
 def in_order(node_ids: Iterable[str]) -> list[str]:
@@ -97,6 +101,6 @@ def unused(graph: Graph) -> list[str]:
     return [node_id for node_id, uses in consumers(graph).items() if not uses]
 
 
-def literal(value: Any, kind: type) -> bool:  # noqa: ANN401 - an input may hold anything
-    """Whether an input holds a value of a kind itself; ``True`` is no number."""
-    return isinstance(value, kind) and not isinstance(value, bool)
+def holds(value: object, kind: type) -> bool:
+    """Return whether an input holds a value of a kind itself; ``float`` accepts whole numbers, nothing accepts ``True``."""
+    return isinstance(value, (int, float) if kind is float else kind) and not isinstance(value, bool)

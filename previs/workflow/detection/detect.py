@@ -98,15 +98,13 @@ def detect_bindings(wiring: Wiring, faults: list[Fault], *, explicit: BindingsFi
         detector.add(find_seeds(wiring, live, file, faults))
     _find_numbers(detector)
     if not detector.stated("checkpoint"):
-        detector.add(Binding("checkpoint", *slot, _model_rule(wiring, slot)) for slot in model_inputs(wiring.graph))
+        detector.add(
+            Binding("checkpoint", *slot, f"model of {wiring.label(slot[0])}") for slot in model_inputs(wiring.graph)
+        )
     _find_pictures(detector)
     saved = [(node_id, OUTPUT_PREFIX) for node_id in saving(wiring.graph)]
     detector.add(Binding("output_prefix", *slot, "every node that saves") for slot in saved)
     return detector.detection
-
-
-def _model_rule(wiring: Wiring, slot: Slot) -> str:
-    return f"model of {wiring.graph[slot[0]]['class_type']} {slot[0]}"
 
 
 def _find_words(detector: _Detector) -> None:
@@ -181,7 +179,7 @@ def _find_pictures(detector: _Detector) -> None:
     bound = [each for each in detector.detection.bindings if each.what == "reference"]
     for each in bound:
         if strength := detector.detection.strengths.get(each.slot):
-            found = f"strength of the picture of {detector.wiring.graph[each.node_id]['class_type']} {each.node_id}"
+            found = f"strength of the picture of {detector.wiring.label(each.node_id)}"
             rule = RULE if strength in stated_strengths else found
             detector.add([Binding("strength", *strength, rule, each.role, each.reference_id)])
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from previs.comfyui.protocol.classes import InputRule
 from previs.workflow.binding.bindings import Binding, Slot
 from previs.workflow.binding.link_types import Wiring
-from previs.workflow.binding.traversal import OUTPUT_PREFIX, in_order, place_of
+from previs.workflow.binding.traversal import OUTPUT_PREFIX, in_order, place_of, places_of
 from previs.workflow.detection.numbers import number_at
 
 _FRAMES = ("length", "video_frames", "num_frames")
@@ -92,12 +92,12 @@ def find_lengths(wiring: Wiring, live: list[str]) -> Lengths:
         return Lengths(rates=rates)
     slots = {slot: number_at(wiring, slot, float) for slot in named}
     if computed := [node_id for (node_id, _), slot in slots.items() if slot is None]:
-        return Lengths(rates=rates, gap=f"the length of {_places(wiring, computed)} is computed by other nodes")
-    held = {slot: wiring.graph[slot[0]]["inputs"][slot[1]] for slot in slots.values() if slot is not None}
+        return Lengths(rates=rates, gap=f"the length of {places_of(wiring.graph, computed)} is computed by other nodes")
+    held = {slot: wiring.value(slot) for slot in slots.values() if slot is not None}
     extending = [i for i, _ in named if wiring.graph[i]["class_type"].endswith("Extend")]
     if len(set(held.values())) > 1 or extending:
-        detection = _places(wiring, [node_id for node_id, _ in named])
-        return Lengths(rates=rates, gap=f"several nodes make parts of it: {detection}")
+        nodes = places_of(wiring.graph, [node_id for node_id, _ in named])
+        return Lengths(rates=rates, gap=f"several nodes make parts of it: {nodes}")
     bindings = tuple(_bindings(wiring, slots))
     length_rule, gap = length_rule_of(wiring, named[0], rates, live)
     return Lengths(bindings, rates, length_rule, gap)
@@ -108,7 +108,7 @@ def _bindings(wiring: Wiring, slots: dict[Slot, Slot | None]) -> Iterable[Bindin
     for (node_id, _), slot in slots.items():
         if slot is not None and slot not in seen:
             seen.add(slot)
-            yield Binding("length", *slot, f"length of {wiring.graph[node_id]['class_type']} {node_id}")
+            yield Binding("length", *slot, f"length of {wiring.label(node_id)}")
 
 
 def length_input_of(wiring: Wiring, slot: Slot, live: list[str]) -> Slot:
@@ -157,7 +157,10 @@ def length_rule_of(
     if not playing:
         return None, "no node of the graph says how many frames are a second"
     if len(playing) > 1:
-        return None, f"several nodes say how many frames are a second: {_places(wiring, [r.node_id for r in rates])}"
+        return (
+            None,
+            f"several nodes say how many frames are a second: {places_of(wiring.graph, [r.node_id for r in rates])}",
+        )
     class_type = graph[node_id]["class_type"]
     interpolated, gap = _interpolated(wiring, live)
     if name not in _FRAMES:
@@ -186,12 +189,8 @@ def _interpolated(wiring: Wiring, live: list[str]) -> tuple[int, str]:
         if not wiring.graph[node_id]["class_type"].endswith(_INTERPOLATES):
             continue
         slot = number_at(wiring, (node_id, "multiplier"))
-        times = wiring.graph[slot[0]]["inputs"][slot[1]] if slot else 0
+        times = wiring.value(slot) if slot else 0
         if times < 1:
             return 1, f"how many frames {place_of(wiring.graph, node_id)} adds is not known"
         product *= times
     return product, ""
-
-
-def _places(wiring: Wiring, node_ids: Iterable[str]) -> str:
-    return ", ".join(place_of(wiring.graph, node_id) for node_id in in_order(set(node_ids)))

@@ -3,7 +3,7 @@
 from previs.comfyui.protocol.graph import is_link
 from previs.workflow.binding.bindings import Slot
 from previs.workflow.binding.link_types import Wiring
-from previs.workflow.binding.traversal import literal
+from previs.workflow.binding.traversal import holds
 
 HELD_NUMBERS = ("value", "seed", "noise_seed", "number", "int", "float", "width", "height")
 
@@ -26,7 +26,7 @@ def number_at(wiring: Wiring, slot: Slot, kind: type = int) -> Slot | None:
     while True:
         node_id, name = slot
         value = wiring.graph[node_id]["inputs"].get(name)
-        if _is_number(value, kind):
+        if holds(value, kind):
             return slot
         if not is_link(value):
             return None
@@ -35,16 +35,12 @@ def number_at(wiring: Wiring, slot: Slot, kind: type = int) -> Slot | None:
         slot = value[0], onward
 
 
-def _is_number(value: object, kind: type) -> bool:
-    return literal(value, int) or (kind is float and literal(value, float))
-
-
 def _source_of(wiring: Wiring, node_id: str, output: int, kind: type) -> str | None:
     inputs = wiring.graph[node_id]["inputs"]
     if given := _given_on(wiring, node_id, output):
         return given
     linked = [name for name, value in inputs.items() if is_link(value)]
-    held = [name for name, value in inputs.items() if _is_number(value, kind)]
+    held = [name for name, value in inputs.items() if holds(value, kind)]
     if len(held) == 1 and not linked and held[0] in HELD_NUMBERS:
         return held[0]
     return linked[0] if len(linked) == 1 and len(inputs) == 1 else None

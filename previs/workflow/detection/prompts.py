@@ -8,7 +8,7 @@ from previs.workflow.binding.addresses import address_of
 from previs.workflow.binding.bindings import Binding, Slot
 from previs.workflow.binding.link_types import Wiring
 from previs.workflow.binding.suggestions import suggestion_lines, unused_lines
-from previs.workflow.binding.traversal import in_order, place_of, upstream
+from previs.workflow.binding.traversal import in_order, place_of, places_of, upstream
 from previs.workflow.detection.sampling import samplers_among, texts_of
 from previs.workflow.detection.texts import ENCODED_TEXTS, HELD_TEXTS, PromptTexts
 
@@ -28,25 +28,17 @@ def _read(wiring: Wiring, live: list[str], role: str) -> tuple[PromptTexts, dict
     for sampler in samplers_among(wiring, live):
         words = texts_of(wiring, sampler, role)
         for slot in words.slots:
-            slots.setdefault(slot, f"{role} of {wiring.graph[sampler]['class_type']} {sampler}")
+            slots.setdefault(slot, f"{role} of {wiring.label(sampler)}")
         lost |= words.lost
         mixed |= words.mixed
         zeroed |= words.zeroed
     return PromptTexts(tuple(slots), frozenset(lost), mixed, frozenset(zeroed)), slots
 
 
-def _value(wiring: Wiring, slot: Slot) -> str:
-    return str(wiring.graph[slot[0]]["inputs"][slot[1]])
-
-
 def _differ(wiring: Wiring, slots: Iterable[Slot]) -> bool:
     """Whether texts in several nodes differ: where they hold the same words, they are one prompt for several models."""
     found = list(slots)
-    return len({node_id for node_id, _ in found}) > 1 and len({_value(wiring, slot) for slot in found}) > 1
-
-
-def _places(wiring: Wiring, node_ids: Iterable[str]) -> str:
-    return ", ".join(place_of(wiring.graph, node_id) for node_id in in_order(set(node_ids)))
+    return len({node_id for node_id, _ in found}) > 1 and len({wiring.value(slot) for slot in found}) > 1
 
 
 def _settled(wiring: Wiring, key: str, slots: Iterable[Slot], file: str) -> str:
@@ -55,7 +47,7 @@ def _settled(wiring: Wiring, key: str, slots: Iterable[Slot], file: str) -> str:
     for slot in slots:
         by_node.setdefault(slot[0], []).append(slot)
     order = in_order(by_node)
-    found = [(address_of(slot), format_value(_value(wiring, slot))) for i in order for slot in by_node[i]][
+    found = [(address_of(slot), format_value(wiring.value(slot))) for i in order for slot in by_node[i]][
         :_MOST_CANDIDATES
     ]
     return f"or settle it in {file} beside the graph:\n{suggestion_lines(key, found)}"
@@ -70,8 +62,8 @@ def find_prompt(wiring: Wiring, live: list[str], file: str, faults: list[Fault])
         faults.append(Fault(place_of(wiring.graph, node_id), "", "", remedy))
     for node_id in in_order(words.mixed):
         settled = _settled(wiring, "prompt", words.mixed[node_id], file)
-        detection = _places(wiring, (slot[0] for slot in words.mixed[node_id]))
-        remedy = f"its text is put together from several ({detection}): {_PROMPT}, {settled}"
+        nodes = places_of(wiring.graph, (slot[0] for slot in words.mixed[node_id]))
+        remedy = f"its text is put together from several ({nodes}): {_PROMPT}, {settled}"
         faults.append(Fault(place_of(wiring.graph, node_id), "", "", remedy))
     if words.lost or words.mixed:
         return [], ""
@@ -79,7 +71,7 @@ def find_prompt(wiring: Wiring, live: list[str], file: str, faults: list[Fault])
         return [], _without_words(wiring, live, file, faults)
     if _differ(wiring, slots):
         remedy = f"several texts could be the prompt: {_PROMPT}, {_settled(wiring, 'prompt', slots, file)}"
-        faults.append(Fault("the graph", "", _places(wiring, (slot[0] for slot in slots)), remedy))
+        faults.append(Fault("the graph", "", places_of(wiring.graph, (slot[0] for slot in slots)), remedy))
         return [], ""
     return [Binding("prompt", *slot, rule) for slot, rule in slots.items()], ""
 
@@ -111,17 +103,17 @@ def find_negative(wiring: Wiring, live: list[str], file: str) -> tuple[list[Bind
     """Find the texts that are the negative prompt, and why there are none."""
     words, slots = _read(wiring, live, "negative")
     if words.lost:
-        return [], f"the way to the graph's is lost at {_places(wiring, words.lost)}: {_NEGATIVE}"
+        return [], f"the way to the graph's is lost at {places_of(wiring.graph, words.lost)}: {_NEGATIVE}"
     for node_id, texts in words.mixed.items():
         settled = _settled(wiring, "negative", texts, file)
         return [], f"the text of {place_of(wiring.graph, node_id)} is put together from several: {_NEGATIVE}, {settled}"
     if not slots:
-        zeroed = f" ({_places(wiring, words.zeroed)} takes its words away)" if words.zeroed else ""
+        zeroed = f" ({places_of(wiring.graph, words.zeroed)} takes its words away)" if words.zeroed else ""
         return [], f"the graph has no text for it{zeroed}: leave it out, or add one to the graph"
     if _differ(wiring, slots):
         settled = _settled(wiring, "negative", slots, file)
-        detection = _places(wiring, (slot[0] for slot in slots))
-        return [], f"several texts could be the graph's, {detection}: {_NEGATIVE}, {settled}"
+        nodes = places_of(wiring.graph, (slot[0] for slot in slots))
+        return [], f"several texts could be the graph's, {nodes}: {_NEGATIVE}, {settled}"
     return [Binding("negative_prompt", *slot, rule) for slot, rule in slots.items()], ""
 
 

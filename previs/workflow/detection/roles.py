@@ -143,7 +143,7 @@ def role_of(flow: ImageFlow, loader: str) -> tuple[str, str] | None:
         return None
     role = next(role for role in ROLES if role in found)
     node_id = in_order(found[role])[0]
-    return role, f"{ROLES[role]} of {flow.wiring.graph[node_id]['class_type']} {node_id}"
+    return role, f"{ROLES[role]} of {flow.wiring.label(node_id)}"
 
 
 def _roles(flow: ImageFlow, loader: str) -> Iterator[tuple[str, str]]:

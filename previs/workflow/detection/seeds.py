@@ -37,11 +37,7 @@ def find_seeds(wiring: Wiring, live: list[str], file: str, faults: list[Fault]) 
     elif fault := _apart(wiring, by_sampler, file):
         faults.append(fault)
     ordered = sorted(slots, key=lambda slot: samplers.index(slots[slot]))
-    return tuple(Binding("seed", *slot, _rule(wiring, slots[slot])) for slot in ordered)
-
-
-def _rule(wiring: Wiring, sampler: str) -> str:
-    return f"noise of {wiring.graph[sampler]['class_type']} {sampler}"
+    return tuple(Binding("seed", *slot, f"noise of {wiring.label(slots[slot])}") for slot in ordered)
 
 
 def _lost(wiring: Wiring, node_id: str, file: str) -> Fault:
@@ -53,7 +49,7 @@ def _lost(wiring: Wiring, node_id: str, file: str) -> Fault:
 
 
 def _said(wiring: Wiring, slot: Slot) -> str:
-    value = _value(wiring, slot)
+    value = wiring.value(slot)
     return f"in place of {place_of(wiring.graph, value[0])}" if is_link(value) else f"now {format_value(value)}"
 
 
@@ -61,7 +57,7 @@ def _apart(wiring: Wiring, by_sampler: dict[str, tuple[Slot, ...]], file: str) -
     """Find samplers that do not follow on each other and have different seeds."""
     groups = chained(wiring, list(by_sampler))
     seeds = [{slot for sampler in group for slot in by_sampler.get(sampler, ())} for group in groups]
-    values = {frozenset(str(_value(wiring, slot)) for slot in each) for each in seeds if each}
+    values = {frozenset(str(wiring.value(slot)) for slot in each) for each in seeds if each}
     if len(values) < 2:  # noqa: PLR2004 - two that differ
         return None
     held = {slot for each in seeds for slot in each}
@@ -71,7 +67,3 @@ def _apart(wiring: Wiring, by_sampler: dict[str, tuple[Slot, ...]], file: str) -
     lines = suggestion_lines("seed", [(address_of(slot), _said(wiring, slot)) for slot in slots])
     remedy = f"these make noise apart from each other: {_TITLE}, or settle it in {file} beside the graph:\n{lines}"
     return Fault("the graph", "seed", detection, remedy)
-
-
-def _value(wiring: Wiring, slot: Slot) -> object:
-    return wiring.graph[slot[0]]["inputs"][slot[1]]

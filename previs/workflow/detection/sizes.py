@@ -1,13 +1,13 @@
 """Where a graph sets the size of the picture: at its beginning, and again in passes that follow."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from previs.comfyui.protocol.graph import is_link
 from previs.workflow.binding.bindings import Binding, Slot
 from previs.workflow.binding.limits import SIZE_MAX
 from previs.workflow.binding.link_types import Wiring
-from previs.workflow.binding.traversal import in_order, outputs_of, place_of, saving
+from previs.workflow.binding.traversal import in_order, outputs_of, places_of, saving
 from previs.workflow.detection.numbers import number_at
 from previs.workflow.detection.sampling import samplers_among
 
@@ -60,11 +60,13 @@ def find_sizes(wiring: Wiring, live: list[str]) -> Sizes:
     if gap := _gap(wiring, live, nodes, pairs):
         return Sizes((), gap, first_nodes)
     known = {node_id: pair for node_id, pair in pairs.items() if pair is not None}
-    bindings = [each for node_id, pair in known.items() for each in _first_size(wiring, node_id, pair)]
+    bindings = [
+        each for node_id, pair in known.items() for each in _pair_bindings(pair, f"size of {wiring.label(node_id)}")
+    ]
     first = next(iter(known.values()))
     size = _values(wiring, first)
     for node_id in in_order(nodes.later):
-        bindings += _later_size(wiring, node_id, size, first_nodes[0])
+        bindings += _later_sizes(wiring, node_id, size, first_nodes[0])
     bindings += _size_conditioning(wiring, live, size, first, first_nodes[0])
     return Sizes(tuple({(*each.slot, each.what): each for each in reversed(bindings)}.values())[::-1], "", first_nodes)
 
@@ -121,7 +123,7 @@ def _pair(wiring: Wiring, node_id: str, names: tuple[str, str] = _PAIR) -> Pair 
 
 
 def _values(wiring: Wiring, pair: Pair) -> tuple[int, int]:
-    width, height = (int(wiring.graph[node_id]["inputs"][name]) for node_id, name in pair)
+    width, height = (int(wiring.value(slot)) for slot in pair)
     return width, height
 
 
@@ -131,53 +133,45 @@ def _gap(wiring: Wiring, live: list[str], nodes: _SizeNodes, pairs: dict[str, Pa
     if not nodes.first and not nodes.after:
         on_the_way = set(_picture_upstream(wiring, samplers_among(wiring, live) or saving(graph)))
         loaders = [node_id for node_id in on_the_way if graph[node_id]["class_type"].startswith("LoadImage")]
-        of = f": it is that of {_places(wiring, loaders)}" if loaders else ""
+        of = f": it is that of {places_of(wiring.graph, loaders)}" if loaders else ""
         return f"no node of the graph sets the picture's size{of}: leave it out of the shot"
     if computed := [node_id for node_id, pair in pairs.items() if pair is None]:
         sources = [value[0] for i in computed for name in _PAIR if is_link(value := graph[i]["inputs"][name])]
-        why = f"computed by other nodes ({_places(wiring, sources)})" if sources else "no whole number"
-        return f"the size of {_places(wiring, computed)} is {why}: leave it out of the shot"
+        why = f"computed by other nodes ({places_of(wiring.graph, sources)})" if sources else "no whole number"
+        return f"the size of {places_of(wiring.graph, computed)} is {why}: leave it out of the shot"
     sizes = {_values(wiring, pair) for pair in pairs.values() if pair is not None}
     cropping = [node_id for node_id in nodes.later if {"x", "y"} <= graph[node_id]["inputs"].keys()]
     if len(sizes) > 1 or nodes.after or cropping:
         several = [*nodes.first, *cropping, *nodes.after]
-        return f"several nodes set a size, {_places(wiring, several)}: leave it out of the shot"
+        return f"several nodes set a size, {places_of(wiring.graph, several)}: leave it out of the shot"
     return ""
 
 
-def _places(wiring: Wiring, node_ids: Iterable[str]) -> str:
-    return ", ".join(place_of(wiring.graph, node_id) for node_id in in_order(set(node_ids)))
+def _pair_bindings(pair: Pair, rule: str) -> tuple[Binding, Binding]:
+    return Binding("width", *pair[0], rule), Binding("height", *pair[1], rule)
 
 
-def _first_size(wiring: Wiring, node_id: str, pair: Pair) -> Iterator[Binding]:
-    rule = f"size of {wiring.graph[node_id]['class_type']} {node_id}"
-    yield Binding("width", *pair[0], rule)
-    yield Binding("height", *pair[1], rule)
-
-
-def _later_size(wiring: Wiring, node_id: str, size: tuple[int, int], first: str) -> Iterator[Binding]:
+def _later_sizes(wiring: Wiring, node_id: str, size: tuple[int, int], first_node: str) -> Iterator[Binding]:
     """Bind a later pass that scales to a size of its own, as much larger as it is now."""
     pair = _pair(wiring, node_id)
     if pair is None or not all(0 < value <= SIZE_MAX for value in (*size, *_values(wiring, pair))):
         return
-    for what, slot, now, first_node in zip(("width", "height"), pair, _values(wiring, pair), size, strict=True):
-        factor = now / first_node
-        said = "the same size as" if factor == 1 else f"{factor:.4g} times that of"
-        rule = f"{said} {wiring.graph[first]['class_type']} {first}"
-        yield Binding("width" if what == "width" else "height", *slot, rule, factor=factor)
+    for binding, first in zip(_pair_bindings(pair, ""), size, strict=True):
+        factor = wiring.value(binding.slot) / first
+        relation = "the same size as" if factor == 1 else f"{factor:.4g} times that of"
+        yield replace(binding, rule=f"{relation} {wiring.label(first_node)}", factor=factor)
 
 
 def _size_conditioning(
     wiring: Wiring, live: list[str], size: tuple[int, int], first: Pair, first_node: str
 ) -> Iterator[Binding]:
-    """Bind what else is told the size of the picture, where it is told the same now."""
-    rule = f"the same size as {wiring.graph[first_node]['class_type']} {first_node}"
+    """Bind inputs that only inform a node of the picture's size, if they hold that size now."""
+    rule = f"the same size as {wiring.label(first_node)}"
     for node_id in in_order(live):
         for names in _SIZE_CONDITIONING.get(wiring.graph[node_id]["class_type"], ()):
             pair = _pair(wiring, node_id, names)
             if pair is not None and pair != first and _values(wiring, pair) == size:
-                yield Binding("width", *pair[0], rule)
-                yield Binding("height", *pair[1], rule)
+                yield from _pair_bindings(pair, rule)
 
 
 def find_batches(wiring: Wiring, live: list[str], first_nodes: Iterable[str]) -> tuple[Binding, ...]:
@@ -192,6 +186,6 @@ def find_batches(wiring: Wiring, live: list[str], first_nodes: Iterable[str]) ->
     found: dict[Slot, Binding] = {}
     for node_id, name in (*first_node, *repeated):
         if (slot := number_at(wiring, (node_id, name))) is not None:
-            rule = f"batch of {wiring.graph[node_id]['class_type']} {node_id}"
+            rule = f"batch of {wiring.label(node_id)}"
             found.setdefault(slot, Binding("batch_size", *slot, rule))
     return tuple(found.values())

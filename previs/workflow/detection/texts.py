@@ -139,7 +139,7 @@ def _text_sources(wiring: Wiring, node_id: str, output: int) -> list[str] | None
 def non_empty(wiring: Wiring, slots: Iterable[Slot]) -> list[Slot]:
     """Leave out empty texts, unless all are."""
     found = list(slots)
-    return [slot for slot in found if str(wiring.graph[slot[0]]["inputs"][slot[1]]).strip()] or found
+    return [slot for slot in found if str(wiring.value(slot)).strip()] or found
 
 
 def _conditioning_inputs(wiring: Wiring, node_id: str, output: int, role: str) -> tuple[str, list[str]]:

@@ -8,7 +8,7 @@ from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault
 from previs.workflow.binding.bindings import Slot, What
 from previs.workflow.binding.link_types import Wiring
-from previs.workflow.binding.traversal import literal, place_of, title_of
+from previs.workflow.binding.traversal import holds, place_of, title_of
 from previs.workflow.detection.numbers import HELD_NUMBERS, number_at
 from previs.workflow.detection.texts import ENCODED_TEXTS, HELD_TEXTS, non_empty, texts_at
 
@@ -77,19 +77,15 @@ def titled_slots(wiring: Wiring, title: str, faults: list[Fault]) -> list[Slot]:
     for node_id in titled(wiring.graph, title):
         inputs = wiring.graph[node_id]["inputs"]
         names = [
-            name for name, value in inputs.items() if name in _INPUTS[what] and (_holds(value, kind) or is_link(value))
+            name for name, value in inputs.items() if name in _INPUTS[what] and (holds(value, kind) or is_link(value))
         ]
-        names = names or [name for name, value in inputs.items() if _holds(value, kind)]
+        names = names or [name for name, value in inputs.items() if holds(value, kind)]
         found = [_held(wiring, (node_id, name), kind) for name in names]
         slots.update(dict.fromkeys(slot for slot in found if slot is not None))
         if not found or None in found or (len(found) > 1 and not _belong_together(names)):
             remedy = f"this title belongs to a node that holds one {_SAID[kind]} itself: move it to the node that does"
             faults.append(Fault(place_of(wiring.graph, node_id), "title", format_value(title), remedy))
     return list(slots)
-
-
-def _holds(value: object, kind: type) -> bool:
-    return literal(value, kind) or (kind is float and literal(value, int))
 
 
 def _held(wiring: Wiring, slot: Slot, kind: type) -> Slot | None:

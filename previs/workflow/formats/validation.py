@@ -123,7 +123,13 @@ def _node_faults(node_id: str, node: object, node_ids: Mapping[str, Any]) -> Ite
     yield from _link_faults(place, node, node_ids)
 
 
-def _cycle_fault(graph: Graph) -> Fault | None:
+def cycle_fault(graph: Graph, where: str) -> Fault | None:
+    """Report a cycle of links, which no server runs.
+
+    Args:
+        graph: Its links lead to nodes that exist.
+        where: The place that the fault names.
+    """
     sorter = TopologicalSorter({node_id: [source for _, source, _ in links(node)] for node_id, node in graph.items()})
     try:
         sorter.prepare()
@@ -132,9 +138,7 @@ def _cycle_fault(graph: Graph) -> Fault | None:
         places = ", ".join(place_of(graph, node_id) for node_id in cycle[:_NODES_SHOWN])
         if len(cycle) > _NODES_SHOWN:
             places += f" and {len(cycle) - _NODES_SHOWN:,} more"
-        return Fault(
-            "the graph", "", "a circle of links", f"these nodes feed each other, which no server runs: {places}"
-        )
+        return Fault(where, "", "a circle of links", f"these nodes feed each other, which no server runs: {places}")
     return None
 
 
@@ -175,5 +179,5 @@ def graph_faults(content: Mapping[str, Any]) -> list[Fault]:
     if faults:
         return listed(faults)
     graph: Graph = dict(content)
-    fault = _cycle_fault(graph) or _saving_fault(graph)
+    fault = cycle_fault(graph, "the graph") or _saving_fault(graph)
     return [fault] if fault else []

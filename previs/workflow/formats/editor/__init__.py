@@ -6,6 +6,6 @@ which input only the node classes of a server can tell. How the editor does it w
 """
 
 from previs.workflow.formats.editor.conversion import Converted, classes_in, convert
-from previs.workflow.formats.editor.virtual_nodes import is_editor_file
+from previs.workflow.formats.editor.reading import is_editor_file
 
 __all__ = ["Converted", "classes_in", "convert", "is_editor_file"]

@@ -4,7 +4,6 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from previs.comfyui.protocol.classes import ANY, InputRule, NodeClass
@@ -18,6 +17,7 @@ from previs.workflow.formats.editor.resolution import BrokenLink, LinkResolver, 
 from previs.workflow.formats.editor.subgraphs import GraphInstance, expand
 from previs.workflow.formats.editor.virtual_nodes import BROADCASTS
 from previs.workflow.formats.editor.widgets import WrongTypeError, coerce, widget_values
+from previs.workflow.formats.validation import cycle_fault
 
 _SUBGRAPH = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _GROUP = re.compile(r"workflow[>/].+")
@@ -62,8 +62,8 @@ def convert(document: Mapping[str, Any], classes: Mapping[str, NodeClass | None]
     conversion = _Conversion(classes, LinkResolver(Promotions()))
     graph = conversion.graph(running)
     faults += dict.fromkeys(fault for found in conversion.faults.values() for fault in found)
-    if not faults:
-        faults += _circles(graph)
+    if not faults and (fault := cycle_fault(graph, "the file")):
+        faults.append(fault)
     if faults:
         raise WorkflowFaults(name, tuple(faults))
     return Converted(graph, {node.type: node.pack for _, node in running if node.pack})
@@ -183,16 +183,3 @@ def _coerced(rule: InputRule, value: Any, place: str, held_by: str, faults: list
         )
         faults.append(Fault(place, rule.name, format_value(value), remedy))
         return None
-
-
-def _circles(graph: Graph) -> list[Fault]:
-    sorter = TopologicalSorter({node_id: [source for _, source, _ in links(node)] for node_id, node in graph.items()})
-    try:
-        sorter.prepare()
-    except CycleError as error:
-        *circle, _ = error.args[1]
-        named = ", ".join(f"node {node_id} ({graph[node_id]['class_type']})" for node_id in circle[:_MOST_NAMED])
-        return [
-            Fault("the file", "", "a circle of links", f"these nodes feed each other, which no server runs: {named}")
-        ]
-    return []

@@ -9,11 +9,24 @@ from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault
 from previs.workflow.formats.editor.document import Document, EditorGraph, EditorNode, Link, Socket, SubgraphSocket
 
+_BESIDE_NODES = frozenset(
+    {"links", "groups", "version", "state", "definitions", "last_node_id", "last_link_id", "floatingLinks", "extra"}
+)
 _OWN_PACK = "comfy-core"
 _LINK_PARTS = 5
 _MOST_PARTS = 1000
 _SLOT = re.compile(r"[0-9]{1,6}")
 _SAVE_AGAIN = "open the file in ComfyUI and save it again"
+
+
+def is_editor_file(content: Mapping[str, Any]) -> bool:
+    """Return whether JSON is in the editor's format: nodes beside something that only the editor writes."""
+    nodes = content.get("nodes")
+    if isinstance(nodes, Mapping) and "class_type" in nodes:
+        return False
+    if isinstance(nodes, list) and any(isinstance(node, Mapping) and "type" in node for node in nodes):
+        return True
+    return "nodes" in content and bool(_BESIDE_NODES & content.keys())
 
 
 def read_document(content: Mapping[str, Any], faults: list[Fault]) -> Document:

@@ -1,11 +1,5 @@
 """Telling the editor's files from graphs in API format, and the editor's own nodes from the servers'."""
 
-from collections.abc import Mapping
-from typing import Any
-
-_BESIDE_NODES = frozenset(
-    {"links", "groups", "version", "state", "definitions", "last_node_id", "last_link_id", "floatingLinks", "extra"}
-)
 REROUTES = frozenset({"Reroute", "Reroute (rgthree)"})
 PRIMITIVE = "PrimitiveNode"
 # Wires without a line, of KJNodes and Easy-Use: a getter gives what goes into the setter of the same name.
@@ -34,13 +28,3 @@ BROADCASTS = frozenset(
     {"Anything Everywhere", "Anything Everywhere3", "Anything Everywhere?", "Prompts Everywhere", "Seed Everywhere"}
 )
 VIRTUAL = REROUTES | SETTERS | GETTERS | _NOTES | _CONTROL_PANELS | {PRIMITIVE}
-
-
-def is_editor_file(content: Mapping[str, Any]) -> bool:
-    """Whether content is what the editor saves: nodes, and something beside them that only the editor writes."""
-    nodes = content.get("nodes")
-    if isinstance(nodes, Mapping) and "class_type" in nodes:
-        return False
-    if isinstance(nodes, list) and any(isinstance(node, Mapping) and "type" in node for node in nodes):
-        return True
-    return "nodes" in content and bool(_BESIDE_NODES & content.keys())
