@@ -15,10 +15,11 @@ try:
     from previs.simulator.serving import serve
     from previs.simulator.validation import ValidationResult, validate
 except ModuleNotFoundError as error:
-    if str(error.name).partition(".")[0] not in _EXTRA:
+    missing = str(error.name).partition(".")[0]
+    if missing not in _EXTRA:
         raise
-    message = f"The simulator needs {error.name}: pip install 'previs[simulator]'"
-    raise ModuleNotFoundError(message, name=error.name) from error
+    sentence = f"The simulator needs {missing}, which is not installed: pip install 'previs[simulator]'"
+    raise ModuleNotFoundError(sentence, name=missing) from error
 
 __all__ = [
     "ALWAYS",
