@@ -1,4 +1,4 @@
-"""Files of pictures, as ComfyUI's saving nodes write them: the graph goes with the picture."""
+"""Encode pictures as ComfyUI's output nodes do, with the graph inside the file."""
 
 import hashlib
 import io
@@ -6,20 +6,21 @@ import json
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
+import av
 from PIL import Image, ImageFilter, PngImagePlugin
 
-from previs.simulator.mp4 import motion_jpeg
 from previs.simulator.scene import Scene
 
 _PNG_COMPRESSION = 4  # ComfyUI's own
-_PREVIEW_QUALITY = 95  # likewise
+_PREVIEW_QUALITY = 95  # ComfyUI's own
 _MAKE, _MODEL = 0x010F, 0x0110
 
 
 def png(picture: Image.Image, texts: Mapping[str, Any]) -> bytes:
-    """A PNG with texts as JSON in text chunks: ``prompt``, and what else the client sent to go with it."""
+    """Return a PNG with texts as JSON in text chunks."""
     chunks = PngImagePlugin.PngInfo()
     for name, value in texts.items():
         chunks.add_text(name, json.dumps(value))
@@ -27,7 +28,7 @@ def png(picture: Image.Image, texts: Mapping[str, Any]) -> bytes:
 
 
 def tiny_png(scene: Scene, index: int, texts: Mapping[str, Any]) -> bytes:
-    """A PNG of 4 by 4 pixels whose colours are a hash of the scene: made in microseconds, one for each scene."""
+    """Return a PNG of 4 by 4 pixels whose colours are a hash of the scene; takes microseconds."""
     digest = _digest(scene, index)
     rows = b"".join(b"\0" + digest[start : start + 12] for start in range(0, 48, 12))
     chunks = [(b"IHDR", struct.pack(">IIBBBBB", 4, 4, 8, 2, 0, 0, 0))]
@@ -37,7 +38,7 @@ def tiny_png(scene: Scene, index: int, texts: Mapping[str, Any]) -> bytes:
 
 
 def tiny(scene: Scene, index: int) -> Image.Image:
-    """The same few pixels as a picture."""
+    """Return the pixels of :func:`tiny_png` as a picture."""
     return Image.frombytes("RGB", (4, 4), _digest(scene, index))
 
 
@@ -52,7 +53,7 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 def webp(
     pictures: Sequence[Image.Image], fps: float, texts: Mapping[str, Any], *, lossless: bool, quality: int
 ) -> bytes:
-    """An animated WEBP with texts in its EXIF fields, where ComfyUI puts them."""
+    """Return an animated WEBP with texts in the EXIF fields that ComfyUI uses."""
     exif = pictures[0].getexif()
     for tag, (name, value) in zip(range(_MODEL, _MAKE - 100, -1), texts.items(), strict=False):
         exif[tag] = f"{name}:{json.dumps(value)}"
@@ -60,7 +61,7 @@ def webp(
 
 
 def apng(pictures: Sequence[Image.Image], fps: float, texts: Mapping[str, Any]) -> bytes:
-    """An animated PNG with texts in chunks of ComfyUI's own kind, after the pixels."""
+    """Return an animated PNG with texts in chunks of ComfyUI's own type, after the pixels."""
     chunks = PngImagePlugin.PngInfo()
     for name, value in texts.items():
         chunks.add(b"comf", name.encode("latin-1") + b"\0" + json.dumps(value).encode(), after_idat=True)
@@ -68,18 +69,27 @@ def apng(pictures: Sequence[Image.Image], fps: float, texts: Mapping[str, Any]) 
 
 
 def mp4(pictures: Sequence[Image.Image], fps: float, texts: Mapping[str, Any]) -> bytes:
-    """An MP4 file with texts as tags; see :mod:`previs.simulator.mp4` for what can play it."""
-    stills = [_saved(picture, "JPEG", quality=90) for picture in pictures]
-    tags = {name: json.dumps(value) for name, value in texts.items()}
-    return motion_jpeg(stills, pictures[0].size, fps, tags)
+    """Return an MP4 of H.264 with texts as tags, from the calls of PyAV that ComfyUI makes.
+
+    H.264 in YUV 4:2:0 has even sides only: an odd side loses a pixel here, and libx264 would refuse it.
+    """
+    file = io.BytesIO()
+    with av.open(file, "w", "mp4", options={"movflags": "use_metadata_tags"}) as film:
+        film.metadata.update({name: json.dumps(value) for name, value in texts.items()})
+        stream = film.add_stream("h264", rate=Fraction(round(fps * 1000), 1000), pix_fmt="yuv420p")
+        stream.width, stream.height = (max(2, side // 2 * 2) for side in pictures[0].size)
+        for picture in pictures:
+            film.mux(stream.encode(av.VideoFrame.from_image(picture)))  # type: ignore[no-untyped-call]
+        film.mux(stream.encode())
+    return file.getvalue()
 
 
 def preview(picture: Image.Image, blur: float) -> bytes:
-    """A JPEG as a sampler shows between two steps.
+    """Return the JPEG that a sampler sends between two steps.
 
     Args:
-        picture: as it will be in the end, only smaller.
-        blur: what is still unclear, from 1 at the first step to 0 at the last.
+        picture: The final picture, reduced in size.
+        blur: Noise that is left, from 1 at the first step to 0 at the last.
     """
     return _saved(picture.filter(ImageFilter.GaussianBlur(blur * picture.width / 24)), "JPEG", quality=_PREVIEW_QUALITY)
 
