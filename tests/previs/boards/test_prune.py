@@ -15,8 +15,8 @@ from previs.boards.prune import prune
 from previs.boards.retention import Rule
 from previs.boards.runs import boards, load_manifest
 from previs.errors import StoreUnavailable
-from previs.planning.cache import recorded
 from previs.records.manifest import Manifest
+from previs.rendering.cache_lookup import recorded_takes
 from previs.store import FolderStore, Store, keys
 from tests.previs.records.published import (
     contents,
@@ -86,7 +86,7 @@ def all_keys(made: Manifest) -> set[str]:
 async def hits(store: Store, made: Manifest) -> set[str]:
     """Fingerprints of a run that need no render."""
     marks = [each.fingerprint for entry in made.shots for each in entry.takes if each.frames]
-    return {mark for mark, found in (await recorded(store, marks)).items() if found.usable}
+    return {mark for mark, found in (await recorded_takes(store, marks)).items() if found.usable}
 
 
 async def test_a_dry_run_says_what_would_go_and_changes_nothing(store: Store) -> None:
