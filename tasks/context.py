@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
 from blocks.saved import saved
-from previs.errors import FarmRefused, StoreRefused
+from previs.errors import FarmRefused
+from previs.farm.opening import LOCAL_SERVER, farm_block, no_farm_block
 from previs.farm.pool import Farm
 from previs.ingest.reader import SourceReader
 from previs.rendering.context import RunContext
@@ -17,13 +18,9 @@ from previs.rendering.input_assets import InputAssets
 from previs.rendering.leases import Leases
 from previs.rendering.progress import RunProgress
 from previs.store import FolderStore, S3Store
-from previs.store.opening import store_at
+from previs.store.opening import DEFAULT_BLOCK, LOCAL_FOLDER, no_store_block, store_at, store_block
 from tasks.events import farm_changed
 
-LOCAL_SERVER = "http://127.0.0.1:8188"
-LOCAL_FOLDER = "storyboards"
-_DEFAULT = "default"
-_BLOCK = "block:"
 
 
 @contextlib.asynccontextmanager
@@ -53,7 +50,7 @@ async def open_context(
         await opened.enter_async_context(kept)
         sources = await opened.enter_async_context(SourceReader(kept.settings if isinstance(kept, S3Store) else None))
         patience = block.patience_seconds
-        servers = Farm(block.addresses(), slots=block.places, patience=patience, say=say, on_change=farm_changed)
+        servers = Farm(block.addresses(), slots=block.places, patience=patience, warn=say, on_change=farm_changed)
         await opened.enter_async_context(servers)
         name = str(flow_run.id) if part == 1 else f"{flow_run.id}-{part}"
         leases = await opened.enter_async_context(Leases(kept, name))
@@ -64,15 +61,13 @@ async def _farm(farm: ComfyUIFarm | list[str] | str | None) -> ComfyUIFarm:
     if isinstance(farm, ComfyUIFarm):
         return farm
     if farm is None:
-        return await saved(ComfyUIFarm, _DEFAULT) or ComfyUIFarm(servers=[LOCAL_SERVER])
+        return await saved(ComfyUIFarm, DEFAULT_BLOCK) or ComfyUIFarm(servers=[LOCAL_SERVER])
     servers = [farm] if isinstance(farm, str) else farm
-    if any(str(server).startswith(_BLOCK) for server in servers):
-        if len(servers) > 1:
-            raise FarmRefused("give one block, or addresses, not both")
-        name = servers[0].removeprefix(_BLOCK)
+    name = farm_block(servers)
+    if name is not None:
         block = await saved(ComfyUIFarm, name)
         if block is None:
-            raise FarmRefused(f"no ComfyUI farm block named {name!r} is saved in Prefect")
+            raise no_farm_block(name)
         return block
     try:
         return ComfyUIFarm(servers=servers)
@@ -86,12 +81,12 @@ async def open_store(store: S3FrameStore | FolderFrameStore | str | None) -> S3S
     Raises:
         StoreRefused: no such block is saved, or the address is none.
     """
-    if isinstance(store, str) and not store.startswith(_BLOCK):
-        return store_at(store)
     if isinstance(store, S3FrameStore | FolderFrameStore):
         return store.open()
-    name = _DEFAULT if store is None else store.removeprefix(_BLOCK)
+    name = DEFAULT_BLOCK if store is None else store_block(store)
+    if name is None:
+        return store_at(str(store))
     block = await saved(S3FrameStore, name) or await saved(FolderFrameStore, name)
     if block is None and store is not None:
-        raise StoreRefused(store, f"no frame store block named {name!r} is saved in Prefect")
+        raise no_store_block(name)
     return (block or FolderFrameStore(folder=LOCAL_FOLDER)).open()

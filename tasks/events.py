@@ -25,7 +25,8 @@ from previs.notifications.events import (
     EventName,
 )
 from previs.notifications.webhook import Message
-from previs.publishing.results import RunIdentity, TakeResult
+from previs.planning.schedule import TakeResult
+from previs.publishing.results import RunIdentity
 from previs.store import keys
 from tasks.publish import Board
 from tasks.webhook import hand_over

@@ -10,11 +10,12 @@ from previs.boards.picks import picks
 from previs.comfyui.protocol.graph import class_types
 from previs.errors import AccessDenied, NoServer
 from previs.ingest.load import RunInputs
-from previs.planning.cache import Found, known_takes, usable
+from previs.planning.cache import Found, usable
 from previs.planning.plan import Plan
 from previs.planning.planner import Wishes, make_plan
 from previs.planning.preflight import check_plan
 from previs.publishing.views.wording import plural
+from previs.rendering.cache_lookup import cached_takes
 from previs.rendering.context import RunContext
 from tasks.retries import step
 
@@ -52,10 +53,10 @@ async def plan_takes(given: RunInputs, context: RunContext, *, board: str, wishe
 async def find_recorded(plan: Plan, context: RunContext, not_before: datetime | None) -> dict[str, Found]:
     """What the store has of the plan's takes, by fingerprint; what was rendered earlier does not count."""
     logger = get_run_logger()
-    found = await known_takes(
-        plan.takes, context.store, context.farm.model_hashes, not_before=not_before, say=logger.warning
+    found = await cached_takes(
+        plan.takes, context.store, context.farm.model_hashes, not_before=not_before, warn=logger.warning
     )
-    for reason in sorted({one.reason for one in found.values() if one.anew}):
+    for reason in sorted({one.reason for one in found.values() if one.outdated}):
         logger.info("rendered again where %s", reason)
     there = sum(usable(take, found) is not None for take in plan.takes)
     logger.info("%d of %d takes are in %s", there, len(plan.takes), context.store.name)

@@ -7,8 +7,9 @@ from typing import Any
 from prefect.logging import get_run_logger
 
 from previs.planning.plan import Plan
+from previs.planning.schedule import TakeResult
 from previs.publishing.publish import Published, lasting_addresses, links_of, publish
-from previs.publishing.results import RunIdentity, TakeResult, failure_message, make_manifest, not_there, result_of
+from previs.publishing.results import RunIdentity, failure_message, make_manifest, not_there, result_of
 from previs.publishing.views.wording import plural
 from previs.records.manifest import Manifest
 from previs.rendering.context import RunContext

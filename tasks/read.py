@@ -24,7 +24,7 @@ async def read_input(
         started: when the run did.
     """
     await context.store.check()
-    await context.leases.begin()
+    await context.leases.start()
     asked = await asked_for(shots, workflow, board)
     given = await load_inputs(asked.shots, asked.workflow, context.sources, context.store, context.farm.classes)
     name = asked.board or given.shot_list.title or asked.fallback or given.name

@@ -8,7 +8,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task, exponential_backoff
 
-from previs.errors import NoServer, TryAgain
+from previs.farm import failure_policy
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -22,8 +22,8 @@ _JITTER = 0.5
 
 
 def may_succeed_later(task: Task[..., object], task_run: TaskRun, state: State[object]) -> bool:  # noqa: ARG001 - Prefect calls it so
-    """Whether an attempt's error is worth another one; the farm itself has waited for a server long enough."""
-    return isinstance(state.data, TryAgain) and not isinstance(state.data, NoServer)
+    """Return whether another attempt may succeed after a pause."""
+    return failure_policy.may_succeed_later(state.data)
 
 
 def step(

@@ -183,7 +183,7 @@ async def apply_review(answer: ReviewAnswer, given: RunInputs, board: Board, con
     """
     logger, manifest = get_run_logger(), board.manifest
     await context.store.check()
-    await context.leases.begin()
+    await context.leases.start()
     for entry in manifest.shots:
         number = answer.chosen.get(str(entry.shot_id))
         take = next((take for take in entry.takes if take.take == number and take.frames), None)

@@ -1,9 +1,9 @@
-"""Take: one task run for each rendering of a shot, found in the store or made on the farm."""
+"""Take: run one task for each rendering of a shot, which is found in the store or rendered on the farm."""
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
@@ -12,9 +12,11 @@ from prefect.states import Cancelled, Completed
 
 from previs.comfyui.protocol.prompt_state import Phase, PromptState
 from previs.errors import AccessDenied, NoServer, PrevisError
-from previs.planning.cache import Found, renewed, usable
-from previs.planning.plan import Plan, PlannedTake, TakeFrame
-from previs.publishing.results import RunIdentity, TakeResult
+from previs.planning.cache import Found
+from previs.planning.plan import Plan, PlannedTake
+from previs.planning.schedule import Fail, Render, Reuse, ScheduledTake, Skip, TakeResult, make_schedule
+from previs.publishing.results import RunIdentity
+from previs.records.manifest import Outcome
 from previs.records.takes import TakeRecord
 from previs.rendering.context import RunContext
 from previs.rendering.dispatch import TakeDispatcher
@@ -24,225 +26,161 @@ from tasks.passing import as_is
 from tasks.retries import step
 
 _OUTER_BOUND = 24 * 3600
+_CACHED = "Cached"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Job:
-    """What a take's task run is about; one for all its attempts.
+    """Say what a take's task run does; one for all its attempts.
 
     Attributes:
-        assignment: of the take to the farm.
-        known: the record, if there is one already.
-        skipped: why it is not tried; empty if it is.
+        dispatcher: Renders the take, if the action says so.
     """
 
-    assignment: TakeDispatcher
-    known: TakeRecord | None = None
-    skipped: str = ""
+    action: Render | Reuse | Skip
+    dispatcher: TakeDispatcher
 
     @property
     def take(self) -> PlannedTake:
-        """To be found or rendered."""
-        return self.assignment.take
+        """Return the take."""
+        return self.action.take
 
     @property
     def context(self) -> RunContext:
-        """Of the run."""
-        return self.assignment.context
+        """Return the run's context."""
+        return self.dispatcher.context
 
 
 @step("take", run_name="{label}", timeout_seconds=_OUTER_BOUND)
 async def take(label: str, job: Job) -> State[TakeRecord]:
-    """Find a take in the store, or render it on the farm."""
-    logger = get_run_logger()
-    if job.skipped:
-        return Cancelled(name="Skipped", message=job.skipped)
-    if job.known is not None:
-        return _cached(job, job.known)
-    told: Phase | None = None
+    """Return a take's record from the store, or render the take on the farm."""
+    if isinstance(job.action, Skip):
+        return Cancelled(name="Skipped", message=job.action.reason)
+    if isinstance(job.action, Reuse):
+        return _cached(job, job.action.record)
+    logger, progress = get_run_logger(), job.context.progress
+    logged: Phase | None = None
 
-    def on_change(server: str, life: PromptState) -> None:
-        nonlocal told
-        if life.phase is Phase.RUNNING:
-            job.context.progress.running(job.take, server, life.step, life.steps)
-        if life.phase is not told:
-            told = life.phase
-            logger.info("%s on %s, prompt %s", told.value, server, life.prompt_id)
+    def on_change(server: str, state: PromptState) -> None:
+        nonlocal logged
+        if state.phase is Phase.RUNNING:
+            progress.running(job.take, server, state.step, state.steps)
+        if state.phase is not logged:
+            logged = state.phase
+            logger.info("%s on %s, prompt %s", logged.value, server, state.prompt_id)
 
-    def on_error(error: PrevisError) -> None:
-        logger.warning("%s; tried again at once", error)
+    def on_retry(error: PrevisError) -> None:
+        logger.warning("%s; trying again at once", error)
 
     def on_wait() -> None:
-        logger.info("another run renders it: its record is waited for")
+        logger.info("another run renders this take; waiting for its record")
 
     try:
-        record = await job.assignment.render(on_change, on_error, on_wait)
+        record = await job.dispatcher.render(on_change, on_retry, on_wait)
     finally:
-        job.context.progress.waiting(job.take)
-    if job.assignment.elsewhere:
-        job.known = record
+        progress.waiting(job.take)
+    if job.dispatcher.from_another_run:
         return _cached(job, record)
-    job.context.progress.settled(job.take, TakeSettled(label, "rendered", record.server, record.seconds))
+    progress.settled(job.take, TakeSettled(label, "rendered", record.server, record.seconds))
     return Completed(message=f"{record.server} · {record.seconds:.1f} s", data=record)
 
 
 def _cached(job: Job, record: TakeRecord) -> State[TakeRecord]:
     job.context.progress.settled(job.take, TakeSettled(job.take.label, "cached", seconds=record.seconds))
-    return Completed(name="Cached", message=f"rendered before on {record.server}", data=record)
+    return Completed(name=_CACHED, message=f"rendered before on {record.server}", data=record)
 
 
 def refresh_wanted() -> bool:
-    """Whether Prefect's own setting, for all tasks or for this one, says that nothing rendered earlier is wanted."""
+    """Return whether Prefect's own setting, for all tasks or for this one, asks to ignore cached results."""
     own: bool | None = take.refresh_cache
     return get_current_settings().tasks.refresh_cache if own is None else own
 
 
 async def run_takes(
-    plan: Plan, found: Mapping[str, Found], facts: RunIdentity, context: RunContext
+    plan: Plan, found: Mapping[str, Found], identity: RunIdentity, context: RunContext
 ) -> list[TakeResult]:
-    """Run the task of every take that is wanted or already there, all at once; one that fails costs no other.
+    """Run the task of every scheduled take, all at once; a take that fails costs no other take its result.
 
-    Equal takes are rendered once. A take that builds on others starts as soon as these are there, and is skipped where
-    one of them has no frame. A task run starts when the farm has a place for it. What is not done when the studio's
-    time is over is given up. What fails is told by an event as soon as it is known.
+    A task run starts when the farm has a slot for it. Takes that are not settled within ``context.seconds`` are given
+    up. An event reports each failure at once.
     """
     await context.farm.capabilities.expect(one.graph for one in plan.takes)
-    running: dict[str, asyncio.Task[_End]] = {}
-    leaders: dict[str, asyncio.Task[_End]] = {}
-    begun: dict[asyncio.Task[_End], PlannedTake] = {}
-    from_store: set[str] = set()
-    for planned in plan.sources_first():
-        known, wanted = usable(planned, found), planned.label in plan.wanted
-        if wanted or known is not None:
-            sources = {frame: running[frame.label] for frame in planned.builds_on if frame.label in running}
-            one = found.get(planned.fingerprint)
-            if planned.render_nonce and planned.fingerprint in from_store:
-                # What is to be rendered again does not follow an equal take that need not be.
-                leaders.pop(planned.fingerprint)
-                from_store.remove(planned.fingerprint)
-            run = _Run(
-                take=renewed(planned, one),
-                context=context,
-                known=known,
-                seen=one.record if one else None,
-                leader=leaders.get(planned.fingerprint),
-                sources=sources,
-                wanted=wanted,
-            )
-            running[planned.label] = asyncio.create_task(_told(run, facts))
-            if planned.fingerprint not in leaders:
-                leaders[planned.fingerprint] = running[planned.label]
-                if known is not None:
-                    from_store.add(planned.fingerprint)
-            begun[running[planned.label]] = planned
+    settling: dict[str, asyncio.Task[_End]] = {}
+    takes: dict[asyncio.Task[_End], PlannedTake] = {}
+    for each in make_schedule(plan, found):
+        before = {label: settling[label] for label in each.waits_for}
+        settling[each.label] = asyncio.create_task(_settle(each, before, identity, context))
+        takes[settling[each.label]] = each.take
     try:
-        if begun:
-            await asyncio.wait(begun, timeout=context.seconds)
+        if takes:
+            await asyncio.wait(takes, timeout=context.seconds)
     finally:
-        for each in begun:
-            each.cancel()
-        await asyncio.gather(*begun, return_exceptions=True)
+        for task in takes:
+            task.cancel()
+        await asyncio.gather(*takes, return_exceptions=True)
     late = f"given up: the {context.seconds:g} s of the run were over"
-    given_up = {each: TakeResult(planned, "failed", error=late) for each, planned in begun.items() if each.cancelled()}
+    given_up = {task: TakeResult(each, "failed", error=late) for task, each in takes.items() if task.cancelled()}
     for result in given_up.values():
-        shot_failed(facts, result)
-    return [given_up[each] if each in given_up else each.result().result for each in begun]
+        shot_failed(identity, result)
+    return [given_up[task] if task in given_up else task.result().result for task in takes]
 
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """How a take came out, and Prefect's state of its task run."""
+    """Hold how a take ended, and Prefect's state of its task run."""
 
     result: TakeResult
     state: State[TakeRecord]
 
 
-@dataclass(slots=True)
-class _Run:
-    """One take of a run.
-
-    Attributes:
-        known: its record, if that counts as far as can be told by now.
-        seen: its record, whether it counts or not.
-        leader: an equal take that goes before it.
-        sources: what it builds on, as far as that is there or rendered in this run.
-        wanted: whether it is to be rendered if it has to be; else it is shown as it is there.
-    """
-
-    take: PlannedTake
-    context: RunContext
-    known: TakeRecord | None
-    seen: TakeRecord | None
-    leader: asyncio.Task[_End] | None
-    sources: Mapping[TakeFrame, asyncio.Task[_End]]
-    wanted: bool
-
-    async def settle(self) -> _End:
-        """Wait for what it needs, and run its task."""
-        upstream = {frame: await _outcome(source) for frame, source in self.sources.items()}
-        leader = None if self.leader is None else await _outcome(self.leader)
-        job = self._job(upstream, leader)
-        if leader is not None and job.known is None and not job.skipped:
-            return _End(_failed(job, leader.result.error or ""), leader.state)
-        try:
-            if job.known is None and not job.skipped:
-                # With no server at all the task run starts without a place, and fails with that reason.
-                with contextlib.suppress(NoServer, AccessDenied):
-                    await job.assignment.reserve()
-            state = await _call(job, [end.state for end in upstream.values()])
-        finally:
-            job.assignment.leave()
-        return _End(await _result(job, state), state)
-
-    def _job(self, upstream: Mapping[TakeFrame, _End], leader: _End | None) -> Job:
-        """What its task run is about, now that what it builds on is settled."""
-        take, known, skipped = self.take, self.known, ""
-        records = {frame: end.result.record for frame, end in upstream.items() if end.result.record}
-        pictures = {frame: record.picture for frame, record in records.items() if record.picture}
-        if len(pictures) == len(self.take.builds_on):
-            with_sources = self.take.with_sources(pictures)
-            of_others = known is not None and known.sources != dict(with_sources.sources)
-            if self.wanted or not of_others:
-                take, known = with_sources, None if of_others else known
-        elif known is None:
-            lacking = next(frame for frame in self.take.builds_on if frame not in pictures)
-            skipped = f"{lacking.label}, which it builds on, has no picture"
-        if leader is not None:
-            known = leader.result.record
-            skipped = skipped or (leader.result.error or "" if leader.result.outcome == "skipped" else "")
-        return Job(TakeDispatcher(take, self.context, self.seen), known, skipped)
-
-
-async def _told(run: _Run, facts: RunIdentity) -> _End:
-    end = await run.settle()
+async def _settle(
+    scheduled: ScheduledTake, before: Mapping[str, asyncio.Task[_End]], identity: RunIdentity, context: RunContext
+) -> _End:
+    """Wait for the takes that go before, and do what the schedule then says."""
+    if before:
+        await asyncio.wait(before.values())
+    ends = {label: task.result() for label, task in before.items()}
+    action = scheduled.next_action({label: end.result for label, end in ends.items()})
+    if isinstance(action, Fail):
+        end = _End(_failed(action.take, action.error, context), ends[scheduled.leader or ""].state)
+    else:
+        job = Job(action, TakeDispatcher(action.take, context, scheduled.seen))
+        end = await _run(job, [ends[label].state for label in scheduled.sources.values()])
     if end.result.outcome == "failed":
-        shot_failed(facts, end.result)
+        shot_failed(identity, end.result)
     return end
 
 
-async def _outcome(run: asyncio.Task[_End]) -> _End:
-    await asyncio.wait([run])
-    return run.result()
-
-
-async def _call(job: Job, upstream: list[State[TakeRecord]]) -> State[TakeRecord]:
-    # A source that failed would keep the task run from starting at all, in a state that never ends.
+async def _run(job: Job, upstream: Collection[State[TakeRecord]]) -> _End:
+    """Run a take's task, with a slot reserved if it renders."""
+    # A source that failed would keep the task run from ever starting, in a state that never ends.
     sources = [state for state in upstream if state.is_completed()]
-    # Prefect's types say of a task that returns a state that its state holds a state; it is handed through.
-    return await take(job.take.label, as_is(job), return_state=True, wait_for=sources)  # type: ignore[misc,no-any-return]
+    try:
+        if isinstance(job.action, Render):
+            # With no server at all the task run starts without a slot, and fails with that reason.
+            with contextlib.suppress(NoServer, AccessDenied):
+                await job.dispatcher.reserve()
+        # Prefect's types say of a task that returns a state that its state holds a state; it is passed through.
+        state: State[TakeRecord] = await take(job.take.label, as_is(job), return_state=True, wait_for=sources)  # type: ignore[misc]
+    finally:
+        job.dispatcher.leave()
+    return _End(await _result(job, state), state)
 
 
 async def _result(job: Job, state: State[TakeRecord]) -> TakeResult:
-    if job.skipped:
-        job.context.progress.settled(job.take, TakeSettled(job.take.label, "skipped", error=job.skipped))
-        return TakeResult(job.take, "skipped", error=job.skipped)
+    if isinstance(job.action, Skip):
+        reason = job.action.reason
+        job.context.progress.settled(job.take, TakeSettled(job.take.label, "skipped", error=reason))
+        return TakeResult(job.take, "skipped", error=reason)
     result = await state.aresult(raise_on_failure=False)
-    attempts = tuple(job.assignment.attempts)
+    attempts = tuple(job.dispatcher.attempts)
     if isinstance(result, TakeRecord):
-        return TakeResult(job.take, "cached" if job.known else "rendered", record=result, attempts=attempts)
-    return _failed(job, str(result) if isinstance(result, PrevisError) else f"{type(result).__name__}: {result}")
+        outcome: Outcome = "cached" if state.name == _CACHED else "rendered"
+        return TakeResult(job.take, outcome, record=result, attempts=attempts)
+    error = str(result) if isinstance(result, PrevisError) else f"{type(result).__name__}: {result}"
+    return replace(_failed(job.take, error, job.context), attempts=attempts)
 
 
-def _failed(job: Job, error: str) -> TakeResult:
-    job.context.progress.settled(job.take, TakeSettled(job.take.label, "failed", error=error))
-    return TakeResult(job.take, "failed", error=error, attempts=tuple(job.assignment.attempts))
+def _failed(planned: PlannedTake, error: str, context: RunContext) -> TakeResult:
+    context.progress.settled(planned, TakeSettled(planned.label, "failed", error=error))
+    return TakeResult(planned, "failed", error=error)

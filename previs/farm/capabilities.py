@@ -1,4 +1,4 @@
-"""What the servers of a farm have of node classes and models, and who lacks what others have."""
+"""Know which node classes and models each server of a farm has."""
 
 import asyncio
 import contextlib
@@ -7,34 +7,34 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from previs.comfyui.client.server import Server
 from previs.comfyui.protocol.classes import NodeClass
 from previs.comfyui.protocol.graph import Graph
-from previs.comfyui.protocol.requirements import Requirement, needs_of
+from previs.comfyui.protocol.requirements import Requirement, requirements_of
 from previs.errors import AccessDenied, ServerUnavailable, ServerUnreachable
 
 
 class Capabilities:
-    """Node classes and models of servers, as far as those that can be reached told."""
+    """Track the node classes and models of servers, as far as reachable servers reported them."""
 
-    def __init__(self, servers: Collection[Server], *, tell: Callable[[str], None]) -> None:
-        """Nothing is known yet.
+    def __init__(self, servers: Collection[Server], *, report: Callable[[str], None]) -> None:
+        """Know nothing yet.
 
         Args:
-            servers: that are asked.
-            tell: is told once, in a sentence, what one of them lacks and another has.
+            servers: Servers to ask.
+            report: Receives a sentence, once, for each thing that one server lacks and another has.
         """
         self._servers = servers
-        self._tell = tell
+        self._report = report
         self._classes: set[str] = set()
         self._needs = frozenset[Requirement]()
-        self._told: set[tuple[str, Requirement]] = set()
+        self._reported: set[tuple[str, Requirement]] = set()
 
     async def learn(self, server: Server) -> None:
-        """Ask one server for what is wanted and not known of it; what it lacks is told."""
+        """Ask one server for the classes not yet known of it, and report what it lacks."""
         with contextlib.suppress(ServerUnreachable, ServerUnavailable, AccessDenied):
             await server.catalog.learn(self._classes)
-        self._tell_lacks()
+        self._report_lacks()
 
     async def classes(self, names: Collection[str]) -> dict[str, Mapping[str, NodeClass | None]]:
-        """What servers tell of these classes, by the names of those that could be asked."""
+        """Return these classes as each server describes them, by the names of the servers that answered."""
         await self._learn_all(names)
         return {
             server.name: {name: known[name] for name in names if name in known}
@@ -43,20 +43,20 @@ class Capabilities:
         }
 
     async def expect(self, graphs: Iterable[Graph]) -> None:
-        """Find out which servers have what graphs to come need; what a server lacks is told."""
-        requirements = frozenset(need for graph in graphs for need in needs_of(graph))
+        """Find out which servers have what coming graphs need, and report what a server lacks."""
+        requirements = frozenset(need for graph in graphs for need in requirements_of(graph))
         await self._learn_all({need.class_type for need in requirements})
         self._needs |= self._that_matter(requirements)
-        self._tell_lacks()
+        self._report_lacks()
 
     async def invalidate(self, server: Server, graph: Graph) -> None:
-        """A server refused a graph: what it was known to have may be gone."""
-        server.catalog.unlearn({node["class_type"] for node in graph.values()})
+        """Ask a server again after it refused a graph: what it had may be gone."""
+        server.catalog.invalidate({node["class_type"] for node in graph.values()})
         await self.expect([graph])
 
     def requirements(self, graph: Graph) -> frozenset[Requirement]:
-        """What a graph needs that some server may not have, as far as :meth:`expect` found out."""
-        return self._that_matter(needs_of(graph))
+        """Return what a graph needs that some server may lack, as far as :meth:`expect` found out."""
+        return self._that_matter(requirements_of(graph))
 
     async def _learn_all(self, names: Collection[str]) -> None:
         self._classes |= set(names)
@@ -68,12 +68,12 @@ class Capabilities:
             need for need in requirements if not need.input or any(catalog.offers_choice(need) for catalog in catalogs)
         )
 
-    def _tell_lacks(self) -> None:
-        """Say which server lacks what others have; what all of them lack is the input's fault, and told as such."""
+    def _report_lacks(self) -> None:
+        """Report which server lacks what others have; what all lack is the input's fault, reported elsewhere."""
         up = [server for server in self._servers if server.up]
         for server in up:
             for need in sorted(server.catalog.lacks(self._needs)):
                 elsewhere = any(not other.catalog.lacks(frozenset({need})) for other in up)
-                if elsewhere and (server.name, need) not in self._told:
-                    self._told.add((server.name, need))
-                    self._tell(f"{server.name} lacks {need}: takes that need it go to other servers")
+                if elsewhere and (server.name, need) not in self._reported:
+                    self._reported.add((server.name, need))
+                    self._report(f"{server.name} lacks {need}: takes that need it go to other servers")

@@ -1,6 +1,6 @@
-"""Whether a server is fit to render: it is set aside after failures in a row, and tried again with one take; pure.
+"""Decide whether a server may receive takes: it is left alone after failures in a row, then tried with one take; pure.
 
-Times are seconds of one clock of the caller's.
+Times are seconds of one monotonic clock, passed in by the caller.
 """
 
 from dataclasses import dataclass
@@ -11,23 +11,23 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 15.0, 240.0
 
 
 class BreakerState(Enum):
-    """What may be given to a server."""
+    """Name what a server may receive: everything, nothing, or one take as a trial."""
 
-    CLOSED = "trusted"
-    OPEN = "set aside"
-    HALF_OPEN = "on trial"
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half-open"
 
 
 @dataclass(frozen=True, slots=True)
 class FarmChange:
-    """A server became fit or unfit to render.
+    """Report that a server became healthy or unhealthy.
 
     Attributes:
-        server: its name.
-        fit: what it is now.
-        reason: in a sentence.
-        fit_servers: how many of the farm's are fit now.
-        servers: how many the farm has.
+        server: The server's name.
+        fit: Whether it can render now.
+        reason: One sentence for people.
+        fit_servers: How many servers of the farm can render now.
+        servers: How many servers the farm has.
     """
 
     server: str
@@ -38,14 +38,14 @@ class FarmChange:
 
 
 class CircuitBreaker:
-    """Failures of one server in a row, each of another take.
+    """Count a server's failures in a row, each of another take.
 
-    A failure counts once for each take: the same take failing again says nothing new of the server.
+    A take counts once: the same take failing again says nothing new about the server.
 
     Attributes:
-        state: on trial, one take at a time tells whether it is trusted again.
-        until: when a server that is set aside is to be tried.
-        failed: what went wrong, by take, the latest last.
+        state: Half-open lets one take through, whose end closes or opens the breaker.
+        until: When an open breaker becomes half-open.
+        failed: Reasons by take, the latest last.
     """
 
     def __init__(self) -> None:
@@ -56,46 +56,46 @@ class CircuitBreaker:
 
     @property
     def should_trip(self) -> bool:
-        """Whether it should be set aside: too many failures in a row, or one while on trial."""
+        """Return whether there were too many failures in a row, or one while half-open."""
         enough = 1 if self.state is BreakerState.HALF_OPEN else FAILURES_IN_A_ROW
         return self.state is not BreakerState.OPEN and len(self.failed) >= enough
 
     def record_failure(self, take: str, reason: str) -> None:
-        """A take failed there, perhaps by the server's fault."""
+        """Count a failure that may be the server's fault."""
         self.failed.pop(take, None)
         self.failed[take] = reason
 
     def absolve(self, take: str) -> bool:
-        """The take failed elsewhere in the same way: it was not the server's fault.
+        """Take back the failure of a take that failed the same way elsewhere: it was not the server's fault.
 
         Returns:
-            Whether the server is trusted again by that.
+            Whether that closed the breaker.
         """
         if self.failed.pop(take, None) is None or len(self.failed) >= FAILURES_IN_A_ROW:
             return False
-        restored = self.state is BreakerState.OPEN
-        if restored:
+        closed = self.state is BreakerState.OPEN
+        if closed:
             self.state = BreakerState.CLOSED
             self._pause = max(self._pause / 2, _FIRST_PAUSE)
-        return restored
+        return closed
 
     def record_success(self) -> bool:
-        """A take was rendered there.
+        """Close the breaker after a render.
 
         Returns:
-            Whether the server is trusted again by that.
+            Whether it was not closed before.
         """
-        restored = self.state is not BreakerState.CLOSED
+        closed = self.state is not BreakerState.CLOSED
         self.state = BreakerState.CLOSED
         self.failed.clear()
         self._pause = _FIRST_PAUSE
-        return restored
+        return closed
 
     def trip(self, now: float) -> float:
-        """Give it nothing for a while, each time longer.
+        """Open the breaker, each time for longer.
 
         Returns:
-            Seconds until it is tried again.
+            Seconds until it becomes half-open.
         """
         self.state = BreakerState.OPEN
         pause, self._pause = self._pause, min(self._pause * 2, _LONGEST_PAUSE)
@@ -103,7 +103,7 @@ class CircuitBreaker:
         return pause
 
     def try_half_open(self, now: float) -> bool:
-        """Put a server that was set aside long enough on trial; whether that happened."""
+        """Make an open breaker half-open when its pause is over; return whether it did."""
         due = self.state is BreakerState.OPEN and self.until <= now
         if due:
             self.state = BreakerState.HALF_OPEN

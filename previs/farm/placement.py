@@ -1,4 +1,4 @@
-"""Who sits where: places on servers, what takes want of them, and which server suits a take best; no I/O."""
+"""Choose which server renders a take next; no I/O."""
 
 import time
 from collections.abc import Callable, Collection
@@ -10,21 +10,21 @@ from previs.errors import AccessDenied
 from previs.farm.circuit_breaker import BreakerState, CircuitBreaker
 
 _MOVES = 2
-# The first time that a server is set aside it is for less than this, and often by the fault of the takes.
+# The first pause of a circuit breaker is shorter than this, and is often the takes' fault.
 _WORTH_WAITING = 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class PlacementRequest:
-    """What a take wants of its place.
+    """Describe what a take needs of a server.
 
     Attributes:
-        checkpoint: that its graph loads first.
-        requirements: node classes and models.
-        avoid: names of servers to take only if no other is up, or is but set aside for longer.
-        prefer: a server to wait for, as long as it is up.
-        again: whether this is not its first attempt; it comes before all first ones then.
-        moves: how often it was already moved to an idle server.
+        checkpoint: Model file that the graph loads first.
+        requirements: Node classes and models.
+        avoid: Names of servers to use only if no other is up, or the others' pauses are long.
+        prefer: Server to wait for as long as it is up.
+        again: Whether an attempt failed before; such requests go before all first ones.
+        moves: How often the take was moved to an idle server.
     """
 
     checkpoint: str | None = None
@@ -37,13 +37,12 @@ class PlacementRequest:
 
 @dataclass(eq=False, slots=True)
 class Slot:
-    """Room for one prompt on a server; held from before it is submitted until it has ended.
+    """Hold room for one prompt on a server, from before it is posted until it has ended.
 
     Attributes:
-        prompt: its id, once it is submitted.
-        started: whether it runs.
-        moved: whether it is being taken back because another server idles; it ends as lost, and is to be rendered
-            there.
+        prompt: The prompt's id, once posted.
+        started: Whether it runs.
+        moved: Whether it is being dequeued because another server idles: it ends as lost, to be rendered there.
     """
 
     server: Server
@@ -55,7 +54,7 @@ class Slot:
     moved: bool = False
 
     def release(self) -> None:
-        """Let the next one in; a second call does nothing."""
+        """Free the slot; a second call does nothing."""
         if self.held:
             self.held = False
             self.leave(self)
@@ -63,14 +62,14 @@ class Slot:
 
 @dataclass(eq=False, slots=True)
 class ServerState:
-    """A server, and what the farm knows of it beyond what the server itself tells.
+    """Hold what the farm knows about a server beyond what the server itself reports.
 
     Attributes:
-        slots: that are held.
-        last_checkpoint: of the last take that got a place.
-        denied: why it lets nobody in.
-        looked_at: whether it was looked at once, with whatever result.
-        expects_until: when a prompt that is being moved here should have come.
+        slots: Slots in use.
+        last_checkpoint: Checkpoint of the last take that got a slot.
+        denied: Why the server rejects us, if it does.
+        looked_at: Whether it was probed once, with whatever result.
+        expects_until: When a prompt that is being moved here should have arrived.
     """
 
     server: Server
@@ -82,43 +81,43 @@ class ServerState:
     expects_until: float = 0.0
 
     def room(self, slots: int) -> int:
-        """How many more prompts it may get."""
+        """Return how many more prompts it may receive."""
         most = 1 if self.breaker.state is BreakerState.HALF_OPEN else slots
         return most - len(self.slots)
 
     @property
     def usable(self) -> bool:
-        """Whether it may be given anything now."""
+        """Return whether it may receive a prompt now."""
         fit = self.breaker.state is not BreakerState.OPEN
         return self.server.up and fit and self.server.busy_until <= time.monotonic()
 
     @property
     def fit(self) -> bool:
-        """Whether nothing is known against it; it may have asked for a pause all the same."""
+        """Return whether it counts as healthy; a server that asked for a pause does."""
         return not self.looked_at or (self.server.up and self.breaker.state is BreakerState.CLOSED)
 
     @property
     def soon_half_open(self) -> bool:
-        """Whether it is set aside and may be given something again before long."""
-        aside = self.server.up and self.breaker.state is BreakerState.OPEN
-        return aside and self.breaker.until - time.monotonic() < _WORTH_WAITING
+        """Return whether its breaker is open and becomes half-open before long."""
+        tripped = self.server.up and self.breaker.state is BreakerState.OPEN
+        return tripped and self.breaker.until - time.monotonic() < _WORTH_WAITING
 
     @property
     def load(self) -> int:
-        """Prompts there, other people's too: the server tells everybody how many there are."""
+        """Return how many prompts it holds, other clients' included, which it reports to everybody."""
         return max(len(self.slots), self.server.queue_remaining)
 
 
 def choose(members: Collection[ServerState], request: PlacementRequest, slots: int) -> ServerState | None:
-    """The free server that suits best; none if the take should wait.
+    """Return the free server that suits a take best, or None if the take should wait.
 
-    A server that lacks what the take needs would refuse it for good: as long as another one is up that does not, the
-    take waits for that one, even where it was set aside, is busy or went wrong before.
+    A server that lacks what the take needs would refuse it for good. So as long as another server that has it is up,
+    the take waits for that one, even if it is busy, tripped or failed this take before.
 
     Args:
-        members: of the farm.
-        request: of the take.
-        slots: prompts that a server holds at a time.
+        members: Servers of the farm.
+        request: What the take needs.
+        slots: Prompts that a server holds at a time.
     """
     up = [member for member in members if member.server.up]
     fit = [member for member in up if not member.server.catalog.lacks(request.requirements)] or up
@@ -134,7 +133,7 @@ def choose(members: Collection[ServerState], request: PlacementRequest, slots: i
 
 
 def slot_to_move(members: Collection[ServerState], idle: ServerState) -> Slot | None:
-    """What waits behind something else on the busiest server and could run at once on an idle one."""
+    """Return a slot whose prompt waits on the busiest server and could run at once on an idle one."""
     waiting = [
         (member.load, slot) for member in members for slot in member.slots if member.load > 1 and _can_move(slot, idle)
     ]

@@ -1,4 +1,4 @@
-"""The farm: all servers, and which of them takes the next prompt."""
+"""Run the farm: watch all servers, and give each take a slot on one of them."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from previs.comfyui.client.address import Address
-from previs.comfyui.client.hashes import told_by
+from previs.comfyui.client.hashes import hashes_by_file
 from previs.comfyui.client.server import Server
 from previs.comfyui.protocol.classes import NodeClass
 from previs.comfyui.protocol.models import ModelFile
@@ -23,6 +23,18 @@ _MOVE_TAKES = 5.0
 _HASHES_LOOK, _HASHES_ASK = 1.0, 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """Hold a sentence that a run reports.
+
+    Attributes:
+        tripped: Name of the server whose circuit breaker opened, if that is the problem.
+    """
+
+    sentence: str
+    tripped: str | None = None
+
+
 @dataclass(eq=False, slots=True)
 class _Waiter:
     request: PlacementRequest
@@ -30,16 +42,15 @@ class _Waiter:
 
 
 class Farm:
-    """Servers with two places each: one prompt runs, one waits, so that a server never idles between them.
+    """Share servers among takes; each server has two slots: one prompt runs, one waits, so that no server idles.
 
-    The next prompt goes to the free server that is least loaded and, of equals, to the one that last used the same
-    checkpoint; never to one that is known to lack what it needs, if another has it. What still waits on one server is
-    moved to another that has nothing to do. A server that cannot be reached, or that fails one take after the other,
-    is set aside, looked at again and comes back by itself.
+    The next prompt goes to the free server with the least load and, of equals, to the one that used the same
+    checkpoint last; never to a server that is known to lack what the prompt needs while another has it. A prompt that
+    waits on one server is moved to another that has nothing to do. A server that cannot be reached, or that fails one
+    take after the other, receives nothing, is probed again and returns by itself.
 
     Attributes:
-        problems: what a run should report: servers that were set aside, with the reason, and what they lack.
-        capabilities: what the servers have of node classes and models.
+        capabilities: Node classes and models of the servers.
     """
 
     def __init__(
@@ -48,26 +59,26 @@ class Farm:
         *,
         slots: int = 2,
         patience: float = 600,
-        say: Callable[[str], None] = lambda _: None,
+        warn: Callable[[str], None] = lambda _: None,
         on_change: Callable[[FarmChange], None] = lambda _: None,
     ) -> None:
-        """A farm of at least one server.
+        """Set up a farm of at least one server.
 
         Args:
-            addresses: of the servers.
-            slots: prompts that each holds at a time.
-            patience: seconds to wait while no server at all can be reached.
-            say: is told, in a sentence, what a person should know.
-            on_change: is told that a server is no longer fit to render, or is again.
+            addresses: Addresses of the servers.
+            slots: Prompts that each server holds at a time.
+            patience: Seconds to wait while no server can be reached.
+            warn: Receives sentences that a person should see.
+            on_change: Called when a server becomes unhealthy, or healthy again.
         """
         self.servers = tuple(Server(address) for address in addresses)
-        self.problems: list[str] = []
+        self._problems: list[_Problem] = []
         self._slots = slots
         self._patience = patience
-        self._say = say
+        self._warn = warn
         self._on_change = on_change
         self._members = {server: ServerState(server) for server in self.servers}
-        self.capabilities = Capabilities(self.servers, tell=self._report)
+        self.capabilities = Capabilities(self.servers, report=self._report)
         self._waiters: list[_Waiter] = []
         self._none_up_since: float | None = time.monotonic()
         self._look_until = 0.0
@@ -93,27 +104,32 @@ class Farm:
         await self._opened.aclose()
 
     @property
+    def problems(self) -> list[str]:
+        """Return what a run should report: servers that were set aside, with the reason, and what they lack."""
+        return [problem.sentence for problem in self._problems]
+
+    @property
     def up(self) -> tuple[Server, ...]:
-        """Servers that can be reached."""
+        """Return the servers that can be reached."""
         return tuple(server for server in self.servers if server.up)
 
     @property
     def held(self) -> int:
-        """Places that are taken."""
+        """Return how many slots are in use."""
         return sum(len(member.slots) for member in self._members.values())
 
     async def classes(self, names: Collection[str], *, needed: bool) -> dict[str, Mapping[str, NodeClass | None]]:
-        """What servers tell of node classes, by the names of those servers that could be asked.
+        """Return node classes as each server describes them, by the names of the servers that answered.
 
         Args:
-            names: of the classes.
-            needed: wait for a server that can be asked, as for a place; else those that are there now are enough.
+            names: Names of the classes.
+            needed: Wait until a server can be asked, as for a slot; otherwise ask those that are up now.
 
         Raises:
-            NoServer, AccessDenied: as :meth:`slot`, where an answer is needed.
+            NoServer, AccessDenied: As :meth:`acquire_slot`, if an answer is needed.
         """
         if needed:
-            (await self.slot()).release()
+            (await self.acquire_slot()).release()
         else:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._first_look_left()):
@@ -121,30 +137,29 @@ class Farm:
         return await self.capabilities.classes(names)
 
     async def model_hashes(self, files: Collection[ModelFile]) -> dict[str, dict[str, str]]:
-        """What servers that are up tell of the content of model files; takes 2 s at most, and raises nothing of theirs.
+        """Return hashes of model files, as far as servers report them within 2 s; raise no error of a server.
 
-        What a server told is not asked for again until it was away; what it did not tell in time is asked for next
-        time.
+        A hash is kept until its server goes away; a file without one is asked for again next time.
 
         Args:
-            files: of graphs; see :func:`previs.comfyui.protocol.models.model_files`.
+            files: Model files of graphs; see :func:`previs.comfyui.protocol.models.model_files`.
 
         Returns:
-            Hashes by the text of the file (``loras/rain.safetensors``) and the name of the server. A server that
-            tells none is left out, and so is a file of which nobody tells any.
+            Hashes by the file's text (``loras/rain.safetensors``) and the server's name. Servers and files without any
+            hash are left out.
         """
         if files and not self._all_looked_at.is_set():
-            await _for_a_while(self._all_looked_at.wait(), _HASHES_LOOK)
+            await _at_most(self._all_looked_at.wait(), _HASHES_LOOK)
         up = self.up
-        await _for_a_while(asyncio.gather(*(server.hashes.learn(files) for server in up)), _HASHES_ASK)
-        return told_by({server.name: server.hashes for server in up}, files)
+        await _at_most(asyncio.gather(*(server.hashes.learn(files) for server in up)), _HASHES_ASK)
+        return hashes_by_file({server.name: server.hashes for server in up}, files)
 
-    async def slot(self, request: PlacementRequest | None = None) -> Slot:
-        """Wait for a place: first come first served, but those whose attempt went wrong come before all others.
+    async def acquire_slot(self, request: PlacementRequest | None = None) -> Slot:
+        """Wait for a slot: first come, first served, but requests after a failed attempt go first.
 
         Raises:
-            NoServer: none was reachable for the time allowed.
-            AccessDenied: every server is there and lets nobody in.
+            NoServer: No server could be reached for the time allowed.
+            AccessDenied: Every server is up and rejects the credentials.
         """
         waiter = _Waiter(request or PlacementRequest(), asyncio.get_running_loop().create_future())
         before = sum(other.request.again for other in self._waiters) if waiter.request.again else len(self._waiters)
@@ -161,7 +176,7 @@ class Farm:
                 self._waiters.remove(waiter)
 
     def others(self, request: PlacementRequest) -> tuple[Server, ...]:
-        """Servers that could be tried beside those that the wish avoids."""
+        """Return the servers that could be tried beside those that the request avoids."""
         return tuple(
             member.server
             for member in self._members.values()
@@ -171,41 +186,41 @@ class Farm:
         )
 
     def succeeded(self, server: Server) -> None:
-        """A take was rendered there."""
+        """Record that a server rendered a take."""
         if self._members[server].breaker.record_success():
             self._change(server, f"{server.name} renders again", fit=True)
             self._dispatch()
 
     def failed(self, server: Server, take: str, reason: str) -> None:
-        """A take failed there, perhaps by the server's fault; the last server that is fit is never set aside."""
+        """Record a failure that may be the server's fault; the last usable server is never set aside."""
         breaker = self._members[server].breaker
         breaker.record_failure(take, reason)
-        fit = [member for member in self._members.values() if member.usable and member.server is not server]
-        if breaker.should_trip and fit:
+        others = [member for member in self._members.values() if member.usable and member.server is not server]
+        if breaker.should_trip and others:
             pause = breaker.trip(time.monotonic())
             takes = ", ".join(breaker.failed)
-            told = f"{server.name} failed {takes} in a row, the last one so: {reason}"
-            self.problems.append(f"{told}; it was set aside")
-            self._change(server, f"{told}; it is set aside and tried again in {pause:g} s", fit=False)
+            failures = f"{server.name} failed {takes} in a row, the last with: {reason}"
+            self._problems.append(_Problem(f"{failures}; it was set aside", tripped=server.name))
+            self._change(server, f"{failures}; it is set aside and tried again in {pause:g} s", fit=False)
 
     def absolve(self, take: str) -> None:
-        """A take failed in the same way on two servers: neither is to blame."""
+        """Clear two servers of a take that failed the same way on both."""
         for member in self._members.values():
             if member.breaker.absolve(take):
-                named = f"{member.server.name} failed"
-                self.problems = [problem for problem in self.problems if not problem.startswith(named)]
-                self._change(member.server, f"{member.server.name} is not to blame, and renders on", fit=True)
+                name = member.server.name
+                self._problems = [problem for problem in self._problems if problem.tripped != name]
+                self._change(member.server, f"{name} is not to blame, and goes on rendering", fit=True)
         self._dispatch()
 
     def _leave(self, slot: Slot) -> None:
         self._members[slot.server].slots.remove(slot)
-        # Whoever leaves may have something to say of the server first.
+        # The caller may still have to record how the attempt ended.
         asyncio.get_running_loop().call_soon(self._dispatch)
 
     def _dispatch(self) -> None:
-        """Give free places to those that wait, in their order; to nobody before every server was looked at once.
+        """Give free slots to waiting requests in their order, once every server was probed.
 
-        What an earlier run left in work on one server would else be rendered again on another, found up first.
+        Otherwise a take that an earlier run left on one server would be rendered again on another that answers first.
         """
         if not self._all_looked_at.is_set() and self._first_look_left() > 0:
             return
@@ -224,11 +239,11 @@ class Farm:
         self._rebalance()
 
     def _first_look_left(self) -> float:
-        """Seconds that a server which does not answer is still waited for before it counts as looked at."""
+        """Return the seconds to wait for servers that have not answered their first probe."""
         return max(0.0, self._look_until - time.monotonic())
 
     def _rebalance(self) -> None:
-        """Have an idle server take over what waits behind something else on another one."""
+        """Move a waiting prompt from a busy server to an idle one."""
         now = time.monotonic()
         for idle in self._members.values():
             if not idle.usable or idle.load or idle.expects_until > now:
@@ -249,7 +264,7 @@ class Farm:
         task.add_done_callback(self._tasks.discard)
 
     async def _health_loop(self, member: ServerState) -> None:
-        """Look at a server again and again: quickly when it went away, calmly while all is well."""
+        """Probe a server for ever, at intervals that grow from 0.5 s to 5 s until it answers, and then every 5 s."""
         server, pause, reported = member.server, _FIRST_PAUSE, False
         while True:
             try:
@@ -258,7 +273,7 @@ class Farm:
             except (ServerUnreachable, ServerUnavailable, AccessDenied) as error:
                 member.looked_at, member.denied = True, error if isinstance(error, AccessDenied) else None
                 if not reported:
-                    self.problems.append(f"{error}; it was set aside")
+                    self._problems.append(_Problem(f"{error}; it was set aside"))
                     self._change(server, f"{error}; it is set aside and looked at again", fit=False)
                     reported = True
                 pause = min(pause * 2, _LONGEST_PAUSE)
@@ -276,29 +291,29 @@ class Farm:
             await asyncio.sleep(pause)
 
     def _report(self, problem: str) -> None:
-        self.problems.append(problem)
-        self._say(problem)
+        self._problems.append(_Problem(problem))
+        self._warn(problem)
 
     def _change(self, server: Server, sentence: str, *, fit: bool) -> None:
-        self._say(sentence)
+        self._warn(sentence)
         fit_now = sum(member.fit for member in self._members.values())
         self._on_change(FarmChange(server.name, fit, sentence, fit_now, len(self.servers)))
 
     async def _outage_watchdog(self) -> None:
-        """Tell those that wait for a place when there is no server at all, and after a time let them go."""
-        told = False
+        """Warn when no server can be reached, and after the farm's patience fail all waiting requests."""
+        warned = False
         while True:
             await asyncio.sleep(min(1.0, self._patience))
             for member in self._members.values():
                 member.breaker.try_half_open(time.monotonic())
             self._dispatch()
             if self.up or self._none_up_since is None:
-                told = False
+                warned = False
                 continue
-            if not told:
+            if not warned:
                 names = ", ".join(server.name for server in self.servers)
-                self._say(f"no server can be reached ({names}): waiting up to {self._patience:g} s for one")
-                told = True
+                self._warn(f"no server can be reached ({names}): waiting up to {self._patience:g} s for one")
+                warned = True
             denied = [member.denied for member in self._members.values() if member.denied is not None]
             if len(denied) == len(self.servers):
                 self._dismiss(denied[0])
@@ -312,7 +327,8 @@ class Farm:
                 waiter.future.set_exception(error)
 
 
-async def _for_a_while(work: Awaitable[object], seconds: float) -> None:
+async def _at_most(work: Awaitable[object], seconds: float) -> None:
+    """Wait for work to end, for so many seconds at most."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await work

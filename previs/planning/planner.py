@@ -171,7 +171,7 @@ class _Planner:
         """Plan all shots."""
         named: dict[str, set[int]] = {}
         for shot in self.chains.order:
-            for frame in self.chains.sources(shot):
+            for frame in self.chains.parents(shot):
                 named.setdefault(frame.label, set()).update({frame.take} if frame.take else ())
         for shot in self.chains.order:
             try:

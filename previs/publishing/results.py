@@ -6,25 +6,14 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from previs.planning.plan import Plan, PlannedTake
-from previs.records.manifest import BindingEntry, Manifest, Outcome, ShotEntry, TakeEntry, standing
-from previs.records.takes import Attempt, TakeRecord
+from previs.planning.plan import Plan
+from previs.planning.schedule import TakeResult
+from previs.records.manifest import BindingEntry, Manifest, ShotEntry, TakeEntry, standing
 from previs.shots import Shot
 from previs.store.addresses import shown
 from previs.workflow import STAYS, BindingRow
 
 _NAMED = 20
-
-
-@dataclass(frozen=True, slots=True)
-class TakeResult:
-    """The end of a planned take: a record, or the sentence that says why there is none; and what went wrong."""
-
-    take: PlannedTake
-    outcome: Outcome
-    record: TakeRecord | None = None
-    error: str | None = None
-    attempts: tuple[Attempt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

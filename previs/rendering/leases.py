@@ -1,9 +1,9 @@
-"""Claims: of all runs on all machines that share a store, one renders a take, and the others wait for it.
+"""Lease takes: of all runs on all machines that share a store, one renders a take, and the others wait for it.
 
-A claim is an object that only one run can create, ``leases/takes/FINGERPRINT/NUMBER.json``; who takes over after
-another creates the next number. That a run is still at work is told by its beat, ``leases/runs/RUN.json``, which
-changes every few seconds: no clocks are compared. A run that was killed is known at once on its own machine, elsewhere
-after a while.
+A lease is an object that only one run can create, ``claims/takes/FINGERPRINT/NUMBER.json``; a run that takes over
+creates the next number. A run shows that it lives by its heartbeat, ``claims/runs/RUN.json``, which changes every few
+seconds, so that no clocks are compared. The death of a run is known at once on its own machine, elsewhere after a
+while.
 """
 
 import asyncio
@@ -21,29 +21,29 @@ from previs.errors import StoreRefused, StoreUnavailable
 from previs.rendering.process_identity import has_ended, this_machine, this_process
 from previs.store import Store, keys
 
-_EVERY = 5.0
+_INTERVAL = 5.0
 _SILENCE = 25.0
 _POLL = 1.0
-# The looks of all that wait: so many a second, so many at once. They share the store's connections with the beats.
-_LOOKS_A_SECOND, _LOOKS_AT_ONCE = 20, 4
-# A request may hang for longer than others watch in patience; the next one then takes another connection.
-_BEATS_AT_ONCE = 3
-_GIVEN_BACK_WITHIN = 5.0
+# All waiting takes together read the store so often; they share its connections with the heartbeats.
+_READS_PER_SECOND, _READS_AT_ONCE = 20, 4
+# A request may hang for longer than other runs wait for a heartbeat; the next one takes another connection.
+_HEARTBEATS_AT_ONCE = 3
+_RELEASE_SECONDS = 5.0
 _PATIENCE = 300.0
-_FAREWELL_WITHIN = 10.0
+_LAST_HEARTBEAT_SECONDS = 10.0
 _JSON = "application/json"
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 class Heartbeat(BaseModel):
-    """A run's sign of life.
+    """Record that a run lives.
 
     Attributes:
-        beat: counts up.
-        over: whether the run has ended.
-        machine: what the number of a process means something on; none if that cannot be told.
-        process: its number and start, so that another one of the same number is not taken for it.
+        beat: Counter that goes up.
+        over: Whether the run has ended.
+        machine: Machine on which the process number is valid; None if unknown.
+        process: Number and start of the process, since a later process may have the same number.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
@@ -57,12 +57,12 @@ class Heartbeat(BaseModel):
 
 
 class Lease(BaseModel):
-    """Who renders a take.
+    """Record which run renders a take.
 
     Attributes:
-        render_nonce: of the render; see :attr:`previs.planning.plan.PlannedTake.render_nonce`.
-        held: whether the run that made the claim is still at it.
-        nonce: that no other claim has, so that whoever finds it knows whether it is his.
+        render_nonce: Of the render; see :attr:`previs.planning.plan.PlannedTake.render_nonce`.
+        held: Whether the run still renders it.
+        nonce: Unique text by which a run recognises its own lease.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
@@ -74,48 +74,49 @@ class Lease(BaseModel):
     nonce: str = ""
 
 
-_NOBODYS = Lease(run="", held=False)
+_NO_LEASE = Lease(run="", held=False)
 
 
 @dataclass(slots=True)
 class _ObservedHeartbeat:
-    """Another run's beat as it was seen.
+    """Hold another run's heartbeat as it was last read.
 
     Attributes:
-        content: of the beat; none if there is none.
-        unchanged: seconds for which it was watched and stayed the same.
-        at_work: what follows.
+        content: Bytes of the heartbeat; None if it does not exist.
+        seen: When it was read, by this machine's monotonic clock.
+        unchanged: Seconds for which it was watched and stayed the same.
+        alive: Whether the run counts as alive.
     """
 
     content: bytes | None
     seen: float
     unchanged: float = 0.0
-    at_work: bool = True
+    alive: bool = True
 
 
 @dataclass(slots=True)
 class Leases:
-    """The claims of one run; to be used with ``async with``.
+    """Hold the leases of one run; use it with ``async with``.
 
     Attributes:
-        run: a name that no other run has.
-        every: seconds between two beats.
-        silence: seconds without a beat after which another run counts as dead.
+        run: Name that no other run has.
+        interval: Seconds between two heartbeats.
+        silence: Seconds without a heartbeat after which another run counts as dead.
     """
 
     store: Store
     run: str
-    every: float = _EVERY
+    interval: float = _INTERVAL
     silence: float = _SILENCE
     _held: dict[str, tuple[str, Lease]] = field(default_factory=dict)
-    _owed: dict[str, Lease] = field(default_factory=dict)
-    _sights: dict[str, _ObservedHeartbeat] = field(default_factory=dict)
+    _unreleased: dict[str, Lease] = field(default_factory=dict)
+    _observed: dict[str, _ObservedHeartbeat] = field(default_factory=dict)
     _waiting: int = 0
-    _looks: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LOOKS_AT_ONCE))
-    _beats: int = 0
-    _beating: asyncio.Task[None] | None = None
-    _signs: set[asyncio.Task[None]] = field(default_factory=set)
-    _begun: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _reads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_READS_AT_ONCE))
+    _count: int = 0
+    _loop: asyncio.Task[None] | None = None
+    _writes: set[asyncio.Task[None]] = field(default_factory=set)
+    _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def __aenter__(self) -> Self:
         return self
@@ -123,78 +124,78 @@ class Leases:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Say that the run is over, which frees all that it holds."""
+        """Write that the run is over, which frees all its leases."""
         try:
-            if self._beating is not None:
-                self._beating.cancel()
-                await asyncio.gather(self._beating, return_exceptions=True)
-            # Out of reach: the others will notice the silence.
+            if self._loop is not None:
+                self._loop.cancel()
+                await asyncio.gather(self._loop, return_exceptions=True)
+            # If the store is out of reach, other runs will notice the silence.
             with contextlib.suppress(StoreUnavailable, StoreRefused, TimeoutError):
-                async with asyncio.timeout(_FAREWELL_WITHIN):
-                    # A beat that is written after the last one would have the run alive.
-                    await asyncio.gather(*self._signs)
-                    if self._beats:
-                        await self._beat(over=True)
+                async with asyncio.timeout(_LAST_HEARTBEAT_SECONDS):
+                    # A heartbeat written after the last one would make the run look alive.
+                    await asyncio.gather(*self._writes)
+                    if self._count:
+                        await self._write_heartbeat(over=True)
         finally:
-            for sign in self._signs:
-                sign.cancel()
+            for write in self._writes:
+                write.cancel()
 
-    async def claim(self, fingerprint: str, render_nonce: str = "") -> Lease | None:
-        """Claim a take, if no other run at work holds it.
+    async def acquire(self, fingerprint: str, render_nonce: str = "") -> Lease | None:
+        """Lease a take, unless another living run holds it.
 
         Returns:
-            Nothing if it is ours and was never claimed before. Else the last claim before ours, or the one that stands
-            in the way, which is ``held``.
+            None if the take was never leased before. Otherwise the lease before ours, or the lease of another run that
+            is in the way, which is ``held``.
         """
-        await self.begin()
+        await self.start()
         number, earlier = 0, None
         while not await self._create(fingerprint, number, render_nonce):
             number, earlier = await self._latest(fingerprint, number)
-            if await self._stands(earlier):
+            if await self._is_held(earlier):
                 return earlier
             number += 1
         return earlier and _ended(earlier)
 
     def holds(self, fingerprint: str) -> bool:
-        """Whether a take is claimed by this run."""
+        """Return whether this run holds the lease of a take."""
         return fingerprint in self._held
 
     async def release(self, fingerprint: str) -> None:
-        """Give back a claim, if it is ours; what cannot be given back soon is given back later."""
+        """Release a lease if this run holds it; what fails now is done with a later heartbeat."""
         if fingerprint in self._held:
-            key, claim = self._held.pop(fingerprint)
-            self._owed[key] = claim
+            key, lease = self._held.pop(fingerprint)
+            self._unreleased[key] = lease
             with contextlib.suppress(StoreUnavailable, StoreRefused, TimeoutError):
-                async with asyncio.timeout(_GIVEN_BACK_WITHIN):
-                    await self._give_back(key, claim)
+                async with asyncio.timeout(_RELEASE_SECONDS):
+                    await self._write_release(key, lease)
 
-    async def until_free(self, fingerprint: str) -> Lease:
-        """Wait while another run at work holds a take; the claim as it ended."""
+    async def wait_until_free(self, fingerprint: str) -> Lease:
+        """Wait while another living run holds a take, and return its lease as it ended."""
         number: int | None = None
-        looked = time.monotonic()
+        last_read = time.monotonic()
         self._waiting += 1
         try:
             while True:
                 try:
-                    async with self._looks:
+                    async with self._reads:
                         if number is None:
-                            number, claim = await self._latest(fingerprint)
+                            number, lease = await self._latest(fingerprint)
                         else:
-                            claim = await self._read(fingerprint, number)
-                        if not await self._stands(claim, min(_POLL, self.every) / 2):
-                            return _ended(claim)
-                    looked = time.monotonic()
+                            lease = await self._read(fingerprint, number)
+                        if not await self._is_held(lease, min(_POLL, self.interval) / 2):
+                            return _ended(lease)
+                    last_read = time.monotonic()
                 except StoreUnavailable:
-                    if time.monotonic() - looked > _PATIENCE:
+                    if time.monotonic() - last_read > _PATIENCE:
                         raise
                 await asyncio.sleep(self._pause())
         finally:
             self._waiting -= 1
 
     def _pause(self) -> float:
-        # Drawn anew each time, or all that wait would look at the same moment.
+        # Random, or all waiting takes would read at the same moment.
         spread = random.uniform(0.5, 1.5)  # noqa: S311 - no secret
-        return min(_POLL, self.every) * spread * max(1.0, self._waiting / _LOOKS_A_SECOND)
+        return min(_POLL, self.interval) * spread * max(1.0, self._waiting / _READS_PER_SECOND)
 
     async def _create(self, fingerprint: str, number: int, render_nonce: str) -> bool:
         key = keys.claim_key(fingerprint, number)
@@ -202,86 +203,87 @@ class Leases:
         try:
             created = await self.store.create(key, _json(mine), media_type=_JSON)
         except BaseException:
-            # It may be there all the same, or come to be.
-            self._owed[key] = mine
+            # The object may exist all the same, or appear later.
+            self._unreleased[key] = mine
             raise
         if created:
             self._held[fingerprint] = (key, mine)
         return created
 
     async def _latest(self, fingerprint: str, known: int = -1) -> tuple[int, Lease]:
-        """The number of the last claim, and the claim; ``known`` was there a moment ago, listed or not."""
-        there = await self.store.entries(keys.claims_prefix(fingerprint))
-        names = [key.rpartition("/")[2].removesuffix(".json") for key in there]
+        """Return the last lease and its number; ``known`` existed a moment ago, even if the listing lacks it."""
+        listed = await self.store.entries(keys.claims_prefix(fingerprint))
+        names = [key.rpartition("/")[2].removesuffix(".json") for key in listed]
         number = max([known, *(int(name) for name in names if name.isdecimal())])
-        return number, _NOBODYS if number < 0 else await self._read(fingerprint, number)
+        return number, _NO_LEASE if number < 0 else await self._read(fingerprint, number)
 
     async def _read(self, fingerprint: str, number: int) -> Lease:
-        """A claim. One that cannot be read is held by somebody who gives no sign of life: it may be half written."""
+        """Return a lease; one that cannot be read, perhaps half written, counts as held by a run without heartbeat."""
         content = await self.store.get(keys.claim_key(fingerprint, number))
-        return _NOBODYS if content is None else _parsed(content, Lease) or Lease(run="")
+        return _NO_LEASE if content is None else _parsed(content, Lease) or Lease(run="")
 
-    async def _stands(self, claim: Lease, seen_within: float = 0.0) -> bool:
-        """Whether a claim is held by another run that still lives, as far as could be seen so many seconds ago."""
-        if not claim.held or claim.run == self.run:
+    async def _is_held(self, lease: Lease, seen_within: float = 0.0) -> bool:
+        """Return whether another live run holds the lease; liveness may be ``seen_within`` seconds old."""
+        if not lease.held or lease.run == self.run:
             return False
-        sight = self._sights.get(claim.run)
-        if sight is None or time.monotonic() - sight.seen >= seen_within:
-            sight = await self._look_at(claim.run)
-        return sight.at_work
+        observed = self._observed.get(lease.run)
+        if observed is None or time.monotonic() - observed.seen >= seen_within:
+            observed = await self._observe(lease.run)
+        return observed.alive
 
-    async def _look_at(self, run: str) -> _ObservedHeartbeat:
+    async def _observe(self, run: str) -> _ObservedHeartbeat:
+        """Read a run's heartbeat, and decide whether the run lives."""
         content = await self.store.get(keys.beat_key(run))
-        sight, now = self._sights.get(run), time.monotonic()
-        if sight is None or sight.content != content:
-            sight = self._sights[run] = _ObservedHeartbeat(content, now)
-        elif sight.unchanged < self.silence:
-            # Where the store was away, or this machine slept, the other may just not have been seen.
-            gap = now - sight.seen
-            sight.unchanged = sight.unchanged + gap if gap <= 2 * self.every else 0.0
-        sight.seen = now
+        observed, now = self._observed.get(run), time.monotonic()
+        if observed is None or observed.content != content:
+            observed = self._observed[run] = _ObservedHeartbeat(content, now)
+        elif observed.unchanged < self.silence:
+            # The store may have been away, or this machine asleep: a long gap between two readings proves nothing.
+            gap = now - observed.seen
+            observed.unchanged = observed.unchanged + gap if gap <= 2 * self.interval else 0.0
+        observed.seen = now
         beat = _parsed(content or b"", Heartbeat)
         over = beat is not None and (beat.over or has_ended(beat.machine, beat.process))
-        sight.at_work = not over and sight.unchanged < self.silence
-        return sight
+        observed.alive = not over and observed.unchanged < self.silence
+        return observed
 
-    async def begin(self) -> None:
-        """Beat once, and then on and on; without it, this is done before the first claim."""
-        async with self._begun:
-            if self._beating is None:
-                await self._beat()
-                self._beating = asyncio.create_task(self._go_on_beating())
+    async def start(self) -> None:
+        """Write the first heartbeat and keep writing; :meth:`acquire` calls this, too."""
+        async with self._starting:
+            if self._loop is None:
+                await self._write_heartbeat()
+                self._loop = asyncio.create_task(self._heartbeat_loop())
 
-    async def _go_on_beating(self) -> None:
+    async def _heartbeat_loop(self) -> None:
         while True:
-            await asyncio.sleep(self.every)
-            if len(self._signs) < _BEATS_AT_ONCE:
-                sign = asyncio.create_task(self._sign())
-                self._signs.add(sign)
-                sign.add_done_callback(self._signs.discard)
+            await asyncio.sleep(self.interval)
+            if len(self._writes) < _HEARTBEATS_AT_ONCE:
+                write = asyncio.create_task(self._renew())
+                self._writes.add(write)
+                write.add_done_callback(self._writes.discard)
 
-    async def _sign(self) -> None:
-        """Beat, and give back what could not be given back when it was time."""
-        # The next one may do better.
+    async def _renew(self) -> None:
+        """Write a heartbeat, and release leases that could not be released in time."""
+        # The next heartbeat may get through.
         with contextlib.suppress(StoreUnavailable, StoreRefused):
-            await self._beat()
-            for key, claim in list(self._owed.items()):
-                if await self.store.get(key) == _json(claim):
-                    await self._give_back(key, claim)
-                self._owed.pop(key, None)
+            await self._write_heartbeat()
+            for key, lease in list(self._unreleased.items()):
+                if await self.store.get(key) == _json(lease):
+                    await self._write_release(key, lease)
+                self._unreleased.pop(key, None)
 
-    async def _give_back(self, key: str, claim: Lease) -> None:
-        await self.store.put(key, _json(_ended(claim)), media_type=_JSON)
-        self._owed.pop(key, None)
+    async def _write_release(self, key: str, lease: Lease) -> None:
+        await self.store.put(key, _json(_ended(lease)), media_type=_JSON)
+        self._unreleased.pop(key, None)
 
-    async def _beat(self, *, over: bool = False) -> None:
-        self._beats += 1
-        beat = Heartbeat(run=self.run, beat=self._beats, over=over, machine=this_machine(), process=this_process())
+    async def _write_heartbeat(self, *, over: bool = False) -> None:
+        self._count += 1
+        beat = Heartbeat(run=self.run, beat=self._count, over=over, machine=this_machine(), process=this_process())
         await self.store.put(keys.beat_key(self.run), _json(beat), media_type=_JSON)
 
 
-def _ended(claim: Lease) -> Lease:
-    return claim.model_copy(update={"held": False})
+def _ended(lease: Lease) -> Lease:
+    return lease.model_copy(update={"held": False})
 
 
 def _json(model: BaseModel) -> bytes:

@@ -96,7 +96,7 @@ async def render(
     )
     content = record.model_dump_json(by_alias=True, indent=1).encode()
     await context.store.put(keys.take_key(take.fingerprint), content, media_type="application/json")
-    server.settled(prompt)
+    server.forget(prompt)
     return record
 
 
@@ -158,7 +158,7 @@ async def _models(take: PlannedTake, server: Server) -> dict[str, str]:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_HASHES_WITHIN):
             await server.hashes.learn(files)
-    return server.hashes.told(sorted(files))
+    return server.hashes.of_files(sorted(files))
 
 
 async def _keep(file: OutputFile, take: PlannedTake, server: Server, context: RunContext) -> Frame:

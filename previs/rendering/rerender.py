@@ -139,7 +139,7 @@ async def rerender(
     take: PlannedTake,
     context: RunContext,
     on_change: OnChange = lambda *_: None,
-    on_error: Callable[[PrevisError], None] = lambda _: None,
+    on_retry: Callable[[PrevisError], None] = lambda _: None,
 ) -> TakeRecord:
     """Render it, and replace its record.
 
@@ -147,7 +147,7 @@ async def rerender(
         take: from :func:`plan_again`.
         context: its store is the one that keeps the frames.
         on_change: is told the server's name and the prompt's life whenever that changes.
-        on_error: is told what is made up for by another attempt.
+        on_retry: Receives each error that another attempt makes up for.
 
     Raises:
         PlanRefused: no server has what it needs; nothing was posted.
@@ -158,7 +158,7 @@ async def rerender(
     away = [server.name for server in context.farm.servers if server.name not in servers]
     reasons = {name: f"{name} could not be asked" for name in away}
     check_plan([take], servers, {}, unreachable=reasons).raise_for_errors()
-    return await TakeDispatcher(take, context).render(on_change, on_error)
+    return await TakeDispatcher(take, context).render(on_change, on_retry)
 
 
 def _place(given: str) -> str:

@@ -35,7 +35,7 @@ def member(
     """
     server = Server(Address(f"http://{name}:8188"))
     server.up = up
-    server._watch.queue_remaining = others
+    server._tracker.queue_remaining = others
     server.catalog.classes = dict(CLASSES) if lacks else {}
     made = ServerState(server, **known)
     for number in range(held):
@@ -205,7 +205,7 @@ def test_what_waits_behind_another_prompt_is_moved_to_an_idle_server() -> None:
 
 def test_it_is_moved_from_the_busiest_server() -> None:
     busiest = crowded("b")
-    busiest.server._watch.queue_remaining = 7
+    busiest.server._tracker.queue_remaining = 7
     assert moved([crowded("a"), busiest, crowded("c")], member("idle")) == "b-waits"
 
 

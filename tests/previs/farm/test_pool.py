@@ -83,7 +83,7 @@ async def test_other_peoples_prompts_count_as_load(simulate: Serve) -> None:
     _, free = await simulate()
     async with Farm([Address(busy), Address(free)]) as farm, Server(Address(busy)) as somebody:
         await all_up(farm, 2)
-        await farm.servers[0]._watch.socket.opened(5)
+        await farm.servers[0]._tracker.socket.opened(5)
         await somebody.submit(TEXT_TO_IMAGE, "00000000-0000-5000-8000-000000000000")
         while not farm.servers[0].queue_remaining:
             await asyncio.sleep(0.01)

@@ -6,7 +6,7 @@ from previs.planning.plan import Plan, PlannedTake, TakeFrame
 from previs.records.takes import Frame
 from previs.shots import Shot, ShotList
 from previs.workflow import BindingRow
-from tests.previs.rendering.runs import take
+from tests.previs.rendering.contexts import take
 
 A, B = TakeFrame("A", 1, "a" * 64), TakeFrame("B", 2, "b" * 64)
 

@@ -12,14 +12,15 @@ from PIL import Image
 from previs.comfyui.protocol.graph import Graph
 from previs.ingest.load import load_inputs
 from previs.planning.planner import Wishes, make_plan
+from previs.planning.schedule import TakeResult
 from previs.publishing.publish import lasting_addresses, links_of, publish
-from previs.publishing.results import RunIdentity, TakeResult, make_manifest
+from previs.publishing.results import RunIdentity, make_manifest
 from previs.records.manifest import Manifest
 from previs.records.takes import TakeRecord
 from previs.rendering.dispatch import TakeDispatcher
 from previs.store import FolderStore, S3Store
 from tests.previs.comfyui.graphs import graph
-from tests.previs.rendering.runs import context_of
+from tests.previs.rendering.contexts import context_of
 
 STARTED = datetime(2026, 10, 31, 17, 40, tzinfo=UTC)
 RUN = "20261031-174000-abcdef01"

@@ -33,7 +33,7 @@ from previs.simulator import ALWAYS, Simulator
 from previs.store import FolderStore, S3Settings, S3Store
 from tests.conftest import Serve
 from tests.previs.comfyui.graphs import graph
-from tests.previs.rendering.runs import QUICK, context_of, take, takes
+from tests.previs.rendering.contexts import QUICK, context_of, take, takes
 from tests.previs.rendering.test_leases import Troubled
 from tests.previs.store.fault_schedule import troubled
 
@@ -67,7 +67,7 @@ async def test_what_a_restart_took_is_rendered_again_at_once(simulate: Serve, fo
     errors: list[PrevisError] = []
     async with context_of(folder_store, url) as context:
         rendering = [
-            asyncio.create_task(TakeDispatcher(one, context).render(on_error=errors.append)) for one in takes(2)
+            asyncio.create_task(TakeDispatcher(one, context).render(on_retry=errors.append)) for one in takes(2)
         ]
         await happens(lambda: simulator.queue.remaining == 2 and simulator.queue.running)
         lost = set(simulator.posted)
@@ -438,7 +438,7 @@ async def test_a_take_that_fails_in_one_run_is_tried_by_the_run_that_waited(
         waits = TakeDispatcher(take(), second)
         assert (await waits.render()).server == urls[1]
         assert isinstance((await theirs)[0], NodeFailed)
-    assert not waits.elsewhere
+    assert not waits.from_another_run
 
 
 async def test_a_take_that_another_run_renders_holds_no_place_meanwhile(
@@ -488,7 +488,7 @@ async def test_two_runs_that_both_want_it_anew_both_render_it(simulate: Serve, f
             for context in (first, second)
         ]
         ends = await asyncio.gather(*(each.render() for each in wanted))
-        assert [each.elsewhere for each in wanted] == [False, False]
+        assert [each.from_another_run for each in wanted] == [False, False]
     assert len({before.prompt_id, *(record.prompt_id for record in ends)}) == 3
 
 
@@ -498,7 +498,7 @@ async def test_two_runs_that_find_the_same_record_too_old_render_it_once(
     served, urls = await pair(simulate)
     async with context_of(folder_store, urls[0]) as first, context_of(folder_store, urls[1]) as second:
         before = await render(take(), first)
-        anew = renewed(take(), Found(before, "too old", anew=True))
+        anew = renewed(take(), Found(before, "too old", outdated=True))
         ends = await asyncio.gather(*(TakeDispatcher(anew, each, seen=before).render() for each in (first, second)))
     assert ends[0] == ends[1] != before
     assert sum(len(each.posted) for each in served) == 2
@@ -511,9 +511,9 @@ async def test_what_another_run_recorded_since_this_one_looked_is_taken(
     async with context_of(folder_store, url) as first, context_of(folder_store, url) as second:
         record = await render(take(), first)
         late = TakeDispatcher(take(), second)
-        assert (await late.render(), late.elsewhere) == (record, True)
+        assert (await late.render(), late.from_another_run) == (record, True)
         again = TakeDispatcher(take(), second, seen=record)
-        assert not again.elsewhere
+        assert not again.from_another_run
     assert len(simulator.posted) == 1
 
 
@@ -526,7 +526,7 @@ async def test_a_record_that_was_found_wanting_is_not_taken_for_news(
         simulator.queue.history.clear()
         mended = TakeDispatcher(take(), second, seen=record)
         assert (await mended.render()).finished > record.finished
-        assert not mended.elsewhere
+        assert not mended.from_another_run
     assert len(simulator.posted) == 2
 
 
@@ -543,7 +543,7 @@ async def test_another_runs_record_does_not_pass_for_ones_own_new_one(
             await anew.render()
         simulator.faults.heal()
         await anew.render()
-        assert not anew.elsewhere
+        assert not anew.from_another_run
     assert len(simulator.posted) == 3
 
 
@@ -565,7 +565,7 @@ RUN = """
 import asyncio, json, sys
 from previs.rendering.dispatch import Assignment
 from previs.store import FolderStore, S3Settings, S3Store
-from tests.previs.rendering.runs import studio_of, takes
+from tests.previs.rendering.contexts import studio_of, takes
 
 async def main():
     place, count, *urls = sys.argv[1:]
@@ -649,7 +649,7 @@ async def test_wherever_a_take_is_cancelled_neither_place_nor_claim_stays(
     store = Troubled(folder_store.name)
     store.wrong, store.late, store.cancels = call, late, True
     async with context_of(store, url) as context, context_of(folder_store, url) as other:
-        context.leases.every = 1e9
+        context.leases.interval = 1e9
         rendering = asyncio.create_task(render(take(), context))
         await asyncio.gather(rendering, return_exceptions=True)
         assert rendering.cancelled()

@@ -16,7 +16,7 @@ from previs.rendering.input_assets import InputAssets
 from previs.store import FolderStore, S3Settings, S3Store, Store, keys
 from tests.conftest import Serve
 from tests.previs.comfyui.graphs import graph
-from tests.previs.rendering.runs import context_of, take, take_of
+from tests.previs.rendering.contexts import context_of, take, take_of
 from tests.previs.store.fault_schedule import troubled
 
 

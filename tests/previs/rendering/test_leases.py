@@ -52,8 +52,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @contextlib.asynccontextmanager
-async def run(store: Store, name: str = "", *, every: float = 0.02, silence: float = NEVER) -> AsyncIterator[Leases]:
-    async with Leases(store, name or str(uuid.uuid4()), every=every, silence=silence) as leases:
+async def run(store: Store, name: str = "", *, interval: float = 0.02, silence: float = NEVER) -> AsyncIterator[Leases]:
+    async with Leases(store, name or str(uuid.uuid4()), interval=interval, silence=silence) as leases:
         yield leases
 
 
@@ -70,7 +70,7 @@ async def claimed_by_other(store: Store, number: int = 0, *, name: str = "other"
 
 
 async def is_ours(leases: Leases) -> bool:
-    earlier = await leases.claim(TAKE)
+    earlier = await leases.acquire(TAKE)
     return earlier is None or not earlier.held
 
 
@@ -86,19 +86,19 @@ async def happens(what: Callable[[], object], within: float = 30) -> None:
 async def test_a_take_that_was_never_claimed_is_ours(store: Store) -> None:
     async with run(store) as leases:
         assert not leases.holds(TAKE)
-        assert await leases.claim(TAKE) is None
+        assert await leases.acquire(TAKE) is None
         assert leases.holds(TAKE)
 
 
 async def test_who_takes_over_is_told_whose_claim_went_before(store: Store) -> None:
     async with run(store, "A") as first, run(store, "B") as second:
-        await first.claim(TAKE, "salt")
-        before = await second.claim(TAKE)
+        await first.acquire(TAKE, "salt")
+        before = await second.acquire(TAKE)
         assert before is not None
         assert (before.run, before.render_nonce, before.held) == ("A", "salt", True)
         assert not second.holds(TAKE)
         await first.release(TAKE)
-        before = await second.claim(TAKE)
+        before = await second.acquire(TAKE)
         assert before is not None
         assert (before.run, before.render_nonce, before.held) == ("A", "salt", False)
         assert second.holds(TAKE)
@@ -120,12 +120,12 @@ async def test_three_runs_that_work_through_the_same_takes_do_each_once(store: S
     chance, made, at_it = random.Random(seed), list[str](), set[str]()
 
     async def work_through(leases: Leases, take: str) -> None:
-        earlier = await leases.claim(take)
+        earlier = await leases.acquire(take)
         while earlier is not None and earlier.held:
-            await leases.until_free(take)
+            await leases.wait_until_free(take)
             if take in made:
                 return
-            earlier = await leases.claim(take)
+            earlier = await leases.acquire(take)
         if take not in made:
             assert take not in at_it
             at_it.add(take)
@@ -157,12 +157,12 @@ def test_a_take_is_refused_exactly_while_another_run_that_is_not_over_holds_it(
     async def follow() -> None:
         with tempfile.TemporaryDirectory() as folder:
             store = FolderStore(folder)
-            runs = [Leases(store, str(uuid.uuid4()), every=NEVER, silence=NEVER) for _ in range(3)]
+            runs = [Leases(store, str(uuid.uuid4()), interval=NEVER, silence=NEVER) for _ in range(3)]
             held: dict[str, Leases] = {}
             for step, which, number in steps:
                 one, take = runs[which], str(number)
                 if step == "claim" and held.get(take) is not one:
-                    earlier = await one.claim(take)
+                    earlier = await one.acquire(take)
                     refused = earlier is not None and earlier.held
                     assert refused == (take in held)
                     assert earlier is None or not refused or earlier.run == held[take].run
@@ -174,7 +174,7 @@ def test_a_take_is_refused_exactly_while_another_run_that_is_not_over_holds_it(
                 elif step == "end":
                     await one.__aexit__(None, None, None)
                     held = {take: by for take, by in held.items() if by is not one}
-                    runs[which] = Leases(store, str(uuid.uuid4()), every=NEVER, silence=NEVER)
+                    runs[which] = Leases(store, str(uuid.uuid4()), interval=NEVER, silence=NEVER)
                 assert all(one.holds(take) == (held.get(take) is one) for one in runs)
             for each in runs:
                 await each.__aexit__(None, None, None)
@@ -187,21 +187,21 @@ def test_a_take_is_refused_exactly_while_another_run_that_is_not_over_holds_it(
 
 async def test_who_waits_gets_it_as_soon_as_it_is_given_back(store: Store) -> None:
     async with run(store) as first, run(store) as second:
-        await first.claim(TAKE)
-        waiting = asyncio.create_task(second.until_free(TAKE))
-        await happens(lambda: second._waiting == 1 and first.run in second._sights)
+        await first.acquire(TAKE)
+        waiting = asyncio.create_task(second.wait_until_free(TAKE))
+        await happens(lambda: second._waiting == 1 and first.run in second._observed)
         assert not waiting.done()
         await first.release(TAKE)
         async with asyncio.timeout(20):
-            assert await waiting == (await second.claim(TAKE))
+            assert await waiting == (await second.acquire(TAKE))
 
 
 async def test_who_waits_gets_it_when_the_other_run_is_over(store: Store) -> None:
     async with run(store) as second:
         async with run(store) as first:
-            await first.claim(TAKE)
+            await first.acquire(TAKE)
             assert not await is_ours(second)
-            waiting = asyncio.create_task(second.until_free(TAKE))
+            waiting = asyncio.create_task(second.wait_until_free(TAKE))
             await happens(lambda: second._waiting == 1)
         async with asyncio.timeout(20):
             assert (await waiting).run == first.run
@@ -210,13 +210,13 @@ async def test_who_waits_gets_it_when_the_other_run_is_over(store: Store) -> Non
 
 async def test_claims_that_are_pruned_meanwhile_are_free(store: Store) -> None:
     async with run(store) as first, run(store) as second:
-        await first.claim(TAKE)
-        waiting = asyncio.create_task(second.until_free(TAKE))
-        await happens(lambda: first.run in second._sights)
+        await first.acquire(TAKE)
+        waiting = asyncio.create_task(second.wait_until_free(TAKE))
+        await happens(lambda: first.run in second._observed)
         await store.delete([keys.claim_key(TAKE, 0)])
         async with asyncio.timeout(20):
             await waiting
-        assert await second.claim(TAKE) is None
+        assert await second.acquire(TAKE) is None
 
 
 async def test_hundreds_that_wait_do_not_keep_the_runs_own_beats_from_the_store(folder_store: FolderStore) -> None:
@@ -234,11 +234,11 @@ async def test_hundreds_that_wait_do_not_keep_the_runs_own_beats_from_the_store(
 
     watched = Watched(folder_store.name)
     async with run(folder_store) as first, run(watched) as second:
-        await first.claim(TAKE)
-        await second.claim("b" * 64)
-        waiting = [asyncio.create_task(second.until_free(TAKE)) for _ in range(300)]
-        before = second._beats
-        await happens(lambda: second._beats > before + 3 and second._waiting == 300)
+        await first.acquire(TAKE)
+        await second.acquire("b" * 64)
+        waiting = [asyncio.create_task(second.wait_until_free(TAKE)) for _ in range(300)]
+        before = second._count
+        await happens(lambda: second._count > before + 3 and second._waiting == 300)
         await first.release(TAKE)
         async with asyncio.timeout(120):
             await asyncio.gather(*waiting)
@@ -250,7 +250,7 @@ async def test_hundreds_that_wait_do_not_keep_the_runs_own_beats_from_the_store(
 
 async def test_a_run_that_gives_signs_of_life_is_at_work_however_long(store: Store, clock: Clock) -> None:
     await claimed_by_other(store)
-    async with run(store, every=5, silence=25) as leases:
+    async with run(store, interval=5, silence=25) as leases:
         for number in range(20):
             await beat(store, number)
             assert not await is_ours(leases)
@@ -260,7 +260,7 @@ async def test_a_run_that_gives_signs_of_life_is_at_work_however_long(store: Sto
 async def test_a_run_that_falls_silent_counts_as_dead_after_a_while(store: Store, clock: Clock) -> None:
     await claimed_by_other(store)
     await beat(store, 7)
-    async with run(store, every=5, silence=25) as leases:
+    async with run(store, interval=5, silence=25) as leases:
         for _ in range(5):
             assert not await is_ours(leases)
             clock.now += 5
@@ -269,7 +269,7 @@ async def test_a_run_that_falls_silent_counts_as_dead_after_a_while(store: Store
 
 async def test_a_run_that_left_no_sign_of_life_counts_as_dead_after_a_while(store: Store, clock: Clock) -> None:
     await claimed_by_other(store)
-    async with run(store, every=5, silence=25) as leases:
+    async with run(store, interval=5, silence=25) as leases:
         for _ in range(5):
             assert not await is_ours(leases)
             clock.now += 5
@@ -279,7 +279,7 @@ async def test_a_run_that_left_no_sign_of_life_counts_as_dead_after_a_while(stor
 async def test_time_in_which_nobody_looked_does_not_count(store: Store, clock: Clock) -> None:
     await claimed_by_other(store)
     await beat(store, 7)
-    async with run(store, every=5, silence=25) as leases:
+    async with run(store, interval=5, silence=25) as leases:
         for _ in range(4):
             assert not await is_ours(leases)
             clock.now += 5
@@ -292,7 +292,7 @@ async def test_time_in_which_nobody_looked_does_not_count(store: Store, clock: C
 
 async def test_a_dead_run_stays_dead_when_nobody_looked_for_long(store: Store, clock: Clock) -> None:
     await beat(store, 7)
-    async with run(store, every=5, silence=25) as leases:
+    async with run(store, interval=5, silence=25) as leases:
         await claimed_by_other(store)
         while not await is_ours(leases):
             clock.now += 5
@@ -304,7 +304,7 @@ async def test_a_dead_run_stays_dead_when_nobody_looked_for_long(store: Store, c
 
 async def test_a_run_that_wakes_up_is_at_work_again(store: Store, clock: Clock) -> None:
     await beat(store, 7)
-    async with run(store, every=5, silence=25) as leases:
+    async with run(store, interval=5, silence=25) as leases:
         await claimed_by_other(store)
         while not await is_ours(leases):
             clock.now += 5
@@ -318,7 +318,7 @@ async def test_a_run_that_wakes_up_is_at_work_again(store: Store, clock: Clock) 
 async def test_a_run_of_another_machine_is_not_dead_for_want_of_its_process_here(store: Store, clock: Clock) -> None:
     await claimed_by_other(store)
     await beat(store, 7, machine="elsewhere", process="4711 1")
-    async with run(store, every=5, silence=25) as leases:
+    async with run(store, interval=5, silence=25) as leases:
         assert not await is_ours(leases)
         clock.now += 5
         assert not await is_ours(leases)
@@ -326,14 +326,14 @@ async def test_a_run_of_another_machine_is_not_dead_for_want_of_its_process_here
 
 HOLDER = """
 import asyncio, sys
-from previs.rendering.leases import Claims
+from previs.rendering.leases import Leases
 from previs.store import FolderStore, S3Settings, S3Store
 
 async def main():
     place = sys.argv[1]
     store = S3Store(S3Settings.model_validate_json(place)) if place.startswith("{") else FolderStore(place)
-    async with store, Claims(store, "killed", every=1e9, silence=1e9) as claims:
-        await claims.claim(sys.argv[2])
+    async with store, Leases(store, "killed", interval=1e9, silence=1e9) as leases:
+        await leases.acquire(sys.argv[2])
         print("claimed", flush=True)
         await asyncio.Event().wait()
 
@@ -372,7 +372,7 @@ async def test_a_process_of_this_machine_that_was_killed_is_known_at_once(
     await has_claimed(holder)
     async with run(store) as leases:
         assert not await is_ours(leases)
-        waiting = asyncio.create_task(leases.until_free(TAKE))
+        waiting = asyncio.create_task(leases.wait_until_free(TAKE))
         holder.send_signal(signal.SIGKILL)
         await asyncio.to_thread(holder.wait)
         async with asyncio.timeout(20):
@@ -404,7 +404,7 @@ async def test_a_process_of_this_machine_that_is_held_up_is_not_dead_for_it(
 async def test_another_process_of_the_same_number_is_another_one(store: Store) -> None:
     await claimed_by_other(store)
     async with run(store) as leases:
-        await leases.claim("b" * 64)
+        await leases.acquire("b" * 64)
         ours = json.loads(await store.get(keys.beat_key(leases.run)) or b"")
         await beat(store, 1, machine=ours["machine"], process=ours["process"])
         assert not await is_ours(leases)
@@ -418,8 +418,8 @@ async def test_a_process_that_nobody_may_look_at_is_not_dead_for_it(
     def hidden(number: int) -> str | None:
         raise FileNotFoundError(number)
 
-    async with run(folder_store, every=NEVER) as first, run(folder_store) as second:
-        await first.claim(TAKE)
+    async with run(folder_store, interval=NEVER) as first, run(folder_store) as second:
+        await first.acquire(TAKE)
         monkeypatch.setattr("previs.rendering.process_identity._process", hidden)
         assert not await is_ours(second)
 
@@ -446,12 +446,12 @@ async def test_a_claim_that_cannot_be_read_is_waited_for_in_case_it_is_being_wri
 ) -> None:
     await write(folder_store, keys.claim_key(TAKE, 3), content)
     await write(folder_store, keys.claim_key(TAKE, 0), content)
-    async with run(folder_store, every=5, silence=25) as leases:
+    async with run(folder_store, interval=5, silence=25) as leases:
         assert not await is_ours(leases)
         for _ in range(5):
             clock.now += 5
             assert not leases.holds(TAKE)
-            await leases.claim(TAKE)
+            await leases.acquire(TAKE)
         assert leases.holds(TAKE)
     assert keys.claim_key(TAKE, 4) in await folder_store.entries(keys.CLAIMS)
 
@@ -469,13 +469,13 @@ async def test_a_beat_that_cannot_be_read_is_a_beat_as_long_as_it_changes(
     folder_store: FolderStore, clock: Clock, content: bytes
 ) -> None:
     await claimed_by_other(folder_store)
-    async with run(folder_store, every=5, silence=25) as leases:
+    async with run(folder_store, interval=5, silence=25) as leases:
         for number in range(8):
             await write(folder_store, keys.beat_key("other"), content + b" " * number)
             assert not await is_ours(leases)
             clock.now += 5
         for _ in range(5):
-            await leases.claim(TAKE)
+            await leases.acquire(TAKE)
             clock.now += 5
         assert leases.holds(TAKE)
 
@@ -483,8 +483,8 @@ async def test_a_beat_that_cannot_be_read_is_a_beat_as_long_as_it_changes(
 @pytest.mark.parametrize("process", ["0 1", "-1 1", "99999999999999999999 1", "../1 1", "1", "١ 1", " 1 1"])
 async def test_a_process_that_is_none_says_nothing(folder_store: FolderStore, process: str) -> None:
     await claimed_by_other(folder_store)
-    async with run(folder_store, every=5, silence=25) as leases:
-        await leases.claim("b" * 64)
+    async with run(folder_store, interval=5, silence=25) as leases:
+        await leases.acquire("b" * 64)
         machine = json.loads(await folder_store.get(keys.beat_key(leases.run)) or b"")["machine"]
         await beat(folder_store, 1, machine=machine, process=process)
         assert not await is_ours(leases)
@@ -493,7 +493,7 @@ async def test_a_process_that_is_none_says_nothing(folder_store: FolderStore, pr
 @pytest.mark.parametrize("run_name", ["", "..", "a/b", "夜" * 500, "x\ny"])
 async def test_a_claim_of_an_oddly_named_run_is_a_claim(store: Store, clock: Clock, run_name: str) -> None:
     await claimed_by_other(store, name=run_name)
-    async with run(store, every=5, silence=25) as leases:
+    async with run(store, interval=5, silence=25) as leases:
         for _ in range(5):
             assert not await is_ours(leases)
             clock.now += 5
@@ -506,7 +506,7 @@ async def test_a_claim_of_an_oddly_named_run_is_a_claim(store: Store, clock: Clo
 async def test_other_files_beside_claims_do_no_harm(store: Store, clock: Clock, name: str) -> None:
     await claimed_by_other(store, held=False)
     await write(store, keys.claims_prefix(TAKE) + name, b"x")
-    async with run(store, every=5, silence=25) as leases:
+    async with run(store, interval=5, silence=25) as leases:
         for _ in range(6):
             if await is_ours(leases):
                 break
@@ -570,7 +570,7 @@ class Troubled(FolderStore):
 async def claim_and_release(leases: Leases) -> None:
     """As an assignment does it."""
     try:
-        await leases.claim(TAKE)
+        await leases.acquire(TAKE)
     finally:
         await leases.release(TAKE)
 
@@ -592,7 +592,7 @@ async def test_whatever_call_goes_wrong_the_claim_is_free_while_the_run_goes_on(
         await claimed_by_other(folder_store, held=False)
     store = Troubled(folder_store.name)
     store.wrong, store.late, store.cancels, store.error = call, late, cancels, error
-    async with run(store, every=NEVER) as leases, run(folder_store) as other:
+    async with run(store, interval=NEVER) as leases, run(folder_store) as other:
         await asyncio.gather(asyncio.create_task(claim_and_release(leases)), return_exceptions=True)
         store.wrong = None
         assert not leases.holds(TAKE)
@@ -606,11 +606,11 @@ async def test_whatever_call_goes_wrong_the_claim_is_free_while_the_run_goes_on(
 
 async def test_what_may_be_claimed_by_another_run_meanwhile_is_not_given_back(folder_store: FolderStore) -> None:
     store = Troubled(folder_store.name)
-    async with run(store, every=NEVER) as leases, run(folder_store) as other, run(folder_store) as third:
-        await leases.claim("b" * 64)
+    async with run(store, interval=NEVER) as leases, run(folder_store) as other, run(folder_store) as third:
+        await leases.acquire("b" * 64)
         store.wrong = store.calls
         with pytest.raises(StoreUnavailable):
-            await leases.claim(TAKE)
+            await leases.acquire(TAKE)
         assert await is_ours(other)
         await leases._sign()
         assert not await is_ours(third)
@@ -622,8 +622,8 @@ async def test_a_run_is_not_in_its_own_way(
 ) -> None:
     store = Troubled(folder_store.name)
     store.error = error
-    async with run(store, every=NEVER) as leases, run(folder_store) as other:
-        await leases.claim(TAKE)
+    async with run(store, interval=NEVER) as leases, run(folder_store) as other:
+        await leases.acquire(TAKE)
         store.wrong = store.calls
         await leases.release(TAKE)
         assert not await is_ours(other)
@@ -635,13 +635,13 @@ async def test_a_run_is_not_in_its_own_way(
 
 
 @pytest.mark.parametrize("error", [StoreUnavailable, StoreRefused])
-async def test_a_run_whose_beats_fail_for_a_while_goes_on_beating(
+async def test_a_run_whose_beats_fail_for_a_while_goes_on_loop(
     folder_store: FolderStore, error: type[StoreUnavailable | StoreRefused]
 ) -> None:
     store = Troubled(folder_store.name)
     store.error = error
     async with run(store) as leases:
-        await leases.claim(TAKE)
+        await leases.acquire(TAKE)
         store.wrong = store.calls
         await leases._sign()
         for _ in range(3):
@@ -657,9 +657,9 @@ async def test_a_run_whose_beats_fail_for_a_while_goes_on_beating(
 
 async def test_a_wait_outlives_a_store_that_is_away_for_a_moment(folder_store: FolderStore) -> None:
     store = Troubled(folder_store.name)
-    async with run(folder_store) as first, run(store, every=0.02) as second:
-        await first.claim(TAKE)
-        waiting = asyncio.create_task(second.until_free(TAKE))
+    async with run(folder_store) as first, run(store, interval=0.02) as second:
+        await first.acquire(TAKE)
+        waiting = asyncio.create_task(second.wait_until_free(TAKE))
         for _ in range(5):
             store.wrong = store.calls
             await happens(lambda: store.calls > (store.wrong or 0))
@@ -679,15 +679,15 @@ async def test_a_wait_for_a_store_that_stays_away_ends(folder_store: FolderStore
     async with run(Away(folder_store.name)) as leases:
         async with asyncio.timeout(20):
             with pytest.raises(StoreUnavailable):
-                await leases.until_free(TAKE)
+                await leases.wait_until_free(TAKE)
         assert leases._waiting == 0
 
 
 async def test_claims_that_end_with_the_store_away_raise_nothing(settings: S3Settings, s3_endpoint: str) -> None:
     async with troubled(s3_endpoint, share=0) as weather:
         there = settings.model_copy(update={"endpoint_url": weather.url})
-        async with S3Store(there, patience=0.1) as store, run(store, every=NEVER) as leases:
-            await leases.claim(TAKE)
+        async with S3Store(there, patience=0.1) as store, run(store, interval=NEVER) as leases:
+            await leases.acquire(TAKE)
             await weather.gone()
             await leases.release(TAKE)
 
@@ -699,9 +699,9 @@ async def test_runs_share_takes_through_bad_weather(settings: S3Settings, s3_end
 
     async def work_through(leases: Leases, take: str) -> None:
         while take not in made:
-            earlier = await leases.claim(take)
+            earlier = await leases.acquire(take)
             if earlier is not None and earlier.held:
-                await leases.until_free(take)
+                await leases.wait_until_free(take)
                 continue
             if take not in made:
                 made.append(take)
@@ -719,13 +719,13 @@ async def test_runs_share_takes_through_bad_weather(settings: S3Settings, s3_end
 async def test_a_take_costs_two_requests(settings: S3Settings, s3_endpoint: str) -> None:
     async with troubled(s3_endpoint, share=0) as weather:
         there = settings.model_copy(update={"endpoint_url": weather.url})
-        async with S3Store(there) as store, run(store, every=NEVER) as leases:
+        async with S3Store(there) as store, run(store, interval=NEVER) as leases:
             await claim_and_release(leases)
             if not await conditions_are_heeded(store):
                 pytest.skip("this S3 does not heed If-None-Match: a claim is looked for, written and read again")
             before = len(weather.heads)
             for number in range(10):
-                await leases.claim(f"{number:064x}")
+                await leases.acquire(f"{number:064x}")
                 await leases.release(f"{number:064x}")
             assert len(weather.heads) == before + 20
 

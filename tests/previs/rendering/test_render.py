@@ -33,17 +33,18 @@ from previs.errors import (
     StoreUnavailable,
 )
 from previs.farm.placement import PlacementRequest, Slot
-from previs.planning.cache import Found, recorded
+from previs.planning.cache import Found
 from previs.planning.fingerprint import prompt_id
 from previs.planning.plan import PlannedTake, ReferenceImage
 from previs.records.takes import TakeRecord
+from previs.rendering.cache_lookup import recorded_takes
 from previs.rendering.context import RunContext
 from previs.rendering.render import render
 from previs.simulator import ALWAYS, Simulator
 from previs.store import FolderStore, S3Store, keys
 from tests.conftest import Serve
 from tests.previs.comfyui.graphs import TEXT_TO_IMAGE, graph
-from tests.previs.rendering.runs import QUICK, context_of, take, take_of
+from tests.previs.rendering.contexts import QUICK, context_of, take, take_of
 
 PREVIEW = {"class_type": "PreviewImage", "inputs": {"images": ["8", 0]}}
 
@@ -100,7 +101,7 @@ async def test_a_take_is_rendered_kept_and_recorded(simulate: Serve, folder_stor
     assert frame.key == keys.frame_key(frame.sha256, ".png")
     assert (frame.media_type, frame.width, frame.height) == ("image/png", 4, 4)
     assert (frame.thumbnail or "").startswith("data:image/")
-    assert await recorded(folder_store, [planned.fingerprint]) == {planned.fingerprint: Found(record)}
+    assert await recorded_takes(folder_store, [planned.fingerprint]) == {planned.fingerprint: Found(record)}
     assert (url, Phase.RUNNING) in seen
 
 
@@ -198,10 +199,10 @@ async def test_a_store_that_fails_after_the_render_costs_no_second_one(
             with pytest.raises(StoreUnavailable):
                 await rendered(take(), context)
             assert held(context) == 0
-            assert await recorded(store, [take().fingerprint]) == {}
+            assert await recorded_takes(store, [take().fingerprint]) == {}
         record = await rendered(take(), context)
     assert simulator.posted == [record.prompt_id]
-    assert len(await recorded(store, [take().fingerprint])) == 1
+    assert len(await recorded_takes(store, [take().fingerprint])) == 1
 
 
 async def test_the_place_is_free_before_the_frames_are_fetched(simulate: Serve, tmp_path: Path) -> None:

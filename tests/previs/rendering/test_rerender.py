@@ -19,15 +19,15 @@ from previs.errors import (
     WorkflowFaults,
 )
 from previs.ingest.reader import SourceReader
-from previs.planning.cache import read_record
 from previs.planning.plan import PlannedTake
 from previs.records.manifest import Manifest, ShotEntry, TakeEntry
 from previs.records.takes import TakeRecord
+from previs.rendering.cache_lookup import read_record
 from previs.rendering.rerender import find_take, plan_again, read_manifest_at, rerender, store_of_manifest
 from previs.store import FolderStore, S3Store, keys
 from tests.conftest import Serve
 from tests.previs.rendering.rendered import Rendered, board_of, from_picture, picture, shot
-from tests.previs.rendering.runs import context_of
+from tests.previs.rendering.contexts import context_of
 
 NAME = "manifest.json"
 

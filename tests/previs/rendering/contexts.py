@@ -1,4 +1,4 @@
-"""Studios whose servers are all up, and takes for them."""
+"""Open run contexts whose servers are all up, and plan takes for them."""
 
 import asyncio
 import contextlib
@@ -28,11 +28,11 @@ SHOT = Shot(shot_id="SH01", prompt="夜", duration=1.0)
 async def context_of(
     store: FolderStore | S3Store, *urls: str, slots: int = 2, limits: Limits = QUICK, run: str = ""
 ) -> AsyncIterator[RunContext]:
-    """A studio all of whose servers are up."""
+    """Open a run context, and wait until all its servers are up."""
     async with (
         SourceReader() as sources,
         Farm((Address(url) for url in urls), slots=slots) as farm,
-        Leases(store, run or str(uuid.uuid4()), every=0.1) as leases,
+        Leases(store, run or str(uuid.uuid4()), interval=0.1) as leases,
     ):
         while len(farm.up) < len(urls):
             await asyncio.sleep(0.01)
@@ -49,7 +49,7 @@ def take(seed: int = 5, text: str = "夜") -> PlannedTake:
 
 
 def takes(count: int, text: str = "夜") -> list[PlannedTake]:
-    """Takes of as many shots, SH01 and so on."""
+    """Plan one take for each of so many shots, SH01, SH02, …"""
     return [
         take_of(graph(number, text), shot=SHOT.model_copy(update={"shot_id": f"SH{number:02d}"}))
         for number in range(1, count + 1)

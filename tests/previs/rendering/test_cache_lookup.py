@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from previs.planning.cache import Found, recorded, usable
+from previs.planning.cache import Found, usable
 from previs.records.takes import Frame, TakeRecord
+from previs.rendering.cache_lookup import recorded_takes
 from previs.store import FolderStore, Store, StoredFile, keys
 from tests.previs.planning.test_explain import planned
 
@@ -50,7 +51,7 @@ async def keep(store: Store, made: TakeRecord, *contents: bytes, at: str = "") -
 
 async def found(store: Store, *marks: str) -> tuple[dict[str, TakeRecord], list[str]]:
     said: list[str] = []
-    looked = await recorded(store, marks or (MARK,), say=said.append)
+    looked = await recorded_takes(store, marks or (MARK,), warn=said.append)
     return {mark: one.usable for mark, one in looked.items() if one.usable}, said
 
 
@@ -176,10 +177,10 @@ async def test_any_number_of_takes_costs_two_listings_and_a_read_for_each_that_i
 ) -> None:
     counting = CountingStore(folder_store._root)
     counting.asked = []
-    assert await recorded(counting, (f"{number:064x}" for number in range(500))) == {}
+    assert await recorded_takes(counting, (f"{number:064x}" for number in range(500))) == {}
     assert counting.asked == [keys.TAKES]
     for mark in (MARK, OTHER):
         await keep(counting, record(mark, frame()), CONTENT)
     counting.asked = []
-    assert len(await recorded(counting, [MARK, OTHER, MARK, "c" * 64])) == 2
+    assert len(await recorded_takes(counting, [MARK, OTHER, MARK, "c" * 64])) == 2
     assert sorted(counting.asked) == sorted([keys.TAKES, keys.FRAMES, keys.take_key(MARK), keys.take_key(OTHER)])
