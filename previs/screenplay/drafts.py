@@ -10,7 +10,7 @@ from previs.screenplay.headings import Setting
 from previs.screenplay.models import Note
 from previs.screenplay.text import flowing, is_east_asian
 from previs.screenplay.wording import framing, joined, looks_of, place_words, speaking
-from previs.shots.faults import shown
+from previs.shots.faults import display_value
 from previs.shots.rules import is_blank, same_name
 
 Kind = Literal["establishing", "action", "speech", "dual", "voice"]

@@ -26,7 +26,7 @@ _TRANSITION: Final = re.compile(
 _EXTENSION: Final = re.compile(r"\s*[(（]([^()（）]*)[)）]\s*$")
 _MANNER: Final = re.compile(r"\s*[(（]([^()（）]*)[)）]\s*")
 _NEEDS_SCENE: Final = (
-    "no scene: one begins with a heading such as INT. HARBOUR - NIGHT, or a line that starts with a dot"
+    "there is no scene: a scene begins with a heading such as INT. HARBOUR - NIGHT, or a line that starts with a dot"
 )
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from previs.errors import Fault
 from previs.screenplay.models import Asks, Note
 from previs.screenplay.text import flowing
-from previs.shots.faults import shown
+from previs.shots.faults import display_value
 from previs.shots.models import LONGEST_SHOT
 from previs.shots.rules import is_blank
 
@@ -35,7 +35,7 @@ _KEYS: Final[dict[str, Asks]] = {
 _MAY_BE_EMPTY: Final = {"shot", "style"}
 _REPEATED: Final = {"style", "character"}
 LONGEST_REPEATED: Final = 1_000
-TOO_LONG: Final = f"at most {LONGEST_REPEATED} characters, as every prompt that it is for repeats it"
+TOO_LONG: Final = f"at most {LONGEST_REPEATED} characters, because every prompt that uses it repeats it"
 _SECONDS: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(?:s|sec|secs|seconds?|秒)?", re.IGNORECASE)
 _NAMED: Final = re.compile(r"([^=:：]+)[=:：](.+)")
 _AS: Final = re.compile(r"(\S.*?)(?:\s+(?:as|作为)\s+(\S.*))?")
@@ -144,7 +144,7 @@ def _end_of_bone(text: str, start: int) -> tuple[int, bool]:
 def _not_closed(line: int, *, is_note: bool) -> Fault:
     if is_note:
         return Fault(f"line {line}", "", "[[", "this note is not closed: put ]] at its end, before the next blank line")
-    return Fault(f"line {line}", "", "/*", "what is struck out from here on is not closed: put */ at its end")
+    return Fault(f"line {line}", "", "/*", "this struck-out text is not closed: put */ at its end")
 
 
 def _lines(text: str) -> list[Line]:
@@ -166,7 +166,7 @@ def read_note(text: str, line: int) -> Note | Fault:
         return Note("remark", whole, line)
     value = found[2].strip() if found else ""
     if is_blank(value) and asks not in _MAY_BE_EMPTY:
-        return Fault(f"line {line}", asks, "", "this note says nothing after its colon")
+        return Fault(f"line {line}", asks, "", "this note has nothing after its colon")
     if asks in _REPEATED and len(value) > LONGEST_REPEATED:
         return Fault(f"line {line}", asks, shown(value), TOO_LONG)
     return _direction(asks, value, line)
@@ -191,7 +191,7 @@ def _direction(asks: Asks, value: str, line: int) -> Note | Fault:
             split = _AS.fullmatch(value)
             url, name = (split[1], split[2] or "") if split else (value, "")
             if is_blank(url) or (name and is_blank(name)):
-                return Fault(f"line {line}", asks, shown(value), "a path or address, such as references/mei.jpg as mei")
+                return Fault(f"line {line}", asks, shown(value), "a path or URL, such as references/mei.jpg as mei")
             return Note(asks, url, line, name=name)
         case _:
             return Note(asks, value, line)

@@ -67,7 +67,7 @@ class _Size:
 
     def fault(self) -> Fault | None:
         if self.shots > _MOST_SHOTS:
-            remedy = f"at most {_MOST_SHOTS:,} are made of one: split the script"
+            remedy = f"at most {_MOST_SHOTS:,} can come from one script: split the script"
             return Fault("the script", "", f"{self.shots:,} shots", remedy)
         if self.text > _MOST_TEXT:
             remedy = f"more than {_MOST_TEXT:,} characters: shorten styles and characters, or split the script"

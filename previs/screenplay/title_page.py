@@ -9,7 +9,7 @@ from previs.errors import Fault
 from previs.screenplay.models import USUAL_FPS
 from previs.screenplay.notes import LONGEST_REPEATED, TOO_LONG, Line, without_notes
 from previs.screenplay.text import flowing, plain
-from previs.shots.faults import shown
+from previs.shots.faults import display_value
 from previs.shots.models import HIGHEST_FPS
 
 _KEY: Final = re.compile(r"([^\W\d_][^:：.,;!?。，；！？]{0,30}?)\s*[:：](.*)")

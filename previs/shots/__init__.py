@@ -1,4 +1,4 @@
-"""The shot list: its models, its rules, and its readers for JSON, YAML and CSV."""
+"""Read shot lists from JSON, YAML and CSV, and check them against the models and rules."""
 
 from previs.shots.chains import Chains, ShotFrame, names_shot, read_chains
 from previs.shots.models import Reference, Shot, ShotList

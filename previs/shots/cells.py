@@ -1,36 +1,36 @@
-"""What people and spreadsheets write into the cells of a shot list.
+"""Read the cells of a spreadsheet.
 
-What cannot be read as meant stays the text it is, so that the rules report it in its place.
+A cell that cannot be read stays text, so that the rules report it together with its row and column.
 """
 
 import re
 import unicodedata
 from collections.abc import Iterable
+from itertools import count
 from typing import Any
+
+from previs.shots.rules import same_name
 
 _UNIT = re.compile(r"\s*(s|sec|secs|second|seconds|秒|秒钟)\.?$", re.IGNORECASE)
 _DECIMAL = re.compile(r"[-+]?\d+(\.\d+)?")
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,(\d{1,2}|\d{4,})")  # three digits after a comma may be thousands
 _WHOLE = re.compile(r"([-+]?\d{1,300})(\.0+)?")
 _CANONICAL = re.compile(r"0|-?[1-9]\d{0,299}")
-_NAMED = re.compile(r"([^=/\\:?#\s]+)\s*=\s*(.+)")
+_ID_AND_URL = re.compile(r"([^=/\\:?#\s]+)\s*=\s*(.+)")
 
 
 def shot_id(cell: str) -> int | str:
-    """A number that is written as numbers are, and else the text: ``010`` stays ``010``."""
+    """Return an integer for a number in canonical form, else the text: ``010`` stays ``010``."""
     return int(cell) if _CANONICAL.fullmatch(cell) else cell
 
 
 def seconds(cell: str) -> float | str:
-    """Such as ``3``, ``2.5``, ``2,5``, ``3.0 s``, ``3秒`` and full-width digits.
-
-    Not ``1,500``, which may mean two things.
-    """
+    """Read ``3``, ``2.5``, ``2,5``, ``3.0 s``, ``3秒`` or full-width digits; leave ``1,500``, which is ambiguous."""
     return decimal(_UNIT.sub("", _narrow(cell)), cell)
 
 
 def strength(cell: str) -> float | str:
-    """Such as ``0.8`` and ``0,8``, and ``80%``."""
+    """Read ``0.8``, ``0,8`` or ``80%``."""
     text = _narrow(cell)
     if text.endswith("%"):
         share = decimal(text[:-1].strip(), cell)
@@ -39,20 +39,20 @@ def strength(cell: str) -> float | str:
 
 
 def decimal(text: str, otherwise: str) -> float | str:
-    """A number with a point or a comma."""
+    """Read a number with a decimal point or comma; return ``otherwise`` for any other text."""
     if _DECIMAL_COMMA.fullmatch(text):
         text = text.replace(",", ".")
     return float(text) if _DECIMAL.fullmatch(text) else otherwise
 
 
 def whole(cell: str) -> int | str:
-    """Such as ``2`` and ``2.0``; not ``1.84E+19``, which has lost its digits."""
+    """Read ``2`` or ``2.0``; leave ``1.84E+19``, whose digits are lost."""
     found = _WHOLE.fullmatch(_narrow(cell))
     return int(found[1]) if found else cell
 
 
 def value(cell: str) -> float | bool | str:
-    """A number, ``true`` or ``false`` where it is written as one, and else the text."""
+    """Return a number, ``true`` or ``false`` for a text written as one, else the text."""
     if _CANONICAL.fullmatch(cell):
         return int(cell)
     if cell.casefold() in ("true", "false"):
@@ -61,19 +61,23 @@ def value(cell: str) -> float | bool | str:
 
 
 def references(cells: Iterable[str]) -> list[dict[str, Any]]:
-    """Pictures of one or more cells, each ``picture`` or ``reference_id=picture``.
+    """Read the references of one or more cells, each ``picture`` or ``reference_id=picture``.
 
-    Between them stand semicolons, line breaks or ``、``, and commas: in a cell that holds an address only commas before
-    a space, since addresses hold commas too. References without an id are called ``ref_1``, ``ref_2`` and so on.
+    Semicolons, line breaks, ``、`` and commas separate them. In a cell with a URL only a comma before a space
+    separates, because URLs may contain commas. References without an id become ``ref_1``, ``ref_2`` and so on.
     """
-    pictures = [_named(part) for cell in cells for part in _parts(cell)]
-    taken = {name for name, _ in pictures if name}
-    found = []
-    for place, (name, url) in enumerate(pictures, start=1):
-        reference_id = name or _free(place, taken)
-        taken.add(reference_id)
-        found.append({"url": url, "reference_id": reference_id})
-    return found
+    return with_reference_ids([_id_and_url(part) for cell in cells for part in _parts(cell)])
+
+
+def with_reference_ids(pictures: list[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Return references for pairs of id and URL; an empty id becomes ``ref_`` and the first free number."""
+    taken = {same_name(name) for name, _ in pictures if name}
+    made = []
+    for number, (given, url) in enumerate(pictures, 1):
+        name = given or next(free for at in count(number) if (free := f"ref_{at}") not in taken)
+        taken.add(name)
+        made.append({"url": url, "reference_id": name})
+    return made
 
 
 def _narrow(cell: str) -> str:
@@ -81,16 +85,10 @@ def _narrow(cell: str) -> str:
 
 
 def _parts(cell: str) -> list[str]:
-    between = r"[;；、\n]|[,，]\s" if "://" in cell else r"[;；、\n,，]"
-    return [part for raw in re.split(between, cell) if (part := raw.strip())]
+    separators = r"[;；、\n]|[,，]\s" if "://" in cell else r"[;；、\n,，]"
+    return [part for raw in re.split(separators, cell) if (part := raw.strip())]
 
 
-def _named(part: str) -> tuple[str, str]:
-    found = _NAMED.fullmatch(part)
+def _id_and_url(part: str) -> tuple[str, str]:
+    found = _ID_AND_URL.fullmatch(part)
     return (found[1], found[2]) if found else ("", part)
-
-
-def _free(place: int, taken: set[str]) -> str:
-    while (name := f"ref_{place}") in taken:
-        place += 1
-    return name

@@ -1,6 +1,6 @@
-"""Shots that build on shots: a reference ``shot:SQ010_SH010`` is that shot's frame.
+"""Resolve references to other shots' frames and order the shots by them.
 
-Without more it is the chosen take's frame; ``shot:SQ010_SH010#2`` is that of take 2.
+``shot:SQ010_SH010`` is the frame of that shot's chosen take, ``shot:SQ010_SH010#2`` the frame of its take 2.
 """
 
 import re
@@ -23,11 +23,11 @@ _LISTED: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class ShotFrame:
-    """A frame of another shot of the list.
+    """Name a frame of another shot of the list.
 
     Attributes:
-        label: of that shot.
-        take: its number; none for the take that stands for the shot.
+        label: Label of that shot.
+        take: Number of the take; None for the chosen take.
     """
 
     label: str
@@ -36,64 +36,64 @@ class ShotFrame:
 
 @dataclass(frozen=True, slots=True)
 class Chains:
-    """Which shots of a list build on which.
+    """Hold the dependencies between the shots of a list.
 
     Attributes:
-        order: all shots, each after those that it builds on.
-        frames: what references name, by their ``url``.
-        faults: unknown shots and circles; those references are in no chain.
+        order: All shots, each after the shots it depends on.
+        frames: Frames of other shots, by the ``url`` of the reference.
+        faults: Unknown shots and cycles; ``frames`` leaves such references out.
     """
 
     order: tuple[Shot, ...]
     frames: Mapping[str, ShotFrame]
     faults: tuple[Fault, ...] = ()
 
-    def sources(self, shot: Shot) -> tuple[ShotFrame, ...]:
-        """The frames of other shots that a shot builds on."""
+    def parents(self, shot: Shot) -> tuple[ShotFrame, ...]:
+        """Return the frames of other shots that a shot refers to."""
         return tuple(self.frames[each.url] for each in shot.references if each.url in self.frames)
 
     def needed(self, labels: Iterable[str]) -> frozenset[str]:
-        """Shots and all that they build on."""
+        """Return the given shots and every shot they depend on."""
         found = set(labels)
         for shot in reversed(self.order):
             if shot.label in found:
-                found.update(frame.label for frame in self.sources(shot))
+                found.update(frame.label for frame in self.parents(shot))
         return frozenset(found)
 
 
 def names_shot(url: str) -> bool:
-    """Whether a reference is another shot's frame."""
+    """Return whether a reference is another shot's frame."""
     return _SCHEME.match(url) is not None
 
 
 def read_chains(shot_list: ShotList) -> Chains:
-    """Find which shots build on which, and everything that is wrong with it."""
+    """Find the dependencies between shots, and every fault in them."""
     shots = {shot.label: shot for shot in shot_list.shots}
     names = {same_name(label): label for label in shots}
     frames: dict[str, ShotFrame] = {}
     faults: list[Fault] = []
-    for number, shot in enumerate(shot_list.shots, 1):
+    places = {shot.label: shot_place(number, shot) for number, shot in enumerate(shot_list.shots, 1)}
+    for shot in shot_list.shots:
         for index, reference in enumerate(shot.references):
             if names_shot(reference.url):
                 found = _frame(reference.url, names)
                 if isinstance(found, ShotFrame):
                     frames[reference.url] = found
                 else:
-                    faults.append(
-                        Fault(_place(number, shot), f"references[{index}].url", reference.url[:_LONGEST_VALUE], found)
-                    )
-    order, circles = _in_order(shots, frames)
-    places = {shot.label: _place(number, shot) for number, shot in enumerate(shot_list.shots, 1)}
-    faults += [_circle(circle, places) for circle in circles]
+                    value = reference.url[:_LONGEST_VALUE]
+                    faults.append(Fault(places[shot.label], f"references[{index}].url", value, found))
+    order, cycles = _in_order(shots, frames)
+    faults += [_cycle_fault(cycle, places) for cycle in cycles]
     return Chains(tuple(order), frames, tuple(faults))
 
 
-def _place(number: int, shot: Shot) -> str:
+def shot_place(number: int, shot: Shot) -> str:
+    """Return the place of a shot as faults name it; the first shot has number 1."""
     return f"shot {number} (shot_id {shot.label})"
 
 
 def _frame(url: str, names: Mapping[str, str]) -> ShotFrame | str:
-    """What a reference names, or what would be right."""
+    """Return the frame that a reference names, or the remedy if it names none."""
     name = same_name(_SCHEME.sub("", url, count=1))
     if name in names:
         return ShotFrame(names[name])
@@ -101,40 +101,40 @@ def _frame(url: str, names: Mapping[str, str]) -> ShotFrame | str:
     if found := _TAKE.search(name):
         shot, take = same_name(name[: found.start()]), int(found[1])
     if shot not in names:
-        return _unknown(shot, names)
+        return _unknown_shot(shot, names)
     if take is not None and not 1 <= take <= MOST_TAKES:
         return f"a take's number is from 1 to {MOST_TAKES}"
     return ShotFrame(names[shot], take)
 
 
-def _unknown(shot: str, names: Mapping[str, str]) -> str:
-    before = same_name(shot.rpartition("#")[0])
-    if before in names:
-        return f"after # comes the number of a take, such as shot:{names[before]}#2"
+def _unknown_shot(shot: str, names: Mapping[str, str]) -> str:
+    known = same_name(shot.rpartition("#")[0])
+    if known in names:
+        return f"write the number of a take after #, such as shot:{names[known]}#2"
     if close := get_close_matches(shot, names, n=1):
         return f"no shot of the list has this shot_id; did you mean shot:{names[close[0]]}?"
     listed = ", ".join(list(names.values())[:_LISTED]) + (", …" if len(names) > _LISTED else "")
-    return f"no shot of the list has this shot_id; there are {listed}"
+    return f"no shot of the list has this shot_id; the list has {listed}"
 
 
 def _in_order(shots: Mapping[str, Shot], frames: Mapping[str, ShotFrame]) -> tuple[list[Shot], list[list[str]]]:
-    """Every shot after its sources, and the circles that had to be cut for it."""
-    needs = {
+    """Return every shot after its dependencies, and the cycles, of which one reference each was ignored."""
+    dependencies = {
         label: list(dict.fromkeys(frames[each.url].label for each in shot.references if each.url in frames))
         for label, shot in shots.items()
     }
-    circles: list[list[str]] = []
+    cycles: list[list[str]] = []
     while True:
         try:
-            return [shots[label] for label in TopologicalSorter(needs).static_order()], circles
+            return [shots[label] for label in TopologicalSorter(dependencies).static_order()], cycles
         except CycleError as error:
-            # Each label is needed by the next one.
-            circle: list[str] = error.args[1]
-            circles.append(circle[::-1])
-            needs[circle[1]].remove(circle[0])
+            # Each label in the cycle is needed by the next one (documented by graphlib).
+            cycle: list[str] = error.args[1]
+            cycles.append(cycle[::-1])
+            dependencies[cycle[1]].remove(cycle[0])
 
 
-def _circle(circle: list[str], places: Mapping[str, str]) -> Fault:
-    path = " → ".join(circle if len(circle) <= _LONGEST_PATH else [*circle[: _LONGEST_PATH - 2], "…", circle[-1]])
-    remedy = "shots build on each other in a circle: take one of these references out"
-    return Fault(places[circle[0]], "references", path, remedy)
+def _cycle_fault(cycle: list[str], places: Mapping[str, str]) -> Fault:
+    path = " → ".join(cycle if len(cycle) <= _LONGEST_PATH else [*cycle[: _LONGEST_PATH - 2], "…", cycle[-1]])
+    remedy = "these shots form a cycle: remove one of these references"
+    return Fault(places[cycle[0]], "references", path, remedy)

@@ -1,4 +1,4 @@
-"""What the columns of a spreadsheet are called, in English and in Chinese."""
+"""Recognize the columns of a spreadsheet by their English or Chinese names."""
 
 import csv
 import re
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 DELIMITERS = ",;\t"
 
-# The most telling name first: where a sheet has both 提示词 and 画面描述, the second is kept as an unknown column.
+# The most specific name first: if a sheet has both 提示词 and 画面描述, the second is kept as an unknown column.
 _NAMES = {
     "shot_id": "shotid shotnumber shotno shot id 镜头编号 镜头号 镜号 分镜号 镜头id 镜头 分镜 编号",
     "prompt": "prompt positiveprompt description 提示词 正向提示词 正面提示词 画面描述 画面内容 描述 画面",
@@ -28,21 +28,21 @@ _RANKS = {name: (field, rank) for field, names in _NAMES.items() for rank, name 
 
 
 def plain_name(header: str) -> str:
-    """A header without case, spaces, underscores, hyphens and brackets: ``Duration (s)`` is ``duration``."""
+    """Strip case, spaces, underscores, hyphens and brackets from a header: ``Duration (s)`` becomes ``duration``."""
     text = unicodedata.normalize("NFKC", header).casefold()
     return re.sub(r"\(.*?\)|\[.*?\]|[\s_\-#*:]", "", text)
 
 
 def overridden(header: str) -> str | None:
-    """The input that a column sets for each shot: ``4.ckpt_name`` for ``override 4.ckpt_name``."""
+    """Return the input that a column overrides: ``4.ckpt_name`` for ``override 4.ckpt_name``."""
     found = _OVERRIDE.fullmatch(header.strip())
     return found[1].strip() if found else None
 
 
 def known_columns(header: list[str]) -> dict[int, str]:
-    """Which column holds which field; several may hold ``references`` (``reference 1``, ``reference 2``).
+    """Return the field of each known column, by index; several may hold ``references`` (``reference 1``, ``2``).
 
-    Two columns that are called the same way both come out: which of them is meant is for a person to say.
+    Two columns with the same name are both returned, so that a person decides between them.
     """
     found = {index: known for index, name in enumerate(header) if (known := _known(plain_name(name)))}
     best: dict[str, int] = {}
@@ -53,14 +53,14 @@ def known_columns(header: list[str]) -> dict[int, str]:
 
 
 def delimiter_of(text: str) -> str | None:
-    """What separates the cells, seen by the names in the first row that is not blank; none if it is no known row."""
+    """Return the delimiter with which the first row that is not blank has known names; None without one."""
     first = next((line for line in text.splitlines() if line.strip(DELIMITERS + ' "')), "")
-    counts = {delimiter: _known_in(first, delimiter) for delimiter in DELIMITERS}
+    counts = {delimiter: _count_known(first, delimiter) for delimiter in DELIMITERS}
     best = max(counts, key=lambda delimiter: counts[delimiter])
     return best if counts[best] > 1 else None
 
 
-def _known_in(line: str, delimiter: str) -> int:
+def _count_known(line: str, delimiter: str) -> int:
     cells: Iterable[list[str]] = csv.reader([line], delimiter=delimiter)
     try:
         return len(set(known_columns(next(iter(cells), [])).values()))
@@ -69,7 +69,7 @@ def _known_in(line: str, delimiter: str) -> int:
 
 
 def _known(name: str) -> tuple[str, int] | None:
-    """The field and how telling the name is; a number at the end tells columns of references apart."""
+    """Return the field and the rank of the name; columns of references may end in a number."""
     if name in _RANKS:
         return _RANKS[name]
     field, _ = _RANKS.get(name.rstrip("0123456789"), ("", 0))

@@ -1,4 +1,4 @@
-"""CSV, a spreadsheet's export: the rows to plain values."""
+"""Read CSV, as spreadsheets export it, into plain values."""
 
 import csv
 import io
@@ -24,14 +24,14 @@ _READERS: dict[str, Callable[[str], Any]] = {
 
 @dataclass(frozen=True)
 class Sheet:
-    """A sheet's shots, and where they stand.
+    """Hold a sheet's shots and their rows.
 
     Attributes:
-        shots: one mapping a row, as a shot of a file would be.
-        rows: for each shot, the number of its row as the spreadsheet shows it.
-        headers: for each field that has a column, what the sheet calls it.
-        missing: fields that every shot needs and no column has.
-        faults: of the sheet itself.
+        shots: One mapping a row, like a shot of a JSON file.
+        rows: Row number of each shot, as the spreadsheet shows it.
+        headers: Column name of each field that has a column.
+        missing: Required fields without a column.
+        faults: Faults of the sheet itself.
     """
 
     shots: list[dict[str, Any]]
@@ -42,23 +42,23 @@ class Sheet:
 
 
 def read_csv(text: str, name: str) -> Sheet:
-    """The sheet of a text with commas, semicolons or tabs between its cells.
+    """Read a text with commas, semicolons or tabs between its cells.
 
-    The first row that is not blank holds the names. Empty cells are not given, blank rows are skipped, unknown columns
-    are kept as text.
+    The first row that is not blank holds the names. Empty cells count as absent, blank rows are skipped, unknown
+    columns are kept as text.
 
     Raises:
-        ShotListFaults: it is no CSV, or empty.
+        ShotListFaults: The text is not CSV, or is empty.
     """
     lines = list(_rows(text, name))
     if not lines:
         raise fault(
-            name, "the sheet", "it is empty: the first row names the columns, such as shot_id, prompt, duration"
+            name, "the sheet", "it is empty: the first row must name the columns, such as shot_id, prompt, duration"
         )
     (first, header), *body = lines
     known = known_columns(header)
     missing = frozenset(_NEEDED) - set(known.values())
-    faults = [*_missing(first, missing, header), *_twice(first, header, known)]
+    faults = [*_missing(first, missing, header), *_repeated(first, header, known)]
     faults += [found for number, row in body for found in _too_wide(number, row, header)]
     headers = {field: header[index] for index, field in known.items()}
     shots = [_shot(row, header, known) for _, row in body]
@@ -66,7 +66,7 @@ def read_csv(text: str, name: str) -> Sheet:
 
 
 def _rows(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Rows that are not blank, with their numbers; ``sep=;``, which Excel takes for itself, is no row."""
+    """Yield the rows that are not blank, with their numbers; skip ``sep=;``, which Excel writes for itself."""
     delimiter = delimiter_of(text) or ","
     if text[:4].lower() == "sep=" and text[5:6] in ("\r", "\n"):
         delimiter, text = text[4], text[5:].removeprefix("\r").removeprefix("\n")
@@ -79,7 +79,7 @@ def _rows(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
                 yield number, stripped
     except csv.Error as error:
         place = f"row {number + 1} (line {reader.line_num} of the file)"
-        remedy = "no valid CSV here: a quote was opened and not closed, or stands inside a cell without being doubled"
+        remedy = "this is not valid CSV: a quote is not closed, or a quote inside a cell is not doubled"
         raise fault(name, place, remedy, value=str(error)) from error
 
 
@@ -89,7 +89,7 @@ def _missing(row: int, fields: frozenset[str], header: list[str]) -> Iterator[Fa
         yield Fault(f"row {row}", field, value, f"add a column named {field} or {_NEEDED[field]}")
 
 
-def _twice(row: int, header: list[str], known: dict[int, str]) -> Iterator[Fault]:
+def _repeated(row: int, header: list[str], known: dict[int, str]) -> Iterator[Fault]:
     seen: set[str] = set()
     for index, name in enumerate(header):
         means = known.get(index, name)
@@ -99,31 +99,31 @@ def _twice(row: int, header: list[str], known: dict[int, str]) -> Iterator[Fault
 
 
 def _too_wide(number: int, row: list[str], header: list[str]) -> Iterator[Fault]:
-    beyond = [cell for cell in row[len(header) :] if cell]
-    if beyond:
-        remedy = f"{len(row)} cells, but only {len(header)} columns have names: put text that holds commas in quotes"
-        yield Fault(f"row {number}", "", f'"{beyond[0][:60]}"', remedy)
+    extra = [cell for cell in row[len(header) :] if cell]
+    if extra:
+        remedy = f"{len(row)} cells, but only {len(header)} columns have names: put text that contains commas in quotes"
+        yield Fault(f"row {number}", "", f'"{extra[0][:60]}"', remedy)
 
 
 def _shot(row: list[str], header: list[str], known: dict[int, str]) -> dict[str, Any]:
     shot: dict[str, Any] = {}
     pictures: list[str] = []
-    of_references: dict[str, Any] = {}
+    for_all: dict[str, Any] = {}
     overrides: dict[str, Any] = {}
     for index, cell in enumerate(row[: len(header)]):
         field = known.get(index)
         if field == "references":
             pictures.append(cell)
         elif field == "reference_strength" and cell:
-            of_references["strength"] = cells.strength(cell)
+            for_all["strength"] = cells.strength(cell)
         elif field == "reference_role" and cell:
-            of_references["role"] = cell
-        elif cell and (place := overridden(header[index])):
-            overrides[place] = cells.value(cell)
+            for_all["role"] = cell
+        elif cell and (slot := overridden(header[index])):
+            overrides[slot] = cells.value(cell)
         elif cell:
             shot[field or header[index] or f"column {index + 1}"] = _READERS.get(field or "", str)(cell)
     if references := cells.references(pictures):
-        shot["references"] = [{**reference, **of_references} for reference in references]
+        shot["references"] = [{**reference, **for_all} for reference in references]
     if overrides:
         shot["overrides"] = overrides
     return shot

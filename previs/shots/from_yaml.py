@@ -1,8 +1,8 @@
-"""YAML: the text to plain values, without YAML's surprises.
+"""Read YAML into plain values, without YAML's surprises.
 
-Only the parser of PyYAML is used; what its events mean is decided here, in the spirit of YAML 1.2's core schema.
-``010``, ``on``, ``12:30`` and ``2026-01-31`` stay the text that a person wrote, keys are text, tags and second
-documents are refused, and an alias costs what it stands for, so that a small file cannot grow without end.
+PyYAML only parses; this module interprets its events, close to the core schema of YAML 1.2. ``010``, ``on``, ``12:30``
+and ``2026-01-31`` stay text. Keys are text. Tags and second documents are refused. An alias counts as much as the
+value it repeats, so that a small file cannot expand without limit.
 """
 
 import re
@@ -17,8 +17,8 @@ from previs.shots.text import fault
 from previs.shots.tree import Pairs
 
 LARGEST_WEIGHT = 100_000_000
-_WEIGHT = 20  # of a value, beside its characters
-_PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # not every build of PyYAML brings the fast one
+_WEIGHT = 20  # of a value, in addition to its characters
+_PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # not every build of PyYAML has the fast parser
 _TEXT_TAGS = ("!", "tag:yaml.org,2002:str")
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,299})")
 _FLOAT = re.compile(r"[-+]?[0-9]+\.[0-9]*([eE][-+][0-9]+)?|\.[0-9]+([eE][-+][0-9]+)?")
@@ -39,7 +39,7 @@ class _Mark(Protocol):
 
 @dataclass(slots=True)
 class _Open:
-    """A mapping or sequence whose end has not been reached, or the document itself."""
+    """Hold a mapping or sequence whose end has not been reached."""
 
     anchor: str | None
     is_mapping: bool
@@ -49,7 +49,7 @@ class _Open:
 
 
 class _RefusedError(Exception):
-    """Something that YAML allows and a shot list does not need."""
+    """Report something that YAML allows and a shot list does not need."""
 
     def __init__(self, *, value: str = "", remedy: str) -> None:
         super().__init__(value, remedy)
@@ -58,24 +58,24 @@ class _RefusedError(Exception):
 
 
 def read_yaml(text: str, name: str) -> Any:  # noqa: ANN401 - whatever the file holds
-    """The values of a YAML text, mappings as :class:`~previs.shots.tree.Pairs`; merge keys (``<<``) are followed.
+    """Return the values of a YAML text, mappings as :class:`~previs.shots.tree.Pairs`; follow merge keys (``<<``).
 
     Raises:
-        ShotListFaults: it is no YAML, or uses what is refused here.
+        ShotListFaults: The text is not YAML, or uses a refused feature.
     """
     builder = _Builder()
     try:
         for event in yaml.parse(text, Loader=_PARSER):
             builder.take(event)
     except yaml.YAMLError as error:
-        raise _no_yaml(error, text, name) from error
+        raise _not_yaml(error, text, name) from error
     except _RefusedError as error:
         raise fault(name, _place(builder.mark), error.remedy, value=error.value) from error
     return builder.value
 
 
 class _Builder:
-    """Puts the values together, event by event, without recursion."""
+    """Assemble the values event by event, without recursion."""
 
     def __init__(self) -> None:
         self.value: Any = None
@@ -85,7 +85,7 @@ class _Builder:
         self._anchors: dict[str, tuple[Any, int]] = {}
 
     def take(self, event: yaml.Event) -> None:
-        """Raises _RefusedError, with ``mark`` at the event that is meant."""
+        """Process one event; ``mark`` is its position, also when it raises _RefusedError."""
         self.mark = event.start_mark
         if isinstance(event, yaml.NodeEvent):
             self._node(event)
@@ -98,13 +98,13 @@ class _Builder:
 
     def _node(self, event: yaml.NodeEvent) -> None:
         if isinstance(event, yaml.AliasEvent):
-            self._add(*self._known(event.anchor or ""))
+            self._add(*self._aliased(event.anchor or ""))
         elif isinstance(event, yaml.ScalarEvent):
             if self._at_key() and event.implicit[0] and event.value == "<<":
                 self._open[-1].merges.append(len(self._open[-1].items))
             value = event.value if self._at_key() else _scalar(event)
             weight = _WEIGHT + len(event.value)
-            self._remember(event.anchor, value, weight)
+            self._set_anchor(event.anchor, value, weight)
             self._add(value, weight)
         elif isinstance(event, yaml.CollectionStartEvent):
             self._begin(event)
@@ -113,7 +113,7 @@ class _Builder:
         if event.tag is not None:
             raise _RefusedError(value=f"tag {event.tag}", remedy="write plain values, without tags")
         if self._at_key():
-            raise _RefusedError(remedy="a list or mapping stands where a field's name is expected")
+            raise _RefusedError(remedy="a field's name is expected here, not a list or mapping")
         if len(self._open) >= DEEPEST:
             raise _RefusedError(remedy="lists and mappings are nested too deeply for a shot list")
         self._open.append(_Open(event.anchor, isinstance(event, yaml.MappingStartEvent)))
@@ -121,20 +121,20 @@ class _Builder:
     def _close(self) -> None:
         done = self._open.pop()
         value = _mapping(done) if done.is_mapping else done.items
-        self._remember(done.anchor, value, done.weight)
+        self._set_anchor(done.anchor, value, done.weight)
         self._add(value, done.weight)
 
     def _at_key(self) -> bool:
         return bool(self._open) and self._open[-1].is_mapping and len(self._open[-1].items) % 2 == 0
 
-    def _known(self, anchor: str) -> tuple[Any, int]:
+    def _aliased(self, anchor: str) -> tuple[Any, int]:
         if anchor not in self._anchors:
-            raise _RefusedError(value=f"*{anchor}", remedy="this alias stands for nothing that is complete here")
+            raise _RefusedError(value=f"*{anchor}", remedy="this alias has no complete anchor before it")
         if self._at_key():
-            raise _RefusedError(value=f"*{anchor}", remedy="an alias stands where a field's name is expected")
+            raise _RefusedError(value=f"*{anchor}", remedy="a field's name is expected here, not an alias")
         return self._anchors[anchor]
 
-    def _remember(self, anchor: str | None, value: Any, weight: int) -> None:  # noqa: ANN401 - whatever the file holds
+    def _set_anchor(self, anchor: str | None, value: Any, weight: int) -> None:  # noqa: ANN401 - whatever the file holds
         if anchor is not None:
             self._anchors[anchor] = (value, weight)
 
@@ -142,13 +142,15 @@ class _Builder:
         if not self._open:
             self.value = value
             return
-        inside = self._open[-1]
-        if inside.merges and inside.merges[-1] == len(inside.items) - 1:
+        parent = self._open[-1]
+        if parent.merges and parent.merges[-1] == len(parent.items) - 1:
             _check_merged(value)
-        inside.items.append(value)
-        inside.weight += weight
-        if inside.weight > LARGEST_WEIGHT:
-            raise _RefusedError(remedy="the list is too large here: aliases stand for more than a shot list can hold")
+        parent.items.append(value)
+        parent.weight += weight
+        if parent.weight > LARGEST_WEIGHT:
+            raise _RefusedError(
+                remedy="the list is too large here: its aliases expand to more than a shot list can hold"
+            )
 
 
 def _scalar(event: yaml.ScalarEvent) -> Any:  # noqa: ANN401 - whatever the file holds
@@ -169,28 +171,28 @@ def _mapping(done: _Open) -> Pairs:
     merges = {index // 2 for index in done.merges}
     own = Pairs.of([pair for index, pair in enumerate(pairs) if index not in merges])
     for index in sorted(merges):
-        for source in _sources(pairs[index][1]):
-            for key, value in source.items():
+        for mapping in _merged(pairs[index][1]):
+            for key, value in mapping.items():
                 own.setdefault(key, value)
     return own
 
 
-def _sources(value: Any) -> list[Pairs]:  # noqa: ANN401 - whatever the file holds
+def _merged(value: Any) -> list[Pairs]:  # noqa: ANN401 - whatever the file holds
     return value if isinstance(value, list) else [value]
 
 
 def _check_merged(value: object) -> None:
-    if not all(isinstance(source, Pairs) for source in _sources(value)):
-        raise _RefusedError(remedy="<< takes a mapping, or a list of mappings, that was given an anchor before")
+    if not all(isinstance(mapping, Pairs) for mapping in _merged(value)):
+        raise _RefusedError(remedy="<< takes a mapping, or a list of mappings, with an anchor before it")
 
 
 def _place(mark: _Mark | None) -> str:
     return f"line {mark.line + 1}, column {mark.column + 1}" if mark else "the file"
 
 
-def _no_yaml(error: yaml.YAMLError, text: str, name: str) -> ShotListFaults:
+def _not_yaml(error: yaml.YAMLError, text: str, name: str) -> ShotListFaults:
     if isinstance(error, yaml.MarkedYAMLError):
-        remedy = "no valid YAML here: look at the indentation, and put text that holds : or # or quotes in quotes"
+        remedy = "this is not valid YAML: check the indentation, and put text that contains : or # or quotes in quotes"
         return fault(name, _place(error.problem_mark), remedy, value=(error.problem or "")[:200])
     position = getattr(error, "position", 0)
     place = f"line {text.count(chr(10), 0, position) + 1}"

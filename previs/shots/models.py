@@ -1,7 +1,7 @@
-"""What a shot list is made of.
+"""Define the models of a shot list.
 
-A flow's parameter form is generated from the JSON schema of these models, hence the titles, descriptions and examples.
-Unknown fields are kept on all three.
+Prefect generates a flow's parameter form from their JSON schema, hence the titles, descriptions and examples. All three
+models keep unknown fields.
 """
 
 from typing import Annotated, Any, Self
@@ -29,18 +29,18 @@ from previs.shots.rules import (
     same_name,
     usable_shot_id,
     visible,
-    whole,
+    without_surrogates,
 )
 
-LONGEST_SHOT = 86_400  # seconds: a day; timecode has no more hours
-LARGEST_SEED = 2**64 - 1  # ComfyUI's samplers take no more
+LONGEST_SHOT = 86_400  # seconds: one day, the longest timecode
+LARGEST_SEED = 2**64 - 1  # the most that ComfyUI's samplers accept
 LARGEST_SIDE = 16_384  # pixels: ComfyUI's MAX_RESOLUTION
-STRONGEST = 10  # ControlNetApplyAdvanced takes 0 to 10
+STRONGEST = 10  # ControlNetApplyAdvanced accepts 0 to 10
 MOST_TAKES = 1_000
 HIGHEST_FPS = 1_000
 
 _Unknown = Annotated[JsonValue, AfterValidator(as_json), WithJsonSchema({})]
-_Text = Annotated[str, Field(strict=True), AfterValidator(whole)]
+_Text = Annotated[str, Field(strict=True), AfterValidator(without_surrogates)]
 _Line = Annotated[str, Field(strict=True, min_length=1), BeforeValidator(number_as_text), AfterValidator(one_line)]
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 _Whole = Annotated[int, Field(strict=True)]
@@ -51,24 +51,24 @@ _ShotId = Annotated[
 
 
 class Reference(BaseModel):
-    """A picture that a shot is to look like, or to take its lines from."""
+    """Describe a picture that guides how a shot looks."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
     __pydantic_extra__: dict[str, _Unknown]
 
     url: Annotated[_Text, AfterValidator(one_line)] = Field(
         title="Picture",
-        description="A path, s3:// or https:// address, or a name relative to the shot list's own place.",
+        description="A path, an s3:// or https:// URL, or a name relative to the shot list's location.",
         min_length=1,
         examples=["references/alley.jpg", "https://example.com/alley.jpg"],
     )
     reference_id: _Line = Field(
-        title="Reference ID", description="Names the reference; once within a shot.", examples=["ref_1"]
+        title="Reference ID", description="Name of the reference, unique within the shot.", examples=["ref_1"]
     )
     strength: _Number | None = Field(
         default=None,
         title="Strength",
-        description="How strongly it holds: 0 not at all, 1 fully, up to 10. Empty: as the workflow says.",
+        description="How strongly it guides the shot: 0 not at all, 1 fully, up to 10. Empty: the workflow's value.",
         ge=0,
         le=STRONGEST,
         examples=[0.8],
@@ -76,25 +76,25 @@ class Reference(BaseModel):
     role: _Line | None = Field(
         default=None,
         title="Role",
-        description="What it is for, where a workflow takes pictures for several things. Empty: what is left for it.",
+        description="The picture's purpose, if the workflow takes pictures for several. Empty: any purpose left over.",
         examples=["first frame", "style", "control"],
     )
 
 
 class Shot(BaseModel):
-    """One framing of one moment: the unit that is rendered, cached and retried."""
+    """Describe one framing of one moment: the unit that is rendered, cached and retried."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
     __pydantic_extra__: dict[str, _Unknown]
 
     shot_id: _ShotId = Field(
         title="Shot ID",
-        description="A whole number or text, once within the list; 1 and the text 1 are one id.",
+        description="A whole number or text, unique within the list; 1 and the text 1 are the same id.",
         examples=[1, "SQ010_SH010"],
     )
     prompt: Annotated[_Text, AfterValidator(visible)] = Field(
         title="Prompt",
-        description="What the camera sees, in the words that the model understands.",
+        description="What the camera sees, in words that the model understands.",
         min_length=1,
         examples=["电影风格，广角镜头，城市夜景", "low angle, rain on neon, a woman under a red umbrella"],
     )
@@ -111,7 +111,7 @@ class Shot(BaseModel):
     negative_prompt: _Text | None = Field(
         default=None,
         title="Negative prompt",
-        description="What must not be seen. Empty: as the workflow says.",
+        description="What must not be seen. Empty: the workflow's text.",
         examples=["low quality, blurry"],
     )
     seed: Annotated[_Whole | None, BeforeValidator(random_as_none)] = Field(
@@ -126,7 +126,7 @@ class Shot(BaseModel):
     takes: _Whole | None = Field(
         default=None,
         title="Takes",
-        description="How many renderings of this shot. Empty: as the run says.",
+        description="How many takes of this shot to render. Empty: the run's number.",
         ge=1,
         le=MOST_TAKES,
         examples=[2],
@@ -134,7 +134,7 @@ class Shot(BaseModel):
     width: _Whole | None = Field(
         default=None,
         title="Width",
-        description="In pixels. Empty: as the workflow says.",
+        description="In pixels. Empty: the workflow's value.",
         gt=0,
         le=LARGEST_SIDE,
         examples=[1024],
@@ -142,7 +142,7 @@ class Shot(BaseModel):
     height: _Whole | None = Field(
         default=None,
         title="Height",
-        description="In pixels. Empty: as the workflow says.",
+        description="In pixels. Empty: the workflow's value.",
         gt=0,
         le=LARGEST_SIDE,
         examples=[576],
@@ -150,7 +150,7 @@ class Shot(BaseModel):
     overrides: dict[Annotated[_Text, AfterValidator(one_line)], _Unknown] = Field(
         default_factory=dict,
         title="Overrides",
-        description="Inputs of the workflow's nodes for this shot, by node id or title, whatever else sets them.",
+        description="Inputs of the workflow's nodes, by node id or title. They override every other setting.",
         examples=[{"4.ckpt_name": "sd_xl_base_1.0.safetensors", "KSampler.steps": 40}],
     )
     sequence: Annotated[_Text, BeforeValidator(number_as_text)] | None = Field(
@@ -176,28 +176,30 @@ class Shot(BaseModel):
 
     @property
     def label(self) -> str:
-        """The shot_id as text, as it stands in names, captions and addresses."""
+        """Return the shot_id as text, as names, captions and URLs use it."""
         return str(self.shot_id)
 
     def given(self) -> dict[str, Any]:
-        """The shot as it was given, ready for JSON: no defaults, unknown fields included.
+        """Return the shot as given, ready for JSON: without defaults, with unknown fields.
 
-        A seed of -1 comes out as null, which means the same.
+        A seed of -1 becomes null, which means the same.
         """
         return self.model_dump(mode="json", exclude_unset=True)
 
 
 class ShotList(BaseModel):
-    """What to draw: the shots of a film, in their order."""
+    """Describe the shots of a film, in their order."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
     __pydantic_extra__: dict[str, _Unknown]
 
-    title: _Text = Field(default="", title="Title", description="Of the film or the scene.", examples=["Night City"])
+    title: _Text = Field(
+        default="", title="Title", description="Title of the film or the scene.", examples=["Night City"]
+    )
     fps: _Number = Field(
         default=24,
         title="Frames per second",
-        description="Of the film.",
+        description="Frame rate of the film.",
         gt=0,
         le=HIGHEST_FPS,
         examples=[24, 25, 23.976],

@@ -1,4 +1,4 @@
-"""From a file's contents, or values of Python's own, to a shot list without faults."""
+"""Read a shot list from a file's contents or from Python values."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from previs.errors import ShotListFaults
-from previs.shots.faults import Findings, shown
+from previs.shots.faults import Findings, display_value
 from previs.shots.from_csv import Sheet, read_csv
 from previs.shots.from_json import read_json, too_deep
 from previs.shots.from_yaml import read_yaml
@@ -14,7 +14,7 @@ from previs.shots.models import Shot, ShotList
 from previs.shots.text import Notation, decoded, fault, notation_by_content, notation_by_name
 from previs.shots.tree import plain, repeated_keys
 
-_NEEDED = [name for name, about in Shot.model_fields.items() if about.is_required()]
+_NEEDED = [name for name, info in Shot.model_fields.items() if info.is_required()]
 
 
 def read_shot_list(
@@ -23,37 +23,37 @@ def read_shot_list(
     name: str = "the shot list",
     media: Notation | None = None,
 ) -> ShotList:
-    """A shot list from a file's contents, or from what a program already holds.
+    """Read a shot list from a file's contents or from Python values.
 
     Args:
-        source: the contents (not the path) of a JSON, YAML or CSV file; or the same as mappings and sequences. A list
-            of shots, an object with ``shots``, and a single shot are all accepted.
-        name: what faults call the list: its path or address.
-        media: what the contents are; otherwise told by the suffix of ``name``, or else by the contents.
+        source: Contents (not the path) of a JSON, YAML or CSV file, or the same as mappings and sequences. A list of
+            shots, an object with ``shots`` and a single shot are all accepted.
+        name: Name of the list in faults: its path or URL.
+        media: Notation of the contents; by default the suffix of ``name`` decides, then the contents.
 
     Raises:
-        ShotListFaults: with every fault that was found.
+        ShotListFaults: The list has faults; every fault is reported.
     """
     values, sheet = _contents(source, name, media) if isinstance(source, bytes | str) else (source, None)
-    whole = _as_object(values, name)
+    document = _as_object(values, name)
     try:
-        findings = Findings(plain(whole), sheet)
-        findings.add_repeated_keys(repeated_keys(whole))
+        findings = Findings(plain(document), sheet)
+        findings.add_repeated_keys(repeated_keys(document))
     except RecursionError as error:
         raise too_deep(name) from error
-    return _checked(findings, name)
+    return _validated(findings, name)
 
 
-def _checked(findings: Findings, name: str) -> ShotList:
+def _validated(findings: Findings, name: str) -> ShotList:
     findings.add_repeated_names()
     try:
-        made = ShotList.model_validate(findings.tree)
+        shot_list = ShotList.model_validate(findings.tree)
     except ValidationError as error:
         findings.add_broken_rules(error)
         raise ShotListFaults(name, findings.in_order()) from error
     if faults := findings.in_order():
         raise ShotListFaults(name, faults)
-    return made
+    return shot_list
 
 
 def _contents(source: bytes | str, name: str, media: Notation | None) -> tuple[Any, Sheet | None]:
@@ -67,13 +67,12 @@ def _contents(source: bytes | str, name: str, media: Notation | None) -> tuple[A
 
 
 def _as_object(values: object, name: str) -> dict[Any, Any]:
-    """What came, as an object with shots; objects of a file stay as they are, with what they know of repeated keys."""
+    """Return the values as an object with shots; a file's object stays as it is, since it records repeated keys."""
     if isinstance(values, Mapping):
-        alone = "shots" not in values and any(field in values for field in _NEEDED)
-        if alone:
+        if "shots" not in values and any(field in values for field in _NEEDED):
             return {"shots": [values]}
         return values if isinstance(values, dict) else dict(values)
     if isinstance(values, Sequence) and not isinstance(values, str | bytes):
         return {"shots": [shot.given() if isinstance(shot, Shot) else shot for shot in values]}
     remedy = "a list of shots, or an object with shots, is needed (the contents of a file, not its path)"
-    raise fault(name, "the list", remedy, value=shown(values) if values is not None else "nothing in it")
+    raise fault(name, "the list", remedy, value=display_value(values) if values is not None else "empty")

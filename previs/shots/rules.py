@@ -1,7 +1,7 @@
-"""What a shot list's texts, ids and unknown fields may hold.
+"""Check the texts, ids and unknown fields of a shot list against rules that types cannot express.
 
-These are rules that types cannot say. Each raises ``PydanticCustomError``, so it is at work wherever the models
-are used: in a file, in a flow's parameters, in Python.
+Each check raises ``PydanticCustomError``, so it applies wherever the models are used: for a file, for a flow's
+parameters and in Python.
 """
 
 import math
@@ -19,17 +19,17 @@ _BREAKS = {"Cc", "Cs", "Zl", "Zp"}
 
 
 def is_blank(text: str) -> bool:
-    """Whether nothing of a text can be seen."""
+    """Return whether a text has no visible character."""
     return all(unicodedata.category(char) in _INVISIBLE for char in text)
 
 
 def has_breaks(text: str) -> bool:
-    """Whether a text holds control characters, line breaks or halves of a surrogate pair."""
+    """Return whether a text contains control characters, line breaks or halves of a surrogate pair."""
     return any(unicodedata.category(char) in _BREAKS for char in text)
 
 
 def usable_shot_id(value: object) -> object:
-    """Refuse what cannot name a shot; an integer stays an integer and text stays text."""
+    """Refuse a value that cannot be a shot_id; an integer stays an integer and text stays text."""
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise PydanticCustomError("shot_id", "a shot_id is a whole number or text")
     if isinstance(value, int):
@@ -47,34 +47,34 @@ def visible(text: str) -> str:
     return text
 
 
-def whole(text: str) -> str:
-    """Refuse halves of surrogate pairs, which no file and no server can hold."""
+def without_surrogates(text: str) -> str:
+    """Refuse halves of surrogate pairs, which UTF-8 cannot encode."""
     if any("\ud800" <= char <= "\udfff" for char in text):
         raise PydanticCustomError("text", "a text of whole characters is needed")
     return text
 
 
 def one_line(text: str) -> str:
-    """Refuse a blank text and one with control characters."""
+    """Refuse a text that is blank or contains control characters."""
     if is_blank(text) or has_breaks(text):
         raise PydanticCustomError("text", "a text on one line is needed")
     return text
 
 
 def number_as_text(value: object) -> object:
-    """Write a whole number as text, for names that people number: a scene 12, a reference 1."""
+    """Return a whole number as text, for fields that people number: scene 12, reference 1."""
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST_NUMBER:
         return str(value)
     return value
 
 
 def random_as_none(value: object) -> object:
-    """Read -1, the "random" of other tools, as no seed given."""
+    """Return None for -1, which means "random" in other tools."""
     return None if value == -1 and not isinstance(value, bool) else value
 
 
 def as_json(value: JsonValue) -> JsonValue:
-    """Refuse what a JSON file in UTF-8 cannot hold: NaN, infinities, halves of surrogate pairs, nesting without end."""
+    """Refuse what a JSON file cannot hold: NaN, infinities, halves of surrogate pairs, endless nesting."""
     if not _fits_json(value, DEEPEST):
         raise PydanticCustomError("json", "a value that JSON can hold is needed")
     return value
@@ -95,12 +95,12 @@ def _fits_json(value: JsonValue, depth: int) -> bool:
 
 
 def same_name(value: object) -> str:
-    """What two names share when a person takes them for one: 1 and ``1``, composed and decomposed accents."""
+    """Return a form that is equal for names that look the same: 1 and ``1``, composed and decomposed accents."""
     return unicodedata.normalize("NFC", str(value)).strip()
 
 
 def repeats(names: Iterable[Hashable]) -> Iterator[tuple[int, int]]:
-    """For each name that came before: its index, and the index where it came first."""
+    """Yield the index of each repeated name, and the index of its first use."""
     first: dict[Hashable, int] = {}
     for index, name in enumerate(names):
         if first.setdefault(name, index) != index:

@@ -1,4 +1,4 @@
-"""From a file's bytes to its text, and what kind of text it is."""
+"""Decode a file and recognize its notation."""
 
 import codecs
 import re
@@ -14,7 +14,7 @@ _BOMS = {
     codecs.BOM_UTF8: "utf-8",
     codecs.BOM_UTF32_LE: "utf-32-le",
     codecs.BOM_UTF32_BE: "utf-32-be",
-    codecs.BOM_UTF16_LE: "utf-16-le",  # after UTF-32, whose mark begins with the same two bytes
+    codecs.BOM_UTF16_LE: "utf-16-le",  # after UTF-32, whose mark starts with the same two bytes
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
 _SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
@@ -24,20 +24,20 @@ _CHINESE_SHARE = 0.7
 
 
 def fault(name: str, place: str, remedy: str, *, value: str = "", field: str = "") -> ShotListFaults:
-    """One fault that keeps a list from being read any further."""
+    """Return the error for a fault that prevents reading the list any further."""
     return ShotListFaults(name, (Fault(place, field, value, remedy),))
 
 
 def notation_by_name(name: str) -> Notation | None:
-    """What a path's or address's suffix says; none if it says nothing."""
+    """Return the notation for the suffix of a path or URL; None if the suffix is unknown."""
     path = re.split(r"[?#]", name, maxsplit=1)[0] if "://" in name else name
     return _SUFFIXES.get(path.rpartition(".")[2].lower())
 
 
 def notation_by_content(text: str) -> Notation:
-    """What a text looks like: JSON by its brackets, CSV by a row of known column names, or else YAML.
+    """Recognize JSON by its brackets and CSV by a row of known column names; assume YAML otherwise.
 
-    ``{'shot_id': 1}`` in single quotes, as Python prints it, is no JSON but is YAML.
+    ``{'shot_id': 1}`` in single quotes, as Python prints it, is YAML and not JSON.
     """
     start = text.lstrip()[:2000]
     if start.startswith(("{", "[")):
@@ -46,35 +46,40 @@ def notation_by_content(text: str) -> Notation:
 
 
 def decoded(source: bytes | str, name: str, *, chinese: bool) -> str:
-    """The text without its byte order mark.
+    """Return the text without its byte order mark.
 
     Args:
         source: UTF-8, or UTF-16 or UTF-32 with a byte order mark.
-        name: of the list, for faults.
-        chinese: whether GB18030 is tried on what is no UTF-8: Excel in Chinese exports CSV so.
+        name: Name of the list in faults.
+        chinese: Whether to try GB18030 if the text is not UTF-8; Chinese Excel exports CSV in it.
     """
     if isinstance(source, str):
-        return _whole(source, name)
+        return _checked(source, name)
     if len(source) > LARGEST:
         raise _too_large(name)
     if source.startswith(_SPREADSHEETS):
-        raise fault(name, "the file", 'a spreadsheet itself: export it as "CSV UTF-8" and use that', value="no text")
+        raise fault(
+            name, "the file", 'this is a spreadsheet file: export it as "CSV UTF-8" and use that', value="not text"
+        )
     if source.startswith(_PDF):
         raise fault(name, "the file", "export the list as CSV, JSON or YAML and use that", value="a PDF")
-    for mark, encoding in _BOMS.items():
-        if source.startswith(mark):
-            return _by(encoding, source[len(mark) :], name)
-    if chinese and not _is_utf8(source) and _looks_chinese(source):
-        return _by("gb18030", source, name)
-    return _by("utf-8", source, name)
+    encoding, mark = encoding_of(source)
+    if not mark and chinese and not _is_utf8(source) and _looks_chinese(source):
+        encoding = "gb18030"
+    return _decode(encoding, source[len(mark) :], name)
 
 
-def _whole(text: str, name: str) -> str:
+def encoding_of(content: bytes) -> tuple[str, bytes]:
+    """Return the encoding that a byte order mark states, and the mark; UTF-8 without a mark."""
+    return next(((encoding, mark) for mark, encoding in _BOMS.items() if content.startswith(mark)), ("utf-8", b""))
+
+
+def _checked(text: str, name: str) -> str:
     try:
         size = len(text.encode())
     except UnicodeEncodeError as error:
         place = f"line {text.count(chr(10), 0, error.start) + 1}"
-        raise fault(name, place, "half of a surrogate pair: no text that can be written to a file") from error
+        raise fault(name, place, "half of a surrogate pair, which cannot be written to a file") from error
     if size > LARGEST:
         raise _too_large(name)
     return text.removeprefix("\ufeff")
@@ -93,18 +98,18 @@ def _is_utf8(source: bytes) -> bool:
 
 
 def _looks_chinese(source: bytes) -> bool:
-    """Whether most bytes beyond ASCII stand in pairs as Chinese does; accented letters of Western files stand alone."""
-    beyond = len(re.findall(rb"[\x80-\xff]", source))
+    """Return whether most non-ASCII bytes are in pairs, as in Chinese; Western accented letters are single."""
+    non_ascii = len(re.findall(rb"[\x80-\xff]", source))
     paired = 2 * len(re.findall(rb"[\xa1-\xfe]{2}", source))
-    return paired >= _CHINESE_SHARE * beyond
+    return paired >= _CHINESE_SHARE * non_ascii
 
 
-def _by(encoding: str, source: bytes, name: str) -> str:
+def _decode(encoding: str, source: bytes, name: str) -> str:
     try:
         return source.decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = source.count(b"\n", 0, error.start) + 1
         place = f"line {line}, byte {error.start + 1} of the file"
         value = source[error.start : error.start + 1].hex()
-        remedy = f'no {encoding.upper()}: save the file as UTF-8 (Excel: "CSV UTF-8")'
+        remedy = f'not {encoding.upper()}: save the file as UTF-8 (Excel: "CSV UTF-8")'
         raise fault(name, place, remedy, value=f"byte 0x{value}") from error

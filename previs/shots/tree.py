@@ -1,4 +1,4 @@
-"""A file's contents as plain values, before any rule of film is asked of them."""
+"""Represent a file's contents as plain values, before they are checked as shots."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike, fspath
@@ -12,16 +12,13 @@ Path = tuple[int | str, ...]
 
 
 class Pairs(dict[str, Any]):
-    """An object of a file, which remembers the keys that the file gives more than once.
-
-    The first value of such a key is kept.
-    """
+    """Hold an object of a file, with the first value of each key, and the keys that are repeated."""
 
     repeated: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, pairs: list[tuple[str, Any]]) -> "Pairs":
-        """From all pairs of an object, in their order."""
+        """Return an object made of pairs, in their order."""
         made = cls()
         for key, value in pairs:
             if key in made:
@@ -32,10 +29,10 @@ class Pairs(dict[str, Any]):
 
 
 def plain(value: object, depth: int = DEEPEST) -> Any:  # noqa: ANN401 - whatever a file may hold
-    """The same in dicts and lists of Python's own, whatever mappings and tuples it came in.
+    """Convert any mappings, lists and tuples to dicts and lists.
 
     Raises:
-        RecursionError: it nests without end, or as if it did.
+        RecursionError: The value is nested too deeply, perhaps without end.
     """
     if not depth and isinstance(value, Mapping | list | tuple):
         raise RecursionError
@@ -46,8 +43,8 @@ def plain(value: object, depth: int = DEEPEST) -> Any:  # noqa: ANN401 - whateve
     return value
 
 
-def plain_json(given: object) -> Any:  # noqa: ANN401 - any JSON; its reader says what is wrong with it
-    """What a program gives as models, a path, or a sequence of these, as JSON has it; anything else stays as it is."""
+def plain_json(given: object) -> Any:  # noqa: ANN401 - any JSON; its reader reports faults
+    """Convert models and paths, or a sequence of these, to JSON values; leave anything else as it is."""
     if isinstance(given, Sequence) and not isinstance(given, str | bytes):
         return [_item(each) for each in given]
     return _item(given)
@@ -64,7 +61,7 @@ def _item(given: object) -> object:
 
 
 def repeated_keys(value: object, path: Path = ()) -> Iterator[Path]:
-    """The way to each key that an object of a file gives more than once."""
+    """Yield the path of each key that is repeated in an object."""
     if isinstance(value, Pairs):
         yield from ((*path, key) for key in value.repeated)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Shots that build on shots: any order that has no circle; what is wrong is told with its path."""
+"""Shots that build on shots: any order that has no cycle; every fault is reported with its path."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def order(*shots: dict[str, Any]) -> list[str]:
     return [each.label for each in chains(*shots).order]
 
 
-def told(*shots: dict[str, Any]) -> list[str]:
+def faults_of(*shots: dict[str, Any]) -> list[str]:
     return [str(fault) for fault in chains(*shots).faults]
 
 
@@ -62,40 +62,40 @@ def test_other_names_are_no_shots(url: str) -> None:
     assert chains(shot("A"), shot("B", url)).frames == {}
 
 
-def test_a_circle_is_told_with_its_path() -> None:
-    [fault] = told(shot("A", "shot:C"), shot("B", "shot:A"), shot("C", "shot:B"), shot("D", "shot:A"))
+def test_a_cycle_is_reported_with_its_path() -> None:
+    [fault] = faults_of(shot("A", "shot:C"), shot("B", "shot:A"), shot("C", "shot:B"), shot("D", "shot:A"))
     assert "A → C → B → A" in fault or "B → A → C → B" in fault or "C → B → A → C" in fault
-    assert "in a circle" in fault
+    assert "form a cycle" in fault
 
 
-def test_a_shot_that_builds_on_itself_is_a_circle() -> None:
-    assert told(shot("A", "shot:A")) == [
-        "shot 1 (shot_id A), references: A → A: shots build on each other in a circle: take one of these references out"
+def test_a_shot_that_builds_on_itself_is_a_cycle() -> None:
+    assert faults_of(shot("A", "shot:A")) == [
+        "shot 1 (shot_id A), references: A → A: these shots form a cycle: remove one of these references"
     ]
 
 
-def test_every_circle_and_every_unknown_shot_is_told_at_once() -> None:
-    faults = told(shot("A", "shot:A"), shot("B", "shot:C"), shot("C", "shot:B"), shot("D", "x.png", "shot:E"))
+def test_every_cycle_and_every_unknown_shot_is_reported_at_once() -> None:
+    faults = faults_of(shot("A", "shot:A"), shot("B", "shot:C"), shot("C", "shot:B"), shot("D", "x.png", "shot:E"))
     assert len(faults) == 3
     assert faults[0] == (
-        "shot 4 (shot_id D), references[1].url: shot:E: no shot of the list has this shot_id; there are A, B, C, D"
+        "shot 4 (shot_id D), references[1].url: shot:E: no shot of the list has this shot_id; the list has A, B, C, D"
     )
 
 
 def test_the_closest_shot_is_offered() -> None:
-    [fault] = told(shot("SQ010_SH010"), shot("SQ010_SH020", "shot:SQ010_SH01O"))
+    [fault] = faults_of(shot("SQ010_SH010"), shot("SQ010_SH020", "shot:SQ010_SH01O"))
     assert fault.endswith("did you mean shot:SQ010_SH010?")
 
 
 @pytest.mark.parametrize("url", ["shot:A#0", "shot:A#1001", "shot:A#999999999"])
-def test_a_take_that_cannot_be_is_told(url: str) -> None:
-    [fault] = told(shot("A"), shot("B", url))
+def test_a_take_that_cannot_be_is_reported(url: str) -> None:
+    [fault] = faults_of(shot("A"), shot("B", url))
     assert fault.endswith("a take's number is from 1 to 1000")
 
 
-def test_a_long_circle_is_shortened() -> None:
-    circle = [shot(number, f"shot:{(number + 1) % 50}") for number in range(50)]
-    [fault] = told(*circle)
+def test_a_long_cycle_is_shortened() -> None:
+    cycle = [shot(number, f"shot:{(number + 1) % 50}") for number in range(50)]
+    [fault] = faults_of(*cycle)
     assert "…" in fault
     assert len(fault) < 300
 
@@ -112,7 +112,7 @@ def test_a_chain_of_any_length_is_read() -> None:
 
 
 @given(st.data())
-def test_in_any_list_each_shot_comes_once_and_after_its_sources_unless_a_circle_is_told(data: st.DataObject) -> None:
+def test_in_any_list_each_shot_comes_once_and_after_its_sources_unless_a_cycle_is_reported(data: st.DataObject) -> None:
     count = data.draw(st.integers(1, 8))
     sources = [data.draw(st.lists(st.integers(0, count - 1), max_size=3)) for _ in range(count)]
     found = chains(*(shot(number, *(f"shot:{each}" for each in of)) for number, of in enumerate(sources)))
@@ -123,5 +123,6 @@ def test_in_any_list_each_shot_comes_once_and_after_its_sources_unless_a_circle_
             assert all(labels.index(str(each)) < labels.index(str(number)) for each in of)
 
 
-def test_what_is_no_takes_number_is_told() -> None:
-    assert told(shot("A"), shot("B", "shot:A#x"))[0].endswith("after # comes the number of a take, such as shot:A#2")
+def test_what_is_no_takes_number_is_reported() -> None:
+    [fault] = faults_of(shot("A"), shot("B", "shot:A#x"))
+    assert fault.endswith("write the number of a take after #, such as shot:A#2")

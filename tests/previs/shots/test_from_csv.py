@@ -60,7 +60,7 @@ def test_a_sheet_is_recognised_without_a_name() -> None:
 
 def test_western_files_are_not_taken_for_chinese() -> None:
     (found,) = faults("shot_id,prompt,duration\n1,été à Orléans,3\n".encode("latin-1"))
-    assert found.startswith("line 2, byte 27 of the file: byte 0xe9: no UTF-8")
+    assert found.startswith("line 2, byte 27 of the file: byte 0xe9: not UTF-8")
 
 
 def test_rows_are_counted_as_the_sheet_shows_them() -> None:
@@ -68,7 +68,7 @@ def test_rows_are_counted_as_the_sheet_shows_them() -> None:
     assert faults(text) == [
         "row 5 (shot_id 2), 提示词: missing; give what the camera sees, as text that is not blank",
         "row 5 (shot_id 2), 时长: 0.0: seconds, a number above 0 and at most 86400, such as 3.0",
-        'row 6 (shot_id 2), 镜号: 2: also that of row 5 (shot_id 2): each shot needs its own (1 and "1" are one)',
+        'row 6 (shot_id 2), 镜号: 2: row 5 (shot_id 2) has the same: each shot needs its own (1 and "1" are the same)',
     ]
 
 

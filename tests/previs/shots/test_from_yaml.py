@@ -83,11 +83,11 @@ def test_aliases_that_grow_without_end_are_refused_at_once() -> None:
     names = "abcdefghijklm"
     rows = [f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]" for before, name in pairwise(names)]
     started = time.perf_counter()
-    assert "aliases stand for more" in refused("a: &a [x]\n" + "\n".join(rows))
+    assert "aliases expand to more" in refused("a: &a [x]\n" + "\n".join(rows))
     long = "a: &a " + "x" * 1_000_000 + "\nb: [" + ", ".join(["*a"] * 200) + "]"
-    assert "aliases stand for more" in refused(long)
+    assert "aliases expand to more" in refused(long)
     merges = "a: &a {" + ", ".join(f"k{number}: 1" for number in range(5000)) + "}\n"
-    assert "aliases stand for more" in refused(merges + "\n".join(f"b{n}: {{<<: *a}}" for n in range(2000)))
+    assert "aliases expand to more" in refused(merges + "\n".join(f"b{n}: {{<<: *a}}" for n in range(2000)))
     assert time.perf_counter() - started < 10
 
 
@@ -102,7 +102,7 @@ def test_aliases_that_grow_without_end_are_refused_at_once() -> None:
         ("a: 1\n---\nb: 2", "line 2, column 1", "second document"),
         ("? [x]\n: y", "line 1, column 3", "a field's name"),
         ("a: {<<: 3}", "line 1, column 9", "takes a mapping"),
-        ("a:\n\t- b", "line 2, column 1", "no valid YAML"),
+        ("a:\n\t- b", "line 2, column 1", "not valid YAML"),
         ("a: b\nc: \x07", "line 2", "control character"),
     ],
 )

@@ -32,16 +32,16 @@ REPORT = """
 the list, fps: 0: frames per second, a number above 0 and at most 1000, such as 24
 shot 1 (shot_id SH010), prompt: " ": what the camera sees, as text that is not blank
 shot 1 (shot_id SH010), duration: NaN: seconds, a number above 0 and at most 86400, such as 3.0
-shot 1 (shot_id SH010), seed: -2: a whole number from 0 to 18446744073709551615, or -1 or nothing for a derived one
+shot 1 (shot_id SH010), seed: -2: a whole number from 0 to 18446744073709551615, or -1 or empty to derive it
 shot 1 (shot_id SH010), takes: 0: a whole number from 1 to 1000
-shot 1 (shot_id SH010), colour: Infinity: what JSON can hold: text, finite numbers, booleans, null, lists and objects
+shot 1 (shot_id SH010), colour: Infinity: a JSON value: text, finite numbers, booleans, null, lists and objects
 shot 2 (shot_id 1), prompt: missing; give what the camera sees, as text that is not blank
 shot 2 (shot_id 1), duration: true: seconds, a number above 0 and at most 86400, such as 3.0
-shot 3 (shot_id 1), shot_id: "1": also that of shot 2 (shot_id 1): each shot needs its own (1 and "1" are one)
-shot 3 (shot_id 1), reference 2, url: "": a path or address on one line, not blank, such as references/a.jpg
-shot 3 (shot_id 1), reference 2, reference_id: "r": also that of reference 1: each of a shot needs its own
+shot 3 (shot_id 1), shot_id: "1": shot 2 (shot_id 1) has the same: each shot needs its own (1 and "1" are the same)
+shot 3 (shot_id 1), reference 2, url: "": a path or URL on one line, not blank, such as references/a.jpg
+shot 3 (shot_id 1), reference 2, reference_id: "r": reference 1 has the same: each reference of a shot needs its own
 shot 3 (shot_id 1), reference 2, strength: 11: a number from 0 to 10, such as 0.8
-shot 3 (shot_id 1), reference 3, url: missing; give a path or address on one line, not blank, such as references/a.jpg
+shot 3 (shot_id 1), reference 3, url: missing; give a path or URL on one line, not blank, such as references/a.jpg
 shot 3 (shot_id 1), reference 3, reference_id: missing; give text on one line, not blank, such as ref_1
 shot 3 (shot_id 1), duration: "3": seconds, a number above 0 and at most 86400, such as 3.0
 shot 4: 5: an object with shot_id, prompt and duration
@@ -216,9 +216,9 @@ def test_errors_of_parsing_say_line_and_column() -> None:
 @pytest.mark.parametrize(
     ("source", "place"),
     [
-        ("a: 城".encode("gb18030"), "line 1, byte 4 of the file: byte 0xb3: no UTF-8"),
-        (b'{"a":\n"\xe9"}', "line 2, byte 8 of the file: byte 0xe9: no UTF-8"),
-        (b"\xff\xfea", "line 1, byte 1 of the file: byte 0x61: no UTF-16-LE"),
+        ("a: 城".encode("gb18030"), "line 1, byte 4 of the file: byte 0xb3: not UTF-8"),
+        (b'{"a":\n"\xe9"}', "line 2, byte 8 of the file: byte 0xe9: not UTF-8"),
+        (b"\xff\xfea", "line 1, byte 1 of the file: byte 0x61: not UTF-16-LE"),
     ],
 )
 def test_what_is_no_unicode_says_where(source: bytes, place: str) -> None:
@@ -254,7 +254,7 @@ def test_python_values_of_any_mapping_and_sequence_are_read() -> None:
 
 
 def test_python_values_that_json_cannot_hold_are_faults() -> None:
-    assert faults([{**UPSTREAM, "lens": {1, 2}}])[0].startswith("shot 1 (shot_id 1), lens: a set: what JSON can hold")
+    assert faults([{**UPSTREAM, "lens": {1, 2}}])[0].startswith("shot 1 (shot_id 1), lens: a set: a JSON value")
     assert faults([{**UPSTREAM, 3: "x"}])[0].startswith("shot 1 (shot_id 1), 3:")
     endless: list[Any] = []
     endless.append(endless)
@@ -271,7 +271,7 @@ def test_long_values_are_shown_short() -> None:
 def test_every_field_of_a_reference_has_a_remedy_of_its_own(field: str) -> None:
     found = faults([{**UPSTREAM, "references": [{"url": "a", "reference_id": "r", field: []}]}])[0]
     assert found.startswith(f"shot 1 (shot_id 1), reference 1, {field}: a list of 0: ")
-    assert "what JSON can hold" not in found
+    assert "a JSON value" not in found
 
 
 @pytest.mark.parametrize("field", sorted(Shot.model_fields))
@@ -279,7 +279,7 @@ def test_every_field_of_a_shot_has_a_remedy_of_its_own(field: str) -> None:
     wrong, shown = ([], "a list of 0") if field == "overrides" else ({}, "an object")
     found = faults([{**UPSTREAM, field: wrong}])[0]
     assert found.partition(", ")[2].startswith(f"{field}: {shown}: ")
-    assert "what JSON can hold" not in found
+    assert "a JSON value" not in found
 
 
 def test_a_pdf_is_told_to_be_one() -> None:
