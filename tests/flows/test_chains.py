@@ -143,7 +143,7 @@ async def test_a_reference_to_a_certain_take_has_that_take_made_and_uses_it(simu
                 shot("B", **with_sources("shot:A")),
                 shot("C", **with_sources("shot:B")),
             ],
-            ["A → C → B → A", "in a circle"],
+            ["A → C → B → A", "form a cycle"],
             id="circle",
         ),
         pytest.param(
