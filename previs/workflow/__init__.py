@@ -1,4 +1,8 @@
-"""Workflows: settings or a saved graph, and the graphs that they make for each take of a shot."""
+"""Read workflows, which are settings or saved graphs, and make each take's graph from them.
+
+``settings`` builds graphs from a few values, ``formats`` reads saved files, ``detection`` finds the inputs of a saved
+graph that a shot sets, and ``binding`` represents these inputs. ``interface`` is what all workflows share.
+"""
 
 from previs.workflow.binding.bindings import STAYS, Binding, BindingRow, Report, Stays
 from previs.workflow.binding.bindings_file import BindingsFile, bindings_name, read_bindings

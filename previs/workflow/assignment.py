@@ -1,4 +1,4 @@
-"""Which of a shot's references goes to which of a graph's pictures."""
+"""Assign a shot's references to the pictures of a graph."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,15 +17,15 @@ from previs.workflow.interface import PlacedReference
 
 @dataclass(slots=True)
 class ReferenceAssignment:
-    """The references of one shot on their way to their places.
+    """Assign the references of one shot.
 
     Attributes:
-        places: bindings of references, in the order in which they are filled.
-        nowhere: ids and roles of references that go nowhere, on purpose.
-        place: the shot in a person's words.
-        file: the name that the graph's bindings file has or would have.
-        chosen: the pictures of places.
-        notices: what a person should know.
+        places: Bindings of references, in the order in which they are filled.
+        unused: Ids and roles of references that are unused on purpose.
+        place: The shot as a person knows it.
+        file: Name that the graph's bindings file has or would have.
+        chosen: References by binding.
+        notices: Messages for a person.
     """
 
     graph: Graph
@@ -38,21 +38,20 @@ class ReferenceAssignment:
     notices: list[str] = field(default_factory=list)
 
     def fill(self, references: Iterable[PlacedReference]) -> Mapping[Binding, PlacedReference]:
-        """Give each reference its place: by its id, then by its role, then in order where that leaves no choice."""
+        """Assign each reference by its id, then by its role, then in order if that leaves no choice."""
         rest: list[PlacedReference] = []
         for reference in references:
             if claimed := [each for each in self.places if _claims(each, reference)]:
                 self.chosen.update(dict.fromkeys(claimed, reference))
-            elif self._goes_nowhere(reference):
-                told = f"reference {reference.reference_id} goes nowhere: {self.file} says so"
-                self.notices.append(told)
+            elif self._is_unused(reference):
+                self.notices.append(f"reference {reference.reference_id} is not used: {self.file} says so")
             else:
                 rest.append(reference)
         rest = [reference for reference in rest if not self._by_role(reference)]
         self._in_order(rest)
         return self.chosen
 
-    def _goes_nowhere(self, reference: PlacedReference) -> bool:
+    def _is_unused(self, reference: PlacedReference) -> bool:
         names = (reference.reference_id, role_named(reference.role or reference.reference_id))
         return "reference" in self.unused or any(f"reference {name}" in self.unused for name in names)
 
@@ -60,7 +59,7 @@ class ReferenceAssignment:
         return [each for each in self.places if each not in self.chosen and not each.reference_id]
 
     def _by_role(self, reference: PlacedReference) -> bool:
-        """Put a reference where its role says; whether that is settled, be it by a fault."""
+        """Assign a reference by its role; return whether it is done with, assigned or refused."""
         asked = role_named(reference.role or reference.reference_id)
         if asked is None:
             return reference.role is not None and self._unknown_role(reference)
@@ -73,14 +72,14 @@ class ReferenceAssignment:
         return bool(exact) or reference.role is not None
 
     def _unknown_role(self, reference: PlacedReference) -> bool:
-        remedy = f"no such role; there are {', '.join(ROLES)}"
+        remedy = f"no such role; the roles are {', '.join(ROLES)}"
         self._fault(reference, format_value(reference.role), remedy, ", role")
         return True
 
     def _no_role(self, reference: PlacedReference, asked: str) -> None:
         free = ", ".join(self._named(each) for each in self._free())
-        having = f"free are {free}" if free else "no other place for a reference is free"
-        remedy = f"the graph has no place of this role left; {having}: give another role, or leave it out"
+        alternatives = f"free are {free}" if free else "no other picture is free"
+        remedy = f"the graph has no free picture of this role; {alternatives}: give another role, or remove it"
         self._fault(reference, format_value(asked), remedy, ", role")
 
     def _in_order(self, rest: list[PlacedReference]) -> None:
@@ -103,7 +102,7 @@ class ReferenceAssignment:
         lines += [f"#   {_line(rest[0], each)}" for each in free[len(rest) :]]
         remedy = (
             f"could go to {listed}: give each reference a role ({', '.join(dict.fromkeys(e.role for e in free))}), "
-            f"or settle it in {self.file} beside the graph:\n{yaml_block(*lines)}"
+            f"or choose it in {self.file} beside the graph:\n{yaml_block(*lines)}"
         )
         self.faults.append(Fault(self.place, f"reference {ids}", "", remedy))
 
@@ -112,7 +111,7 @@ class ReferenceAssignment:
         count = f"{len(loaders)} LoadImage nodes" if len(loaders) != 1 else "1 LoadImage node"
         unused = f"{REFERENCES}: {{{quoted(reference.reference_id)}: []}}"
         remedy = (
-            f"the graph has {count} for references and none is left for this one: add one, leave it out, "
+            f"the graph has {count} for references, and none is free for this one: add a node, remove the reference, "
             f"or write {unused} into {self.file}"
         )
         self._fault(reference, "", remedy)

@@ -1,4 +1,4 @@
-"""What a shot brings to a workflow, and what a workflow is to the rest of the program."""
+"""Define what a shot brings to a workflow, and what a workflow offers the rest of the program."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,12 +10,12 @@ from previs.workflow.binding.bindings import Report
 
 @dataclass(frozen=True, slots=True)
 class PlacedReference:
-    """A reference picture that has a place on the servers.
+    """Represent a reference picture that is on the servers.
 
     Attributes:
-        name: as ``LoadImage`` takes it: ``previs/ab12….png``.
-        strength: the shot's own word on it; none leaves it to the workflow.
-        role: What the picture is for, one of :data:`previs.workflow.detection.roles.ROLES`. None leaves it open.
+        name: Name as ``LoadImage`` takes it: ``previs/ab12….png``.
+        strength: The shot's strength; None leaves it to the workflow.
+        role: One of :data:`previs.workflow.detection.roles.ROLES`; None leaves it to the workflow.
     """
 
     name: str
@@ -26,17 +26,16 @@ class PlacedReference:
 
 @dataclass(frozen=True, slots=True)
 class ShotValues:
-    """The values of one take of one shot.
+    """Hold the values of one take of one shot; None leaves a value to the workflow.
 
     Attributes:
-        negative_prompt: none leaves the workflow's own.
-        seed: from 0 to 2^64 - 1.
-        width: in pixels; none leaves the workflow's own.
-        height: likewise.
-        references: the shot's own first, then the workflow's ``reference_images``.
-        duration: in seconds; only a graph that makes video or sound asks for it. None leaves the workflow's own.
-        overrides: values that win over all, by ``"4.ckpt_name"``, by ``"Title of a node.input"`` or by what they mean,
-            ``checkpoint``. The shot's own are to be laid over the run's before.
+        seed: From 0 to 2^64 - 1.
+        width: Pixels.
+        height: Pixels.
+        references: The shot's, then the workflow's ``reference_images``.
+        duration: Seconds; used only by graphs that make video or sound.
+        overrides: Values that win over all others, by ``"4.ckpt_name"``, ``"Title of a node.input"`` or meaning,
+            ``checkpoint``. The caller merges the run's and the shot's; the shot's win.
     """
 
     prompt: str
@@ -50,40 +49,40 @@ class ShotValues:
 
 
 class Workflow(Protocol):
-    """What turns a shot's values into a graph: settings, or a saved graph."""
+    """Turn a shot's values into a graph."""
 
     @property
     def source(self) -> str:
-        """The name by which a person knows it: a path, an address, or ``the workflow settings``."""
+        """Return the name for people: a path, a URL, or ``the workflow settings``."""
 
     @property
     def reference_images(self) -> tuple[str, ...]:
-        """Pictures that go with every shot, by path or address, as the workflow names them.
+        """Return the paths or URLs of pictures that go with every shot.
 
-        The caller fetches them, places them on the servers and gives them to :meth:`bind` after the shot's own.
+        The caller uploads them to the servers and passes them to :meth:`bind` after the shot's own.
         """
 
     @property
     def packs(self) -> Mapping[str, str]:
-        """Custom node packs by the classes that come with them, as the workflow's file tells it."""
+        """Return the custom node packs by node class, if the workflow's file names them."""
 
     def bind(self, values: ShotValues, *, place: str = "the workflow") -> Graph:
         """Make a new graph for one take.
 
         Args:
-            values: of the take.
-            place: the shot in a person's words, for faults: ``shot 3 (shot_id SH030)``.
+            values: Values of the take.
+            place: The shot as a person knows it, for faults: ``shot 3 (shot_id SH030)``.
 
         Raises:
-            WorkflowFaults: The workflow cannot serve this shot; every fault at once.
+            WorkflowFaults: The workflow cannot serve this shot; lists every fault.
         """
 
     def report(self, values: ShotValues | None = None, *, place: str = "the workflow") -> Report:
-        """Show what is set where, and what a person should know of it.
+        """Report which inputs take which values, with notices for a person.
 
         Args:
-            values: of a take, to show what comes; without them, only what is there now.
-            place: as for :meth:`bind`.
+            values: Values of a take, to show the result; without them, only present values.
+            place: The shot as a person knows it, for faults.
 
         Raises:
             WorkflowFaults: As :meth:`bind` does.

@@ -1,4 +1,4 @@
-"""Workflows as a person gives them: a file's bytes, or JSON that was given inline."""
+"""Read workflows from a file's bytes or from JSON."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,32 +15,32 @@ from previs.workflow.settings.model import WorkflowSettings, read_settings
 
 _WORKFLOW = "the workflow"
 _NODE_KEYS = frozenset({"class_type", "inputs"})
-# What servers read of a node; older ones write more into the graphs that they save with pictures: "is_changed": [NaN].
+# Keys of a node that servers read; older servers add others to the graphs in pictures: "is_changed": [NaN].
 _READ_KEYS = ("class_type", "inputs", "_meta")
 _MOST_NODES = 10_000
-# A request to a server, the metadata of a picture, and what the editor's scripts give have graphs under these; in the
-# order in which they are looked for: what was run goes before what it was made from.
+# Keys that hold graphs in requests to servers, in pictures' metadata and in results of the editor's scripts. The graph
+# that was run comes before the editor's file of it.
 _WRAPPINGS = ("prompt", "output", "workflow")
 # SaveVideo of some versions writes JSON of JSON of JSON.
 _MOST_WRAPPINGS = 6
 _NO_CLASSES: Mapping[str, NodeClass | None] = {}
 _NEEDS_SERVER = (
-    "saved in ComfyUI's own format for its editor, which can only be read with the node classes that a server tells: "
-    "name a farm whose servers can be asked (previs bind … --farm URL); or in ComfyUI, with this graph open, use "
-    '"Export (API)" (older: switch on the developer mode, then "Save (API Format)") and give that file'
+    "saved in the format of ComfyUI's editor, which can be read only with a server's node classes: "
+    "name a farm whose servers can be reached (previs bind … --farm URL); or open this graph in ComfyUI, use "
+    '"Export (API)" (in older versions, enable the developer mode, then "Save (API Format)") and give that file'
 )
 
 
 @dataclass(frozen=True, slots=True)
 class WorkflowFile:
-    """A workflow that was opened: what it is, is known; what it says, is still to be read.
+    """Represent an opened workflow, of known format and not yet read.
 
     Made by :func:`open_workflow`.
 
     Attributes:
-        name: for faults: a path, an address, or ``the workflow settings``.
-        content: plain JSON.
-        classes: names of the node classes whose rules help to read it; none for settings.
+        name: Path, URL, or ``the workflow settings``, for faults.
+        content: Plain JSON.
+        classes: Names of the node classes that help to read it; empty for settings.
     """
 
     name: str
@@ -50,7 +50,7 @@ class WorkflowFile:
 
     @property
     def needs_classes(self) -> bool:
-        """Whether it cannot be read at all without :attr:`classes`: the editor's own format."""
+        """Return whether reading needs :attr:`classes`: the file has the editor's format."""
         return is_editor_file(self.content)
 
     def read(
@@ -59,12 +59,11 @@ class WorkflowFile:
         """Read settings or a graph.
 
         Args:
-            classes: as servers tell them; None for a class that no server has. May be empty but for the editor's
-                own format.
-            explicit: bindings that go before all others; for a graph.
+            classes: Node classes of servers; None for a class that no server has. Required for the editor's format.
+            explicit: Bindings of a graph that take precedence.
 
         Raises:
-            WorkflowFaults: Everything that is wrong with it.
+            WorkflowFaults: Everything that is wrong with the workflow.
         """
         if self.needs_classes:
             return self._read_graph(*self._converted(classes), classes, explicit)
@@ -94,18 +93,18 @@ class WorkflowFile:
 
 
 def open_workflow(source: bytes | Mapping[str, Any], *, name: str) -> WorkflowFile:
-    """Tell apart settings, a graph in API format, and a graph in the editor's own format, by what they hold.
+    """Tell settings, graphs in API format and graphs in the editor's format apart by their content.
 
-    A graph may lie within what a server was sent, or what a picture held: ``{"prompt": …, "workflow": …}``. Of the
-    two, ``prompt`` is read: it is what was run.
+    A graph may be nested in a request or in a picture's metadata: ``{"prompt": …, "workflow": …}``. ``prompt`` is
+    preferred: it is what was run.
 
     Args:
-        source: a JSON file's bytes, or its content; of pictures and videos what
-            :func:`previs.pictures.workflow_in` finds in them.
-        name: for faults: a path, an address, or ``the workflow settings``.
+        source: Bytes of a JSON file, or its content; for pictures and videos, the result of
+            :func:`previs.pictures.workflow_in`.
+        name: Path, URL, or ``the workflow settings``, for faults.
 
     Raises:
-        WorkflowFaults: It is none of these.
+        WorkflowFaults: The source is none of these.
     """
     content = _unwrapped(parsed(source, name=name) if isinstance(source, bytes) else source, name)
     if fault := unsupported_file(content):
@@ -129,7 +128,7 @@ def read_workflow(
 
 
 def _is_graph(content: object) -> bool:
-    """Whether content is meant as a graph in API format: settings hold no objects."""
+    """Return whether content is a graph in API format; settings contain no objects."""
     return (
         isinstance(content, Mapping)
         and not is_editor_file(content)
@@ -145,7 +144,7 @@ def _too_many(graph: Mapping[str, Any]) -> Fault | None:
 
 
 def _unwrapped(content: Any, name: str) -> Any:  # noqa: ANN401 - JSON of any shape
-    """Find the graph within what holds it; anything else is given back as it is."""
+    """Return the nested graph, or else the content itself."""
     inner = content
     for _ in range(_MOST_WRAPPINGS):
         if isinstance(inner, str) and inner.lstrip().startswith(("{", '"')):

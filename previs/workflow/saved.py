@@ -1,4 +1,4 @@
-"""Graphs that an artist built in ComfyUI and saved."""
+"""Bind a shot's values to a graph that an artist built in ComfyUI and saved."""
 
 import copy
 from collections.abc import Iterator, Mapping
@@ -25,17 +25,17 @@ from previs.workflow.interface import PlacedReference, ShotValues
 
 @dataclass(frozen=True, slots=True)
 class SavedGraph:
-    """A graph in API format, and where it takes a shot's values.
+    """Hold a graph in API format, and the inputs that take a shot's values.
 
-    Made by :func:`read_graph`. What a shot does not give stays as the artist left it.
+    Made by :func:`read_graph`. Values that a shot does not give stay as the artist saved them.
 
     Attributes:
-        packs: custom node packs by the classes that come with them, as the file tells it.
-        gaps: why there is no place for something that a shot may bring, by what it is.
-        nowhere: what has no place on purpose.
-        strengths: inputs for references' strengths, by the inputs of their pictures.
-        counting: which lengths the graph takes.
-        bindings_file: the name of the file beside it that says what is bound, whether there is one or not.
+        packs: Custom node packs by node class, if the file names them.
+        gaps: Why the graph has no input for a value, by the value's name.
+        unused: Values that are unused on purpose.
+        strengths: Inputs for references' strengths, by the inputs of their pictures.
+        length_rule: Lengths that the graph takes.
+        bindings_file: Name of the bindings file beside the graph, even if there is none.
     """
 
     source: str
@@ -50,18 +50,18 @@ class SavedGraph:
 
     @property
     def reference_images(self) -> tuple[str, ...]:
-        """None: the graph's own pictures are on the servers already."""
+        """Return no pictures: the graph's own are on the servers already."""
         return ()
 
     def bind(self, values: ShotValues, *, place: str = "the workflow") -> Graph:
-        """Make a copy of the graph that holds a shot's values, and then the overrides.
+        """Make a copy of the graph with a shot's values, then its overrides.
 
         Args:
-            values: of the take.
-            place: the shot in a person's words, for faults.
+            values: Values of the take.
+            place: The shot as a person knows it, for faults.
 
         Raises:
-            WorkflowFaults: The shot gives what the graph has no place for, or what no server takes.
+            WorkflowFaults: The graph has no input for a value, or no server takes the value.
         """
         bound = self._bound(values, place)
         graph = copy.deepcopy(self.graph)
@@ -70,27 +70,27 @@ class SavedGraph:
         return graph
 
     def report(self, values: ShotValues | None = None, *, place: str = "the workflow") -> Report:
-        """Show what is set where, and what a person should know of it; without values, what could be.
+        """Report which inputs take which values, with notices for a person; without values, all that could be bound.
 
         Args:
-            values: of a take.
-            place: the shot in a person's words, for faults.
+            values: Values of a take.
+            place: The shot as a person knows it, for faults.
 
         Raises:
             WorkflowFaults: As :meth:`bind` does.
         """
         if values is None:
-            gaps = tuple(f"{what} has no place: {gap}" for what, gap in self.gaps.items())
-            return Report(rows(self.graph, self.bindings, {}, {}), (*gaps, *self._on_purpose()))
+            gaps = tuple(f"{what} is not bound: {gap}" for what, gap in self.gaps.items())
+            return Report(rows(self.graph, self.bindings, {}, {}), (*gaps, *self._unused_notices()))
         bound = self._bound(values, place)
         return Report(rows(self.graph, self.bindings, bound.values, bound.overrides), tuple(bound.notices))
 
     def bindings_text(self) -> str:
-        """Write the bindings file that states what is bound now."""
+        """Write the bindings file that states the present bindings."""
         return settling.bindings_text(self.bindings, self.unused)
 
-    def _on_purpose(self) -> Iterator[str]:
-        yield from (f"{what} goes nowhere: {self.bindings_file} says so" for what in sorted(self.unused))
+    def _unused_notices(self) -> Iterator[str]:
+        yield from (f"{what} is not used: {self.bindings_file} says so" for what in sorted(self.unused))
 
     def _bound(self, values: ShotValues, place: str) -> "_Bound":
         bound = _Bound(self, place)
@@ -102,7 +102,7 @@ class SavedGraph:
 
 @dataclass(slots=True)
 class _Bound:
-    """One shot's values in their places."""
+    """Bind one shot's values to a saved graph."""
 
     saved: SavedGraph
     place: str
@@ -132,21 +132,19 @@ class _Bound:
         for each in self._of(what):
             self._set(each.slot, what, value)
         if what in self.saved.unused:
-            self.notices.append(f"{what} goes nowhere: {self.saved.bindings_file} says so")
+            self.notices.append(f"{what} is not used: {self.saved.bindings_file} says so")
 
     def _set(self, slot: Slot, name: str, value: Any) -> None:  # noqa: ANN401 - a text or a number
         held = self.values.setdefault(slot, value)
         if held != value and slot not in self.overrides:
             node = place_of(self.saved.graph, slot[0])
-            remedy = (
-                f"{node} takes {format_value(held)} in the same place: make them equal, or split the node in the graph"
-            )
+            remedy = f"{node} takes {format_value(held)} in the same input: make them equal, or split the node"
             self.faults.append(Fault(self.place, name, format_value(value), remedy))
 
     def _bind_prompt(self, text: str) -> None:
         self._set_all("prompt", text)
         if gap := self.saved.gaps.get("prompt"):
-            self.notices.append(f"prompt goes nowhere: {gap}")
+            self.notices.append(f"prompt is not used: {gap}")
 
     def _bind_negative(self, text: str | None) -> None:
         if text is None:
@@ -177,7 +175,7 @@ class _Bound:
             for each in bindings:
                 self._set(each.slot, "length", length_rule.value(duration, rate))
         elif gap := self.saved.gaps.get("length"):
-            self.notices.append(f"duration changes nothing: {gap}")
+            self.notices.append(f"duration is not used: {gap}")
 
     def _rate(self, length_rule: LengthRule) -> float:
         if length_rule.rate is None:
@@ -196,7 +194,7 @@ class _Bound:
         self.notices += placing.notices
         self.notices += [
             f"{place_of(saved.graph, each.node_id)} keeps its picture "
-            f"{saved.graph[each.node_id]['inputs'][each.input]}: no reference goes there"
+            f"{saved.graph[each.node_id]['inputs'][each.input]}: no reference replaces it"
             for each in places
             if each not in placing.chosen and each.slot not in self.overrides
         ]
@@ -208,7 +206,7 @@ class _Bound:
         name = f"reference {reference.reference_id}, strength"
         slot = self.saved.strengths.get(picture.slot)
         if fault is None and slot is None:
-            remedy = "the graph has no one place for it: leave it out, and set it in the graph"
+            remedy = "no single input of the graph sets it: remove it, and set it in the graph"
             fault = Fault(self.place, name, format_value(reference.strength), remedy)
         if fault is not None:
             self.faults.append(fault)
@@ -225,18 +223,18 @@ def read_graph(
     explicit: BindingsFile | None = None,
     packs: Mapping[str, str] | None = None,
 ) -> SavedGraph:
-    """Check a graph in API format and find where it takes a shot's values.
+    """Check a graph in API format and detect its bindings.
 
     Args:
-        content: plain JSON.
-        name: for faults.
-        known: faults found before.
-        classes: of nodes, as a server tells them; ComfyUI's own are read the same without.
-        explicit: bindings that go before all others.
-        packs: custom node packs by the classes that come with them, as the file tells it.
+        content: Plain JSON.
+        name: Name for faults.
+        known: Faults found before.
+        classes: Node classes of a server; ComfyUI's own nodes are understood without.
+        explicit: Bindings that take precedence.
+        packs: Custom node packs by node class, if the file names them.
 
     Raises:
-        WorkflowFaults: A graph that no server would run, or that could be read in more than one way.
+        WorkflowFaults: No server would run the graph, or its bindings are ambiguous.
     """
     faults = [*known, *graph_faults(content)]
     if faults:

@@ -1,4 +1,4 @@
-"""Addresses of inputs, as people write them: ``6.text`` by a node's id, ``Title of a node.text`` by its title."""
+"""Find inputs by the addresses that people write: ``6.text`` or ``Title of a node.text``."""
 
 import difflib
 from collections.abc import Iterable, Iterator
@@ -12,10 +12,10 @@ _CLOSEST = 3
 
 
 class AddressError(Exception):
-    """An address leads to no input, or to several.
+    """Report an address of no input, or of several.
 
     Args:
-        remedy: what would.
+        remedy: Suggestion of what to write instead.
     """
 
     def __init__(self, remedy: str) -> None:
@@ -24,17 +24,17 @@ class AddressError(Exception):
 
 
 def address_of(slot: Slot) -> str:
-    """Write an input's address."""
+    """Return an input's address."""
     return f"{slot[0]}.{slot[1]}"
 
 
 def find_slot(graph: Graph, address: str) -> Slot:
-    """Find the input that an address means: by id, or else by title.
+    """Return the input at an address, by node id or else by title.
 
-    Titles and inputs may hold dots; every way to split the address is tried.
+    Titles and inputs may contain dots; every way to split the address is tried.
 
     Raises:
-        NoAddressError: No node has such an id or title, the node has no such input, or several nodes have the title.
+        AddressError: The node or input does not exist, or several nodes have the title.
     """
     splits = list(_splits(address))
     for node_id, name in splits:
@@ -51,12 +51,12 @@ def find_slot(graph: Graph, address: str) -> Slot:
     if titled:
         places = places_of(graph, (node_id for node_id, _ in titled))
         written = " or ".join(f'"{address_of(slot)}"' for slot in titled[:_CLOSEST])
-        raise AddressError(f"several nodes have this title, {places}: give the id instead, {written}")
+        raise AddressError(f"several nodes have this title, {places}: use the id instead, {written}")
     raise AddressError(_unknown(graph, address, splits))
 
 
 def _splits(address: str) -> Iterator[tuple[str, str]]:
-    """Take an address apart at each of its dots, the last one first, with its blanks and without."""
+    """Split an address at each dot, the last first, with blanks and without."""
     position = address.rfind(".")
     while position != -1:
         name, wanted = address[:position], address[position + 1 :]
@@ -66,24 +66,24 @@ def _splits(address: str) -> Iterator[tuple[str, str]]:
 
 def _unknown(graph: Graph, address: str, splits: list[tuple[str, str]]) -> str:
     if not splits:
-        node = _of_node(graph, address.strip())
+        node = _node_named(graph, address.strip())
         example = f"{address.strip()}.{_first_input(graph, node)}" if node else "6.text"
-        return f'an address is a node\'s id or title, a dot and an input: "{example}"'
+        return f'write an address as a node\'s id or title, a dot and an input: "{example}"'
     for name, wanted in splits:
-        if node := _of_node(graph, name):
+        if node := _node_named(graph, name):
             inputs = list(graph[node]["inputs"])
             if not inputs:
                 return f"{place_of(graph, node)} has no inputs"
             closest = _close(wanted, inputs) or inputs[:_CLOSEST]
-            return f"{place_of(graph, node)} has no such input: {_either(f'{node}.{each}' for each in closest)}"
+            return f"{place_of(graph, node)} has no such input: {_did_you_mean(f'{node}.{each}' for each in closest)}"
     name, wanted = splits[0]
     names = [*graph, *(title for node in graph.values() if (title := title_of(node)))]
-    having = [each for each in names if wanted in graph[_of_node(graph, each) or each]["inputs"]] or names
-    closest = _close(name, having) or having[:_CLOSEST]
-    return f"no node has this id or title: {_either(_example(graph, each, wanted) for each in closest)}"
+    candidates = [each for each in names if wanted in graph[_node_named(graph, each) or each]["inputs"]] or names
+    closest = _close(name, candidates) or candidates[:_CLOSEST]
+    return f"no node has this id or title: {_did_you_mean(_example(graph, each, wanted) for each in closest)}"
 
 
-def _of_node(graph: Graph, name: str) -> str | None:
+def _node_named(graph: Graph, name: str) -> str | None:
     if name in graph:
         return name
     return next((node_id for node_id, node in graph.items() if name and title_of(node) == name), None)
@@ -94,7 +94,7 @@ def _first_input(graph: Graph, node_id: str) -> str:
 
 
 def _example(graph: Graph, name: str, wanted: str) -> str:
-    node_id = _of_node(graph, name) or name
+    node_id = _node_named(graph, name) or name
     inputs = list(graph[node_id]["inputs"])
     closest = wanted if wanted in inputs else next(iter(_close(wanted, inputs) or inputs), wanted)
     return f"{name}.{closest}"
@@ -104,6 +104,6 @@ def _close(name: str, names: Iterable[str]) -> list[str]:
     return difflib.get_close_matches(name, list(dict.fromkeys(names)), n=_CLOSEST, cutoff=0.4)
 
 
-def _either(addresses: Iterable[str]) -> str:
+def _did_you_mean(addresses: Iterable[str]) -> str:
     written = [format_value(each) for each in addresses]
     return f"did you mean {' or '.join(written)}?"

@@ -1,4 +1,4 @@
-"""What is set where: bindings of a graph's inputs to a shot's values, and the report that shows them to a person."""
+"""Represent bindings, and the report that shows them to a person."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -32,14 +32,14 @@ WHATS: tuple[What, ...] = What.__args__  # type: ignore[attr-defined] # a Litera
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """One input of a graph that takes, or could take, something of a shot.
+    """Describe an input of a graph that can take a value of a shot.
 
     Attributes:
-        what: of the shot: its prompt, its seed …
-        rule: why this input, in a phrase: ``positive of KSampler 3``.
-        role: what a reference's picture is for; one of :data:`previs.workflow.detection.roles.ROLES`.
-        reference_id: the one reference that a place, or a strength, is kept for; empty if any may come.
-        factor: of a size that grows along with the shot's, such as a second pass's.
+        what: Value of the shot, such as its prompt or seed.
+        rule: Short reason for the choice: ``positive of KSampler 3``.
+        role: Role of a reference, one of :data:`previs.workflow.detection.roles.ROLES`.
+        reference_id: The only reference that may use the input; empty if any may.
+        factor: Ratio to the shot's size, for sizes of later passes.
     """
 
     what: What
@@ -52,12 +52,12 @@ class Binding:
 
     @property
     def slot(self) -> Slot:
-        """Where the value is held."""
+        """Return the input."""
         return self.node_id, self.input
 
 
 class Stays(Enum):
-    """Marks an input that a shot leaves as the artist saved it, and a value that is not there yet."""
+    """Mark an input that a shot leaves unchanged, or that has no value yet."""
 
     STAYS = "stays"
 
@@ -68,12 +68,12 @@ OVERRIDE = "override"
 
 @dataclass(frozen=True, slots=True)
 class BindingRow:
-    """One line of the report.
+    """Represent one line of the report.
 
     Attributes:
-        title: that the artist gave the node; empty if none.
-        now: the value in the workflow; :data:`STAYS` where it has none until a shot comes.
-        to_come: the value in the shot's graph; :data:`STAYS` where the shot leaves it.
+        title: Title that the artist gave the node; empty if none.
+        now: Value in the workflow; :data:`STAYS` if only a shot brings one.
+        to_come: Value in the shot's graph; :data:`STAYS` if the shot leaves it.
     """
 
     what: str
@@ -88,14 +88,14 @@ class BindingRow:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a workflow takes of a shot, and what a person should know beside it."""
+    """Hold what a workflow takes from a shot, with notices for a person."""
 
     rows: tuple[BindingRow, ...]
     notices: tuple[str, ...]
 
 
 def in_order_of_meaning(bindings: Iterable[Binding]) -> tuple[Binding, ...]:
-    """Sort as a person reads them: by what they are, then as nodes are counted, keeping the order of references."""
+    """Sort by meaning, then by node id, keeping the order of references."""
     found = list(bindings)
     counted = {node_id: index for index, node_id in enumerate(in_order({each.node_id for each in found}))}
     return tuple(
@@ -108,13 +108,13 @@ def in_order_of_meaning(bindings: Iterable[Binding]) -> tuple[Binding, ...]:
 def rows(
     graph: Graph, bindings: Iterable[Binding], coming: Mapping[Slot, Any], overrides: Mapping[Slot, Any]
 ) -> tuple[BindingRow, ...]:
-    """Write the report's lines.
+    """Build the report's lines.
 
     Args:
-        graph: as it is now.
-        bindings: of the graph.
-        coming: values of a shot, by where they go.
-        overrides: likewise; they win, and have lines of their own where nothing is bound.
+        graph: Graph before binding.
+        bindings: Bindings of the graph.
+        coming: Values of a shot, by input.
+        overrides: Overriding values, by input; those of unbound inputs get lines of their own.
     """
     known = list(bindings)
     bound = {each.slot for each in known}
@@ -130,7 +130,7 @@ def rows(
 
 
 def _row(graph: Graph, binding: Binding, to_come: Any) -> BindingRow:  # noqa: ANN401 - an input holds any value
-    """Write a binding's line of the report."""
+    """Build the report's line of one binding."""
     node = graph[binding.node_id]
     return BindingRow(
         what=f"{binding.what} ({binding.role})" if binding.role and binding.what == "reference" else binding.what,

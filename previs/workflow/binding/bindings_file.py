@@ -1,10 +1,10 @@
-"""The bindings file: what an artist writes beside a graph to say which input takes what of a shot.
+"""Read the bindings file, in which an artist states which inputs of a graph take which values of a shot.
 
-It wins over titles and links. Its lines are ``schema: previs.bindings/1``, then ``prompt: "6.text"``, ``negative: []``,
-``seed: ["3.seed", "12.noise_seed"]`` or, by the ids or roles of references,
+It takes precedence over titles and links. Its lines are ``schema: previs.bindings/1``, then ``prompt: "6.text"``,
+``negative: []``, ``seed: ["3.seed", "12.noise_seed"]`` or, by the ids or roles of references,
 ``references: {hero: "10.image", style: "Moodboard.image"}``.
 
-A value is an address or a list of addresses; an empty list says that there is no place, on purpose.
+A value is an address or a list of addresses; an empty list leaves the shot's value unused on purpose.
 """
 
 import difflib
@@ -26,7 +26,7 @@ SCHEMA = "previs.bindings/1"
 RULE = "bindings file"
 SUFFIX = ".bindings.yaml"
 
-# What the file's keys mean, by what people write.
+# Keys of the file, with the values of a shot that they mean.
 KEYS = {
     "prompt": "prompt",
     "negative": "negative_prompt",
@@ -44,7 +44,7 @@ STRENGTHS = "strengths"
 
 _ALL_KEYS = ("schema", *KEYS, REFERENCES, STRENGTHS)
 _LARGEST = 100_000
-# PyYAML needs 10 s for 5,000 brackets within each other.
+# PyYAML needs 10 s for 5,000 nested brackets.
 _MOST_BRACKETS = 1_000
 _FACTOR = re.compile(r"(?P<address>.*\S)\s+\*\s+(?P<factor>[0-9]+(\.[0-9]+)?)", re.DOTALL)
 _SIZES = frozenset({"width", "height"})
@@ -54,14 +54,14 @@ Addresses = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class BindingsFile:
-    """What a bindings file says; its addresses are looked up in a graph when that is read.
+    """Hold a bindings file's addresses, not yet looked up in a graph.
 
     Attributes:
-        source: the file's name.
-        addresses: by what they are to take; none of them where nothing is to be set, on purpose: ``reference`` is only
-            there where all references go nowhere.
-        references: likewise, by the id or role of a reference.
-        strengths: likewise.
+        source: The file's name.
+        addresses: By the value that they take; empty if it is unused on purpose. ``reference`` is a key only if no
+            reference is used.
+        references: By the id or role of a reference; likewise.
+        strengths: By the id or role of a reference; likewise.
     """
 
     source: str
@@ -71,7 +71,7 @@ class BindingsFile:
 
 
 def bindings_name(graph_path: str) -> str:
-    """Name the bindings file that lies beside a graph: ``storyboard.json`` has ``storyboard.bindings.yaml``."""
+    """Return the path of a graph's bindings file: ``storyboard.json`` has ``storyboard.bindings.yaml`` beside it."""
     folder, slash, name = graph_path.rpartition("/")
     stem, dot, _ = name.rpartition(".")
     return folder + slash + (stem if dot and stem else name) + SUFFIX
@@ -81,11 +81,11 @@ def read_bindings(source: bytes | Mapping[str, Any], *, name: str) -> BindingsFi
     """Read a bindings file.
 
     Args:
-        source: the bytes of a YAML or JSON file, or its content.
-        name: for faults.
+        source: Bytes of a YAML or JSON file, or its content.
+        name: Name for faults.
 
     Raises:
-        WorkflowFaults: Everything that is wrong with it, as far as it can be told without the graph.
+        WorkflowFaults: Everything that is wrong with the file, apart from the graph.
     """
     faults: list[Fault] = []
     content = _content(source, name) if isinstance(source, bytes) else source
@@ -99,7 +99,7 @@ def read_bindings(source: bytes | Mapping[str, Any], *, name: str) -> BindingsFi
         raise WorkflowFaults(name, (fault,))
     if content.get("schema") != SCHEMA:
         found = format_value(content["schema"]) if "schema" in content else "missing"
-        faults.append(Fault("the bindings file", "schema", found, f"the first line is to be schema: {SCHEMA}"))
+        faults.append(Fault("the bindings file", "schema", found, f"the first line must be schema: {SCHEMA}"))
     addresses: dict[str, Addresses] = {}
     for key, value in content.items():
         if key in KEYS:
@@ -129,7 +129,7 @@ def _addresses(key: str, value: object, faults: list[Fault]) -> Addresses:
     listed = list(value) if isinstance(value, list | tuple) else [value]
     for each in listed:
         if not isinstance(each, str) or not each.strip():
-            remedy = 'give an address, "6.text", a list of addresses, or [] for no place on purpose'
+            remedy = 'give an address, "6.text", a list of addresses, or [] to leave it unused'
             faults.append(Fault("the bindings file", key, format_value(each), remedy))
     return tuple(each for each in listed if isinstance(each, str))
 
@@ -145,13 +145,13 @@ def _by_reference(key: str, value: object, faults: list[Fault]) -> dict[str, Add
 
 
 def _content(source: bytes, name: str) -> Any:  # noqa: ANN401 - whatever a file holds
-    """Read YAML, in which every value stays the text that a person wrote."""
+    """Read YAML, keeping every scalar as text."""
     try:
         if len(source) > _LARGEST:
-            raise _refused(name, f"{len(source)} bytes", "no bindings file is so large: is this the right file?")
+            raise _refused(name, f"{len(source)} bytes", "a bindings file is never this large: is this the right file?")
         text = source.decode("utf-8-sig")
         if text.count("[") + text.count("{") > _MOST_BRACKETS:
-            raise _refused(name, "", "no bindings file has so many brackets: is this the right file?")
+            raise _refused(name, "", "a bindings file never has this many brackets: is this the right file?")
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
             raise _refused(name, "", "write each value itself, without anchors and aliases")
         root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -161,10 +161,10 @@ def _content(source: bytes, name: str) -> Any:  # noqa: ANN401 - whatever a file
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
-        raise _refused(name, place, "no YAML here: look at quotes, brackets and indentation") from error
+        raise _refused(name, place, "not valid YAML: check quotes, brackets and indentation") from error
     except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:
-        # PyYAML lets the errors of chr() through for escapes of characters that there are not.
-        raise _refused(name, "", "no YAML that a bindings file would hold: write it again") from error
+        # PyYAML passes on the errors of chr() for escapes beyond Unicode.
+        raise _refused(name, "", "not the YAML of a bindings file: write it again") from error
 
 
 def _refused(name: str, value: str, remedy: str) -> WorkflowFaults:
@@ -201,20 +201,20 @@ def find_slots(
     """Look up addresses in a graph.
 
     Args:
-        graph: of sound form.
-        explicit: for its name.
-        key: of the file, for faults.
-        addresses: to look up; a size may say by how much it grows along: ``"20.width * 1.5"``.
-        kind: of the value that the input takes.
-        faults: takes what leads nowhere, and inputs that hold no such value.
+        graph: Graph of valid form.
+        explicit: Bindings file, for its name.
+        key: Key in the file, for faults.
+        addresses: Addresses; a size may have a factor: ``"20.width * 1.5"``.
+        kind: Type that the input must hold.
+        faults: Receives addresses of no input, and inputs of another type.
 
     Yields:
-        Each input, and how much its value is of the shot's.
+        Each input, and its factor.
     """
     for address in addresses:
         plain, factor = _with_factor(address) if key in _SIZES else (address, 1.0)
         if factor <= 0:
-            faults.append(Fault(explicit.source, key, format_value(address), "a size grows by a number above 0"))
+            faults.append(Fault(explicit.source, key, format_value(address), "multiply a size by a number above 0"))
             continue
         try:
             slot = find_slot(graph, plain)

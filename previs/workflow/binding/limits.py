@@ -1,4 +1,4 @@
-"""What ComfyUI's nodes take for sizes, seeds and strengths.
+"""Check sizes, seeds and strengths against what ComfyUI's nodes accept.
 
 The bounds are those of ``EmptyLatentImage``, ``KSampler``, ``ControlNetApplyAdvanced`` and ``RepeatLatentBatch`` in the
 ``object_info`` of ComfyUI 0.3.64.
@@ -20,18 +20,18 @@ RATE_MAX = 1000
 
 
 def nearest_sizes(value: float) -> tuple[int, int]:
-    """Give the two sizes in pixels nearest to one that does not work."""
+    """Return the two valid sizes, in pixels, nearest to an invalid one."""
     below = int(min(max(value // SIZE_STEP * SIZE_STEP, SIZE_MIN), SIZE_MAX - SIZE_STEP))
     return below, below + SIZE_STEP
 
 
 def whole_size(value: float) -> int:
-    """Give the size in pixels that is nearest to a computed one."""
+    """Return the valid size, in pixels, nearest to a computed one."""
     return min(max(round(value / SIZE_STEP) * SIZE_STEP, SIZE_MIN), SIZE_MAX)
 
 
 def size_remedy(value: object) -> str:
-    """Say what would be right instead of a size that does not work."""
+    """Suggest a valid size instead of an invalid one."""
     rule = f"a multiple of {SIZE_STEP} from {SIZE_MIN} to {SIZE_MAX}"
     if type(value) is not int:
         return f"give {rule}, in pixels"
@@ -54,7 +54,7 @@ def seed_fault(place: str, value: int) -> Fault | None:
 
 
 def strength_fault(place: str, reference_id: str, value: float, highest: float) -> Fault | None:
-    """Check a reference's strength; a NaN lies in no range."""
+    """Check a reference's strength; NaN is never valid."""
     if not isinstance(value, bool) and 0 <= value <= highest:
         return None
     return Fault(

@@ -1,4 +1,4 @@
-"""What flows through a graph's links: known from a server's classes, or from the names that ComfyUI's own nodes use."""
+"""Determine the types of a graph's links, from a server's classes or the input names of ComfyUI's own nodes."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ NOISE = "NOISE"
 VISION = "CLIP_VISION_OUTPUT"
 
 _PICTURES = frozenset({IMAGE, LATENT, "VIDEO", ""})
-# Input names of ComfyUI 0.3.64's own nodes, exact ones and then by how they begin.
+# Input names of ComfyUI 0.3.64's own nodes: whole names, then prefixes.
 _EXACT = {
     **dict.fromkeys(("model", "model1", "model2"), "MODEL"),
     **dict.fromkeys(("clip", "clip1", "clip2"), "CLIP"),
@@ -44,7 +44,7 @@ _EXACT = {
     "camera_conditions": "WAN_CAMERA_EMBEDDING",
     "video": "VIDEO",
 }
-_BEGINNINGS = (
+_PREFIXES = (
     ("clip_vision", VISION),
     ("positive", CONDITIONING),
     ("negative", CONDITIONING),
@@ -55,7 +55,7 @@ _BEGINNINGS = (
     ("image", IMAGE),
     ("pixels", IMAGE),
 )
-# What some of ComfyUI's own nodes give beside pictures, or instead.
+# Output types of ComfyUI's own nodes that have others beside pictures, or none.
 _OUTPUTS = {
     **dict.fromkeys(("LoadImage", "LoadImageOutput"), (IMAGE, MASK)),
     **dict.fromkeys(("LoadImageMask", "ImageToMask", "GrowMask", "InvertMask", "FeatherMask", "SolidMask"), (MASK,)),
@@ -71,18 +71,18 @@ _OUTPUTS = {
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """A graph, and what can be known of its classes.
+    """Combine a graph with what is known of its node classes.
 
     Attributes:
-        graph: with no circles.
-        classes: as a server tells them; none of them where no server was asked.
+        graph: Graph without cycles.
+        classes: Node classes of a server; empty if no server was asked.
     """
 
     graph: Graph
     classes: Classes = field(default_factory=dict)
 
     def class_of(self, node_id: str) -> NodeClass | None:
-        """Give what is known of a node's class."""
+        """Return what is known of a node's class."""
         return self.classes.get(self.graph[node_id]["class_type"])
 
     def value(self, slot: Slot) -> Any:  # noqa: ANN401 - an input may hold anything
@@ -94,12 +94,12 @@ class Wiring:
         return f"{self.graph[node_id]['class_type']} {node_id}"
 
     def rule(self, node_id: str, name: str) -> InputRule | None:
-        """Give the rule of an input, if it is known."""
+        """Return the rule of an input, if known."""
         known = self.class_of(node_id)
         return known.inputs.get(name) if known else None
 
     def kind(self, node_id: str, name: str) -> str:
-        """Say what comes through a link: ``IMAGE``, ``LATENT`` …; empty if it cannot be known."""
+        """Return the type of a link: ``IMAGE``, ``LATENT`` …; empty if unknown."""
         value = self.graph[node_id]["inputs"][name]
         source, output = self.class_of(value[0]), int(value[1])
         outputs = source.outputs if source else _OUTPUTS.get(self.graph[value[0]]["class_type"], ())
@@ -111,17 +111,17 @@ class Wiring:
         return _named(name)
 
     def linked(self, node_id: str, *kinds: str) -> Iterator[tuple[str, str, int]]:
-        """All links into a node of some kinds, as (input, source node id, source output index)."""
+        """Yield links of some types into a node, as (input, source node id, source output index)."""
         for name, value in self.graph[node_id]["inputs"].items():
             if is_link(value) and self.kind(node_id, name) in kinds:
                 yield name, value[0], value[1]
 
     def pictures(self, node_id: str) -> Iterator[tuple[str, str, int]]:
-        """All links into a node through which a picture comes, or what could be one."""
+        """Yield links into a node that carry a picture, or may."""
         return self.linked(node_id, *_PICTURES)
 
 
 def _named(name: str) -> str:
     if name in _EXACT:
         return _EXACT[name]
-    return next((kind for beginning, kind in _BEGINNINGS if name.startswith(beginning)), "")
+    return next((kind for beginning, kind in _PREFIXES if name.startswith(beginning)), "")

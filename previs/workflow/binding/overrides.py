@@ -1,4 +1,4 @@
-"""Overrides: any input of any node, set for a run or a shot after all else."""
+"""Set any input of any node, for a run or a shot, after all other values."""
 
 import copy
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ from previs.workflow.binding.addresses import AddressError, address_of, find_slo
 from previs.workflow.binding.bindings import Binding, Slot
 from previs.workflow.binding.traversal import OUTPUT_PREFIX
 
-# What a name without a dot may mean; the others are a shot's own, or previs's.
+# Names that may stand for an address; other values come from the shot or from previs.
 MEANINGS = ("checkpoint", "batch_size", "frame_rate", "length", "width", "height")
 
 
@@ -23,18 +23,18 @@ def with_overrides(
     place: str,
     bindings: Iterable[Binding] = (),
 ) -> Graph:
-    """Set inputs of a graph, in a copy.
+    """Set inputs in a copy of a graph.
 
     Args:
-        graph: of sound form.
-        overrides: values by the address of an input, ``"4.ckpt_name"``, ``"Title of a node.steps"``, or by what it
-            means, ``checkpoint``. A link may be given, and may be replaced by a value.
-        source: the workflow's name, for faults.
-        place: the shot in a person's words.
-        bindings: which input means what.
+        graph: Graph of valid form.
+        overrides: Values by address, ``"4.ckpt_name"`` or ``"Title of a node.steps"``, or by meaning, ``checkpoint``. A
+            value may be a link, and may replace one.
+        source: The workflow's name, for faults.
+        place: The shot as a person knows it, for faults.
+        bindings: Meanings of inputs.
 
     Raises:
-        WorkflowFaults: An address that leads nowhere, two values for one input, or a link to nothing; all at once.
+        WorkflowFaults: Unknown addresses, two values for one input, and links to missing nodes.
     """
     faults: list[Fault] = []
     slots = overridden(graph, overrides, place=place, bindings=bindings, faults=faults)
@@ -54,7 +54,7 @@ def overridden(
     bindings: Iterable[Binding],
     faults: list[Fault],
 ) -> dict[Slot, Any]:
-    """Find the inputs that overrides mean, and the value of each."""
+    """Return the overriding values by input."""
     known = list(bindings)
     slots: dict[Slot, Any] = {}
     for address, value in overrides.items():
@@ -77,7 +77,7 @@ def _meant(graph: Graph, address: str, place: str, known: list[Binding], faults:
             return []
         if slot[1] != OUTPUT_PREFIX:
             return [slot]
-        remedy = "the names of saved files are set for each render: leave it out"
+        remedy = "the names of saved files are set for each render: remove it"
         faults.append(Fault(place, f"override {address}", "", remedy))
         return []
     slots = [each.slot for each in known if each.what == address and each.factor == 1]
@@ -94,20 +94,20 @@ def _no_meaning(graph: Graph, address: str, slots: list[Slot]) -> str:
         listed = ", ".join(
             f'"{address_of(slot)}" (now {format_value(graph[slot[0]]["inputs"].get(slot[1]))})' for slot in slots
         )
-        return f"the graph has several: give an address, one of {listed}"
-    return 'the graph has no known place for it: give a node\'s id or title, a dot and an input ("4.ckpt_name")'
+        return f"the graph has several: use one of these addresses: {listed}"
+    return 'no input of the graph is known for it: give a node\'s id or title, a dot and an input ("4.ckpt_name")'
 
 
 def _value_fault(graph: Graph, address: str, value: object, place: str) -> Fault | None:
-    """Find a link to nothing; any other value is the server's to judge."""
+    """Report a link to a missing node; the server checks other values."""
     if is_link(value):
         if value[0] not in graph:
             return Fault(
                 place, f"override {address}", format_value(value), f"the graph has no node {value[0]} to link to"
             )
         if value[1] < 0:
-            return Fault(place, f"override {address}", format_value(value), "the number of an output counts from 0")
+            return Fault(place, f"override {address}", format_value(value), "output numbers start at 0")
     elif isinstance(value, list) and len(value) == 2 and type(value[1]) is int and str(value[0]) in graph:  # noqa: PLR2004 - the format's own: node id, output index
-        remedy = f'a link names its node as text: ["{value[0]}", {value[1]}]'
+        remedy = f'write the node id of a link as text: ["{value[0]}", {value[1]}]'
         return Fault(place, f"override {address}", format_value(value), remedy)
     return None

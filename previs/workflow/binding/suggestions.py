@@ -1,4 +1,4 @@
-"""Lines of a bindings file: those that state what is bound, and those that settle what a graph leaves open."""
+"""Write bindings files, and the lines that resolve what a graph leaves open."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator
@@ -13,14 +13,14 @@ _YAML_WORDS = frozenset({"null", "Null", "NULL", "true", "false", "True", "False
 
 
 def bindings_text(bindings: Iterable[Binding], unused: Collection[str] = ()) -> str:
-    """Write the bindings file that states bindings as they are.
+    """Write the bindings file that states the present bindings.
 
     Args:
-        bindings: of a graph.
-        nowhere: what has no place on purpose.
+        bindings: Bindings of a graph.
+        unused: Values that are unused on purpose.
     """
     lines = [f"schema: {SCHEMA}"]
-    # Of two keys that mean the same, the first is the shorter.
+    # Of two keys with one meaning, the first is the shorter.
     keys = {what: key for key, what in reversed(KEYS.items())}
     found = list(bindings)
     for what, key in reversed(keys.items()):
@@ -56,7 +56,7 @@ def _listed(addresses: list[str]) -> str:
 
 
 def quoted(text: str) -> str:
-    """Write a text as YAML and JSON alike read it."""
+    """Quote a text so that YAML and JSON read it alike."""
     plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text)
     return (
         text
@@ -66,26 +66,24 @@ def quoted(text: str) -> str:
 
 
 def suggestion_lines(key: str, candidates: Iterable[tuple[str, str]]) -> str:
-    """Write the lines of a bindings file that settle what a graph leaves open, ready to be pasted.
-
-    The first is in force, the others are there to be chosen instead.
+    """Write lines that resolve an ambiguity: the first candidate active, the others commented out.
 
     Args:
-        key: of the file.
-        candidates: addresses, and what a person knows of each.
+        key: Key of the bindings file.
+        candidates: Addresses, each with a comment for a person.
     """
     found = list(candidates)
-    lines = [f"{key}: {quoted(address)}  # {said}" for address, said in found]
+    lines = [f"{key}: {quoted(address)}  # {comment}" for address, comment in found]
     if len(found) > 1:
         lines.append(f"{key}: {_listed([address for address, _ in found])}  # all of these")
     return yaml_block(*lines[:1], *(f"# {line}" for line in lines[1:]))
 
 
 def unused_lines(key: str) -> str:
-    """Write the lines of a bindings file that say that a graph has no place for something, on purpose."""
+    """Write lines that leave a value unused on purpose."""
     return yaml_block(f"{key}: []")
 
 
 def yaml_block(*lines: str) -> str:
-    """Set lines of a bindings file apart from the sentence before them."""
+    """Indent lines of a bindings file below a sentence."""
     return "\n".join(f"      {line}" for line in (f"schema: {SCHEMA}", *lines))

@@ -1,4 +1,4 @@
-"""Where a saved graph takes a shot's values: the bindings file goes first, then titles, then links."""
+"""Detect all bindings of a saved graph; the bindings file takes precedence, then titles, then links."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -23,14 +23,14 @@ _KEYS = {what: key for key, what in reversed(KEYS.items())}
 
 @dataclass(slots=True)
 class Detection:
-    """The inputs of a graph that a shot's values go to.
+    """Collect the bindings of a graph.
 
     Attributes:
-        bindings: in the order in which they were found; those of references in the order in which they are filled.
-        gaps: why there is no place for something that a shot may bring, by what it is.
-        nowhere: what has no place on purpose, and ids and roles of such references (as ``reference ID``).
-        strengths: of references, by the inputs of their pictures.
-        counting: which lengths the graph takes; none where a duration cannot be made one.
+        bindings: In the order found; those of references in the order in which they are filled.
+        gaps: Why the graph has no input for a value, by the value's name.
+        unused: Values, and references as ``reference ID_OR_ROLE``, that the bindings file leaves unused.
+        strengths: Inputs for references' strengths, by the inputs of their pictures.
+        length_rule: Lengths that the graph takes; None if a duration cannot be converted.
     """
 
     bindings: list[Binding] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Detection:
 
 @dataclass(slots=True)
 class _Detector:
-    """A graph that is being read."""
+    """Detect the bindings of one graph."""
 
     wiring: Wiring
     live: list[str]
@@ -52,7 +52,7 @@ class _Detector:
     detection: Detection = field(default_factory=Detection)
 
     def stated(self, what: What) -> bool:
-        """Take what the bindings file or titles say; whether they say anything."""
+        """Add what the bindings file or titles state, and return whether they state anything."""
         if what in self.explicit.addresses:
             self._by_file(what)
             return True
@@ -71,29 +71,28 @@ class _Detector:
             self.add([Binding(what, *slot, RULE, factor=factor)])
 
     def add(self, bindings: Iterable[Binding]) -> None:
-        """Take bindings, an input once for each thing that it takes."""
+        """Add bindings that are not known yet."""
         known = {(each.what, each.slot) for each in self.detection.bindings}
         self.detection.bindings += [each for each in bindings if (each.what, each.slot) not in known]
 
     def slots(self, what: What) -> list[Slot]:
-        """Give the inputs that were found to take something."""
+        """Return the inputs bound to a value."""
         return [each.slot for each in self.detection.bindings if each.what == what]
 
 
 def detect_bindings(wiring: Wiring, faults: list[Fault], *, explicit: BindingsFile | None, file: str) -> Detection:
-    """Read where a graph takes a shot's values.
+    """Detect which inputs of a graph take a shot's values.
 
     Args:
-        wiring: of a graph of sound form.
-        faults: takes what keeps the graph from serving any shot. What only matters to shots that ask for it is kept as
-            a gap instead.
-        explicit: what the bindings file says, if there is one.
-        file: the name that the bindings file has or would have.
+        wiring: Graph of valid form.
+        faults: Receives what keeps the graph from serving any shot. What concerns only some shots becomes a gap.
+        explicit: Content of the bindings file, if there is one.
+        file: Name that the bindings file has or would have.
     """
     faults.extend(titles.title_faults(wiring.graph))
     live = upstream(wiring.graph, outputs_of(wiring.graph))
     detector = _Detector(wiring, live, explicit or BindingsFile(file), file, faults)
-    _find_words(detector)
+    _find_texts(detector)
     if not detector.stated("seed"):
         detector.add(find_seeds(wiring, live, file, faults))
     _find_numbers(detector)
@@ -107,8 +106,8 @@ def detect_bindings(wiring: Wiring, faults: list[Fault], *, explicit: BindingsFi
     return detector.detection
 
 
-def _find_words(detector: _Detector) -> None:
-    """Find prompt and negative prompt; what both take is the prompt's where the artist says so, and else a fault."""
+def _find_texts(detector: _Detector) -> None:
+    """Find prompt and negative prompt; an input of both is the prompt if the artist marked it, else a fault."""
     wiring, detection = detector.wiring, detector.detection
     prompt_stated = detector.stated("prompt")
     negative_stated = detector.stated("negative_prompt")
@@ -118,14 +117,11 @@ def _find_words(detector: _Detector) -> None:
         detector.add(prompt)
         if prompt_gap:
             detection.gaps["prompt"] = prompt_gap
-    prompts, negatives = (
-        detector.slots("prompt"),
-        {each.slot for each in found} | set(detector.slots("negative_prompt")),
-    )
-    shared = [slot for slot in prompts if slot in negatives]
+    negatives = {each.slot for each in found} | set(detector.slots("negative_prompt"))
+    shared = [slot for slot in detector.slots("prompt") if slot in negatives]
     if shared and prompt_stated:
         detection.bindings = [each for each in detection.bindings if each.what != "negative_prompt"]
-        found, gap = [], "the graph's text for it is also its prompt: leave it out of the shot"
+        found, gap = [], "the graph uses the same text as its prompt: remove it from the shot"
     elif shared:
         detector.faults.extend(shared_faults(wiring, shared))
     detector.add(found)
@@ -185,7 +181,7 @@ def _find_pictures(detector: _Detector) -> None:
 
 
 def _stated_pictures(detector: _Detector, references_found: ReferenceInputs) -> Iterable[tuple[Slot, Binding]]:
-    """Give the places that the bindings file names for references, by their ids or roles."""
+    """Yield the inputs that the bindings file names for references, by id or role."""
     graph, explicit = detector.wiring.graph, detector.explicit
     for name, addresses in explicit.references.items():
         if not addresses:
@@ -197,12 +193,12 @@ def _stated_pictures(detector: _Detector, references_found: ReferenceInputs) -> 
 
 
 def _kept(binding: Binding, name: str) -> Binding:
-    """Keep a place for what a key of the bindings file names: a role, or else the id of one reference."""
+    """Reserve an input for a role, or else for one reference id."""
     return replace(binding, role=name) if name in ROLES else replace(binding, reference_id=name)
 
 
 def _state_strengths(detector: _Detector) -> set[Slot]:
-    """Take the inputs that the bindings file names for strengths, by ids or roles of references."""
+    """Add the inputs that the bindings file names for strengths, by id or role of a reference."""
     stated: set[Slot] = set()
     graph, explicit = detector.wiring.graph, detector.explicit
     detection = [each for each in detector.detection.bindings if each.what == "reference"]

@@ -1,4 +1,4 @@
-"""How long a graph's video or sound is, and what a shot's duration makes of it."""
+"""Find the length of a graph's video or sound, and convert a shot's duration to it."""
 
 import math
 from collections.abc import Iterable
@@ -13,10 +13,10 @@ from previs.workflow.detection.numbers import number_at
 _FRAMES = ("length", "video_frames", "num_frames")
 _SECONDS = ("seconds", "seconds_total")
 _RATES = ("fps", "frame_rate")
-# Nodes that show or save a video, or put one together, and have a rate; others are told it to move accordingly.
+# Nodes that show, save or assemble a video at a rate. For other nodes, a rate only conditions motion.
 _PLAYED = frozenset({"CreateVideo", "SaveAnimatedWEBP", "SaveAnimatedPNG", "SaveWEBM", "VHS_VideoCombine"})
 _INTERPOLATES = " VFI"
-# Frames by which ComfyUI 0.3.64's own nodes count, where it is not 4; and the least, where it is not 1.
+# Steps, in frames, of ComfyUI 0.3.64's own nodes where not 4; minimums where not 1.
 _STEPS = {
     **dict.fromkeys(("EmptyLTXVLatentVideo", "LTXVImgToVideo"), 8),
     **dict.fromkeys(("EmptyCosmosLatentVideo", "CosmosImageToVideoLatent"), 8),
@@ -40,14 +40,14 @@ _STEP, _FIRST, _LAST = 4, 1, 16384
 
 @dataclass(frozen=True, slots=True)
 class LengthRule:
-    """The frames, or tenths of seconds, that an input takes.
+    """Describe the frame counts, or seconds, that an input takes.
 
     Attributes:
-        least: smallest value.
-        step: between values.
-        most: largest value.
-        rate: where the frames of a second are said; none for an input in seconds.
-        interpolated: by how much a node multiplies the frames before they are played.
+        least: Smallest value.
+        step: Distance between values.
+        most: Largest value.
+        rate: Input that holds the frames per second; None for an input in seconds.
+        interpolated: Factor by which later nodes multiply the frames.
     """
 
     least: float
@@ -57,14 +57,14 @@ class LengthRule:
     interpolated: int = 1
 
     def value(self, duration: float, rate: float) -> float:
-        """Give the smallest value that lasts as long; the largest there is, if none does.
+        """Return the smallest value that lasts at least a duration, or else the largest value.
 
         Args:
-            duration: in seconds.
-            rate: frames of a second; 1 for an input in seconds.
+            duration: Seconds.
+            rate: Frames per second; 1 for an input in seconds.
         """
         wanted = round(duration * rate) / self.interpolated if self.rate else duration
-        # A tenth of a second is no binary fraction: 0.3 / 0.1 is a little less than 3.
+        # 0.3 / 0.1 is 2.9999999999999996.
         steps = max(0, math.ceil(round((wanted - self.least) / self.step, 6)))
         value = min(self.least + steps * self.step, self.most)
         return round(value) if self.rate else round(value, 6)
@@ -72,10 +72,10 @@ class LengthRule:
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """Where the length and the frame rate are set.
+    """Hold the bindings of length and frame rate.
 
     Attributes:
-        gap: why a shot's duration has no place; empty if it has one, or if the graph makes neither video nor sound.
+        gap: Why a duration cannot be applied; empty if it can, or if the graph makes neither video nor sound.
     """
 
     bindings: tuple[Binding, ...] = ()
@@ -85,7 +85,7 @@ class Lengths:
 
 
 def find_lengths(wiring: Wiring, live: list[str]) -> Lengths:
-    """Read where a graph takes its length, and how many of its frames are a second."""
+    """Find the inputs for length and frame rate."""
     rates = find_rates(wiring, live)
     named = [(node_id, name) for node_id in in_order(live) for name in _names(wiring, node_id)]
     if not named:
@@ -97,7 +97,7 @@ def find_lengths(wiring: Wiring, live: list[str]) -> Lengths:
     extending = [i for i, _ in named if wiring.graph[i]["class_type"].endswith("Extend")]
     if len(set(held.values())) > 1 or extending:
         nodes = places_of(wiring.graph, [node_id for node_id, _ in named])
-        return Lengths(rates=rates, gap=f"several nodes make parts of it: {nodes}")
+        return Lengths(rates=rates, gap=f"several nodes each make a part of it: {nodes}")
     bindings = tuple(_bindings(wiring, slots))
     length_rule, gap = length_rule_of(wiring, named[0], rates, live)
     return Lengths(bindings, rates, length_rule, gap)
@@ -112,13 +112,13 @@ def _bindings(wiring: Wiring, slots: dict[Slot, Slot | None]) -> Iterable[Bindin
 
 
 def length_input_of(wiring: Wiring, slot: Slot, live: list[str]) -> Slot:
-    """Give the input that takes the length that another holds, be it the same."""
+    """Return the input that reads its length from another, or that input itself."""
     named = [(node_id, name) for node_id in in_order(live) for name in _names(wiring, node_id)]
     return next((each for each in named if number_at(wiring, each, float) == slot), slot)
 
 
 def _names(wiring: Wiring, node_id: str) -> list[str]:
-    """Name the inputs of a node that are the length of what is made, not of a part that is taken."""
+    """Return the names of a node's inputs that set the length of its result, not of an excerpt."""
     inputs = wiring.graph[node_id]["inputs"]
     if "batch_index" in inputs:
         return []
@@ -126,7 +126,7 @@ def _names(wiring: Wiring, node_id: str) -> list[str]:
 
 
 def find_rates(wiring: Wiring, live: list[str]) -> tuple[Binding, ...]:
-    """Read how many frames a second is played with."""
+    """Find the inputs that set the playback rate."""
     found: dict[Slot, Binding] = {}
     for node_id in in_order(live):
         class_type = wiring.graph[node_id]["class_type"]
@@ -148,42 +148,39 @@ def _plays(wiring: Wiring, node_id: str) -> bool:
 def length_rule_of(
     wiring: Wiring, slot: Slot, rates: tuple[Binding, ...], live: list[str]
 ) -> tuple[LengthRule | None, str]:
-    """Say which lengths an input takes, or why a duration cannot be made one of them."""
+    """Return the lengths that an input takes, or why a duration cannot be converted."""
     node_id, name = slot
     graph, rule = wiring.graph, wiring.rule(*slot)
     if name in _SECONDS:
-        return _counting(rule, 1.0, 0.1, 1000.0), ""
-    playing = {graph[each.node_id]["inputs"][each.input] for each in rates}
-    if not playing:
-        return None, "no node of the graph says how many frames are a second"
-    if len(playing) > 1:
-        return (
-            None,
-            f"several nodes say how many frames are a second: {places_of(wiring.graph, [r.node_id for r in rates])}",
-        )
+        return _rule_from(rule, 1.0, 0.1, 1000.0), ""
+    values = {wiring.value(each.slot) for each in rates}
+    if not values:
+        return None, "no node of the graph sets the frame rate"
+    if len(values) > 1:
+        return None, f"several nodes set different frame rates: {places_of(graph, [each.node_id for each in rates])}"
     class_type = graph[node_id]["class_type"]
     interpolated, gap = _interpolated(wiring, live)
     if name not in _FRAMES:
         return (None, gap) if gap else (LengthRule(_FIRST, 1, _LAST, rates[0].slot, interpolated), "")
     if rule is None and class_type not in _OWN:
-        return None, f"which lengths {place_of(graph, node_id)} takes is only known to a server that has the class"
+        return None, f"only a server that has the class knows which lengths {place_of(graph, node_id)} takes"
     least, most = _LEAST.get(class_type, _FIRST), _MOST.get(class_type, _LAST)
-    length_rule = _counting(rule, least, 1 if rule else _STEPS.get(class_type, _STEP), most)
+    length_rule = _rule_from(rule, least, 1 if rule else _STEPS.get(class_type, _STEP), most)
     return (None, gap) if gap else (replace(length_rule, rate=rates[0].slot, interpolated=interpolated), "")
 
 
-def _counting(rule: InputRule | None, least: float, step: float, most: float) -> LengthRule:
-    """Count as a server says, and where it says nothing that can be counted with, as given."""
-    told = (rule.minimum, rule.step, rule.maximum) if rule else (None, None, None)
+def _rule_from(rule: InputRule | None, least: float, step: float, most: float) -> LengthRule:
+    """Build a rule from a server's bounds; the given numbers replace missing or non-finite ones."""
+    bounds = (rule.minimum, rule.step, rule.maximum) if rule else (None, None, None)
     first, by, last = (
         value if value is not None and math.isfinite(value) else default
-        for value, default in zip(told, (least, step, most), strict=True)
+        for value, default in zip(bounds, (least, step, most), strict=True)
     )
     return LengthRule(first, by if by > 0 else step, last)
 
 
 def _interpolated(wiring: Wiring, live: list[str]) -> tuple[int, str]:
-    """Say by how much frames are multiplied on their way from the samplers, and why it cannot be said."""
+    """Return the factor by which interpolation multiplies the frames, or why it is unknown."""
     product = 1
     for node_id in live:
         if not wiring.graph[node_id]["class_type"].endswith(_INTERPOLATES):
@@ -191,6 +188,6 @@ def _interpolated(wiring: Wiring, live: list[str]) -> tuple[int, str]:
         slot = number_at(wiring, (node_id, "multiplier"))
         times = wiring.value(slot) if slot else 0
         if times < 1:
-            return 1, f"how many frames {place_of(wiring.graph, node_id)} adds is not known"
+            return 1, f"the number of frames that {place_of(wiring.graph, node_id)} adds is unknown"
         product *= times
     return product, ""

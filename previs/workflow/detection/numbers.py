@@ -1,4 +1,4 @@
-"""Where a graph's numbers come from: followed up their links to the input that holds them."""
+"""Follow a numeric input up its links to the input that holds the number."""
 
 from previs.comfyui.protocol.graph import is_link
 from previs.workflow.binding.bindings import Slot
@@ -7,21 +7,24 @@ from previs.workflow.binding.traversal import holds
 
 HELD_NUMBERS = ("value", "seed", "noise_seed", "number", "int", "float", "width", "height")
 
-# ComfyUI's own nodes that give on a number that they were given, by output.
-_GIVES_ON = {"WanCameraEmbedding": ("", "width", "height", "length")}
+# ComfyUI's own nodes whose outputs repeat a numeric input: the input's name by output.
+_REPEATS = {"WanCameraEmbedding": ("", "width", "height", "length")}
 _NUMBERS = frozenset({"INT", "FLOAT"})
 
 
 def number_at(wiring: Wiring, slot: Slot, kind: type = int) -> Slot | None:
-    """Follow an input to the one that holds its number: itself, or a primitive's.
+    """Return the input that holds another's number: itself, or a primitive's.
 
-    A node on the way must either only hand on (one link and nothing else, or an output of an input's own name) or hold
-    exactly one number and no link: what it would do with more cannot be known.
+    A node on the way must either pass the number on (one link and nothing else, or an output named like an input) or
+    hold exactly one number and no link; the effect of any other node is unknown.
 
     Args:
-        wiring: of a graph with no circles.
-        slot: to start from.
+        wiring: Graph without cycles.
+        slot: Input to start from.
         kind: ``int``, or ``float`` for either.
+
+    Returns:
+        None if the number cannot be traced.
     """
     while True:
         node_id, name = slot
@@ -37,8 +40,8 @@ def number_at(wiring: Wiring, slot: Slot, kind: type = int) -> Slot | None:
 
 def _source_of(wiring: Wiring, node_id: str, output: int, kind: type) -> str | None:
     inputs = wiring.graph[node_id]["inputs"]
-    if given := _given_on(wiring, node_id, output):
-        return given
+    if repeated := _repeated(wiring, node_id, output):
+        return repeated
     linked = [name for name, value in inputs.items() if is_link(value)]
     held = [name for name, value in inputs.items() if holds(value, kind)]
     if len(held) == 1 and not linked and held[0] in HELD_NUMBERS:
@@ -46,10 +49,10 @@ def _source_of(wiring: Wiring, node_id: str, output: int, kind: type) -> str | N
     return linked[0] if len(linked) == 1 and len(inputs) == 1 else None
 
 
-def _given_on(wiring: Wiring, node_id: str, output: int) -> str | None:
-    """Name the input whose number an output gives on: that of the same name."""
+def _repeated(wiring: Wiring, node_id: str, output: int) -> str | None:
+    """Return the numeric input that an output repeats, the one of the same name."""
     node, known = wiring.graph[node_id], wiring.class_of(node_id)
-    names = _GIVES_ON.get(node["class_type"], ())
+    names = _REPEATS.get(node["class_type"], ())
     name = names[output] if output < len(names) else ""
     if known and output < len(known.outputs) and known.outputs[output] in _NUMBERS:
         name = name or known.output_names[output].casefold()

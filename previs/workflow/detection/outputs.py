@@ -1,4 +1,4 @@
-"""What can be asked of any graph without knowing where it came from."""
+"""Find and change what every graph has: its models and the names of its output files."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -12,9 +12,9 @@ _MODEL_FILES = ("ckpt_name", "unet_name", "model_path")
 
 
 def model_inputs(graph: Graph) -> list[Slot]:
-    """Give the inputs that name the model files that the graph samples with, the first first.
+    """Return the inputs that name the model files used for sampling, first used first.
 
-    Where no sampler is known to use one, all that the graph loads.
+    If no sampler is known to use a model, return all that the graph loads.
     """
     found: dict[Slot, None] = {}
     for sampler in samplers_of(graph, upstream(graph, outputs_of(graph))):
@@ -31,7 +31,7 @@ def _model_files(graph: Graph, node_ids: Iterable[str]) -> Iterator[Slot]:
 
 
 def checkpoint_of(graph: Graph) -> str | None:
-    """Give the model file that the graph samples with first; none if it loads no model."""
+    """Return the model file that the graph samples with first; None if it loads no model."""
     return next((str(graph[node_id]["inputs"][name]) for node_id, name in model_inputs(graph)), None)
 
 
@@ -42,10 +42,9 @@ def _changed(node: Node, inputs: dict[str, Any]) -> Node:
 
 
 def with_output_prefix(graph: Graph, prefix: str) -> Graph:
-    """Give every node that saves the same prefix for its files, in a new graph.
+    """Set the file name prefix of every node that saves, in a new graph.
 
-    Nodes that save are known by their ``filename_prefix``: all of ComfyUI's own have it (except those for previews),
-    and so have VideoHelperSuite's.
+    Such nodes have an input ``filename_prefix``: all of ComfyUI's own except previews, and VideoHelperSuite's.
     """
     return {
         node_id: _changed(node, node["inputs"] | {OUTPUT_PREFIX: prefix}) if OUTPUT_PREFIX in node["inputs"] else node
@@ -54,7 +53,7 @@ def with_output_prefix(graph: Graph, prefix: str) -> Graph:
 
 
 def without_output_names(graph: Graph) -> Graph:
-    """Leave out what changes no picture, for fingerprints: the names of files that are saved, and titles of nodes."""
+    """Remove what does not affect the picture, for fingerprints: output file names and node titles."""
     return {
         node_id: {
             "class_type": node["class_type"],

@@ -1,4 +1,4 @@
-"""Where a graph takes its prompt and its negative prompt."""
+"""Find the inputs that hold a graph's prompt and negative prompt."""
 
 from collections.abc import Iterable
 
@@ -20,7 +20,7 @@ _TEXTS = frozenset({*ENCODED_TEXTS, *HELD_TEXTS, "string_a", "string_b", "words"
 
 
 def _read(wiring: Wiring, live: list[str], role: str) -> tuple[PromptTexts, dict[Slot, str]]:
-    """Collect the texts of all samplers, and for each the first sampler that it comes to."""
+    """Collect the texts of all samplers, and for each the first sampler that uses it."""
     slots: dict[Slot, str] = {}
     lost: set[str] = set()
     mixed: dict[str, tuple[Slot, ...]] = {}
@@ -36,13 +36,13 @@ def _read(wiring: Wiring, live: list[str], role: str) -> tuple[PromptTexts, dict
 
 
 def _differ(wiring: Wiring, slots: Iterable[Slot]) -> bool:
-    """Whether texts in several nodes differ: where they hold the same words, they are one prompt for several models."""
+    """Return whether texts in several nodes differ; equal texts are one prompt for several models."""
     found = list(slots)
     return len({node_id for node_id, _ in found}) > 1 and len({wiring.value(slot) for slot in found}) > 1
 
 
 def _settled(wiring: Wiring, key: str, slots: Iterable[Slot], file: str) -> str:
-    """Write what settles which of several texts is meant; all texts of one node are one answer."""
+    """Write the lines that choose one of several texts; all texts of one node are one choice."""
     by_node: dict[str, list[Slot]] = {}
     for slot in slots:
         by_node.setdefault(slot[0], []).append(slot)
@@ -50,20 +50,20 @@ def _settled(wiring: Wiring, key: str, slots: Iterable[Slot], file: str) -> str:
     found = [(address_of(slot), format_value(wiring.value(slot))) for i in order for slot in by_node[i]][
         :_MOST_CANDIDATES
     ]
-    return f"or settle it in {file} beside the graph:\n{suggestion_lines(key, found)}"
+    return f"or choose it in {file} beside the graph:\n{suggestion_lines(key, found)}"
 
 
 def find_prompt(wiring: Wiring, live: list[str], file: str, faults: list[Fault]) -> tuple[list[Binding], str]:
-    """Find the texts that are the prompt, and why there is none."""
+    """Find the texts that are the prompt, or the reason why there is none."""
     words, slots = _read(wiring, live, "positive")
     for node_id in in_order(words.lost):
         settled = _candidates(wiring, node_id, file)
-        remedy = f"the way from the sampler to its prompt is lost here: {_PROMPT}{settled}"
+        remedy = f"the prompt cannot be traced beyond this node: {_PROMPT}{settled}"
         faults.append(Fault(place_of(wiring.graph, node_id), "", "", remedy))
     for node_id in in_order(words.mixed):
         settled = _settled(wiring, "prompt", words.mixed[node_id], file)
         nodes = places_of(wiring.graph, (slot[0] for slot in words.mixed[node_id]))
-        remedy = f"its text is put together from several ({nodes}): {_PROMPT}, {settled}"
+        remedy = f"its text is combined from several ({nodes}): {_PROMPT}, {settled}"
         faults.append(Fault(place_of(wiring.graph, node_id), "", "", remedy))
     if words.lost or words.mixed:
         return [], ""
@@ -77,16 +77,16 @@ def find_prompt(wiring: Wiring, live: list[str], file: str, faults: list[Fault])
 
 
 def _without_words(wiring: Wiring, live: list[str], file: str, faults: list[Fault]) -> str:
-    """Tell a graph that takes no words from one in which they were not found."""
+    """Return the gap of a graph that takes no text; report a graph whose sampler was not found."""
     if samplers_among(wiring, live):
-        return "the graph takes no words"
-    remedy = f"has no sampler with a prompt: {_PROMPT}{_candidates(wiring, None, file)}"
+        return "the graph takes no text"
+    remedy = f"no sampler with a prompt was found: {_PROMPT}{_candidates(wiring, None, file)}"
     faults.append(Fault("the graph", "", "", remedy))
     return ""
 
 
 def _candidates(wiring: Wiring, node_id: str | None, file: str) -> str:
-    """Offer the texts that a node is made from; those of the whole graph if none is named."""
+    """Offer the texts that a node depends on, or all texts of the graph."""
     nodes = upstream(wiring.graph, [node_id]) if node_id else list(wiring.graph)
     slots = [
         (i, name)
@@ -96,20 +96,20 @@ def _candidates(wiring: Wiring, node_id: str | None, file: str) -> str:
     ]
     if slots:
         return f", {_settled(wiring, 'prompt', slots, file)}"
-    return f", or say in {file} beside the graph that it takes none:\n{unused_lines('prompt')}"
+    return f", or state in {file} beside the graph that it takes none:\n{unused_lines('prompt')}"
 
 
 def find_negative(wiring: Wiring, live: list[str], file: str) -> tuple[list[Binding], str]:
-    """Find the texts that are the negative prompt, and why there are none."""
+    """Find the texts that are the negative prompt, or the reason why there are none."""
     words, slots = _read(wiring, live, "negative")
     if words.lost:
-        return [], f"the way to the graph's is lost at {places_of(wiring.graph, words.lost)}: {_NEGATIVE}"
+        return [], f"the graph's cannot be traced beyond {places_of(wiring.graph, words.lost)}: {_NEGATIVE}"
     for node_id, texts in words.mixed.items():
         settled = _settled(wiring, "negative", texts, file)
-        return [], f"the text of {place_of(wiring.graph, node_id)} is put together from several: {_NEGATIVE}, {settled}"
+        return [], f"the text of {place_of(wiring.graph, node_id)} is combined from several: {_NEGATIVE}, {settled}"
     if not slots:
-        zeroed = f" ({places_of(wiring.graph, words.zeroed)} takes its words away)" if words.zeroed else ""
-        return [], f"the graph has no text for it{zeroed}: leave it out, or add one to the graph"
+        zeroed = f" ({places_of(wiring.graph, words.zeroed)} discards its text)" if words.zeroed else ""
+        return [], f"the graph has no text for it{zeroed}: remove it from the shot, or add one to the graph"
     if _differ(wiring, slots):
         settled = _settled(wiring, "negative", slots, file)
         nodes = places_of(wiring.graph, (slot[0] for slot in slots))
@@ -118,9 +118,9 @@ def find_negative(wiring: Wiring, live: list[str], file: str) -> tuple[list[Bind
 
 
 def shared_faults(wiring: Wiring, slots: Iterable[Slot]) -> list[Fault]:
-    """Refuse texts that are prompt and negative prompt at once."""
+    """Report texts that are both prompt and negative prompt."""
     remedy = (
-        "its text is both prompt and negative prompt: use two text nodes, or, if this is meant, "
+        "its text is both prompt and negative prompt: use two text nodes, or, if this is intended, "
         'give it the title "shot.prompt"'
     )
     nodes = in_order({node_id for node_id, _ in slots})

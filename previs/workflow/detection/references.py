@@ -1,4 +1,4 @@
-"""Where a graph loads pictures that a shot's references may take the place of."""
+"""Find the pictures of a graph that a shot's references may replace."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from previs.workflow.detection.titles import REFERENCE
 
 @dataclass(frozen=True, slots=True)
 class ReferenceInputs:
-    """The pictures that a graph loads, in the order in which a person counts their nodes.
+    """Hold the bindings of references, ordered by node id.
 
     Attributes:
-        strengths: inputs that say how strongly each acts, by the inputs of the pictures.
+        strengths: Inputs that set each picture's strength, by the inputs of the pictures.
     """
 
     bindings: Mapping[Slot, Binding]
@@ -24,12 +24,12 @@ class ReferenceInputs:
 
 
 def find_references(wiring: Wiring, live: list[str], claimed: Mapping[str, str]) -> ReferenceInputs:
-    """Find the pictures that come to a sampler, or to an output where there is none, and those that titles keep.
+    """Find pictures that reach a sampler, or else an output, and pictures reserved by titles.
 
     Args:
-        wiring: of a graph with no circles.
-        alive: nodes that outputs are made from.
-        claimed: nodes that titles keep for one reference, by its id.
+        wiring: Graph without cycles.
+        live: Nodes that an output depends on.
+        claimed: Nodes that titles reserve, by reference id.
     """
     flow = image_flow(wiring, live)
     owners = {node_id: reference_id for reference_id, node_id in claimed.items()}
@@ -38,10 +38,10 @@ def find_references(wiring: Wiring, live: list[str], claimed: Mapping[str, str])
     for node_id in in_order(flow.reaching | owners.keys()):
         name = picture_input(wiring, node_id) or ("image" if node_id in owners else None)
         texts = texts_at(wiring, (node_id, name)) if name else None
-        told = role_of(flow, node_id) if name else None
-        if texts is None or len(texts) != 1 or (told is None and node_id not in owners):
+        found = role_of(flow, node_id) if name else None
+        if texts is None or len(texts) != 1 or (found is None and node_id not in owners):
             continue
-        role, rule = told or ("start", "")
+        role, rule = found or ("start", "")
         kept = owners.get(node_id, "")
         bindings.setdefault(
             texts[0], Binding("reference", *texts[0], f"title {REFERENCE}{kept}" if kept else rule, role, kept)

@@ -1,4 +1,4 @@
-"""What a graph's pictures are for, read from where they go; and how strongly they act."""
+"""Determine the role of a graph's pictures and the inputs that set their strength."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -10,8 +10,8 @@ from previs.workflow.binding.link_types import CONDITIONING, IMAGE, LATENT, MASK
 from previs.workflow.binding.traversal import OUTPUT_PREFIX, consumers, in_order, upstream
 from previs.workflow.detection.sampling import noise_of, samplers_among
 
-# Roles of reference pictures, as shot lists and bindings files name them, with the words for the report. The order is
-# that of preference where one picture has several.
+# Roles of references, as shot lists and bindings files name them, with their names in reports; if a picture has
+# several, the first one here counts.
 ROLES = {
     "inpaint": "picture to paint in",
     "last_frame": "last frame",
@@ -32,8 +32,8 @@ _LAST = frozenset({"end_image", "last_image", "last_frame", "last_frame_image", 
 _SUBJECT = frozenset({"reference_image", "ref_image", "ref_images", "reference_images"})
 _CONTROL = frozenset({"control_video", "control_image", "pose_video", "face_video", "background_video", "ref_motion"})
 _BY_NAME = {"last_frame": _LAST, "subject": _SUBJECT, "control": _CONTROL}
-# Links beside a picture that say what it is for.
-_BESIDE = {
+# Other links of the same node that determine a picture's role.
+_BY_SIBLING = {
     "control_net": "control",
     "model_patch": "control",
     "ipadapter": "style",
@@ -64,35 +64,18 @@ _FOLLOWED = frozenset({IMAGE, LATENT, VISION, MASK, "VIDEO", ""})
 
 
 def role_named(name: str) -> str | None:
-    """Give the role that a name is, in any case and with any separators: ``Last Frame`` is ``last_frame``."""
+    """Return the role of a name in any case and with any separators: ``Last Frame`` is ``last_frame``."""
     bare = _SEPARATORS.sub("_", name.strip().casefold())
     return bare if bare in ROLES else None
 
 
-def serves(place: str, asked: str) -> bool:
-    """Whether a place of one role takes pictures of another; where a video begins has two names."""
-    return place == asked or _ALIKE.get(asked) == place
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A picture that a graph loads and that its result is made from.
-
-    Attributes:
-        slot: that holds the picture's name.
-        node_id: that loads it, which may have the name from a primitive.
-        role: one of :data:`ROLES`.
-        rule: in a phrase.
-    """
-
-    slot: Slot
-    node_id: str
-    role: str
-    rule: str
+def serves(role: str, asked: str) -> bool:
+    """Return whether an input of one role takes references of another; ``start`` and ``first_frame`` are alike."""
+    return role == asked or _ALIKE.get(asked) == role
 
 
 def picture_input(wiring: Wiring, node_id: str) -> str | None:
-    """Name the input by which a node loads a picture that was uploaded; none if it loads none."""
+    """Return the input by which a node loads an uploaded picture; None if it loads none."""
     node = wiring.graph[node_id]
     if node["class_type"].startswith("LoadImage") and "image" in node["inputs"]:
         return "image"
@@ -107,13 +90,13 @@ def picture_input(wiring: Wiring, node_id: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class ImageFlow:
-    """A graph's ways from its pictures to what is made from them.
+    """Hold where a graph's pictures flow.
 
     Attributes:
-        wiring: of a graph with no circles.
-        reaching: nodes that a sampler, or where there is none, an output, is made from.
-        samplers: of them.
-        uses: where each node's outputs go.
+        wiring: Graph without cycles.
+        reaching: Nodes that a sampler, or else an output, depends on.
+        samplers: Node ids.
+        uses: Where each node's outputs go.
     """
 
     wiring: Wiring
@@ -123,11 +106,11 @@ class ImageFlow:
 
 
 def image_flow(wiring: Wiring, live: list[str]) -> ImageFlow:
-    """Find the ways of all pictures that something is made from.
+    """Trace the pictures that results depend on.
 
     Args:
-        wiring: of a graph with no circles.
-        alive: nodes that outputs are made from.
+        wiring: Graph without cycles.
+        live: Nodes that an output depends on.
     """
     samplers = samplers_among(wiring, live)
     reaching = upstream(wiring.graph, samplers) if samplers else live
@@ -135,7 +118,7 @@ def image_flow(wiring: Wiring, live: list[str]) -> ImageFlow:
 
 
 def role_of(flow: ImageFlow, loader: str) -> tuple[str, str] | None:
-    """Say what a picture is for, and where that shows; none if nothing is made from it."""
+    """Return a picture's role and the evidence for it; None if nothing depends on the picture."""
     found: dict[str, list[str]] = {}
     for role, node_id in _roles(flow, loader):
         found.setdefault(role, []).append(node_id)
@@ -147,10 +130,10 @@ def role_of(flow: ImageFlow, loader: str) -> tuple[str, str] | None:
 
 
 def _roles(flow: ImageFlow, loader: str) -> Iterator[tuple[str, str]]:
-    """Give what a picture is for, wherever that shows; that it gives its size alone counts where nothing else does."""
+    """Yield a picture's roles with the nodes that show them; giving only its size counts if nothing else does."""
     wiring, samplers, uses = flow.wiring, flow.samplers, flow.uses
     sizing: list[str] = []
-    told = False
+    settled = False
     pending = [(use, _Path()) for use in reversed(uses[loader])]
     seen: set[tuple[str, str, _Path]] = set()
     while pending:
@@ -159,12 +142,12 @@ def _roles(flow: ImageFlow, loader: str) -> Iterator[tuple[str, str]]:
             continue
         seen.add((node_id, name, path))
         if role := _role_at(wiring, node_id, name, path):
-            told = told or role != "mask"
+            settled = settled or role != "mask"
             yield role, node_id
             continue
         if node_id in samplers and not _only_filters(wiring, node_id):
-            if path.masked or not _paints_all_anew(wiring, node_id):
-                told = True
+            if path.masked or not _repaints_fully(wiring, node_id):
+                settled = True
                 yield "inpaint" if path.masked else "start", node_id
             else:
                 sizing.append(node_id)
@@ -173,18 +156,18 @@ def _roles(flow: ImageFlow, loader: str) -> Iterator[tuple[str, str]]:
             yield "start", node_id
         onward = path.through(wiring.graph[node_id]["class_type"], name)
         pending.extend((use, onward) for use in reversed(uses[node_id]))
-    if not told:
+    if not settled:
         yield from (("start", node_id) for node_id in sizing)
 
 
 @dataclass(frozen=True, slots=True)
 class _Path:
-    """What a picture went through.
+    """Describe what a picture passed through.
 
     Attributes:
-        guiding: something that leaves edges, depth or poses of it.
-        masked: something that keeps a part of it.
-        batched: its places in batches of frames: first, or last.
+        guiding: Whether a node reduced it to edges, depth or poses.
+        masked: Whether a node protects a part of it.
+        batched: Its positions in batches of frames: first, or last.
     """
 
     guiding: bool = False
@@ -192,7 +175,7 @@ class _Path:
     batched: frozenset[str] = frozenset()
 
     def through(self, class_type: str, name: str) -> "_Path":
-        """Follow a picture through a node."""
+        """Return the path beyond a node."""
         batched = {name} if class_type == "ImageBatch" else set[str]()
         return _Path(
             guiding=self.guiding or bool(_GUIDES.search(class_type)),
@@ -202,12 +185,12 @@ class _Path:
 
 
 def _only_filters(wiring: Wiring, sampler: str) -> bool:
-    """Whether a sampler makes something of its picture without noise, as one that estimates depth does."""
+    """Return whether a sampler transforms its picture without noise, as depth estimation does."""
     return is_link(wiring.graph[sampler]["inputs"].get("noise")) and noise_of(wiring, sampler).unneeded
 
 
-def _paints_all_anew(wiring: Wiring, sampler: str) -> bool:
-    """Whether nothing of the picture is left that a sampler starts from, but its size."""
+def _repaints_fully(wiring: Wiring, sampler: str) -> bool:
+    """Return whether a sampler keeps nothing of its start picture but the size."""
     inputs = wiring.graph[sampler]["inputs"]
     if is_link(sigmas := inputs.get("sigmas")):
         inputs = wiring.graph[sigmas[0]]["inputs"]
@@ -216,7 +199,7 @@ def _paints_all_anew(wiring: Wiring, sampler: str) -> bool:
 
 
 def _role_at(wiring: Wiring, node_id: str, name: str, path: _Path) -> str | None:
-    """Say what a picture is for at an input; none where it only passes through."""
+    """Return a picture's role at an input; None if it only passes through."""
     role = _role_by_input(wiring, node_id, name)
     if role == "edit" and (path.guiding or _guided_by_model(wiring, node_id)):
         return "control"
@@ -226,7 +209,7 @@ def _role_at(wiring: Wiring, node_id: str, name: str, path: _Path) -> str | None
 
 
 def _guided_by_model(wiring: Wiring, node_id: str) -> bool:
-    """Whether a graph samples with a model of edges or depth, which takes pictures where others take those to edit."""
+    """Return whether the graph samples with a model of edges or depth, for which an edited picture is a control."""
     if wiring.graph[node_id]["class_type"] != "InstructPixToPixConditioning":
         return False
     names = (node["inputs"].get(key) for node in wiring.graph.values() for key in ("unet_name", "lora_name"))
@@ -245,7 +228,7 @@ def _role_by_input(wiring: Wiring, node_id: str, name: str) -> str | None:
     if name in _FIRST:
         return "first_frame" if any(is_link(inputs.get(last)) for last in _LAST) else "start"
     named = next((role for role, names in _BY_NAME.items() if name in names), None)
-    beside = next((role for link, role in _BESIDE.items() if is_link(inputs.get(link))), None)
+    beside = next((role for link, role in _BY_SIBLING.items() if is_link(inputs.get(link))), None)
     if named or beside:
         return named or ("inpaint" if beside == "control" and is_link(inputs.get("mask")) else beside)
     return "start" if kind == VISION and any(wiring.linked(node_id, CONDITIONING)) else None
@@ -258,7 +241,7 @@ def _frame_role(index: object) -> str:
 
 
 def strength_of(flow: ImageFlow, picture: str) -> Slot | None:
-    """Find the one node, between a picture and the sampler, that says how strongly the picture acts."""
+    """Return the only input between a picture and the sampler that sets the picture's strength."""
     wiring, samplers, uses = flow.wiring, flow.samplers, flow.uses
     found: set[Slot] = set()
     seen: set[str] = set()
@@ -277,7 +260,7 @@ def strength_of(flow: ImageFlow, picture: str) -> Slot | None:
 
 
 def _acts_alone(wiring: Wiring, found: set[Slot], picture: str) -> bool:
-    """Whether no other picture comes to the same node as an image, whose strength would change along."""
+    """Return whether no other picture reaches the node, whose strength would change with it."""
     ((node_id, _),) = found
     images = [source for _, source, _ in wiring.linked(node_id, IMAGE, LATENT, VISION, "VIDEO", "")]
     return [i for i in upstream(wiring.graph, images) if picture_input(wiring, i)] == [picture]

@@ -1,4 +1,4 @@
-"""Samplers of a graph: what conditions them, what makes their noise, and which follow on each other."""
+"""Find a graph's samplers, their conditioning and noise, and which samplers follow each other."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ _SECOND = "between"
 
 
 def samplers_among(wiring: Wiring, node_ids: Iterable[str]) -> list[str]:
-    """Pick the samplers among nodes, in the nodes' order."""
+    """Return the samplers among nodes, in the nodes' order."""
     return [node_id for node_id in node_ids if _samples(wiring, node_id)]
 
 
 def _samples(wiring: Wiring, node_id: str) -> bool:
-    """Whether a node turns conditioning and noise into a picture, by its links or by its class."""
+    """Return whether a node samples, judged by its links or its class."""
     node = wiring.graph[node_id]
     if is_sampler(node):
         return True
@@ -42,11 +42,11 @@ def _samples(wiring: Wiring, node_id: str) -> bool:
 
 
 def conditioned_by(wiring: Wiring, sampler: str, role: str) -> list[tuple[str, int]]:
-    """Give the links that bring a sampler its conditioning, be it through guiders.
+    """Return the links that bring a sampler its conditioning, also through guiders.
 
     Args:
-        wiring: of a graph with no circles.
-        sampler: a node.
+        wiring: Graph without cycles.
+        sampler: Node id.
         role: ``positive``, ``negative``, or ``between`` for a guider's second condition.
     """
     node_id = sampler
@@ -69,8 +69,8 @@ def _role(name: str) -> str:
 def texts_of(wiring: Wiring, sampler: str, role: str) -> PromptTexts:
     """Find the texts of a sampler's prompt or negative prompt.
 
-    A second condition (``DualCFGGuider``) has the negative's words with the positive's pictures; words that it has of
-    its own are part of the prompt.
+    The second condition of ``DualCFGGuider`` combines the negative's text with the positive's pictures; text that only
+    it has is part of the prompt.
     """
     words = texts_behind(wiring, conditioned_by(wiring, sampler, role), role)
     second = conditioned_by(wiring, sampler, _SECOND)
@@ -85,11 +85,11 @@ def texts_of(wiring: Wiring, sampler: str, role: str) -> PromptTexts:
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """Where a sampler's noise comes from.
+    """Describe a sampler's noise.
 
     Attributes:
-        seeds: the inputs that hold them.
-        needless: whether it is given noise already, or none.
+        seeds: Inputs that hold the seeds.
+        unneeded: Whether the sampler adds no noise.
     """
 
     seeds: tuple[Slot, ...] = ()
@@ -97,7 +97,7 @@ class Noise:
 
 
 def noise_of(wiring: Wiring, sampler: str) -> Noise:
-    """Find where a sampler's seed is held."""
+    """Find the inputs that hold a sampler's seed."""
     inputs = wiring.graph[sampler]["inputs"]
     if inputs.get("add_noise") in _NO and not is_link(inputs.get("add_noise")):
         return Noise(unneeded=True)
@@ -111,7 +111,7 @@ def noise_of(wiring: Wiring, sampler: str) -> Noise:
 
 
 def _noise_sources(wiring: Wiring, sampler: str) -> Iterator[str]:
-    """Follow noise through nodes that mix or mask it, to those that make it."""
+    """Follow noise through nodes that mix or mask it, to the nodes that make it."""
     pending = [wiring.graph[sampler]["inputs"]["noise"][0]]
     seen: set[str] = set()
     while pending:
@@ -126,7 +126,7 @@ def _noise_sources(wiring: Wiring, sampler: str) -> Iterator[str]:
 
 
 def chained(wiring: Wiring, samplers: list[str]) -> list[set[str]]:
-    """Group samplers that follow on each other, or that one sampler follows on."""
+    """Group samplers that follow each other, or that feed the same sampler."""
     groups: list[set[str]] = []
     for sampler in samplers:
         group = {sampler, *(each for each in samplers_among(wiring, upstream(wiring.graph, [sampler])))}

@@ -1,4 +1,4 @@
-"""Where a graph takes its seed."""
+"""Find the inputs that hold a graph's seed."""
 
 from previs.comfyui.protocol.graph import is_link
 from previs.comfyui.protocol.input_check import format_value
@@ -14,10 +14,10 @@ _TITLE = 'give the node that holds the seed the title "shot.seed"'
 
 
 def find_seeds(wiring: Wiring, live: list[str], file: str, faults: list[Fault]) -> tuple[Binding, ...]:
-    """Find the seeds of all samplers; where no sampler is known, no seed may be left to the saved file.
+    """Find the seeds of all samplers; if no sampler is known, report every node with a seed.
 
-    Samplers that follow on each other have one seed. So have others whose seeds are equal now; where they differ, it
-    cannot be known whether they are to be equal.
+    Samplers that follow each other share a seed, and so do others whose seeds are equal now. Different seeds are a
+    fault: whether they should become equal cannot be known.
     """
     samplers = samplers_among(wiring, live)
     by_sampler: dict[str, tuple[Slot, ...]] = {}
@@ -25,25 +25,28 @@ def find_seeds(wiring: Wiring, live: list[str], file: str, faults: list[Fault]) 
         noise = noise_of(wiring, sampler)
         by_sampler[sampler] = noise.seeds
         if not noise.seeds and not noise.unneeded:
-            faults.append(_lost(wiring, sampler, file))
+            faults.append(_untraced(wiring, sampler, file))
     slots = {slot: sampler for sampler, found in reversed(by_sampler.items()) for slot in found}
     if not samplers:
         unread = [node_id for node_id in live if any(name in wiring.graph[node_id]["inputs"] for name in SEEDS)]
-        faults.extend(_lost(wiring, node_id, file) for node_id in unread)
+        faults.extend(_untraced(wiring, node_id, file) for node_id in unread)
     elif not slots and not faults:
         lines = unused_lines("seed")
-        remedy = f"no sampler makes noise, so every take would be the same picture; if it is meant, in {file}:\n{lines}"
+        remedy = (
+            f"no sampler makes noise, so every take would be the same picture; "
+            f"if this is intended, write in {file}:\n{lines}"
+        )
         faults.append(Fault("the graph", "seed", "", remedy))
-    elif fault := _apart(wiring, by_sampler, file):
+    elif fault := _different(wiring, by_sampler, file):
         faults.append(fault)
     ordered = sorted(slots, key=lambda slot: samplers.index(slots[slot]))
     return tuple(Binding("seed", *slot, f"noise of {wiring.label(slots[slot])}") for slot in ordered)
 
 
-def _lost(wiring: Wiring, node_id: str, file: str) -> Fault:
+def _untraced(wiring: Wiring, node_id: str, file: str) -> Fault:
     named = [(node_id, name) for name in SEEDS if name in wiring.graph[node_id]["inputs"]]
     found = [(address_of(slot), _said(wiring, slot)) for slot in named]
-    settled = f", or settle it in {file} beside the graph:\n{suggestion_lines('seed', found)}" if found else ""
+    settled = f", or choose it in {file} beside the graph:\n{suggestion_lines('seed', found)}" if found else ""
     remedy = f"its seed cannot be found: {_TITLE}{settled}"
     return Fault(place_of(wiring.graph, node_id), "seed", "", remedy)
 
@@ -53,8 +56,8 @@ def _said(wiring: Wiring, slot: Slot) -> str:
     return f"in place of {place_of(wiring.graph, value[0])}" if is_link(value) else f"now {format_value(value)}"
 
 
-def _apart(wiring: Wiring, by_sampler: dict[str, tuple[Slot, ...]], file: str) -> Fault | None:
-    """Find samplers that do not follow on each other and have different seeds."""
+def _different(wiring: Wiring, by_sampler: dict[str, tuple[Slot, ...]], file: str) -> Fault | None:
+    """Report samplers that do not follow each other and have different seeds."""
     groups = chained(wiring, list(by_sampler))
     seeds = [{slot for sampler in group for slot in by_sampler.get(sampler, ())} for group in groups]
     values = {frozenset(str(wiring.value(slot)) for slot in each) for each in seeds if each}
@@ -65,5 +68,5 @@ def _apart(wiring: Wiring, by_sampler: dict[str, tuple[Slot, ...]], file: str) -
     slots = sorted(held, key=lambda slot: (order.index(slot[0]), slot[1]))
     detection = ", ".join(place_of(wiring.graph, node_id) for node_id in order)
     lines = suggestion_lines("seed", [(address_of(slot), _said(wiring, slot)) for slot in slots])
-    remedy = f"these make noise apart from each other: {_TITLE}, or settle it in {file} beside the graph:\n{lines}"
+    remedy = f"these have different seeds: {_TITLE}, or choose it in {file} beside the graph:\n{lines}"
     return Fault("the graph", "seed", detection, remedy)

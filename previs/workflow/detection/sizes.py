@@ -1,4 +1,4 @@
-"""Where a graph sets the size of the picture: at its beginning, and again in passes that follow."""
+"""Find the inputs that set the picture's size, in the first pass and in later ones."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from previs.workflow.detection.numbers import number_at
 from previs.workflow.detection.sampling import samplers_among
 
 _PAIR = ("width", "height")
-# ComfyUI's own nodes that are told the size of the picture to come, with the pairs of inputs that say it.
+# ComfyUI's own nodes that are conditioned on the picture's size, with the pairs of inputs that hold it.
 _SIZE_CONDITIONING = {
     "CLIPTextEncodeSDXL": (("width", "height"), ("target_width", "target_height")),
     "CLIPTextEncodeSDXLRefiner": (("width", "height"),),
@@ -26,12 +26,12 @@ Pair = tuple[Slot, Slot]
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Where width and height are set.
+    """Hold the bindings of width and height.
 
     Attributes:
-        bindings: of width and height; none if there is a gap.
-        gap: why there is no place for them; empty if there is one.
-        beginnings: the nodes that set the size, or would if it were not computed.
+        bindings: Empty if there is a gap.
+        gap: Why a shot's size cannot be applied; empty if it can.
+        first_nodes: Nodes of the first pass that set the size, also if it is computed.
     """
 
     bindings: tuple[Binding, ...]
@@ -41,7 +41,7 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class _SizeNodes:
-    """Nodes that set a size on the way of the picture, by where they lie."""
+    """Hold the nodes that set a size: before the first sampler, between samplers, and after the last."""
 
     first: list[str]
     later: list[str]
@@ -49,10 +49,10 @@ class _SizeNodes:
 
 
 def find_sizes(wiring: Wiring, live: list[str]) -> Sizes:
-    """Read where a graph takes width and height.
+    """Find the inputs for width and height.
 
-    The first pass has the shot's size. A later pass that scales to a size of its own grows along, so that the picture
-    keeps its shape; one that scales by a factor does so by itself.
+    The first pass takes the shot's size. A later pass that scales to a fixed size grows in proportion; one that scales
+    by a factor needs no change.
     """
     nodes = _size_nodes(wiring, live)
     first_nodes = tuple(in_order(nodes.first))
@@ -92,7 +92,7 @@ def _sources(wiring: Wiring, node_id: str) -> list[str]:
 
 
 def _size_setters(wiring: Wiring, starts: Iterable[str], samplers: set[str]) -> Iterator[str]:
-    """Go up the way of the picture, to the next samplers and the first nodes that set a size."""
+    """Follow pictures upstream to the nearest nodes that set a size, stopping at samplers."""
     pending = list(starts)[::-1]
     seen: set[str] = set()
     while pending:
@@ -128,22 +128,22 @@ def _values(wiring: Wiring, pair: Pair) -> tuple[int, int]:
 
 
 def _gap(wiring: Wiring, live: list[str], nodes: _SizeNodes, pairs: dict[str, Pair | None]) -> str:
-    """Say why a graph has no place for a size; empty if it has."""
+    """Return why a shot's size cannot be applied; empty if it can."""
     graph = wiring.graph
     if not nodes.first and not nodes.after:
-        on_the_way = set(_picture_upstream(wiring, samplers_among(wiring, live) or saving(graph)))
-        loaders = [node_id for node_id in on_the_way if graph[node_id]["class_type"].startswith("LoadImage")]
-        of = f": it is that of {places_of(wiring.graph, loaders)}" if loaders else ""
-        return f"no node of the graph sets the picture's size{of}: leave it out of the shot"
+        passed = set(_picture_upstream(wiring, samplers_among(wiring, live) or saving(graph)))
+        loaders = [node_id for node_id in passed if graph[node_id]["class_type"].startswith("LoadImage")]
+        of = f", which comes from {places_of(wiring.graph, loaders)}" if loaders else ""
+        return f"no node of the graph sets the picture's size{of}: remove it from the shot"
     if computed := [node_id for node_id, pair in pairs.items() if pair is None]:
         sources = [value[0] for i in computed for name in _PAIR if is_link(value := graph[i]["inputs"][name])]
-        why = f"computed by other nodes ({places_of(wiring.graph, sources)})" if sources else "no whole number"
-        return f"the size of {places_of(wiring.graph, computed)} is {why}: leave it out of the shot"
+        why = f"computed by other nodes ({places_of(wiring.graph, sources)})" if sources else "not a whole number"
+        return f"the size of {places_of(wiring.graph, computed)} is {why}: remove it from the shot"
     sizes = {_values(wiring, pair) for pair in pairs.values() if pair is not None}
     cropping = [node_id for node_id in nodes.later if {"x", "y"} <= graph[node_id]["inputs"].keys()]
     if len(sizes) > 1 or nodes.after or cropping:
         several = [*nodes.first, *cropping, *nodes.after]
-        return f"several nodes set a size, {places_of(wiring.graph, several)}: leave it out of the shot"
+        return f"several nodes set a size, {places_of(wiring.graph, several)}: remove it from the shot"
     return ""
 
 
@@ -152,7 +152,7 @@ def _pair_bindings(pair: Pair, rule: str) -> tuple[Binding, Binding]:
 
 
 def _later_sizes(wiring: Wiring, node_id: str, size: tuple[int, int], first_node: str) -> Iterator[Binding]:
-    """Bind a later pass that scales to a size of its own, as much larger as it is now."""
+    """Bind a later pass that scales to a fixed size, with its present ratio to the first pass."""
     pair = _pair(wiring, node_id)
     if pair is None or not all(0 < value <= SIZE_MAX for value in (*size, *_values(wiring, pair))):
         return
@@ -175,7 +175,7 @@ def _size_conditioning(
 
 
 def find_batches(wiring: Wiring, live: list[str], first_nodes: Iterable[str]) -> tuple[Binding, ...]:
-    """Read where a graph says how many pictures it makes at once."""
+    """Find the inputs that set the number of pictures made at once."""
     samplers = samplers_among(wiring, live)
     first_node = [(node_id, "batch_size") for node_id in first_nodes]
     repeated = [

@@ -1,4 +1,4 @@
-"""Where a graph's words come from: followed up its links to the input that holds them."""
+"""Follow conditioning and text inputs up their links to the inputs that hold the text."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from previs.comfyui.protocol.graph import is_link
 from previs.workflow.binding.bindings import Slot
 from previs.workflow.binding.link_types import CONDITIONING, Wiring
 
-# Text inputs of all nodes of ComfyUI 0.3.64 that make a CONDITIONING from words (lyrics of audio aside).
+# Text inputs of all nodes of ComfyUI 0.3.64 that make a CONDITIONING from text (except lyrics of audio).
 ENCODED_TEXTS = (
     "text",
     "text_g",
@@ -24,10 +24,10 @@ ENCODED_TEXTS = (
 )
 HELD_TEXTS = ("value", "text", "string", "prompt", "positive", "negative")
 
-# Their text belongs to a part of the picture, or to a ControlNet; the prompt comes through their link.
-_KEEPS_ITS_TEXT = frozenset({"GLIGENTextBoxApply", "CLIPTextEncodeControlnet"})
+# Their own text is for a region or a ControlNet; the prompt comes through their link.
+_OWN_TEXT = frozenset({"GLIGENTextBoxApply", "CLIPTextEncodeControlnet"})
 _ZEROES = frozenset({"ConditioningZeroOut"})
-# ComfyUI's own nodes that make a CONDITIONING from pictures alone, or from nothing.
+# ComfyUI's own nodes that make a CONDITIONING without text.
 _NO_TEXT = frozenset(
     {
         "SVD_img2vid_Conditioning",
@@ -39,7 +39,7 @@ _NO_TEXT = frozenset(
         "LotusConditioning",
     }
 )
-# ComfyUI's own nodes that make a text of texts, with those of their inputs that end up in it.
+# ComfyUI's own nodes that transform texts, with the inputs that end up in the result.
 _TEXT_OPERATIONS = {
     "StringConcatenate": ("string_a", "string_b"),
     **dict.fromkeys(
@@ -53,13 +53,13 @@ _PLAIN = frozenset({"STRING", "INT", "FLOAT", "BOOLEAN", "COMBO"})
 
 @dataclass(frozen=True, slots=True)
 class PromptTexts:
-    """The texts behind a sampler's input.
+    """Hold the texts that a sampler's input depends on.
 
     Attributes:
-        slots: that hold them, in the order in which they were met.
-        lost: nodes at which the way to them was lost.
-        mixed: nodes whose text is put together from several, with those.
-        zeroed: nodes that make nothing of the words that come to them.
+        slots: Inputs that hold them, in the order found.
+        lost: Nodes beyond which the text cannot be traced.
+        mixed: Nodes that combine several texts, with these texts' inputs.
+        zeroed: Nodes that discard the text they receive.
     """
 
     slots: tuple[Slot, ...]
@@ -69,13 +69,13 @@ class PromptTexts:
 
 
 def text_inputs(wiring: Wiring, node_id: str, role: str) -> list[str]:
-    """Name the inputs of a node that are words for the prompt.
+    """Return the names of a node's inputs that are text for the prompt.
 
-    Loaders that encode by themselves have the words under the role's own name: ``positive``, ``negative_prompt``.
+    Loaders that encode by themselves name theirs after the role: ``positive``, ``negative_prompt``.
     """
     node = wiring.graph[node_id]
     inputs = node["inputs"]
-    if node["class_type"] in _KEEPS_ITS_TEXT:
+    if node["class_type"] in _OWN_TEXT:
         return []
     for own in (role, f"{role}_prompt"):
         if isinstance(inputs.get(own), str):
@@ -88,11 +88,7 @@ def text_inputs(wiring: Wiring, node_id: str, role: str) -> list[str]:
 
 
 def texts_at(wiring: Wiring, slot: Slot) -> list[Slot] | None:
-    """Follow an input to the texts that it is made from.
-
-    Returns:
-        None where it cannot be known what the text is made from.
-    """
+    """Return the inputs that hold the texts that an input is made from; None if they cannot be traced."""
     found: dict[Slot, None] = {}
     seen: set[Slot] = set()
     pending = [slot]
@@ -112,7 +108,7 @@ def texts_at(wiring: Wiring, slot: Slot) -> list[Slot] | None:
 
 
 def _text_sources(wiring: Wiring, node_id: str, output: int) -> list[str] | None:
-    """Name the inputs that a node's text is made from; none where that cannot be known."""
+    """Return the names of the inputs that a node's text is made from; None if unknown."""
     node = wiring.graph[node_id]
     inputs = node["inputs"]
     if node["class_type"] in _TEXT_OPERATIONS:
@@ -137,15 +133,15 @@ def _text_sources(wiring: Wiring, node_id: str, output: int) -> list[str] | None
 
 
 def non_empty(wiring: Wiring, slots: Iterable[Slot]) -> list[Slot]:
-    """Leave out empty texts, unless all are."""
+    """Remove empty texts, unless all are empty."""
     found = list(slots)
     return [slot for slot in found if str(wiring.value(slot)).strip()] or found
 
 
 def _conditioning_inputs(wiring: Wiring, node_id: str, output: int, role: str) -> tuple[str, list[str]]:
-    """Name the inputs through which words come to an output, and the role that they have there.
+    """Return the inputs that an output's conditioning comes from, and its role there.
 
-    Nodes that take positive and negative give them on as outputs 0 and 1, as all of ComfyUI's own do.
+    Nodes that take positive and negative return them as outputs 0 and 1; all of ComfyUI's own do.
     """
     inputs = wiring.graph[node_id]["inputs"]
     conditionings = [name for name, _, _ in wiring.linked(node_id, CONDITIONING)]
@@ -156,8 +152,8 @@ def _conditioning_inputs(wiring: Wiring, node_id: str, output: int, role: str) -
     if conditionings:
         return role, pairs[role] or conditionings
     linked = [name for name, value in inputs.items() if is_link(value)]
-    hands_on = len(linked) == 1 and len(inputs) == 1
-    return role, linked if hands_on else []
+    passes_on = len(linked) == 1 and len(inputs) == 1
+    return role, linked if passes_on else []
 
 
 def _steps_from(wiring: Wiring, node_id: str, output: int, role: str) -> Iterator[tuple[str, int, str]]:
@@ -168,7 +164,7 @@ def _steps_from(wiring: Wiring, node_id: str, output: int, role: str) -> Iterato
 
 
 def _takes_no_text(wiring: Wiring, node_id: str) -> bool:
-    """Whether a node makes its CONDITIONING from something else than words."""
+    """Return whether a node makes its CONDITIONING from something other than text."""
     if wiring.graph[node_id]["class_type"] in _NO_TEXT:
         return True
     known = wiring.class_of(node_id)
@@ -178,11 +174,11 @@ def _takes_no_text(wiring: Wiring, node_id: str) -> bool:
 
 
 def texts_behind(wiring: Wiring, links_in: Iterable[tuple[str, int]], role: str) -> PromptTexts:
-    """Find the texts that conditioning is made from, through whatever lies between.
+    """Find the texts that conditioning is made from, through any nodes between.
 
     Args:
-        wiring: of a graph with no circles.
-        links_in: the links to start from.
+        wiring: Graph without cycles.
+        links_in: Links to start from.
         role: ``positive`` or ``negative``.
     """
     slots: dict[Slot, None] = {}

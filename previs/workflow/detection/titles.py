@@ -1,4 +1,4 @@
-"""Titles by which an artist says which node takes what of a shot: ``shot.prompt`` and its like."""
+"""Read node titles such as ``shot.prompt``, by which an artist marks the inputs that a shot sets."""
 
 import difflib
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ TITLES: dict[str, What] = {
 
 _OURS = "shot."
 _TEXTS = (*ENCODED_TEXTS, *HELD_TEXTS)
-# Inputs that a title means on a node that has several; any node that holds one such value alone is meant, too.
+# Inputs that a title means on a node with several values; a node with a single value needs none of these names.
 _INPUTS: dict[What, tuple[str, ...]] = {
     "prompt": _TEXTS,
     "negative_prompt": _TEXTS,
@@ -50,16 +50,16 @@ KINDS: dict[What, type] = {
     "batch_size": int,
     "checkpoint": str,
 }
-_SAID = {str: "text", int: "whole number", float: "number"}
+_KIND_NAMES = {str: "text", int: "whole number", float: "number"}
 
 
 def titled(graph: Graph, title: str) -> list[str]:
-    """Give the nodes that bear a title."""
+    """Return the nodes with a title."""
     return [node_id for node_id, node in graph.items() if title_of(node) == title]
 
 
 def title_faults(graph: Graph) -> Iterator[Fault]:
-    """Find titles that begin like ours and name nothing that a shot has."""
+    """Report titles that begin with ``shot.`` but name no value of a shot."""
     for node_id, node in graph.items():
         title = title_of(node)
         claims_reference = title.startswith(REFERENCE) and title != REFERENCE
@@ -70,7 +70,7 @@ def title_faults(graph: Graph) -> Iterator[Fault]:
 
 
 def titled_slots(wiring: Wiring, title: str, faults: list[Fault]) -> list[Slot]:
-    """Find where the nodes that bear a title hold their text or number."""
+    """Return the inputs of titled nodes that hold their text or number."""
     what = TITLES[title]
     kind = KINDS[what]
     slots: dict[Slot, None] = {}
@@ -83,7 +83,7 @@ def titled_slots(wiring: Wiring, title: str, faults: list[Fault]) -> list[Slot]:
         found = [_held(wiring, (node_id, name), kind) for name in names]
         slots.update(dict.fromkeys(slot for slot in found if slot is not None))
         if not found or None in found or (len(found) > 1 and not _belong_together(names)):
-            remedy = f"this title belongs to a node that holds one {_SAID[kind]} itself: move it to the node that does"
+            remedy = f"this title must be on a node that itself holds one {_KIND_NAMES[kind]}: move it to that node"
             faults.append(Fault(place_of(wiring.graph, node_id), "title", format_value(title), remedy))
     return list(slots)
 
@@ -96,12 +96,12 @@ def _held(wiring: Wiring, slot: Slot, kind: type) -> Slot | None:
 
 
 def _belong_together(names: list[str]) -> bool:
-    """Whether several inputs are one prompt for several encoders, as ``text_g`` and ``text_l`` are."""
+    """Return whether several inputs are one prompt for several encoders, as ``text_g`` and ``text_l`` are."""
     return all(name in ENCODED_TEXTS for name in names)
 
 
 def titled_references(graph: Graph, faults: list[Fault]) -> dict[str, str]:
-    """Map the ids of references to the nodes whose titles claim them."""
+    """Map reference ids to the nodes whose titles reserve them."""
     claimed: dict[str, str] = {}
     for node_id, node in graph.items():
         reference_id = title_of(node).removeprefix(REFERENCE).strip()
@@ -109,7 +109,7 @@ def titled_references(graph: Graph, faults: list[Fault]) -> dict[str, str]:
             continue
         place, title = place_of(graph, node_id), format_value(title_of(node))
         if not isinstance(node["inputs"].get("image"), str):
-            faults.append(Fault(place, "title", title, "this title belongs to a LoadImage node"))
+            faults.append(Fault(place, "title", title, "this title must be on a LoadImage node"))
         elif reference_id in claimed:
             faults.append(Fault(place, "title", title, f"node {claimed[reference_id]} has the same title: change one"))
         else:

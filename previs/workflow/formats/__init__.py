@@ -1,1 +1,5 @@
-"""Read workflows in the formats that people save: API format, the editor's format, settings."""
+"""Read the formats in which people save workflows.
+
+``parsing`` reads bounded JSON, ``unsupported`` recognizes files that are not workflows, ``validation`` checks graphs in
+API format, and ``editor`` converts files of ComfyUI's editor.
+"""

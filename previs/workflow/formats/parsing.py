@@ -1,4 +1,4 @@
-"""JSON of strangers: read with every key once, bounded in size and depth, and made plain."""
+"""Parse untrusted JSON: no duplicate keys, bounded size and depth, plain values."""
 
 import json
 import math
@@ -11,9 +11,9 @@ from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault, WorkflowFaults
 
 LARGEST = 16_000_000
-"""Bytes of a workflow's JSON. The largest of ComfyUI's own 172 templates has 200,000; pictures may lie within."""
+"""Bytes of a workflow's JSON. The largest of ComfyUI's 172 templates has 200,000; files may embed pictures."""
 
-# Each value of a list or object has a comma or a bracket before it. The templates have up to 7,000.
+# Counted by commas and opening brackets, one before each value. The templates have up to 7,000.
 _MOST_VALUES = 200_000
 _DEEPEST = 100
 _LISTED = 50
@@ -23,22 +23,22 @@ _WHERE = "the file"
 
 
 class _TwiceError(ValueError):
-    """A key that occurs twice in one JSON object."""
+    """Report a key that occurs twice in one JSON object."""
 
 
 class _DepthError(ValueError):
-    """Objects within objects without end."""
+    """Report endlessly nested objects."""
 
 
 def parsed(source: bytes, *, name: str) -> Any:  # noqa: ANN401 - whatever a file holds
-    """Read a JSON file.
+    """Parse a JSON file.
 
     Args:
-        source: its bytes.
-        name: for faults.
+        source: Bytes of the file.
+        name: Name for faults.
 
     Raises:
-        WorkflowFaults: It is no JSON, or too large to be a workflow.
+        WorkflowFaults: The file is not JSON, or too large to be a workflow.
     """
     if fault := _not_text(source):
         raise WorkflowFaults(name, (fault,))
@@ -54,7 +54,7 @@ def parsed(source: bytes, *, name: str) -> Any:  # noqa: ANN401 - whatever a fil
 
 
 def _not_text(source: bytes) -> Fault | None:
-    """Find what can be said of a file before it is read."""
+    """Report what is wrong with a file before it is parsed."""
     if len(source) > LARGEST:
         size = f"{len(source) / 1e6:.1f} MB"
         remedy = f"a workflow's JSON has at most {LARGEST // 1_000_000} MB: is this the right file?"
@@ -65,11 +65,9 @@ def _not_text(source: bytes) -> Fault | None:
     if _UTF_16.match(source):
         return Fault(_WHERE, "", "UTF-16", "save the file as UTF-8 (Windows' PowerShell writes UTF-16 with >)")
     if text.startswith(b"<"):
-        remedy = (
-            "a web page, such as a login or error page, and no JSON: open the address in a browser, and fetch the file"
-        )
+        remedy = "a web page, such as a login or error page, not JSON: open the URL in a browser and download the file"
         return Fault(_WHERE, "", "", remedy)
-    values = sum(source.count(mark) for mark in (b",", b"{", b"["))
+    values = sum(source.count(symbol) for symbol in (b",", b"{", b"["))
     if values > _MOST_VALUES:
         return Fault(
             _WHERE, "", f"about {values:,} values", f"a workflow has at most {_MOST_VALUES:,}: is this the right file?"
@@ -85,43 +83,39 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _unreadable(error: ValueError | RecursionError, text: str) -> Fault:
-    """Say at which place a file stops being JSON."""
+    """Report where a file stops being JSON."""
     match error:
         case json.JSONDecodeError(pos=position):
             place = f"line {error.lineno}, column {error.colno}"
             rest = text[position:].strip()
             if not rest or _OPEN_TEXT.fullmatch(rest):
-                return Fault(
-                    _WHERE, "", place, "it ends in the middle: it is cut short, so save, copy or fetch it again"
-                )
+                return Fault(_WHERE, "", place, "the file is truncated: save, copy or download it again")
             if text[:position].isspace() or not position:
-                remedy = "no JSON: a workflow is a JSON file, or a picture or video that ComfyUI saved"
+                remedy = "not JSON: a workflow is a JSON file, or a picture or video that ComfyUI saved"
                 return Fault(_WHERE, "", place, remedy)
-            return Fault(_WHERE, "", place, "no JSON from here on: look for a missing comma, quote or bracket")
+            return Fault(_WHERE, "", place, "not JSON from here on: look for a missing comma, quote or bracket")
         case _TwiceError():
-            return Fault(
-                _WHERE, "", format_value(str(error)), "this key occurs twice in one object: keep one of the two"
-            )
-    # A number of more digits than Python reads, or brackets within brackets without end.
-    return Fault(_WHERE, "", "", "no JSON that a workflow would hold: export it again")
+            return Fault(_WHERE, "", format_value(str(error)), "this key occurs twice in one object: keep one of them")
+    # A number with more digits than Python reads, or endlessly nested brackets.
+    return Fault(_WHERE, "", "", "not the JSON of a workflow: export it again")
 
 
 def plain(content: Mapping[Any, Any], *, name: str, prefix: str = "") -> tuple[dict[str, Any], list[Fault]]:
-    """Copy JSON, and find what JSON cannot hold or no server could be sent; the copy can be printed in any case.
+    """Copy JSON to plain values, and report what JSON cannot hold; the copy can always be printed.
 
     Args:
-        content: an object.
-        name: for faults.
-        prefix: written before its keys in the places of faults: ``node``, with a space after it.
+        content: JSON object.
+        name: Name for faults.
+        prefix: Text before each key in the faults' places: ``node`` with a space after it.
 
     Raises:
-        WorkflowFaults: Objects lie within objects without end.
+        WorkflowFaults: Objects are nested endlessly.
     """
     faults: list[Fault] = []
     try:
         return dict(_plain_pairs(content, "", faults, _DEEPEST - 1, prefix)), faults
     except _DepthError as error:
-        remedy = f"objects within objects without end: a workflow is at most {_DEEPEST} deep"
+        remedy = f"objects are nested without end: a workflow is at most {_DEEPEST} levels deep"
         raise WorkflowFaults(name, (Fault("the workflow", "", "", remedy),)) from error
 
 
@@ -129,7 +123,7 @@ def _plain(value: Any, place: str, faults: list[Fault], depth: int) -> Any:  # n
     if isinstance(value, str):
         return _plain_text(value, place, faults)
     if isinstance(value, float) and not math.isfinite(value):
-        faults.append(Fault(place, "", format_value(value), "not a number that can be sent: give a finite one"))
+        faults.append(Fault(place, "", format_value(value), "not a finite number: give a finite one"))
         return value
     if value is None or isinstance(value, int | float):
         return value
@@ -152,19 +146,19 @@ def _plain_pairs(
         name = _plain_text(str(key), place or "the workflow", faults)
         inner_place = f"{place}, {name}" if place else f"{prefix}{name}"
         if not isinstance(key, str):
-            faults.append(Fault(inner_place, "", format_value(key), "a key is a text"))
+            faults.append(Fault(inner_place, "", format_value(key), "a key must be text"))
         yield name, _plain(inner, inner_place, faults, depth)
 
 
 def _plain_text(text: str, place: str, faults: list[Fault]) -> str:
     readable = text.encode(errors="replace").decode()
     if readable != text:
-        faults.append(Fault(place, "", format_value(readable), "holds half of a character: write the text again"))
+        faults.append(Fault(place, "", format_value(readable), "contains half of a character: write the text again"))
     return readable
 
 
 def listed(faults: list[Fault]) -> list[Fault]:
-    """Cut a list of faults to what a person reads."""
+    """Truncate a list of faults to what a person reads."""
     if len(faults) <= _LISTED:
         return faults
     more = Fault("the workflow", "", "", f"and {len(faults) - _LISTED:,} more faults")

@@ -1,4 +1,4 @@
-"""Files that people have and give as a workflow, but that are none."""
+"""Recognize files that people give as a workflow by mistake."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,20 +13,20 @@ _OF_A_SHOT = frozenset({"prompt", "shot_id", "duration", "negative_prompt", "ref
 
 
 def unsupported_file(content: object) -> Fault | None:
-    """Recognise what is neither settings nor a graph but looks like something that people have."""
+    """Report content that is neither settings nor a graph but a file that people have."""
     if _is_shot_list(content):
-        return Fault(_WORKFLOW, "", "", f"this is a shot list: give it as the shots, and as the workflow {_KINDS}")
+        return Fault(_WORKFLOW, "", "", f"this is a shot list: pass it as the shots, and as the workflow {_KINDS}")
     if not isinstance(content, Mapping):
         return Fault(_WORKFLOW, "", format_value(content), f"give {_KINDS}")
     if not content:
-        return Fault(_WORKFLOW, "", "{}", 'empty: the least is {"checkpoint": "sd_xl_base_1.0.safetensors"}')
+        return Fault(_WORKFLOW, "", "{}", 'empty: the minimum is {"checkpoint": "sd_xl_base_1.0.safetensors"}')
     if all(str(key).startswith("Comfy.") for key in content):
         return Fault(_WORKFLOW, "", "", f"these are the settings of ComfyUI's own editor: give {_KINDS}")
     return None
 
 
 def too_many_keys(content: Mapping[str, Any]) -> Fault | None:
-    """Recognise what has far more keys than there are settings; to name each as no setting would help nobody."""
+    """Report content with far more keys than there are settings; listing each would help nobody."""
     if len(content) <= _MOST_SETTINGS:
         return None
     return Fault(_WORKFLOW, "", f"{len(content):,} keys", f"neither settings nor a graph: give {_KINDS}")

@@ -1,4 +1,4 @@
-"""The form of a saved graph, checked before anything is read from it."""
+"""Check that a saved graph in API format is valid before anything is read from it."""
 
 from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
@@ -12,8 +12,8 @@ from previs.workflow.binding.traversal import NEVER_SAVE, is_sampler, place_of, 
 from previs.workflow.formats.parsing import listed
 from previs.workflow.settings.samplers import SAMPLERS, SCHEDULERS, read_sampler, read_scheduler
 
-# Classes of ComfyUI's own nodes by the inputs that give them away, the more telling first.
-_TELLING_INPUTS = {
+# Classes of ComfyUI's own nodes by their characteristic inputs, most specific first.
+_CHARACTERISTIC_INPUTS = {
     "noise_seed": "KSamplerAdvanced",
     "sampler_name": "KSampler",
     "ckpt_name": "CheckpointLoaderSimple",
@@ -43,7 +43,7 @@ def _inputs_of(node: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _named(node_id: str, node: Mapping[str, Any]) -> str:
-    """Name a node as :func:`previs.workflow.binding.traversal.place_of` does, though it may be none."""
+    """Describe a node as :func:`previs.workflow.binding.traversal.place_of` does, even an invalid one."""
     meta, class_type = node.get("_meta"), _class_of(node).strip()
     title = meta.get("title") if isinstance(meta, Mapping) else None
     titled = f'"{title.strip()}"' if isinstance(title, str) and title.strip() else ""
@@ -56,15 +56,15 @@ def _class_fault(place: str, node: Mapping[str, Any]) -> Fault | None:
         return None
     found = format_value(node["class_type"]) if "class_type" in node else "missing"
     inputs = _inputs_of(node)
-    likely = next((name for key, name in _TELLING_INPUTS.items() if key in inputs), None)
-    written = f'"class_type": "{likely}"' if likely else "the node's class_type"
-    return Fault(place, "class_type", found, f'add {written} beside "inputs"; better, {_EXPORT}')
+    likely = next((name for key, name in _CHARACTERISTIC_INPUTS.items() if key in inputs), None)
+    missing = f'"class_type": "{likely}"' if likely else "the node's class_type"
+    return Fault(place, "class_type", found, f'add {missing} beside "inputs"; better, {_EXPORT}')
 
 
 def _foreign_names(place: str, node: Mapping[str, Any]) -> Iterator[Fault]:
-    """Find samplers and schedulers under other tools' names, which no server takes.
+    """Report samplers and schedulers under other tools' names, which no server accepts.
 
-    A name that no tool is known to use may be a custom node's, and is the server's to judge.
+    A name that no tool is known to use may be a custom node's; the server checks it.
     """
     if _class_of(node) not in _READS_SAMPLER_NAME:
         return
@@ -78,18 +78,18 @@ def _foreign_names(place: str, node: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def _seed_faults(node_id: str, node: object) -> Iterator[Fault]:
-    """Find seeds that no server takes, such as other tools' -1 for "random"; a whole graph gets those of shots."""
+    """Report seeds that no server accepts, such as "random" as -1; shots replace those of a whole graph."""
     if not isinstance(node, Mapping) or _class_of(node) not in _READS_SEED:
         return
     for name in _SEEDS:
         value = _inputs_of(node).get(name)
         if isinstance(value, int) and not isinstance(value, bool) and not 0 <= value <= SEED_MAX:
-            remedy = f'ComfyUI takes 0 to 2^64-1: write "{name}": 0 (each shot\'s own seed takes its place)'
+            remedy = f'ComfyUI accepts 0 to 2^64-1: write "{name}": 0 (each shot\'s seed replaces it)'
             yield Fault(_named(node_id, node), name, format_value(value), remedy)
 
 
 def _is_numeric_link(value: object) -> TypeGuard[list[int]]:
-    """Whether a value would be a link if its node's id were a text."""
+    """Return whether a value would be a link if its node id were text."""
     return isinstance(value, list) and [type(part) for part in value] == [int, int]
 
 
@@ -99,16 +99,16 @@ def _link_faults(place: str, node: Mapping[str, Any], node_ids: Mapping[str, Any
             if value[0] not in node_ids:
                 yield Fault(place, name, format_value(value), f"the graph has no node {value[0]}: {_EXPORT}")
             elif value[1] < 0:
-                yield Fault(place, name, format_value(value), "a link's second part is the number of an output, from 0")
+                yield Fault(place, name, format_value(value), "the second part of a link is an output number, from 0")
         elif _is_numeric_link(value) and str(value[0]) in node_ids:
             yield Fault(
-                place, name, format_value(value), f'a link names its node as text: write ["{value[0]}", {value[1]}]'
+                place, name, format_value(value), f'write the node id of a link as text: ["{value[0]}", {value[1]}]'
             )
 
 
 def _node_faults(node_id: str, node: object, node_ids: Mapping[str, Any]) -> Iterator[Fault]:
     if not isinstance(node, Mapping):
-        remedy = 'not a node: take it out, or write {"class_type": …, "inputs": {…}}'
+        remedy = 'not a node: remove it, or write {"class_type": …, "inputs": {…}}'
         yield Fault(f"node {node_id}", "", format_value(node), remedy)
         return
     place = _named(node_id, node)
@@ -118,7 +118,7 @@ def _node_faults(node_id: str, node: object, node_ids: Mapping[str, Any]) -> Ite
         found = format_value(node["inputs"]) if "inputs" in node else "missing"
         yield Fault(place, "inputs", found, 'add the node\'s inputs: "inputs": {…}')
     if not isinstance(node.get("_meta", {}), Mapping):
-        yield Fault(place, "_meta", format_value(node["_meta"]), 'write "_meta": {"title": "…"}, or take it out')
+        yield Fault(place, "_meta", format_value(node["_meta"]), 'write "_meta": {"title": "…"}, or remove it')
     yield from _foreign_names(place, node)
     yield from _link_faults(place, node, node_ids)
 
@@ -138,39 +138,39 @@ def cycle_fault(graph: Graph, where: str) -> Fault | None:
         places = ", ".join(place_of(graph, node_id) for node_id in cycle[:_NODES_SHOWN])
         if len(cycle) > _NODES_SHOWN:
             places += f" and {len(cycle) - _NODES_SHOWN:,} more"
-        return Fault(where, "", "a circle of links", f"these nodes feed each other, which no server runs: {places}")
+        return Fault(where, "", "a cycle of links", f"these nodes depend on each other, which no server runs: {places}")
     return None
 
 
 def _saving_fault(graph: Graph) -> Fault | None:
-    """Find a graph of which one can tell that it leaves no file; what custom nodes do cannot be told."""
+    """Report a graph that certainly saves no file; custom nodes get the benefit of the doubt."""
     ends = [graph[node_id] for node_id in unused(graph)]
     if saving(graph):
         return None
     if not all(node["class_type"] in NEVER_SAVE | {"VAEDecode"} or is_sampler(node) for node in ends):
         return None
-    remedy = "no node saves the picture (a preview keeps nothing): add a SaveImage node"
+    remedy = "no node saves the picture (a preview does not): add a SaveImage node"
     return Fault("the graph", "", "", remedy)
 
 
 def _fragment_fault(content: Mapping[str, Any]) -> Fault | None:
-    """Recognise a piece of a graph: values of a sampler, say, without the nodes that it needs."""
+    """Report a fragment of a graph, such as a sampler's values without the nodes that it needs."""
     nodes = [node for node in content.values() if isinstance(node, Mapping)]
     if any(is_link(value) or _is_numeric_link(value) for node in nodes for value in _inputs_of(node).values()):
         return None
     if any(_class_of(node).strip() and "filename_prefix" in _inputs_of(node) for node in nodes):
         return None
     remedy = (
-        f"a piece of a graph, in which no node is linked to another: {_EXPORT}, "
+        f"a fragment of a graph, in which no node links to another: {_EXPORT}, "
         'or give settings instead: {"checkpoint": …, "sampler": …, "steps": …}'
     )
     return Fault("the graph", "", "", remedy)
 
 
 def graph_faults(content: Mapping[str, Any]) -> list[Fault]:
-    """Find all that keeps a mapping from being a graph that a server would run.
+    """Report everything that prevents a server from running a graph.
 
-    Every node needs a class and inputs, links must lead to nodes that exist and in no circle, and something must save.
+    Every node needs a class and inputs, links must lead to existing nodes without a cycle, and a node must save.
     """
     faults = [fault for node_id, node in content.items() for fault in _node_faults(node_id, node, content)]
     if fragment := _fragment_fault(content):

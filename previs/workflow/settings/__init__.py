@@ -1,1 +1,4 @@
-"""Build a graph from workflow settings instead of a saved file."""
+"""Build graphs from workflow settings instead of a saved file.
+
+``model`` holds the settings, ``build`` makes their graphs, ``samplers`` translates other tools' sampler names.
+"""

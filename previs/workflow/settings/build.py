@@ -1,4 +1,4 @@
-"""The graphs that settings stand for, of ComfyUI's own nodes."""
+"""Build the graphs that settings describe, from ComfyUI's own nodes."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +14,12 @@ _HIGH_THRESHOLD = 0.8
 
 @dataclass(frozen=True, slots=True)
 class ImageSettings:
-    """Everything that decides one picture, checked and in ComfyUI's words.
+    """Hold every value of one picture, checked and in ComfyUI's terms.
 
     Attributes:
-        references: as (name for ``LoadImage``, strength).
-        controlnet: a model for the references' edges; without one the first reference is where the picture starts.
-        denoise: how much is painted anew; 1 unless the picture starts from a reference.
+        references: Pairs of name for ``LoadImage`` and strength.
+        controlnet: Model for the references' edges; without one, the picture starts from the first reference.
+        denoise: Share that is repainted; 1 unless the picture starts from a reference.
     """
 
     checkpoint: str
@@ -43,7 +43,7 @@ def _node(class_type: str, **inputs: Any) -> Node:  # noqa: ANN401 - an input is
 
 
 def _scaled_reference(picture: ImageSettings, node_id: str, name: str) -> Graph:
-    """Load a reference and fill the picture's frame with it, cutting what stands out on two sides."""
+    """Load a reference and scale it to fill the picture's frame, cropping the rest."""
     return {
         node_id: _node("LoadImage", image=name),
         f"{node_id}_scaled": _node(
@@ -58,7 +58,7 @@ def _scaled_reference(picture: ImageSettings, node_id: str, name: str) -> Graph:
 
 
 def _controlled(picture: ImageSettings) -> tuple[Graph, list[Any], list[Any]]:
-    """Chain a ControlNet on each reference's edges, and give the links to the last positive and negative."""
+    """Chain a ControlNet for each reference's edges; return the links to the last positive and negative."""
     graph: Graph = {"controlnet": _node("ControlNetLoader", control_net_name=picture.controlnet)}
     positive, negative = ["positive", 0], ["negative", 0]
     for number, (name, strength) in enumerate(picture.references, 1):
@@ -85,7 +85,7 @@ def _controlled(picture: ImageSettings) -> tuple[Graph, list[Any], list[Any]]:
 
 
 def _started(picture: ImageSettings) -> tuple[Graph, list[Any]]:
-    """Start from the first reference, and give the link to its latent."""
+    """Encode the first reference; return the link to its latent."""
     name, _ = picture.references[0]
     graph = _scaled_reference(picture, "reference_1", name)
     graph["start"] = _node("VAEEncode", pixels=["reference_1_scaled", 0], vae=["checkpoint", 2])
@@ -101,7 +101,7 @@ def _empty(picture: ImageSettings) -> tuple[Graph, list[Any]]:
 
 
 def build_graph(picture: ImageSettings) -> Graph:
-    """Build text to image, ControlNet on references, or image to image, as the picture's references ask."""
+    """Build text to image, ControlNet, or image to image, depending on the references."""
     graph: Graph = {
         "checkpoint": _node("CheckpointLoaderSimple", ckpt_name=picture.checkpoint),
         "positive": _node("CLIPTextEncode", text=picture.prompt, clip=["checkpoint", 1]),
@@ -132,7 +132,7 @@ def build_graph(picture: ImageSettings) -> Graph:
     return graph
 
 
-# Where the graphs above hold what a shot, or an override, may set.
+# Inputs of these graphs that a shot, or an override, may set.
 _SLOTS: tuple[tuple[What, str, str], ...] = (
     ("prompt", "positive", "text"),
     ("negative_prompt", "negative", "text"),
@@ -147,7 +147,7 @@ _RULE = "workflow settings"
 
 
 def bindings_of(graph: Graph) -> tuple[Binding, ...]:
-    """Say where a graph that was built here takes a shot's values."""
+    """Return the bindings of a graph that was built here."""
     bindings = [Binding(what, node_id, name, _RULE) for what, node_id, name in _SLOTS if node_id in graph]
     pictures = [node_id for node_id, node in graph.items() if node["class_type"] == "LoadImage"]
     for node_id in pictures:

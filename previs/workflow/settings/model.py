@@ -1,4 +1,4 @@
-"""Workflow settings: the few values from which a graph of ComfyUI's own nodes is built."""
+"""Define workflow settings, the few values from which a graph of ComfyUI's own nodes is built."""
 
 import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ Size = Annotated[int, Field(ge=limits.SIZE_MIN, le=limits.SIZE_MAX, multiple_of=
 
 
 def _names_offered(names: Sequence[str], *, none: bool = False) -> Callable[[dict[str, Any]], None]:
-    """Has a form offer names beside a field for any other."""
+    """Make a form offer names beside a field for any other."""
 
     def offer(schema: dict[str, Any]) -> None:
         schema.pop("type", None)
@@ -38,22 +38,22 @@ def _names_offered(names: Sequence[str], *, none: bool = False) -> Callable[[dic
 
 
 class WorkflowSettings(BaseModel):
-    """Settings for text to image, ControlNet on references, or image to image.
+    """Describe text to image, ControlNet on references, or image to image.
 
-    Only ``checkpoint`` is needed. With references and a ``controlnet``, each reference's edges guide the picture. With
-    a reference and no ``controlnet``, the picture starts from it: ``denoise`` is then how much is painted anew, and
-    where it is not given, it is ``1 - strength / 2``: at strength 0 nothing of the reference is left, at 1 its layout
-    and colours stay. A reference's own strength goes before ``denoise``, and ``denoise`` before ``reference_strength``.
-    Without a reference all is painted anew, whatever ``denoise`` says.
+    Only ``checkpoint`` is required. With references and a ``controlnet``, each reference's edges guide the picture.
+    With a reference and no ``controlnet``, the picture starts from it, and ``denoise`` is the share that is repainted.
+    Its default is ``1 - strength / 2``: strength 0 keeps nothing of the reference, strength 1 keeps its layout and
+    colours. A reference's own strength takes precedence over ``denoise``, and ``denoise`` over ``reference_strength``.
+    Without a reference, ``denoise`` has no effect.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     checkpoint: Name = Field(description="Model file, as the servers list it.")
-    width: Size = Field(1024, description="In pixels; a shot's own goes before it.")
-    height: Size = Field(576, description="In pixels; a shot's own goes before it.")
+    width: Size = Field(1024, description="In pixels; a shot's own takes precedence.")
+    height: Size = Field(576, description="In pixels; a shot's own takes precedence.")
     steps: int = Field(30, ge=1, le=limits.STEPS_MAX)
-    cfg_scale: float = Field(7.5, ge=0, le=limits.CFG_MAX, description="How closely the picture keeps to the prompt.")
+    cfg_scale: float = Field(7.5, ge=0, le=limits.CFG_MAX, description="How closely the picture follows the prompt.")
     sampler: str = Field(
         "euler_ancestral",
         description="ComfyUI's name, or another tool's: DPM++ 2M Karras.",
@@ -61,7 +61,7 @@ class WorkflowSettings(BaseModel):
     )
     scheduler: str | None = Field(
         None,
-        description="If absent, what the sampler's name says, or normal.",
+        description="By default, what the sampler's name implies, or normal.",
         json_schema_extra=_names_offered(samplers.SCHEDULERS, none=True),
     )
     controlnet: Name | None = Field(None, description="ControlNet model for edges (canny) of the references.")
@@ -69,24 +69,24 @@ class WorkflowSettings(BaseModel):
         (), description="Pictures that go with every shot, after the shot's own."
     )
     reference_strength: float = Field(
-        0.8, ge=0, le=limits.STRENGTH_MAX, description="Of references that have none of their own."
+        0.8, ge=0, le=limits.STRENGTH_MAX, description="Strength of references without their own."
     )
-    negative_prompt: str = Field("low quality, blurry", description="A shot's own goes before it.")
-    batch_size: int = Field(1, ge=1, le=limits.BATCH_MAX, description="Frames a take.")
+    negative_prompt: str = Field("low quality, blurry", description="A shot's own takes precedence.")
+    batch_size: int = Field(1, ge=1, le=limits.BATCH_MAX, description="Frames per take.")
     denoise: float | None = Field(
-        None, gt=0, le=1, description="Share of the start picture that is painted anew; only for image to image."
+        None, gt=0, le=1, description="Share of the start picture that is repainted; image to image only."
     )
 
     _source: str = PrivateAttr("the workflow settings")
 
     @property
     def source(self) -> str:
-        """The name by which a person knows these settings."""
+        """Return the name for people."""
         return self._source
 
     @property
     def packs(self) -> Mapping[str, str]:
-        """None: settings use ComfyUI's own nodes alone."""
+        """Return no packs: settings use only ComfyUI's own nodes."""
         return {}
 
     @field_validator("sampler")
@@ -121,7 +121,7 @@ class WorkflowSettings(BaseModel):
         except WorkflowFaults as contradiction:
             yield from contradiction.faults
         if self.controlnet is not None and self.denoise is not None and self.denoise < 1:
-            remedy = "a picture guided by a controlnet starts from noise: leave denoise out, or leave controlnet out"
+            remedy = "a picture guided by a controlnet starts from noise: remove denoise or controlnet"
             yield Fault("settings", "denoise", format_value(self.denoise), remedy)
         if self.controlnet is None:
             yield from self._one_start(len(self.reference_images), "settings", "reference_images")
@@ -130,12 +130,11 @@ class WorkflowSettings(BaseModel):
         """Build the graph of one take.
 
         Args:
-            values: of the take; :attr:`reference_images` come last among its references.
-            place: the shot in a person's words, for faults.
+            values: Values of the take, with :attr:`reference_images` last among its references.
+            place: The shot as a person knows it, for faults.
 
         Raises:
-            WorkflowFaults: A size, seed or strength that no server takes, more references than can be used, or an
-                override that leads nowhere.
+            WorkflowFaults: A size, seed or strength is invalid, references are too many, or an override has no input.
         """
         faults = tuple(self._faults(values, place))
         if faults:
@@ -144,24 +143,24 @@ class WorkflowSettings(BaseModel):
         return with_overrides(graph, values.overrides, source=self.source, place=place, bindings=bindings_of(graph))
 
     def report(self, values: ShotValues | None = None, *, place: str = "the workflow") -> Report:
-        """Show what is set where in the graph that the settings stand for.
+        """Report which inputs of the graph take which values.
 
         Args:
-            values: of a take, to show what comes; without them, only what is there now.
-            place: the shot in a person's words, for faults.
+            values: Values of a take, to show the result; without them, only present values.
+            place: The shot as a person knows it, for faults.
 
         Raises:
             WorkflowFaults: As :meth:`bind` does.
         """
         if values is None:
-            graph = self._graph(_NOTHING)
-            return Report(_unsaid(rows(graph, bindings_of(graph), {}, {})), ())
+            graph = self._graph(_NO_VALUES)
+            return Report(_without_shot_values(rows(graph, bindings_of(graph), {}, {})), ())
         bound = self.bind(values, place=place)
-        own = self._graph(replace(_NOTHING, references=values.references))
+        own = self._graph(replace(_NO_VALUES, references=values.references))
         bindings, given = bindings_of(own), _given(values)
         overrides = overridden(own, values.overrides, place=place, bindings=bindings, faults=[])
         coming = {each.slot: bound[each.node_id]["inputs"][each.input] for each in bindings if each.what in given}
-        return Report(_unsaid(rows(own, bindings, coming, overrides)), ())
+        return Report(_without_shot_values(rows(own, bindings, coming, overrides)), ())
 
     def _graph(self, values: ShotValues) -> Graph:
         sampler, scheduler = samplers.sampler_and_scheduler(self.sampler, self.scheduler)
@@ -188,7 +187,7 @@ class WorkflowSettings(BaseModel):
         return float(self.reference_strength if reference.strength is None else reference.strength)
 
     def _denoise(self, references: tuple[PlacedReference, ...]) -> float:
-        """Give the share that is painted anew, rounded so that equal settings give equal graphs."""
+        """Return the share that is repainted, rounded so that equal settings give equal graphs."""
         if self.controlnet is not None or not references:
             return 1.0
         start = references[0]
@@ -217,11 +216,11 @@ class WorkflowSettings(BaseModel):
                 yield Fault(place, "batch_size", format_value(self.batch_size), remedy)
 
     def _role_faults(self, references: tuple[PlacedReference, ...], place: str) -> Iterator[Fault]:
-        """Refuse roles for which the settings' graph has no place."""
+        """Report roles that the settings' graph has no input for."""
         role = "start" if self.controlnet is None else "control"
         for reference in references:
             if reference.role is not None and not serves(role, role_named(reference.role) or ""):
-                unknown = "" if role_named(reference.role) else f"no such role; there are {', '.join(ROLES)}; "
+                unknown = "" if role_named(reference.role) else f"no such role; the roles are {', '.join(ROLES)}; "
                 other = " (with a controlnet: control)" if self.controlnet is None else " (without a controlnet: start)"
                 remedy = f"{unknown}with these settings a reference is a {role}{other}; other roles need a saved graph"
                 yield Fault(place, f"reference {reference.reference_id}, role", format_value(reference.role), remedy)
@@ -234,13 +233,13 @@ class WorkflowSettings(BaseModel):
             yield Fault(place, field, f"{count} references", remedy)
 
 
-_NOTHING = ShotValues("", None, 0)
-# What settings say of what a shot always brings is nothing.
-_SAID_BY_SHOTS = ("prompt", "seed", "reference")
+_NO_VALUES = ShotValues("", None, 0)
+# Settings hold no value for these; every shot brings its own.
+_SET_BY_SHOTS = ("prompt", "seed", "reference")
 
 
 def _given(values: ShotValues) -> set[str]:
-    """Name what a shot brings."""
+    """Return the names of the values that a shot brings."""
     optional = {
         "negative_prompt": values.negative_prompt,
         "width": values.width,
@@ -251,8 +250,8 @@ def _given(values: ShotValues) -> set[str]:
     return {"prompt", "seed", *(what for what, value in optional.items() if value is not None)}
 
 
-def _unsaid(lines: tuple[BindingRow, ...]) -> tuple[BindingRow, ...]:
-    return tuple(replace(line, now=STAYS) if line.what.startswith(_SAID_BY_SHOTS) else line for line in lines)
+def _without_shot_values(lines: tuple[BindingRow, ...]) -> tuple[BindingRow, ...]:
+    return tuple(replace(line, now=STAYS) if line.what.startswith(_SET_BY_SHOTS) else line for line in lines)
 
 
 _REMEDIES = {
@@ -262,14 +261,14 @@ _REMEDIES = {
     "sampler": "give a sampler's name, such as euler_ancestral or DPM++ 2M Karras",
     "scheduler": f"give one of {', '.join(samplers.SCHEDULERS)}, or leave it out",
     "controlnet": "give the name of a ControlNet model file, as the servers list it, or leave it out",
-    "reference_images": 'give a list of paths or addresses of pictures: ["ref1.jpg", "ref2.jpg"]',
+    "reference_images": 'give a list of paths or URLs of pictures: ["ref1.jpg", "ref2.jpg"]',
     "reference_strength": f"give a number from 0 to {limits.STRENGTH_MAX} (to 1 without a controlnet)",
     "negative_prompt": 'give a text; "" for none',
     "batch_size": f"give a whole number from 1 to {limits.BATCH_MAX}",
     "denoise": "give a number above 0 and up to 1, or leave it out",
 }
 _SAVE_A_GRAPH = "settings cannot do this: build the graph in ComfyUI, export it in API format, and give that file"
-_OF_THE_SHOT = "this belongs to a shot: write it into the shot list"
+_OF_THE_SHOT = "this belongs to a shot: write it in the shot list"
 _OTHER_KEYS = {
     "cfg": "write cfg_scale",
     "guidance_scale": "write cfg_scale",
@@ -307,7 +306,7 @@ def _unknown_key_remedy(key: str) -> str:
     known = list(WorkflowSettings.model_fields)
     if closest := difflib.get_close_matches(bare, known, n=1):
         return f"not a setting: did you mean {closest[0]}?"
-    return f"not a setting: take it out; the settings are {', '.join(known)}"
+    return f"not a setting: remove it; the settings are {', '.join(known)}"
 
 
 def _fault_of(field: str, kind: str, value: object, context: Mapping[str, Any]) -> Fault:
@@ -334,15 +333,15 @@ def _faults_of(error: ValidationError) -> Iterator[Fault]:
 
 
 def read_settings(content: Mapping[str, Any], *, name: str, known: list[Fault]) -> WorkflowSettings:
-    """Check settings as they came from a file or a form.
+    """Check settings from a file or a form.
 
     Args:
-        content: plain JSON.
-        name: for faults.
-        known: faults found before; one at a setting that has a fault of its own here is left out for it.
+        content: Plain JSON.
+        name: Name for faults.
+        known: Faults found before; omitted for settings that have a fault here.
 
     Raises:
-        WorkflowFaults: Unknown keys, and values that no server takes.
+        WorkflowFaults: Keys are unknown, or values invalid.
     """
     try:
         settings = WorkflowSettings.model_validate(content)

@@ -1,9 +1,9 @@
-"""Names of samplers and schedules: ComfyUI's own, and what other tools call them.
+"""Translate names of samplers and schedulers from other tools to ComfyUI's.
 
 ComfyUI's lists are those of ``KSampler`` in the ``object_info`` of version 0.3.64. The other names are those of the
 menus of A1111 and Forge, of InvokeAI, of NovelAI's and Stability's APIs (``k_euler_a``), and of the classes of
-diffusers. A name is only translated to the same method: PLMS, Restart, DPM++ 2S without ancestral noise and Align Your
-Steps have no counterpart, and are refused rather than replaced.
+diffusers. A name is translated only to the same method: PLMS, Restart, DPM++ 2S without ancestral noise and Align Your
+Steps have no counterpart and are refused.
 """
 
 import difflib
@@ -110,12 +110,12 @@ _SCHEDULER_BY_BARE_NAME = {_bare(o): ours for o, ours in _OTHER_SCHEDULERS.items
 
 
 def _sampler_of(bare: str) -> str | None:
-    """Find a sampler by its bare name, with or without the ``k`` of k-diffusion before it."""
+    """Return a sampler by its bare name, with or without the ``k`` of k-diffusion."""
     return _SAMPLER_BY_BARE_NAME.get(bare) or _SAMPLER_BY_BARE_NAME.get(bare.removeprefix("k"))
 
 
 def read_sampler(name: str) -> tuple[str, str | None] | None:
-    """Take a sampler's name apart into ComfyUI's sampler and the schedule that the name carries.
+    """Split a sampler's name into ComfyUI's sampler and the scheduler that the name implies.
 
     InvokeAI writes ``_k`` for Karras: ``dpmpp_2m_k``.
 
@@ -135,12 +135,12 @@ def read_sampler(name: str) -> tuple[str, str | None] | None:
 
 
 def read_scheduler(name: str) -> str | None:
-    """Translate a schedule's name to ComfyUI's; none for a name that no tool is known to use."""
+    """Translate a scheduler's name to ComfyUI's; return None for a name that no tool is known to use."""
     return _SCHEDULER_BY_BARE_NAME.get(_bare(name))
 
 
 def is_automatic(scheduler: str | None) -> bool:
-    """Whether a scheduler leaves the choice open: absent, or A1111's ``Automatic``."""
+    """Return whether a scheduler leaves the choice open: absent, or A1111's ``Automatic``."""
     return scheduler is None or _bare(scheduler) == _NO_CHOICE
 
 
@@ -151,21 +151,19 @@ def _closest(name: str, known: dict[str, str]) -> str:
 
 
 def sampler_remedy(name: str) -> str:
-    """Say which samplers come closest to an unknown name."""
-    return (
-        f"no sampler of ComfyUI has this name or answers to it; the closest are {_closest(name, _SAMPLER_BY_BARE_NAME)}"
-    )
+    """Suggest the samplers closest to an unknown name."""
+    return f"ComfyUI has no such sampler under any known name; the closest are {_closest(name, _SAMPLER_BY_BARE_NAME)}"
 
 
 def scheduler_remedy(name: str) -> str:
-    """Say which schedulers ComfyUI has instead of an unknown one."""
+    """Suggest schedulers instead of an unknown one."""
     closest = _closest(name, _SCHEDULER_BY_BARE_NAME)
-    return f"no scheduler of ComfyUI has this name; the closest are {closest} (all: {', '.join(SCHEDULERS)})"
+    return f"ComfyUI has no scheduler of this name; the closest are {closest} (all: {', '.join(SCHEDULERS)})"
 
 
 def conflict_remedy(name: str, carried: str) -> str:
-    """Say how to choose between a sampler's name that carries one schedule and another scheduler beside it."""
-    return f'the sampler "{name}" already means the schedule {carried}: leave scheduler out, or give {carried}'
+    """Explain how to resolve a sampler's name that implies one scheduler beside another scheduler."""
+    return f'the sampler "{name}" implies the scheduler {carried}: remove scheduler, or give {carried}'
 
 
 def _name_faults(name: str, scheduler: str | None) -> list[Fault]:
@@ -178,13 +176,13 @@ def _name_faults(name: str, scheduler: str | None) -> list[Fault]:
 
 
 def sampler_and_scheduler(name: str, scheduler: str | None) -> tuple[str, str]:
-    """Translate a sampler and a scheduler, named as in any of the known tools, to ComfyUI's.
+    """Translate a sampler and a scheduler, named as in any known tool, to ComfyUI's.
 
-    A schedule within the sampler's name (``DPM++ 2M Karras``) wins over no scheduler, over ``Automatic`` and over
-    ``normal``, which people leave in place as the default it is. Any other scheduler beside it contradicts it.
+    A scheduler in the sampler's name (``DPM++ 2M Karras``) wins over an absent one, ``Automatic``, and ``normal``,
+    which people often leave as the default. Any other scheduler contradicts it.
 
     Raises:
-        WorkflowFaults: An unknown name, with the closest known ones, or a contradiction.
+        WorkflowFaults: A name is unknown, or the two contradict each other.
     """
     reading = read_sampler(name)
     chosen = None if scheduler is None or is_automatic(scheduler) else read_scheduler(scheduler)

@@ -66,7 +66,7 @@ async def test_a_shot_gives_the_values_to_come(simulate: Serve, show: Show) -> N
     assert isinstance(to_come["seed"], int)
     assert to_come["negative_prompt"] is None
     assert to_come["override"] == 9
-    assert any("ref_1 goes nowhere" in notice for notice in told["notices"])
+    assert any("ref_1 is not used" in notice for notice in told["notices"])
 
 
 async def test_a_graph_in_api_format_needs_no_server(show: Show, tmp_path: Path, nobody: str) -> None:

@@ -66,7 +66,7 @@ def test_the_same_finding_of_many_shots_on_all_servers_is_one_error() -> None:
         "200 shots, 200 takes, 2 servers asked: 1 error, 0 warnings",
         "error: no server can render SH000, SH001 and 198 more; on all servers:",
         (
-            '  - node 4 (CheckpointLoaderSimple), ckpt_name: "x.ckpt": the server does not have it: install the pack there, '
+            '  - node 4 (CheckpointLoaderSimple), ckpt_name: "x.ckpt": the server does not have it: install it there, '
             "or choose another: it has a.ckpt"
         ),
     ]

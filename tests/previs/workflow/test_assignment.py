@@ -93,7 +93,7 @@ def test_a_role_that_the_graph_has_no_place_for_is_refused(video: dict[str, Any]
 
 def test_a_picture_that_stays_is_told(video: dict[str, Any]) -> None:
     told = read(video).report(ShotValues("x", None, 1, references=(of_role("a", "last_frame"),))).notices
-    assert told == ("node 68 (LoadImage) keeps its picture first.webp: no reference goes there",)
+    assert told == ("node 68 (LoadImage) keeps its picture first.webp: no reference replaces it",)
 
 
 def test_a_reference_without_a_place_is_told_how_to_go_nowhere(saved: dict[str, Any]) -> None:

@@ -1,8 +1,8 @@
-"""What ComfyUI's editor saves, and the graph in API format that it would send for it.
+"""Convert files of ComfyUI's editor to the graph in API format that the editor would send.
 
-The file holds nodes, links and the fields' values in the order in which the editor shows them; which value belongs to
-which input only the node classes of a server can tell. How the editor does it was read in ``executionUtil.ts``,
-``ExecutableNodeDTO.ts`` and ``SubgraphNode.ts`` of ComfyUI_frontend.
+The file holds nodes, links and widget values in display order; only a server's node classes say which value belongs to
+which input. The editor's behaviour was read in ``executionUtil.ts``, ``ExecutableNodeDTO.ts`` and ``SubgraphNode.ts``
+of ComfyUI_frontend.
 """
 
 from previs.workflow.formats.editor.conversion import Converted, classes_in, convert

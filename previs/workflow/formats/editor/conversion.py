@@ -1,4 +1,4 @@
-"""Making the graph that the editor would send for its file."""
+"""Convert an editor's file to the graph that the editor would send."""
 
 import re
 from collections import Counter
@@ -26,11 +26,11 @@ _MOST_NAMED = 8
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """A graph in API format that was made from an editor's file.
+    """Hold a graph that was converted from an editor's file.
 
     Attributes:
-        graph: its nodes have the ids of the file; those within subgraphs have them in parts: ``57:8``.
-        packs: class types with the custom node pack that each comes with, where the file tells it.
+        graph: Nodes by the file's ids; those within subgraphs have ids in parts: ``57:8``.
+        packs: Custom node packs by class type, if the file names them.
     """
 
     graph: Graph
@@ -38,17 +38,17 @@ class Converted:
 
 
 def classes_in(document: Mapping[str, Any]) -> frozenset[str]:
-    """Give the node classes whose rules the conversion of a file needs."""
+    """Return the names of the node classes that the conversion needs."""
     return frozenset(node.type for _, node in expand(read_document(document, []), []).running())
 
 
 def convert(document: Mapping[str, Any], classes: Mapping[str, NodeClass | None], *, name: str) -> Converted:
-    """Make the graph that the editor would send for its file.
+    """Convert an editor's file to the graph that the editor would send.
 
     Args:
-        document: what the editor saved.
-        classes: the servers' node classes; none, or no entry, for one that no server has.
-        name: of the file, for faults.
+        document: Content of the file.
+        classes: Node classes of the servers; None or no entry for a class that no server has.
+        name: Name of the file, for faults.
 
     Raises:
         WorkflowFaults: Everything that cannot be converted.
@@ -58,7 +58,7 @@ def convert(document: Mapping[str, Any], classes: Mapping[str, NodeClass | None]
     if faults:
         raise WorkflowFaults(name, tuple(faults))
     running = list(top.running())
-    faults += _twice(running) + _unknown(running, classes)
+    faults += _duplicates(running) + _unknown(running, classes)
     conversion = _Conversion(classes, LinkResolver(Promotions()))
     graph = conversion.graph(running)
     faults += dict.fromkeys(fault for found in conversion.faults.values() for fault in found)
@@ -69,7 +69,7 @@ def convert(document: Mapping[str, Any], classes: Mapping[str, NodeClass | None]
     return Converted(graph, {node.type: node.pack for _, node in running if node.pack})
 
 
-def _twice(running: list[tuple[GraphInstance, EditorNode]]) -> list[Fault]:
+def _duplicates(running: list[tuple[GraphInstance, EditorNode]]) -> list[Fault]:
     """Find an id that a node of the file shares with one within a subgraph, whose id is made of parts."""
     counts = Counter(f"{instance.prefix}{node.id}" for instance, node in running)
     remedy = "this id occurs twice: open the file in ComfyUI and save it again"
@@ -77,7 +77,7 @@ def _twice(running: list[tuple[GraphInstance, EditorNode]]) -> list[Fault]:
 
 
 def _unknown(running: list[tuple[GraphInstance, EditorNode]], classes: Mapping[str, NodeClass | None]) -> list[Fault]:
-    """Find the classes that no server has or could run; one fault for each, with all nodes of it."""
+    """Report classes that no server has or could run; one fault per class, with all its nodes."""
     found: dict[str, list[tuple[GraphInstance, EditorNode]]] = {}
     for instance, node in running:
         if classes.get(node.type) is None or node.type in BROADCASTS:
@@ -96,19 +96,17 @@ def _places(nodes: list[tuple[GraphInstance, EditorNode]]) -> str:
 
 def _install(node: EditorNode) -> str:
     if node.type in BROADCASTS:
-        return (
-            "it sends what it gets to nodes without a link: have it make real links, in its menu in ComfyUI, and save"
-        )
+        return "it feeds nodes without links: convert it to real links, in its menu in ComfyUI, and save"
     if _SUBGRAPH.fullmatch(node.type):
-        return "the file does not hold this subgraph: open it in ComfyUI and save it again"
+        return "the file does not contain this subgraph: open it in ComfyUI and save it again"
     if _GROUP.fullmatch(node.type):
         return 'a group node of an old ComfyUI: choose "Convert to nodes" in its menu there, and save'
     if node.pack:
-        return f"no server has this class; it comes with the custom node pack {node.pack}: install it there"
+        return f"no server has this class; it comes with the custom node pack {node.pack}: install the pack there"
     if node.version is not None:
         saved = f" (the file was saved with {node.version})" if node.version else ""
         return f"no server has this class; it is ComfyUI's own{saved}: update ComfyUI there"
-    return "no server has this class: install the custom node pack that brings it there"
+    return "no server has this class: install the custom node pack that provides it"
 
 
 @dataclass(slots=True)
@@ -126,7 +124,7 @@ class _Conversion:
         for node_id in self.faults.keys() - used:
             node_class = self.classes[graph[node_id]["class_type"]]
             if node_class is not None and not node_class.is_output:
-                # Nothing is made from it: artists park nodes beside their graph.
+                # No output depends on it: artists park nodes beside their graph.
                 del graph[node_id], self.faults[node_id]
         return graph
 
@@ -155,7 +153,7 @@ class _Conversion:
         return converted
 
     def _sources(self, instance: GraphInstance, node: EditorNode, node_class: NodeClass) -> dict[str, Source]:
-        """Find where the linked inputs take their values from, by the names that the server knows."""
+        """Find the sources of the linked inputs, by the names that the server knows."""
         sources = {}
         for index, socket in enumerate(node.sockets):
             name = _server_name(socket, node, node_class)
@@ -165,7 +163,7 @@ class _Conversion:
 
 
 def _server_name(socket: Socket, node: EditorNode, node_class: NodeClass) -> str | None:
-    """Give the name by which the server knows an input; none for a field that the class no longer has."""
+    """Return the name by which the server knows an input; None for a field that the class no longer has."""
     known = node_class.inputs.keys() | (node.named_values or {}).keys()
     if socket.widget is None or socket.name in known or socket.name.partition(".")[0] in known:
         return socket.name
@@ -176,9 +174,9 @@ def _coerced(rule: InputRule, value: Any, place: str, held_by: str, faults: list
     try:
         return coerce(rule, value)
     except WrongTypeError as mismatch:
-        whose = f"this value of {held_by} goes" if held_by else "the file has this value"
+        origin = f"this value of {held_by} goes" if held_by else "the file has this value"
         remedy = (
-            f"{whose} where the class takes {mismatch}: the class may have changed since; "
+            f"{origin} where the class takes {mismatch}: the class may have changed since; "
             "open the file in ComfyUI, set this field and save"
         )
         faults.append(Fault(place, rule.name, format_value(value), remedy))

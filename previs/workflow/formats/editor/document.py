@@ -1,4 +1,4 @@
-"""The parts of an editor's file, once their form is checked."""
+"""Represent the parts of an editor's file after their form was checked."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,12 +10,12 @@ BYPASSED = 4
 
 @dataclass(frozen=True, slots=True)
 class Socket:
-    """A place of a node where a link may end.
+    """Represent an input of a node, where a link may end.
 
     Attributes:
-        type: of the link; ``*`` for any.
-        link: the id of the link that ends here, if any.
-        widget: the name of the field that it stands for, if any.
+        type: Type of the link; ``*`` for any.
+        link: Id of the link that ends here, if any.
+        widget: Name of the widget that it replaces, if any.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Socket:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link, as seen from where it ends."""
+    """Represent a link from an output to an input."""
 
     origin: str
     slot: int
@@ -36,19 +36,20 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class EditorNode:
-    """A node as the editor shows it.
+    """Represent a node as the editor shows it.
 
     Attributes:
-        id: within its graph.
-        type: a node class, the id of a subgraph, or one of the editor's own.
-        title: that an artist gave it; empty if none.
-        mode: ``MUTED``, ``BYPASSED`` or another, which all run.
-        sockets: in the editor's order.
-        outputs: types.
-        values: of its fields: in the editor's order, or by name.
-        promoted: for a subgraph's node, which inner fields it shows: (inner node's id or ``-1``, name).
-        pack: the custom node pack that its class comes with, as the file tells it; empty if it does not.
-        version: of ComfyUI that its class comes with, if it is no custom node's.
+        id: Unique within its graph.
+        type: Node class, id of a subgraph, or one of the editor's own.
+        title: Title that an artist gave it; empty if none.
+        mode: ``MUTED``, ``BYPASSED``, or another value for nodes that run.
+        sockets: In the editor's order.
+        outputs: Types.
+        values: Widget values in the editor's order.
+        named_values: Widget values by name, if the file has names.
+        promoted: Inner widgets that a subgraph's node shows, as (inner node's id or ``-1``, name).
+        pack: Custom node pack that provides the class; empty if unknown.
+        version: Version of ComfyUI that provides the class, unless it is a custom node's.
     """
 
     id: str
@@ -65,13 +66,13 @@ class EditorNode:
 
     @property
     def label(self) -> str:
-        """Its class, and its title where it has one."""
+        """Return the class, with the title if there is one."""
         return f'{self.type} "{self.title}"' if self.title else self.type
 
 
 @dataclass(frozen=True, slots=True)
 class SubgraphSocket:
-    """An input or output of a subgraph, with the ids of the links inside that it has."""
+    """Represent an input or output of a subgraph, with the ids of its links inside."""
 
     name: str
     type: str
@@ -80,11 +81,11 @@ class SubgraphSocket:
 
 @dataclass(frozen=True, slots=True)
 class EditorGraph:
-    """The file's graph, or one of its subgraphs.
+    """Represent the file's graph, or one of its subgraphs.
 
     Attributes:
-        entrance: the id by which links inside a subgraph name its inputs.
-        exit: the id by which they name its outputs.
+        entrance: Id by which links inside a subgraph name its inputs.
+        exit: Id by which they name its outputs.
     """
 
     nodes: Mapping[str, EditorNode]
@@ -98,7 +99,7 @@ class EditorGraph:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """An editor's file."""
+    """Represent an editor's file."""
 
     root: EditorGraph
     subgraphs: Mapping[str, EditorGraph] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Fields of inner nodes that a subgraph's node shows, and whose values stand with it."""
+"""Read promoted widgets: fields of inner nodes that a subgraph's node shows, with their values."""
 
 import re
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ _NESTED = re.compile(r"\s*(\w+)\s*:\s*(.+)")
 
 @dataclass(frozen=True, slots=True)
 class Promoted:
-    """The values that a subgraph's node holds for its inside.
+    """Hold the values that a subgraph's node has for its inner fields.
 
     Attributes:
-        inputs: by the number of the subgraph's input.
-        fields: by the inner node's id and the field's name.
+        inputs: By the number of the subgraph's input.
+        fields: By the inner node's id and the field's name.
     """
 
     inputs: dict[int, Any] = field(default_factory=dict)
@@ -28,7 +28,7 @@ class Promoted:
 
 @dataclass(frozen=True, slots=True)
 class _PromotedInputs:
-    """The inputs of a subgraph that lead to a field inside, by what they can be named by; the first of equal ones."""
+    """Hold the inputs of a subgraph that lead to an inner field; of equal names, the first."""
 
     inputs: list[int]
     by_name: dict[str, int]
@@ -37,26 +37,26 @@ class _PromotedInputs:
 
 @dataclass(slots=True)
 class Promotions:
-    """What every level's node holds for it; read once."""
+    """Read once the values that each subgraph's node has for its instance."""
 
-    read_once: dict[str, Promoted] = field(default_factory=dict)
+    values: dict[str, Promoted] = field(default_factory=dict)
     promoted: dict[str, _PromotedInputs] = field(default_factory=dict)
 
     def of(self, instance: GraphInstance) -> Promoted:
-        """Give what a level's node holds for it."""
+        """Return the values that a subgraph's node has for an instance."""
         if instance.host is None:
             return Promoted()
-        if instance.prefix not in self.read_once:
+        if instance.prefix not in self.values:
             outer, host = instance.host
             found = self._read(instance, host)
             for (node_id, name), value in self.of(outer).fields.items():
                 if node_id == host.id:
                     self._set(instance, found, name, value)
-            self.read_once[instance.prefix] = found
-        return self.read_once[instance.prefix]
+            self.values[instance.prefix] = found
+        return self.values[instance.prefix]
 
     def field(self, instance: GraphInstance, node: EditorNode, name: str, own: Any) -> Any:  # noqa: ANN401 - whatever a field holds
-        """Give the value of a node's field: the one that its level's node holds, or else its own."""
+        """Return a field's value: the promoted one, or else the node's own."""
         return self.of(instance).fields.get((node.id, name), own)
 
     def _read(self, instance: GraphInstance, host: EditorNode) -> Promoted:
@@ -69,7 +69,7 @@ class Promotions:
         if promoted.inputs and all(index is None for index in inputs):
             found.inputs.update(_by_position(promoted.inputs, host.values))
             return found
-        # Editors that list all shown fields, those of inputs included, keep the values in the list's order.
+        # Editors that list all promoted fields, including those of inputs, save the values in this order.
         for index, entry, value in zip(inputs, host.promoted, host.values, strict=False):
             if index is not None and value is not None:
                 found.inputs[index] = value
@@ -103,7 +103,7 @@ class Promotions:
         return promoted
 
     def _fields(self, instance: GraphInstance) -> Iterator[tuple[str, tuple[str, str]]]:
-        """Give the links from the subgraph's entrance that end at a field, with the node's id and the field's name."""
+        """Yield the subgraph's inner links that end at a field, with the node's id and the field's name."""
         for node in instance.graph.nodes.values():
             below = instance.inner.get(node.id)
             inner = (
@@ -121,7 +121,7 @@ class Promotions:
 
 
 def _by_position(promoted: list[int], values: tuple[Any, ...]) -> Iterator[tuple[int, Any]]:
-    """Give each shown input its value; some editors count what is done with a seed after a run as a value, too."""
+    """Yield each promoted input's value, skipping seed controls, which some editors save as values."""
     position = 0
     for count, index in enumerate(promoted):
         if position < len(values) and values[position] is not None:

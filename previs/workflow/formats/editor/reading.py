@@ -1,4 +1,4 @@
-"""Reading an editor's file: every part's form is checked here, and nowhere else."""
+"""Read an editor's file; the only place that checks the form of its parts."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -30,13 +30,13 @@ def is_editor_file(content: Mapping[str, Any]) -> bool:
 
 
 def read_document(content: Mapping[str, Any], faults: list[Fault]) -> Document:
-    """Read what the editor saved, as far as it can be read; the rest goes to the faults."""
+    """Read what is valid of an editor's file; report the rest."""
     definitions = {}
     for content_of_one in _definitions(content, faults):
         identity = _identity(content_of_one.get("id"))
         place = f"subgraph {format_value(content_of_one.get('name', identity))}"
         if identity is None or identity in definitions:
-            reason = "needs an id of its own: " if identity is None else "occurs twice: "
+            reason = "needs a unique id: " if identity is None else "occurs twice: "
             faults.append(Fault(place, "id", format_value(content_of_one.get("id")), reason + _SAVE_AGAIN))
         else:
             definitions[identity] = _graph(content_of_one, f"{place}, ", faults)
@@ -133,13 +133,13 @@ def _node(content: object, place: str, prefix: str, faults: list[Fault]) -> Edit
 
 
 def _pack(properties: Mapping[str, Any]) -> tuple[str, str | None]:
-    """Read which pack a class comes with: its name in ComfyUI's registry, or ``owner/repository`` on GitHub."""
+    """Read which pack provides a class: its name in ComfyUI's registry, or ``owner/repository`` on GitHub."""
     name = _text(properties.get("cnr_id")) or _text(properties.get("aux_id"))
     return ("", _text(properties.get("ver"))) if name == _OWN_PACK else (name, None)
 
 
 def _promoted(raw: object) -> Iterator[tuple[str, str]]:
-    """Read which inner fields a subgraph's node shows; an entry that names none keeps its place."""
+    """Read which inner fields a subgraph's node shows; an invalid entry keeps its position."""
     for each in raw if isinstance(raw, list) else ():
         pair = each if isinstance(each, list) and len(each) > 1 else (None, None)
         yield _identity(pair[0]) or "", _text(pair[1])
@@ -148,7 +148,7 @@ def _promoted(raw: object) -> Iterator[tuple[str, str]]:
 def _values(
     content: Mapping[str, Any], place: str, faults: list[Fault]
 ) -> tuple[tuple[Any, ...], Mapping[str, Any] | None]:
-    """Read the fields' values; newer editors write the names beside them, and some custom nodes instead of them."""
+    """Read widget values; newer editors save names beside them, some custom nodes only names."""
     raw, named = content.get("widgets_values"), content.get("widgets_values_named")
     if isinstance(raw, Mapping):
         return (), raw
@@ -187,14 +187,14 @@ def _links(raw: object, place: str, faults: list[Fault]) -> Iterator[tuple[str, 
 
 
 def _link_parts(raw: object) -> list[Any]:
-    """Give a link's parts: older files list them, newer ones and subgraphs name them."""
+    """Return a link's parts: older files list them, newer ones and subgraphs name them."""
     if isinstance(raw, Mapping):
         return [raw.get(key) for key in ("id", "origin_id", "origin_slot", "target_id", "target_slot")]
     return raw if isinstance(raw, list) and len(raw) >= _LINK_PARTS else [None] * _LINK_PARTS
 
 
 def _identity(raw: object) -> str | None:
-    """Read an id: files hold numbers or texts, and name the same thing by either."""
+    """Read an id, saved as number or text, as text."""
     if isinstance(raw, float) and raw.is_integer():
         return str(int(raw))
     if isinstance(raw, int) and not isinstance(raw, bool):
@@ -208,7 +208,7 @@ def _slot(raw: object) -> int | None:
 
 
 def _type(raw: object) -> str:
-    """Read a type; what is none, as the choices that the oldest files list for a field, may be any."""
+    """Read a type; anything else, such as the choices in the oldest files, means any type."""
     return raw if isinstance(raw, str) and raw else ANY
 
 
@@ -223,7 +223,7 @@ def _list(raw: object, place: str, field: str, faults: list[Fault]) -> list[Any]
 
 
 def _short(raw: object, place: str, field: str, faults: list[Fault]) -> list[Any]:
-    """Read a list of a node's parts; one that no node would have is read no further."""
+    """Read a list of a node's parts, truncated beyond what nodes have."""
     listed = _list(raw, place, field, faults)
     if len(listed) > _MOST_PARTS:
         faults.append(

@@ -1,4 +1,4 @@
-"""Where an input's value comes from: along links, through reroutes and bypassed nodes, into and out of subgraphs."""
+"""Resolve where inputs get their values: along links, reroutes and bypassed nodes, into and out of subgraphs."""
 
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -14,7 +14,7 @@ from previs.workflow.formats.editor.virtual_nodes import GETTERS, PRIMITIVE, RER
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """An input takes an output of a node that runs."""
+    """Represent a link to the output of a node that runs."""
 
     node_id: str
     slot: int
@@ -22,7 +22,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class StoredValue:
-    """An input takes a value that stands somewhere else in the file, at a place."""
+    """Represent a value that is stored elsewhere in the file."""
 
     value: Any
     place: str
@@ -30,12 +30,12 @@ class StoredValue:
 
 @dataclass(frozen=True, slots=True)
 class Muted:
-    """An input takes what a muted node would give, so it takes nothing, not even the value of its own field."""
+    """Represent a link to a muted node; the input gets no value, not even its own field's."""
 
 
 @dataclass(frozen=True, slots=True)
 class BrokenLink:
-    """A link leads nowhere, or in a circle."""
+    """Represent a link to nothing, or in a cycle."""
 
     fault: Fault
 
@@ -45,7 +45,7 @@ Source = Output | StoredValue | Muted | BrokenLink | None
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _InputStep:
-    """A socket whose link is to be followed; if that gives nothing, the socket's own value stands."""
+    """Follow the link of a socket; if that yields nothing, the promoted value counts."""
 
     instance: GraphInstance
     node: EditorNode
@@ -60,7 +60,7 @@ class _InputStep:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _OutputStep:
-    """An output whose value is asked for, by an input of a type."""
+    """Resolve an output for an input of a type."""
 
     instance: GraphInstance
     node: EditorNode
@@ -78,25 +78,25 @@ _Step = _InputStep | _OutputStep
 
 @dataclass(slots=True)
 class LinkResolver:
-    """The wires of one file, followed as the editor does; what was followed once is remembered."""
+    """Resolve the links of one file as the editor does, each only once."""
 
     promotions: Promotions
     known: dict[tuple[object, ...], Source] = field(default_factory=dict)
     setters: dict[str, dict[str, EditorNode]] = field(default_factory=dict)
 
     def source(self, instance: GraphInstance, node: EditorNode, index: int) -> Source:
-        """Find what a socket of a node takes."""
+        """Return the source of a node's socket."""
         step: _Step | Source = _InputStep(instance, node, index)
-        way: dict[tuple[object, ...], StoredValue | None] = {}
+        path: dict[tuple[object, ...], StoredValue | None] = {}
         while isinstance(step, _InputStep | _OutputStep):
             if step.key in self.known:
                 step = self.known[step.key]
-            elif step.key in way:
-                step = BrokenLink(_circle(instance, node, index))
+            elif step.key in path:
+                step = BrokenLink(_cycle(instance, node, index))
             else:
-                way[step.key] = step.own
+                path[step.key] = step.own
                 step = self._follow_input(step) if isinstance(step, _InputStep) else self._follow_output(step)
-        for key, own in reversed(way.items()):
+        for key, own in reversed(path.items()):
             step = own if step is None else step
             self.known[key] = step
         return step
@@ -108,14 +108,14 @@ class LinkResolver:
             return None
         link = instance.graph.links.get(socket.link)
         if link is None:
-            remedy = "the file has no link of this id: draw it again in ComfyUI, or take it out, and save"
+            remedy = "the file has no link of this id: draw it again in ComfyUI, or remove it, and save"
             return BrokenLink(Fault(instance.place(node), socket.name, f"link {socket.link}", remedy))
         return self._follow_link(
             instance, link, step.type or socket.type, Fault(instance.place(node), socket.name, "", "")
         )
 
     def _follow_link(self, instance: GraphInstance, link: Link, wanted: str, end: Fault) -> _Step | Source:
-        """Follow a link to its start; ``end`` is where a fault would be found."""
+        """Follow a link to its start; ``end`` locates faults."""
         if instance.host is not None and link.origin == instance.graph.entrance:
             return self._through_entrance(instance, link.slot, end)
         origin = instance.graph.nodes.get(link.origin)
@@ -125,7 +125,7 @@ class LinkResolver:
         return _OutputStep(instance, origin, link.slot, wanted)
 
     def _through_entrance(self, instance: GraphInstance, slot: int, end: Fault) -> _Step | Source:
-        assert instance.host is not None  # noqa: S101 - asked before
+        assert instance.host is not None  # noqa: S101 - checked by the caller
         outer, host = instance.host
         sockets = outer.sockets(host)
         if slot >= len(sockets):
@@ -169,7 +169,7 @@ class LinkResolver:
         name = _name_of(step.node)
         setter = self.setters[step.instance.prefix].get(name) if name else None
         if setter is None:
-            remedy = "no node sets what this one gets: give both the same name in ComfyUI and save"
+            remedy = "no setter node has the name of this getter: give both the same name in ComfyUI and save"
             return BrokenLink(Fault(step.instance.place(step.node), "", name, remedy))
         return _InputStep(step.instance, setter, 0, step.type)
 
@@ -180,18 +180,18 @@ class LinkResolver:
 
 
 def _name_of(node: EditorNode) -> str:
-    """Give the name under which a setter keeps what goes into it."""
+    """Return the name of a setter or getter."""
     name = next(iter((node.named_values or {}).values() if node.named_values else node.values), None)
     return name if isinstance(name, str) else ""
 
 
-def _circle(instance: GraphInstance, node: EditorNode, index: int) -> Fault:
-    remedy = "its link leads through reroutes or bypassed nodes in a circle and comes from no node: draw it again"
+def _cycle(instance: GraphInstance, node: EditorNode, index: int) -> Fault:
+    remedy = "its link leads through reroutes or bypassed nodes in a cycle and comes from no node: draw it again"
     return Fault(instance.place(node), instance.sockets(node)[index].name, "", remedy)
 
 
 def _passed_through(step: _OutputStep) -> int | None:
-    """Choose which input of a bypassed node goes on to an output: the one beside it, or the first of its type."""
+    """Return the input that a bypassed node passes to an output: the one beside it, or the first of its type."""
     sockets, outputs = step.instance.sockets(step.node), step.instance.outputs(step.node)
     if not sockets:
         return None
@@ -214,7 +214,7 @@ def _fits(kind: str, given: str, wanted: str) -> bool:
 
 
 def _connects(one: str, other: str) -> bool:
-    """Whether the editor lets two types connect: equal whatever their case, or one type in common."""
+    """Return whether the editor connects two types: equal regardless of case, or with a type in common."""
     if ANY in (one, other):
         return True
     types = [{part.strip().lower() for part in each.split(",")} for each in (one, other)]

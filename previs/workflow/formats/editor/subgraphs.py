@@ -1,4 +1,4 @@
-"""Subgraphs unfolded: every instance of a graph is a level of its own, below the node that stands for it."""
+"""Expand subgraphs: each use of a subgraph becomes an instance below the node that stands for it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,18 +9,18 @@ from previs.workflow.formats.editor.virtual_nodes import VIRTUAL
 
 _DEEPEST = 32
 _MOST_NODES = 20_000
-_TOO_MANY = f"with its subgraphs the file has more than {_MOST_NODES} nodes, as nobody's graph has: give another file"
+_TOO_MANY = f"with its subgraphs the file has more than {_MOST_NODES} nodes, the most allowed: give another file"
 
 
 @dataclass(slots=True, eq=False)
 class GraphInstance:
-    """The file's graph, or one instance of a subgraph.
+    """Represent the file's graph, or one instance of a subgraph.
 
     Attributes:
-        prefix: of its nodes' ids in the whole graph: ``57:`` below node 57.
-        runs: whether the node that stands for it is neither muted nor bypassed.
-        host: the node that stands for it one level up, and that level.
-        inner: the levels below, by the ids of the nodes that stand for them.
+        prefix: Prefix of node ids in the whole graph: ``57:`` below node 57.
+        runs: Whether the node that stands for it is neither muted nor bypassed.
+        host: The node that stands for it, with the instance that contains this node.
+        inner: Instances below, by the ids of the nodes that stand for them.
     """
 
     graph: EditorGraph
@@ -31,11 +31,11 @@ class GraphInstance:
     _sockets: dict[str, tuple[Socket, ...]] = field(default_factory=dict)
 
     def place(self, node: EditorNode) -> str:
-        """Name a node as a person finds it."""
+        """Describe a node for faults."""
         return f"node {self.prefix}{node.id} ({node.label})"
 
     def sockets(self, node: EditorNode) -> tuple[Socket, ...]:
-        """Give a node's sockets; those of a subgraph's node are the subgraph's inputs, not all of which are saved."""
+        """Return a node's sockets; for a subgraph's node, all inputs of the subgraph, which files save only in part."""
         below = self.inner.get(node.id)
         if below is None:
             return node.sockets
@@ -50,12 +50,12 @@ class GraphInstance:
         return self._sockets[node.id]
 
     def outputs(self, node: EditorNode) -> tuple[str, ...]:
-        """Give the types of a node's outputs."""
+        """Return the types of a node's outputs."""
         below = self.inner.get(node.id)
         return node.outputs if below is None else tuple(output.type for output in below.graph.outputs)
 
     def running(self) -> Iterator[tuple["GraphInstance", EditorNode]]:
-        """Give all nodes, here and below, that a server would run."""
+        """Yield all nodes, here and below, that a server would run."""
         if not self.runs:
             return
         for node in self.graph.nodes.values():
@@ -66,7 +66,7 @@ class GraphInstance:
 
 
 def expand(document: Document, faults: list[Fault]) -> GraphInstance:
-    """Unfold a file's subgraphs; one within itself, or too many, go to the faults and stay folded."""
+    """Expand a file's subgraphs; report and skip recursive or excessive ones."""
     top = GraphInstance(document.root)
     if len(document.root.nodes) > _MOST_NODES:
         faults.append(Fault("the file", "nodes", f"{len(document.root.nodes)} nodes", _TOO_MANY))
@@ -93,9 +93,9 @@ class _Expansion:
 
     def _too_many(self, instance: GraphInstance, node: EditorNode, enclosing: tuple[str, ...]) -> bool:
         if node.type in enclosing:
-            remedy = "this subgraph is within itself, which never ends: take it out there"
+            remedy = "this subgraph contains itself: remove it there"
         elif len(enclosing) == _DEEPEST:
-            remedy = f"subgraphs lie more than {_DEEPEST} deep: unpack some in ComfyUI"
+            remedy = f"subgraphs are nested more than {_DEEPEST} deep: unpack some in ComfyUI"
         elif self.nodes > _MOST_NODES:
             remedy = _TOO_MANY
         else:

@@ -1,12 +1,12 @@
-"""Telling the editor's files from graphs in API format, and the editor's own nodes from the servers'."""
+"""List the editor's virtual nodes, which no server runs."""
 
 REROUTES = frozenset({"Reroute", "Reroute (rgthree)"})
 PRIMITIVE = "PrimitiveNode"
-# Wires without a line, of KJNodes and Easy-Use: a getter gives what goes into the setter of the same name.
+# Links by name, of KJNodes and Easy-Use: a getter returns the input of the setter of the same name.
 SETTERS = frozenset({"SetNode", "easy setNode"})
 GETTERS = frozenset({"GetNode", "easy getNode"})
 _NOTES = frozenset({"Note", "MarkdownNote", "Note Plus (mtb)"})
-# Switches and signs of rgthree-comfy that live in the editor alone.
+# Switches and labels of rgthree-comfy that exist only in the editor.
 _CONTROL_PANELS = frozenset(
     f"{name} (rgthree)"
     for name in (
@@ -23,7 +23,7 @@ _CONTROL_PANELS = frozenset(
         "Random Unmuter",
     )
 )
-# Nodes of Use Everywhere: the editor links what goes into them to others at the moment when it queues.
+# Nodes of Use Everywhere: the editor links their inputs to other nodes when it queues.
 BROADCASTS = frozenset(
     {"Anything Everywhere", "Anything Everywhere3", "Anything Everywhere?", "Prompts Everywhere", "Seed Everywhere"}
 )

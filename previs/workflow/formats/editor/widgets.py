@@ -1,4 +1,4 @@
-"""The values of a node's fields, which the editor saves in the order of its fields and without their names."""
+"""Match a node's widget values to its inputs; the editor saves them in display order, without names."""
 
 import math
 import re
@@ -12,7 +12,7 @@ from previs.errors import Fault
 from previs.workflow.formats.editor.controls import is_button, is_control, refreshing
 from previs.workflow.formats.editor.document import EditorNode
 
-# Types that are fields in the editor beside those of every node class, and whose values go to the server as they are.
+# Types that only the editor knows as widgets; their values go to the server unchanged.
 _PLAIN = frozenset({"COLOR", "MARKDOWN", "TEXTAREA", "AUDIO_RECORD"})
 _MADE_BY_EDITOR = frozenset({"LOAD_3D", "LOAD_3D_ANIMATION", "WEBCAM"})
 _DYNAMIC = frozenset({"COMFY_DYNAMICCOMBO_V3", "COMFY_AUTOGROW_V3", "COMFY_DYNAMICSLOT_V3"})
@@ -23,26 +23,26 @@ _MISSING = object()
 
 @dataclass(frozen=True, slots=True)
 class WidgetValue:
-    """A field's value as saved, and the rule that it is held against."""
+    """Pair a saved value with the rule of its input."""
 
     rule: InputRule
     value: Any
 
 
 class WrongTypeError(ValueError):
-    """A value is none that a rule takes at all; says what would be."""
+    """Report a value of the wrong type; the text names the right one."""
 
 
 def widget_values(
     node: EditorNode, node_class: NodeClass, linked: frozenset[str], place: str
 ) -> tuple[list[WidgetValue], list[Fault]]:
-    """Find the values of a node's fields.
+    """Return the values of a node's widgets.
 
     Args:
-        node: as saved.
-        node_class: what the server tells of its class.
-        linked: names of inputs that a link gives a value.
-        place: of the node, for faults.
+        node: Node as saved.
+        node_class: Class of the node, from a server.
+        linked: Names of inputs that a link supplies.
+        place: Description of the node, for faults.
     """
     faults = [fault for rule in node_class.inputs.values() if (fault := _unreadable(rule, node, linked, place))]
     if faults:
@@ -52,16 +52,16 @@ def widget_values(
 
 
 def _unreadable(rule: InputRule, node: EditorNode, linked: frozenset[str], place: str) -> Fault | None:
-    """Find what the file alone does not tell."""
+    """Report a widget whose value cannot be read from the file."""
     if rule.name in linked:
         return None
     if rule.type in _MADE_BY_EDITOR:
-        remedy = "the editor makes its value when it queues: take the node out, or give the picture by LoadImage"
+        remedy = "the editor makes its value when it queues: remove the node, or load the picture with LoadImage"
         return Fault(place, rule.name, rule.type, remedy)
     inner = [socket for socket in node.sockets if socket.name.startswith(f"{rule.name}.")]
     if rule.type in _DYNAMIC and node.named_values is None and (rule.type != "COMFY_AUTOGROW_V3" or _any_field(inner)):
         remedy = (
-            "the fields that this one brings with it have no names in the file: "
+            "the fields that depend on this one have no names in the file: "
             'save it with a newer ComfyUI, or use its "Export (API)" and give that file'
         )
         return Fault(place, rule.name, rule.type, remedy)
@@ -81,7 +81,7 @@ def _is_field(rule: InputRule, node: EditorNode) -> bool:
 def _by_name(node: EditorNode, node_class: NodeClass) -> Iterator[WidgetValue]:
     """Read values that have names.
 
-    Custom nodes that save nothing but names have fields there that the server takes and does not tell of.
+    Custom nodes that save only names include fields that the server takes but does not declare.
     """
     named = node.named_values or {}
     for rule in node_class.inputs.values():
@@ -96,7 +96,7 @@ def _by_name(node: EditorNode, node_class: NodeClass) -> Iterator[WidgetValue]:
 
 
 def _loras(node: EditorNode) -> Iterator[WidgetValue]:
-    """Read the rows of rgthree's loader, which its server side knows by number and does not tell of."""
+    """Read the rows of rgthree's loader; its server side numbers them and does not declare them."""
     values = (node.values or (node.named_values or {}).values()) if node.type == _LORA_ROWS else ()
     rows = [value for value in values if isinstance(value, Mapping) and "lora" in value]
     for number, row in enumerate(rows, start=1):
@@ -115,7 +115,7 @@ def _by_order(node: EditorNode, node_class: NodeClass) -> Iterator[WidgetValue]:
 
 
 def _without_dummies(values: Sequence[Any], rules: list[InputRule], node_class: NodeClass) -> Iterator[Any]:
-    """Leave out the values of inputs that became links only: editors before 1.16 saved one for them, too."""
+    """Skip values of inputs that became links only; editors before 1.16 saved one for them."""
     dummies = {
         rule.name for rule in node_class.inputs.values() if rule.linked_only and replace(rule, linked_only=False).held
     }
@@ -132,7 +132,7 @@ def _without_dummies(values: Sequence[Any], rules: list[InputRule], node_class: 
 def _saved_order(
     node: EditorNode, node_class: NodeClass, rules: list[InputRule], values: list[Any]
 ) -> list[InputRule] | None:
-    """Give the fields as the file lists them where it lists them all, and the class has got others since."""
+    """Return the fields as the file lists them, if it lists all and the class has changed since."""
     names = [socket.widget for socket in node.sockets if socket.widget is not None]
     plain = [value for value in values if not is_control(value)]
     if not names or len(names) != len(plain) or set(names) == {rule.name for rule in rules}:
@@ -141,7 +141,7 @@ def _saved_order(
 
 
 def _aligned(rules: list[InputRule], values: list[Any], *, uploads: bool) -> Iterator[Any]:
-    """Give the value of each field, without what the editor adds for itself in between."""
+    """Yield the value of each field, skipping the editor's own values."""
     position = 0
     for index, rule in enumerate(rules):
         to_come = rules[index:]
@@ -154,12 +154,12 @@ def _aligned(rules: list[InputRule], values: list[Any], *, uploads: bool) -> Ite
 
 
 def _added_after(rule: InputRule, to_come: list[InputRule], values: list[Any]) -> int:
-    """Count the values after a field that are the editor's own."""
+    """Count the editor's own values after a field."""
     spare = len(values) - len(to_come)
     if rule.type == COMBO and spare > 0 and refreshing(values):
         return refreshing(values)
     if rule.controlled and spare > 0 and isinstance(values[0], bool):
-        return 1  # The first editors had a switch there: a new seed after each run.
+        return 1  # The first editors saved a switch there: a new seed after each run.
     if not values or not is_control(values[0]) or rule.type not in ("INT", "FLOAT", COMBO):
         return 0
     if to_come and spare <= 0 and _takes(to_come[0], values[0]):
@@ -177,7 +177,7 @@ def _takes(rule: InputRule, value: str) -> bool:
 
 
 def default_of(rule: InputRule) -> Any:  # noqa: ANN401 - whatever a server tells
-    """Give the value that the editor gives a field that has none; none where it would take the first file it finds."""
+    """Return the editor's default for a field; None if it would be the first file found."""
     if rule.default is not None:
         return rule.default
     match rule.type:
@@ -192,15 +192,15 @@ def default_of(rule: InputRule) -> Any:  # noqa: ANN401 - whatever a server tell
 
 
 def coerce(rule: InputRule, value: Any) -> Any:  # noqa: ANN401 - whatever a file holds
-    """Give a field's value as the server takes it.
+    """Convert a field's value to what the server takes.
 
     Raises:
-        MisfitError: The value is of another kind, so that it must be another field's.
+        WrongTypeError: The value has another type, so it must belong to another field.
     """
     if isinstance(value, list):
         if rule.type in ("INT", "FLOAT", "STRING", "BOOLEAN") or (rule.type == COMBO and not rule.several):
             raise WrongTypeError(_kind(rule))
-        # A list of two would be taken for a link; the server unwraps it.
+        # The server would take a list of two for a link; it unwraps this.
         return {"__value__": value}
     match rule.type:
         case "INT" | "FLOAT":

@@ -128,7 +128,7 @@ def test_a_place_that_there_is_none_of_on_purpose_is_told_and_no_fault(saved: di
     graph = workflow.bind(values)
     assert (graph["7"]["inputs"]["text"], graph["3"]["inputs"]["seed"]) == ("low quality", -1)
     told = workflow.report(values).notices
-    assert told == tuple(f"{what} goes nowhere: look.bindings.yaml says so" for what in ("negative_prompt", "seed"))
+    assert told == tuple(f"{what} is not used: look.bindings.yaml says so" for what in ("negative_prompt", "seed"))
 
 
 def test_references_are_named_by_id_or_role(saved: dict[str, Any], node: Write) -> None:
@@ -143,8 +143,8 @@ def test_references_are_named_by_id_or_role(saved: dict[str, Any], node: Write) 
     graph = workflow.bind(values)
     assert (graph["10"]["inputs"]["image"], graph["12"]["inputs"]["image"]) == ("a.png", "h.png")
     assert workflow.report(values).notices == (
-        "reference alley goes nowhere: look.bindings.yaml says so",
-        "node 10 (LoadImage) keeps its picture a.png: no reference goes there",
+        "reference alley is not used: look.bindings.yaml says so",
+        "node 10 (LoadImage) keeps its picture a.png: no reference replaces it",
     )
     workflow = read(saved, 'references: {style: "12.image"}')
     styled = PlacedReference("k.png", "alley", role="style")
@@ -195,11 +195,11 @@ def test_a_size_may_grow_along(saved: dict[str, Any], node: Write) -> None:
         (HEAD.encode() + b"prompt: &a a.b\nseed: *a", "without anchors"),
         (HEAD.encode() + b"? [a]\n: b", "a key is a text"),
         (HEAD.encode() + b'prompt: "\\uD800"', "half of a character"),
-        (HEAD.encode() + b'prompt: "\\UFFFFFFFF"', "no YAML"),
+        (HEAD.encode() + b'prompt: "\\UFFFFFFFF"', "not the YAML"),
         (b"\xff\xfe", "not UTF-8"),
-        (b"a: [", "no YAML"),
-        (b"[" * 900, "no YAML"),
-        (b"[" * 5000, "so many brackets"),
+        (b"a: [", "not valid YAML"),
+        (b"[" * 900, "not valid YAML"),
+        (b"[" * 5000, "this many brackets"),
         (b"a" * 1_000_001, "is this the right file?"),
         (b"- a", 'prompt: "6.text"'),
     ],

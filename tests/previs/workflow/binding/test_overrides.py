@@ -54,7 +54,7 @@ def test_a_link_takes_the_place_of_a_value_and_a_value_that_of_a_link(saved: dic
         ({"steps": 5}, "override steps", "a dot and an input"),
         ({"seed": 5}, "override seed", "a dot and an input"),
         ({"6.text": ["77", 0]}, "override 6.text", "no node 77"),
-        ({"6.text": ["4", -1]}, "override 6.text", "from 0"),
+        ({"6.text": ["4", -1]}, "override 6.text", "start at 0"),
         ({"6.text": [4, 1]}, "override 6.text", '["4", 1]'),
         ({"": 5}, "override ", "a dot and an input"),
     ],

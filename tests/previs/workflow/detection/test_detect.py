@@ -177,9 +177,7 @@ def test_frames_that_a_node_adds_in_between_are_not_sampled(video: dict[str, Any
 def test_a_duration_that_changes_nothing_is_told(video: dict[str, Any], node: Write) -> None:
     video["9"] = node("SaveImage", images=["8", 0], filename_prefix="x")
     values = ShotValues("x", None, 1, duration=3.0)
-    assert read(video).report(values).notices == (
-        "duration changes nothing: no node of the graph says how many frames are a second",
-    )
+    assert read(video).report(values).notices == ("duration is not used: no node of the graph sets the frame rate",)
     assert read(video).bind(values)["5"]["inputs"]["length"] == 81
 
 
@@ -257,7 +255,7 @@ def test_a_graph_that_takes_no_words_says_so(saved: dict[str, Any], node: Write)
     saved["3"]["inputs"] |= {"positive": ["6", 0], "negative": ["6", 1], "latent_image": ["6", 2]}
     del saved["7"]
     notices = read(saved).report(ShotValues("x", None, 1)).notices
-    assert notices[0] == "prompt goes nowhere: the graph takes no words"
+    assert notices[0] == "prompt is not used: the graph takes no text"
 
 
 def test_a_guiders_second_condition_with_the_negatives_words_is_no_second_prompt(

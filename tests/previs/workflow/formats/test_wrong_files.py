@@ -12,20 +12,19 @@ from previs.workflow import open_workflow, read_workflow
 
 EXPORT = 'in ComfyUI export the whole graph with "Export (API)" or "Save (API Format)"'
 WEB_PAGE = (
-    "the file: a web page, such as a login or error page, and no JSON: "
-    "open the address in a browser, and fetch the file"
+    "the file: a web page, such as a login or error page, not JSON: open the URL in a browser and download the file"
 )
 NEEDS_SERVER = (
-    "the workflow: saved in ComfyUI's own format for its editor, which can only be read with the node classes that "
-    "a server tells: name a farm whose servers can be asked (previs bind … --farm URL); or in ComfyUI, with this "
-    'graph open, use "Export (API)" (older: switch on the developer mode, then "Save (API Format)") and give that file'
+    "the workflow: saved in the format of ComfyUI's editor, which can be read only with a server's node classes: "
+    "name a farm whose servers can be reached (previs bind … --farm URL); or open this graph in ComfyUI, "
+    'use "Export (API)" (in older versions, enable the developer mode, then "Save (API Format)") and give that file'
 )
-CIRCLE = "the graph: a circle of links: these nodes feed each other, which no server runs: "
+CIRCLE = "the graph: a cycle of links: these nodes depend on each other, which no server runs: "
 KINDS = 'settings, {"checkpoint": …}, or a graph that ComfyUI saved or exported'
 FRAGMENT = {"3": {"inputs": {"sampler_name": "euler_a", "seed": -1, "steps": 30, "cfg": 7.5, "scheduler": "normal"}}}
-SEED = 'seed: -1: ComfyUI takes 0 to 2^64-1: write "seed": 0 (each shot\'s own seed takes its place)'
+SEED = 'seed: -1: ComfyUI accepts 0 to 2^64-1: write "seed": 0 (each shot\'s seed replaces it)'
 PIECE = (
-    f"the graph: a piece of a graph, in which no node is linked to another: {EXPORT}, "
+    f"the graph: a fragment of a graph, in which no node links to another: {EXPORT}, "
     'or give settings instead: {"checkpoint": …, "sampler": …, "steps": …}'
 )
 
@@ -69,11 +68,11 @@ def test_the_fragment_with_every_change_made_lacks_nothing_but_its_graph() -> No
         ),
         (
             b"[" * 150_000,
-            "the file: no JSON that a workflow would hold: export it again",
+            "the file: not the JSON of a workflow: export it again",
         ),
         (
             b'{"1": {"class_type": "A", "inputs": {"x": ' + b"[" * 200 + b"]" * 200 + b"}}}",
-            "the workflow: objects within objects without end: a workflow is at most 100 deep",
+            "the workflow: objects are nested without end: a workflow is at most 100 levels deep",
         ),
         (
             json.dumps({number: {"inputs": {}} for number in range(20_000)}).encode(),
@@ -94,19 +93,19 @@ def test_the_fragment_with_every_change_made_lacks_nothing_but_its_graph() -> No
         ('{"checkpoint": "é"}'.encode("latin-1"), "the file: byte 16: not UTF-8: save the file as UTF-8"),
         (
             json.dumps(FRAGMENT, indent=1).encode()[:60],
-            "the file: line 5, column 4: it ends in the middle: it is cut short, so save, copy or fetch it again",
+            "the file: line 5, column 4: the file is truncated: save, copy or download it again",
         ),
         (
             json.dumps(FRAGMENT).encode()[:-1],
-            "the file: line 1, column 106: it ends in the middle: it is cut short, so save, copy or fetch it again",
+            "the file: line 1, column 106: the file is truncated: save, copy or download it again",
         ),
         (
             b'{"1": {"class_type": "A" "inputs": {}}}',
-            "the file: line 1, column 26: no JSON from here on: look for a missing comma, quote or bracket",
+            "the file: line 1, column 26: not JSON from here on: look for a missing comma, quote or bracket",
         ),
         (
             b'{"1": {"inputs": {}}, "1": {"inputs": {}}}',
-            'the file: "1": this key occurs twice in one object: keep one of the two',
+            'the file: "1": this key occurs twice in one object: keep one of them',
         ),
         (
             b"<!DOCTYPE html><html><head><title>Sign in</title></head></html>",
@@ -114,15 +113,15 @@ def test_the_fragment_with_every_change_made_lacks_nothing_but_its_graph() -> No
         ),
         (
             b"shot_id,prompt,duration\n1,a city,3\n",
-            "the file: line 1, column 1: no JSON: a workflow is a JSON file, or a picture or video that ComfyUI saved",
+            "the file: line 1, column 1: not JSON: a workflow is a JSON file, or a picture or video that ComfyUI saved",
         ),
         (
             b'{"shots": [{"shot_id": 1, "prompt": "a city", "duration": 3}]}',
-            f"the workflow: this is a shot list: give it as the shots, and as the workflow {KINDS}",
+            f"the workflow: this is a shot list: pass it as the shots, and as the workflow {KINDS}",
         ),
         (
             b'[{"shot_id": 1, "prompt": "a city", "duration": 3}]',
-            f"the workflow: this is a shot list: give it as the shots, and as the workflow {KINDS}",
+            f"the workflow: this is a shot list: pass it as the shots, and as the workflow {KINDS}",
         ),
         (
             b'{"Comfy.Queue.MaxHistoryItems": 64, "Comfy.DevMode": true}',
@@ -155,7 +154,7 @@ def test_links_to_nothing_are_told_each(saved: dict[str, Any]) -> None:
     saved["9"]["inputs"]["images"] = ["98", 0]
     assert raw(saved) == [
         f'node 3 (KSampler), model: ["99", 0]: the graph has no node 99: {EXPORT}',
-        'node 8 (VAEDecode), samples: ["3", -1]: a link\'s second part is the number of an output, from 0',
+        'node 8 (VAEDecode), samples: ["3", -1]: the second part of a link is an output number, from 0',
         f'node 9 (SaveImage "The frame"), images: ["98", 0]: the graph has no node 98: {EXPORT}',
     ]
 
@@ -168,17 +167,17 @@ def test_ids_as_numbers_are_told_as_they_must_be_written(saved: dict[str, Any]) 
         node["inputs"] |= links
     faults = raw(written)
     assert len(faults) == sum(isinstance(value, list) for node in saved.values() for value in node["inputs"].values())
-    assert faults[0] == 'node 3 (KSampler), model: [4, 0]: a link names its node as text: write ["4", 0]'
+    assert faults[0] == 'node 3 (KSampler), model: [4, 0]: write the node id of a link as text: ["4", 0]'
 
 
 def test_a_graph_whose_links_are_wrong_is_no_piece_of_a_graph() -> None:
     graph = {"1": {"class_type": "A", "inputs": {}}, "2": {"class_type": "B", "inputs": {"x": [1, 0]}}}
-    assert raw(graph) == ['node 2 (B), x: [1, 0]: a link names its node as text: write ["1", 0]']
+    assert raw(graph) == ['node 2 (B), x: [1, 0]: write the node id of a link as text: ["1", 0]']
 
 
 def test_what_is_no_number_is_told_at_its_node(saved: dict[str, Any]) -> None:
     source = json.dumps(saved).replace("7.5", "NaN").replace('"seed": -1', '"seed": 1').encode()
-    assert raw(source) == ["node 3, inputs, cfg: NaN: not a number that can be sent: give a finite one"]
+    assert raw(source) == ["node 3, inputs, cfg: NaN: not a finite number: give a finite one"]
 
 
 def test_a_file_of_the_editor_is_told_what_it_needs_without_a_server() -> None:

@@ -92,7 +92,7 @@ def test_a_schedule_in_the_name_wins_over_a_default(scheduler: str | None) -> No
 
 
 def test_a_schedule_in_the_name_does_not_bear_another_beside_it() -> None:
-    with pytest.raises(WorkflowFaults, match="already means the schedule karras"):
+    with pytest.raises(WorkflowFaults, match="implies the scheduler karras"):
         sampler_and_scheduler("DPM++ 2M Karras", "exponential")
 
 

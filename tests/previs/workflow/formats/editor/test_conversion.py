@@ -463,10 +463,13 @@ class TestUnknownClasses:
     @pytest.mark.parametrize(
         ("properties", "words"),
         [
-            ({"cnr_id": "comfyui_controlnet_aux"}, "the custom node pack comfyui_controlnet_aux: install it there"),
-            ({"aux_id": "owner/repo"}, "the custom node pack owner/repo: install it there"),
+            (
+                {"cnr_id": "comfyui_controlnet_aux"},
+                "the custom node pack comfyui_controlnet_aux: install the pack there",
+            ),
+            ({"aux_id": "owner/repo"}, "the custom node pack owner/repo: install the pack there"),
             ({"cnr_id": "comfy-core", "ver": "0.9.1"}, "ComfyUI's own (the file was saved with 0.9.1): update"),
-            ({}, "install the custom node pack that brings it"),
+            ({}, "install the custom node pack that provides it"),
         ],
     )
     def test_a_class_that_no_server_has_is_named_with_its_pack(
@@ -487,7 +490,7 @@ class TestUnknownClasses:
     def test_a_node_that_sends_without_links_is_named(self, drawing: Drawing, classes: Classes) -> None:
         drawing.node(12, "Anything Everywhere", [], (("anything", "*", None),))
         (fault,) = faults_of(drawing, {**classes, "Anything Everywhere": classes["Batch"]})
-        assert "make real links" in fault.remedy
+        assert "convert it to real links" in fault.remedy
 
     def test_a_group_node_of_old_editors_is_named(self, drawing: Drawing, classes: Classes) -> None:
         drawing.node(12, "workflow>my group", [1, 2])

@@ -54,7 +54,7 @@ def refusal_of(document: dict[str, Any], classes: Mapping[str, NodeClass | None]
         ({"nodes": [ENCODE], "definitions": []}, "the file", "definitions", "an object"),
         ({"nodes": [ENCODE], "definitions": {"subgraphs": {}}}, "the file", "definitions, subgraphs", "a list"),
         ({"nodes": [ENCODE], "definitions": {"subgraphs": [1]}}, "the file", "definitions, subgraphs", "no subgraph"),
-        ({"nodes": [], "definitions": {"subgraphs": [{"nodes": []}]}}, "subgraph null", "id", "an id of its own"),
+        ({"nodes": [], "definitions": {"subgraphs": [{"nodes": []}]}}, "subgraph null", "id", "a unique id"),
         (
             {"nodes": [], "definitions": {"subgraphs": [{"id": "s", "name": "S", "nodes": 1}]}},
             'subgraph "S"',
@@ -122,7 +122,7 @@ def test_nodes_that_feed_each_other_are_named(drawing: Drawing, classes: Classes
     drawing.node(5, "LatentFlip", ["x-axis: vertically"], (("samples", "LATENT", (6, 0)),), "LATENT")
     drawing.node(6, "LatentFlip", ["x-axis: vertically"], (("samples", "LATENT", (5, 0)),), "LATENT")
     (fault,) = refusal_of(drawing.file(), classes)
-    assert fault.value == "a circle of links"
+    assert fault.value == "a cycle of links"
     assert "node 5 (LatentFlip)" in fault.remedy
     assert "node 6 (LatentFlip)" in fault.remedy
 
@@ -136,7 +136,7 @@ def test_reroutes_and_bypassed_nodes_in_a_circle_are_named(
     drawing.node(9, "SaveImage", ["board"], (("images", "IMAGE", (2, 0)),))
     (fault,) = refusal_of(drawing.file(), classes)
     assert (fault.place, fault.field) == ("node 9 (SaveImage)", "images")
-    assert "in a circle" in fault.remedy
+    assert "in a cycle" in fault.remedy
 
 
 def test_a_circle_is_refused_wherever_one_meets_it(drawing: Drawing, classes: Classes) -> None:
@@ -155,7 +155,7 @@ def test_a_subgraph_within_itself_is_named(drawing: Drawing, classes: Classes) -
     drawing.node(57, "one")
     (fault,) = refusal_of(drawing.file(), classes)
     assert fault.place == "node 57:1:2 (one)"
-    assert "within itself" in fault.remedy
+    assert "contains itself" in fault.remedy
 
 
 def nest(drawing: Drawing, depth: int, width: int) -> dict[str, Any]:

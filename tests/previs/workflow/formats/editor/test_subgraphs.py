@@ -225,5 +225,5 @@ def test_a_value_that_does_not_fit_the_shown_field_is_named_with_both_nodes(
 
 def test_a_subgraph_that_the_file_does_not_hold_is_named(drawing: Drawing, classes: Classes) -> None:
     drawing.node(57, "d31e1095-65ee-4ba3-b4d0-a21e493dd0bd", [])
-    with pytest.raises(WorkflowFaults, match="the file does not hold this subgraph"):
+    with pytest.raises(WorkflowFaults, match="the file does not contain this subgraph"):
         build_graph(drawing, classes)
