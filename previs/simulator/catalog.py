@@ -1,4 +1,4 @@
-"""What a simulated server has installed: node classes, models, and what it says of itself."""
+"""List what a simulated server has installed: node classes, models, system facts."""
 
 import copy
 import json
@@ -77,29 +77,29 @@ SYSTEM_STATS: dict[str, Any] = {
         }
     ],
 }
-"""With the keys of ComfyUI 0.3.64."""
+"""Answer to ``/system_stats``, with the keys of ComfyUI 0.3.64."""
 
 
 @lru_cache(maxsize=1)
 def bundled() -> Mapping[str, Any]:
-    """Node classes that usual graphs need, an excerpt of ComfyUI 0.3.64's own ``object_info`` with some model names."""
+    """Return an excerpt of ComfyUI 0.3.64's ``object_info``: classes of common graphs, and some model names."""
     text = files("previs.simulator").joinpath("object_info.json").read_text(encoding="utf-8")
     loaded: dict[str, Any] = json.loads(text)
     return loaded
 
 
 def with_images(class_info: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
-    """A node class as ``object_info`` tells it while such images lie in the input folder."""
-    told = copy.deepcopy(dict(class_info))
+    """Return a node class whose image choices are these files of the input folder."""
+    listed = copy.deepcopy(dict(class_info))
     for section in ("required", "optional"):
-        for declared in told["input"].get(section, {}).values():
+        for declared in listed["input"].get(section, {}).values():
             if len(declared) > 1 and declared[1].get("image_upload") and isinstance(declared[0], list):
                 declared[0] = names
-    return told
+    return listed
 
 
 def models(object_info: Mapping[str, Any], folder: str) -> list[str] | None:
-    """Files in a folder of models, or none where ComfyUI has no such folder."""
+    """Return the files in a folder of models, or None if ComfyUI has no such folder."""
     if folder not in MODEL_FOLDERS:
         return None
     class_type, name = _LOADED_FROM.get(folder, ("", ""))
@@ -110,15 +110,15 @@ def models(object_info: Mapping[str, Any], folder: str) -> list[str] | None:
 
 
 def metadata(files: Mapping[tuple[str, str], Mapping[str, Any]], folder: str, name: str) -> Mapping[str, Any] | None:
-    """What the header of a model file tells, or none where ComfyUI reads no header.
+    """Return the header of a model file, or None if ComfyUI reads no header there.
 
     Args:
-        files: by folder and name.
-        folder: of models; former names are known too.
-        name: of the file; its way is taken from the folder, and does not lead out of it.
+        files: Headers by folder and name.
+        folder: Folder of models, by its current or former name.
+        name: Path of the file in the folder; ``..`` does not leave the folder.
     """
     if not name.endswith(".safetensors"):
         return None
     inside = posixpath.normpath(posixpath.join("/", name)).lstrip("/")
-    told = files.get((_FORMER_FOLDERS.get(folder, folder), inside))
-    return told if told is not None and len(json.dumps(told)) <= _LARGEST_HEADER else None
+    header = files.get((_FORMER_FOLDERS.get(folder, folder), inside))
+    return header if header is not None and len(json.dumps(header)) <= _LARGEST_HEADER else None

@@ -1,4 +1,4 @@
-"""The three folders of a ComfyUI server, input, output and temp, and the rules for names in them."""
+"""Keep the three folders of a ComfyUI server (input, output, temp) under its rules for file names."""
 
 import hashlib
 import mimetypes
@@ -13,12 +13,12 @@ FOLDERS = ("input", "output", "temp")
 MOST_COUNTERS = 10_000
 
 _ANNOTATED = re.compile(r"(?P<name>.*) ?\[(?P<folder>input|output|temp)\]$")
-_ADDED_TYPES = {".webp": "image/webp"}  # which Python knows from 3.13 on
+_ADDED_TYPES = {".webp": "image/webp"}  # Python 3.13 was the first to know it
 _LISTED_AS_IMAGE = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
 
 
 class OutsideError(Exception):
-    """A file name prefix that leads out of its folder."""
+    """Report a file name prefix that leads out of its folder."""
 
     def __str__(self) -> str:
         return f"Saving image outside the output folder is not allowed: {self.args[0]}"
@@ -26,11 +26,11 @@ class OutsideError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One file.
+    """Represent one file.
 
     Attributes:
-        content: its bytes.
-        written: nanoseconds since the epoch.
+        content: Bytes of the file.
+        written: Time of writing, in nanoseconds since the epoch.
     """
 
     content: bytes
@@ -38,22 +38,22 @@ class Stored:
 
     @property
     def etag(self) -> str:
-        """As aiohttp makes it of time and size."""
+        """Return the ``ETag`` that aiohttp makes from time and size."""
         return f'"{self.written:x}-{len(self.content):x}"'
 
     @property
     def last_modified(self) -> str:
-        """As a header's value."""
+        """Return the value of the header ``Last-Modified``."""
         return formatdate(self.written / 1e9, usegmt=True)
 
 
 @dataclass(slots=True)
 class Disk:
-    """Files by folder and path.
+    """Hold files by folder and path.
 
     Args:
-        keep: files held in memory for each folder; the oldest go first, and are then not found.
-        root: where files are written to instead, each folder below its name; nothing is dropped there.
+        keep: Number of files to keep in memory for each folder; the oldest are dropped first.
+        root: Folder to write to instead of memory, with one subfolder each; no file is dropped there.
     """
 
     keep: int
@@ -62,7 +62,7 @@ class Disk:
     counters: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def write(self, folder: str, path: str, content: bytes) -> None:
-        """Put a file; one of that path is replaced."""
+        """Write a file; replace a file with the same path."""
         if self.root is not None:
             target = self.root / folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -75,24 +75,24 @@ class Disk:
             del files[next(iter(files))]
 
     def read(self, folder: str, path: str) -> Stored | None:
-        """A file, or none where there is none."""
+        """Return a file, or None if it does not exist."""
         if self.root is None:
             return self.files[folder].get(path)
         target = self.root / folder / path
         return Stored(target.read_bytes(), target.stat().st_mtime_ns) if target.is_file() else None
 
     def loaded(self, name: str) -> Stored | None:
-        """What ``LoadImage`` finds under a name such as ``storyboard/hero.png`` or ``shot_00001_.png [output]``."""
+        """Return the file that ``LoadImage`` loads: ``storyboard/hero.png`` or ``shot_00001_.png [output]``."""
         match = _ANNOTATED.match(name)
         folder, path = (match["folder"], match["name"].strip()) if match else ("input", name)
         path = posixpath.normpath(path)
-        return None if climbs_out(path) else self.read(folder, path)
+        return None if leads_out(path) else self.read(folder, path)
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self.loaded(name) is not None
 
     def images(self) -> list[str]:
-        """Names that ``object_info`` offers for ``LoadImage``: of files in the input folder, not below it."""
+        """Return the choices of ``LoadImage`` in ``object_info``: images in the input folder, not in subfolders."""
         if self.root is not None:
             folder = self.root / "input"
             names = (entry.name for entry in folder.iterdir()) if folder.is_dir() else iter(())
@@ -101,16 +101,16 @@ class Disk:
         return sorted(name for name in names if name.lower().endswith(_LISTED_AS_IMAGE))
 
     def save(self, folder: str, prefix: str, ending: str, content: bytes) -> dict[str, str]:
-        """Put an output under the next free number of its prefix: ``boards/shot`` gives ``boards/shot_00001_.png``.
+        """Write an output under the next free number of its prefix: ``boards/shot`` gives ``boards/shot_00001_.png``.
 
         Returns:
-            What the node tells of it.
+            The file as an output node reports it.
 
         Raises:
-            OutsideError: a prefix that climbs out of the folder.
+            OutsideError: The prefix leads out of the folder.
         """
         path = posixpath.normpath(prefix)
-        if climbs_out(path):
+        if leads_out(path):
             raise OutsideError(prefix)
         subfolder, stem = posixpath.split(path)
         number = self.counters.pop((folder, path), 0) + 1
@@ -126,29 +126,29 @@ class Disk:
         return path in self.files[folder] if self.root is None else (self.root / folder / path).exists()
 
     def upload(self, folder: str, subfolder: str, name: str, content: bytes, *, overwrite: bool) -> str:
-        """Put a file that a client sends.
+        """Write a file that a client uploads.
 
         Returns:
-            The name it got: other bytes under a taken name get a number.
+            Its name; if other content has that name, a number is added.
         """
         stem, ending = posixpath.splitext(name)
         chosen, number = name, 0
-        place = posixpath.normpath(subfolder) if subfolder else ""
-        while not overwrite and (there := self.read(folder, posixpath.join(place, chosen))) is not None:
-            if hashlib.sha256(there.content).digest() == hashlib.sha256(content).digest():
+        parent = posixpath.normpath(subfolder) if subfolder else ""
+        while not overwrite and (stored := self.read(folder, posixpath.join(parent, chosen))) is not None:
+            if hashlib.sha256(stored.content).digest() == hashlib.sha256(content).digest():
                 return chosen
             number += 1
             chosen = f"{stem} ({number}){ending}"
-        self.write(folder, posixpath.join(place, chosen), content)
+        self.write(folder, posixpath.join(parent, chosen), content)
         return chosen
 
 
-def climbs_out(path: str) -> bool:
-    """Whether a normal path leads out of the folder it starts in."""
+def leads_out(path: str) -> bool:
+    """Return whether a normalized path leads out of its folder."""
     return path.startswith(("/", "../")) or path == ".." or "\\" in path or "\0" in path
 
 
 def media_type(name: str) -> str:
-    """By a name's ending."""
+    """Return the media type for a file name's extension."""
     ending = posixpath.splitext(name)[1].lower()
     return _ADDED_TYPES.get(ending) or mimetypes.types_map.get(ending, "application/octet-stream")

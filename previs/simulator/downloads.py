@@ -1,4 +1,4 @@
-"""Files as a simulated server sends them, whole or damaged."""
+"""Send files, whole or damaged."""
 
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
@@ -8,26 +8,26 @@ from previs.simulator.faults import Faults
 from previs.simulator.server import Simulator
 
 _PNG_END = 12
-"""Bytes of the chunk that ends a PNG."""
+"""Length of the chunk that ends a PNG, in bytes."""
 
 
-def download(stored: Stored, name: str, server: Simulator) -> Response:
-    """The answer with a file, under the headers of aiohttp's, as whole as the faults let it be."""
+def download(stored: Stored, name: str, simulator: Simulator) -> Response:
+    """Return the response with a file and the headers that aiohttp sends, damaged as the faults say."""
     headers = {
         "Content-Disposition": f'filename="{_in_header(name)}"',
         "ETag": stored.etag,
         "Last-Modified": stored.last_modified,
         "Accept-Ranges": "bytes",
     }
-    content, kind = _spoiled(stored.content, server.faults), media_type(name)
-    if server.faults.use("cut_downloads"):
-        return _Half(content, headers, kind, cut_by=server)
-    if server.faults.use("stall_downloads"):
+    content, kind = _damaged(stored.content, simulator.faults), media_type(name)
+    if simulator.faults.use("cut_downloads"):
+        return _Half(content, headers, kind, cut_by=simulator)
+    if simulator.faults.use("stall_downloads"):
         return _Half(content, headers, kind, cut_by=None)
     return Response(content, headers=headers, media_type=kind)
 
 
-def _spoiled(content: bytes, faults: Faults) -> bytes:
+def _damaged(content: bytes, faults: Faults) -> bytes:
     if faults.use("garbage"):
         content = b"<html>" + b"\0" * (len(content) - 6)
     if faults.use("short_files"):
@@ -38,9 +38,9 @@ def _spoiled(content: bytes, faults: Faults) -> bytes:
 
 
 class _Half(Response):
-    """The first half of a file, after which the connection is cut, or nothing comes any more.
+    """Send the first half of a file, then cut the connection or keep it open and silent.
 
-    A body that is longer than its ``Content-Length`` cannot be sent: h11 refuses to.
+    h11 refuses to send a body that is longer than its ``Content-Length``.
     """
 
     def __init__(self, content: bytes, headers: dict[str, str], kind: str, *, cut_by: Simulator | None) -> None:
@@ -60,5 +60,5 @@ class _Half(Response):
 
 
 def _in_header(name: str) -> str:
-    """A name as a header can carry it; Starlette encodes headers as Latin-1, aiohttp sends UTF-8."""
+    """Return a name as UTF-8 read as Latin-1: Starlette encodes headers as Latin-1, aiohttp sends UTF-8."""
     return name.replace("\\", "\\\\").replace('"', '\\"').encode().decode("latin-1")

@@ -1,4 +1,4 @@
-"""One prompt's run: frames, steps, pictures, faults, and how it ends, in the order of ComfyUI 0.3.64."""
+"""Run one prompt: frames, steps, pictures, faults and the end, in the order of ComfyUI 0.3.64."""
 
 import asyncio
 import json
@@ -17,11 +17,11 @@ from previs.simulator.scene import Reading, is_sampler, prompt_text
 from previs.simulator.schedule import LOADERS, order, signatures
 
 Outputs = dict[str, Any]
-"""What a node tells of the files it made; empty for most nodes."""
+"""Files of a node as it reports them; empty for most nodes."""
 
 
 class Server(Protocol):
-    """What a run needs of its server."""
+    """Represent what a run needs of its server."""
 
     faults: Faults
     sockets: sockets.Sockets
@@ -33,21 +33,21 @@ class Server(Protocol):
     previews: bool
 
     def record(self, kind: Kind, prompt_id: str) -> None:
-        """Keep that something happened to a prompt."""
+        """Add an event to the journal."""
         ...
 
 
 class _InterruptedError(Exception):
-    """Somebody stopped the prompt."""
+    """Report that a client interrupted the prompt."""
 
 
 @dataclass(slots=True, eq=False)
 class Execution:
-    """A prompt that runs.
+    """Run a prompt.
 
     Attributes:
-        node: that runs now; none before the first and after the last.
-        interrupted: set by whoever wants it stopped; it acts between nodes and between steps.
+        node: Id of the running node; None before the first and after the last.
+        interrupted: Set to interrupt the prompt; takes effect between nodes and between steps.
     """
 
     server: Server
@@ -62,24 +62,24 @@ class Execution:
     _pause: float = 0.0
 
     async def run(self) -> dict[str, Any]:
-        """Run it to its end, whichever that is.
+        """Run the prompt until it succeeds, fails or is interrupted.
 
         Returns:
-            Its entry for the history: outputs, status and meta.
+            The history entry: outputs, status and meta.
         """
-        self._tell("execution_start", {"prompt_id": self.prompt.prompt_id})
-        cached = self._remembered()
-        self._tell("execution_cached", {"nodes": list(cached), "prompt_id": self.prompt.prompt_id})
+        self._send_message("execution_start", {"prompt_id": self.prompt.prompt_id})
+        cached = self._cached_nodes()
+        self._send_message("execution_cached", {"nodes": list(cached), "prompt_id": self.prompt.prompt_id})
         completed = False
         try:
-            await self._nodes(cached)
+            await self._run_nodes(cached)
             completed = True
         except _InterruptedError:
-            self._tell("execution_interrupted", self._place())
+            self._send_message("execution_interrupted", self._location())
         except NodeRaisedError as raised:
-            self._tell("execution_error", {**self._place(), **self._account(raised)})
+            self._send_message("execution_error", {**self._location(), **self._exception(raised)})
         else:
-            self._tell("execution_success", {"prompt_id": self.prompt.prompt_id})
+            self._send_message("execution_success", {"prompt_id": self.prompt.prompt_id})
         self.node = None
         meta = {
             node: {"node_id": node, "display_node": node, "parent_node": None, "real_node_id": node}
@@ -92,8 +92,8 @@ class Execution:
             "meta": meta,
         }
 
-    def _remembered(self) -> dict[str, None]:
-        """Nodes whose results are still there; ComfyUI forgets all that this prompt does not use."""
+    def _cached_nodes(self) -> dict[str, None]:
+        """Return the nodes with a cached result; drop the results that this prompt does not use, as ComfyUI does."""
         graph, cache = self.prompt.graph, self.server.cache
         self._signatures = signatures(graph, self.prompt.outputs, self.server.writer.file_hash)
         used = set(self._signatures.values())
@@ -101,34 +101,34 @@ class Execution:
             del cache[signature]
         return {node: None for node in graph if self._signatures.get(node) in cache}
 
-    async def _nodes(self, cached: dict[str, None]) -> None:
+    async def _run_nodes(self, cached: dict[str, None]) -> None:
         graph = self.prompt.graph
-        ahead = list(order(graph, self.prompt.outputs, self.server.object_info, cached))
-        running = [node for node in ahead if node not in cached]
+        planned = list(order(graph, self.prompt.outputs, self.server.object_info, cached))
+        running = [node for node in planned if node not in cached]
         reading = Reading(graph, self.server.writer.size_of)
         samplers = {node: reading.steps(node) for node in running if is_sampler(graph[node])}
         shown = sum(len(list(self._values(steps))) for steps in samplers.values())
         self._pause = self.server.seconds * self.server.faults.slowness / shown if shown else 0.0
-        trouble = self._trouble()
-        doomed = self._doomed(running, list(samplers)) if trouble else None
-        for node in ahead:
+        failure = self._planned_failure()
+        failing = self._failing_node(running, list(samplers)) if failure else None
+        for node in planned:
             if node in cached:
-                self._again(node)
+                self._reuse(node)
                 continue
             self.node = node
-            self._stop_if_interrupted()
+            self._raise_if_interrupted()
             self._state(node, 0.0, 1.0, "running")
-            self._frame("executing", {"node": node, "display_node": node, "prompt_id": self.prompt.prompt_id})
-            if trouble and node == doomed:
-                raise trouble
-            made = await self._work(node, reading, samplers.get(node, 0))
+            self._send("executing", {"node": node, "display_node": node, "prompt_id": self.prompt.prompt_id})
+            if failure and node == failing:
+                raise failure
+            made = await self._run_node(node, reading, samplers.get(node, 0))
             if made:
                 self._executed(node, made)
             self._state(node, samplers.get(node, 1.0), samplers.get(node, 1.0), "finished")
             self._ran.append(node)
             self.server.cache[self._signatures[node]] = made
 
-    async def _work(self, node_id: str, reading: Reading, steps: int) -> Outputs:
+    async def _run_node(self, node_id: str, reading: Reading, steps: int) -> Outputs:
         node = self.prompt.graph[node_id]
         writer = self.server.writer
         if steps:
@@ -144,9 +144,9 @@ class Execution:
     async def _sample(self, node_id: str, reading: Reading, steps: int) -> None:
         self.server.record("sampled", self.prompt.prompt_id)
         scene = reading.scene(node_id)
-        self.server.writer.check_room(scene)
+        self.server.writer.check_memory(scene)
         client = self.prompt.client
-        watched = self.server.previews and self.server.sockets.hears(client)
+        watched = self.server.previews and self.server.sockets.recipients(client)
         sketch = await self.server.writer.sketch(scene) if watched else None
         for value in self._values(steps):
             await self._wait(value)
@@ -159,7 +159,7 @@ class Execution:
                 self._preview(frame, sketch(1 - value / steps), node_id)
 
     def _values(self, steps: int) -> Iterator[int]:
-        """Steps that are told, evenly spread, the last one always among them."""
+        """Return the steps to report, evenly spread and with the last one."""
         shown = min(steps, self.server.steps_seen or steps)
         return (round((number + 1) * steps / shown) for number in range(shown))
 
@@ -168,28 +168,28 @@ class Execution:
         if faults.stall_on and value > faults.stall_at_step and faults.stall_on in prompt_text(self.prompt.graph):
             await self.interrupted.wait()
         await asyncio.sleep(self._pause)
-        self._stop_if_interrupted()
+        self._raise_if_interrupted()
 
-    def _stop_if_interrupted(self) -> None:
+    def _raise_if_interrupted(self) -> None:
         if self.interrupted.is_set():
             raise _InterruptedError
 
-    def _trouble(self) -> NodeRaisedError | None:
+    def _planned_failure(self) -> NodeRaisedError | None:
         faults = self.server.faults
         texts = prompt_text(self.prompt.graph) if faults.fail_on or faults.out_of_memory_on else ""
         if faults.memory_full or (faults.out_of_memory_on and faults.out_of_memory_on in texts):
             return NodeRaisedError("torch.OutOfMemoryError", "Allocation on device ")
         if faults.fail_on and faults.fail_on in texts:
-            return NodeRaisedError("RuntimeError", "The simulator was told to fail here.")
+            return NodeRaisedError("RuntimeError", "The simulator fails here, as its faults say.")
         return None
 
-    def _doomed(self, running: list[str], samplers: list[str]) -> str | None:
-        """The node that raises what there is to raise; none where everything is cached."""
+    def _failing_node(self, running: list[str], samplers: list[str]) -> str | None:
+        """Return the node that raises; None if every node is cached."""
         graph, fail_at = self.prompt.graph, self.server.faults.fail_at
         named = [node for node in running if graph[node]["class_type"] == fail_at]
         return next(iter([*named, *samplers, *running]), None)
 
-    def _again(self, node: str) -> None:
+    def _reuse(self, node: str) -> None:
         made = self.server.cache[self._signatures[node]]
         if made:
             self._executed(node, made)
@@ -197,10 +197,10 @@ class Execution:
 
     def _executed(self, node: str, made: Outputs) -> None:
         self._outputs[node] = made
-        told = {"node": node, "display_node": node, "output": made, "prompt_id": self.prompt.prompt_id}
-        self._frame("executed", told)
+        content = {"node": node, "display_node": node, "output": made, "prompt_id": self.prompt.prompt_id}
+        self._send("executed", content)
 
-    def _place(self) -> dict[str, Any]:
+    def _location(self) -> dict[str, Any]:
         node = str(self.node)
         return {
             "prompt_id": self.prompt.prompt_id,
@@ -209,7 +209,7 @@ class Execution:
             "executed": list(self._ran),
         }
 
-    def _account(self, raised: NodeRaisedError) -> dict[str, Any]:
+    def _exception(self, raised: NodeRaisedError) -> dict[str, Any]:
         return {
             "exception_message": raised.message,
             "exception_type": raised.kind,
@@ -218,27 +218,26 @@ class Execution:
             "current_outputs": list(self._signatures),
         }
 
-    def _tell(self, kind: str, content: dict[str, Any]) -> None:
-        """Send a message that the history keeps too; an interruption is told to everybody."""
+    def _send_message(self, kind: str, content: dict[str, Any]) -> None:
+        """Send a message and add it to the history entry; without a client, send an interruption to all clients."""
         content = {**content, "timestamp": int(time.time() * 1000)}
         self._messages.append([kind, content])
         if kind == "execution_interrupted":
             self.server.sockets.send(sockets.text(kind, json.dumps(content)), self.prompt.client)
         else:
-            self._frame(kind, content)
+            self._send(kind, content)
 
-    def _frame(self, kind: str, content: dict[str, Any]) -> None:
-        client = self.prompt.client
-        if client is not None and self.server.sockets.hears(client):
-            self.server.sockets.send(sockets.text(kind, json.dumps(content)), client)
+    def _send(self, kind: str, content: dict[str, Any]) -> None:
+        if self.prompt.client is not None:
+            self.server.sockets.send(sockets.text(kind, json.dumps(content)), self.prompt.client)
 
     def _state(self, node: str, value: float, most: float, state: str) -> None:
-        """Send the state of all nodes so far; without a client it goes to everybody, as progress and previews do."""
+        """Send the state of all nodes so far; without a client, send it to all clients."""
         client = self.prompt.client
-        if not self.server.sockets.hears(client):
+        if not self.server.sockets.recipients(client):
             return
-        told = {"value": value, "max": most, "state": state, **self._identity(node)}
-        self._states[node] = f"{json.dumps(node)}: {json.dumps(told)}"
+        described = {"value": value, "max": most, "state": state, **self._identity(node)}
+        self._states[node] = f"{json.dumps(node)}: {json.dumps(described)}"
         nodes = f'{{"prompt_id": {json.dumps(self.prompt.prompt_id)}, "nodes": {{{", ".join(self._states.values())}}}}}'
         self.server.sockets.send(sockets.text("progress_state", nodes), client)
 
@@ -252,10 +251,10 @@ class Execution:
         }
 
     def _preview(self, progress: str, jpeg: bytes, node: str) -> None:
-        """Send a picture and the step: the newer form comes before the step, the older one after it."""
-        for socket in self.server.sockets.hearing(self.prompt.client):
+        """Send a preview and the step: a preview with metadata comes before the step, a plain one after it."""
+        for socket in self.server.sockets.recipients(self.prompt.client):
             if socket.features.get("supports_preview_metadata"):
-                socket.put(sockets.told_preview(jpeg, self._identity(node)))
+                socket.put(sockets.preview_with_metadata(jpeg, self._identity(node)))
                 socket.put(progress)
             else:
                 socket.put(progress)
@@ -263,6 +262,6 @@ class Execution:
 
 
 def _inputs(node: Node) -> dict[str, list[Any]]:
-    """Values that the node had, as an error tells them: each in a list, of another node's result only its name."""
+    """Return a node's inputs as an error lists them: values in lists, results of other nodes by name."""
     from_nodes = {name: f"<output {index} of node {source}>" for name, source, index in links(node)}
     return {name: [from_nodes[name] if is_link(value) else value] for name, value in node["inputs"].items()}

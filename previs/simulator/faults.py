@@ -1,4 +1,4 @@
-"""Switches for all that goes wrong with a server; they can be turned while it runs."""
+"""Define the faults of a simulated server, as switches that can be set while it runs."""
 
 import math
 from dataclasses import dataclass, fields
@@ -7,55 +7,56 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 ALWAYS = math.inf
-"""A count that is never used up."""
+"""Count that is never used up."""
 
 Count = Annotated[float, Field(ge=0), BeforeValidator(lambda value: ALWAYS if value == "always" else value)]
-"""How often something happens; in a script's file ``always`` is :data:`ALWAYS`."""
+"""Number of times that a fault happens; a script file writes :data:`ALWAYS` as ``always``."""
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Words = Annotated[tuple[str, ...], Field(strict=False)]
-"""Also given as a list, for want of tuples in JSON."""
+"""A list is accepted too, since JSON has no tuples."""
 
 
 @dataclass(slots=True)
 class Faults:
-    """What a simulated server does wrong. Counts go down by one at each use; all others hold until changed.
+    """Describe what a simulated server does wrong.
 
-    The types say what a script may set; values that a program sets are not checked.
+    Each use decrements a count; every other switch holds until it is changed. A script's values are checked against
+    the types; values that a program sets are not.
 
     Attributes:
-        refuse: how many requests get ``refuse_status`` instead of an answer.
-        refuse_status: such as 503, 502 or 429.
-        retry_after: seconds that refused answers tell in ``Retry-After``; without it they have no such header.
-        hang_up: how many requests find their connection cut before any answer.
-        only_paths: where set, ``refuse`` and ``hang_up`` concern requests alone whose path, without ``/api``, begins
-            with one of these; ``/ws`` is a path too.
-        answer_after: seconds that every request waits for its answer.
-        header: name and value that every request, sockets too, must carry, as behind a proxy; else it gets 401.
-        lose_prompt_answer: how many accepted prompts are queued without their client ever reading so.
-        fail_on: where set, a prompt whose texts contain it fails while it runs.
-        fail_at: class of the node that raises; where empty, the first sampler, or else the first node that runs.
-        out_of_memory_on: likewise, as if the GPU had no room.
-        memory_full: whether every prompt that is not cached runs out of memory, until somebody posts ``/free`` to
-            unload models, or the server is restarted.
-        stall_on: where set, a prompt whose texts contain it stops moving until somebody interrupts it.
-        stall_at_step: steps of the sampler that are done before it stalls.
-        slowness: factor to the time that every prompt takes.
-        drop_sockets: how many sockets are cut when they have carried ``drop_after_frames`` frames.
-        drop_after_frames: counted for each socket from its opening.
-        skip_frames: how many frames of sockets are never sent.
-        repeat_frames: how many are sent twice, one right after the other.
-        delay_frames: seconds that each frame is late; those after it stay behind it.
-        frames: where set, the three before concern frames alone of one of these types: ``execution_success``;
-            binary ones are ``preview``.
-        history_lag: seconds from ``execution_success`` to the entry in the history.
-        history_limit: entries that the history holds; older ones are forgotten. With 0 it never tells of any end.
-        cut_downloads: how many files end in the middle, with the connection.
-        stall_downloads: how many files stop in the middle, and the connection stays open: more was announced in
-            ``Content-Length`` than ever comes.
-        short_files: how many files lack their last bytes, a PNG its whole end, under a ``Content-Length`` that is
-            right for what is sent.
-        long_files: how many files go on after their end, likewise.
-        garbage: how many files are something else altogether, under the right headers.
+        refuse: Number of requests to answer with ``refuse_status``.
+        refuse_status: HTTP status of refused requests: 503, 502, 429.
+        retry_after: Seconds to send in the ``Retry-After`` header of refusals; None sends no such header.
+        hang_up: Number of requests whose connection is cut without a response.
+        only_paths: Prefixes of the paths that ``refuse`` and ``hang_up`` concern, without ``/api``, ``/ws`` included;
+            empty for all paths.
+        answer_after: Seconds that each request waits for its response.
+        header: Name and value that each request and WebSocket must send, as behind a proxy; others get 401.
+        lose_prompt_answer: Number of accepted prompts whose response is lost.
+        fail_on: Text; a prompt that contains it fails while it runs.
+        fail_at: Class of the node that raises; empty for the first sampler, or else the first node that runs.
+        out_of_memory_on: Text; a prompt that contains it runs out of GPU memory.
+        memory_full: Whether each prompt that is not cached runs out of memory, until a request to ``/free`` unloads
+            models or the server is restarted.
+        stall_on: Text; a prompt that contains it stalls until it is interrupted.
+        stall_at_step: Number of sampler steps before it stalls.
+        slowness: Factor on the duration of each prompt.
+        drop_sockets: Number of WebSockets to cut after ``drop_after_frames`` frames.
+        drop_after_frames: Number of frames, counted for each WebSocket.
+        skip_frames: Number of WebSocket frames that are not sent.
+        repeat_frames: Number of WebSocket frames that are sent twice in a row.
+        delay_frames: Seconds to delay each frame; the order of frames does not change.
+        frames: Types of frames that the three switches above concern, such as ``execution_success``, or ``preview`` for
+            binary frames; empty for all types.
+        history_lag: Seconds between ``execution_success`` and the history entry.
+        history_limit: Maximum of history entries; the oldest are dropped. With 0 no end is ever in the history.
+        cut_downloads: Number of files that end halfway, with the connection.
+        stall_downloads: Number of files that stop halfway while the connection stays open: ``Content-Length`` promises
+            more.
+        short_files: Number of files without their last bytes (a PNG without its end), under a correct
+            ``Content-Length``.
+        long_files: Number of files with bytes added at the end, under a correct ``Content-Length``.
+        garbage: Number of files whose content is replaced, under the right headers.
     """
 
     refuse: Count = 0
@@ -88,27 +89,27 @@ class Faults:
     garbage: Count = 0
 
     def use(self, count: str) -> bool:
-        """Whether a counted fault happens now; if so, it is used up by one."""
+        """Return whether a counted fault happens now; if so, decrement its count."""
         left: float = getattr(self, count)
         if left > 0:
             setattr(self, count, left - 1)
         return left > 0
 
     def concerns(self, path: str) -> bool:
-        """Whether ``refuse`` and ``hang_up`` concern a path."""
+        """Return whether ``refuse`` and ``hang_up`` concern a path."""
         return not self.only_paths or path.removeprefix("/api").startswith(self.only_paths)
 
     @property
-    def tampers(self) -> bool:
-        """Whether frames may be skipped, repeated or late."""
+    def changes_frames(self) -> bool:
+        """Return whether any frame may be skipped, repeated or delayed."""
         return bool(self.skip_frames or self.repeat_frames or self.delay_frames)
 
     def concerns_frame(self, kind: str) -> bool:
-        """Whether what is done to frames is done to one of this type."""
+        """Return whether skipping, repeating and delaying concern a type of frame."""
         return not self.frames or kind in self.frames
 
     def heal(self, *names: str) -> None:
-        """Turn switches back to where nothing is wrong: those named, or every one."""
+        """Reset the named switches to no fault; without names, reset all."""
         for each in fields(self):
             if not names or each.name in names:
                 setattr(self, each.name, each.default)

@@ -1,4 +1,4 @@
-"""What ``GET /api/jobs/{id}`` of newer servers tells of a prompt, as their ``comfy_execution/jobs.py`` makes it."""
+"""Build the answers of newer servers to ``GET /api/jobs/{id}``, like their ``comfy_execution/jobs.py``."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
@@ -7,7 +7,7 @@ from previs.simulator.journal import Outcome, outcome_of
 from previs.simulator.prompts import Prompt, Queue
 
 Job = dict[str, Any]
-"""Keys without a value are left out."""
+"""One job; keys without a value are left out."""
 
 _STATUSES: dict[Outcome, str] = {"success": "completed", "failed": "failed", "interrupted": "cancelled"}
 _PREVIEWABLE = frozenset({"images", "video", "audio"})
@@ -20,7 +20,7 @@ _TIMES = {
 
 
 def job_of(prompt_id: str, queue: Queue) -> Job | None:
-    """A prompt as it was remembered, runs or waits, looked for in this order; none where it is unknown."""
+    """Return a prompt's job from the history, or else from the queue; None if the prompt is unknown."""
     if prompt_id in queue.history:
         return _ended(prompt_id, queue.history[prompt_id])
     if queue.running and queue.running.prompt_id == prompt_id:
@@ -29,7 +29,7 @@ def job_of(prompt_id: str, queue: Queue) -> Job | None:
 
 
 def _queued(prompt: Prompt, status: Literal["in_progress", "pending"]) -> Job:
-    number, prompt_id, _, extra, _ = prompt.told()
+    number, prompt_id, _, extra, _ = prompt.as_list()
     return _pruned({**_head(prompt_id, status, number, extra), "outputs_count": 0, "workflow_id": _workflow_id(extra)})
 
 
@@ -38,7 +38,7 @@ def _ended(prompt_id: str, entry: Mapping[str, Any]) -> Job:
     status = entry["status"]
     messages = {kind: content for kind, content in status["messages"] if kind in _TIMES}
     files = list(_files(entry["outputs"]))
-    told = {
+    job = {
         **_head(prompt_id, _STATUSES[outcome_of(entry)], number, extra),
         **{_TIMES[kind]: content["timestamp"] for kind, content in messages.items()},
         "execution_error": messages.get("execution_error"),
@@ -46,8 +46,8 @@ def _ended(prompt_id: str, entry: Mapping[str, Any]) -> Job:
         "preview_output": _preview(files),
         "workflow_id": _workflow_id(extra),
     }
-    whole = {"outputs": entry["outputs"], "execution_status": status}
-    return {**_pruned(told), **whole, "workflow": {"prompt": graph, "extra_data": extra}}
+    result = {"outputs": entry["outputs"], "execution_status": status}
+    return {**_pruned(job), **result, "workflow": {"prompt": graph, "extra_data": extra}}
 
 
 def _head(prompt_id: str, status: str, number: float, extra: Mapping[str, Any]) -> Job:
@@ -65,7 +65,7 @@ def _workflow_id(extra: Mapping[str, Any]) -> Any:  # noqa: ANN401 - whatever th
 
 
 def _files(outputs: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Each file with the node that made it and the key it is told under; ``animated`` is a sign, and no file."""
+    """Yield each file with its node and its key; ``animated`` is a flag, not a file."""
     for node, made in outputs.items():
         for media, files in made.items():
             if media != "animated":
@@ -73,6 +73,6 @@ def _files(outputs: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _preview(files: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """The first file that can be shown, one that was saved before one that was not."""
+    """Return the first file that can be shown; prefer saved files to temporary ones."""
     shown = [file for file in files if file["mediaType"] in _PREVIEWABLE]
     return next((file for file in shown if file["type"] == "output"), shown[0] if shown else None)

@@ -1,4 +1,4 @@
-"""What a simulated server keeps of each prompt's life, for counting what was lost or came twice."""
+"""Record each prompt's events, to count prompts that were lost or ran twice."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ _OUTCOMES: dict[str, Outcome] = {
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened on a server.
+    """Represent an event on a server.
 
     Attributes:
-        seconds: on the monotonic clock.
-        kind: ``ended`` is when the history has it; ``interrupted`` and ``deleted`` are when somebody asked for it.
-        prompt_id: empty for a restart.
-        outcome: of a prompt that ended; else none. A prompt that a restart took has no end.
+        seconds: Time on the monotonic clock.
+        kind: ``ended`` when the history has the prompt; ``interrupted`` and ``deleted`` when a client requests it.
+        prompt_id: Id of the prompt; empty for a restart.
+        outcome: Outcome of a prompt that ended, else None. A prompt that was lost in a restart has no end.
     """
 
     seconds: float
@@ -32,5 +32,5 @@ class Event:
 
 
 def outcome_of(ended: Mapping[str, Any]) -> Outcome:
-    """How a history entry says its prompt ended."""
+    """Return the outcome in a history entry."""
     return _OUTCOMES[ended["status"]["messages"][-1][0]]

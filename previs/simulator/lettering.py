@@ -1,4 +1,4 @@
-"""Words on a picture, in any script that a font of this machine has; glyphs that it lacks are left out."""
+"""Break text into lines for a picture; leave out characters that the font lacks."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -20,17 +20,17 @@ FONT_FILES = (
     "C:/Windows/Fonts/msyh.ttc",
     "C:/Windows/Fonts/simhei.ttf",
 )
-"""Where fonts with Chinese glyphs are installed on Debian, Arch, Fedora, macOS and Windows, best first."""
+"""Paths of fonts with Chinese glyphs on Debian, Arch, Fedora, macOS and Windows, best first."""
 
 NO_CHARACTER = "\U0010ffff"
-"""A code point that stays unassigned, so that every font shows its sign for a missing glyph."""
+"""Code point that stays unassigned, so that every font draws its sign for a missing glyph."""
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 @lru_cache(maxsize=16)
 def font(size: int) -> Font:
-    """The best font of this machine: one with Chinese glyphs, or else Pillow's own, which is Latin only."""
+    """Return an installed font with Chinese glyphs, or else Pillow's own font, which is Latin only."""
     for name in FONT_FILES:
         if Path(name).is_file():
             return ImageFont.truetype(name, size)
@@ -39,7 +39,7 @@ def font(size: int) -> Font:
 
 @lru_cache(maxsize=4096)
 def has_glyph(letters: Font, character: str) -> bool:
-    """Whether a font can show a character, and does not draw a box in its place."""
+    """Return whether a font has a character's glyph and does not draw a box in its place."""
     if character.isspace():
         return True
     missing, drawn = letters.getmask(NO_CHARACTER), letters.getmask(character)
@@ -47,7 +47,7 @@ def has_glyph(letters: Font, character: str) -> bool:
 
 
 def lines(text: str, letters: Font, width: float, most: int) -> list[str]:
-    """Text broken into at most so many lines of a width in pixels; what does not fit ends in an ellipsis."""
+    """Break text into at most ``most`` lines of a width in pixels; end a text that does not fit with an ellipsis."""
     shown = "".join(character for character in " ".join(text.split()) if has_glyph(letters, character))
     broken = [""]
     for word in _words(shown):

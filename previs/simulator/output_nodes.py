@@ -1,4 +1,4 @@
-"""Where a simulated server makes its pictures and keeps its files."""
+"""Make the files of output nodes: draw the graph's pictures, encode them, and save them."""
 
 import asyncio
 import contextlib
@@ -16,18 +16,18 @@ from previs.simulator.disk import Disk, OutsideError
 from previs.simulator.scene import Reading, Scene, Size
 
 MOST_PIXELS = 64 * 1024 * 1024
-"""In one batch; beyond it a prompt runs out of memory, as on a GPU."""
+"""Maximum of pixels in one batch; a larger one runs out of memory, as on a GPU."""
 
 _SKETCH_SIZE = 256
 _TINY: Size = (4, 4)
 
 
 class NodeRaisedError(Exception):
-    """A node failed while it ran.
+    """Report that a node failed while it ran.
 
     Args:
-        kind: the exception's full type name, as the server tells it.
-        message: what it says.
+        kind: Full type name of the exception, as the server reports it.
+        message: Message of the exception.
     """
 
     def __init__(self, kind: str, message: str) -> None:
@@ -36,34 +36,35 @@ class NodeRaisedError(Exception):
         self.message = message
 
     def lines(self) -> list[str]:
-        """A traceback in the form of ComfyUI's."""
-        places = ("execute", "get_output_data", "_async_map_node_over_list", "process_inputs")
-        frames = [f'  File "ComfyUI/execution.py", line {100 + 10 * n}, in {name}\n' for n, name in enumerate(places)]
+        """Return a traceback in ComfyUI's form."""
+        names = ("execute", "get_output_data", "_async_map_node_over_list", "process_inputs")
+        frames = [f'  File "ComfyUI/execution.py", line {100 + 10 * n}, in {name}\n' for n, name in enumerate(names)]
         return [*frames, f'  File "ComfyUI/nodes.py", line 1000, in run\n    raise {self.kind.rpartition(".")[2]}\n']
 
 
 @dataclass(slots=True)
 class OutputWriter:
-    """Draws what a graph shows and saves it as the graph's output nodes say.
+    """Draw the pictures of a graph and save them as its output nodes say.
 
     Args:
-        draw: whether pictures are drawn; else they are tiny, but still one for each scene.
+        disk: Files of the server.
+        draw: Whether to draw full-size pictures; otherwise they are tiny, and differ by scene.
     """
 
     disk: Disk
     draw: bool
 
     def opened(self, name: str) -> Image.Image:
-        """The picture in an input file.
+        """Return the picture in an input file.
 
         Raises:
-            NodeRaisedError: there is no such file, or it is no picture.
+            NodeRaisedError: The file does not exist or is not a picture.
         """
         with self._file(name) as picture:
             return picture.convert("RGB")
 
     def size_of(self, name: str) -> Size:
-        """The size of the picture in an input file; it raises as :meth:`opened` does."""
+        """Return the size of the picture in an input file; raise as :meth:`opened` does."""
         with self._file(name) as picture:
             return picture.size
 
@@ -80,21 +81,21 @@ class OutputWriter:
             raise NodeRaisedError("PIL.UnidentifiedImageError", message) from broken
 
     def file_hash(self, name: str) -> str:
-        """A hash of an input file's bytes; empty where there is no such file."""
+        """Return the hash of an input file's bytes; empty if the file does not exist."""
         stored = self.disk.loaded(name)
         return hashlib.blake2b(stored.content, digest_size=16).hexdigest() if stored else ""
 
-    def check_room(self, scene: Scene) -> None:
-        """Refuse what no GPU would hold.
+    def check_memory(self, scene: Scene) -> None:
+        """Refuse a batch that no GPU could hold.
 
         Raises:
-            NodeRaisedError: in the form of running out of memory.
+            NodeRaisedError: The batch runs out of memory.
         """
         if scene.size[0] * scene.size[1] * scene.batch > MOST_PIXELS:
             raise NodeRaisedError("torch.OutOfMemoryError", "Allocation on device ")
 
     async def sketch(self, scene: Scene) -> Callable[[float], bytes]:
-        """What a sampler shows on its way: from how unclear it still is, 1 to 0, to a JPEG."""
+        """Return a function that makes a sampler's preview, a JPEG, from the noise left, 1 to 0."""
         if not self.draw:
             constant = media.preview(Image.new("RGB", _TINY), 0)
             return lambda _: constant
@@ -107,44 +108,41 @@ class OutputWriter:
         """Make the files of an output node.
 
         Args:
-            node: that saves.
-            reading: of the node's graph.
-            texts: what is written into pictures besides their pixels.
-            signature: of the node; names its previews.
+            node: Output node.
+            reading: Reader of the node's graph.
+            texts: Metadata to write into the files.
+            signature: Signature of the node; names its previews.
 
         Returns:
-            What the node tells of its files.
+            The files as the node reports them.
 
         Raises:
-            NodeRaisedError: a reference is no picture, the picture is too large, or the files cannot be made here.
+            NodeRaisedError: A reference is not a picture, the batch is too large, or the simulator does not support
+                the node.
         """
         source = next(iter(value for name in ("images", "video") if (value := node["inputs"].get(name))), None)
-        if not isinstance(source, list):
-            raise NodeRaisedError("NotImplementedError", f"The simulator cannot do what {node['class_type']} does.")
+        encode = _ENCODERS.get(node["class_type"])
+        if encode is None or not isinstance(source, list):
+            raise NodeRaisedError("NotImplementedError", f"The simulator does not support {node['class_type']}.")
         scene = reading.scene(source[0])
-        self.check_room(scene)
-        make = _MAKERS.get(node["class_type"])
-        if make is None:
-            raise NodeRaisedError("NotImplementedError", f"The simulator cannot do what {node['class_type']} does.")
+        self.check_memory(scene)
         if not self.draw:
-            return self._kept(node, make(self, scene, node, texts), signature)
-        return self._kept(node, await asyncio.to_thread(make, self, scene, node, texts), signature)
+            return self._stored(node, encode(self, scene, node, texts), signature)
+        return self._stored(node, await asyncio.to_thread(encode, self, scene, node, texts), signature)
 
-    def _kept(self, node: Node, made: list[bytes], signature: str) -> dict[str, Any]:
+    def _stored(self, node: Node, made: list[bytes], signature: str) -> dict[str, Any]:
         class_type = node["class_type"]
         folder = "temp" if class_type == "PreviewImage" else "output"
         prefix = f"ComfyUI_temp_{signature[:5]}" if folder == "temp" else str(node["inputs"]["filename_prefix"])
-        ending = _ENDINGS.get(class_type, "png")
+        extension = _EXTENSIONS.get(class_type, "png")
         try:
-            told: dict[str, Any] = {"images": [self.disk.save(folder, prefix, ending, content) for content in made]}
+            files = [self.disk.save(folder, prefix, extension, content) for content in made]
         except OutsideError as outside:
             raise NodeRaisedError("Exception", str(outside)) from outside
-        if class_type in _ANIMATED:
-            told["animated"] = [True]
-        return told
+        return {"images": files, **({"animated": [True]} if class_type in _ANIMATED else {})}
 
     def pictures(self, scene: Scene) -> list[Image.Image]:
-        """All pictures of a batch."""
+        """Return all pictures of a batch."""
         if self.draw:
             return [painter.draw(scene, index, self.opened) for index in range(scene.batch)]
         return [media.tiny(scene, index) for index in range(scene.batch)]
@@ -170,12 +168,12 @@ def _mp4(writer: OutputWriter, scene: Scene, _: Node, texts: Mapping[str, Any]) 
     return [media.mp4(writer.pictures(scene), scene.fps, texts)]
 
 
-_MAKERS = {
+_ENCODERS = {
     "SaveImage": _stills,
     "PreviewImage": _stills,
     "SaveAnimatedWEBP": _webp,
     "SaveAnimatedPNG": _apng,
     "SaveVideo": _mp4,
 }
-_ENDINGS = {"SaveAnimatedWEBP": "webp", "SaveVideo": "mp4"}
+_EXTENSIONS = {"SaveAnimatedWEBP": "webp", "SaveVideo": "mp4"}
 _ANIMATED = frozenset({"SaveAnimatedWEBP", "SaveAnimatedPNG", "SaveVideo"})

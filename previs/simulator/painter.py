@@ -1,7 +1,7 @@
-"""Pictures that look like storyboard frames: the same for the same prompt and seed, and different at a glance else.
+"""Draw pictures that look like storyboard frames, reproducible from prompt and seed.
 
-The words of the prompt choose the place (city, mountains, sea, wood, room), the hour and the size of the shot; the
-seed chooses the rest: colours, horizon, light, shapes and figures. All lengths are relative to the picture.
+The words of the prompt choose the setting (city, mountains, sea, wood, room), the time of day and the framing. The seed
+chooses colours, horizon, light, shapes and figures. All lengths are relative to the picture.
 """
 
 import colorsys
@@ -16,7 +16,7 @@ from previs.simulator.scene import Reference, Scene, Size
 
 Color = tuple[int, int, int]
 Opened = Callable[[str], Image.Image]
-"""From the name of an input file to its picture."""
+"""Returns the picture in an input file, by name."""
 
 _PLACES = {
     "city": ("city", "street", "town", "skyline", "roof", "城", "街", "楼", "巷"),
@@ -28,18 +28,18 @@ _PLACES = {
 _NIGHT = ("night", "midnight", "dark", "moon", "neon", "夜", "月", "霓虹", "黑")
 _WARM = ("dawn", "dusk", "sunset", "sunrise", "golden", "黄昏", "夕", "日出", "黎明", "晨", "清晨", "傍晚")
 _CLOSE = ("close-up", "close up", "closeup", "portrait", "特写", "近景", "肖像")
-_MOST_REFERENCES_PINNED = 4
-_LEAST_LETTERED_WIDTH = 160
-_SIDE_OF_INWARD = 0.3  # what Pillow's radial gradient still has, turned inward, at the middle of a side
+_MAX_THUMBNAILS = 4
+_MIN_LETTERED_WIDTH = 160
+_INWARD_AT_SIDE = 0.3  # value of Pillow's inverted radial gradient at the middle of a side
 
 
 def draw(scene: Scene, index: int, opened: Opened) -> Image.Image:
     """Draw one picture of a scene's batch.
 
     Args:
-        scene: what to draw.
-        index: within the batch, from 0.
-        opened: gives an input file's picture; whatever it raises passes through.
+        scene: Description of the picture.
+        index: Position in the batch, from 0.
+        opened: Returns the picture in an input file; its exceptions pass through.
     """
     if scene.seed is None:
         return _unsampled(scene, opened)
@@ -49,7 +49,7 @@ def draw(scene: Scene, index: int, opened: Opened) -> Image.Image:
     canvas.place()
     canvas.figures()
     picture = canvas.lit()
-    originals = [opened(reference.file) for reference in scene.references[:_MOST_REFERENCES_PINNED]]
+    originals = [opened(reference.file) for reference in scene.references[:_MAX_THUMBNAILS]]
     if originals:
         picture = _guided(picture, originals[0], scene.references[0])
     _pin(picture, originals)
@@ -66,17 +66,17 @@ def _unsampled(scene: Scene, opened: Opened) -> Image.Image:
 
 
 class _Canvas:
-    """A picture in the making: back to front."""
+    """Draw one picture from back to front."""
 
     def __init__(self, size: Size, text: str, dice: random.Random) -> None:
         self.size = size
         self.width, self.height = size
         self.dice = dice
-        self.night = _speaks_of(text, _NIGHT)
-        self.close = _speaks_of(text, _CLOSE)
-        named = [place for place, words in _PLACES.items() if _speaks_of(text, words)]
+        self.night = _mentions(text, _NIGHT)
+        self.close = _mentions(text, _CLOSE)
+        named = [place for place, words in _PLACES.items() if _mentions(text, words)]
         self.kind = named[0] if named else dice.choice(list(_PLACES))
-        hue = dice.uniform(0.02, 0.11) if _speaks_of(text, _WARM) else dice.random()
+        hue = dice.uniform(0.02, 0.11) if _mentions(text, _WARM) else dice.random()
         self.high = _color(hue, dice.uniform(0.3, 0.6), 0.2 if self.night else dice.uniform(0.55, 0.85))
         self.low = _color(
             hue + dice.uniform(-0.14, 0.14), dice.uniform(0.2, 0.5), 0.42 if self.night else dice.uniform(0.85, 0.98)
@@ -95,7 +95,7 @@ class _Canvas:
         return left * self.width, top * self.height, right * self.width, bottom * self.height
 
     def depth(self, nearness: float) -> Color:
-        """The colour of a thing so near: 0 is lost in the haze of the horizon, 1 is ink."""
+        """Return the colour at a distance: 0 is the haze of the horizon, 1 is ink."""
         return _mixed(self.low, self.ink, nearness)
 
     def sky(self) -> None:
@@ -236,7 +236,7 @@ class _Canvas:
         self.pen.ellipse((centre - head + lean, top, centre + head + lean, top + head * 2.3), fill=self.ink)
 
     def lit(self) -> Image.Image:
-        """The picture with its light falling off towards the corners."""
+        """Return the picture, darkened towards the corners."""
         x, _ = self.sun
         wide = (round(self.width * 1.9), round(self.height * 1.9))
         fall = _falloff().resize(wide)
@@ -258,7 +258,7 @@ def _guided(picture: Image.Image, original: Image.Image, reference: Reference) -
 
 
 def _pin(picture: Image.Image, originals: list[Image.Image]) -> None:
-    """Pin small prints of the references into the upper right corner."""
+    """Paste thumbnails of the references into the upper right corner."""
     width, height = picture.width // 7, picture.height // 6
     margin = max(2, picture.width // 60)
     if min(width, height) < 4:  # noqa: PLR2004 - too small to show anything
@@ -270,8 +270,8 @@ def _pin(picture: Image.Image, originals: list[Image.Image]) -> None:
 
 
 def _letter(picture: Image.Image, text: str, seed: str) -> None:
-    """Write the prompt's words over the foot of the picture, and the seed into a corner."""
-    if picture.width < _LEAST_LETTERED_WIDTH:
+    """Write the prompt over the bottom of the picture, and the seed into a corner."""
+    if picture.width < _MIN_LETTERED_WIDTH:
         return
     letters = lettering.font(max(9, picture.height // 26))
     small = lettering.font(max(8, picture.height // 40))
@@ -288,7 +288,7 @@ def _letter(picture: Image.Image, text: str, seed: str) -> None:
     pen.text((margin, margin // 2), seed, fill=(244, 242, 234), font=small, stroke_width=1, stroke_fill=(20, 20, 24))
 
 
-def _speaks_of(text: str, words: tuple[str, ...]) -> bool:
+def _mentions(text: str, words: tuple[str, ...]) -> bool:
     return any(word in text for word in words)
 
 
@@ -310,8 +310,8 @@ def _vertical() -> Image.Image:
 
 @lru_cache(maxsize=1)
 def _halo() -> Image.Image:
-    """Nearly opaque in the middle, fading out to nothing well before the square's sides."""
-    return _inward().point(lambda level: int(200 * max(0.0, level / 255 - _SIDE_OF_INWARD) ** 2 * 2))
+    """Return a mask that is nearly opaque in the middle and transparent before its sides."""
+    return _inward().point(lambda level: int(200 * max(0.0, level / 255 - _INWARD_AT_SIDE) ** 2 * 2))
 
 
 @lru_cache(maxsize=1)

@@ -1,4 +1,4 @@
-"""The queue and the history of a simulated server."""
+"""Hold the queue and the history of a simulated server."""
 
 import asyncio
 import heapq
@@ -12,11 +12,11 @@ from previs.comfyui.protocol.graph import Graph
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A graph in the queue.
+    """Represent a graph in the queue.
 
     Attributes:
-        number: its place; the lowest runs first, and ``front`` makes it negative.
-        outputs: ids of the output nodes to run.
+        number: Position in the queue; the lowest runs first, and ``front`` makes it negative.
+        outputs: Ids of the output nodes to run.
     """
 
     number: float
@@ -27,22 +27,22 @@ class Prompt:
 
     @property
     def client(self) -> str | None:
-        """Whose socket its frames go to; none where they go to nobody, and previews to everybody."""
+        """Return the client that gets the frames; if None, all clients get progress and previews, no other frames."""
         client = self.extra_data.get("client_id")
         return client if isinstance(client, str) else None
 
-    def told(self) -> list[Any]:
-        """As ``/queue`` and ``/history`` tell it."""
+    def as_list(self) -> list[Any]:
+        """Return the prompt in the form of ``/queue`` and ``/history``."""
         return [self.number, self.prompt_id, self.graph, self.extra_data, list(self.outputs)]
 
 
 @dataclass(slots=True)
 class Queue:
-    """Prompts that wait, the one that runs, and those that ended.
+    """Hold the waiting prompts, the running one and the ended ones.
 
     Args:
-        changed: called at each change of the number of prompts, once more than needed where ComfyUI does so too.
-        history_limit: asked for the number of ended prompts to remember.
+        changed: Called when the number of prompts changes, and once too often where ComfyUI does so.
+        history_limit: Returns the maximum of ended prompts to keep.
     """
 
     changed: Callable[[], None]
@@ -55,22 +55,22 @@ class Queue:
 
     @property
     def remaining(self) -> int:
-        """Prompts that wait or run."""
+        """Return the number of prompts that wait or run."""
         return len(self._waiting) + (self.running is not None)
 
     @property
     def pending(self) -> list[Prompt]:
-        """Prompts that wait, the next one first."""
+        """Return the waiting prompts, the next one first."""
         return [prompt for _, _, prompt in sorted(self._waiting, key=lambda entry: entry[:2])]
 
     def put(self, prompt: Prompt) -> None:
-        """Add a prompt; one of the same id runs as well."""
+        """Add a prompt; prompts with the same id both run."""
         heapq.heappush(self._waiting, (prompt.number, next(self._arrivals), prompt))
         self.changed()
         self.filled.set()
 
     async def take(self) -> Prompt:
-        """The next prompt, which runs from now on; waits for one."""
+        """Wait for the next prompt, mark it as running and return it."""
         while not self._waiting:
             self.filled.clear()
             await self.filled.wait()
@@ -79,24 +79,24 @@ class Queue:
         return self.running
 
     def finish(self, prompt: Prompt, ended: dict[str, Any]) -> None:
-        """Remember how the running prompt ended; the latest of equal ids is the one remembered."""
+        """Put the running prompt into the history; replace an entry with the same id."""
         self.running = None
-        self.history[prompt.prompt_id] = {"prompt": prompt.told(), **ended}
+        self.history[prompt.prompt_id] = {"prompt": prompt.as_list(), **ended}
         while len(self.history) > self.history_limit():
             del self.history[next(iter(self.history))]
         self.changed()
 
     def delete(self, prompt_id: str) -> bool:
-        """Drop one waiting prompt of an id.
+        """Delete one waiting prompt with this id.
 
         Returns:
-            Whether there was one.
+            Whether a prompt was deleted.
         """
         found = next((entry for entry in self._waiting if entry[2].prompt_id == prompt_id), None)
         if found is None:
             return False
         if len(self._waiting) == 1:
-            self.clear()  # ComfyUI tells everybody twice when it deletes the last one
+            self.clear()  # ComfyUI sends the status twice when it deletes the last one
         else:
             self._waiting.remove(found)
             heapq.heapify(self._waiting)
@@ -104,6 +104,6 @@ class Queue:
         return True
 
     def clear(self) -> None:
-        """Drop all waiting prompts."""
+        """Delete all waiting prompts."""
         self._waiting.clear()
         self.changed()

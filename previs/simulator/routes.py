@@ -1,4 +1,4 @@
-"""The endpoints of a simulated server, each with and without ``/api`` before it."""
+"""Answer the requests of ComfyUI's API, each with and without the prefix ``/api``."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from previs.simulator import catalog, sockets
-from previs.simulator.disk import FOLDERS, climbs_out
+from previs.simulator.disk import FOLDERS, leads_out
 from previs.simulator.downloads import download
 from previs.simulator.jobs import job_of
 from previs.simulator.prompts import Prompt
@@ -29,26 +29,26 @@ from previs.simulator.validation import validate
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
-_TROUBLE = "500 Internal Server Error\n\nServer got itself in trouble"
+_SERVER_ERROR = "500 Internal Server Error\n\nServer got itself in trouble"
 
 
-def answered(content: object, status: int = 200) -> Response:
-    """A JSON answer in the very form of aiohttp's."""
+def json_response(content: object, status: int = 200) -> Response:
+    """Return a JSON response in aiohttp's form."""
     return Response(json.dumps(content), status, media_type="application/json; charset=utf-8")
 
 
 async def no_route(_: Request, error: Exception) -> Response:
-    """A path or method that no endpoint has, in the very words of aiohttp's."""
+    """Return aiohttp's response to an unknown path or method."""
     status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (404, None)
     text = f"{status}: {HTTPStatus(status).phrase}"
     return Response(text, status, media_type="text/plain", headers=headers)
 
 
 def routes(simulator: Simulator) -> list[Route | WebSocketRoute]:
-    """All endpoints of a simulator."""
+    """Return all endpoints of a simulator."""
     queue = _QueueEndpoints(simulator)
     disk = _DiskEndpoints(simulator)
-    facts = _FactEndpoints(simulator)
+    info_endpoints = _InfoEndpoints(simulator)
     table: list[tuple[str, str, Endpoint]] = [
         ("GET", "/prompt", queue.remaining),
         ("POST", "/prompt", queue.submit),
@@ -61,14 +61,14 @@ def routes(simulator: Simulator) -> list[Route | WebSocketRoute]:
         ("POST", "/free", queue.free),
         ("GET", "/view", disk.view),
         ("POST", "/upload/image", disk.upload),
-        ("GET", "/object_info", facts.object_info),
-        ("GET", "/object_info/{class_type}", facts.class_info),
-        ("GET", "/system_stats", facts.system_stats),
-        ("GET", "/features", facts.features),
-        ("GET", "/models", facts.model_folders),
-        ("GET", "/models/{folder}", facts.models),
-        ("GET", "/embeddings", facts.embeddings),
-        ("GET", "/view_metadata/{folder}", facts.metadata),
+        ("GET", "/object_info", info_endpoints.object_info),
+        ("GET", "/object_info/{class_type}", info_endpoints.class_info),
+        ("GET", "/system_stats", info_endpoints.system_stats),
+        ("GET", "/features", info_endpoints.features),
+        ("GET", "/models", info_endpoints.model_folders),
+        ("GET", "/models/{folder}", info_endpoints.models),
+        ("GET", "/embeddings", info_endpoints.embeddings),
+        ("GET", "/view_metadata/{folder}", info_endpoints.metadata),
     ]
     jobs: list[tuple[str, str, Endpoint]] = [
         ("GET", "/api/jobs/{prompt_id}", queue.job),
@@ -81,7 +81,7 @@ def routes(simulator: Simulator) -> list[Route | WebSocketRoute]:
 
 
 async def _posted(request: Request) -> dict[str, Any] | None:
-    """The request's JSON object, or none where it is none; ComfyUI then fails with 500."""
+    """Return the request's JSON object, or None if the body is something else; ComfyUI then fails with 500."""
     try:
         content = json.loads(await request.body())
     except ValueError:
@@ -91,7 +91,7 @@ async def _posted(request: Request) -> dict[str, Any] | None:
 
 def _refused(kind: str, message: str, details: str) -> Response:
     error = {"type": kind, "message": message, "details": details, "extra_info": {}}
-    return answered({"error": error, "node_errors": {}}, 400)
+    return json_response({"error": error, "node_errors": {}}, 400)
 
 
 class _QueueEndpoints:
@@ -99,13 +99,13 @@ class _QueueEndpoints:
         self.simulator = simulator
 
     async def remaining(self, _: Request) -> Response:
-        return answered({"exec_info": {"queue_remaining": self.simulator.queue.remaining}})
+        return json_response({"exec_info": {"queue_remaining": self.simulator.queue.remaining}})
 
     async def submit(self, request: Request) -> Response:
         simulator = self.simulator
         posted = await _posted(request)
         if posted is None:
-            return Response(_TROUBLE, 500)
+            return Response(_SERVER_ERROR, 500)
         number = self._number(posted)
         if "prompt" not in posted:
             return _refused("no_prompt", "No prompt provided", "No prompt provided")
@@ -115,37 +115,38 @@ class _QueueEndpoints:
             return _refused("invalid_prompt_id", "prompt_id must be a valid UUID", details)
         extra = posted.get("extra_data", {})
         if not isinstance(posted["prompt"], dict) or not isinstance(extra, dict):
-            return Response(_TROUBLE, 500)
-        verdict = validate(posted["prompt"], simulator.object_info, input_files=simulator.disk)
-        if verdict.error:
-            return answered({"error": verdict.error, "node_errors": verdict.node_errors}, 400)
+            return Response(_SERVER_ERROR, 500)
+        result = validate(posted["prompt"], simulator.object_info, input_files=simulator.disk)
+        if result.error:
+            return json_response({"error": result.error, "node_errors": result.node_errors}, 400)
         if "client_id" in posted:
             extra["client_id"] = posted["client_id"]
         if simulator.jobs:
             extra["create_time"] = time.time_ns() // 1_000_000
         simulator.record("posted", prompt_id)
-        simulator.queue.put(Prompt(number, prompt_id, verdict.graph, extra, verdict.outputs))
+        simulator.queue.put(Prompt(number, prompt_id, result.graph, extra, result.outputs))
         if simulator.faults.use("lose_prompt_answer"):
             await simulator.cut(request.scope["client"])
-        return answered({"prompt_id": prompt_id, "number": number, "node_errors": verdict.node_errors})
+        return json_response({"prompt_id": prompt_id, "number": number, "node_errors": result.node_errors})
 
     def _number(self, posted: dict[str, Any]) -> float:
-        given = posted.get("number")
-        if isinstance(given, int | float):
-            return float(given)
+        requested = posted.get("number")
+        if isinstance(requested, int | float):
+            return float(requested)
         number = self.simulator.number
         self.simulator.number += 1
         return -number if posted.get("front") else number
 
     async def queue(self, _: Request) -> Response:
         queue = self.simulator.queue
-        running = [queue.running.told()] if queue.running else []
-        return answered({"queue_running": running, "queue_pending": [prompt.told() for prompt in queue.pending]})
+        running = [queue.running.as_list()] if queue.running else []
+        pending = [prompt.as_list() for prompt in queue.pending]
+        return json_response({"queue_running": running, "queue_pending": pending})
 
     async def change_queue(self, request: Request) -> Response:
         posted = await _posted(request)
         if posted is None:
-            return Response(_TROUBLE, 500)
+            return Response(_SERVER_ERROR, 500)
         if posted.get("clear"):
             for prompt in self.simulator.queue.pending:
                 self.simulator.record("deleted", prompt.prompt_id)
@@ -161,11 +162,11 @@ class _QueueEndpoints:
 
     async def job(self, request: Request) -> Response:
         job = job_of(request.path_params["prompt_id"], self.simulator.queue)
-        return answered({"error": "Job not found"}, 404) if job is None else answered(job)
+        return json_response({"error": "Job not found"}, 404) if job is None else json_response(job)
 
     async def cancel(self, request: Request) -> Response:
         prompt_id = request.path_params["prompt_id"]
-        return answered({"cancelled": self.simulator.interrupt(prompt_id) or self.simulator.delete(prompt_id)})
+        return json_response({"cancelled": self.simulator.interrupt(prompt_id) or self.simulator.delete(prompt_id)})
 
     async def history(self, request: Request) -> Response:
         history = self.simulator.queue.history
@@ -173,21 +174,21 @@ class _QueueEndpoints:
         try:
             most, offset = (int(limit) if limit is not None else -1 for limit in limits)
         except ValueError:
-            return Response(_TROUBLE, 500)
+            return Response(_SERVER_ERROR, 500)
         if most < 0:
-            return answered(history)
+            return json_response(history)
         first = offset if offset >= 0 else max(0, len(history) - most)
-        return answered(dict(list(history.items())[first : first + most]))
+        return json_response(dict(list(history.items())[first : first + most]))
 
     async def ended(self, request: Request) -> Response:
         prompt_id = request.path_params["prompt_id"]
         history = self.simulator.queue.history
-        return answered({prompt_id: history[prompt_id]} if prompt_id in history else {})
+        return json_response({prompt_id: history[prompt_id]} if prompt_id in history else {})
 
     async def change_history(self, request: Request) -> Response:
         posted = await _posted(request)
         if posted is None:
-            return Response(_TROUBLE, 500)
+            return Response(_SERVER_ERROR, 500)
         history = self.simulator.queue.history
         if posted.get("clear"):
             history.clear()
@@ -198,7 +199,7 @@ class _QueueEndpoints:
     async def free(self, request: Request) -> Response:
         posted = await _posted(request)
         if posted is None:
-            return Response(_TROUBLE, 500)
+            return Response(_SERVER_ERROR, 500)
         self.simulator.free({flag for flag in ("unload_models", "free_memory") if posted.get(flag)})
         return Response()
 
@@ -208,14 +209,14 @@ class _DiskEndpoints:
         self.simulator = simulator
 
     async def view(self, request: Request) -> Response:
-        asked = request.query_params
-        if "filename" not in asked:
+        query = request.query_params
+        if "filename" not in query:
             return Response(status_code=404)
-        name, folder = asked["filename"], asked.get("type", "output")
+        name, folder = query["filename"], query.get("type", "output")
         if not name or name.startswith("/") or ".." in name or folder not in FOLDERS:
             return Response(status_code=400)
-        subfolder = posixpath.normpath(asked.get("subfolder") or ".")
-        if climbs_out(subfolder):
+        subfolder = posixpath.normpath(query.get("subfolder") or ".")
+        if leads_out(subfolder):
             return Response(status_code=403)
         name = posixpath.basename(name)
         stored = self.simulator.disk.read(folder, posixpath.normpath(posixpath.join(subfolder, name)))
@@ -234,48 +235,48 @@ class _DiskEndpoints:
             content = await image.read()
             overwrite = form.get("overwrite") in ("true", "1")
         if folder not in FOLDERS:
-            return Response(_TROUBLE, 500)
-        if climbs_out(posixpath.normpath(posixpath.join(subfolder, image.filename))):
+            return Response(_SERVER_ERROR, 500)
+        if leads_out(posixpath.normpath(posixpath.join(subfolder, image.filename))):
             return Response(status_code=400)
         name = self.simulator.disk.upload(folder, subfolder, image.filename, content, overwrite=overwrite)
         self.simulator.uploads.append(name)
-        return answered({"name": name, "subfolder": subfolder, "type": folder})
+        return json_response({"name": name, "subfolder": subfolder, "type": folder})
 
 
-class _FactEndpoints:
+class _InfoEndpoints:
     def __init__(self, simulator: Simulator) -> None:
         self.simulator = simulator
 
     async def object_info(self, _: Request) -> Response:
         images = self.simulator.disk.images()
         info = self.simulator.object_info
-        return answered({name: catalog.with_images(told, images) for name, told in info.items()})
+        return json_response({name: catalog.with_images(each, images) for name, each in info.items()})
 
     async def class_info(self, request: Request) -> Response:
         name = request.path_params["class_type"]
-        told = self.simulator.object_info.get(name)
-        return answered({name: catalog.with_images(told, self.simulator.disk.images())} if told else {})
+        info = self.simulator.object_info.get(name)
+        return json_response({name: catalog.with_images(info, self.simulator.disk.images())} if info else {})
 
     async def system_stats(self, _: Request) -> Response:
-        return answered(catalog.SYSTEM_STATS)
+        return json_response(catalog.SYSTEM_STATS)
 
     async def features(self, _: Request) -> Response:
-        return answered(catalog.FEATURES)
+        return json_response(catalog.FEATURES)
 
     async def model_folders(self, _: Request) -> Response:
-        return answered(catalog.MODEL_FOLDERS)
+        return json_response(catalog.MODEL_FOLDERS)
 
     async def models(self, request: Request) -> Response:
         names = catalog.models(self.simulator.object_info, request.path_params["folder"])
-        return Response(status_code=404) if names is None else answered(names)
+        return Response(status_code=404) if names is None else json_response(names)
 
     async def metadata(self, request: Request) -> Response:
         folder, name = request.path_params["folder"], request.query_params.get("filename", "")
-        told = catalog.metadata(self.simulator.metadata, folder, name)
-        return Response(status_code=404) if told is None else answered(told)
+        header = catalog.metadata(self.simulator.metadata, folder, name)
+        return Response(status_code=404) if header is None else json_response(header)
 
     async def embeddings(self, _: Request) -> Response:
-        return answered([])
+        return json_response([])
 
 
 class _Listening:
@@ -296,26 +297,26 @@ class _Listening:
         try:
             await self._read(websocket, socket)
         finally:
-            # As in ComfyUI, whatever socket of the client closes: an old one takes its replacement off the list.
+            # As in ComfyUI: when a client's older WebSocket closes, its newer one is removed from the list.
             simulator.sockets.by_client.pop(client, None)
             writing.cancel()
             await asyncio.wait([writing])
 
     async def _read(self, websocket: WebSocket, socket: sockets.Socket) -> None:
-        """Read until the client goes; what it says first may be the features it supports."""
+        """Read until the client disconnects; only its first message may be feature flags."""
         is_first = True
         while (message := await websocket.receive())["type"] != "websocket.disconnect":
-            said = _said(message.get("text"))
-            if is_first and said.get("type") == "feature_flags":
-                features = said.get("data")
+            flags = _parsed(message.get("text"))
+            if is_first and flags.get("type") == "feature_flags":
+                features = flags.get("data")
                 socket.features = features if isinstance(features, dict) else {}
                 socket.put(sockets.text("feature_flags", json.dumps(catalog.FEATURES)))
             is_first = False
 
 
-def _said(text: str | None) -> dict[str, Any]:
+def _parsed(text: str | None) -> dict[str, Any]:
     try:
-        said = json.loads(text or "")
+        content = json.loads(text or "")
     except ValueError:
         return {}
-    return said if isinstance(said, dict) else {}
+    return content if isinstance(content, dict) else {}

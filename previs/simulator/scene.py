@@ -1,4 +1,4 @@
-"""What a picture made by a graph would show, found by following the graph's links; nothing is drawn here."""
+"""Find what a graph's picture shows, by following the graph's links; draw nothing."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from previs.simulator.schedule import LOADERS
 Size = tuple[int, int]
 
 Value = Any
-"""Whatever JSON can hold."""
+"""Any JSON value."""
 
 DEFAULT_SIZE: Size = (512, 512)
 
@@ -24,11 +24,12 @@ _UPSCALE_MODEL_FACTOR = 4
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An uploaded picture that guides a sampler.
+    """Represent an uploaded picture that guides a sampler.
 
     Attributes:
-        strength: 0 to 1 and beyond, as its node says.
-        edges: whether only its edges are used.
+        file: Name of the input file.
+        strength: Strength in its node; may exceed 1.
+        edges: Whether only its edges are used.
     """
 
     file: str
@@ -38,17 +39,18 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One picture, or a batch of them, before it is drawn.
+    """Describe one picture, or a batch of pictures, before it is drawn.
 
     Attributes:
-        size: in pixels.
-        batch: number of pictures.
-        seed: of the last sampler; none where nothing was sampled.
-        text: the positive prompt.
-        file: the input file that it is a copy of, if nothing was sampled.
-        edges: whether the file was reduced to its edges.
-        color: 24 bits of RGB, where it is a plain surface.
-        fps: pictures a second, where a video was made of them.
+        size: Width and height in pixels.
+        batch: Number of pictures.
+        seed: Seed of the last sampler; None if nothing was sampled.
+        text: Positive prompt.
+        references: Pictures that guide the sampler.
+        file: Input file that the picture copies, if nothing was sampled.
+        edges: Whether the file was reduced to its edges.
+        color: 24 bits of RGB, if the picture is a plain surface.
+        fps: Pictures per second of a video.
     """
 
     size: Size = DEFAULT_SIZE
@@ -63,29 +65,29 @@ class Scene:
 
 
 def is_sampler(node: Node) -> bool:
-    """Whether a node denoises a latent, step by step."""
+    """Return whether a node denoises a latent in steps."""
     return "latent_image" in node["inputs"] and not {"seed", "noise_seed", "noise"}.isdisjoint(node["inputs"])
 
 
 def prompt_text(graph: Graph) -> str:
-    """All texts of a graph, for looking something up in them."""
+    """Return all texts of a graph, one a line."""
     return "\n".join(value for node in graph.values() for value in node["inputs"].values() if isinstance(value, str))
 
 
 @dataclass(slots=True)
 class Reading:
-    """A graph, read backwards from its outputs.
+    """Read a graph backwards from its outputs.
 
     Args:
-        graph: a valid one, its values of the right types.
-        size_of: from an input file's name to the size of its picture.
+        graph: Valid graph whose values have the right types.
+        size_of: Returns the size of the picture in an input file, by name.
     """
 
     graph: Graph
     size_of: Callable[[str], Size]
 
     def scene(self, node_id: str) -> Scene:
-        """Whatever picture leaves a node; an empty surface where none can be found."""
+        """Return the picture that a node outputs; an empty surface if the graph has no picture before it."""
         node = self.graph[node_id]
         inputs = node["inputs"]
         if node["class_type"] in LOADERS:
@@ -97,7 +99,7 @@ class Reading:
         return self._changed(node, before)
 
     def steps(self, node_id: str) -> int:
-        """Steps of a sampler, from its own input or from the scheduler before it."""
+        """Return the number of a sampler's steps, from its own input or from the scheduler before it."""
         return max(1, self._integer(self.graph[node_id], "steps", 0) or self._steps_before(node_id))
 
     def _steps_before(self, node_id: str) -> int:
@@ -173,19 +175,19 @@ class Reading:
 
     def _references(self, sampler: Node) -> Iterator[Reference]:
         source = _first(sampler, _CONDITIONINGS)
-        ahead: list[tuple[str, float, bool]] = [(source, 1.0, False)] if source else []
-        met: set[str] = set()
-        while ahead:
-            node_id, strength, edges = ahead.pop()
+        queue: list[tuple[str, float, bool]] = [(source, 1.0, False)] if source else []
+        seen: set[str] = set()
+        while queue:
+            node_id, strength, edges = queue.pop()
             node = self.graph[node_id]
             if node["class_type"] in LOADERS:
                 yield Reference(node["inputs"]["image"], strength, edges)
             own = node["inputs"].get("strength")
             strength = float(own) if isinstance(own, int | float) else strength
             edges = edges or node["class_type"] == "Canny"
-            before = [found for name, found, _ in links(node) if name not in _NO_PICTURE_IN and found not in met]
-            met.update(before)
-            ahead += [(found, strength, edges) for found in before]
+            before = [found for name, found, _ in links(node) if name not in _NO_PICTURE_IN and found not in seen]
+            seen.update(before)
+            queue += [(found, strength, edges) for found in before]
 
 
 def _first(node: Node, names: tuple[str, ...]) -> str | None:

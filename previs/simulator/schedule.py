@@ -1,4 +1,4 @@
-"""The order in which ComfyUI runs a graph's nodes, and when it does not run one again."""
+"""Order a graph's nodes as ComfyUI runs them, and identify results that it reuses."""
 
 import hashlib
 import json
@@ -7,44 +7,45 @@ from typing import Any
 
 from previs.comfyui.protocol.graph import Graph, links
 
-Fingerprint = Callable[[str], str]
-"""From the name of an input file to a hash of its bytes."""
+FileHash = Callable[[str], str]
+"""Returns the hash of an input file's bytes, by name."""
 
 LOADERS = frozenset({"LoadImage", "LoadImageMask"})
 
 
-def signatures(graph: Graph, outputs: tuple[str, ...], file_hash: Fingerprint) -> dict[str, str]:
-    """For each node that the outputs need, what its result depends on: its class, its values and all before it.
+def signatures(graph: Graph, outputs: tuple[str, ...], file_hash: FileHash) -> dict[str, str]:
+    """Return a hash of what each node's result depends on: its class, its values and the nodes before it.
 
-    Two nodes of equal signature have equal results, so ComfyUI keeps the first one's. The id of a node plays no part.
+    Only nodes that the outputs need are included. Nodes with the same signature have the same result, so ComfyUI
+    reuses it. A signature does not depend on node ids.
     """
-    known: dict[str, str] = {}
+    hashes: dict[str, str] = {}
 
     def of(node_id: str) -> str:
-        if node_id not in known:
+        if node_id not in hashes:
             node = graph[node_id]
             sources = {name: [of(source), index] for name, source, index in links(node)}
             values = {**node["inputs"], **sources}
             if node["class_type"] in LOADERS:
                 values["file"] = file_hash(str(node["inputs"].get("image")))
             text = json.dumps([node["class_type"], sorted(values.items())])
-            known[node_id] = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-        return known[node_id]
+            hashes[node_id] = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        return hashes[node_id]
 
     for output in outputs:
         of(output)
-    return known
+    return hashes
 
 
 def order(
     graph: Graph, outputs: tuple[str, ...], object_info: Mapping[str, Any], cached: Container[str]
 ) -> Iterator[str]:
-    """Ids of the nodes to run, each after all it needs; of cached nodes only outputs come, to be told again.
+    """Yield the ids of the nodes to run, each after the nodes it needs; of cached nodes yield only outputs.
 
-    Of several that could run, ComfyUI takes the first, in the order it met them on the way back from the outputs,
-    that is an output node, or leads to one directly, or leads to one over a further node, or else the first of all.
+    If several nodes are ready, ComfyUI prefers an output node, then a node directly before one, then a node two before
+    one. Otherwise it takes the first in the order in which it reached them from the outputs.
     """
-    waiting = _met(graph, outputs, cached)
+    waiting = _reached(graph, outputs, cached)
     needs = {node_id: _needed(graph, node_id, cached) for node_id in waiting}
     leads_to: dict[str, list[str]] = {node_id: [] for node_id in waiting}
     for node_id, sources in needs.items():
@@ -67,14 +68,14 @@ def _needed(graph: Graph, node_id: str, cached: Container[str]) -> set[str]:
     return set() if node_id in cached else {source for _, source, _ in links(graph[node_id]) if source not in cached}
 
 
-def _met(graph: Graph, outputs: tuple[str, ...], cached: Container[str]) -> list[str]:
-    met: dict[str, None] = {}
+def _reached(graph: Graph, outputs: tuple[str, ...], cached: Container[str]) -> list[str]:
+    reached: dict[str, None] = {}
     for output in outputs:
-        ahead = [output]
-        while ahead:
-            node_id = ahead.pop()
-            if node_id not in met:
-                met[node_id] = None
+        queue = [output]
+        while queue:
+            node_id = queue.pop()
+            if node_id not in reached:
+                reached[node_id] = None
                 if node_id not in cached:
-                    ahead += [source for _, source, _ in links(graph[node_id]) if source not in cached]
-    return list(met)
+                    queue += [source for _, source, _ in links(graph[node_id]) if source not in cached]
+    return list(reached)

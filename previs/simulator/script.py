@@ -1,4 +1,4 @@
-"""Scripts: what goes wrong with a server, and when."""
+"""Read scripts: what goes wrong with a server, and when."""
 
 import difflib
 import json
@@ -31,29 +31,29 @@ _NEEDED = {"tuple_type": "a list is needed", "model_type": "an object is needed"
 
 def _some_faults(_: object, handler: GetCoreSchemaHandler) -> CoreSchema:
     schemas = {name: handler.generate_schema(kind) for name, kind in _FAULTS.items()}
-    told = {name: core_schema.typed_dict_field(schema, required=False) for name, schema in schemas.items()}
-    return core_schema.typed_dict_schema(told, extra_behavior="forbid", config={"strict": True})
+    fields = {name: core_schema.typed_dict_field(schema, required=False) for name, schema in schemas.items()}
+    return core_schema.typed_dict_schema(fields, extra_behavior="forbid", config={"strict": True})
 
 
 Number = Annotated[int, Field(ge=1)]
 
 
 class Cue(BaseModel):
-    """One thing that a script does to a server, once.
+    """Describe one thing that a script does to a server, once.
 
-    Exactly one of the first four says when; what is counted is counted from when the server is first served, and
-    restarts do not set it back.
+    Exactly one of the first four attributes says when. Counts begin when the server is first served; a restart does not
+    reset them.
 
     Attributes:
-        after_seconds: of serving.
-        after_prompts: as soon as so many have started; the last of them meets it already.
-        after_requests: as soon as so many were answered, refused or cut; sockets are none.
-        after_frames: as soon as so many were sent over all sockets together.
-        set: faults by name, and their values.
-        for_seconds: after which the faults in ``set`` are back to where nothing is wrong, and a closed door is open.
-        restart: whether the server forgets queue, history and results, and cuts all connections.
-        door: whether new connections are refused from now on, or accepted again.
-        cut: whether all connections are cut.
+        after_seconds: Seconds of serving.
+        after_prompts: Number of prompts that have started; the cue already affects the last of them.
+        after_requests: Number of requests that were answered, refused or cut, without WebSockets.
+        after_frames: Number of frames sent over all WebSockets together.
+        set: Values of faults by name.
+        for_seconds: Seconds until the faults in ``set`` are reset and a closed door opens.
+        restart: Whether the server loses queue, history and results, and cuts all connections.
+        door: Whether to refuse new connections (``closed``) or to accept them again (``open``).
+        cut: Whether to cut all connections.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -69,7 +69,7 @@ class Cue(BaseModel):
     cut: bool = False
 
     @model_validator(mode="after")
-    def _makes_sense(self) -> Self:
+    def _is_consistent(self) -> Self:
         if sum(getattr(self, moment) is not None for moment in MOMENTS) != 1:
             raise PydanticCustomError("moment", "give exactly one of {moments}", {"moments": ", ".join(MOMENTS)})
         if not (self.set or self.restart or self.door or self.cut):
@@ -80,25 +80,25 @@ class Cue(BaseModel):
 
     @property
     def moment(self) -> Moment:
-        """Which of the four says when."""
+        """Return the attribute that says when."""
         return next(moment for moment in MOMENTS if getattr(self, moment) is not None)
 
     @property
     def at(self) -> float:
-        """Seconds or count, as its moment is told."""
+        """Return the seconds or the count after which the cue comes."""
         return float(getattr(self, self.moment))
 
 
 _OF_WHOLE = frozenset({"missing", "moment", "nothing", "endless"})
-"""Errors whose value is everything around what is wrong."""
+"""Types of errors whose input is the whole cue."""
 
 
 class ScriptFaults(Exception):
-    """A script that cannot be played.
+    """Report a script that cannot be played.
 
     Args:
-        name: of the script: its path.
-        faults: all that is wrong with it, each with its place.
+        name: File name of the script.
+        faults: Every fault, with its location.
     """
 
     def __init__(self, name: str, faults: tuple[str, ...]) -> None:
@@ -112,20 +112,20 @@ class ScriptFaults(Exception):
 
 
 def read_script(source: bytes, *, name: str) -> tuple[Cue, ...]:
-    """The cues in a JSON or YAML file: a list of objects whose keys are the attributes of :class:`Cue`.
+    """Read the cues in a JSON or YAML file: a list of objects whose keys are the attributes of :class:`Cue`.
 
     Args:
-        source: the file's bytes.
-        name: of the file; ``.json`` makes it JSON, anything else YAML.
+        source: Content of the file.
+        name: File name; ``.json`` is read as JSON, anything else as YAML.
 
     Raises:
-        ScriptFaults: with every fault that was found.
+        ScriptFaults: The script has faults; all are listed.
     """
     values = _parsed(source, name)
     try:
         return TypeAdapter(tuple[Cue, ...]).validate_python(values)
     except ValidationError as error:
-        raise ScriptFaults(name, tuple(_told(each) for each in error.errors())) from error
+        raise ScriptFaults(name, tuple(_sentence(each) for each in error.errors())) from error
 
 
 def _parsed(source: bytes, name: str) -> Any:  # noqa: ANN401 - whatever a file holds
@@ -145,15 +145,15 @@ def _parsed(source: bytes, name: str) -> Any:  # noqa: ANN401 - whatever a file 
         raise ScriptFaults(name, ("the file: neither JSON nor YAML that can be read",)) from error
 
 
-def _told(error: ErrorDetails) -> str:
-    place = _place(error["loc"])
+def _sentence(error: ErrorDetails) -> str:
+    location = _location(error["loc"])
     if error["type"] == _UNKNOWN:
-        return f"{place}: {_unknown(error['loc'])}"
+        return f"{location}: {_unknown(error['loc'])}"
     remedy = _NEEDED.get(error["type"]) or error["msg"][:1].lower() + error["msg"][1:]
-    return f"{place}: {remedy}" if error["type"] in _OF_WHOLE else f"{place}: {_shown(error['input'])}: {remedy}"
+    return f"{location}: {remedy}" if error["type"] in _OF_WHOLE else f"{location}: {_shown(error['input'])}: {remedy}"
 
 
-def _place(loc: Sequence[int | str]) -> str:
+def _location(loc: Sequence[int | str]) -> str:
     if not loc:
         return "the script"
     first, *rest = loc

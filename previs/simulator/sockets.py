@@ -1,4 +1,4 @@
-"""The sockets of a simulated server: one for each client, what is sent to them, and when they are cut."""
+"""Send frames to the WebSockets of clients, and cut them."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from previs.simulator.faults import Faults
 
 MOST_UNSENT = 20_000
-"""Frames that wait for a client that does not read; then its socket is cut."""
+"""Maximum of unsent frames; a client that does not read is cut."""
 
 _TYPE_AT = len('{"type": "')
 
@@ -21,44 +21,45 @@ JPEG = 1
 
 
 def text(kind: str, content: str) -> str:
-    """A text frame of a kind, its content already JSON."""
+    """Return a text frame of a type; its content is JSON."""
     return f'{{"type": "{kind}", "data": {content}}}'
 
 
 def kind_of(frame: str | bytes) -> str:
-    """The type in a text frame that :func:`text` made; all binary ones are ``preview``."""
+    """Return the type of a frame that :func:`text` made; binary frames are ``preview``."""
     return frame[_TYPE_AT : frame.index('"', _TYPE_AT)] if isinstance(frame, str) else "preview"
 
 
 def plain_preview(jpeg: bytes) -> bytes:
-    """A binary frame of the older form: its kind, the picture's kind, the picture."""
+    """Return a binary frame of the older form: event type, image type, image."""
     return struct.pack(">II", PREVIEW, JPEG) + jpeg
 
 
-def told_preview(jpeg: bytes, metadata: dict[str, Any]) -> bytes:
-    """A binary frame of the newer form: its kind, the metadata's length, the metadata, the picture."""
-    told = json.dumps({**metadata, "image_type": "image/jpeg"}).encode()
-    return struct.pack(">II", PREVIEW_WITH_METADATA, len(told)) + told + jpeg
+def preview_with_metadata(jpeg: bytes, metadata: dict[str, Any]) -> bytes:
+    """Return a binary frame of the newer form: event type, length of the metadata, metadata, image."""
+    described = json.dumps({**metadata, "image_type": "image/jpeg"}).encode()
+    return struct.pack(">II", PREVIEW_WITH_METADATA, len(described)) + described + jpeg
 
 
 class Server(Protocol):
-    """What a socket needs of its server."""
+    """Represent what a WebSocket needs of its server."""
 
     faults: Faults
 
     def stays_open(self, frames: int) -> bool:
-        """Told the number of each frame just sent; a false answer cuts the socket."""
+        """Return whether the WebSocket stays open after it sent ``frames`` frames."""
         ...
 
 
 @dataclass(slots=True, eq=False)
 class Socket:
-    """One open socket.
+    """Represent one open WebSocket.
 
     Attributes:
-        features: what the client said it supports.
-        cut: closes the connection at once, without a closing frame.
-        unsent: frames, each with the time on the monotonic clock before which it is not sent.
+        transmit: Sends an ASGI message.
+        cut: Closes the connection at once, without a closing frame.
+        features: Feature flags that the client sent.
+        unsent: Frames to send, each with its earliest time on the monotonic clock.
     """
 
     transmit: Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -69,13 +70,13 @@ class Socket:
     woken: asyncio.Event = field(default_factory=asyncio.Event)
 
     def put(self, frame: str | bytes) -> None:
-        """Send a frame after those before it, as often and as late as the faults say."""
+        """Queue a frame, as often and as late as the faults say."""
         if len(self.unsent) >= MOST_UNSENT:
             self.cut()
             return
         faults = self.server.faults
         times, due = 1, 0.0
-        if faults.tampers and faults.concerns_frame(kind_of(frame)):
+        if faults.changes_frames and faults.concerns_frame(kind_of(frame)):
             times = 0 if faults.use("skip_frames") else 2 if faults.use("repeat_frames") else 1
             due = time.monotonic() + faults.delay_frames
         for _ in range(times):
@@ -83,7 +84,7 @@ class Socket:
         self.woken.set()
 
     async def write(self) -> None:
-        """Send what is put, until cancelled or cut."""
+        """Send queued frames, until cancelled or cut."""
         sent = 0
         while True:
             await self.woken.wait()
@@ -104,21 +105,17 @@ class Socket:
 
 @dataclass(slots=True)
 class Sockets:
-    """All open sockets by client; of a client's sockets only the last one opened."""
+    """Hold the open WebSockets by client; of one client's, only the latest."""
 
     by_client: dict[str, Socket] = field(default_factory=dict)
 
-    def hears(self, client: str | None) -> bool:
-        """Whether anybody would get a frame for a client; without one it is for everybody."""
-        return bool(self.by_client) if client is None else client in self.by_client
-
     def send(self, frame: str | bytes, client: str | None = None) -> None:
-        """Send a frame to a client, if it is there, or to everybody."""
-        for socket in self.hearing(client):
+        """Send a frame to a client if it is connected; without a client, send it to all."""
+        for socket in self.recipients(client):
             socket.put(frame)
 
-    def hearing(self, client: str | None) -> list[Socket]:
-        """Sockets that get a frame for a client."""
+    def recipients(self, client: str | None) -> list[Socket]:
+        """Return the WebSockets that get a frame for a client; without a client, return all."""
         if client is None:
             return list(self.by_client.values())
         return [self.by_client[client]] if client in self.by_client else []

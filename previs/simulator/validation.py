@@ -1,6 +1,6 @@
-"""ComfyUI's validation of a prompt, with its own words: what ``POST /prompt`` answers, as of ComfyUI 0.3.64.
+"""Validate a prompt as ComfyUI 0.3.64 does, with the error messages that ``POST /prompt`` answers.
 
-Pure: node classes come in as the mapping that ``GET /object_info`` answers, names of input files as a container.
+Pure: the caller passes the answer to ``GET /object_info`` and the names of input files.
 """
 
 from collections.abc import Container, Iterator, Mapping
@@ -11,12 +11,12 @@ from previs.comfyui.protocol.graph import Graph, Node
 
 Reason = dict[str, Any]
 Value = Any
-"""Whatever JSON can hold."""
+"""Any JSON value."""
 Declared = tuple[Value, dict[str, Any]]
-"""Of an input: its type or list of choices, and its configuration."""
+"""Declaration of an input: its type or list of choices, and its configuration."""
 
 LONGEST_LIST_SHOWN = 20
-"""Choices that ComfyUI names in a refusal; of a longer list it tells the length alone."""
+"""Maximum of choices that ComfyUI lists in an error; of more it gives the number only."""
 
 _CONVERSIONS = {"INT": int, "FLOAT": float, "STRING": str, "BOOLEAN": bool}
 _UPLOADS = {"image_upload": "image", "audio_upload": "audio", "video_upload": "video"}
@@ -24,13 +24,13 @@ _UPLOADS = {"image_upload": "image", "audio_upload": "audio", "video_upload": "v
 
 @dataclass(frozen=True, slots=True)
 class ValidationResult:
-    """What validation found.
+    """Represent the result of a validation.
 
     Attributes:
-        graph: the graph with values converted to their inputs' types, as the server then runs it.
-        outputs: ids of the output nodes that can run, in the graph's order.
-        error: the answer's ``error``; none where at least one output can run.
-        node_errors: the answer's ``node_errors``; may be filled although there is no ``error``.
+        graph: Graph with its values converted to the types of their inputs, as the server runs it.
+        outputs: Ids of the output nodes that can run, in the graph's order.
+        error: ``error`` in the answer; None if at least one output can run.
+        node_errors: ``node_errors`` in the answer; may be filled without an ``error``.
     """
 
     graph: Graph
@@ -42,29 +42,29 @@ class ValidationResult:
 def validate(
     graph: Mapping[str, Any], object_info: Mapping[str, Any], *, input_files: Container[str] = ()
 ) -> ValidationResult:
-    """Judge a graph as ComfyUI does before it queues it.
+    """Validate a graph as ComfyUI does before it queues it.
 
     Args:
-        graph: in API format, as posted; it is not changed.
-        object_info: the node classes that the server has.
-        input_files: names that a loader finds, with their subfolder: ``storyboard/hero.png``.
+        graph: Posted graph in API format; it is not changed.
+        object_info: Node classes of the server.
+        input_files: Names of files that loaders find, with subfolders: ``storyboard/hero.png``.
     """
     candidates: list[str] = []
     for node_id, node in graph.items():
         if not isinstance(node, dict) or "class_type" not in node:
-            return _impossible(node_id, "a node is missing the class_type property.")
+            return _invalid_prompt(node_id, "a node is missing the class_type property.")
         class_type = node["class_type"]
         if not isinstance(class_type, str) or class_type not in object_info:
-            return _impossible(node_id, f"node {class_type} does not exist.")
+            return _invalid_prompt(node_id, f"node {class_type} does not exist.")
         if object_info[class_type]["output_node"]:
             candidates.append(node_id)
     if not candidates:
         return _refused("prompt_no_outputs", "Prompt has no outputs", "", {})
-    return _Examination(_copied(graph), object_info, input_files).of_outputs(candidates)
+    return _Validation(_copied(graph), object_info, input_files).validate_outputs(candidates)
 
 
 def _copied(graph: Mapping[str, Any]) -> Graph:
-    """A graph whose values can be changed; inputs that are no mapping at all are left out."""
+    """Return a copy whose inputs can be changed; leave out inputs that are not a mapping."""
     copied: dict[str, Any] = {}
     for node_id, node in graph.items():
         copied[node_id] = {name: value for name, value in node.items() if name != "inputs"}
@@ -82,97 +82,97 @@ def _refused(kind: str, message: str, details: str, node_errors: dict[str, Any])
     )
 
 
-def _impossible(node_id: str, why: str) -> ValidationResult:
+def _invalid_prompt(node_id: str, why: str) -> ValidationResult:
     return _refused("invalid_prompt", f"Cannot execute because {why}", f"Node ID '#{node_id}'", {})
 
 
 @dataclass(slots=True)
-class _Judgement:
+class _NodeResult:
     valid: bool
     reasons: list[Reason]
 
 
 @dataclass(slots=True)
-class _Examination:
+class _Validation:
     graph: Graph
     object_info: Mapping[str, Any]
     input_files: Container[str]
-    judged: dict[str, _Judgement] = field(default_factory=dict)
+    results: dict[str, _NodeResult] = field(default_factory=dict)
     open_nodes: set[str] = field(default_factory=set)
 
-    def of_outputs(self, candidates: list[str]) -> ValidationResult:
+    def validate_outputs(self, candidates: list[str]) -> ValidationResult:
         good: list[str] = []
         sentences: list[str] = []
         node_errors: dict[str, Any] = {}
         for output in candidates:
             try:
-                judgement = self._node(output)
+                result = self._validate_node(output)
             except LookupError as broken:
-                judgement = _Judgement(valid=False, reasons=[_raised("exception_during_validation", broken, {})])
-                self.judged[output] = judgement
-            if judgement.valid:
+                result = _NodeResult(valid=False, reasons=[_raised("exception_during_validation", broken, {})])
+                self.results[output] = result
+            if result.valid:
                 good.append(output)
                 continue
-            sentences += [f"{reason['message']}: {reason['details']}" for reason in judgement.reasons]
-            self._blame(output, node_errors)
+            sentences += [f"{reason['message']}: {reason['details']}" for reason in result.reasons]
+            self._add_errors(output, node_errors)
         if good:
             return ValidationResult(graph=self.graph, outputs=tuple(good), error=None, node_errors=node_errors)
         return _refused(
             "prompt_outputs_failed_validation", "Prompt outputs failed validation", "\n".join(sentences), node_errors
         )
 
-    def _blame(self, output: str, node_errors: dict[str, Any]) -> None:
-        # ComfyUI blames every fault found so far on this output too, also those that belong to an earlier one.
-        for node_id, judgement in self.judged.items():
-            if not judgement.valid and judgement.reasons:
+    def _add_errors(self, output: str, node_errors: dict[str, Any]) -> None:
+        # ComfyUI reports every error found so far for this output too, also those of earlier outputs.
+        for node_id, result in self.results.items():
+            if not result.valid and result.reasons:
                 entry = node_errors.setdefault(
                     node_id,
                     {
-                        "errors": judgement.reasons,
+                        "errors": result.reasons,
                         "dependent_outputs": [],
                         "class_type": self.graph[node_id]["class_type"],
                     },
                 )
                 entry["dependent_outputs"].append(output)
 
-    def _node(self, node_id: str) -> _Judgement:
-        """Judge a node and all before it.
+    def _validate_node(self, node_id: str) -> _NodeResult:
+        """Validate a node and the nodes before it.
 
         Raises:
-            LookupError: a link or a node that leads nowhere, as it is raised in ComfyUI.
+            LookupError: A link leads nowhere; ComfyUI raises it too.
         """
-        if node_id in self.judged:
-            return self.judged[node_id]
+        if node_id in self.results:
+            return self.results[node_id]
         if node_id in self.open_nodes:
             raise _EndlessError
         self.open_nodes.add(node_id)
         node = self.graph[node_id]
         inputs = node["inputs"]
-        judgement = _Judgement(valid=True, reasons=[])
+        result = _NodeResult(valid=True, reasons=[])
         for name, required, kind, config in _declared(self.object_info[node["class_type"]]):
             if name in inputs:
-                self._given(judgement, inputs, name, (kind, config))
+                self._check_input(result, inputs, name, (kind, config))
             elif required:
-                judgement.reasons.append(
+                result.reasons.append(
                     _reason("required_input_missing", "Required input is missing", name, {"input_name": name})
                 )
-        judgement.reasons += self._missing_files(node)
-        judgement.valid = judgement.valid and not judgement.reasons
+        result.reasons += self._missing_files(node)
+        result.valid = result.valid and not result.reasons
         self.open_nodes.discard(node_id)
-        return self.judged.setdefault(node_id, judgement)
+        return self.results.setdefault(node_id, result)
 
-    def _given(self, judgement: _Judgement, inputs: dict[str, Any], name: str, declared: Declared) -> None:
+    def _check_input(self, result: _NodeResult, inputs: dict[str, Any], name: str, declared: Declared) -> None:
         value = inputs[name]
         if isinstance(value, list):
-            judgement.valid &= self._link(judgement.reasons, name, value, declared)
+            result.valid &= self._check_link(result.reasons, name, value, declared)
             return
         converted, reason = _converted(name, value, declared)
         reason = reason or _out_of_range(name, converted, declared) or _not_offered(name, converted, declared)
         if reason:
-            judgement.reasons.append(reason)
+            result.reasons.append(reason)
         inputs[name] = converted
 
-    def _link(self, reasons: list[Reason], name: str, value: list[Any], declared: Declared) -> bool:
+    def _check_link(self, reasons: list[Reason], name: str, value: list[Any], declared: Declared) -> bool:
         extra: dict[str, Any] = {"input_name": name, "input_config": list(declared)}
         if len(value) != 2:  # noqa: PLR2004 - the format's own: node id, output index
             message = "Bad linked input, must be a length-2 list of [node_id, slot_index]"
@@ -188,10 +188,10 @@ class _Examination:
             reasons.append(_reason("return_type_mismatch", "Return type mismatch between linked nodes", details, extra))
             return True
         try:
-            return self._node(source).valid
+            return self._validate_node(source).valid
         except LookupError as broken:
             reason = _raised("exception_during_inner_validation", broken, {**extra, "linked_node": value})
-            self.judged[source] = _Judgement(valid=False, reasons=[reason])
+            self.results[source] = _NodeResult(valid=False, reasons=[reason])
             return False
 
     def _missing_files(self, node: Node) -> Iterator[Reason]:
@@ -205,14 +205,14 @@ class _Examination:
 
 
 class _EndlessError(LookupError):
-    """A node that depends on itself; ComfyUI meets it as Python's ``RecursionError``."""
+    """Report a node that depends on itself; ComfyUI gets Python's ``RecursionError``."""
 
     def __str__(self) -> str:
         return "maximum recursion depth exceeded"
 
 
 class _NoSuchOutputError(LookupError):
-    """A link to an output that its node does not have; ComfyUI meets it as Python's ``IndexError``."""
+    """Report a link to an output that its node does not have; ComfyUI gets Python's ``IndexError``."""
 
     def __str__(self) -> str:
         return "tuple index out of range"
@@ -228,12 +228,12 @@ def _reason(kind: str, message: str, details: str, extra: dict[str, Any]) -> Rea
 def _raised(kind: str, raised: LookupError, extra: dict[str, Any]) -> Reason:
     message = "Exception when validating inner node" if "inner" in kind else "Exception when validating node"
     name = _NAMES_IN_COMFYUI.get(type(raised), type(raised).__name__)
-    told = {"exception_message": str(raised)} if "inner" in kind else {}
-    return _reason(kind, message, str(raised), {**extra, **told, "exception_type": name, "traceback": []})
+    more = {"exception_message": str(raised)} if "inner" in kind else {}
+    return _reason(kind, message, str(raised), {**extra, **more, "exception_type": name, "traceback": []})
 
 
 def _declared(info: Mapping[str, Any]) -> Iterator[tuple[str, bool, Any, dict[str, Any]]]:
-    """Inputs of a node class in its own order: name, whether required, type or list of choices, configuration."""
+    """Yield a node class's inputs in order: name, whether required, type or list of choices, configuration."""
     for section in ("required", "optional"):
         inputs = info["input"].get(section, {})
         for name in info.get("input_order", {}).get(section, inputs):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from previs.simulator.disk import Disk, OutsideError, climbs_out, media_type
+from previs.simulator.disk import Disk, OutsideError, leads_out, media_type
 
 
 def test_outputs_are_numbered_by_prefix_and_go_into_its_subfolder() -> None:
@@ -18,7 +18,7 @@ def test_outputs_are_numbered_by_prefix_and_go_into_its_subfolder() -> None:
 
 
 @pytest.mark.parametrize("prefix", ["../shot", "/shot", "a/../../shot"])
-def test_a_prefix_that_climbs_out_is_refused(prefix: str) -> None:
+def test_a_prefix_that_leads_out_is_refused(prefix: str) -> None:
     with pytest.raises(OutsideError, match="not allowed"):
         Disk(keep=10).save("output", prefix, "png", b"x")
 
@@ -52,10 +52,10 @@ def test_only_images_in_the_input_folder_itself_are_offered(tmp_path: Path) -> N
 
 
 @given(parts=st.lists(st.sampled_from(["..", ".", "a", "b", ""]), max_size=6))
-def test_a_path_climbs_out_exactly_if_it_leaves_its_folder(parts: list[str]) -> None:
+def test_a_path_leads_out_exactly_if_it_leaves_its_folder(parts: list[str]) -> None:
     path = "/".join(parts)
     whole = posixpath.normpath(posixpath.join("/folder", path))
-    assert climbs_out(posixpath.normpath(path)) == (not f"{whole}/".startswith("/folder/"))
+    assert leads_out(posixpath.normpath(path)) == (not f"{whole}/".startswith("/folder/"))
 
 
 @pytest.mark.parametrize(
