@@ -28,7 +28,7 @@ SETTINGS = {"checkpoint": CHECKPOINT}
 SIGNED = "?X-Amz-Credential=AKIDSECRET&X-Amz-Signature=signature-4711"
 
 
-async def nobody(names: Collection[str], *, needed: bool) -> dict[str, dict[str, NodeClass | None]]:
+async def no_server(names: Collection[str], *, needed: bool) -> dict[str, dict[str, NodeClass | None]]:
     """A farm whose servers are all away; only who needs one waits for it."""
     assert not needed, names
     return {}
@@ -52,8 +52,8 @@ def shot(shot_id: int | str, *urls: str, **fields: Any) -> dict[str, Any]:
     return {"shot_id": shot_id, "prompt": "夜", "references": references, "duration": 1.0} | fields
 
 
-def shas(given: RunInputs) -> dict[str, str]:
-    return {url: picture.sha256 for url, picture in given.pictures.items()}
+def shas(inputs: RunInputs) -> dict[str, str]:
+    return {url: picture.sha256 for url, picture in inputs.pictures.items()}
 
 
 class Site(ThreadingHTTPServer):
@@ -102,7 +102,7 @@ def site(running_site: Site) -> Site:
 
 
 @pytest.fixture
-async def sources() -> AsyncIterator[SourceReader]:
+async def reader() -> AsyncIterator[SourceReader]:
     async with SourceReader() as opened:
         yield opened
 
@@ -114,11 +114,11 @@ def store(request: pytest.FixtureRequest) -> Store:
 
 
 @pytest.fixture
-def gathered(sources: SourceReader, folder_store: FolderStore) -> Callable[..., Any]:
+def load(reader: SourceReader, folder_store: FolderStore) -> Callable[..., Any]:
     """Gathers with a folder as the store and plain settings, unless told otherwise."""
 
     async def run(shots: object, workflow: object = SETTINGS, store: Store = folder_store) -> RunInputs:
-        return await load_inputs(shots, workflow, sources, store, nobody)
+        return await load_inputs(shots, workflow, reader, store, no_server)
 
     return run
 
@@ -130,33 +130,33 @@ def write(folder: Path, **files: Any) -> None:
         (folder / name.replace("__", ".")).write_bytes(plain)
 
 
-async def test_a_lists_relative_names_lie_beside_it(gathered: Any, tmp_path: Path) -> None:
+async def test_a_lists_relative_names_lie_beside_it(load: Any, tmp_path: Path) -> None:
     write(tmp_path / "夜 景", 镜头__json=[shot(1, "参考/a.png", "../b.png")])
     write(tmp_path / "夜 景" / "参考", a__png=RED)
     write(tmp_path, b__png=BLUE)
-    given = await gathered(str(tmp_path / "夜 景" / "镜头.json"))
-    assert shas(given) == {"参考/a.png": sha256(RED), "../b.png": sha256(BLUE)}
-    assert given.pictures["参考/a.png"].content == RED
-    assert given.name == "镜头"
-    assert given.workflow_facts == SETTINGS
+    inputs = await load(str(tmp_path / "夜 景" / "镜头.json"))
+    assert shas(inputs) == {"参考/a.png": sha256(RED), "../b.png": sha256(BLUE)}
+    assert inputs.pictures["参考/a.png"].content == RED
+    assert inputs.name == "镜头"
+    assert inputs.workflow_facts == SETTINGS
 
 
-async def test_a_lists_title_names_the_board_before_its_file_does(gathered: Any, tmp_path: Path) -> None:
+async def test_a_lists_title_names_the_board_before_its_file_does(load: Any, tmp_path: Path) -> None:
     write(tmp_path, list__json={"title": "雨夜", "shots": [shot(1)]})
-    assert (await gathered(str(tmp_path / "list.json"))).name == "雨夜"
-    assert (await gathered([shot(1)])).name == "storyboard"
-    assert (await gathered("data:application/json," + json.dumps([shot(1)]))).name == "storyboard"
+    assert (await load(str(tmp_path / "list.json"))).name == "雨夜"
+    assert (await load([shot(1)])).name == "storyboard"
+    assert (await load("data:application/json," + json.dumps([shot(1)]))).name == "storyboard"
 
 
-async def test_a_list_on_the_web_has_its_names_beside_it(gathered: Any, site: Site) -> None:
+async def test_a_list_on_the_web_has_its_names_beside_it(load: Any, site: Site) -> None:
     site.files |= {
         "/film/shots.yaml": b"shots: [{shot_id: 1, prompt: night, duration: 1, references: "
         b"[{url: refs/a.png, reference_id: r}]}]",
         "/film/refs/a.png": RED,
     }
-    given = await gathered(f"{site.url}/film/shots.yaml{SIGNED}")
-    assert shas(given) == {"refs/a.png": sha256(RED)}
-    assert given.name == "shots"
+    inputs = await load(f"{site.url}/film/shots.yaml{SIGNED}")
+    assert shas(inputs) == {"refs/a.png": sha256(RED)}
+    assert inputs.name == "shots"
 
 
 async def test_a_list_in_s3_has_its_names_beside_it(settings: S3Settings, s3_store: S3Store, tmp_path: Path) -> None:
@@ -165,20 +165,20 @@ async def test_a_list_in_s3_has_its_names_beside_it(settings: S3Settings, s3_sto
     )
     await s3_store.put("in/refs/a.png", RED, media_type="image/png")
     await s3_store.put("in/refs/b.png", BLUE, media_type="image/png")
-    async with SourceReader(settings) as sources:
-        given = await load_inputs(s3_store.uri("in/夜 景.json"), SETTINGS, sources, FolderStore(tmp_path), nobody)
-    assert shas(given) == {"refs/a.png": sha256(RED), "refs/b.png": sha256(BLUE)}
-    assert given.name == "夜 景"
+    async with SourceReader(settings) as reader:
+        inputs = await load_inputs(s3_store.uri("in/夜 景.json"), SETTINGS, reader, FolderStore(tmp_path), no_server)
+    assert shas(inputs) == {"refs/a.png": sha256(RED), "refs/b.png": sha256(BLUE)}
+    assert inputs.name == "夜 景"
 
 
 async def test_an_inline_lists_names_lie_in_the_stores_references(store: Store) -> None:
     await store.put("references/城/a.png", RED, media_type="image/png")
     await store.put("references/style.png", BLUE, media_type="image/png")
     workflow = SETTINGS | {"reference_images": ["style.png"], "controlnet": "control_v11p_sd15_canny.pth"}
-    async with SourceReader(store.settings if isinstance(store, S3Store) else None) as sources:
-        given = await load_inputs([shot(1, "城/a.png")], workflow, sources, store, nobody)
-    assert shas(given) == {"城/a.png": sha256(RED)}
-    assert [picture.sha256 for picture in given.workflow_pictures] == [sha256(BLUE)]
+    async with SourceReader(store.settings if isinstance(store, S3Store) else None) as reader:
+        inputs = await load_inputs([shot(1, "城/a.png")], workflow, reader, store, no_server)
+    assert shas(inputs) == {"城/a.png": sha256(RED)}
+    assert [picture.sha256 for picture in inputs.workflow_pictures] == [sha256(BLUE)]
 
 
 async def test_a_list_handed_over_through_the_store_means_what_it_means_inline(store: Store) -> None:
@@ -186,47 +186,47 @@ async def test_a_list_handed_over_through_the_store_means_what_it_means_inline(s
     shots = [shot(1, "a.png", notes="夜" * INLINE_BYTES)]
     place = await shots_parameter(shots, store)
     assert isinstance(place, str)
-    async with SourceReader(store.settings if isinstance(store, S3Store) else None) as sources:
-        handed, inline = [await load_inputs(either, SETTINGS, sources, store, nobody) for either in (place, shots)]
+    async with SourceReader(store.settings if isinstance(store, S3Store) else None) as reader:
+        handed, inline = [await load_inputs(either, SETTINGS, reader, store, no_server) for either in (place, shots)]
         with pytest.raises(ShotListFaults, match=r"leads out|local file"):
             await load_inputs(
                 await shots_parameter([shot(1, "../takes/x", notes="夜" * INLINE_BYTES)], store),
                 SETTINGS,
-                sources,
+                reader,
                 store,
-                nobody,
+                no_server,
             )
     assert (handed.shot_list, handed.pictures) == (inline.shot_list, inline.pictures)
 
 
 @pytest.mark.parametrize("outside", ["/etc/passwd", "file:///etc/passwd", "../secret.png", "a/../../secret.png"])
-async def test_an_inline_list_reads_no_file_of_this_machine_but_references(gathered: Any, outside: str) -> None:
+async def test_an_inline_list_reads_no_file_of_this_machine_but_references(load: Any, outside: str) -> None:
     with pytest.raises(ShotListFaults) as caught:
-        await gathered([shot(1, outside)])
+        await load([shot(1, outside)])
     [fault] = caught.value.faults
     assert (fault.place, fault.field) == ("shot 1 (shot_id 1)", "references[0].url")
 
 
-async def test_a_picture_can_be_given_in_its_address(gathered: Any) -> None:
+async def test_a_picture_can_be_given_in_its_address(load: Any) -> None:
     inside = f"data:image/png;base64,{base64.b64encode(RED).decode()}"
-    assert shas(await gathered([shot(1, inside)])) == {inside: sha256(RED)}
+    assert shas(await load([shot(1, inside)])) == {inside: sha256(RED)}
 
 
 async def test_addresses_mean_the_same_whatever_the_list(site: Site, s3_store: S3Store) -> None:
     site.files["/a.png"] = RED
     await s3_store.put("b.png", BLUE, media_type="image/png")
-    async with SourceReader(s3_store.settings) as sources:
-        given = await load_inputs(
-            [shot(1, f"{site.url}/a.png", s3_store.uri("b.png"))], SETTINGS, sources, s3_store, nobody
+    async with SourceReader(s3_store.settings) as reader:
+        inputs = await load_inputs(
+            [shot(1, f"{site.url}/a.png", s3_store.uri("b.png"))], SETTINGS, reader, s3_store, no_server
         )
-    assert list(shas(given).values()) == [sha256(RED), sha256(BLUE)]
+    assert list(shas(inputs).values()) == [sha256(RED), sha256(BLUE)]
 
 
 BINDINGS = b'schema: previs.bindings/1\nprompt: "7.text"\nnegative: []\n'
 
 
-def rules(given: RunInputs) -> set[str]:
-    return {row.rule for row in given.workflow.report().rows if row.what == "prompt"}
+def rules(inputs: RunInputs) -> set[str]:
+    return {row.rule for row in inputs.workflow.report().rows if row.what == "prompt"}
 
 
 async def test_a_bindings_file_beside_a_graph_in_s3_or_on_the_web_is_used(site: Site, s3_store: S3Store) -> None:
@@ -234,71 +234,69 @@ async def test_a_bindings_file_beside_a_graph_in_s3_or_on_the_web_is_used(site: 
     site.files |= {"/look/%E5%A4%9C.json": made, "/look/%E5%A4%9C.bindings.yaml": BINDINGS}
     await s3_store.put("in/夜.json", made, media_type="application/json")
     await s3_store.put("in/夜.bindings.yaml", BINDINGS, media_type="text/yaml")
-    async with SourceReader(s3_store.settings) as sources:
+    async with SourceReader(s3_store.settings) as reader:
         for place in (s3_store.uri("in/夜.json"), f"{site.url}/look/%E5%A4%9C.json"):
-            given = await load_inputs([shot(1)], place, sources, s3_store, nobody)
-            assert rules(given) == {"bindings file"}
+            inputs = await load_inputs([shot(1)], place, reader, s3_store, no_server)
+            assert rules(inputs) == {"bindings file"}
         assert site.asked == ["/look/%E5%A4%9C.json", "/look/%E5%A4%9C.bindings.yaml"]
 
 
-async def test_a_web_server_that_has_no_bindings_file_may_say_so_as_it_likes(gathered: Any, site: Site) -> None:
+async def test_a_web_server_that_has_no_bindings_file_may_say_so_as_it_likes(load: Any, site: Site) -> None:
     site.files["/g.json"] = json.dumps(graph()).encode()
-    assert rules(await gathered([shot(1)], f"{site.url}/g.json")) == {"positive of KSampler 3"}
+    assert rules(await load([shot(1)], f"{site.url}/g.json")) == {"positive of KSampler 3"}
     site.files["/g.bindings.yaml"] = b"\n<!doctype html><title>not found</title>"
-    assert rules(await gathered([shot(1)], f"{site.url}/g.json")) == {"positive of KSampler 3"}
+    assert rules(await load([shot(1)], f"{site.url}/g.json")) == {"positive of KSampler 3"}
     site.asked.clear()
-    assert rules(await gathered([shot(1)], f"{site.url}/g.json{SIGNED}")) == {"positive of KSampler 3"}
+    assert rules(await load([shot(1)], f"{site.url}/g.json{SIGNED}")) == {"positive of KSampler 3"}
     assert site.asked == [f"/g.json{SIGNED}"]
 
 
-async def test_a_bindings_file_with_faults_is_no_missing_one(gathered: Any, site: Site) -> None:
+async def test_a_bindings_file_with_faults_is_no_missing_one(load: Any, site: Site) -> None:
     site.files |= {"/g.json": json.dumps(graph()).encode(), "/g.bindings.yaml": b"schema: previs.bindings/1\npromt: x"}
     with pytest.raises(WorkflowFaults, match=r"g\.bindings\.yaml"):
-        await gathered([shot(1)], f"{site.url}/g.json")
+        await load([shot(1)], f"{site.url}/g.json")
 
 
-async def test_a_picture_that_many_shots_name_is_fetched_once(gathered: Any, site: Site) -> None:
+async def test_a_picture_that_many_shots_name_is_fetched_once(load: Any, site: Site) -> None:
     site.files["/a.png"] = RED
-    await gathered([shot(number, f"{site.url}/a.png") for number in range(20)])
+    await load([shot(number, f"{site.url}/a.png") for number in range(20)])
     assert site.asked == ["/a.png"]
 
 
 async def test_one_name_in_list_and_workflow_is_two_pictures_when_their_places_differ(
-    gathered: Any, tmp_path: Path
+    load: Any, tmp_path: Path
 ) -> None:
     write(tmp_path / "list", shots__json=[shot(1, "a.png")], a__png=RED)
     controlled = SETTINGS | {"reference_images": ["a.png"], "controlnet": "control_v11p_sd15_canny.pth"}
     write(tmp_path / "flow", settings__json=controlled, a__png=BLUE)
-    given = await gathered(str(tmp_path / "list" / "shots.json"), str(tmp_path / "flow" / "settings.json"))
-    assert shas(given) == {"a.png": sha256(RED)}
-    assert [picture.sha256 for picture in given.workflow_pictures] == [sha256(BLUE)]
-    assert given.workflow_facts == str(tmp_path / "flow" / "settings.json")
+    inputs = await load(str(tmp_path / "list" / "shots.json"), str(tmp_path / "flow" / "settings.json"))
+    assert shas(inputs) == {"a.png": sha256(RED)}
+    assert [picture.sha256 for picture in inputs.workflow_pictures] == [sha256(BLUE)]
+    assert inputs.workflow_facts == str(tmp_path / "flow" / "settings.json")
 
 
-async def test_a_picture_is_turned_upright_and_known_by_the_bytes_that_were_given(
-    gathered: Any, tmp_path: Path
-) -> None:
+async def test_a_picture_is_turned_upright_and_known_by_the_bytes_that_were_given(load: Any, tmp_path: Path) -> None:
     packed = io.BytesIO()
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (8, 6), "red").save(packed, "JPEG", exif=exif)
     write(tmp_path, shots__json=[shot(1, "a.jpg")], a__jpg=packed.getvalue())
-    [picture] = (await gathered(str(tmp_path / "shots.json"))).pictures.values()
+    [picture] = (await load(str(tmp_path / "shots.json"))).pictures.values()
     assert (picture.sha256, picture.suffix) == (sha256(packed.getvalue()), ".jpg")
     assert Image.open(io.BytesIO(picture.content)).size == (6, 8)
 
 
-async def test_models_are_taken_as_their_json_is(gathered: Any) -> None:
-    as_models = await gathered(ShotList(shots=(Shot(**shot(1)),)), WorkflowSettings(checkpoint=CHECKPOINT))
-    in_a_list = await gathered([Shot(**shot(1))])
-    as_json = await gathered([shot(1)])
+async def test_models_are_taken_as_their_json_is(load: Any) -> None:
+    as_models = await load(ShotList(shots=(Shot(**shot(1)),)), WorkflowSettings(checkpoint=CHECKPOINT))
+    in_a_list = await load([Shot(**shot(1))])
+    as_json = await load([shot(1)])
     assert as_models.shot_list == in_a_list.shot_list == as_json.shot_list
     assert as_models.workflow == as_json.workflow
     assert as_models.workflow_facts == SETTINGS
 
 
 async def test_all_pictures_that_cannot_be_used_are_in_one_report_with_their_places(
-    gathered: Any, site: Site, tmp_path: Path
+    load: Any, site: Site, tmp_path: Path
 ) -> None:
     missing, denied = f"{site.url}/missing.png", "ftp://render/a.png"
     shots = [
@@ -309,7 +307,7 @@ async def test_all_pictures_that_cannot_be_used_are_in_one_report_with_their_pla
     controlled = SETTINGS | {"reference_images": ["a.png", "half.png"], "controlnet": "c.pth"}
     write(tmp_path, shots__json=shots, settings__json=controlled, a__png=RED, text__png="a text", half__png=RED[:-20])
     with pytest.raises(ShotListFaults) as caught:
-        await gathered(str(tmp_path / "shots.json"), str(tmp_path / "settings.json"))
+        await load(str(tmp_path / "shots.json"), str(tmp_path / "settings.json"))
     assert caught.value.source == str(tmp_path / "shots.json")
     assert [(fault.place, fault.field) for fault in caught.value.faults] == [
         ("shot 1 (shot_id 1)", "references[1].url"),
@@ -323,32 +321,32 @@ async def test_all_pictures_that_cannot_be_used_are_in_one_report_with_their_pla
     reasons = [fault.remedy for fault in caught.value.faults]
     assert "there is no such file" in reasons[0]
     assert "a PNG or JPEG is needed" in reasons[1]
-    assert "there is nothing at this address (404)" in reasons[2]
+    assert "there is nothing at this URL (404)" in reasons[2]
 
 
-async def test_a_signature_in_a_pictures_address_is_told_nobody(gathered: Any, site: Site) -> None:
+async def test_a_signature_in_a_pictures_address_is_told_nobody(load: Any, site: Site) -> None:
     site.files["/text.png"] = b"no picture"
     with pytest.raises(ShotListFaults) as caught:
-        await gathered([shot(1, *(f"{site.url}/{name}.png{SIGNED}" for name in ("missing", "text")))])
+        await load([shot(1, *(f"{site.url}/{name}.png{SIGNED}" for name in ("missing", "text")))])
     assert len(caught.value.faults) == 2
     assert "signature-4711" not in f"{caught.value} {caught.value!r}"
 
 
-async def test_a_list_or_workflow_that_is_not_there_is_named(gathered: Any, tmp_path: Path) -> None:
+async def test_a_list_or_workflow_that_is_not_there_is_named(load: Any, tmp_path: Path) -> None:
     with pytest.raises(SourceNotFound, match=r"shots\.json cannot be read: there is no such file"):
-        await gathered(str(tmp_path / "shots.json"))
+        await load(str(tmp_path / "shots.json"))
     with pytest.raises(SourceNotFound, match=r"graph\.json cannot be read: there is no such file"):
-        await gathered([shot(1)], str(tmp_path / "graph.json"))
+        await load([shot(1)], str(tmp_path / "graph.json"))
 
 
-async def test_faults_of_the_list_come_before_any_picture_is_fetched(gathered: Any, site: Site) -> None:
+async def test_faults_of_the_list_come_before_any_picture_is_fetched(load: Any, site: Site) -> None:
     with pytest.raises(ShotListFaults, match="2 faults"):
-        await gathered([shot(1, f"{site.url}/a.png", duration=0), shot(2, prompt="")])
+        await load([shot(1, f"{site.url}/a.png", duration=0), shot(2, prompt="")])
     with pytest.raises(WorkflowFaults):
-        await gathered([shot(1, f"{site.url}/a.png")], {"checkpoint": ""})
+        await load([shot(1, f"{site.url}/a.png")], {"checkpoint": ""})
     assert site.asked == []
 
 
-async def test_a_picture_that_may_be_there_another_time_is_no_fault_of_the_list(gathered: Any, site: Site) -> None:
+async def test_a_picture_that_may_be_there_another_time_is_no_fault_of_the_list(load: Any, site: Site) -> None:
     with pytest.raises(SourceUnavailable, match="503"):
-        await gathered([shot(1, f"{site.url}/broken/a.png"), shot(2, "missing.png")])
+        await load([shot(1, f"{site.url}/broken/a.png"), shot(2, "missing.png")])

@@ -152,14 +152,14 @@ def nothing_around(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-async def sources() -> AsyncIterator[SourceReader]:
+async def reader() -> AsyncIterator[SourceReader]:
     async with SourceReader() as opened:
         yield opened
 
 
 @pytest.fixture
 async def bucket(s3_endpoint: str) -> AsyncIterator[SimpleNamespace]:
-    """A bucket that holds one picture, and sources with the credentials for it."""
+    """A bucket that holds one picture, and a reader with the credentials for it."""
     settings = S3Settings(
         bucket="references",
         region="us-east-1",
@@ -170,40 +170,40 @@ async def bucket(s3_endpoint: str) -> AsyncIterator[SimpleNamespace]:
     async with S3Store(settings) as store, SourceReader(settings) as opened:
         await store._connection.run(lambda client: client.create_bucket(Bucket="references"))
         await store.put("夜 景/参考 #1.png", PICTURE, media_type="image/png")
-        yield SimpleNamespace(sources=opened, settings=settings)
+        yield SimpleNamespace(reader=opened, settings=settings)
 
 
-async def test_a_picture_beside_a_local_list_is_read(sources: SourceReader, tmp_path: Path) -> None:
+async def test_a_picture_beside_a_local_list_is_read(reader: SourceReader, tmp_path: Path) -> None:
     folder = tmp_path / "夜 景"
     folder.mkdir()
     (folder / "参考 #1.png").write_bytes(PICTURE)
     for listed in (str(folder / "shots.json"), (folder / "shots.json").as_uri()):
-        assert await sources.read(resolve("参考 #1.png", base_of(listed))) == PICTURE
+        assert await reader.read(resolve("参考 #1.png", base_of(listed))) == PICTURE
 
 
 async def test_a_picture_beside_a_list_in_s3_is_read(bucket: SimpleNamespace) -> None:
-    assert await bucket.sources.read(resolve("参考 #1.png", base_of("s3://references/夜 景/shots.json"))) == PICTURE
+    assert await bucket.reader.read(resolve("参考 #1.png", base_of("s3://references/夜 景/shots.json"))) == PICTURE
 
 
-async def test_a_picture_beside_a_list_on_the_web_is_read(sources: SourceReader, site: str) -> None:
-    assert await sources.read(resolve("参考 1.png", base_of(f"{site}/film/shots.json?x=1"))) == PICTURE
+async def test_a_picture_beside_a_list_on_the_web_is_read(reader: SourceReader, site: str) -> None:
+    assert await reader.read(resolve("参考 1.png", base_of(f"{site}/film/shots.json?x=1"))) == PICTURE
 
 
-async def test_many_pictures_can_be_read_at_once(sources: SourceReader, site: str) -> None:
-    pictures = await asyncio.gather(*(sources.read(f"{site}/moved") for _ in range(40)))
+async def test_many_pictures_can_be_read_at_once(reader: SourceReader, site: str) -> None:
+    pictures = await asyncio.gather(*(reader.read(f"{site}/moved") for _ in range(40)))
     assert pictures == [PICTURE] * 40
 
 
-async def test_a_picture_within_a_list_is_read(sources: SourceReader) -> None:
+async def test_a_picture_within_a_list_is_read(reader: SourceReader) -> None:
     inline = base64.b64encode(PICTURE).decode()
-    assert await sources.read(f"data:image/png;base64,{inline}") == PICTURE
-    assert await sources.read("data:,%E5%A4%9C") == "夜".encode()
+    assert await reader.read(f"data:image/png;base64,{inline}") == PICTURE
+    assert await reader.read("data:,%E5%A4%9C") == "夜".encode()
 
 
 @pytest.mark.parametrize("uri", ["data:image/png;base64", "data:image/png;base64,AAA", "data:;base64,@@@@"])
-async def test_a_broken_picture_within_a_list_is_refused(sources: SourceReader, uri: str) -> None:
+async def test_a_broken_picture_within_a_list_is_refused(reader: SourceReader, uri: str) -> None:
     with pytest.raises(SourceNotFound, match="data:"):
-        await sources.read(uri)
+        await reader.read(uri)
 
 
 @pytest.mark.parametrize(
@@ -213,30 +213,28 @@ async def test_a_broken_picture_within_a_list_is_refused(sources: SourceReader, 
         ("file/deeper.png", "is a file, not a folder"),
         ("folder", "it is a folder"),
         ("", "it is a folder"),
-        ("pipe", "no ordinary file"),
+        ("pipe", "not a regular file"),
         ("x" * 300, "too long"),
-        ("a\x00b", "no path can hold"),
-        ("a\ud800b", "no path can hold"),
+        ("a\x00b", "a path cannot contain"),
+        ("a\ud800b", "a path cannot contain"),
         ("circle", "symbolic links"),
     ],
 )
-async def test_a_path_with_nothing_to_read_says_why(
-    tmp_path: Path, sources: SourceReader, name: str, says: str
-) -> None:
+async def test_a_path_with_nothing_to_read_says_why(tmp_path: Path, reader: SourceReader, name: str, says: str) -> None:
     (tmp_path / "file").write_bytes(b"")
     (tmp_path / "folder").mkdir()
     (tmp_path / "circle").symlink_to("circle")
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(SourceNotFound, match=says):
-        await sources.read(f"{tmp_path}/{name}")
+        await reader.read(f"{tmp_path}/{name}")
 
 
 @pytest.mark.parametrize(
     ("path", "expected", "says"),
     [
-        ("/status/404", SourceNotFound, "there is nothing at this address"),
+        ("/status/404", SourceNotFound, "there is nothing at this URL"),
         ("/status/403", SourceNotFound, "access is denied"),
-        ("/status/401", SourceNotFound, "asks for a login"),
+        ("/status/401", SourceNotFound, "needs a login"),
         ("/status/418", SourceNotFound, "answered 418"),
         ("/status/304", SourceNotFound, "answered 304"),
         ("/status/429", SourceUnavailable, "answered 429"),
@@ -245,80 +243,80 @@ async def test_a_path_with_nothing_to_read_says_why(
         ("/status/503", SourceUnavailable, "answered 503"),
         ("/round", SourceNotFound, "more than 5 times"),
         ("/to-file", SourceNotFound, "not http"),
-        ("/to-nowhere", SourceNotFound, "no web address"),
-        ("/cut", SourceUnavailable, "broke off in the middle"),
+        ("/to-nowhere", SourceNotFound, "not a valid URL"),
+        ("/cut", SourceUnavailable, "ended the connection early"),
     ],
 )
 async def test_a_page_that_is_not_given_is_not_found_or_in_trouble(
-    sources: SourceReader, site: str, path: str, expected: type[Exception], says: str
+    reader: SourceReader, site: str, path: str, expected: type[Exception], says: str
 ) -> None:
     with pytest.raises(expected, match=says):
-        await sources.read(f"{site}{path}")
+        await reader.read(f"{site}{path}")
 
 
 @pytest.mark.parametrize(
     "uri", ["http://", "https://xn--/", "http://[::1/", "http://127.0.0.1:99999/", "http://a\x00b/"]
 )
-async def test_an_address_that_is_none_is_refused(sources: SourceReader, uri: str) -> None:
+async def test_an_address_that_is_none_is_refused(reader: SourceReader, uri: str) -> None:
     with pytest.raises(SourceNotFound):
-        await sources.read(uri)
+        await reader.read(uri)
 
 
 @pytest.mark.parametrize("uri", ["ftp://host/a", "gs://bucket/a", "shot:SH010", "s3://", "s3://bucket", "s3:///key"])
-async def test_what_cannot_be_a_source_is_refused_with_what_can(sources: SourceReader, uri: str) -> None:
-    with pytest.raises(FixTheInput, match=r"s3://|no source"):
-        await sources.read(uri)
+async def test_what_cannot_be_a_source_is_refused_with_what_can(reader: SourceReader, uri: str) -> None:
+    with pytest.raises(FixTheInput, match=r"s3://|another shot's frame"):
+        await reader.read(uri)
 
 
-async def test_a_server_that_is_down_may_come_up_again(sources: SourceReader) -> None:
+async def test_a_server_that_is_down_may_come_up_again(reader: SourceReader) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(SourceUnavailable, match="no connection to its server"):
-            await sources.read(f"http://127.0.0.1:{taken.getsockname()[1]}/a.png")
+            await reader.read(f"http://127.0.0.1:{taken.getsockname()[1]}/a.png")
 
 
 async def test_nothing_larger_than_the_limit_is_taken_in(
-    sources: SourceReader, bucket: SimpleNamespace, site: str, tmp_path: Path
+    reader: SourceReader, bucket: SimpleNamespace, site: str, tmp_path: Path
 ) -> None:
     local = tmp_path / "large.png"
     local.write_bytes(PICTURE)
     data = f"data:;base64,{base64.b64encode(PICTURE).decode()}"
     page, stored = f"{site}/moved", "s3://references/夜 景/参考 #1.png"
-    for reader, uri in ((sources, str(local)), (sources, page), (sources, data), (bucket.sources, stored)):
-        assert await reader.read(uri, limit=len(PICTURE)) == PICTURE
+    for each, uri in ((reader, str(local)), (reader, page), (reader, data), (bucket.reader, stored)):
+        assert await each.read(uri, limit=len(PICTURE)) == PICTURE
         with pytest.raises(SourceNotFound, match="it is too large: at most 10,239 bytes"):
-            await reader.read(uri, limit=len(PICTURE) - 1)
+            await each.read(uri, limit=len(PICTURE) - 1)
 
 
-async def test_a_page_without_end_is_left_at_the_limit(sources: SourceReader, site: str) -> None:
+async def test_a_page_without_end_is_left_at_the_limit(reader: SourceReader, site: str) -> None:
     with pytest.raises(SourceNotFound, match="too large"):
-        await asyncio.wait_for(sources.read(f"{site}/endless", limit=1_000_000), 20)
+        await asyncio.wait_for(reader.read(f"{site}/endless", limit=1_000_000), 20)
 
 
 @pytest.mark.parametrize("uri", ["s3://references/none.png", "s3://no-such-bucket/none.png"])
 async def test_what_is_not_in_s3_is_not_found(bucket: SimpleNamespace, uri: str) -> None:
     with pytest.raises(SourceNotFound, match="there is no such") as caught:
-        await bucket.sources.read(uri)
+        await bucket.reader.read(uri)
     assert caught.value.uri == uri
 
 
-async def test_s3_without_credentials_says_so(sources: SourceReader) -> None:
+async def test_s3_without_credentials_says_so(reader: SourceReader) -> None:
     with pytest.raises(SourceNotFound, match="there are no credentials"):
-        await sources.read("s3://references/a.png")
+        await reader.read("s3://references/a.png")
 
 
 async def test_signatures_and_passwords_are_in_no_message_and_no_log(
-    sources: SourceReader, site: str, caplog: pytest.LogCaptureFixture
+    reader: SourceReader, site: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     host = site.removeprefix("http://")
     with caplog.at_level(logging.INFO):
         for path in ("status/404", "status/503", "moved"):
             uri = f"http://anna:{SECRET}@{host}/{path}?X-Amz-Signature={SECRET}"
             if path == "moved":
-                await sources.read(uri)
+                await reader.read(uri)
                 continue
             with pytest.raises((SourceNotFound, SourceUnavailable)) as caught:
-                await sources.read(uri)
+                await reader.read(uri)
             assert str(caught.value).startswith(f"{site}/{path}?… ")
             assert SECRET not in repr(caught.value)
         logging.getLogger("httpx").info("a line of somebody else's")
@@ -327,11 +325,11 @@ async def test_signatures_and_passwords_are_in_no_message_and_no_log(
 
 
 async def test_a_certificate_that_nobody_vouches_for_is_for_a_person_to_settle(
-    sources: SourceReader, site_with_its_own_certificate: str
+    reader: SourceReader, site_with_its_own_certificate: str
 ) -> None:
     site = site_with_its_own_certificate
     with pytest.raises(SourceNotFound, match="TLS certificate"):
-        await sources.read(f"{site}/a.png")
+        await reader.read(f"{site}/a.png")
     async with SourceReader(
         S3Settings(bucket="b", endpoint_url=site, access_key_id="a", secret_access_key=SECRET)
     ) as in_s3:
@@ -339,7 +337,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_for_a_person_to_settle(
             await in_s3.read("s3://b/a.png")
 
 
-async def test_a_server_that_does_not_speak_tls_is_no_certificate_fault(sources: SourceReader, site: str) -> None:
+async def test_a_server_that_does_not_speak_tls_is_no_certificate_fault(reader: SourceReader, site: str) -> None:
     with pytest.raises(SourceUnavailable) as caught:
-        await sources.read(site.replace("http://", "https://"))
+        await reader.read(site.replace("http://", "https://"))
     assert not isinstance(caught.value.__cause__, ssl.SSLCertVerificationError)
