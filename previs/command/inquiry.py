@@ -1,4 +1,4 @@
-"""Asking a farm's servers what they have, without waiting for any."""
+"""Ask servers of a farm for node classes and hashes, without waiting for servers that are down."""
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
@@ -8,17 +8,17 @@ from typing import Self
 from previs.comfyui.client.address import Address
 from previs.comfyui.client.api import Api
 from previs.comfyui.client.catalog import Catalog
-from previs.comfyui.client.hashes import Hashes, told_by
+from previs.comfyui.client.hashes import Hashes, hashes_by_file
 from previs.comfyui.protocol.classes import NodeClass
 from previs.comfyui.protocol.models import ModelFile
 from previs.errors import AccessDenied, ServerUnavailable, ServerUnreachable
 
 
 class Inquiry:
-    """Asks every server for node classes; to be used with ``async with``.
+    """Ask every server for node classes; use it with ``async with``.
 
     Attributes:
-        failed: by name why servers could not be asked, in a sentence. They are not asked again.
+        failed: Reasons why servers gave no answer, by server name. These servers are not asked again.
     """
 
     def __init__(self, servers: Iterable[Address]) -> None:
@@ -37,15 +37,15 @@ class Inquiry:
         await asyncio.gather(*(api.aclose() for api in self._apis))
 
     async def __call__(self, names: Collection[str], *, needed: bool) -> dict[str, Mapping[str, NodeClass | None]]:
-        """What servers tell of these classes, by the servers' names.
+        """Return the node classes that each server has, by server name.
 
         Args:
-            names: of the classes.
-            needed: whether nothing can go on without an answer.
+            names: Names of the classes.
+            needed: Whether the caller cannot continue without an answer.
 
         Raises:
-            ServerUnreachable, ServerTrouble, AccessDenied: an answer is needed, and no server gives any; the error is
-                that of the first one.
+            ServerUnreachable, ServerUnavailable, AccessDenied: An answer is needed and no server gives one; the error
+                is that of the first server.
         """
         asked = [name for name in self._catalogs if name not in self.failed]
         await asyncio.gather(*(self._ask(name, names) for name in asked))
@@ -55,10 +55,10 @@ class Inquiry:
         return {name: {each: known[each] for each in names if each in known} for name, known in answered.items()}
 
     async def model_hashes(self, files: Collection[ModelFile]) -> dict[str, dict[str, str]]:
-        """Hashes of model files by their text and the server that tells them, like those of a farm."""
+        """Return hashes of model files, by the file's text and the server's name."""
         asked = {name: hashes for name, hashes in self._hashes.items() if name not in self.failed}
         await asyncio.gather(*(hashes.learn(files) for hashes in asked.values()))
-        return told_by(asked, files)
+        return hashes_by_file(asked, files)
 
     async def _ask(self, name: str, classes: Collection[str]) -> None:
         try:

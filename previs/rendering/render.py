@@ -1,4 +1,4 @@
-"""Render one take: find it or submit it, follow it, fetch its frames, keep them, record it."""
+"""Render one take: join or post its prompt, follow it, fetch its frames, store them, record the take."""
 
 import asyncio
 import contextlib
@@ -12,18 +12,8 @@ from previs.comfyui.client.server import Server
 from previs.comfyui.protocol.history import OutputFile, Success
 from previs.comfyui.protocol.models import model_files
 from previs.comfyui.protocol.prompt_state import Phase, PromptState
-from previs.errors import (
-    AccessDenied,
-    FrameDamaged,
-    NodeFailed,
-    NothingMade,
-    OutOfMemory,
-    PromptInterrupted,
-    PromptLost,
-    PromptRefused,
-    ServerUnavailable,
-    ServerUnreachable,
-)
+from previs.errors import AccessDenied, FrameDamaged, NothingMade, ServerUnavailable, ServerUnreachable
+from previs.farm.failure_policy import prompt_has_ended
 from previs.farm.placement import Slot
 from previs.pictures import Media, examine, thumbnail
 from previs.planning.plan import UPLOAD_FOLDER, PlannedTake
@@ -33,11 +23,10 @@ from previs.store import Store, keys
 from previs.workflow import with_output_prefix
 
 OnChange = Callable[[str, PromptState], None]
-"""Is told a server's name and a prompt's life."""
+"""Receives a server's name and the state of a prompt."""
 
 _HASHES_WITHIN = 2.0
 _BEFORE_REFETCH, _LONGEST_PATIENCE = 0.5, 60.0
-_ENDED = (NodeFailed, OutOfMemory, PromptInterrupted, PromptLost, PromptRefused)
 
 
 async def render(
@@ -49,15 +38,15 @@ async def render(
 ) -> TakeRecord:
     """Make a take's frames and its record.
 
-    The place is released as soon as the prompt has ended, on every way out. A take that a server already has in work
-    or finished is joined there. A prompt that is given up, by deadline or cancellation, is removed from its server.
+    A take that a server already runs or has finished is joined there. The slot is released as soon as the prompt has
+    ended, also after an error. A prompt that is given up, by deadline or cancellation, is cancelled on its server.
 
     Args:
-        take: what to render.
-        slot: where, if no server has it already.
-        context: of the run.
-        on_change: is told the server's name and the prompt's life whenever that changes.
-        attempts: what went wrong before, for the record.
+        take: The take.
+        slot: Where to render it, if no server has it already.
+        context: The run's context.
+        on_change: Receives the server's name and the prompt's state whenever that changes.
+        attempts: What went wrong before, for the record.
     """
     try:
         found, prompt = await context.find_existing_prompt(take)
@@ -103,57 +92,56 @@ async def render(
 async def _run(
     take: PlannedTake, found: Server | None, prompt: str, slot: Slot, context: RunContext, on_change: OnChange
 ) -> tuple[Success, float | None]:
-    """Have the prompt run, and say for how many seconds it waited on the server; none if that was not seen."""
+    """Run the prompt; return its result and the seconds that it waited on the server, None if it was joined."""
     server = found or slot.server
     submitted: float | None = None
     waited: float | None = None
 
-    def tell(life: PromptState) -> None:
+    def report(state: PromptState) -> None:
         nonlocal waited
-        if life.phase is Phase.RUNNING:
+        if state.phase is Phase.RUNNING:
             slot.started = True
             if waited is None and submitted is not None:
                 waited = round(time.monotonic() - submitted, 3)
-        on_change(server.name, life)
+        on_change(server.name, state)
 
     try:
         if found is None:
             await context.prepare(server, take)
             files = await context.inputs.uploads(take)
-            # Output names that no other prompt has.
+            # Each prompt has its own output names.
             await server.submit(with_output_prefix(take.graph, f"{UPLOAD_FOLDER}/{prompt}"), prompt, files)
             slot.prompt = prompt
             submitted = time.monotonic()
-        return await server.follow(prompt, context.limits, tell), waited
-    except _ENDED:
-        raise
-    except BaseException:
-        await _give_up(server, prompt)
+        return await server.follow(prompt, context.limits, report), waited
+    except BaseException as error:
+        if not prompt_has_ended(error):
+            await _cancel(server, prompt)
         raise
 
 
-async def _give_up(server: Server, prompt: str) -> None:
-    """Free the server, however often this is cancelled meanwhile; a cancellation is passed on afterwards."""
-    freeing = asyncio.create_task(_free(server, prompt))
+async def _cancel(server: Server, prompt: str) -> None:
+    """Cancel the prompt on its server, even while this task is cancelled itself, which is raised afterwards."""
+    cancelling = asyncio.create_task(_cancel_if_reachable(server, prompt))
     cancelled = False
-    while not freeing.done():
+    while not cancelling.done():
         try:
             # A program that ends cancels each task, and a task's parents cancel it again.
-            await asyncio.wait([freeing])
+            await asyncio.wait([cancelling])
         except asyncio.CancelledError:
             cancelled = True
     if cancelled:
         raise asyncio.CancelledError
 
 
-async def _free(server: Server, prompt: str) -> None:
-    # Out of reach: the server is freed when it is found again, and the next run joins what is still in work there.
+async def _cancel_if_reachable(server: Server, prompt: str) -> None:
+    # A server that cannot be reached is cleaned up when it returns, and the next run joins what still runs there.
     with contextlib.suppress(ServerUnreachable, ServerUnavailable, AccessDenied):
         await server.cancel_prompt(prompt)
 
 
 async def _models(take: PlannedTake, server: Server) -> dict[str, str]:
-    """Hashes of the take's model files, as far as its server tells them soon."""
+    """Return the hashes of the take's model files that its server reports within two seconds."""
     files = model_files(take.graph)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_HASHES_WITHIN):
@@ -162,10 +150,10 @@ async def _models(take: PlannedTake, server: Server) -> dict[str, str]:
 
 
 async def _keep(file: OutputFile, take: PlannedTake, server: Server, context: RunContext) -> Frame:
-    """Fetch a file and put it into the store.
+    """Fetch a file and store it.
 
-    What is rendered is worth some patience: a file that came damaged is fetched once more, and one that its server
-    does not give is asked for as long as a server may be out of reach, or a minute if it wants to be asked later.
+    A file that arrives damaged is fetched once more. A file that its server does not return is asked for as long as a
+    server may be out of reach, or for a minute if the server asks to wait.
     """
     began, damaged = time.monotonic(), False
     until = began + context.limits.unreachable

@@ -1,1 +1,1 @@
-"""Talk to ComfyUI servers: HTTP, one WebSocket per server, uploads, and the prompts that run there."""
+"""Communicate with ComfyUI servers: HTTP, one WebSocket per server, uploads, and the prompts that run there."""

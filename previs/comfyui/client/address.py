@@ -1,4 +1,4 @@
-"""Where a server is, and what a proxy before it wants to see."""
+"""Hold a server's URL with the headers and certificates that its proxy requires."""
 
 import re
 import ssl
@@ -14,12 +14,12 @@ _HEADER_VALUE = re.compile(r"[\x21-\x7e]+(?:[ \t]+[\x21-\x7e]+)*")
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a server is, and what a proxy before it wants to see.
+    """Hold a server's URL with the headers and certificates that its proxy requires.
 
     Attributes:
-        url: base URL, a path included if the server is behind one.
-        headers: sent with every request and with the socket; secret, so never shown.
-        tls: which certificates are believed; servers may share it.
+        url: Base URL, including the path if the server is behind one.
+        headers: Headers sent with every request and with the socket; secret, so never shown.
+        tls: Certificates to trust; servers may share it.
     """
 
     url: str
@@ -28,32 +28,32 @@ class Address:
 
     @property
     def tls_context(self) -> ssl.SSLContext | None:
-        """For requests and the socket; none where neither is encrypted."""
+        """Return the TLS context for requests and the socket, or None for plain HTTP."""
         return self.tls.context if self.url.startswith("https:") else None
 
     @property
     def socket_url(self) -> str:
-        """Of ``/ws``."""
+        """Return the URL of ``/ws``."""
         return "ws" + self.url.rstrip("/").removeprefix("http") + "/ws"
 
     @property
     def jobs_path(self) -> str:
-        """Of ``/api/jobs``, relative to the base URL: unlike all others it exists below ``/api`` alone."""
+        """Return the path of ``/api/jobs`` relative to the base URL; which exists only below ``/api``."""
         return "jobs" if self.url.rstrip("/").endswith("/api") else "api/jobs"
 
     @property
     def name(self) -> str:
-        """For people and records: the base URL without credentials."""
+        """Return the base URL without credentials, for people and records."""
         parts = urlsplit(self.url)
         host = parts.netloc.rpartition("@")[2]
         return f"{parts.scheme}://{host}{parts.path.rstrip('/')}"
 
 
 def base_url(text: str) -> str:
-    """A server's address, checked.
+    """Return a server's checked base URL, with the scheme in lower case.
 
     Raises:
-        ValueError: it is none; the sentence says why, and shows nothing of what may be a password.
+        ValueError: The text is no such URL. The message gives the reason and shows nothing that may be a password.
     """
     url = text.strip().rstrip("/")
     shown = repr(url[:200]) if "@" not in url else "an address with an @"
@@ -71,15 +71,14 @@ def base_url(text: str) -> str:
             "save a ComfyUI farm block and put credentials into its headers or token"
         )
         raise ValueError(msg)
-    # The scheme in small letters, whatever the case it was given in.
     return parts.geturl()
 
 
 def header(name: str, value: str) -> tuple[str, str]:
-    """A header that can be sent, without blanks at the value's ends.
+    """Return a header that can be sent, without whitespace around its value.
 
     Raises:
-        ValueError: it cannot; the sentence shows no value.
+        ValueError: It cannot be sent. The message does not show the value.
     """
     if not _HEADER_NAME.fullmatch(name):
         msg = "a header's name has only letters, digits and hyphens"

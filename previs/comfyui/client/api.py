@@ -1,6 +1,7 @@
-"""The HTTP endpoints of one server, each a method; no state but the connection pool and which endpoints there are.
+"""Call the HTTP endpoints of one server, each by a method.
 
-Every failure to get an answer is an error of :mod:`previs.comfyui.client.connection`, so no caller sees one of httpx.
+The only state is the connection pool and which endpoints exist. Failures raise the errors of
+:mod:`previs.comfyui.client.connection`, never those of httpx.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ from urllib.parse import quote
 import httpx
 
 from previs.comfyui.client.address import Address
-from previs.comfyui.client.connection import BROKEN_OFF, Answer, Connection
+from previs.comfyui.client.connection import CONNECTION_BROKEN, Answer, Connection
 from previs.comfyui.protocol.graph import Graph
 from previs.comfyui.protocol.history import OutputFile
 from previs.comfyui.protocol.queue import Queue, read_queue
@@ -23,14 +24,14 @@ _CHUNK = 1 << 18
 _OK = 200
 _BAD_REQUEST = 400
 _NOT_FOUND = 404
-# What servers without an endpoint answer, and proxies that let known paths through alone.
+# Answers of servers that lack an endpoint, and of proxies that allow only known paths.
 _MAYBE_ABSENT = frozenset({403, 404, 405, 501})
-_OTHER_FORM = "JSON of another form than ComfyUI's"
+_NOT_COMFYUI = "JSON that is not in ComfyUI's format"
 
 
 @dataclass(frozen=True, slots=True)
 class Downloaded:
-    """A file that came whole, by its ``Content-Length``."""
+    """Describe a downloaded file that is complete according to its ``Content-Length``."""
 
     path: Path
     size: int
@@ -39,23 +40,23 @@ class Downloaded:
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """The answer to ``POST /prompt``: accepted, or refused whole (400) or in part (200 with ``node_errors``)."""
+    """Hold an answer to ``POST /prompt``: accepted, refused (400), or partly refused (200 with ``node_errors``)."""
 
     accepted: bool
     body: Mapping[str, Any]
 
     @property
     def refused(self) -> bool:
-        """Whether anything of the graph was refused."""
+        """Return whether any part of the graph was refused."""
         return not self.accepted or bool(self.body.get("node_errors"))
 
 
 class Api:
-    """Requests to one server.
+    """Call the endpoints of one server.
 
     Attributes:
-        has_jobs: whether the server has ``/api/jobs/{id}``; not known before it was first asked.
-        has_job_cancel: likewise for ``/api/jobs/{id}/cancel``.
+        has_jobs: Whether the server has ``/api/jobs/{id}``; None before the first request.
+        has_job_cancel: Whether the server has ``/api/jobs/{id}/cancel``; None before the first request.
     """
 
     def __init__(self, address: Address) -> None:
@@ -70,39 +71,39 @@ class Api:
         await self._connection.aclose()
 
     async def post_prompt(self, graph: Graph, *, prompt_id: str, client_id: str) -> Posted:
-        """Queue a graph under an id of our own.
+        """Queue a graph under an id that the client chose.
 
-        When this raises, the server may have queued it all the same: look for the id before posting again. No server
-        dedupes ids.
+        If this raises, the server may have queued it nevertheless: search for the id before posting again. Servers do
+        not deduplicate ids.
         """
         content = {"prompt": graph, "prompt_id": prompt_id, "client_id": client_id}
         answer = await self._connection.request("POST", "prompt", json=content, allow={_BAD_REQUEST})
         return Posted(answer.status == _OK, self._object(answer, "POST", "prompt"))
 
     async def queue(self) -> Queue:
-        """Which prompts run and wait."""
+        """Return the running and pending prompts."""
         queue = read_queue(self._object(await self._connection.request("GET", "queue"), "GET", "queue"))
         if queue is None:
-            raise self._connection.trouble("GET", "queue", _OTHER_FORM)
+            raise self._connection.unavailable("GET", "queue", _NOT_COMFYUI)
         return queue
 
     async def history(self, prompt_id: str) -> Mapping[str, Any] | None:
-        """The history entry of a prompt; none for pending, running and unknown ones alike."""
+        """Return the history entry of a prompt, or None if it is pending, running or unknown."""
         answer = await self._connection.request("GET", f"history/{_escaped(prompt_id)}")
         entry = self._object(answer, "GET", "history").get(prompt_id)
         return entry if isinstance(entry, Mapping) else None
 
     async def has_history(self) -> bool:
-        """Whether any prompt has ended there since its start; one entry at most is asked for."""
+        """Return whether any prompt has ended on the server since its start; requests at most one entry."""
         answer = await self._connection.request("GET", "history", params={"max_items": 1})
         return bool(self._object(answer, "GET", "history"))
 
     async def job(self, prompt_id: str) -> Mapping[str, Any] | None:
-        """What newer servers tell of a prompt in one answer; see :func:`previs.comfyui.protocol.jobs.read_job`.
+        """Return a prompt's job, from newer servers; see :func:`previs.comfyui.protocol.jobs.read_job`.
 
         Returns:
-            None where the server does not know the prompt, and where :attr:`has_jobs` is false: it has no such
-            endpoint, and is not asked again.
+            None if the server does not know the prompt, or if :attr:`has_jobs` is false: the endpoint is missing and
+            is not requested again.
         """
         if self.has_jobs is False:
             return None
@@ -114,11 +115,11 @@ class Api:
         return body if answer.status == _OK else None
 
     async def cancel_job(self, prompt_id: str) -> bool | None:
-        """Take a prompt off the server by one request, whether it waits or runs, if the server is new enough.
+        """Remove a pending or running prompt by one request, if the server is new enough.
 
         Returns:
-            Whether it was cancelled; it was not if the server does not know it or it has ended. None where
-            :attr:`has_job_cancel` is false: nothing was done, and the older way must be taken.
+            Whether it was cancelled: not if it is unknown or has ended. None if :attr:`has_job_cancel` is false:
+            nothing was done, and the caller must use the older endpoints.
         """
         if self.has_job_cancel is False or self.has_jobs is False:
             return None
@@ -128,56 +129,55 @@ class Api:
         self.has_job_cancel = body is not None
         return None if body is None else body.get("cancelled") is True
 
-    def forget_version(self) -> None:
-        """Ask anew which endpoints there are: after a restart it may be another version that answers."""
+    def forget_endpoints(self) -> None:
+        """Forget which endpoints exist, as a restarted server may be another version."""
         self.has_jobs = self.has_job_cancel = None
 
     async def delete_pending(self, prompt_id: str) -> None:
-        """Take a prompt out of the queue; nothing happens if it is not pending."""
+        """Remove a pending prompt from the queue; do nothing if it is not pending."""
         await self._connection.request("POST", "queue", json={"delete": [prompt_id]})
 
     async def interrupt(self, prompt_id: str) -> None:
-        """Stop a prompt that runs; nothing happens if another one runs. Acts between sampler steps.
+        """Interrupt a running prompt between sampler steps; do nothing if another one runs.
 
-        Servers of before 2025-08 ignore the id and stop whatever runs: call this only for a prompt that the queue
+        Servers older than 2025-08 ignore the id and interrupt any prompt. Call this only for a prompt that the queue
         shows as running.
         """
         await self._connection.request("POST", "interrupt", json={"prompt_id": prompt_id})
 
     async def free(self) -> None:
-        """Have the server drop its models and the results it remembers, once it is idle."""
+        """Make the server unload its models and cached results once it is idle."""
         await self._connection.request("POST", "free", json={"unload_models": True, "free_memory": True})
 
     async def object_info(self, class_type: str | None = None) -> Mapping[str, Any]:
-        """Node classes with the rules of their inputs: all, or one (empty if the server has no such class)."""
+        """Return descriptions of all node classes, or of one (empty if the server lacks it)."""
         path = "object_info" if class_type is None else f"object_info/{_escaped(class_type)}"
         return self._object(await self._connection.request("GET", path), "GET", "object_info")
 
     async def model_metadata(self, folder: str, name: str) -> Mapping[str, Any] | None:
-        """The ``__metadata__`` in the header of a ``.safetensors`` file.
+        """Return the ``__metadata__`` in the header of a ``.safetensors`` file.
 
         Args:
-            folder: of models, by ComfyUI's name for it, such as ``loras``.
-            name: of the file, as a loader takes it.
+            folder: Model folder by ComfyUI's name, such as ``loras``.
+            name: Name of the file, as a loader takes it.
 
         Returns:
-            None where the server tells nothing of it: there is no such file, it has no such header or one of more
-            than 1 MB, or the endpoint is missing.
+            None if the file is missing, its header is missing or over 1 MB, or the server lacks the endpoint.
         """
         path = f"view_metadata/{_escaped(folder)}"
         answer = await self._connection.request("GET", path, params={"filename": name}, allow=_MAYBE_ABSENT)
         return self._object(answer, "GET", path) if answer.status == _OK else None
 
     async def system_stats(self) -> Mapping[str, Any]:
-        """Versions and devices; the cheapest sign that this is a ComfyUI that answers."""
+        """Return versions and devices; the cheapest check that a ComfyUI answers."""
         return self._object(await self._connection.request("GET", "system_stats"), "GET", "system_stats")
 
     async def upload_image(self, name: str, content: bytes, *, subfolder: str) -> str:
-        """Put a picture into the server's input folder.
+        """Upload an image to the server's input folder.
 
         Returns:
-            The name that ``LoadImage`` takes. The server's choice: another one than asked for when that name was
-            taken by other bytes.
+            The name that ``LoadImage`` takes. The server chooses another name than requested if other content already
+            has that name.
         """
         answer = await self._connection.request(
             "POST",
@@ -187,20 +187,20 @@ class Api:
         )
         body = self._object(answer, "POST", "upload/image")
         if not isinstance(body.get("name"), str):
-            raise self._connection.trouble("POST", "upload/image", "no name")
-        placed = str(body.get("subfolder") or "")
-        return f"{placed}/{body['name']}" if placed else body["name"]
+            raise self._connection.unavailable("POST", "upload/image", "no name")
+        folder = str(body.get("subfolder") or "")
+        return f"{folder}/{body['name']}" if folder else body["name"]
 
     async def download(self, file: OutputFile, to: Path) -> Downloaded:
-        """Stream an output file to a path; of its bytes a few hundred KB are in memory at a time.
+        """Stream an output file to a path, with a few hundred KB in memory at a time.
 
         Raises:
-            FrameDamaged: the server no longer has it, or it came shorter or longer than announced.
+            FrameDamaged: The server no longer has the file, or its length differs from the announced one.
         """
         query = {"filename": file.filename, "subfolder": file.subfolder, "type": file.type}
         digest, size = hashlib.sha256(), 0
         try:
-            async with self._connection.file("view", query, allow={_NOT_FOUND}) as response:
+            async with self._connection.stream_file("view", query, allow={_NOT_FOUND}) as response:
                 if response.status_code == _NOT_FOUND:
                     raise FrameDamaged(file.filename, f"{self.name} no longer has it")
                 with to.open("wb") as out:
@@ -208,21 +208,21 @@ class Api:
                         out.write(chunk)
                         digest.update(chunk)
                         size += len(chunk)
-                # Of a file that came packed, the length is that of the packed bytes.
-                announced, came = response.headers.get("content-length"), response.num_bytes_downloaded
-        except BROKEN_OFF as error:
+                # Content-Length counts compressed bytes.
+                announced, received = response.headers.get("content-length"), response.num_bytes_downloaded
+        except CONNECTION_BROKEN as error:
             raise FrameDamaged(file.filename, f"{self.name} stopped sending after {size} bytes") from error
         except httpx.DecodingError as error:
-            raise FrameDamaged(file.filename, f"it came packed and cannot be unpacked after {size} bytes") from error
-        if announced is not None and announced != str(came):
-            raise FrameDamaged(file.filename, f"{came} bytes came of {announced}")
+            raise FrameDamaged(file.filename, f"its compressed content is damaged after {size} bytes") from error
+        if announced is not None and announced != str(received):
+            raise FrameDamaged(file.filename, f"{received} of {announced} bytes arrived")
         return Downloaded(to, size, digest.hexdigest())
 
     def _object(self, answer: Answer, method: str, path: str) -> Mapping[str, Any]:
         body = answer.parsed()
         if isinstance(body, dict):
             return body
-        raise self._connection.trouble(method, path, "something that is no JSON" if body is None else _OTHER_FORM)
+        raise self._connection.unavailable(method, path, "no JSON" if body is None else _NOT_COMFYUI)
 
 
 def _escaped(part: str) -> str:
@@ -230,10 +230,10 @@ def _escaped(part: str) -> str:
 
 
 def _job_answer(answer: Answer, key: str) -> Mapping[str, Any] | None:
-    """What an endpoint for jobs said; none where it was not such an endpoint that answered.
+    """Return the answer of an endpoint for jobs, or None if something else answered.
 
-    What it knows is told with a key of its own, and that a job is unknown as 404 with ``{"error": …}``. Everything else
-    comes from what stands in its place: another 404, a refusal, the page that some proxies answer to every path.
+    The endpoint answers 200 with a key of its own, or 404 with ``{"error": …}`` for an unknown job. Any other answer
+    comes from elsewhere: a server without the endpoint, or a proxy that answers every path with a page.
     """
     body = answer.parsed()
     expected = {_OK: key, _NOT_FOUND: "error"}.get(answer.status)

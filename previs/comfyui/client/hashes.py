@@ -1,60 +1,60 @@
-"""What a server tells of the content of its model files."""
+"""Cache the hashes of model files that servers report."""
 
 import asyncio
 import contextlib
 from collections.abc import Collection, Iterable, Mapping
 
 from previs.comfyui.client.api import Api
-from previs.comfyui.protocol.models import ModelFile, told_hash
+from previs.comfyui.protocol.models import ModelFile, header_hash
 from previs.errors import AccessDenied, ServerUnavailable, ServerUnreachable
 
-# Of the connections to a server; the others are for questions about prompts.
-_AT_ONCE = 4
+# The other connections to a server stay free for requests about prompts.
+_MAX_REQUESTS = 4
 
 
 class Hashes:
-    """Hashes of model files as one server tells them, each asked for once.
+    """Hold the hashes of model files that one server reports, each requested once.
 
     Attributes:
-        known: of the files that it was asked for; none for one of which it tells no hash.
+        known: Hashes of the requested files; None if the server reports no hash.
     """
 
     def __init__(self, api: Api) -> None:
         self._api = api
         self.known: dict[ModelFile, str | None] = {}
-        self._turn = asyncio.Lock()
-        self._places = asyncio.Semaphore(_AT_ONCE)
+        self._lock = asyncio.Lock()
+        self._requests = asyncio.Semaphore(_MAX_REQUESTS)
 
     async def learn(self, files: Collection[ModelFile]) -> None:
-        """Ask for those that are not known yet; what is not answered stays unknown.
+        """Request the hashes that are not known yet; files without an answer stay unknown.
 
-        May be cancelled: what was answered by then is known.
+        Safe to cancel: answers received by then are kept.
         """
-        async with self._turn:
+        async with self._lock:
             await asyncio.gather(*(self._ask(file) for file in sorted(set(files) - self.known.keys())))
 
-    def told(self, files: Iterable[ModelFile]) -> dict[str, str]:
-        """Those that are known of these files, by the text of the file: ``loras/rain.safetensors``."""
+    def of_files(self, files: Iterable[ModelFile]) -> dict[str, str]:
+        """Return the known hashes of these files, by the text of the file: ``loras/rain.safetensors``."""
         return {str(file): known for file in files if (known := self.known.get(file))}
 
-    def unlearn(self) -> None:
-        """What was learned may no longer be true."""
+    def invalidate(self) -> None:
+        """Forget all hashes."""
         self.known.clear()
 
     async def _ask(self, file: ModelFile) -> None:
-        async with self._places:
+        async with self._requests:
             with contextlib.suppress(ServerUnreachable, ServerUnavailable, AccessDenied):
                 metadata = await self._api.model_metadata(file.folder, file.name)
-                self.known[file] = told_hash(metadata) if metadata else None
+                self.known[file] = header_hash(metadata) if metadata else None
 
 
-def told_by(servers: Mapping[str, Hashes], files: Collection[ModelFile]) -> dict[str, dict[str, str]]:
-    """What servers are known to tell: hashes by the text of the file, and then by the server's name.
+def hashes_by_file(servers: Mapping[str, Hashes], files: Collection[ModelFile]) -> dict[str, dict[str, str]]:
+    """Return known hashes by the text of the file, then by the server's name.
 
-    A server that tells none is left out, and so is a file of which nobody tells any.
+    A file or server without a hash is left out.
     """
-    told: dict[str, dict[str, str]] = {}
+    by_file: dict[str, dict[str, str]] = {}
     for name, hashes in servers.items():
-        for file, known in hashes.told(files).items():
-            told.setdefault(file, {})[name] = known
-    return told
+        for file, known in hashes.of_files(files).items():
+            by_file.setdefault(file, {})[name] = known
+    return by_file

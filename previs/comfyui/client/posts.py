@@ -1,4 +1,4 @@
-"""Posts on their way to one server: none is cut off before its answer, whoever stops waiting for it."""
+"""Post graphs to one server; a post in flight is never cancelled, even if its caller is."""
 
 import asyncio
 
@@ -7,19 +7,19 @@ from previs.comfyui.protocol.graph import Graph
 
 
 class Posts:
-    """Posts that have no answer yet, by prompt id."""
+    """Hold the posts without an answer yet, by prompt id."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
         self._open: dict[str, asyncio.Task[Posted]] = {}
 
     async def send(self, graph: Graph, prompt_id: str, client_id: str) -> Posted:
-        """Post a graph; when this is cancelled, the post goes on: whether the server has it is known at its answer.
+        """Post a graph and return the answer; if this is cancelled, the post continues.
 
-        While a post of the same id is on its way, this waits for its answer instead: no server dedupes ids.
+        If a post of the same id is in flight, wait for its answer instead: servers do not deduplicate ids.
 
         Raises:
-            ServerUnreachable, ServerTrouble: the server may have it all the same.
+            ServerUnreachable, ServerUnavailable: The server may have the prompt nevertheless.
         """
         posting = self._open.get(prompt_id)
         if posting is None:
@@ -28,13 +28,13 @@ class Posts:
             posting.add_done_callback(lambda done: self._close(prompt_id, done))
         return await asyncio.shield(posting)
 
-    async def answered(self, prompt_id: str, within: float) -> None:
-        """Wait until a prompt's post, if there is one on its way, has its answer; for some seconds at most."""
+    async def wait_for_answer(self, prompt_id: str, seconds: float) -> None:
+        """Wait until the prompt's post in flight, if any, has its answer, at most for some seconds."""
         if posting := self._open.get(prompt_id):
-            await asyncio.wait([posting], timeout=within)
+            await asyncio.wait([posting], timeout=seconds)
 
     async def stop(self) -> None:
-        """Cut off what is still on its way."""
+        """Cancel all posts in flight."""
         for posting in (open_posts := tuple(self._open.values())):
             posting.cancel()
         await asyncio.gather(*open_posts, return_exceptions=True)
@@ -42,5 +42,5 @@ class Posts:
     def _close(self, prompt_id: str, posting: asyncio.Task[Posted]) -> None:
         del self._open[prompt_id]
         if not posting.cancelled():
-            # Read, so that nobody is warned of an error that nobody waits for any more.
+            # asyncio logs an exception that nobody retrieved.
             posting.exception()

@@ -1,4 +1,4 @@
-"""What a server has of prompts that may be anybody's, asked no more often than needed."""
+"""Cache a server's queue, to answer where any client's prompts are with few requests."""
 
 import asyncio
 import time
@@ -10,16 +10,16 @@ from previs.comfyui.protocol.prompt_state import Phase
 from previs.comfyui.protocol.queue import Queue
 
 PromptStatus = Phase | Success | Failure | Interruption | None
-"""Where a prompt is on a server: its phase, how it ended, or nothing known."""
+"""Where a prompt is on a server: its phase, how it ended, or None if it is unknown."""
 
-_QUEUE_KEPT = 1.0
+_MAX_AGE = 1.0
 
 
 class QueueCache:
-    """The queue as it was within the last second, and the history only of prompts that it may hold.
+    """Cache the queue for a second, and request the history only of prompts that it may hold.
 
     Attributes:
-        own: prompts that were posted or followed here and of which not everything is known and kept.
+        own: Prompts posted or followed by this client whose outcome is not yet known and stored.
     """
 
     def __init__(self, api: Api, tracker: PromptTracker) -> None:
@@ -29,38 +29,37 @@ class QueueCache:
         self._queue: tuple[float, asyncio.Task[Queue]] | None = None
 
     async def cached_status(self, prompt_id: str) -> PromptStatus:
-        """Where a prompt is; one read of the queue serves all who ask within a second.
+        """Return where a prompt is; one read of the queue serves all calls within a second.
 
-        The history of a server that nobody else has used since its start is asked for prompts of this client alone.
+        If no other client has used the server since its start, only this client's prompts are looked up in the history.
         """
-        queue = await self._recent_queue()
-        if phase := phase_in(queue, prompt_id):
+        if phase := phase_in(await self._recent_queue(), prompt_id):
             return phase
-        return await ended(self._api, prompt_id) if self._tracker.crowded or prompt_id in self.own else None
+        return await read_end(self._api, prompt_id) if self._tracker.has_foreign or prompt_id in self.own else None
 
     def invalidate(self) -> None:
-        """This client has changed the queue, or knows better."""
+        """Drop the cached queue, as this client has changed it or knows a newer state."""
         self._queue = None
 
     async def stop(self) -> None:
-        """Ask no more."""
+        """Cancel the read in progress."""
         if self._queue is not None:
             self._queue[1].cancel()
             await asyncio.wait([self._queue[1]])
 
     async def _recent_queue(self) -> Queue:
         now = time.monotonic()
-        if self._queue is None or now - self._queue[0] > _QUEUE_KEPT:
+        if self._queue is None or now - self._queue[0] > _MAX_AGE:
             reading = asyncio.create_task(self._api.queue())
-            # Read, so that nobody is warned of an error that nobody waits for any more.
+            # asyncio logs an exception that nobody retrieved.
             reading.add_done_callback(lambda done: done.cancelled() or done.exception())
             self._queue = now, reading
-        # Whoever stops asking must not take the answer from the others.
+        # Cancelling one caller must not cancel the read for the others.
         return await asyncio.shield(self._queue[1])
 
 
 def phase_in(queue: Queue, prompt_id: str) -> Phase | None:
-    """Where a prompt is by the queue."""
+    """Return a prompt's phase according to the queue, or None if it is absent."""
     match queue.place_of(prompt_id):
         case "running":
             return Phase.RUNNING
@@ -69,7 +68,7 @@ def phase_in(queue: Queue, prompt_id: str) -> Phase | None:
     return None
 
 
-async def ended(api: Api, prompt_id: str) -> Success | Failure | Interruption | None:
-    """How a prompt ended, by the history."""
+async def read_end(api: Api, prompt_id: str) -> Success | Failure | Interruption | None:
+    """Return how a prompt ended according to the history, or None if it has no entry."""
     entry = await api.history(prompt_id)
     return None if entry is None else read_entry(entry)

@@ -1,4 +1,4 @@
-"""One ComfyUI: submit graphs, follow prompts to their end, free it of prompts that nobody wants."""
+"""Use one ComfyUI server: submit graphs, follow prompts to their end, and cancel prompts."""
 
 import asyncio
 import contextlib
@@ -11,8 +11,8 @@ from previs.comfyui.client.api import Api
 from previs.comfyui.client.catalog import Catalog
 from previs.comfyui.client.hashes import Hashes
 from previs.comfyui.client.posts import Posts
-from previs.comfyui.client.queue_cache import PromptStatus, QueueCache, ended, phase_in
-from previs.comfyui.client.tracker import PACE, Followed, PromptTracker
+from previs.comfyui.client.queue_cache import PromptStatus, QueueCache, phase_in, read_end
+from previs.comfyui.client.tracker import MAX_PAUSE, PromptTracker, TrackedPrompt
 from previs.comfyui.client.uploads import Upload, Uploads
 from previs.comfyui.protocol.deadlines import Limits, time_left
 from previs.comfyui.protocol.graph import Graph
@@ -33,26 +33,24 @@ from previs.errors import (
     ServerUnreachable,
 )
 
-_GIVEN_UP_WITHIN = 4.0
-_ANSWER_AWAITED = 2.0
-_ANSWER_SOUGHT = 5.0
-_BETWEEN_LOOKS, _LOOKS_AT_INTERRUPTED = 0.2, 8
-_MOST_ATTEMPTS = 3
-_UNLOADING = 0.5
-_LONGEST_VERSION = 40
+_CANCEL_TIMEOUT = 4.0
+_POST_TIMEOUT = 2.0
+_SEARCH_TIMEOUT = 5.0
+_POLL_PAUSE, _INTERRUPT_POLLS = 0.2, 8
+_MAX_ATTEMPTS = 3
+_UNLOAD_SECONDS = 0.5
+_MAX_VERSION_LENGTH = 40
 
 
 class Server:
-    """One server. Enter it to open its socket; everything else wants it entered.
+    """Use one server. Enter it to open its socket, before any other call.
 
     Attributes:
-        name: base URL without credentials.
-        up: whether it answered when last asked. :meth:`probe` asks.
-        api: for what is no prompt.
-        catalog: of its node classes and models.
-        hashes: of its model files.
-        version: of ComfyUI, as it said when last asked; none if it did not.
-        busy_until: when it may be asked for more, on the monotonic clock, if it said so (``Retry-After``).
+        name: Base URL without credentials.
+        up: Whether the server answered the last request; :meth:`probe` updates it.
+        api: Endpoints, for requests that concern no prompt.
+        version: Version of ComfyUI reported by the last :meth:`probe`; None if it reported none.
+        busy_until: Time on the monotonic clock until which the server asked to wait (``Retry-After``).
     """
 
     def __init__(self, address: Address) -> None:
@@ -63,11 +61,11 @@ class Server:
         self.catalog = Catalog(self.api)
         self.hashes = Hashes(self.api)
         self.version: str | None = None
-        self._tracker = PromptTracker(address, self.api, on_answer=self._answered)
+        self._tracker = PromptTracker(address, self.api, on_answer=self._on_answer)
         self._uploads = Uploads(self.api)
         self._posts = Posts(self.api)
         self._queue_cache = QueueCache(self.api, self._tracker)
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._abandoned: set[str] = set()
 
     async def __aenter__(self) -> Self:
@@ -82,38 +80,38 @@ class Server:
 
     @property
     def queue_remaining(self) -> int:
-        """Everybody's prompts there, running and pending, as of the last ``status`` frame."""
+        """Return the number of all clients' running and pending prompts, as of the last ``status`` frame."""
         return self._tracker.queue_remaining
 
     async def probe(self) -> Mapping[str, object]:
-        """Ask whether it answers, and set :attr:`up`.
+        """Check whether the server answers, and set :attr:`up`.
 
-        Of a server that was up before, too, prompts are removed that could not be given up when it was time. One that
-        has just come back is left alone first: whoever wants its prompts may join them again.
+        On a server that was up before, also cancel the prompts that could not be cancelled earlier. A server that has
+        just come back keeps them at first, so that callers can join them again.
 
         Returns:
-            ``/system_stats``.
+            The answer of ``/system_stats``.
 
         Raises:
-            ServerUnreachable, ServerTrouble, AccessDenied: it does not answer as it should.
+            ServerUnreachable, ServerUnavailable, AccessDenied: The server gives no usable answer.
         """
         was_up = self.up
         try:
             stats = await self.api.system_stats()
             if not was_up:
-                # Whatever it was before, it may be another version now, with other models.
-                self.catalog.unlearn()
-                self.hashes.unlearn()
-                self.api.forget_version()
-                self._tracker.crowded = await self._was_used()
+                # A restarted server may be another version, with other models.
+                self.catalog.invalidate()
+                self.hashes.invalidate()
+                self.api.forget_endpoints()
+                self._tracker.has_foreign = await self._was_used()
         except (ServerUnreachable, ServerUnavailable, AccessDenied) as error:
-            self._note(error)
+            self._note_retry_after(error)
             self.up = False
             raise
         self.up = True
         self.version = _version(stats)
         if was_up:
-            for prompt_id in self._abandoned - self._tracker.followed.keys():
+            for prompt_id in self._abandoned - self._tracker.tracked.keys():
                 await self.cancel_prompt(prompt_id)
         return stats
 
@@ -121,131 +119,130 @@ class Server:
         try:
             return await self.api.has_history()
         except ServerUnavailable:
-            # Its whole history at once, from a server too old to be asked for less, may be too much.
+            # An old server returns its whole history, which may be too large.
             return True
 
-    async def look(self, prompt_id: str) -> PromptStatus:
-        """Where a prompt is on this server now, whoever submitted it."""
+    async def status(self, prompt_id: str) -> PromptStatus:
+        """Return where a prompt of any client is on this server now."""
         job = await self.api.job(prompt_id)
         if job is None and self.api.has_jobs:
             return None
         if job is not None and (state := read_job(job)):
             return state
-        # The other order can miss a prompt that ends in between.
+        # History before queue could miss a prompt that ends in between.
         queue = await self.api.queue()
-        return phase_in(queue, prompt_id) or await ended(self.api, prompt_id)
+        return phase_in(queue, prompt_id) or await read_end(self.api, prompt_id)
 
     async def cached_status(self, prompt_id: str) -> PromptStatus:
-        """Where a prompt is, at little cost however many ask.
+        """Return where a prompt is, by few requests for any number of calls.
 
-        A prompt that somebody posted within the last second may be missed: :meth:`look` before posting here.
+        May miss a prompt posted within the last second: call :meth:`status` before posting.
         """
         return await self._queue_cache.cached_status(prompt_id)
 
-    def settled(self, prompt_id: str) -> None:
-        """What came of a prompt is known and kept: nobody here will ask for it again."""
+    def forget(self, prompt_id: str) -> None:
+        """Forget a prompt of this client, as its outcome is stored and its status will not be requested again."""
         self._queue_cache.own.discard(prompt_id)
 
     async def submit(self, graph: Graph, prompt_id: str, files: Collection[Upload] = ()) -> None:
-        """Queue a graph, unless the server already has this id in queue or history; then :meth:`follow` it.
+        """Queue a graph, unless the server already has this id in queue or history; then call :meth:`follow`.
 
-        Sends files that the graph names and the server lacks. Waits for the socket first: a short prompt ends within
-        milliseconds, and nothing is sent again.
+        Uploads the files that the graph names and the server lacks. Waits for the socket first, because a short prompt
+        ends within milliseconds and frames are not resent.
 
         Raises:
-            PromptRefused: by validation, in whole or in part; what had been queued is deleted.
-            ServerUnreachable, ServerTrouble: the id is not known there, or there was no telling.
+            PromptRefused: Validation refused the graph or a part of it; any queued part is removed.
+            ServerUnreachable, ServerUnavailable: The server does not have the prompt, or could not say whether it has.
         """
         self._abandoned.discard(prompt_id)
-        await self._tracker.socket.opened(PACE)
-        # One after the other, so that prompts run in the order in which they were given.
-        async with self._turn:
-            if await self.look(prompt_id) is not None:
+        await self._tracker.socket.opened(MAX_PAUSE)
+        # One at a time, so that prompts run in the order of submission.
+        async with self._lock:
+            if await self.status(prompt_id) is not None:
                 return
-            followed = self._tracker.begin(prompt_id)
+            tracked = self._tracker.track(prompt_id)
             try:
-                await self._upload_and_post(graph, followed, files)
+                await self._upload_and_post(graph, tracked, files)
             except BaseException as error:
-                self._note(error)
-                self._tracker.forget(prompt_id)
+                self._note_retry_after(error)
+                self._tracker.untrack(prompt_id)
                 raise
 
     async def follow(
         self, prompt_id: str, limits: Limits, on_change: Callable[[PromptState], None] = lambda _: None
     ) -> Success:
-        """Wait for an accepted prompt's end.
+        """Wait for the end of an accepted prompt, calling ``on_change`` at each change of its state.
 
-        ``on_change`` is called with its life whenever that changes. The prompt is not given up when this raises; call
-        :meth:`cancel_prompt` unless it ended.
+        An error does not cancel the prompt: call :meth:`cancel_prompt` unless it ended.
 
         Raises:
-            NodeFailed, OutOfMemory, PromptInterrupted, PromptLost: how it ended.
-            RenderTimedOut, ServerSilent, ServerUnreachable: it has not ended, as far as is known.
+            NodeFailed, OutOfMemory, PromptInterrupted, PromptLost: The prompt ended so.
+            RenderTimedOut, ServerSilent, ServerUnreachable: The prompt is not known to have ended.
         """
         self._abandoned.discard(prompt_id)
         self._queue_cache.own.add(prompt_id)
-        followed = self._tracker.followed.get(prompt_id) or self._tracker.begin(prompt_id)
-        life = followed.life
-        life.accept()
-        if not followed.ours:
-            self._tracker.look()
+        tracked = self._tracker.tracked.get(prompt_id) or self._tracker.track(prompt_id)
+        state = tracked.state
+        state.accept()
+        if not tracked.ours:
+            self._tracker.poll_now()
         try:
-            while life.end is None:
-                patience = self._time_left(followed, limits)
+            while state.end is None:
+                timeout = self._time_left(tracked, limits)
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(patience):
-                        await followed.changed.wait()
-                followed.changed.clear()
-                on_change(life)
+                    async with asyncio.timeout(timeout):
+                        await tracked.changed.wait()
+                tracked.changed.clear()
+                on_change(state)
         finally:
-            self._tracker.forget(prompt_id)
+            self._tracker.untrack(prompt_id)
             self._queue_cache.invalidate()
-        return self._success(life)
+        return self._success(state)
 
     async def cancel_prompt(self, prompt_id: str) -> bool:
-        """Free the server of a prompt, whether it waits or runs; nobody else's is touched.
+        """Remove a pending or running prompt from the server, within a few seconds; touch no other prompt.
 
-        Takes a few seconds at most. What could not be removed by then, or when this raises or is cancelled, a later
-        :meth:`probe` removes, unless somebody here wants it again by then. One that was neither posted nor followed
-        here is left alone: it may be another run's.
+        If that fails, raises or is cancelled, a later :meth:`probe` tries again, unless the prompt is submitted or
+        followed again by then. A prompt neither posted nor followed by this client is left alone, as it may belong to
+        another run.
 
         Returns:
-            Whether the server no longer has it.
+            Whether the prompt is gone or left alone.
         """
         if prompt_id not in self._queue_cache.own:
             return True
         self._abandoned.add(prompt_id)
         self._queue_cache.invalidate()
         try:
-            async with asyncio.timeout(_GIVEN_UP_WITHIN):
-                await self._posts.answered(prompt_id, _ANSWER_AWAITED)
-                await self._free_of(prompt_id)
+            async with asyncio.timeout(_CANCEL_TIMEOUT):
+                await self._posts.wait_for_answer(prompt_id, _POST_TIMEOUT)
+                await self._remove_until_gone(prompt_id)
         except TimeoutError:
             return False
         self._abandoned.discard(prompt_id)
         return True
 
-    async def _free_of(self, prompt_id: str) -> None:
+    async def _remove_until_gone(self, prompt_id: str) -> None:
         attempts = 0
         while prompt_id in self._abandoned:
             try:
                 if not await self._remove(prompt_id):
                     return
-                await self._gone(prompt_id)
+                await self._wait_until_gone(prompt_id)
             except (ServerUnreachable, ServerUnavailable):
                 attempts += 1
-                if attempts == _MOST_ATTEMPTS:
+                if attempts == _MAX_ATTEMPTS:
                     raise
-                await asyncio.sleep(_BETWEEN_LOOKS)
+                await asyncio.sleep(_POLL_PAUSE)
 
     async def dequeue(self, prompt_id: str) -> None:
-        """Take a prompt out of the queue if it still waits there; whoever follows it is told that it is lost."""
+        """Remove a prompt from the queue if it is still pending; its followers get :exc:`PromptLost`."""
         await self.api.delete_pending(prompt_id)
         self._queue_cache.invalidate()
-        self._tracker.look()
+        self._tracker.poll_now()
 
     async def _remove(self, prompt_id: str) -> bool:
-        """Whether it was still there: an interruption acts between steps, and one before the first step is lost."""
+        """Request removal, and return whether the prompt was still there; the server may miss an early interrupt."""
         if (removed := await self.api.cancel_job(prompt_id)) is not None:
             return removed
         with contextlib.suppress(ServerUnavailable):
@@ -255,73 +252,72 @@ class Server:
             await self.api.interrupt(prompt_id)
         return place is not None
 
-    async def _gone(self, prompt_id: str) -> None:
-        """Wait until a prompt has left the queue, or it seems that it was not told to."""
-        for _ in range(_LOOKS_AT_INTERRUPTED):
-            await asyncio.sleep(_BETWEEN_LOOKS)
+    async def _wait_until_gone(self, prompt_id: str) -> None:
+        """Poll until a prompt has left the queue; stop after eight polls."""
+        for _ in range(_INTERRUPT_POLLS):
+            await asyncio.sleep(_POLL_PAUSE)
             if (await self.api.queue()).place_of(prompt_id) is None:
                 return
 
     async def free_memory(self) -> None:
-        """Have it unload its models, and give it the moment that this takes between prompts."""
+        """Make the server unload its models, and wait half a second, which that takes between prompts."""
         with contextlib.suppress(ServerUnreachable, ServerUnavailable, AccessDenied):
             await self.api.free()
-            await asyncio.sleep(_UNLOADING)
+            await asyncio.sleep(_UNLOAD_SECONDS)
 
-    async def _upload_and_post(self, graph: Graph, followed: Followed, files: Collection[Upload]) -> None:
-        life, had_some = followed.life, self._uploads.has(files)
+    async def _upload_and_post(self, graph: Graph, tracked: TrackedPrompt, files: Collection[Upload]) -> None:
+        state, had_uploads = tracked.state, self._uploads.has(files)
         await self._uploads.put(files)
-        life.upload()
-        # Frames of it come here from now on.
-        followed.ours = True
-        life.submit()
-        self._queue_cache.own.add(life.prompt_id)
+        state.upload()
+        tracked.ours = True
+        state.submit()
+        self._queue_cache.own.add(state.prompt_id)
         try:
-            await self._post(self._uploads.named(graph), life)
+            await self._post(self._uploads.named(graph), state)
         except PromptRefused:
-            if not had_some:
+            if not had_uploads:
                 raise
-            # The server may have been set up anew since, its input folder empty.
+            # The server may have been reinstalled since, with an empty input folder.
             self._uploads.forget()
             await self._uploads.put(files)
-            await self._post(self._uploads.named(graph), life)
-        life.accept()
+            await self._post(self._uploads.named(graph), state)
+        state.accept()
 
-    async def _post(self, graph: Graph, life: PromptState) -> None:
-        prompt_id = life.prompt_id
+    async def _post(self, graph: Graph, state: PromptState) -> None:
+        prompt_id = state.prompt_id
         try:
             posted = await self._posts.send(graph, prompt_id, self._tracker.socket.client_id)
         except (ServerUnreachable, ServerUnavailable):
-            # The answer may have been lost on its way back.
-            if not await self._came(life):
+            # The server may have queued it although the answer was lost.
+            if not await self._was_queued(state):
                 raise
             return
-        taken = str(posted.body.get("prompt_id", prompt_id))
-        if posted.accepted and taken != prompt_id:
-            self._queue_cache.own.add(taken)
-            await self.cancel_prompt(taken)
-            remedy = "this ComfyUI takes no ids of ours, so no render could be found again: update it"
-            raise PromptRefused(self.name, (Fault("the server", "prompt_id", taken, remedy),))
+        assigned = str(posted.body.get("prompt_id", prompt_id))
+        if posted.accepted and assigned != prompt_id:
+            self._queue_cache.own.add(assigned)
+            await self.cancel_prompt(assigned)
+            remedy = "this ComfyUI ignores prompt ids of clients, so no render could be found again: update it"
+            raise PromptRefused(self.name, (Fault("the server", "prompt_id", assigned, remedy),))
         if posted.refused:
             if posted.accepted:
                 await self.cancel_prompt(prompt_id)
             raise PromptRefused(self.name, faults_of(posted.body, graph, await self._rules_of(posted.body)))
 
-    async def _came(self, life: PromptState) -> bool:
-        """Whether a prompt whose post had no answer is there; not to know would be to render it twice.
+    async def _was_queued(self, state: PromptState) -> bool:
+        """Search for a prompt whose post had no answer, up to 5 s, and return whether the server has it.
 
         Raises:
-            ServerUnreachable, ServerTrouble: there is no telling, and was none for as long as it is waited for.
+            ServerUnreachable, ServerUnavailable: The server could not say; posting again could render it twice.
         """
-        until = time.monotonic() + _ANSWER_SOUGHT
-        while not life.accepted:
+        until = time.monotonic() + _SEARCH_TIMEOUT
+        while not state.accepted:
             try:
-                return await self.look(life.prompt_id) is not None
+                return await self.status(state.prompt_id) is not None
             except (ServerUnreachable, ServerUnavailable) as error:
-                asked_for = error.retry_after if isinstance(error, ServerUnavailable) else None
-                if time.monotonic() + (asked_for or 0) > until:
+                retry_after = error.retry_after if isinstance(error, ServerUnavailable) else None
+                if time.monotonic() + (retry_after or 0) > until:
                     raise
-                await asyncio.sleep(max(asked_for or 0, _BETWEEN_LOOKS))
+                await asyncio.sleep(max(retry_after or 0, _POLL_PAUSE))
         return True
 
     async def _rules_of(self, body: Mapping[str, object]) -> Mapping[str, object]:
@@ -331,8 +327,8 @@ class Server:
                 rules.update(await self.api.object_info(class_type))
         return rules
 
-    def _success(self, life: PromptState) -> Success:
-        match life.end:
+    def _success(self, state: PromptState) -> Success:
+        match state.end:
             case Success() as success:
                 return success
             case Failure(out_of_memory=True) as failure:
@@ -340,21 +336,21 @@ class Server:
             case Failure() as failure:
                 raise NodeFailed(self.name, failure.node_id, failure.class_type, failure.message)
             case Interruption():
-                raise PromptInterrupted(self.name, life.prompt_id)
+                raise PromptInterrupted(self.name, state.prompt_id)
             case _:
-                raise PromptLost(self.name, life.prompt_id)
+                raise PromptLost(self.name, state.prompt_id)
 
-    def _time_left(self, followed: Followed, limits: Limits) -> float | None:
-        if not self._tracker.looking:
-            raise ServerUnavailable(self.name, "questions about its prompts", "what nothing here can read")
-        return time_left(self.name, followed.life, self._tracker.hearing(followed), limits, time.monotonic())
+    def _time_left(self, tracked: TrackedPrompt, limits: Limits) -> float | None:
+        if not self._tracker.polling:
+            raise ServerUnavailable(self.name, "requests about its prompts", "unreadable data")
+        return time_left(self.name, tracked.state, self._tracker.signals(tracked), limits, time.monotonic())
 
-    def _answered(self, error: PrevisError | None) -> None:
-        # One that asks to be left alone for a while is there.
+    def _on_answer(self, error: PrevisError | None) -> None:
+        # A server that asks to wait is up.
         self.up = error is None or (isinstance(error, ServerUnavailable) and error.retry_after is not None)
-        self._note(error)
+        self._note_retry_after(error)
 
-    def _note(self, error: BaseException | None) -> None:
+    def _note_retry_after(self, error: BaseException | None) -> None:
         if isinstance(error, ServerUnavailable) and error.retry_after:
             self.busy_until = time.monotonic() + error.retry_after
 
@@ -362,4 +358,4 @@ class Server:
 def _version(stats: Mapping[str, object]) -> str | None:
     system = stats.get("system")
     version = system.get("comfyui_version") if isinstance(system, Mapping) else None
-    return version[:_LONGEST_VERSION] if isinstance(version, str) and version.isprintable() else None
+    return version[:_MAX_VERSION_LENGTH] if isinstance(version, str) and version.isprintable() else None

@@ -1,4 +1,4 @@
-"""The one WebSocket to a server: opened again with backoff whenever it closes."""
+"""Keep one WebSocket to a server open, and reopen it with backoff whenever it closes."""
 
 import asyncio
 import contextlib
@@ -13,10 +13,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
 
 from previs.comfyui.client.address import Address
-from previs.comfyui.client.tls import why_no_tls
+from previs.comfyui.client.tls import explain_tls_failure
 from previs.comfyui.protocol.frames import Frame, read_frame
 
-# At the level of debugging websockets logs headers, and with them tokens.
+# At DEBUG level websockets logs headers, and with them tokens.
 _LOGGER = logging.getLogger(f"{__name__}.websockets")
 _LOGGER.setLevel(logging.INFO)
 _OPEN_TIMEOUT = 10
@@ -27,23 +27,22 @@ _FLAGS = json.dumps({"type": "feature_flags", "data": {"supports_preview_metadat
 _PING_EVERY, _PING_TIMEOUT = 20, 60
 
 
-class _Straight(connect):
-    """A connection to the address itself: a redirect would take secret headers to wherever it leads."""
+class _DirectConnection(connect):
+    """Connect without following redirects, which would take secret headers to another address."""
 
     def process_redirect(self, exc: Exception) -> Exception | str:
         return exc
 
 
 class Socket:
-    """Frames of all prompts that were submitted with this ``client_id``, from the moment it is open.
+    """Receive the frames of all prompts submitted with this ``client_id`` while the socket is open.
 
-    Nothing that was missed while it was closed is sent again; ``on_open`` is called each time it opens, so that
-    prompts can be looked at. A second socket with the same ``client_id`` would replace this one, so every socket draws
-    its own.
+    Servers do not resend frames missed while it was closed, so ``on_open`` is called each time it opens. A second
+    socket with the same ``client_id`` would replace this one, so each instance generates its own.
 
     Attributes:
-        open_since: on the monotonic clock; none while it is closed.
-        reason: why the last attempt to open it failed.
+        open_since: Time of opening on the monotonic clock; None while it is closed.
+        reason: Why the last attempt to open it failed.
     """
 
     def __init__(self, address: Address, *, on_frame: Callable[[Frame], None], on_open: Callable[[], None]) -> None:
@@ -68,8 +67,8 @@ class Socket:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
-    async def opened(self, timeout: float) -> bool:  # noqa: ASYNC109 - the caller wants an answer, no exception
-        """Wait until it is open, at most ``timeout`` seconds; whether it is."""
+    async def opened(self, timeout: float) -> bool:  # noqa: ASYNC109 - returns a result instead of raising
+        """Wait at most ``timeout`` seconds until the socket is open, and return whether it is."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await self._opened.wait()
@@ -79,7 +78,7 @@ class Socket:
         pause = _FIRST_PAUSE
         while True:
             try:
-                async with _Straight(
+                async with _DirectConnection(
                     self._url,
                     additional_headers=self._headers,
                     ssl=self._tls,
@@ -90,7 +89,7 @@ class Socket:
                     close_timeout=1,
                     max_size=_LARGEST_FRAME,
                 ) as socket:
-                    # With metadata a preview says which prompt it is of, and so is a sign of life.
+                    # With metadata a preview names its prompt, and so is a sign of life.
                     await socket.send(_FLAGS)
                     self._open()
                     async for message in socket:
@@ -111,9 +110,9 @@ class Socket:
 
 
 def _reason(error: Exception) -> str:
-    # A foreign error's own words may hold a header's value.
+    # The text of a library's error may hold a header's value.
     if isinstance(error, InvalidStatus):
         return f"its socket was refused with HTTP {error.response.status_code}"
     if isinstance(error, OSError):
-        return why_no_tls(error) or "no connection"
+        return explain_tls_failure(error) or "no connection"
     return f"its socket failed ({type(error).__name__})"

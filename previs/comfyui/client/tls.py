@@ -1,4 +1,4 @@
-"""Which certificates of servers are believed, and what a refused one means."""
+"""Decide which server certificates to trust, and explain failures of TLS."""
 
 import base64
 import re
@@ -18,13 +18,13 @@ _EXPIRED, _OTHER_NAMES = 10, frozenset({62, 64})
 
 @dataclass(frozen=True)
 class Tls:
-    """Which certificates are believed: those that the system trusts, and those of an authority of one's own.
+    """Choose which certificates to trust: those that the system trusts, and those of a private authority.
 
-    Servers that share one of these share its context, which takes a few hundredths of a second to make.
+    Servers that share an instance share its context, which takes a few hundredths of a second to create.
 
     Attributes:
-        authority: certificates in PEM form, or the path of a file with them.
-        verify: whether a certificate is looked at at all.
+        authority: Certificates in PEM form, or the path of a PEM file.
+        verify: Whether to verify certificates at all.
     """
 
     authority: str | None = None
@@ -32,29 +32,29 @@ class Tls:
 
     @cached_property
     def context(self) -> ssl.SSLContext:
-        """For HTTP and sockets alike; ``SSL_CERT_FILE`` counts as the system's.
+        """Return the context for HTTP and sockets; ``SSL_CERT_FILE`` replaces the system's certificates.
 
         Raises:
-            FarmRefused: the authority holds no certificate that can be read.
+            FarmRefused: The authority holds no readable certificate.
         """
         context = ssl.create_default_context()
         if not self.verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         elif self.authority is not None:
-            # From 3.13 on Python asks for key identifiers, which many small authorities leave out.
+            # Python 3.13 and later require key identifiers, which many small authorities leave out.
             context.verify_flags &= ~ssl.VERIFY_X509_STRICT
             try:
                 context.load_verify_locations(cadata=_certificates(self.authority))
             except (ssl.SSLError, ValueError) as error:
-                raise FarmRefused(f"{_SETTING} holds no certificate that can be read: {_REMEDY}") from error
+                raise FarmRefused(f"{_SETTING} holds no readable certificate: {_REMEDY}") from error
         return context
 
 
 def _certificates(authority: str) -> bytes:
-    """Every certificate, one after the other, decoded.
+    """Return all certificates, decoded and concatenated.
 
-    A form's single line has blanks in the place of line ends, and a text quoted twice a backslash and an n.
+    A one-line form field replaces line ends with spaces, and text that was quoted twice with a backslash and an n.
     """
     text = authority if "-----BEGIN" in authority else _read(authority.strip())
     bodies = (re.sub(r"\\n|\\r|\s", "", found[1]) for found in _CERTIFICATE.finditer(text))
@@ -68,19 +68,19 @@ def _read(path: str) -> str:
         raise FarmRefused(f"{_SETTING} {path[:200]!r} cannot be read ({error.strerror}): {_REMEDY}") from error
 
 
-def why_no_tls(error: BaseException) -> str | None:
-    """What a failed connection's certificate or TLS lacks, and what to do; none if its failure has another cause."""
+def explain_tls_failure(error: BaseException) -> str | None:
+    """Return what is wrong with the certificate or TLS and how to fix it, or None if the failure has another cause."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, ssl.SSLError):
         cause = cause.__cause__ or cause.__context__
     if cause is None:
         return None
     if not isinstance(cause, ssl.SSLCertVerificationError):
-        return f"no TLS came about ({cause.reason or 'it hung up'}): is its address one of https:// at all?"
+        return f"TLS failed ({cause.reason or 'the server hung up'}): does its address really start with https://?"
     if cause.verify_code == _EXPIRED:
         return "its certificate has expired: renew it"
     if cause.verify_code in _OTHER_NAMES:
-        return "its certificate is for other names: use one of them in the address, or have a new one made"
+        return "its certificate is for other names: use one of them in the address, or have a new one issued"
     return (
         f"its certificate is not trusted: give the farm block the authority that signed it ({_SETTING}), "
         "or turn Verify certificates off"

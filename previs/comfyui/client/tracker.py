@@ -1,6 +1,6 @@
-"""Watching the prompts of one server: frames tell when to look, queue and history tell the truth.
+"""Track the prompts of one server: frames decide when to poll; queue and history decide what is true.
 
-One read of the queue serves all prompts that are followed.
+One read of the queue serves all tracked prompts.
 """
 
 import asyncio
@@ -15,71 +15,70 @@ from typing import Self
 from previs.comfyui.client.address import Address
 from previs.comfyui.client.api import Api
 from previs.comfyui.client.socket import Socket
-from previs.comfyui.protocol.deadlines import Hearing, Trouble
+from previs.comfyui.protocol.deadlines import OngoingError, Signals
 from previs.comfyui.protocol.frames import Executing, Frame, Other, Status
 from previs.comfyui.protocol.prompt_state import PromptState
 from previs.comfyui.protocol.queue import Queue, Queued
 from previs.errors import AccessDenied, PrevisError, ServerUnavailable, ServerUnreachable
 
-PACE = 2.0
-"""Seconds between two looks at most, once the first quick ones are over."""
+MAX_PAUSE = 2.0
+"""Seconds between two polls, once the first quick ones are over."""
 
-_FIRST_LOOK, _LATE_HISTORY = 0.2, 0.05
-# Other people's queue may be long, and it comes with all their graphs: looking takes at most a fifth of the time.
-_REST = 4
+_FIRST_PAUSE, _HISTORY_RETRY = 0.2, 0.05
+# A long queue of other clients comes with all their graphs: polling takes at most a fifth of the time.
+_REST_FACTOR = 4
 
 
 @dataclass(eq=False, slots=True)
-class Followed:
-    """A prompt that somebody waits for.
+class TrackedPrompt:
+    """Hold a prompt that a caller waits for.
 
     Attributes:
-        changed: set whenever there is something new about it.
-        ours: whether this client submitted it, so that its frames come here.
-        trouble: with its own history entry.
+        changed: Event that is set whenever there is news about the prompt.
+        ours: Whether this client submitted it, so that its frames arrive here.
+        history_error: Error of the prompt's own history entry.
     """
 
-    life: PromptState
+    state: PromptState
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     ours: bool = False
-    trouble: Trouble | None = None
+    history_error: OngoingError | None = None
 
 
 class PromptTracker:
-    """Looks at a server for the prompts that are followed, at once when a frame says so and else at a calm pace.
+    """Poll a server for the tracked prompts: at once if a frame calls for it, otherwise at growing intervals.
 
     Enter it to open its socket.
 
     Attributes:
-        socket: over which the frames come.
-        followed: by prompt id.
-        outage: since when the server has not answered, and with what; the time that it asked to be left alone does
-            not count.
-        queue_remaining: everybody's prompts there, running and pending, as of the last ``status`` frame.
-        crowded: whether prompts that are not followed here may have been there since this was last set to false.
+        socket: Socket that receives the frames.
+        tracked: Tracked prompts by id.
+        outage: Error and start of the server's outage; time that the server asked to wait does not count.
+        queue_remaining: Number of all clients' running and pending prompts, as of the last ``status`` frame.
+        has_foreign: Whether untracked prompts may have been on the server since this was last set to false.
     """
 
     def __init__(self, address: Address, api: Api, *, on_answer: Callable[[PrevisError | None], None]) -> None:
-        self.socket = Socket(address, on_frame=self._see, on_open=self._see_gap)
-        self.followed: dict[str, Followed] = {}
-        self.outage: Trouble | None = None
-        self._heard = 0.0
+        self.socket = Socket(address, on_frame=self._on_frame, on_open=self._on_open)
+        self.tracked: dict[str, TrackedPrompt] = {}
+        self.outage: OngoingError | None = None
         self.queue_remaining = 0
-        self.crowded = True
+        self.has_foreign = True
+        self._last_frame = 0.0
         self._was_open = False
         self._api = api
         self._on_answer = on_answer
         self._wake = asyncio.Event()
-        self._over: set[Followed] = set()
-        self._pause = _FIRST_LOOK
+        self._history_ready: set[TrackedPrompt] = set()
+        self._pause = _FIRST_PAUSE
         self._due = math.inf
-        self._rest_until = self._alone_until = 0.0
+        self._rest_until = self._retry_after = 0.0
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         await self.socket.__aenter__()
-        self._task = asyncio.create_task(self._watch())
-        self._task.add_done_callback(lambda _: self._tell_all())
+        self._task = asyncio.create_task(self._poll_forever())
+        self._task.add_done_callback(lambda _: self._notify_all())
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -89,68 +88,68 @@ class PromptTracker:
         await self.socket.__aexit__()
 
     @property
-    def looking(self) -> bool:
-        """Whether it still looks; an answer that nothing here can read may have ended it."""
+    def polling(self) -> bool:
+        """Return whether the tracker still polls; an unreadable answer may have stopped it."""
         return self._task is not None and not self._task.done()
 
-    def begin(self, prompt_id: str) -> Followed:
-        """Follow a prompt from now on."""
-        followed = self.followed[prompt_id] = Followed(PromptState(prompt_id))
-        self._pause = _FIRST_LOOK
-        self._look_within(_FIRST_LOOK)
-        return followed
+    def track(self, prompt_id: str) -> TrackedPrompt:
+        """Track a prompt from now on."""
+        tracked = self.tracked[prompt_id] = TrackedPrompt(PromptState(prompt_id))
+        self._pause = _FIRST_PAUSE
+        self._poll_within(_FIRST_PAUSE)
+        return tracked
 
-    def forget(self, prompt_id: str) -> None:
-        """Follow it no more."""
-        self._over.discard(self.followed.pop(prompt_id))
+    def untrack(self, prompt_id: str) -> None:
+        """Stop tracking a prompt."""
+        self._history_ready.discard(self.tracked.pop(prompt_id))
 
-    def look(self) -> None:
-        """Look at all prompts now."""
-        self._look_within(0.0)
+    def poll_now(self) -> None:
+        """Poll the state of all tracked prompts now."""
+        self._poll_within(0.0)
 
-    def hearing(self, followed: Followed) -> Hearing:
-        """What can be heard of a prompt now."""
-        # Frames go to the client that submitted: of a prompt that was joined none can be expected.
-        frames_since = self.socket.open_since if followed.ours else None
-        return Hearing(self.outage, followed.trouble, self._heard, frames_since)
+    def signals(self, tracked: TrackedPrompt) -> Signals:
+        """Return the signs of life for a prompt."""
+        # The server sends frames to the client that submitted, so none arrive for a prompt that was joined.
+        frames_expected_since = self.socket.open_since if tracked.ours else None
+        return Signals(self.outage, tracked.history_error, self._last_frame, frames_expected_since)
 
-    def _look_within(self, seconds: float) -> None:
+    def _poll_within(self, seconds: float) -> None:
         self._due = min(self._due, time.monotonic() + seconds)
         self._wake.set()
 
-    def _see_gap(self) -> None:
-        for each in self.followed.values():
-            each.life.see_gap()
-        self.crowded, self._was_open = self.crowded or self._was_open, True
-        self.look()
+    def _on_open(self) -> None:
+        for each in self.tracked.values():
+            each.state.on_reconnect()
+        self.has_foreign, self._was_open = self.has_foreign or self._was_open, True
+        self.poll_now()
 
-    def _see(self, frame: Frame) -> None:
-        self._heard = time.monotonic()
+    def _on_frame(self, frame: Frame) -> None:
+        self._last_frame = time.monotonic()
         match frame:
             case Status(queue_remaining=remaining):
                 self.queue_remaining = remaining
-                self.crowded = self.crowded or remaining > len(self.followed)
+                self.has_foreign = self.has_foreign or remaining > len(self.tracked)
             case Other():
                 pass
-            case _ if followed := self.followed.get(frame.prompt_id):
-                followed.life.see_frame(frame, self._heard)
-                followed.changed.set()
+            case _ if tracked := self.tracked.get(frame.prompt_id):
+                tracked.state.on_frame(frame, self._last_frame)
+                tracked.changed.set()
                 if isinstance(frame, Executing) and frame.node is None:
-                    self._over.add(followed)
+                    self._history_ready.add(tracked)
                     self._wake.set()
 
-    async def _watch(self) -> None:
+    async def _poll_forever(self) -> None:
         while True:
-            await self._called()
+            await self._wait_until_due()
             began = time.monotonic()
-            if not self.followed:
+            if not self.tracked:
                 self.outage = None
                 continue
-            due = self._next_look <= began
-            if not due and not self._over:
+            due = self._next_poll <= began
+            if not due and not self._history_ready:
                 continue
             try:
-                await (self._read_queue_and_history() if due else self._read_history_of_ended())
+                await (self._read_queue_and_history() if due else self._read_ready_history())
             except (ServerUnreachable, ServerUnavailable, AccessDenied) as error:
                 self._fail(error)
             else:
@@ -159,95 +158,90 @@ class PromptTracker:
             if due:
                 self._plan_next(began)
 
-    async def _called(self) -> None:
-        """Wait until it is time to look at all, or something else is to be done; in any case as long as asked to."""
-        await asyncio.sleep(max(0.0, self._alone_until - time.monotonic()))
+    async def _wait_until_due(self) -> None:
+        """Wait for the next poll or for a ready history entry, and always as long as the server asked to wait."""
+        await asyncio.sleep(max(0.0, self._retry_after - time.monotonic()))
         with contextlib.suppress(TimeoutError):
-            patience = max(0.0, self._next_look - time.monotonic()) if self.followed else None
-            async with asyncio.timeout(patience):
+            timeout = max(0.0, self._next_poll - time.monotonic()) if self.tracked else None
+            async with asyncio.timeout(timeout):
                 await self._wake.wait()
         self._wake.clear()
 
     @property
-    def _next_look(self) -> float:
+    def _next_poll(self) -> float:
         return max(self._due, self._rest_until)
 
     def _plan_next(self, began: float) -> None:
         now = time.monotonic()
         self._due = min(self._due, now + self._pause)
-        self._pause = min(self._pause * 2, PACE)
-        self._rest_until = now + _REST * (now - began) if self.outage is None else 0.0
+        self._pause = min(self._pause * 2, MAX_PAUSE)
+        self._rest_until = now + _REST_FACTOR * (now - began) if self.outage is None else 0.0
 
     def _fail(self, error: ServerUnreachable | ServerUnavailable | AccessDenied) -> None:
         self._on_answer(error)
         now = time.monotonic()
         since = self.outage.since if self.outage else now
         if isinstance(error, ServerUnavailable) and error.retry_after:
-            self._alone_until = now + error.retry_after
-            since = max(since, self._alone_until)
-        self.outage = Trouble(since, error)
-        self._tell_all()
+            self._retry_after = now + error.retry_after
+            since = max(since, self._retry_after)
+        self.outage = OngoingError(since, error)
+        self._notify_all()
 
-    def _tell_all(self) -> None:
-        for each in self.followed.values():
+    def _notify_all(self) -> None:
+        for each in self.tracked.values():
             each.changed.set()
 
-    async def _read_history_of_ended(self) -> None:
-        while self._over:
-            each = self._over.pop()
-            each.life.over = False
+    async def _read_ready_history(self) -> None:
+        while self._history_ready:
+            each = self._history_ready.pop()
             await self._read_history(each, absent_from_queue=False)
-            if each.life.end is None:
-                # The entry existed when the frame was sent; now only queue and history together tell.
-                self._pause = _LATE_HISTORY
-                self._look_within(_LATE_HISTORY)
+            if each.state.end is None:
+                # The entry existed when the frame was sent, so only queue and history together can decide now.
+                self._pause = _HISTORY_RETRY
+                self._poll_within(_HISTORY_RETRY)
 
     async def _read_queue_and_history(self) -> None:
-        # Whoever asks for a look from now on means another one.
+        # A request to poll that arrives from now on needs another poll.
         self._due = math.inf
-        self._over.clear()
-        # Only of those accepted before the queue was read does their absence mean anything.
-        accepted = [each for each in self.followed.values() if each.life.accepted]
+        self._history_ready.clear()
+        # A prompt that was accepted after the queue was read may be absent without being lost.
+        accepted = [each for each in self.tracked.values() if each.state.accepted]
         queue = await self._api.queue()
         for each in accepted:
-            place = queue.place_of(each.life.prompt_id)
-            each.life.see_queue(place, time.monotonic())
+            place = queue.place_of(each.state.prompt_id)
+            each.state.on_queue(place, time.monotonic())
             if place is None:
                 await self._read_history(each, absent_from_queue=True)
             else:
                 each.changed.set()
-        await self._settle_doubles(queue, accepted)
+        await self._remove_duplicates(queue, accepted)
 
-    async def _settle_doubles(self, queue: Queue, accepted: list[Followed]) -> None:
-        """Of a prompt that two clients posted at the same moment, the owner of the later post takes one out.
+    async def _remove_duplicates(self, queue: Queue, accepted: list[TrackedPrompt]) -> None:
+        """Remove one of two posts of a prompt; the owner of the later post does so.
 
-        Which of two that wait the server takes out is its own affair; the client whose post is left gets the frames.
+        If both are pending, the server decides which one it removes. The client of the remaining post gets the frames.
         """
         posts = defaultdict[str, list[Queued]](list)
         for entry in queue.entries:
             posts[entry.prompt_id].append(entry)
         for each in accepted:
-            same = posts.get(each.life.prompt_id, [])
+            same = posts.get(each.state.prompt_id, [])
             clients = {entry.client_id for entry in same}
             if same and None not in clients:
                 each.ours = self.socket.client_id in clients
-            if len(same) > 1 and max(same, key=_number).client_id == self.socket.client_id:
-                await self._api.delete_pending(each.life.prompt_id)
+            if len(same) > 1 and max(same, key=lambda entry: entry.number or 0).client_id == self.socket.client_id:
+                await self._api.delete_pending(each.state.prompt_id)
 
-    async def _read_history(self, each: Followed, *, absent_from_queue: bool) -> None:
-        """Read one entry; trouble with it is that prompt's own, and no reason to doubt the server."""
+    async def _read_history(self, each: TrackedPrompt, *, absent_from_queue: bool) -> None:
+        """Read one history entry; an error of that entry concerns this prompt alone, not the server."""
         try:
-            entry = await self._api.history(each.life.prompt_id)
+            entry = await self._api.history(each.state.prompt_id)
         except ServerUnavailable as error:
             if error.retry_after:
                 raise
             now = time.monotonic()
-            each.trouble = Trouble(each.trouble.since if each.trouble else now, error, now)
+            each.history_error = OngoingError(each.history_error.since if each.history_error else now, error, now)
         else:
-            each.trouble = None
-            each.life.see_history(entry, absent_from_queue=absent_from_queue)
+            each.history_error = None
+            each.state.on_history(entry, absent_from_queue=absent_from_queue)
         each.changed.set()
-
-
-def _number(entry: Queued) -> float:
-    return entry.number or 0

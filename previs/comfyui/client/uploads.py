@@ -1,4 +1,4 @@
-"""Files in a server's input folder that graphs name: each is sent once."""
+"""Upload the files that graphs name to a server's input folder, each once."""
 
 import asyncio
 from collections.abc import Iterable
@@ -10,12 +10,13 @@ from previs.comfyui.protocol.graph import Graph, with_texts
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file for a server's input folder.
+    """Represent a file for a server's input folder.
 
     Attributes:
-        name: by which graphs name it.
-        file_name: that the server is asked to give it; made of the content's hash, a second upload changes nothing.
-        subfolder: of the input folder.
+        name: Name of the file in graphs.
+        file_name: Name requested from the server. It contains the content's hash, so that a second upload changes
+            nothing.
+        subfolder: Subfolder of the input folder.
     """
 
     name: str
@@ -25,24 +26,24 @@ class Upload:
 
 
 class Uploads:
-    """What a server is known to have.
+    """Upload files to one server and remember them.
 
     Attributes:
-        names: that the server gave, by the names that graphs use.
+        names: Names that the server chose, by the names in graphs.
     """
 
     def __init__(self, api: Api) -> None:
         self.names: dict[str, str] = {}
         self._api = api
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     async def put(self, files: Iterable[Upload]) -> None:
-        """Send those that are not there yet; however many ask at the same time, each is sent once.
+        """Upload the files that were not uploaded yet; concurrent calls upload each file once.
 
         Raises:
-            ServerUnreachable, ServerTrouble, AccessDenied: not all of them are there.
+            ServerUnreachable, ServerUnavailable, AccessDenied: Some of the files are not uploaded.
         """
-        async with self._turn:
+        async with self._lock:
             for file in files:
                 if file.name not in self.names:
                     self.names[file.name] = await self._api.upload_image(
@@ -50,13 +51,13 @@ class Uploads:
                     )
 
     def has(self, files: Iterable[Upload]) -> bool:
-        """Whether any of these was sent earlier."""
+        """Return whether any of the files was uploaded before."""
         return any(file.name in self.names for file in files)
 
     def forget(self) -> None:
-        """The server may have been set up anew, its input folder empty."""
+        """Forget all uploads, as the server may have been reinstalled with an empty input folder."""
         self.names.clear()
 
     def named(self, graph: Graph) -> Graph:
-        """The graph with the server's own names of files."""
+        """Return the graph with the server's names of files."""
         return with_texts(graph, self.names)

@@ -1,7 +1,7 @@
-"""What a server would refuse of a graph, found before anything is posted; pure.
+"""Find what a server would refuse of a graph before it is posted; pure.
 
-The rules are those of ``validate_prompt`` in ComfyUI's ``execution.py``, as of 0.3.64. What a node class checks by code
-of its own (``VALIDATE_INPUTS``) no server tells, and is not judged.
+The rules are those of ``validate_prompt`` in ComfyUI's ``execution.py``, as of 0.3.64. Servers do not describe what a
+node class checks in its own code (``VALIDATE_INPUTS``), so that is not checked here.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,29 +10,36 @@ from typing import Any
 
 from previs.comfyui.protocol.classes import InputRule, NodeClass
 from previs.comfyui.protocol.graph import Graph
-from previs.comfyui.protocol.input_check import LINKED, Kind, fits, format_value, judged, misfit, wanted
+from previs.comfyui.protocol.input_check import (
+    LINKED,
+    Kind,
+    accepts_link,
+    check_value,
+    describe_rule,
+    format_value,
+    is_checkable,
+)
+from previs.comfyui.protocol.wire import as_mapping
 from previs.errors import Fault
 
 _EXPORT = 'export the graph with "Export (API)"'
-
-
 _CUSTOM = "custom_nodes."
-# What the server leaves to a class that has a VALIDATE_INPUTS for the input.
-_JUDGED_BY_CODE = frozenset({"value_not_in_list", "value_out_of_range"})
+# The server skips these checks for an input if the class has a VALIDATE_INPUTS for it.
+_CLASS_MAY_CHECK = frozenset({"value_not_in_list", "value_out_of_range"})
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing for which a server would refuse a graph, or drop a part of it.
+    """Describe one reason for which a server would refuse a graph, or drop a part of it.
 
     Attributes:
-        node_id: empty where the graph as a whole is meant.
-        title: that an artist gave the node; empty if none.
-        input: empty where the node as a whole is meant.
-        value: as a person would find it in the file, shortened; empty if there is none.
-        remedy: what would be right.
-        certain: whether every server with such a class refuses it. Classes of custom nodes may take more than they
-            tell, by code of their own.
+        node_id: Id of the node; empty if the finding concerns the whole graph.
+        title: Title that an artist gave the node; empty if none.
+        input: Name of the input; empty if the finding concerns the whole node.
+        value: Value as it looks in the file, shortened; empty if there is none.
+        remedy: What would be right.
+        certain: Whether every server with such a class refuses it. Classes of custom nodes may accept more than they
+            declare, by their own code.
     """
 
     kind: Kind
@@ -46,32 +53,31 @@ class Finding:
 
     @property
     def place(self) -> str:
-        """The node as a person finds it."""
+        """Return the node in words, so that a person can find it."""
         if not self.node_id:
             return "the graph"
-        named = f'{self.class_type} "{self.title}"' if self.title else self.class_type
-        return f"node {self.node_id} ({named})" if named else f"node {self.node_id}"
+        name = f'{self.class_type} "{self.title}"' if self.title else self.class_type
+        return f"node {self.node_id} ({name})" if name else f"node {self.node_id}"
 
     @property
     def fault(self) -> Fault:
-        """The same in the form of all faults of an input."""
+        """Return the finding as a fault."""
         return Fault(self.place, self.input, self.value, self.remedy)
 
 
 def findings(
     graph: Graph, classes: Mapping[str, NodeClass | None], packs: Mapping[str, str] | None = None
 ) -> tuple[Finding, ...]:
-    """Find everything that a server would not take of one graph; see :class:`Checker`."""
+    """Return everything that a server would refuse of one graph; see :class:`Checker`."""
     return Checker(classes, packs).findings(graph)
 
 
 class Checker:
-    """Finds what one server would not take of graphs; of those that differ in few values, quickly.
+    """Find what one server would refuse of graphs; fast for graphs that differ in few values.
 
     Args:
-        classes: of the server; none for one that it does not know. Of classes that are not in here nothing is known,
-            and nothing is found.
-        packs: names of custom node packs, by class.
+        classes: Node classes of the server; None for a class that it lacks. Nodes of other classes are not checked.
+        packs: Names of custom node packs, by class.
     """
 
     def __init__(self, classes: Mapping[str, NodeClass | None], packs: Mapping[str, str] | None = None) -> None:
@@ -80,67 +86,67 @@ class Checker:
         self._checks: dict[tuple[str, ...], _Check] = {}
 
     def findings(self, graph: Graph) -> tuple[Finding, ...]:
-        """Find everything: first nodes that no server could take, then inputs, in their order.
+        """Return all findings: first unusable nodes, then inputs, each in the order of the graph.
 
-        As on the server, the classes of all nodes are looked at, and the inputs of those that some output is made from.
+        As on the server, the classes of all nodes are checked, and the inputs of those that an output node needs.
 
         Args:
-            graph: in API format; it may have any form that JSON has, and must not change afterwards.
+            graph: Graph in API format. It may be any JSON object, and must not change afterwards.
         """
         check = self._checks.get(tuple(graph))
-        if check is None or not check.take(graph):
+        if check is None or not check.update(graph):
             check = self._checks[tuple(graph)] = _Check(graph, self._classes, self._packs)
         return check.findings()
 
 
 class _Check:
-    """The check of one graph, and of others of the same shape after it."""
+    """Check one graph, and later graphs of the same shape."""
 
     def __init__(self, graph: Graph, classes: Mapping[str, NodeClass | None], packs: Mapping[str, str]) -> None:
         self._graph = graph
         self._classes = classes
         self._packs = packs
-        self._whole = tuple(self._of_whole())
+        self._of_graph = tuple(self._check_graph())
         roots = [node_id for node_id in graph if (known := self._known(node_id)) is not None and known.is_output]
-        self._reached, self._circular = self._reach([*roots, *self._unknown_ends()] if self._whole else roots)
+        self._reached, self._circular = self._reach([*roots, *self._unknown_ends()] if self._of_graph else roots)
         self._by_node: dict[str, tuple[Finding, ...]] = {}
         for node_id in graph:
-            self._judge(node_id)
+            self._check_again(node_id)
 
-    def take(self, graph: Graph) -> bool:
-        """Look at another graph instead; false if it differs in more than values that nodes hold."""
+    def update(self, graph: Graph) -> bool:
+        """Check another graph instead; return false if it differs in more than values that nodes hold."""
         changed = [node_id for node_id, node in graph.items() if node != self._graph[node_id]]
         if not all(_same_shape(self._graph[node_id], graph[node_id]) for node_id in changed):
             return False
         self._graph = graph
         for node_id in changed:
-            self._judge(node_id)
+            self._check_again(node_id)
         return True
 
     def findings(self) -> tuple[Finding, ...]:
         if not self._by_node:
-            return self._whole
-        return (*self._whole, *(each for node_id in self._graph for each in self._by_node.get(node_id, ())))
+            return self._of_graph
+        return (*self._of_graph, *(each for node_id in self._graph for each in self._by_node.get(node_id, ())))
 
-    def _judge(self, node_id: str) -> None:
+    def _check_again(self, node_id: str) -> None:
         self._by_node.pop(node_id, None)
-        if node_id in self._reached and (found := tuple(self._of_node(node_id))):
+        if node_id in self._reached and (found := tuple(self._check_node(node_id))):
             self._by_node[node_id] = found
 
-    def _of_whole(self) -> Iterator[Finding]:
+    def _check_graph(self) -> Iterator[Finding]:
         known = [self._known(node_id) for node_id in self._graph]
         if not any(each is None or each.is_output for each in known):
             yield Finding("no_output", "", "", "", "", "", "add an output node that saves, such as SaveImage")
-        yield from (found for node_id in self._graph if (found := self._impossible(node_id)) is not None)
+        yield from (found for node_id in self._graph if (found := self._check_class(node_id)) is not None)
 
     def _known(self, node_id: str) -> NodeClass | None:
-        """The node's class, if the server has it and it was asked for."""
-        class_type = _told(self._graph[node_id]).get("class_type")
+        """Return the node's class, or None if the server lacks it or was not asked for it."""
+        class_type = as_mapping(self._graph[node_id]).get("class_type")
         return self._classes.get(class_type) if isinstance(class_type, str) else None
 
-    def _impossible(self, node_id: str) -> Finding | None:
-        """Why the server would look at nothing else of the graph."""
-        class_type = _told(self._graph[node_id]).get("class_type")
+    def _check_class(self, node_id: str) -> Finding | None:
+        """Return the finding that makes the server refuse the graph without checking any input."""
+        class_type = as_mapping(self._graph[node_id]).get("class_type")
         if not isinstance(class_type, str):
             return self._found(node_id, "malformed_node", "class_type", "", f"it has no class_type: {_EXPORT}")
         if class_type not in self._classes or self._classes[class_type] is not None:
@@ -149,25 +155,25 @@ class _Check:
         install = (
             f"install the custom node pack {pack}"
             if pack
-            else "update ComfyUI there if it is one of its own, install the custom node pack that has it"
+            else "update ComfyUI there if the class is its own, install the custom node pack that has it"
         )
         remedy = f"the server has no such node class: {install}, or replace the node"
         return self._found(node_id, "unknown_class", "class_type", format_value(class_type), remedy)
 
     def _unknown_ends(self) -> list[str]:
-        """Nodes of unknown classes that nothing uses: most likely they save."""
+        """Return nodes of unknown classes whose outputs are unused: most likely they save."""
         used = {source for node_id in self._graph for source in self._sources(node_id)}
         return [node_id for node_id in self._graph if self._known(node_id) is None and node_id not in used]
 
     def _sources(self, node_id: str) -> list[str]:
-        """Nodes that the server looks at for this one's sake: inputs that a class does not declare are passed over."""
+        """Return nodes that the server checks because of this one; it ignores inputs unknown to the class."""
         inputs, known = _inputs(self._graph[node_id]), self._known(node_id)
         names = inputs if known is None else [name for name in inputs if name in known.inputs]
         linked = [inputs[name][0] for name in names if _is_pair(inputs[name])]
         return [source for source in linked if isinstance(source, str) and source in self._graph]
 
     def _reach(self, roots: list[str]) -> tuple[set[str], set[str]]:
-        """All nodes that these are made from, themselves included; and those of them that close a circle."""
+        """Return the roots with all nodes upstream of them, and the nodes among these that close a cycle."""
         entered, done, circular = set[str](), set[str](), set[str]()
         pending = [(node_id, False) for node_id in reversed(roots)]
         while pending:
@@ -182,10 +188,10 @@ class _Check:
                 pending += [(source, False) for source in sources]
         return entered, circular
 
-    def _of_node(self, node_id: str) -> Iterator[Finding]:
+    def _check_node(self, node_id: str) -> Iterator[Finding]:
         if node_id in self._circular:
-            yield self._found(node_id, "cycle", "", "", "it is made from its own output: take one of the links out")
-        known, node = self._known(node_id), _told(self._graph[node_id])
+            yield self._found(node_id, "cycle", "", "", "it depends on its own output: remove one of the links")
+        known, node = self._known(node_id), as_mapping(self._graph[node_id])
         if known is None:
             return
         if not isinstance(node.get("inputs"), Mapping):
@@ -194,34 +200,34 @@ class _Check:
             return
         inputs = _inputs(node)
         for name, rule in known.inputs.items():
-            if not judged(rule.type):
+            if not is_checkable(rule.type):
                 continue
             if name not in inputs:
                 if rule.required:
-                    yield self._found(node_id, "missing_input", name, "", f"it is required: give {wanted(rule)}")
+                    yield self._found(node_id, "missing_input", name, "", f"it is required: give {describe_rule(rule)}")
             elif isinstance(inputs[name], list):
-                yield from self._link(node_id, rule, inputs[name])
-            elif (wrong := self._value(node_id, known, rule, inputs[name])) is not None:
-                yield wrong
+                yield from self._check_link(node_id, rule, inputs[name])
+            elif (found := self._check_value(node_id, known, rule, inputs[name])) is not None:
+                yield found
 
-    def _value(self, node_id: str, known: NodeClass, rule: InputRule, value: object) -> Finding | None:
+    def _check_value(self, node_id: str, known: NodeClass, rule: InputRule, value: object) -> Finding | None:
         if rule.type in LINKED:
-            remedy = f"give {wanted(rule)}: no value can stand for it"
+            remedy = f"give {describe_rule(rule)}: a value cannot replace it"
             return self._found(node_id, "missing_link", rule.name, format_value(value), remedy)
-        if (wrong := misfit(rule, value)) is None:
+        if (wrong := check_value(rule, value)) is None:
             return None
         found = self._found(node_id, wrong.kind, rule.name, format_value(value), wrong.remedy)
-        by_code = known.module.startswith(_CUSTOM) and wrong.kind in _JUDGED_BY_CODE
-        return replace(found, certain=False) if by_code else found
+        uncertain = known.module.startswith(_CUSTOM) and wrong.kind in _CLASS_MAY_CHECK
+        return replace(found, certain=False) if uncertain else found
 
-    def _link(self, node_id: str, rule: InputRule, value: list[Any]) -> Iterator[Finding]:
+    def _check_link(self, node_id: str, rule: InputRule, value: list[Any]) -> Iterator[Finding]:
         if not _is_pair(value):
             remedy = 'a list must be a link: ["node id", number of its output]'
             yield self._found(node_id, "broken_link", rule.name, format_value(value), remedy)
             return
         source, index = value
         if not isinstance(source, str) or source not in self._graph:
-            written = f'write ["{source}", {index}]' if str(source) in self._graph else f"give {wanted(rule)}"
+            written = f'write ["{source}", {index}]' if str(source) in self._graph else f"give {describe_rule(rule)}"
             remedy = f"the graph has no such node: {written}"
             yield self._found(node_id, "broken_link", rule.name, format_value(value), remedy)
             return
@@ -232,13 +238,14 @@ class _Check:
             has = ", ".join(f"{number}: {type_}" for number, type_ in enumerate(outputs)) or "none"
             remedy = f"{place} has no such output; it has {has}"
             yield self._found(node_id, "broken_link", rule.name, format_value(value), remedy)
-        elif not fits(outputs[index], rule):
-            remedy = f"give {wanted(rule)}: output {index} of {place} is {outputs[index]}{_better(known, rule)}"
+        elif not accepts_link(rule, outputs[index]):
+            found = f"output {index} of {place} is {outputs[index]}{_alternatives(known, rule)}"
+            remedy = f"give {describe_rule(rule)}: {found}"
             yield self._found(node_id, "wrong_link_type", rule.name, format_value(value), remedy)
 
     def _found(self, node_id: str, kind: Kind, name: str, value: str, remedy: str) -> Finding:
-        node = _told(self._graph[node_id])
-        class_type, title = node.get("class_type"), _told(node.get("_meta")).get("title")
+        node = as_mapping(self._graph[node_id])
+        class_type, title = node.get("class_type"), as_mapping(node.get("_meta")).get("title")
         return Finding(
             kind=kind,
             node_id=node_id,
@@ -250,22 +257,18 @@ class _Check:
         )
 
 
-def _told(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
 def _inputs(node: object) -> Mapping[str, Any]:
-    return _told(_told(node).get("inputs"))
+    return as_mapping(as_mapping(node).get("inputs"))
 
 
 def _same_shape(one: object, other: object) -> bool:
-    """Whether two nodes differ in nothing but values that they hold themselves."""
-    rest, others = dict(_told(one)), dict(_told(other))
-    inputs, changed = rest.pop("inputs", None), others.pop("inputs", None)
+    """Return whether two nodes differ only in values that they hold themselves, not in links."""
+    rest, other_rest = dict(as_mapping(one)), dict(as_mapping(other))
+    inputs, changed = rest.pop("inputs", None), other_rest.pop("inputs", None)
     return (
         isinstance(inputs, Mapping)
         and isinstance(changed, Mapping)
-        and rest == others
+        and rest == other_rest
         and inputs.keys() == changed.keys()
         and not any(
             isinstance(inputs[name], list) or isinstance(changed[name], list)
@@ -276,10 +279,10 @@ def _same_shape(one: object, other: object) -> bool:
 
 
 def _is_pair(value: object) -> bool:
-    return isinstance(value, list) and len(value) == 2  # noqa: PLR2004 - the format's own: node id, output index
+    return isinstance(value, list) and len(value) == 2  # noqa: PLR2004 - the format: node id, output index
 
 
-def _better(source: NodeClass, rule: InputRule) -> str:
-    """The outputs of a source that would have fitted."""
-    fitting = [str(index) for index, type_ in enumerate(source.outputs) if fits(type_, rule)]
+def _alternatives(source: NodeClass, rule: InputRule) -> str:
+    """Return the outputs of a source that the input would accept, in words."""
+    fitting = [str(index) for index, type_ in enumerate(source.outputs) if accepts_link(rule, type_)]
     return f", output {' or '.join(fitting)} would do" if fitting else ""

@@ -1,4 +1,4 @@
-"""How long a prompt is waited for; pure."""
+"""Decide how long to wait for a prompt; pure."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,12 @@ from previs.errors import PrevisError, RenderTimedOut, ServerSilent, ServerUnrea
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long to wait for a prompt, in seconds.
+    """Set how long to wait for a prompt, in seconds.
 
     Attributes:
-        render: from the moment the server starts on it.
-        silence: without a frame while it runs and the socket is open.
-        unreachable: while HTTP does not answer, no frame comes, and a prompt is in work there.
+        render: Limit from the moment the server starts the prompt.
+        silence: Limit without a frame while the prompt runs and the socket is open.
+        unreachable: Limit while HTTP does not answer and no frame arrives.
     """
 
     render: float = 300
@@ -22,11 +22,12 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """Something that goes wrong, and since when on the caller's clock.
+class OngoingError:
+    """Describe an error that persists, in times of the caller's clock.
 
     Attributes:
-        latest: when it was last found to be so.
+        since: Time of its first occurrence.
+        latest: Time of its last occurrence.
     """
 
     since: float
@@ -35,47 +36,48 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
-class Hearing:
-    """What can be heard of a prompt now.
+class Signals:
+    """Describe the server's signs of life for one prompt.
 
     Attributes:
-        outage: of the server, if it does not answer.
-        trouble: with this prompt's own history entry.
-        server_heard: when any frame came from the server.
-        frames_since: since when frames about this prompt could come; none if they cannot, because the socket is
-            closed or somebody else submitted it.
+        outage: Error of a server that does not answer.
+        history_error: Error of this prompt's own history entry.
+        last_server_frame: Time of the last frame from the server, about any prompt.
+        frames_expected_since: Time since which frames about this prompt could arrive; None if they cannot, because
+            the socket is closed or another client submitted it.
     """
 
-    outage: Trouble | None = None
-    trouble: Trouble | None = None
-    server_heard: float = 0.0
-    frames_since: float | None = None
+    outage: OngoingError | None = None
+    history_error: OngoingError | None = None
+    last_server_frame: float = 0.0
+    frames_expected_since: float | None = None
 
 
-def time_left(server: str, life: PromptState, hearing: Hearing, limits: Limits, now: float) -> float | None:
-    """Seconds until the first deadline of a prompt that has not ended; none if it has none now.
+def time_left(server: str, state: PromptState, signals: Signals, limits: Limits, now: float) -> float | None:
+    """Return the seconds until the first deadline of a prompt that has not ended, or None if no deadline applies.
 
     Raises:
-        RenderTimedOut, ServerSilent, ServerUnreachable, ServerTrouble, AccessDenied: that deadline is over.
+        RenderTimedOut, ServerSilent, ServerUnreachable, ServerUnavailable, AccessDenied: The deadline has passed.
     """
-    ends: list[tuple[float, PrevisError]] = []
-    if hearing.outage is not None:
-        since = max(hearing.outage.since, hearing.server_heard)
-        ends.append((since + limits.unreachable, _as_unreachable(server, hearing.outage.error)))
-    if hearing.trouble is not None and hearing.trouble.latest >= hearing.trouble.since + limits.unreachable:
-        # Found again after so long: that nobody asked meanwhile says nothing.
-        ends.append((now, hearing.trouble.error))
-    if life.running_since is not None:
-        ends.append((life.running_since + limits.render, RenderTimedOut(server, limits.render)))
-        if hearing.frames_since is not None:
-            heard = max(hearing.frames_since, life.last_frame or life.running_since)
-            ends.append((heard + limits.silence, ServerSilent(server, limits.silence)))
-    end, error = min(ends, key=lambda each: each[0], default=(None, None))
-    if end is None or error is None:
+    deadlines: list[tuple[float, PrevisError]] = []
+    if signals.outage is not None:
+        since = max(signals.outage.since, signals.last_server_frame)
+        deadlines.append((since + limits.unreachable, _as_unreachable(server, signals.outage.error)))
+    broken = signals.history_error
+    # Only an error seen again after the limit counts: time in which nobody asked proves nothing.
+    if broken is not None and broken.latest >= broken.since + limits.unreachable:
+        deadlines.append((now, broken.error))
+    if state.running_since is not None:
+        deadlines.append((state.running_since + limits.render, RenderTimedOut(server, limits.render)))
+        if signals.frames_expected_since is not None:
+            last_frame = max(signals.frames_expected_since, state.last_frame or state.running_since)
+            deadlines.append((last_frame + limits.silence, ServerSilent(server, limits.silence)))
+    if not deadlines:
         return None
-    if end <= now:
+    deadline, error = min(deadlines, key=lambda each: each[0])
+    if deadline <= now:
         raise error
-    return end - now
+    return deadline - now
 
 
 def _as_unreachable(server: str, error: PrevisError) -> PrevisError:

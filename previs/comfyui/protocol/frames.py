@@ -1,8 +1,8 @@
-"""What the frames of a server's WebSocket mean; pure.
+"""Read the frames of a server's WebSocket; pure.
 
 Text frames are ``{"type": …, "data": {…}}``. Binary frames begin with a big-endian 32-bit event type: 1 is a preview
 picture (32-bit picture type, then the picture), 4 a preview with metadata (32-bit length, JSON, then the picture).
-Seen on ComfyUI 0.3.64. Types are an open set: what is not known here is :class:`Other`, never an error.
+Seen on ComfyUI 0.3.64. Types are an open set: an unknown type becomes :class:`Other`, never an error.
 """
 
 import struct
@@ -14,21 +14,21 @@ from previs.comfyui.protocol.wire import read_json
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The server's queue changed; sent to everybody. ``queue_remaining`` counts running and pending prompts."""
+    """Report to all clients that the queue changed; ``queue_remaining`` counts running and pending prompts."""
 
     queue_remaining: int
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The server took the prompt from its queue."""
+    """Report that the server took the prompt from its queue."""
 
     prompt_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Executing:
-    """A node begins, or with no node: the prompt is over and its history entry exists."""
+    """Report that a node starts, or if ``node`` is None, that the prompt has ended and its history entry exists."""
 
     prompt_id: str
     node: str | None
@@ -36,7 +36,7 @@ class Executing:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A node, usually a sampler, did ``value`` of ``maximum`` steps."""
+    """Report that a node, usually a sampler, has done ``value`` of ``maximum`` steps."""
 
     prompt_id: str
     node: str
@@ -46,7 +46,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Executed:
-    """An output node is done; ``output`` is as in the history's ``outputs``."""
+    """Report that an output node is done; ``output`` has the form of an entry of the history's ``outputs``."""
 
     prompt_id: str
     node: str
@@ -55,7 +55,7 @@ class Executed:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """The prompt succeeded, failed or was interrupted; its history entry may not exist yet."""
+    """Report that the prompt succeeded, failed or was interrupted; its history entry may not exist yet."""
 
     prompt_id: str
     succeeded: bool
@@ -63,14 +63,14 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Alive:
-    """Another sign of life of a prompt: cached nodes, the state of all nodes, a preview with metadata."""
+    """Report another sign of life of a prompt: cached nodes, the state of all nodes, or a preview with metadata."""
 
     prompt_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """A frame about no prompt, or one that cannot be read."""
+    """Represent a frame that concerns no prompt or cannot be read."""
 
     kind: str
 
@@ -82,7 +82,7 @@ _ENDINGS = {"execution_success": True, "execution_error": False, "execution_inte
 
 
 def read_frame(message: str | bytes) -> Frame:
-    """The meaning of one WebSocket message; never raises."""
+    """Return the meaning of one WebSocket message; never raises."""
     if isinstance(message, bytes):
         return _read_binary(message)
     try:

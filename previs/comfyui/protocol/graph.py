@@ -1,4 +1,4 @@
-"""Graphs in ComfyUI's API format: ``{node id: {"class_type": …, "inputs": {…}}}``.
+"""Describe graphs in ComfyUI's API format: ``{node id: {"class_type": …, "inputs": {…}}}``.
 
 A link is an input whose value is ``[node id, output index]``.
 """
@@ -13,7 +13,7 @@ class _RequiredOfNode(TypedDict):
 
 
 class Node(_RequiredOfNode, total=False):
-    """One node of a graph; ``_meta`` holds the title that an artist gave it."""
+    """Describe one node of a graph; ``_meta`` holds the title that an artist gave it."""
 
     _meta: dict[str, Any]
 
@@ -22,10 +22,10 @@ Graph = dict[str, Node]
 
 
 def is_link(value: object) -> TypeGuard[list[Any]]:
-    """Whether an input's value points at another node's output."""
+    """Return whether an input's value links to another node's output."""
     return (
         isinstance(value, list)
-        and len(value) == 2  # noqa: PLR2004 - the format's own: node id, output index
+        and len(value) == 2  # noqa: PLR2004 - the format: node id, output index
         and isinstance(value[0], str)
         and isinstance(value[1], int)
         and not isinstance(value[1], bool)
@@ -33,19 +33,19 @@ def is_link(value: object) -> TypeGuard[list[Any]]:
 
 
 def links(node: Node) -> Iterator[tuple[str, str, int]]:
-    """All links into a node, as (input name, source node id, source output index)."""
+    """Yield all links into a node, as (input name, source node id, source output index)."""
     for name, value in node["inputs"].items():
         if is_link(value):
             yield name, value[0], value[1]
 
 
 def class_types(graphs: Iterable[Graph]) -> frozenset[str]:
-    """The node classes that graphs use."""
+    """Return the node classes that graphs use."""
     return frozenset(node["class_type"] for graph in graphs for node in graph.values())
 
 
 def with_texts(graph: Graph, texts: Mapping[str, str]) -> Graph:
-    """Put other texts in the place of some, wherever an input is one of them, in a new graph."""
+    """Return a new graph in which every text input that is a key of ``texts`` has its replacement."""
     return {
         node_id: {
             **node,

@@ -1,17 +1,19 @@
-"""What a history entry says about a prompt's end; pure.
+"""Read how a prompt ended from its history entry; pure.
 
-The history is the authority on the outcome. ``status_str`` is ``error`` both for a failed and for an interrupted
-prompt; the last of ``messages`` tells them apart. Seen on ComfyUI 0.3.64.
+The history decides the outcome. ``status_str`` is ``error`` for both failed and interrupted prompts; the last of
+``messages`` distinguishes them. Seen on ComfyUI 0.3.64.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from previs.comfyui.protocol.wire import as_list, as_mapping
+
 
 @dataclass(frozen=True, slots=True)
 class OutputFile:
-    """A file that an output node left, as ``GET /view`` wants it named; the server's words, never a path here."""
+    """Name a file that an output node wrote, as ``GET /view`` expects it; never use these names as a local path."""
 
     filename: str
     subfolder: str
@@ -20,11 +22,11 @@ class OutputFile:
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """The graph ran to its end.
+    """Represent a graph that ran to its end.
 
     Attributes:
-        files: those to keep, by output node and in the node's own order; previews (``type: temp``) are left out.
-        seconds: between the server's own timestamps of start and end; none if it told none.
+        files: Files to keep, by output node and in the node's order; previews (``type: temp``) are left out.
+        seconds: Time between the server's timestamps of start and end; None if either is missing.
     """
 
     files: tuple[OutputFile, ...]
@@ -33,7 +35,7 @@ class Success:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A node raised; of what the server tells, the inputs, which may hold secrets, and the traceback are left out."""
+    """Represent a node that raised; its traceback and inputs, which may hold secrets, are left out."""
 
     node_id: str
     class_type: str
@@ -42,38 +44,42 @@ class Failure:
 
     @property
     def out_of_memory(self) -> bool:
-        """Whether the GPU, or the machine, had no room."""
+        """Return whether the GPU or the machine ran out of memory."""
         return self.exception_type.endswith("OutOfMemoryError")
 
 
 @dataclass(frozen=True, slots=True)
 class Interruption:
-    """Somebody stopped it."""
+    """Represent a prompt that somebody stopped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """It is in neither queue nor history any more."""
+    """Represent a prompt that is in neither queue nor history any more."""
 
 
 End = Success | Failure | Interruption | Loss
+NO_REASON = Failure("?", "?", "", "the server reports failure without a reason")
 
 
 def read_entry(entry: Mapping[str, Any]) -> Success | Failure | Interruption:
-    """The end that a history entry tells of."""
-    status = _mapping(entry.get("status"))
+    """Return how a prompt ended according to its history entry."""
+    status = as_mapping(entry.get("status"))
     messages = dict(_messages(status))
     if status.get("status_str") == "error":
         if "execution_error" in messages:
-            return read_failure(messages["execution_error"])
-        if "execution_interrupted" in messages:
-            return Interruption()
-        return Failure("?", "?", "", "the server says error and gives no reason")
-    return Success(output_files(_mapping(entry.get("outputs"))), _seconds(messages))
+            return _read_failure(messages["execution_error"])
+        return Interruption() if "execution_interrupted" in messages else NO_REASON
+    return Success(output_files(as_mapping(entry.get("outputs"))), _seconds(messages))
 
 
-def read_failure(data: Mapping[str, Any]) -> Failure:
-    """The content of ``execution_error``, as frame and as history message."""
+def output_files(outputs: Mapping[str, Any]) -> tuple[OutputFile, ...]:
+    """Return every output node's files of every kind (``images``, ``gifs``, ``audio``, …: an open set) but previews."""
+    files = (file for node in sorted(outputs, key=_node_order) for file in _files_of(outputs[node]))
+    return tuple(dict.fromkeys(files))
+
+
+def _read_failure(data: Mapping[str, Any]) -> Failure:
     message = str(data.get("exception_message", "")).strip()
     return Failure(
         node_id=str(data.get("node_id", "?")),
@@ -83,25 +89,10 @@ def read_failure(data: Mapping[str, Any]) -> Failure:
     )
 
 
-def output_files(outputs: Mapping[str, Any]) -> tuple[OutputFile, ...]:
-    """Every file of every output node and kind (``images``, ``gifs``, ``audio``, …: an open set) but previews."""
-    found: dict[OutputFile, None] = {}
-    for node in sorted(outputs, key=_node_order):
-        for file in _files_of(outputs[node]):
-            found.setdefault(file)
-    return tuple(found)
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
 def _files_of(output: object) -> Iterator[OutputFile]:
-    if not isinstance(output, Mapping):
-        return
-    for listed in output.values():
-        for item in listed if isinstance(listed, list) else ():
-            if isinstance(item, Mapping) and isinstance(item.get("filename"), str):
+    for items in as_mapping(output).values():
+        for item in map(as_mapping, as_list(items)):
+            if isinstance(item.get("filename"), str):
                 file = OutputFile(item["filename"], str(item.get("subfolder") or ""), str(item.get("type") or "output"))
                 if file.type == "output":
                     yield file
@@ -112,8 +103,7 @@ def _node_order(node: str) -> tuple[int, int, str]:
 
 
 def _messages(status: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    messages = status.get("messages")
-    for message in messages if isinstance(messages, list) else ():
+    for message in as_list(status.get("messages")):
         match message:
             case [str() as kind, dict() as data]:
                 yield kind, data

@@ -1,4 +1,4 @@
-"""Whether a value fits what a node class takes for an input, as a server judges it; pure.
+"""Check a value against the rule of a node class's input, as a server does; pure.
 
 The rules are those of ``validate_inputs`` in ComfyUI's ``execution.py``, as of 0.3.64.
 """
@@ -29,7 +29,7 @@ Kind = Literal[
     "cycle",
 ]
 
-# Types of ComfyUI's own that no value can stand for. A server does not ask for a link; the node fails when it runs.
+# Types of ComfyUI's core that only a link can provide. A server accepts a value, and the node fails when it runs.
 LINKED = frozenset(
     {"MODEL", "CLIP", "VAE", "CONDITIONING", "LATENT", "IMAGE", "MASK", "CONTROL_NET", "CLIP_VISION"}
     | {"CLIP_VISION_OUTPUT", "STYLE_MODEL", "UPSCALE_MODEL", "SAMPLER", "SIGMAS", "NOISE", "GUIDER", "AUDIO", "VIDEO"}
@@ -49,40 +49,40 @@ _MODEL_SUFFIXES = (
     ".onnx",
     ".engine",
 )
-_FEW, _CLOSEST, _ALIKE = 12, 3, 0.5
-_SHOWN_LENGTH = 80
+_FEW, _CLOSEST, _SIMILARITY = 12, 3, 0.5
+_MAX_LENGTH = 80
 
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """Why a value does not fit, and what would."""
+    """Describe why a value does not fit, and what would."""
 
     kind: Kind
     remedy: str
 
 
 def format_value(value: Any) -> str:  # noqa: ANN401 - whatever a file held
-    """Write a value as a person would find it in a JSON file, shortened."""
+    """Return a value as it looks in a JSON file, shortened."""
     try:
         text = json.dumps(value, ensure_ascii=False, default=repr)
     except RecursionError:
         return "too deep to show"
-    return text if len(text) <= _SHOWN_LENGTH else text[: _SHOWN_LENGTH - 1] + "…"
+    return text if len(text) <= _MAX_LENGTH else text[: _MAX_LENGTH - 1] + "…"
 
 
-def judged(type_: str) -> bool:
-    """Whether it is known how servers judge an input of a type; of newer kinds they make up inputs as they need."""
+def is_checkable(type_: str) -> bool:
+    """Return whether servers check inputs of a type by known rules; for newer types they create inputs dynamically."""
     return not (type_.startswith("COMFY_") and type_.endswith("_V3"))
 
 
-def fits(received: str, rule: InputRule) -> bool:
-    """Whether an output of a type may be linked to an input."""
+def accepts_link(rule: InputRule, received: str) -> bool:
+    """Return whether an output of type ``received`` may be linked to an input."""
     types = {part.strip() for part in received.split(",")}
-    return ANY in types | rule.link_types or bool(types & rule.link_types) or not judged(received)
+    return ANY in types | rule.link_types or bool(types & rule.link_types) or not is_checkable(received)
 
 
-def wanted(rule: InputRule) -> str:
-    """What an input takes, in a person's words."""
+def describe_rule(rule: InputRule) -> str:
+    """Return what an input takes, in words."""
     if not rule.held:
         return "a link to anything" if ANY in rule.link_types else f"a link to {rule.type}"
     if rule.type == COMBO:
@@ -92,15 +92,15 @@ def wanted(rule: InputRule) -> str:
     return f"{_NAMES[rule.type]} {limits}" if limits else _NAMES[rule.type]
 
 
-def misfit(rule: InputRule, value: Any) -> Misfit | None:  # noqa: ANN401 - any JSON
-    """Judge a value that is no link; lists are links."""
+def check_value(rule: InputRule, value: Any) -> Misfit | None:  # noqa: ANN401 - any JSON
+    """Check a value that is not a link; lists are links."""
     if isinstance(value, dict) and "__value__" in value:
         value = value["__value__"]
     if rule.type in _CONVERSIONS:
         try:
             value = _CONVERSIONS[rule.type](value)
         except (TypeError, ValueError, OverflowError):
-            return Misfit("wrong_value_type", f"give {wanted(rule)}")
+            return Misfit("wrong_value_type", f"give {describe_rule(rule)}")
     if rule.uploaded:
         return _missing_file(rule, value)
     return _out_of_range(rule, value) or _not_offered(rule, value)
@@ -111,8 +111,9 @@ def _out_of_range(rule: InputRule, value: object) -> Misfit | None:
         return None
     below = rule.minimum is not None and value < rule.minimum
     above = rule.maximum is not None and value > rule.maximum
-    remedy = f"give {_NAMES.get(rule.type, 'a value')} {_limits(rule)}"
-    return Misfit("value_out_of_range", remedy) if below or above else None
+    if not below and not above:
+        return None
+    return Misfit("value_out_of_range", f"give {_NAMES.get(rule.type, 'a value')} {_limits(rule)}")
 
 
 def _limits(rule: InputRule) -> str:
@@ -125,13 +126,13 @@ def _number(bound: float) -> str:
 
 
 def _missing_file(rule: InputRule, value: object) -> Misfit | None:
-    """Judge the name of a file in the input folder; files of its subfolders are in no list."""
+    """Check the name of a file in the input folder; no list includes files of its subfolders."""
     if not isinstance(value, str):
         return Misfit("wrong_value_type", "give the name of a file in the server's input folder")
-    elsewhere = any(mark in value for mark in "/\\[")
+    elsewhere = any(character in value for character in "/\\[")
     if rule.choices is None or elsewhere or value in rule.choices:
         return None
-    remedy = "the server's input folder has no such file: upload it there, or give the shot a reference in its place"
+    remedy = "the server's input folder has no such file: upload it there, or give the shot a reference instead"
     return Misfit("missing_file", remedy)
 
 
@@ -142,50 +143,48 @@ def _not_offered(rule: InputRule, value: object) -> Misfit | None:
         return None
     names = tuple(str(choice) for choice in rule.choices)
     name = value if isinstance(value, str) else format_value(value)
-    if not _lists_models(rule.name, (*names, name), any_there=bool(names)):
+    if not _lists_models(rule.name, (*names, name), has_any=bool(names)):
         return Misfit("value_not_in_list", _choose(name, names))
     if not names:
         return Misfit("missing_model", "the server has none of this kind: install it there")
     return Misfit(
-        "missing_model", f"the server does not have it: install it there, or choose another: {_has(name, names)}"
+        "missing_model", f"the server does not have it: install it there, or choose another: {_offer(name, names)}"
     )
 
 
-def _has(value: str, names: tuple[str, ...]) -> str:
-    if len(names) <= _CLOSEST:
-        return f"it has {', '.join(names)}"
-    close = closest(value, names)
+def _offer(value: str, names: tuple[str, ...]) -> str:
+    close = _closest(value, names) if len(names) > _CLOSEST else ()
     if not close and len(names) <= _FEW:
         return f"it has {', '.join(names)}"
     if not close:
-        return f"none of its {len(names)} has a name like it"
+        return f"none of its {len(names)} has a similar name"
     return f"of its {len(names)} the closest {'are' if len(close) > 1 else 'is'} {', '.join(close)}"
 
 
 def _choose(value: str, names: tuple[str, ...]) -> str:
     if not names:
-        return "the server offers nothing to choose from here"
+        return "the server offers no choices here"
     if len(names) <= _FEW:
         return f"choose one of {', '.join(names)}"
-    close = closest(value, names) or names[:_CLOSEST]
+    close = _closest(value, names) or names[:_CLOSEST]
     return f"choose one of its {len(names)}: the closest are {', '.join(close)}"
 
 
-def _lists_models(input_name: str, names: Iterable[str], *, any_there: bool) -> bool:
-    """Whether choices are files of models, told by their names; where there are none, by the name of the input."""
+def _lists_models(input_name: str, names: Iterable[str], *, has_any: bool) -> bool:
+    """Return whether choices are model files, judging by their names or, without choices, by the input's name."""
     if any(name.lower().endswith(_MODEL_SUFFIXES) for name in names):
         return True
-    return not any_there and ("model" in input_name or input_name.endswith("_name"))
+    return not has_any and ("model" in input_name or input_name.endswith("_name"))
 
 
 @lru_cache(maxsize=1024)
-def closest(value: str, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Names like one that is not among them, the most alike first; folders, case and suffixes make no difference."""
+def _closest(value: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names most similar to one, best first; folders, case and suffixes make no difference."""
     by_stem: dict[str, list[str]] = {}
     for name in names:
         by_stem.setdefault(_stem(name), []).append(name)
-    alike = get_close_matches(_stem(value), by_stem, n=_CLOSEST, cutoff=_ALIKE)
-    return tuple(name for stem in alike for name in by_stem[stem])[:_CLOSEST]
+    similar = get_close_matches(_stem(value), by_stem, n=_CLOSEST, cutoff=_SIMILARITY)
+    return tuple(name for stem in similar for name in by_stem[stem])[:_CLOSEST]
 
 
 def _stem(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What ``GET /api/jobs/{id}`` of newer servers says about a prompt; pure.
+"""Read a prompt's state from ``GET /api/jobs/{id}``, which newer servers have; pure.
 
 Its ``outputs`` and ``execution_status`` are those of the history entry.
 """
@@ -6,17 +6,17 @@ Its ``outputs`` and ``execution_status`` are those of the history entry.
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from previs.comfyui.protocol.history import Failure, Interruption, Success, read_entry
+from previs.comfyui.protocol.history import NO_REASON, Failure, Interruption, Success, read_entry
 from previs.comfyui.protocol.prompt_state import Phase
 
 JobState = Literal[Phase.WAITING, Phase.RUNNING] | Success | Failure | Interruption
 
 
 def read_job(body: Mapping[str, Any]) -> JobState | None:
-    """Where a prompt is or how it ended; none where that cannot be told, and queue and history must be asked.
+    """Return a prompt's phase or how it ended, or None if the job does not say.
 
-    It cannot be told from a status that is not known here, nor from a completed job that comes without its outputs:
-    that would be a success that left nothing.
+    A job does not say if its status is unknown here, or if it is completed but comes without its outputs: it would
+    look like a success without files. Then ask the queue and the history.
     """
     match body.get("status"):
         case "pending":
@@ -26,15 +26,13 @@ def read_job(body: Mapping[str, Any]) -> JobState | None:
         case "cancelled":
             return Interruption()
         case "completed" if isinstance(body.get("outputs"), Mapping):
-            return _end(body)
+            return _read_end(body)
         case "failed":
-            end = _end(body)
-            return (
-                Failure("?", "?", "", "the server says failed and gives no reason") if isinstance(end, Success) else end
-            )
+            end = _read_end(body)
+            return NO_REASON if isinstance(end, Success) else end
         case _:
             return None
 
 
-def _end(body: Mapping[str, Any]) -> Success | Failure | Interruption:
+def _read_end(body: Mapping[str, Any]) -> Success | Failure | Interruption:
     return read_entry({"outputs": body.get("outputs"), "status": body.get("execution_status")})

@@ -1,4 +1,4 @@
-"""Which model files a graph names, and the hash of one that the header of the file tells; pure."""
+"""Find the model files that a graph names, and read a file's hash from its header; pure."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from previs.comfyui.protocol.graph import Graph
 
-# The only files whose header a ComfyUI reads aloud (``/view_metadata`` in its server.py); case counts there.
+# ComfyUI returns the header of these files alone (``/view_metadata`` in its server.py), and case matters there.
 _WITH_HEADER = ".safetensors"
 
-# Of classes whose input's name says nothing of the folder, or something else than usual: folders of ComfyUI's core as
-# its nodes and its templates (``properties.models``) name them, then those of ComfyUI-WanVideoWrapper.
+# Folders by class and input, where the input's name alone does not identify the folder. First ComfyUI's core, as its
+# nodes and templates (``properties.models``) name the folders, then ComfyUI-WanVideoWrapper.
 _BY_CLASS = {
     ("CLIPVisionLoader", "clip_name"): "clip_vision",
     ("LTXAVTextEncoderLoader", "text_encoder"): "text_encoders",
@@ -23,7 +23,7 @@ _BY_CLASS = {
     ("WanVideoVAELoader", "model_name"): "vae",
 }
 
-# Of all other classes, of the core or custom, by an input's name without its number.
+# Folders by an input's name without its number, for all other classes.
 _BY_INPUT = {
     "audio_encoder_name": "audio_encoders",
     "base_ckpt_name": "checkpoints",
@@ -43,21 +43,21 @@ _BY_INPUT = {
 }
 _NUMBER = re.compile(r"_?\d+$", re.ASCII)
 
-# Of the tensors without the header: by Stability's ModelSpec 1.0, and by kohya's trainers.
+# Keys of hashes over the tensors without the header: Stability's ModelSpec 1.0, and kohya's trainers.
 _HASHES = ("modelspec.hash_sha256", "sshs_model_hash")
 _SHA256 = re.compile(r"(?:0x)?([0-9a-f]{64})")
 
 
 @dataclass(frozen=True, order=True, slots=True)
 class ModelFile:
-    """A file in one of ComfyUI's folders of models; as text ``loras/anime/rain.safetensors``.
+    """Represent a file in one of ComfyUI's model folders; as text ``loras/anime/rain.safetensors``.
 
-    The name alone is not enough: ``diffusion_pytorch_model.safetensors`` is one file in ``vae`` and another in
-    ``controlnet``.
+    The name alone does not identify a file: ``diffusion_pytorch_model.safetensors`` is one file in ``vae`` and another
+    in ``controlnet``.
 
     Attributes:
-        folder: as ComfyUI names it, whatever it is called on a server's disk.
-        name: that loaders take, with subfolders in the way of the server's system.
+        folder: ComfyUI's name of the folder, which may differ from the name on a server's disk.
+        name: Name that loaders take, with subfolders written as on the server's system.
     """
 
     folder: str
@@ -68,7 +68,7 @@ class ModelFile:
 
 
 def model_files(graph: Graph) -> frozenset[ModelFile]:
-    """The model files of a graph of which a server may tell something: ``.safetensors`` in inputs that are known."""
+    """Return a graph's model files whose hash a server may know: ``.safetensors`` files in known inputs."""
     return frozenset(
         ModelFile(folder, name)
         for node in graph.values()
@@ -79,14 +79,14 @@ def model_files(graph: Graph) -> frozenset[ModelFile]:
     )
 
 
-def told_hash(metadata: Mapping[str, object]) -> str | None:
-    """The SHA-256 of a model's tensors, in 64 digits, as the ``__metadata__`` of its file tells it, if it does.
+def header_hash(metadata: Mapping[str, object]) -> str | None:
+    """Return the SHA-256 of a model's tensors, 64 digits, from its file's ``__metadata__``, or None if absent.
 
-    It is what whoever saved the file said, and nobody has checked it.
+    The program that saved the file wrote it, and nobody has verified it.
     """
     for key in _HASHES:
-        told = metadata.get(key)
-        if isinstance(told, str) and (found := _SHA256.fullmatch(told.strip().lower())):
+        value = metadata.get(key)
+        if isinstance(value, str) and (found := _SHA256.fullmatch(value.strip().lower())):
             return found[1]
     return None
 
@@ -96,9 +96,9 @@ def _folder(class_type: str, input_name: str) -> str | None:
 
 
 def _names(value: object) -> Iterator[str]:
-    """The name in an input, or in what some packs have there: an object, which may be switched off.
+    """Yield the name in an input, or in the object, possibly switched off, that some custom nodes use instead.
 
-    So rgthree's ``{"on": true, "lora": NAME}`` and Custom-Scripts' ``{"content": NAME}``.
+    Such objects are rgthree's ``{"on": true, "lora": NAME}`` and Custom-Scripts' ``{"content": NAME}``.
     """
     if isinstance(value, dict):
         if value.get("on", True):

@@ -1,8 +1,8 @@
-"""The life of a prompt as a state machine; pure.
+"""Track the state of one prompt as a state machine; pure.
 
-planned → uploaded → submitted → waiting → running → ended. It only goes forward, and may leave out what was not seen.
-Frames are hints, the history is the truth: a life ends only by a history entry, or by being in neither queue nor
-history after the server had accepted it. It takes frames and answers in any order, with gaps and repeats.
+planned → uploaded → submitted → waiting → running → ended. States only move forward, and unseen states are skipped.
+Frames are hints; the history decides. A prompt ends only by its history entry, or by being in neither queue nor history
+after the server had accepted it. Frames and answers may arrive in any order, with gaps and repeats.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from previs.comfyui.protocol.history import End, Loss, Success, output_files, re
 
 
 class Phase(Enum):
-    """Where a prompt is: what has been done about it, then what its server does."""
+    """Name the phases of a prompt: first what the client does, then what the server does."""
 
     PLANNED = "planned"
     UPLOADED = "uploaded"
@@ -28,20 +28,17 @@ _ORDER = {phase: number for number, phase in enumerate(Phase)}
 
 
 class PromptState:
-    """One prompt, from the moment that it is planned for a server until its end there.
+    """Track one prompt, from the moment it is planned for a server until it ends there.
 
-    Frames may come before the answer to the post does. Times are seconds of one clock of the caller's; this class
-    never reads a clock.
+    Frames may arrive before the answer to the post. Times are seconds of one clock of the caller's; this class never
+    reads a clock.
 
     Attributes:
-        phase: where it is.
-        node: the node that runs now, if a frame told.
-        step: steps done by that node, of ``steps``.
-        running_since: when it was first known to run.
-        last_frame: when the last frame about it came.
-        end: how it ended; set once and never changed.
-        ending: whether a frame told that it is over, so that the history should be read soon.
-        over: whether a frame told that its history entry exists, so that the history should be read now.
+        node: Node that runs now, if a frame named it.
+        step: Steps done by that node, out of ``steps``.
+        running_since: Time at which the prompt was first seen running.
+        last_frame: Time of the last frame about the prompt.
+        end: How the prompt ended; set once and never changed.
     """
 
     def __init__(self, prompt_id: str) -> None:
@@ -53,78 +50,71 @@ class PromptState:
         self.running_since: float | None = None
         self.last_frame: float | None = None
         self.end: End | None = None
-        self.ending = False
-        self.over = False
-        self._heard_from_start = False
+        self._has_all_frames = False
         self._succeeded = False
         self._outputs: dict[str, dict[str, Any]] = {}
 
     def upload(self) -> None:
-        """All files that its graph names are on the server."""
+        """Record that the server has all files that the graph names."""
         self._advance(Phase.UPLOADED)
 
     def submit(self) -> None:
-        """It is being posted; whether the server has it is not known yet."""
+        """Record that the graph is being posted; whether the server has it is not known yet."""
         self._advance(Phase.SUBMITTED)
 
     def accept(self) -> None:
-        """The server has it, by its answer or by its queue or history."""
+        """Record that the server has the prompt, by its answer, its queue or its history."""
         self._advance(Phase.WAITING)
 
     @property
     def accepted(self) -> bool:
-        """Whether the server is known to have had it."""
+        """Return whether the server is known to have had the prompt."""
         return _ORDER[self.phase] >= _ORDER[Phase.WAITING]
 
-    def see_frame(self, frame: Frame, now: float) -> None:
-        """A frame about this prompt came."""
+    def on_frame(self, frame: Frame, now: float) -> None:
+        """Apply a frame about this prompt."""
         if self.end is not None or isinstance(frame, Status | Other):
             return
         self.last_frame = now
         self._run(now)
         match frame:
             case Started():
-                # A second execution_start: the same id was posted twice, or this is its next run after a missed end.
-                self.ending = self.over = False
-                self._heard_from_start = True
-            case Executing(node=None):
-                self.over = True
-            case Executing(node=node):
+                self._has_all_frames = True
+            case Executing(node=str() as node):
                 self.node, self.step, self.steps = node, 0, 0
             case Step(node=node, value=value, maximum=maximum):
                 self.node, self.step, self.steps = node, value, maximum
             case Executed(node=node, output=output):
                 self._outputs[node] = output
             case Ending(succeeded=succeeded):
-                self.ending = True
-                self._succeeded = succeeded and self._heard_from_start
+                self._succeeded = succeeded and self._has_all_frames
 
-    def see_gap(self) -> None:
-        """The socket was opened anew: frames about it may have been missed, and are not sent again."""
-        self._heard_from_start = False
+    def on_reconnect(self) -> None:
+        """Record that the socket opened again: frames may have been missed, and servers do not resend them."""
+        self._has_all_frames = False
 
-    def see_queue(self, place: str | None, now: float) -> None:
-        """The queue was read: it is ``running`` there, ``pending``, or not there at all."""
+    def on_queue(self, place: str | None, now: float) -> None:
+        """Apply a read of the queue, in which the prompt is ``running``, ``pending`` or absent (None)."""
         if self.end is None and place is not None:
             self.accept()
             if place == "running":
                 self._run(now)
 
-    def see_history(self, entry: Mapping[str, Any] | None, *, absent_from_queue: bool) -> None:
-        """The history was read.
+    def on_history(self, entry: Mapping[str, Any] | None, *, absent_from_queue: bool) -> None:
+        """Apply a read of the history.
 
         Args:
-            entry: the prompt's own entry, if there is one.
-            absent_from_queue: whether the queue, read *after* the server had accepted the prompt and *before* the
-                history, no longer held it. Only then does a missing entry mean anything: pending, running and unknown
-                prompts have none either.
+            entry: The prompt's own entry, if any.
+            absent_from_queue: Whether the queue, read *after* the server accepted the prompt and *before* the history,
+                no longer held it. Only then does a missing entry mean a lost prompt: pending, running and unknown
+                prompts have no entry either.
         """
         if self.end is not None:
             return
         if entry is not None:
             self._finish(read_entry(entry))
         elif absent_from_queue and self.accepted:
-            # An entry that was evicted: frames are all there is, and after a gap they may tell of only some files.
+            # The entry was evicted. Only frames are left, and after a gap they may name only some of the files.
             files = output_files(self._outputs)
             self._finish(Success(files) if self._succeeded and files else Loss())
 

@@ -1,4 +1,4 @@
-"""What a graph needs of a server: node classes, and models by their file names; pure."""
+"""Derive what a graph requires of a server: node classes, and models by their file names; pure."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from previs.comfyui.protocol.graph import Graph
 
 @dataclass(frozen=True, order=True, slots=True)
 class Requirement:
-    """A node class, or with an input: a text that the class must offer as a choice for it."""
+    """Represent a required node class or, if ``input`` is set, a choice that the class must offer for that input."""
 
     class_type: str
     input: str = ""
@@ -19,8 +19,8 @@ class Requirement:
         return f"{self.value!r} ({self.class_type}.{self.input})" if self.input else f"node class {self.class_type}"
 
 
-def needs_of(graph: Graph) -> frozenset[Requirement]:
-    """Every class of a graph, and every text input, which is a need only where the server makes it a choice."""
+def requirements_of(graph: Graph) -> frozenset[Requirement]:
+    """Return every class of a graph and every text input; a text matters only if the server makes it a choice."""
     requirements = set[Requirement]()
     for node in graph.values():
         requirements.add(Requirement(node["class_type"]))
@@ -33,25 +33,25 @@ def needs_of(graph: Graph) -> frozenset[Requirement]:
 
 
 def lacking(requirements: Collection[Requirement], classes: Mapping[str, NodeClass | None]) -> frozenset[Requirement]:
-    """Those that a server does not have.
+    """Return the requirements that a server is known not to meet.
 
     Args:
-        requirements: of a graph.
-        classes: of the server; none for a class that it does not know. Of classes that are not in here nothing is
-            known, and nothing is lacking.
+        requirements: Requirements of a graph.
+        classes: Node classes of the server; None for a class that it lacks. Requirements on other classes are
+            not returned.
     """
-    return frozenset(
-        need for need in requirements if need.class_type in classes and _lacks(need, classes[need.class_type])
-    )
+    return frozenset(each for each in requirements if each.class_type in classes and _lacks(each, classes))
 
 
-def is_choice(need: Requirement, known: NodeClass | None) -> bool:
-    """Whether a need's input takes nothing but what a server has; uploaded files change, and are no such choice."""
-    rule = known.inputs.get(need.input) if known else None
+def is_choice(requirement: Requirement, node_class: NodeClass | None) -> bool:
+    """Return whether the input takes only choices that the server offers; uploaded files do not count, they change."""
+    rule = node_class.inputs.get(requirement.input) if node_class else None
     return rule is not None and rule.choices is not None and not rule.uploaded
 
 
-def _lacks(need: Requirement, known: NodeClass | None) -> bool:
-    if known is None:
-        return not need.input
-    return is_choice(need, known) and need.value not in (known.inputs[need.input].choices or ())
+def _lacks(requirement: Requirement, classes: Mapping[str, NodeClass | None]) -> bool:
+    node_class = classes[requirement.class_type]
+    if node_class is None:
+        return not requirement.input
+    offered = node_class.inputs[requirement.input].choices if is_choice(requirement, node_class) else None
+    return offered is not None and requirement.value not in offered

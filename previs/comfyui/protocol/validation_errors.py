@@ -1,7 +1,7 @@
-"""Why a server refused a graph, in a person's words; pure.
+"""Explain why a server refused a graph; pure.
 
-``POST /prompt`` answers 400 with ``error`` (one, for the graph as a whole) and ``node_errors`` (by node id), or 200
-with ``node_errors`` when only some outputs were refused. Forms seen on ComfyUI 0.3.64.
+``POST /prompt`` answers 400 with ``error`` (for the graph as a whole) and ``node_errors`` (by node id), or 200 with
+``node_errors`` if only some outputs were refused. Forms seen on ComfyUI 0.3.64.
 """
 
 import re
@@ -10,29 +10,30 @@ from difflib import get_close_matches
 from typing import Any
 
 from previs.comfyui.protocol.graph import Graph
+from previs.comfyui.protocol.wire import as_list, as_mapping
 from previs.errors import Fault
 
 _NODE_ID = re.compile(r"Node ID '#(.*)'")
-_MOST_CHOICES = 12
+_MAX_CHOICES = 12
 
 
 def classes_to_ask(body: Mapping[str, Any]) -> set[str]:
-    """Node classes whose choices the refusal leaves out (the server omits lists of over 20 entries)."""
+    """Return node classes whose choices the refusal omits; servers omit lists of over 20 entries."""
     return {
         str(node.get("class_type"))
         for node in _node_errors(body).values()
         for error in _errors(node)
-        if error.get("type") == "value_not_in_list" and not _extra(error).get("input_config")
+        if error.get("type") == "value_not_in_list" and not as_mapping(error.get("extra_info")).get("input_config")
     }
 
 
 def faults_of(body: Mapping[str, Any], graph: Graph, object_info: Mapping[str, Any] | None = None) -> tuple[Fault, ...]:
-    """Every fault that the refusal tells of.
+    """Return every fault that a refusal reports.
 
     Args:
-        body: the server's answer.
-        graph: what was sent, for the classes and titles of nodes.
-        object_info: of the classes of :func:`classes_to_ask`, so that choices can be named.
+        body: Answer of the server.
+        graph: Graph that was sent, for the classes of its nodes.
+        object_info: Descriptions of the classes of :func:`classes_to_ask`, so that choices can be named.
     """
     faults = [
         _input_fault(str(node_id), node, error, object_info or {})
@@ -45,15 +46,13 @@ def faults_of(body: Mapping[str, Any], graph: Graph, object_info: Mapping[str, A
 def _graph_fault(body: Mapping[str, Any], graph: Graph) -> Fault:
     error = body.get("error")
     if not isinstance(error, Mapping):
-        return Fault("the graph", "", str(error or "")[:200], "the server gave no reason it can be known by")
+        return Fault("the graph", "", str(error or "")[:200], "the server gave no readable reason")
     message, details = str(error.get("message", "")), str(error.get("details", ""))
     if error.get("type") in {"prompt_no_outputs", "no_prompt"}:
         return Fault("the graph", "", message, "add an output node that saves, such as SaveImage")
     if found := _NODE_ID.search(details):
         node_id = found[1]
-        # The server may refuse what is no graph at all.
-        node: Mapping[str, Any] = graph.get(node_id) or {}
-        class_type = str(node.get("class_type", "no class_type"))
+        class_type = str(as_mapping(graph.get(node_id)).get("class_type", "no class_type"))
         return Fault(
             f"node {node_id} ({class_type})",
             "class_type",
@@ -67,12 +66,12 @@ def _input_fault(
     node_id: str, node: Mapping[str, Any], error: Mapping[str, Any], object_info: Mapping[str, Any]
 ) -> Fault:
     class_type = str(node.get("class_type", "?"))
-    extra = _extra(error)
+    extra = as_mapping(error.get("extra_info"))
     name = str(extra.get("input_name") or error.get("details") or "")
     place = f"node {node_id} ({class_type})"
     config = extra.get("input_config") or _config(object_info, class_type, name)
     received = extra.get("received_value")
-    shown = "" if received is None else repr(received)[:200]
+    value = "" if received is None else repr(received)[:200]
     match error.get("type"):
         case "required_input_missing":
             remedy = "this input is required and was not given"
@@ -83,35 +82,33 @@ def _input_fault(
         case "invalid_input_type":
             remedy = f"wants {_kind(config)}"
         case "return_type_mismatch" | "bad_linked_input":
-            shown, remedy = str(error.get("details", "")), f"wants a link to {_kind(config)}"
+            value, remedy = str(error.get("details", "")), f"wants a link to {_kind(config)}"
         case _:
             remedy = f"{error.get('message', '')}: {error.get('details', '')}"[:500]
-    return Fault(place, name, shown, remedy)
+    return Fault(place, name, value, remedy)
 
 
 def _config(object_info: Mapping[str, Any], class_type: str, name: str) -> Any:  # noqa: ANN401 - as the wire has it
-    known = object_info.get(class_type)
-    inputs = known.get("input") if isinstance(known, Mapping) else None
-    groups = inputs.values() if isinstance(inputs, Mapping) else ()
-    return next((group[name] for group in groups if isinstance(group, Mapping) and name in group), None)
+    sections = as_mapping(as_mapping(object_info.get(class_type)).get("input")).values()
+    return next((section[name] for section in map(as_mapping, sections) if name in section), None)
 
 
 def _choices(config: Any, received: object) -> str:  # noqa: ANN401 - as the wire has it
     match config:
-        case [list() as listed, *_] | ["COMBO", {"options": list() as listed}, *_]:
-            known = [str(choice) for choice in listed]
+        case [list() as choices, *_] | ["COMBO", {"options": list() as choices}, *_]:
+            known = [str(choice) for choice in choices]
         case _:
             return "the server does not know this name"
     if not known:
         return "the server has none installed"
-    if len(known) <= _MOST_CHOICES:
+    if len(known) <= _MAX_CHOICES:
         return "the server has " + ", ".join(known)
     close = get_close_matches(str(received), known, n=3, cutoff=0.3) or known[:3]
     return f"the server has {len(known)} others, the closest are {', '.join(close)}"
 
 
 def _range(config: Any) -> str:  # noqa: ANN401 - as the wire has it
-    options = config[1] if isinstance(config, list) and len(config) > 1 and isinstance(config[1], Mapping) else {}
+    options = as_mapping(config[1]) if isinstance(config, list) and len(config) > 1 else {}
     return f"must be from {options.get('min', '?')} to {options.get('max', '?')}"
 
 
@@ -121,15 +118,8 @@ def _kind(config: Any) -> str:  # noqa: ANN401 - as the wire has it
 
 
 def _node_errors(body: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
-    found = body.get("node_errors")
-    return {k: v for k, v in found.items() if isinstance(v, Mapping)} if isinstance(found, Mapping) else {}
+    return {key: node for key, node in as_mapping(body.get("node_errors")).items() if isinstance(node, Mapping)}
 
 
 def _errors(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    found = node.get("errors")
-    return [error for error in found if isinstance(error, Mapping)] if isinstance(found, list) else []
-
-
-def _extra(error: Mapping[str, Any]) -> Mapping[str, Any]:
-    extra = error.get("extra_info")
-    return extra if isinstance(extra, Mapping) else {}
+    return [error for error in as_list(node.get("errors")) if isinstance(error, Mapping)]

@@ -1,29 +1,40 @@
-"""JSON as servers send it."""
+"""Read JSON as servers send it."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 
 def read_json(text: str | bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """The value, with a replacement character for each half of a surrogate pair.
+    """Parse JSON and replace each lone half of a surrogate pair with a replacement character.
 
-    JSON can hold such halves, escaped, and neither UTF-8 nor the messages and records that are made of it can.
+    JSON can hold such halves, escaped. UTF-8 cannot, so messages and records made from them could not be written.
 
     Raises:
-        ValueError, RecursionError: it is no JSON, or is nested without end.
+        ValueError, RecursionError: The text is not JSON, or is nested too deeply.
     """
     value = json.loads(text)
     escaped = b"\\ud" in text.lower() if isinstance(text, bytes) else "\\ud" in text.lower()
-    return _whole(value) if escaped else value
+    return _without_surrogates(value) if escaped else value
 
 
-def _whole(value: object) -> object:
+def as_mapping(value: object) -> Mapping[str, Any]:
+    """Return a JSON object as it is, and an empty mapping for anything else."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def as_list(value: object) -> list[Any]:
+    """Return a JSON array as it is, and an empty list for anything else."""
+    return value if isinstance(value, list) else []
+
+
+def _without_surrogates(value: object) -> object:
     match value:
         case str():
             return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         case list():
-            return [_whole(each) for each in value]
+            return [_without_surrogates(each) for each in value]
         case dict():
-            return {_whole(name): _whole(each) for name, each in value.items()}
+            return {_without_surrogates(name): _without_surrogates(each) for name, each in value.items()}
         case _:
             return value

@@ -152,7 +152,7 @@ class _Server:
             self._outputs[content["node"]] = content["output"]
         elif kind == "executing" and content["node"] is None:
             prompt_id = content["prompt_id"]
-            self._entries[prompt_id] = self._told_entry(number, prompt_id) or self._built_entry()
+            self._entries[prompt_id] = self._recorded_entry(number, prompt_id) or self._built_entry()
             self._running = None
             self._note()
         self._note(frame=frame)
@@ -162,7 +162,7 @@ class _Server:
         status = {"status_str": "success" if succeeded else "error", "completed": succeeded, "messages": self._messages}
         return {"outputs": self._outputs, "status": status}
 
-    def _told_entry(self, number: int, prompt_id: str) -> dict[str, Any] | None:
+    def _recorded_entry(self, number: int, prompt_id: str) -> dict[str, Any] | None:
         """What the session's own question for the entry was answered, unless the prompt ran once more before."""
         for event in self._recorded[number:]:
             if (

@@ -89,7 +89,7 @@ def test_a_checkpoint_in_memory_is_worth_no_wait_behind_another_prompt() -> None
 
 
 @pytest.mark.parametrize(
-    "unusable", [{"up": False}, {"reputation": state(BreakerState.OPEN)}], ids=["not up", "set aside"]
+    "unusable", [{"up": False}, {"breaker": state(BreakerState.OPEN)}], ids=["not up", "tripped"]
 )
 def test_a_server_that_may_be_given_nothing_is_not_taken_even_if_it_is_the_only_one(unusable: dict[str, Any]) -> None:
     out = member("a", **unusable)

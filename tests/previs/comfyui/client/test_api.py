@@ -184,7 +184,7 @@ async def test_an_answer_that_breaks_off_is_a_server_out_of_reach() -> None:
 
 async def test_an_answer_without_the_queue_is_no_empty_queue() -> None:
     async with answering(lambda _: response(200, {"status": "ok"})) as (url, _), api_of(url) as api:
-        with pytest.raises(ServerUnavailable, match="answered GET /queue with JSON of another form"):
+        with pytest.raises(ServerUnavailable, match="answered GET /queue with JSON that is not in"):
             await api.queue()
 
 
@@ -241,7 +241,7 @@ async def test_a_missing_endpoint_is_found_out_once(absent: bytes) -> None:
         assert await api.job("a") is None
         assert (api.has_jobs, api.has_job_cancel) == (False, False)
         assert asked.lines == ["POST /api/jobs/a/cancel", "GET /api/jobs/a"]
-        api.forget_version()
+        api.forget_endpoints()
         assert (api.has_jobs, api.has_job_cancel) == (None, None)
         await api.job("a")
         await api.cancel_job("a")
@@ -257,9 +257,9 @@ async def test_trouble_with_an_endpoint_does_not_mean_that_it_is_missing(trouble
         assert (api.has_jobs, api.has_job_cancel) == (None, None)
 
 
-@pytest.mark.parametrize(("told", "cancelled"), [(True, True), (False, False), (None, False), ("yes", False)])
-async def test_a_job_is_cancelled_if_the_server_says_so(told: object, cancelled: bool) -> None:  # noqa: FBT001 - a parameter of a test
-    async with answering(lambda _: response(200, {"cancelled": told})) as (url, asked), api_of(url) as api:
+@pytest.mark.parametrize(("answer", "cancelled"), [(True, True), (False, False), (None, False), ("yes", False)])
+async def test_a_job_is_cancelled_if_the_server_says_so(answer: object, cancelled: bool) -> None:  # noqa: FBT001 - a parameter of a test
+    async with answering(lambda _: response(200, {"cancelled": answer})) as (url, asked), api_of(url) as api:
         assert await api.cancel_job("a") is cancelled
     assert asked.lines == ["POST /api/jobs/a/cancel"]
 
@@ -414,8 +414,8 @@ async def test_where_no_header_is_told_or_the_endpoint_is_missing_there_is_none(
     ("answer", "sentence"),
     [
         (response(500, b""), "answered GET /view_metadata with HTTP 500"),
-        (response(200, b"<html>", "text/html"), "answered GET /view_metadata with something that is no JSON"),
-        (response(200, []), "answered GET /view_metadata with JSON of another form than ComfyUI's"),
+        (response(200, b"<html>", "text/html"), "answered GET /view_metadata with no JSON"),
+        (response(200, []), "answered GET /view_metadata with JSON that is not in ComfyUI's format"),
     ],
 )
 async def test_a_header_in_another_form_is_trouble_and_names_no_file(answer: bytes, sentence: str) -> None:

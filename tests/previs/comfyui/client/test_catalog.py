@@ -10,7 +10,7 @@ import pytest
 from previs.comfyui.client.address import Address
 from previs.comfyui.client.api import Api
 from previs.comfyui.client.catalog import Catalog
-from previs.comfyui.protocol.requirements import Requirement, needs_of
+from previs.comfyui.protocol.requirements import Requirement, requirements_of
 from previs.errors import ServerUnavailable, ServerUnreachable
 from tests.conftest import Serve
 from tests.previs.comfyui.client.http_server import Asked, answering, response
@@ -48,8 +48,8 @@ async def test_a_simulated_server_lacks_what_it_does_not_offer(simulate: Serve) 
     made["10"] = {"class_type": "FaceDetailer", "inputs": {}}
     async with catalog_of(url) as catalog:
         await catalog.learn({node["class_type"] for node in made.values()})
-        assert catalog.lacks(needs_of(made)) == {FLUX, Requirement("FaceDetailer")}
-        assert catalog.lacks(needs_of(graph())) == set()
+        assert catalog.lacks(requirements_of(made)) == {FLUX, Requirement("FaceDetailer")}
+        assert catalog.lacks(requirements_of(graph())) == set()
 
 
 async def test_before_anything_is_learned_nothing_is_lacking() -> None:
@@ -84,7 +84,7 @@ async def test_a_model_that_was_added_is_there_once_what_was_learned_is_forgotte
         await catalog.learn({LOADER})
         assert catalog.lacks(frozenset({FLUX})) == {FLUX}
         for forgotten in ({LOADER, "NeverLearned"}, None):
-            catalog.unlearn(forgotten)
+            catalog.invalidate(forgotten)
             assert catalog.lacks(frozenset({FLUX})) == set()
             await catalog.learn({LOADER})
             assert catalog.lacks(frozenset({FLUX})) == set()
@@ -94,7 +94,7 @@ async def test_a_model_that_was_added_is_there_once_what_was_learned_is_forgotte
 async def test_only_what_was_named_is_forgotten() -> None:
     async with stocked([]) as (catalog, asked):
         await catalog.learn({LOADER, "Unknown"})
-        catalog.unlearn({LOADER})
+        catalog.invalidate({LOADER})
         await catalog.learn({LOADER, "Unknown"})
         assert asked.lines.count(f"GET /object_info/{LOADER}") == 2
         assert asked.lines.count("GET /object_info/Unknown") == 1

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from previs.comfyui.protocol.frames import Executing, Frame
+from previs.comfyui.protocol.frames import Executing, Frame, Started
 from previs.comfyui.protocol.history import End, Loss, read_entry
 from previs.comfyui.protocol.prompt_state import Phase, PromptState
 from tests.previs.comfyui.recordings import ENDS, SESSIONS, Moment, events, moments, without_seconds
@@ -21,8 +21,8 @@ WITH_PROMPTS = [session for session in SESSIONS if ENDS[session]]
 ORDER = list(Phase)
 
 
-class Witnessed(PromptState):
-    """A life that remembers what its phase and its end were set to."""
+class RecordedState(PromptState):
+    """Record every value that the phase and the end of a prompt are set to."""
 
     def __init__(self, prompt_id: str) -> None:
         self.phases: list[Phase] = []
@@ -38,41 +38,46 @@ class Witnessed(PromptState):
 
 
 class Client:
-    """Follows prompts by the rule: frames tell when to look, and queue, then history, tell the truth."""
+    """Follow prompts by the rule: frames decide when to poll; the queue, then the history, decide what is true."""
 
     def __init__(self, prompt_ids: list[str], *, looks_always: bool) -> None:
-        self.lives = {prompt_id: Witnessed(prompt_id) for prompt_id in prompt_ids}
+        self.states = {prompt_id: RecordedState(prompt_id) for prompt_id in prompt_ids}
+        self._history_ready: set[str] = set()
         self._looks_always = looks_always
-        for life in self.lives.values():
-            life.upload()
-            life.submit()
+        for state in self.states.values():
+            state.upload()
+            state.submit()
 
     def meet(self, moment: Moment) -> None:
         if moment.accepted is not None:
-            self.lives[moment.accepted].accept()
+            self.states[moment.accepted].accept()
         if moment.opens:
-            for life in self.lives.values():
-                life.see_gap()
+            for state in self.states.values():
+                state.on_reconnect()
         if moment.frame is not None:
             self._hear(moment.frame, moment)
         if moment.opens or self._looks_always:
             self.look(moment)
 
     def _hear(self, frame: Frame, moment: Moment) -> None:
-        life = self.lives.get(getattr(frame, "prompt_id", ""))
-        if life is None:
+        state = self.states.get(getattr(frame, "prompt_id", ""))
+        if state is None:
             return
-        life.see_frame(frame, 0.0)
-        if life.over and moment.answers:
-            life.over = False
-            life.see_history(moment.entries.get(life.prompt_id), absent_from_queue=False)
+        state.on_frame(frame, 0.0)
+        if isinstance(frame, Started):
+            self._history_ready.discard(state.prompt_id)
+        if isinstance(frame, Executing) and frame.node is None:
+            self._history_ready.add(state.prompt_id)
+        if state.prompt_id in self._history_ready and moment.answers:
+            self._history_ready.discard(state.prompt_id)
+            state.on_history(moment.entries.get(state.prompt_id), absent_from_queue=False)
 
     def look(self, moment: Moment) -> None:
-        for life in [life for life in self.lives.values() if life.accepted] if moment.answers else ():
-            place = moment.places.get(life.prompt_id)
-            life.see_queue(place, 0.0)
+        for state in [state for state in self.states.values() if state.accepted] if moment.answers else ():
+            place = moment.places.get(state.prompt_id)
+            state.on_queue(place, 0.0)
             if place is None:
-                life.see_history(moment.entries.get(life.prompt_id), absent_from_queue=True)
+                state.on_history(moment.entries.get(state.prompt_id), absent_from_queue=True)
 
 
 def follow(session: list[Moment], *, looks_always: bool = False) -> Client:
@@ -81,9 +86,9 @@ def follow(session: list[Moment], *, looks_always: bool = False) -> Client:
     for moment in session:
         client.meet(moment)
     client.look(session[-1])
-    for life in client.lives.values():
-        assert [life.end] == life.ends
-        numbers = [ORDER.index(phase) for phase in life.phases]
+    for state in client.states.values():
+        assert [state.end] == state.ends
+        numbers = [ORDER.index(phase) for phase in state.phases]
         assert numbers == sorted(set(numbers))
     return client
 
@@ -109,8 +114,8 @@ def ends_of(session: str) -> dict[str, list[End]]:
 
 
 def assert_right(client: Client, ends: dict[str, list[End]]) -> None:
-    assert client.lives.keys() == ends.keys()
-    assert all(life.end in ends[prompt_id] for prompt_id, life in client.lives.items())
+    assert client.states.keys() == ends.keys()
+    assert all(state.end in ends[prompt_id] for prompt_id, state in client.states.items())
 
 
 def frames_at(session: list[Moment]) -> list[int]:
@@ -137,7 +142,7 @@ def test_undisturbed_every_entry_is_read_as_soon_as_a_frame_tells_of_it(session:
     for moment in recorded(session):
         client.meet(moment)
         if isinstance(moment.frame, Executing) and moment.frame.node is None:
-            assert client.lives[moment.frame.prompt_id].end is not None
+            assert client.states[moment.frame.prompt_id].end is not None
 
 
 @each_session
@@ -208,11 +213,11 @@ def test_frames_that_come_after_the_end_change_nothing(session: str) -> None:
     for delayed in [*zip(frames_at(whole)), frames_at(whole)]:
         client = follow(without(whole, *delayed))
         assert_right(client, ends_of(session))
-        before = {prompt_id: copy.deepcopy(vars(life)) for prompt_id, life in client.lives.items()}
+        before = {prompt_id: copy.deepcopy(vars(state)) for prompt_id, state in client.states.items()}
         for number in delayed:
             client.meet(whole[number])
         client.look(whole[-1])
-        assert {prompt_id: vars(life) for prompt_id, life in client.lives.items()} == before
+        assert {prompt_id: vars(state) for prompt_id, state in client.states.items()} == before
 
 
 def another(prompt_id: str) -> str:

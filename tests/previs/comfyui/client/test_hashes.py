@@ -37,8 +37,8 @@ async def test_what_headers_tell_is_learned_and_what_they_do_not_tell_is_known_t
     async with hashes_of(url) as hashes:
         await hashes.learn({SDXL, RAIN, bare, gone})
         assert hashes.known == {SDXL: HASH, RAIN: OTHER, bare: None, gone: None}
-        assert hashes.told([SDXL, gone]) == {"checkpoints/sd_xl_base_1.0.safetensors": HASH}
-        assert hashes.told([RAIN]) == {"loras/anime/雨 & rain.safetensors": OTHER}
+        assert hashes.of_files([SDXL, gone]) == {"checkpoints/sd_xl_base_1.0.safetensors": HASH}
+        assert hashes.of_files([RAIN]) == {"loras/anime/雨 & rain.safetensors": OTHER}
 
 
 async def test_a_file_is_asked_for_once_whoever_asks_until_it_is_unlearned(simulate: Serve) -> None:
@@ -49,7 +49,7 @@ async def test_a_file_is_asked_for_once_whoever_asks_until_it_is_unlearned(simul
         simulator.metadata[SDXL.folder, SDXL.name] = {"sshs_model_hash": OTHER}
         await hashes.learn([SDXL])
         assert hashes.known[SDXL] == HASH
-        hashes.unlearn()
+        hashes.invalidate()
         await hashes.learn([SDXL])
         assert hashes.known == {SDXL: OTHER}
 
@@ -98,7 +98,7 @@ async def test_a_name_that_cannot_be_sent_or_found_is_told_nothing_of(name: str,
     simulator.metadata[SDXL.folder, SDXL.name] = {"sshs_model_hash": HASH}
     async with hashes_of(url) as hashes:
         await hashes.learn([ModelFile("loras", name), SDXL])
-        assert hashes.told(hashes.known) == {str(SDXL): HASH}
+        assert hashes.of_files(hashes.known) == {str(SDXL): HASH}
 
 
 async def test_what_was_answered_before_a_cancellation_is_known() -> None:

@@ -78,7 +78,7 @@ async def test_a_post_whose_waiter_is_cancelled_goes_on_and_is_queued(simulate: 
         prompt = new_id()
         await cancel(await on_its_way(posts, prompt))
         assert simulator.posted == []
-        await posts.answered(prompt, FAR)
+        await posts.wait_for_answer(prompt, FAR)
         assert simulator.posted == [prompt]
         assert posts._open == {}
 
@@ -97,10 +97,10 @@ async def test_whoever_waits_for_an_answer_waits_only_so_long() -> None:
         prompt, began = new_id(), time.monotonic()
         task = sending(posts, prompt)
         await asyncio.wait_for(asked.wait(), FAR)
-        await posts.answered(prompt, 0.2)
+        await posts.wait_for_answer(prompt, 0.2)
         assert 0.15 < time.monotonic() - began < FAR
         assert not task.done()
-        await posts.answered(new_id(), FAR)
+        await posts.wait_for_answer(new_id(), FAR)
         assert not task.done()
         await posts.stop()
         with pytest.raises(asyncio.CancelledError):
@@ -123,15 +123,15 @@ async def test_a_post_without_an_answer_is_told(simulate: Serve, fault: str, err
 
 
 async def test_nobody_is_warned_of_an_error_that_nobody_waits_for_any_more() -> None:
-    told: list[dict[str, Any]] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    reported: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
     async with answering(lambda _: response(503, {})) as (url, asked), posts_to(url) as posts:
         prompt = new_id()
         await cancel(await on_its_way(posts, prompt))
-        await posts.answered(prompt, FAR)
+        await posts.wait_for_answer(prompt, FAR)
         assert asked.lines == ["POST /prompt"]
         gc.collect()
-    assert told == []
+    assert reported == []
 
 
 async def test_a_second_post_of_an_id_while_the_first_is_on_its_way_is_the_first(simulate: Serve) -> None:

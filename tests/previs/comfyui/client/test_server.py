@@ -74,8 +74,8 @@ async def until(server: Server, prompt: str, phase: Phase, limits: Limits = QUIC
     """Follow a prompt in the background, from when it has come to a phase."""
     reached = asyncio.Event()
 
-    def see(life: PromptState) -> None:
-        if life.phase is phase:
+    def see(state: PromptState) -> None:
+        if state.phase is phase:
             reached.set()
 
     following = asyncio.create_task(server.follow(prompt, limits, see))
@@ -110,7 +110,7 @@ async def test_steps_are_told_while_it_runs(simulate: Serve) -> None:
     async with client(url) as server:
         prompt, seen = new_id(), []
         await server.submit(graph(), prompt)
-        await server.follow(prompt, QUICK, lambda life: seen.append((life.phase, life.step)))
+        await server.follow(prompt, QUICK, lambda state: seen.append((state.phase, state.step)))
     assert seen[-1][0] is Phase.ENDED
     assert any(phase is Phase.RUNNING and step > 0 for phase, step in seen)
 
@@ -288,7 +288,7 @@ async def test_a_file_cut_short_is_damaged_and_comes_whole_the_next_time(
         whole = await server.api.download(file, tmp_path / "whole")
         setattr(simulator.faults, fault, 1)
         if fault == "cut_downloads":
-            with pytest.raises(FrameDamaged, match=r"stopped sending after|bytes came of"):
+            with pytest.raises(FrameDamaged, match=r"stopped sending after|bytes arrived"):
                 await server.api.download(file, tmp_path / "frame")
         else:
             assert (await server.api.download(file, tmp_path / "frame")).sha256 != whole.sha256
@@ -373,7 +373,7 @@ async def odd_server(path: str, answer: object) -> AsyncIterator[str]:
 async def test_a_server_that_takes_no_ids_of_ours_is_refused() -> None:
     answer = {"prompt_id": "its-own", "number": 1, "node_errors": {}}
     async with contextlib.asynccontextmanager(odd_server)("/prompt", answer) as url, client(url) as server:
-        with pytest.raises(PromptRefused, match="takes no ids of ours"):
+        with pytest.raises(PromptRefused, match="ignores prompt ids of clients"):
             await run(server, graph())
 
 
@@ -520,7 +520,7 @@ async def test_the_history_of_a_server_that_nobody_else_used_is_not_asked_for_wh
         simulator.faults.heal()
         await somebody.submit(graph(2), theirs)
         await somebody.follow(theirs, QUICK)
-        while not server._tracker.crowded:
+        while not server._tracker.has_foreign:
             await asyncio.sleep(0.01)
         assert isinstance(await server.cached_status(theirs), Success)
 
@@ -531,7 +531,7 @@ async def test_a_server_that_does_not_tell_whether_it_was_used_is_taken_for_used
     async with client(url) as server:
         await server.probe()
         assert server.up
-        assert server._tracker.crowded
+        assert server._tracker.has_foreign
 
 
 async def test_a_prompt_that_was_neither_posted_nor_followed_here_is_nobodys_to_give_up(simulate: Serve) -> None:

@@ -131,7 +131,7 @@ async def test_unverified_any_certificate_does(encrypted: Callable[..., object])
 async def test_https_where_plain_http_is_spoken_says_so(simulate: Serve) -> None:
     _, url = await simulate()
     [reason] = await said_by_both(Address(url.replace("http:", "https:")))
-    assert reason.startswith("no TLS came about")
+    assert reason.startswith("TLS failed")
 
 
 async def test_a_server_that_is_not_there_is_no_matter_of_certificates() -> None:
@@ -165,12 +165,12 @@ def test_what_the_system_trusts_stays_trusted_beside_ones_own_authority() -> Non
     [
         ("/nowhere/authority.pem", "Certificate authority '/nowhere/authority.pem' cannot be read (No such file"),
         ("/", "Certificate authority '/' cannot be read (Is a directory)"),
-        ("a\x00b", "Certificate authority holds no certificate that can be read"),
+        ("a\x00b", "Certificate authority holds no readable certificate"),
         ("", "Certificate authority '' cannot be read"),
-        ("-----BEGIN CERTIFICATE-----", "Certificate authority holds no certificate that can be read"),
-        (PEM.replace("M", "%", 40), "Certificate authority holds no certificate that can be read"),
-        (PEM[:200] + PEM[300:], "Certificate authority holds no certificate that can be read"),
-        (AUTHORITY.private_key_pem.bytes().decode(), "Certificate authority holds no certificate that can be read"),
+        ("-----BEGIN CERTIFICATE-----", "Certificate authority holds no readable certificate"),
+        (PEM.replace("M", "%", 40), "Certificate authority holds no readable certificate"),
+        (PEM[:200] + PEM[300:], "Certificate authority holds no readable certificate"),
+        (AUTHORITY.private_key_pem.bytes().decode(), "Certificate authority holds no readable certificate"),
     ],
 )
 def test_an_authority_that_cannot_be_read_names_its_field_and_what_to_give(authority: str, reason: str) -> None:

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from previs.comfyui.client.address import Address
 from previs.comfyui.client.server import Server
-from previs.comfyui.client.tracker import PACE
+from previs.comfyui.client.tracker import MAX_PAUSE
 from previs.comfyui.protocol.deadlines import Limits
 from previs.comfyui.protocol.history import Success
 from previs.comfyui.protocol.prompt_state import Phase, PromptState
@@ -89,8 +89,8 @@ async def submitted(server: Server, seed: int = 5, prompt: str = "") -> str:
     return prompt
 
 
-def following(server: Server, prompt: str, limits: Limits = PATIENT, **told: Any) -> asyncio.Task[Success]:
-    return asyncio.create_task(asyncio.wait_for(server.follow(prompt, limits, **told), FAR))
+def following(server: Server, prompt: str, limits: Limits = PATIENT, **options: Any) -> asyncio.Task[Success]:
+    return asyncio.create_task(asyncio.wait_for(server.follow(prompt, limits, **options), FAR))
 
 
 async def test_the_first_looks_are_quick_and_then_none_comes_sooner_than_every_two_seconds() -> None:
@@ -106,8 +106,8 @@ async def test_the_first_looks_are_quick_and_then_none_comes_sooner_than_every_t
         await asyncio.gather(waiting, return_exceptions=True)
     pauses = [later - earlier for earlier, later in pairwise(looks)]
     assert pauses[0] < 1
-    assert all(after > min(before * 1.5, PACE - 0.1) for before, after in pairwise(pauses[1:]))
-    assert pauses[-1] > PACE - 0.1
+    assert all(after > min(before * 1.5, MAX_PAUSE - 0.1) for before, after in pairwise(pauses[1:]))
+    assert pauses[-1] > MAX_PAUSE - 0.1
 
 
 async def test_the_first_looks_at_a_prompt_are_quick_however_long_nobody_looked() -> None:
@@ -152,7 +152,7 @@ async def test_one_read_of_the_queue_serves_all_prompts() -> None:
         results = await asyncio.gather(*ends, return_exceptions=True)
         looks = len(asked.times("GET /queue"))
     assert [type(result) for result in results[1:]] == [Success] * 39
-    assert looks <= 4 + (time.monotonic() - began) / PACE
+    assert looks <= 4 + (time.monotonic() - began) / MAX_PAUSE
 
 
 async def test_an_end_is_seen_at_once_and_not_at_the_next_look() -> None:
@@ -179,10 +179,10 @@ async def test_after_reconnecting_the_same_client_id_brings_the_frames_of_what_s
     async with witnessed(seconds=1.5) as (simulator, asked, url), client(url) as server:
         running, steps = asyncio.Event(), list[tuple[int, int]]()
 
-        def see(life: PromptState) -> None:
-            if life.phase is Phase.RUNNING:
+        def see(state: PromptState) -> None:
+            if state.phase is Phase.RUNNING:
                 running.set()
-                steps.append((len(asked.clients), life.step))
+                steps.append((len(asked.clients), state.step))
 
         prompt = await submitted(server)
         end = following(server, prompt, on_change=see)
@@ -202,7 +202,7 @@ async def test_where_the_history_forgets_frames_alone_prove_a_success_unless_som
         simulator.faults.history_limit = 0
         running = asyncio.Event()
         prompt = await submitted(server)
-        end = following(server, prompt, on_change=lambda life: running.set() if life.step else None)
+        end = following(server, prompt, on_change=lambda state: running.set() if state.step else None)
         await asyncio.wait_for(running.wait(), FAR)
         if gap:
             simulator.cut_all()

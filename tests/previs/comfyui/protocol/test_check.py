@@ -41,7 +41,7 @@ KINDS = {
 
 
 def classes_of(info: dict[str, Any]) -> dict[str, NodeClass | None]:
-    return {name: read_class(name, told) for name, told in info.items()}
+    return {name: read_class(name, described) for name, described in info.items()}
 
 
 LISTED = copy.deepcopy(INFO)
@@ -78,8 +78,8 @@ def without(node_id: str, name: str) -> Graph:
     return made
 
 
-def places(told: list[Finding]) -> list[tuple[str, str, str]]:
-    return [(each.kind, each.node_id, each.input) for each in told]
+def places(results: list[Finding]) -> list[tuple[str, str, str]]:
+    return [(each.kind, each.node_id, each.input) for each in results]
 
 
 def server_with(class_type: str, name: str, choices: list[str]) -> dict[str, NodeClass | None]:
@@ -95,17 +95,17 @@ def server_with(class_type: str, name: str, choices: list[str]) -> dict[str, Nod
 @pytest.mark.parametrize("place", range(len(REFUSALS)))
 def test_every_recorded_refusal_is_foreseen_at_the_same_node_and_input(place: int) -> None:
     prompt, answer = REFUSALS[place]["json"]["prompt"], REFUSALS[place]["response"]["json"]
-    told = places(found(prompt))
+    results = places(found(prompt))
     for node_id, node in answer["node_errors"].items():
         for error in node["errors"]:
             wanted = {(kind, node_id, error["extra_info"]["input_name"]) for kind in KINDS[error["type"]]}
-            assert wanted & set(told)
+            assert wanted & set(results)
     if not answer["node_errors"]:
-        kind, node_id, _ = told[0]
+        kind, node_id, _ = results[0]
         assert kind in KINDS[answer["error"]["type"]]
         assert answer["error"]["details"] in ("", f"Node ID '#{node_id}'")
     else:
-        assert len(told) == sum(len(node["errors"]) for node in answer["node_errors"].values())
+        assert len(results) == sum(len(node["errors"]) for node in answer["node_errors"].values())
 
 
 @pytest.mark.parametrize("place", range(len(POSTS)))
@@ -166,7 +166,7 @@ def accepted(made: Any) -> bool:
 
 
 def judged_by_the_server_alone(made: Any) -> bool:
-    """Whether a loader names no file, or one in a subfolder, neither of which can be told from its class's choices."""
+    """Whether a loader names no file, or one in a subfolder, which its class's choices cannot answer."""
     for node in made.values():
         if isinstance(node, dict) and node.get("class_type") == "LoadImage" and isinstance(node.get("inputs"), dict):
             image = node["inputs"].get("image", "")
@@ -221,9 +221,9 @@ def values_for(rule: Any) -> st.SearchStrategy[Any]:
 UNTOLD = {"image_upload", "file_upload", "audio_upload", "video_upload", "remote"}
 JUDGED = [
     (name, section, key)
-    for name, told in INFO.items()
+    for name, described in INFO.items()
     for section in ("required", "optional")
-    for key, rule in told["input"].get(section, {}).items()
+    for key, rule in described["input"].get(section, {}).items()
     if len(rule) == 1 or not UNTOLD & rule[1].keys()
 ]
 
@@ -239,10 +239,10 @@ def test_a_value_of_any_input_of_any_class_is_judged_as_the_server_would(
     lone[name] |= {"output_node": True, "input_order": {section: [key]}}
     made: Graph = {"1": {"class_type": name, "inputs": {key: value}}}
     verdict = validate(made, lone)
-    told = refusals(made, Knowing(classes_of(lone)))
-    assert [each.node_id for each in told] == list(verdict.node_errors)
-    if told:
-        assert told[0].kind in KINDS[verdict.node_errors["1"]["errors"][0]["type"]]
+    results = refusals(made, Knowing(classes_of(lone)))
+    assert [each.node_id for each in results] == list(verdict.node_errors)
+    if results:
+        assert results[0].kind in KINDS[verdict.node_errors["1"]["errors"][0]["type"]]
 
 
 @settings(PATIENT, max_examples=500)
@@ -330,8 +330,8 @@ def test_of_real_workflows_only_models_and_files_that_are_not_there_are_found() 
     graphs = templates()
     assert len(graphs) == 101
     for name, made in graphs.items():
-        told = found(made)
-        assert {each.kind for each in told} <= {"missing_model", "missing_file"}, name
+        results = found(made)
+        assert {each.kind for each in results} <= {"missing_model", "missing_file"}, name
         refused = validate(made, INFO).node_errors.items()
         wanted = {
             (node_id, error["extra_info"]["input_name"])
@@ -339,13 +339,13 @@ def test_of_real_workflows_only_models_and_files_that_are_not_there_are_found() 
             for error in node["errors"]
             if error["type"] != "custom_validation_failed" or not set(error["details"]) & set("/\\[")
         }
-        assert {(each.node_id, each.input) for each in told} == wanted, name
+        assert {(each.node_id, each.input) for each in results} == wanted, name
 
 
 # Each kind, in a person's words.
 
-ProgressEvent = tuple[Graph, str, str, str, str]
-EACH: list[ProgressEvent] = [
+Case = tuple[Graph, str, str, str, str]
+EACH: list[Case] = [
     (
         changed("3", "seed", -1),
         "value_out_of_range",
@@ -400,23 +400,23 @@ EACH: list[ProgressEvent] = [
 def test_a_finding_says_what_is_there_and_what_would_be_right(
     made: Graph, kind: str, name: str, value: str, remedy: str
 ) -> None:
-    [told] = found(made)
-    assert (told.kind, told.input, told.value, told.remedy) == (kind, name, value, remedy)
+    [finding] = found(made)
+    assert (finding.kind, finding.input, finding.value, finding.remedy) == (kind, name, value, remedy)
 
 
 def test_each_node_of_an_unknown_class_is_told_with_the_pack_that_brings_it() -> None:
     made = graph()
     made["6"] |= {"class_type": "FancyEncode", "_meta": {"title": "the prompt"}}
     made["7"] |= {"class_type": "PlainEncode"}
-    told = findings(made, SERVER, {"FancyEncode": "ComfyUI-Fancy"})
-    assert [str(each.fault) for each in told] == [
+    results = findings(made, SERVER, {"FancyEncode": "ComfyUI-Fancy"})
+    assert [str(each.fault) for each in results] == [
         (
             'node 6 (FancyEncode "the prompt"), class_type: "FancyEncode": the server has no such node class: '
             "install the custom node pack ComfyUI-Fancy, or replace the node"
         ),
         (
             'node 7 (PlainEncode), class_type: "PlainEncode": the server has no such node class: '
-            "update ComfyUI there if it is one of its own, install the custom node pack that has it, "
+            "update ComfyUI there if the class is its own, install the custom node pack that has it, "
             "or replace the node"
         ),
     ]
@@ -441,7 +441,7 @@ def test_what_is_before_a_node_of_an_unknown_class_is_checked_along_with_it() ->
 
 
 def test_of_a_class_that_nobody_asked_for_nothing_is_found() -> None:
-    known = {name: told for name, told in CLASSES.items() if name != "SaveImage"}
+    known = {name: results for name, results in CLASSES.items() if name != "SaveImage"}
     assert found(changed("3", "seed", -1), known) == []
     made = graph() | {"10": {"class_type": "PreviewImage", "inputs": {"images": ["8", 0]}}}
     made["6"]["class_type"] = "NotAskedFor"
@@ -488,9 +488,9 @@ MODELS = [
 )
 def test_a_missing_model_is_told_with_the_closest_names(wanted: str, closest: str) -> None:
     server = server_with("CheckpointLoaderSimple", "ckpt_name", MODELS)
-    [told] = found(changed("4", "ckpt_name", wanted), server)
-    assert (told.kind, told.value) == ("missing_model", json.dumps(wanted, ensure_ascii=False))
-    assert told.remedy == (
+    [finding] = found(changed("4", "ckpt_name", wanted), server)
+    assert (finding.kind, finding.value) == ("missing_model", json.dumps(wanted, ensure_ascii=False))
+    assert finding.remedy == (
         f"the server does not have it: install it there, or choose another: of its 4 the closest is {closest}"
     )
 
@@ -498,23 +498,25 @@ def test_a_missing_model_is_told_with_the_closest_names(wanted: str, closest: st
 def test_at_most_three_names_are_shown_of_a_thousand() -> None:
     names = [f"character_lora_{number:04d}.safetensors" for number in range(1000)]
     server = server_with("CheckpointLoaderSimple", "ckpt_name", names)
-    [told] = found(changed("4", "ckpt_name", "character_lora_77.safetensors"), server)
-    assert told.remedy.count(".safetensors") == 3
+    [finding] = found(changed("4", "ckpt_name", "character_lora_77.safetensors"), server)
+    assert finding.remedy.count(".safetensors") == 3
 
 
 def test_a_model_of_which_the_server_has_no_kind_is_told() -> None:
-    [told] = found(changed("4", "ckpt_name", "any.safetensors"), server_with("CheckpointLoaderSimple", "ckpt_name", []))
-    assert (told.kind, told.remedy) == ("missing_model", "the server has none of this kind: install it there")
+    [finding] = found(
+        changed("4", "ckpt_name", "any.safetensors"), server_with("CheckpointLoaderSimple", "ckpt_name", [])
+    )
+    assert (finding.kind, finding.remedy) == ("missing_model", "the server has none of this kind: install it there")
 
 
 @pytest.mark.parametrize(
     ("count", "has"),
-    [(13, "none of its 13 has a name like it"), (4, "it has model_0.ckpt, model_1.ckpt, model_2.ckpt, model_3.ckpt")],
+    [(13, "none of its 13 has a similar name"), (4, "it has model_0.ckpt, model_1.ckpt, model_2.ckpt, model_3.ckpt")],
 )
 def test_where_no_name_is_like_it_few_are_all_told(count: int, has: str) -> None:
     server = server_with("CheckpointLoaderSimple", "ckpt_name", [f"model_{number}.ckpt" for number in range(count)])
-    [told] = found(changed("4", "ckpt_name", "故事.ckpt"), server)
-    assert told.remedy.endswith(has)
+    [finding] = found(changed("4", "ckpt_name", "故事.ckpt"), server)
+    assert finding.remedy.endswith(has)
 
 
 @pytest.mark.parametrize(
@@ -522,9 +524,9 @@ def test_where_no_name_is_like_it_few_are_all_told(count: int, has: str) -> None
     [("scheduler", "karra", "karras"), ("sampler_name", "euler_a", "euler, euler_ancestral, ")],
 )
 def test_a_choice_that_is_no_file_is_told_as_no_model(name: str, value: str, choices: str) -> None:
-    [told] = found(changed("3", name, value))
-    assert told.kind == "value_not_in_list"
-    assert choices in told.remedy
+    [finding] = found(changed("3", name, value))
+    assert finding.kind == "value_not_in_list"
+    assert choices in finding.remedy
 
 
 @pytest.mark.parametrize("image", ["previs/0123.png", "clipspace/a.png [input]", "last.png [output]", "a\\b.png"])
@@ -572,6 +574,6 @@ def test_of_an_output_of_several_types_one_must_fit() -> None:
 def test_a_value_where_only_a_link_can_stand_is_told_though_the_server_takes_it(value: object) -> None:
     made = changed("3", "model", value)
     assert accepted(made)
-    [told] = found(made)
-    assert (told.kind, told.node_id, told.input) == ("missing_link", "3", "model")
-    assert told.remedy.startswith("give a link to MODEL")
+    [finding] = found(made)
+    assert (finding.kind, finding.node_id, finding.input) == ("missing_link", "3", "model")
+    assert finding.remedy.startswith("give a link to MODEL")

@@ -17,14 +17,14 @@ def class_of(name: str) -> NodeClass:
     return read_class(name, OBJECT_INFO[name])
 
 
-def rule_of(told: object) -> InputRule:
-    return read_class("Any", {"input": {"required": {"it": told}}}).inputs["it"]
+def rule_of(described: object) -> InputRule:
+    return read_class("Any", {"input": {"required": {"it": described}}}).inputs["it"]
 
 
 def test_inputs_are_in_the_order_of_the_editor() -> None:
-    for name, told in OBJECT_INFO.items():
-        order = told["input_order"]
-        assert list(read_class(name, told).inputs) == [*order["required"], *order.get("optional", [])]
+    for name, described in OBJECT_INFO.items():
+        order = described["input_order"]
+        assert list(read_class(name, described).inputs) == [*order["required"], *order.get("optional", [])]
 
 
 def test_a_sampler_is_read_whole() -> None:
@@ -40,10 +40,12 @@ def test_a_sampler_is_read_whole() -> None:
     assert class_of("SaveImage").is_output
 
 
-@pytest.mark.parametrize("told", [[["a", "b"]], [["a", "b"], {"tooltip": "t"}], ["COMBO", {"options": ["a", "b"]}]])
-def test_a_choice_is_read_in_every_form(told: object) -> None:
-    assert rule_of(told).choices == ("a", "b")
-    assert rule_of(told).type == "COMBO"
+@pytest.mark.parametrize(
+    "described", [[["a", "b"]], [["a", "b"], {"tooltip": "t"}], ["COMBO", {"options": ["a", "b"]}]]
+)
+def test_a_choice_is_read_in_every_form(described: object) -> None:
+    assert rule_of(described).choices == ("a", "b")
+    assert rule_of(described).type == "COMBO"
 
 
 def test_a_text_that_can_only_be_linked_is_no_field() -> None:
@@ -69,7 +71,7 @@ anything = st.recursive(
 
 
 @given(st.dictionaries(words, anything))
-def test_whatever_a_server_says_is_read(told: dict[str, Any]) -> None:
-    known = read_class("Any", told)
+def test_whatever_a_server_says_is_read(described: dict[str, Any]) -> None:
+    known = read_class("Any", described)
     assert len(known.outputs) == len(known.output_names)
     assert all(isinstance(name, str) for name in known.inputs)

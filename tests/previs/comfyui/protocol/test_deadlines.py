@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from previs.comfyui.protocol.deadlines import Hearing, Limits, Trouble, time_left
+from previs.comfyui.protocol.deadlines import Limits, OngoingError, Signals, time_left
 from previs.comfyui.protocol.frames import Alive
 from previs.comfyui.protocol.prompt_state import PromptState
 from previs.errors import (
@@ -25,128 +25,130 @@ ODD = ServerUnavailable(SERVER, "GET /history", "HTTP 500")
 
 def running(since: float, *, heard: float | None = None) -> PromptState:
     """A prompt that the queue showed as running, and a frame about it later."""
-    life = PromptState("p")
-    life.accept()
-    life.see_queue("running", since)
+    state = PromptState("p")
+    state.accept()
+    state.on_queue("running", since)
     if heard is not None:
-        life.see_frame(Alive("p"), heard)
-    return life
+        state.on_frame(Alive("p"), heard)
+    return state
 
 
 def waiting() -> PromptState:
-    life = PromptState("p")
-    life.accept()
-    return life
+    state = PromptState("p")
+    state.accept()
+    return state
 
 
-def left(life: PromptState, hearing: Hearing, now: float, limits: Limits = LIMITS) -> float | None:
-    return time_left(SERVER, life, hearing, limits, now)
+def left(state: PromptState, signals: Signals, now: float, limits: Limits = LIMITS) -> float | None:
+    return time_left(SERVER, state, signals, limits, now)
 
 
 def test_a_prompt_that_waits_on_a_server_that_answers_has_no_deadline() -> None:
-    assert left(waiting(), Hearing(frames_since=0.0, server_heard=1e6), 1e9) is None
+    assert left(waiting(), Signals(frames_expected_since=0.0, last_server_frame=1e6), 1e9) is None
 
 
 def test_a_render_has_its_time_from_when_it_was_first_seen_to_run() -> None:
-    life = running(100)
-    life.see_queue("running", 390)
-    assert left(life, Hearing(), 399) == 1
+    state = running(100)
+    state.on_queue("running", 390)
+    assert left(state, Signals(), 399) == 1
     with pytest.raises(RenderTimedOut) as over:
-        left(life, Hearing(), 400)
+        left(state, Signals(), 400)
     assert over.value.args == (SERVER, 300)
 
 
 def test_silence_counts_from_the_last_frame_about_it() -> None:
-    life = running(100, heard=130)
-    assert left(life, Hearing(frames_since=0), 189) == 1
+    state = running(100, heard=130)
+    assert left(state, Signals(frames_expected_since=0), 189) == 1
     with pytest.raises(ServerSilent) as over:
-        left(life, Hearing(frames_since=0), 190)
+        left(state, Signals(frames_expected_since=0), 190)
     assert over.value.args == (SERVER, 60)
 
 
 def test_a_frame_about_another_prompt_breaks_no_silence() -> None:
     with pytest.raises(ServerSilent):
-        left(running(100), Hearing(frames_since=0, server_heard=160), 160)
+        left(running(100), Signals(frames_expected_since=0, last_server_frame=160), 160)
 
 
 def test_silence_counts_from_no_earlier_than_frames_could_come() -> None:
-    assert left(running(100, heard=110), Hearing(frames_since=150), 200) == 10
-    assert left(running(100), Hearing(frames_since=150), 200) == 10
+    assert left(running(100, heard=110), Signals(frames_expected_since=150), 200) == 10
+    assert left(running(100), Signals(frames_expected_since=150), 200) == 10
 
 
 def test_where_no_frames_can_come_silence_means_nothing() -> None:
-    assert left(running(100), Hearing(frames_since=None), 399) == 1
+    assert left(running(100), Signals(frames_expected_since=None), 399) == 1
 
 
 def test_an_outage_is_waited_for_whether_the_prompt_runs_or_not() -> None:
-    for life in (waiting(), running(100)):
-        assert left(life, Hearing(Trouble(200, GONE)), 204) == 1
+    for state in (waiting(), running(100)):
+        assert left(state, Signals(OngoingError(200, GONE)), 204) == 1
         with pytest.raises(ServerUnreachable) as over:
-            left(life, Hearing(Trouble(200, GONE)), 205)
+            left(state, Signals(OngoingError(200, GONE)), 205)
         assert over.value is GONE
 
 
 def test_a_frame_from_the_server_during_an_outage_shows_that_it_is_there() -> None:
-    assert left(waiting(), Hearing(Trouble(200, GONE), server_heard=204), 205) == 4
-    assert left(waiting(), Hearing(Trouble(200, GONE), server_heard=10), 204) == 1
+    assert left(waiting(), Signals(OngoingError(200, GONE), last_server_frame=204), 205) == 4
+    assert left(waiting(), Signals(OngoingError(200, GONE), last_server_frame=10), 204) == 1
 
 
 @pytest.mark.parametrize("error", [BUSY, AccessDenied(SERVER, 401)])
 def test_a_server_that_does_not_answer_as_it_should_is_as_one_that_cannot_be_reached(error: PrevisError) -> None:
     with pytest.raises(ServerUnreachable, match=r"render-01:8188 is unreachable: ") as over:
-        left(waiting(), Hearing(Trouble(200, error)), 205)
+        left(waiting(), Signals(OngoingError(200, error)), 205)
     assert str(error) in str(over.value)
 
 
 @pytest.mark.parametrize("asked_for", [1.0, 30.0, 300.0])
 def test_the_time_that_a_server_asked_for_does_not_count(asked_for: float) -> None:
-    hearing = Hearing(Trouble(200 + asked_for, BUSY))
-    assert left(waiting(), hearing, 200) == asked_for + 5
-    assert left(waiting(), hearing, 200 + asked_for + 4) == 1
+    signals = Signals(OngoingError(200 + asked_for, BUSY))
+    assert left(waiting(), signals, 200) == asked_for + 5
+    assert left(waiting(), signals, 200 + asked_for + 4) == 1
 
 
 def test_trouble_with_its_own_history_entry_is_told_as_it_is() -> None:
-    assert left(waiting(), Hearing(trouble=Trouble(200, ODD, latest=204.9), server_heard=204), 205) is None
+    assert (
+        left(waiting(), Signals(history_error=OngoingError(200, ODD, latest=204.9), last_server_frame=204), 205) is None
+    )
     with pytest.raises(ServerUnavailable) as over:
-        left(waiting(), Hearing(trouble=Trouble(200, ODD, latest=205), server_heard=204), 205)
+        left(waiting(), Signals(history_error=OngoingError(200, ODD, latest=205), last_server_frame=204), 205)
     assert over.value is ODD
 
 
 def test_trouble_that_was_met_once_and_not_again_says_nothing_however_long_ago() -> None:
-    assert left(waiting(), Hearing(trouble=Trouble(200, ODD, latest=200)), 300) is None
+    assert left(waiting(), Signals(history_error=OngoingError(200, ODD, latest=200)), 300) is None
 
 
 moments = st.floats(0, 1e6).map(lambda each: round(each, 3))
 lengths = st.floats(0.001, 1e4).map(lambda each: round(each, 3))
-troubles = st.none() | st.builds(Trouble, moments, st.sampled_from([GONE, BUSY, ODD]))
-lives = st.just(waiting()) | st.builds(running, moments) | st.builds(lambda at: running(at, heard=at), moments)
-hearings = st.builds(Hearing, troubles, troubles, moments, st.none() | moments)
+troubles = st.none() | st.builds(OngoingError, moments, st.sampled_from([GONE, BUSY, ODD]))
+states = st.just(waiting()) | st.builds(running, moments) | st.builds(lambda at: running(at, heard=at), moments)
+signal_sets = st.builds(Signals, troubles, troubles, moments, st.none() | moments)
 
 
-@given(lives, hearings, st.builds(Limits, lengths, lengths, lengths))
-def test_the_earliest_deadline_speaks(life: PromptState, hearing: Hearing, limits: Limits) -> None:
+@given(states, signal_sets, st.builds(Limits, lengths, lengths, lengths))
+def test_the_earliest_deadline_speaks(state: PromptState, signals: Signals, limits: Limits) -> None:
     """Each deadline by itself, were it the only one, would come later or at the same time."""
-    alone: list[tuple[PromptState, Hearing]] = [
-        (waiting(), Hearing(outage=hearing.outage, server_heard=hearing.server_heard)),
-        (waiting(), Hearing(trouble=hearing.trouble)),
-        (life, Hearing()),
-        (life, Hearing(frames_since=hearing.frames_since)),
+    alone: list[tuple[PromptState, Signals]] = [
+        (waiting(), Signals(outage=signals.outage, last_server_frame=signals.last_server_frame)),
+        (waiting(), Signals(history_error=signals.history_error)),
+        (state, Signals()),
+        (state, Signals(frames_expected_since=signals.frames_expected_since)),
     ]
     each = [left(one, heard, -1.0, limits) for one, heard in alone]
-    together = left(life, hearing, -1.0, limits)
+    together = left(state, signals, -1.0, limits)
     assert together == min((seconds for seconds in each if seconds is not None), default=None)
 
 
-@given(lives, hearings, st.builds(Limits, lengths, lengths, lengths))
+@given(states, signal_sets, st.builds(Limits, lengths, lengths, lengths))
 def test_a_deadline_is_over_at_its_moment_and_at_every_later_one(
-    life: PromptState, hearing: Hearing, limits: Limits
+    state: PromptState, signals: Signals, limits: Limits
 ) -> None:
-    seconds = left(life, hearing, 0.0, limits)
+    seconds = left(state, signals, 0.0, limits)
     if seconds is None:
-        assert left(life, hearing, 1e12, limits) is None
+        assert left(state, signals, 1e12, limits) is None
         return
     assert seconds > 0
-    assert left(life, hearing, seconds * 0.5, limits) == pytest.approx(seconds * 0.5)
+    assert left(state, signals, seconds * 0.5, limits) == pytest.approx(seconds * 0.5)
     for later in (seconds, seconds + 1, seconds * 1e3):
         with pytest.raises(PrevisError):
-            left(life, hearing, later, limits)
+            left(state, signals, later, limits)

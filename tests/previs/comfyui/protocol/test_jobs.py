@@ -38,7 +38,7 @@ FAILED = {
         ({"status": "completed", **DONE}, Success((OutputFile("a.png", "s", "output"),), 2.5)),
         ({"status": "completed", "outputs": {}}, Success(())),
         ({"status": "failed", "execution_status": FAILED}, Failure("3", "KSampler", "ValueError", "bad")),
-        ({"status": "failed"}, Failure("?", "?", "", "the server says failed and gives no reason")),
+        ({"status": "failed"}, Failure("?", "?", "", "the server reports failure without a reason")),
         ({"status": "cancelled"}, Interruption()),
         ({"status": "cancelled", "execution_status": FAILED}, Interruption()),
     ],

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from previs.comfyui.protocol.classes import read_class
 from previs.comfyui.protocol.graph import Graph
-from previs.comfyui.protocol.models import ModelFile, model_files, told_hash
+from previs.comfyui.protocol.models import ModelFile, header_hash, model_files
 from previs.simulator.catalog import MODEL_FOLDERS
 from previs.workflow.formats.editor import classes_in, convert, is_editor_file
 from tests.previs.comfyui.graphs import graph
@@ -47,7 +47,7 @@ def declared_in(document: Any) -> Iterator[ModelFile]:
 
 
 def test_comfyuis_own_templates_declare_the_folders_in_which_files_are_sought() -> None:
-    classes = {name: read_class(name, told) for name, told in INFO.items()}
+    classes = {name: read_class(name, described) for name, described in INFO.items()}
     found, declared = set[ModelFile](), set[ModelFile]()
     for file in files("comfyui-workflow-templates") or ():
         document = json.loads(file.read_text("utf-8")) if file.match("templates/*.json") else None
@@ -55,9 +55,9 @@ def test_comfyuis_own_templates_declare_the_folders_in_which_files_are_sought() 
             found |= model_files(convert(document, classes, name=file.name).graph)
             declared |= set(declared_in(document))
     names = {file.name for file in declared}
-    told = {file for file in found if file.name in names}
-    assert len(told) > 50
-    assert told - declared == set()
+    known = {file for file in found if file.name in names}
+    assert len(known) > 50
+    assert known - declared == set()
 
 
 LOADERS = [
@@ -112,9 +112,9 @@ def test_no_loader_of_the_core_is_left_out() -> None:
     """A real server without models but one checkpoint offers an empty choice, or that one, where files are chosen."""
     of_files = {
         f"{class_type}.{name}"
-        for class_type, told in INFO.items()
+        for class_type, described in INFO.items()
         for section in ("required", "optional")
-        for name, (kind, *rules) in told["input"].get(section, {}).items()
+        for name, (kind, *rules) in described["input"].get(section, {}).items()
         if (rules[0].get("options") if kind == "COMBO" else kind) in ([], ["sd_xl_base_1.0.safetensors"])
         or (class_type, name) == ("VAELoader", "vae_name")
     }
@@ -204,7 +204,7 @@ def test_whatever_inputs_hold_the_files_have_a_folder_and_the_suffix(inputs: dic
     ],
 )
 def test_a_hash_is_told_by_modelspec_or_else_by_kohyas_trainers(metadata: dict[str, object]) -> None:
-    assert told_hash(metadata) == HASH
+    assert header_hash(metadata) == HASH
 
 
 @pytest.mark.parametrize(
@@ -222,9 +222,9 @@ def test_a_hash_is_told_by_modelspec_or_else_by_kohyas_trainers(metadata: dict[s
     ],
 )
 def test_what_is_no_sha256_is_no_hash(metadata: dict[str, object]) -> None:
-    assert told_hash(metadata) is None
+    assert header_hash(metadata) is None
 
 
 @given(st.dictionaries(st.sampled_from(["modelspec.hash_sha256", "sshs_model_hash"]) | st.text(), ANYTHING))
 def test_no_header_is_too_odd_to_be_read(metadata: dict[str, Any]) -> None:
-    assert told_hash(metadata) is None
+    assert header_hash(metadata) is None

@@ -1,4 +1,4 @@
-"""A life goes forward through its phases, and the recorded sessions come to the right end."""
+"""A state goes forward through its phases, and the recorded sessions come to the right end."""
 
 import copy
 import itertools
@@ -30,7 +30,7 @@ class Replay:
     """Lives of all prompts of a session, fed with what the server said, in its order."""
 
     def __init__(self) -> None:
-        self.lives: dict[str, PromptState] = {}
+        self.states: dict[str, PromptState] = {}
         self.places: dict[str, str] = {}
         self.absent: set[str] = set()
         self.refused = 0
@@ -38,8 +38,8 @@ class Replay:
     def take(self, event: dict[str, Any]) -> None:
         if event.get("ws") == "recv":
             frame = read_frame(message(event))
-            if life := self.lives.get(getattr(frame, "prompt_id", "")):
-                life.see_frame(frame, event["t"])
+            if state := self.states.get(getattr(frame, "prompt_id", "")):
+                state.on_frame(frame, event["t"])
         elif "response" in event:
             self._answer(event["http"], event["path"], event["response"], event["t"])
 
@@ -48,17 +48,17 @@ class Replay:
         if (method, path) == ("POST", "/prompt"):
             self.refused += response["status"] == 400
             if response["status"] == 200:
-                life = self.lives.setdefault(body["prompt_id"], PromptState(body["prompt_id"]))
-                life.submit()
-                life.accept()
+                state = self.states.setdefault(body["prompt_id"], PromptState(body["prompt_id"]))
+                state.submit()
+                state.accept()
         elif path == "/queue" and body is not None:
             listed = {entry[1]: "running" for entry in body["queue_running"]}
             listed |= {entry[1]: "pending" for entry in body["queue_pending"]}
-            for life in self.lives.values():
-                life.see_queue(listed.get(life.prompt_id), now)
-            self.absent = set(self.lives) - set(listed)
-        elif path.startswith("/history/") and (life := self.lives.get(path.removeprefix("/history/"))):
-            life.see_history(body.get(life.prompt_id), absent_from_queue=life.prompt_id in self.absent)
+            for state in self.states.values():
+                state.on_queue(listed.get(state.prompt_id), now)
+            self.absent = set(self.states) - set(listed)
+        elif path.startswith("/history/") and (state := self.states.get(path.removeprefix("/history/"))):
+            state.on_history(body.get(state.prompt_id), absent_from_queue=state.prompt_id in self.absent)
 
 
 def replay(session: str) -> Replay:
@@ -78,7 +78,7 @@ def test_a_recorded_session_comes_to_its_end(session: str) -> None:
     replayed = replay(session)
     # Nobody asked for the entry of the one whose successor was deleted.
     never_asked = session == "delete_pending"
-    assert [without_seconds(life.end) for life in replayed.lives.values()] == [
+    assert [without_seconds(state.end) for state in replayed.states.values()] == [
         None if never_asked and isinstance(end, Success) else end for end in ENDS[session]
     ]
     assert replayed.refused == (13 if session == "rejected_by_validation" else 0)
@@ -90,13 +90,13 @@ def test_no_frame_ends_a_life_by_itself(session: str) -> None:
     for event in events(session):
         if "http" not in event or event["path"] == "/prompt":
             replayed.take(event)
-    assert all(life.end is None for life in replayed.lives.values())
+    assert all(state.end is None for state in replayed.states.values())
 
 
 def test_the_seconds_are_those_between_the_servers_own_timestamps() -> None:
-    [life] = replay("text_to_image_success").lives.values()
-    assert isinstance(life.end, Success)
-    assert life.end.seconds == pytest.approx(10.348)
+    [state] = replay("text_to_image_success").states.values()
+    assert isinstance(state.end, Success)
+    assert state.end.seconds == pytest.approx(10.348)
 
 
 def test_a_life_tells_node_and_step_while_it_runs() -> None:
@@ -104,8 +104,8 @@ def test_a_life_tells_node_and_step_while_it_runs() -> None:
     seen = []
     for event in events("text_to_image_success"):
         replayed.take(event)
-        running = [life for life in replayed.lives.values() if life.phase is Phase.RUNNING and life.steps]
-        seen += [(life.node, life.step, life.steps) for life in running]
+        running = [state for state in replayed.states.values() if state.phase is Phase.RUNNING and state.steps]
+        seen += [(state.node, state.step, state.steps) for state in running]
     assert list(dict.fromkeys(seen)) == [("3", 1, 3), ("3", 2, 3), ("3", 3, 3)]
 
 
@@ -120,28 +120,28 @@ OVER = Executing("p", None)
 ENTRY = {"outputs": {"9": {"images": [IMAGE]}}, "status": {"status_str": "success", "messages": []}}
 
 STEPS: list[tuple[Phase, Callable[[PromptState], None]]] = [
-    (Phase.UPLOADED, lambda life: life.upload()),
-    (Phase.SUBMITTED, lambda life: life.submit()),
-    (Phase.WAITING, lambda life: life.accept()),
-    (Phase.WAITING, lambda life: life.see_queue("pending", 1.0)),
-    (Phase.RUNNING, lambda life: life.see_queue("running", 2.0)),
-    (Phase.RUNNING, lambda life: life.see_frame(NODE, 3.0)),
-    (Phase.ENDED, lambda life: life.see_history(ENTRY, absent_from_queue=True)),
+    (Phase.UPLOADED, lambda state: state.upload()),
+    (Phase.SUBMITTED, lambda state: state.submit()),
+    (Phase.WAITING, lambda state: state.accept()),
+    (Phase.WAITING, lambda state: state.on_queue("pending", 1.0)),
+    (Phase.RUNNING, lambda state: state.on_queue("running", 2.0)),
+    (Phase.RUNNING, lambda state: state.on_frame(NODE, 3.0)),
+    (Phase.ENDED, lambda state: state.on_history(ENTRY, absent_from_queue=True)),
 ]
 NUMBERS = {phase: number for number, phase in enumerate(Phase)}
 
 
-def life_in(phase: Phase) -> PromptState:
-    life = PromptState("p")
+def state_in(phase: Phase) -> PromptState:
+    state = PromptState("p")
     for reached, step in STEPS:
         if NUMBERS[reached] <= NUMBERS[phase]:
-            step(life)
-    return life
+            step(state)
+    return state
 
 
-def hear(life: PromptState, *frames: Frame) -> None:
+def hear(state: PromptState, *frames: Frame) -> None:
     for frame in frames:
-        life.see_frame(frame, 1.0)
+        state.on_frame(frame, 1.0)
 
 
 def test_the_phases_are_planned_uploaded_submitted_waiting_running_ended() -> None:
@@ -151,92 +151,84 @@ def test_the_phases_are_planned_uploaded_submitted_waiting_running_ended() -> No
 
 def test_in_any_order_and_with_any_left_out_the_steps_only_lead_forward() -> None:
     for order in itertools.permutations(STEPS):
-        life, furthest = PromptState("p"), Phase.PLANNED
+        state, furthest = PromptState("p"), Phase.PLANNED
         for reached, step in order:
-            step(life)
+            step(state)
             furthest = max(furthest, reached, key=NUMBERS.__getitem__)
-            assert life.phase is furthest
+            assert state.phase is furthest
 
 
 @pytest.mark.parametrize("frame", [STARTED, NODE, Step("p", "3", 1, 9), MADE, SUCCEEDED, OVER, Alive("p")])
 def test_any_frame_about_a_prompt_says_that_it_runs(frame: Frame) -> None:
-    life = PromptState("p")
-    life.see_frame(frame, 7.0)
-    assert (life.phase, life.running_since, life.last_frame) == (Phase.RUNNING, 7.0, 7.0)
+    state = PromptState("p")
+    state.on_frame(frame, 7.0)
+    assert (state.phase, state.running_since, state.last_frame) == (Phase.RUNNING, 7.0, 7.0)
 
 
 @pytest.mark.parametrize("frame", [Status(1), Other("feature_flags")])
 def test_a_frame_about_no_prompt_changes_nothing(frame: Frame) -> None:
-    life = PromptState("p")
-    before = vars(life).copy()
-    life.see_frame(frame, 7.0)
-    assert vars(life) == before
+    state = PromptState("p")
+    before = vars(state).copy()
+    state.on_frame(frame, 7.0)
+    assert vars(state) == before
 
 
 def test_it_runs_since_the_first_sign_of_it() -> None:
-    life = PromptState("p")
-    life.see_queue("pending", 1.0)
-    assert life.running_since is None
-    life.see_queue("running", 2.0)
-    life.see_frame(NODE, 3.0)
-    life.see_queue("running", 4.0)
-    assert (life.running_since, life.last_frame) == (2.0, 3.0)
+    state = PromptState("p")
+    state.on_queue("pending", 1.0)
+    assert state.running_since is None
+    state.on_queue("running", 2.0)
+    state.on_frame(NODE, 3.0)
+    state.on_queue("running", 4.0)
+    assert (state.running_since, state.last_frame) == (2.0, 3.0)
 
 
 def test_a_new_node_begins_without_steps() -> None:
-    life = PromptState("p")
-    hear(life, Step("p", "3", 4, 9))
-    assert (life.node, life.step, life.steps) == ("3", 4, 9)
-    hear(life, NODE)
-    assert (life.node, life.step, life.steps) == ("9", 0, 0)
+    state = PromptState("p")
+    hear(state, Step("p", "3", 4, 9))
+    assert (state.node, state.step, state.steps) == ("3", 4, 9)
+    hear(state, NODE)
+    assert (state.node, state.step, state.steps) == ("9", 0, 0)
 
 
 @pytest.mark.parametrize("phase", Phase)
 def test_only_what_the_server_is_known_to_have_had_can_be_lost(phase: Phase) -> None:
-    life = life_in(phase)
+    state = state_in(phase)
     had = phase in {Phase.WAITING, Phase.RUNNING, Phase.ENDED}
-    assert life.accepted is had
+    assert state.accepted is had
     if phase is not Phase.ENDED:
-        life.see_queue(None, 2.0)
-        life.see_history(None, absent_from_queue=False)
-        assert (life.phase, life.end) == (phase, None)
-        life.see_history(None, absent_from_queue=True)
-        assert life.end == (Loss() if had else None)
+        state.on_queue(None, 2.0)
+        state.on_history(None, absent_from_queue=False)
+        assert (state.phase, state.end) == (phase, None)
+        state.on_history(None, absent_from_queue=True)
+        assert state.end == (Loss() if had else None)
 
 
 @pytest.mark.parametrize("phase", Phase)
 def test_an_entry_ends_a_life_in_whatever_phase_it_is(phase: Phase) -> None:
-    life = life_in(phase)
-    life.see_history(ENTRY, absent_from_queue=False)
-    assert (life.phase, life.end) == (Phase.ENDED, files("a.png"))
+    state = state_in(phase)
+    state.on_history(ENTRY, absent_from_queue=False)
+    assert (state.phase, state.end) == (Phase.ENDED, files("a.png"))
 
 
 @pytest.mark.parametrize("ended_from", [Phase.PLANNED, Phase.WAITING, Phase.RUNNING])
 def test_after_its_end_nothing_changes_a_life(ended_from: Phase) -> None:
-    life = life_in(ended_from)
-    life.see_history(ENTRY, absent_from_queue=True)
-    before = copy.deepcopy(vars(life))
+    state = state_in(ended_from)
+    state.on_history(ENTRY, absent_from_queue=True)
+    before = copy.deepcopy(vars(state))
     for _, step in STEPS:
-        step(life)
-    hear(life, STARTED, Step("p", "3", 1, 9), ALSO_MADE, Ending("p", succeeded=False), OVER)
+        step(state)
+    hear(state, STARTED, Step("p", "3", 1, 9), ALSO_MADE, Ending("p", succeeded=False), OVER)
     failed = {"status": {"status_str": "error", "messages": [["execution_interrupted", {}]]}}
     for entry in (None, failed):
-        life.see_history(entry, absent_from_queue=True)
-    assert vars(life) == before
+        state.on_history(entry, absent_from_queue=True)
+    assert vars(state) == before
 
 
-def test_the_end_of_a_prompt_is_told_before_and_after_its_history_exists() -> None:
-    life = PromptState("p")
-    hear(life, SUCCEEDED)
-    assert (life.ending, life.over, life.end) == (True, False, None)
-    hear(life, OVER)
-    assert life.over
-
-
-def test_of_a_prompt_that_starts_once_more_the_end_is_told_once_more() -> None:
-    life = PromptState("p")
-    hear(life, STARTED, SUCCEEDED, OVER, STARTED)
-    assert (life.ending, life.over) == (False, False)
+def test_the_frame_after_the_last_node_keeps_the_node_and_its_steps() -> None:
+    state = PromptState("p")
+    hear(state, Step("p", "3", 4, 9), SUCCEEDED, OVER)
+    assert (state.node, state.step, state.steps, state.end) == ("3", 4, 9, None)
 
 
 TWO = (OutputFile("a.png", "", "output"), OutputFile("b.png", "", "output"))
@@ -261,16 +253,16 @@ WITHOUT_ENTRY: dict[str, tuple[list[Any], End]] = {
 
 @pytest.mark.parametrize("case", WITHOUT_ENTRY)
 def test_frames_make_up_for_an_evicted_entry_only_if_a_run_that_succeeded_was_heard_whole(case: str) -> None:
-    life = PromptState("p")
-    life.accept()
+    state = PromptState("p")
+    state.accept()
     heard, end = WITHOUT_ENTRY[case]
     for frame in heard:
         if frame == GAP:
-            life.see_gap()
+            state.on_reconnect()
         else:
-            hear(life, frame)
-    life.see_history(None, absent_from_queue=True)
-    assert life.end == end
+            hear(state, frame)
+    state.on_history(None, absent_from_queue=True)
+    assert state.end == end
 
 
 any_json = st.recursive(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from previs.comfyui.protocol.classes import NodeClass, read_class
-from previs.comfyui.protocol.requirements import Requirement, is_choice, lacking, needs_of
+from previs.comfyui.protocol.requirements import Requirement, is_choice, lacking, requirements_of
 from tests.previs.comfyui.graphs import graph
 from tests.previs.comfyui.recordings import FOLDER
 
@@ -50,7 +50,7 @@ def classes_of(rule: object, section: str = "required") -> dict[str, NodeClass |
 
 
 def test_a_graph_needs_its_classes_and_may_need_each_of_its_texts() -> None:
-    requirements = needs_of(graph(text="夜"))
+    requirements = requirements_of(graph(text="夜"))
     assert {need for need in requirements if not need.input} == {
         Requirement(node["class_type"]) for node in graph().values()
     }
@@ -61,7 +61,7 @@ def test_a_graph_needs_its_classes_and_may_need_each_of_its_texts() -> None:
 
 
 def test_the_recorded_server_lacks_nothing_of_a_graph_that_it_ran() -> None:
-    assert lacking(needs_of(graph(text="any text at all")), CLASSES) == set()
+    assert lacking(requirements_of(graph(text="any text at all")), CLASSES) == set()
 
 
 @pytest.mark.parametrize("form", ["bare list", "COMBO"])
@@ -77,7 +77,7 @@ def test_the_recorded_server_has_every_choice_that_it_offers_and_no_other(form: 
 def test_what_a_server_lacks_is_told_with_its_class_and_input() -> None:
     made = graph()
     made["4"]["inputs"]["ckpt_name"] = "of-another-studio.safetensors"
-    [lack] = lacking(needs_of(made), CLASSES)
+    [lack] = lacking(requirements_of(made), CLASSES)
     assert str(lack) == "'of-another-studio.safetensors' (CheckpointLoaderSimple.ckpt_name)"
 
 
@@ -91,7 +91,7 @@ def test_a_class_that_the_server_does_not_know_is_lacking_once_and_not_with_each
     assert [str(lack) for lack in lacks] == ["node class FaceDetailer"]
 
 
-@given(st.sets(st.sampled_from(sorted(needs_of(graph()))), min_size=1))
+@given(st.sets(st.sampled_from(sorted(requirements_of(graph()))), min_size=1))
 def test_of_classes_that_were_not_asked_about_nothing_is_lacking(requirements: set[Requirement]) -> None:
     assert lacking(requirements, {}) == set()
 

@@ -1,4 +1,4 @@
-"""Whatever becomes of a prompt, in whatever order a client hears of it, its life ends once and as the server says."""
+"""Whatever becomes of a prompt, in whatever order a client hears of it, its state ends once and as the server says."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -126,24 +126,24 @@ def doings(story: Story) -> st.SearchStrategy[list[Doing]]:
     return st.lists(st.one_of(st.sampled_from(["accept", "gap"]), frames, look, history_alone))
 
 
-def told(life: PromptState, doing: Doing, heard: list[Frame]) -> list[End]:
-    """Let a life know of it; the ends that it may mean, none if it is not conclusive."""
+def told(state: PromptState, doing: Doing, heard: list[Frame]) -> list[End]:
+    """Let a state know of it; the ends that it may mean, none if it is not conclusive."""
     match doing:
         case "accept":
-            life.accept()
+            state.accept()
         case "gap":
-            life.see_gap()
+            state.on_reconnect()
         case Look(queue, history):
-            absent = queue is not None and queue.has_it and queue.place is None and life.accepted
+            absent = queue is not None and queue.has_it and queue.place is None and state.accepted
             if queue is not None:
-                life.see_queue(queue.place, 1.0)
-            life.see_history(history.entry and history.entry.content, absent_from_queue=absent)
+                state.on_queue(queue.place, 1.0)
+            state.on_history(history.entry and history.entry.content, absent_from_queue=absent)
             if history.entry is not None:
                 return [history.entry.end]
             return ends_without_entry(heard) if absent else []
         case list(frames):
             for frame in frames:
-                life.see_frame(frame, 1.0)
+                state.on_frame(frame, 1.0)
             heard += frames
     return []
 
@@ -153,21 +153,21 @@ def told(life: PromptState, doing: Doing, heard: list[Frame]) -> list[End]:
 def test_in_any_order_a_life_ends_once_at_the_first_conclusive_answer_and_as_that_says(
     story: Story, data: st.DataObject
 ) -> None:
-    life = PromptState("p")
-    life.submit()
+    state = PromptState("p")
+    state.submit()
     heard: list[Frame] = []
     expected: list[End] = []
     known: End | None = None
     final_look = ["accept", Look(story.states[-1], story.states[-1])]
     for doing in [*data.draw(doings(story), "before"), *final_look, *data.draw(doings(story), "after")]:
-        phase = life.phase
-        meant = told(life, doing, heard)
+        phase = state.phase
+        meant = told(state, doing, heard)
         expected = expected or meant
-        known = known or life.end
-        assert life.end == known
-        assert life.end in (expected or [None])
-        assert ORDER.index(life.phase) >= ORDER.index(phase)
-    assert life.phase is Phase.ENDED
+        known = known or state.end
+        assert state.end == known
+        assert state.end in (expected or [None])
+        assert ORDER.index(state.phase) >= ORDER.index(phase)
+    assert state.phase is Phase.ENDED
 
 
 def ends_without_entry(heard: list[Frame]) -> list[End]:
@@ -199,12 +199,12 @@ class OneServer(RuleBasedStateMachine):
         self.on_the_way: deque[Frame] = deque()
         self.heard: list[Frame | str] = []
         self.look: list[Any] = []
-        self.life = PromptState("p")
-        self.life.submit()
+        self.state = PromptState("p")
+        self.state.submit()
         self.phases: list[Phase] = []
         self.expected: End | None = None
         if answered:
-            self.life.accept()
+            self.state.accept()
         for _ in range(min(went_on, 5 * posts)):
             self.the_server_goes_on("success")
 
@@ -216,10 +216,10 @@ class OneServer(RuleBasedStateMachine):
     def place(self) -> str | None:
         return "running" if self.running is not None else "pending" if self.pending else None
 
-    @precondition(lambda self: not self.life.accepted)
+    @precondition(lambda self: not self.state.accepted)
     @rule()
     def the_post_is_answered(self) -> None:
-        self.life.accept()
+        self.state.accept()
 
     @precondition(lambda self: self.place is not None)
     @rule(kind=st.sampled_from(["success", *KINDS]))
@@ -264,7 +264,7 @@ class OneServer(RuleBasedStateMachine):
     @rule()
     def the_socket_opens(self) -> None:
         self.open = True
-        self.life.see_gap()
+        self.state.on_reconnect()
         self.heard.append(GAP)
 
     @precondition(lambda self: self.on_the_way)
@@ -274,7 +274,7 @@ class OneServer(RuleBasedStateMachine):
             frame = self.on_the_way.popleft()
             self.heard.append(frame)
             for _ in range(times):
-                self.life.see_frame(frame, 1.0)
+                self.state.on_frame(frame, 1.0)
 
     @rule(steps=st.integers(1, 4))
     def a_look_goes_on(self, steps: int) -> None:
@@ -282,14 +282,14 @@ class OneServer(RuleBasedStateMachine):
         for _ in range(steps):
             match self.look:
                 case []:
-                    self.look = [self.life.accepted]
+                    self.look = [self.state.accepted]
                 case [_]:
                     self.look.append(self.place)
                 case [_, _]:
                     self.look.append(self.entry)
                 case [accepted, place, entry]:
                     self.look = []
-                    self.life.see_queue(place, 1.0)
+                    self.state.on_queue(place, 1.0)
                     self.hear(entry, absent=accepted and place is None)
 
     @precondition(lambda self: self.heard and self.heard[-1] == Executing("p", None))
@@ -300,7 +300,7 @@ class OneServer(RuleBasedStateMachine):
     def hear(self, entry: Entry | None, *, absent: bool) -> None:
         if self.expected is None:
             self.expected = entry.end if entry else self.end_without_entry() if absent else None
-        self.life.see_history(entry and entry.content, absent_from_queue=absent)
+        self.state.on_history(entry and entry.content, absent_from_queue=absent)
 
     def end_without_entry(self) -> End:
         """By the last ending heard: a success if its run was heard whole, with the newest file of each node."""
@@ -318,19 +318,19 @@ class OneServer(RuleBasedStateMachine):
 
     @invariant()
     def it_ends_when_and_as_the_first_conclusive_answer_says(self) -> None:
-        assert self.life.end == self.expected
+        assert self.state.end == self.expected
 
     @invariant()
     def its_phase_only_goes_forward(self) -> None:
-        self.phases.append(self.life.phase)
+        self.phases.append(self.state.phase)
         assert self.phases == sorted(self.phases, key=ORDER.index)
 
     def teardown(self) -> None:
-        self.life.accept()
+        self.state.accept()
         self.pending, self.running, self.look = 0, None, []
         self.a_look_goes_on(4)
-        assert self.life.end is not None
-        assert self.life.end == self.expected
+        assert self.state.end is not None
+        assert self.state.end == self.expected
 
 
 TestOneServer = OneServer.TestCase

@@ -48,8 +48,8 @@ def test_what_is_no_json_is_no_frame(text: str) -> None:
 
 
 def test_why_a_node_failed_can_be_written_into_a_record() -> None:
-    told = {"exception_type": "RuntimeError", "exception_message": "half \ud83d", "node_id": "3"}
-    messages = [["execution_error", told | {"node_type": "KSampler"}]]
+    raised = {"exception_type": "RuntimeError", "exception_message": "half \ud83d", "node_id": "3"}
+    messages = [["execution_error", raised | {"node_type": "KSampler"}]]
     entry = {"status": {"status_str": "error", "completed": False, "messages": messages}, "outputs": {}}
     found = read_entry(Answer(200, json.dumps(entry).encode()).parsed())
     assert isinstance(found, Failure)
