@@ -43,8 +43,8 @@ def draw(scene: Scene, index: int, opened: Opened) -> Image.Image:
     """
     if scene.seed is None:
         return _unsampled(scene, opened)
-    dice = random.Random(f"{scene.seed}/{index}/{scene.text}")  # noqa: S311 - a picture, not a secret
-    canvas = _Canvas(scene.size, scene.text.casefold(), dice)
+    rng = random.Random(f"{scene.seed}/{index}/{scene.text}")  # noqa: S311 - a picture, not a secret
+    canvas = _Canvas(scene.size, scene.text.casefold(), rng)
     canvas.sky()
     canvas.place()
     canvas.figures()
@@ -52,8 +52,8 @@ def draw(scene: Scene, index: int, opened: Opened) -> Image.Image:
     originals = [opened(reference.file) for reference in scene.references[:_MAX_THUMBNAILS]]
     if originals:
         picture = _guided(picture, originals[0], scene.references[0])
-    _pin(picture, originals)
-    _letter(picture, scene.text, f"{scene.seed}" if not index else f"{scene.seed} +{index}")
+    _paste_thumbnails(picture, originals)
+    _write_text(picture, scene.text, f"{scene.seed}" if not index else f"{scene.seed} +{index}")
     return picture
 
 
@@ -68,23 +68,23 @@ def _unsampled(scene: Scene, opened: Opened) -> Image.Image:
 class _Canvas:
     """Draw one picture from back to front."""
 
-    def __init__(self, size: Size, text: str, dice: random.Random) -> None:
+    def __init__(self, size: Size, text: str, rng: random.Random) -> None:
         self.size = size
         self.width, self.height = size
-        self.dice = dice
+        self.rng = rng
         self.night = _mentions(text, _NIGHT)
         self.close = _mentions(text, _CLOSE)
         named = [place for place, words in _PLACES.items() if _mentions(text, words)]
-        self.kind = named[0] if named else dice.choice(list(_PLACES))
-        hue = dice.uniform(0.02, 0.11) if _mentions(text, _WARM) else dice.random()
-        self.high = _color(hue, dice.uniform(0.3, 0.6), 0.2 if self.night else dice.uniform(0.55, 0.85))
+        self.kind = named[0] if named else rng.choice(list(_PLACES))
+        hue = rng.uniform(0.02, 0.11) if _mentions(text, _WARM) else rng.random()
+        self.high = _color(hue, rng.uniform(0.3, 0.6), 0.2 if self.night else rng.uniform(0.55, 0.85))
         self.low = _color(
-            hue + dice.uniform(-0.14, 0.14), dice.uniform(0.2, 0.5), 0.42 if self.night else dice.uniform(0.85, 0.98)
+            hue + rng.uniform(-0.14, 0.14), rng.uniform(0.2, 0.5), 0.42 if self.night else rng.uniform(0.85, 0.98)
         )
         self.ink = _color(hue + 0.5, 0.4, 0.07 if self.night else 0.16)
-        self.light = _color(dice.uniform(0.5, 0.68) if self.night else dice.uniform(0.07, 0.17), 0.22, 1.0)
-        self.horizon = dice.uniform(0.45, 0.72)
-        self.sun = (dice.uniform(0.15, 0.85), self.horizon * dice.uniform(0.25, 0.9))
+        self.light = _color(rng.uniform(0.5, 0.68) if self.night else rng.uniform(0.07, 0.17), 0.22, 1.0)
+        self.horizon = rng.uniform(0.45, 0.72)
+        self.sun = (rng.uniform(0.15, 0.85), self.horizon * rng.uniform(0.25, 0.9))
         self.image = Image.new("RGB", size)
         self.pen = ImageDraw.Draw(self.image)
 
@@ -102,7 +102,7 @@ class _Canvas:
         rows = _vertical().resize(self.size)
         self.image.paste(ImageOps.colorize(rows, self.high, self.low))
         x, y = self.sun
-        radius = self.dice.uniform(0.05, 0.11) * self.height
+        radius = self.rng.uniform(0.05, 0.11) * self.height
         glow = max(1, round(radius * 9))
         centre = round(x * self.width), round(y * self.height)
         self.image.paste(self.light, (centre[0] - glow // 2, centre[1] - glow // 2), _halo().resize((glow, glow)))
@@ -121,21 +121,21 @@ class _Canvas:
 
     def ground(self, nearness: float = 0.55) -> None:
         self.pen.rectangle(self.box(0, self.horizon, 1, 1), fill=self.depth(nearness))
-        vanishing = self.at(self.dice.uniform(0.3, 0.7), self.horizon)
+        vanishing = self.at(self.rng.uniform(0.3, 0.7), self.horizon)
         for number in range(-4, 13, 2):
-            edge = self.at(number / 8 + self.dice.uniform(-0.05, 0.05), 1)
+            edge = self.at(number / 8 + self.rng.uniform(-0.05, 0.05), 1)
             self.pen.line((vanishing, edge), fill=self.depth(nearness + 0.14), width=max(1, self.height // 180))
 
     def city(self) -> None:
         for nearness, tallest in ((0.3, 0.5), (0.5, 0.42), (0.75, 0.62)):
             left = -0.02
             while left < 1:
-                width = self.dice.uniform(0.04, 0.11) * (1 + nearness)
+                width = self.rng.uniform(0.04, 0.11) * (1 + nearness)
                 gap = nearness > 0.7 and 0.3 < left < 0.6  # noqa: PLR2004 - the street in the middle stays open
-                top = self.horizon - (0.04 if gap else self.dice.uniform(0.12, 1) * tallest)
+                top = self.horizon - (0.04 if gap else self.rng.uniform(0.12, 1) * tallest)
                 self.pen.rectangle(self.box(left, top, left + width, self.horizon + 0.02), fill=self.depth(nearness))
                 self.windows(left, top, width, nearness)
-                left += width * self.dice.uniform(1.0, 1.25)
+                left += width * self.rng.uniform(1.0, 1.25)
         self.ground(0.7)
 
     def windows(self, left: float, top: float, width: float, nearness: float) -> None:
@@ -145,7 +145,7 @@ class _Canvas:
         while row < self.horizon - 0.03:
             column = left + 0.012
             while column < left + width - side:
-                if self.dice.random() < (0.3 if self.night else 0.6):
+                if self.rng.random() < (0.3 if self.night else 0.6):
                     self.pen.rectangle(self.box(column, row, column + side * 0.6, row + side), fill=pane)
                 column += side * 1.5
             row += side * 2.2
@@ -154,8 +154,8 @@ class _Canvas:
         points = [self.at(-0.05, 1.0)]
         x = -0.05
         while x < 1.1:  # noqa: PLR2004 - the ridge ends beyond the picture's edge
-            points.append(self.at(x, base - self.dice.uniform(0.1, 1) * height))
-            x += self.dice.uniform(0.05, 0.16)
+            points.append(self.at(x, base - self.rng.uniform(0.1, 1) * height))
+            x += self.rng.uniform(0.05, 0.16)
         self.pen.polygon([*points, self.at(1.1, 1.0)], fill=self.depth(nearness))
 
     def mountains(self) -> None:
@@ -167,10 +167,10 @@ class _Canvas:
         self.ridge(self.horizon + 0.01, 0.14, 0.25)
         self.pen.rectangle(self.box(0, self.horizon, 1, 1), fill=_mixed(self.high, self.ink, 0.3))
         for _ in range(70):
-            y = self.horizon + (1 - self.horizon) * self.dice.random() ** 1.6
+            y = self.horizon + (1 - self.horizon) * self.rng.random() ** 1.6
             near = (y - self.horizon) / (1 - self.horizon)
-            x, half = self.dice.gauss(self.sun[0], 0.06 + 0.3 * near), 0.01 + 0.05 * near
-            color = _mixed(self.light, self.high, self.dice.random())
+            x, half = self.rng.gauss(self.sun[0], 0.06 + 0.3 * near), 0.01 + 0.05 * near
+            color = _mixed(self.light, self.high, self.rng.random())
             self.pen.line((self.at(x - half, y), self.at(x + half, y)), fill=color, width=max(1, self.height // 200))
 
     def wood(self) -> None:
@@ -178,8 +178,8 @@ class _Canvas:
         self.ground(0.5)
         for nearness in (0.45, 0.65, 0.9):
             for _ in range(9):
-                x, foot = self.dice.random(), self.horizon + 0.06 + 0.3 * nearness * self.dice.random()
-                tall, wide = (0.3 + 0.6 * nearness) * self.dice.uniform(0.6, 1), 0.05 + 0.06 * nearness
+                x, foot = self.rng.random(), self.horizon + 0.06 + 0.3 * nearness * self.rng.random()
+                tall, wide = (0.3 + 0.6 * nearness) * self.rng.uniform(0.6, 1), 0.05 + 0.06 * nearness
                 color = self.depth(nearness)
                 self.pen.rectangle(self.box(x - wide * 0.08, foot - tall, x + wide * 0.08, foot), fill=color)
                 for part in range(3):
@@ -188,7 +188,7 @@ class _Canvas:
                     self.pen.polygon([*crown, self.at(x - spread, top + tall * 0.28)], fill=color)
 
     def room(self) -> None:
-        far = (self.dice.uniform(0.22, 0.34), 0.2, self.dice.uniform(0.64, 0.8), self.horizon)
+        far = (self.rng.uniform(0.22, 0.34), 0.2, self.rng.uniform(0.64, 0.8), self.horizon)
         left, top, right, bottom = far
         walls = (
             ((0, 0), (1, 0), (right, top), (left, top), 0.42),
@@ -199,7 +199,7 @@ class _Canvas:
         for *corners, nearness in walls:
             self.pen.polygon([self.at(x, y) for x, y in corners], fill=self.depth(nearness))
         self.pen.rectangle(self.box(*far), fill=self.depth(0.25))
-        x = self.dice.uniform(left + 0.04, right - 0.2)
+        x = self.rng.uniform(left + 0.04, right - 0.2)
         self.pen.rectangle(self.box(x, top + 0.06, x + 0.14, bottom - 0.14), fill=self.light)
         self.pen.line((self.at(x + 0.07, top + 0.06), self.at(x + 0.07, bottom - 0.14)), fill=self.ink)
         pool = [self.at(x, bottom), self.at(x + 0.14, bottom), self.at(x + 0.3, 1), self.at(x - 0.1, 1)]
@@ -207,17 +207,17 @@ class _Canvas:
 
     def figures(self) -> None:
         if self.close:
-            self.figure(self.dice.uniform(0.35, 0.65), 2.1, 1.9)
+            self.figure(self.rng.uniform(0.35, 0.65), 2.1, 1.9)
             return
-        for _ in range(self.dice.choice((1, 1, 2, 3))):
-            foot = self.dice.uniform(self.horizon + 0.14, 0.92)
-            self.figure(self.dice.uniform(0.2, 0.8), foot, (foot - self.horizon) * self.dice.uniform(0.85, 1.0) + 0.05)
+        for _ in range(self.rng.choice((1, 1, 2, 3))):
+            foot = self.rng.uniform(self.horizon + 0.14, 0.92)
+            self.figure(self.rng.uniform(0.2, 0.8), foot, (foot - self.horizon) * self.rng.uniform(0.85, 1.0) + 0.05)
 
     def figure(self, x: float, foot: float, tall: float) -> None:
         unit = tall * self.height
         centre, ground = x * self.width, foot * self.height
         head, top = unit * 0.075, ground - unit
-        lean = unit * self.dice.uniform(-0.03, 0.03)
+        lean = unit * self.rng.uniform(-0.03, 0.03)
         shoulder, hip = top + head * 2.5, ground - unit * 0.47
         body = [
             (centre - unit * 0.12 + lean, shoulder),
@@ -257,7 +257,7 @@ def _guided(picture: Image.Image, original: Image.Image, reference: Reference) -
     return Image.composite(Image.new("RGB", picture.size, (250, 248, 240)), tinted, ink)
 
 
-def _pin(picture: Image.Image, originals: list[Image.Image]) -> None:
+def _paste_thumbnails(picture: Image.Image, originals: list[Image.Image]) -> None:
     """Paste thumbnails of the references into the upper right corner."""
     width, height = picture.width // 7, picture.height // 6
     margin = max(2, picture.width // 60)
@@ -269,7 +269,7 @@ def _pin(picture: Image.Image, originals: list[Image.Image]) -> None:
         picture.paste(ImageOps.fit(original, (width, height)), (left, top))
 
 
-def _letter(picture: Image.Image, text: str, seed: str) -> None:
+def _write_text(picture: Image.Image, text: str, seed: str) -> None:
     """Write the prompt over the bottom of the picture, and the seed into a corner."""
     if picture.width < _MIN_LETTERED_WIDTH:
         return

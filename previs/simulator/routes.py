@@ -80,10 +80,18 @@ def routes(simulator: Simulator) -> list[Route | WebSocketRoute]:
     return [*http, WebSocketRoute("/ws", listen), WebSocketRoute("/api/ws", listen)]
 
 
-async def _posted(request: Request) -> dict[str, Any] | None:
-    """Return the request's JSON object, or None if the body is something else; ComfyUI then fails with 500."""
+async def _posted(request: Request) -> dict[str, Any]:
+    """Return the request's JSON object; otherwise fail with 500, as ComfyUI does."""
+    content = _parsed(await request.body())
+    if content is None:
+        raise HTTPException(500, _SERVER_ERROR)
+    return content
+
+
+def _parsed(text: str | bytes) -> dict[str, Any] | None:
+    """Return a JSON object, or None if the text is something else."""
     try:
-        content = json.loads(await request.body())
+        content = json.loads(text)
     except ValueError:
         return None
     return content if isinstance(content, dict) else None
@@ -104,8 +112,6 @@ class _QueueEndpoints:
     async def submit(self, request: Request) -> Response:
         simulator = self.simulator
         posted = await _posted(request)
-        if posted is None:
-            return Response(_SERVER_ERROR, 500)
         number = self._number(posted)
         if "prompt" not in posted:
             return _refused("no_prompt", "No prompt provided", "No prompt provided")
@@ -115,7 +121,7 @@ class _QueueEndpoints:
             return _refused("invalid_prompt_id", "prompt_id must be a valid UUID", details)
         extra = posted.get("extra_data", {})
         if not isinstance(posted["prompt"], dict) or not isinstance(extra, dict):
-            return Response(_SERVER_ERROR, 500)
+            raise HTTPException(500, _SERVER_ERROR)
         result = validate(posted["prompt"], simulator.object_info, input_files=simulator.disk)
         if result.error:
             return json_response({"error": result.error, "node_errors": result.node_errors}, 400)
@@ -145,8 +151,6 @@ class _QueueEndpoints:
 
     async def change_queue(self, request: Request) -> Response:
         posted = await _posted(request)
-        if posted is None:
-            return Response(_SERVER_ERROR, 500)
         if posted.get("clear"):
             for prompt in self.simulator.queue.pending:
                 self.simulator.record("deleted", prompt.prompt_id)
@@ -156,7 +160,7 @@ class _QueueEndpoints:
         return Response()
 
     async def interrupt(self, request: Request) -> Response:
-        posted = await _posted(request) or {}
+        posted = _parsed(await request.body()) or {}
         self.simulator.interrupt(posted.get("prompt_id") or None)
         return Response()
 
@@ -173,8 +177,8 @@ class _QueueEndpoints:
         limits = (request.query_params.get(name) for name in ("max_items", "offset"))
         try:
             most, offset = (int(limit) if limit is not None else -1 for limit in limits)
-        except ValueError:
-            return Response(_SERVER_ERROR, 500)
+        except ValueError as error:
+            raise HTTPException(500, _SERVER_ERROR) from error
         if most < 0:
             return json_response(history)
         first = offset if offset >= 0 else max(0, len(history) - most)
@@ -187,8 +191,6 @@ class _QueueEndpoints:
 
     async def change_history(self, request: Request) -> Response:
         posted = await _posted(request)
-        if posted is None:
-            return Response(_SERVER_ERROR, 500)
         history = self.simulator.queue.history
         if posted.get("clear"):
             history.clear()
@@ -198,8 +200,6 @@ class _QueueEndpoints:
 
     async def free(self, request: Request) -> Response:
         posted = await _posted(request)
-        if posted is None:
-            return Response(_SERVER_ERROR, 500)
         self.simulator.free({flag for flag in ("unload_models", "free_memory") if posted.get(flag)})
         return Response()
 
@@ -235,7 +235,7 @@ class _DiskEndpoints:
             content = await image.read()
             overwrite = form.get("overwrite") in ("true", "1")
         if folder not in FOLDERS:
-            return Response(_SERVER_ERROR, 500)
+            raise HTTPException(500, _SERVER_ERROR)
         if leads_out(posixpath.normpath(posixpath.join(subfolder, image.filename))):
             return Response(status_code=400)
         name = self.simulator.disk.upload(folder, subfolder, image.filename, content, overwrite=overwrite)
@@ -306,17 +306,9 @@ class _Listening:
         """Read until the client disconnects; only its first message may be feature flags."""
         is_first = True
         while (message := await websocket.receive())["type"] != "websocket.disconnect":
-            flags = _parsed(message.get("text"))
+            flags = _parsed(message.get("text") or "") or {}
             if is_first and flags.get("type") == "feature_flags":
                 features = flags.get("data")
                 socket.features = features if isinstance(features, dict) else {}
                 socket.put(sockets.text("feature_flags", json.dumps(catalog.FEATURES)))
             is_first = False
-
-
-def _parsed(text: str | None) -> dict[str, Any]:
-    try:
-        content = json.loads(text or "")
-    except ValueError:
-        return {}
-    return content if isinstance(content, dict) else {}

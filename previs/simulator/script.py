@@ -75,7 +75,7 @@ class Cue(BaseModel):
         if not (self.set or self.restart or self.door or self.cut):
             raise PydanticCustomError("nothing", "does nothing: give set, restart, door or cut")
         if self.for_seconds is not None and not self.set and self.door != "closed":
-            raise PydanticCustomError("endless", "for_seconds ends nothing here: it needs set, or door: closed")
+            raise PydanticCustomError("endless", "for_seconds needs set, or door: closed")
         return self
 
     @property
@@ -135,14 +135,14 @@ def _parsed(source: bytes, name: str) -> Any:  # noqa: ANN401 - whatever a file 
     except UnicodeDecodeError as error:
         raise ScriptFaults(name, (f"byte {error.start}: not UTF-8: save the file as UTF-8",)) from error
     except json.JSONDecodeError as error:
-        fault = f"line {error.lineno}, column {error.colno}: no JSON from here on"
+        fault = f"line {error.lineno}, column {error.colno}: not JSON from here on"
         raise ScriptFaults(name, (fault,)) from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "the file"
-        raise ScriptFaults(name, (f"{where}: no YAML from here on",)) from error
+        raise ScriptFaults(name, (f"{where}: not YAML from here on",)) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ScriptFaults(name, ("the file: neither JSON nor YAML that can be read",)) from error
+        raise ScriptFaults(name, ("the file: neither JSON nor YAML",)) from error
 
 
 def _sentence(error: ErrorDetails) -> str:
