@@ -1,4 +1,4 @@
-"""Graphs that artists save, and ComfyUI's own input rules to hold every graph against."""
+"""Provide saved graphs, and ComfyUI's own input rules to check every graph."""
 
 import copy
 import json
@@ -21,7 +21,7 @@ MODELS = {
 
 @pytest.fixture(scope="session")
 def object_info() -> dict[str, Any]:
-    """What a real server says of its nodes; of models and pictures, it has those that the tests name."""
+    """Return a real server's node information, with the models and pictures that the tests name."""
     return json.loads((RECORDINGS / "object_info.json").read_text("utf-8"))
 
 
@@ -72,7 +72,7 @@ def _rule_faults(graph: Graph, object_info: dict[str, Any]) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def refusals(object_info: dict[str, Any]) -> Callable[[Graph], list[str]]:
-    """What a server would refuse of a graph: types, ranges, steps, lists, required inputs and kinds of links."""
+    """Return a check of what a server would refuse: types, ranges, steps, lists, required inputs and types of links."""
     return lambda graph: list(_rule_faults(graph, object_info))
 
 
@@ -103,19 +103,19 @@ SAVED = {
 
 @pytest.fixture
 def saved() -> dict[str, Any]:
-    """The graph that ComfyUI opens with, as it exports it, with the seed that other tools call random."""
+    """Return ComfyUI's default graph as it exports it, with the seed -1, which other tools use for "random"."""
     return copy.deepcopy(SAVED)
 
 
 @pytest.fixture(scope="session")
 def fresh_saved() -> Callable[[], dict[str, Any]]:
-    """Make any number of such graphs."""
+    """Return a factory of such graphs."""
     return lambda: copy.deepcopy(SAVED)
 
 
 @pytest.fixture(scope="session")
 def node() -> Callable[..., dict[str, Any]]:
-    """Write one node."""
+    """Return a factory of nodes."""
 
     def write(class_type: str, *, title: str = "", **inputs: object) -> dict[str, Any]:
         meta = {"_meta": {"title": title}} if title else {}
@@ -126,5 +126,5 @@ def node() -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture
 def examples() -> Path:
-    """The folder of example workflows."""
+    """Return the folder of example workflows."""
     return EXAMPLES

@@ -1,4 +1,4 @@
-"""References find their places by id, by role, or in order where that leaves no choice; all else is told."""
+"""Check that references are assigned by id, by role, or in order if that is unambiguous, and reported otherwise."""
 
 import copy
 from collections.abc import Callable
@@ -41,7 +41,7 @@ def of_role(name: str, role: str) -> PlacedReference:
 
 @pytest.fixture
 def video(saved: dict[str, Any], node: Write) -> dict[str, Any]:
-    """A video from a first to a last frame, whose nodes are not numbered in that order."""
+    """Return a video graph from a first to a last frame, whose nodes are numbered in another order."""
     saved["68"] = node("LoadImage", image="first.webp")
     saved["62"] = node("LoadImage", image="last.webp")
     saved["67"] = node(
@@ -62,7 +62,7 @@ def video(saved: dict[str, Any], node: Write) -> dict[str, Any]:
     return saved
 
 
-def test_a_role_decides_and_a_reference_may_be_called_by_it(video: dict[str, Any]) -> None:
+def test_a_role_decides_and_a_reference_id_may_be_a_role(video: dict[str, Any]) -> None:
     assert roles(video) == {"68": "first_frame", "62": "last_frame"}
     expected = {"68": "a.png", "62": "b.png"}
     assert loaded(video, of_role("b", "last_frame"), of_role("a", "first_frame")) == expected
@@ -71,7 +71,7 @@ def test_a_role_decides_and_a_reference_may_be_called_by_it(video: dict[str, Any
     assert loaded(video, of_role("b", "last_frame"), PlacedReference("a.png", "hero")) == expected
 
 
-def test_references_that_could_go_to_several_roles_are_refused_with_what_settles_it(video: dict[str, Any]) -> None:
+def test_ambiguous_references_are_refused_with_lines_that_resolve_it(video: dict[str, Any]) -> None:
     (fault,) = faults_of(video, HERO, ALLEY)
     assert (fault.place, fault.field) == ("shot 3", "reference hero, alley")
     assert "node 62 (LoadImage) as last_frame, node 68 (LoadImage) as first_frame" in fault.remedy
@@ -81,7 +81,7 @@ def test_references_that_could_go_to_several_roles_are_refused_with_what_settles
     assert (graph["68"]["inputs"]["image"], graph["62"]["inputs"]["image"]) == ("hero.png", "alley.png")
 
 
-def test_a_role_that_the_graph_has_no_place_for_is_refused(video: dict[str, Any]) -> None:
+def test_a_role_without_a_picture_in_the_graph_is_refused(video: dict[str, Any]) -> None:
     (fault,) = faults_of(video, of_role("a", "style"))
     assert (fault.field, fault.value) == ("reference a, role", '"style"')
     assert "as last_frame" in fault.remedy
@@ -91,12 +91,12 @@ def test_a_role_that_the_graph_has_no_place_for_is_refused(video: dict[str, Any]
     assert "no such role" in fault.remedy
 
 
-def test_a_picture_that_stays_is_told(video: dict[str, Any]) -> None:
-    told = read(video).report(ShotValues("x", None, 1, references=(of_role("a", "last_frame"),))).notices
-    assert told == ("node 68 (LoadImage) keeps its picture first.webp: no reference replaces it",)
+def test_a_picture_that_stays_is_reported(video: dict[str, Any]) -> None:
+    notices = read(video).report(ShotValues("x", None, 1, references=(of_role("a", "last_frame"),))).notices
+    assert notices == ("node 68 (LoadImage) keeps its picture first.webp: no reference replaces it",)
 
 
-def test_a_reference_without_a_place_is_told_how_to_go_nowhere(saved: dict[str, Any]) -> None:
+def test_a_reference_without_a_picture_is_refused_with_a_way_to_leave_it_unused(saved: dict[str, Any]) -> None:
     (fault,) = faults_of(saved, HERO)
     assert "0 LoadImage nodes" in fault.remedy
     assert "references: {hero: []}" in fault.remedy
@@ -177,7 +177,7 @@ def test_a_pictures_role_is_read_from_where_it_goes(
     assert roles(saved) == {"10": role}
 
 
-def test_a_picture_that_gives_its_size_alone_is_for_what_else_it_does(saved: dict[str, Any], node: Write) -> None:
+def test_a_picture_that_only_sets_the_size_has_the_role_of_its_other_use(saved: dict[str, Any], node: Write) -> None:
     saved["10"] = node("LoadImage", image="a.png")
     saved["20"] = node("VAEEncode", pixels=["10", 0])
     saved["21"] = node("ControlNetApply", conditioning=["6", 0], control_net=["4", 0], image=["10", 0], strength=1.0)
@@ -187,7 +187,7 @@ def test_a_picture_that_gives_its_size_alone_is_for_what_else_it_does(saved: dic
     assert roles(saved) == {"10": "start"}
 
 
-def test_a_mask_takes_only_references_that_are_called_masks(saved: dict[str, Any], node: Write) -> None:
+def test_a_mask_takes_only_references_with_that_role(saved: dict[str, Any], node: Write) -> None:
     saved["10"] = node("LoadImage", image="a.png")
     saved["11"] = node("LoadImage", image="m.png")
     saved["20"] = node("VAEEncodeForInpaint", pixels=["10", 0], mask=["11", 1])
@@ -207,7 +207,7 @@ def test_roles_are_named_in_any_case_and_with_any_separator() -> None:
     assert all(role_named(role) == role for role in ROLES)
 
 
-def test_settings_take_references_of_the_one_role_that_they_have() -> None:
+def test_settings_accept_only_references_of_their_role() -> None:
     controlled = read_workflow({"checkpoint": "a", "controlnet": "c"}, name="x")
     started = read_workflow({"checkpoint": "a"}, name="x")
     for workflow, role, other in ((controlled, "control", "start"), (started, "start", "control")):

@@ -30,9 +30,7 @@ def faults_of(source: bytes | dict[str, Any]) -> tuple[Fault, ...]:
     return caught.value.faults
 
 
-def test_settings_and_saved_graphs_are_told_apart_by_what_they_hold(
-    examples: Path, object_info: dict[str, Any]
-) -> None:
+def test_settings_and_saved_graphs_are_distinguished_by_content(examples: Path, object_info: dict[str, Any]) -> None:
     classes = {name: read_class(name, told) for name, told in object_info.items()}
     kinds = {
         path.name: type(read_workflow(path.read_bytes(), name=str(path), classes=classes))
@@ -77,7 +75,7 @@ def test_a_byte_order_mark_is_no_part_of_the_file(examples: Path) -> None:
         (b'{"3": {"class_type": "A", "inputs": {"x": NaN, "y": ["3", 0]}}}', "node 3, inputs, x: NaN"),
     ],
 )
-def test_a_file_that_is_no_workflow_is_told_at_its_place(source: bytes, told: str) -> None:
+def test_a_file_that_is_no_workflow_is_reported_with_the_position(source: bytes, told: str) -> None:
     assert any(told in str(fault) for fault in faults_of(source))
 
 
@@ -91,16 +89,16 @@ WRAPPED: dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.mark.parametrize("wrapping", WRAPPED)
-def test_of_a_file_that_holds_more_the_graph_that_was_run_is_read(wrapping: str, saved: dict[str, Any]) -> None:
+def test_the_graph_that_was_run_is_read_from_a_larger_file(wrapping: str, saved: dict[str, Any]) -> None:
     source = json.dumps(WRAPPED[wrapping](saved)).encode()
     assert read_workflow(source, name="x") == read_workflow(saved, name="x")
 
 
-def test_words_in_quotes_are_no_graph_within_a_file() -> None:
+def test_quoted_text_is_no_nested_graph() -> None:
     assert [fault.field for fault in faults_of({"checkpoint": "a", "prompt": '"Run!" she says'})] == ["prompt"]
 
 
-def test_what_servers_wrote_into_the_nodes_of_a_picture_is_left_out(saved: dict[str, Any]) -> None:
+def test_keys_that_servers_add_to_nodes_are_dropped(saved: dict[str, Any]) -> None:
     source = copy.deepcopy(saved)
     source["3"] |= {"is_changed": [float("nan")], "_meta": {"title": "Sampler"}}
     read = read_workflow(json.dumps(source).encode(), name="x")
@@ -108,7 +106,7 @@ def test_what_servers_wrote_into_the_nodes_of_a_picture_is_left_out(saved: dict[
     assert read.graph["3"] == saved["3"] | {"_meta": {"title": "Sampler"}}
 
 
-def test_an_opened_file_tells_which_node_classes_help_to_read_it(saved: dict[str, Any]) -> None:
+def test_an_opened_file_names_the_node_classes_that_it_needs(saved: dict[str, Any]) -> None:
     graph = open_workflow(saved, name="x")
     assert (graph.classes, graph.needs_classes) == ({node["class_type"] for node in saved.values()}, False)
     settings = open_workflow({"checkpoint": "a"}, name="x")
@@ -144,7 +142,7 @@ def test_no_more_faults_are_listed_than_a_person_reads() -> None:
     assert str(faults[-1]) == "the workflow: and 4,951 more faults"
 
 
-def test_a_graph_may_be_as_deep_as_it_likes_and_its_values_may_not() -> None:
+def test_a_graph_may_have_any_depth_but_its_values_may_not() -> None:
     chain = {str(number): {"class_type": "A", "inputs": {"x": [str(number + 1), 0]}} for number in range(5000)}
     last = {"5000": {"class_type": "A", "inputs": {}}}
     assert [fault.place for fault in faults_of(chain | last)] == ["the graph"]
@@ -155,11 +153,11 @@ def test_a_graph_may_be_as_deep_as_it_likes_and_its_values_may_not() -> None:
     assert "without end" in str(faults_of({"a": value}))
 
 
-def test_a_key_that_is_no_text_is_a_fault() -> None:
+def test_a_key_that_is_not_text_is_a_fault() -> None:
     assert [fault.field for fault in faults_of({"checkpoint": "a", 3: 4})] == ["3"]  # type: ignore[dict-item]
 
 
-def test_objects_within_objects_without_end_are_a_fault() -> None:
+def test_endlessly_nested_objects_are_a_fault() -> None:
     endless: dict[str, Any] = {}
     endless["inputs"] = endless
     assert "without end" in str(faults_of(endless)[0])
@@ -182,11 +180,11 @@ def test_graphs_that_a_server_has_run_are_read_and_bound(recording: str) -> None
 
 
 @given(st.dictionaries(st.text(max_size=5), json_values, max_size=4) | st.binary(max_size=40))
-def test_whatever_is_given_is_read_or_refused_in_words(source: bytes | dict[str, Any]) -> None:
+def test_any_content_is_read_or_refused_with_a_reason(source: bytes | dict[str, Any]) -> None:
     try:
         workflow = read_workflow(source, name="x")
     except WorkflowFaults as error:
-        assert str(error).encode()  # noqa: PT017 - either end is right
+        assert str(error).encode()  # noqa: PT017 - both outcomes are valid
     else:
         assert workflow.source == "x"
 
@@ -207,10 +205,10 @@ node_values = st.fixed_dictionaries(
 
 
 @given(st.dictionaries(st.sampled_from("1234"), node_values | json_values, min_size=1))
-def test_whatever_looks_like_a_graph_is_read_or_refused_in_words(content: dict[str, Any]) -> None:
+def test_anything_like_a_graph_is_read_or_refused_with_a_reason(content: dict[str, Any]) -> None:
     try:
         workflow = read_workflow(content, name="x")
     except WorkflowFaults as error:
-        assert str(error).encode()  # noqa: PT017 - either end is right
+        assert str(error).encode()  # noqa: PT017 - both outcomes are valid
     else:
         assert workflow.bind(ShotValues("words", None, 1))

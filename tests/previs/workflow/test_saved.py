@@ -43,7 +43,7 @@ def bind_faults(content: dict[str, Any], values: ShotValues) -> tuple[Fault, ...
 
 
 def changes(content: dict[str, Any], values: ShotValues) -> dict[tuple[str, str], Any]:
-    """What binding changes, by (node id, input)."""
+    """Return the values that binding changes, by (node id, input)."""
     bound = read(content).bind(values)
     assert bound.keys() == content.keys()
     return {
@@ -80,7 +80,7 @@ def flux(node: Write) -> dict[str, Any]:
 
 
 def with_control(saved: dict[str, Any], node: Write) -> dict[str, Any]:
-    """Two pictures that guide, numbered so that 9 comes before 10 only for who can count."""
+    """Add two pictures for control, whose nodes sort by number and not as text."""
     saved |= {
         "10": node("LoadImage", image="pose.png"),
         "11": node("ControlNetLoader", control_net_name="c"),
@@ -117,7 +117,7 @@ def test_what_a_shot_does_not_give_stays_the_artists(saved: dict[str, Any]) -> N
     assert changes(saved, shot(width=640)).keys() == {("6", "text"), ("3", "seed"), ("5", "width")}
 
 
-def test_the_words_are_found_behind_conditioning_nodes(saved: dict[str, Any], node: Write) -> None:
+def test_texts_are_found_behind_conditioning_nodes(saved: dict[str, Any], node: Write) -> None:
     saved = with_control(saved, node)
     saved["12"]["inputs"]["positive"] = ["20", 0]
     saved["20"] = node("ConditioningSetTimestepRange", conditioning=["21", 0], start=0.0, end=1.0)
@@ -144,7 +144,7 @@ def test_a_guider_and_a_noise_node_are_followed(node: Write) -> None:
     }
 
 
-def test_primitives_are_set_in_the_place_of_what_they_feed(saved: dict[str, Any], node: Write) -> None:
+def test_primitives_are_set_instead_of_the_inputs_that_they_feed(saved: dict[str, Any], node: Write) -> None:
     saved["20"] = node("PrimitiveStringMultiline", value="a city")
     saved["21"] = node("PrimitiveInt", value=5)
     saved["22"] = node("PrimitiveInt", value=512)
@@ -163,7 +163,7 @@ def test_a_primitive_that_feeds_width_and_height_takes_only_equal_ones(saved: di
     assert "node 22" in fault.remedy
 
 
-def test_two_samplers_of_one_prompt_share_words_and_seed(saved: dict[str, Any], node: Write) -> None:
+def test_two_samplers_of_one_prompt_share_text_and_seed(saved: dict[str, Any], node: Write) -> None:
     saved["20"] = node("LatentUpscaleBy", samples=["3", 0], upscale_method="bilinear", scale_by=1.5)
     saved["21"] = copy.deepcopy(saved["3"])
     saved["21"]["inputs"] |= {"latent_image": ["20", 0], "denoise": 0.5}
@@ -176,7 +176,7 @@ def test_two_samplers_of_one_prompt_share_words_and_seed(saved: dict[str, Any], 
     }
 
 
-def test_a_prompt_written_twice_in_the_same_words_is_one_prompt(saved: dict[str, Any], node: Write) -> None:
+def test_the_same_text_in_two_nodes_is_one_prompt(saved: dict[str, Any], node: Write) -> None:
     saved["20"] = node("CLIPTextEncodeSDXLRefiner", clip=["4", 1], text="a city", ascore=6.0, width=1024, height=1024)
     saved["21"] = copy.deepcopy(saved["3"])
     saved["21"]["inputs"] |= {"latent_image": ["3", 0], "positive": ["20", 0]}
@@ -196,7 +196,7 @@ def test_two_samplers_of_different_prompts_are_refused(saved: dict[str, Any], no
     assert changes(saved, shot()).keys() == {("6", "text"), ("3", "seed"), ("21", "seed")}
 
 
-def test_a_text_for_both_prompt_and_negative_is_refused_unless_meant(saved: dict[str, Any]) -> None:
+def test_a_text_for_both_prompt_and_negative_is_refused_unless_intended(saved: dict[str, Any]) -> None:
     saved["3"]["inputs"]["negative"] = ["6", 0]
     (fault,) = read_faults(saved)
     assert fault.place == "node 6 (CLIPTextEncode)"
@@ -215,7 +215,7 @@ def test_a_prompt_that_other_nodes_compute_is_refused(saved: dict[str, Any], nod
     assert changes(saved, shot()).keys() == {("21", "value"), ("3", "seed")}
 
 
-def test_a_node_that_adds_words_to_others_is_not_taken_for_the_prompt(saved: dict[str, Any], node: Write) -> None:
+def test_a_node_that_adds_text_to_other_text_is_not_the_prompt(saved: dict[str, Any], node: Write) -> None:
     saved["20"] = node("AppendWords", text=["21", 0], value=", in ink")
     saved["21"] = node("PrimitiveString", value="a city")
     saved["6"]["inputs"]["text"] = ["20", 0]
@@ -232,7 +232,7 @@ def test_crossed_links_are_followed_as_they_lie(saved: dict[str, Any], node: Wri
     }
 
 
-def test_a_loaded_pictures_name_is_never_taken_for_words(saved: dict[str, Any], node: Write) -> None:
+def test_a_loaded_pictures_name_is_never_taken_for_text(saved: dict[str, Any], node: Write) -> None:
     saved["20"] = node("Describe", picture=["21", 0])
     saved["21"] = node("LoadImage", image="a.png")
     saved["6"]["inputs"]["text"] = ["20", 0]
@@ -264,7 +264,7 @@ def test_a_graph_without_a_sampler_needs_titles(node: Write) -> None:
 
 
 @pytest.mark.parametrize("conditioning", [["20", 0], ["21", 0]])
-def test_a_negative_without_words_only_matters_to_a_shot_that_brings_some(
+def test_a_graph_without_negative_text_refuses_only_shots_with_one(
     saved: dict[str, Any], node: Write, conditioning: list[Any]
 ) -> None:
     saved["20"] = node("ConditioningZeroOut", conditioning=["6", 0])
@@ -283,14 +283,14 @@ def test_a_seed_that_cannot_be_found_is_refused(saved: dict[str, Any], node: Wri
     assert '"shot.seed"' in fault.remedy
 
 
-def test_a_sampler_without_noise_needs_no_seed_but_one_of_all_does(node: Write) -> None:
+def test_a_sampler_without_noise_needs_no_seed_if_another_has_one(node: Write) -> None:
     graph = flux(node)
     graph["6"] = node("DisableNoise")
     (fault,) = read_faults(graph)
     assert "every take would be the same" in fault.remedy
 
 
-def test_references_fill_the_pictures_that_reach_the_sampler_as_a_person_counts(
+def test_references_fill_the_pictures_that_reach_the_sampler_in_numeric_order(
     saved: dict[str, Any], node: Write
 ) -> None:
     saved = with_control(saved, node)
@@ -307,7 +307,7 @@ def test_references_fill_the_pictures_that_reach_the_sampler_as_a_person_counts(
     assert "2 LoadImage nodes" in fault.remedy
 
 
-def test_a_title_keeps_a_picture_for_one_reference(saved: dict[str, Any], node: Write) -> None:
+def test_a_title_reserves_a_picture_for_one_reference(saved: dict[str, Any], node: Write) -> None:
     saved = with_control(saved, node)
     saved["1"]["_meta"] = {"title": "shot.reference.ref_2"}
     changed = changes(saved, shot(A, B))
@@ -339,9 +339,7 @@ def test_the_size_of_a_preview_is_not_the_pictures(saved: dict[str, Any], node: 
     assert changes(saved, shot(width=640))[("5", "width")] == 640
 
 
-def test_a_size_that_several_nodes_set_only_matters_to_a_shot_that_brings_one(
-    saved: dict[str, Any], node: Write
-) -> None:
+def test_a_size_set_by_several_nodes_refuses_only_shots_with_a_size(saved: dict[str, Any], node: Write) -> None:
     saved["20"] = node("ImageScale", image=["8", 0], upscale_method="lanczos", width=1024, height=1024, crop="disabled")
     saved["9"]["inputs"]["images"] = ["20", 0]
     assert changes(saved, shot()).keys() == {("6", "text"), ("3", "seed")}
@@ -359,14 +357,14 @@ def test_values_that_no_server_takes_are_refused_together(saved: dict[str, Any])
 
 
 @pytest.mark.parametrize("title", ["shot.promt", "shot.reference.", "shot.width"])
-def test_a_title_of_ours_that_means_nothing_is_a_fault(saved: dict[str, Any], title: str) -> None:
+def test_an_unknown_shot_title_is_a_fault(saved: dict[str, Any], title: str) -> None:
     saved["6"]["_meta"] = {"title": title}
     (fault,) = read_faults(saved)
     assert (fault.field, fault.value) == ("title", f'"{title}"')
 
 
 @pytest.mark.parametrize(("node_id", "title"), [("3", "shot.prompt"), ("5", "shot.seed"), ("6", "shot.reference.a")])
-def test_a_title_on_a_node_that_holds_no_such_thing_is_a_fault(saved: dict[str, Any], node_id: str, title: str) -> None:
+def test_a_title_on_a_node_without_such_a_value_is_a_fault(saved: dict[str, Any], node_id: str, title: str) -> None:
     saved[node_id]["_meta"] = {"title": title}
     assert read_faults(saved)[0].value == f'"{title}"'
 
@@ -403,7 +401,7 @@ def test_all_broken_nodes_are_named_at_once(saved: dict[str, Any]) -> None:
     ]
 
 
-def test_nodes_that_feed_each_other_are_named(saved: dict[str, Any]) -> None:
+def test_nodes_in_a_cycle_are_named(saved: dict[str, Any]) -> None:
     saved["5"]["inputs"]["width"] = ["3", 0]
     (fault,) = read_faults(saved)
     assert "node 3 (KSampler)" in fault.remedy
@@ -417,7 +415,7 @@ def test_a_graph_that_only_previews_is_refused(saved: dict[str, Any], node: Writ
     assert "SaveImage" in fault.remedy
 
 
-def test_a_sampler_that_nothing_saves_is_not_read(saved: dict[str, Any], node: Write) -> None:
+def test_a_sampler_whose_result_is_not_saved_is_ignored(saved: dict[str, Any], node: Write) -> None:
     saved["20"] = node("CLIPTextEncode", clip=["4", 1], text="something else")
     saved["21"] = copy.deepcopy(saved["3"])
     saved["21"]["inputs"]["positive"] = ["20", 0]

@@ -1,6 +1,6 @@
-"""What is bound in ComfyUI's own templates: a table that people reviewed, and laws that hold for all of them.
+"""Check the bindings of ComfyUI's own templates against a reviewed table, and laws that hold for all of them.
 
-The table is written anew by ``REWRITE_GOLDEN=1 pytest tests/previs/workflow/test_templates_bound.py``.
+``REWRITE_GOLDEN=1 pytest tests/previs/workflow/test_templates_bound.py`` rewrites the table.
 """
 
 import contextlib
@@ -32,11 +32,11 @@ SECONDS = 3.0
 
 
 def _classes() -> dict[str, NodeClass]:
-    return {name: read_class(name, told) for name, told in json.loads(OBJECT_INFO.read_text("utf-8")).items()}
+    return {name: read_class(name, detected) for name, detected in json.loads(OBJECT_INFO.read_text("utf-8")).items()}
 
 
 def _templates(classes: Mapping[str, NodeClass]) -> Iterator[tuple[str, Graph]]:
-    """Those of which the recorded server has all classes."""
+    """Yield the templates whose classes the recorded server has."""
     for file in importlib.metadata.files("comfyui-workflow-templates") or ():
         if file.suffix != ".json":
             continue
@@ -95,7 +95,7 @@ def test_what_is_bound_in_the_templates_is_what_a_person_would_choose() -> None:
     assert table == GOLDEN.read_text("utf-8")
 
 
-def test_all_but_a_few_templates_leave_no_choice() -> None:
+def test_all_but_a_few_templates_are_unambiguous() -> None:
     assert len(TEMPLATES) == 101
     assert sorted(TEMPLATES.keys() - set(READABLE)) == [
         "area_composition",
@@ -108,7 +108,7 @@ def test_all_but_a_few_templates_leave_no_choice() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(TEMPLATES.keys() - set(READABLE)))
-def test_the_lines_that_a_fault_shows_settle_it(name: str) -> None:
+def test_the_lines_in_a_fault_resolve_it(name: str) -> None:
     with pytest.raises(WorkflowFaults) as caught:
         read(name)
     (fault,) = caught.value.faults
@@ -123,11 +123,11 @@ def test_the_lines_that_a_fault_shows_settle_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", READABLE)
-def test_templates_are_read_the_same_without_a_server(name: str) -> None:
-    assert told(read(name, classes={})) == told(read(name))
+def test_templates_are_read_alike_without_a_server(name: str) -> None:
+    assert detected(read(name, classes={})) == detected(read(name))
 
 
-def told(workflow: SavedGraph) -> tuple[Any, ...]:
+def detected(workflow: SavedGraph) -> tuple[Any, ...]:
     return workflow.bindings, workflow.gaps, workflow.strengths, workflow.length_rule
 
 
@@ -143,7 +143,7 @@ values = st.builds(
 
 
 def bindable(workflow: SavedGraph, drawn: ShotValues, data: st.DataObject) -> ShotValues:
-    """Add what the graph has places for."""
+    """Return the values that the graph can take."""
     if "width" not in workflow.gaps:
         drawn = replace(drawn, width=data.draw(sizes), height=data.draw(sizes))
     if "negative_prompt" not in workflow.gaps:
@@ -227,7 +227,7 @@ ODD = (
 
 @settings(deadline=None, max_examples=300)
 @given(NAMES, st.data(), values)
-def test_a_graph_with_odd_values_is_read_and_bound_or_refused_in_words(
+def test_a_graph_with_odd_values_is_bound_or_refused_with_a_reason(
     name: str, data: st.DataObject, drawn: ShotValues
 ) -> None:
     graph = copy.deepcopy(TEMPLATES[name])

@@ -1,4 +1,4 @@
-"""The bindings file goes before titles and links, says where there is no place, and is refused in words."""
+"""Check that the bindings file takes precedence, leaves values unused on purpose, and is refused with reasons."""
 
 import contextlib
 import copy
@@ -49,14 +49,14 @@ def bound(workflow: SavedGraph, what: str) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def several(saved: dict[str, Any], node: Write) -> dict[str, Any]:
-    """A graph with two prompts, of which a title names the one."""
+    """Return a graph with two prompts, one of them marked by a title."""
     saved["20"] = node("CLIPTextEncode", text="a house", clip=["4", 1], title="House. Garden")
     saved["21"] = node("ConditioningCombine", conditioning_1=["6", 0], conditioning_2=["20", 0])
     saved["3"]["inputs"]["positive"] = ["21", 0]
     return saved
 
 
-def test_several_prompts_are_settled_by_the_lines_that_the_fault_shows(several: dict[str, Any]) -> None:
+def test_several_prompts_are_resolved_by_the_lines_in_the_fault(several: dict[str, Any]) -> None:
     with pytest.raises(WorkflowFaults) as caught:
         read_workflow(several, name="looks/look.json")
     (fault,) = caught.value.faults
@@ -72,7 +72,7 @@ def test_several_prompts_are_settled_by_the_lines_that_the_fault_shows(several: 
     assert bound(read(several, lines[3].removeprefix("# ")), "prompt") == [("6", "text"), ("20", "text")]
 
 
-def test_a_file_goes_before_titles_and_a_title_before_links(several: dict[str, Any]) -> None:
+def test_a_file_takes_precedence_over_titles_and_titles_over_links(several: dict[str, Any]) -> None:
     several["6"]["_meta"] = {"title": "shot.prompt"}
     workflow = read(several, "")
     assert [(each.slot, each.rule) for each in workflow.bindings if each.what == "prompt"] == [
@@ -89,12 +89,12 @@ def test_an_address_is_an_id_or_a_title_which_may_hold_dots(several: dict[str, A
     assert bound(read(several, f'prompt: "{address}"'), "prompt") == [("20", "text")]
 
 
-def test_an_id_goes_before_a_title(several: dict[str, Any]) -> None:
+def test_an_id_takes_precedence_over_a_title(several: dict[str, Any]) -> None:
     several["6"]["_meta"] = {"title": "20"}
     assert bound(read(several, 'prompt: "20.text"'), "prompt") == [("20", "text")]
 
 
-def test_a_title_that_two_nodes_bear_is_no_address(several: dict[str, Any]) -> None:
+def test_a_title_of_two_nodes_is_no_address(several: dict[str, Any]) -> None:
     several["6"]["_meta"] = {"title": "House. Garden"}
     (fault,) = faults_of(several, 'prompt: "House. Garden.text"')
     assert '"6.text" or "20.text"' in fault.remedy
@@ -102,7 +102,7 @@ def test_a_title_that_two_nodes_bear_is_no_address(several: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize(
-    ("line", "value", "told"),
+    ("line", "value", "expected"),
     [
         ('prompt: "6.txet"', '"6.txet"', '"6.text"'),
         ('prompt: "66.text"', '"66.text"', '"6.text"'),
@@ -113,22 +113,22 @@ def test_a_title_that_two_nodes_bear_is_no_address(several: dict[str, Any]) -> N
         ('references: {hero: "66.image"}', '"66.image"', "no node has this id or title"),
     ],
 )
-def test_an_address_that_leads_nowhere_is_refused_with_the_closest(
-    several: dict[str, Any], line: str, value: str, told: str
+def test_an_unknown_address_is_refused_with_the_closest(
+    several: dict[str, Any], line: str, value: str, expected: str
 ) -> None:
     fault = faults_of(several, line if line.startswith("prompt") else f'prompt: "6.text"\n{line}')[0]
     assert fault.place == "look.bindings.yaml"
     assert fault.value == value
-    assert told in fault.remedy
+    assert expected in fault.remedy
 
 
-def test_a_place_that_there_is_none_of_on_purpose_is_told_and_no_fault(saved: dict[str, Any]) -> None:
+def test_values_unused_on_purpose_are_reported_without_a_fault(saved: dict[str, Any]) -> None:
     workflow = read(saved, "negative: []\nseed: []")
     values = ShotValues("x", "fog", 5)
     graph = workflow.bind(values)
     assert (graph["7"]["inputs"]["text"], graph["3"]["inputs"]["seed"]) == ("low quality", -1)
-    told = workflow.report(values).notices
-    assert told == tuple(f"{what} is not used: look.bindings.yaml says so" for what in ("negative_prompt", "seed"))
+    notices = workflow.report(values).notices
+    assert notices == tuple(f"{what} is not used: look.bindings.yaml says so" for what in ("negative_prompt", "seed"))
 
 
 def test_references_are_named_by_id_or_role(saved: dict[str, Any], node: Write) -> None:
@@ -170,7 +170,7 @@ def read_again(content: dict[str, Any], workflow: SavedGraph) -> SavedGraph:
     return again
 
 
-def test_a_size_may_grow_along(saved: dict[str, Any], node: Write) -> None:
+def test_a_size_may_grow_in_proportion(saved: dict[str, Any], node: Write) -> None:
     saved["20"] = node("ImageScale", image=["8", 0], upscale_method="lanczos", width=1024, height=1024, crop="disabled")
     saved["9"]["inputs"]["images"] = ["20", 0]
     lines = 'width: ["5.width", "20.width * 1.5"]\nheight: ["5.height", "20.height * 1.5"]'
@@ -180,7 +180,7 @@ def test_a_size_may_grow_along(saved: dict[str, Any], node: Write) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "expected"),
     [
         (b"", "schema: previs.bindings/1"),
         (b"prompt: 6.text", "schema: previs.bindings/1"),
@@ -204,9 +204,9 @@ def test_a_size_may_grow_along(saved: dict[str, Any], node: Write) -> None:
         (b"- a", 'prompt: "6.text"'),
     ],
 )
-def test_a_wrong_file_is_refused_in_words(source: bytes, told: str) -> None:
+def test_a_wrong_file_is_refused_with_a_reason(source: bytes, expected: str) -> None:
     faults = file_faults(source)
-    assert any(told in str(fault) for fault in faults), faults
+    assert any(expected in str(fault) for fault in faults), faults
 
 
 @given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
@@ -239,7 +239,7 @@ NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_
 
 
 @given(st.lists(NAMES, min_size=2, max_size=2, unique=True))
-def test_what_is_written_is_read_back_whatever_nodes_and_references_are_called(
+def test_any_names_of_nodes_and_references_survive_writing_and_reading(
     fresh_saved: Callable[[], dict[str, Any]], names: list[str]
 ) -> None:
     saved = fresh_saved()

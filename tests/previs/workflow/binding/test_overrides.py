@@ -1,4 +1,4 @@
-"""Overrides set any input of any node after all else, and lead nowhere by mistake."""
+"""Check that overrides set any input of any node last, and that wrong ones are refused."""
 
 import copy
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def test_an_override_wins_over_what_a_shot_brings(saved: dict[str, Any]) -> None
     assert (bound["6"]["text"], bound["3"]["seed"], bound["5"]["width"]) == ("other", 9, 8)
 
 
-def test_a_link_takes_the_place_of_a_value_and_a_value_that_of_a_link(saved: dict[str, Any]) -> None:
+def test_a_link_may_replace_a_value_and_a_value_a_link(saved: dict[str, Any]) -> None:
     saved["20"] = {"class_type": "PrimitiveString", "inputs": {"value": "x"}}
     changed = with_overrides(saved, {"6.text": ["20", 0], "3.latent_image": 5}, source="x", place="y")
     assert (changed["6"]["inputs"]["text"], changed["3"]["inputs"]["latent_image"]) == (["20", 0], 5)
@@ -59,7 +59,7 @@ def test_a_link_takes_the_place_of_a_value_and_a_value_that_of_a_link(saved: dic
         ({"": 5}, "override ", "a dot and an input"),
     ],
 )
-def test_an_override_that_leads_nowhere_is_refused(
+def test_an_override_of_no_input_is_refused(
     saved: dict[str, Any], overrides: dict[str, Any], field: str, told: str
 ) -> None:
     (fault,) = faults_of(saved, overrides)
@@ -75,14 +75,14 @@ def test_one_input_is_not_overridden_twice(saved: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("content", [SETTINGS, "saved"])
-def test_what_an_input_means_is_an_address_too(content: Any, saved: dict[str, Any]) -> None:
+def test_a_meaning_is_an_address(content: Any, saved: dict[str, Any]) -> None:
     workflow = read_workflow(saved if content == "saved" else content, name="x")
     bound = bind(workflow, checkpoint="b.safetensors", batch_size=4)
     assert [inputs["ckpt_name"] for inputs in bound.values() if "ckpt_name" in inputs] == ["b.safetensors"]
     assert [inputs["batch_size"] for inputs in bound.values() if "batch_size" in inputs] == [4]
 
 
-def test_a_meaning_that_several_inputs_have_is_no_address(saved: dict[str, Any], node: Write) -> None:
+def test_a_meaning_of_several_inputs_is_no_address(saved: dict[str, Any], node: Write) -> None:
     refiner = copy.deepcopy(saved["3"])
     refiner["inputs"] |= {"model": ["1", 0], "latent_image": ["3", 0]}
     saved |= {"1": node("CheckpointLoaderSimple", ckpt_name="refiner.safetensors"), "2": refiner}

@@ -1,4 +1,4 @@
-"""What is read from a graph's links: custom nodes by their classes, lengths, seeds, sizes, and titles for all of it."""
+"""Check what is detected from links: custom nodes by class, lengths, seeds and sizes, and titles for all of these."""
 
 import copy
 import json
@@ -45,7 +45,7 @@ def bound(content: dict[str, Any], **values: Any) -> dict[str, Any]:
     return {node_id: node["inputs"] for node_id, node in graph.items()}
 
 
-def test_a_custom_encoders_words_are_known_by_its_class(saved: dict[str, Any], node: Write) -> None:
+def test_a_custom_encoders_texts_are_known_by_its_class(saved: dict[str, Any], node: Write) -> None:
     saved["6"] = node("Poet", verse="a city", style="ink", clip=["4", 1])
     classes = custom(
         "Poet", ["CONDITIONING"], verse=["STRING", {"multiline": True}], style=["STRING", {}], clip=["CLIP"]
@@ -64,8 +64,8 @@ def test_a_custom_sampler_is_known_by_its_class(saved: dict[str, Any], node: Wri
     sampler = saved.pop("3")["inputs"]
     saved["30"] = node("Painter", m=sampler["model"], good=["6", 0], negative_cond=["7", 0], seed=3, start=["5", 0])
     saved["8"]["inputs"]["samples"] = ["30", 0]
-    told = {"m": ["MODEL"], "good": ["CONDITIONING"], "negative_cond": ["CONDITIONING"], "start": ["LATENT"]}
-    classes = custom("Painter", ["LATENT"], seed=["INT", {}], **told)
+    inputs = {"m": ["MODEL"], "good": ["CONDITIONING"], "negative_cond": ["CONDITIONING"], "start": ["LATENT"]}
+    classes = custom("Painter", ["LATENT"], seed=["INT", {}], **inputs)
     workflow = read(saved, classes=classes)
     assert {each.what: each.slot for each in workflow.bindings if each.what not in ("checkpoint", "output_prefix")} == {
         "prompt": ("6", "text"),
@@ -77,7 +77,7 @@ def test_a_custom_sampler_is_known_by_its_class(saved: dict[str, Any], node: Wri
     }
 
 
-def test_text_nodes_are_followed_to_the_one_text_that_they_are_made_of(saved: dict[str, Any], node: Write) -> None:
+def test_text_nodes_are_followed_to_their_only_text(saved: dict[str, Any], node: Write) -> None:
     saved["20"] = node("StringConcatenate", string_a=["21", 0], string_b="", delimiter=", ")
     saved["21"] = node("StringTrim", string=["22", 0], mode="Both")
     saved["22"] = node("PrimitiveStringMultiline", value="a city")
@@ -90,7 +90,7 @@ def test_text_nodes_are_followed_to_the_one_text_that_they_are_made_of(saved: di
     assert 'prompt: "22.value"' in fault.remedy
 
 
-def test_a_second_pass_that_gets_no_noise_needs_no_seed(saved: dict[str, Any], node: Write) -> None:
+def test_a_second_pass_without_noise_needs_no_seed(saved: dict[str, Any], node: Write) -> None:
     first = saved["3"]["inputs"] | {"noise_seed": 4, "add_noise": "enable"}
     first.pop("seed")
     saved["3"] = node("KSamplerAdvanced", **first)
@@ -101,7 +101,7 @@ def test_a_second_pass_that_gets_no_noise_needs_no_seed(saved: dict[str, Any], n
     assert slots(saved, "seed") == [("3", "noise_seed")]
 
 
-def test_samplers_apart_from_each_other_have_one_seed_only_if_they_have_now(saved: dict[str, Any], node: Write) -> None:
+def test_separate_samplers_share_a_seed_only_if_they_do_now(saved: dict[str, Any], node: Write) -> None:
     saved["20"] = node("KSampler", **(saved["3"]["inputs"] | {"seed": 7}))
     saved["21"] = node("VAEDecode", samples=["20", 0], vae=["4", 2])
     saved["22"] = node("SaveImage", images=["21", 0], filename_prefix="y")
@@ -121,7 +121,7 @@ def test_noise_that_several_nodes_make_is_followed_to_all(saved: dict[str, Any],
     assert slots(saved, "seed") == [("22", "noise_seed")]
 
 
-def test_a_second_pass_of_its_own_size_grows_along(saved: dict[str, Any], node: Write) -> None:
+def test_a_second_pass_of_its_own_size_grows_in_proportion(saved: dict[str, Any], node: Write) -> None:
     saved["20"] = node(
         "LatentUpscale", samples=["3", 0], upscale_method="bilinear", width=768, height=1024, crop="disabled"
     )
@@ -135,17 +135,17 @@ def test_a_second_pass_of_its_own_size_grows_along(saved: dict[str, Any], node: 
 
 
 @pytest.mark.parametrize(("width", "target"), [(512, 512), (4096, 512)])
-def test_an_encoder_is_told_the_pictures_size_where_it_is_told_so_now(
+def test_an_encoder_gets_the_new_size_if_it_holds_the_present_one(
     saved: dict[str, Any], node: Write, width: int, target: int
 ) -> None:
-    told = {"width": width, "height": width, "target_width": target, "target_height": target}
-    saved["6"] = node("CLIPTextEncodeSDXL", clip=["4", 1], text_g="a", text_l="a", crop_w=0, crop_h=0, **told)
+    sizes = {"width": width, "height": width, "target_width": target, "target_height": target}
+    saved["6"] = node("CLIPTextEncodeSDXL", clip=["4", 1], text_g="a", text_l="a", crop_w=0, crop_h=0, **sizes)
     inputs = bound(saved, width=640, height=360)["6"]
     assert (inputs["target_width"], inputs["target_height"]) == (640, 360)
     assert (inputs["width"], inputs["height"]) == ((640, 360) if width == 512 else (4096, 4096))
 
 
-def test_a_size_that_comes_from_a_picture_is_told(saved: dict[str, Any], node: Write) -> None:
+def test_a_size_that_comes_from_a_picture_is_reported(saved: dict[str, Any], node: Write) -> None:
     saved["10"] = node("LoadImage", image="a.png")
     saved["11"] = node("GetImageSize", image=["10", 0])
     saved["5"]["inputs"] |= {"width": ["11", 0], "height": ["11", 1]}
@@ -174,14 +174,14 @@ def test_frames_that_a_node_adds_in_between_are_not_sampled(video: dict[str, Any
     assert bound(video, duration=3.0)["5"]["length"] == 25
 
 
-def test_a_duration_that_changes_nothing_is_told(video: dict[str, Any], node: Write) -> None:
+def test_an_unused_duration_is_reported(video: dict[str, Any], node: Write) -> None:
     video["9"] = node("SaveImage", images=["8", 0], filename_prefix="x")
     values = ShotValues("x", None, 1, duration=3.0)
     assert read(video).report(values).notices == ("duration is not used: no node of the graph sets the frame rate",)
     assert read(video).bind(values)["5"]["inputs"]["length"] == 81
 
 
-def test_a_picture_is_made_whatever_its_duration_is(saved: dict[str, Any]) -> None:
+def test_a_duration_does_not_affect_a_picture(saved: dict[str, Any]) -> None:
     values = ShotValues("x", None, 1, duration=3.0)
     assert read(saved).report(values).notices == ()
     assert read(saved).bind(values) == read(saved).bind(ShotValues("x", None, 1))
@@ -201,7 +201,7 @@ def test_the_length_of_sound_is_in_seconds(saved: dict[str, Any], node: Write) -
     st.floats(0.05, 200),
     st.sampled_from([8.0, 12.0, 16.0, 23.976, 24.0, 25.0, 30.0]),
 )
-def test_a_length_is_the_smallest_allowed_that_lasts_as_long(
+def test_a_length_is_the_smallest_valid_one_that_lasts_long_enough(
     least: int, step: int, duration: float, rate: float
 ) -> None:
     value = LengthRule(least, step, 16384, ("1", "fps")).value(duration, rate)
@@ -212,10 +212,10 @@ def test_a_length_is_the_smallest_allowed_that_lasts_as_long(
 
 
 def test_lengths_are_counted_as_the_server_counts_them() -> None:
-    told = json.loads(OBJECT_INFO.read_text("utf-8"))
+    object_info = json.loads(OBJECT_INFO.read_text("utf-8"))
     play = {"class_type": "SaveAnimatedWEBP", "inputs": {"fps": 16.0, "filename_prefix": "x"}}
     checked = 0
-    for name, each in told.items():
+    for name, each in object_info.items():
         known = read_class(name, each)
         for field in {"length", "video_frames", "seconds"} & known.inputs.keys():
             graph: Any = {"1": {"class_type": name, "inputs": {field: 1}}, "2": play}
@@ -249,7 +249,7 @@ def test_titles_name_everything_that_is_bound(
     assert found == [(slot, f"title {title}")]
 
 
-def test_a_graph_that_takes_no_words_says_so(saved: dict[str, Any], node: Write) -> None:
+def test_a_graph_without_text_reports_it(saved: dict[str, Any], node: Write) -> None:
     saved["10"] = node("LoadImage", image="a.png")
     saved["6"] = node("SVD_img2vid_Conditioning", init_image=["10", 0], width=512, height=512, video_frames=14, fps=6)
     saved["3"]["inputs"] |= {"positive": ["6", 0], "negative": ["6", 1], "latent_image": ["6", 2]}
@@ -258,9 +258,7 @@ def test_a_graph_that_takes_no_words_says_so(saved: dict[str, Any], node: Write)
     assert notices[0] == "prompt is not used: the graph takes no text"
 
 
-def test_a_guiders_second_condition_with_the_negatives_words_is_no_second_prompt(
-    saved: dict[str, Any], node: Write
-) -> None:
+def test_a_second_condition_with_the_negatives_text_is_no_second_prompt(saved: dict[str, Any], node: Write) -> None:
     saved["20"] = node("DualCFGGuider", model=["4", 0], cond1=["6", 0], cond2=["7", 0], negative=["7", 0])
     saved["21"] = node("RandomNoise", noise_seed=4)
     saved["3"] = node("SamplerCustomAdvanced", noise=["21", 0], guider=["20", 0], latent_image=["5", 0])

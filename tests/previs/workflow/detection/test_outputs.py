@@ -7,7 +7,7 @@ from previs.workflow import ShotValues, checkpoint_of, read_workflow, with_outpu
 Write = Callable[..., dict[str, Any]]
 
 
-def test_every_saving_node_gets_the_prefix_and_the_graph_stays_as_it_was(saved: dict[str, Any], node: Write) -> None:
+def test_every_saving_node_gets_the_prefix_in_a_copy(saved: dict[str, Any], node: Write) -> None:
     saved["10"] = node("SaveAnimatedWEBP", images=["8", 0], filename_prefix="move", fps=6.0)
     before = copy.deepcopy(saved)
     changed = with_output_prefix(saved, "previs/ab12")
@@ -18,14 +18,14 @@ def test_every_saving_node_gets_the_prefix_and_the_graph_stays_as_it_was(saved: 
     }
 
 
-def test_names_and_titles_make_no_difference_to_what_is_made(saved: dict[str, Any]) -> None:
+def test_output_names_and_titles_do_not_affect_the_fingerprint_graph(saved: dict[str, Any]) -> None:
     titled = with_output_prefix(copy.deepcopy(saved), "elsewhere")
     titled["6"]["_meta"] = {"title": "my words"}
     assert without_output_names(titled) == without_output_names(saved)
     assert saved["9"]["inputs"]["filename_prefix"] == "shot"
 
 
-def test_everything_else_makes_a_difference(saved: dict[str, Any]) -> None:
+def test_every_other_value_affects_the_fingerprint_graph(saved: dict[str, Any]) -> None:
     other = copy.deepcopy(saved)
     other["3"]["inputs"]["steps"] = 21
     assert without_output_names(other) != without_output_names(saved)

@@ -1,4 +1,4 @@
-"""What people are told who give a wrong file as the workflow, in full."""
+"""Check the full messages for files that people give as a workflow by mistake."""
 
 import copy
 import json
@@ -29,8 +29,8 @@ PIECE = (
 )
 
 
-def raw(source: bytes | dict[str, Any]) -> list[str]:
-    """Every fault of a file, in words."""
+def messages(source: bytes | dict[str, Any]) -> list[str]:
+    """Return every fault of a file as text."""
     with pytest.raises(WorkflowFaults) as caught:
         read_workflow(source, name="look.json")
     head, *faults = str(caught.value).split("\n  - ")
@@ -38,8 +38,8 @@ def raw(source: bytes | dict[str, Any]) -> list[str]:
     return faults
 
 
-def test_the_fragment_of_a_sampler_is_told_every_change_that_it_needs() -> None:
-    assert raw(FRAGMENT) == [
+def test_a_sampler_fragment_lists_every_change_that_it_needs() -> None:
+    assert messages(FRAGMENT) == [
         f'node 3, class_type: missing: add "class_type": "KSampler" beside "inputs"; better, {EXPORT}',
         'node 3, sampler_name: "euler_a": another tool\'s name: write "sampler_name": "euler_ancestral"',
         f"node 3, {SEED}",
@@ -47,10 +47,10 @@ def test_the_fragment_of_a_sampler_is_told_every_change_that_it_needs() -> None:
     ]
 
 
-def test_the_fragment_with_every_change_made_lacks_nothing_but_its_graph() -> None:
+def test_the_corrected_fragment_lacks_only_its_graph() -> None:
     changed = {"3": {"class_type": "KSampler", "inputs": FRAGMENT["3"]["inputs"] | {"seed": 0}}}
     changed["3"]["inputs"]["sampler_name"] = "euler_ancestral"  # type: ignore[index]
-    assert raw(changed) == [PIECE]
+    assert messages(changed) == [PIECE]
 
 
 @pytest.mark.parametrize(
@@ -130,62 +130,62 @@ def test_the_fragment_with_every_change_made_lacks_nothing_but_its_graph() -> No
         (b'"storyboard"', f'the workflow: "storyboard": give {KINDS}'),
     ],
 )
-def test_a_file_that_is_no_workflow_is_told_what_it_is(source: bytes, fault: str) -> None:
-    assert raw(source) == [fault]
+def test_a_file_that_is_no_workflow_is_recognized(source: bytes, fault: str) -> None:
+    assert messages(source) == [fault]
 
 
-def test_links_in_a_circle_are_told_with_their_nodes(saved: dict[str, Any]) -> None:
+def test_links_in_a_cycle_are_reported_with_their_nodes(saved: dict[str, Any]) -> None:
     saved["5"]["inputs"]["width"] = ["8", 0]
-    assert raw(saved) == [CIRCLE + "node 3 (KSampler), node 8 (VAEDecode), node 5 (EmptyLatentImage)"]
+    assert messages(saved) == [CIRCLE + "node 3 (KSampler), node 8 (VAEDecode), node 5 (EmptyLatentImage)"]
 
 
-def test_a_long_circle_is_told_by_some_of_its_nodes() -> None:
+def test_a_long_cycle_is_reported_by_some_of_its_nodes() -> None:
     circle = {
         str(number): {"class_type": "A", "inputs": {"x": [str((number + 1) % 3000), 0]}} for number in range(3000)
     }
-    (fault,) = raw(circle)
+    (fault,) = messages(circle)
     assert fault.endswith("node 2992 (A), node 2991 (A) and 2,990 more")
 
 
-def test_links_to_nothing_are_told_each(saved: dict[str, Any]) -> None:
+def test_each_link_to_a_missing_node_is_reported(saved: dict[str, Any]) -> None:
     saved["3"]["inputs"]["model"] = ["99", 0]
     saved["8"]["inputs"]["samples"] = ["3", -1]
     saved["9"]["_meta"] = {"title": "The frame"}
     saved["9"]["inputs"]["images"] = ["98", 0]
-    assert raw(saved) == [
+    assert messages(saved) == [
         f'node 3 (KSampler), model: ["99", 0]: the graph has no node 99: {EXPORT}',
         'node 8 (VAEDecode), samples: ["3", -1]: the second part of a link is an output number, from 0',
         f'node 9 (SaveImage "The frame"), images: ["98", 0]: the graph has no node 98: {EXPORT}',
     ]
 
 
-def test_ids_as_numbers_are_told_as_they_must_be_written(saved: dict[str, Any]) -> None:
+def test_numeric_ids_are_reported_with_the_right_form(saved: dict[str, Any]) -> None:
     saved["3"]["inputs"]["seed"] = 1
     written = copy.deepcopy(saved)
     for node in written.values():
         links = {name: [int(value[0]), value[1]] for name, value in node["inputs"].items() if isinstance(value, list)}
         node["inputs"] |= links
-    faults = raw(written)
+    faults = messages(written)
     assert len(faults) == sum(isinstance(value, list) for node in saved.values() for value in node["inputs"].values())
     assert faults[0] == 'node 3 (KSampler), model: [4, 0]: write the node id of a link as text: ["4", 0]'
 
 
-def test_a_graph_whose_links_are_wrong_is_no_piece_of_a_graph() -> None:
+def test_a_graph_with_wrong_links_is_no_fragment() -> None:
     graph = {"1": {"class_type": "A", "inputs": {}}, "2": {"class_type": "B", "inputs": {"x": [1, 0]}}}
-    assert raw(graph) == ['node 2 (B), x: [1, 0]: write the node id of a link as text: ["1", 0]']
+    assert messages(graph) == ['node 2 (B), x: [1, 0]: write the node id of a link as text: ["1", 0]']
 
 
-def test_what_is_no_number_is_told_at_its_node(saved: dict[str, Any]) -> None:
+def test_a_value_that_is_no_number_is_reported_at_its_node(saved: dict[str, Any]) -> None:
     source = json.dumps(saved).replace("7.5", "NaN").replace('"seed": -1', '"seed": 1').encode()
-    assert raw(source) == ["node 3, inputs, cfg: NaN: not a finite number: give a finite one"]
+    assert messages(source) == ["node 3, inputs, cfg: NaN: not a finite number: give a finite one"]
 
 
-def test_a_file_of_the_editor_is_told_what_it_needs_without_a_server() -> None:
+def test_an_editors_file_without_a_server_says_what_it_needs() -> None:
     source = {"nodes": [{"id": 3, "type": "KSampler"}], "links": [], "version": 0.4}
-    assert raw(source) == [NEEDS_SERVER]
+    assert messages(source) == [NEEDS_SERVER]
 
 
-def test_a_class_that_no_server_has_is_told_with_its_pack(object_info: dict[str, Any]) -> None:
+def test_a_class_that_no_server_has_is_reported_with_its_pack(object_info: dict[str, Any]) -> None:
     lacking = {"id": 4, "type": "IPAdapterAdvanced", "properties": {"cnr_id": "comfyui_ipadapter_plus"}}
     source = {"nodes": [lacking, {"id": 5, "type": "SaveImage"}], "links": [], "version": 0.4}
     classes = {"IPAdapterAdvanced": None, "SaveImage": read_class("SaveImage", object_info["SaveImage"])}

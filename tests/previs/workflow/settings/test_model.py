@@ -135,18 +135,18 @@ def test_a_batch_from_a_reference_repeats_it(refusals: Callable[[Graph], list[st
         ({"reference_strength": 0.8}, 0.3, 0.85),
     ],
 )
-def test_strength_and_denoise_decide_how_much_is_painted_anew(
+def test_strength_and_denoise_decide_the_repainted_share(
     settings: dict[str, Any], own_strength: float | None, denoise: float
 ) -> None:
     graph = read(**settings).bind(shot(PlacedReference("previs/a.png", "r", own_strength)))
     assert graph["sampler"]["inputs"]["denoise"] == denoise
 
 
-def test_without_a_start_picture_all_is_painted_anew() -> None:
+def test_without_a_start_picture_everything_is_painted() -> None:
     assert read(denoise=0.5).bind(SHOT)["sampler"]["inputs"]["denoise"] == 1.0
 
 
-def test_a_shots_own_values_go_before_the_settings() -> None:
+def test_a_shots_own_values_take_precedence_over_the_settings() -> None:
     graph = read(negative_prompt="blurry").bind(shot(negative_prompt="", width=320, height=240))
     assert graph["negative"]["inputs"]["text"] == ""
     assert graph["empty"]["inputs"] == {"width": 320, "height": 240, "batch_size": 1}
@@ -162,7 +162,7 @@ def test_a_shots_own_values_go_before_the_settings() -> None:
         (20000, "16376 and 16384"),
     ],
 )
-def test_a_width_that_does_not_work_is_refused_with_the_two_nearest(width: int, nearest: str) -> None:
+def test_an_invalid_width_is_refused_with_the_two_nearest(width: int, nearest: str) -> None:
     (fault,) = faults_of(LEAST | {"width": width})
     assert (fault.place, fault.field, fault.value) == ("settings", "width", str(width))
     assert nearest in fault.remedy
@@ -210,7 +210,7 @@ def test_a_value_that_no_server_takes_is_one_fault(field: str, value: object) ->
     assert fault.remedy
 
 
-def test_a_fault_in_a_list_names_its_place() -> None:
+def test_a_fault_in_a_list_names_its_index() -> None:
     (fault,) = faults_of(LEAST | {"controlnet": "c.pth", "reference_images": ["a.png", 3]})
     assert (fault.field, fault.value) == ("reference_images[1]", "3")
 

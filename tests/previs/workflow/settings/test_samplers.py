@@ -87,11 +87,11 @@ def test_schedulers_of_other_tools_are_translated(scheduler: str | None, expecte
 
 
 @pytest.mark.parametrize("scheduler", [None, "normal", "Automatic", "karras", "Karras"])
-def test_a_schedule_in_the_name_wins_over_a_default(scheduler: str | None) -> None:
+def test_a_scheduler_in_the_name_wins_over_a_default(scheduler: str | None) -> None:
     assert sampler_and_scheduler("DPM++ 2M Karras", scheduler) == ("dpmpp_2m", "karras")
 
 
-def test_a_schedule_in_the_name_does_not_bear_another_beside_it() -> None:
+def test_a_scheduler_in_the_name_contradicts_another() -> None:
     with pytest.raises(WorkflowFaults, match="implies the scheduler karras"):
         sampler_and_scheduler("DPM++ 2M Karras", "exponential")
 
@@ -113,18 +113,18 @@ def test_a_method_that_comfyui_lacks_is_not_replaced_by_another(name: str) -> No
         sampler_and_scheduler(name, None)
 
 
-def test_a_wrong_sampler_and_a_wrong_scheduler_are_told_at_once() -> None:
+def test_a_wrong_sampler_and_a_wrong_scheduler_are_reported_at_once() -> None:
     with pytest.raises(WorkflowFaults) as caught:
         sampler_and_scheduler("nothing", "Align Your Steps")
     assert [fault.field for fault in caught.value.faults] == ["sampler", "scheduler"]
 
 
 @given(st.text(max_size=30), st.none() | st.text(max_size=20))
-def test_whatever_is_written_comes_out_as_comfyuis_or_as_faults(name: str, scheduler: str | None) -> None:
+def test_any_name_is_translated_or_refused(name: str, scheduler: str | None) -> None:
     try:
         ours = sampler_and_scheduler(name, scheduler)
     except WorkflowFaults as error:
-        assert error.faults  # noqa: PT017 - either way is right, and each has its claim
+        assert error.faults  # noqa: PT017 - both outcomes are valid, and each is checked
     else:
         assert ours[0] in SAMPLERS
         assert ours[1] in SCHEDULERS

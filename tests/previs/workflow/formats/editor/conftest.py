@@ -1,4 +1,4 @@
-"""A server's node classes, and files that ComfyUI's editor saved."""
+"""Provide a server's node classes, and files that ComfyUI's editor saved."""
 
 import importlib.metadata
 import json
@@ -13,7 +13,7 @@ from tests.previs.workflow.formats.editor.drawings import Drawing
 
 @pytest.fixture
 def drawing() -> Drawing:
-    """An empty file."""
+    """Return an empty file."""
     return Drawing()
 
 
@@ -23,7 +23,7 @@ def _choices(*names: str) -> list[Any]:
 
 @pytest.fixture(scope="session")
 def classes(object_info: dict[str, Any]) -> Mapping[str, NodeClass]:
-    """A real server's classes, and some as custom node packs and newer servers have them."""
+    """Return a real server's classes, with some of custom node packs and newer servers."""
     custom = {
         "Seeder": {"required": {"amount": ["INT", {"min": 1}], "mode": _choices("fixed", "free")}},
         "Uploader": {
@@ -55,13 +55,13 @@ def classes(object_info: dict[str, Any]) -> Mapping[str, NodeClass]:
         "Power Lora Loader (rgthree)": {"required": {}, "optional": {"model": ["MODEL"], "clip": ["CLIP"]}},
         "Painted": {"required": {"paint": ["PAINT_BOX", {}], "size": ["INT", {}]}},
     }
-    raw = {name: {"input": inputs, "output": ["*"], "output_name": ["*"]} for name, inputs in custom.items()}
-    return {name: read_class(name, each) for name, each in (object_info | raw).items()}
+    custom_info = {name: {"input": inputs, "output": ["*"], "output_name": ["*"]} for name, inputs in custom.items()}
+    return {name: read_class(name, each) for name, each in (object_info | custom_info).items()}
 
 
 @pytest.fixture(scope="session")
 def templates() -> Mapping[str, dict[str, Any]]:
-    """The workflow files of ComfyUI's own templates, by name."""
+    """Return the workflow files of ComfyUI's own templates, by name."""
     files = importlib.metadata.files("comfyui-workflow-templates") or []
     return {
         each.name: json.loads(each.locate().read_text("utf-8"))

@@ -1,4 +1,4 @@
-"""Files as ComfyUI's editor saves them, drawn by hand."""
+"""Build files as ComfyUI's editor saves them."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,7 +8,7 @@ Origin = tuple[Any, int]
 
 @dataclass
 class Drawing:
-    """A file in the making: inputs are (name, type, link's origin), and widgets names those that are fields."""
+    """Build a file: inputs are (name, type, link's origin), and widgets names those that are fields."""
 
     nodes: list[dict[str, Any]] = field(default_factory=list)
     links: list[list[Any]] = field(default_factory=list)
@@ -53,7 +53,7 @@ class Drawing:
     def as_subgraph(
         self, identity: str, inputs: tuple[tuple[str, str], ...], outputs: tuple[tuple[str, str, Origin], ...]
     ) -> dict[str, Any]:
-        """Give the drawing as a subgraph: inner links that come from -10 come from its inputs."""
+        """Return the drawing as a subgraph; inner links from -10 come from its inputs."""
         ends = [
             [len(self.links) + count, *origin, -20, count - 1, sort]
             for count, (_, sort, origin) in enumerate(outputs, start=1)

@@ -1,4 +1,4 @@
-"""What each habit of the editor becomes in the graph that a server runs."""
+"""Check how each feature of the editor converts to the graph that a server runs."""
 
 import copy
 from collections.abc import Mapping
@@ -92,9 +92,7 @@ def test_the_file_itself_stays_as_it_is(drawing: Drawing, classes: Classes) -> N
 
 
 @pytest.mark.parametrize("control", [["increment"], [True], []], ids=["a word", "a switch of old editors", "none"])
-def test_what_happens_to_a_seed_after_a_run_is_no_value_of_the_graph(
-    drawing: Drawing, classes: Classes, control: list[Any]
-) -> None:
+def test_a_seed_control_is_no_value_of_the_graph(drawing: Drawing, classes: Classes, control: list[Any]) -> None:
     text_to_image(drawing)
     node_called(drawing, 3)["widgets_values"][1:2] = control
     assert build_graph(drawing, classes) == TEXT_TO_IMAGE
@@ -161,29 +159,27 @@ class TestModes:
         drawing.node(11, "NobodysLora", [1], (("model", "MODEL", (10, 0)),), "MODEL", mode=4)
         assert build_graph(drawing, classes) == TEXT_TO_IMAGE
 
-    def test_where_none_lies_beside_the_first_input_of_the_type_is_passed_on(
-        self, drawing: Drawing, classes: Classes
-    ) -> None:
+    def test_otherwise_the_first_input_of_the_type_is_passed_on(self, drawing: Drawing, classes: Classes) -> None:
         text_to_image(drawing, model=(10, 0))
         inputs = (("clip", "CLIP", (4, 1)), ("vae", "VAE", (4, 2)), ("model", "model", (4, 0)))
         drawing.node(10, "NobodysLora", [1], inputs, "MODEL", mode=4)
         assert build_graph(drawing, classes) == TEXT_TO_IMAGE
 
-    def test_what_lies_beside_an_output_goes_before_the_first_of_the_type(
+    def test_the_input_beside_an_output_wins_over_the_first_of_its_type(
         self, drawing: Drawing, classes: Classes
     ) -> None:
         text_to_image(drawing, model=(10, 1))
         drawing.node(10, "NobodysSwitch", [], (("a", "MODEL", (5, 0)), ("b", "MODEL", (4, 0))), "MODEL MODEL", mode=4)
         assert build_graph(drawing, classes) == TEXT_TO_IMAGE
 
-    def test_an_equal_type_goes_before_one_that_only_connects(self, drawing: Drawing, classes: Classes) -> None:
+    def test_an_equal_type_wins_over_a_compatible_one(self, drawing: Drawing, classes: Classes) -> None:
         text_to_image(drawing, model=(10, 0))
         inputs = (("clip", "CLIP", (4, 1)), ("any", "MODEL,CLIP", (5, 0)), ("model", "MODEL", (4, 0)))
         drawing.node(10, "NobodysSwitch", [], inputs, "MODEL", mode=4)
         assert build_graph(drawing, classes) == TEXT_TO_IMAGE
 
     @pytest.mark.parametrize(("slot", "origin"), [(0, "4"), (1, "5"), (2, "4")])
-    def test_an_input_that_takes_anything_gets_what_lies_beside_or_else_the_first(
+    def test_an_input_of_any_type_gets_the_input_beside_or_else_the_first(
         self, drawing: Drawing, classes: Classes, slot: int, origin: str
     ) -> None:
         text_to_image(drawing)
@@ -191,14 +187,14 @@ class TestModes:
         drawing.node(11, "PreviewAny", [], (("source", "*", (10, slot)),))
         assert inputs_of(drawing, classes, "11")["source"] == [origin, 0]
 
-    def test_a_reroute_passes_on_which_type_its_end_takes(self, drawing: Drawing, classes: Classes) -> None:
+    def test_a_reroute_passes_on_the_type_that_its_consumer_takes(self, drawing: Drawing, classes: Classes) -> None:
         text_to_image(drawing, model=(11, 0))
         inputs = (("clip", "CLIP", (4, 1)), ("model", "MODEL", (4, 0)))
         drawing.node(10, "Nobodys", [], inputs, "* MODEL", mode=4)
         drawing.node(11, "Reroute", None, (("", "*", (10, 0)),), "MODEL")
         assert build_graph(drawing, classes) == TEXT_TO_IMAGE
 
-    def test_one_reroute_passes_on_to_each_end_what_fits_it(self, drawing: Drawing, classes: Classes) -> None:
+    def test_one_reroute_passes_a_fitting_input_to_each_consumer(self, drawing: Drawing, classes: Classes) -> None:
         text_to_image(drawing, model=(11, 0), clip=(11, 0))
         inputs = (("clip", "CLIP", (4, 1)), ("model", "MODEL", (4, 0)))
         drawing.node(10, "Nobodys", [], inputs, "*", mode=4)
@@ -219,7 +215,7 @@ class TestModes:
         drawing.node(5, "EmptyLatentImage", [512, 768, 1], (("width", "INT", (1, 0)),), "LATENT", ("width",))
         assert inputs_of(drawing, classes, "5")["width"] == 512
 
-    def test_what_does_not_run_needs_no_class(self, drawing: Drawing, classes: Classes) -> None:
+    def test_nodes_that_do_not_run_need_no_class(self, drawing: Drawing, classes: Classes) -> None:
         text_to_image(drawing).node(10, "NobodysClass", [1], mode=2)
         drawing.node(11, "NobodysOtherClass", [1], mode=4)
         assert build_graph(drawing, classes) == TEXT_TO_IMAGE
@@ -234,7 +230,7 @@ class TestWires:
         drawing.node(12, "Reroute", None, (("", "*", (11, 0)),), "MODEL", mode=4)
         assert build_graph(drawing, classes) == TEXT_TO_IMAGE
 
-    def test_a_reroute_that_nothing_goes_into_gives_nothing(self, drawing: Drawing, classes: Classes) -> None:
+    def test_a_reroute_without_an_input_gives_nothing(self, drawing: Drawing, classes: Classes) -> None:
         text_to_image(drawing, model=(10, 0)).node(10, "Reroute", None, (("", "*", None),), "MODEL")
         assert "model" not in inputs_of(drawing, classes, "3")
 
@@ -269,7 +265,7 @@ class TestWires:
         inputs = inputs_of(drawing, classes, "3")
         assert (inputs["seed"], inputs["steps"], inputs["denoise"]) == (["1", 0], 20, 1)
 
-    def test_a_getter_gives_what_goes_into_the_setter_of_its_name(self, drawing: Drawing, classes: Classes) -> None:
+    def test_a_getter_returns_the_input_of_the_setter_of_its_name(self, drawing: Drawing, classes: Classes) -> None:
         text_to_image(drawing, model=(11, 0))
         drawing.node(10, "SetNode", ["the model"], (("MODEL", "MODEL", (4, 0)),), "*")
         drawing.node(11, "GetNode", ["the model"], outputs="MODEL")
@@ -280,9 +276,7 @@ class TestWires:
         (fault,) = faults_of(drawing, classes)
         assert (fault.place, fault.value) == ("node 11 (GetNode)", "the model")
 
-    def test_an_input_of_which_the_server_does_not_tell_keeps_its_link(
-        self, drawing: Drawing, classes: Classes
-    ) -> None:
+    def test_an_undeclared_input_keeps_its_link(self, drawing: Drawing, classes: Classes) -> None:
         text_to_image(drawing).node(10, "Batch", [], (("images.image0", "IMAGE", (8, 0)),), "IMAGE")
         assert inputs_of(drawing, classes, "10") == {"images.image0": ["8", 0]}
 
@@ -293,7 +287,7 @@ class TestWires:
 
 
 class TestFields:
-    def test_what_a_button_left_is_no_value(self, drawing: Drawing, classes: Classes) -> None:
+    def test_a_buttons_leftover_is_no_value(self, drawing: Drawing, classes: Classes) -> None:
         drawing.node(1, "LoadImage", ["hero.png", "image"], outputs="IMAGE MASK")
         drawing.node(2, "Uploader", ["a.png", 7, "image", "label"])
         drawing.node(3, "Uploader", ["a.png", 7, "label"])
@@ -301,9 +295,7 @@ class TestFields:
         assert graph["1"]["inputs"] == {"image": "hero.png"}
         assert graph["2"]["inputs"] == graph["3"]["inputs"] == {"image": "a.png", "size": 7, "label": "label"}
 
-    def test_a_control_is_skipped_even_if_the_server_does_not_tell_of_it(
-        self, drawing: Drawing, classes: Classes
-    ) -> None:
+    def test_an_undeclared_control_is_skipped(self, drawing: Drawing, classes: Classes) -> None:
         assert not classes["Seeder"].inputs["amount"].controlled
         drawing.node(1, "Seeder", [3, "randomize", "free"])
         assert inputs_of(drawing, classes, "1") == {"amount": 3, "mode": "free"}
@@ -370,12 +362,12 @@ class TestFields:
         assert (inputs["seed"], inputs["steps"], inputs["cfg"]) == (5, 9, 8.0)
         assert "control_after_generate" not in inputs
 
-    def test_the_rows_of_a_lora_loader_are_told_by_number(self, drawing: Drawing, classes: Classes) -> None:
+    def test_the_rows_of_a_lora_loader_are_numbered(self, drawing: Drawing, classes: Classes) -> None:
         rows = [{"on": on, "lora": "x.safetensors", "strength": 1} for on in (True, False)]
         drawing.node(1, "Power Lora Loader (rgthree)", [{}, {"type": "Header"}, *rows, {}, ""])
         assert inputs_of(drawing, classes, "1") == {"lora_1": rows[0], "lora_2": rows[1]}
 
-    def test_fields_that_the_file_lists_keep_their_names_when_the_class_has_got_others(
+    def test_listed_fields_keep_their_names_when_the_class_has_changed(
         self, drawing: Drawing, classes: Classes
     ) -> None:
         listed = (("batch_size", "INT", None), ("depth", "INT", None), ("width", "INT", None))
@@ -415,7 +407,7 @@ class TestFields:
             (4, "sampler_name", 8, 'one of ["euler", '),
         ],
     )
-    def test_a_value_that_fits_no_way_is_named(
+    def test_a_value_of_the_wrong_type_is_named(
         self, drawing: Drawing, classes: Classes, index: int, name: str, value: Any, kind: str
     ) -> None:
         text_to_image(drawing)
@@ -424,33 +416,29 @@ class TestFields:
         assert (fault.place, fault.field) == ("node 3 (KSampler)", name)
         assert f"the class takes {kind}" in fault.remedy
 
-    def test_a_value_that_does_not_fit_matters_not_behind_a_link(self, drawing: Drawing, classes: Classes) -> None:
+    def test_a_value_of_the_wrong_type_is_ignored_behind_a_link(self, drawing: Drawing, classes: Classes) -> None:
         drawing.node(1, "PrimitiveInt", [7, "fixed"], outputs="INT")
         drawing.node(5, "EmptyLatentImage", ["?", 768, 1], (("width", "INT", (1, 0)),), "LATENT", ("width",))
         assert inputs_of(drawing, classes, "5")["width"] == ["1", 0]
 
-    def test_fields_whose_names_the_file_does_not_tell_are_named(self, drawing: Drawing, classes: Classes) -> None:
+    def test_fields_without_names_in_the_file_are_reported(self, drawing: Drawing, classes: Classes) -> None:
         text_to_image(drawing).node(10, "Growing", ["big", 2, 7], outputs="LATENT")
         node_called(drawing, 3)["inputs"][3]["link"] = 90
         drawing.links.append([90, 10, 0, 3, 3, "LATENT"])
         (fault,) = faults_of(drawing, classes)
         assert (fault.place, fault.field) == ("node 10 (Growing)", "model")
 
-    def test_fields_that_grow_are_no_obstacle_where_the_file_names_them(
-        self, drawing: Drawing, classes: Classes
-    ) -> None:
+    def test_dynamic_fields_convert_if_the_file_names_them(self, drawing: Drawing, classes: Classes) -> None:
         named = {"model": "big", "model.size": 2, "seed": 7, "control_after_generate": "fixed"}
         drawing.node(10, "Growing", ["big", 2, 7, "fixed"], widgets_values_named=named)
         assert inputs_of(drawing, classes, "10") == {"model": "big", "model.size": 2, "seed": 7}
 
-    def test_a_link_gives_what_the_file_alone_would_not_tell(self, drawing: Drawing, classes: Classes) -> None:
+    def test_a_link_supplies_a_value_that_the_file_lacks(self, drawing: Drawing, classes: Classes) -> None:
         drawing.node(10, "Camera", [""], (("image", "WEBCAM", (11, 0)),))
         drawing.node(11, "Batch", [], (), "WEBCAM")
         assert inputs_of(drawing, classes, "10") == {"image": ["11", 0]}
 
-    def test_what_the_editor_makes_when_it_queues_is_named_only_where_it_is_used(
-        self, drawing: Drawing, classes: Classes
-    ) -> None:
+    def test_a_value_made_when_queueing_is_reported_only_if_used(self, drawing: Drawing, classes: Classes) -> None:
         text_to_image(drawing).node(10, "Camera", [""], outputs="IMAGE")
         assert build_graph(drawing, classes) == TEXT_TO_IMAGE
         node_called(drawing, 9)["inputs"][0]["link"] = 90
@@ -487,7 +475,7 @@ class TestUnknownClasses:
         (fault,) = faults_of(drawing, classes)
         assert fault.place == "nodes 12, 13, 14, 15, 16, 17, 18, 19 and 2 more (DWPreprocessor)"
 
-    def test_a_node_that_sends_without_links_is_named(self, drawing: Drawing, classes: Classes) -> None:
+    def test_a_node_that_broadcasts_without_links_is_named(self, drawing: Drawing, classes: Classes) -> None:
         drawing.node(12, "Anything Everywhere", [], (("anything", "*", None),))
         (fault,) = faults_of(drawing, {**classes, "Anything Everywhere": classes["Batch"]})
         assert "convert it to real links" in fault.remedy
@@ -497,14 +485,14 @@ class TestUnknownClasses:
         (fault,) = faults_of(drawing, classes)
         assert "Convert to nodes" in fault.remedy
 
-    def test_the_packs_of_the_graphs_classes_are_told(self, drawing: Drawing, classes: Classes) -> None:
+    def test_the_packs_of_the_graphs_classes_are_reported(self, drawing: Drawing, classes: Classes) -> None:
         drawing.node(1, "Seeder", [3, "free"], properties={"cnr_id": "seeds", "ver": "1.2"})
         drawing.node(2, "EmptyLatentImage", [8, 8, 1], properties={"cnr_id": "comfy-core", "ver": "0.3.64"})
         assert convert(drawing.file(), classes, name="the file").packs == {"Seeder": "seeds"}
 
 
 class TestRecognition:
-    def test_an_editors_file_is_told_from_a_graph(self, drawing: Drawing) -> None:
+    def test_an_editors_file_is_distinguished_from_a_graph(self, drawing: Drawing) -> None:
         assert is_editor_file(text_to_image(drawing).file())
         assert is_editor_file({"nodes": {}, "links": [], "version": 1})
         assert not is_editor_file(TEXT_TO_IMAGE)

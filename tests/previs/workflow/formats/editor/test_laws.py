@@ -1,4 +1,4 @@
-"""Laws that hold for every file."""
+"""Check laws that hold for every file."""
 
 import copy
 import random
@@ -17,7 +17,7 @@ OWN = (-10, -20)
 
 
 def renumbered(document: dict[str, Any], numbers: Mapping[int, int]) -> dict[str, Any]:
-    """Give every node and every link another number, in the file and in its subgraphs."""
+    """Renumber every node and link, in the file and in its subgraphs."""
     copied = copy.deepcopy(document)
     for graph in (copied, *copied.get("definitions", {}).get("subgraphs", ())):
         for node in graph["nodes"]:

@@ -1,4 +1,4 @@
-"""Files that are damaged, or made to do harm: each gets a clear refusal, and soon."""
+"""Check that damaged and malicious files are refused clearly and quickly."""
 
 import contextlib
 import copy
@@ -78,7 +78,7 @@ def test_a_part_of_the_wrong_form_is_named_by_its_place(
     assert isinstance(classes_in({"links": [], "version": 0.4} | content), frozenset)
 
 
-def test_all_that_is_wrong_is_told_at_once(classes: Classes) -> None:
+def test_all_faults_are_reported_at_once(classes: Classes) -> None:
     faults = refusal_of({"nodes": [5, {"id": 6}, {**ENCODE, "inputs": 5}], "links": 5}, classes)
     assert [fault.place for fault in faults] == [
         "entry 1 of the nodes",
@@ -118,7 +118,7 @@ def test_a_link_from_a_socket_that_a_subgraph_does_not_have_is_named(drawing: Dr
     }
 
 
-def test_nodes_that_feed_each_other_are_named(drawing: Drawing, classes: Classes) -> None:
+def test_nodes_in_a_cycle_are_named(drawing: Drawing, classes: Classes) -> None:
     drawing.node(5, "LatentFlip", ["x-axis: vertically"], (("samples", "LATENT", (6, 0)),), "LATENT")
     drawing.node(6, "LatentFlip", ["x-axis: vertically"], (("samples", "LATENT", (5, 0)),), "LATENT")
     (fault,) = refusal_of(drawing.file(), classes)
@@ -128,7 +128,7 @@ def test_nodes_that_feed_each_other_are_named(drawing: Drawing, classes: Classes
 
 
 @pytest.mark.parametrize(("kind", "mode"), [("Reroute", 0), ("SaveImage", 4)])
-def test_reroutes_and_bypassed_nodes_in_a_circle_are_named(
+def test_reroutes_and_bypassed_nodes_in_a_cycle_are_named(
     drawing: Drawing, classes: Classes, kind: str, mode: int
 ) -> None:
     drawing.node(1, kind, [], (("", "IMAGE", (2, 0)),), "IMAGE", mode=mode)
@@ -139,7 +139,7 @@ def test_reroutes_and_bypassed_nodes_in_a_circle_are_named(
     assert "in a cycle" in fault.remedy
 
 
-def test_a_circle_is_refused_wherever_one_meets_it(drawing: Drawing, classes: Classes) -> None:
+def test_a_cycle_is_refused_from_any_start(drawing: Drawing, classes: Classes) -> None:
     drawing.node(1, "Reroute", [], (("", "IMAGE", (2, 0)),), "IMAGE")
     drawing.node(2, "Reroute", [], (("", "IMAGE", (1, 0)),), "IMAGE")
     drawing.node(8, "SaveImage", ["board"], (("images", "IMAGE", (1, 0)),))
@@ -147,7 +147,7 @@ def test_a_circle_is_refused_wherever_one_meets_it(drawing: Drawing, classes: Cl
     assert refusal_of(drawing.file(), classes)
 
 
-def test_a_subgraph_within_itself_is_named(drawing: Drawing, classes: Classes) -> None:
+def test_a_subgraph_that_contains_itself_is_named(drawing: Drawing, classes: Classes) -> None:
     one, other = Drawing(), Drawing()
     one.node(1, "other")
     other.node(2, "one")
@@ -159,7 +159,7 @@ def test_a_subgraph_within_itself_is_named(drawing: Drawing, classes: Classes) -
 
 
 def nest(drawing: Drawing, depth: int, width: int) -> dict[str, Any]:
-    """Draw subgraphs that each hold the next one several times."""
+    """Draw subgraphs that each contain the next one several times."""
     for instance in range(depth):
         inside = Drawing()
         for count in range(width):
@@ -171,9 +171,7 @@ def nest(drawing: Drawing, depth: int, width: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("depth", "width", "words"), [(400, 1, "deep"), (20, 10, "nodes"), (30, 2, "nodes")])
-def test_subgraphs_without_end_are_refused(
-    drawing: Drawing, classes: Classes, depth: int, width: int, words: str
-) -> None:
+def test_endless_subgraphs_are_refused(drawing: Drawing, classes: Classes, depth: int, width: int, words: str) -> None:
     (fault,) = refusal_of(nest(drawing, depth, width), classes)
     assert words in fault.remedy
 
@@ -188,7 +186,7 @@ def test_an_id_that_a_node_shares_with_one_inside_is_named(drawing: Drawing, cla
     assert (fault.place, fault.field) == ("node 57:8", "id")
 
 
-def test_more_than_anybody_draws_is_refused(drawing: Drawing, classes: Classes) -> None:
+def test_excessive_files_are_refused(drawing: Drawing, classes: Classes) -> None:
     drawing.node(1, "CLIPTextEncode", ["x"] * 100_000)
     (fault,) = refusal_of(drawing.file(), classes)
     assert (fault.field, fault.value) == ("widgets_values", "100000 entries")
@@ -218,7 +216,7 @@ DAMAGED = ("video_wan2_2_14B_s2v.json", "flux1_dev_uso_reference_image_gen.json"
 
 
 def damage(value: Any, data: st.DataObject) -> Any:
-    """Replace one part of a file, at any depth, by something odd."""
+    """Replace one part of a file, at any depth, by an odd value."""
     holder: Any = value
     while isinstance(holder, dict | list) and holder:
         key = data.draw(st.sampled_from(list(holder) if isinstance(holder, dict) else range(len(holder))))

@@ -1,4 +1,4 @@
-"""Subgraphs: unfolded, nested, and with the fields that their nodes show."""
+"""Check that subgraphs expand, nest, and promote fields to their nodes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +17,7 @@ Subgraph = dict[str, Any]
 
 @pytest.fixture
 def encoder() -> Subgraph:
-    """A subgraph with a prompt of its own: ``clip`` and ``words`` go in, the conditioning and the clip come out."""
+    """Return a subgraph with a prompt of its own: from ``clip`` and ``words`` to conditioning and clip."""
     inside = Drawing()
     inputs = (("clip", "CLIP", (-10, 0)), ("text", "STRING", (-10, 1)))
     inside.node(8, "CLIPTextEncode", ["a cat"], inputs, "CONDITIONING", ("text",), title="inner prompt")
@@ -56,7 +56,7 @@ def test_inner_nodes_have_ids_in_parts_and_links_lead_in_out_and_through(
     }
 
 
-def test_the_classes_of_a_file_are_those_inside_too(drawing: Drawing, encoder: Subgraph) -> None:
+def test_the_classes_of_a_file_include_those_in_subgraphs(drawing: Drawing, encoder: Subgraph) -> None:
     assert classes_in(sampled(drawing, encoder).file()) == {
         "CheckpointLoaderSimple",
         "CLIPTextEncode",
@@ -65,25 +65,25 @@ def test_the_classes_of_a_file_are_those_inside_too(drawing: Drawing, encoder: S
     }
 
 
-def test_a_shown_field_takes_the_value_of_the_node_that_shows_it(
-    drawing: Drawing, classes: Classes, encoder: Subgraph
-) -> None:
+def test_a_promoted_field_takes_the_subgraph_nodes_value(drawing: Drawing, classes: Classes, encoder: Subgraph) -> None:
     assert build_graph(sampled(drawing, encoder, ["a dog"]), classes)["57:8"]["inputs"]["text"] == "a dog"
 
 
 @pytest.mark.parametrize("values", [[], None, [None]])
-def test_a_shown_field_without_a_value_keeps_that_of_the_inside(
+def test_a_promoted_field_without_a_value_keeps_the_inner_one(
     drawing: Drawing, classes: Classes, encoder: Subgraph, values: Any
 ) -> None:
     assert build_graph(sampled(drawing, encoder, values), classes)["57:8"]["inputs"]["text"] == "a cat"
 
 
-def test_a_link_into_a_shown_field_wins_over_both_values(drawing: Drawing, classes: Classes, encoder: Subgraph) -> None:
+def test_a_link_into_a_promoted_field_wins_over_both_values(
+    drawing: Drawing, classes: Classes, encoder: Subgraph
+) -> None:
     sampled(drawing, encoder, ["a dog"], words=(1, 0)).node(1, "PrimitiveString", ["a bird"], outputs="STRING")
     assert build_graph(drawing, classes)["57:8"]["inputs"]["text"] == ["1", 0]
 
 
-def test_a_primitive_gives_its_value_through_a_shown_field(
+def test_a_primitive_gives_its_value_through_a_promoted_field(
     drawing: Drawing, classes: Classes, encoder: Subgraph
 ) -> None:
     sampled(drawing, encoder, ["a dog"], words=(1, 0)).node(1, "PrimitiveNode", ["a bird"], outputs="STRING")
@@ -126,7 +126,7 @@ def test_lists_that_do_not_name_the_inputs_leave_them_their_values(drawing: Draw
     assert build_graph(drawing, classes)["57:8"]["inputs"] == {"width": 80, "height": 16, "batch_size": 1}
 
 
-def test_what_happens_to_a_shown_seed_after_a_run_is_no_value(drawing: Drawing, classes: Classes) -> None:
+def test_the_control_of_a_promoted_seed_is_no_value(drawing: Drawing, classes: Classes) -> None:
     inside = Drawing()
     shown = (("seed", "INT", (-10, 0)), ("steps", "INT", (-10, 1)))
     inside.node(8, "KSampler", [1, "fixed", 20, 8, "euler", "normal", 1], shown, "LATENT", ("seed", "steps"))
@@ -142,7 +142,7 @@ def test_what_happens_to_a_shown_seed_after_a_run_is_no_value(drawing: Drawing, 
 
 @pytest.fixture
 def nested() -> Subgraph:
-    """A subgraph around the encoder that shows the encoder's field."""
+    """Return a subgraph around the encoder that promotes the encoder's field."""
     enclosing = Drawing()
     inputs = (("clip", "CLIP", (-10, 0)), ("words", "STRING", (-10, 1)))
     enclosing.node(8, "encoder", ["a dog"], inputs, "CONDITIONING CLIP", ("words",))
@@ -151,7 +151,7 @@ def nested() -> Subgraph:
 
 
 @pytest.mark.parametrize(("values", "text"), [(["a bird"], "a bird"), ([], "a dog")])
-def test_a_field_is_shown_through_nested_subgraphs(
+def test_a_field_is_promoted_through_nested_subgraphs(
     drawing: Drawing, classes: Classes, encoder: Subgraph, nested: Subgraph, values: Any, text: str
 ) -> None:
     drawing.subgraphs += [nested, encoder]
@@ -163,7 +163,7 @@ def test_a_field_is_shown_through_nested_subgraphs(
     assert graph["3"]["inputs"] == {"conditioning": ["57:8:8", 0]}
 
 
-def test_an_inner_node_without_saved_fields_still_shows_them(
+def test_an_inner_node_without_saved_fields_still_promotes_them(
     drawing: Drawing, classes: Classes, encoder: Subgraph, nested: Subgraph
 ) -> None:
     for socket in nested["nodes"][0]["inputs"]:
@@ -186,9 +186,7 @@ def test_a_listed_field_may_lie_two_subgraphs_deep(
     assert build_graph(drawing, classes)["57:6:8"]["inputs"]["text"] == "a bird"
 
 
-def test_a_value_that_is_not_there_leaves_that_of_the_inside(
-    drawing: Drawing, classes: Classes, encoder: Subgraph
-) -> None:
+def test_a_missing_value_leaves_the_inner_one(drawing: Drawing, classes: Classes, encoder: Subgraph) -> None:
     sampled(drawing, encoder, [None], properties={"proxyWidgets": [["-1", "words"]]})
     assert build_graph(drawing, classes)["57:8"]["inputs"]["text"] == "a cat"
 
@@ -207,13 +205,13 @@ def test_a_muted_subgraph_is_left_out_with_its_inside(drawing: Drawing, classes:
     assert "conditioning" not in graph["3"]["inputs"]
 
 
-def test_a_bypassed_subgraph_passes_on_what_goes_in(drawing: Drawing, classes: Classes, encoder: Subgraph) -> None:
+def test_a_bypassed_subgraph_passes_its_inputs_on(drawing: Drawing, classes: Classes, encoder: Subgraph) -> None:
     graph = build_graph(sampled(drawing, encoder, mode=4), classes)
     assert graph.keys() == {"3", "4", "5"}
     assert graph["5"]["inputs"]["clip"] == ["4", 1]
 
 
-def test_a_value_that_does_not_fit_the_shown_field_is_named_with_both_nodes(
+def test_a_value_of_the_wrong_type_for_a_promoted_field_is_named_with_both_nodes(
     drawing: Drawing, classes: Classes, encoder: Subgraph
 ) -> None:
     with pytest.raises(WorkflowFaults) as refusal:
@@ -223,7 +221,7 @@ def test_a_value_that_does_not_fit_the_shown_field_is_named_with_both_nodes(
     assert "node 57 (encoder)" in fault.remedy
 
 
-def test_a_subgraph_that_the_file_does_not_hold_is_named(drawing: Drawing, classes: Classes) -> None:
+def test_a_missing_subgraph_is_named(drawing: Drawing, classes: Classes) -> None:
     drawing.node(57, "d31e1095-65ee-4ba3-b4d0-a21e493dd0bd", [])
     with pytest.raises(WorkflowFaults, match="the file does not contain this subgraph"):
         build_graph(drawing, classes)

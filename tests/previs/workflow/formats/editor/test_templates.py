@@ -1,4 +1,4 @@
-"""ComfyUI's own 172 workflow files against a real server's node classes."""
+"""Convert ComfyUI's own 172 workflow files with a real server's node classes."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from previs.errors import Fault, WorkflowFaults
 from previs.simulator.validation import validate
 from previs.workflow.formats.editor import classes_in, convert, is_editor_file
 
-# Classes whose one field names a file: a model, or a picture, sound or film of the input folder.
+# Classes whose only field names a file: a model, or a picture, sound or video in the input folder.
 INSTALLED = {
     "AudioEncoderLoader",
     "CLIPLoader",
@@ -80,18 +80,18 @@ def test_every_other_file_names_exactly_the_classes_it_lacks(
             assert any(f"({each}" in fault.place for each in lacking)
 
 
-def test_the_custom_node_packs_of_lacking_classes_are_named(converted: Results) -> None:
-    raw = Counter(
+def test_the_custom_node_packs_of_missing_classes_are_named(converted: Results) -> None:
+    packs = Counter(
         fault.remedy.split("custom node pack ")[1].split(":")[0]
         for faults in converted.values()
         if isinstance(faults, tuple)
         for fault in faults
         if "comes with the custom node pack" in fault.remedy
     )
-    assert raw == {"comfyui_controlnet_aux": 2, "comfyui-kjnodes": 3, "ComfyUI-segment-anything-2": 2}
+    assert packs == {"comfyui_controlnet_aux": 2, "comfyui-kjnodes": 3, "ComfyUI-segment-anything-2": 2}
 
 
-def test_what_converts_breaks_no_rule_but_the_names_of_files_that_are_not_installed(
+def test_converted_graphs_break_no_rule_but_names_of_files_that_are_not_installed(
     object_info: dict[str, Any], converted: Results
 ) -> None:
     findings: Counter[tuple[str, str]] = Counter()
@@ -121,11 +121,11 @@ def test_every_node_has_all_inputs_that_its_class_requires_but_one_behind_a_bypa
         for rule in known[node["class_type"]].inputs.values()
         if rule.required and rule.name not in node["inputs"]
     )
-    # Its picture comes from a LoadImage that is bypassed and has nothing to pass on.
+    # Its picture comes from a bypassed LoadImage, which has nothing to pass on.
     assert lacking == {("image_qwen_image_instantx_inpainting_controlnet.json", "ImageScaleToMaxDimension", "image"): 1}
 
 
-def test_a_subgraphs_fields_take_the_values_of_the_node_that_stands_for_it(converted: Results) -> None:
+def test_a_subgraphs_fields_take_the_values_of_its_node(converted: Results) -> None:
     graph = converted["video_wan2_2_14B_s2v.json"]
     samplers = {node_id: node["inputs"]["seed"] for node_id, node in graph.items() if node["class_type"] == "KSampler"}
     assert samplers == {"3": 20, "79:77": 1, "85:77": 250}
