@@ -1,8 +1,8 @@
 """Stores, simulated servers and a Prefect server, all on real sockets."""
 
 import contextlib
+import functools
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -11,13 +11,13 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
-import boto3
 import httpx
 import pytest
 from moto.server import ThreadedMotoServer
 
 from previs.simulator import Simulator, serve
 from previs.store import FolderStore, S3Settings, S3Store
+from previs.store.s3_connection import make_client
 
 ACCESS_KEY_ID = "AKIDFORTESTSONLY0001"
 SECRET_ACCESS_KEY = "secret-for-tests-only-4711"  # noqa: S105 - opens nothing
@@ -48,12 +48,19 @@ def s3_endpoint() -> Iterator[str]:
 
 
 @pytest.fixture
-def settings(s3_endpoint: str) -> S3Settings:
+def settings(s3_endpoint: str, request: pytest.FixtureRequest) -> S3Settings:
+    """Return settings with a prefix that no other test uses, in the module's bucket."""
+    prefix = f"夜景 film/{uuid.uuid4()}"
+    return _module_settings(request.module.__name__, s3_endpoint).model_copy(update={"prefix": prefix})
+
+
+@functools.cache
+def _module_settings(module: str, s3_endpoint: str) -> S3Settings:  # noqa: ARG001 - one for each
     return bucket_settings(s3_endpoint)
 
 
 def bucket_settings(s3_endpoint: str) -> S3Settings:
-    """Of a new bucket, with a prefix."""
+    """Create a bucket and return settings with a prefix in it."""
     fresh = S3Settings(
         bucket=f"board-{uuid.uuid4()}",
         prefix="夜景 film",
@@ -62,11 +69,7 @@ def bucket_settings(s3_endpoint: str) -> S3Settings:
         access_key_id=os.environ.get("PREVIS_TEST_S3_ACCESS_KEY_ID", ACCESS_KEY_ID),
         secret_access_key=os.environ.get("PREVIS_TEST_S3_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY),
     )
-    assert fresh.access_key_id is not None
-    assert fresh.secret_access_key is not None
-    client = boto3.session.Session(
-        fresh.access_key_id.get_secret_value(), fresh.secret_access_key.get_secret_value(), region_name=fresh.region
-    ).client("s3", endpoint_url=s3_endpoint)
+    client = make_client(fresh)
     client.create_bucket(Bucket=fresh.bucket)
     client.close()
     return fresh
@@ -100,6 +103,18 @@ async def simulate() -> AsyncIterator[Serve]:
 
 PREFECT_STARTS = 120
 
+# Prefect waits for seconds or minutes where the tests would wait along: for events to be written down, for triggers to
+# be looked at, for a worker to ask for runs.
+PREFECT_PERIODS = {
+    "PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY": "PT0.5S",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "0.2",
+    "PREFECT_SERVER_SERVICES_SCHEDULER_RECENT_DEPLOYMENTS_LOOP_SECONDS": "1",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "0.2",
+    "PREFECT_WORKER_QUERY_SECONDS": "0.5",
+}
+
 
 def free_port() -> int:
     with socket.socket() as found:
@@ -110,15 +125,17 @@ def free_port() -> int:
 
 @pytest.fixture(scope="session")
 def prefect_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Runs a Prefect server on a database of its own; the environment of a process that uses it."""
+    """Run a Prefect server on a new database; yield the environment of a process that uses it."""
     home, port = tmp_path_factory.mktemp("prefect"), free_port()
-    environment = os.environ | {
-        "PREFECT_HOME": str(home),
-        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
-        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
-    }
+    environment = (
+        os.environ
+        | PREFECT_PERIODS
+        | {
+            "PREFECT_HOME": str(home),
+            "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        }
+    )
     command = [sys.executable, "-m", "prefect", "server", "start", "--no-ui", "--port", str(port)]
     with (home / "server.log").open("wb") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)  # noqa: S603 - our own command
@@ -126,7 +143,8 @@ def prefect_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[di
             _wait_for(f"{environment['PREFECT_API_URL']}/health", server, home / "server.log")
             yield environment
         finally:
-            server.send_signal(signal.SIGTERM)
+            # Its database ends with it; a server that is asked to end waits for what its triggers have started.
+            server.kill()
             server.wait(30)
 
 

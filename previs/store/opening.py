@@ -1,6 +1,7 @@
-"""Open the store that an address names."""
+"""Open a store that is named by text: a path or URL, or a block that is saved in Prefect."""
 
 from pathlib import Path
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -8,14 +9,29 @@ from previs.errors import StoreRefused
 from previs.store.addresses import kind_of, local_path
 from previs.store.folder import FolderStore
 from previs.store.s3 import S3Store
-from previs.store.s3_connection import S3Settings
+from previs.store.s3_settings import S3Settings
+
+LOCAL_FOLDER: Final = "storyboards"
+BLOCK: Final = "block:"
+DEFAULT_BLOCK: Final = "default"
+
+
+def store_block(store: str) -> str | None:
+    """Return the name of the block in ``block:NAME``, or None if the store is named by a path or URL."""
+    return store.removeprefix(BLOCK) if store.startswith(BLOCK) else None
+
+
+def no_store_block(name: str) -> StoreRefused:
+    """Return the error for a store block that is not saved."""
+    return StoreRefused(f"{BLOCK}{name}", f"no frame store block named {name!r} is saved in Prefect")
 
 
 def store_at(uri: str) -> S3Store | FolderStore:
-    """The store at ``s3://bucket/prefix``, with credentials found as every AWS tool does, or in a folder.
+    """Return the store at ``s3://bucket/prefix``, with credentials found as every AWS tool does, or in a folder.
 
     Raises:
-        StoreRefused: the address is none.
+        StoreRefused: The bucket or the prefix cannot be used.
+        SourceNotFound: A ``file://`` URL names another machine.
     """
     if kind_of(uri) != "s3":
         return FolderStore(Path(local_path(uri)).expanduser())
@@ -24,10 +40,10 @@ def store_at(uri: str) -> S3Store | FolderStore:
 
 
 def s3_settings(fields: dict[str, object]) -> S3Settings:
-    """Settings from fields by name.
+    """Return settings from fields by name.
 
     Raises:
-        StoreRefused: they are wrong or contradict each other; the sentence says which, and shows no value.
+        StoreRefused: Fields are wrong or contradict each other; the error names them and shows no value.
     """
     try:
         return S3Settings.model_validate(fields)

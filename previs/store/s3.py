@@ -12,8 +12,9 @@ from previs.errors import StoreRefused, StoreUnavailable
 from previs.store import keys, s3_requests
 from previs.store.interface import StoredFile
 from previs.store.retry import CHECK_SECONDS, PATIENCE_SECONDS, patiently
-from previs.store.s3_connection import S3Connection, S3Settings
+from previs.store.s3_connection import S3Connection
 from previs.store.s3_errors import NO_S3, S3_ERRORS, S3Error, classify
+from previs.store.s3_settings import S3Settings
 from previs.store.s3_wire import content_disposition, entry_of, user_metadata
 
 if TYPE_CHECKING:

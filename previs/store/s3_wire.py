@@ -46,7 +46,7 @@ def entry_of(listed: Mapping[str, Any]) -> StoredFile | None:
     return StoredFile(size, (modified if modified.tzinfo else modified.replace(tzinfo=UTC)).astimezone(UTC))
 
 
-def is_whole(method: str, status: int, headers: Mapping[str, str], body: object) -> bool:
+def is_complete(method: str, status: int, headers: Mapping[str, str], body: object) -> bool:
     """Whether an answer has arrived to its end, as far as its own words tell.
 
     http.client takes headers that were cut off for all of them; botocore asks urllib3 not to compare a body's length

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from previs.store import s3_requests
-from previs.store.s3_connection import S3Connection, S3Settings
+from previs.store.s3_connection import S3Connection
 from previs.store.s3_errors import S3_ERRORS, classify
+from previs.store.s3_settings import S3Settings
 from tests.previs.store.fault_schedule import headers_of
 
 if TYPE_CHECKING:
