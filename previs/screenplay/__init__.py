@@ -1,4 +1,4 @@
-"""Screenplays in Fountain, and the shot lists that fixed rules make of them."""
+"""Read screenplays in Fountain, and derive shot lists from them by fixed rules."""
 
 from previs.screenplay.fountain import read_screenplay
 from previs.screenplay.models import Screenplay

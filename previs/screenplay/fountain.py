@@ -1,20 +1,20 @@
-"""Reads Fountain, the plain text of screenplays: https://fountain.io/syntax.
+"""Read Fountain, a plain-text format for screenplays: https://fountain.io/syntax.
 
-What is read beyond it is Chinese: headings such as ``内景 渔港 - 夜``, transitions such as ``切至：``, and brackets and
-colons of full width.
+Chinese forms are read as well: headings such as ``内景 渔港 - 夜``, transitions such as ``切至：``, full-width brackets
+and colons.
 """
 
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from previs.errors import Fault, ShotListFaults
 from previs.screenplay.headings import split_heading
 from previs.screenplay.models import Element, Kind, Note, Passage, Scene, Screenplay, Speech
-from previs.screenplay.notes import Lifted, Line, lift, marks_of, without_notes
-from previs.screenplay.text import flowing, plain, script_text
+from previs.screenplay.notes import Line, SplitScript, note_marks, split_notes, without_notes
+from previs.screenplay.text import one_line, plain_text, script_text
 from previs.screenplay.title_page import read_title_page
 
 _LONGEST_CUE: Final = 120
@@ -25,27 +25,27 @@ _TRANSITION: Final = re.compile(
 )
 _EXTENSION: Final = re.compile(r"\s*[(（]([^()（）]*)[)）]\s*$")
 _MANNER: Final = re.compile(r"\s*[(（]([^()（）]*)[)）]\s*")
-_NEEDS_SCENE: Final = (
+_NO_SCENE: Final = (
     "there is no scene: a scene begins with a heading such as INT. HARBOUR - NIGHT, or a line that starts with a dot"
 )
 
 
 def read_screenplay(content: bytes, name: str) -> Screenplay:
-    """A screenplay from the contents of a Fountain file.
+    """Read a screenplay from the contents of a Fountain file.
 
     Args:
         content: UTF-8, or UTF-16 or UTF-32 with a byte order mark.
-        name: what faults call the script: its path or address.
+        name: Name of the script in faults: its path or URL.
 
     Raises:
-        ShotListFaults: every fault, each with its line.
+        ShotListFaults: The script has faults; every fault is reported with its line.
     """
-    lifted = lift(script_text(content, name))
-    page = read_title_page(lifted.lines)
-    scenes = tuple(_scenes(lifted, lifted.lines[page.lines :]))
-    faults = [*lifted.faults, *page.faults, *_repeated_numbers(scenes)]
+    script = split_notes(script_text(content, name))
+    page = read_title_page(script.lines)
+    scenes = tuple(_scenes(script, script.lines[page.lines :]))
+    faults = [*script.faults, *page.faults, *_repeated_numbers(scenes)]
     if not any(scene.heading for scene in scenes):
-        faults.append(Fault("the script", "", "" if scenes else "nothing in it", _NEEDS_SCENE))
+        faults.append(Fault("the script", "", "" if scenes else "empty", _NO_SCENE))
     if faults:
         raise ShotListFaults(name, tuple(sorted(faults, key=_line_of)))
     return Screenplay(name, page.title, scenes, page.style, page.fps)
@@ -60,36 +60,28 @@ def _repeated_numbers(scenes: Sequence[Scene]) -> Iterator[Fault]:
     first: dict[str, int] = {}
     for scene in scenes:
         if scene.number and (line := first.setdefault(scene.number, scene.line)) != scene.line:
-            yield Fault(
-                f"line {scene.line}",
-                "scene number",
-                scene.number,
-                f"also that of line {line}: each scene needs its own",
-            )
+            remedy = f"line {line} has the same: each scene needs its own"
+            yield Fault(f"line {scene.line}", "scene number", scene.number, remedy)
 
 
-def _scenes(lifted: Lifted, lines: Sequence[Line]) -> Iterator[Scene]:
-    """Scene by scene; one without a heading comes first, if anything precedes the first heading."""
+def _scenes(script: SplitScript, lines: Sequence[Line]) -> Iterator[Scene]:
+    """Yield the scenes; text before the first heading makes a first scene without a heading."""
     scene = Scene("", lines[0].number if lines else 1, ())
     elements: list[Element] = []
-    for each in _Reader(lifted, lines).read():
+    for each in _Parser(script, lines).parse():
         if not isinstance(each, Scene):
             elements.append(each)
             continue
         if scene.heading or elements:
-            yield _with(scene, elements)
+            yield replace(scene, elements=tuple(elements))
         scene, elements = each, []
     if scene.heading or elements:
-        yield _with(scene, elements)
-
-
-def _with(scene: Scene, elements: list[Element]) -> Scene:
-    return Scene(scene.heading, scene.line, tuple(elements), scene.number, scene.notes)
+        yield replace(scene, elements=tuple(elements))
 
 
 @dataclass
 class _Block:
-    """Lines that are still being gathered: a paragraph of action, or a speech if it has a cue."""
+    """Hold the lines of a paragraph of action, or of a speech if there is a cue, until it is complete."""
 
     line: int
     texts: list[str]
@@ -97,23 +89,23 @@ class _Block:
 
 
 @dataclass
-class _Reader:
-    """Goes through the lines once; an element is complete when the line after it is known.
+class _Parser:
+    """Parse the lines in one pass; the line after an element completes it.
 
     Attributes:
-        waiting: marks of notes that stood alone on their lines, with nothing between them and the next line.
+        pending_notes: Marks of notes alone on their lines, which belong to the next line.
     """
 
-    lifted: Lifted
+    script: SplitScript
     lines: Sequence[Line]
     block: _Block | None = None
-    waiting: str = ""
+    pending_notes: str = ""
     found: list[Element | Scene] = field(default_factory=list)
 
-    def read(self) -> Iterator[Element | Scene]:
+    def parse(self) -> Iterator[Element | Scene]:
         for index, line in enumerate(self.lines):
             following = self.lines[index + 1] if index + 1 < len(self.lines) else Line(0, "")
-            if line.bare:
+            if line.text_only:
                 self._take(line, following)
             else:
                 self._take_empty(line)
@@ -126,85 +118,85 @@ class _Reader:
         if not line.is_blank:
             self._add(line.text)
         elif not (self.block and self.block.cue is not None and len(line.text) > 1):
-            # A line of two spaces does not end a speech.
+            # Fountain: a line of two spaces does not end a speech.
             self._close()
 
     def _add(self, text: str) -> None:
         if self.block:
             self.block.texts.append(text)
         else:
-            self.waiting += marks_of(text)
+            self.pending_notes += note_marks(text)
 
     def _take(self, line: Line, following: Line) -> None:
-        bare = line.bare
+        text_only = line.text_only
         if self.block and self.block.cue is not None:
             self.block.texts.append(line.text.strip())
-        elif _PAGE_BREAK.fullmatch(bare) or bare.startswith("#"):
+        elif _PAGE_BREAK.fullmatch(text_only) or text_only.startswith("#"):
             self._close()
             self._notes_of(line)
-        elif kind := self._single(bare, following):
+        elif kind := self._one_line_kind(text_only, following):
             self._close()
-            self._passage(kind, line, _MARKS_OF[kind])
-        elif heading := self._heading(bare):
+            self._passage(kind, line, _STRIP_MARKERS[kind])
+        elif heading := self._heading(text_only):
             self._close()
             number = unicodedata.normalize("NFC", heading[1])
-            notes = self.lifted.notes_in(line.text)
-            self.found.append(Scene(flowing(plain(heading[0])), line.number, (), number, notes))
-        elif self.block is None and self._is_cue(bare, following):
-            self.block = _Block(line.number, [self.waiting + marks_of(line.text)], bare)
-            self.waiting = ""
+            notes = self.script.notes_in(line.text)
+            self.found.append(Scene(one_line(plain_text(heading[0])), line.number, (), number, notes))
+        elif self.block is None and self._is_cue(text_only, following):
+            self.block = _Block(line.number, [self.pending_notes + note_marks(line.text)], text_only)
+            self.pending_notes = ""
         else:
             self._action(line)
 
-    def _single(self, bare: str, following: Line) -> Kind | None:
-        """What the line is if it stands for itself, other than a heading."""
-        if bare.startswith("~"):
+    def _one_line_kind(self, text_only: str, following: Line) -> Kind | None:
+        """Return the kind of an element of one line, other than a heading; None for any other line."""
+        if text_only.startswith("~"):
             return "lyrics"
-        if bare.startswith("=") and not bare.startswith("=="):
+        if text_only.startswith("=") and not text_only.startswith("=="):
             return "synopsis"
-        if bare.startswith(">"):
-            return "centred" if bare.endswith("<") and len(bare) > 1 else "transition"
-        if self.block is None and following.is_blank and _TRANSITION.fullmatch(bare):
+        if text_only.startswith(">"):
+            return "centred" if text_only.endswith("<") and len(text_only) > 1 else "transition"
+        if self.block is None and following.is_blank and _TRANSITION.fullmatch(text_only):
             return "transition"
         return None
 
-    def _heading(self, bare: str) -> tuple[str, str] | None:
-        return split_heading(bare) if self.block is None or bare.startswith(".") else None
+    def _heading(self, text_only: str) -> tuple[str, str] | None:
+        return split_heading(text_only) if self.block is None or text_only.startswith(".") else None
 
     @staticmethod
-    def _is_cue(bare: str, following: Line) -> bool:
-        if following.is_blank or bare.startswith("!") or len(bare) > _LONGEST_CUE:
+    def _is_cue(text_only: str, following: Line) -> bool:
+        if following.is_blank or text_only.startswith("!") or len(text_only) > _LONGEST_CUE:
             return False
-        name = _cue(bare)[0]
-        if bare.startswith("@"):
+        name = _cue(text_only)[0]
+        if text_only.startswith("@"):
             return bool(name)
         return name == name.upper() and name.upper() != name.lower()
 
     def _action(self, line: Line) -> None:
         text = line.text.strip()
-        if line.bare.startswith("!"):
+        if line.text_only.startswith("!"):
             text = text.replace("!", "", 1)
         if self.block is None:
-            self.block = _Block(line.number, [self.waiting + text])
-            self.waiting = ""
+            self.block = _Block(line.number, [self.pending_notes + text])
+            self.pending_notes = ""
         else:
             self.block.texts.append(text)
 
     def _notes_of(self, line: Line) -> None:
-        self.found.extend(self.lifted.notes_in(line.text))
+        self.found.extend(self.script.notes_in(line.text))
 
     def _passage(self, kind: Kind, line: Line, strip: Callable[[str], str]) -> None:
-        text = flowing(plain(strip(line.bare)))
+        text = one_line(plain_text(strip(line.text_only)))
         if text:
             self.found.append(Passage(kind, text, line.number))
         self._notes_of(line)
 
     def _close(self) -> None:
-        """Put what was gathered among the elements that are complete."""
+        """Complete the current block."""
         block, self.block = self.block, None
         if block is None:
-            self.found.extend(self.lifted.notes_in(self.waiting))
-            self.waiting = ""
+            self.found.extend(self.script.notes_in(self.pending_notes))
+            self.pending_notes = ""
         elif block.cue is None:
             self.found.extend(self._paragraph(block))
         else:
@@ -212,10 +204,10 @@ class _Reader:
 
     def _paragraph(self, block: _Block) -> Iterator[Element]:
         continues = False
-        for part in self.lifted.parts("\n".join(block.texts)):
+        for part in self.script.parts("\n".join(block.texts)):
             if isinstance(part, Note):
                 yield part
-            elif text := flowing(plain(part)):
+            elif text := one_line(plain_text(part)):
                 yield Passage("action", text, block.line, continues=continues)
                 continues = True
 
@@ -224,17 +216,17 @@ class _Reader:
         manners: list[str] = []
         said = "\n".join(_without_manner(text, manners) for text in block.texts)
         manner = ", ".join(manners)
-        parts = self.lifted.parts(said)
+        parts = self.script.parts(said)
         if not any(isinstance(part, str) for part in parts):
             parts = [*parts, ""]
         for part in parts:
             if isinstance(part, Note):
                 yield part
             else:
-                yield Speech(character, flowing(plain(part)), block.line, extension, manner, dual)
+                yield Speech(character, one_line(plain_text(part)), block.line, extension, manner, dual)
 
 
-_MARKS_OF: Final[dict[Kind, Callable[[str], str]]] = {
+_STRIP_MARKERS: Final[dict[Kind, Callable[[str], str]]] = {
     "lyrics": lambda text: text.lstrip("~"),
     "synopsis": lambda text: text.lstrip("="),
     "centred": lambda text: text[1:-1],
@@ -242,23 +234,23 @@ _MARKS_OF: Final[dict[Kind, Callable[[str], str]]] = {
 }
 
 
-def _cue(bare: str) -> tuple[str, str, bool]:
-    """Name, extension, and whether it is spoken at the same time as the speech before."""
-    name = bare.removeprefix("@").rstrip()
+def _cue(text_only: str) -> tuple[str, str, bool]:
+    """Return the name, the extension, and whether the speech is simultaneous with the one before."""
+    name = text_only.removeprefix("@").rstrip()
     dual = name.endswith("^")
     name = name.rstrip("^").rstrip()
     extensions: list[str] = []
     while found := _EXTENSION.search(name):
-        extensions.insert(0, flowing(found[1]))
+        extensions.insert(0, one_line(found[1]))
         name = name[: found.start()]
-    return flowing(plain(name)), ", ".join(filter(None, extensions)), dual
+    return one_line(plain_text(name)), ", ".join(filter(None, extensions)), dual
 
 
 def _without_manner(text: str, manners: list[str]) -> str:
-    """A line of a speech without the parenthetical that it begins with, which is added to the others; notes stay."""
+    """Move the parenthetical at the start of a line of speech to ``manners``; keep the notes in the line."""
     found = _MANNER.match(text)
     if found is None:
         return text.lstrip("~")
-    if manner := flowing(plain(without_notes(found[1]))):
+    if manner := one_line(plain_text(without_notes(found[1]))):
         manners.append(manner)
-    return marks_of(found[0]) + text[found.end() :]
+    return note_marks(found[0]) + text[found.end() :]

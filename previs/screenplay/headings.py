@@ -1,20 +1,20 @@
-"""Scene headings: what is one, and what it says of the place and the time."""
+"""Recognize scene headings and read their place and time."""
 
 import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from previs.screenplay.text import flowing, is_east_asian
+from previs.screenplay.text import is_east_asian, one_line
 
 Side = Literal["", "interior", "exterior", "interior and exterior"]
 
 _ENGLISH: Final = re.compile(r"(INT\.?/EXT|EXT\.?/INT|I/E|INT|EXT|EST)(?=[.\s]|$)[.\s]*", re.IGNORECASE)
-_AFTER: Final = r"[\s.．。,，、:：/·–—-]"
+_SEPARATOR: Final = r"[\s.．。,，、:：/·–—-]"
 _CHINESE: Final = re.compile(
-    rf"((?:内/?外|外/?内|内|外)景(?={_AFTER}|$)|(?:内/外|外/内|内|外)(?=[.．。、])){_AFTER}*",
+    rf"((?:内/?外|外/?内|内|外)景(?={_SEPARATOR}|$)|(?:内/外|外/内|内|外)(?=[.．。、])){_SEPARATOR}*",
 )
 _CHINESE_NUMBER: Final = re.compile(
-    rf"第\s?([0-9]{{1,4}}|[零〇一二两三四五六七八九十百]{{1,5}})\s?[场場](?={_AFTER}|$){_AFTER}*"
+    rf"第\s?([0-9]{{1,4}}|[零〇一二两三四五六七八九十百]{{1,5}})\s?[场場](?={_SEPARATOR}|$){_SEPARATOR}*"
 )
 _CHINESE_END: Final = re.compile(r"[\s,，、]+(内景|外景|内外景|内/外|内|外)$")
 _NUMBER: Final = re.compile(r" ?#([\w.-]{1,40})# ?$")
@@ -41,12 +41,12 @@ _TIME: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Where and when a scene plays.
+    """Describe where and when a scene plays.
 
     Attributes:
-        place: such as ``harbour office``; not in capitals.
-        time: such as ``night``; empty if the heading says none that can be seen.
-        same_time: whether the heading says that it is the time of the scene before, as ``CONTINUOUS`` does.
+        place: Place in lower case, such as ``harbour office``.
+        time: Time of day, such as ``night``; empty if the heading states none.
+        same_time: Whether the heading refers to the time of the scene before, as ``CONTINUOUS`` does.
     """
 
     side: Side = ""
@@ -56,16 +56,16 @@ class Setting:
 
 
 def split_heading(line: str) -> tuple[str, str] | None:
-    """A heading and its number, both without their marks; nothing if the line is no heading."""
+    """Return a heading and its number, both without their marks; None if the line is no heading."""
     if len(line) > _LONGEST:
         return None
-    line = flowing(line)
+    line = one_line(line)
     forced = _FORCED.match(line) is not None
     heading, number = _without_number(line[1:] if forced else line)
-    if counted := _CHINESE_NUMBER.match(heading):
+    if numbered := _CHINESE_NUMBER.match(heading):
         if not forced and len(heading) > _LONGEST_CHINESE:
             return None
-        return heading[counted.end() :] or heading, number or (counted[1] if counted[1].isascii() else "")
+        return heading[numbered.end() :] or heading, number or (numbered[1] if numbered[1].isascii() else "")
     if forced or _ENGLISH.match(heading) or (_CHINESE.match(heading) and len(heading) <= _LONGEST_CHINESE):
         return heading, number
     return None
@@ -77,7 +77,7 @@ def _without_number(line: str) -> tuple[str, str]:
 
 
 def setting_of(heading: str) -> Setting:
-    """What a heading says."""
+    """Read the place and time of a heading."""
     side, rest = _split_side(heading)
     place, time = _place_and_time(rest)
     same_time = _SAME_TIME.fullmatch(time) is not None
@@ -99,7 +99,7 @@ def _side(word: str) -> Side:
 
 
 def _place_and_time(rest: str) -> tuple[str, str]:
-    """Place and time; the time is the last part that is known as one, parts being set off by dashes or else a blank."""
+    """Return place and time: dashes, or else a space, separate the parts; the last part that is a time is the time."""
     parts = [*filter(None, (part.strip(_EDGES) for part in _DASH.split(rest)))]
     if not any(map(_is_time, parts)) and parts:
         parts = [*parts[:-1], *filter(None, (part.strip(_EDGES) for part in _LAST_WORDS.split(parts[-1])))]

@@ -1,26 +1,26 @@
-"""What a screenplay is made of. Lines are counted from 1."""
+"""Define the parts of a screenplay. Line numbers start at 1."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
 
 Kind = Literal["action", "lyrics", "centred", "transition", "synopsis"]
-Asks = Literal["shot", "prompt", "duration", "style", "character", "reference", "remark"]
+NoteKind = Literal["shot", "prompt", "duration", "style", "character", "reference", "remark"]
 USUAL_FPS: Final = 24.0
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What stands in double brackets: a direction for a shot, or a remark for people.
+    """Hold a note in double brackets: a direction for a shot, or a remark for people.
 
     Attributes:
-        asks: what it directs.
-        text: the direction without its key, or the whole remark.
-        name: of the character or reference that it is about.
-        seconds: of a duration.
-        ahead: whether it stands in a paragraph or speech before the text of it.
+        kind: Subject of the direction, or ``remark``.
+        text: Direction without its key, or the whole remark.
+        name: Name of the character or reference.
+        seconds: Duration in seconds.
+        ahead: Whether the note precedes the text of its paragraph or speech.
     """
 
-    asks: Asks
+    kind: NoteKind
     text: str
     line: int
     name: str = ""
@@ -30,10 +30,10 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A paragraph, or the part of one between two notes.
+    """Hold a paragraph, or a part of it between two notes.
 
     Attributes:
-        continues: whether only a note stands between this and the part before it.
+        continues: Whether only a note separates this part from the one before.
     """
 
     kind: Kind
@@ -44,13 +44,13 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """What one character says without a break, or the part of it between two notes.
+    """Hold one character's speech, or a part of it between two notes.
 
     Attributes:
-        character: the name as it stands in the cue.
-        extension: what the cue adds in brackets, such as ``V.O.``.
-        manner: the parentheticals.
-        dual: whether it is spoken at the same time as the speech before it.
+        character: Name as written in the cue.
+        extension: Addition to the cue in brackets, such as ``V.O.``.
+        manner: Parentheticals.
+        dual: Whether the speech is simultaneous with the one before.
     """
 
     character: str
@@ -66,12 +66,12 @@ Element = Passage | Speech | Note
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A heading and what follows it up to the next.
+    """Hold a heading and the elements up to the next heading.
 
     Attributes:
-        heading: without its number; empty for what stands before the first heading.
-        number: as the script gives it; empty if it gives none.
-        notes: what stands in the heading's own line.
+        heading: Heading without its number; empty for the text before the first heading.
+        number: Number in the script; empty without one.
+        notes: Notes in the line of the heading.
     """
 
     heading: str
@@ -83,13 +83,13 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Screenplay:
-    """A script that was read without a fault.
+    """Hold a script without faults.
 
     Attributes:
-        name: what its faults are told of: a path or address.
-        title: of the title page; empty without one.
-        style: what the title page has every prompt say.
-        fps: frames per second of the film.
+        name: Name of the script in faults: a path or URL.
+        title: Title on the title page; empty without one.
+        style: Style on the title page, which every prompt repeats.
+        fps: Frames per second of the film.
     """
 
     name: str

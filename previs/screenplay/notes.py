@@ -1,4 +1,4 @@
-"""Notes and boneyard: what a script holds between the words that are shot."""
+"""Separate notes and struck-out text ("boneyard") from a script."""
 
 import math
 import re
@@ -6,18 +6,18 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from previs.errors import Fault
-from previs.screenplay.models import Asks, Note
-from previs.screenplay.text import flowing
+from previs.screenplay.models import Note, NoteKind
+from previs.screenplay.text import one_line
 from previs.shots.faults import display_value
 from previs.shots.models import LONGEST_SHOT
 from previs.shots.rules import is_blank
 
 _OPENS: Final = re.compile(r"\[\[|/\*")
-_NOTE_ENDS: Final = re.compile(r"\]\]|\n ?(?=\n)")  # a blank line of two spaces does not end it
-_NOTE, _BREAK, _BONE = "\x00", "\x01", "\x02"  # characters that no script holds once it is read
+_NOTE_ENDS: Final = re.compile(r"\]\]|\n ?(?=\n)")  # a line of two spaces does not end a note
+_NOTE, _BREAK, _STRUCK = "\x00", "\x01", "\x02"  # control characters, which script_text removes from every script
 _MARK: Final = re.compile(f"{_NOTE}([0-9]+){_NOTE}")
 _KEY: Final = re.compile(r"\s*([^\W\d_]+)\s*[:：](.*)", re.DOTALL)
-_KEYS: Final[dict[str, Asks]] = {
+_KEYS: Final[dict[str, NoteKind]] = {
     "shot": "shot",
     "镜头": "shot",
     "prompt": "prompt",
@@ -43,36 +43,36 @@ _AS: Final = re.compile(r"(\S.*?)(?:\s+(?:as|作为)\s+(\S.*))?")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a script with a mark where a note was, and without boneyard.
+    """Hold a line of a script, with a mark in place of each note, and without struck-out text.
 
     Attributes:
-        number: of the line in the script, from 1.
+        number: Number of the line in the script, from 1.
     """
 
     number: int
     text: str
 
     @property
-    def bare(self) -> str:
-        """The line without its notes."""
+    def text_only(self) -> str:
+        """Return the line without its notes."""
         return without_notes(self.text).strip()
 
     @property
     def is_blank(self) -> bool:
-        """Whether there is neither text nor a note in it."""
+        """Return whether the line has neither text nor a note."""
         return not self.text.strip()
 
 
 @dataclass(frozen=True, slots=True)
-class Lifted:
-    """A script's lines and, apart from them, its notes, by the number that stands in a mark."""
+class SplitScript:
+    """Hold a script's lines and its notes; the number in a mark is the index of the note."""
 
     lines: tuple[Line, ...]
     notes: tuple[Note, ...]
     faults: tuple[Fault, ...]
 
     def parts(self, text: str) -> list[str | Note]:
-        """A text with its notes in their places; those that precede all of it know so."""
+        """Split a text at its notes; notes before all of the text are flagged as ``ahead``."""
         split = _MARK.split(text)
         texts = [index for index in range(0, len(split), 2) if split[index].strip()]
         first = texts[0] if texts else 0
@@ -85,22 +85,22 @@ class Lifted:
         return parts
 
     def notes_in(self, text: str) -> tuple[Note, ...]:
-        """The notes of a text."""
+        """Return the notes of a text."""
         return tuple(self.notes[int(number)] for number in _MARK.findall(text))
 
 
 def without_notes(text: str) -> str:
-    """A text without the marks of notes."""
+    """Remove the marks of notes from a text."""
     return _MARK.sub("", text)
 
 
-def marks_of(text: str) -> str:
-    """The marks of a text's notes, without the text."""
+def note_marks(text: str) -> str:
+    """Return the marks of a text's notes, without the text."""
     return "".join(mark[0] for mark in _MARK.finditer(text))
 
 
-def lift(text: str) -> Lifted:
-    """Take notes and boneyard out of a script."""
+def split_notes(text: str) -> SplitScript:
+    """Separate notes and struck-out text from a script."""
     out: list[str] = []
     notes: list[Note] = []
     faults: list[Fault] = []
@@ -109,11 +109,11 @@ def lift(text: str) -> Lifted:
         out.append(text[at : opened.start()])
         line += text.count("\n", at, opened.start())
         start, is_note = opened.end(), opened[0] == "[["
-        end, closed = _end_of_note(text, start) if is_note else _end_of_bone(text, start)
+        end, closed = _end_of_note(text, start) if is_note else _end_of_struck(text, start)
         breaks = _BREAK * text.count("\n", start, end)
         if not closed:
             faults.append(_not_closed(line, is_note=is_note))
-            out.append(_BREAK * text.count("\n", start, end))
+            out.append(breaks)
         elif is_note:
             read = read_note(text[start : end - 2], line)
             if isinstance(read, Note):
@@ -123,10 +123,10 @@ def lift(text: str) -> Lifted:
                 out.append(breaks)
                 faults.append(read)
         else:
-            out.append(_BONE + breaks)
+            out.append(_STRUCK + breaks)
         line, at = line + len(breaks), end
     out.append(text[at:])
-    return Lifted(tuple(_lines("".join(out))), tuple(notes), tuple(faults))
+    return SplitScript(tuple(_lines("".join(out))), tuple(notes), tuple(faults))
 
 
 def _end_of_note(text: str, start: int) -> tuple[int, bool]:
@@ -136,7 +136,7 @@ def _end_of_note(text: str, start: int) -> tuple[int, bool]:
     return (found.end(), True) if found[0] == "]]" else (found.start(), False)
 
 
-def _end_of_bone(text: str, start: int) -> tuple[int, bool]:
+def _end_of_struck(text: str, start: int) -> tuple[int, bool]:
     end = text.find("*/", start)
     return (end + 2, True) if end >= 0 else (len(text), False)
 
@@ -150,48 +150,49 @@ def _not_closed(line: int, *, is_note: bool) -> Fault:
 def _lines(text: str) -> list[Line]:
     lines, number = [], 1
     for line in text.split("\n"):
-        kept = line.replace(_BREAK, "").replace(_BONE, "")
-        if kept.strip() or _BONE not in line:
+        kept = line.replace(_BREAK, "").replace(_STRUCK, "")
+        if kept.strip() or _STRUCK not in line:
             lines.append(Line(number, kept))
         number += 1 + line.count(_BREAK)
     return lines
 
 
 def read_note(text: str, line: int) -> Note | Fault:
-    """A note as a direction if it begins with a key that is known, or as a remark."""
-    whole = flowing(text)
+    """Read a note as a direction if it begins with a known key, else as a remark."""
+    whole = one_line(text)
     found = _KEY.fullmatch(whole)
-    asks = _KEYS.get((found[1] if found else whole).casefold())
-    if asks is None or (found is None and asks != "shot"):
+    kind = _KEYS.get((found[1] if found else whole).casefold())
+    if kind is None or (found is None and kind != "shot"):
         return Note("remark", whole, line)
     value = found[2].strip() if found else ""
-    if is_blank(value) and asks not in _MAY_BE_EMPTY:
-        return Fault(f"line {line}", asks, "", "this note has nothing after its colon")
-    if asks in _REPEATED and len(value) > LONGEST_REPEATED:
-        return Fault(f"line {line}", asks, shown(value), TOO_LONG)
-    return _direction(asks, value, line)
+    if is_blank(value) and kind not in _MAY_BE_EMPTY:
+        return Fault(f"line {line}", kind, "", "this note has nothing after its colon")
+    if kind in _REPEATED and len(value) > LONGEST_REPEATED:
+        return Fault(f"line {line}", kind, display_value(value), TOO_LONG)
+    return _direction(kind, value, line)
 
 
-def _direction(asks: Asks, value: str, line: int) -> Note | Fault:
-    match asks:
+def _direction(kind: NoteKind, value: str, line: int) -> Note | Fault:
+    match kind:
         case "duration":
             found = _SECONDS.fullmatch(value)
             seconds = float(found[1]) if found else math.nan
             if not 0 < seconds <= LONGEST_SHOT:
                 remedy = f"seconds, a number above 0 and at most {LONGEST_SHOT}, such as 4 or 2.5"
-                return Fault(f"line {line}", asks, shown(value), remedy)
-            return Note(asks, value, line, seconds=seconds)
+                return Fault(f"line {line}", kind, display_value(value), remedy)
+            return Note(kind, value, line, seconds=seconds)
         case "character":
             named = _NAMED.fullmatch(value)
             if named is None or is_blank(named[1]) or is_blank(named[2]):
                 remedy = "the name and what the character looks like, such as MEI = a girl of ten in a red coat"
-                return Fault(f"line {line}", asks, shown(value), remedy)
-            return Note(asks, named[2].strip(), line, name=named[1].strip())
+                return Fault(f"line {line}", kind, display_value(value), remedy)
+            return Note(kind, named[2].strip(), line, name=named[1].strip())
         case "reference":
             split = _AS.fullmatch(value)
             url, name = (split[1], split[2] or "") if split else (value, "")
             if is_blank(url) or (name and is_blank(name)):
-                return Fault(f"line {line}", asks, shown(value), "a path or URL, such as references/mei.jpg as mei")
-            return Note(asks, url, line, name=name)
+                remedy = "a path or URL, such as references/mei.jpg as mei"
+                return Fault(f"line {line}", kind, display_value(value), remedy)
+            return Note(kind, url, line, name=name)
         case _:
-            return Note(asks, value, line)
+            return Note(kind, value, line)

@@ -1,4 +1,4 @@
-"""How long things are on screen, by the length of their text."""
+"""Estimate how long text takes on screen."""
 
 import math
 from typing import Final
@@ -19,18 +19,18 @@ _ACTED_CHARACTERS: Final = 6.0
 
 
 def speech_seconds(text: str) -> float:
-    """How long it takes to say a text; nothing for nothing."""
+    """Return how long it takes to speak a text; 0 for an empty one."""
     words, characters = count(text)
     return _PAUSE + words / _SPOKEN_WORDS + characters / _SPOKEN_CHARACTERS if words or characters else 0.0
 
 
 def action_seconds(text: str) -> float:
-    """How long what a text describes may take, which is about as long as reading it."""
+    """Return how long an action takes: about as long as reading its text; 0 for an empty one."""
     words, characters = count(text)
     return _PAUSE + words / _ACTED_WORDS + characters / _ACTED_CHARACTERS if words or characters else 0.0
 
 
-def on_screen(shown: float, spoken: float) -> float:
-    """The duration of a shot in which something happens and something is said, to half a second."""
-    seconds = max(SHORTEST, min(shown, LONGEST_ACTION), min(spoken, LONGEST_SPEECH))
+def on_screen(action: float, speech: float) -> float:
+    """Return the duration of a shot with the given action and speech, to half a second."""
+    seconds = max(SHORTEST, min(action, LONGEST_ACTION), min(speech, LONGEST_SPEECH))
     return math.floor(seconds / _STEP + 0.5) * _STEP

@@ -1,4 +1,4 @@
-"""From a screenplay to a shot list, by fixed rules; see docs/screenplays.md."""
+"""Derive a shot list from a screenplay by fixed rules; see docs/screenplays.md."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -14,8 +14,8 @@ from previs.screenplay.models import Note, Passage, Scene, Screenplay, Speech
 from previs.shots import ShotList, read_shot_list
 
 _MOST_SHOTS: Final = 5_000  # a feature film has one to three thousand
-_MOST_TEXT: Final = 10_000_000  # characters, which are 40 MB at most; of a list's file 50 are read
-# "OFF" counts where nothing else is said; "off the phone" is somebody who is seen.
+_MOST_TEXT: Final = 10_000_000  # characters: at most 40 MB; a list's file may have 50
+# "OFF" counts only on its own: in "off the phone" the speaker is seen.
 _UNSEEN: Final = re.compile(
     r"(?<!\w)(?:V(?:\.\s*)?O|O(?:\.\s*)?[SC]|OFF[\s-]?(?:SCREEN|CAMERA|STAGE)|VOICE[\s-]?OVER)(?!\w)"
     r"|(?:^|[,，、;；/])\s*OFF\s*\.?\s*(?:$|[,，、;；/])"
@@ -25,33 +25,32 @@ _UNSEEN: Final = re.compile(
 
 
 def make_shot_list(screenplay: Screenplay, *, title: str = "") -> ShotList:
-    """The shots of a screenplay: of each scene one that establishes it, then its beats.
+    """Return the shots of a screenplay: one that establishes each scene, then the scene's beats.
 
-    What stands in a scene changes no shot_id of another one: these follow from the scene's number, or else from its
-    place among the scenes.
+    A change in one scene changes no shot_id of another: a shot_id starts with the scene's number in the script, or else
+    with its position among the scenes.
 
     Args:
-        screenplay: as read.
-        title: of the list where the script has no title page.
+        screenplay: Screenplay to derive the shots from.
+        title: Title of the list if the script has no title page.
 
     Raises:
-        ShotListFaults: notes that cannot hold for the shots that they are about; or more shots, or more text in them,
-            than one list should have.
+        ShotListFaults: Notes cannot apply to their shots; or the list would have too many shots or too much text.
     """
-    making = _Making(style=screenplay.style)
+    builder = _Builder(style=screenplay.style)
     size = _Size()
     shots: list[dict[str, Any]] = []
     faults: list[Fault] = []
     for sequence, scene in zip(_sequences(screenplay.scenes), screenplay.scenes, strict=True):
-        drafts = making.scene(scene)
+        drafts = builder.scene(scene)
         faults.extend(fault for draft in drafts for fault in draft.faults())
         size.shots += len(drafts)
-        for number, draft in _tens(drafts):
+        for number, draft in _numbered(drafts):
             if size.fault() is None:
                 shots.append(draft.fields(f"{sequence}_SH{number:03d}", sequence))
                 size.text += len(shots[-1]["prompt"]) + len(shots[-1].get("notes", ""))
-    if too_much := size.fault():
-        faults.insert(0, too_much)
+    if oversize := size.fault():
+        faults.insert(0, oversize)
     if faults:
         raise ShotListFaults(screenplay.name, tuple(faults))
     whole = {"title": screenplay.title or title, "fps": screenplay.fps, "shots": shots}
@@ -60,7 +59,7 @@ def make_shot_list(screenplay: Screenplay, *, title: str = "") -> ShotList:
 
 @dataclass
 class _Size:
-    """How large a list becomes: a character of a script may be a shot, and its prompt may repeat a million others."""
+    """Count shots and text: one character of a script may make a shot, and one style may repeat in every prompt."""
 
     shots: int = 0
     text: int = 0
@@ -70,19 +69,19 @@ class _Size:
             remedy = f"at most {_MOST_SHOTS:,} can come from one script: split the script"
             return Fault("the script", "", f"{self.shots:,} shots", remedy)
         if self.text > _MOST_TEXT:
-            remedy = f"more than {_MOST_TEXT:,} characters: shorten styles and characters, or split the script"
+            remedy = f"over {_MOST_TEXT:,} characters: shorten styles and characters, or split the script"
             return Fault("the script", "", "its shots' prompts and notes", remedy)
         return None
 
 
-def _tens(drafts: list[Draft]) -> Iterator[tuple[int, Draft]]:
+def _numbered(drafts: list[Draft]) -> Iterator[tuple[int, Draft]]:
     return ((10 * number, draft) for number, draft in enumerate(drafts, 1))
 
 
 def _sequences(scenes: tuple[Scene, ...]) -> list[str]:
-    """A name for each scene: ``SQ`` with the script's number, or else with its place in tens.
+    """Return a name for each scene: ``SQ`` with its number in the script, or else with its position in tens.
 
-    Where both make one name, the later scene's gets an end of its own.
+    A repeated name gets a suffix.
     """
     names: dict[str, None] = {}
     place = 0
@@ -96,31 +95,31 @@ def _sequences(scenes: tuple[Scene, ...]) -> list[str]:
 
 
 @dataclass
-class _Making:
-    """Goes through the script once.
+class _Builder:
+    """Build the shots in one pass over the script.
 
     Attributes:
-        setting: of the scene; none before the first heading.
-        looks: what characters look like, as notes have said so far.
-        drafts: of the scene.
-        waiting: notes for the next shot.
-        shot: the note that asks for the next shot, if one does.
-        joins: whether a short action may still be added to the last shot.
+        setting: Setting of the scene; empty before the first heading.
+        looks: Descriptions of characters from the notes so far.
+        drafts: Shots of the scene.
+        pending_notes: Notes for the next shot.
+        requested_shot: Note that requests the next shot, if any.
+        accepts_action: Whether a short action may still join the last shot.
     """
 
     style: str
     setting: Setting = field(default_factory=Setting)
     looks: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     drafts: list[Draft] = field(default_factory=list)
-    waiting: list[Note] = field(default_factory=list)
-    shot: Note | None = None
-    joins: bool = False
+    pending_notes: list[Note] = field(default_factory=list)
+    requested_shot: Note | None = None
+    accepts_action: bool = False
 
     def scene(self, scene: Scene) -> list[Draft]:
-        """The shots of a scene, one at least if it has a heading."""
+        """Return the shots of a scene: at least one if it has a heading."""
         self.drafts = []
         if scene.heading:
-            self._establish(scene)
+            self._start_scene(scene)
         for element in scene.elements:
             match element:
                 case Note():
@@ -131,46 +130,47 @@ class _Making:
                     self._action(element)
                 case Passage():
                     self._remark(element.text)
-        self._asked_alone()
+        self._start_requested_shot()
         return self.drafts
 
-    def _establish(self, scene: Scene) -> None:
+    def _start_scene(self, scene: Scene) -> None:
         setting = setting_of(scene.heading)
         before = self.setting.time
         self.setting = replace(setting, time=before) if setting.same_time else setting
-        framings = [note for note in scene.notes if note.asks == "shot"]
-        self.shot = framings[-1] if framings else None
+        framings = [note for note in scene.notes if note.kind == "shot"]
+        self.requested_shot = framings[-1] if framings else None
         draft = self._begin("establishing")
-        draft.shown = pace.ESTABLISHING
+        draft.action_seconds = pace.ESTABLISHING
         for note in scene.notes:
-            if note.asks != "shot":
+            if note.kind != "shot":
                 self._direct(draft, note)
 
     def _begin(self, kind: Kind) -> Draft:
-        """A new shot, with what notes before it asked for."""
-        draft = Draft(kind, self.setting, self.style, self.looks, self.shot.text if self.shot else "")
-        waiting, self.waiting, self.shot, self.joins = self.waiting, [], None, False
+        """Start a shot, and apply the notes before it."""
+        framing = self.requested_shot.text if self.requested_shot else ""
+        draft = Draft(kind, self.setting, self.style, self.looks, framing)
+        notes, self.pending_notes, self.requested_shot, self.accepts_action = self.pending_notes, [], None, False
         self.drafts.append(draft)
-        for note in waiting:
+        for note in notes:
             self._direct(draft, note)
         return draft
 
     def _note(self, note: Note) -> None:
-        if note.asks == "shot":
-            self._asked_alone()
-            self.shot = note
-        elif note.ahead or self.shot or not self.drafts:
-            self.waiting.append(note)
+        if note.kind == "shot":
+            self._start_requested_shot()
+            self.requested_shot = note
+        elif note.ahead or self.requested_shot or not self.drafts:
+            self.pending_notes.append(note)
         else:
             self._direct(self.drafts[-1], note)
 
-    def _asked_alone(self) -> None:
-        """Make the shot that a note asked for and no text followed."""
-        if note := self.shot:
-            self._begin("action").shown = pace.action_seconds(note.text)
+    def _start_requested_shot(self) -> None:
+        """Start the shot that a note requests if no text followed the note."""
+        if note := self.requested_shot:
+            self._begin("action").action_seconds = pace.action_seconds(note.text)
 
     def _direct(self, draft: Draft, note: Note) -> None:
-        match note.asks:
+        match note.kind:
             case "prompt":
                 draft.prompt = note.text
             case "duration":
@@ -185,35 +185,35 @@ class _Making:
                 draft.remarks.append(note.text)
 
     def _remark(self, text: str) -> None:
-        self.joins = False
+        self.accepts_action = False
         if self.drafts:
             self.drafts[-1].remarks.append(text)
 
     def _action(self, passage: Passage) -> None:
         seconds = pace.action_seconds(passage.text)
-        if not self._joins_last(seconds, continues=passage.continues):
+        if not self._belongs_to_last(seconds, continues=passage.continues):
             self._begin("action")
         draft = self.drafts[-1]
         draft.actions.append(passage.text)
-        draft.shown += seconds
-        draft.last = None
-        self.joins = True
+        draft.action_seconds += seconds
+        draft.last_cue = None
+        self.accepts_action = True
 
-    def _joins_last(self, seconds: float, *, continues: bool) -> bool:
-        """Whether an action belongs to the last shot: only a note divides them, or it is too short to stand alone."""
-        if self.shot or not self.drafts or self.drafts[-1].kind != "action":
+    def _belongs_to_last(self, seconds: float, *, continues: bool) -> bool:
+        """Return whether an action belongs to the last shot: it continues it, or is too short for a shot of its own."""
+        if self.requested_shot or not self.drafts or self.drafts[-1].kind != "action":
             return False
         if continues:
             return True
-        short = seconds < pace.TOO_SHORT_ALONE and self.drafts[-1].shown + seconds <= pace.LONGEST_ACTION
-        return short and self.joins and not self.waiting
+        short = seconds < pace.TOO_SHORT_ALONE and self.drafts[-1].action_seconds + seconds <= pace.LONGEST_ACTION
+        return short and self.accepts_action and not self.pending_notes
 
     def _speech(self, speech: Speech) -> None:
         unseen = _UNSEEN.search(speech.extension) is not None
-        draft = self._shot_of(speech, unseen=unseen)
-        heard = pace.speech_seconds(speech.text)
+        draft = self._draft_for(speech, unseen=unseen)
+        seconds = pace.speech_seconds(speech.text)
         together = speech.dual and not unseen and draft.kind == "dual"
-        draft.spoken = max(draft.spoken, heard) if together else draft.spoken + heard
+        draft.speech_seconds = max(draft.speech_seconds, seconds) if together else draft.speech_seconds + seconds
         if not unseen and speech.character not in draft.speakers:
             draft.speakers.append(speech.character)
         if speech.manner and not unseen and speech.manner not in draft.manners:
@@ -221,16 +221,16 @@ class _Making:
         if speech.text:
             who = f"{speech.character} ({speech.extension})" if speech.extension else speech.character
             draft.remarks.append(f"{who}: {speech.text}")
-        draft.last = speech.character, speech.extension
-        self.joins = False
+        draft.last_cue = speech.character, speech.extension
+        self.accepts_action = False
 
-    def _shot_of(self, speech: Speech, *, unseen: bool) -> Draft:
-        """The shot in which something is said: the last one, if the speaker is not seen or is the one in it already."""
-        last = self.drafts[-1] if self.drafts and not self.shot else None
+    def _draft_for(self, speech: Speech, *, unseen: bool) -> Draft:
+        """Return the shot of a speech: the last one if the speaker is unseen or already in it, else a new one."""
+        last = self.drafts[-1] if self.drafts and not self.requested_shot else None
         if last and unseen:
             return last
-        if last and not self.waiting:
-            if last.kind in {"speech", "dual"} and last.last == (speech.character, speech.extension):
+        if last and not self.pending_notes:
+            if last.kind in {"speech", "dual"} and last.last_cue == (speech.character, speech.extension):
                 return last
             if speech.dual and last.kind == "speech":
                 last.kind = "dual"

@@ -1,20 +1,13 @@
-"""From a script's bytes to its lines, and from marked-up to plain text."""
+"""Decode a script, remove its markup, and measure text."""
 
-import codecs
 import re
 import unicodedata
 from typing import Final
 
 from previs.errors import Fault, ShotListFaults
+from previs.shots.text import encoding_of
 
 LARGEST: Final = 2_000_000  # bytes: ten times a feature film
-_BOMS: Final = {
-    codecs.BOM_UTF8: "utf-8",
-    codecs.BOM_UTF32_LE: "utf-32-le",
-    codecs.BOM_UTF32_BE: "utf-32-be",
-    codecs.BOM_UTF16_LE: "utf-16-le",  # after UTF-32, whose mark begins with the same two bytes
-    codecs.BOM_UTF16_BE: "utf-16-be",
-}
 _OTHER_FORMATS: Final = {
     b"%PDF": "a PDF",
     b"PK\x03\x04": "a file of a word processor or of Fade In",
@@ -31,55 +24,55 @@ _LONGEST_MARK: Final = 3
 
 
 def script_text(content: bytes, name: str) -> str:
-    """The script as text, its lines ended by line feeds alone, without control characters.
+    """Return the script as text with line feeds as line ends, and without other control characters.
 
     Raises:
-        ShotListFaults: it is too large, no UTF-8, or in another format than Fountain.
+        ShotListFaults: The script is too large, not UTF-8, or not Fountain.
     """
     if len(content) > LARGEST:
-        raise _whole(name, "too large", f"at most {LARGEST // 1_000_000} MB are read: split the script")
+        raise _fault(name, "too large", f"at most {LARGEST // 1_000_000} MB are read: split the script")
     for start, kind in _OTHER_FORMATS.items():
         if content.startswith(start):
-            raise _whole(name, kind, "export the script as Fountain (plain text) and use that")
+            raise _fault(name, kind, "export the script as Fountain (plain text) and use that")
     text = _decoded(content, name).replace("\r\n", "\n").replace("\r", "\n").replace("\t", "    ")
     return "".join(each for each in text if each == "\n" or unicodedata.category(each) != "Cc")
 
 
-def _whole(name: str, value: str, remedy: str) -> ShotListFaults:
+def _fault(name: str, value: str, remedy: str) -> ShotListFaults:
     return ShotListFaults(name, (Fault("the script", "", value, remedy),))
 
 
 def _decoded(content: bytes, name: str) -> str:
-    encoding, mark = next(((known, mark) for mark, known in _BOMS.items() if content.startswith(mark)), ("utf-8", b""))
+    encoding, mark = encoding_of(content)
     try:
         return content[len(mark) :].decode(encoding)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, len(mark) + error.start) + 1
         value = f"byte 0x{error.object[error.start]:02x}"
-        remedy = f"no {encoding.upper()}: save the script as UTF-8"
+        remedy = f"not {encoding.upper()}: save the script as UTF-8"
         raise ShotListFaults(name, (Fault(f"line {line}", "", value, remedy),)) from error
 
 
-def flowing(text: str) -> str:
-    """Lines as one line: with a space between, but none between two characters of Chinese or Japanese."""
+def one_line(text: str) -> str:
+    """Join lines with a space, or without one between two Chinese or Japanese characters."""
     return " ".join(_WIDE_BREAK.sub("", text).split())
 
 
-def plain(text: str) -> str:
-    """A text without the asterisks and underscores that Fountain reads as emphasis; escaped ones stay as they are."""
+def plain_text(text: str) -> str:
+    """Remove the asterisks and underscores that Fountain reads as emphasis; keep escaped ones."""
     unpaired: dict[str, re.Match[str]] = {}
-    gone: set[int] = set()
+    removed: set[int] = set()
     for mark in _MARKS.finditer(text):
         run = mark[0]
         if run[0] == "\\" or len(run) > _LONGEST_MARK:
             continue
         opened = unpaired.get(run)
         if opened is not None and _closes(text, mark):
-            gone.update((opened.start(), mark.start()))
+            removed.update((opened.start(), mark.start()))
             del unpaired[run]
         elif _opens(text, mark):
             unpaired[run] = mark
-    return _MARKS.sub(lambda mark: mark[0].removeprefix("\\") if mark.start() not in gone else "", text)
+    return _MARKS.sub(lambda mark: mark[0].removeprefix("\\") if mark.start() not in removed else "", text)
 
 
 def _opens(text: str, mark: re.Match[str]) -> bool:
@@ -91,17 +84,17 @@ def _closes(text: str, mark: re.Match[str]) -> bool:
 
 
 def _within_word(text: str, mark: re.Match[str]) -> bool:
-    """Whether it is an underscore as in ``file_name``."""
+    """Return whether a mark is an underscore as in ``file_name``."""
     around = text[max(mark.start() - 1, 0) : mark.start()], text[mark.end() : mark.end() + 1]
     return mark[0][0] == "_" and all(each.isalnum() and each.isascii() for each in around)
 
 
 def is_east_asian(text: str) -> bool:
-    """Whether a text has characters that Chinese or Japanese is written with, or Korean."""
+    """Return whether a text has Chinese, Japanese or Korean characters."""
     return _WIDE.search(text) is not None
 
 
 def count(text: str) -> tuple[int, int]:
-    """How many words a text has, and how many characters of Chinese, Japanese or Korean, which stand for words."""
+    """Return the number of words, and of Chinese, Japanese and Korean characters, which count instead of words."""
     rest, wide = _WIDE.subn(" ", text)
     return len(_WORD.findall(rest)), wide

@@ -1,4 +1,4 @@
-"""The title page: keys and values before the first blank line of a script."""
+"""Read the title page: keys and values before the first blank line of a script."""
 
 import re
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Final
 from previs.errors import Fault
 from previs.screenplay.models import USUAL_FPS
 from previs.screenplay.notes import LONGEST_REPEATED, TOO_LONG, Line, without_notes
-from previs.screenplay.text import flowing, plain
+from previs.screenplay.text import one_line, plain_text
 from previs.shots.faults import display_value
 from previs.shots.models import HIGHEST_FPS
 
@@ -26,10 +26,10 @@ _NUMBER: Final = re.compile(r"[0-9]{1,4}(\.[0-9]{1,6})?")
 
 @dataclass(frozen=True, slots=True)
 class TitlePage:
-    """What a title page says that matters to a board.
+    """Hold the values of a title page that matter to a board.
 
     Attributes:
-        lines: how many of the script's lines are the title page.
+        lines: Number of the script's lines that belong to the title page.
     """
 
     title: str = ""
@@ -40,7 +40,7 @@ class TitlePage:
 
 
 def read_title_page(lines: Sequence[Line]) -> TitlePage:
-    """The title page, if the script begins with one."""
+    """Read the title page, if the script begins with one."""
     first = next((index for index, line in enumerate(lines) if not line.is_blank), None)
     if first is None or not _begins(lines[first], lines[first + 1 : first + 2]):
         return TitlePage()
@@ -57,24 +57,24 @@ def read_title_page(lines: Sequence[Line]) -> TitlePage:
             numbers[key] = lines[index].number
         else:
             break
-    texts = {key: flowing(plain("\n".join(each.strip() for each in value))) for key, value in values.items()}
+    texts = {key: one_line(plain_text("\n".join(each.strip() for each in value))) for key, value in values.items()}
     fps, faults = _fps(texts.get("fps", ""), numbers.get("fps", 0))
     style = texts.get("style", "")
     if len(style) > LONGEST_REPEATED:
-        faults += (Fault(f"line {numbers['style']}", "style", shown(style), TOO_LONG),)
+        faults += (Fault(f"line {numbers['style']}", "style", display_value(style), TOO_LONG),)
     return TitlePage(texts.get("title", ""), style, fps, index, faults)
 
 
 def _begins(line: Line, following: Sequence[Line]) -> bool:
-    """Whether a title page begins here, and not a line such as ``FADE IN:`` or a sentence with a colon."""
-    found = _KEY.fullmatch(line.bare)
+    """Return whether a title page begins here, rather than ``FADE IN:`` or a sentence with a colon."""
+    found = _KEY.fullmatch(line.text_only)
     if found is None:
         return False
     key, value = found[1], found[2].strip()
     if key.casefold() in _KNOWN:
         return True
-    said = bool(value) or any(_CONTINUED.match(each.text) for each in following)
-    return said and all(word[0].isupper() for word in key.split())
+    has_value = bool(value) or any(_CONTINUED.match(each.text) for each in following)
+    return has_value and all(word[0].isupper() for word in key.split())
 
 
 def _fps(value: str, line: int) -> tuple[float, tuple[Fault, ...]]:
@@ -84,4 +84,4 @@ def _fps(value: str, line: int) -> tuple[float, tuple[Fault, ...]]:
     if 0 < found <= HIGHEST_FPS:
         return found, ()
     remedy = f"frames per second, a number above 0 and at most {HIGHEST_FPS}, such as 24"
-    return USUAL_FPS, (Fault(f"line {line}", "fps", shown(value), remedy),)
+    return USUAL_FPS, (Fault(f"line {line}", "fps", display_value(value), remedy),)

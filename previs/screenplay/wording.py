@@ -1,4 +1,4 @@
-"""The words of prompts, in English or Chinese as the script is."""
+"""Word prompts, in English or Chinese like the script."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -30,15 +30,15 @@ _ENDS: Final = " .。,，;；:："
 _CAPITALS: Final = re.compile(r"[^\W\d_]{2,}")
 
 
-def framing(kind: str, text: str, *, chinese: bool) -> str:
-    """How a shot is framed if no note says so; nothing where an action's own text does."""
+def usual_framing(kind: str, text: str, *, chinese: bool) -> str:
+    """Return the framing of a shot without a note for it; empty if the text of an action names one."""
     if kind == "action" and _NAMES_FRAMING.search(text):
         return ""
     return _FRAMINGS[kind][chinese]
 
 
 def speaking(names: Iterable[str], manner: str, *, chinese: bool) -> str:
-    """That characters are seen to speak, and how."""
+    """Word that characters speak, and how."""
     known = [titled(name) for name in names]
     who = ("和" if chinese else " and ").join(known)
     said = f"{who}在说话" if chinese else f"{who} speaking"
@@ -46,24 +46,24 @@ def speaking(names: Iterable[str], manner: str, *, chinese: bool) -> str:
 
 
 def titled(name: str) -> str:
-    """A name in capitals as a sentence has it."""
+    """Return a name in capitals in title case."""
     return _CAPITALS.sub(lambda word: word[0].capitalize(), name) if name.isupper() else name
 
 
 def place_words(setting: Setting, *, chinese: bool) -> str:
-    """Where and when it is."""
+    """Word the place and time of a setting."""
     side = _SIDES[setting.side] if chinese else setting.side
     return joined([side, setting.place, setting.time], chinese=chinese)
 
 
 def joined(parts: Iterable[str], *, chinese: bool) -> str:
-    """Parts of a prompt with commas between."""
+    """Join parts of a prompt with commas."""
     kept = (part.strip(_ENDS) for part in parts)
     return ("，" if chinese else ", ").join(part for part in kept if part)
 
 
 def looks_of(text: str, looks: Mapping[str, str]) -> Iterator[str]:
-    """Those characters whose names a text has, each with what it looks like."""
+    """Yield the name and look of each character whose name is in a text."""
     folded = text.casefold()
     for name, look in looks.items():
         sought = name.casefold()

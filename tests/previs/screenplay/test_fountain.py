@@ -226,12 +226,12 @@ def test_every_fault_is_told_at_once_with_its_line() -> None:
     assert faults(script) == [
         'line 2, fps: "fast": frames per second, a number above 0 and at most 1000, such as 24',
         'line 6, duration: "long": seconds, a number above 0 and at most 86400, such as 4 or 2.5',
-        "line 8, prompt: this note says nothing after its colon",
+        "line 8, prompt: this note has nothing after its colon",
         f'line 10, character: "MEI": {LOOKS}',
-        "line 12, reference: this note says nothing after its colon",
-        "line 14, scene number: 1: also that of line 4: each scene needs its own",
+        "line 12, reference: this note has nothing after its colon",
+        "line 14, scene number: 1: line 4 has the same: each scene needs its own",
         "line 16: [[: this note is not closed: put ]] at its end, before the next blank line",
-        "line 20: /*: what is struck out from here on is not closed: put */ at its end",
+        "line 20: /*: this struck-out text is not closed: put */ at its end",
     ]
 
 
@@ -244,12 +244,12 @@ def test_a_duration_that_is_none_is_a_fault(seconds: str) -> None:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"", "nothing in it: no scene"),
-        (b"\n \n", "nothing in it: no scene"),
-        (b"Title: X\n", "nothing in it: no scene"),
-        ("只有一段话。".encode(), "the script: no scene"),
-        (b"INT. A\n\n\xff", "line 3: byte 0xff: no UTF-8: save the script as UTF-8"),
-        (b"\xff\xfeA", "no UTF-16-LE"),
+        (b"", "empty: there is no scene"),
+        (b"\n \n", "empty: there is no scene"),
+        (b"Title: X\n", "empty: there is no scene"),
+        ("只有一段话。".encode(), "the script: there is no scene"),
+        (b"INT. A\n\n\xff", "line 3: byte 0xff: not UTF-8: save the script as UTF-8"),
+        (b"\xff\xfeA", "not UTF-16-LE"),
         (b"%PDF-1.7", "a PDF: export the script as Fountain"),
         (b"PK\x03\x04", "a file of a word processor or of Fade In"),
         (b"<?xml version='1.0'?><FinalDraft/>", "XML, such as Final Draft's"),

@@ -211,7 +211,7 @@ def test_references_of_a_shot_are_named_each_by_its_own() -> None:
         ("s3://b/lamp.png", "ref_1"),
         ("c.png", "灯"),
     ]
-    with pytest.raises(ShotListFaults, match='line 4, reference: "a": also that of line 3'):
+    with pytest.raises(ShotListFaults, match='line 4, reference: "a": line 3 has the same'):
         made(f"{HEADING}A lamp. [[reference: a.png as a]]\n[[reference: b.png as a]]\n")
 
 
@@ -240,7 +240,7 @@ def faults(text: str) -> list[str]:
 
 def test_five_thousand_shots_are_made_of_one_script_and_of_a_longer_one_none() -> None:
     assert len(made(".A\n\n" * 5_000).shots) == 5_000
-    assert faults(".A\n\n" * 5_001) == ["the script: 5,001 shots: at most 5,000 are made of one: split the script"]
+    assert faults(".A\n\n" * 5_001) == ["the script: 5,001 shots: at most 5,000 can come from one script: split the script"]
     assert faults(f"{HEADING}{'A[[shot]]' * 6_000}")[0].startswith("the script: 6,002 shots: ")
 
 
@@ -250,7 +250,7 @@ def test_prompts_may_repeat_only_so_much() -> None:
     everybody = f"{' '.join(names)}\n\n[[shot]]\n\n"
     assert len(beats(f"{looks}\n\n{everybody * 3}")) == 4
     [fault] = faults(f"{HEADING}{looks}\n\n{everybody * 30}")
-    assert fault.startswith("the script: its shots' prompts and notes: more than 10,000,000 characters: shorten")
+    assert fault.startswith("the script: its shots' prompts and notes: over 10,000,000 characters: shorten")
 
 
 def test_that_a_script_is_too_long_is_told_with_its_other_faults() -> None:
