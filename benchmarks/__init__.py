@@ -1,4 +1,4 @@
-"""What measures speed, recovery, safety and memory; runs of the flow with Prefect, the rest without.
+"""Measure speed, recovery, safety and memory: runs of the flow with Prefect, everything else without.
 
-Nothing here fails for being slow; a goal that is missed is shown.
+A missed goal is shown; it is not an error.
 """

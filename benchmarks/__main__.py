@@ -16,7 +16,7 @@ from rich.table import Table
 
 from benchmarks.bucket import KINDS
 from benchmarks.cached import cached
-from benchmarks.chaos import Size, storm
+from benchmarks.chaos import Size, chaos
 from benchmarks.floor import over_the_floor
 from benchmarks.killed import killed
 from benchmarks.memory import memory
@@ -28,10 +28,10 @@ from benchmarks.share import share_of_the_ideal
 Measurement = Callable[[], Coroutine[Any, Any, Row]]
 
 _LONG_SHARES = ((0.2, 1, None), (0.2, 4, 0.9), (0.2, 16, None), (1, 1, None), (1, 4, 0.97), (1, 16, 0.9))
-# Of so few shots the beginning is a large part: no goal can be set.
+# The start takes a large part of so short a run, so there is no goal.
 _SHORT_SHARES = ((40, 0.2, 4, None), (20, 1, 4, None), (64, 1, 16, None))
 _CACHED = ((200, 5, 250), (1000, 15, 250))
-_AT_MOST = 1800
+_TIME_LIMIT = 1800
 
 
 def _measurements(*, long: bool) -> dict[str, Measurement]:
@@ -47,14 +47,14 @@ def _measurements(*, long: bool) -> dict[str, Measurement]:
         },
         "recovery, server restarted": restarted,
         "recovery, server lost for good": lost_for_good,
-        **{f"storm, seed {seed}": partial(storm, size, seed) for seed in range(20 if long else 2)},
+        **{f"chaos, seed {seed}": partial(chaos, size, seed) for seed in range(20 if long else 2)},
         "memory": partial(memory, 10_000, 10, 80) if long else partial(memory, 1_500, 6, 1000),
         **_of_runs(long=long),
     }
 
 
 def _of_runs(*, long: bool) -> dict[str, Measurement]:
-    """What is measured of the flow in processes of its own."""
+    """Return the measurements of whole runs of the flow."""
     shots, kills = (100, 10) if long else (20, 2)
     return {
         **{
@@ -77,41 +77,43 @@ def _shown(row: Row) -> str:
 
 async def _bounded(measure: Measurement) -> Row:
     try:
-        async with asyncio.timeout(_AT_MOST):
+        async with asyncio.timeout(_TIME_LIMIT):
             return await measure()
     except TimeoutError:
-        return Row({}, "an end", met=False, findings=[f"not done after {_AT_MOST} s"])
+        return Row({}, f"done within {_TIME_LIMIT} s", met=False)
 
 
 def _run(chosen: dict[str, Measurement]) -> list[dict[str, Any]]:
-    """Measure, tell of each row when it is done, and print the table."""
+    """Measure, print each row when it is done, and print the table."""
     table = Table("measurement", "figures", "goal", "met")
     done: list[dict[str, Any]] = []
     for name, measure in chosen.items():
         load = os.getloadavg()[0]
         row = asyncio.run(_bounded(measure))
-        told = {None: "", True: "yes", False: "NO"}[row.met]
-        print(f"{name}: {_shown(row)} {told}", *row.findings, sep="\n  ", file=sys.stderr, flush=True)  # noqa: T201
-        table.add_row(name, _shown(row), row.goal, told)
+        met = {None: "", True: "yes", False: "NO"}[row.met]
+        print(f"{name}: {_shown(row)} {met}", *row.findings, sep="\n  ", file=sys.stderr, flush=True)  # noqa: T201
+        table.add_row(name, _shown(row), row.goal, met)
         done.append({"name": name, "load_before": round(load, 2), **asdict(row)})
     Console().print(table)
     return done
 
 
 def main() -> None:
-    """Measure and tell."""
-    asked = argparse.ArgumentParser(
+    """Run the chosen measurements and write the results."""
+    parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description="Measure speed, recovery, safety and memory."
     )
-    asked.add_argument("--long", action="store_true", help="the full sizes, for a quiet machine; takes an hour")
-    asked.add_argument("--json", type=Path, metavar="FILE", help="a file to write the figures to")
-    asked.add_argument("--only", metavar="NAME", default="", help="measurements whose name begins so: storm, seed 3")
-    options = asked.parse_args()
+    parser.add_argument("--long", action="store_true", help="use the full sizes, on a quiet machine; takes an hour")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to a file")
+    parser.add_argument(
+        "--only", metavar="NAME", default="", help="run the measurements whose name starts so: chaos, seed 3"
+    )
+    options = parser.parse_args()
     every = _measurements(long=options.long)
     named = [name for name in every if name.startswith(options.only)]
     chosen = {name: every[name] for name in ([options.only] if options.only in every else named)}
     if not chosen:
-        asked.error(f"no measurement begins with {options.only!r}: there are {', '.join(every)}")
+        parser.error(f"no measurement starts with {options.only!r}; the measurements are {', '.join(every)}")
     rows = _run(chosen)
     if options.json:
         content = {

@@ -1,4 +1,4 @@
-"""The least that Prefect takes for as many task runs as a run has: ``python -m benchmarks.bare_flow 200``."""
+"""Measure Prefect's minimum for a number of empty task runs: ``python -m benchmarks.bare_flow 200``."""
 
 import asyncio
 import sys
@@ -18,7 +18,7 @@ async def _found(label: str) -> State[str]:
 
 @flow
 async def _bare(count: int) -> float:
-    """Run so many tasks at once, and tell the seconds."""
+    """Run empty tasks concurrently, and return the seconds that they took."""
     began = time.perf_counter()
     calls: list[Any] = [_found(f"take {number}", return_state=True) for number in range(count)]
     await asyncio.gather(*calls)

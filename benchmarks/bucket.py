@@ -1,4 +1,4 @@
-"""An S3 in a process of its own, which counts what it is asked and can be gone for a while."""
+"""Run an S3 server in a process of its own; count its requests, and stop it for a while."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ from previs.store import S3Settings, S3Store
 
 Kind = Literal["s3", "folder"]
 KINDS: Final[tuple[Kind, ...]] = ("s3", "folder")
-"""Of stores."""
+"""Kinds of stores."""
 
 _SPAWN = multiprocessing.get_context("spawn")
 _END_WITHIN = 10
@@ -30,10 +30,10 @@ ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench", "
 
 
 class Bucket:
-    """An S3 with one bucket, steered from here.
+    """Control an S3 server with one bucket.
 
     Attributes:
-        url: its endpoint.
+        url: Endpoint URL.
     """
 
     def __init__(self, line: Connection, url: str) -> None:
@@ -42,12 +42,12 @@ class Bucket:
 
     @property
     def environment(self) -> dict[str, str]:
-        """For a process that is to use it."""
+        """Return the environment of a process that uses it."""
         return {**ENVIRONMENT, "AWS_ENDPOINT_URL": self.url, "AWS_EC2_METADATA_DISABLED": "true"}
 
     def store(self, prefix: str) -> S3Store:
-        """A folder of it, for this process; to be used with ``async with``."""
-        given = S3Settings(
+        """Return a store in a folder of the bucket; enter it with ``async with``."""
+        settings = S3Settings(
             bucket=NAME,
             prefix=prefix,
             region=ENVIRONMENT["AWS_DEFAULT_REGION"],
@@ -55,20 +55,20 @@ class Bucket:
             access_key_id=SecretStr(ENVIRONMENT["AWS_ACCESS_KEY_ID"]),
             secret_access_key=SecretStr(ENVIRONMENT["AWS_SECRET_ACCESS_KEY"]),
         )
-        return S3Store(given)
+        return S3Store(settings)
 
     async def counts(self) -> Counter[str]:
-        """Requests by kind since it was asked last: ``LIST``, or their method."""
+        """Return the number of requests since the last call, by kind: ``LIST``, or the HTTP method."""
         counted: Counter[str] = await self._ask("counts")
         return counted
 
-    async def gone(self) -> None:
-        """Refuse connections, and end those that there are."""
-        await self._ask("gone")
+    async def stop(self) -> None:
+        """Refuse connections, and cut open ones."""
+        await self._ask("stop")
 
-    async def back(self) -> None:
-        """Serve again, with all that there was."""
-        await self._ask("back")
+    async def start(self) -> None:
+        """Serve again, with the same content."""
+        await self._ask("start")
 
     async def _ask(self, question: str) -> Any:  # noqa: ANN401 - the callers know what is answered
         self._line.send(question)
@@ -77,9 +77,9 @@ class Bucket:
 
 @contextlib.asynccontextmanager
 async def bucket() -> AsyncIterator[Bucket]:
-    """An S3 that is up; ended on every way out."""
+    """Run an S3 server inside the ``async with`` block."""
     here, there = _SPAWN.Pipe()
-    process = _SPAWN.Process(target=_attend, args=(there,), daemon=True)
+    process = _SPAWN.Process(target=_serve, args=(there,), daemon=True)
     process.start()
     there.close()
     try:
@@ -93,35 +93,35 @@ async def bucket() -> AsyncIterator[Bucket]:
 
 
 class _Listening(ThreadedWSGIServer):
-    """Knows its connections, so that they can be cut."""
+    """Keep a list of connections, so that they can be cut."""
 
     def __init__(self, port: int, app: "_Counting") -> None:
         super().__init__("127.0.0.1", port, app, MotoRequestHandler)
-        self._there: set[socket.socket] = set()
+        self._open: set[socket.socket] = set()
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the base class's signature
-        self._there.add(request)
+        self._open.add(request)
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - the base class's signature
-        self._there.discard(request)
+        self._open.discard(request)
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the base class's signature
-        """Say nothing of connections that were cut."""
+        """Ignore errors of connections that were cut."""
 
     def end(self) -> None:
-        """Stop listening, and cut what is open."""
+        """Stop listening, and cut open connections."""
         self.shutdown()
         self.server_close()
-        for each in tuple(self._there):
+        for each in tuple(self._open):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
 
 
 class _Counting:
-    """The application of moto, and how often it was asked for what."""
+    """Count the requests to moto's application."""
 
     def __init__(self) -> None:
         self.app = DomainDispatcherApplication(create_backend_app)
@@ -134,7 +134,7 @@ class _Counting:
         return answer
 
 
-def _attend(line: Connection) -> None:
+def _serve(line: Connection) -> None:
     logging.disable()
     app = _Counting()
     server = _Listening(0, app)
@@ -150,9 +150,9 @@ def _attend(line: Connection) -> None:
                 case "counts":
                     line.send(app.counts.copy())
                     app.counts.clear()
-                case "gone":
+                case "stop":
                     server.end()
                     line.send(None)
-                case "back":
+                case "start":
                     server = _Listening(port, app)
                     line.send(None)

@@ -1,4 +1,4 @@
-"""What a run costs that finds all its takes in the store."""
+"""Measure a run that finds all its takes in the store."""
 
 import asyncio
 import hashlib
@@ -22,25 +22,24 @@ _PREFIX = "cached"
 
 
 async def cached(kind: Kind, shots: int, goal_seconds: float, goal_mb: float) -> Row:
-    """Seconds of a flow in a fresh process that has nothing to render, over the floor.
+    """Measure the seconds of a flow that has nothing to render, in a fresh process, against a floor.
 
-    The floor is the time of the same listings and reads without anything else, and that of as many Prefect tasks which
-    do nothing.
+    The floor is the time of the same listings and reads alone, plus the time of as many empty Prefect tasks.
 
     Args:
-        kind: of the store.
-        shots: on the board, a take each; they are rendered first.
-        goal_seconds: that the flow may take after its start-up.
-        goal_mb: of memory that its process may take.
+        kind: Kind of the store.
+        shots: Number of shots on the board, one take each; they are rendered first.
+        goal_seconds: Maximum duration of the flow after its start-up.
+        goal_mb: Maximum memory of its process.
     """
     async with prefect() as server, servers(Plan([()] * _SERVERS)) as farm, bucket() as s3:
         with tempfile.TemporaryDirectory(prefix="previs-bench-") as folder:
-            place = f"s3://{NAME}/{_PREFIX}" if kind == "s3" else folder
-            asked = {"shots": _list(shots), "farm": farm.urls, "store": place}
-            first = await server.run(s3.environment, asked)
+            store = f"s3://{NAME}/{_PREFIX}" if kind == "s3" else folder
+            parameters = {"shots": _list(shots), "farm": farm.urls, "store": store}
+            first = await server.run(s3.environment, parameters)
             before = sum(map(len, await farm.started()))
             await s3.counts()
-            again = await server.run(s3.environment, asked)
+            again = await server.run(s3.environment, parameters)
             requests = await s3.counts()
             rendered = sum(map(len, await farm.started())) - before
             reads = (
@@ -77,7 +76,7 @@ def _findings(first: Run, again: Run, shots: int) -> list[str]:
         ("second", again, {"cached": shots}),
     ]
     return [
-        f"the {name} run: {dict(run.outcomes)}, {run.message} {' '.join(run.said)}"
+        f"the {name} run: {dict(run.outcomes)}, {run.message} {' '.join(run.log_lines)}"
         for name, run, outcomes in wanted
         if run.code or run.outcomes != outcomes
     ]

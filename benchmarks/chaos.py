@@ -1,4 +1,4 @@
-"""Renders in bad weather: how many takes were lost, doubled, or said to have failed."""
+"""Render under random faults, and count takes that were lost, duplicated or falsely reported as failed."""
 
 import asyncio
 import hashlib
@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.duplicate_count import tally
-from benchmarks.event_log import Happening
-from benchmarks.fault_schedule import weather
+from benchmarks.duplicate_count import count_duplicates
+from benchmarks.event_log import LoggedEvent
+from benchmarks.fault_schedule import fault_schedule
 from benchmarks.rows import Row
 from benchmarks.servers import Plan, servers
 from benchmarks.stage import Stage, short_takes, stage, takes, takes_of_one_picture
@@ -26,12 +26,12 @@ _LONGEST = 400.0
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Takes of a storm.
+    """Describe how many takes to render.
 
     Attributes:
-        short: that take no time.
-        sampling: that take 100 ms.
-        cached: for which a server samples nothing after the first of them, until it is restarted.
+        short: Number of takes that take no time.
+        sampling: Number of takes that take 100 ms.
+        cached: Number of takes that a server samples only once for all, until it restarts.
     """
 
     short: int
@@ -41,39 +41,42 @@ class Size:
 
 @dataclass(slots=True)
 class Outcome:
-    """Of a storm.
+    """Represent what became of the takes.
 
     Attributes:
-        lost: takes without a record, or whose frames are not whole in the store.
-        failed: takes that raised, with what they raised.
-        accounts: what happened on each server.
+        takes: All takes.
+        lost: Takes without a record, or without their whole frames in the store.
+        failed: Exceptions of failed takes, by fingerprint.
+        retries: Types of the errors after which a take was tried again.
+        logs: Events of each server.
+        seconds: Duration of all renders.
     """
 
     takes: Sequence[PlannedTake]
     lost: list[PlannedTake] = field(default_factory=list)
     failed: dict[str, BaseException] = field(default_factory=dict)
     retries: list[str] = field(default_factory=list)
-    accounts: list[list[Happening]] = field(default_factory=list)
+    logs: list[list[LoggedEvent]] = field(default_factory=list)
     seconds: float = 0.0
 
 
-async def storm(size: Size, seed: int) -> Row:
-    """Count what a storm did wrong; nothing is wrong with any take, so none may fail."""
-    outcome = await weather_a_storm(size, seed)
+async def chaos(size: Size, seed: int) -> Row:
+    """Count errors under a seed's faults; every take can be rendered, so none may fail."""
+    outcome = await render_all(size, seed)
     names = take_names(outcome.takes)
-    counted = tally(outcome.accounts, names)
-    cached = {
-        each for each, take in names.items() if take in {each.fingerprint for each in outcome.takes[-size.cached :]}
-    }
+    counted = count_duplicates(outcome.logs, names)
+    of_one_picture = {take.fingerprint for take in outcome.takes[-size.cached :]}
+    cached = {prompt for prompt, take in names.items() if take in of_one_picture}
+    events = [event for log in outcome.logs for event in log]
     figures = {
         "lost": len(outcome.lost),
         "doubled": len(counted.doubled),
         "false_failures": len(outcome.failed),
         "takes": len(outcome.takes),
         "renders": counted.renders,
-        **{f"again_{excuse}": count for excuse, count in sorted(counted.again.items())},
+        **{f"again_{reason}": count for reason, count in sorted(counted.again.items())},
         "retries": len(outcome.retries),
-        "cached_sampled": sum(each.kind == "sampled" and each.prompt_id in cached for each in _all(outcome)),
+        "cached_sampled": sum(event.kind == "sampled" and event.prompt_id in cached for event in events),
         "seconds": round(outcome.seconds, 1),
     }
     findings = [
@@ -84,19 +87,19 @@ async def storm(size: Size, seed: int) -> Row:
     return Row(figures, "none lost, doubled or failed", not findings, findings)
 
 
-async def weather_a_storm(size: Size, seed: int) -> Outcome:
-    """Render all takes of a storm: the cached ones last and all at once, the others mixed."""
+async def render_all(size: Size, seed: int) -> Outcome:
+    """Render all takes under a seed's faults: short and sampling ones shuffled, then the cached ones all at once."""
     mixed = [*short_takes(size.short), *takes(size.sampling, start=1)]
     random.Random(seed).shuffle(mixed)  # noqa: S311 - mixes
     cached = takes_of_one_picture(size.cached)
     outcome = Outcome([*mixed, *cached])
-    plan = Plan([weather(seed, number) for number in range(_SERVERS)], _SECONDS)
+    plan = Plan([fault_schedule(seed, number) for number in range(_SERVERS)], _SECONDS)
     async with servers(plan) as served, stage(served.urls) as on:
         began = time.perf_counter()
         for part in (mixed, cached):
             await _render(on, part, outcome)
         outcome.seconds = time.perf_counter() - began
-        outcome.accounts = await served.accounts()
+        outcome.logs = await served.event_logs()
         outcome.lost = [take for take in outcome.takes if not is_kept(take, on.folder)]
         outcome.retries = [type(error).__name__ for error in on.retries]
     return outcome
@@ -109,13 +112,13 @@ async def _render(on: Stage, part: Iterable[PlannedTake], outcome: Outcome) -> N
     _, late = await asyncio.wait(work, timeout=_LONGEST)
     for task in late:
         task.cancel()
-    for end, task in zip(await asyncio.gather(*work, return_exceptions=True), work, strict=True):
-        if isinstance(end, BaseException):
-            outcome.failed[work[task].fingerprint] = end
+    for result, task in zip(await asyncio.gather(*work, return_exceptions=True), work, strict=True):
+        if isinstance(result, BaseException):
+            outcome.failed[work[task].fingerprint] = result
 
 
 def take_names(planned: Iterable[PlannedTake]) -> dict[str, str]:
-    """Fingerprints of takes, by all the ids that prompts of them may have."""
+    """Return the fingerprints of takes, by all prompt ids that a take may have."""
     return {
         prompt_id(take.fingerprint, generation): take.fingerprint
         for take in planned
@@ -124,14 +127,10 @@ def take_names(planned: Iterable[PlannedTake]) -> dict[str, str]:
 
 
 def is_kept(take: PlannedTake, folder: Path) -> bool:
-    """Whether the store has a take's record, and every frame that it names with the bytes that it names."""
+    """Return whether the store has a take's record and its frames with the recorded hashes."""
     try:
         record = json.loads((folder / "takes" / f"{take.fingerprint}.json").read_bytes())
         contents = {frame["sha256"]: (folder / frame["key"]).read_bytes() for frame in record["frames"]}
     except FileNotFoundError:
         return False
     return bool(contents) and all(hashlib.sha256(content).hexdigest() == name for name, content in contents.items())
-
-
-def _all(outcome: Outcome) -> Iterable[Happening]:
-    return (each for progress in outcome.accounts for each in progress)

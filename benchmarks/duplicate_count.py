@@ -1,17 +1,17 @@
-"""Counting what servers rendered more than once, from what happened on them; pure.
+"""Count takes that servers rendered more often than needed, from the events on the servers; pure.
 
-A render is a prompt that began to run. A take needs one. It may have another only if, before that one was posted, the
-one before it had an excuse:
+A render is a prompt that started. A take needs one. Another render is allowed only if, before it was posted, the one
+before it had become useless:
 
-* ``restarted``: its server was restarted after it began; queue and history were gone, so its files could not be found;
-* ``failed``: it ran out of memory, the one failure that the weather makes;
-* ``damaged``: its files were sent damaged, or refused as gone, twice since: once more than a client asks again;
-* ``forgotten``: it ended, and its server, asked for it, had no history of it any more.
+* ``restarted``: its server restarted after the render started, so queue, history and files were lost;
+* ``failed``: it ran out of memory, the only failure in a fault schedule;
+* ``damaged``: its files were sent damaged, or answered with 404, twice: a client downloads twice;
+* ``forgotten``: it ended, but the server's history no longer had it when a client asked.
 
-Every render without an excuse that another one of the same take followed makes that take doubled: whether under the
-same prompt id or another, on the same server or another, and however the two ended. A prompt that was taken out of a
-queue before it began was not rendered. That a server could not be reached is no excuse: the weather's outages are
-shorter than a client waits before it renders elsewhere.
+A take is duplicated if a render follows another one that had not become useless: with the same prompt id or another,
+on the same server or another, and whatever the outcomes. A prompt that was deleted from a queue before it started is
+not a render. An unreachable server does not allow another render: outages in a fault schedule are shorter than the time
+after which a client renders elsewhere.
 """
 
 from collections import defaultdict, deque
@@ -19,22 +19,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from benchmarks.event_log import Happening
+from benchmarks.event_log import LoggedEvent
 
-_FETCHES = 2
+_DOWNLOADS = 2
 
 
 @dataclass(slots=True)
 class Render:
-    """A prompt that began to run.
+    """Represent a prompt that started.
 
     Attributes:
-        server: its number.
-        posted: when it was; as all times, in seconds of one clock.
-        ended: how; none if it did not end.
-        damaged: how often its files were sent damaged.
-        excuse: why another render may follow; empty if none may.
-        excused: since when.
+        server: Number of the server.
+        prompt_id: Id of the prompt.
+        posted: Time at which it was posted; like all times, in seconds of one clock.
+        started: Time at which it started.
+        ended: Outcome; None if it did not end.
+        damaged: Number of times that its files were sent damaged.
+        useless: Reason why another render is allowed; empty if it is not.
+        useless_since: Time from which it is allowed.
     """
 
     server: int
@@ -43,63 +45,63 @@ class Render:
     started: float
     ended: str | None = None
     damaged: int = 0
-    excuse: str = ""
-    excused: float = 0.0
+    useless: str = ""
+    useless_since: float = 0.0
 
-    def forgive(self, excuse: str, seconds: float) -> None:
-        """It has an excuse from now on; the first one counts."""
-        if not self.excuse:
-            self.excuse, self.excused = excuse, seconds
+    def set_useless(self, reason: str, seconds: float) -> None:
+        """Allow another render from now on; the first reason counts."""
+        if not self.useless:
+            self.useless, self.useless_since = reason, seconds
 
 
-def renders_of(server: int, happenings: Iterable[Happening]) -> list[Render]:
-    """All renders of one server, with their excuses."""
+def renders_of(server: int, events: Iterable[LoggedEvent]) -> list[Render]:
+    """Return all renders of one server."""
     renders: list[Render] = []
     latest: dict[str, Render] = {}
     posts: defaultdict[str, deque[float]] = defaultdict(deque)
-    for each in happenings:
-        render = latest.get(each.prompt_id)
-        match each.kind, render:
+    for event in events:
+        render = latest.get(event.prompt_id)
+        match event.kind, render:
             case "posted", _:
-                posts[each.prompt_id].append(each.seconds)
+                posts[event.prompt_id].append(event.seconds)
             case "deleted", _:
-                posts[each.prompt_id].popleft()
+                posts[event.prompt_id].popleft()
             case "started", _:
-                posted = posts[each.prompt_id].popleft()
-                latest[each.prompt_id] = Render(server, each.prompt_id, posted, each.seconds)
-                renders.append(latest[each.prompt_id])
+                posted = posts[event.prompt_id].popleft()
+                latest[event.prompt_id] = Render(server, event.prompt_id, posted, event.seconds)
+                renders.append(latest[event.prompt_id])
             case "restarted", _:
                 posts.clear()
                 for before in latest.values():
-                    before.forgive("restarted", each.seconds)
+                    before.set_useless("restarted", event.seconds)
                 latest.clear()
             case _, Render():
-                _tell(render, each)
+                _apply(render, event)
     return renders
 
 
-def _tell(render: Render, each: Happening) -> None:
-    match each.kind:
+def _apply(render: Render, event: LoggedEvent) -> None:
+    match event.kind:
         case "ended":
-            render.ended = each.outcome
-            if each.outcome == "failed":
-                render.forgive("failed", each.seconds)
+            render.ended = event.outcome
+            if event.outcome == "failed":
+                render.set_useless("failed", event.seconds)
         case "damaged":
             render.damaged += 1
-            if render.damaged >= _FETCHES:
-                render.forgive("damaged", each.seconds)
+            if render.damaged >= _DOWNLOADS:
+                render.set_useless("damaged", event.seconds)
         case "absent" if render.ended is not None:
-            render.forgive("forgotten", each.seconds)
+            render.set_useless("forgotten", event.seconds)
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
-    """Of one storm.
+class DuplicateCount:
+    """Represent what was counted.
 
     Attributes:
-        renders: that there were.
-        again: those that followed another one of their take with its excuse, by excuse.
-        doubled: renders of takes that had one too many, by take.
+        renders: Number of renders.
+        again: Number of allowed further renders, by reason.
+        doubled: Renders of duplicated takes, by take.
     """
 
     renders: int
@@ -107,24 +109,24 @@ class Tally:
     doubled: Mapping[str, Sequence[Render]]
 
 
-def tally(accounts: Sequence[Iterable[Happening]], take_of: Mapping[str, str]) -> Tally:
+def count_duplicates(logs: Sequence[Iterable[LoggedEvent]], take_of: Mapping[str, str]) -> DuplicateCount:
     """Count renders by take.
 
     Args:
-        accounts: what happened on each server, in its order.
-        take_of: from the ids of prompts; takes by a name each.
+        logs: Events of each server, in order of time.
+        take_of: Take of each prompt id.
     """
     of_take: defaultdict[str, list[Render]] = defaultdict(list)
-    for server, happenings in enumerate(accounts):
-        for render in renders_of(server, happenings):
+    for server, events in enumerate(logs):
+        for render in renders_of(server, events):
             of_take[take_of[render.prompt_id]].append(render)
     again: defaultdict[str, int] = defaultdict(int)
     doubled: dict[str, list[Render]] = {}
     for take, renders in of_take.items():
         renders.sort(key=lambda render: render.posted)
         for render, following in pairwise(renders):
-            if render.excuse and render.excused <= following.posted:
-                again[render.excuse] += 1
+            if render.useless and render.useless_since <= following.posted:
+                again[render.useless] += 1
             else:
                 doubled[take] = renders
-    return Tally(sum(map(len, of_take.values())), dict(again), doubled)
+    return DuplicateCount(sum(map(len, of_take.values())), dict(again), doubled)

@@ -1,4 +1,4 @@
-"""What happened on a simulated server: its journal, and beside it what its clients were told of ends and files."""
+"""Log what happened on a simulated server: its journal, and what its clients were answered about ends and files."""
 
 import asyncio
 from collections.abc import Iterable
@@ -13,14 +13,15 @@ _ID_LENGTH = 36
 _OK, _NOT_FOUND = 200, 404
 
 
-class Happening(NamedTuple):
-    """Something that happened on a server.
+class LoggedEvent(NamedTuple):
+    """Represent an event on a server.
 
     Attributes:
-        seconds: on the monotonic clock, which processes of one machine share.
-        kind: one of the journal's; or ``absent``, a client asked for the history of a prompt and was told that there
-            is none; or ``damaged``, a client was sent something else than the whole file that the prompt made.
-        outcome: of an ``ended`` one.
+        seconds: Time on the monotonic clock, which all processes of a machine share.
+        kind: A kind of the simulator's journal; or ``absent``: the history had no entry that a client asked for; or
+            ``damaged``: a client got something else than the whole file of the prompt.
+        prompt_id: Id of the prompt.
+        outcome: Outcome of an ``ended`` prompt.
     """
 
     seconds: float
@@ -29,22 +30,22 @@ class Happening(NamedTuple):
     outcome: str | None = None
 
 
-class Witness:
-    """Sees what a simulator answers to questions for histories and files.
+class EventLog:
+    """Log a simulator's answers to requests for histories and files, as ASGI middleware.
 
     Args:
-        app: that answers.
-        simulator: whose app it is.
-        seen: is added to.
+        app: Application of the simulator.
+        simulator: The simulator.
+        answers: List to add events to.
     """
 
-    def __init__(self, app: ASGIApp, simulator: Simulator, seen: list[Happening]) -> None:
+    def __init__(self, app: ASGIApp, simulator: Simulator, answers: list[LoggedEvent]) -> None:
         self.app = app
         self.simulator = simulator
-        self.seen = seen
+        self.answers = answers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the request through, and look at the answer."""
+        """Pass the request on, and examine the answer."""
         path = scope.get("path", "").removeprefix("/api")
         if path == "/view":
             await self._view(scope, receive, send)
@@ -54,14 +55,14 @@ class Witness:
             await self.app(scope, receive, send)
 
     async def _view(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asked = {name: values[0] for name, values in parse_qs(scope["query_string"].decode()).items()}
-        name, folder = asked["filename"], asked.get("type", "output")
-        stored = self.simulator.disk.read(folder, f"{asked['subfolder']}/{name}" if asked.get("subfolder") else name)
+        query = {name: values[0] for name, values in parse_qs(scope["query_string"].decode()).items()}
+        name, folder = query["filename"], query.get("type", "output")
+        stored = self.simulator.disk.read(folder, f"{query['subfolder']}/{name}" if query.get("subfolder") else name)
         answer = _Answer(send)
         await self.app(scope, receive, answer.send)
         whole = stored is not None and bytes(answer.body) == stored.content
         if answer.status == _NOT_FOUND or (answer.status == _OK and not whole):
-            self._note("damaged", name[:_ID_LENGTH])
+            self._add("damaged", name[:_ID_LENGTH])
 
     async def _history(self, prompt_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         answer = _Answer(send)
@@ -69,14 +70,14 @@ class Witness:
         if answer.status == _OK and bytes(answer.body) == b"{}":
             running = self.simulator.queue.running
             if running is None or running.prompt_id != prompt_id:
-                self._note("absent", prompt_id)
+                self._add("absent", prompt_id)
 
-    def _note(self, kind: str, prompt_id: str) -> None:
-        self.seen.append(Happening(asyncio.get_running_loop().time(), kind, prompt_id))
+    def _add(self, kind: str, prompt_id: str) -> None:
+        self.answers.append(LoggedEvent(asyncio.get_running_loop().time(), kind, prompt_id))
 
 
 class _Answer:
-    """What is sent, kept on its way."""
+    """Copy an answer while it is sent."""
 
     def __init__(self, send: Send) -> None:
         self.status = 0
@@ -89,7 +90,7 @@ class _Answer:
         await self._send(message)
 
 
-def account_of(simulator: Simulator, seen: Iterable[Happening]) -> list[Happening]:
-    """All that happened on a server, in its order."""
-    told = [Happening(event.seconds, event.kind, event.prompt_id, event.outcome) for event in simulator.journal]
-    return sorted([*told, *seen], key=lambda happening: happening.seconds)
+def events_of(simulator: Simulator, answers: Iterable[LoggedEvent]) -> list[LoggedEvent]:
+    """Return a server's journal and logged answers in order of time."""
+    journal = [LoggedEvent(event.seconds, event.kind, event.prompt_id, event.outcome) for event in simulator.journal]
+    return sorted([*journal, *answers], key=lambda event: event.seconds)

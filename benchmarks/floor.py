@@ -1,4 +1,4 @@
-"""What a prompt costs over the floor, which is a bare socket client on the same server."""
+"""Measure the client's time for a prompt against a floor: a bare WebSocket client on the same server."""
 
 import json
 import statistics
@@ -21,11 +21,11 @@ _GOAL_MS = 10
 
 
 async def over_the_floor(rounds: int, prompts: int) -> Row:
-    """Milliseconds that a prompt that takes no time costs beyond the floor: of the best of some rounds the median.
+    """Measure the milliseconds that an instant prompt takes beyond the floor: the median of the best round.
 
     Args:
-        rounds: each of both clients in turn.
-        prompts: of each client in each round.
+        rounds: Number of rounds; both clients take turns.
+        prompts: Number of prompts of each client in each round.
     """
     graphs = iter([dict(take.graph) for take in takes(2 * rounds * prompts)])
     measured: list[tuple[float, float]] = []
@@ -41,7 +41,7 @@ async def over_the_floor(rounds: int, prompts: int) -> Row:
 
 
 async def _bare(url: str, graphs: Iterable[Graph]) -> float:
-    """Submit, wait for the frame that ends it, read the history: less cannot tell how a prompt ended."""
+    """Submit, wait for the last frame, read the history: the minimum to learn a prompt's outcome."""
     taken: list[float] = []
     async with (
         httpx.AsyncClient(base_url=url) as plain,

@@ -1,4 +1,4 @@
-"""What a run costs that is killed again and again, and whether anything is lost by it."""
+"""Measure what a run costs that is killed repeatedly, and check that nothing is lost."""
 
 import asyncio
 import contextlib
@@ -18,37 +18,37 @@ from previs.store import FolderStore, Store
 _SERVERS = 2
 _RENDER_SECONDS = 0.1
 _BOARD = "killed"
-_LOOK_EVERY = 0.01
+_POLL_SECONDS = 0.01
 _STARTS_WITHIN = 1.5
 
 
 async def killed(kind: Kind, shots: int, kills: int, seed: int) -> Row:
-    """Renders of a run that is killed with SIGKILL at random moments and started again each time, over its takes.
+    """Count the renders of a run that is killed with SIGKILL at random moments and started again each time.
 
-    Half of the moments come when a random number of prompts has begun to run or of takes is settled, others at a random
+    Half of the moments come when a random number of prompts has started or of takes has ended, the others at a random
     time after the start.
 
     Args:
-        kind: of the store.
-        shots: on the board, a take each.
-        kills: of one run.
-        seed: of the moments.
+        kind: Kind of the store.
+        shots: Number of shots on the board, one take each.
+        kills: Number of kills.
+        seed: Seed of the moments.
     """
     chance = random.Random(seed)  # noqa: S311 - nothing secret is drawn
     async with prefect() as server, servers(Plan([()] * _SERVERS, _RENDER_SECONDS)) as farm, _stored(kind) as kept:
-        store, place, environment = kept
-        asked = {"shots": _list(shots), "farm": farm.urls, "store": place, "board": _BOARD}
+        store, name, environment = kept
+        parameters = {"shots": _list(shots), "farm": farm.urls, "store": name, "board": _BOARD}
         began = time.perf_counter()
         done = 0
         for number in sorted(chance.sample(range(1, shots), kills)):
-            async with server.flow(environment, asked) as flow:
+            async with server.flow(environment, parameters) as flow:
                 done += await _killed_at(number, chance, flow, farm)
-        last = await server.run(environment, asked)
+        last = await server.run(environment, parameters)
         took = time.perf_counter() - began
         renders = sum(map(len, await farm.started()))
         found = await flaws(store, _BOARD, shots)
     if last.code:
-        found.append(f"the last run: {last.message} {' '.join(last.said)}")
+        found.append(f"the last run: {last.message} {' '.join(last.log_lines)}")
     most = _SERVERS * done
     figures = {
         "renders": renders,
@@ -63,7 +63,7 @@ async def killed(kind: Kind, shots: int, kills: int, seed: int) -> Row:
 
 
 async def _killed_at(number: int, chance: random.Random, flow: FlowProcess, farm: Servers) -> bool:
-    """Kill a run at one of three kinds of moments; whether it was still there to be killed."""
+    """Kill a run at a random moment; return whether it was still alive."""
     kind = chance.choice(("started", "settled", "time", "time"))
     until = asyncio.get_running_loop().time() + chance.uniform(0.0, 2 * _STARTS_WITHIN)
     while flow.process.returncode is None:
@@ -73,7 +73,7 @@ async def _killed_at(number: int, chance: random.Random, flow: FlowProcess, farm
             break
         if kind == "time" and asyncio.get_running_loop().time() >= until:
             break
-        await asyncio.sleep(_LOOK_EVERY)
+        await asyncio.sleep(_POLL_SECONDS)
     alive = flow.process.returncode is None
     await flow.kill()
     return alive
@@ -81,7 +81,7 @@ async def _killed_at(number: int, chance: random.Random, flow: FlowProcess, farm
 
 @contextlib.asynccontextmanager
 async def _stored(kind: Kind) -> AsyncIterator[tuple[Store, str, Mapping[str, str]]]:
-    """A store, its address, and what a process needs to reach it."""
+    """Yield a store, its path or URL, and the environment of a process that uses it."""
     if kind == "folder":
         with tempfile.TemporaryDirectory(prefix="previs-bench-") as folder:
             yield FolderStore(Path(folder)), folder, {}
@@ -91,7 +91,7 @@ async def _stored(kind: Kind) -> AsyncIterator[tuple[Store, str, Mapping[str, st
 
 
 def _list(count: int) -> list[dict[str, object]]:
-    """Shots of which each tenth builds on the one before it."""
+    """Return a shot list in which each tenth shot references the one before it."""
     return [
         {
             "shot_id": f"SH{n:03}",

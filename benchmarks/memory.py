@@ -1,4 +1,4 @@
-"""What a process keeps of prompts that are done."""
+"""Measure the memory that a process keeps of finished prompts."""
 
 import asyncio
 import ctypes
@@ -18,14 +18,14 @@ _AT_ONCE = 250
 
 
 async def memory(prompts: int, points: int, goal_kb: float) -> Row:
-    """KB of resident memory that 1,000 prompts more leave behind, once the first third has warmed up the process.
+    """Measure the KB of resident memory that each further 1,000 prompts leave, after the first third as warm-up.
 
-    It is measured in a process of its own, after the C library has given back what it holds free, and needs Linux.
+    It runs in a process of its own, measures after the C library has returned free memory, and needs Linux.
 
     Args:
-        prompts: to render.
-        points: at which to measure.
-        goal_kb: the most that is wanted; the fewer the prompts, the more of it is noise.
+        prompts: Number of prompts to render.
+        points: Number of measurements.
+        goal_kb: Maximum wanted; with fewer prompts more of it is noise.
     """
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as fresh:
         running = asyncio.get_running_loop().run_in_executor(fresh, _in_fresh_process, prompts, prompts // points)
@@ -48,13 +48,13 @@ async def _sizes(prompts: int, every: int) -> dict[int, int]:
             await asyncio.gather(*(on.render(take) for take in takes(_AT_ONCE, start=done)))
             if (done + _AT_ONCE) % every == 0:
                 gc.collect()
-                _give_back()
+                _trim()
                 sizes[done + _AT_ONCE] = _resident_kb()
     return sizes
 
 
-def _give_back() -> None:
-    """Have the C library return free memory to the system; only GNU's can."""
+def _trim() -> None:
+    """Make the C library return free memory to the system; only glibc can."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)

@@ -1,4 +1,4 @@
-"""What it costs when S3 is gone in mid-run, and whether anything is lost by it."""
+"""Measure what an outage of S3 during a run costs, and check that nothing is lost."""
 
 import asyncio
 
@@ -11,36 +11,36 @@ from benchmarks.servers import Plan, servers
 _SERVERS = 2
 _RENDER_SECONDS = 0.2
 _BOARD = "outage"
-_LOOK_EVERY = 0.01
+_POLL_SECONDS = 0.01
 
 
 async def outage(shots: int, seconds: float) -> Row:
-    """Seconds that a run takes longer than S3 is gone, beside the same run in peace.
+    """Measure the seconds that a run loses beyond the outage, compared with the same run without one.
 
-    S3 refuses connections when a third of the prompts has begun to run, and cuts those that there are.
+    S3 refuses connections and cuts open ones as soon as a third of the prompts has started.
 
     Args:
-        shots: on the board, a take each.
-        seconds: that S3 is gone.
+        shots: Number of shots on the board, one take each.
+        seconds: Duration of the outage.
     """
     async with prefect() as server, bucket() as s3, s3.store("outage") as store, s3.store("peace") as other:
         async with servers(Plan([()] * _SERVERS, _RENDER_SECONDS)) as farm:
-            asked = {"shots": _list(shots), "board": _BOARD}
-            peace = await server.run(s3.environment, asked | {"farm": farm.urls, "store": other.name})
+            parameters = {"shots": _list(shots), "board": _BOARD}
+            peace = await server.run(s3.environment, parameters | {"farm": farm.urls, "store": other.name})
         async with servers(Plan([()] * _SERVERS, _RENDER_SECONDS)) as farm:
-            here = asked | {"farm": farm.urls, "store": store.name}
+            here = parameters | {"farm": farm.urls, "store": store.name}
             running = asyncio.create_task(server.run(s3.environment, here))
             while sum(map(len, await farm.started())) < shots / 3 and not running.done():
-                await asyncio.sleep(_LOOK_EVERY)
-            await s3.gone()
+                await asyncio.sleep(_POLL_SECONDS)
+            await s3.stop()
             await asyncio.sleep(seconds)
             meanwhile = sum(map(len, await farm.started()))
-            await s3.back()
+            await s3.start()
             run = await running
             renders = sum(map(len, await farm.started()))
         found = await flaws(store, _BOARD, shots)
     if run.code or renders != shots:
-        found.append(f"{renders} renders; {dict(run.outcomes)}, {run.message} {' '.join(run.said)}")
+        found.append(f"{renders} renders; {dict(run.outcomes)}, {run.message} {' '.join(run.log_lines)}")
     figures = {
         "renders": renders,
         "floor": shots,

@@ -1,4 +1,4 @@
-"""Whether a store holds what a run says that it made."""
+"""Check that a store holds what a run reports."""
 
 import asyncio
 import hashlib
@@ -16,12 +16,12 @@ _AT_ONCE = 16
 
 
 async def flaws(store: Store, board: str, shots: int) -> list[str]:
-    """What is missing, damaged or too much of a board's latest run; each frame is read whole.
+    """List what is missing, damaged or superfluous in a board's latest run; each frame is read whole.
 
     Args:
-        store: where the board is; nothing else was ever rendered into it.
-        board: its name.
-        shots: that it should have, with a take and a frame each.
+        store: Store of the board, with no other renders in it.
+        board: Name of the board.
+        shots: Expected number of shots, with one take and one frame each.
     """
     try:
         manifest, _ = await load_manifest(store, board)
@@ -30,16 +30,16 @@ async def flaws(store: Store, board: str, shots: int) -> list[str]:
     takes = [take for entry in manifest.shots for take in entry.takes]
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def looked_at(take: TakeEntry) -> list[str]:
+    async def flaws_of(take: TakeEntry) -> list[str]:
         async with gate:
             content = await store.get(keys.take_key(take.fingerprint))
             files = [await store.get(frame.key) for frame in take.frames]
         return list(_flaws(take, content, files))
 
-    found = [flaw for each in await asyncio.gather(*map(looked_at, takes)) for flaw in each]
+    found = [flaw for each in await asyncio.gather(*map(flaws_of, takes)) for flaw in each]
     counts = {prefix: len(await store.entries(prefix)) for prefix in (keys.TAKES, keys.FRAMES)}
     counts["the manifest"] = len(takes)
-    return found + [f"{place} has {count}, not {shots}" for place, count in counts.items() if count != shots]
+    return found + [f"{name} has {count}, not {shots}" for name, count in counts.items() if count != shots]
 
 
 def _flaws(take: TakeEntry, content: bytes | None, files: list[bytes | None]) -> Iterator[str]:
@@ -52,6 +52,6 @@ def _flaws(take: TakeEntry, content: bytes | None, files: list[bytes | None]) ->
     else:
         if (record.fingerprint, record.frames, record.seed) != (take.fingerprint, take.frames, take.seed):
             yield f"{take.fingerprint} has the record of something else"
-    for frame, given in zip(take.frames, files, strict=True):
-        if given is None or hashlib.sha256(given).hexdigest() != frame.sha256:
-            yield f"{frame.key} is {'missing' if given is None else 'damaged'}"
+    for frame, stored in zip(take.frames, files, strict=True):
+        if stored is None or hashlib.sha256(stored).hexdigest() != frame.sha256:
+            yield f"{frame.key} is {'missing' if stored is None else 'damaged'}"

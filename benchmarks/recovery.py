@@ -1,4 +1,4 @@
-"""How long prompts stand still when their server is killed."""
+"""Measure how long prompts wait when their server is killed."""
 
 import asyncio
 import time
@@ -10,17 +10,17 @@ from benchmarks.stage import stage, takes
 
 _GOAL_SECONDS = 10
 _RENDER_SECONDS = 1.0
-_LOOK_EVERY = 0.02
+_POLL_SECONDS = 0.02
 
 
 async def restarted() -> Row:
-    """Seconds from killing a farm's only server, started again at once, until all its prompts have run again.
+    """Measure the seconds from killing a farm's only server until its two prompts have started again.
 
-    It holds two: when the second starts, the first has been rendered.
+    The server is started again at once. When the second prompt starts, the first has been rendered.
     """
     async with servers(Plan([()], _RENDER_SECONDS)) as first, stage(first.urls) as on:
         work = asyncio.gather(*(on.render(take) for take in takes(2)))
-        lost = await _at_work(first)
+        lost = await _prompts_of(first)
         began = time.perf_counter()
         await first.kill()
         port = urlsplit(first.urls[0]).port or 0
@@ -32,15 +32,15 @@ async def restarted() -> Row:
 
 
 async def lost_for_good() -> Row:
-    """Seconds from killing one of two servers, both with two prompts, until those of it have run on the other one."""
+    """Measure the seconds from killing one of two servers until its two prompts have started on the other one."""
     async with (
         servers(Plan([()], _RENDER_SECONDS)) as doomed,
         servers(Plan([()], _RENDER_SECONDS)) as other,
         stage([*doomed.urls, *other.urls]) as on,
     ):
         work = asyncio.gather(*(on.render(take) for take in takes(8)))
-        await _at_work(other)
-        lost = await _at_work(doomed)
+        await _prompts_of(other)
+        lost = await _prompts_of(doomed)
         began = time.perf_counter()
         await doomed.kill()
         took = await _running_again(lost, other, began)
@@ -48,16 +48,16 @@ async def lost_for_good() -> Row:
     return _row(took, {})
 
 
-async def _at_work(server: Servers) -> set[str]:
-    """Ids of a server's two prompts, as soon as it has them."""
-    while len(found := (await server.waiting())[0]) < 2:  # noqa: PLR2004 - places that a server has on a farm
-        await asyncio.sleep(_LOOK_EVERY)
+async def _prompts_of(server: Servers) -> set[str]:
+    """Wait until a server has two prompts, and return their ids."""
+    while len(found := (await server.waiting())[0]) < 2:  # noqa: PLR2004 - slots of a server on a farm
+        await asyncio.sleep(_POLL_SECONDS)
     return set(found)
 
 
 async def _running_again(wanted: set[str], server: Servers, began: float) -> float:
     while not wanted <= set((await server.started())[0]):
-        await asyncio.sleep(_LOOK_EVERY)
+        await asyncio.sleep(_POLL_SECONDS)
     return time.perf_counter() - began
 
 

@@ -1,4 +1,4 @@
-"""What a measurement comes to."""
+"""Represent the result of a measurement."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Figures, and whether they are what is wanted.
+    """Hold the figures of a measurement, and whether they meet its goal.
 
     Attributes:
-        figures: by name; each name ends with its unit where it has one.
-        goal: in words; empty where there is none.
-        met: whether the goal is met; none where there is none.
-        findings: what a person should look into.
+        figures: Figures by name; a name ends with the unit, if any.
+        goal: Goal in words; empty if there is no goal.
+        met: Whether the goal is met; None if there is no goal.
+        findings: Observations to investigate.
     """
 
     figures: Mapping[str, float]

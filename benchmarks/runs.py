@@ -1,4 +1,4 @@
-"""Runs of the flow, each in a process of its own as the command starts it, before one Prefect server."""
+"""Run the flow against one Prefect server, each run in a process as the command starts it."""
 
 import asyncio
 import contextlib
@@ -20,25 +20,25 @@ import httpx
 from benchmarks.stage import SETTINGS
 from previs.rendering.progress import BoardPublished, TakeSettled, from_line
 
-_STARTS_WITHIN = 120
-_LOOK_EVERY = 0.02
+_START_TIMEOUT = 120
+_POLL_SECONDS = 0.02
 _LINE = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How a run went.
+    """Represent a finished run.
 
     Attributes:
-        startup: seconds from the start of the process to the start of the flow.
-        seconds: of the flow.
-        ending: seconds from the flow's end to that of the process.
-        cpu: seconds of CPU, startup included.
-        peak_mb: resident memory of the process at most.
-        code: that the process exited with.
-        outcomes: of its takes.
-        message: of its board.
-        said: sentences.
+        startup: Seconds from the start of the process to the start of the flow.
+        seconds: Duration of the flow.
+        ending: Seconds from the flow's end to the end of the process.
+        cpu: CPU seconds, with the startup.
+        peak_mb: Maximum resident memory of the process.
+        code: Exit code of the process.
+        outcomes: Number of takes by outcome.
+        message: Message of the published board.
+        log_lines: Log lines.
     """
 
     startup: float
@@ -49,55 +49,55 @@ class Run:
     code: int
     outcomes: Mapping[str, int]
     message: str
-    said: tuple[str, ...]
+    log_lines: tuple[str, ...]
 
 
 @dataclass(slots=True)
 class FlowProcess:
-    """A run under way.
+    """Follow a run.
 
     Attributes:
-        told: what it writes.
-        began: when its process was started, in seconds since the epoch.
-        settled: ends of takes so far.
-        said: sentences so far.
+        output: Output of the process.
+        began: Start of the process, in seconds since the epoch.
+        settled: Takes that have ended.
+        log_lines: Log lines so far.
     """
 
     process: Process
-    told: asyncio.StreamReader
+    output: asyncio.StreamReader
     began: float
     settled: list[TakeSettled] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
+    log_lines: list[str] = field(default_factory=list)
     board: BoardPublished | None = None
     peak_kb: int = 0
     cpu: float = 0.0
 
     async def read(self) -> None:
-        """Take in what it tells, until it ends."""
-        async for line in self.told:
+        """Read its output until it ends."""
+        async for line in self.output:
             match from_line(line):
                 case TakeSettled() as end:
                     self.settled.append(end)
                 case BoardPublished() as board:
                     self.board = board
                 case str() as sentence:
-                    self.said.append(sentence)
+                    self.log_lines.append(sentence)
 
     async def watch(self) -> None:
-        """Look at its memory and CPU time, until it ends."""
-        place = Path(f"/proc/{self.process.pid}")
-        # A process that has ended and was not waited for has no memory to tell of.
+        """Measure its memory and CPU time until it ends."""
+        proc = Path(f"/proc/{self.process.pid}")
+        # The status of a process that has ended but was not waited for has no VmHWM line.
         with contextlib.suppress(OSError, ValueError):
             while self.process.returncode is None:
-                # The high-water mark of this program alone; that of wait4(2) begins with the parent's.
-                [mark] = re.findall(r"^VmHWM:\s*(\d+) kB$", (place / "status").read_text("utf-8"), re.MULTILINE)
-                self.peak_kb = int(mark)
-                fields = (place / "stat").read_text("utf-8").rpartition(")")[2].split()
+                # VmHWM is the maximum of this program alone; wait4(2) reports the parent's at least.
+                [peak] = re.findall(r"^VmHWM:\s*(\d+) kB$", (proc / "status").read_text("utf-8"), re.MULTILINE)
+                self.peak_kb = int(peak)
+                fields = (proc / "stat").read_text("utf-8").rpartition(")")[2].split()
                 self.cpu = sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
-                await asyncio.sleep(_LOOK_EVERY)
+                await asyncio.sleep(_POLL_SECONDS)
 
     async def kill(self) -> None:
-        """End it as a power cut does."""
+        """Kill the process, as a power cut does."""
         with contextlib.suppress(ProcessLookupError):
             self.process.kill()
         await self.process.wait()
@@ -105,7 +105,7 @@ class FlowProcess:
 
 @dataclass(frozen=True, slots=True)
 class Prefect:
-    """A Prefect server, and the environment of processes that use it."""
+    """Represent a Prefect server, with the environment of processes that use it."""
 
     api: str
     environment: Mapping[str, str]
@@ -114,7 +114,7 @@ class Prefect:
     async def flow(
         self, environment: Mapping[str, str], parameters: Mapping[str, object]
     ) -> AsyncIterator[FlowProcess]:
-        """Start the flow; it is killed if it is still there at the end."""
+        """Start the flow; kill it at the end of the ``async with`` block."""
         began = time.time()
         process = await self._start("flows", "storyboard", environment=environment)
         if process.stdin is None or process.stdout is None:
@@ -144,14 +144,14 @@ class Prefect:
             code=code,
             outcomes=Counter(each.outcome for each in flow.settled),
             message=flow.board.message if flow.board else "",
-            said=tuple(flow.said),
+            log_lines=tuple(flow.log_lines),
         )
 
     async def bare(self, tasks: int) -> float:
-        """Seconds that Prefect takes for so many task runs that do nothing, in a fresh process."""
+        """Return the seconds that Prefect takes for a number of empty task runs, in a fresh process."""
         process = await self._start("benchmarks.bare_flow", str(tasks), environment={})
-        told, _ = await process.communicate()
-        return float(told)
+        output, _ = await process.communicate()
+        return float(output)
 
     async def _start(self, *command: str, environment: Mapping[str, str]) -> Process:
         return await asyncio.create_subprocess_exec(
@@ -164,7 +164,7 @@ class Prefect:
         )
 
     async def _times(self) -> tuple[float, float]:
-        """When the last flow run began and ended, in seconds since the epoch."""
+        """Return the start and the end of the last flow run, in seconds since the epoch."""
         async with httpx.AsyncClient() as plain:
             answer = await plain.post(f"{self.api}/flow_runs/filter", json={"sort": "START_TIME_DESC", "limit": 1})
         [run] = answer.raise_for_status().json()
@@ -174,7 +174,7 @@ class Prefect:
 
 @contextlib.asynccontextmanager
 async def prefect() -> AsyncIterator[Prefect]:
-    """A Prefect server on a database of its own."""
+    """Run a Prefect server with a database of its own."""
     with tempfile.TemporaryDirectory(prefix="previs-bench-prefect-", ignore_cleanup_errors=True) as home:
         port = await _free_port()
         api = f"http://127.0.0.1:{port}/api"
@@ -194,12 +194,12 @@ async def prefect() -> AsyncIterator[Prefect]:
 
 
 async def _until_up(api: str) -> None:
-    async with asyncio.timeout(_STARTS_WITHIN), httpx.AsyncClient() as plain:
+    async with asyncio.timeout(_START_TIMEOUT), httpx.AsyncClient() as plain:
         while True:
             with contextlib.suppress(httpx.TransportError):
                 if (await plain.get(f"{api}/health")).is_success:
                     return
-            await asyncio.sleep(_LOOK_EVERY)
+            await asyncio.sleep(_POLL_SECONDS)
 
 
 async def _free_port() -> int:

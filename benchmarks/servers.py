@@ -1,4 +1,4 @@
-"""Simulated servers in processes of their own, so that neither their speed nor their CPU is what is measured."""
+"""Run simulated servers in a process of their own, so that their CPU time is not measured."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
-from benchmarks.event_log import Happening, Witness, account_of
+from benchmarks.event_log import EventLog, LoggedEvent, events_of
 from previs.simulator import Cue, Simulator, make_app, serve
 
 _SPAWN = multiprocessing.get_context("spawn")
@@ -20,12 +20,12 @@ _END_WITHIN = 10
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Of one process of servers.
+    """Describe one process of servers.
 
     Attributes:
-        scripts: one for each server.
-        seconds: that a prompt takes which samples.
-        port: of the first server, the others on those that follow; 0 for any.
+        scripts: Script of each server.
+        seconds: Duration of a prompt that samples.
+        port: Port of the first server; the others use the next ones. 0 picks free ones.
     """
 
     scripts: Sequence[Sequence[Cue]]
@@ -34,10 +34,10 @@ class Plan:
 
 
 class Servers:
-    """A process of simulated servers, as it is steered from here.
+    """Control a process of simulated servers.
 
     Attributes:
-        urls: of the servers.
+        urls: Base URLs of the servers.
     """
 
     def __init__(self, process: SpawnProcess, line: Connection, urls: list[str]) -> None:
@@ -46,28 +46,28 @@ class Servers:
         self._line = line
         self._turn = asyncio.Lock()
 
-    async def accounts(self) -> list[list[Happening]]:
-        """What happened on each server until now."""
-        answer: list[list[Happening]] = await self._ask("accounts")
+    async def event_logs(self) -> list[list[LoggedEvent]]:
+        """Return the events of each server so far."""
+        answer: list[list[LoggedEvent]] = await self._ask("event_logs")
         return answer
 
     async def started(self) -> list[list[str]]:
-        """Ids of the prompts that began to run, for each server, with repeats."""
+        """Return the ids of each server's started prompts; one that ran twice is listed twice."""
         answer: list[list[str]] = await self._ask("started")
         return answer
 
     async def waiting(self) -> list[list[str]]:
-        """Ids of the prompts in each server's queue, the one that runs first."""
+        """Return the ids of the prompts in each server's queue, the running one first."""
         answer: list[list[str]] = await self._ask("waiting")
         return answer
 
     async def cpu_seconds(self) -> float:
-        """That the process has used."""
+        """Return the CPU time of the process."""
         answer: float = await self._ask("cpu_seconds")
         return answer
 
     async def kill(self) -> None:
-        """End the process as a power cut does: nobody is told anything."""
+        """Kill the process, as a power cut does."""
         self._process.kill()
         await asyncio.to_thread(self._process.join)
 
@@ -79,13 +79,13 @@ class Servers:
 
 @contextlib.asynccontextmanager
 async def servers(plan: Plan) -> AsyncIterator[Servers]:
-    """A process of servers, from when all of them listen; ended on every way out."""
+    """Start a process of servers, and yield it when all of them listen."""
     here, there = _SPAWN.Pipe()
     process = _SPAWN.Process(target=_run, args=(there,), daemon=True)
     process.start()
     there.close()
     try:
-        # Among the arguments of the process, a long plan would block here for ever if that came to no start.
+        # As an argument of the process, a long plan would block here for ever if the process failed to start.
         here.send(plan)
         yield Servers(process, here, await asyncio.to_thread(here.recv))
     finally:
@@ -97,14 +97,14 @@ async def servers(plan: Plan) -> AsyncIterator[Servers]:
 
 
 @dataclass(slots=True)
-class _Attendant:
-    """Answers questions about the servers of this process."""
+class _Answers:
+    """Answer questions about the servers of this process."""
 
     simulators: list[Simulator] = field(default_factory=list)
-    seen: list[list[Happening]] = field(default_factory=list)
+    logged: list[list[LoggedEvent]] = field(default_factory=list)
 
-    def accounts(self) -> list[list[Happening]]:
-        return [account_of(simulator, seen) for simulator, seen in zip(self.simulators, self.seen, strict=True)]
+    def event_logs(self) -> list[list[LoggedEvent]]:
+        return [events_of(simulator, logged) for simulator, logged in zip(self.simulators, self.logged, strict=True)]
 
     def started(self) -> list[list[str]]:
         return [simulator.started for simulator in self.simulators]
@@ -121,31 +121,31 @@ class _Attendant:
 
 
 def _run(line: Connection) -> None:
-    # Clients that hang up, as they do in bad weather, are told of as errors.
+    # Uvicorn logs each client that hangs up as an error.
     logging.disable()
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_attend(line, line.recv()))
+        asyncio.run(_serve(line, line.recv()))
 
 
-async def _attend(line: Connection, plan: Plan) -> None:
-    attendant = _Attendant()
+async def _serve(line: Connection, plan: Plan) -> None:
+    answers = _Answers()
     async with contextlib.AsyncExitStack() as served:
         urls = []
         for number, script in enumerate(plan.scripts):
             simulator = Simulator(seconds=plan.seconds, draw=False, previews=False, steps_seen=4, script=script)
-            seen: list[Happening] = []
-            attendant.simulators.append(simulator)
-            attendant.seen.append(seen)
+            logged: list[LoggedEvent] = []
+            answers.simulators.append(simulator)
+            answers.logged.append(logged)
             port = plan.port + number if plan.port else 0
-            app = Witness(make_app(simulator), simulator, seen)
+            app = EventLog(make_app(simulator), simulator, logged)
             urls.append(await served.enter_async_context(serve(simulator, port=port, app=app)))
         line.send(urls)
         while question := await asyncio.to_thread(_next, line):
-            line.send(getattr(attendant, question)())
+            line.send(getattr(answers, question)())
 
 
 def _next(line: Connection) -> str | None:
-    """The next question; none when whoever asks is gone."""
+    """Return the next question, or None when the other process has ended."""
     try:
         question: str = line.recv()
     except (EOFError, ConnectionError):

@@ -1,4 +1,4 @@
-"""How near a farm comes to never idling."""
+"""Measure how close a farm comes to never being idle."""
 
 import asyncio
 import time
@@ -9,13 +9,13 @@ from benchmarks.stage import stage, takes
 
 
 async def share_of_the_ideal(shots: int, seconds: float, count: int, goal: float | None) -> Row:
-    """``shots × seconds / servers`` over the time that it took, and the CPU seconds of both sides.
+    """Divide the ideal time, ``shots × seconds / servers``, by the time taken; measure CPU time of both sides.
 
     Args:
-        shots: to render.
-        seconds: that each takes.
-        count: of servers.
-        goal: least share that is wanted.
+        shots: Number of shots to render.
+        seconds: Duration of each render.
+        count: Number of servers.
+        goal: Minimum share wanted.
     """
     planned = takes(shots)
     async with servers(Plan(scripts=[()] * count, seconds=seconds)) as served, stage(served.urls) as on:

@@ -1,4 +1,4 @@
-"""What every measurement needs: a farm and a store before servers, takes to render."""
+"""Set up what every measurement needs: a farm, a store, and takes to render."""
 
 import asyncio
 import contextlib
@@ -31,11 +31,12 @@ _PAUSES = (0.5, 1.0, 2.0)
 
 @dataclass(frozen=True)
 class Stage:
-    """What renders on servers, without Prefect.
+    """Render on servers, without Prefect.
 
     Attributes:
-        folder: of the store.
-        retries: errors that were tried again after a pause.
+        context: Context of the renders.
+        folder: Folder of the store.
+        retries: Errors after which a render was tried again.
     """
 
     context: RunContext
@@ -43,11 +44,11 @@ class Stage:
     retries: list[TryAgain] = field(default_factory=list)
 
     async def render(self, take: PlannedTake) -> None:
-        """Render a take with as many attempts as the flow's task has, after a quarter of its pauses."""
-        assignment = TakeDispatcher(take, self.context)
+        """Render a take, with as many attempts as the flow's task but a quarter of its pauses."""
+        dispatcher = TakeDispatcher(take, self.context)
         for pause in _PAUSES:
             try:
-                await assignment.render()
+                await dispatcher.render()
             except NoServer:
                 raise
             except TryAgain as error:
@@ -55,12 +56,12 @@ class Stage:
                 await asyncio.sleep(pause)
             else:
                 return
-        await assignment.render()
+        await dispatcher.render()
 
 
 @contextlib.asynccontextmanager
 async def stage(urls: Sequence[str]) -> AsyncIterator[Stage]:
-    """A farm of servers that has looked at all of them."""
+    """Open a farm of servers and a temporary store, and wait for the first free slot."""
     async with contextlib.AsyncExitStack() as opened:
         folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="previs-bench-"))
         farm = await opened.enter_async_context(Farm(Address(url) for url in urls))
@@ -72,19 +73,19 @@ async def stage(urls: Sequence[str]) -> AsyncIterator[Stage]:
 
 
 def takes(count: int, *, start: int = 0) -> tuple[PlannedTake, ...]:
-    """Takes of as many shots, each with a prompt of its own, that sample; numbered from ``start``."""
+    """Plan one take for each of ``count`` shots that sample, each with its own prompt; number them from ``start``."""
     shots = [{"shot_id": start + number, "prompt": f"城市 {start + number}", "duration": 1} for number in range(count)]
     return make_plan(read_shot_list(shots), read_workflow(SETTINGS, name="the settings"), {}).takes
 
 
 def short_takes(count: int) -> list[PlannedTake]:
-    """Takes that take no time: no sampler is in their graphs."""
+    """Make takes that take no time: their graphs have no sampler."""
     model = takes(1)[0]
     return [_with_graph(model, _plain_picture(number)) for number in range(count)]
 
 
 def takes_of_one_picture(count: int) -> list[PlannedTake]:
-    """Takes whose graphs differ by the ids of their nodes alone: after one, a server samples nothing for the others."""
+    """Make takes whose graphs differ only in node ids, so that a server samples only for the first."""
     model = takes(1)[0]
     return [_with_graph(model, _renumbered(model.graph, f"{number + 1:04}")) for number in range(count)]
 

@@ -1,4 +1,4 @@
-"""The S3 of the benchmarks counts what it is asked, and can be gone and come back."""
+"""The S3 server of the benchmarks counts requests, stops, and starts with the same content."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from previs.errors import StoreUnavailable
 from previs.store import S3Store
 
 
-async def test_requests_are_counted_by_kind_since_they_were_asked_for() -> None:
+async def test_requests_are_counted_by_kind_since_the_last_call() -> None:
     async with bucket() as s3, s3.store("a") as store:
         await s3.counts()
         await store.put("frames/x", b"1", media_type="image/png")
@@ -19,12 +19,12 @@ async def test_requests_are_counted_by_kind_since_they_were_asked_for() -> None:
         assert not await s3.counts()
 
 
-async def test_it_is_gone_and_comes_back_with_all_that_there_was() -> None:
+async def test_it_stops_and_starts_with_the_same_content() -> None:
     async with bucket() as s3, s3.store("a") as store, S3Store(store.settings, patience=0) as hasty:
         await store.put("frames/x", b"1", media_type="image/png")
         assert await hasty.get("frames/x") == b"1"
-        await s3.gone()
+        await s3.stop()
         with pytest.raises(StoreUnavailable):
             await hasty.get("frames/x")
-        await s3.back()
+        await s3.start()
         assert await hasty.get("frames/x") == b"1"

@@ -1,4 +1,4 @@
-"""What is lost or damaged in a store is seen."""
+"""What is lost or damaged in a store is found."""
 
 from collections.abc import Awaitable, Callable
 
@@ -33,11 +33,11 @@ async def _too_much(store: Store) -> None:
 
 
 async def _nothing(_: Store) -> None:
-    """Leave all as it is."""
+    """Change nothing."""
 
 
 @pytest.mark.parametrize(
-    ("harm", "seen"),
+    ("damage", "listed"),
     [
         (_nothing, []),
         (_missing, [f"{frame(b'two').key} is missing", "frames/ has 1, not 2"]),
@@ -47,15 +47,15 @@ async def _nothing(_: Store) -> None:
         (_too_much, ["frames/ has 3, not 2"]),
     ],
 )
-async def test_harm_to_a_store_is_told(
-    folder_store: FolderStore, harm: Callable[[Store], Awaitable[None]], seen: list[str]
+async def test_damage_to_a_store_is_listed(
+    folder_store: FolderStore, damage: Callable[[Store], Awaitable[None]], listed: list[str]
 ) -> None:
     await put_run(folder_store, manifest(shot("A", ONE), shot("B", TWO)), [b"one", b"two"])
-    await harm(folder_store)
-    assert await flaws(folder_store, BOARD, 2) == seen
+    await damage(folder_store)
+    assert await flaws(folder_store, BOARD, 2) == listed
 
 
-async def test_shots_that_the_board_lacks_are_told(folder_store: FolderStore) -> None:
+async def test_missing_shots_are_listed(folder_store: FolderStore) -> None:
     await put_run(folder_store, manifest(shot("A", ONE), shot("B", take(1))), [b"one"])
     assert "failed" in " ".join(await flaws(folder_store, BOARD, 2))
     [lost, *_] = await flaws(folder_store, "another", 2)
