@@ -13,7 +13,7 @@ from botocore.config import Config
 
 from benchmarks.bucket import ENVIRONMENT, NAME, Kind, bucket
 from benchmarks.rows import Row
-from benchmarks.runs import Run, prefect
+from benchmarks.runs import Run, prefect, shot_list
 from benchmarks.servers import Plan, servers
 
 _SERVERS = 2
@@ -35,7 +35,7 @@ async def cached(kind: Kind, shots: int, goal_seconds: float, goal_mb: float) ->
     async with prefect() as server, servers(Plan([()] * _SERVERS)) as farm, bucket() as s3:
         with tempfile.TemporaryDirectory(prefix="previs-bench-") as folder:
             store = f"s3://{NAME}/{_PREFIX}" if kind == "s3" else folder
-            parameters = {"shots": _list(shots), "farm": farm.urls, "store": store}
+            parameters = {"shots": shot_list(shots), "farm": farm.urls, "store": store}
             first = await server.run(s3.environment, parameters)
             before = sum(map(len, await farm.started()))
             await s3.counts()
@@ -64,10 +64,6 @@ async def cached(kind: Kind, shots: int, goal_seconds: float, goal_mb: float) ->
     return Row(
         figures, f"no render, at most {goal_seconds:g} s and {goal_mb:g} MB", met, _findings(first, again, shots)
     )
-
-
-def _list(count: int) -> list[dict[str, object]]:
-    return [{"shot_id": f"SQ010_SH{n:04}", "prompt": f"城市 {n}", "duration": 2.0} for n in range(count)]
 
 
 def _findings(first: Run, again: Run, shots: int) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.bucket import Kind, bucket
 from benchmarks.proof import flaws
 from benchmarks.rows import Row
-from benchmarks.runs import FlowProcess, prefect
+from benchmarks.runs import FlowProcess, prefect, shot_list
 from benchmarks.servers import Plan, Servers, servers
 from previs.store import FolderStore, Store
 
@@ -37,7 +37,7 @@ async def killed(kind: Kind, shots: int, kills: int, seed: int) -> Row:
     chance = random.Random(seed)  # noqa: S311 - nothing secret is drawn
     async with prefect() as server, servers(Plan([()] * _SERVERS, _RENDER_SECONDS)) as farm, _stored(kind) as kept:
         store, name, environment = kept
-        parameters = {"shots": _list(shots), "farm": farm.urls, "store": name, "board": _BOARD}
+        parameters = {"shots": _chained(shots), "farm": farm.urls, "store": name, "board": _BOARD}
         began = time.perf_counter()
         done = 0
         for number in sorted(chance.sample(range(1, shots), kills)):
@@ -90,14 +90,9 @@ async def _stored(kind: Kind) -> AsyncIterator[tuple[Store, str, Mapping[str, st
             yield store, store.name, s3.environment
 
 
-def _list(count: int) -> list[dict[str, object]]:
+def _chained(count: int) -> list[dict[str, object]]:
     """Return a shot list in which each tenth shot references the one before it."""
-    return [
-        {
-            "shot_id": f"SH{n:03}",
-            "prompt": f"城市 {n}",
-            "duration": 2.0,
-            "references": [{"url": f"shot:SH{n - 1:03}", "reference_id": "before"}] if n % 10 == 9 else [],  # noqa: PLR2004
-        }
-        for n in range(count)
-    ]
+    shots = shot_list(count)
+    for before, shot in zip(shots[8::10], shots[9::10], strict=False):
+        shot["references"] = [{"url": f"shot:{before['shot_id']}", "reference_id": "before"}]
+    return shots

@@ -5,7 +5,7 @@ import asyncio
 from benchmarks.bucket import bucket
 from benchmarks.proof import flaws
 from benchmarks.rows import Row
-from benchmarks.runs import prefect
+from benchmarks.runs import prefect, shot_list
 from benchmarks.servers import Plan, servers
 
 _SERVERS = 2
@@ -25,7 +25,7 @@ async def outage(shots: int, seconds: float) -> Row:
     """
     async with prefect() as server, bucket() as s3, s3.store("outage") as store, s3.store("peace") as other:
         async with servers(Plan([()] * _SERVERS, _RENDER_SECONDS)) as farm:
-            parameters = {"shots": _list(shots), "board": _BOARD}
+            parameters = {"shots": shot_list(shots), "board": _BOARD}
             peace = await server.run(s3.environment, parameters | {"farm": farm.urls, "store": other.name})
         async with servers(Plan([()] * _SERVERS, _RENDER_SECONDS)) as farm:
             here = parameters | {"farm": farm.urls, "store": store.name}
@@ -52,7 +52,3 @@ async def outage(shots: int, seconds: float) -> Row:
         "flaws": len(found),
     }
     return Row(figures, "every take rendered once, no flaw", not found, found)
-
-
-def _list(count: int) -> list[dict[str, object]]:
-    return [{"shot_id": f"SH{n:03}", "prompt": f"城市 {n}", "duration": 2.0} for n in range(count)]

@@ -208,3 +208,8 @@ async def _free_port() -> int:
     server.close()
     await server.wait_closed()
     return port
+
+
+def shot_list(count: int) -> list[dict[str, object]]:
+    """Return a shot list, each shot with its own prompt."""
+    return [{"shot_id": f"SH{n:04}", "prompt": f"城市 {n}", "duration": 2.0} for n in range(count)]
