@@ -8,7 +8,7 @@ from previs.comfyui.protocol.classes import NodeClass
 from previs.errors import Fault, WorkflowFaults
 from previs.workflow.binding.bindings_file import BindingsFile
 from previs.workflow.formats.editor import classes_in, convert, is_editor_file
-from previs.workflow.formats.parsing import listed, parsed, plain
+from previs.workflow.formats.parsing import parse_json, plain_copy, truncated
 from previs.workflow.formats.unsupported import too_many_keys, unsupported_file
 from previs.workflow.saved import SavedGraph, read_graph
 from previs.workflow.settings.model import WorkflowSettings, read_settings
@@ -69,11 +69,11 @@ class WorkflowFile:
             return self._read_graph(*self._converted(classes), classes, explicit)
         if _is_graph(self.content):
             return self._read_graph(self.content, {}, classes, explicit)
-        return read_settings(self.content, name=self.name, known=listed(list(self._known)))
+        return read_settings(self.content, name=self.name, known=truncated(list(self._known)))
 
     def _converted(self, classes: Mapping[str, NodeClass | None]) -> tuple[Mapping[str, Any], Mapping[str, str]]:
         if self._known:
-            raise WorkflowFaults(self.name, tuple(listed(list(self._known))))
+            raise WorkflowFaults(self.name, tuple(truncated(list(self._known))))
         if not classes:
             raise WorkflowFaults(self.name, (Fault(_WORKFLOW, "", "", _NEEDS_SERVER),))
         converted = convert(self.content, classes, name=self.name)
@@ -88,12 +88,12 @@ class WorkflowFile:
         classes: Mapping[str, NodeClass | None],
         explicit: BindingsFile | None,
     ) -> SavedGraph:
-        known = listed(list(self._known))
+        known = truncated(list(self._known))
         return read_graph(content, name=self.name, known=known, classes=classes, explicit=explicit, packs=packs)
 
 
 def open_workflow(source: bytes | Mapping[str, Any], *, name: str) -> WorkflowFile:
-    """Tell settings, graphs in API format and graphs in the editor's format apart by their content.
+    """Distinguish settings, graphs in API format and graphs in the editor's format by their content.
 
     A graph may be nested in a request or in a picture's metadata: ``{"prompt": …, "workflow": …}``. ``prompt`` is
     preferred: it is what was run.
@@ -106,13 +106,16 @@ def open_workflow(source: bytes | Mapping[str, Any], *, name: str) -> WorkflowFi
     Raises:
         WorkflowFaults: The source is none of these.
     """
-    content = _unwrapped(parsed(source, name=name) if isinstance(source, bytes) else source, name)
+    content = _unwrapped(parse_json(source, name=name) if isinstance(source, bytes) else source, name)
     if fault := unsupported_file(content):
         raise WorkflowFaults(name, (fault,))
     is_graph = _is_graph(content)
     if fault := _too_many(content) if is_graph else None if is_editor_file(content) else too_many_keys(content):
         raise WorkflowFaults(name, (fault,))
-    copy, faults = plain(_bare(content), name=name, prefix="node ") if is_graph else plain(content, name=name)
+    if is_graph:
+        copy, faults = plain_copy(_known_keys(content), name=name, prefix="node ")
+    else:
+        copy, faults = plain_copy(content, name=name)
     return WorkflowFile(name, copy, _classes(copy), tuple(faults))
 
 
@@ -149,7 +152,7 @@ def _unwrapped(content: Any, name: str) -> Any:  # noqa: ANN401 - JSON of any sh
     for _ in range(_MOST_WRAPPINGS):
         if isinstance(inner, str) and inner.lstrip().startswith(("{", '"')):
             try:
-                inner = parsed(inner.encode(errors="replace"), name=name)
+                inner = parse_json(inner.encode(errors="replace"), name=name)
             except WorkflowFaults:
                 return content
             continue
@@ -161,7 +164,7 @@ def _unwrapped(content: Any, name: str) -> Any:  # noqa: ANN401 - JSON of any sh
     return content
 
 
-def _bare(graph: Mapping[str, Any]) -> dict[str, Any]:
+def _known_keys(graph: Mapping[str, Any]) -> dict[str, Any]:
     return {
         node_id: {key: node[key] for key in _READ_KEYS if key in node} if isinstance(node, Mapping) else node
         for node_id, node in graph.items()

@@ -163,8 +163,8 @@ class _Bound:
             self.faults.append(Fault(self.place, name, format_value(value), gap))
         else:
             for each in self._of(name):
-                grown = value if each.factor == 1 else limits.whole_size(value * each.factor)
-                self._set(each.slot, name, grown)
+                scaled = value if each.factor == 1 else limits.whole_size(value * each.factor)
+                self._set(each.slot, name, scaled)
 
     def _bind_length(self, duration: float | None) -> None:
         bindings, length_rule = self._of("length"), self.saved.length_rule

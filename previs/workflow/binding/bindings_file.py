@@ -122,7 +122,7 @@ def read_bindings(source: bytes | Mapping[str, Any], *, name: str) -> BindingsFi
 def _unknown_key(key: str) -> str:
     bare = key.casefold().replace(" ", "_").replace("-", "_")
     closest = difflib.get_close_matches(bare, _ALL_KEYS, n=1)
-    return f"did you mean {closest[0]}?" if closest else f"no such key; there are {', '.join(_ALL_KEYS)}"
+    return f"did you mean {closest[0]}?" if closest else f"no such key; the keys are {', '.join(_ALL_KEYS)}"
 
 
 def _addresses(key: str, value: object, faults: list[Fault]) -> Addresses:
@@ -175,23 +175,21 @@ def _value(node: yaml.Node, name: str) -> Any:  # noqa: ANN401 - whatever a file
     if isinstance(node, yaml.SequenceNode):
         return [_value(each, name) for each in node.value]
     if not isinstance(node, yaml.MappingNode):
-        return None if node.tag == "tag:yaml.org,2002:null" else _whole(str(node.value), node, name)
+        return None if node.tag == "tag:yaml.org,2002:null" else _checked_text(str(node.value), node, name)
     content: dict[str, Any] = {}
     for key, value in node.value:
-        written = _whole(str(key.value), key, name) if isinstance(key, yaml.ScalarNode) else ""
+        written = _checked_text(str(key.value), key, name) if isinstance(key, yaml.ScalarNode) else ""
         if not written or written in content:
             line = f"line {key.start_mark.line + 1}"
-            raise _refused(
-                name, line, "a key is a text, and each occurs once" if not written else "this key occurs twice"
-            )
+            raise _refused(name, line, "a key must be text and occur once" if not written else "this key occurs twice")
         content[written] = _value(value, name)
     return content
 
 
-def _whole(text: str, node: yaml.Node, name: str) -> str:
+def _checked_text(text: str, node: yaml.Node, name: str) -> str:
     if text.encode(errors="replace").decode() != text:
         line = f"line {node.start_mark.line + 1}"
-        raise _refused(name, line, "holds half of a character: write the text again")
+        raise _refused(name, line, "contains half of a character: write the text again")
     return text
 
 

@@ -163,14 +163,14 @@ def _count_stated(detector: _Detector) -> str:
 
 def _find_pictures(detector: _Detector) -> None:
     claimed = titles.titled_references(detector.wiring.graph, detector.faults)
-    references_found = find_references(detector.wiring, detector.live, claimed)
-    stated = dict(_stated_pictures(detector, references_found))
+    loaded = find_references(detector.wiring, detector.live, claimed)
+    stated = dict(_stated_pictures(detector, loaded))
     detector.add(stated.values())
     if "reference" in detector.explicit.addresses:
         detector.detection.unused.add("reference")
     else:
-        detector.add(each for slot, each in references_found.bindings.items() if slot not in stated)
-    detector.detection.strengths |= references_found.strengths
+        detector.add(each for slot, each in loaded.bindings.items() if slot not in stated)
+    detector.detection.strengths |= loaded.strengths
     stated_strengths = _state_strengths(detector)
     bound = [each for each in detector.detection.bindings if each.what == "reference"]
     for each in bound:
@@ -180,7 +180,7 @@ def _find_pictures(detector: _Detector) -> None:
             detector.add([Binding("strength", *strength, rule, each.role, each.reference_id)])
 
 
-def _stated_pictures(detector: _Detector, references_found: ReferenceInputs) -> Iterable[tuple[Slot, Binding]]:
+def _stated_pictures(detector: _Detector, loaded: ReferenceInputs) -> Iterable[tuple[Slot, Binding]]:
     """Yield the inputs that the bindings file names for references, by id or role."""
     graph, explicit = detector.wiring.graph, detector.explicit
     for name, addresses in explicit.references.items():
@@ -188,11 +188,11 @@ def _stated_pictures(detector: _Detector, references_found: ReferenceInputs) -> 
             detector.detection.unused.add(f"reference {name}")
         key = f"{REFERENCES}, {name}"
         for slot, _ in find_slots(graph, explicit, key, addresses, str, detector.faults):
-            known = references_found.bindings.get(slot) or Binding("reference", *slot, RULE, "start")
-            yield slot, _kept(replace(known, rule=RULE, reference_id=""), name)
+            known = loaded.bindings.get(slot) or Binding("reference", *slot, RULE, "start")
+            yield slot, _reserved(replace(known, rule=RULE, reference_id=""), name)
 
 
-def _kept(binding: Binding, name: str) -> Binding:
+def _reserved(binding: Binding, name: str) -> Binding:
     """Reserve an input for a role, or else for one reference id."""
     return replace(binding, role=name) if name in ROLES else replace(binding, reference_id=name)
 
@@ -203,11 +203,11 @@ def _state_strengths(detector: _Detector) -> set[Slot]:
     graph, explicit = detector.wiring.graph, detector.explicit
     detection = [each for each in detector.detection.bindings if each.what == "reference"]
     for name, addresses in explicit.strengths.items():
-        references_found = [each.slot for each in detection if name in (each.reference_id, each.role)]
+        loaded = [each.slot for each in detection if name in (each.reference_id, each.role)]
         key = f"{STRENGTHS}, {name}"
         slots = [slot for slot, _ in find_slots(graph, explicit, key, addresses, float, detector.faults)]
-        detector.detection.strengths.update(zip(references_found, slots, strict=False))
+        detector.detection.strengths.update(zip(loaded, slots, strict=False))
         stated.update(slots)
-        for picture in references_found if not addresses else ():
+        for picture in loaded if not addresses else ():
             detector.detection.strengths.pop(picture, None)
     return stated

@@ -26,12 +26,12 @@ def _read(wiring: Wiring, live: list[str], role: str) -> tuple[PromptTexts, dict
     mixed: dict[str, tuple[Slot, ...]] = {}
     zeroed: set[str] = set()
     for sampler in samplers_among(wiring, live):
-        words = texts_of(wiring, sampler, role)
-        for slot in words.slots:
+        texts = texts_of(wiring, sampler, role)
+        for slot in texts.slots:
             slots.setdefault(slot, f"{role} of {wiring.label(sampler)}")
-        lost |= words.lost
-        mixed |= words.mixed
-        zeroed |= words.zeroed
+        lost |= texts.lost
+        mixed |= texts.mixed
+        zeroed |= texts.zeroed
     return PromptTexts(tuple(slots), frozenset(lost), mixed, frozenset(zeroed)), slots
 
 
@@ -41,7 +41,7 @@ def _differ(wiring: Wiring, slots: Iterable[Slot]) -> bool:
     return len({node_id for node_id, _ in found}) > 1 and len({wiring.value(slot) for slot in found}) > 1
 
 
-def _settled(wiring: Wiring, key: str, slots: Iterable[Slot], file: str) -> str:
+def _choice_lines(wiring: Wiring, key: str, slots: Iterable[Slot], file: str) -> str:
     """Write the lines that choose one of several texts; all texts of one node are one choice."""
     by_node: dict[str, list[Slot]] = {}
     for slot in slots:
@@ -55,28 +55,28 @@ def _settled(wiring: Wiring, key: str, slots: Iterable[Slot], file: str) -> str:
 
 def find_prompt(wiring: Wiring, live: list[str], file: str, faults: list[Fault]) -> tuple[list[Binding], str]:
     """Find the texts that are the prompt, or the reason why there is none."""
-    words, slots = _read(wiring, live, "positive")
-    for node_id in in_order(words.lost):
-        settled = _candidates(wiring, node_id, file)
-        remedy = f"the prompt cannot be traced beyond this node: {_PROMPT}{settled}"
+    texts, slots = _read(wiring, live, "positive")
+    for node_id in in_order(texts.lost):
+        choice = _candidates(wiring, node_id, file)
+        remedy = f"the prompt cannot be traced beyond this node: {_PROMPT}{choice}"
         faults.append(Fault(place_of(wiring.graph, node_id), "", "", remedy))
-    for node_id in in_order(words.mixed):
-        settled = _settled(wiring, "prompt", words.mixed[node_id], file)
-        nodes = places_of(wiring.graph, (slot[0] for slot in words.mixed[node_id]))
-        remedy = f"its text is combined from several ({nodes}): {_PROMPT}, {settled}"
+    for node_id in in_order(texts.mixed):
+        choice = _choice_lines(wiring, "prompt", texts.mixed[node_id], file)
+        nodes = places_of(wiring.graph, (slot[0] for slot in texts.mixed[node_id]))
+        remedy = f"its text is combined from several ({nodes}): {_PROMPT}, {choice}"
         faults.append(Fault(place_of(wiring.graph, node_id), "", "", remedy))
-    if words.lost or words.mixed:
+    if texts.lost or texts.mixed:
         return [], ""
     if not slots:
-        return [], _without_words(wiring, live, file, faults)
+        return [], _no_text(wiring, live, file, faults)
     if _differ(wiring, slots):
-        remedy = f"several texts could be the prompt: {_PROMPT}, {_settled(wiring, 'prompt', slots, file)}"
+        remedy = f"several texts could be the prompt: {_PROMPT}, {_choice_lines(wiring, 'prompt', slots, file)}"
         faults.append(Fault("the graph", "", places_of(wiring.graph, (slot[0] for slot in slots)), remedy))
         return [], ""
     return [Binding("prompt", *slot, rule) for slot, rule in slots.items()], ""
 
 
-def _without_words(wiring: Wiring, live: list[str], file: str, faults: list[Fault]) -> str:
+def _no_text(wiring: Wiring, live: list[str], file: str, faults: list[Fault]) -> str:
     """Return the gap of a graph that takes no text; report a graph whose sampler was not found."""
     if samplers_among(wiring, live):
         return "the graph takes no text"
@@ -95,25 +95,28 @@ def _candidates(wiring: Wiring, node_id: str | None, file: str) -> str:
         if isinstance(value, str) and name in _TEXTS
     ]
     if slots:
-        return f", {_settled(wiring, 'prompt', slots, file)}"
+        return f", {_choice_lines(wiring, 'prompt', slots, file)}"
     return f", or state in {file} beside the graph that it takes none:\n{unused_lines('prompt')}"
 
 
 def find_negative(wiring: Wiring, live: list[str], file: str) -> tuple[list[Binding], str]:
     """Find the texts that are the negative prompt, or the reason why there are none."""
-    words, slots = _read(wiring, live, "negative")
-    if words.lost:
-        return [], f"the graph's cannot be traced beyond {places_of(wiring.graph, words.lost)}: {_NEGATIVE}"
-    for node_id, texts in words.mixed.items():
-        settled = _settled(wiring, "negative", texts, file)
-        return [], f"the text of {place_of(wiring.graph, node_id)} is combined from several: {_NEGATIVE}, {settled}"
+    texts, slots = _read(wiring, live, "negative")
+    if texts.lost:
+        return (
+            [],
+            f"the graph's negative prompt cannot be traced beyond {places_of(wiring.graph, texts.lost)}: {_NEGATIVE}",
+        )
+    for node_id, combined in texts.mixed.items():
+        choice = _choice_lines(wiring, "negative", combined, file)
+        return [], f"the text of {place_of(wiring.graph, node_id)} is combined from several: {_NEGATIVE}, {choice}"
     if not slots:
-        zeroed = f" ({places_of(wiring.graph, words.zeroed)} discards its text)" if words.zeroed else ""
+        zeroed = f" ({places_of(wiring.graph, texts.zeroed)} discards its text)" if texts.zeroed else ""
         return [], f"the graph has no text for it{zeroed}: remove it from the shot, or add one to the graph"
     if _differ(wiring, slots):
-        settled = _settled(wiring, "negative", slots, file)
+        choice = _choice_lines(wiring, "negative", slots, file)
         nodes = places_of(wiring.graph, (slot[0] for slot in slots))
-        return [], f"several texts could be the graph's, {nodes}: {_NEGATIVE}, {settled}"
+        return [], f"several texts could be the negative prompt, {nodes}: {_NEGATIVE}, {choice}"
     return [Binding("negative_prompt", *slot, rule) for slot, rule in slots.items()], ""
 
 

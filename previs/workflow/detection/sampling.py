@@ -72,15 +72,15 @@ def texts_of(wiring: Wiring, sampler: str, role: str) -> PromptTexts:
     The second condition of ``DualCFGGuider`` combines the negative's text with the positive's pictures; text that only
     it has is part of the prompt.
     """
-    words = texts_behind(wiring, conditioned_by(wiring, sampler, role), role)
+    texts = texts_behind(wiring, conditioned_by(wiring, sampler, role), role)
     second = conditioned_by(wiring, sampler, _SECOND)
     if role != "positive" or not second:
-        return words
+        return texts
     negative = texts_behind(wiring, conditioned_by(wiring, sampler, "negative"), "negative")
     own_texts = texts_behind(wiring, second, role)
-    own = [slot for slot in own_texts.slots if slot not in negative.slots and slot not in words.slots]
-    lost = words.lost | (own_texts.lost - negative.lost)
-    return PromptTexts((*words.slots, *own), lost, words.mixed | own_texts.mixed, words.zeroed)
+    own = [slot for slot in own_texts.slots if slot not in negative.slots and slot not in texts.slots]
+    lost = texts.lost | (own_texts.lost - negative.lost)
+    return PromptTexts((*texts.slots, *own), lost, texts.mixed | own_texts.mixed, texts.zeroed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,13 +45,13 @@ def find_seeds(wiring: Wiring, live: list[str], file: str, faults: list[Fault]) 
 
 def _untraced(wiring: Wiring, node_id: str, file: str) -> Fault:
     named = [(node_id, name) for name in SEEDS if name in wiring.graph[node_id]["inputs"]]
-    found = [(address_of(slot), _said(wiring, slot)) for slot in named]
-    settled = f", or choose it in {file} beside the graph:\n{suggestion_lines('seed', found)}" if found else ""
-    remedy = f"its seed cannot be found: {_TITLE}{settled}"
+    found = [(address_of(slot), _present_value(wiring, slot)) for slot in named]
+    choice = f", or choose it in {file} beside the graph:\n{suggestion_lines('seed', found)}" if found else ""
+    remedy = f"its seed cannot be found: {_TITLE}{choice}"
     return Fault(place_of(wiring.graph, node_id), "seed", "", remedy)
 
 
-def _said(wiring: Wiring, slot: Slot) -> str:
+def _present_value(wiring: Wiring, slot: Slot) -> str:
     value = wiring.value(slot)
     return f"in place of {place_of(wiring.graph, value[0])}" if is_link(value) else f"now {format_value(value)}"
 
@@ -67,6 +67,6 @@ def _different(wiring: Wiring, by_sampler: dict[str, tuple[Slot, ...]], file: st
     order = in_order({node_id for node_id, _ in held})
     slots = sorted(held, key=lambda slot: (order.index(slot[0]), slot[1]))
     detection = ", ".join(place_of(wiring.graph, node_id) for node_id in order)
-    lines = suggestion_lines("seed", [(address_of(slot), _said(wiring, slot)) for slot in slots])
+    lines = suggestion_lines("seed", [(address_of(slot), _present_value(wiring, slot)) for slot in slots])
     remedy = f"these have different seeds: {_TITLE}, or choose it in {file} beside the graph:\n{lines}"
     return Fault("the graph", "seed", detection, remedy)

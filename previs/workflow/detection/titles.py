@@ -25,7 +25,7 @@ TITLES: dict[str, What] = {
     "shot.checkpoint": "checkpoint",
 }
 
-_OURS = "shot."
+_PREFIX = "shot."
 _TEXTS = (*ENCODED_TEXTS, *HELD_TEXTS)
 # Inputs that a title means on a node with several values; a node with a single value needs none of these names.
 _INPUTS: dict[What, tuple[str, ...]] = {
@@ -63,7 +63,7 @@ def title_faults(graph: Graph) -> Iterator[Fault]:
     for node_id, node in graph.items():
         title = title_of(node)
         claims_reference = title.startswith(REFERENCE) and title != REFERENCE
-        if title.startswith(_OURS) and title not in TITLES and not claims_reference:
+        if title.startswith(_PREFIX) and title not in TITLES and not claims_reference:
             closest = difflib.get_close_matches(title, (*TITLES, REFERENCE), n=1, cutoff=0)[0]
             remedy = f"did you mean {closest}? A shot has {', '.join(TITLES)} and {REFERENCE}REFERENCE_ID"
             yield Fault(place_of(graph, node_id), "title", format_value(title), remedy)
@@ -82,7 +82,7 @@ def titled_slots(wiring: Wiring, title: str, faults: list[Fault]) -> list[Slot]:
         names = names or [name for name, value in inputs.items() if holds(value, kind)]
         found = [_held(wiring, (node_id, name), kind) for name in names]
         slots.update(dict.fromkeys(slot for slot in found if slot is not None))
-        if not found or None in found or (len(found) > 1 and not _belong_together(names)):
+        if not found or None in found or (len(found) > 1 and not _one_prompt(names)):
             remedy = f"this title must be on a node that itself holds one {_KIND_NAMES[kind]}: move it to that node"
             faults.append(Fault(place_of(wiring.graph, node_id), "title", format_value(title), remedy))
     return list(slots)
@@ -95,7 +95,7 @@ def _held(wiring: Wiring, slot: Slot, kind: type) -> Slot | None:
     return texts[0] if len(texts) == 1 else None
 
 
-def _belong_together(names: list[str]) -> bool:
+def _one_prompt(names: list[str]) -> bool:
     """Return whether several inputs are one prompt for several encoders, as ``text_g`` and ``text_l`` are."""
     return all(name in ENCODED_TEXTS for name in names)
 

@@ -22,7 +22,7 @@ _OPEN_TEXT = re.compile(r'"(?:[^"\\]++|\\.)*+\\?', re.DOTALL)
 _WHERE = "the file"
 
 
-class _TwiceError(ValueError):
+class _DuplicateKeyError(ValueError):
     """Report a key that occurs twice in one JSON object."""
 
 
@@ -30,7 +30,7 @@ class _DepthError(ValueError):
     """Report endlessly nested objects."""
 
 
-def parsed(source: bytes, *, name: str) -> Any:  # noqa: ANN401 - whatever a file holds
+def parse_json(source: bytes, *, name: str) -> Any:  # noqa: ANN401 - whatever a file holds
     """Parse a JSON file.
 
     Args:
@@ -48,7 +48,7 @@ def parsed(source: bytes, *, name: str) -> Any:  # noqa: ANN401 - whatever a fil
         fault = Fault(_WHERE, "", f"byte {error.start}", "not UTF-8: save the file as UTF-8")
         raise WorkflowFaults(name, (fault,)) from error
     try:
-        return json.loads(text, object_pairs_hook=_once)
+        return json.loads(text, object_pairs_hook=_unique_keys)
     except (ValueError, RecursionError) as error:
         raise WorkflowFaults(name, (_unreadable(error, text),)) from error
 
@@ -75,10 +75,10 @@ def _not_text(source: bytes) -> Fault | None:
     return None
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) != len(pairs):
-        raise _TwiceError(Counter(name for name, _ in pairs).most_common(1)[0][0])
+        raise _DuplicateKeyError(Counter(name for name, _ in pairs).most_common(1)[0][0])
     return content
 
 
@@ -94,13 +94,13 @@ def _unreadable(error: ValueError | RecursionError, text: str) -> Fault:
                 remedy = "not JSON: a workflow is a JSON file, or a picture or video that ComfyUI saved"
                 return Fault(_WHERE, "", place, remedy)
             return Fault(_WHERE, "", place, "not JSON from here on: look for a missing comma, quote or bracket")
-        case _TwiceError():
+        case _DuplicateKeyError():
             return Fault(_WHERE, "", format_value(str(error)), "this key occurs twice in one object: keep one of them")
     # A number with more digits than Python reads, or endlessly nested brackets.
     return Fault(_WHERE, "", "", "not the JSON of a workflow: export it again")
 
 
-def plain(content: Mapping[Any, Any], *, name: str, prefix: str = "") -> tuple[dict[str, Any], list[Fault]]:
+def plain_copy(content: Mapping[Any, Any], *, name: str, prefix: str = "") -> tuple[dict[str, Any], list[Fault]]:
     """Copy JSON to plain values, and report what JSON cannot hold; the copy can always be printed.
 
     Args:
@@ -157,7 +157,7 @@ def _plain_text(text: str, place: str, faults: list[Fault]) -> str:
     return readable
 
 
-def listed(faults: list[Fault]) -> list[Fault]:
+def truncated(faults: list[Fault]) -> list[Fault]:
     """Truncate a list of faults to what a person reads."""
     if len(faults) <= _LISTED:
         return faults

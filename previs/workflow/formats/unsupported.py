@@ -26,7 +26,7 @@ def unsupported_file(content: object) -> Fault | None:
 
 
 def too_many_keys(content: Mapping[str, Any]) -> Fault | None:
-    """Report content with far more keys than there are settings; listing each would help nobody."""
+    """Report content with far more keys than there are settings, instead of each key."""
     if len(content) <= _MOST_SETTINGS:
         return None
     return Fault(_WORKFLOW, "", f"{len(content):,} keys", f"neither settings nor a graph: give {_KINDS}")

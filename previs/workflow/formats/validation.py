@@ -9,7 +9,7 @@ from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault
 from previs.workflow.binding.limits import SEED_MAX
 from previs.workflow.binding.traversal import NEVER_SAVE, is_sampler, place_of, saving, unused
-from previs.workflow.formats.parsing import listed
+from previs.workflow.formats.parsing import truncated
 from previs.workflow.settings.samplers import SAMPLERS, SCHEDULERS, read_sampler, read_scheduler
 
 # Classes of ComfyUI's own nodes by their characteristic inputs, most specific first.
@@ -42,12 +42,12 @@ def _inputs_of(node: Mapping[str, Any]) -> Mapping[str, Any]:
     return inputs if isinstance(inputs, Mapping) else {}
 
 
-def _named(node_id: str, node: Mapping[str, Any]) -> str:
+def _description(node_id: str, node: Mapping[str, Any]) -> str:
     """Describe a node as :func:`previs.workflow.binding.traversal.place_of` does, even an invalid one."""
     meta, class_type = node.get("_meta"), _class_of(node).strip()
     title = meta.get("title") if isinstance(meta, Mapping) else None
-    titled = f'"{title.strip()}"' if isinstance(title, str) and title.strip() else ""
-    words = " ".join(word for word in (class_type, titled) if word)
+    title_text = f'"{title.strip()}"' if isinstance(title, str) and title.strip() else ""
+    words = " ".join(word for word in (class_type, title_text) if word)
     return f"node {node_id} ({words})" if words else f"node {node_id}"
 
 
@@ -85,7 +85,7 @@ def _seed_faults(node_id: str, node: object) -> Iterator[Fault]:
         value = _inputs_of(node).get(name)
         if isinstance(value, int) and not isinstance(value, bool) and not 0 <= value <= SEED_MAX:
             remedy = f'ComfyUI accepts 0 to 2^64-1: write "{name}": 0 (each shot\'s seed replaces it)'
-            yield Fault(_named(node_id, node), name, format_value(value), remedy)
+            yield Fault(_description(node_id, node), name, format_value(value), remedy)
 
 
 def _is_numeric_link(value: object) -> TypeGuard[list[int]]:
@@ -111,7 +111,7 @@ def _node_faults(node_id: str, node: object, node_ids: Mapping[str, Any]) -> Ite
         remedy = 'not a node: remove it, or write {"class_type": …, "inputs": {…}}'
         yield Fault(f"node {node_id}", "", format_value(node), remedy)
         return
-    place = _named(node_id, node)
+    place = _description(node_id, node)
     if fault := _class_fault(place, node):
         yield fault
     if not isinstance(node.get("inputs"), Mapping):
@@ -177,7 +177,7 @@ def graph_faults(content: Mapping[str, Any]) -> list[Fault]:
         seeds = [fault for node_id, node in content.items() for fault in _seed_faults(node_id, node)]
         faults += [*seeds, fragment]
     if faults:
-        return listed(faults)
+        return truncated(faults)
     graph: Graph = dict(content)
     fault = cycle_fault(graph, "the graph") or _saving_fault(graph)
     return [fault] if fault else []

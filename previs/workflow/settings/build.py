@@ -57,7 +57,7 @@ def _scaled_reference(picture: ImageSettings, node_id: str, name: str) -> Graph:
     }
 
 
-def _controlled(picture: ImageSettings) -> tuple[Graph, list[Any], list[Any]]:
+def _controlnet_chain(picture: ImageSettings) -> tuple[Graph, list[Any], list[Any]]:
     """Chain a ControlNet for each reference's edges; return the links to the last positive and negative."""
     graph: Graph = {"controlnet": _node("ControlNetLoader", control_net_name=picture.controlnet)}
     positive, negative = ["positive", 0], ["negative", 0]
@@ -84,7 +84,7 @@ def _controlled(picture: ImageSettings) -> tuple[Graph, list[Any], list[Any]]:
     return graph, positive, negative
 
 
-def _started(picture: ImageSettings) -> tuple[Graph, list[Any]]:
+def _image_start(picture: ImageSettings) -> tuple[Graph, list[Any]]:
     """Encode the first reference; return the link to its latent."""
     name, _ = picture.references[0]
     graph = _scaled_reference(picture, "reference_1", name)
@@ -95,7 +95,7 @@ def _started(picture: ImageSettings) -> tuple[Graph, list[Any]]:
     return graph, ["batch", 0]
 
 
-def _empty(picture: ImageSettings) -> tuple[Graph, list[Any]]:
+def _empty_latent(picture: ImageSettings) -> tuple[Graph, list[Any]]:
     latent = _node("EmptyLatentImage", width=picture.width, height=picture.height, batch_size=picture.batch_size)
     return {"empty": latent}, ["empty", 0]
 
@@ -109,11 +109,11 @@ def build_graph(picture: ImageSettings) -> Graph:
     }
     positive, negative = ["positive", 0], ["negative", 0]
     if picture.references and picture.controlnet is not None:
-        control, positive, negative = _controlled(picture)
+        control, positive, negative = _controlnet_chain(picture)
         graph |= control
     starts = picture.references and picture.controlnet is None
-    beginning, latent = _started(picture) if starts else _empty(picture)
-    graph |= beginning
+    start_nodes, latent = _image_start(picture) if starts else _empty_latent(picture)
+    graph |= start_nodes
     graph["sampler"] = _node(
         "KSampler",
         model=["checkpoint", 0],

@@ -228,7 +228,7 @@ class WorkflowSettings(BaseModel):
     def _one_start(self, count: int, place: str, field: str) -> Iterator[Fault]:
         if count > 1:
             remedy = (
-                "without a controlnet a picture starts from one reference: name a controlnet, or leave one reference"
+                "without a controlnet a picture starts from one reference: name a controlnet, or keep one reference"
             )
             yield Fault(place, field, f"{count} references", remedy)
 

@@ -71,7 +71,7 @@ def convert(document: Mapping[str, Any], classes: Mapping[str, NodeClass | None]
 
 def _duplicates(running: list[tuple[GraphInstance, EditorNode]]) -> list[Fault]:
     """Find an id that a node of the file shares with one within a subgraph, whose id is made of parts."""
-    counts = Counter(f"{instance.prefix}{node.id}" for instance, node in running)
+    counts = Counter(instance.full_id(node) for instance, node in running)
     remedy = "this id occurs twice: open the file in ComfyUI and save it again"
     return [Fault(f"node {node_id}", "id", "", remedy) for node_id, count in counts.items() if count > 1]
 
@@ -89,7 +89,7 @@ def _places(nodes: list[tuple[GraphInstance, EditorNode]]) -> str:
     instance, node = nodes[0]
     if len(nodes) == 1:
         return instance.place(node)
-    ids = [f"{instance.prefix}{node.id}" for instance, node in nodes]
+    ids = [instance.full_id(node) for instance, node in nodes]
     named = ", ".join(ids[:_MOST_NAMED]) + (f" and {len(ids) - _MOST_NAMED} more" if len(ids) > _MOST_NAMED else "")
     return f"nodes {named} ({node.type})"
 
@@ -119,7 +119,7 @@ class _Conversion:
         graph: Graph = {}
         for instance, node in running:
             if (node_class := self.classes.get(node.type)) is not None:
-                graph[f"{instance.prefix}{node.id}"] = self._node(instance, node, node_class)
+                graph[instance.full_id(node)] = self._node(instance, node, node_class)
         used = {source for node in graph.values() for _, source, _ in links(node)}
         for node_id in self.faults.keys() - used:
             node_class = self.classes[graph[node_id]["class_type"]]
@@ -146,7 +146,7 @@ class _Conversion:
                     rule = node_class.inputs.get(name) or InputRule(name, ANY, required=False)
                     inputs[name] = _coerced(rule, value, instance.place(node), place, faults)
         if faults:
-            self.faults[f"{instance.prefix}{node.id}"] = faults
+            self.faults[instance.full_id(node)] = faults
         converted: Node = {"class_type": node.type, "inputs": inputs}
         if node.title:
             converted["_meta"] = {"title": node.title}

@@ -127,8 +127,8 @@ def _by_position(promoted: list[int], values: tuple[Any, ...]) -> Iterator[tuple
         if position < len(values) and values[position] is not None:
             yield index, values[position]
         position += 1
-        to_come = len(promoted) - count - 1
-        if len(values) - position > to_come and is_control(values[position]):
+        remaining = len(promoted) - count - 1
+        if len(values) - position > remaining and is_control(values[position]):
             position += 1
 
 

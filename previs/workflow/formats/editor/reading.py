@@ -54,7 +54,7 @@ def _definitions(content: Mapping[str, Any], faults: list[Fault]) -> Iterator[Ma
                 pending.append(each)
             else:
                 faults.append(
-                    Fault("the file", "definitions, subgraphs", format_value(each), f"no subgraph: {_SAVE_AGAIN}")
+                    Fault("the file", "definitions, subgraphs", format_value(each), f"not a subgraph: {_SAVE_AGAIN}")
                 )
 
 
@@ -102,7 +102,7 @@ def _subgraph_sockets(
 
 def _node(content: object, place: str, prefix: str, faults: list[Fault]) -> EditorNode | None:
     if not isinstance(content, Mapping):
-        faults.append(Fault(place, "", format_value(content), f"no node: {_SAVE_AGAIN}"))
+        faults.append(Fault(place, "", format_value(content), f"not a node: {_SAVE_AGAIN}"))
         return None
     identity, kind = _identity(content.get("id")), content.get("type")
     if identity is None:
@@ -163,7 +163,7 @@ def _sockets(raw: object, place: str, faults: list[Fault]) -> Iterator[Socket]:
             continue
         link, widget = each.get("link"), each.get("widget")
         if link is not None and _identity(link) is None:
-            faults.append(Fault(place, each["name"], format_value(link), f"no id of a link: {_SAVE_AGAIN}"))
+            faults.append(Fault(place, each["name"], format_value(link), f"not the id of a link: {_SAVE_AGAIN}"))
         field = widget.get("name") if isinstance(widget, Mapping) else None
         yield Socket(each["name"], _type(each.get("type")), _identity(link), field if isinstance(field, str) else None)
 
@@ -181,7 +181,7 @@ def _links(raw: object, place: str, faults: list[Fault]) -> Iterator[tuple[str, 
         identity, origin, target = (_identity(part) for part in (parts[0], parts[1], parts[3]))
         slot, target_slot = (_slot(part) for part in (parts[2], parts[4]))
         if identity is None or origin is None or target is None or slot is None or target_slot is None:
-            faults.append(Fault(place, "links", format_value(each), f"no link from a node to a node: {_SAVE_AGAIN}"))
+            faults.append(Fault(place, "links", format_value(each), f"not a link between nodes: {_SAVE_AGAIN}"))
         else:
             yield identity, Link(origin, slot, target, target_slot)
 

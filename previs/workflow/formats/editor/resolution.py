@@ -120,7 +120,7 @@ class LinkResolver:
             return self._through_entrance(instance, link.slot, end)
         origin = instance.graph.nodes.get(link.origin)
         if origin is None:
-            remedy = "the link comes from a node that the file does not have: draw it again in ComfyUI and save"
+            remedy = "the file does not have the node that the link comes from: draw it again in ComfyUI and save"
             return BrokenLink(Fault(end.place, end.field, f"node {instance.prefix}{link.origin}", remedy))
         return _OutputStep(instance, origin, link.slot, wanted)
 
@@ -150,7 +150,7 @@ class LinkResolver:
             return Muted()
         if node.id in instance.inner:
             return self._out_of_subgraph(step, instance.inner[node.id])
-        return Output(f"{instance.prefix}{node.id}", step.slot)
+        return Output(instance.full_id(node), step.slot)
 
     def _out_of_subgraph(self, step: _OutputStep, below: GraphInstance) -> _Step | Source:
         outputs = below.graph.outputs

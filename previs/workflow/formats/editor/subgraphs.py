@@ -30,9 +30,13 @@ class GraphInstance:
     inner: dict[str, "GraphInstance"] = field(default_factory=dict)
     _sockets: dict[str, tuple[Socket, ...]] = field(default_factory=dict)
 
+    def full_id(self, node: EditorNode) -> str:
+        """Return a node's id in the whole graph."""
+        return self.prefix + node.id
+
     def place(self, node: EditorNode) -> str:
         """Describe a node for faults."""
-        return f"node {self.prefix}{node.id} ({node.label})"
+        return f"node {self.full_id(node)} ({node.label})"
 
     def sockets(self, node: EditorNode) -> tuple[Socket, ...]:
         """Return a node's sockets; for a subgraph's node, all inputs of the subgraph, which files save only in part."""

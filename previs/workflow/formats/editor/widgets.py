@@ -144,27 +144,27 @@ def _aligned(rules: list[InputRule], values: list[Any], *, uploads: bool) -> Ite
     """Yield the value of each field, skipping the editor's own values."""
     position = 0
     for index, rule in enumerate(rules):
-        to_come = rules[index:]
+        remaining = rules[index:]
         if index and uploads and not rule.required and rules[index - 1].required:
-            while len(values) - position > len(to_come) and is_button(values[position]):
+            while len(values) - position > len(remaining) and is_button(values[position]):
                 position += 1
         yield values[position] if position < len(values) else _MISSING
         position += 1
         position += _added_after(rule, rules[index + 1 :], values[position:])
 
 
-def _added_after(rule: InputRule, to_come: list[InputRule], values: list[Any]) -> int:
+def _added_after(rule: InputRule, remaining: list[InputRule], values: list[Any]) -> int:
     """Count the editor's own values after a field."""
-    spare = len(values) - len(to_come)
+    spare = len(values) - len(remaining)
     if rule.type == COMBO and spare > 0 and refreshing(values):
         return refreshing(values)
     if rule.controlled and spare > 0 and isinstance(values[0], bool):
         return 1  # The first editors saved a switch there: a new seed after each run.
     if not values or not is_control(values[0]) or rule.type not in ("INT", "FLOAT", COMBO):
         return 0
-    if to_come and spare <= 0 and _takes(to_come[0], values[0]):
+    if remaining and spare <= 0 and _takes(remaining[0], values[0]):
         return 0
-    if not rule.controlled and (rule.type != "INT" or (to_come and _takes(to_come[0], values[0]))):
+    if not rule.controlled and (rule.type != "INT" or (remaining and _takes(remaining[0], values[0]))):
         return 0
     filtered = rule.type == COMBO and spare > 1 and isinstance(values[1], str)
     return 2 if filtered else 1
@@ -176,7 +176,7 @@ def _takes(rule: InputRule, value: str) -> bool:
     return rule.type not in ("INT", "FLOAT", "BOOLEAN")
 
 
-def default_of(rule: InputRule) -> Any:  # noqa: ANN401 - whatever a server tells
+def default_of(rule: InputRule) -> Any:  # noqa: ANN401 - whatever a server declares
     """Return the editor's default for a field; None if it would be the first file found."""
     if rule.default is not None:
         return rule.default

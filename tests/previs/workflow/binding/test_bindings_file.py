@@ -193,7 +193,7 @@ def test_a_size_may_grow_in_proportion(saved: dict[str, Any], node: Write) -> No
         (HEAD.encode() + b"negative: a.b\nnegative_prompt: a.b", "given twice"),
         (HEAD.encode() + b"prompt: a.b\nprompt: c.d", "occurs twice"),
         (HEAD.encode() + b"prompt: &a a.b\nseed: *a", "without anchors"),
-        (HEAD.encode() + b"? [a]\n: b", "a key is a text"),
+        (HEAD.encode() + b"? [a]\n: b", "a key must be text"),
         (HEAD.encode() + b'prompt: "\\uD800"', "half of a character"),
         (HEAD.encode() + b'prompt: "\\UFFFFFFFF"', "not the YAML"),
         (b"\xff\xfe", "not UTF-8"),
