@@ -62,7 +62,7 @@ def riff_chunks(reader: ByteReader, end: int) -> Iterator[tuple[bytes, int]]:
 
 
 def boxes(reader: ByteReader, end: int) -> Iterator[tuple[bytes, int]]:
-    """Yield the type of each ISO media box up to byte ``end``, which no box may pass, and the byte where the box ends."""
+    """Yield the type of each ISO media box up to byte ``end``, and the byte where it ends. No box may pass ``end``."""
     while reader.at < end:
         start = reader.at
         length, kind = reader.number(4), reader.take(4)

@@ -5,6 +5,7 @@ parameters and in Python.
 """
 
 import math
+import re
 import unicodedata
 from collections.abc import Hashable, Iterable, Iterator
 
@@ -14,6 +15,7 @@ from pydantic_core import PydanticCustomError
 LONGEST_SHOT_ID = 200
 DEEPEST = 60
 _LARGEST_NUMBER = 10**300
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _INVISIBLE = {"Cc", "Cf", "Cs", "Zs", "Zl", "Zp"}
 _BREAKS = {"Cc", "Cs", "Zl", "Zp"}
 
@@ -49,7 +51,7 @@ def visible(text: str) -> str:
 
 def without_surrogates(text: str) -> str:
     """Refuse halves of surrogate pairs, which UTF-8 cannot encode."""
-    if any("\ud800" <= char <= "\udfff" for char in text):
+    if _SURROGATE.search(text):
         raise PydanticCustomError("text", "a text of whole characters is needed")
     return text
 
@@ -82,7 +84,7 @@ def as_json(value: JsonValue) -> JsonValue:
 
 def _fits_json(value: JsonValue, depth: int) -> bool:
     if isinstance(value, str):
-        return not any("\ud800" <= char <= "\udfff" for char in value)
+        return not _SURROGATE.search(value)
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, int):

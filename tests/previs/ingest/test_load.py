@@ -1,4 +1,4 @@
-"""A run gets all that it is made from, wherever that is, or one report of all that cannot be used."""
+"""Check that a run's inputs are loaded, or every unusable one is reported."""
 
 import base64
 import hashlib
@@ -29,7 +29,7 @@ SIGNED = "?X-Amz-Credential=AKIDSECRET&X-Amz-Signature=signature-4711"
 
 
 async def no_server(names: Collection[str], *, needed: bool) -> dict[str, dict[str, NodeClass | None]]:
-    """A farm whose servers are all away; only who needs one waits for it."""
+    """Look up classes on a farm without a server that answers."""
     assert not needed, names
     return {}
 
@@ -57,7 +57,7 @@ def shas(inputs: RunInputs) -> dict[str, str]:
 
 
 class Site(ThreadingHTTPServer):
-    """Files at addresses; what is not there is 404, and below ``/broken`` all is 503."""
+    """Serve files; answer 404 for missing ones, and 503 below ``/broken``."""
 
     daemon_threads = True
 
@@ -80,7 +80,7 @@ class _Page(BaseHTTPRequestHandler):
         self.wfile.write(content or b"")
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's signature
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def store(request: pytest.FixtureRequest) -> Store:
 
 @pytest.fixture
 def load(reader: SourceReader, folder_store: FolderStore) -> Callable[..., Any]:
-    """Gathers with a folder as the store and plain settings, unless told otherwise."""
+    """Load inputs, by default with a folder as the store and plain settings."""
 
     async def run(shots: object, workflow: object = SETTINGS, store: Store = folder_store) -> RunInputs:
         return await load_inputs(shots, workflow, reader, store, no_server)
@@ -130,7 +130,7 @@ def write(folder: Path, **files: Any) -> None:
         (folder / name.replace("__", ".")).write_bytes(plain)
 
 
-async def test_a_lists_relative_names_lie_beside_it(load: Any, tmp_path: Path) -> None:
+async def test_a_lists_relative_names_are_relative_to_its_folder(load: Any, tmp_path: Path) -> None:
     write(tmp_path / "夜 景", 镜头__json=[shot(1, "参考/a.png", "../b.png")])
     write(tmp_path / "夜 景" / "参考", a__png=RED)
     write(tmp_path, b__png=BLUE)
@@ -148,7 +148,7 @@ async def test_a_lists_title_names_the_board_before_its_file_does(load: Any, tmp
     assert (await load("data:application/json," + json.dumps([shot(1)]))).name == "storyboard"
 
 
-async def test_a_list_on_the_web_has_its_names_beside_it(load: Any, site: Site) -> None:
+async def test_relative_names_of_a_list_on_the_web_are_relative_to_its_url(load: Any, site: Site) -> None:
     site.files |= {
         "/film/shots.yaml": b"shots: [{shot_id: 1, prompt: night, duration: 1, references: "
         b"[{url: refs/a.png, reference_id: r}]}]",
@@ -159,7 +159,9 @@ async def test_a_list_on_the_web_has_its_names_beside_it(load: Any, site: Site) 
     assert inputs.name == "shots"
 
 
-async def test_a_list_in_s3_has_its_names_beside_it(settings: S3Settings, s3_store: S3Store, tmp_path: Path) -> None:
+async def test_relative_names_of_a_list_in_s3_are_relative_to_its_key(
+    settings: S3Settings, s3_store: S3Store, tmp_path: Path
+) -> None:
     await s3_store.put(
         "in/夜 景.json", json.dumps([shot(1, "refs/a.png", "/refs/b.png"[1:])]).encode(), media_type="a/b"
     )
@@ -171,7 +173,7 @@ async def test_a_list_in_s3_has_its_names_beside_it(settings: S3Settings, s3_sto
     assert inputs.name == "夜 景"
 
 
-async def test_an_inline_lists_names_lie_in_the_stores_references(store: Store) -> None:
+async def test_relative_names_of_an_inline_list_are_in_the_stores_references(store: Store) -> None:
     await store.put("references/城/a.png", RED, media_type="image/png")
     await store.put("references/style.png", BLUE, media_type="image/png")
     workflow = SETTINGS | {"reference_images": ["style.png"], "controlnet": "control_v11p_sd15_canny.pth"}
@@ -181,7 +183,7 @@ async def test_an_inline_lists_names_lie_in_the_stores_references(store: Store) 
     assert [picture.sha256 for picture in inputs.workflow_pictures] == [sha256(BLUE)]
 
 
-async def test_a_list_handed_over_through_the_store_means_what_it_means_inline(store: Store) -> None:
+async def test_a_list_sent_through_the_store_means_the_same_as_inline(store: Store) -> None:
     await store.put("references/a.png", RED, media_type="image/png")
     shots = [shot(1, "a.png", notes="夜" * INLINE_BYTES)]
     place = await shots_parameter(shots, store)
@@ -207,12 +209,12 @@ async def test_an_inline_list_reads_no_file_of_this_machine_but_references(load:
     assert (fault.place, fault.field) == ("shot 1 (shot_id 1)", "references[0].url")
 
 
-async def test_a_picture_can_be_given_in_its_address(load: Any) -> None:
+async def test_a_picture_can_be_a_data_uri(load: Any) -> None:
     inside = f"data:image/png;base64,{base64.b64encode(RED).decode()}"
     assert shas(await load([shot(1, inside)])) == {inside: sha256(RED)}
 
 
-async def test_addresses_mean_the_same_whatever_the_list(site: Site, s3_store: S3Store) -> None:
+async def test_urls_mean_the_same_in_every_list(site: Site, s3_store: S3Store) -> None:
     site.files["/a.png"] = RED
     await s3_store.put("b.png", BLUE, media_type="image/png")
     async with SourceReader(s3_store.settings) as reader:
@@ -241,7 +243,7 @@ async def test_a_bindings_file_beside_a_graph_in_s3_or_on_the_web_is_used(site: 
         assert site.asked == ["/look/%E5%A4%9C.json", "/look/%E5%A4%9C.bindings.yaml"]
 
 
-async def test_a_web_server_that_has_no_bindings_file_may_say_so_as_it_likes(load: Any, site: Site) -> None:
+async def test_any_answer_of_a_web_server_without_a_bindings_file_is_accepted(load: Any, site: Site) -> None:
     site.files["/g.json"] = json.dumps(graph()).encode()
     assert rules(await load([shot(1)], f"{site.url}/g.json")) == {"positive of KSampler 3"}
     site.files["/g.bindings.yaml"] = b"\n<!doctype html><title>not found</title>"
@@ -251,7 +253,7 @@ async def test_a_web_server_that_has_no_bindings_file_may_say_so_as_it_likes(loa
     assert site.asked == [f"/g.json{SIGNED}"]
 
 
-async def test_a_bindings_file_with_faults_is_no_missing_one(load: Any, site: Site) -> None:
+async def test_a_bindings_file_with_faults_is_reported(load: Any, site: Site) -> None:
     site.files |= {"/g.json": json.dumps(graph()).encode(), "/g.bindings.yaml": b"schema: previs.bindings/1\npromt: x"}
     with pytest.raises(WorkflowFaults, match=r"g\.bindings\.yaml"):
         await load([shot(1)], f"{site.url}/g.json")
@@ -275,7 +277,7 @@ async def test_one_name_in_list_and_workflow_is_two_pictures_when_their_places_d
     assert inputs.workflow_facts == str(tmp_path / "flow" / "settings.json")
 
 
-async def test_a_picture_is_turned_upright_and_known_by_the_bytes_that_were_given(load: Any, tmp_path: Path) -> None:
+async def test_a_picture_is_turned_upright_and_hashed_as_given(load: Any, tmp_path: Path) -> None:
     packed = io.BytesIO()
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -286,7 +288,7 @@ async def test_a_picture_is_turned_upright_and_known_by_the_bytes_that_were_give
     assert Image.open(io.BytesIO(picture.content)).size == (6, 8)
 
 
-async def test_models_are_taken_as_their_json_is(load: Any) -> None:
+async def test_models_mean_the_same_as_their_json(load: Any) -> None:
     as_models = await load(ShotList(shots=(Shot(**shot(1)),)), WorkflowSettings(checkpoint=CHECKPOINT))
     in_a_list = await load([Shot(**shot(1))])
     as_json = await load([shot(1)])
@@ -295,9 +297,7 @@ async def test_models_are_taken_as_their_json_is(load: Any) -> None:
     assert as_models.workflow_facts == SETTINGS
 
 
-async def test_all_pictures_that_cannot_be_used_are_in_one_report_with_their_places(
-    load: Any, site: Site, tmp_path: Path
-) -> None:
+async def test_all_unusable_pictures_are_in_one_report_with_their_places(load: Any, site: Site, tmp_path: Path) -> None:
     missing, denied = f"{site.url}/missing.png", "ftp://render/a.png"
     shots = [
         shot(1, "a.png", "gone.png"),
@@ -324,7 +324,7 @@ async def test_all_pictures_that_cannot_be_used_are_in_one_report_with_their_pla
     assert "there is nothing at this URL (404)" in reasons[2]
 
 
-async def test_a_signature_in_a_pictures_address_is_told_nobody(load: Any, site: Site) -> None:
+async def test_a_signature_in_a_pictures_url_is_never_reported(load: Any, site: Site) -> None:
     site.files["/text.png"] = b"no picture"
     with pytest.raises(ShotListFaults) as caught:
         await load([shot(1, *(f"{site.url}/{name}.png{SIGNED}" for name in ("missing", "text")))])
@@ -332,7 +332,7 @@ async def test_a_signature_in_a_pictures_address_is_told_nobody(load: Any, site:
     assert "signature-4711" not in f"{caught.value} {caught.value!r}"
 
 
-async def test_a_list_or_workflow_that_is_not_there_is_named(load: Any, tmp_path: Path) -> None:
+async def test_a_missing_list_or_workflow_is_named(load: Any, tmp_path: Path) -> None:
     with pytest.raises(SourceNotFound, match=r"shots\.json cannot be read: there is no such file"):
         await load(str(tmp_path / "shots.json"))
     with pytest.raises(SourceNotFound, match=r"graph\.json cannot be read: there is no such file"):
@@ -347,6 +347,6 @@ async def test_faults_of_the_list_come_before_any_picture_is_fetched(load: Any, 
     assert site.asked == []
 
 
-async def test_a_picture_that_may_be_there_another_time_is_no_fault_of_the_list(load: Any, site: Site) -> None:
+async def test_a_picture_that_is_unavailable_for_now_is_no_fault_of_the_list(load: Any, site: Site) -> None:
     with pytest.raises(SourceUnavailable, match="503"):
         await load([shot(1, f"{site.url}/broken/a.png"), shot(2, "missing.png")])

@@ -92,7 +92,7 @@ class _Page(BaseHTTPRequestHandler):
             return
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's signature
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
@@ -113,7 +113,7 @@ def site() -> Iterator[str]:
 
 @pytest.fixture
 def site_with_its_own_certificate(tmp_path: Path) -> Iterator[str]:
-    """A site over TLS whose certificate nobody else has signed."""
+    """Serve over TLS with a self-signed certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)
@@ -159,7 +159,7 @@ async def reader() -> AsyncIterator[SourceReader]:
 
 @pytest.fixture
 async def bucket(s3_endpoint: str) -> AsyncIterator[SimpleNamespace]:
-    """A bucket that holds one picture, and a reader with the credentials for it."""
+    """Provide a bucket with one picture, and a reader with credentials for it."""
     settings = S3Settings(
         bucket="references",
         region="us-east-1",
@@ -194,14 +194,14 @@ async def test_many_pictures_can_be_read_at_once(reader: SourceReader, site: str
     assert pictures == [PICTURE] * 40
 
 
-async def test_a_picture_within_a_list_is_read(reader: SourceReader) -> None:
+async def test_a_data_uri_is_read(reader: SourceReader) -> None:
     inline = base64.b64encode(PICTURE).decode()
     assert await reader.read(f"data:image/png;base64,{inline}") == PICTURE
     assert await reader.read("data:,%E5%A4%9C") == "夜".encode()
 
 
 @pytest.mark.parametrize("uri", ["data:image/png;base64", "data:image/png;base64,AAA", "data:;base64,@@@@"])
-async def test_a_broken_picture_within_a_list_is_refused(reader: SourceReader, uri: str) -> None:
+async def test_an_invalid_data_uri_is_refused(reader: SourceReader, uri: str) -> None:
     with pytest.raises(SourceNotFound, match="data:"):
         await reader.read(uri)
 
@@ -220,7 +220,9 @@ async def test_a_broken_picture_within_a_list_is_refused(reader: SourceReader, u
         ("circle", "symbolic links"),
     ],
 )
-async def test_a_path_with_nothing_to_read_says_why(tmp_path: Path, reader: SourceReader, name: str, says: str) -> None:
+async def test_an_unreadable_path_is_reported_with_the_reason(
+    tmp_path: Path, reader: SourceReader, name: str, says: str
+) -> None:
     (tmp_path / "file").write_bytes(b"")
     (tmp_path / "folder").mkdir()
     (tmp_path / "circle").symlink_to("circle")
@@ -247,7 +249,7 @@ async def test_a_path_with_nothing_to_read_says_why(tmp_path: Path, reader: Sour
         ("/cut", SourceUnavailable, "ended the connection early"),
     ],
 )
-async def test_a_page_that_is_not_given_is_not_found_or_in_trouble(
+async def test_a_failed_request_is_not_found_or_unavailable(
     reader: SourceReader, site: str, path: str, expected: type[Exception], says: str
 ) -> None:
     with pytest.raises(expected, match=says):
@@ -257,25 +259,25 @@ async def test_a_page_that_is_not_given_is_not_found_or_in_trouble(
 @pytest.mark.parametrize(
     "uri", ["http://", "https://xn--/", "http://[::1/", "http://127.0.0.1:99999/", "http://a\x00b/"]
 )
-async def test_an_address_that_is_none_is_refused(reader: SourceReader, uri: str) -> None:
+async def test_an_invalid_url_is_refused(reader: SourceReader, uri: str) -> None:
     with pytest.raises(SourceNotFound):
         await reader.read(uri)
 
 
 @pytest.mark.parametrize("uri", ["ftp://host/a", "gs://bucket/a", "shot:SH010", "s3://", "s3://bucket", "s3:///key"])
-async def test_what_cannot_be_a_source_is_refused_with_what_can(reader: SourceReader, uri: str) -> None:
+async def test_an_unsupported_scheme_is_refused_with_the_supported_ones(reader: SourceReader, uri: str) -> None:
     with pytest.raises(FixTheInput, match=r"s3://|another shot's frame"):
         await reader.read(uri)
 
 
-async def test_a_server_that_is_down_may_come_up_again(reader: SourceReader) -> None:
+async def test_a_server_that_is_down_is_unavailable(reader: SourceReader) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(SourceUnavailable, match="no connection to its server"):
             await reader.read(f"http://127.0.0.1:{taken.getsockname()[1]}/a.png")
 
 
-async def test_nothing_larger_than_the_limit_is_taken_in(
+async def test_a_file_larger_than_the_limit_is_refused(
     reader: SourceReader, bucket: SimpleNamespace, site: str, tmp_path: Path
 ) -> None:
     local = tmp_path / "large.png"
@@ -288,19 +290,19 @@ async def test_nothing_larger_than_the_limit_is_taken_in(
             await each.read(uri, limit=len(PICTURE) - 1)
 
 
-async def test_a_page_without_end_is_left_at_the_limit(reader: SourceReader, site: str) -> None:
+async def test_reading_an_endless_page_stops_at_the_limit(reader: SourceReader, site: str) -> None:
     with pytest.raises(SourceNotFound, match="too large"):
         await asyncio.wait_for(reader.read(f"{site}/endless", limit=1_000_000), 20)
 
 
 @pytest.mark.parametrize("uri", ["s3://references/none.png", "s3://no-such-bucket/none.png"])
-async def test_what_is_not_in_s3_is_not_found(bucket: SimpleNamespace, uri: str) -> None:
+async def test_a_missing_s3_object_is_not_found(bucket: SimpleNamespace, uri: str) -> None:
     with pytest.raises(SourceNotFound, match="there is no such") as caught:
         await bucket.reader.read(uri)
     assert caught.value.uri == uri
 
 
-async def test_s3_without_credentials_says_so(reader: SourceReader) -> None:
+async def test_missing_s3_credentials_are_reported(reader: SourceReader) -> None:
     with pytest.raises(SourceNotFound, match="there are no credentials"):
         await reader.read("s3://references/a.png")
 
@@ -324,7 +326,7 @@ async def test_signatures_and_passwords_are_in_no_message_and_no_log(
     assert "somebody else's" in caplog.text
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_for_a_person_to_settle(
+async def test_an_untrusted_certificate_is_for_a_person_to_fix(
     reader: SourceReader, site_with_its_own_certificate: str
 ) -> None:
     site = site_with_its_own_certificate

@@ -124,7 +124,7 @@ WHOLE: dict[str, tuple[bytes, Media]] = {
     "v.bmp": (encoded(scene(), "BMP"), Media("image/bmp", ".bmp")),
     "w.glb": (b"glTF\x02\0\0\0" + struct.pack("<I", 60) + bytes(48), Media("model/gltf-binary", ".glb")),
 }
-# What was cut from these cannot be told: sound that does not say how long it is.
+# A cut in these cannot be detected, because the formats state no length.
 ENDLESS = {"q.flac", "r.mp3"}
 
 
@@ -139,7 +139,7 @@ def written(tmp_path: Path) -> Callable[[bytes], Path]:
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_a_whole_file_is_what_its_bytes_say(name: str, written: Callable[[bytes], Path]) -> None:
+def test_a_complete_file_is_recognized_by_its_bytes(name: str, written: Callable[[bytes], Path]) -> None:
     data, media = WHOLE[name]
     assert examine(written(data), name=name) == media
 
@@ -154,7 +154,7 @@ def test_a_file_cut_short_anywhere_is_damaged(name: str, share: float, written: 
 
 
 @pytest.mark.parametrize("name", [name for name in WHOLE if name not in {*ENDLESS, "l.m4a"}])
-def test_a_file_that_lacks_its_last_byte_says_so(name: str, written: Callable[[bytes], Path]) -> None:
+def test_a_file_without_its_last_byte_is_reported_as_cut_short(name: str, written: Callable[[bytes], Path]) -> None:
     data, _ = WHOLE[name]
     with pytest.raises(
         FrameDamaged, match=rf"^file '{name}' is damaged: it is cut short: it ends at byte {len(data) - 1}"
@@ -165,7 +165,7 @@ def test_a_file_that_lacks_its_last_byte_says_so(name: str, written: Callable[[b
 @pytest.mark.parametrize("name", WHOLE)
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(draw=st.randoms(use_true_random=False))
-def test_changed_bytes_raise_nothing_but_damage(
+def test_changed_bytes_raise_no_error_but_damage(
     name: str, draw: random.Random, written: Callable[[bytes], Path]
 ) -> None:
     data = bytearray(WHOLE[name][0])
@@ -180,7 +180,7 @@ def test_changed_bytes_raise_nothing_but_damage(
 
 
 @pytest.mark.parametrize("at", [20, 45, -20])
-def test_a_changed_bit_in_a_png_is_seen(at: int, written: Callable[[bytes], Path]) -> None:
+def test_a_changed_bit_in_a_png_is_detected(at: int, written: Callable[[bytes], Path]) -> None:
     data = bytearray(WHOLE["a.png"][0])
     data[at] ^= 1
     with pytest.raises(FrameDamaged, match="checksum"):
@@ -199,13 +199,15 @@ def test_a_changed_bit_in_a_png_is_seen(at: int, written: Callable[[bytes], Path
         (WHOLE["j.mp4"][0], "it is MP4, not PNG"),
     ],
 )
-def test_what_is_no_png_is_not_taken_for_one(data: bytes, reason: str, written: Callable[[bytes], Path]) -> None:
+def test_a_file_that_is_no_png_is_not_accepted_as_png(
+    data: bytes, reason: str, written: Callable[[bytes], Path]
+) -> None:
     with pytest.raises(FrameDamaged) as caught:
         examine(written(data), name="board_00001_.png")
     assert caught.value.reason.startswith(reason)
 
 
-def test_an_error_page_is_none_of_an_unknown_kind_either(written: Callable[[bytes], Path]) -> None:
+def test_an_error_page_is_not_accepted_as_an_unknown_format(written: Callable[[bytes], Path]) -> None:
     with pytest.raises(FrameDamaged, match="probably an error message"):
         examine(written(b"<html>"), name="mesh.usdz")
     with pytest.raises(FrameDamaged, match="its format is unknown"):
@@ -222,14 +224,14 @@ def test_an_error_page_is_none_of_an_unknown_kind_either(written: Callable[[byte
         ("frame", WHOLE["a.png"][0], Media("image/png", ".png", 96, 54)),
     ],
 )
-def test_files_of_other_kinds_are_taken_as_they_are(
+def test_files_of_other_formats_are_accepted(
     name: str, data: bytes, media: Media, written: Callable[[bytes], Path]
 ) -> None:
     assert examine(written(data), name=name) == media
 
 
 @pytest.mark.parametrize("name", ["a.x\\..\\y", "a.\x00", "a.\ud800", "a.x y", "a." + "x" * 5000, "../b.夜"])
-def test_of_a_name_that_could_be_more_than_a_name_nothing_is_kept(name: str, written: Callable[[bytes], Path]) -> None:
+def test_an_unsafe_suffix_is_dropped(name: str, written: Callable[[bytes], Path]) -> None:
     assert examine(written(bytes(50)), name=name) == Media("application/octet-stream", "")
 
 
@@ -258,7 +260,9 @@ def test_of_a_name_that_could_be_more_than_a_name_nothing_is_kept(name: str, wri
         ("a.flac", b"fLaC\x80\0\0\0\0\0\0", "there is no sound after"),
     ],
 )
-def test_what_holds_nothing_is_damaged(name: str, data: bytes, reason: str, written: Callable[[bytes], Path]) -> None:
+def test_a_file_without_content_is_damaged(
+    name: str, data: bytes, reason: str, written: Callable[[bytes], Path]
+) -> None:
     with pytest.raises(FrameDamaged) as caught:
         examine(written(data), name=name)
     assert reason in caught.value.reason
@@ -271,7 +275,7 @@ def test_an_avif_cut_between_two_boxes_is_damaged(written: Callable[[bytes], Pat
             examine(written(data[:end]), name="a.avif")
 
 
-def test_a_video_that_was_written_as_a_stream_is_whole_to_its_last_part(written: Callable[[bytes], Path]) -> None:
+def test_a_streamed_video_is_checked_to_its_last_element(written: Callable[[bytes], Path]) -> None:
     data = matroska(b"webm", streamed=True)
     assert examine(written(data), name="a.webm") == Media("video/webm", ".webm")
     for end in range(data.index(b"\xa3\x88") + 1, len(data)):
@@ -279,7 +283,7 @@ def test_a_video_that_was_written_as_a_stream_is_whole_to_its_last_part(written:
             examine(written(data[:end]), name="a.webm")
 
 
-def test_a_thumbnail_of_a_jpeg_inside_does_not_end_it(written: Callable[[bytes], Path]) -> None:
+def test_an_embedded_jpeg_thumbnail_does_not_end_the_file(written: Callable[[bytes], Path]) -> None:
     inside = encoded(scene(size=(16, 16)), "JPEG")
     data = WHOLE["c.jpeg"][0]
     whole = data[:2] + b"\xff\xe1" + (len(inside) + 2).to_bytes(2, "big") + inside + data[2:]
@@ -288,7 +292,7 @@ def test_a_thumbnail_of_a_jpeg_inside_does_not_end_it(written: Callable[[bytes],
         examine(written(whole[: len(inside) + 40]), name="a.jpg")
 
 
-def test_markers_at_the_border_between_two_reads_are_found(written: Callable[[bytes], Path]) -> None:
+def test_markers_across_two_reads_are_found(written: Callable[[bytes], Path]) -> None:
     data = WHOLE["c.jpeg"][0]
     for padding in range(65_530, 65_542):
         whole = data[:-2] + bytes(padding) + data[-2:]
@@ -374,7 +378,7 @@ def test_a_thumbnail_fits_its_width_and_is_never_enlarged(
     assert found.size == small_size
 
 
-def test_a_thumbnail_stands_upright(tmp_path: Path) -> None:
+def test_a_thumbnail_is_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[ORIENTATION] = 6
     found = opened(small(encoded(scene(size=(800, 400)), "JPEG", exif=exif), "a.jpg", tmp_path / "a", 100))
@@ -395,7 +399,7 @@ def test_sound_and_video_have_no_thumbnail(name: str, tmp_path: Path) -> None:
     assert small(WHOLE[name][0], name, tmp_path / "a") is None
 
 
-def test_what_pillow_cannot_decode_has_no_thumbnail(tmp_path: Path) -> None:
+def test_an_undecodable_picture_has_no_thumbnail(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"GIF89a\x10\0\x10\0\0\0\0,\0\0\0\0\x10\0\x10\0\0\x0d\x01\xff\0;")
     assert thumbnail(path, examine(path, name="a.gif")) is None
@@ -411,7 +415,7 @@ def bomb(width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize("side", [9_500, 50_000])
-def test_a_picture_too_large_to_decode_is_left_alone(side: int, tmp_path: Path) -> None:
+def test_a_picture_too_large_to_decode_is_not_decoded(side: int, tmp_path: Path) -> None:
     assert side * side > MOST_PIXELS
     tracemalloc.start()
     assert small(bomb(side, side), "a.png", tmp_path / "a") is None
@@ -422,10 +426,10 @@ def test_a_picture_too_large_to_decode_is_left_alone(side: int, tmp_path: Path) 
     assert peak < 5_000_000
 
 
-def test_a_picture_that_hides_how_large_it_is_is_left_alone(tmp_path: Path) -> None:
+def test_a_picture_that_understates_its_size_is_not_decoded(tmp_path: Path) -> None:
     path = tmp_path / "a"
     with warnings.catch_warnings():
-        # Pillow only warns of a picture of this size, and outside of tests nobody listens.
+        # Outside tests Pillow only warns of a picture of this size.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         data = bytearray(encoded(Image.new("P", (9_500, 9_500)), "GIF"))
         data[6:10] = struct.pack("<HH", 10, 10)
@@ -435,7 +439,7 @@ def test_a_picture_that_hides_how_large_it_is_is_left_alone(tmp_path: Path) -> N
         assert thumbnail(path, media) is None
 
 
-def test_an_animation_that_pillow_would_read_whole_is_left_alone(tmp_path: Path) -> None:
+def test_an_animation_that_pillow_would_read_whole_is_not_decoded(tmp_path: Path) -> None:
     data = animated("WEBP")
     padding = 70_000_000
     whole = data[:4] + (len(data) - 8 + padding + 8).to_bytes(4, "little") + data[8:]
@@ -485,7 +489,7 @@ def test_of_an_animated_reference_only_the_first_frame_is_kept(kind: str) -> Non
     assert near(made.convert("RGB").getpixel((80, 10)), BLUE)
 
 
-def test_a_phone_s_double_picture_becomes_a_single_jpeg() -> None:
+def test_a_phones_multi_picture_file_becomes_a_single_jpeg() -> None:
     double = encoded(scene(), "MPO", save_all=True, append_images=[scene()])
     data, suffix = upright_png_or_jpeg(double, uri="a.jpg")
     assert (suffix, Image.open(io.BytesIO(data)).format) == (".jpg", "JPEG")
@@ -515,7 +519,7 @@ def test_16_bit_grey_becomes_8_bit_and_keeps_its_tones() -> None:
         (encoded(scene(), "BMP")[:90], "it cannot be decoded as BMP"),
     ],
 )
-def test_what_is_no_picture_is_named(data: bytes, reason: str) -> None:
+def test_a_file_that_is_no_picture_is_named(data: bytes, reason: str) -> None:
     with pytest.raises(NotAPicture) as caught:
         upright_png_or_jpeg(data, uri="s3://films/ref.jpg")
     assert caught.value.reason.startswith(reason)
@@ -523,7 +527,7 @@ def test_what_is_no_picture_is_named(data: bytes, reason: str) -> None:
 
 
 @given(st.sampled_from(sorted(WHOLE)), st.randoms(use_true_random=False))
-def test_changed_references_raise_nothing_but_that_they_are_no_picture(name: str, draw: random.Random) -> None:
+def test_changed_references_raise_no_error_but_not_a_picture(name: str, draw: random.Random) -> None:
     data = bytearray(WHOLE[name][0])
     for _ in range(draw.randint(1, 8)):
         data[draw.randrange(len(data))] = draw.randrange(256)

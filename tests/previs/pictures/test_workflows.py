@@ -105,7 +105,7 @@ def sound(container: str, codec: str, **tags: str) -> bytes:
 
 
 def moving(graph: dict[str, Any]) -> dict[str, Any]:
-    """The same graph, with a node for each kind of file that is saved."""
+    """Return the graph with a node for each kind of saved file."""
     pictures = ["8", 0]
     webp = {"lossless": True, "quality": 80, "method": "default"}
     saving = {"images": pictures, "filename_prefix": "a", "fps": 6.0}
@@ -119,7 +119,7 @@ def moving(graph: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("draw", [True, False])
-async def test_every_file_that_a_server_saves_can_be_given_as_the_workflow_that_made_it(*, draw: bool) -> None:
+async def test_every_file_that_a_server_saves_contains_its_workflow(*, draw: bool) -> None:
     graph = moving(text_to_image(text="城市夜景 {NaN}"))
     graph["5"]["inputs"] |= {"width": 64, "height": 64, "batch_size": 2}
     extra = {"extra_pnginfo": {"workflow": WORKFLOW}}
@@ -164,7 +164,7 @@ def test_latin_1_is_read_as_the_specification_of_png_says() -> None:
     assert found(png((b"tEXt", b'prompt\0{"6": "caf\xe9"}'))) == {"6": "café"}
 
 
-def test_words_under_the_name_of_a_graph_are_none() -> None:
+def test_prose_under_the_name_of_a_graph_is_ignored() -> None:
     words = (b"tEXt", b"prompt\0a city at night")
     assert found(png(words, (b"tEXt", b"workflow\0" + WORKFLOW_TEXT.encode()))) == WORKFLOW
     assert refusal(png(words)) == f"PNG: {LACK}"
@@ -182,7 +182,7 @@ def test_exif_of_other_tools_may_be_utf_8() -> None:
     assert found(still("JPEG", exif=tags)) == GRAPH
 
 
-def test_a_part_of_odd_length_before_the_exif_of_a_webp_is_passed() -> None:
+def test_a_webp_chunk_of_odd_length_before_the_exif_is_skipped() -> None:
     whole = still("WEBP", exif=exif(prompt=PROMPT_TEXT))
     odd = b"ODD " + (3).to_bytes(4, "little") + b"abc\0"
     assert found(whole[:12] + odd + whole[12:]) == GRAPH
@@ -225,17 +225,17 @@ def test_the_comment_of_a_film_may_hold_both(container: str) -> None:
     assert open_workflow(workflow_in(content, name="a"), name="a").content == GRAPH
 
 
-def test_json_that_was_written_as_json_again_is_read() -> None:
+def test_doubly_encoded_json_is_read() -> None:
     content = FILMS["mp4"](prompt=json.dumps(json.dumps(PROMPT_TEXT)))
     assert open_workflow(workflow_in(content, name="a"), name="a").content == GRAPH
 
 
-def test_what_is_no_picture_film_or_sound_is_given_back_as_it_is() -> None:
+def test_other_files_are_returned_unchanged() -> None:
     for content in (b"", b"{}", b'{"checkpoint": "a"}', b"\xff\xfe{\0", b"shots:\n", b"<html>", "夜".encode()):
         assert workflow_in(content, name="a") == content
 
 
-def test_what_stands_before_damage_counts_and_what_is_damaged_does_not() -> None:
+def test_texts_before_the_damage_are_read_and_damaged_texts_are_not() -> None:
     whole = png((b"tEXt", b"prompt\0" + PROMPT_TEXT.encode()))
     assert found(whole[:-20]) == GRAPH
     assert refusal(whole[:60]) == "PNG: it is cut short: it ends at byte 60, before its own end"
@@ -243,7 +243,7 @@ def test_what_stands_before_damage_counts_and_what_is_damaged_does_not() -> None
     assert refusal(png((b"zTXt", b"prompt\0\0" + b"no deflate"))).startswith("PNG: its compressed text before byte ")
 
 
-def test_a_text_is_not_unpacked_beyond_what_a_workflow_may_have() -> None:
+def test_a_text_is_not_decompressed_beyond_the_limit_of_a_workflow() -> None:
     bomb = png((b"zTXt", b"prompt\0\0" + zlib.compress(b"{" + b" " * 100_000_000)))
     content = workflow_in(bomb, name="a")
     assert len(content) < 20_000_000
@@ -259,7 +259,7 @@ def zipped() -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         (still("PNG"), f"PNG: {LACK}"),
         (still("WEBP"), f"WEBP: {LACK}"),
@@ -276,8 +276,8 @@ def zipped() -> bytes:
         (FILMS["mp4"](), f"MP4: {LACK}"),
     ],
 )
-def test_a_file_without_a_workflow_is_told_what_it_is(content: bytes, told: str) -> None:
-    assert refusal(content) == told
+def test_a_file_without_a_workflow_is_refused_with_the_reason(content: bytes, expected: str) -> None:
+    assert refusal(content) == expected
 
 
 def wholes() -> Iterator[bytes]:
@@ -295,9 +295,7 @@ WHOLES = tuple(wholes())
     st.floats(0, 1),
     st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=8),
 )
-def test_whatever_is_damaged_is_read_or_refused_in_words(
-    whole: bytes, share: float, changes: list[tuple[float, int]]
-) -> None:
+def test_any_damaged_file_is_read_or_refused(whole: bytes, share: float, changes: list[tuple[float, int]]) -> None:
     content = bytearray(whole[: round(len(whole) * share)])
     for place, value in changes if content else []:
         content[int(place * len(content))] = value

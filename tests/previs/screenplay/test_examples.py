@@ -1,4 +1,4 @@
-"""The example scripts make lists that are good to look at, one much like the other."""
+"""Check that both example scripts make similar shot lists."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from previs.shots import ShotList
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
-def made(name: str) -> ShotList:
+def shot_list_of(name: str) -> ShotList:
     return make_shot_list(read_screenplay((EXAMPLES / name).read_bytes(), name))
 
 
@@ -19,7 +19,7 @@ def made(name: str) -> ShotList:
     [("harbour.fountain", "The Last Ferry", "ink and grey wash"), ("渔港.fountain", "渔港的灯", "水墨分镜")],
 )
 def test_an_example_has_three_scenes_and_its_style_in_every_prompt(name: str, title: str, style: str) -> None:
-    whole = made(name)
+    whole = shot_list_of(name)
     assert whole.title == title
     assert list(dict.fromkeys(shot.sequence for shot in whole.shots)) == ["SQ1", "SQ2", "SQ3"]
     assert all(style in shot.prompt for shot in whole.shots)
@@ -27,7 +27,7 @@ def test_an_example_has_three_scenes_and_its_style_in_every_prompt(name: str, ti
 
 
 def test_the_english_example_shows_what_notes_can_say() -> None:
-    shots = {shot.label: shot for shot in made("harbour.fountain").shots}
+    shots = {shot.label: shot for shot in shot_list_of("harbour.fountain").shots}
     assert len(shots) == 15
     assert shots["SQ2_SH010"].prompt.startswith("wide, from behind the wheel, interior, ferry wheelhouse, dawn")
     assert shots["SQ2_SH020"].prompt.startswith("interior of a cramped ferry wheelhouse at dawn")

@@ -1,4 +1,4 @@
-"""Fountain is read as https://fountain.io/syntax has it, in English and in Chinese."""
+"""Check that Fountain is read according to https://fountain.io/syntax, in English and in Chinese."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def read(text: str) -> Screenplay:
 
 
 def elements(text: str) -> tuple[Element, ...]:
-    """What follows a heading."""
+    """Return the elements after a heading."""
     [scene] = read(HEADING + text).scenes
     return scene.elements
 
@@ -69,7 +69,7 @@ def test_a_line_that_only_begins_like_a_heading_is_action(line: str) -> None:
     assert elements(f"{line}\n") == (Passage("action", line, 3),)
 
 
-def test_a_paragraph_keeps_together_what_no_blank_line_divides() -> None:
+def test_lines_without_a_blank_line_between_make_one_paragraph() -> None:
     assert elements("A lamp\nswings.\n\n灯在\n摇晃。\n") == (
         Passage("action", "A lamp swings.", 3),
         Passage("action", "灯在摇晃。", 6),
@@ -113,7 +113,7 @@ def test_a_name_in_capitals_or_after_an_at_sign_speaks(text: str, speech: Speech
 @pytest.mark.parametrize(
     "text", ["STEEL\n\nGo home!", "1984\nA year.", "Steel\ngoes.", "李\n走。", "!STEEL\ngoes.", "@\ngoes."]
 )
-def test_what_no_words_follow_or_has_no_capitals_does_not_speak(text: str) -> None:
+def test_a_name_without_speech_or_capitals_is_no_cue(text: str) -> None:
     assert all(isinstance(element, Passage) for element in elements(text))
 
 
@@ -130,11 +130,11 @@ def test_what_no_words_follow_or_has_no_capitals_does_not_speak(text: str) -> No
         ("= They meet.", Passage("synopsis", "They meet.", 3)),
     ],
 )
-def test_what_is_no_action_is_known_as_such(text: str, passage: Passage) -> None:
+def test_other_elements_are_not_action(text: str, passage: Passage) -> None:
     assert elements(f"{text}\n\nA lamp.\n") == (passage, Passage("action", "A lamp.", 5))
 
 
-def test_sections_page_breaks_and_what_is_struck_out_are_passed_over() -> None:
+def test_sections_page_breaks_and_struck_out_text_are_skipped() -> None:
     assert elements("# Act I\n\n===\n\n/*\nEXT. NOWHERE - DAY\n\nGone.\n*/\n\nA /* red */lamp.\n") == (
         Passage("action", "A lamp.", 13),
     )
@@ -151,11 +151,11 @@ def test_sections_page_breaks_and_what_is_struck_out_are_passed_over() -> None:
         ("_灯_在**摇晃**", "灯在摇晃"),
     ],
 )
-def test_emphasis_is_taken_off_and_other_stars_stay(written: str, read_as: str) -> None:
+def test_emphasis_is_removed_and_other_asterisks_are_kept(written: str, read_as: str) -> None:
     assert elements(f"{written}\n") == (Passage("action", read_as, 3),)
 
 
-def test_a_note_knows_its_place_in_the_text() -> None:
+def test_a_note_keeps_its_position_in_the_text() -> None:
     assert elements(
         "[[duration: 4]] A lamp [[why?]] swings.\n\n[[shot: wide,\n  \nlow angle]]\n\nSTEEL\n[[loud]]\nGo!\n"
     ) == (
@@ -204,7 +204,7 @@ def test_a_script_may_begin_without_a_title_page(line: str) -> None:
     assert script.scenes[0].line == 1
 
 
-def test_what_stands_before_the_first_heading_is_a_scene_without_one() -> None:
+def test_text_before_the_first_heading_is_a_scene_without_a_heading() -> None:
     first, second = read(f"A lamp.\n\n{HEADING}A door.\n").scenes
     assert (first.heading, first.elements) == ("", (Passage("action", "A lamp.", 1),))
     assert second.heading == "INT. HARBOUR - NIGHT"
@@ -218,7 +218,7 @@ def test_line_ends_and_byte_order_marks_make_no_difference(ends: str, encoding: 
     assert there == read_screenplay(text.encode(), "x")
 
 
-def test_every_fault_is_told_at_once_with_its_line() -> None:
+def test_every_fault_is_reported_with_its_line() -> None:
     script = (
         "Title: X\nFPS: fast\n\nINT. A #1#\n\n[[duration: long]] A lamp.\n\n[[prompt:]]\n\n[[character: MEI]]\n\n"
         "[[reference: \u200b]]\n\nEXT. B #1#\n\nA [[note\n\nand a door.\n\n/* gone\n"
@@ -236,13 +236,13 @@ def test_every_fault_is_told_at_once_with_its_line() -> None:
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "1e3", "9" * 400, "86401", "٣", "4 minutes", "."])
-def test_a_duration_that_is_none_is_a_fault(seconds: str) -> None:
+def test_an_invalid_duration_is_a_fault(seconds: str) -> None:
     [fault] = faults(f"{HEADING}[[duration: {seconds}]]\n")
     assert fault.startswith("line 3, duration: ")
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         (b"", "empty: there is no scene"),
         (b"\n \n", "empty: there is no scene"),
@@ -256,9 +256,9 @@ def test_a_duration_that_is_none_is_a_fault(seconds: str) -> None:
         (b"A" * (LARGEST + 1), "at most 2 MB are read"),
     ],
 )
-def test_what_is_no_script_is_told_in_one_sentence(content: bytes, told: str) -> None:
+def test_input_that_is_no_script_is_one_fault(content: bytes, expected: str) -> None:
     [fault] = faults(content)
-    assert told in fault
+    assert expected in fault
 
 
 @pytest.mark.parametrize(
@@ -269,9 +269,9 @@ def test_what_is_no_script_is_told_in_one_sentence(content: bytes, told: str) ->
         f"[[character: A = {'x' * 1001}]]",
     ],
 )
-def test_what_every_prompt_repeats_is_bounded(script: str) -> None:
+def test_text_that_every_prompt_repeats_is_limited(script: str) -> None:
     assert "at most 1000 characters" in faults(f"{script}\n\n{HEADING}")[0]
 
 
-def test_of_very_many_faults_none_is_lost() -> None:
+def test_a_great_many_faults_are_all_kept() -> None:
     assert len(faults(HEADING + "[[\n\n" * 300)) == 300

@@ -1,4 +1,4 @@
-"""Headings say where and when a scene plays."""
+"""Check that headings give place and time."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A shot list follows from a screenplay by fixed rules."""
+"""Check the rules that derive a shot list from a screenplay."""
 
 from typing import Any
 
@@ -14,13 +14,13 @@ HEADING = "INT. HARBOUR - NIGHT\n\n"
 WHERE = "interior, harbour, night"
 
 
-def made(text: str) -> ShotList:
+def shot_list_of(text: str) -> ShotList:
     return make_shot_list(read_screenplay(text.encode(), "harbour.fountain"))
 
 
 def beats(text: str) -> tuple[Shot, ...]:
-    """The shots of a scene after the one that establishes it."""
-    return made(HEADING + text).shots[1:]
+    """Return the shots of a scene after the establishing one."""
+    return shot_list_of(HEADING + text).shots[1:]
 
 
 def prompts(text: str) -> list[str]:
@@ -28,7 +28,7 @@ def prompts(text: str) -> list[str]:
 
 
 def test_a_scene_is_established_then_its_beats_follow() -> None:
-    whole = made(
+    whole = shot_list_of(
         "Title: Harbour\nStyle: ink\nFPS: 25\n\nEXT. HARBOUR - DAWN\n\nFog lies on the black water.\n\n"
         "MEI\n(softly)\nWait!\n\n"
         "INT. FERRY - CONTINUOUS\n"
@@ -55,7 +55,9 @@ def test_a_scene_is_established_then_its_beats_follow() -> None:
 
 
 def test_a_chinese_scene_is_worded_in_chinese() -> None:
-    whole = made("风格：水墨\n\n外景 渔港 - 黎明\n\n薄雾浮在黑色的水面上。\n\n@老李\n（低声）\n总还有一个人。\n")
+    whole = shot_list_of(
+        "风格：水墨\n\n外景 渔港 - 黎明\n\n薄雾浮在黑色的水面上。\n\n@老李\n（低声）\n总还有一个人。\n"
+    )
     assert [(shot.prompt, shot.duration) for shot in whole.shots] == [
         ("远景，定场镜头，外景，渔港，黎明，水墨", 3.0),
         ("中景，薄雾浮在黑色的水面上，外景，渔港，黎明，水墨", 2.0),
@@ -64,32 +66,32 @@ def test_a_chinese_scene_is_worded_in_chinese() -> None:
 
 
 def test_a_scene_number_names_its_shots_and_a_scene_without_one_gets_a_free_name() -> None:
-    whole = made("INT. A #020#\n\nINT. B\n\nINT. C #12A#\n\nINT. D\n")
+    whole = shot_list_of("INT. A #020#\n\nINT. B\n\nINT. C #12A#\n\nINT. D\n")
     assert [shot.label for shot in whole.shots] == ["SQ020_SH010", "SQ020_2_SH010", "SQ12A_SH010", "SQ040_SH010"]
 
 
-def test_what_is_put_into_a_scene_changes_no_id_and_no_prompt_of_another() -> None:
+def test_a_change_in_one_scene_changes_no_id_and_no_prompt_of_another() -> None:
     scenes = [
         "INT. A - DAY\n\nA lamp swings over the table.\n\n",
         "EXT. B - DAY\n\nSTEEL\nGo home!\n\n",
         "INT. C - DAY\n\n",
     ]
-    before = made("".join(scenes)).shots
+    before = shot_list_of("".join(scenes)).shots
     scenes[1] += "A whole new paragraph of action stands here.\n\nMEI\nNo.\n\n"
-    after = made("".join(scenes)).shots
+    after = shot_list_of("".join(scenes)).shots
     assert len(after) == len(before) + 2
     assert [shot for shot in after if shot.sequence != "SQ020"] == [shot for shot in before if shot.sequence != "SQ020"]
     assert after[:4] == before[:4]
 
 
-def test_what_stands_before_the_first_heading_takes_no_number_from_a_scene() -> None:
-    assert [shot.label for shot in made(f"A black screen, then a slow light.\n\n{HEADING}").shots] == [
+def test_text_before_the_first_heading_takes_no_scene_number() -> None:
+    assert [shot.label for shot in shot_list_of(f"A black screen, then a slow light.\n\n{HEADING}").shots] == [
         "SQ000_SH010",
         "SQ010_SH010",
     ]
 
 
-def test_a_short_action_joins_the_action_before_it_unless_something_stands_between() -> None:
+def test_a_short_action_joins_the_action_right_before_it() -> None:
     assert prompts("The long freighter passes the pier.\n\nShe stops.\n") == [
         f"medium wide shot, The long freighter passes the pier. She stops, {WHERE}"
     ]
@@ -112,7 +114,7 @@ def test_two_speeches_at_once_are_one_shot_of_both() -> None:
     assert shot.duration == beats("STEEL\nScrew retirement, every day of it.\n")[0].duration
 
 
-def test_who_speaks_on_is_not_cut_away_from() -> None:
+def test_a_speaker_who_continues_stays_in_the_same_shot() -> None:
     assert len(beats("STEEL\nGo.\n\nSTEEL\nHome.\n")) == 1
     assert len(beats("STEEL\nGo [[why?]] now.\n\nSTEEL\nHome.\n")) == 1
     assert len(beats("STEEL\nGo.\n\nSTEEL\n[[prompt: the door]]\nHome.\n")) == 2
@@ -127,7 +129,7 @@ def test_who_speaks_on_is_not_cut_away_from() -> None:
         *("VOICE OVER", "VOICE-OVER", "voiceover", "画外音", "旁白", "内心独白", "电话VO"),
     ],
 )
-def test_a_voice_that_is_not_seen_goes_on_over_the_shot_before(extension: str) -> None:
+def test_an_unseen_voice_continues_over_the_shot_before(extension: str) -> None:
     long = "And so I came back for it, every single morning, for thirty years, whatever the weather was."
     [shot] = beats(f"The ferry draws away.\n\n@Tomas ({extension})\n{long}\n")
     assert shot.prompt == f"medium wide shot, The ferry draws away, {WHERE}"
@@ -142,12 +144,12 @@ def test_a_voice_that_is_not_seen_goes_on_over_the_shot_before(extension: str) -
         *("OFF THE PHONE", "WALKING OFF", "HAT OFF, SMILING", "OFFENDED", "INVOICE OVERDUE", "NO C"),
     ],
 )
-def test_who_is_seen_has_a_shot_whatever_letters_the_cue_holds(extension: str) -> None:
+def test_a_seen_speaker_has_a_shot_whatever_the_cue_contains(extension: str) -> None:
     [_, shot] = beats(f"The ferry draws away.\n\nROSA ({extension})\nGo home!\n")
     assert shot.prompt == f"medium close-up, Rosa speaking, {WHERE}"
 
 
-def test_a_note_opens_a_shot_with_its_framing_wherever_it_stands() -> None:
+def test_a_shot_note_opens_a_shot_with_its_framing_anywhere() -> None:
     assert prompts(
         "A lamp swings [[shot: wide]] over the table.\n\n[[shot: low angle]]\n\nSTEEL\nGo [[shot: two-shot]] home!\n"
     ) == [
@@ -158,7 +160,7 @@ def test_a_note_opens_a_shot_with_its_framing_wherever_it_stands() -> None:
     ]
 
 
-def test_a_shot_that_no_text_follows_is_made_of_its_note() -> None:
+def test_a_shot_note_without_text_after_it_makes_a_shot() -> None:
     lamp = "the lamp in its glass, macro, and very slowly its light goes out"
     assert [(shot.prompt, shot.duration) for shot in beats(f"[[shot: {lamp}]]\n\n[[shot: the sea]]\n")] == [
         (f"{lamp}, {WHERE}", 5.0),
@@ -166,12 +168,12 @@ def test_a_shot_that_no_text_follows_is_made_of_its_note() -> None:
     ]
 
 
-def test_a_note_in_a_heading_is_for_the_shot_that_establishes() -> None:
-    [shot] = made("INT. HARBOUR - NIGHT [[shot: aerial]] [[duration: 6]]\n").shots
+def test_a_note_in_a_heading_applies_to_the_establishing_shot() -> None:
+    [shot] = shot_list_of("INT. HARBOUR - NIGHT [[shot: aerial]] [[duration: 6]]\n").shots
     assert (shot.prompt, shot.duration) == (f"aerial, {WHERE}", 6.0)
 
 
-def test_notes_set_prompt_and_duration_and_what_they_do_not_know_stays_for_people() -> None:
+def test_notes_set_prompt_and_duration_and_other_notes_are_remarks() -> None:
     [shot] = beats("A lamp swings. [[prompt: a lamp, macro]] [[duration: 4.25]] [[Ask the DoP: sodium or LED?]]\n")
     assert (shot.prompt, shot.duration, shot.notes) == ("a lamp, macro", 4.25, "Ask the DoP: sodium or LED?")
 
@@ -192,7 +194,7 @@ def test_a_style_holds_from_its_shot_on() -> None:
     ]
 
 
-def test_what_a_character_looks_like_is_said_where_the_name_is() -> None:
+def test_a_characters_look_is_in_prompts_that_name_the_character() -> None:
     looks = "[[character: MEI = red coat]]\n\n[[人物：老李 = 旧斗笠]]\n\n"
     assert prompts(
         f"{looks}Mei runs along the wet pier.\n\nThe meister waits by the lamp.\n\nMEI\nWait!\n\n@老李\n好。\n"
@@ -204,7 +206,7 @@ def test_what_a_character_looks_like_is_said_where_the_name_is() -> None:
     ]
 
 
-def test_references_of_a_shot_are_named_each_by_its_own() -> None:
+def test_each_reference_of_a_shot_has_its_own_id() -> None:
     [shot] = beats("A lamp. [[reference: a b.png]] [[reference: s3://b/lamp.png as ref_1]] [[参考：c.png 作为 灯]]\n")
     assert [(each.url, each.reference_id) for each in shot.references] == [
         ("a b.png", "ref_2"),
@@ -212,7 +214,7 @@ def test_references_of_a_shot_are_named_each_by_its_own() -> None:
         ("c.png", "灯"),
     ]
     with pytest.raises(ShotListFaults, match='line 4, reference: "a": line 3 has the same'):
-        made(f"{HEADING}A lamp. [[reference: a.png as a]]\n[[reference: b.png as a]]\n")
+        shot_list_of(f"{HEADING}A lamp. [[reference: a.png as a]]\n[[reference: b.png as a]]\n")
 
 
 @pytest.mark.parametrize(
@@ -234,17 +236,18 @@ def test_a_shot_lasts_as_long_as_its_text(text: str, seconds: float) -> None:
 
 def faults(text: str) -> list[str]:
     with pytest.raises(ShotListFaults) as raised:
-        made(text)
+        shot_list_of(text)
     return [str(fault) for fault in raised.value.faults]
 
 
-def test_five_thousand_shots_are_made_of_one_script_and_of_a_longer_one_none() -> None:
-    assert len(made(".A\n\n" * 5_000).shots) == 5_000
-    assert faults(".A\n\n" * 5_001) == ["the script: 5,001 shots: at most 5,000 can come from one script: split the script"]
+def test_a_script_makes_at_most_five_thousand_shots() -> None:
+    assert len(shot_list_of(".A\n\n" * 5_000).shots) == 5_000
+    [fault] = faults(".A\n\n" * 5_001)
+    assert fault == "the script: 5,001 shots: at most 5,000 can come from one script: split the script"
     assert faults(f"{HEADING}{'A[[shot]]' * 6_000}")[0].startswith("the script: 6,002 shots: ")
 
 
-def test_prompts_may_repeat_only_so_much() -> None:
+def test_the_repeated_text_of_prompts_is_limited() -> None:
     names = [f"N{number}" for number in range(500)]
     looks = "\n\n".join(f"[[character: {name} = {'x' * 900}]]" for name in names)
     everybody = f"{' '.join(names)}\n\n[[shot]]\n\n"
@@ -253,7 +256,7 @@ def test_prompts_may_repeat_only_so_much() -> None:
     assert fault.startswith("the script: its shots' prompts and notes: over 10,000,000 characters: shorten")
 
 
-def test_that_a_script_is_too_long_is_told_with_its_other_faults() -> None:
+def test_a_script_that_is_too_long_is_reported_with_its_other_faults() -> None:
     twice = "A. [[reference: a as x]] [[reference: b as x]]\n\n"
     too_long, other = faults(f".A\n\n{twice}{'.A' + chr(10) * 2}" + ".A\n\n" * 5_000)
     assert too_long.startswith("the script: 5,003 shots")
@@ -355,7 +358,7 @@ def test_any_bytes_give_shots_that_are_in_order_or_faults(content: bytes) -> Non
 
 
 @given(scripts, scripts)
-def test_what_follows_a_script_changes_none_of_its_ids(text: str, more: str) -> None:
+def test_text_added_to_the_end_changes_no_id(text: str, more: str) -> None:
     before = shots_or_faults(f"{text}\n\nINT. LAST - DAY\n".encode())
     after = shots_or_faults(f"{text}\n\nINT. LAST - DAY\n\n{more}".encode())
     if before and after:

@@ -1,4 +1,4 @@
-"""Shots that build on shots: any order that has no cycle; every fault is reported with its path."""
+"""Check the order of shots that refer to each other, and the report of cycles."""
 
 from typing import Any
 
@@ -26,11 +26,11 @@ def faults_of(*shots: dict[str, Any]) -> list[str]:
     return [str(fault) for fault in chains(*shots).faults]
 
 
-def test_each_shot_comes_after_those_that_it_builds_on_wherever_they_stand() -> None:
+def test_each_shot_comes_after_its_dependencies() -> None:
     assert order(shot("C", "shot:B"), shot("B", "shot:A"), shot("A")) == ["A", "B", "C"]
 
 
-def test_shots_that_build_on_none_stay_in_their_order() -> None:
+def test_independent_shots_keep_their_order() -> None:
     assert order(shot("Z"), shot(1, "a.png"), shot("M", "https://a/shot:1.png")) == ["Z", "1", "M"]
 
 
@@ -50,14 +50,14 @@ def test_shots_that_build_on_none_stay_in_their_order() -> None:
         ("shot:cafe\u0301", ShotFrame("caf\u00e9")),
     ],
 )
-def test_a_reference_names_a_shot_and_perhaps_a_take(url: str, frame: ShotFrame) -> None:
+def test_a_reference_names_a_shot_and_optionally_a_take(url: str, frame: ShotFrame) -> None:
     there = [shot(each) for each in ("A", 7, "镜头 1", "A#3", "caf\u00e9")]
     assert names_shot(url)
     assert chains(*there, shot("last", url)).frames == {url: frame}
 
 
 @pytest.mark.parametrize("url", ["a.png", "shots/a.png", "https://a/b", "data:,shot:A", "./shot:A"])
-def test_other_names_are_no_shots(url: str) -> None:
+def test_other_references_name_no_shot(url: str) -> None:
     assert not names_shot(url)
     assert chains(shot("A"), shot("B", url)).frames == {}
 
@@ -68,7 +68,7 @@ def test_a_cycle_is_reported_with_its_path() -> None:
     assert "form a cycle" in fault
 
 
-def test_a_shot_that_builds_on_itself_is_a_cycle() -> None:
+def test_a_shot_that_refers_to_itself_is_a_cycle() -> None:
     assert faults_of(shot("A", "shot:A")) == [
         "shot 1 (shot_id A), references: A → A: these shots form a cycle: remove one of these references"
     ]
@@ -88,7 +88,7 @@ def test_the_closest_shot_is_offered() -> None:
 
 
 @pytest.mark.parametrize("url", ["shot:A#0", "shot:A#1001", "shot:A#999999999"])
-def test_a_take_that_cannot_be_is_reported(url: str) -> None:
+def test_an_impossible_take_is_reported(url: str) -> None:
     [fault] = faults_of(shot("A"), shot("B", url))
     assert fault.endswith("a take's number is from 1 to 1000")
 
@@ -100,7 +100,7 @@ def test_a_long_cycle_is_shortened() -> None:
     assert len(fault) < 300
 
 
-def test_what_is_needed_is_needed_through_and_through() -> None:
+def test_dependencies_are_transitive() -> None:
     found = chains(shot("D"), shot("C", "shot:B"), shot("B", "shot:A"), shot("A"))
     assert found.needed(["C"]) == {"A", "B", "C"}
     assert found.needed(["D"]) == {"D"}
@@ -112,7 +112,9 @@ def test_a_chain_of_any_length_is_read() -> None:
 
 
 @given(st.data())
-def test_in_any_list_each_shot_comes_once_and_after_its_sources_unless_a_cycle_is_reported(data: st.DataObject) -> None:
+def test_in_any_list_each_shot_comes_once_and_after_its_dependencies_unless_there_is_a_cycle(
+    data: st.DataObject,
+) -> None:
     count = data.draw(st.integers(1, 8))
     sources = [data.draw(st.lists(st.integers(0, count - 1), max_size=3)) for _ in range(count)]
     found = chains(*(shot(number, *(f"shot:{each}" for each in of)) for number, of in enumerate(sources)))
@@ -123,6 +125,6 @@ def test_in_any_list_each_shot_comes_once_and_after_its_sources_unless_a_cycle_i
             assert all(labels.index(str(each)) < labels.index(str(number)) for each in of)
 
 
-def test_what_is_no_takes_number_is_reported() -> None:
+def test_an_invalid_take_number_is_reported() -> None:
     [fault] = faults_of(shot("A"), shot("B", "shot:A#x"))
     assert fault.endswith("write the number of a take after #, such as shot:A#2")

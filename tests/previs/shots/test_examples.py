@@ -14,7 +14,7 @@ def read(path: Path) -> ShotList:
 
 
 @pytest.mark.parametrize("path", LISTS, ids=lambda path: path.name)
-def test_every_example_reads_and_its_references_are_there(path: Path) -> None:
+def test_every_example_is_valid_and_its_references_exist(path: Path) -> None:
     for shot in read(path).shots:
         for reference in shot.references:
             picture = (path.parent / reference.url).read_bytes()

@@ -42,12 +42,12 @@ def test_a_sheet_with_chinese_headers_is_read_in_each_encoding_that_excel_writes
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_the_delimiter_is_seen_by_the_names(delimiter: str) -> None:
+def test_the_delimiter_is_recognized_by_the_column_names(delimiter: str) -> None:
     text = f"Shot ID{delimiter}PROMPT{delimiter}duration_s\n7{delimiter}x{delimiter}2\n".replace("_s", " (s)")
     assert shots(text) == [{"shot_id": 7, "prompt": "x", "duration": 2.0}]
 
 
-def test_a_line_for_excel_alone_names_the_delimiter() -> None:
+def test_excels_sep_line_sets_the_delimiter() -> None:
     assert shots("sep=;\r\nshot_id;prompt;duration\r\n1;a, b;2,5\r\n") == [
         {"shot_id": 1, "prompt": "a, b", "duration": 2.5}
     ]
@@ -58,7 +58,7 @@ def test_a_sheet_is_recognised_without_a_name() -> None:
     assert read_shot_list("shot_id\tprompt\tduration\n1\tx\t2").shots[0].prompt == "x"
 
 
-def test_western_files_are_not_taken_for_chinese() -> None:
+def test_western_files_are_not_decoded_as_chinese() -> None:
     (found,) = faults("shot_id,prompt,duration\n1,été à Orléans,3\n".encode("latin-1"))
     assert found.startswith("line 2, byte 27 of the file: byte 0xe9: not UTF-8")
 
@@ -83,7 +83,7 @@ def test_more_cells_than_names_is_a_fault() -> None:
     assert found.startswith('row 2: "at night": 4 cells, but only 3 columns have names')
 
 
-def test_empty_cells_beyond_the_names_are_nothing() -> None:
+def test_empty_cells_beyond_the_named_columns_are_ignored() -> None:
     assert shots("shot_id,prompt,duration,,\n1,x,2,,,,\n") == [{"shot_id": 1, "prompt": "x", "duration": 2.0}]
 
 
@@ -92,7 +92,7 @@ def test_two_columns_of_one_name_are_a_fault() -> None:
     assert found == 'row 1, prompt: "Prompt": two columns have this name: rename or remove one'
 
 
-def test_the_most_telling_of_two_names_wins_and_the_other_is_kept() -> None:
+def test_the_most_specific_of_two_names_wins_and_the_other_column_is_kept() -> None:
     assert shots("镜号,画面描述,提示词,时长\n1,she enters,a woman enters,2\n") == [
         {"shot_id": 1, "画面描述": "she enters", "prompt": "a woman enters", "duration": 2.0}
     ]
@@ -114,7 +114,7 @@ def test_a_sheet_without_shots_is_a_fault() -> None:
     ]
 
 
-def test_references_stand_in_one_cell_or_in_several_columns() -> None:
+def test_references_may_be_in_one_cell_or_in_several_columns() -> None:
     text = (
         "shot_id,prompt,duration,Reference 1,reference_2,ref strength,reference strength\n1,x,2,a.jpg,mei=b.jpg,,0.5\n"
     )
@@ -145,7 +145,7 @@ def test_a_cell_of_references(cell: str, found: list[tuple[str, str]]) -> None:
 
 
 @given(st.lists(st.sampled_from(["a.jpg", "ref_1=b.jpg", "ref_3=c.jpg", "d.jpg"]), max_size=6, unique=True))
-def test_ids_that_are_made_up_meet_no_id_that_was_given(parts: list[str]) -> None:
+def test_generated_ids_never_equal_given_ids(parts: list[str]) -> None:
     ids = [one["reference_id"] for one in references(["; ".join(parts)])]
     assert len(set(ids)) == len(parts)
 
@@ -192,7 +192,7 @@ def test_a_cell_of_a_shot_id(cell: str, value: int | str) -> None:
     assert (shot_id(cell), type(shot_id(cell))) == (value, type(value))
 
 
-def test_what_a_cell_cannot_mean_is_shown_as_it_is_written() -> None:
+def test_an_unreadable_cell_is_reported_as_written() -> None:
     text = 'shot_id,prompt,duration,seed,reference,strength\n1,x,"1,500",1.84E+19,a.jpg,strong\n'
     assert [fault.split(": ")[:2] for fault in faults(text)] == [
         ["row 2 (shot_id 1), reference 1, strength", '"strong"'],

@@ -46,7 +46,7 @@ def refused(text: str) -> str:
         ("|\n  two\n  lines\n", "two\nlines\n"),
     ],
 )
-def test_a_value_is_what_a_person_means_by_it(written: str, meant: object) -> None:
+def test_values_have_the_type_that_a_person_expects(written: str, meant: object) -> None:
     value = read_yaml(f"a: {written}", "a.yaml")["a"]
     assert (value, type(value)) == (meant, type(meant))
 
@@ -79,7 +79,7 @@ def test_aliases_and_merge_keys_save_writing() -> None:
     assert (second.prompt, second.duration, second.takes) == ("a street at night", 2.0, 3)
 
 
-def test_aliases_that_grow_without_end_are_refused_at_once() -> None:
+def test_aliases_that_expand_without_limit_are_refused_quickly() -> None:
     names = "abcdefghijklm"
     rows = [f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]" for before, name in pairwise(names)]
     started = time.perf_counter()
@@ -106,12 +106,14 @@ def test_aliases_that_grow_without_end_are_refused_at_once() -> None:
         ("a: b\nc: \x07", "line 2", "control character"),
     ],
 )
-def test_what_a_shot_list_does_not_need_is_refused_in_its_place(text: str, place: str, says: str) -> None:
+def test_yaml_features_that_a_shot_list_does_not_need_are_refused_with_their_position(
+    text: str, place: str, says: str
+) -> None:
     found = refused(text)
     assert found.startswith(place)
     assert says in found
 
 
-def test_nesting_without_end_is_refused() -> None:
+def test_endless_nesting_is_refused() -> None:
     assert "nested too deeply" in refused("[" * 100_000)
     assert "nested too deeply" in refused("- " * 100_000)

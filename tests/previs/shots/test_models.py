@@ -19,7 +19,7 @@ def shot(**changes: object) -> Shot:
     return Shot.model_validate({**LEAST, **changes})
 
 
-def test_what_upstream_sends_comes_out_as_it_was_given() -> None:
+def test_an_upstream_shot_is_returned_as_given() -> None:
     assert Shot.model_validate(UPSTREAM).given() == UPSTREAM
 
 
@@ -43,7 +43,7 @@ def test_a_shot_id_keeps_its_type(shot_id: int | str) -> None:
 @pytest.mark.parametrize(
     "shot_id", [True, 1.0, None, "", "  ", "\u200b", "a\nb", "a\x00", "x" * 201, 10**200, [], "\ud800"]
 )
-def test_what_cannot_name_a_shot_is_refused(shot_id: object) -> None:
+def test_an_invalid_shot_id_is_refused(shot_id: object) -> None:
     with pytest.raises(ValidationError):
         shot(shot_id=shot_id)
 
@@ -86,7 +86,7 @@ def test_a_duration_is_a_number_above_0(duration: object) -> None:
     ],
     ids=str,
 )
-def test_what_breaks_a_rule_is_refused(wrong: dict[str, object]) -> None:
+def test_a_value_that_breaks_a_rule_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         shot(**wrong)
 
@@ -97,7 +97,7 @@ def test_limits_themselves_are_allowed() -> None:
     assert Reference(url="a", reference_id="r", strength=10).strength == 10
 
 
-def test_the_seed_minus_1_means_none_given() -> None:
+def test_a_seed_of_minus_1_means_no_seed() -> None:
     assert shot(seed=-1).seed is None
     assert shot(seed=-1).given()["seed"] is None
 

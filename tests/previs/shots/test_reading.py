@@ -118,7 +118,9 @@ def faults(source: Source, name: str = "the shot list") -> list[str]:
         str,
     ],
 )
-def test_a_shot_from_upstream_is_accepted_as_it_is(around: Callable[[Any], Any], written: Callable[[Any], Any]) -> None:
+def test_an_upstream_shot_is_accepted_in_every_notation(
+    around: Callable[[Any], Any], written: Callable[[Any], Any]
+) -> None:
     made = read_shot_list(written(around(UPSTREAM)))
     assert [shot.given() for shot in made.shots] == [UPSTREAM]
 
@@ -152,7 +154,7 @@ def test_any_valid_list_survives_yaml(values: dict[str, Any]) -> None:
 @example("!!int x", "yaml")
 @example('"' + "x" * 200_000 + '"', "csv")
 @example(b"a\x00b,prompt\n\x00", "csv")
-def test_whatever_comes_is_a_list_or_faults(source: bytes | str, media: Notation | None) -> None:
+def test_any_input_gives_a_list_or_faults(source: bytes | str, media: Notation | None) -> None:
     try:
         made = read_shot_list(source, media=media)
     except ShotListFaults as error:
@@ -162,14 +164,14 @@ def test_whatever_comes_is_a_list_or_faults(source: bytes | str, media: Notation
 
 
 @given(st.dictionaries(st.sampled_from(["shots", "title", "fps", "shot_id", "prompt"]) | texts, json_values))
-def test_whatever_json_holds_is_a_list_or_faults(values: dict[str, Any]) -> None:
+def test_any_json_gives_a_list_or_faults(values: dict[str, Any]) -> None:
     try:
         read_shot_list(json.dumps(values), media="json")
     except ShotListFaults as error:
         str(error).encode()
 
 
-def test_every_fault_comes_at_once_with_place_field_value_and_remedy() -> None:
+def test_every_fault_is_reported_with_place_field_value_and_remedy() -> None:
     source = """{"fps": 0, "shots": [
       {"shot_id": "SH010", "prompt": " ", "duration": NaN, "seed": -2, "takes": 0, "colour": 1e999},
       {"shot_id": 1, "duration": true},
@@ -179,7 +181,7 @@ def test_every_fault_comes_at_once_with_place_field_value_and_remedy() -> None:
     assert faults(source, name="night.json") == REPORT.strip().splitlines()
 
 
-def test_names_that_repeat_are_reported_alone_too() -> None:
+def test_repeated_names_are_reported_even_without_other_faults() -> None:
     found = faults([{**UPSTREAM, "shot_id": shot_id} for shot_id in (7, "x", "7", 7)])
     assert [fault.split(":")[0] for fault in found] == ["shot 3 (shot_id 7), shot_id", "shot 4 (shot_id 7), shot_id"]
 
@@ -190,16 +192,16 @@ def test_an_empty_list_is_a_fault(source: Source) -> None:
 
 
 @pytest.mark.parametrize("source", ["", "   \n", "shots.yaml", "5", "null", b"\xef\xbb\xbf"])
-def test_what_is_no_list_is_one_fault(source: Source) -> None:
+def test_input_that_is_no_list_is_one_fault(source: Source) -> None:
     (found,) = faults(source)
     assert "a list of shots, or an object with shots, is needed" in found
 
 
-def test_an_object_without_shots_says_that_they_are_missing() -> None:
+def test_an_object_without_shots_is_a_fault() -> None:
     assert faults({"title": "x"})[0].startswith("the list, shots: missing; give a list")
 
 
-def test_a_key_given_twice_is_a_fault_in_its_place() -> None:
+def test_a_repeated_key_is_a_fault_of_its_shot() -> None:
     source = '[{"shot_id": 1, "prompt": "a", "prompt": "b", "duration": 1, "rig": {"dolly": 1, "dolly": 2}}]'
     assert faults(source) == [
         "shot 1 (shot_id 1), prompt: given more than once: give each field once",
@@ -207,7 +209,7 @@ def test_a_key_given_twice_is_a_fault_in_its_place() -> None:
     ]
 
 
-def test_errors_of_parsing_say_line_and_column() -> None:
+def test_parse_errors_give_line_and_column() -> None:
     assert faults('[\n  {"shot_id": 1,}\n]', name="a.json")[0].startswith("line 2, column 1")
     assert faults("a: b\n  c: d", name="a.yaml")[0].startswith("line 2, column 4")
     assert faults('{"a": "b\n"}')[0].startswith("line 1, column 9")
@@ -221,21 +223,21 @@ def test_errors_of_parsing_say_line_and_column() -> None:
         (b"\xff\xfea", "line 1, byte 1 of the file: byte 0x61: not UTF-16-LE"),
     ],
 )
-def test_what_is_no_unicode_says_where(source: bytes, place: str) -> None:
+def test_invalid_unicode_is_reported_with_its_position(source: bytes, place: str) -> None:
     assert faults(source, name="a.yaml")[0].startswith(place)
 
 
 @pytest.mark.parametrize("start", [b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"])
-def test_a_spreadsheet_itself_is_named_as_such(start: bytes) -> None:
+def test_a_spreadsheet_file_is_recognized(start: bytes) -> None:
     assert "export it" in faults(start + b"\0" * 50, name="board.xlsx")[0]
 
 
 @pytest.mark.parametrize("source", [b" " * 50_000_001, " " * 50_000_001])
-def test_a_file_too_large_is_refused_unread(source: Source) -> None:
+def test_a_file_that_is_too_large_is_refused_before_parsing(source: Source) -> None:
     assert faults(source) == ["the file: too large: at most 50 MB are read: split the list"]
 
 
-def test_the_suffix_of_the_name_tells_the_notation_also_of_an_address() -> None:
+def test_the_suffix_of_a_path_or_url_decides_the_notation() -> None:
     sheet = "shot_id,prompt,duration\n1,x,2\n"
     assert read_shot_list(sheet, name="https://example.com/a.CSV?token=x.json#p").shots[0].shot_id == 1
     assert faults(sheet, name="a.json")[0].startswith("line 1, column 1")
@@ -282,7 +284,7 @@ def test_every_field_of_a_shot_has_a_remedy_of_its_own(field: str) -> None:
     assert "a JSON value" not in found
 
 
-def test_a_pdf_is_told_to_be_one() -> None:
+def test_a_pdf_is_recognized() -> None:
     with pytest.raises(ShotListFaults) as caught:
         read_shot_list(b"%PDF-1.7\n%\xe2\xe3", name="script.pdf")
     assert str(caught.value.faults[0]) == "the file: a PDF: export the list as CSV, JSON or YAML and use that"

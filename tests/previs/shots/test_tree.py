@@ -1,4 +1,4 @@
-"""What programs give, as JSON has it."""
+"""Check the conversion of Python values to JSON values."""
 
 import json
 from pathlib import Path
@@ -28,16 +28,16 @@ MODEL = Shot.model_validate(SHOT)
         (None, None),
     ],
 )
-def test_models_and_paths_become_what_json_has_and_all_else_stays(given: object, plain: object) -> None:
+def test_models_and_paths_become_json_values_and_the_rest_is_unchanged(given: object, plain: object) -> None:
     assert plain_json(given) == plain
 
 
-def test_a_shot_says_what_it_was_given_and_no_more() -> None:
+def test_a_shot_contains_only_the_given_fields() -> None:
     assert json.loads(json.dumps(plain_json([MODEL]))) == [MODEL.given()] == [SHOT]
     assert read_shot_list(plain_json([MODEL])).shots == (MODEL,)
 
 
-def test_what_nests_deeper_than_any_stack_is_left_to_its_reader() -> None:
+def test_deeply_nested_values_are_left_unchanged() -> None:
     deep: list[Any] = []
     for _ in range(100_000):
         deep = [deep]
