@@ -1,67 +1,53 @@
-"""Tell the ``previs`` command what a saved block holds.
+"""Write a saved block as JSON for the ``previs`` command, which does not import Prefect.
 
-``python -m blocks farm NAME`` and ``python -m blocks store NAME`` write one line of JSON, secrets included, and only
-into a pipe: never to a terminal. They exit with 0, or with 2 where no such block is saved.
+``python -m blocks farm NAME`` and ``python -m blocks store NAME`` write secrets in plain text, and therefore never to a
+terminal. They exit with 0, with 2 if the block is not saved, and with 1 if it cannot be read.
 """
 
 import asyncio
 import json
 import sys
-from typing import Any
 
-from pydantic import SecretStr
+from pydantic import SecretStr, TypeAdapter
 
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
 from blocks.saved import saved
+from previs.comfyui.client.address import Address
 from previs.errors import PrevisError
 from previs.store import S3Settings
 
-_NO_BLOCK = 2
+_ADDRESSES = TypeAdapter(tuple[Address, ...])
+_NOT_READ, _NOT_SAVED = 1, 2
 
 
 def main() -> int:
-    """Write the block named on the command line."""
-    kind, name = sys.argv[1:3]
+    """Write the block that the command line names and return the exit code."""
+    kind, name = sys.argv[1:]
     if sys.stdout.isatty():
-        sys.stderr.write("this writes secrets, and only into a pipe\n")
-        return 1
+        sys.stderr.write("this command writes secrets, and only to a pipe\n")
+        return _NOT_READ
     try:
-        told = asyncio.run(_farm(name) if kind == "farm" else _store(name))
+        content = asyncio.run(_farm(name) if kind == "farm" else _store(name))
     except PrevisError as error:
         sys.stderr.write(f"{error}\n")
-        return 1
-    if told is None:
-        return _NO_BLOCK
-    sys.stdout.write(json.dumps(told) + "\n")
+        return _NOT_READ
+    if content is None:
+        return _NOT_SAVED
+    sys.stdout.write(content)
     return 0
 
 
-async def _farm(name: str) -> list[dict[str, Any]] | None:
+async def _farm(name: str) -> str | None:
     farm = await saved(ComfyUIFarm, name)
-    return (
-        None
-        if farm is None
-        else [
-            {
-                "url": address.url,
-                "headers": dict(address.headers),
-                "authority": address.tls.authority,
-                "verify": address.tls.verify,
-            }
-            for address in farm.addresses()
-        ]
-    )
+    return None if farm is None else _ADDRESSES.dump_json(farm.addresses()).decode()
 
 
-async def _store(name: str) -> dict[str, Any] | None:
-    if bucket := await saved(S3FrameStore, name):
-        return {"s3": {field: _revealed(getattr(bucket, field)) for field in S3Settings.model_fields}}
-    folder = await saved(FolderFrameStore, name)
-    return None if folder is None else {"folder": folder.folder}
-
-
-def _revealed(value: object) -> object:
-    return value.get_secret_value() if isinstance(value, SecretStr) else value
+async def _store(name: str) -> str | None:
+    store = await saved(S3FrameStore, name) or await saved(FolderFrameStore, name)
+    if store is None:
+        return None
+    fields = ["folder"] if isinstance(store, FolderFrameStore) else S3Settings.model_fields
+    return json.dumps({field: getattr(store, field) for field in fields}, default=SecretStr.get_secret_value)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Asking Prefect's server: what it means that it does not answer."""
+"""Translate failures of requests to Prefect's server."""
 
 import contextlib
 from collections.abc import Iterator
@@ -12,29 +12,29 @@ from prefect.settings import get_current_settings
 
 from previs.errors import PrefectRefused, PrefectUnavailable
 
-_NO_ACCESS: Final = 401
-_PASSING: Final = frozenset({408, 429})
-_SERVER_FAULT: Final = 500
+_UNAUTHORIZED: Final = 401
+_TEMPORARY: Final = frozenset({408, 429})
+_SERVER_ERROR: Final = 500
 _LONGEST: Final = 500
 
 
 @contextlib.contextmanager
 def asking_prefect() -> Iterator[None]:
-    """Tell a server that is away, or in trouble, from one that refuses what is asked.
+    """Translate errors of Prefect's client inside the context.
 
     Raises:
-        PrefectUnavailable: it is away, or in trouble.
-        PrefectRefused: it wants another password.
-        PrefectHTTPStatusError: it refuses; the caller knows what that means.
+        PrefectUnavailable: The server is unreachable or in trouble.
+        PrefectRefused: The server rejects the password.
+        PrefectHTTPStatusError: The server rejects the request; the caller knows why.
     """
     server = get_current_settings().api.url or "this process"
     try:
         yield
     except PrefectHTTPStatusError as error:
         status = error.response.status_code
-        if status == _NO_ACCESS:
+        if status == _UNAUTHORIZED:
             raise PrefectRefused(server, refusal(error)) from error
-        if status not in _PASSING and status < _SERVER_FAULT:
+        if status not in _TEMPORARY and status < _SERVER_ERROR:
             raise
         raise PrefectUnavailable(server, refusal(error)) from error
     except httpx.HTTPError as error:
@@ -43,14 +43,14 @@ def asking_prefect() -> Iterator[None]:
 
 
 async def version_of(client: PrefectClient) -> str:
-    """The version of Prefect's server, which makes sure that there is one.
+    """Return the version of Prefect's server, which proves that there is one.
 
     Raises:
-        PrefectUnavailable: it is away, or what answers is none.
-        PrefectRefused: it wants another password.
+        PrefectUnavailable: The server is unreachable, or the answer is not Prefect's.
+        PrefectRefused: The server rejects the password.
     """
     if client.server_type is ServerType.CLOUD:
-        # It has no version, and answers 404 to who asks for it (as Prefect's own client knows).
+        # Prefect Cloud answers 404 to a request for its version, as Prefect's own client knows.
         return "Cloud"
     server = get_current_settings().api.url or "this process"
     try:
@@ -64,5 +64,5 @@ async def version_of(client: PrefectClient) -> str:
 
 
 def refusal(error: PrefectHTTPStatusError) -> str:
-    """What the server answered, bounded."""
+    """Return the server's answer, shortened to 500 characters."""
     return f"HTTP {error.response.status_code}: {error.response.text[:_LONGEST]}"

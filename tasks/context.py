@@ -22,7 +22,6 @@ from previs.store.opening import DEFAULT_BLOCK, LOCAL_FOLDER, no_store_block, st
 from tasks.events import farm_changed
 
 
-
 @contextlib.asynccontextmanager
 async def open_context(
     farm: ComfyUIFarm | list[str] | str | None, store: S3FrameStore | FolderFrameStore | str | None, *, part: int = 1

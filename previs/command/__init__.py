@@ -1,4 +1,4 @@
-"""The command ``previs``."""
+"""Offer the command ``previs``."""
 
 from previs.command.app import main
 

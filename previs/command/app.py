@@ -1,4 +1,8 @@
-"""The command ``previs``: what can be said on the command line."""
+"""Define the command ``previs`` and run it.
+
+The help and the errors of arguments need only the signatures, which import nothing heavy. A command imports what it
+works with when it is called.
+"""
 
 import sys
 
@@ -6,10 +10,10 @@ from cyclopts import App
 
 from previs import __doc__ as about
 from previs.command.boards_commands import boards, pick, prune, pull, rerender, schema
-from previs.command.demo import demo, simulate
-from previs.command.nightly import nightly
+from previs.command.nightly_commands import nightly
 from previs.command.prefect_commands import deploy
 from previs.command.shots_commands import bind, check, plan, run
+from previs.command.simulator_commands import demo, simulate
 from previs.errors import PrevisError
 
 app = App(name="previs", help=about, version_flags=["--version"])

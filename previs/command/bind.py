@@ -1,4 +1,4 @@
-"""Show which inputs of a workflow take what of a shot, and write that down beside it."""
+"""Show which inputs of a workflow take which values of a shot, and write a bindings file."""
 
 import asyncio
 import json
@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from previs.command.farm_and_store import farm_addresses
 from previs.command.inquiry import Inquiry
 from previs.command.output import printable, write_json
-from previs.command.places import servers_of
 from previs.errors import Fault, WorkflowFaults
-from previs.ingest.load import bindings_place, load_inputs, read_workflow_at
+from previs.ingest.load import bindings_uri, load_inputs, read_workflow_at
 from previs.ingest.reader import SourceReader, shown
 from previs.planning.planner import Wishes, make_plan
 from previs.shots import ShotList, read_chains
@@ -29,7 +29,7 @@ _LONGEST = 60
 
 @dataclass(frozen=True, slots=True)
 class BindOrder:
-    """What a person asked for; see the command's help."""
+    """Hold the options of ``previs bind``; see its help."""
 
     graph: str
     shot: str | None = None
@@ -40,22 +40,22 @@ class BindOrder:
 
 
 async def show_bindings(order: BindOrder) -> int:
-    """Print what is set where; what the command exits with.
+    """Print the bindings, write them if the order says so, and return the exit code.
 
     Raises:
-        WorkflowFaults: the workflow cannot be read, or can be read in more than one way.
-        FixTheInput, TryAgain: something else cannot be read.
+        WorkflowFaults: The workflow cannot be read or is ambiguous, or the bindings file cannot be written.
+        FixTheInput, TryAgain: Something else cannot be read.
     """
-    async with SourceReader() as sources, Inquiry(await servers_of(order.farm)) as inquiry:
+    async with SourceReader() as sources, Inquiry(await farm_addresses(order.farm)) as inquiry:
         if order.shot is None:
             workflow: Workflow = await read_workflow_at(order.graph, sources, inquiry)
             report, label = workflow.report(), ""
         else:
-            given = await load_inputs(order.shot, order.graph, sources, None, inquiry)
-            workflow, label = given.workflow, given.shot_list.shots[0].label
-            shots = _with_sources(given.shot_list, label)
+            inputs = await load_inputs(order.shot, order.graph, sources, None, inquiry)
+            workflow, label = inputs.workflow, inputs.shot_list.shots[0].label
+            shots = _with_sources(inputs.shot_list, label)
             wishes = Wishes(overrides=order.overrides)
-            plan = make_plan(shots, workflow, given.pictures, given.workflow_pictures, wishes=wishes)
+            plan = make_plan(shots, workflow, inputs.pictures, inputs.workflow_pictures, wishes=wishes)
             report = Report(plan.takes[0].rows, tuple(plan.notices))
     if order.farm:
         report = replace(report, notices=(*report.notices, *inquiry.failed.values()))
@@ -69,7 +69,7 @@ async def show_bindings(order: BindOrder) -> int:
 
 
 def _with_sources(shot_list: ShotList, label: str) -> ShotList:
-    """The list with one shot first, and of the others only those that it builds on."""
+    """Return a list of one shot and the shots that it builds on, that shot first."""
     needed = read_chains(shot_list).needed([label])
     kept = sorted((shot for shot in shot_list.shots if shot.label in needed), key=lambda shot: shot.label != label)
     return shot_list.model_copy(update={"shots": tuple(kept)})
@@ -87,7 +87,7 @@ def _print_json(graph: str, label: str, report: Report) -> None:
 
 
 def _as_json(row: BindingRow) -> dict[str, Any]:
-    """A row; what has no value now, or keeps it, has no such key."""
+    """Return a row without the values that it does not have or change."""
     return {name: value for name, value in asdict(row).items() if value is not STAYS}
 
 
@@ -113,24 +113,24 @@ def _value(value: object) -> str:
 
 
 def _write(graph: str, workflow: Workflow) -> None:
-    """Write the bindings file beside a graph on this machine, unless there is one.
+    """Write the bindings file beside a graph on this machine.
 
     Raises:
-        WorkflowFaults: there is one, or nothing can be written there.
+        WorkflowFaults: The file exists, or cannot be written.
     """
     if not isinstance(workflow, SavedGraph):
-        raise _not_written(graph, "settings have no bindings: they say themselves what goes where")
+        raise _not_written(graph, "settings have no bindings: their names say what goes where")
     if kind_of(graph) not in {"path", "file"}:
-        raise _not_written(graph, "a bindings file is only written beside a file of this machine: copy the graph here")
-    place = Path(local_path(bindings_place(graph)))
+        raise _not_written(graph, "a bindings file is only written beside a file on this machine: copy the graph here")
+    path = Path(local_path(bindings_uri(graph)))
     try:
-        with place.open("x", encoding="utf-8") as stream:
+        with path.open("x", encoding="utf-8") as stream:
             stream.write(workflow.bindings_text())
     except FileExistsError as error:
-        raise _not_written(graph, f"{place} is there already: change it, or move it away") from error
+        raise _not_written(graph, f"{path} already exists: edit it, or move it away") from error
     except OSError as error:
-        raise _not_written(graph, f"{place} cannot be written: {os.strerror(error.errno or 0)}") from error
-    Console(highlight=False, stderr=True).print(Text(f"written: {place}"), soft_wrap=True)
+        raise _not_written(graph, f"{path} cannot be written: {os.strerror(error.errno or 0)}") from error
+    Console(highlight=False, stderr=True).print(Text(f"written: {path}"), soft_wrap=True)
 
 
 def _not_written(graph: str, remedy: str) -> WorkflowFaults:

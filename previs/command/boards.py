@@ -11,8 +11,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from previs.boards.runs import BoardFacts, RunSummary, boards
+from previs.command.farm_and_store import option_store
 from previs.command.output import printable, write_json
-from previs.command.places import store_of
 
 SCHEMA = "previs.boards/1"
 _RUN_NAME = len("20261124-040330-fe64c624")
@@ -22,7 +22,7 @@ _OUTCOMES = ("rendered", "cached", "failed", "skipped")
 
 @dataclass(frozen=True, slots=True)
 class BoardsOrder:
-    """What a person asked for; see the command's help."""
+    """Hold the options of ``previs boards``; see its help."""
 
     store: str | None
     board: str | None = None
@@ -30,16 +30,13 @@ class BoardsOrder:
 
 
 async def show_boards(order: BoardsOrder) -> int:
-    """Print the boards of a store, or the runs of one board.
-
-    Returns:
-        What the command exits with: 0, or 1 if a manifest cannot be read.
+    """Print the boards of a store, or the runs of one board, and return the exit code: 1 if a manifest is unreadable.
 
     Raises:
-        NotInStore: there is no such board.
-        StoreRefused, StoreTrouble: the store cannot be read.
+        NotInStore: The store has no such board.
+        StoreRefused, StoreUnavailable: The store cannot be read.
     """
-    async with await store_of(order.store) as store:
+    async with await option_store(order.store) as store:
         found = await boards(store, order.board)
         name = store.name
     if order.as_json:
@@ -82,7 +79,7 @@ def _print_runs(board: BoardFacts) -> None:
 
 
 def _whole(name: str) -> Column:
-    """A column of names that a person copies."""
+    """Return a column for names that people copy, so they are never shortened."""
     return Column(name, no_wrap=True, min_width=_RUN_NAME)
 
 
@@ -101,5 +98,5 @@ def _finished(run: RunSummary) -> str:
 def _print_faults(runs: Iterable[RunSummary]) -> None:
     for run in runs:
         if run.fault:
-            told = printable(f"{run.manifest} cannot be used: {run.fault}")
-            Console(highlight=False, stderr=True).print(Text(told), soft_wrap=True)
+            sentence = printable(f"{run.manifest} cannot be used: {run.fault}")
+            Console(highlight=False, stderr=True).print(Text(sentence), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Check a whole shot list against every server of a farm, before anything is rendered."""
+"""Check a shot list against every server of a farm before anything is rendered."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from previs.comfyui.protocol.graph import class_types
+from previs.command.farm_and_store import farm_addresses
 from previs.command.inquiry import Inquiry
 from previs.command.output import write_json
-from previs.command.places import servers_of
 from previs.ingest.load import load_inputs
 from previs.ingest.reader import SourceReader
 from previs.planning.planner import Wishes, make_plan
@@ -21,7 +21,7 @@ _COLOURS = {"error": "red", "warning": "yellow"}
 
 @dataclass(frozen=True, slots=True)
 class CheckOrder:
-    """What a person asked for; see the command's help."""
+    """Hold the options of ``previs check``; see its help."""
 
     shots: str
     workflow: str
@@ -30,35 +30,31 @@ class CheckOrder:
     as_json: bool = False
 
 
-async def check(order: CheckOrder) -> int:
-    """Print what stands in the way of rendering.
-
-    Returns:
-        What the command exits with: 0 if nothing does, 1 if something does, 2 if no server could be asked.
+async def check_shots(order: CheckOrder) -> int:
+    """Print what prevents rendering and return the exit code.
 
     Raises:
-        FixTheInput, TryAgain: something cannot be read; nothing is printed.
+        FixTheInput, TryAgain: Something cannot be read; nothing is printed.
     """
-    async with SourceReader() as sources, Inquiry(await servers_of(order.farm)) as inquiry:
-        given = await load_inputs(order.shots, order.workflow, sources, None, inquiry)
+    async with SourceReader() as sources, Inquiry(await farm_addresses(order.farm)) as inquiry:
+        inputs = await load_inputs(order.shots, order.workflow, sources, None, inquiry)
         wishes = Wishes(overrides=order.overrides)
-        plan = make_plan(given.shot_list, given.workflow, given.pictures, given.workflow_pictures, wishes=wishes)
+        plan = make_plan(inputs.shot_list, inputs.workflow, inputs.pictures, inputs.workflow_pictures, wishes=wishes)
         used = class_types(take.graph for take in plan.takes)
         servers = await inquiry(used, needed=False)
     report = check_plan(plan.takes, servers, plan.packs, unreachable=inquiry.failed)
     if order.as_json:
         write_json(report.as_json())
     else:
-        _show(report, plan.notices)
+        _print(report, plan.notices)
     if not report.servers:
         return 2
     return 1 if report.errors else 0
 
 
-def _show(report: Report, notices: Collection[str]) -> None:
+def _print(report: Report, notices: Collection[str]) -> None:
     console = Console(highlight=False)
     for line in (*report.text().splitlines(), *(f"note: {notice}" for notice in notices)):
         word, colon, rest = line.partition(": ")
         colour = _COLOURS.get(word)
-        told = f"[{colour}]{word}[/]{colon}{escape(rest)}" if colour else escape(line)
-        console.print(told, soft_wrap=True)
+        console.print(f"[{colour}]{word}[/]{colon}{escape(rest)}" if colour else escape(line), soft_wrap=True)

@@ -1,23 +1,23 @@
-"""Register everything with a Prefect server, which is done by a process that knows Prefect."""
+"""Register the deployments with Prefect, in a process that may import Prefect."""
 
 import asyncio
 import json
 import sys
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
-from previs.errors import DeploymentRefused, SourceNotFound
+from previs.command.checkout import require_checkout
+from previs.errors import DeploymentRefused
 
 _PLACEHOLDER: Final = "{{"
 
 
 @dataclass(frozen=True, slots=True)
 class DeployOrder:
-    """What a person asked for; see the command's help."""
+    """Hold the options of ``previs deploy``; see its help."""
 
     pool: str
     type: str
@@ -29,10 +29,10 @@ class DeployOrder:
     timezone: str | None = None
 
     def wanted(self) -> dict[str, Any]:
-        """The order as the other process reads it.
+        """Return the options with the content of the job variables file.
 
         Raises:
-            DeploymentRefused: the file of job variables cannot be used.
+            DeploymentRefused: The file cannot be used.
         """
         wanted = {name: getattr(self, name) for name in self.__slots__}
         return wanted | {"job_variables": _read(self.job_variables) if self.job_variables else {}}
@@ -46,21 +46,20 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(read, dict):
         raise DeploymentRefused(f"the job variables in {path} are no object of names and values")
     if _PLACEHOLDER in json.dumps(read, default=str):
-        # Prefect fills them in while it deploys, secrets in plain text, and drops those that it does not know.
+        # While it deploys, Prefect replaces placeholders, secrets in plain text, and drops unknown ones.
         remedy = "keep it in the work pool, as docs/deploying.md says"
         raise DeploymentRefused(f"the job variables in {path} hold a placeholder {_PLACEHOLDER} … }}}}: {remedy}")
     return read
 
 
 async def deploy_checkout(order: DeployOrder) -> int:
-    """Deploy, and show what was done; what the command exits with.
+    """Deploy, print what was registered and return the exit code.
 
     Raises:
-        DeploymentRefused: the file of job variables cannot be used.
-        SourceNotFound: there is no checkout.
+        DeploymentRefused: The file of job variables cannot be used.
+        SourceNotFound: The command does not run in a checkout.
     """
-    if find_spec("flows") is None:
-        raise SourceNotFound("prefect.yaml", "run previs from a checkout of its repository, as its README says")
+    require_checkout("flows", "prefect.yaml")
     line = json.dumps(order.wanted(), default=str)
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "flows", "deploy", stdin=asyncio.subprocess.PIPE

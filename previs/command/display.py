@@ -1,4 +1,4 @@
-"""How a run looks on a terminal, and on what is none."""
+"""Show a run's progress on a terminal, or as plain lines."""
 
 import contextlib
 from collections.abc import Iterator
@@ -20,18 +20,18 @@ _STARTING = "starting Prefect (the first time this takes up to half a minute) â€
 
 
 class Display(Protocol):
-    """Shows what a run tells."""
+    """Show events of a run."""
 
-    def show(self, told: ProgressEvent) -> None:
-        """Something happened."""
+    def show(self, event: ProgressEvent) -> None:
+        """Show an event."""
 
     def say(self, sentence: str) -> None:
-        """A person should read this."""
+        """Print a sentence."""
 
 
 @contextlib.contextmanager
 def display(*, verbose: bool) -> Iterator[Display]:
-    """Progress on a terminal; plain lines where there is none, or where a log is shown beside them."""
+    """Yield bars on a terminal, or plain lines if the output is no terminal or a log is shown as well."""
     console = Console(highlight=False)
     lines = Lines(console)
     if verbose or not console.is_terminal:
@@ -43,27 +43,27 @@ def display(*, verbose: bool) -> Iterator[Display]:
 
 
 class Lines:
-    """A line for each take that came to its end, and for each thing to say."""
+    """Print a line for each settled take and for each sentence."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def show(self, told: ProgressEvent) -> None:
-        """Print what is worth a line."""
-        match told:
+    def show(self, event: ProgressEvent) -> None:
+        """Print the event, unless it is mere progress."""
+        match event:
             case TakeSettled(outcome="rendered"):
-                self._line("green", "rendered", f"{told.label} on {told.place} in {told.seconds:.1f} s")
+                self._line("green", "rendered", f"{event.label} on {event.place} in {event.seconds:.1f} s")
             case TakeSettled(outcome="cached"):
-                self._line("cyan", "cached", told.label)
+                self._line("cyan", "cached", event.label)
             case TakeSettled(outcome="skipped"):
-                self._line("bright_black", "skipped", f"{told.label}: {told.error}")
+                self._line("bright_black", "skipped", f"{event.label}: {event.error}")
             case TakeSettled():
-                self._line("red", "failed", f"{told.label}: {told.error}")
+                self._line("red", "failed", f"{event.label}: {event.error}")
             case BoardPublished():
-                self.say(told.message)
-                self.say(f"board: {told.page}")
+                self.say(event.message)
+                self.say(f"board: {event.page}")
             case str():
-                self.say(told)
+                self.say(event)
 
     def say(self, sentence: str) -> None:
         """Print a sentence."""
@@ -74,18 +74,18 @@ class Lines:
 
 
 class LiveDisplay:
-    """Bars for the run and for each take that a server works on, below the lines."""
+    """Show bars for the run and for each running take, below the lines."""
 
     def __init__(self, lines: Lines, live: Live) -> None:
         self._lines = lines
         self._live = live
 
-    def show(self, told: ProgressEvent) -> None:
+    def show(self, event: ProgressEvent) -> None:
         """Update the bars, or print a line above them."""
-        if isinstance(told, Progress):
-            self._live.update(_bars(told))
+        if isinstance(event, Progress):
+            self._live.update(_bars(event))
         else:
-            self._lines.show(told)
+            self._lines.show(event)
 
     def say(self, sentence: str) -> None:
         """Print a sentence above the bars."""

@@ -1,4 +1,4 @@
-"""What commands write for programs."""
+"""Write results of commands to standard output."""
 
 import json
 import sys
@@ -12,23 +12,23 @@ _BAD_INPUT = 2
 
 
 def write_json(content: Mapping[str, Any]) -> None:
-    """Write an object to standard output, readable, in UTF-8."""
+    """Write an object to standard output as indented JSON in UTF-8."""
     text = json.dumps(content, ensure_ascii=False, indent=2)
-    # Half of a surrogate pair, which JSON can hold and UTF-8 cannot, is written as JSON escapes it.
+    # JSON can hold half of a surrogate pair and UTF-8 cannot: it is written as an escape.
     sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
     sys.stdout.buffer.flush()
 
 
 def printable(text: str) -> str:
-    """A text that does nothing to a terminal but write on it."""
+    """Replace control characters by spaces, so that the text cannot control a terminal."""
     return "".join(c if c.isprintable() else " " for c in text)
 
 
 async def with_faults(work: Coroutine[Any, Any, int], schema: str, *, as_json: bool) -> int:
-    """Do a command's work, and write faults of its input as JSON if that is the form that was asked for.
+    """Await a command's work; with ``as_json``, write faults of its input as JSON and return 2.
 
     Raises:
-        ShotListFaults, WorkflowFaults: where it is not.
+        ShotListFaults, WorkflowFaults: The input has faults, and ``as_json`` is false.
     """
     try:
         return await work

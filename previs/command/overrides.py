@@ -1,21 +1,21 @@
-"""Overrides as they are written on the command line."""
+"""Parse overrides of the command line."""
 
 import json
 from collections.abc import Iterable
 from typing import Any
 
 
-def overrides_in(written: Iterable[str]) -> dict[str, Any]:
-    """Inputs and values of ``INPUT=VALUE``; a value is JSON where it can be read as such, and else text.
+def parse_overrides(options: Iterable[str] | None) -> dict[str, Any]:
+    """Return the values of ``INPUT=VALUE`` options by input; a value that is not JSON is text.
 
     Raises:
-        ValueError: one of them has no equals sign or nothing before it, or sets what another sets, too.
+        ValueError: An option has no equals sign or no input, or an input has two values.
     """
     overrides: dict[str, Any] = {}
-    for one in written:
-        address, equals, value = one.partition("=")
+    for option in options or ():
+        address, equals, value = option.partition("=")
         if not equals or not address.strip():
-            raise ValueError(f"{one!r} is no override: write it as 4.ckpt_name=model.safetensors")
+            raise ValueError(f"{option!r} is no override: write it as 4.ckpt_name=model.safetensors")
         if address.strip() in overrides:
             raise ValueError(f"{address.strip()} is overridden twice: keep one")
         overrides[address.strip()] = _value(value)

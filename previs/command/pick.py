@@ -1,21 +1,21 @@
-"""Circle a take: choose which take of a shot its board shows."""
+"""Choose which take of a shot its board shows."""
 
 import sys
 from dataclasses import dataclass
 
 from previs.boards.picks import pick, unpick
 from previs.boards.runs import only_board
+from previs.command.farm_and_store import option_store
 from previs.command.output import printable
-from previs.command.places import store_of
 
 
 @dataclass(frozen=True, slots=True)
 class PickOrder:
-    """What a person asked for; see the command's help.
+    """Hold the options of ``previs pick``; see its help.
 
     Attributes:
-        take: none takes the choice back.
-        board: none is the store's only one.
+        take: Number of the take; None clears the choice.
+        board: Name of the board; None for the only board of the store.
     """
 
     store: str | None
@@ -25,20 +25,20 @@ class PickOrder:
 
 
 async def pick_take(order: PickOrder) -> int:
-    """Write the choice down, and say what it changes; what the command exits with.
+    """Record the choice, print it and return the exit code.
 
     Raises:
-        NotInStore: there is no such board, shot or take.
-        RecordUnreadable: the board's latest manifest cannot be used.
-        StoreRefused, StoreTrouble: the store cannot be read or written to.
+        NotInStore: The store has no such board, shot or take.
+        RecordUnreadable: The board's latest manifest cannot be used.
+        StoreRefused, StoreUnavailable: The store cannot be read or written to.
     """
-    async with await store_of(order.store) as store:
+    async with await option_store(order.store) as store:
         board = order.board if order.board is not None else await only_board(store)
         if order.take is None:
-            before = await unpick(store, board, order.shot)
-            told = f"take {before.take} of {before.shot_id} is no longer picked"
+            choice, change = await unpick(store, board, order.shot), "is no longer picked"
         else:
-            chosen = await pick(store, board, order.shot, order.take)
-            told = f"take {chosen.take} of {chosen.shot_id} is picked"
-    sys.stdout.write(printable(f"{told}: the next run of {board} shows it so") + "\n")
+            choice, change = await pick(store, board, order.shot, order.take), "is picked"
+    sys.stdout.write(
+        printable(f"take {choice.take} of {choice.shot_id} {change}: the next run of {board} shows this") + "\n"
+    )
     return 0

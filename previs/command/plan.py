@@ -1,4 +1,4 @@
-"""Show what a run would do: which takes are there already, which would be rendered, why, and how long that takes."""
+"""Show what a run would do: which takes are cached, which would be rendered, why, and for how long."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -12,13 +12,12 @@ from rich.text import Text
 from previs.boards.picks import picks
 from previs.boards.runs import each_manifest, runs_of
 from previs.comfyui.protocol.graph import class_types
+from previs.command.farm_and_store import farm_addresses, option_store
 from previs.command.inquiry import Inquiry
 from previs.command.output import write_json
-from previs.command.places import servers_of, store_of
 from previs.errors import NotInStore
 from previs.ingest.load import DEFAULT_WORKFLOW, load_inputs
 from previs.ingest.reader import SourceReader
-from previs.planning.cache import known_takes
 from previs.planning.estimate import PastTakes, longest_chain, whole_run
 from previs.planning.explain import last_run, to_render, why
 from previs.planning.plan import PlannedTake, take_label
@@ -26,25 +25,26 @@ from previs.planning.planner import Wishes, make_plan
 from previs.publishing.views.timecode import spell
 from previs.publishing.views.wording import one_line, plural
 from previs.records.manifest import Manifest
+from previs.rendering.cache_lookup import cached_takes
 from previs.store import S3Store, Store
 
 SCHEMA: Final = "previs.plan/1"
 
 _RUNS_READ = 3
 _MOST_ROWS = 50
-_MARK = 12
-_TO_THE_SECOND = 10
+_FINGERPRINT_LENGTH = 12
+_WHOLE_SECONDS_FROM = 10
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedRow:
-    """One take of a plan.
+    """Describe one take of a plan.
 
     Attributes:
-        shot_id: as the list has it.
-        cached: whether it is in the store, and would not be rendered.
-        why: it would be rendered, in sentences; empty for a cached one.
-        seconds: that it is estimated to need; 0 for a cached one, none where nothing is known.
+        shot_id: ID of the shot, as in the list.
+        cached: Whether the store has the take, so that it would not be rendered.
+        why: Reasons to render it, in sentences; empty for a cached take.
+        seconds: Estimated seconds; 0 for a cached take, None if unknown.
     """
 
     shot_id: int | str
@@ -57,11 +57,11 @@ class PlannedRow:
 
 @dataclass(frozen=True, slots=True)
 class _Sums:
-    """What rows come to.
+    """Hold totals of rows.
 
     Attributes:
-        renders: fewer than takes to render where some have one fingerprint.
-        seconds: of the whole run; none where nothing is known.
+        renders: Number of different fingerprints among the takes to render.
+        seconds: Estimated seconds of the whole run; None if unknown.
     """
 
     takes: int
@@ -73,7 +73,7 @@ class _Sums:
 
 @dataclass(frozen=True, slots=True)
 class PlanOrder:
-    """What a person asked for; see the command's help."""
+    """Hold the options of ``previs plan``; see its help."""
 
     shots: str
     workflow: str | None = None
@@ -87,14 +87,14 @@ class PlanOrder:
 
 
 async def plan_shots(order: PlanOrder) -> int:
-    """Print what a run would do; nothing is rendered, and nothing written.
+    """Print what a run would do, without rendering or writing, and return the exit code.
 
     Raises:
-        FixTheInput, TryAgain: something cannot be read, or the workflow does not fit.
+        FixTheInput, TryAgain: Something cannot be read, or the workflow does not fit.
     """
     notices: list[str] = []
     not_before = None if order.max_age is None else datetime.now(UTC) - order.max_age
-    async with await store_of(order.store) as store, Inquiry(await servers_of(order.farm)) as inquiry:
+    async with await option_store(order.store) as store, Inquiry(await farm_addresses(order.farm)) as inquiry:
         async with SourceReader(store.settings if isinstance(store, S3Store) else None) as sources:
             given = await load_inputs(order.shots, order.workflow or DEFAULT_WORKFLOW, sources, store, inquiry)
         board = order.board or given.name
@@ -109,7 +109,7 @@ async def plan_shots(order: PlanOrder) -> int:
         )
         wanted = [take for take in plan.sources_first() if take.label in plan.wanted]
         servers = await inquiry(class_types(take.graph for take in wanted), needed=False)
-        found = await known_takes(wanted, store, inquiry.model_hashes, not_before=not_before)
+        found = await cached_takes(wanted, store, inquiry.model_hashes, not_before=not_before)
         past = await _last_runs(store, board)
     reasons = to_render(wanted, found)
     rows = _rows([take for take in plan.takes if take.label in plan.wanted], reasons, past)
@@ -120,7 +120,7 @@ async def plan_shots(order: PlanOrder) -> int:
 
 
 async def _last_runs(store: Store, board: str) -> list[Manifest]:
-    """The board's last runs, the last one first; what cannot be read is left out."""
+    """Return manifests of the board's last runs, newest first, without those that cannot be read."""
     try:
         places = (await runs_of(store, board))[:_RUNS_READ]
     except NotInStore:
@@ -153,15 +153,15 @@ def show_plan(
     every: bool = False,
     as_json: bool = False,
 ) -> None:
-    """Print a plan: what it comes to, then its takes.
+    """Print a plan: a summary, then its takes.
 
     Args:
-        rows: all takes, in the plan's order.
-        servers: how many would share the work; 0 where none could be asked.
-        longest: seconds of takes that wait for each other.
-        notices: what else a person should know, in sentences.
-        every: show all takes; without it, only what would be rendered, and of very much the first part.
-        as_json: for programs: always everything.
+        rows: All takes, in the plan's order.
+        servers: Number of servers that would share the work; 0 if no server answers.
+        longest: Seconds of the longest chain of takes that wait for each other.
+        notices: Notices of the plan, in sentences.
+        every: Whether to show all takes; else the first 50 of those that would be rendered.
+        as_json: Whether to print JSON, which always has all takes.
     """
     sums = _sums(rows, servers, longest)
     if as_json:
@@ -193,14 +193,14 @@ def _sums(rows: Sequence[PlannedRow], servers: int, longest: float) -> _Sums:
 
 
 def _summary(sums: _Sums, servers: int) -> str:
-    """The plan in one line: ``200 takes: 199 cached, 1 to render, about 12 s on 2 servers``."""
+    """Return the plan in one line: ``200 takes: 199 cached, 1 to render, about 12 s on 2 servers``."""
     parts = [f"{sums.cached} cached", f"{sums.to_render} to render"]
     if sums.renders < sums.to_render:
         parts[1] += f" ({plural(sums.renders, 'render')}, as some are equal)"
     if sums.to_render:
         on = plural(max(servers, 1), "server")
-        long = "for an unknown time" if sums.seconds is None else f"about {_spelt(sums.seconds)}"
-        parts.append(f"{long} on {on}")
+        duration = "for an unknown time" if sums.seconds is None else f"about {_duration(sums.seconds)}"
+        parts.append(f"{duration} on {on}")
     return f"{plural(sums.takes, 'take')}: {', '.join(parts)}"
 
 
@@ -209,12 +209,12 @@ def _table(rows: Sequence[PlannedRow]) -> Table:
     for heading in ("shot", "take", "fingerprint", "why", "estimated"):
         table.add_column(heading, overflow="fold", justify="right" if heading == "estimated" else "left")
     for row in rows:
-        seconds = "unknown" if row.seconds is None else _spelt(row.seconds)
+        seconds = "unknown" if row.seconds is None else _duration(row.seconds)
         why = "cached" if row.cached else "\n".join(one_line(sentence) for sentence in row.why)
-        words = (one_line(str(row.shot_id)), str(row.take), row.fingerprint[:_MARK], why, seconds)
-        table.add_row(*(Text(word) for word in words))
+        cells = (one_line(str(row.shot_id)), str(row.take), row.fingerprint[:_FINGERPRINT_LENGTH], why, seconds)
+        table.add_row(*(Text(cell) for cell in cells))
     return table
 
 
-def _spelt(seconds: float) -> str:
-    return spell(round(seconds) if seconds >= _TO_THE_SECOND else round(seconds, 1))
+def _duration(seconds: float) -> str:
+    return spell(round(seconds) if seconds >= _WHOLE_SECONDS_FROM else round(seconds, 1))

@@ -1,13 +1,11 @@
-"""Commands about what Prefect runs by itself: registering the flows with its server."""
+"""Define the command that registers the flows with Prefect."""
+
+# ruff: noqa: PLC0415 - the help needs only the signatures; see app.py
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
-
-from previs.command.deploy import DeployOrder, deploy_checkout
-from previs.command.options import Count
+from previs.command.options import Count, Names
 
 
 def deploy(
@@ -17,34 +15,37 @@ def deploy(
     image: str | None = None,
     job_variables: Path | None = None,
     at_once: Count | None = None,
-    after: Annotated[list[str] | None, Parameter(negative="")] = None,
+    after: Names = None,
     cron: str | None = None,
     timezone: str | None = None,
 ) -> int:
-    """Register block types, work pool and all deployments with the Prefect server at PREFECT_API_URL.
+    """Register the deployments with Prefect.
 
-    It can be done again at any time, as after each change of the checkout. When the nightly run is due, how many boards
-    are made at once, and after which flows, stays as it was set. Give --pool, --image and --job-variables each time.
+    Registers block types, the work pool and all deployments with the Prefect server at PREFECT_API_URL. Repeat it after
+    each change of the checkout. Schedule, limit and the flows of --after stay as they were set; give --pool, --image
+    and --job-variables each time.
 
     Parameters
     ----------
     pool
-        The work pool whose workers run the flows. It is made if it is not there.
+        Work pool whose workers run the flows; created if it does not exist.
     type
-        Of a pool that has to be made: process, docker, kubernetes, or another that Prefect knows.
+        Type of a new pool: process, docker, kubernetes, or another that Prefect knows.
     image
-        The image that holds this checkout, for pools that start containers; see docs/deploying.md.
+        Image that holds the checkout, for pools that start containers; see docs/deploying.md.
     job_variables
-        A YAML or JSON file of variables for the pool's jobs, such as examples/pools/kubernetes.yaml.
+        YAML or JSON file of variables for the pool's jobs, such as examples/pools/kubernetes.yaml.
     at_once
-        How many boards are made at once; further runs wait. Default: 2, or what is set already.
+        Boards rendered at once; further runs wait. Default: 2, or what is set already.
     after
-        Name of a flow that returns a shot list or its place: each completed run of it starts one of
-        storyboard/after-NAME. Give it once for each flow; flows that were given earlier stay.
+        Name of a flow that returns a shot list, or its path or URL; each completed run of that flow starts
+        storyboard/after-NAME. Repeat it for each flow; flows that were given earlier stay.
     cron
-        When the nightly run is due, such as "30 22 * * *". Default: 01:00, or what is set already.
+        Schedule of the nightly run, such as "30 22 * * *". Default: 01:00 every night, or what is set already.
     timezone
-        Of that time, such as Asia/Shanghai. Default: Etc/UTC, or what is set already.
+        Time zone of that schedule, such as Asia/Shanghai. Default: Etc/UTC, or what is set already.
     """
+    from previs.command.deploy import DeployOrder, deploy_checkout
+
     order = DeployOrder(pool, type, image, job_variables, at_once, tuple(after or ()), cron, timezone)
     return asyncio.run(deploy_checkout(order))

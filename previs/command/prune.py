@@ -1,4 +1,4 @@
-"""Remove from a store what no kept run refers to, or say what that would be."""
+"""Delete what no kept run uses, or list it."""
 
 import sys
 from collections.abc import Mapping
@@ -10,44 +10,41 @@ from rich.table import Table
 
 from previs.boards.prune import prune
 from previs.boards.retention import Removal, Rule
+from previs.command.farm_and_store import option_store
 from previs.command.output import printable
-from previs.command.places import store_of
 from previs.publishing.views.wording import plural
 
 
 @dataclass(frozen=True, slots=True)
 class PruneOrder:
-    """What a person asked for; see the command's help."""
+    """Hold the options of ``previs prune``; see its help."""
 
     store: str | None
     rule: Rule = field(default_factory=Rule)
-    really: bool = False
+    delete: bool = False
 
 
 async def prune_store(order: PruneOrder) -> int:
-    """Print what goes, with counts and bytes, and remove it if that was asked for.
-
-    Returns:
-        What the command exits with: 0, or 1 if nothing may be removed now, or not all was.
+    """Print what goes, delete it if the order says so, and return the exit code: 1 if something prevents deletion.
 
     Raises:
-        StoreRefused, StoreTrouble: the store cannot be read or written to.
+        StoreRefused, StoreUnavailable: The store cannot be read or written to.
     """
-    async with await store_of(order.store) as store:
-        found = await prune(store, order.rule, really=order.really)
+    async with await option_store(order.store) as store:
+        found = await prune(store, order.rule, really=order.delete)
     for sentence in found.obstacles:
         sys.stderr.write(printable(sentence) + "\n")
     if found.obstacles:
-        sys.stderr.write("not all was removed\n" if any(found.removal.stages) else "nothing is removed\n")
+        sys.stderr.write("not everything was deleted\n" if any(found.removal.stages) else "nothing was deleted\n")
         return 1
     _print(found.removal)
     kept = f"{plural(found.kept, 'run')} kept"
     if not any(found.removal.stages):
-        sys.stdout.write(f"{kept}; there is nothing to remove\n")
+        sys.stdout.write(f"{kept}; there is nothing to delete\n")
     elif found.done:
-        sys.stdout.write(f"{kept}; {decimal(found.removal.size)} removed\n")
+        sys.stdout.write(f"{kept}; {decimal(found.removal.size)} deleted\n")
     else:
-        sys.stdout.write(f"{kept}; nothing was removed: --yes removes {decimal(found.removal.size)}\n")
+        sys.stdout.write(f"{kept}; nothing was deleted: --yes deletes {decimal(found.removal.size)}\n")
     return 0
 
 
@@ -58,7 +55,7 @@ def _print(removal: Removal) -> None:
         ("records of takes", len(removal.records), removal.records),
         ("pictures used", len(removal.inputs), removal.inputs),
         ("shot lists", len(removal.lists), removal.lists),
-        ("claims", len(removal.claims), removal.claims),
+        ("leases", len(removal.claims), removal.claims),
     ]
     table = Table(box=None, pad_edge=False)
     table.add_column("kind")

@@ -1,4 +1,4 @@
-"""Bring a run of a board down into a folder."""
+"""Download a run of a board into a folder."""
 
 import sys
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from previs.command.farm_and_store import option_store
 from previs.command.output import printable
-from previs.command.places import store_of
 from previs.publishing.pull import Pulled, pull
 from previs.publishing.views.wording import plural
 
-_TOLD = 20
+_MOST_FAILURES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class PullOrder:
-    """What a person asked for; see the command's help."""
+    """Hold the options of ``previs pull``; see its help."""
 
     store: str | None
     board: str
@@ -27,37 +27,34 @@ class PullOrder:
 
 
 async def pull_board(order: PullOrder) -> int:
-    """Bring what is missing, and say what was done.
-
-    Returns:
-        What the command exits with: 0, or 1 if a frame could not be brought.
+    """Download what is missing, print a summary and return the exit code: 1 if frames are missing.
 
     Raises:
-        NotInStore: there is no such board or run.
-        RecordUnreadable: its manifest cannot be used.
-        StoreRefused, StoreTrouble: the store cannot be read, or the folder not written to.
+        NotInStore: The store has no such board or run.
+        RecordUnreadable: The manifest cannot be used.
+        StoreRefused, StoreUnavailable: The store cannot be read, or the folder cannot be written to.
     """
     columns = (TextColumn("frames"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        bar = shown.add_task("", total=None)
-        async with await store_of(order.store) as store:
-            done = await pull(
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("", total=None)
+        async with await option_store(order.store) as store:
+            pulled = await pull(
                 store,
                 order.board,
                 order.folder.expanduser(),
                 run=order.run,
-                tell=lambda number, of: shown.update(bar, completed=number, total=of),
+                report=lambda number, of: progress.update(bar, completed=number, total=of),
             )
-    _say(done, order.folder)
-    return 1 if done.failed else 0
+    _print(pulled, order.folder)
+    return 1 if pulled.failed else 0
 
 
-def _say(done: Pulled, folder: Path) -> None:
-    brought = f"{plural(len(done.fetched), 'frame')} brought ({decimal(sum(done.fetched.values()))})"
-    there = f"{len(done.kept)} there already"
-    failed = f", {len(done.failed)} missing" if done.failed else ""
-    sys.stdout.write(printable(f"run {done.run}: {brought}, {there}{failed}: {folder / 'index.html'}") + "\n")
-    for sentence in list(done.failed.values())[:_TOLD]:
+def _print(pulled: Pulled, folder: Path) -> None:
+    fetched = f"{plural(len(pulled.fetched), 'frame')} downloaded ({decimal(sum(pulled.fetched.values()))})"
+    kept = f"{len(pulled.kept)} already there"
+    failed = f", {len(pulled.failed)} missing" if pulled.failed else ""
+    sys.stdout.write(printable(f"run {pulled.run}: {fetched}, {kept}{failed}: {folder / 'index.html'}") + "\n")
+    for sentence in list(pulled.failed.values())[:_MOST_FAILURES]:
         sys.stderr.write(printable(sentence) + "\n")
-    if len(done.failed) > _TOLD:
-        sys.stderr.write(f"and {len(done.failed) - _TOLD} more\n")
+    if len(pulled.failed) > _MOST_FAILURES:
+        sys.stderr.write(f"and {len(pulled.failed) - _MOST_FAILURES} more\n")

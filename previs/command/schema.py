@@ -1,4 +1,4 @@
-"""Write the JSON Schemas of what previs reads and writes."""
+"""Print the JSON Schemas of the files that previs reads and writes."""
 
 import sys
 from collections.abc import Mapping
@@ -18,12 +18,13 @@ _BAD_INPUT: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
-class _Form:
-    """A form of JSON.
+class _Format:
+    """Describe a JSON format.
 
     Attributes:
-        identity: its ``$id``: the name and version that files of this form carry, if they carry any.
-        title: what it is, in a phrase.
+        identity: Value of ``$id``, with the name and version that files carry in ``schema`` if they have that field.
+        title: Title of the schema.
+        types: Model of the content.
     """
 
     identity: str
@@ -31,33 +32,33 @@ class _Form:
     types: TypeAdapter[Any]
 
 
-_FORMS: Final[Mapping[str, _Form]] = {
-    "manifest": _Form("urn:previs:manifest:2", "The record of a run", TypeAdapter(Manifest)),
-    "take": _Form("urn:previs:take:1", "The record of a take", TypeAdapter(TakeRecord)),
-    "pick": _Form("urn:previs:pick:1", "The choice of a take", TypeAdapter(Pick)),
-    "nightly": _Form("urn:previs:nightly:1", "A board that is rendered each night", TypeAdapter(NightlyBoard)),
-    "shots": _Form("urn:previs:shots:1", "A shot list", TypeAdapter(ShotList | list[Shot] | Shot)),
+_FORMATS: Final[Mapping[str, _Format]] = {
+    "manifest": _Format("urn:previs:manifest:2", "The record of a run", TypeAdapter(Manifest)),
+    "take": _Format("urn:previs:take:1", "The record of a take", TypeAdapter(TakeRecord)),
+    "pick": _Format("urn:previs:pick:1", "The choice of a take", TypeAdapter(Pick)),
+    "nightly": _Format("urn:previs:nightly:1", "A board that is rendered each night", TypeAdapter(NightlyBoard)),
+    "shots": _Format("urn:previs:shots:1", "A shot list", TypeAdapter(ShotList | list[Shot] | Shot)),
 }
-NAMES: Final = tuple(_FORMS)
+NAMES: Final = tuple(_FORMATS)
 
 
 def json_schema(name: str) -> dict[str, Any]:
-    """The JSON Schema (2020-12) of one of :data:`NAMES`."""
-    form = _FORMS[name]
-    schema = form.types.json_schema(by_alias=True)
+    """Return the JSON Schema (2020-12) of one of :data:`NAMES`."""
+    json_format = _FORMATS[name]
+    schema = json_format.types.json_schema(by_alias=True)
     if "schema" in schema.get("properties", {}):
-        # The models have a default, with which they are made; files say it always.
+        # The models have a default; files always have the field.
         schema["required"] = ["schema", *schema["required"]]
-    return {"$schema": DIALECT, "$id": form.identity} | schema | {"title": form.title}
+    return {"$schema": DIALECT, "$id": json_format.identity} | schema | {"title": json_format.title}
 
 
 def write_schema(name: str | None) -> int:
-    """Write the schema of one form, or the names of all; what the command exits with."""
+    """Print the schema of one format, or list the formats if ``name`` is None, and return the exit code."""
     if name is None:
-        for each, form in _FORMS.items():
-            sys.stdout.write(f"{each:<10}{form.identity:<24}{form.title}\n")
+        for each, json_format in _FORMATS.items():
+            sys.stdout.write(f"{each:<10}{json_format.identity:<24}{json_format.title}\n")
         return 0
-    if name not in _FORMS:
+    if name not in _FORMATS:
         sys.stderr.write(f"there is no schema {name!r}: there are {', '.join(NAMES)}\n")
         return _BAD_INPUT
     write_json(json_schema(name))

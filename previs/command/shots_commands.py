@@ -1,31 +1,21 @@
-"""Commands about shot lists and workflows: rendering them, and looking first."""
+"""Define the commands that render shot lists, and those that check first."""
+
+# ruff: noqa: PLC0415 - the help needs only the signatures; see app.py
 
 import asyncio
 from datetime import timedelta
-from typing import Annotated
 
-from cyclopts import Parameter
-
-from previs.command.bind import SCHEMA as BIND_SCHEMA
-from previs.command.bind import BindOrder, show_bindings
-from previs.command.check import CheckOrder
-from previs.command.check import check as check_shots
-from previs.command.flow_process import FlowOrder, run_flow
-from previs.command.options import Count, Days, Farm, Flag, Overrides, Shots
+from previs.command.options import Count, Days, Flag, Names, Overrides, ShotOrList, Shots
 from previs.command.output import with_faults
-from previs.command.overrides import overrides_in
-from previs.command.plan import SCHEMA as PLAN_SCHEMA
-from previs.command.plan import PlanOrder, plan_shots
-from previs.planning.planner import Wishes
-from previs.planning.preflight import SCHEMA as CHECK_SCHEMA
+from previs.command.overrides import parse_overrides
 
 
 def run(  # noqa: PLR0913 - each is an option of the command
-    shots: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    shots: ShotOrList,
     /,
     *,
     workflow: str | None = None,
-    farm: Farm = None,
+    farm: Names = None,
     store: str | None = None,
     board: str = "",
     only: Shots = None,
@@ -36,42 +26,47 @@ def run(  # noqa: PLR0913 - each is an option of the command
     max_age: Days | None = None,
     verbose: Flag = False,
 ) -> int:
-    """Render a shot list and publish its board; exits with 0 only when every shot has its frame.
+    """Render a shot list and publish its board.
+
+    Exit code 0 means that every shot has its frames.
 
     Parameters
     ----------
     shots
-        A JSON, YAML or CSV file: a path, s3:// or https://; - reads JSON from standard input.
+        Path or URL (s3:// or https://) of a JSON, YAML or CSV file; - reads JSON from standard input. Put it before
+        --only, which takes several values.
     workflow
-        Settings, or what ComfyUI saved: a workflow, a graph in API format, or a picture or video that holds one. A
-        path, s3:// or https://. A bindings file beside it is used; previs bind writes one.
+        Path or URL of settings or of a file that ComfyUI saved: a workflow, a graph in API format, or a picture or
+        video that holds one. A bindings file beside it is used; previs bind writes one.
     farm
-        A server's address, such as http://render-01:8188; give it once for each server. block:NAME takes a farm block
-        that was saved in Prefect, which may hold tokens. Default: the block named default, or http://127.0.0.1:8188.
+        URL of a server, such as http://render-01:8188; repeat it for each server. Or block:NAME, a farm block that is
+        saved in Prefect and may hold tokens. Default: the block named default, or else http://127.0.0.1:8188.
     store
-        s3://bucket/prefix, a folder, or block:NAME. Default: the block named default, or the folder storyboards.
+        s3://bucket/prefix, a folder, or block:NAME. Default: the block named default, or else the folder storyboards.
     board
-        The name under which runs gather. Default: the list's title.
+        Name of the board; runs with one name belong together. Default: the list's title.
     only
-        Shot IDs to render, when not all are wanted.
+        IDs of the shots to render. Default: all.
     takes
-        How many renderings of each shot that does not say so itself.
+        Takes per shot, unless the shot sets its own.
     override
-        An input of the workflow's nodes for every shot, by node id or title: 4.ckpt_name=model.safetensors. Give it
-        once for each input; a shot's own overrides go before it.
+        An input of the workflow's nodes, for every shot, by node ID or title: 4.ckpt_name=model.safetensors. Repeat it
+        for each input. A shot's own overrides win.
     refresh
-        Render again what has been rendered before.
+        Render everything again.
     refresh_only
-        Shot IDs of which to render again what has been rendered before.
+        IDs of the shots to render again.
     max_age
-        Render again what was rendered more than so many days ago.
+        Render again what is older than this many days.
     verbose
         Show Prefect's log instead of the progress display.
     """
-    changes = overrides_in(override or ())
+    from previs.command.run import RunOrder, run_shots
+
     again = refresh or list(refresh_only or ())
-    order = FlowOrder(shots, workflow, farm, store, board, tuple(only or ()), takes, again, changes, max_age)
-    return asyncio.run(run_flow(order, verbose=verbose))
+    overrides = parse_overrides(override)
+    order = RunOrder(shots, workflow, farm, store, board, tuple(only or ()), takes, again, overrides, max_age)
+    return asyncio.run(run_shots(order, verbose=verbose))
 
 
 def plan(  # noqa: PLR0913 - each is an option of the command
@@ -79,7 +74,7 @@ def plan(  # noqa: PLR0913 - each is an option of the command
     /,
     *,
     workflow: str | None = None,
-    farm: Farm = None,
+    farm: Names = None,
     store: str | None = None,
     board: str = "",
     only: Shots = None,
@@ -91,12 +86,14 @@ def plan(  # noqa: PLR0913 - each is an option of the command
     all: Flag = False,  # noqa: A002 - the option's name
     json: Flag = False,
 ) -> int:
-    """Show what a run would render, why, and how long that takes; nothing is rendered or written.
+    """Show what a run would render, why, and for how long.
+
+    It renders and writes nothing.
 
     Parameters
     ----------
     shots
-        A JSON, YAML or CSV file: a path, s3:// or https://.
+        Path or URL (s3:// or https://) of a JSON, YAML or CSV file.
     workflow
         As for previs run.
     farm
@@ -104,7 +101,7 @@ def plan(  # noqa: PLR0913 - each is an option of the command
     store
         As for previs run. Default: the folder storyboards.
     board
-        Whose last run it is held against. Default: the list's title.
+        Board whose last run is compared. Default: the list's title.
     only
         As for previs run.
     takes
@@ -118,14 +115,17 @@ def plan(  # noqa: PLR0913 - each is an option of the command
     max_age
         As for previs run.
     all
-        Show the takes that are cached, too.
+        Show cached takes too.
     json
-        Write JSON, with all takes, instead of a table.
+        Print JSON with all takes.
     """
-    wishes = Wishes(takes, tuple(only or ()), overrides_in(override or ()), refresh or tuple(refresh_only or ()))
+    from previs.command.plan import SCHEMA, PlanOrder, plan_shots
+    from previs.planning.planner import Wishes
+
+    wishes = Wishes(takes, tuple(only or ()), parse_overrides(override), refresh or tuple(refresh_only or ()))
     age = None if max_age is None else timedelta(days=max_age)
     order = PlanOrder(shots, workflow, tuple(farm or ()), store, board, wishes, age, every=all, as_json=json)
-    return asyncio.run(with_faults(plan_shots(order), PLAN_SCHEMA, as_json=json))
+    return asyncio.run(with_faults(plan_shots(order), SCHEMA, as_json=json))
 
 
 def bind(
@@ -133,33 +133,38 @@ def bind(
     /,
     *,
     shot: str | None = None,
-    farm: Farm = None,
+    farm: Names = None,
     override: Overrides = None,
     write: Flag = False,
     json: Flag = False,
 ) -> int:
-    """Show which inputs of a workflow take what of a shot, and by which rule; exits with 0 if that is clear.
+    """Show which inputs of a workflow take which values of a shot.
+
+    It also shows by which rule. Exit code 0 means that the bindings are clear, 2 that they are ambiguous or that the
+    file cannot be used.
 
     Parameters
     ----------
     graph
-        What ComfyUI saved: a workflow, a graph in API format, or a picture or video that holds one. A path, s3:// or
-        https://.
+        Path or URL of a file that ComfyUI saved: a workflow, a graph in API format, or a picture or video that holds
+        one.
     shot
-        A shot list, whose first shot gives the values to come.
+        A shot list; its first shot provides the new values.
     farm
-        A server's address or block:NAME, which tells what node classes take; a workflow that was not exported in API
-        format cannot be read without. Default: http://127.0.0.1:8188.
+        Server that describes its node classes, or block:NAME; needed unless the graph is in API format. Default:
+        http://127.0.0.1:8188.
     override
         As for previs run.
     write
-        Write the bindings into a file beside the graph, where they can be changed; it goes before all other rules. A
-        file that is there is not overwritten.
+        Write a bindings file beside the graph, for you to edit; it wins over all other rules. An existing file is never
+        overwritten.
     json
-        Write JSON instead of a table.
+        Print JSON.
     """
-    order = BindOrder(graph, shot, tuple(farm or ()), overrides_in(override or ()), write=write, as_json=json)
-    return asyncio.run(with_faults(show_bindings(order), BIND_SCHEMA, as_json=json))
+    from previs.command.bind import SCHEMA, BindOrder, show_bindings
+
+    order = BindOrder(graph, shot, tuple(farm or ()), parse_overrides(override), write=write, as_json=json)
+    return asyncio.run(with_faults(show_bindings(order), SCHEMA, as_json=json))
 
 
 def check(
@@ -167,26 +172,30 @@ def check(
     /,
     *,
     workflow: str,
-    farm: Farm = None,
+    farm: Names = None,
     override: Overrides = None,
     json: Flag = False,
 ) -> int:
-    """Check a whole shot list against every server before anything is rendered; exits with 0 if it can be.
+    """Check a shot list against every server.
 
-    Every run does so first, and submits nothing while there is an error.
+    Every run does this first, and submits nothing while there is an error. Exit code 0: every take can be rendered. 1:
+    no server can render some take. 2: the input must change, or no server answers.
 
     Parameters
     ----------
     shots
-        A JSON, YAML or CSV file: a path, s3:// or https://.
+        Path or URL (s3:// or https://) of a JSON, YAML or CSV file.
     workflow
         As for previs run.
     farm
-        A server's address, once for each server, or block:NAME. Default: http://127.0.0.1:8188.
+        As for previs run. Default: http://127.0.0.1:8188.
     override
         As for previs run.
     json
-        Write JSON instead of a report.
+        Print JSON.
     """
-    order = CheckOrder(shots, workflow, tuple(farm or ()), overrides_in(override or ()), as_json=json)
-    return asyncio.run(with_faults(check_shots(order), CHECK_SCHEMA, as_json=json))
+    from previs.command.check import CheckOrder, check_shots
+    from previs.planning.preflight import SCHEMA
+
+    order = CheckOrder(shots, workflow, tuple(farm or ()), parse_overrides(override), as_json=json)
+    return asyncio.run(with_faults(check_shots(order), SCHEMA, as_json=json))

@@ -1,22 +1,51 @@
-"""Simulated servers for the command line."""
+"""Serve simulated servers, for people and for the demonstration."""
 
 import asyncio
 import contextlib
 import signal
+import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+from previs.command.run import RunOrder, run_shots
 from previs.errors import SourceNotFound
 from previs.simulator import Cue, ScriptFaults, Simulator, read_script, serve
+
+_EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+async def render_examples(folder: Path, *, servers: int, seconds: float, verbose: bool) -> int:
+    """Render the example board on simulated servers into a folder and return the exit code."""
+    async with simulators(servers, seconds=seconds) as farm:
+        order = RunOrder(
+            shots=str(_EXAMPLES / "night-city.yaml"),
+            workflow=str(_EXAMPLES / "workflows" / "storyboard.json"),
+            farm=farm,
+            store=str(folder),
+        )
+        return await run_shots(order, home=folder / ".prefect", verbose=verbose)
+
+
+async def serve_simulators(count: int, *, seconds: float, port: int, script: Sequence[Cue]) -> int:
+    """Serve simulators until SIGINT or SIGTERM, print their URLs and return the exit code."""
+    try:
+        async with simulators(count, seconds=seconds, port=port, script=script) as urls:
+            for url in urls:
+                print(url, flush=True)  # noqa: T201 - the command's output
+            await _wait_for_signal()
+    except OSError as error:
+        sys.stderr.write(f"port {port} and the next {count - 1} cannot all be used: {error.strerror}\n")
+        return 2
+    return 0
 
 
 @contextlib.asynccontextmanager
 async def simulators(
     count: int, *, seconds: float, port: int = 0, script: Sequence[Cue] = ()
 ) -> AsyncIterator[list[str]]:
-    """Serve simulators and yield their addresses; on consecutive ports from ``port``, or on free ones.
+    """Serve simulators and yield their URLs; on consecutive ports from ``port``, or on free ones.
 
-    Each plays the script for itself, by its own count of prompts, requests and frames.
+    Each plays the script by its own count of prompts, requests and frames.
     """
     async with contextlib.AsyncExitStack() as served:
         yield [
@@ -27,11 +56,11 @@ async def simulators(
         ]
 
 
-def cues_in(path: Path) -> tuple[Cue, ...]:
-    """The script in a file.
+def read_cues(path: Path) -> tuple[Cue, ...]:
+    """Read the script in a file.
 
     Raises:
-        SourceNotFound: there is no such file, or it holds no script; with every fault that was found.
+        SourceNotFound: The file does not exist or holds no script; the error lists every fault.
     """
     try:
         return read_script(path.read_bytes(), name=path.name)
@@ -42,10 +71,9 @@ def cues_in(path: Path) -> tuple[Cue, ...]:
         raise SourceNotFound(str(path), f"it is no script of cues:\n{faults}") from error
 
 
-async def wait_for_ever() -> None:
-    """Wait until somebody sends SIGINT or SIGTERM."""
-    asked = asyncio.Event()
+async def _wait_for_signal() -> None:
+    received = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, asked.set)
-    await asked.wait()
+        loop.add_signal_handler(number, received.set)
+    await received.wait()

@@ -1,14 +1,14 @@
-"""Commands that need no server of one's own: the demonstration, and simulated servers."""
+"""Define the commands that use simulated servers."""
+
+# ruff: noqa: PLC0415 - the help needs only the signatures; see app.py
 
 import asyncio
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from previs.command.flow_process import FlowOrder, run_flow
 from previs.command.options import Count, Flag, Port, Seconds
-from previs.command.simulate import cues_in, simulators, wait_for_ever
-
-_EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def demo(
@@ -18,65 +18,60 @@ def demo(
     seconds: Seconds = 1.0,
     verbose: Flag = False,
 ) -> int:
-    """Render the example board on simulated servers, through the real flow, into a folder.
+    """Render the example board on simulated servers.
+
+    It is rendered with the same flow as any run.
 
     Parameters
     ----------
     folder
-        Where the board goes; what is there already is not rendered again.
+        Folder of the board; takes that it already has are not rendered again.
     servers
-        How many simulated servers.
+        Number of simulated servers.
     seconds
-        How long each image takes.
+        Seconds per image.
     verbose
         Show Prefect's log instead of the progress display.
     """
-    home = folder.absolute() / ".prefect"
-    home.mkdir(parents=True, exist_ok=True)
+    with _needs_extra():
+        from previs.command.simulate import render_examples
 
-    async def play() -> int:
-        async with simulators(servers, seconds=seconds) as farm:
-            order = FlowOrder(
-                shots=str(_EXAMPLES / "night-city.yaml"),
-                workflow=str(_EXAMPLES / "workflows" / "storyboard.json"),
-                farm=farm,
-                store=str(folder),
-            )
-            return await run_flow(order, home=home, verbose=verbose)
-
-    return asyncio.run(play())
+    return asyncio.run(render_examples(folder, servers=servers, seconds=seconds, verbose=verbose))
 
 
 def simulate(*, port: Port = 8188, servers: Count = 1, seconds: Seconds = 1.0, script: Path | None = None) -> int:
-    """Serve simulated ComfyUI servers until stopped, whole or with faults that come as a script says.
+    """Serve simulated ComfyUI servers.
+
+    They run until stopped. A script can make them fail.
 
     Parameters
     ----------
     port
-        Of the first server; the others take the next ones.
+        Port of the first server; the others use the next ones.
     servers
-        How many.
+        Number of servers.
     seconds
-        How long each image takes.
+        Seconds per image.
     script
-        A JSON or YAML file that says what goes wrong, and when: a list of cues such as
-        {after_seconds: 5, set: {refuse: 3, refuse_status: 502}} or {after_prompts: 9, restart: true}. Each comes once
-        on each server, after one of after_seconds, after_prompts (started), after_requests (answered), after_frames
-        (sent), and does any of: set (faults by name), restart, door (closed: connections are refused; open), cut (all
-        connections). With for_seconds, what was set or closed is whole again after so long. A count may be always.
-        A name that is no fault is answered with the names of all.
+        JSON or YAML file with a list of faults and when they occur: a list of cues such as {after_seconds: 5, set:
+        {refuse: 3, refuse_status: 502}} or {after_prompts: 9, restart: true}. Each occurs once on each server, after
+        one of after_seconds, after_prompts (started), after_requests (answered), after_frames (sent), and does any of:
+        set (faults by name), restart, door (closed refuses connections, open ends that), cut (drops all connections).
+        With for_seconds, the fault ends after that time. A count may be always. An unknown fault is answered with the
+        names of all faults.
     """
-    cues = cues_in(script) if script else ()
+    with _needs_extra():
+        from previs.command.simulate import read_cues, serve_simulators
 
-    async def play() -> int:
-        async with simulators(servers, seconds=seconds, port=port, script=cues) as urls:
-            for url in urls:
-                print(url, flush=True)  # noqa: T201 - the command's output
-            await wait_for_ever()
-        return 0
+    cues = read_cues(script) if script else ()
+    return asyncio.run(serve_simulators(servers, seconds=seconds, port=port, script=cues))
 
+
+@contextlib.contextmanager
+def _needs_extra() -> Iterator[None]:
+    """Exit with the simulator's own sentence if its extra is not installed."""
     try:
-        return asyncio.run(play())
-    except OSError as error:
-        sys.stderr.write(f"port {port} and the next {servers - 1} cannot all be used: {error.strerror}\n")
-        return 2
+        yield
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)

@@ -1,0 +1,97 @@
+"""Check what a run is made from before Prefect is started."""
+
+import contextlib
+from collections.abc import Collection, Mapping
+from pathlib import PurePath
+from typing import Any
+
+from previs.comfyui.protocol.classes import NodeClass
+from previs.errors import TryAgain
+from previs.ingest.load import DEFAULT_WORKFLOW, INLINE_LIST, load_inputs, read_workflow_at
+from previs.ingest.reader import LIMIT_BYTES, SourceReader, shown
+from previs.notifications.events import is_ready
+from previs.planning.planner import Wishes, choose_shots, make_plan
+from previs.shots import ShotList, plain_json, read_shot_list
+from previs.store import keys
+from previs.store.addresses import kind_of
+
+
+async def check_inputs(shots: Any, workflow: str | None, wishes: Wishes) -> None:  # noqa: ANN401 - any JSON
+    """Report the faults of a run's inputs that this machine can find alone, in the run's own words.
+
+    What is in S3 or on the web is left to the run, and so is what only a ComfyUI server can answer or what may succeed
+    the next time.
+
+    Raises:
+        FixTheInput: The shot list, the workflow or the wishes cannot be used.
+    """
+    unknown = contextlib.suppress(_LeftToTheRun, TryAgain)
+    async with _LocalReader() as sources:
+        with unknown:
+            await _check_together(shots, workflow, wishes, sources)
+            return
+        with unknown:
+            _check_choice(await _read_shots(shots, sources), wishes)
+        with unknown:
+            if workflow is not None:
+                await check_workflow(workflow, sources)
+
+
+async def check_workflow(uri: str, sources: SourceReader) -> None:
+    """Check a workflow's file as far as is possible without a server.
+
+    Raises:
+        FixTheInput, SourceUnavailable: The workflow cannot be used or read.
+    """
+    with contextlib.suppress(_LeftToTheRun):
+        await read_workflow_at(uri, sources, ask_no_server)
+
+
+async def _check_together(shots: Any, workflow: str | None, wishes: Wishes, sources: SourceReader) -> None:  # noqa: ANN401
+    if not _has_own_place(shots):
+        raise _LeftToTheRun
+    inputs = await load_inputs(shots, workflow or DEFAULT_WORKFLOW, sources, None, ask_no_server)
+    make_plan(inputs.shot_list, inputs.workflow, inputs.pictures, inputs.workflow_pictures, wishes=wishes)
+
+
+async def _read_shots(shots: Any, sources: SourceReader) -> ShotList:  # noqa: ANN401 - any JSON
+    if _has_own_place(shots):
+        return (await load_inputs(shots, DEFAULT_WORKFLOW, sources, None, ask_no_server)).shot_list
+    if isinstance(shots, str):
+        return read_shot_list(await sources.read(shots), name=shown(shots))
+    if is_ready(shots):
+        raise _LeftToTheRun
+    return read_shot_list(plain_json(shots), name=INLINE_LIST)
+
+
+def _has_own_place(shots: Any) -> bool:  # noqa: ANN401 - any JSON
+    """Return whether references are relative to the list; else they are relative to the store, which may be a block."""
+    return isinstance(shots, str) and PurePath(shots).parent.name != keys.LISTS.rstrip("/")
+
+
+def _check_choice(shot_list: ShotList, wishes: Wishes) -> None:
+    if not isinstance(wishes.refresh, bool):
+        choose_shots(shot_list, wishes.refresh, field="refresh")
+    choose_shots(shot_list, wishes.only)
+
+
+class _LeftToTheRun(Exception):
+    """Report that a question needs the network or a server."""
+
+
+class _LocalReader(SourceReader):
+    """Read files of this machine and ``data:`` URIs."""
+
+    async def read(self, uri: str, *, limit: int = LIMIT_BYTES) -> bytes:
+        if kind_of(uri) in {"s3", "http"}:
+            raise _LeftToTheRun
+        return await super().read(uri, limit=limit)
+
+
+async def ask_no_server(
+    names: Collection[str],  # noqa: ARG001 - the signature of a question
+    *,
+    needed: bool,  # noqa: ARG001 - likewise
+) -> Mapping[str, Mapping[str, NodeClass | None]]:
+    """Leave a question for node classes to the run."""
+    raise _LeftToTheRun

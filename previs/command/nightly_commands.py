@@ -1,0 +1,81 @@
+"""Define the commands that choose the boards of the night."""
+
+# ruff: noqa: PLC0415 - the help needs only the signatures; see app.py
+
+import asyncio
+
+from cyclopts import App
+
+from previs.command.options import Count, Flag, Overrides
+from previs.command.overrides import parse_overrides
+
+nightly = App(name="nightly", help="Choose the boards that are rendered every night.")
+
+
+@nightly.command
+def add(
+    shots: str,
+    /,
+    *,
+    board: str = "",
+    workflow: str | None = None,
+    takes: Count = 1,
+    override: Overrides = None,
+    store: str | None = None,
+) -> int:
+    """Add a board to the nightly ones, or change it.
+
+    The deployment nightly/nightly renders it every night. The list and the workflow are checked now and read again each
+    night, so edit them where they are. Every worker must be able to read them.
+
+    Parameters
+    ----------
+    shots
+        Path or URL (s3:// or https://) of a JSON, YAML or CSV file.
+    board
+        As for previs run. Default: the list's title.
+    workflow
+        As for previs run. Default: the deployment's.
+    takes
+        As for previs run.
+    override
+        As for previs run.
+    store
+        The deployment's store: s3://bucket/prefix, a folder, or block:NAME. Default: the block named default, or else
+        the folder storyboards.
+    """
+    from previs.command.nightly_boards import AddOrder, add_board
+
+    return asyncio.run(add_board(AddOrder(store, shots, board, workflow, takes, parse_overrides(override))))
+
+
+@nightly.command(name="list")
+def list_(*, json: Flag = False, store: str | None = None) -> int:
+    """List the boards that are rendered every night.
+
+    Parameters
+    ----------
+    json
+        Print JSON.
+    store
+        As for previs nightly add.
+    """
+    from previs.command.nightly_boards import list_boards
+
+    return asyncio.run(list_boards(store, as_json=json))
+
+
+@nightly.command
+def remove(board: str, /, *, store: str | None = None) -> int:
+    """Remove a board from the nightly ones; rendered frames stay.
+
+    Parameters
+    ----------
+    board
+        Name of the board; previs nightly list lists them.
+    store
+        As for previs nightly add.
+    """
+    from previs.command.nightly_boards import remove_board
+
+    return asyncio.run(remove_board(store, board))

@@ -1,0 +1,107 @@
+"""Check the options of a run, then run the flow ``storyboard`` with them."""
+
+# ruff: noqa: PLC0415 - a missing shot list is reported before what it does not need is imported
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from previs.command.checkout import require_checkout
+from previs.errors import Fault, ShotListFaults, SourceUnavailable
+from previs.farm.opening import farm_block, server_urls
+from previs.ingest.reader import SourceReader
+from previs.store.addresses import kind_of
+from previs.store.opening import store_at, store_block
+
+
+@dataclass(frozen=True, slots=True)
+class RunOrder:
+    """Hold the options of ``previs run``; see its help."""
+
+    shots: str
+    workflow: str | None = None
+    farm: list[str] | None = None
+    store: str | None = None
+    board: str = ""
+    only: tuple[str, ...] = ()
+    takes: int = 1
+    refresh: bool | list[str] = False
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    max_age_days: float | None = None
+
+    async def parameters(self) -> dict[str, Any]:
+        """Return the flow's parameters, with absolute paths.
+
+        Raises:
+            ShotListFaults: Standard input is not JSON.
+            FarmRefused, StoreRefused: A URL cannot be used. Prefect keeps parameters, so no password may become one.
+        """
+        parameters: dict[str, Any] = {
+            "shots": await self._shots(),
+            "board": self.board,
+            "only": list(self.only),
+            "takes": self.takes,
+            "refresh": self.refresh,
+            "overrides": dict(self.overrides),
+            "max_age_days": self.max_age_days,
+        }
+        if self.workflow is not None:
+            parameters["workflow"] = _absolute(self.workflow)
+        if self.farm:
+            if farm_block(self.farm) is None:
+                server_urls(self.farm)
+            parameters["farm"] = self.farm
+        if self.store is not None:
+            parameters["store"] = self.store if store_block(self.store) is not None else _absolute(self.store)
+            if store_block(self.store) is None:
+                store_at(parameters["store"])
+        return parameters
+
+    async def _shots(self) -> Any:  # noqa: ANN401 - any JSON
+        if self.shots != "-":
+            return _absolute(self.shots)
+        try:
+            return json.loads(await asyncio.to_thread(sys.stdin.buffer.read))
+        except (ValueError, RecursionError) as error:
+            fault = Fault("the list", "", "", f"is no JSON: {error}")
+            raise ShotListFaults("standard input", (fault,)) from error
+
+
+async def run_shots(order: RunOrder, *, home: Path | None = None, verbose: bool = False) -> int:
+    """Run the flow, show its progress and return the exit code.
+
+    Args:
+        order: Options of the command.
+        home: Folder for Prefect's database unless ``PREFECT_HOME`` is set; None for Prefect's default.
+        verbose: Whether to show Prefect's log instead of progress.
+
+    Raises:
+        FixTheInput: An option, the shot list or the workflow cannot be used; Prefect is not started.
+    """
+    require_checkout("flows", "flows/storyboard.py")
+    parameters = await order.parameters()
+    await _check_readable(parameters["shots"])
+    from previs.command.input_check import check_inputs
+    from previs.planning.planner import Wishes
+
+    wishes = Wishes(order.takes, order.only, order.overrides, order.refresh)
+    await check_inputs(parameters["shots"], parameters.get("workflow"), wishes)
+    from previs.command.flow_process import run_flow
+
+    return await run_flow(parameters, home=home, verbose=verbose)
+
+
+async def _check_readable(shots: object) -> None:
+    if isinstance(shots, str) and kind_of(shots) in {"path", "file"}:
+        async with SourceReader() as reader:
+            with contextlib.suppress(SourceUnavailable):
+                await reader.read(shots)
+
+
+def _absolute(path_or_url: str) -> str:
+    return path_or_url if "://" in path_or_url else str(Path(path_or_url).expanduser().absolute())
