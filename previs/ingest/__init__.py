@@ -1,1 +1,1 @@
-"""Read what a run is made from: shot lists, workflows and references, by path or URL."""
+"""Read the inputs of a run: shot lists, workflows and references, by path or URL."""

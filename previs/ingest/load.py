@@ -1,4 +1,4 @@
-"""Load what a run is made from: the shot list, the workflow, and the pictures they refer to."""
+"""Load the inputs of a run: the shot list, the workflow, and the pictures they refer to."""
 
 import asyncio
 import hashlib
@@ -30,7 +30,7 @@ _NEEDS_SERVER = (
 
 @dataclass(frozen=True, slots=True)
 class RunInputs:
-    """Hold what a run is made from, all of it loaded.
+    """Hold the inputs of a run, all of them loaded.
 
     Attributes:
         name: Name of the board unless the run sets one: the list's title, or its file's name.
@@ -61,7 +61,7 @@ class ClassLookup(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Base:
-    """Hold what relative names of a list or workflow are relative to.
+    """Hold the base of relative names in a list or workflow.
 
     Attributes:
         uri: Path or URL of the folder.
@@ -74,7 +74,7 @@ class _Base:
 
 @dataclass(frozen=True, slots=True)
 class _PictureRequest:
-    """Name a picture that the input refers to, and where the input does so."""
+    """Identify a picture and the part of the input that refers to it."""
 
     url: str
     place: str

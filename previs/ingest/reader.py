@@ -85,8 +85,8 @@ class SourceReader:
     """Read from disk, S3 and the web; use with ``async with``, in one event loop.
 
     Args:
-        s3: Credentials, region and endpoint for every ``s3://`` URL, whatever its bucket; by default those that AWS
-            tools find in the environment.
+        s3: Credentials, region and endpoint for every ``s3://`` URL, whatever its bucket; by default found as AWS
+            tools find them.
     """
 
     def __init__(self, s3: S3Settings | None = None) -> None:

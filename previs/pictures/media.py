@@ -52,7 +52,7 @@ _CLAIMS = (
 
 
 def examine(path: Path, *, name: str) -> Media:
-    """Read a file from its first byte to its last and return what it is.
+    """Read a file from its first byte to its last and return its format and size.
 
     Only a small part of the file is in memory at a time. A file of unknown format is accepted as
     ``application/octet-stream``, unless its name claims a known format.

@@ -20,7 +20,7 @@ _FLAC_SYNC = 0xFFF8 >> 1
 
 @dataclass
 class _Film:
-    """Collect what the boxes of an MP4 say."""
+    """Collect the facts that the boxes of an MP4 state."""
 
     brand: bytes = b""
     kinds: set[bytes] = field(default_factory=set)

@@ -15,7 +15,7 @@ _UPRIGHT = 1
 
 
 def upright_png_or_jpeg(data: bytes, *, uri: str) -> tuple[bytes, str]:
-    """Return a picture as PNG or JPEG, converted upright by its EXIF orientation; unchanged if it is ready as it is.
+    """Return a picture as PNG or JPEG, turned upright by its EXIF orientation; unchanged if nothing has to change.
 
     Other formats are converted. Only the first of several frames is kept, because ``LoadImage`` would make a batch of
     them. 16-bit grey becomes 8-bit, because ``LoadImage`` turns it white.

@@ -8,7 +8,7 @@ from previs.errors import Fault
 from previs.screenplay import pace
 from previs.screenplay.headings import Setting
 from previs.screenplay.models import Note
-from previs.screenplay.text import is_east_asian, one_line
+from previs.screenplay.text import is_east_asian, join_lines
 from previs.screenplay.wording import joined, looks_of, place_words, speaking, usual_framing
 from previs.shots.cells import with_reference_ids
 from previs.shots.faults import display_value
@@ -78,7 +78,7 @@ class Draft:
         return found
 
     def _prompt(self) -> str:
-        words = one_line("\n".join(self.actions))
+        words = join_lines("\n".join(self.actions))
         chinese = is_east_asian(words + self.setting.place + self.setting.time + "".join(self.speakers))
         seen = speaking(self.speakers, ", ".join(self.manners), chinese=chinese) if self.speakers else ""
         usual = usual_framing(self.kind, words, chinese=chinese)

@@ -14,7 +14,7 @@ from previs.errors import Fault, ShotListFaults
 from previs.screenplay.headings import split_heading
 from previs.screenplay.models import Element, Kind, Note, Passage, Scene, Screenplay, Speech
 from previs.screenplay.notes import Line, SplitScript, note_marks, split_notes, without_notes
-from previs.screenplay.text import one_line, plain_text, script_text
+from previs.screenplay.text import join_lines, plain_text, script_text
 from previs.screenplay.title_page import read_title_page
 
 _LONGEST_CUE: Final = 120
@@ -141,7 +141,7 @@ class _Parser:
             self._close()
             number = unicodedata.normalize("NFC", heading[1])
             notes = self.script.notes_in(line.text)
-            self.found.append(Scene(one_line(plain_text(heading[0])), line.number, (), number, notes))
+            self.found.append(Scene(join_lines(plain_text(heading[0])), line.number, (), number, notes))
         elif self.block is None and self._is_cue(text_only, following):
             self.block = _Block(line.number, [self.pending_notes + note_marks(line.text)], text_only)
             self.pending_notes = ""
@@ -186,7 +186,7 @@ class _Parser:
         self.found.extend(self.script.notes_in(line.text))
 
     def _passage(self, kind: Kind, line: Line, strip: Callable[[str], str]) -> None:
-        text = one_line(plain_text(strip(line.text_only)))
+        text = join_lines(plain_text(strip(line.text_only)))
         if text:
             self.found.append(Passage(kind, text, line.number))
         self._notes_of(line)
@@ -207,7 +207,7 @@ class _Parser:
         for part in self.script.parts("\n".join(block.texts)):
             if isinstance(part, Note):
                 yield part
-            elif text := one_line(plain_text(part)):
+            elif text := join_lines(plain_text(part)):
                 yield Passage("action", text, block.line, continues=continues)
                 continues = True
 
@@ -223,7 +223,7 @@ class _Parser:
             if isinstance(part, Note):
                 yield part
             else:
-                yield Speech(character, one_line(plain_text(part)), block.line, extension, manner, dual)
+                yield Speech(character, join_lines(plain_text(part)), block.line, extension, manner, dual)
 
 
 _STRIP_MARKERS: Final[dict[Kind, Callable[[str], str]]] = {
@@ -241,9 +241,9 @@ def _cue(text_only: str) -> tuple[str, str, bool]:
     name = name.rstrip("^").rstrip()
     extensions: list[str] = []
     while found := _EXTENSION.search(name):
-        extensions.insert(0, one_line(found[1]))
+        extensions.insert(0, join_lines(found[1]))
         name = name[: found.start()]
-    return one_line(plain_text(name)), ", ".join(filter(None, extensions)), dual
+    return join_lines(plain_text(name)), ", ".join(filter(None, extensions)), dual
 
 
 def _without_manner(text: str, manners: list[str]) -> str:
@@ -251,6 +251,6 @@ def _without_manner(text: str, manners: list[str]) -> str:
     found = _MANNER.match(text)
     if found is None:
         return text.lstrip("~")
-    if manner := one_line(plain_text(without_notes(found[1]))):
+    if manner := join_lines(plain_text(without_notes(found[1]))):
         manners.append(manner)
     return note_marks(found[0]) + text[found.end() :]

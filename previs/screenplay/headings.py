@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from previs.screenplay.text import is_east_asian, one_line
+from previs.screenplay.text import is_east_asian, join_lines
 
 Side = Literal["", "interior", "exterior", "interior and exterior"]
 
@@ -59,7 +59,7 @@ def split_heading(line: str) -> tuple[str, str] | None:
     """Return a heading and its number, both without their marks; None if the line is no heading."""
     if len(line) > _LONGEST:
         return None
-    line = one_line(line)
+    line = join_lines(line)
     forced = _FORCED.match(line) is not None
     heading, number = _without_number(line[1:] if forced else line)
     if numbered := _CHINESE_NUMBER.match(heading):
@@ -77,7 +77,7 @@ def _without_number(line: str) -> tuple[str, str]:
 
 
 def setting_of(heading: str) -> Setting:
-    """Read the place and time of a heading."""
+    """Return the place and time of a heading."""
     side, rest = _split_side(heading)
     place, time = _place_and_time(rest)
     same_time = _SAME_TIME.fullmatch(time) is not None

@@ -7,7 +7,7 @@ from typing import Final
 
 from previs.errors import Fault
 from previs.screenplay.models import Note, NoteKind
-from previs.screenplay.text import one_line
+from previs.screenplay.text import join_lines
 from previs.shots.faults import display_value
 from previs.shots.models import LONGEST_SHOT
 from previs.shots.rules import is_blank
@@ -159,7 +159,7 @@ def _lines(text: str) -> list[Line]:
 
 def read_note(text: str, line: int) -> Note | Fault:
     """Read a note as a direction if it begins with a known key, else as a remark."""
-    whole = one_line(text)
+    whole = join_lines(text)
     found = _KEY.fullmatch(whole)
     kind = _KEYS.get((found[1] if found else whole).casefold())
     if kind is None or (found is None and kind != "shot"):

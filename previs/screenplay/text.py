@@ -53,7 +53,7 @@ def _decoded(content: bytes, name: str) -> str:
         raise ShotListFaults(name, (Fault(f"line {line}", "", value, remedy),)) from error
 
 
-def one_line(text: str) -> str:
+def join_lines(text: str) -> str:
     """Join lines with a space, or without one between two Chinese or Japanese characters."""
     return " ".join(_WIDE_BREAK.sub("", text).split())
 

@@ -8,7 +8,7 @@ from typing import Final
 from previs.errors import Fault
 from previs.screenplay.models import USUAL_FPS
 from previs.screenplay.notes import LONGEST_REPEATED, TOO_LONG, Line, without_notes
-from previs.screenplay.text import one_line, plain_text
+from previs.screenplay.text import join_lines, plain_text
 from previs.shots.faults import display_value
 from previs.shots.models import HIGHEST_FPS
 
@@ -57,7 +57,7 @@ def read_title_page(lines: Sequence[Line]) -> TitlePage:
             numbers[key] = lines[index].number
         else:
             break
-    texts = {key: one_line(plain_text("\n".join(each.strip() for each in value))) for key, value in values.items()}
+    texts = {key: join_lines(plain_text("\n".join(each.strip() for each in value))) for key, value in values.items()}
     fps, faults = _fps(texts.get("fps", ""), numbers.get("fps", 0))
     style = texts.get("style", "")
     if len(style) > LONGEST_REPEATED:

@@ -1,4 +1,4 @@
-"""Word prompts, in English or Chinese like the script."""
+"""Write the words of prompts, in English or Chinese like the script."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -38,7 +38,7 @@ def usual_framing(kind: str, text: str, *, chinese: bool) -> str:
 
 
 def speaking(names: Iterable[str], manner: str, *, chinese: bool) -> str:
-    """Word that characters speak, and how."""
+    """Return the words for characters who speak, and how they speak."""
     known = [titled(name) for name in names]
     who = ("和" if chinese else " and ").join(known)
     said = f"{who}在说话" if chinese else f"{who} speaking"
@@ -51,7 +51,7 @@ def titled(name: str) -> str:
 
 
 def place_words(setting: Setting, *, chinese: bool) -> str:
-    """Word the place and time of a setting."""
+    """Return the words for the place and time of a setting."""
     side = _SIDES[setting.side] if chinese else setting.side
     return joined([side, setting.place, setting.time], chinese=chinese)
 

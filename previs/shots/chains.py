@@ -23,7 +23,7 @@ _LISTED: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class ShotFrame:
-    """Name a frame of another shot of the list.
+    """Identify a frame of another shot of the list.
 
     Attributes:
         label: Label of that shot.

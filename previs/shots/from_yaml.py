@@ -38,7 +38,7 @@ class _Mark(Protocol):
 
 
 @dataclass(slots=True)
-class _Open:
+class _OpenCollection:
     """Hold a mapping or sequence whose end has not been reached."""
 
     anchor: str | None
@@ -81,7 +81,7 @@ class _Builder:
         self.value: Any = None
         self.mark: _Mark | None = None
         self._documents = 0
-        self._open: list[_Open] = []
+        self._open: list[_OpenCollection] = []
         self._anchors: dict[str, tuple[Any, int]] = {}
 
     def take(self, event: yaml.Event) -> None:
@@ -116,7 +116,7 @@ class _Builder:
             raise _RefusedError(remedy="a field's name is expected here, not a list or mapping")
         if len(self._open) >= DEEPEST:
             raise _RefusedError(remedy="lists and mappings are nested too deeply for a shot list")
-        self._open.append(_Open(event.anchor, isinstance(event, yaml.MappingStartEvent)))
+        self._open.append(_OpenCollection(event.anchor, isinstance(event, yaml.MappingStartEvent)))
 
     def _close(self) -> None:
         done = self._open.pop()
@@ -166,7 +166,7 @@ def _scalar(event: yaml.ScalarEvent) -> Any:  # noqa: ANN401 - whatever the file
     return float(text) if _FLOAT.fullmatch(text) else text
 
 
-def _mapping(done: _Open) -> Pairs:
+def _mapping(done: _OpenCollection) -> Pairs:
     pairs = list(zip(done.items[::2], done.items[1::2], strict=True))
     merges = {index // 2 for index in done.merges}
     own = Pairs.of([pair for index, pair in enumerate(pairs) if index not in merges])
