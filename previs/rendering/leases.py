@@ -198,7 +198,7 @@ class Leases:
         return min(_POLL, self.interval) * spread * max(1.0, self._waiting / _READS_PER_SECOND)
 
     async def _create(self, fingerprint: str, number: int, render_nonce: str) -> bool:
-        key = keys.claim_key(fingerprint, number)
+        key = keys.lease_key(fingerprint, number)
         mine = Lease(run=self.run, render_nonce=render_nonce, nonce=uuid.uuid4().hex)
         try:
             created = await self.store.create(key, _json(mine), media_type=_JSON)
@@ -212,14 +212,14 @@ class Leases:
 
     async def _latest(self, fingerprint: str, known: int = -1) -> tuple[int, Lease]:
         """Return the last lease and its number; ``known`` existed a moment ago, even if the listing lacks it."""
-        listed = await self.store.entries(keys.claims_prefix(fingerprint))
+        listed = await self.store.entries(keys.leases_prefix(fingerprint))
         names = [key.rpartition("/")[2].removesuffix(".json") for key in listed]
         number = max([known, *(int(name) for name in names if name.isdecimal())])
         return number, _NO_LEASE if number < 0 else await self._read(fingerprint, number)
 
     async def _read(self, fingerprint: str, number: int) -> Lease:
         """Return a lease; one that cannot be read, perhaps half written, counts as held by a run without heartbeat."""
-        content = await self.store.get(keys.claim_key(fingerprint, number))
+        content = await self.store.get(keys.lease_key(fingerprint, number))
         return _NO_LEASE if content is None else _parsed(content, Lease) or Lease(run="")
 
     async def _is_held(self, lease: Lease, seen_within: float = 0.0) -> bool:
@@ -233,7 +233,7 @@ class Leases:
 
     async def _observe(self, run: str) -> _ObservedHeartbeat:
         """Read a run's heartbeat, and decide whether the run lives."""
-        content = await self.store.get(keys.beat_key(run))
+        content = await self.store.get(keys.heartbeat_key(run))
         observed, now = self._observed.get(run), time.monotonic()
         if observed is None or observed.content != content:
             observed = self._observed[run] = _ObservedHeartbeat(content, now)
@@ -279,7 +279,7 @@ class Leases:
     async def _write_heartbeat(self, *, over: bool = False) -> None:
         self._count += 1
         beat = Heartbeat(run=self.run, beat=self._count, over=over, machine=this_machine(), process=this_process())
-        await self.store.put(keys.beat_key(self.run), _json(beat), media_type=_JSON)
+        await self.store.put(keys.heartbeat_key(self.run), _json(beat), media_type=_JSON)
 
 
 def _ended(lease: Lease) -> Lease:

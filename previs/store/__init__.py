@@ -1,4 +1,4 @@
-"""Where frames, records and boards are kept: one interface, in S3 or in a folder."""
+"""Keep frames, records and boards in S3 or in a folder, behind one interface."""
 
 from previs.store import keys
 from previs.store.folder import FolderStore

@@ -1,6 +1,6 @@
-"""What people name files by: paths, ``file://``, ``s3://``, ``https://`` and ``http://`` addresses, ``data:`` URIs.
+"""Parse and resolve names of files: paths, ``file://``, ``s3://``, ``https://``, ``http://`` and ``data:`` URLs.
 
-In ``s3://`` addresses and paths nothing is escaped; in ``https://`` addresses what is escaped stays so.
+``s3://`` URLs and paths contain no escapes; escapes in ``https://`` URLs are kept.
 """
 
 import re
@@ -16,7 +16,7 @@ Kind = Literal["path", "file", "s3", "http", "data", "shot", "unknown"]
 _SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]+):(//)?", re.IGNORECASE)
 _KINDS: Final[dict[str, Kind]] = {"file": "file", "s3": "s3", "http": "http", "https": "http"}
 _BARE_KINDS: Final[dict[str, Kind]] = {"data": "data", "shot": "shot"}
-# A drive without a slash is absolute enough: on Windows it leads to that drive's own working directory.
+# On Windows a drive without a slash leads to that drive's own working directory.
 _ABSOLUTE: Final = re.compile(r"[/\\]|[a-z]:", re.IGNORECASE)
 _NOT_AN_ESCAPE: Final = re.compile(r"%(?![0-9a-f]{2})", re.IGNORECASE)
 _USER: Final = re.compile(r"^([a-z][a-z0-9+.-]*://)[^/?#]*@", re.IGNORECASE)
@@ -24,7 +24,7 @@ _SHOWN_CHARACTERS: Final = 200
 
 
 def kind_of(uri: str) -> Kind:
-    """What sort of name it is; ``shot`` is another shot's frame, ``unknown`` a scheme that nothing here reads."""
+    """Return the kind of a name; ``shot`` is another shot's frame, ``unknown`` a scheme that previs cannot read."""
     found = _SCHEME.match(uri)
     if found is None:
         return "path"
@@ -37,7 +37,7 @@ def kind_of(uri: str) -> Kind:
 
 
 def shown(uri: str) -> str:
-    """A name fit for messages and logs: no user, password, query or fragment, no control characters, not too long."""
+    """Return a name for messages and logs: short, without user, password, query, fragment or control characters."""
     if not uri:
         return "an empty name"
     kind = kind_of(uri)
@@ -52,10 +52,10 @@ def shown(uri: str) -> str:
 
 
 def local_path(uri: str) -> str:
-    """The path that a path or a ``file://`` address names.
+    """Return the path that a path or a ``file://`` URL names.
 
     Raises:
-        SourceNotFound: the address names another machine.
+        SourceNotFound: The URL names another machine.
     """
     if kind_of(uri) != "file":
         return uri
@@ -63,16 +63,16 @@ def local_path(uri: str) -> str:
     if rest.startswith("//"):
         host, _, tail = rest[2:].partition("/")
         if host.lower() not in {"", "localhost"}:
-            raise SourceNotFound(shown(uri), "a file address cannot name another machine: write file:///folder/name")
+            raise SourceNotFound(shown(uri), "a file URL cannot name another machine: write file:///folder/name")
         rest = f"/{tail}"
     return url2pathname(rest)
 
 
 def stem_of(uri: str) -> str:
-    """A file's name without its suffix, as a person would write it; empty where the name names no file.
+    """Return a file's name without its suffix and escapes, or an empty text if there is no file name.
 
     Raises:
-        SourceNotFound: it is a ``file://`` address of another machine.
+        SourceNotFound: The name is a ``file://`` URL of another machine.
     """
     kind = kind_of(uri)
     if kind in {"path", "file"}:
@@ -85,10 +85,10 @@ def stem_of(uri: str) -> str:
 
 
 def base_of(uri: str) -> str:
-    """The place of a list, which names in it are relative to: a folder's path, or an address ending with a slash.
+    """Return the base of relative names in a list: a folder's path, or a URL that ends with a slash.
 
     Raises:
-        SourceNotFound: it is a ``file://`` address of another machine.
+        SourceNotFound: The list is at a ``file://`` URL of another machine.
     """
     kind = kind_of(uri)
     if kind in {"path", "file"}:
@@ -104,23 +104,23 @@ def base_of(uri: str) -> str:
 
 
 def resolve(url: str, base: str, *, inline: bool = False) -> str:
-    """The full name of something that a list names.
+    """Return the full path or URL of a file that a list names.
 
-    Addresses stay as they are; a relative name, with slashes of either kind, is joined to the list's place. Only a
-    list that is itself a local file may name local files by absolute path, by ``file://`` or above its own folder:
-    any other could have this machine read what its sender has no right to see. Nobody's relative name leads out of
-    the list's prefix in S3 or off its web server.
+    URLs stay as they are; a relative name, with slashes of either kind, is joined to the base. Only a list that is
+    itself a local file may name local files by absolute path, by ``file://`` or above its own folder: any other list
+    could have this machine read what its sender has no right to see. A relative name never leads out of the list's
+    prefix in S3 or off its web server.
 
     Args:
-        url: as the list has it.
-        base: the list's place, from :func:`base_of`; for an inline list the folder that holds its references.
-        inline: the list was sent as text and has no place: where ``base`` is a folder, it is no proof of origin.
+        url: Name in the list.
+        base: Base of the list, from :func:`base_of`; for an inline list the folder of its references.
+        inline: Whether the list was sent as text, so that a folder as base does not prove that it is a local file.
 
     Raises:
-        SourceNotFound: the name is empty, leads out, or may not be used by this list.
+        SourceNotFound: The name is empty, leads out, or may not be used by this list.
     """
-    kind, home = kind_of(url), kind_of(base)
-    local_list = home in {"path", "file"} and not inline
+    kind, base_kind = kind_of(url), kind_of(base)
+    local_list = base_kind in {"path", "file"} and not inline
     if kind == "file" or (kind == "path" and _ABSOLUTE.match(url)):
         if not local_list:
             raise SourceNotFound(
@@ -131,19 +131,19 @@ def resolve(url: str, base: str, *, inline: bool = False) -> str:
         return url
     if kind != "path":
         return url
-    if home in {"path", "file"}:
-        return _beside_file(url, local_path(base), may_climb=local_list)
-    if home == "s3":
+    if base_kind in {"path", "file"}:
+        return _in_folder(url, local_path(base), may_climb=local_list)
+    if base_kind == "s3":
         return base.rstrip("/") + "/" + "/".join(_steps(url, url, []))
-    if home == "http":
-        return _beside_page(url, base)
-    raise SourceNotFound(shown(url), "a relative name needs a list that has a place: use s3:// or https://")
+    if base_kind == "http":
+        return _on_server(url, base)
+    raise SourceNotFound(shown(url), "a relative name needs a list with a path or URL: use s3:// or https://")
 
 
-def _beside_file(url: str, folder: str, *, may_climb: bool) -> str:
+def _in_folder(url: str, folder: str, *, may_climb: bool) -> str:
     if may_climb:
         if not url:
-            raise SourceNotFound(shown(url), "give a path or an address")
+            raise SourceNotFound(shown(url), "give a path or URL")
         return str(PurePath(folder, url.replace("\\", "/")))
     steps = _steps(url, url, [])
     if any(":" in step for step in steps):
@@ -151,11 +151,11 @@ def _beside_file(url: str, folder: str, *, may_climb: bool) -> str:
     return str(PurePath(folder, *steps))
 
 
-def _beside_page(url: str, base: str) -> str:
+def _on_server(url: str, base: str) -> str:
     try:
         page = urlsplit(base)
     except ValueError as error:
-        raise SourceNotFound(shown(base), "it is no web address") from error
+        raise SourceNotFound(shown(base), "it is not a valid URL") from error
     name, _, query = url.partition("?")
     above = [step for step in page.path.split("/") if step]
     escaped = quote(_NOT_AN_ESCAPE.sub("%25", name.replace("\\", "/")), safe="/%")
@@ -164,11 +164,11 @@ def _beside_page(url: str, base: str) -> str:
 
 
 def _steps(url: str, name: str, above: list[str]) -> list[str]:
-    """The way from the top: what is ``above``, then the name, with its ``.`` and ``..`` worked out."""
+    """Return the steps from the top: those ``above``, then the name's, with ``.`` and ``..`` resolved."""
     steps = list(above)
     for step in name.replace("\\", "/").split("/"):
         if step == ".." and not steps:
-            raise SourceNotFound(shown(url), "the name leads out of the place where the list is")
+            raise SourceNotFound(shown(url), "the name leads out of the list's folder")
         if step == "..":
             steps.pop()
         elif step not in {"", "."}:

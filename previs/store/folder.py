@@ -1,4 +1,4 @@
-"""A store in a folder."""
+"""Keep files in a folder."""
 
 import asyncio
 import errno
@@ -17,25 +17,25 @@ from previs.errors import PrevisError, SourceNotFound, StoreRefused, StoreUnavai
 from previs.store import keys
 from previs.store.interface import StoredFile
 
-_PERSON_MUST_ACT: Final = {
+_REASONS: Final = {
     errno.EACCES: "no permission: let the user who runs this read and write there",
     errno.EPERM: "no permission: let the user who runs this read and write there",
     errno.EROFS: "the file system is read-only",
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
-    errno.ENOENT: "it is gone, or cannot be made: is its drive there?",
+    errno.ENOENT: "it does not exist and cannot be created: is its drive connected?",
     errno.ENOTDIR: "a part of the path is a file, not a folder",
     errno.EEXIST: "a part of the path is a file, not a folder",
     errno.EISDIR: "there is a folder where a file should be",
     errno.ENOTEMPTY: "there is a folder where a file should be",
     errno.ENAMETOOLONG: "the path is too long for this file system",
-    errno.ELOOP: "the path goes round in symbolic links",
+    errno.ELOOP: "the path has a circle of symbolic links",
     errno.EILSEQ: "the file system does not allow a character of the path",
     errno.EINVAL: "the file system does not allow a character of the path",
 }
-# ERROR_SHARING_VIOLATION and ERROR_LOCK_VIOLATION: another program, a virus scanner say, has the file open just now.
+# ERROR_SHARING_VIOLATION and ERROR_LOCK_VIOLATION: another program, such as a virus scanner, has the file open.
 _WINDOWS_IN_USE: Final = {32, 33}
-# What file systems without hard links answer: FAT, some network shares, Android.
+# Errors of file systems without hard links: FAT, some network shares, Android.
 _NO_LINKS: Final = {errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _UNFINISHED: Final = ".part"
 _COPY_BYTES: Final = 1 << 20
@@ -43,12 +43,12 @@ _FOLDER_ATTEMPTS: Final = 20
 
 
 class FolderStore:
-    """A store in a folder, which is made when first written to.
+    """Keep files in a folder, which is created at the first write.
 
-    A program that is killed while it writes leaves a hidden file ending in ``.part`` behind; the store never shows it.
+    A program that is killed while it writes leaves a hidden file ending in ``.part``; the store never lists it.
 
     Args:
-        folder: absolute, or relative to the working directory of this moment.
+        folder: Absolute path, or relative to the present working directory.
     """
 
     public = True
@@ -62,15 +62,15 @@ class FolderStore:
 
     @property
     def name(self) -> str:
-        """The folder's absolute path."""
+        """Return the folder's absolute path."""
         return str(self._root)
 
     async def check(self) -> None:
-        """Make the folder, then list it, write a file there, read it and remove it."""
+        """Create the folder, list it, and write, read and remove a file."""
         await asyncio.to_thread(self._check)
 
     async def put(self, key: str, data: bytes, *, media_type: str) -> None:  # noqa: ARG002 - a folder keeps no media types
-        """Write bytes, in the place of what is there."""
+        """Write bytes and replace what is stored under the key."""
 
         def write(target: BinaryIO) -> None:
             target.write(data)
@@ -78,7 +78,7 @@ class FolderStore:
         await asyncio.to_thread(self._write, key, write)
 
     async def create(self, key: str, data: bytes, *, media_type: str) -> bool:  # noqa: ARG002 - a folder keeps no media types
-        """Write bytes if nothing is under the key; on file systems without links a reader may see half of them."""
+        """Write bytes if the key is free; on file systems without links a reader may see half of them."""
         return await asyncio.to_thread(self._create, key, data)
 
     async def put_file(
@@ -87,36 +87,36 @@ class FolderStore:
         path: Path,
         *,
         media_type: str,  # noqa: ARG002 - a folder keeps no media types
-        download_name: str | None = None,  # noqa: ARG002 - nor other names
+        download_name: str | None = None,  # noqa: ARG002 - nor download names
         if_absent: bool = False,
-        metadata: Mapping[str, str] | None = None,  # noqa: ARG002 - nor other words
+        metadata: Mapping[str, str] | None = None,  # noqa: ARG002 - nor metadata
     ) -> None:
-        """Copy a file, in the place of what is there."""
+        """Copy a file and replace what is stored under the key."""
         await asyncio.to_thread(self._copy, key, path, if_absent=if_absent)
 
     async def get(self, key: str) -> bytes | None:
-        """The bytes under a key, or nothing if there are none."""
+        """Return the bytes under a key, or None if there are none."""
         return await asyncio.to_thread(self._read, key)
 
     async def entries(self, prefix: str) -> dict[str, StoredFile]:
-        """Every key below a prefix with its size and time."""
+        """Return all files below a prefix by key."""
         return await asyncio.to_thread(self._entries, keys.below(prefix))
 
     async def delete(self, keys: Iterable[str]) -> None:
-        """Remove files, and the folders that are empty then."""
+        """Remove files, and folders that become empty."""
         await asyncio.to_thread(self._delete, [self._path(key) for key in keys])
 
     async def link(self, key: str) -> str:
-        """The file as a ``file://`` address."""
+        """Return the file's ``file://`` URL."""
         return self._path(key).as_uri()
 
     def uri(self, key: str) -> str:
-        """The absolute path of a file, or of a folder, which keeps its closing slash."""
+        """Return the absolute path of a file, or of a folder, which keeps its closing slash."""
         path = str(self._path(key.removesuffix("/")))
         return f"{path}{os.sep}" if key.endswith("/") else path
 
     async def aclose(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: the store holds nothing open."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -132,7 +132,7 @@ class FolderStore:
     def _path(self, key: str) -> Path:
         fault = keys.fault_of(key)
         if fault is None and ":" in key:
-            fault = "no folder on Windows can hold a colon in a name"
+            fault = "a file name on Windows cannot contain a colon"
         if fault is not None:
             raise StoreRefused(self.name, f"key {key!r}: {fault}")
         return self._root.joinpath(*key.split("/"))
@@ -150,26 +150,26 @@ class FolderStore:
 
     def _write(self, key: str, write: Callable[[BinaryIO], object]) -> None:
         target = self._path(key)
-        with self._written(target, write) as unfinished:
+        with self._temporary_file(target, write) as unfinished:
             unfinished.replace(target)
 
     def _create(self, key: str, data: bytes) -> bool:
         target = self._path(key)
-        with self._written(target, lambda stream: stream.write(data)) as unfinished:
+        with self._temporary_file(target, lambda stream: stream.write(data)) as unfinished:
             try:
-                _name_it_too(unfinished, target)
+                _link(unfinished, target)
             except FileExistsError:
-                # NFS may answer so to the repetition of a request that it has carried out.
+                # NFS may raise this for a repeated request that it has carried out already.
                 return self._read(key) == data
         return True
 
     @contextmanager
-    def _written(self, target: Path, write: Callable[[BinaryIO], object]) -> Iterator[Path]:
-        """A whole file beside the target, which is gone at the end unless it was moved."""
+    def _temporary_file(self, target: Path, write: Callable[[BinaryIO], object]) -> Iterator[Path]:
+        """Write a temporary file beside the target and remove it at the end, unless it was moved."""
         unfinished = target.with_name(f".{secrets.token_hex(8)}{_UNFINISHED}")
         with self._translated(target):
             try:
-                with self._opened(unfinished) as stream:
+                with self._create_file(unfinished) as stream:
                     write(stream)
                     stream.flush()
                     os.fsync(stream.fileno())
@@ -178,10 +178,10 @@ class FolderStore:
                 with suppress(OSError):
                     unfinished.unlink(missing_ok=True)
 
-    def _opened(self, path: Path) -> BinaryIO:
+    def _create_file(self, path: Path) -> BinaryIO:
         for _ in range(_FOLDER_ATTEMPTS):
-            # A deletion of a folder's last file takes the folder away, too. If it does so while mkdir looks what is in
-            # its way, Python says that something exists.
+            # Deleting a folder's last file removes the folder too. If that happens while mkdir checks what is in its
+            # way, Python raises FileExistsError.
             with suppress(FileNotFoundError, FileExistsError):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 return path.open("xb")
@@ -190,12 +190,12 @@ class FolderStore:
 
     def _delete(self, paths: list[Path]) -> None:
         for path in paths:
-            if self._size(path) is not None:
+            if self._size_of(path) is not None:
                 with self._translated(path):
                     path.unlink(missing_ok=True)
-            self._tidy(path.parent)
+            self._remove_empty(path.parent)
 
-    def _tidy(self, folder: Path) -> None:
+    def _remove_empty(self, folder: Path) -> None:
         while folder != self._root:
             try:
                 folder.rmdir()
@@ -212,15 +212,15 @@ class FolderStore:
             raise SourceNotFound(str(path), error.strerror or type(error).__name__) from error
         with source:
             size = os.fstat(source.fileno()).st_size
-            if if_absent and self._size(target) == size:
+            if if_absent and self._size_of(target) == size:
                 return
             self._write(key, lambda stream: shutil.copyfileobj(source, stream, _COPY_BYTES))
 
-    def _size(self, path: Path) -> int | None:
-        status = self._status(path)
+    def _size_of(self, path: Path) -> int | None:
+        status = self._status_of(path)
         return None if status is None else status.st_size
 
-    def _status(self, path: Path) -> os.stat_result | None:
+    def _status_of(self, path: Path) -> os.stat_result | None:
         with self._translated(path):
             try:
                 found = path.stat()
@@ -230,7 +230,7 @@ class FolderStore:
 
     def _read(self, key: str) -> bytes | None:
         path = self._path(key)
-        if self._size(path) is None:
+        if self._size_of(path) is None:
             return None
         with self._translated(path):
             return path.read_bytes()
@@ -238,16 +238,16 @@ class FolderStore:
     def _entries(self, prefix: str) -> dict[str, StoredFile]:
         top = self._path(prefix.rstrip("/")) if prefix else self._root
         found: dict[str, StoredFile] = {}
-        for folder, _, names in os.walk(top, onerror=self._unlisted):
+        for folder, _, names in os.walk(top, onerror=self._raise_unlisted):
             for name in names:
                 path = Path(folder, name)
-                status = None if name.startswith(".") and name.endswith(_UNFINISHED) else self._status(path)
+                status = None if name.startswith(".") and name.endswith(_UNFINISHED) else self._status_of(path)
                 if status is not None:
                     modified = datetime.fromtimestamp(status.st_mtime, UTC)
                     found[path.relative_to(self._root).as_posix()] = StoredFile(status.st_size, modified)
         return found
 
-    def _unlisted(self, error: OSError) -> None:
+    def _raise_unlisted(self, error: OSError) -> None:
         if not isinstance(error, FileNotFoundError | NotADirectoryError):
             raise self._error(Path(str(error.filename)), error) from error
 
@@ -258,17 +258,17 @@ class FolderStore:
         except OSError as error:
             raise self._error(path, error) from error
         except ValueError as error:
-            raise StoreRefused(self.name, "no path can hold one of its characters") from error
+            raise StoreRefused(self.name, "a path cannot contain one of its characters") from error
 
     def _error(self, path: Path, error: OSError) -> PrevisError:
-        reason = _PERSON_MUST_ACT.get(error.errno or 0)
+        reason = _REASONS.get(error.errno or 0)
         if reason is not None and getattr(error, "winerror", None) not in _WINDOWS_IN_USE:
             return StoreRefused(self.name, f"{path}: {reason}")
         return StoreUnavailable(self.name, f"{path}: {error.strerror or type(error).__name__}")
 
 
-def _name_it_too(unfinished: Path, target: Path) -> None:
-    """Give a file a second name, at once and only if nobody has it; ``FileExistsError`` if somebody has."""
+def _link(unfinished: Path, target: Path) -> None:
+    """Give a file a second name, atomically where the file system has links; ``FileExistsError`` if it is taken."""
     try:
         os.link(unfinished, target)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What a store can do, whatever it is made of."""
+"""Define the interface of every store."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from typing import Protocol, Self
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file in a listing.
+    """Represent a file in a listing.
 
     Attributes:
-        size: in bytes.
-        modified: when it was last written, by the store's own clock; aware, in UTC.
+        size: Size in bytes.
+        modified: Time of the last write by the store's own clock; aware, in UTC.
     """
 
     size: int
@@ -22,39 +22,38 @@ class StoredFile:
 
 
 class Store(Protocol):
-    """Files under keys, which are those of :mod:`previs.store.keys`.
+    """Keep files under keys, which :mod:`previs.store.keys` defines.
 
-    Every method may be called from many tasks at once and blocks no event loop. Writing is atomic: a reader sees the
-    old bytes or the new ones, never half of them. A write that was cancelled may still happen.
+    Every method may be called from many tasks at once, and none blocks the event loop. Writes are atomic: a reader sees
+    the old bytes or the new ones, never half of them. A cancelled write may still happen.
 
-    Every method raises ``StoreRefused`` where a person must change something (a key that leads out of the store is such
-    a case), and ``StoreUnavailable`` where the same may succeed later.
+    Every method raises ``StoreRefused`` if a person must change something, such as a key that leads out of the store,
+    and ``StoreUnavailable`` if the same call may succeed later.
     """
 
     @property
     def name(self) -> str:
-        """The store in a person's words, without secrets: ``s3://bucket/prefix`` or the folder."""
+        """Return the store's name for people, without secrets: ``s3://bucket/prefix`` or the folder."""
 
     @property
     def public(self) -> bool:
-        """Whether a page in the store can show its neighbours by relative links, with no signature."""
+        """Return whether a page in the store can show its neighbours by relative links, without signatures."""
 
     @property
     def link_seconds(self) -> int | None:
-        """How long an address from ``link`` works; nothing if it lasts."""
+        """Return for how long a URL from ``link`` works, in seconds, or None if it lasts."""
 
     async def check(self) -> None:
-        """Try to list, write and read, so that no render is paid for that cannot be kept."""
+        """Try to list, write and read, so that no take is rendered that cannot be kept."""
 
     async def put(self, key: str, data: bytes, *, media_type: str) -> None:
-        """Write bytes, in the place of what is there."""
+        """Write bytes and replace what is stored under the key."""
 
     async def create(self, key: str, data: bytes, *, media_type: str) -> bool:
-        """Write bytes only if nothing is under the key, and tell whether these bytes are what is there now.
+        """Write bytes if the key is free, and return whether the key now holds these bytes.
 
-        Of any number of callers on any machines exactly one is told so, provided that each one's bytes hold something
-        that no other caller's do. For it cannot be known whether a request whose answer was lost has written: what is
-        found there afterwards is compared.
+        Of any number of callers on any machines exactly one gets true, provided that no two of them pass the same
+        bytes. A request whose answer was lost may have written, so the stored bytes are compared afterwards.
         """
 
     async def put_file(
@@ -67,38 +66,37 @@ class Store(Protocol):
         if_absent: bool = False,
         metadata: Mapping[str, str] | None = None,
     ) -> None:
-        """Write a file of any size, in the place of what is there.
+        """Write a file of any size and replace what is stored under the key.
 
         Args:
-            key: where to.
-            path: of the file to copy; ``SourceNotFound`` if it cannot be read.
-            media_type: such as ``image/png``.
-            download_name: what a browser should call the file when somebody saves it.
-            if_absent: leave a file alone that is there with the same size: for keys made of the content's hash.
-            metadata: words to keep with the file where the store has a place for them, under names of letters, digits
-                and hyphens.
+            key: Key to write to.
+            path: Path of the file to copy; ``SourceNotFound`` if it cannot be read.
+            media_type: Media type, such as ``image/png``.
+            download_name: File name that a browser proposes when somebody saves the file.
+            if_absent: Keep a stored file of the same size; for keys made of the content's hash.
+            metadata: Texts to keep with the file, by names of letters, digits and hyphens; some stores drop them.
         """
 
     async def get(self, key: str) -> bytes | None:
-        """The bytes under a key, or nothing if there are none."""
+        """Return the bytes under a key, or None if there are none."""
 
     async def entries(self, prefix: str) -> dict[str, StoredFile]:
-        """Every key below a prefix with its size and time; the prefix is a folder, with or without its last slash."""
+        """Return all files below a prefix by key; the prefix is a folder, with or without its last slash."""
 
     async def delete(self, keys: Iterable[str]) -> None:
-        """Remove files; a key under which there is none is passed over. What was removed when it raises stays so."""
+        """Remove files; absent keys are ignored. If it raises, some files may be removed already."""
 
     async def link(self, key: str) -> str:
-        """An address that a person can open; whether the file is there is not asked."""
+        """Return a URL that a person can open, without checking that the file exists."""
 
     def uri(self, key: str) -> str:
-        """The place of a key for programs: ``s3://bucket/prefix/key`` or an absolute path.
+        """Return the URI of a key for programs: ``s3://bucket/prefix/key`` or an absolute path.
 
-        A folder of keys, such as ``references/``, has a place too, which ends with its slash.
+        A folder of keys, such as ``references/``, has a URI too, which ends with its slash.
         """
 
     async def aclose(self) -> None:
-        """Wait for writes under way and release connections; the store cannot be used afterwards."""
+        """Wait for pending writes and release connections; the store cannot be used afterwards."""
 
     async def __aenter__(self) -> Self: ...
 

@@ -1,4 +1,4 @@
-"""How long a store is asked again before anybody hears of it."""
+"""Define the retry policy for store requests."""
 
 import asyncio
 from typing import Final
@@ -7,20 +7,20 @@ import tenacity
 
 from previs.errors import StoreUnavailable
 
-# Restarts, failovers and throttled spells of an S3 are mostly over in a few minutes. A render costs as much again, so
-# its frames wait that long for a place; what takes longer is for the run's own retries, or for a person.
+# Most restarts, failovers and throttled spells of an S3 are over in a few minutes, which is what a render costs. Longer
+# outages are left to the run's own retries, or to a person.
 PATIENCE_SECONDS: Final = 300.0
-# Long enough for hiccups, short enough for a person who mistyped an endpoint.
+# Covers a brief failure, and soon reports a mistyped endpoint.
 CHECK_SECONDS: Final = 5.0
 _FIRST_PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 10.0
 
 
-def patiently(seconds: float) -> tenacity.AsyncRetrying:
-    """Does again what ends in ``StoreUnavailable``, after pauses that grow and are drawn anew each time.
+def retrying(seconds: float) -> tenacity.AsyncRetrying:
+    """Retry what raises ``StoreUnavailable``, after random pauses that grow.
 
     Args:
-        seconds: after so many, counted from the first attempt's start, no further one starts and the error is raised.
+        seconds: Time from the start of the first attempt after which no other starts and the error is raised.
     """
     return tenacity.AsyncRetrying(
         sleep=asyncio.sleep,

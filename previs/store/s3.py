@@ -1,4 +1,4 @@
-"""A store in S3 or in anything that speaks its protocol."""
+"""Keep files in S3 or in any service with its protocol."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ from urllib.parse import quote
 from previs.errors import StoreRefused, StoreUnavailable
 from previs.store import keys, s3_requests
 from previs.store.interface import StoredFile
-from previs.store.retry import CHECK_SECONDS, PATIENCE_SECONDS, patiently
+from previs.store.retry import CHECK_SECONDS, PATIENCE_SECONDS, retrying
 from previs.store.s3_connection import S3Connection
 from previs.store.s3_errors import NO_S3, S3_ERRORS, S3Error, classify
 from previs.store.s3_settings import S3Settings
@@ -25,21 +25,21 @@ T = TypeVar("T")
 # Always the same key, so that a check needs no permission to delete.
 _PROBE_KEY: Final = ".previs-check"
 _PROBE: Final = b"previs makes sure here that it may write and read\n"
-# Where nothing tells the first writer of a key from the second, each looks after this time who was the last.
+# An S3 without If-None-Match cannot tell writers apart: each checks after this time whose bytes are stored.
 _SETTLING_SECONDS: Final = 1.0
 
 
 class S3Store:
-    """A store below a prefix of a bucket.
+    """Keep files below a prefix of a bucket.
 
-    Needs ``s3:ListBucket`` on the bucket, ``s3:GetObject`` and ``s3:PutObject`` on what is below the prefix, and, for
-    large files given up half-way, ``s3:AbortMultipartUpload``. Only ``delete`` needs ``s3:DeleteObject``.
+    The credentials need ``s3:ListBucket`` on the bucket, ``s3:GetObject`` and ``s3:PutObject`` below the prefix, and
+    ``s3:AbortMultipartUpload`` to clean up cancelled uploads of large files. Only ``delete`` needs ``s3:DeleteObject``.
 
-    Every method but ``check`` asks again for as long as its patience lasts where S3 is busy, silent or away.
+    Every method retries while S3 is busy, silent or unreachable; ``check`` does so for 5 s at most.
 
     Args:
-        settings: where it is.
-        patience: for how many seconds.
+        settings: Bucket, prefix, endpoint and credentials.
+        patience: Seconds for which a method retries.
     """
 
     def __init__(self, settings: S3Settings, *, patience: float = PATIENCE_SECONDS) -> None:
@@ -47,62 +47,62 @@ class S3Store:
         self._connection = S3Connection(settings)
         self._prefix = keys.below(settings.prefix)
         self._patience = patience
-        self._heeds_conditions: bool | None = None
+        self._honours_conditions: bool | None = None
 
     def __repr__(self) -> str:
         return f"S3Store({self.name!r})"
 
     @property
     def name(self) -> str:
-        """``s3://bucket/prefix``."""
+        """Return ``s3://bucket/prefix``."""
         return f"s3://{self._settings.bucket}/{self._prefix}".rstrip("/")
 
     @property
     def settings(self) -> S3Settings:
-        """How it is reached, credentials included."""
+        """Return the settings, credentials included."""
         return self._settings
 
     @property
     def public(self) -> bool:
-        """Whether a public address was given."""
+        """Return whether the settings have a public URL."""
         return self._settings.public_url is not None
 
     @property
     def link_seconds(self) -> int | None:
-        """What the settings allow a signed address; nothing for a public one."""
+        """Return for how long a signed URL works, in seconds, or None for public URLs."""
         return None if self.public else self._settings.link_seconds
 
     async def check(self) -> None:
-        """List, write and read; a small file ``.previs-check`` stays below the prefix."""
+        """List, write and read; a small file ``.previs-check`` stays in the store."""
         seconds = min(self._patience, CHECK_SECONDS)
         own = {"Bucket": self._settings.bucket, "Prefix": self._prefix + _PROBE_KEY}
-        await self._run(lambda client: s3_requests.listed(client, own), self._listing(), seconds)
-        self._heeds_conditions = await self._probe_conditions(seconds)
+        await self._run(lambda client: s3_requests.list_page(client, own), self._list_permission(), seconds)
+        self._honours_conditions = await self._probe_conditions(seconds)
         if await self._read(_PROBE_KEY, seconds) != _PROBE:
             raise StoreRefused(self.name, NO_S3)
 
     async def put(self, key: str, data: bytes, *, media_type: str) -> None:
-        """Write bytes, in the place of what is there."""
-        where = self._where(key) | self._encryption() | {"ContentType": media_type}
-        await self._run(lambda client: client.put_object(**where, Body=data), self._writing())
+        """Write bytes and replace what is stored under the key."""
+        target = self._object(key) | self._encryption() | {"ContentType": media_type}
+        await self._run(lambda client: client.put_object(**target, Body=data), self._write_permission())
 
     async def create(self, key: str, data: bytes, *, media_type: str) -> bool:
-        """Write bytes if nothing is under the key.
+        """Write bytes if the key is free.
 
-        An S3 that does not heed ``If-None-Match`` cannot tell writers apart: there the last one counts who wrote within
-        a second of the first, and one that is held up for longer between looking and writing may count as well.
+        An S3 that ignores ``If-None-Match`` cannot tell writers apart. There the last writer within a second of the
+        first gets true, and so may a writer that pauses for longer between its check and its write.
         """
-        where = self._where(key) | self._encryption() | {"ContentType": media_type}
-        if self._heeds_conditions is None:
-            self._heeds_conditions = await self._probe_conditions(self._patience)
-        if self._heeds_conditions:
-            wanted = where | {"Body": data}
-            if await self._run(lambda client: s3_requests.put_new(client, wanted), self._writing()):
+        target = self._object(key) | self._encryption() | {"ContentType": media_type}
+        if self._honours_conditions is None:
+            self._honours_conditions = await self._probe_conditions(self._patience)
+        if self._honours_conditions:
+            request = target | {"Body": data}
+            if await self._run(lambda client: s3_requests.put_new(client, request), self._write_permission()):
                 return True
         elif await self.get(key) is None:
             await self.put(key, data, media_type=media_type)
             await asyncio.sleep(_SETTLING_SECONDS)
-        # Also where it was taken: the first of two attempts may have written although its answer was lost.
+        # If the key is taken, an earlier attempt may have written these bytes although its response was lost.
         return await self.get(key) == data
 
     async def put_file(
@@ -115,66 +115,68 @@ class S3Store:
         if_absent: bool = False,
         metadata: Mapping[str, str] | None = None,
     ) -> None:
-        """Write a file, a large one in parts, in the place of what is there."""
-        where = self._where(key)
+        """Write a file, a large one in parts, and replace what is stored under the key."""
+        target = self._object(key)
         extra: dict[str, Any] = self._encryption() | {"ContentType": media_type}
         if download_name is not None:
             extra["ContentDisposition"] = content_disposition(download_name)
         if metadata:
             extra["Metadata"] = user_metadata(metadata)
-        if not (if_absent and await self._is_there(path, where, extra)):
-            await self._run(lambda client: s3_requests.send(client, path, where, extra), self._writing(), of_file=True)
+        if not (if_absent and await self._ensure_stored(path, target, extra)):
+            await self._run(
+                lambda client: s3_requests.send(client, path, target, extra), self._write_permission(), of_file=True
+            )
 
     async def get(self, key: str) -> bytes | None:
-        """The bytes under a key, or nothing if there are none."""
+        """Return the bytes under a key, or None if there are none."""
         return await self._read(key, self._patience)
 
     async def entries(self, prefix: str) -> dict[str, StoredFile]:
-        """Every key below a prefix with its size and time, a thousand a request."""
+        """Return all files below a prefix by key, a thousand per request."""
         below = keys.below(prefix)
         if below:
-            self._where(below.rstrip("/"))
-        wanted: Any = {"Bucket": self._settings.bucket, "Prefix": self._prefix + below}
+            self._object(below.rstrip("/"))
+        request: Any = {"Bucket": self._settings.bucket, "Prefix": self._prefix + below}
         found: dict[str, StoredFile] = {}
         while True:
-            page = await self._listed(wanted)
+            page = await self._listed(request)
             for listed in page.get("Contents", []):
                 key, entry = listed.get("Key", ""), entry_of(listed)
-                if entry is None or not key.startswith(wanted["Prefix"]):
+                if entry is None or not key.startswith(request["Prefix"]):
                     raise StoreRefused(self.name, NO_S3)
                 if not key.endswith("/"):
                     found[key[len(self._prefix) :]] = entry
             more = page.get("NextContinuationToken")
             if not page.get("IsTruncated") or not more:
                 return found
-            if more == wanted.get("ContinuationToken"):
+            if more == request.get("ContinuationToken"):
                 raise StoreRefused(self.name, NO_S3)
-            wanted = wanted | {"ContinuationToken": more}
+            request = request | {"ContinuationToken": more}
 
     async def delete(self, keys: Iterable[str]) -> None:
-        """Remove objects, a thousand a request."""
-        names = [self._where(key)["Key"] for key in keys]
-        for start in range(0, len(names), s3_requests.KEYS_A_REQUEST):
-            await self._remove(names[start : start + s3_requests.KEYS_A_REQUEST])
+        """Remove objects, a thousand per request."""
+        names = [self._object(key)["Key"] for key in keys]
+        for start in range(0, len(names), s3_requests.KEYS_PER_REQUEST):
+            await self._remove(names[start : start + s3_requests.KEYS_PER_REQUEST])
 
     async def link(self, key: str) -> str:
-        """The public address, or else one signed for the time that the settings allow."""
-        where = self._where(key)
+        """Return the public URL, or one that is signed for the time that the settings allow."""
+        target = self._object(key)
         if self._settings.public_url is not None:
-            return f"{self._settings.public_url}/{quote(where['Key'])}"
+            return f"{self._settings.public_url}/{quote(target['Key'])}"
         seconds = self._settings.link_seconds
         return await self._run(
-            lambda client: client.generate_presigned_url("get_object", Params=where, ExpiresIn=seconds),
-            self._reading(),
+            lambda client: client.generate_presigned_url("get_object", Params=target, ExpiresIn=seconds),
+            self._read_permission(),
         )
 
     def uri(self, key: str) -> str:
-        """An object, or a folder with its closing slash, as ``s3://bucket/prefix/key`` with nothing escaped."""
-        self._where(key.removesuffix("/"))
+        """Return ``s3://bucket/prefix/key`` without escapes; the key may be a folder with its closing slash."""
+        self._object(key.removesuffix("/"))
         return f"s3://{self._settings.bucket}/{self._prefix}{key}"
 
     async def aclose(self) -> None:
-        """Wait for requests under way and close all connections."""
+        """Wait for pending requests and close all connections."""
         await self._connection.aclose()
 
     async def __aenter__(self) -> Self:
@@ -202,71 +204,75 @@ class S3Store:
             except S3_ERRORS as error:
                 raise self._error(error, permission) from error
 
-        return await patiently(self._patience if patience is None else patience)(attempt)
+        return await retrying(self._patience if patience is None else patience)(attempt)
 
     async def _read(self, key: str, patience: float) -> bytes | None:
-        where = self._where(key)
-        return await self._run(lambda client: s3_requests.read(client, where), self._reading(), patience)
+        target = self._object(key)
+        return await self._run(lambda client: s3_requests.read(client, target), self._read_permission(), patience)
 
-    async def _size(self, where: dict[str, Any]) -> int | None:
-        return await self._run(lambda client: s3_requests.size_of(client, where), self._reading())
+    async def _size(self, target: dict[str, Any]) -> int | None:
+        return await self._run(lambda client: s3_requests.size_of(client, target), self._read_permission())
 
-    async def _listed(self, wanted: dict[str, Any]) -> Mapping[str, Any]:
-        return await self._run(lambda client: s3_requests.listed(client, wanted), self._listing())
+    async def _listed(self, request: dict[str, Any]) -> Mapping[str, Any]:
+        return await self._run(lambda client: s3_requests.list_page(client, request), self._list_permission())
 
     async def _remove(self, names: list[str]) -> None:
         bucket = self._settings.bucket
-        await self._run(lambda client: s3_requests.remove(client, bucket, names), self._deleting())
+        await self._run(lambda client: s3_requests.remove(client, bucket, names), self._delete_permission())
 
-    async def _is_there(self, path: Path, where: dict[str, Any], extra: dict[str, Any]) -> bool:
-        """Whether a file is there now with its size: it was, or could be written without taking another's place."""
+    async def _ensure_stored(self, path: Path, target: dict[str, Any], extra: dict[str, Any]) -> bool:
+        """Return whether a file of this size is stored, after creating it if the key was free and the file is small."""
         size = await asyncio.to_thread(_size_of, path)
-        there = await self._size(where)
-        if there is not None or size > s3_requests.PART_BYTES or self._heeds_conditions is False:
-            return there == size
-        wanted = where | extra
+        stored = await self._size(target)
+        if stored is not None or size > s3_requests.PART_BYTES or self._honours_conditions is False:
+            return stored == size
+        request = target | extra
         return (
-            await self._run(lambda client: s3_requests.send_new(client, path, wanted), self._writing(), of_file=True)
-            or await self._size(where) == size
+            await self._run(
+                lambda client: s3_requests.send_new(client, path, request), self._write_permission(), of_file=True
+            )
+            or await self._size(target) == size
         )
 
     async def _probe_conditions(self, patience: float) -> bool:
-        probe = self._where(_PROBE_KEY) | self._encryption() | {"ContentType": "text/plain", "Body": _PROBE}
-        return await self._run(lambda client: s3_requests.heeds_conditions(client, probe), self._writing(), patience)
+        probe = self._object(_PROBE_KEY) | self._encryption() | {"ContentType": "text/plain", "Body": _PROBE}
+        return await self._run(
+            lambda client: s3_requests.honours_conditions(client, probe), self._write_permission(), patience
+        )
 
     def _error(self, error: S3Error, permission: str) -> StoreRefused | StoreUnavailable:
-        verdict = classify(error, permission)
-        return (StoreUnavailable if verdict.kind == "trouble" else StoreRefused)(self.name, verdict.reason)
+        found = classify(error, permission)
+        return (StoreUnavailable if found.kind == "trouble" else StoreRefused)(self.name, found.reason)
 
-    def _where(self, key: str) -> dict[str, Any]:
+    def _object(self, key: str) -> dict[str, Any]:
         fault = keys.fault_of(key) or (keys.fault_of(self._prefix + key))
         if fault is not None:
             raise StoreRefused(self.name, f"key {key!r}: {fault}")
         return {"Bucket": self._settings.bucket, "Key": self._prefix + key}
 
     def _encryption(self) -> dict[str, Any]:
-        wanted = {
+        request = {
             "ServerSideEncryption": self._settings.server_side_encryption,
             "SSEKMSKeyId": self._settings.kms_key_id,
         }
-        return {name: value for name, value in wanted.items() if value is not None}
+        return {name: value for name, value in request.items() if value is not None}
 
-    def _listing(self) -> str:
+    def _list_permission(self) -> str:
         return f"s3:ListBucket on s3://{self._settings.bucket}"
 
-    def _writing(self) -> str:
+    def _write_permission(self) -> str:
         needed = f"s3:PutObject on {self.name}/*"
         if (self._settings.server_side_encryption or "").startswith("aws:kms"):
             return f"{needed}, and kms:GenerateDataKey and kms:Decrypt on the encryption key"
         return needed
 
-    def _deleting(self) -> str:
+    def _delete_permission(self) -> str:
         return f"s3:DeleteObject on {self.name}/*"
 
-    def _reading(self) -> str:
-        return f"s3:GetObject on {self.name}/*, and s3:ListBucket on the bucket to tell what is absent"
+    def _read_permission(self) -> str:
+        return f"s3:GetObject on {self.name}/*, and s3:ListBucket on the bucket to detect absent objects"
 
 
 def _size_of(path: Path) -> int:
-    with s3_requests.opened(path) as stream:
+    with s3_requests.open_file(path) as stream:
         return os.fstat(stream.fileno()).st_size

@@ -1,6 +1,6 @@
-"""What a failed S3 request means, read from its error code, HTTP status or exception class, never from its text.
+"""Classify failed S3 requests by error code, HTTP status or exception class, never by message text.
 
-Codes: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html, with those of MinIO, R2 and Ceph.
+Codes: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html, and those of MinIO, R2 and Ceph.
 """
 
 import re
@@ -21,22 +21,22 @@ Kind = Literal["absent", "taken", "unsupported", "refused", "trouble"]
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """What a caller can do about a failed request.
+    """Say what a caller can do about a failed request.
 
     Attributes:
-        kind: ``absent``: no such object; ``taken``: there is one, which was to be written only if there is none;
-            ``unsupported``: this S3 has no such request or condition; ``refused``: a person must change something;
-            ``trouble``: may pass.
-        reason: for people, without secrets.
+        kind: ``absent``: the object does not exist; ``taken``: it exists, but was to be created; ``unsupported``: this
+            S3 has no such request or condition; ``refused``: a person must change something; ``trouble``: a retry may
+            help.
+        reason: Sentence for people, without secrets.
     """
 
     kind: Kind
     reason: str
 
 
-NO_S3: Final = "what answers is no S3: check its endpoint, such as the port"
+NO_S3: Final = "the server that answers is not S3: check the endpoint, such as its port"
 _RELOGIN: Final = "the credentials have expired: get new ones, for a single sign-on with `aws sso login`"
-_WRONG_KEY: Final = "the access key id is not known there: check it, and that endpoint and account belong together"
+_WRONG_KEY: Final = "the access key id is not known: check it, and that endpoint and account belong together"
 _WRONG_CLOCK: Final = "this machine's clock is wrong by more than the server tolerates: set it"
 _REFUSED_CODES: Final = {
     "NoSuchBucket": "there is no such bucket: create it, or correct its name",
@@ -57,27 +57,27 @@ _REFUSED_CODES: Final = {
     "QuotaExceeded": "the quota is used up",
     "XMinioStorageFull": "the server's disks are full",
 }
-# HEAD has no body: botocore then puts the status in the place of the code.
+# The response to HEAD has no body; botocore then uses the status as code.
 _DENIED: Final = {"AccessDenied", "AccessDeniedException", "Forbidden", "403", "401", "Unauthorized"}
 _ABSENT: Final = {"NoSuchKey", "NotFound", "404"}
 _TAKEN: Final = {"PreconditionFailed", "412"}
 _UNSUPPORTED: Final = {"NotImplemented", "501"}
-_ELSEWHERE: Final = {
+_OTHER_REGION: Final = {
     "PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "301", "307",
 }  # fmt: skip
-_PASSING_CODES: Final = {
+_TEMPORARY_CODES: Final = {
     "SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "RequestTimeoutException", "Throttling",
     "ThrottlingException", "TooManyRequests", "BandwidthLimitExceeded", "OperationAborted", "RequestLimitExceeded",
     "IncompleteBody", "NoSuchUpload", "XMinioServerNotInitialized", "ConditionalRequestConflict",
 }  # fmt: skip
-_PASSING_STATUS: Final = {408, 425, 429}
-_SERVER_FAULT: Final = 500
+_TEMPORARY_STATUS: Final = {408, 425, 429}
+_SERVER_ERROR: Final = 500
 _SETTINGS: Final = (
     boto.ConfigParseError, boto.ConfigNotFound, boto.CredentialRetrievalError, boto.EndpointProviderError,
     boto.InvalidEndpointConfigurationError, boto.InvalidProxiesConfigError, boto.MissingDependencyException,
     boto.InvalidConfigError, boto.UnknownSignatureVersionError, boto.UnsupportedS3ConfigurationError,
 )  # fmt: skip
-# The first row that fits holds.
+# The first row that matches applies.
 _CLASSES: Final[tuple[tuple[tuple[type[Exception], ...], Classification], ...]] = (
     (
         (boto.NoCredentialsError, boto.NoAuthTokenError),
@@ -92,7 +92,7 @@ _CLASSES: Final[tuple[tuple[tuple[type[Exception], ...], Classification], ...]] 
     ),
     (
         (boto.ParamValidationError, boto.InvalidDNSNameError, boto.UnsupportedS3ArnError),
-        Classification("refused", "the bucket's name or the key is none that S3 takes"),
+        Classification("refused", "S3 rejects this bucket name or key"),
     ),
     (
         (ResponseParserError,),
@@ -101,35 +101,35 @@ _CLASSES: Final[tuple[tuple[tuple[type[Exception], ...], Classification], ...]] 
     ((boto.ReadTimeoutError, boto.ConnectTimeoutError), Classification("trouble", "no answer in time")),
     (
         (boto.ConnectionClosedError, boto.ResponseStreamingError, boto.IncompleteReadError),
-        Classification("trouble", "the connection was cut in the middle of a request"),
+        Classification("trouble", "the connection was cut during a request"),
     ),
     ((boto.EndpointConnectionError,), Classification("trouble", "no connection to its endpoint")),
 )
 
 
 def classify(error: S3Error, permission: str = "another permission") -> Classification:
-    """What a failed request means.
+    """Classify a failed request.
 
     Args:
-        error: as boto3 raised it.
-        permission: what the request needs, such as ``s3:PutObject on s3://bucket/prefix/*``.
+        error: Error from boto3.
+        permission: Permission that the request needs, such as ``s3:PutObject on s3://bucket/prefix/*``.
     """
     if isinstance(error, boto.ClientError):
-        return _answered(error, permission)
+        return _classify_response(error, permission)
     if certificate_refused(error):
         return Classification(
             "refused", "the endpoint's TLS certificate is expired, of another host or an unknown issuer"
         )
-    for classes, verdict in _CLASSES:
+    for classes, classification in _CLASSES:
         if isinstance(error, classes):
-            return verdict
+            return classification
     if isinstance(error, _SETTINGS):
         return Classification("refused", f"its settings or credentials cannot be used ({type(error).__name__})")
     return Classification("trouble", f"the request failed ({type(error).__name__})")
 
 
 def certificate_refused(error: BaseException) -> bool:
-    """Whether a TLS certificate that cannot be verified is behind an error, at any depth."""
+    """Return whether an error was caused, at any depth, by a TLS certificate that cannot be verified."""
     seen: set[int] = set()
     waiting: list[object] = [error]
     while waiting:
@@ -144,47 +144,49 @@ def certificate_refused(error: BaseException) -> bool:
 
 
 def error_of_key(fault: Mapping[str, Any]) -> boto.ClientError | None:
-    """What a deletion's answer says of one key, as an error of its own; nothing if there was no such object."""
+    """Return the error of one key in the response to a deletion, or None if the object did not exist."""
     code = str(fault.get("Code", ""))
     return None if code in _ABSENT else boto.ClientError({"Error": {"Code": code}}, "DeleteObject")
 
 
-def _answered(error: boto.ClientError, permission: str) -> Classification:
+def _classify_response(error: boto.ClientError, permission: str) -> Classification:
     facts: dict[str, Any] = dict(error.response.get("Error") or {})
     meta: dict[str, Any] = dict(error.response.get("ResponseMetadata") or {})
     code, status = str(facts.get("Code", "")), int(meta.get("HTTPStatusCode") or 0)
     if code in _ABSENT:
         return Classification("absent", "there is no such object")
     if code in _TAKEN:
-        return Classification("taken", "there is such an object already")
+        return Classification("taken", "the object exists already")
     if code in _UNSUPPORTED:
-        return Classification("unsupported", f"it knows no request of this kind ({_said(code, status)})")
-    if code in _PASSING_CODES or status in _PASSING_STATUS or status >= _SERVER_FAULT:
+        return Classification("unsupported", f"it does not support this request ({_status_and_code(code, status)})")
+    if code in _TEMPORARY_CODES or status in _TEMPORARY_STATUS or status >= _SERVER_ERROR:
         kind: Kind = "refused" if code in _REFUSED_CODES else "trouble"
-        return Classification(kind, _REFUSED_CODES.get(code, f"it answered {_said(code, status)}"))
-    return Classification("refused", _refusal(code, status, permission, _region(facts, meta)))
+        return Classification(kind, _REFUSED_CODES.get(code, f"it answered {_status_and_code(code, status)}"))
+    return Classification("refused", _refusal_reason(code, status, permission, _region(facts, meta)))
 
 
-def _refusal(code: str, status: int, permission: str, region: str) -> str:
-    if code in _ELSEWHERE and region:
+def _refusal_reason(code: str, status: int, permission: str, region: str) -> str:
+    if code in _OTHER_REGION and region:
         return f"the bucket is in another region: set region to {_plain(region)}"
-    if code in _ELSEWHERE:
+    if code in _OTHER_REGION:
         return "the bucket is in another region or at another endpoint: set region or endpoint_url to its own"
     if code in _DENIED:
         return f"access denied: the credentials need {permission}"
     if code.startswith("KMS."):
         return f"the encryption key cannot be used ({_plain(code)})"
-    return _REFUSED_CODES.get(code, f"it answered {_said(code, status)} to a request that needs {permission}")
+    return _REFUSED_CODES.get(
+        code, f"it answered {_status_and_code(code, status)} to a request that needs {permission}"
+    )
 
 
 def _region(facts: dict[str, Any], meta: dict[str, Any]) -> str:
     return str(facts.get("Region") or (meta.get("HTTPHeaders") or {}).get("x-amz-bucket-region") or "")
 
 
-def _said(code: str, status: int) -> str:
+def _status_and_code(code: str, status: int) -> str:
     return str(status) if code in {"", str(status)} else f"{status} {_plain(code)}"
 
 
 def _plain(text: str) -> str:
-    """A server's word, short and free of anything that could mislead a reader or a terminal."""
+    """Return a text from a server, shortened and without characters that could mislead a reader or a terminal."""
     return re.sub(r"[^A-Za-z0-9._-]", "", text)[:64] or "without a name"

@@ -1,4 +1,4 @@
-"""Single steps with the client of S3, which block; what goes wrong is raised as botocore has it."""
+"""Send single requests to S3; functions block, and errors are botocore's own."""
 
 from collections.abc import Mapping
 from contextlib import closing
@@ -15,14 +15,13 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 PART_BYTES: Final = 16 * 1024 * 1024
-# The most that S3 takes in one request.
-KEYS_A_REQUEST: Final = 1000
-# A large file is sent in four parts at once, beside the single requests.
+# S3 deletes at most 1000 objects per request.
+KEYS_PER_REQUEST: Final = 1000
 PARTS_AT_ONCE: Final = 4
 
 
 def read(client: "S3Client", where: dict[str, Any]) -> bytes | None:
-    """An object's bytes, or nothing if there is none."""
+    """Return an object's bytes, or None if it does not exist."""
     try:
         answer = client.get_object(**where)
     except S3_ERRORS as error:
@@ -34,9 +33,9 @@ def read(client: "S3Client", where: dict[str, Any]) -> bytes | None:
 
 
 def size_of(client: "S3Client", where: dict[str, Any]) -> int | None:
-    """An object's size in bytes, or nothing if there is none.
+    """Return an object's size in bytes, or None if it does not exist.
 
-    Too small if the answer ended within that very number, which nothing tells from a whole one.
+    The size is too small if the response was cut within that very number, which cannot be detected.
     """
     try:
         return client.head_object(**where).get("ContentLength")
@@ -46,17 +45,17 @@ def size_of(client: "S3Client", where: dict[str, Any]) -> int | None:
         raise
 
 
-def listed(client: "S3Client", wanted: dict[str, Any]) -> Mapping[str, Any]:
-    """A page of a listing."""
+def list_page(client: "S3Client", wanted: dict[str, Any]) -> Mapping[str, Any]:
+    """Return a page of a listing."""
     try:
         return client.list_objects_v2(**wanted)
     except ValueError as error:
-        # botocore lets numbers and times that are none through as they fail.
-        raise ResponseParserError("a listing with values that are none") from error
+        # botocore does not translate the ValueError of an invalid number or time.
+        raise ResponseParserError("a listing with invalid values") from error
 
 
 def put_new(client: "S3Client", wanted: dict[str, Any]) -> bool:
-    """Write an object if there is none; false if there is one, or if this S3 refuses the condition itself."""
+    """Write an object if it does not exist; return false if it exists, or if this S3 rejects the condition."""
     try:
         client.put_object(**wanted, IfNoneMatch="*")
     except S3_ERRORS as error:
@@ -66,8 +65,8 @@ def put_new(client: "S3Client", wanted: dict[str, Any]) -> bool:
     return True
 
 
-def heeds_conditions(client: "S3Client", probe: dict[str, Any]) -> bool:
-    """Write an object, then tell whether this S3 refuses to write it if there must be none."""
+def honours_conditions(client: "S3Client", probe: dict[str, Any]) -> bool:
+    """Write an object, and return whether this S3 refuses to create it a second time."""
     client.put_object(**probe)
     try:
         client.put_object(**probe, IfNoneMatch="*")
@@ -80,25 +79,25 @@ def heeds_conditions(client: "S3Client", probe: dict[str, Any]) -> bool:
 
 
 def send_new(client: "S3Client", path: Path, wanted: dict[str, Any]) -> bool:
-    """Write a file of one part as :func:`put_new` does."""
-    with opened(path) as stream:
+    """Write a file in one part, as :func:`put_new` does."""
+    with open_file(path) as stream:
         return put_new(client, wanted | {"Body": stream})
 
 
 def send(client: "S3Client", path: Path, where: dict[str, Any], extra: dict[str, Any]) -> None:
-    """Write a file, a large one in parts, in the place of what is there."""
-    opened(path).close()
+    """Write a file, a large one in parts, and replace the stored object."""
+    open_file(path).close()
     parts = TransferConfig(
         multipart_threshold=PART_BYTES + 1, multipart_chunksize=PART_BYTES, max_concurrency=PARTS_AT_ONCE
     )
-    # Of an open stream boto3 holds up to ten parts in memory; a path's parts it reads while it sends them. Its own
-    # upload_file would hide what was answered behind an error of another class.
+    # boto3 holds up to ten parts of an open stream in memory, but reads those of a path while it sends them. Its
+    # upload_file would hide the response behind an error of another class.
     with create_transfer_manager(client, parts) as transfers:
         transfers.upload(str(path), where["Bucket"], where["Key"], extra_args=extra).result()
 
 
 def remove(client: "S3Client", bucket: str, names: list[str]) -> None:
-    """Remove objects, a thousand at most; where S3 has no such request, one by one."""
+    """Remove at most a thousand objects; one by one if this S3 has no request for many."""
     try:
         wanted: Any = {"Objects": [{"Key": name} for name in names], "Quiet": True}
         answer = client.delete_objects(Bucket=bucket, Delete=wanted)
@@ -113,11 +112,11 @@ def remove(client: "S3Client", bucket: str, names: list[str]) -> None:
             raise refusal
 
 
-def opened(path: Path) -> BinaryIO:
-    """A file to be read.
+def open_file(path: Path) -> BinaryIO:
+    """Open a file for reading.
 
     Raises:
-        SourceNotFound: it cannot be.
+        SourceNotFound: The file cannot be read.
     """
     try:
         return path.open("rb")

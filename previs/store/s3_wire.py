@@ -1,4 +1,4 @@
-"""What goes into headers of S3 and comes out of its listings; pure."""
+"""Encode headers for S3, decode its listings and recognise incomplete responses; pure."""
 
 import unicodedata
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from previs.store.interface import StoredFile
 
-# Everything that ASCII prints but the percent sign itself.
+# Printable ASCII except the percent sign.
 _PLAIN: Final = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html: names and values together.
 _METADATA_BYTES: Final = 2048
@@ -18,16 +18,17 @@ _FIRST_REFUSAL: Final = 300
 
 
 def content_disposition(download_name: str) -> str:
-    """A Content-Disposition header that shows a file in the browser and names it when it is saved (RFC 6266, 8187)."""
+    """Return a Content-Disposition header that shows a file in a browser and names its download (RFC 6266, 8187)."""
     name = "".join("_" if unicodedata.category(c) in {"Cc", "Cs"} or c in '/\\"' else c for c in download_name)
     plain = "".join(c if c.isascii() else "_" for c in name)
     return f"inline; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
 def user_metadata(words: Mapping[str, str]) -> dict[str, str]:
-    """Words as headers can hold them, as far as there is room: in percent-encoded UTF-8 where they are not plain ASCII.
+    """Return texts as header values; texts for which there is no room are dropped.
 
-    White space at the ends is dropped and made one blank elsewhere, since proxies and signatures do so, too.
+    Characters other than printable ASCII become percent-encoded UTF-8. White space is trimmed and collapsed, as proxies
+    and signatures do.
     """
     kept, room = {}, _METADATA_BYTES
     for name, word in words.items():
@@ -39,7 +40,7 @@ def user_metadata(words: Mapping[str, str]) -> dict[str, str]:
 
 
 def entry_of(listed: Mapping[str, Any]) -> StoredFile | None:
-    """A listing's entry, or nothing if it lacks its size or time."""
+    """Return an entry of a listing, or None if its size or time is missing."""
     size, modified = listed.get("Size"), listed.get("LastModified")
     if not isinstance(size, int) or not isinstance(modified, datetime):
         return None
@@ -47,16 +48,16 @@ def entry_of(listed: Mapping[str, Any]) -> StoredFile | None:
 
 
 def is_complete(method: str, status: int, headers: Mapping[str, str], body: object) -> bool:
-    """Whether an answer has arrived to its end, as far as its own words tell.
+    """Return whether a response arrived completely, judged by its own headers.
 
-    http.client takes headers that were cut off for all of them; botocore asks urllib3 not to compare a body's length
-    with the one announced, so that a listing that was cut behind its headers would be an empty one.
+    http.client accepts truncated headers. botocore tells urllib3 not to compare the body with its announced length, so
+    a listing that ends after its headers would count as empty.
 
     Args:
-        method: of the request.
-        status: of the answer.
-        headers: of the answer, found whatever the case of their names, as in botocore's own mapping.
-        body: as bytes; one that is still to be read, of whatever type, is not looked at.
+        method: Method of the request.
+        status: Status of the response.
+        headers: Headers of the response; the mapping ignores case, as botocore's does.
+        body: Bytes of the body; a stream that is not read yet is not checked.
     """
     if status < _FIRST_WITH_A_BODY or status in _WITHOUT_A_BODY:
         return True

@@ -56,7 +56,7 @@ async def fill(store: Store) -> Store:
     """Three runs of a board; the user's own reference, a claim and a shot list."""
     for run in (FIRST, SECOND, THIRD):
         await put_run(store, run, CONTENTS)
-    claim = keys.claim_key(SAME.fingerprint, 0)
+    claim = keys.lease_key(SAME.fingerprint, 0)
     await put_files(store, {REFERENCE: b"mine", claim: b"{}", keys.shot_list_key("a" * 64): b"[]"})
     await put_beat(store, "over", over=True)
     return store
@@ -97,7 +97,7 @@ async def test_a_dry_run_says_what_would_go_and_changes_nothing(store: Store) ->
     assert set(found.removal.frames) == {frame(CONTENTS[1]).key, frame(CONTENTS[2]).key}
     assert set(found.removal.inputs) == {picture(CONTENTS[8]).key}
     assert set(found.removal.records) == take_keys(FIRST) ^ take_keys(SECOND)
-    assert set(found.removal.claims) == {keys.claim_key(SAME.fingerprint, 0), keys.beat_key("over")}
+    assert set(found.removal.claims) == {keys.lease_key(SAME.fingerprint, 0), keys.heartbeat_key("over")}
     assert set(found.removal.lists) == {keys.shot_list_key("a" * 64)}
     gone = {key for stage in found.removal.stages for key in stage}
     assert found.removal.size == sum(len(before[key]) for key in gone)
@@ -122,7 +122,7 @@ async def test_by_the_stores_own_clock_nothing_of_a_run_is_too_young_to_go(store
     found = await prune(store, KEEP_ONE, really=True)
     assert found.done
     expected = all_keys(THIRD) | {keys.latest_key(THIRD.board), REFERENCE}
-    spared = {keys.claim_key(SAME.fingerprint, 0), keys.beat_key("over"), keys.shot_list_key("a" * 64)}
+    spared = {keys.lease_key(SAME.fingerprint, 0), keys.heartbeat_key("over"), keys.shot_list_key("a" * 64)}
     assert set(await contents(store)) == expected | spared
 
 
@@ -257,8 +257,8 @@ async def test_nothing_goes_while_a_run_is_at_work(store: Store, really: bool) -
 @pytest.mark.parametrize("content", [b"", b"[]", b"[" * 100_000, b'{"over": "yes"}', b'{"over": 1}'])
 async def test_a_sign_of_life_that_cannot_be_read_counts_as_one(folder_store: FolderStore, content: bytes) -> None:
     await fill(folder_store)
-    await put_damaged(folder_store, keys.beat_key("r"), content)
-    assert keys.beat_key("r") in (await prune(folder_store, KEEP_ONE)).obstacles[0]
+    await put_damaged(folder_store, keys.heartbeat_key("r"), content)
+    assert keys.heartbeat_key("r") in (await prune(folder_store, KEEP_ONE)).obstacles[0]
 
 
 async def test_a_run_that_was_killed_some_time_ago_is_in_nobodys_way(store: Store) -> None:
@@ -312,7 +312,7 @@ async def test_one_that_is_cut_off_leaves_nothing_broken_and_the_next_one_ends_i
 @pytest.mark.parametrize("at", range(4))
 async def test_a_run_that_begins_meanwhile_stops_it(folder_store: FolderStore, at: int) -> None:
     await fill(folder_store)
-    beat = Path(folder_store.uri(keys.beat_key("new")))
+    beat = Path(folder_store.uri(keys.heartbeat_key("new")))
 
     def begin() -> None:
         beat.write_bytes(b'{"schema": "previs.beat/1", "run": "new", "beat": 1, "over": true}')

@@ -68,9 +68,9 @@ def shelves(draw: st.DrawFn) -> Shelf:
     on_record = draw(st.dictionaries(st.sampled_from(MARKS), made, max_size=5))
     pages = [run.place.prefix + "index.html" for run in runs if draw(st.booleans())]
     claims = [
-        keys.claim_key(MARKS[0], 0),
-        keys.claim_key(MARKS[0], 1),
-        keys.beat_key("r"),
+        keys.lease_key(MARKS[0], 0),
+        keys.lease_key(MARKS[0], 1),
+        keys.heartbeat_key("r"),
         keys.shot_list_key("a" * 64),
     ]
     boards = {run.place.board for run in runs}
@@ -201,7 +201,7 @@ def test_runs_are_counted_board_by_board() -> None:
 
 
 def test_what_no_run_refers_to_goes_when_it_is_old() -> None:
-    files = [FRAMES[0], INPUTS[0], keys.take_key(MARKS[0]), keys.shot_list_key("a" * 64), keys.beat_key("r")]
+    files = [FRAMES[0], INPUTS[0], keys.take_key(MARKS[0]), keys.shot_list_key("a" * 64), keys.heartbeat_key("r")]
     assert all_of(plan_removal(listed(*files), [], [], [], {}, oldest=NOW - SPARE)) == set(files)
     assert all_of(plan_removal(listed(*files, modified=YOUNG), [], [], [], {}, oldest=NOW - SPARE)) == set()
 
@@ -243,8 +243,8 @@ def test_what_runs_to_come_read_stays_however_old_it_is(place: str) -> None:
 
 
 def test_claims_to_one_take_go_together() -> None:
-    other = keys.claim_key(MARKS[1], 0)
-    mixed = listed(keys.claim_key(MARKS[0], 0), other) | listed(keys.claim_key(MARKS[0], 1), modified=YOUNG)
+    other = keys.lease_key(MARKS[1], 0)
+    mixed = listed(keys.lease_key(MARKS[0], 0), other) | listed(keys.lease_key(MARKS[0], 1), modified=YOUNG)
     assert set(plan_removal(mixed, [], [], [], {}, oldest=NOW - SPARE).claims) == {other}
 
 

@@ -99,4 +99,4 @@ async def contents(store: Store) -> dict[str, bytes]:
 
 async def put_beat(store: Store, run: str, *, over: bool) -> None:
     beat = {"schema": "previs.beat/1", "run": run, "beat": 3, "over": over}
-    await store.put(keys.beat_key(run), json.dumps(beat).encode(), media_type="application/json")
+    await store.put(keys.heartbeat_key(run), json.dumps(beat).encode(), media_type="application/json")

@@ -62,11 +62,11 @@ async def write(store: Store, key: str, content: object) -> None:
 
 
 async def beat(store: Store, number: int, *, name: str = "other", **more: object) -> None:
-    await write(store, keys.beat_key(name), {"schema": "previs.beat/1", "run": name, "beat": number} | more)
+    await write(store, keys.heartbeat_key(name), {"schema": "previs.beat/1", "run": name, "beat": number} | more)
 
 
 async def claimed_by_other(store: Store, number: int = 0, *, name: str = "other", **more: object) -> None:
-    await write(store, keys.claim_key(TAKE, number), {"schema": "previs.claim/1", "run": name, "held": True} | more)
+    await write(store, keys.lease_key(TAKE, number), {"schema": "previs.claim/1", "run": name, "held": True} | more)
 
 
 async def is_ours(leases: Leases) -> bool:
@@ -213,7 +213,7 @@ async def test_claims_that_are_pruned_meanwhile_are_free(store: Store) -> None:
         await first.acquire(TAKE)
         waiting = asyncio.create_task(second.wait_until_free(TAKE))
         await happens(lambda: first.run in second._observed)
-        await store.delete([keys.claim_key(TAKE, 0)])
+        await store.delete([keys.lease_key(TAKE, 0)])
         async with asyncio.timeout(20):
             await waiting
         assert await second.acquire(TAKE) is None
@@ -405,7 +405,7 @@ async def test_another_process_of_the_same_number_is_another_one(store: Store) -
     await claimed_by_other(store)
     async with run(store) as leases:
         await leases.acquire("b" * 64)
-        ours = json.loads(await store.get(keys.beat_key(leases.run)) or b"")
+        ours = json.loads(await store.get(keys.heartbeat_key(leases.run)) or b"")
         await beat(store, 1, machine=ours["machine"], process=ours["process"])
         assert not await is_ours(leases)
         await beat(store, 2, machine=ours["machine"], process=f"{os.getpid()} 1")
@@ -444,8 +444,8 @@ ODD = [
 async def test_a_claim_that_cannot_be_read_is_waited_for_in_case_it_is_being_written(
     folder_store: FolderStore, clock: Clock, content: bytes
 ) -> None:
-    await write(folder_store, keys.claim_key(TAKE, 3), content)
-    await write(folder_store, keys.claim_key(TAKE, 0), content)
+    await write(folder_store, keys.lease_key(TAKE, 3), content)
+    await write(folder_store, keys.lease_key(TAKE, 0), content)
     async with run(folder_store, interval=5, silence=25) as leases:
         assert not await is_ours(leases)
         for _ in range(5):
@@ -453,7 +453,7 @@ async def test_a_claim_that_cannot_be_read_is_waited_for_in_case_it_is_being_wri
             assert not leases.holds(TAKE)
             await leases.acquire(TAKE)
         assert leases.holds(TAKE)
-    assert keys.claim_key(TAKE, 4) in await folder_store.entries(keys.CLAIMS)
+    assert keys.lease_key(TAKE, 4) in await folder_store.entries(keys.CLAIMS)
 
 
 ODD_BEATS = [
@@ -471,7 +471,7 @@ async def test_a_beat_that_cannot_be_read_is_a_beat_as_long_as_it_changes(
     await claimed_by_other(folder_store)
     async with run(folder_store, interval=5, silence=25) as leases:
         for number in range(8):
-            await write(folder_store, keys.beat_key("other"), content + b" " * number)
+            await write(folder_store, keys.heartbeat_key("other"), content + b" " * number)
             assert not await is_ours(leases)
             clock.now += 5
         for _ in range(5):
@@ -485,7 +485,7 @@ async def test_a_process_that_is_none_says_nothing(folder_store: FolderStore, pr
     await claimed_by_other(folder_store)
     async with run(folder_store, interval=5, silence=25) as leases:
         await leases.acquire("b" * 64)
-        machine = json.loads(await folder_store.get(keys.beat_key(leases.run)) or b"")["machine"]
+        machine = json.loads(await folder_store.get(keys.heartbeat_key(leases.run)) or b"")["machine"]
         await beat(folder_store, 1, machine=machine, process=process)
         assert not await is_ours(leases)
 
@@ -505,7 +505,7 @@ async def test_a_claim_of_an_oddly_named_run_is_a_claim(store: Store, clock: Clo
 )
 async def test_other_files_beside_claims_do_no_harm(store: Store, clock: Clock, name: str) -> None:
     await claimed_by_other(store, held=False)
-    await write(store, keys.claims_prefix(TAKE) + name, b"x")
+    await write(store, keys.leases_prefix(TAKE) + name, b"x")
     async with run(store, interval=5, silence=25) as leases:
         for _ in range(6):
             if await is_ours(leases):
@@ -515,7 +515,7 @@ async def test_other_files_beside_claims_do_no_harm(store: Store, clock: Clock, 
 
 
 async def test_a_folder_in_the_place_of_a_claim_is_passed_over(folder_store: FolderStore) -> None:
-    await write(folder_store, keys.claim_key(TAKE, 0) + "/x", b"x")
+    await write(folder_store, keys.lease_key(TAKE, 0) + "/x", b"x")
     async with run(folder_store) as leases:
         async with asyncio.timeout(20):
             assert await is_ours(leases)
@@ -647,12 +647,12 @@ async def test_a_run_whose_beats_fail_for_a_while_goes_on_loop(
         for _ in range(3):
             store.wrong = store.calls
             await happens(lambda: store.calls > (store.wrong or 0))
-        failed = json.loads(await folder_store.get(keys.beat_key(leases.run)) or b"")["beat"]
+        failed = json.loads(await folder_store.get(keys.heartbeat_key(leases.run)) or b"")["beat"]
         after = b""
         async with asyncio.timeout(20):
             while not after or json.loads(after)["beat"] <= failed + 3:
-                after = await folder_store.get(keys.beat_key(leases.run)) or b""
-    assert json.loads(await folder_store.get(keys.beat_key(leases.run)) or b"")["over"] is True
+                after = await folder_store.get(keys.heartbeat_key(leases.run)) or b""
+    assert json.loads(await folder_store.get(keys.heartbeat_key(leases.run)) or b"")["over"] is True
 
 
 async def test_a_wait_outlives_a_store_that_is_away_for_a_moment(folder_store: FolderStore) -> None:
@@ -734,6 +734,6 @@ async def test_no_claim_is_like_another(folder_store: FolderStore) -> None:
     async with run(folder_store, "A") as leases:
         await claim_and_release(leases)
         await claim_and_release(leases)
-    written = [await folder_store.get(keys.claim_key(TAKE, number)) for number in range(2)]
+    written = [await folder_store.get(keys.lease_key(TAKE, number)) for number in range(2)]
     first, second = (Lease.model_validate_json(each or b"") for each in written)
     assert first.nonce != second.nonce

@@ -168,7 +168,7 @@ def test_a_name_that_is_empty_is_refused(base: str) -> None:
 
 
 def test_a_relative_name_in_a_list_without_a_place_is_refused() -> None:
-    with pytest.raises(SourceNotFound, match="needs a list that has a place"):
+    with pytest.raises(SourceNotFound, match="needs a list with a path or URL"):
         resolve("a.jpg", "data:")
 
 

@@ -83,7 +83,7 @@ async def test_of_many_who_create_a_key_exactly_one_is_told_so_although_answers_
 
 async def conditions_are_heeded(store: S3Store) -> bool:
     await store.create("another", b"to find it out", media_type="text/plain")
-    return bool(store._heeds_conditions)
+    return bool(store._honours_conditions)
 
 
 async def test_an_answer_that_is_cut_anywhere_is_never_taken_for_a_whole_one(

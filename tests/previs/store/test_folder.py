@@ -70,7 +70,7 @@ async def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path, insi
 
 @pytest.mark.parametrize("name", ["a\x00b", "a\ud800b"])
 async def test_a_folder_that_no_path_can_name_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(StoreRefused, match="no path can hold"):
+    with pytest.raises(StoreRefused, match="a path cannot contain"):
         await FolderStore(tmp_path / name).check()
 
 

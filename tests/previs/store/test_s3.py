@@ -51,7 +51,7 @@ async def sizes(store: S3Store) -> dict[str, int]:
 
 
 async def head(store: S3Store, key: str) -> dict[str, Any]:
-    where = store._where(key)
+    where = store._object(key)
     return dict(await store._connection.run(lambda client: client.head_object(**where)))
 
 
@@ -215,7 +215,7 @@ async def test_a_port_where_something_other_than_s3_answers_is_refused(
 ) -> None:
     server = scripted(lambda *_: answer(body=b"<html>console</html>", headers={"Content-Type": "text/html"}))
     async with S3Store(settings_for(server.url)) as store:
-        with pytest.raises(StoreRefused, match="what answers is no S3"):
+        with pytest.raises(StoreRefused, match="the server that answers is not S3"):
             await store.check()
 
 
@@ -360,7 +360,7 @@ async def test_a_check_finds_out_whether_conditions_are_heeded(settings: S3Setti
             S3Store(settings.model_copy(update={"endpoint_url": weather.url})) as store,
         ):
             await store.check()
-            found[conditions] = store._heeds_conditions
+            found[conditions] = store._honours_conditions
     assert found == {"heeded": True, "refused": False, "ignored": False}
 
 
@@ -430,7 +430,7 @@ async def test_a_listing_without_sense_is_no_listing(
 ) -> None:
     page = f"<ListBucketResult><Name>film</Name><Contents>{facts}</Contents></ListBucketResult>".encode()
     async with S3Store(settings_for(scripted(lambda *_: answer(body=page)).url)) as store:
-        with pytest.raises(StoreRefused, match="what answers is no S3"):
+        with pytest.raises(StoreRefused, match="the server that answers is not S3"):
             await store.entries("")
 
 
@@ -440,7 +440,7 @@ async def test_a_listing_that_goes_in_circles_ends(
     more = "<IsTruncated>true</IsTruncated><NextContinuationToken>t1</NextContinuationToken>"
     page = f"<ListBucketResult><Name>film</Name>{more}</ListBucketResult>".encode()
     async with S3Store(settings_for(scripted(lambda *_: answer(body=page)).url)) as store:
-        with pytest.raises(StoreRefused, match="what answers is no S3"):
+        with pytest.raises(StoreRefused, match="the server that answers is not S3"):
             await store.entries("")
 
 

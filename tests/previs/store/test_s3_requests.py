@@ -106,7 +106,7 @@ async def test_a_size_whose_answer_ends_early_is_none_or_too_small(saying: Sayin
 
 async def test_a_listing_that_ends_early_is_not_a_short_one(saying: Saying) -> None:
     def keys(client: "S3Client") -> object:
-        return [listed.get("Key") for listed in s3_requests.listed(client, {"Bucket": "film"}).get("Contents", [])]
+        return [listed.get("Key") for listed in s3_requests.list_page(client, {"Bucket": "film"}).get("Contents", [])]
 
     found = await outcomes(saying, answer_of(LISTING), keys)
     assert found[-1] == ["boards/a"]
