@@ -41,10 +41,11 @@ class ReferenceAssignment:
         """Assign each reference by its id, then by its role, then in order if that leaves no choice."""
         rest: list[PlacedReference] = []
         for reference in references:
-            if claimed := [each for each in self.places if _claims(each, reference)]:
+            name = reference.reference_id
+            if claimed := [each for each in self.places if each.reference_id and each.reference_id == name]:
                 self.chosen.update(dict.fromkeys(claimed, reference))
             elif self._is_unused(reference):
-                self.notices.append(f"reference {reference.reference_id} is not used: {self.file} says so")
+                self.notices.append(f"reference {name} is not used: {self.file} says so")
             else:
                 rest.append(reference)
         rest = [reference for reference in rest if not self._by_role(reference)]
@@ -59,28 +60,21 @@ class ReferenceAssignment:
         return [each for each in self.places if each not in self.chosen and not each.reference_id]
 
     def _by_role(self, reference: PlacedReference) -> bool:
-        """Assign a reference by its role; return whether it is done with, assigned or refused."""
+        """Assign a reference by its role; return whether it is assigned or refused."""
         asked = role_named(reference.role or reference.reference_id)
-        if asked is None:
-            return reference.role is not None and self._unknown_role(reference)
-        free = [each for each in self._free() if serves(each.role, asked)]
-        exact = [each for each in free if each.role == asked] or free
-        if exact:
+        free = [each for each in self._free() if asked and serves(each.role, asked)]
+        if free:
+            exact = [each for each in free if each.role == asked] or free
             self.chosen[exact[0]] = reference
         elif reference.role is not None:
-            self._no_role(reference, asked)
-        return bool(exact) or reference.role is not None
+            remedy = self._no_role() if asked else f"no such role; the roles are {', '.join(ROLES)}"
+            self._fault(reference, format_value(asked or reference.role), remedy, ", role")
+        return bool(free) or reference.role is not None
 
-    def _unknown_role(self, reference: PlacedReference) -> bool:
-        remedy = f"no such role; the roles are {', '.join(ROLES)}"
-        self._fault(reference, format_value(reference.role), remedy, ", role")
-        return True
-
-    def _no_role(self, reference: PlacedReference, asked: str) -> None:
+    def _no_role(self) -> str:
         free = ", ".join(self._named(each) for each in self._free())
         alternatives = f"free are {free}" if free else "no other picture is free"
-        remedy = f"the graph has no free picture of this role; {alternatives}: give another role, or remove it"
-        self._fault(reference, format_value(asked), remedy, ", role")
+        return f"the graph has no free picture of this role; {alternatives}: give another role, or remove it"
 
     def _in_order(self, rest: list[PlacedReference]) -> None:
         free = [each for each in self._free() if each.role != "mask"]
@@ -125,7 +119,3 @@ class ReferenceAssignment:
 
 def _line(reference: PlacedReference, binding: Binding) -> str:
     return f"{quoted(reference.reference_id)}: {quoted(address_of(binding.slot))}  # {binding.role}"
-
-
-def _claims(binding: Binding, reference: PlacedReference) -> bool:
-    return bool(binding.reference_id) and binding.reference_id == reference.reference_id

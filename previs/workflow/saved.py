@@ -10,8 +10,7 @@ from previs.comfyui.protocol.graph import Graph
 from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault, WorkflowFaults
 from previs.workflow.assignment import ReferenceAssignment
-from previs.workflow.binding import limits
-from previs.workflow.binding import suggestions as settling
+from previs.workflow.binding import limits, suggestions
 from previs.workflow.binding.bindings import Binding, Report, Slot, in_order_of_meaning, rows
 from previs.workflow.binding.bindings_file import BindingsFile, bindings_name
 from previs.workflow.binding.link_types import Wiring
@@ -63,9 +62,9 @@ class SavedGraph:
         Raises:
             WorkflowFaults: The graph has no input for a value, or no server takes the value.
         """
-        bound = self._bound(values, place)
+        binder = self._binder(values, place)
         graph = copy.deepcopy(self.graph)
-        for (node_id, name), value in bound.values.items():
+        for (node_id, name), value in binder.values.items():
             graph[node_id]["inputs"][name] = copy.deepcopy(value)
         return graph
 
@@ -82,26 +81,26 @@ class SavedGraph:
         if values is None:
             gaps = tuple(f"{what} is not bound: {gap}" for what, gap in self.gaps.items())
             return Report(rows(self.graph, self.bindings, {}, {}), (*gaps, *self._unused_notices()))
-        bound = self._bound(values, place)
-        return Report(rows(self.graph, self.bindings, bound.values, bound.overrides), tuple(bound.notices))
+        binder = self._binder(values, place)
+        return Report(rows(self.graph, self.bindings, binder.values, binder.overrides), tuple(binder.notices))
 
     def bindings_text(self) -> str:
         """Write the bindings file that states the present bindings."""
-        return settling.bindings_text(self.bindings, self.unused)
+        return suggestions.bindings_text(self.bindings, self.unused)
 
     def _unused_notices(self) -> Iterator[str]:
         yield from (f"{what} is not used: {self.bindings_file} says so" for what in sorted(self.unused))
 
-    def _bound(self, values: ShotValues, place: str) -> "_Bound":
-        bound = _Bound(self, place)
-        bound.bind(values)
-        if bound.faults:
-            raise WorkflowFaults(self.source, tuple(bound.faults))
-        return bound
+    def _binder(self, values: ShotValues, place: str) -> "_ShotBinder":
+        binder = _ShotBinder(self, place)
+        binder.bind(values)
+        if binder.faults:
+            raise WorkflowFaults(self.source, tuple(binder.faults))
+        return binder
 
 
 @dataclass(slots=True)
-class _Bound:
+class _ShotBinder:
     """Bind one shot's values to a saved graph."""
 
     saved: SavedGraph
