@@ -1,4 +1,4 @@
-"""What is true of every session with a ComfyUI 0.3.64, recorded or simulated.
+"""Check what holds for every session with ComfyUI 0.3.64, recorded or simulated.
 
 A session is a list of events: ``{"ws": "open"|"send"|"recv"|"close", …}`` and ``{"http": METHOD, "path", "response"}``.
 The checks raise ``AssertionError``; :func:`outline` is what two sessions of one scenario have in common.
@@ -13,7 +13,7 @@ from typing import Any
 Event = dict[str, Any]
 Session = list[Event]
 Value = Any
-"""Whatever JSON can hold."""
+"""Any JSON value."""
 
 MESSAGE_KEYS = {
     "execution_start": {"prompt_id", "timestamp"},
@@ -37,7 +37,7 @@ ENDS = ("execution_success", "execution_error", "execution_interrupted")
 STATE_KEYS = {"value", "max", "state", "node_id", "prompt_id", "display_node_id", "parent_node_id", "real_node_id"}
 HEADERS = ("content-type", "content-length", "content-disposition", "etag", "last-modified", "accept-ranges")
 SHORTENED = ("\\u2026", "ComfyUI/")
-"""Where the recordings leave something out: entries of the history, and paths of the machine."""
+"""What the recordings leave out: history entries, and paths of the machine."""
 
 _RUN = re.compile(
     r"execution_start execution_cached "
@@ -51,7 +51,7 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 
 
 def check(session: Session) -> None:
-    """Hold a session to everything that is known of the protocol."""
+    """Check a session against everything that is known of the protocol."""
     for event in session:
         if event.get("ws") == "recv":
             check_frame(event)
@@ -64,7 +64,7 @@ def check(session: Session) -> None:
 
 
 def check_frame(event: Event) -> None:
-    """A frame has the keys of its kind, and no others."""
+    """Check that a frame has the keys of its type, and no others."""
     if "binary" in event:
         binary = event["binary"]
         assert binary["image_head_base64"].startswith("/9j/"), "previews are JPEG"
@@ -111,7 +111,7 @@ def check_output(output: dict[str, Any]) -> None:
 
 
 def check_answer(event: Event) -> None:
-    """An answer is of the form of aiohttp: ASCII JSON with its length, or nothing, or a file with its headers."""
+    """Check that an answer has aiohttp's form: ASCII JSON with its length, or nothing, or a file with its headers."""
     response = event["response"]
     headers = {name.lower(): value for name, value in response["headers"].items()}
     if "json" in response:
@@ -133,7 +133,7 @@ def check_answer(event: Event) -> None:
 
 
 def check_order(session: Session) -> None:
-    """Frames of each run that was seen whole come in the order of the grammar."""
+    """Check that the frames of each complete run come in the order of the grammar."""
     for frames, is_whole in runs(session):
         sentence = "".join(f"{word} " for word in map(_word, frames))
         assert not is_whole or _RUN.fullmatch(sentence), sentence
@@ -152,9 +152,9 @@ def _word(frame: dict[str, Any]) -> str:
 
 
 def runs(session: Session) -> Iterator[tuple[list[dict[str, Any]], bool]]:
-    """Frames of each run of a prompt, with whether the run came to its end on one socket.
+    """Yield the frames of each run, and whether one socket got all of them.
 
-    Of the ``status`` frames, which tell of all prompts, only the one that comes with the end is kept.
+    ``status`` frames concern all prompts; only the one at the end of a run is kept.
     """
     frames: list[dict[str, Any]] = []
     is_seen_whole = False
@@ -180,7 +180,7 @@ def runs(session: Session) -> Iterator[tuple[list[dict[str, Any]], bool]]:
 
 
 def check_states(session: Session) -> None:
-    """Nodes only join and advance, the one told by ``executing`` is the one that runs, and ids agree."""
+    """Check that nodes only join and advance, that ``executing`` names the running node, and that ids agree."""
     for frames, _ in runs(session):
         before: dict[str, Any] = {}
         for frame in frames:
@@ -202,7 +202,7 @@ def check_states(session: Session) -> None:
 
 
 def check_histories(session: Session) -> None:
-    """A history entry has its form, and tells what the frames told; of an id that ran twice, the last run."""
+    """Check the form of history entries, and that they agree with the frames of the last run."""
     told = {frames[0]["data"]["prompt_id"]: frames for frames, is_whole in runs(session) if is_whole}
     for event in session:
         if "/history/" not in event.get("path", "") or "response" not in event:
@@ -234,7 +234,7 @@ def check_entry_against_frames(entry: dict[str, Any], frames: list[dict[str, Any
 
 
 def check_numbers(session: Session) -> None:
-    """Accepted prompts get rising numbers."""
+    """Check that accepted prompts get rising numbers."""
     numbers = [event["response"]["json"]["number"] for event in session if is_accepted(event)]
     assert numbers == sorted(numbers)
     assert len(set(numbers)) == len(numbers)
@@ -245,7 +245,7 @@ def is_accepted(event: Event) -> bool:
 
 
 def outline(session: Session) -> dict[str, Any]:
-    """What another session of the same scenario must show too.
+    """Return what every session of the same scenario has in common.
 
     Left out is what depends on the time a step takes (the number of steps told, and of ``status`` frames among them),
     on the machine (memory, versions, sizes) and on what the server did before (numbers); the order of output nodes,
@@ -266,7 +266,7 @@ def outline(session: Session) -> dict[str, Any]:
 
 
 def _remaining(session: Session) -> list[int]:
-    """Lengths of the queue that ``status`` frames told, each once."""
+    """Return the queue lengths in ``status`` frames, without repeats."""
     told = [event["text"]["data"]["status"]["exec_info"]["queue_remaining"] for event in session if _is_status(event)]
     return [length for place, length in enumerate(told) if not place or told[place - 1] != length]
 
@@ -276,7 +276,7 @@ def _is_status(event: Event) -> bool:
 
 
 def _run_outline(frames: list[dict[str, Any]], names: dict[str, str]) -> list[Any]:
-    """Words of a run, by node, with repeats of steps once and output nodes in the order of their ids."""
+    """Return the words of a run by node, without repeated steps, output nodes in order of their ids."""
     blocks: list[tuple[str, list[Any]]] = []
     for frame in frames:
         word = _word(frame)

@@ -1,4 +1,4 @@
-"""Sessions with a server in the form of the recordings: read from a file, or driven against a simulator."""
+"""Read recorded sessions, and drive simulators through sessions of the same form."""
 
 import asyncio
 import base64
@@ -47,7 +47,7 @@ def text_to_image(*, seed: int = 1, text: str = "a city", prefix: str = "shot", 
 
 
 def picture_of(name: str) -> bytes:
-    """Bytes of a small picture, another one for each name."""
+    """Return the bytes of a small picture that differs by name."""
     file = io.BytesIO()
     digest = hashlib.sha256(name.encode()).digest()
     Image.frombytes("RGB", (4, 2), digest[:24]).resize((64, 48)).save(file, "PNG")
@@ -55,7 +55,7 @@ def picture_of(name: str) -> bytes:
 
 
 class Served:
-    """A simulator that is being served, and can be killed and started again at its address."""
+    """Serve a simulator that can be killed and started again at its address."""
 
     def __init__(self, simulator: Simulator) -> None:
         self.simulator = simulator
@@ -82,7 +82,7 @@ async def served(simulator: Simulator) -> AsyncIterator[Served]:
 
 
 class Visitor:
-    """A client of a simulator: requests over HTTP, and all that its socket hears."""
+    """Represent a client: sends HTTP requests, and keeps the frames of its socket."""
 
     def __init__(self, url: str, http: httpx.AsyncClient, socket: websockets.ClientConnection) -> None:
         self.url = url
@@ -96,7 +96,7 @@ class Visitor:
         return str(answer.json()["prompt_id"])
 
     async def hear(self, kind: str, **wanted: object) -> dict[str, Any]:
-        """The next frame of a kind with such values; previews are of the kind ``preview``."""
+        """Wait for the next frame of a type with these values; previews have the type ``preview``."""
         while True:
             message = await asyncio.wait_for(self.socket.recv(), 10)
             frame = {"type": "preview", "data": _binary(message)} if isinstance(message, bytes) else json.loads(message)
@@ -105,7 +105,7 @@ class Visitor:
                 return dict(frame["data"])
 
     async def ended(self, prompt_id: str) -> dict[str, Any]:
-        """The history entry of a prompt, when its end was heard."""
+        """Wait for a prompt's last frame, and return its history entry."""
         await self.hear("executing", node=None, prompt_id=prompt_id)
         return dict((await self.http.get(f"/history/{prompt_id}")).json()[prompt_id])
 
@@ -133,7 +133,7 @@ async def visit(simulator: Simulator) -> AsyncIterator[Visitor]:
 
 
 class Recorder:
-    """Drives a server through a recorded scenario, the same requests in the same order, and records it."""
+    """Send the requests of a recorded scenario to a server in the same order, and record the session."""
 
     def __init__(self, host: Served) -> None:
         self.host = host
@@ -192,7 +192,7 @@ class Recorder:
                 self._came.set()
 
     async def _until(self, wanted: list[str]) -> None:
-        """Wait until all that was heard in the recording was heard here, give or take what depends on time."""
+        """Wait until all frames of the recording have come, except those that depend on time."""
         async with asyncio.timeout(20):
             while not set(wanted) <= set(_heard(self.events)):
                 self._came.clear()
@@ -250,13 +250,13 @@ def _files(history: dict[str, Any]) -> list[str]:
 
 
 def _needs_wait(script: Session, place: int) -> bool:
-    """Whether something is done after an event that is only heard."""
+    """Return whether a request follows a received frame."""
     following = script[place + 1] if place + 1 < len(script) else None
     return script[place].get("ws") == "recv" and (following is None or following.get("ws") != "recv")
 
 
 def _heard(session: Session) -> list[str]:
-    """What was heard, so that it can be waited for: kinds by node, and ends, each with its count."""
+    """Return the received frames to wait for: types by node, and ends, each with its count."""
     told: list[str] = []
     for event in session:
         if event.get("ws") != "recv" or "text" not in event:

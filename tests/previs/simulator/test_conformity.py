@@ -11,11 +11,19 @@ from previs.simulator import Simulator
 from tests.previs.simulator.protocol_checks import Session, check, outline
 from tests.previs.simulator.sessions import SCENARIOS, Recorder, Served, object_info, recorded, served, text_to_image
 
-SECONDS = {"interrupt_running": 1.5, "socket_dropped_and_reopened": 0.6, "delete_pending": 0.4}
+SECONDS = {
+    "client_chosen_prompt_id": 0.1,
+    "delete_pending": 0.4,
+    "interrupt_running": 1.5,
+    "server_killed_while_running": 0.1,
+    "socket_dropped_and_reopened": 0.6,
+    "two_prompts_queued": 0.1,
+}
+"""Seconds of a prompt where the client acts while it runs."""
 
 
 def cached_before(session: Session) -> set[str] | None:
-    """Nodes that the recorded server still remembered from what it did before."""
+    """Return the nodes that the recorded server had cached from earlier prompts."""
     for event in session:
         if event.get("text", {}).get("type") == "execution_cached":
             return set(event["text"]["data"]["nodes"])
@@ -30,7 +38,7 @@ async def run_to_its_end(host: Served, graph: dict[str, Any]) -> None:
 
 
 async def remember(host: Served, session: Session) -> None:
-    """Have the server run a graph of which it then remembers what the recorded one did."""
+    """Make the server run a graph and so cache what the recorded server had cached."""
     cached = cached_before(session)
     asks_for_an_entry = any("max_items" in event.get("path", "") for event in session)
     if not cached and not asks_for_an_entry:
@@ -46,7 +54,7 @@ async def remember(host: Served, session: Session) -> None:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_the_checks_are_true_of_the_real_server(scenario: str) -> None:
+def test_the_checks_hold_for_the_real_server(scenario: str) -> None:
     check(recorded(scenario))
 
 
@@ -54,7 +62,7 @@ def test_the_checks_are_true_of_the_real_server(scenario: str) -> None:
 async def test_a_simulated_session_is_like_the_recorded_one(scenario: str) -> None:
     session = recorded(scenario)
     previews = any("binary" in event for event in session)
-    simulator = Simulator(seconds=SECONDS.get(scenario, 0.1), previews=previews, object_info=object_info())
+    simulator = Simulator(seconds=SECONDS.get(scenario, 0), previews=previews, object_info=object_info())
     async with served(simulator) as host:
         await remember(host, session)
         driven = await Recorder(host).drive(scenario)

@@ -1,4 +1,4 @@
-"""Files get ComfyUI's names, and nothing climbs out of its folder."""
+"""Files get ComfyUI's names, and no path leads out of its folder."""
 
 import posixpath
 from pathlib import Path
@@ -18,19 +18,19 @@ def test_outputs_are_numbered_by_prefix_and_go_into_its_subfolder() -> None:
 
 
 @pytest.mark.parametrize("prefix", ["../shot", "/shot", "a/../../shot"])
-def test_a_prefix_that_leads_out_is_refused(prefix: str) -> None:
+def test_a_prefix_that_leads_out_of_the_folder_is_refused(prefix: str) -> None:
     with pytest.raises(OutsideError, match="not allowed"):
         Disk(keep=10).save("output", prefix, "png", b"x")
 
 
-def test_the_oldest_files_make_room_for_new_ones() -> None:
+def test_the_oldest_files_are_dropped() -> None:
     disk = Disk(keep=2)
     for number in range(4):
         disk.write("output", f"{number}.png", b"x")
     assert list(disk.files["output"]) == ["2.png", "3.png"]
 
 
-def test_numbers_go_on_where_files_of_an_earlier_server_lie(tmp_path: Path) -> None:
+def test_numbers_continue_after_the_files_of_an_earlier_server(tmp_path: Path) -> None:
     Disk(keep=1, root=tmp_path).save("output", "shot", "png", b"old")
     again = Disk(keep=1, root=tmp_path)
     assert again.save("output", "shot", "png", b"new")["filename"] == "shot_00002_.png"
@@ -52,7 +52,7 @@ def test_only_images_in_the_input_folder_itself_are_offered(tmp_path: Path) -> N
 
 
 @given(parts=st.lists(st.sampled_from(["..", ".", "a", "b", ""]), max_size=6))
-def test_a_path_leads_out_exactly_if_it_leaves_its_folder(parts: list[str]) -> None:
+def test_a_path_leads_out_if_and_only_if_it_leaves_its_folder(parts: list[str]) -> None:
     path = "/".join(parts)
     whole = posixpath.normpath(posixpath.join("/folder", path))
     assert leads_out(posixpath.normpath(path)) == (not f"{whole}/".startswith("/folder/"))
@@ -62,5 +62,5 @@ def test_a_path_leads_out_exactly_if_it_leaves_its_folder(parts: list[str]) -> N
     ("name", "kind"),
     [("a.PNG", "image/png"), ("a.webp", "image/webp"), ("a.mp4", "video/mp4"), ("a", "application/octet-stream")],
 )
-def test_a_file_is_of_the_kind_of_its_ending(name: str, kind: str) -> None:
+def test_the_media_type_depends_on_the_extension(name: str, kind: str) -> None:
     assert media_type(name) == kind

@@ -1,4 +1,4 @@
-"""Each switch for what goes wrong, over a real socket."""
+"""Each fault works over a real socket."""
 
 import asyncio
 import time
@@ -21,12 +21,12 @@ async def statuses(url: str, *paths: str) -> list[int]:
         return [(await client.get(path)).status_code for path in paths]
 
 
-async def test_so_many_requests_are_refused_with_a_status() -> None:
+async def test_a_number_of_requests_is_refused_with_a_status() -> None:
     async with serve(simulator(refuse=2, refuse_status=502)) as url:
         assert await statuses(url, *["/queue"] * 3) == [502, 502, 200]
 
 
-async def test_refusals_can_be_kept_to_some_paths_and_last_for_ever() -> None:
+async def test_refusals_can_concern_some_paths_only_and_last_for_ever() -> None:
     faulty = simulator(refuse=ALWAYS, only_paths=("/history", "/view"))
     async with serve(faulty) as url:
         assert await statuses(url, "/queue", "/history/x", "/api/history", "/view") == [200, 503, 503, 503]
@@ -44,7 +44,7 @@ async def test_a_socket_is_refused_like_any_request() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "told"), [(None, None), (0, "0"), (7, "7")])
-async def test_a_refusal_tells_when_to_come_again_where_so_asked(seconds: int | None, told: str | None) -> None:
+async def test_a_refusal_can_have_a_retry_after_header(seconds: int | None, told: str | None) -> None:
     async with serve(simulator(refuse=2, refuse_status=429, retry_after=seconds)) as url:
         async with httpx.AsyncClient() as client:
             assert (await client.get(f"{url}/queue")).headers.get("retry-after") == told
@@ -60,13 +60,13 @@ async def test_a_connection_is_cut_before_any_answer() -> None:
         assert (await client.get("/queue")).status_code == 200
 
 
-async def test_answers_can_take_their_time() -> None:
+async def test_answers_can_be_slow() -> None:
     async with serve(simulator(answer_after=5)) as url, httpx.AsyncClient(base_url=url) as client:
         with pytest.raises(httpx.ReadTimeout):
             await client.get("/queue", timeout=0.05)
 
 
-async def test_a_header_is_asked_of_requests_and_sockets() -> None:
+async def test_requests_and_sockets_must_send_a_header() -> None:
     async with serve(simulator(header=("Authorization", "Bearer word"))) as url:
         assert await statuses(url, "/queue", "/api/system_stats") == [401, 401]
         with pytest.raises(websockets.InvalidStatus, match="401"):
@@ -128,7 +128,7 @@ async def test_freeing_memory_unloads_models_too() -> None:
         assert failure(await visitor.render(text_to_image())) is None
 
 
-async def test_what_is_cached_needs_no_memory() -> None:
+async def test_cached_nodes_need_no_memory() -> None:
     faulty = simulator()
     async with visit(faulty) as visitor:
         await visitor.render(text_to_image())
@@ -151,7 +151,7 @@ async def test_memory_is_freed_when_the_running_prompt_has_ended() -> None:
         assert not faulty.cache
 
 
-async def test_a_restarted_server_has_its_memory_empty() -> None:
+async def test_a_restart_frees_memory() -> None:
     faulty = simulator(memory_full=True)
     async with serve(faulty) as url:
         faulty.restart()
@@ -159,7 +159,7 @@ async def test_a_restarted_server_has_its_memory_empty() -> None:
             assert failure(await visitor.render(text_to_image())) is None
 
 
-async def test_a_batch_too_large_for_any_gpu_runs_out_of_memory_by_itself() -> None:
+async def test_a_batch_too_large_for_any_gpu_runs_out_of_memory_without_a_fault() -> None:
     graph = text_to_image()
     graph["5"]["inputs"] = {"width": 16384, "height": 16384, "batch_size": 4096}
     async with visit(simulator()) as visitor:
@@ -167,7 +167,7 @@ async def test_a_batch_too_large_for_any_gpu_runs_out_of_memory_by_itself() -> N
     assert failed["status"]["messages"][-1][1]["exception_type"] == "torch.OutOfMemoryError"
 
 
-async def test_a_stalled_prompt_moves_no_more_until_it_is_interrupted() -> None:
+async def test_a_stalled_prompt_makes_no_progress_until_it_is_interrupted() -> None:
     faulty = simulator(stall_on="city", stall_at_step=2)
     async with visit(faulty) as visitor:
         prompt_id = await visitor.submit(text_to_image(steps=9))
@@ -180,14 +180,14 @@ async def test_a_stalled_prompt_moves_no_more_until_it_is_interrupted() -> None:
     assert faulty.interrupted == [prompt_id]
 
 
-async def test_a_slow_server_takes_its_time_for_a_prompt() -> None:
-    async with visit(simulator(seconds=0.02, slowness=10)) as visitor:
+async def test_slowness_multiplies_the_duration_of_a_prompt() -> None:
+    async with visit(simulator(seconds=0.01, slowness=10)) as visitor:
         before = time.monotonic()
         await visitor.render(text_to_image())
-    assert time.monotonic() - before >= 0.2
+    assert time.monotonic() - before >= 0.1
 
 
-async def test_a_socket_is_cut_after_its_nth_frame_so_many_times() -> None:
+async def test_a_number_of_sockets_is_cut_after_their_nth_frame() -> None:
     faulty = simulator(drop_sockets=1, drop_after_frames=6)
     async with serve(faulty) as url:
         async with visited(url) as visitor:
@@ -203,7 +203,7 @@ def kinds(heard: list[Value]) -> list[str]:
     return [frame["type"] for frame in heard]
 
 
-async def test_a_frame_of_a_type_is_never_sent_so_many_times() -> None:
+async def test_a_number_of_frames_of_a_type_is_not_sent() -> None:
     async with visit(simulator(skip_frames=1, frames=("execution_success",))) as visitor:
         await visitor.render(text_to_image(seed=1))
         assert "execution_success" not in kinds(visitor.heard)
@@ -212,7 +212,7 @@ async def test_a_frame_of_a_type_is_never_sent_so_many_times() -> None:
         assert kinds(visitor.heard).count("execution_success") == 1
 
 
-async def test_the_next_frames_of_any_type_are_never_sent() -> None:
+async def test_the_next_frames_of_any_type_are_not_sent() -> None:
     heard = []
     for skipped in (0, 2):
         async with visit(simulator(skip_frames=skipped)) as visitor:
@@ -223,7 +223,7 @@ async def test_the_next_frames_of_any_type_are_never_sent() -> None:
     assert heard[1] == heard[0][2:]
 
 
-async def test_a_frame_of_a_type_is_sent_twice_so_many_times() -> None:
+async def test_a_number_of_frames_of_a_type_is_sent_twice() -> None:
     async with visit(simulator(repeat_frames=2, frames=("executed", "execution_success"))) as visitor:
         for seed in (1, 2):
             await visitor.render(text_to_image(seed=seed))
@@ -241,11 +241,11 @@ async def test_previews_can_be_left_out() -> None:
     assert heard.count("preview") == heard.count("progress") / 2 == 3
 
 
-async def test_a_frame_is_late_and_those_after_it_stay_behind_it() -> None:
-    async with visit(simulator(delay_frames=0.2, frames=("execution_start",))) as visitor:
+async def test_a_delayed_frame_keeps_its_place_in_the_order() -> None:
+    async with visit(simulator(delay_frames=0.1, frames=("execution_start",))) as visitor:
         before = time.monotonic()
         await visitor.render(text_to_image())
-    assert time.monotonic() - before >= 0.2
+    assert time.monotonic() - before >= 0.1
     heard = kinds(visitor.heard)
     assert heard.index("execution_start") < heard.index("execution_cached")
 
@@ -272,7 +272,7 @@ async def test_the_history_lags_behind_the_frames() -> None:
         assert (await visitor.ended(prompt_id))["status"]["completed"]
 
 
-async def test_the_history_forgets() -> None:
+async def test_the_history_drops_the_oldest_entry() -> None:
     async with visit(simulator(history_limit=1)) as visitor:
         first = await visitor.submit(text_to_image(seed=1))
         await visitor.render(text_to_image(seed=2))
@@ -280,7 +280,7 @@ async def test_the_history_forgets() -> None:
 
 
 @pytest.mark.parametrize("held", [0, 1])
-async def test_the_history_can_be_as_short_as_can_be(held: int) -> None:
+async def test_the_history_can_hold_one_entry_or_none(held: int) -> None:
     async with visit(simulator(history_limit=held)) as visitor:
         ids = [await visitor.submit(text_to_image(seed=seed)) for seed in (1, 2)]
         await visitor.hear("executing", node=None, prompt_id=ids[1])
@@ -288,7 +288,7 @@ async def test_the_history_can_be_as_short_as_can_be(held: int) -> None:
         assert (await visitor.http.get("/prompt")).json() == {"exec_info": {"queue_remaining": 0}}
 
 
-async def test_a_download_ends_in_the_middle() -> None:
+async def test_a_download_ends_halfway() -> None:
     async with visit(simulator(cut_downloads=1)) as visitor:
         file = (await visitor.render(text_to_image()))["outputs"]["9"]["images"][0]
         with pytest.raises(httpx.RemoteProtocolError, match=r"incomplete|without"):
@@ -296,21 +296,21 @@ async def test_a_download_ends_in_the_middle() -> None:
         assert (await visitor.view(file)).content.startswith(b"\x89PNG")
 
 
-async def test_a_download_stops_in_the_middle_and_the_connection_stays() -> None:
+async def test_a_download_stops_halfway_and_the_connection_stays_open() -> None:
     async with visit(simulator(stall_downloads=1)) as visitor:
         file = (await visitor.render(text_to_image()))["outputs"]["9"]["images"][0]
-        async with visitor.http.stream("GET", "/view", params=file, timeout=0.5) as answer:
+        async with visitor.http.stream("GET", "/view", params=file) as answer:
             parts = answer.aiter_raw()
             came = await anext(parts)
-            with pytest.raises(httpx.ReadTimeout):
-                await anext(parts)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(anext(parts), 0.05)
         whole = (await visitor.view(file)).content
     assert came == whole[: len(whole) // 2]
     assert answer.headers["content-length"] == str(len(whole))
 
 
 @pytest.mark.parametrize(("fault", "added"), [("short_files", -12), ("long_files", 12)])
-async def test_a_file_has_another_end_under_a_length_that_is_right(fault: str, added: int) -> None:
+async def test_a_file_has_another_end_under_a_correct_length(fault: str, added: int) -> None:
     async with visit(simulator(**{fault: 1})) as visitor:
         file = (await visitor.render(text_to_image()))["outputs"]["9"]["images"][0]
         wrong, right = await visitor.view(file), await visitor.view(file)
@@ -329,7 +329,7 @@ async def test_a_file_is_garbage_under_the_right_headers() -> None:
     assert not wrong.content.startswith(b"\x89PNG")
 
 
-def test_healed_faults_are_none() -> None:
+def test_faults_can_be_reset_by_name_or_all_at_once() -> None:
     faults = Faults(refuse=ALWAYS, stall_on="x", header=("a", "b"))
     faults.heal("refuse", "header")
     assert faults == Faults(stall_on="x")

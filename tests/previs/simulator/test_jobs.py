@@ -1,4 +1,4 @@
-"""``/api/jobs``, which newer servers have."""
+"""Newer servers answer ``/api/jobs``."""
 
 import time
 import uuid
@@ -28,7 +28,7 @@ async def test_older_servers_have_no_jobs(method: str, end: str) -> None:
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
 
 
-async def test_jobs_are_found_under_api_alone_and_by_their_methods() -> None:
+async def test_jobs_have_only_paths_under_api_and_their_own_methods() -> None:
     async with serve(newer()) as url, httpx.AsyncClient(base_url=url) as client:
         assert (await client.get(f"/jobs/{UNKNOWN}")).text == "404: Not Found"
         assert (await client.get(f"/api/jobs/{UNKNOWN}")).headers["content-type"].startswith("application/json")
@@ -36,13 +36,13 @@ async def test_jobs_are_found_under_api_alone_and_by_their_methods() -> None:
     assert (wrong.status_code, wrong.text, wrong.headers["allow"]) == (405, "405: Method Not Allowed", "POST")
 
 
-async def test_an_unknown_job_is_told_in_json() -> None:
+async def test_an_unknown_job_is_answered_with_json() -> None:
     async with serve(newer()) as url, httpx.AsyncClient() as client:
         answer = await client.get(f"{url}/api/jobs/{UNKNOWN}")
     assert (answer.status_code, answer.json()) == (404, {"error": "Job not found"})
 
 
-async def test_a_completed_job_tells_its_times_and_its_outputs_as_the_history_does() -> None:
+async def test_a_completed_job_has_its_times_and_the_outputs_of_the_history() -> None:
     before = time.time_ns() // 1_000_000
     async with visit(newer()) as visitor:
         entry = await visitor.render(text_to_image())
@@ -62,7 +62,7 @@ async def test_a_completed_job_tells_its_times_and_its_outputs_as_the_history_do
     }
 
 
-async def test_a_failed_job_tells_its_error() -> None:
+async def test_a_failed_job_has_its_error() -> None:
     async with visit(newer(fail_on="city")) as visitor:
         entry = await visitor.render(text_to_image())
         job = (await visitor.http.get(f"/api/jobs/{entry['prompt'][1]}")).json()
@@ -101,7 +101,7 @@ async def test_a_job_runs_waits_and_is_cancelled() -> None:
     assert waiting in simulator.deleted
 
 
-async def test_newer_servers_take_nothing_but_uuids_and_older_ones_tell_no_time() -> None:
+async def test_newer_servers_take_only_uuids_and_older_ones_add_no_creation_time() -> None:
     async with visit(newer()) as visitor:
         posted = {"prompt": text_to_image(), "prompt_id": "shot-1"}
         assert (await visitor.http.post("/prompt", json=posted)).json()["error"]["type"] == "invalid_prompt_id"
@@ -110,7 +110,7 @@ async def test_newer_servers_take_nothing_but_uuids_and_older_ones_tell_no_time(
     assert entry["prompt"][3] == {"client_id": "visitor"}
 
 
-async def test_the_workflow_of_a_job_is_named_where_the_client_named_it() -> None:
+async def test_a_job_has_the_workflow_id_that_the_client_sent() -> None:
     async with visit(newer()) as visitor:
         named = {"extra_pnginfo": {"workflow": {"id": "storyboard"}}}
         entries = [await visitor.render(text_to_image(), extra_data=extra) for extra in (named, {"extra_pnginfo": 1})]

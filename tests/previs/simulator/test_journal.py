@@ -1,4 +1,4 @@
-"""The journal has each prompt's life, in order."""
+"""The journal has each prompt's events, in order."""
 
 import asyncio
 import time
@@ -35,7 +35,7 @@ async def test_a_prompt_is_posted_started_sampled_and_ended() -> None:
     assert times[-1] <= time.monotonic()
 
 
-async def test_prompts_that_fail_or_are_stopped_or_taken_out_are_told_apart() -> None:
+async def test_failed_interrupted_and_deleted_prompts_are_distinguished() -> None:
     simulator = quick()
     simulator.faults.fail_on, simulator.faults.stall_on = "rain", "city"
     async with visit(simulator) as visitor:
@@ -54,7 +54,7 @@ async def test_prompts_that_fail_or_are_stopped_or_taken_out_are_told_apart() ->
     assert told(simulator)[-4:] == [*deletions, ("interrupted", "stopped", None), ("ended", "stopped", "interrupted")]
 
 
-async def test_a_restart_is_told_and_what_it_took_has_no_end() -> None:
+async def test_a_restart_is_recorded_and_the_running_prompt_has_no_end() -> None:
     simulator = quick()
     simulator.faults.stall_on = "city"
     async with visit(simulator) as visitor:
@@ -66,7 +66,7 @@ async def test_a_restart_is_told_and_what_it_took_has_no_end() -> None:
     assert "ended" not in [event.kind for event in simulator.journal]
 
 
-async def test_the_lists_tell_what_the_journal_tells() -> None:
+async def test_the_lists_agree_with_the_journal() -> None:
     simulator = quick()
     async with visit(simulator) as visitor:
         for prompt_id in ("a", "a", "b"):

@@ -26,7 +26,7 @@ def test_a_png_carries_its_graph_as_text() -> None:
     assert json.loads(picture.text["prompt"]) == GRAPH  # type: ignore[attr-defined]
 
 
-def test_tiny_pictures_are_whole_and_one_for_each_scene() -> None:
+def test_tiny_pictures_are_valid_and_differ_by_scene() -> None:
     made = [media.tiny_png(Scene(seed=seed), index, {"prompt": GRAPH}) for seed in range(3) for index in range(2)]
     assert len({opened(content).tobytes() for content in made}) == 6
     assert json.loads(opened(made[0]).text["prompt"]) == GRAPH  # type: ignore[attr-defined]

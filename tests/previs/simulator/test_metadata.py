@@ -1,4 +1,4 @@
-"""A simulated server tells the headers of model files where ComfyUI does: ``view_metadata`` in its server.py."""
+"""A simulated server answers with headers of model files where ComfyUI does (``view_metadata`` in its server.py)."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def stocked() -> Simulator:
         ("vae", "empty.safetensors", {}),
     ],
 )
-async def test_a_header_is_told(start: str, folder: str, name: str, told: dict[str, Any]) -> None:
+async def test_a_header_is_answered(start: str, folder: str, name: str, told: dict[str, Any]) -> None:
     async with visit(stocked()) as visitor:
         answer = await visitor.http.get(f"{start}/view_metadata/{folder}", params={"filename": name})
     assert (answer.status_code, answer.json()) == (200, told)
@@ -61,7 +61,7 @@ async def test_where_no_header_is_read_the_answer_is_an_empty_404(folder: str, q
     assert (answer.status_code, answer.content) == (404, b"")
 
 
-async def test_a_file_that_is_replaced_tells_its_new_header_at_once_and_after_a_restart() -> None:
+async def test_a_replaced_file_has_its_new_header_at_once_and_after_a_restart() -> None:
     simulator = stocked()
     asked = "/view_metadata/vae?filename=empty.safetensors"
     async with visit(simulator) as visitor:

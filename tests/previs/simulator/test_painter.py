@@ -1,4 +1,4 @@
-"""Pictures are the same for the same prompt and seed, different at a glance else, and show their references."""
+"""Pictures are reproducible from prompt and seed, visibly different otherwise, and show their references."""
 
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ def drawn(index: int = 0, **scene: Value) -> Image.Image:
 
 
 def difference(one: Image.Image, other: Image.Image) -> float:
-    """Mean difference of two pictures, of 255."""
+    """Return the mean difference of two pictures, from 0 to 255."""
     return sum(ImageStat.Stat(ImageChops.difference(one, other)).mean) / 3
 
 
@@ -31,7 +31,7 @@ def test_the_same_scene_gives_the_same_picture() -> None:
 
 
 @pytest.mark.parametrize("other", [{"seed": 2}, {"text": "the sea at dawn"}, {"index": 1}])
-def test_another_seed_prompt_or_place_in_the_batch_is_seen_at_a_glance(other: dict[str, Any]) -> None:
+def test_seed_prompt_and_batch_index_visibly_change_the_picture(other: dict[str, Any]) -> None:
     assert difference(drawn(), drawn(**other)) > 8
 
 

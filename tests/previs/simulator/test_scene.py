@@ -1,4 +1,4 @@
-"""What a graph would show is found by following its links."""
+"""The picture of a graph is found by following its links."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ def test_a_reference_of_a_controlnet_is_found_with_strength_and_edges() -> None:
     assert found.text == "a city"
 
 
-def test_a_reference_of_image_to_image_gives_size_and_stays_as_denoise_leaves_it() -> None:
+def test_an_image_to_image_reference_sets_the_size_and_its_strength_comes_from_denoise() -> None:
     graph = text_to_image(denoise=0.6)
     graph["11"] = {"class_type": "LoadImage", "inputs": {"image": "hero.png"}}
     graph["5"] = {"class_type": "VAEEncode", "inputs": {"pixels": ["11", 0], "vae": ["4", 2]}}
@@ -59,7 +59,7 @@ def test_a_reference_of_image_to_image_gives_size_and_stays_as_denoise_leaves_it
     assert found.references == (Reference("hero.png", pytest.approx(0.4), edges=False),)
 
 
-def test_samplers_of_separate_parts_are_read_as_well() -> None:
+def test_samplers_made_of_several_nodes_are_read() -> None:
     graph = with_custom_sampler()
     found = scene(graph)
     assert (found.seed, found.text) == (77, "a city")

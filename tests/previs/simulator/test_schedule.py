@@ -1,4 +1,4 @@
-"""Nodes run in ComfyUI's order, and only those whose result is not there already."""
+"""Nodes run in ComfyUI's order, and only those without a cached result."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +18,7 @@ INFO = {"Part": {"output_node": False}, "Save": {"output_node": True}}
 
 @st.composite
 def graphs(draw: st.DrawFn) -> dict[str, Any]:
-    """Graphs without a cycle, the last node an output."""
+    """Draw graphs without a cycle, whose last node is an output."""
     size = draw(st.integers(1, 8))
     graph: dict[str, Any] = {}
     for number in range(size):
@@ -34,7 +34,7 @@ def no_files(_: str) -> str:
 
 
 def recorded_runs() -> Iterator[tuple[dict[str, Any], list[str], list[str]]]:
-    """Of each recorded run: its graph, the nodes that were cached, and those that ran, in their order."""
+    """Yield for each recorded run its graph, its cached nodes, and the nodes that ran, in order."""
     for scenario in SCENARIOS:
         session = recorded(scenario)
         graphs = [event["json"]["prompt"] for event in session if is_accepted(event)]
@@ -47,11 +47,11 @@ def recorded_runs() -> Iterator[tuple[dict[str, Any], list[str], list[str]]]:
 
 @pytest.mark.parametrize(("graph", "cached", "ran"), list(recorded_runs()))
 def test_nodes_run_in_the_recorded_order(graph: dict[str, Any], cached: list[str], ran: list[str]) -> None:
-    verdict = validate(graph, object_info(), input_files={"broken.png", "storyboard/hero.png"})
-    outputs = sorted(verdict.outputs, key=lambda output: ran.index(output) if output in ran else 0)
+    result = validate(graph, object_info(), input_files={"broken.png", "storyboard/hero.png"})
+    outputs = sorted(result.outputs, key=lambda output: ran.index(output) if output in ran else 0)
     expected = [node for node in order(graph, tuple(outputs), object_info(), cached) if node not in cached]
     assert ran == expected[: len(ran)]
-    assert len(ran) == len(expected) or set(ran).isdisjoint(verdict.outputs)
+    assert len(ran) == len(expected) or set(ran).isdisjoint(result.outputs)
 
 
 @given(graph=graphs(), data=st.data())
@@ -68,7 +68,7 @@ def test_a_node_runs_once_and_after_all_it_needs(graph: dict[str, Any], data: st
 
 
 @given(graph=graphs())
-def test_ids_of_nodes_play_no_part_in_what_is_remembered(graph: dict[str, Any]) -> None:
+def test_signatures_do_not_depend_on_node_ids(graph: dict[str, Any]) -> None:
     renamed = {
         f"n{node_id}": {
             "class_type": node["class_type"],
@@ -81,11 +81,11 @@ def test_ids_of_nodes_play_no_part_in_what_is_remembered(graph: dict[str, Any]) 
     assert {f"n{node}": signature for node, signature in known.items()} == same
 
 
-def test_a_changed_value_concerns_its_node_and_those_after_it() -> None:
+def test_a_changed_value_changes_its_node_and_those_after_it() -> None:
     one, other = (signatures(text_to_image(seed=seed), ("9",), no_files) for seed in (1, 2))
     assert {node for node in one if one[node] != other[node]} == {"3", "8", "9"}
 
 
-def test_other_bytes_in_an_input_file_are_another_value() -> None:
+def test_other_bytes_in_an_input_file_change_the_signature() -> None:
     graph: dict[str, Any] = {"1": {"class_type": "LoadImage", "inputs": {"image": "a.png"}}}
     assert signatures(graph, ("1",), lambda _: "x") != signatures(graph, ("1",), lambda _: "y")

@@ -1,4 +1,4 @@
-"""Scripts are read as they are meant, and every fault of one is told with its place."""
+"""Scripts are read in YAML and JSON, and every fault is reported with its location."""
 
 import json
 
@@ -46,7 +46,7 @@ def test_a_script_is_the_same_in_yaml_and_in_json() -> None:
     assert read_script(json.dumps(written).encode(), name="storm") == CUES
 
 
-def test_every_fault_is_told_with_its_place() -> None:
+def test_every_fault_is_reported_with_its_location() -> None:
     script = [
         {"after_seconds": 1, "set": {"refus": 1}},
         {"after_seconds": -1, "set": {"refuse_status": 200, "drop_sockets": "many", "memory_full": "yes"}},
@@ -83,7 +83,7 @@ def test_every_fault_is_told_with_its_place() -> None:
         ("soon", '"soon": an object is needed'),
     ],
 )
-def test_a_cue_that_makes_no_sense_is_told(cue: object, fault: str) -> None:
+def test_an_inconsistent_cue_is_reported(cue: object, fault: str) -> None:
     [told] = faults_of([cue])
     assert told.removeprefix("cue 1").lstrip(",: ").startswith(fault)
 
@@ -100,13 +100,13 @@ def test_a_cue_that_makes_no_sense_is_told(cue: object, fault: str) -> None:
         (b"{}", "a.json", "the script: {}: a list is needed"),
     ],
 )
-def test_a_file_that_is_no_script_is_told(source: bytes, name: str, fault: str) -> None:
+def test_a_file_that_is_not_a_script_is_reported(source: bytes, name: str, fault: str) -> None:
     with pytest.raises(ScriptFaults) as refused:
         read_script(source, name=name)
     assert str(refused.value) == f"{name} has 1 fault:\n  - {fault}"
 
 
-def test_a_cue_made_by_a_program_is_checked_too() -> None:
+def test_a_cue_made_by_a_program_is_checked() -> None:
     with pytest.raises(ValidationError, match="refus"):
         Cue(after_seconds=1, set={"refus": 1})
 
@@ -121,7 +121,7 @@ _JSON = st.recursive(
 
 
 @given(_JSON)
-def test_whatever_a_file_holds_is_cues_or_told(content: object) -> None:
+def test_any_json_gives_cues_or_faults(content: object) -> None:
     told: tuple[str, ...] = ()
     cues: tuple[Cue, ...] = ()
     try:

@@ -1,4 +1,4 @@
-"""A simulated server's own behaviour: queue, cache, files, sockets, restarts."""
+"""A simulated server has a queue, a cache, files, sockets and restarts."""
 
 import asyncio
 import io
@@ -20,7 +20,7 @@ def quick(**options: Value) -> Simulator:
 
 
 def endless(**options: Value) -> Simulator:
-    """A simulator whose prompts run until they are stopped."""
+    """Return a simulator whose prompts run until they are interrupted."""
     simulator = quick(**options)
     simulator.faults.stall_on = "city"
     return simulator
@@ -49,7 +49,7 @@ async def test_another_seed_makes_another_file_and_the_same_graph_names_the_old_
     assert len(simulator.sampled) == 2
 
 
-async def test_freed_memory_is_sampled_again() -> None:
+async def test_a_freed_result_is_sampled_again() -> None:
     simulator = quick()
     async with visit(simulator) as visitor:
         await visitor.render(text_to_image())
@@ -92,7 +92,7 @@ async def test_uploaded_images_are_offered_by_object_info() -> None:
     assert whole["LoadImage"] == info["LoadImage"]
 
 
-async def test_what_is_told_to_be_first_runs_first() -> None:
+async def test_a_prompt_at_the_front_runs_first() -> None:
     simulator = endless()
     async with visit(simulator) as visitor:
         running = await visitor.submit(text_to_image(text="a city"), prompt_id="running")
@@ -106,7 +106,7 @@ async def test_what_is_told_to_be_first_runs_first() -> None:
     assert simulator.started == ["running", "first", "front", "last"]
 
 
-async def test_an_interruption_without_an_id_stops_whatever_runs_and_nothing_that_comes_later() -> None:
+async def test_an_interruption_without_an_id_stops_the_running_prompt_and_no_later_one() -> None:
     simulator = endless()
     async with visit(simulator) as visitor:
         await visitor.http.post("/interrupt")
@@ -174,7 +174,7 @@ async def test_a_second_socket_of_a_client_replaces_the_first() -> None:
             await asyncio.wait_for(first.hear("execution_start"), 0.05)
 
 
-async def test_frames_go_to_the_client_that_asked_and_status_to_everybody() -> None:
+async def test_frames_go_to_the_client_of_the_prompt_and_status_to_all() -> None:
     async with serve(quick()) as url, visited(url, "visitor") as asking, visited(url, "other") as other:
         await asking.render(text_to_image())
         await other.hear("status", status={"exec_info": {"queue_remaining": 1}})
@@ -182,7 +182,7 @@ async def test_frames_go_to_the_client_that_asked_and_status_to_everybody() -> N
     assert {frame["type"] for frame in other.heard} == {"status"}
 
 
-async def test_of_a_prompt_without_a_client_everybody_hears_only_the_progress() -> None:
+async def test_a_prompt_without_a_client_sends_only_progress_and_to_all() -> None:
     async with visit(quick()) as visitor:
         await visitor.http.post("/prompt", json={"prompt": text_to_image()})
         await visitor.hear("progress", value=3)
@@ -190,14 +190,14 @@ async def test_of_a_prompt_without_a_client_everybody_hears_only_the_progress() 
     assert {frame["type"] for frame in visitor.heard} == {"status", "progress", "progress_state"}
 
 
-async def test_fewer_steps_are_told_where_so_asked_and_the_last_is_among_them() -> None:
+async def test_fewer_steps_can_be_sent_and_the_last_is_among_them() -> None:
     async with visit(quick(steps_seen=4)) as visitor:
         await visitor.render(text_to_image(steps=30))
     told = [frame["data"]["value"] for frame in visitor.heard if frame["type"] == "progress"]
     assert told == [8, 15, 22, 30]
 
 
-async def test_previews_become_clear_and_are_sent_only_where_switched_on() -> None:
+async def test_previews_are_sent_only_if_enabled() -> None:
     for previews, count in ((True, 3), (False, 0)):
         async with visit(Simulator(seconds=0, previews=previews)) as visitor:
             await visitor.render(text_to_image())
@@ -207,7 +207,7 @@ async def test_previews_become_clear_and_are_sent_only_where_switched_on() -> No
             check_frame({"binary": preview})
 
 
-async def test_newer_servers_refuse_ids_that_are_no_uuid() -> None:
+async def test_newer_servers_refuse_ids_that_are_not_uuids() -> None:
     async with visit(quick(uuid_ids_only=True)) as visitor:
         posted = {"prompt": text_to_image(), "prompt_id": "shot-1"}
         refused = await visitor.http.post("/prompt", json=posted)
@@ -217,7 +217,7 @@ async def test_newer_servers_refuse_ids_that_are_no_uuid() -> None:
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"prompt": []}', b'{"prompt": {}, "extra_data": 1}', b"\xff"])
-async def test_a_body_that_is_no_prompt_is_the_servers_trouble(body: bytes) -> None:
+async def test_a_body_that_is_not_a_prompt_is_a_server_error(body: bytes) -> None:
     async with serve(quick()) as url, httpx.AsyncClient(base_url=url) as client:
         assert (await client.post("/prompt", content=body)).status_code == 500
         assert (await client.get("/queue")).status_code == 200
@@ -232,7 +232,7 @@ async def test_a_body_that_is_no_prompt_is_the_servers_trouble(body: bytes) -> N
         ({"image": ("x.png", b"x"), "type": (None, "nope")}, 500),
     ],
 )
-async def test_an_upload_that_climbs_out_or_is_none_is_refused(parts: dict[str, Any], status: int) -> None:
+async def test_an_upload_without_a_file_or_out_of_its_folder_is_refused(parts: dict[str, Any], status: int) -> None:
     simulator = quick()
     async with serve(simulator) as url, httpx.AsyncClient(base_url=url) as client:
         assert (await client.post("/upload/image", files=parts)).status_code == status
@@ -240,14 +240,14 @@ async def test_an_upload_that_climbs_out_or_is_none_is_refused(parts: dict[str, 
     assert not simulator.disk.files["input"]
 
 
-async def test_an_output_whose_prefix_climbs_out_is_an_error() -> None:
+async def test_an_output_prefix_that_leads_out_is_an_error() -> None:
     async with visit(quick()) as visitor:
         failed = await visitor.render(text_to_image(prefix="../../etc/shot"))
     kind, told = failed["status"]["messages"][-1]
     assert (kind, told["node_type"]) == ("execution_error", "SaveImage")
 
 
-async def test_what_the_simulator_cannot_make_is_an_error_of_its_node() -> None:
+async def test_an_unsupported_output_node_is_an_error_of_the_node() -> None:
     graph = text_to_image()
     saved = {"images": ["8", 0], "filename_prefix": "x", "codec": "vp9", "fps": 24.0, "crf": 32.0}
     graph["9"] = {"class_type": "SaveWEBM", "inputs": saved}
@@ -295,7 +295,7 @@ async def test_serving_leaves_nothing_behind_and_an_address_in_use_is_an_error()
             await client.get(url)
 
 
-async def test_two_simulators_know_nothing_of_each_other() -> None:
+async def test_two_simulators_share_nothing() -> None:
     one, other = quick(), quick()
     async with visit(one) as visitor, visit(other) as stranger:
         await visitor.render(text_to_image())

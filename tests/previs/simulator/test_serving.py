@@ -1,4 +1,4 @@
-"""A simulator's door: its port listens, refuses, and listens again."""
+"""A simulator's port listens, refuses connections, and listens again."""
 
 import asyncio
 import socket
@@ -31,7 +31,7 @@ async def test_a_closed_door_refuses_connections_and_an_opened_one_accepts_them(
                 await visitor.hear("status")
 
 
-async def test_a_closed_door_leaves_those_inside_alone() -> None:
+async def test_a_closed_door_serves_open_connections() -> None:
     simulator = quick()
     async with visit(simulator) as visitor:
         await visitor.http.get("/queue")
@@ -39,7 +39,7 @@ async def test_a_closed_door_leaves_those_inside_alone() -> None:
         assert (await visitor.render(text_to_image()))["status"]["completed"]
 
 
-async def test_those_inside_can_be_put_out_as_the_door_closes() -> None:
+async def test_closing_the_door_can_cut_open_connections() -> None:
     simulator = quick()
     async with visit(simulator) as visitor:
         await visitor.hear("status")
@@ -67,7 +67,7 @@ async def test_serving_ends_behind_a_closed_door_and_begins_with_an_open_one() -
         assert (await visitor.render(text_to_image()))["status"]["completed"]
 
 
-async def test_who_is_not_served_has_no_door() -> None:
+async def test_a_simulator_that_is_not_served_has_no_door() -> None:
     simulator = quick()
     async with serve(simulator):
         pass

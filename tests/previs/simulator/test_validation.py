@@ -1,4 +1,4 @@
-"""Validation says what ComfyUI 0.3.64 says, and can judge anything that is JSON."""
+"""Validation answers as ComfyUI 0.3.64 does, and accepts any JSON."""
 
 import copy
 import json
@@ -40,15 +40,15 @@ def in_order(node_errors: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("place", range(len(POSTS)))
-def test_every_recorded_graph_is_judged_as_the_real_server_judged_it(place: int) -> None:
+def test_every_recorded_graph_gets_the_real_servers_answer(place: int) -> None:
     answer = POSTS[place]["response"]["json"]
-    verdict = validate(POSTS[place]["json"]["prompt"], object_info(), input_files=UPLOADED)
-    assert verdict.error == answer.get("error")
-    assert in_order(verdict.node_errors) == in_order(answer["node_errors"])
+    result = validate(POSTS[place]["json"]["prompt"], object_info(), input_files=UPLOADED)
+    assert result.error == answer.get("error")
+    assert in_order(result.node_errors) == in_order(answer["node_errors"])
 
 
 @pytest.mark.parametrize("place", range(len(POSTS)))
-def test_the_bundled_node_classes_lead_to_the_same_verdicts(place: int) -> None:
+def test_the_bundled_node_classes_lead_to_the_same_results(place: int) -> None:
     graph = POSTS[place]["json"]["prompt"]
     whole, lean = (validate(graph, info, input_files=UPLOADED) for info in (object_info(), bundled()))
     assert (lean.outputs, set(lean.node_errors)) == (whole.outputs, set(whole.node_errors))
@@ -63,20 +63,20 @@ def test_the_bundled_node_classes_are_those_of_the_real_server_apart_from_files(
         assert told["output_node"] == real["output_node"]
 
 
-def test_of_several_outputs_the_good_ones_can_run() -> None:
+def test_valid_outputs_can_run_beside_invalid_ones() -> None:
     graph = text_to_image()
     graph["10"] = {"class_type": "SaveImage", "inputs": {"images": ["8", 0]}}
-    verdict = validate(graph, object_info())
-    assert verdict.outputs == ("9",)
-    assert verdict.error is None
-    assert verdict.node_errors["10"]["dependent_outputs"] == ["10"]
+    result = validate(graph, object_info())
+    assert result.outputs == ("9",)
+    assert result.error is None
+    assert result.node_errors["10"]["dependent_outputs"] == ["10"]
 
 
-def test_values_are_converted_and_the_graph_as_posted_stays() -> None:
+def test_values_are_converted_and_the_posted_graph_does_not_change() -> None:
     graph = text_to_image(seed="12", steps=3.0, cfg="7")  # type: ignore[arg-type]
     before = copy.deepcopy(graph)
-    verdict = validate(graph, object_info())
-    inputs = verdict.graph["3"]["inputs"]
+    result = validate(graph, object_info())
+    inputs = result.graph["3"]["inputs"]
     assert (inputs["seed"], inputs["steps"], inputs["cfg"]) == (12, 3, 7.0)
     assert graph == before
 
@@ -86,7 +86,7 @@ def test_a_value_above_the_maximum_is_refused() -> None:
     assert errors_of(graph, "3") == [("value_bigger_than_max", "seed")]
 
 
-def test_a_list_that_is_no_link_is_refused() -> None:
+def test_a_list_that_is_not_a_link_is_refused() -> None:
     graph = text_to_image()
     graph["8"]["inputs"]["samples"] = ["3"]
     assert errors_of(graph, "8") == [("bad_linked_input", "samples")]
@@ -102,25 +102,25 @@ def test_a_link_that_leads_nowhere_is_refused_as_an_exception(link: list[Any], r
     graph["9"]["inputs"]["images"] = ["8", 0]
     info = copy.deepcopy(object_info())
     info["SaveImage"]["output"] = ["LATENT"]
-    verdict = validate(graph, info)
-    assert verdict.outputs == ()
-    assert raised in json.dumps(verdict.node_errors)
+    result = validate(graph, info)
+    assert result.outputs == ()
+    assert raised in json.dumps(result.node_errors)
 
 
 @given(graph=st.dictionaries(st.text(max_size=3), JSON, max_size=4))
-def test_anything_that_is_json_gets_a_verdict(graph: dict[str, Any]) -> None:
-    verdict = validate(graph, bundled())
-    assert verdict.error is not None
+def test_any_json_gets_an_answer(graph: dict[str, Any]) -> None:
+    result = validate(graph, bundled())
+    assert result.error is not None
 
 
 @given(node=st.sampled_from(sorted(text_to_image())), name=st.text(max_size=3), value=JSON, data=st.data())
-def test_any_value_anywhere_gets_a_verdict(node: str, name: str, value: Value, data: st.DataObject) -> None:
+def test_any_value_of_any_input_gets_an_answer(node: str, name: str, value: Value, data: st.DataObject) -> None:
     graph = text_to_image()
     chosen = data.draw(st.sampled_from([*graph[node]["inputs"], name, "inputs"]))
     if chosen == "inputs":
         graph[node]["inputs"] = value
     else:
         graph[node]["inputs"][chosen] = value
-    verdict = validate(graph, bundled())
-    assert (verdict.error is None) == bool(verdict.outputs)
-    json.dumps(verdict.node_errors)
+    result = validate(graph, bundled())
+    assert (result.error is None) == bool(result.outputs)
+    json.dumps(result.node_errors)
