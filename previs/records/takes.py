@@ -1,6 +1,6 @@
-"""What a render made: frames, and the record of a take, which is also the cache's entry.
+"""Define frames, picks and the record of a take, which is also its cache entry.
 
-What the fields mean is said once, here: ``previs schema`` writes it as JSON Schema, ``docs/manifest.md`` shows it.
+The fields are described only here: ``previs schema`` writes them as JSON Schema, ``docs/manifest.md`` as tables.
 """
 
 from typing import Literal
@@ -9,87 +9,87 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 
 class Frame(BaseModel):
-    """A file that a take made: an image, a video or a sound."""
+    """Represent a file that a take made: an image, a video or a sound."""
 
     model_config = ConfigDict(frozen=True)
 
-    key: str = Field(description="Where it is in the store, such as frames/ab/abcdef….png.")
-    sha256: str = Field(description="Of its bytes, hexadecimal.")
-    size: int = Field(description="In bytes.")
-    media_type: str = Field(description="Such as image/png.")
+    key: str = Field(description="Key in the store, such as frames/ab/abcdef….png.")
+    sha256: str = Field(description="SHA-256 of its bytes, hexadecimal.")
+    size: int = Field(description="Size in bytes.")
+    media_type: str = Field(description="Media type, such as image/png.")
     width: int | None = Field(
-        default=None, description="In pixels; null for sound, and for video whose size was not read."
+        default=None, description="Width in pixels; null for sound, and for video whose size was not read."
     )
-    height: int | None = Field(default=None, description="In pixels, likewise.")
+    height: int | None = Field(default=None, description="Height in pixels; null in the same cases.")
     thumbnail: str | None = Field(
         default=None,
         description=(
-            "A small picture as a data: URI, so that a private store's board can be shown anywhere; null where no "
-            "picture could be made of the file."
+            "Small picture as a data: URI, so that a private store's board can be shown anywhere; null if no picture "
+            "could be made of the file."
         ),
     )
 
     @property
     def kind(self) -> str:
-        """``image``, ``video`` or ``audio``."""
+        """Return ``image``, ``video`` or ``audio``."""
         return self.media_type.partition("/")[0]
 
 
 class InputPicture(BaseModel):
-    """A picture that a take was made from, kept so that the take can be made again."""
+    """Represent a picture that a take was made from, kept so that the take can be made again."""
 
     model_config = ConfigDict(frozen=True)
 
-    name: str = Field(description="In the graph, below the server's input folder.")
+    name: str = Field(description="Name in the graph, below the server's input folder.")
     key: str = Field(
-        description=(
-            "Where it is in the store: an input, or the frame of another shot, which a server got as PNG or JPEG."
-        )
+        description="Key in the store: an input, or the frame of another shot, which a server got as PNG or JPEG."
     )
-    sha256: str = Field(description="Of the file in the store, hexadecimal.")
-    size: int = Field(description="Of that file, in bytes.")
+    sha256: str = Field(description="SHA-256 of the file in the store, hexadecimal.")
+    size: int = Field(description="Size of that file in bytes.")
 
 
 class Attempt(BaseModel):
-    """A try at a take that failed."""
+    """Represent a failed attempt at a take."""
 
     model_config = ConfigDict(frozen=True)
 
     at: AwareDatetime = Field(description="When it failed.")
     server: str | None = Field(
-        default=None, description="Base URL, without credentials; null where no server was at fault."
+        default=None, description="Base URL of the server, without credentials; null if no server was at fault."
     )
-    error: str = Field(description="The sentence that says why.")
+    error: str = Field(description="Sentence that says why it failed.")
 
 
 class TakeRecord(BaseModel):
-    """The record that a take was made, kept at takes/FINGERPRINT.json and written after its frames."""
+    """Record that a take was made; kept at takes/FINGERPRINT.json and written after its frames."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
     schema_name: Literal["previs.take/1"] = Field(
         "previs.take/1", alias="schema", title="Schema", description="Name and version of this form."
     )
-    fingerprint: str = Field(description="Of the bound graph that made it.")
-    seed: int | None = Field(description="That the graph was bound with.")
-    prompt_id: str = Field(description="On the server.")
+    fingerprint: str = Field(description="Fingerprint of the bound graph that made it.")
+    seed: int | None = Field(description="Seed with which the graph was bound.")
+    prompt_id: str = Field(description="ID of the prompt on the server.")
     render_nonce: str = Field(
         default="",
         alias="salt",
         description=(
-            "What set its prompts apart from all earlier ones, if it was rendered again: the run that wanted so, or "
-            "what it replaced."
+            "Text that makes its prompt differ from all earlier ones, if it was rendered again: the run that ordered "
+            "this, or the prompt that it replaced."
         ),
     )
-    server: str = Field(description="Base URL, without credentials.")
-    comfyui: str | None = Field(default=None, description="The server's version of ComfyUI; null if it did not say.")
+    server: str = Field(description="Base URL of the server, without credentials.")
+    comfyui: str | None = Field(
+        default=None, description="The server's version of ComfyUI; null if the server did not report it."
+    )
     waiting: float | None = Field(
         default=None,
-        description="Seconds from handing the prompt to the server to its start there; null if it was joined.",
+        description="Seconds from posting the prompt to its start on the server; null if a running prompt was joined.",
     )
-    seconds: float = Field(description="From the start on the server to its end.")
+    seconds: float = Field(description="Seconds from its start on the server to its end.")
     uploading: float | None = Field(
-        default=None, description="Seconds to bring the frames from the server into the store."
+        default=None, description="Seconds to copy the frames from the server to the store."
     )
     finished: AwareDatetime = Field(description="When its frames were in the store.")
     frames: tuple[Frame, ...] = Field(description="Files that it made, in the order of the graph's output nodes.")
@@ -100,25 +100,27 @@ class TakeRecord(BaseModel):
     )
     models: dict[str, str] = Field(
         default_factory=dict,
-        description="Hashes of model files as the server told them, by name, such as loras/rain.safetensors.",
+        description="Hashes of model files from the server, by name, such as loras/rain.safetensors.",
     )
-    attempts: tuple[Attempt, ...] = Field(default=(), description="What went wrong before, in the run that made it.")
+    attempts: tuple[Attempt, ...] = Field(default=(), description="Earlier failures in the run that made it.")
 
     @property
     def picture(self) -> Frame | None:
-        """The frame that other shots build on: the first that is an image."""
+        """Return the frame that other shots build on: the first image."""
         return next((frame for frame in self.frames if frame.kind == "image"), None)
 
 
 class Pick(BaseModel):
-    """The record that a take of a shot was chosen (the circled take), kept at boards/BOARD/picks/SHOT.json."""
+    """Record that a take of a shot was chosen (the circled take); kept at boards/BOARD/picks/SHOT.json."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
     schema_name: Literal["previs.pick/1"] = Field(
         "previs.pick/1", alias="schema", title="Schema", description="Name and version of this form."
     )
-    shot_id: str = Field(title="Shot ID", description="As text, also where it is a number in the list.")
-    take: int | None = Field(description="The take's number; null where the choice was taken back.")
-    fingerprint: str | None = Field(description="Of the take when it was chosen; null where it was taken back.")
-    picked: AwareDatetime = Field(description="When it was chosen or taken back.")
+    shot_id: str = Field(title="Shot ID", description="The shot's ID as text, also if it is a number in the list.")
+    take: int | None = Field(description="Number of the take; null if the pick was withdrawn.")
+    fingerprint: str | None = Field(
+        description="Fingerprint of the take when it was picked; null if the pick was withdrawn."
+    )
+    picked: AwareDatetime = Field(description="When the take was picked, or the pick withdrawn.")

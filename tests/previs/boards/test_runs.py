@@ -103,7 +103,7 @@ async def test_of_many_names_few_are_told(folder_store: Store) -> None:
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"", "Invalid JSON"), (b'{"schema": "previs.manifest/9"}', "no manifest of version"), (b"\xff", "Invalid JSON")],
+    [(b"", "Invalid JSON"), (b'{"schema": "previs.manifest/9"}', "not a manifest of version"), (b"\xff", "Invalid JSON")],
 )
 async def test_a_damaged_manifest_is_listed_with_its_reason_and_costs_no_other(
     store: Store, content: bytes, reason: str

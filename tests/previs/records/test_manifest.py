@@ -98,7 +98,7 @@ def test_what_is_written_is_read_again_and_begins_with_its_schema() -> None:
 def test_another_version_or_form_is_refused_in_a_sentence(schema: Any) -> None:
     with pytest.raises(RecordUnreadable) as caught:
         read(version_2() | {"schema": schema})
-    assert str(caught.value) == "夜/manifest.json cannot be used: it is no manifest of version 1 or 2"
+    assert str(caught.value) == "夜/manifest.json cannot be used: it is not a manifest of version 1 or 2"
 
 
 @pytest.mark.parametrize(
