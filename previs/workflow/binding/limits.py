@@ -19,12 +19,6 @@ REPEAT_MAX = 64
 RATE_MAX = 1000
 
 
-def nearest_sizes(value: float) -> tuple[int, int]:
-    """Return the two valid sizes, in pixels, nearest to an invalid one."""
-    below = int(min(max(value // SIZE_STEP * SIZE_STEP, SIZE_MIN), SIZE_MAX - SIZE_STEP))
-    return below, below + SIZE_STEP
-
-
 def whole_size(value: float) -> int:
     """Return the valid size, in pixels, nearest to a computed one."""
     return min(max(round(value / SIZE_STEP) * SIZE_STEP, SIZE_MIN), SIZE_MAX)
@@ -35,8 +29,8 @@ def size_remedy(value: object) -> str:
     rule = f"a multiple of {SIZE_STEP} from {SIZE_MIN} to {SIZE_MAX}"
     if type(value) is not int:
         return f"give {rule}, in pixels"
-    below, above = nearest_sizes(value)
-    return f"give {rule}: the nearest that work are {below} and {above}"
+    below = min(max(value // SIZE_STEP * SIZE_STEP, SIZE_MIN), SIZE_MAX - SIZE_STEP)
+    return f"give {rule}: the nearest that work are {below} and {below + SIZE_STEP}"
 
 
 def size_fault(place: str, field: str, value: int) -> Fault | None:

@@ -26,12 +26,10 @@ class Socket:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Represent a link from an output to an input."""
+    """Represent the origin of a link: a node's output."""
 
     origin: str
     slot: int
-    target: str
-    target_slot: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +83,13 @@ class EditorGraph:
 
     Attributes:
         entrance: Id by which links inside a subgraph name its inputs.
-        exit: Id by which they name its outputs.
     """
 
     nodes: Mapping[str, EditorNode]
     links: Mapping[str, Link]
     entrance: str = "-10"
-    exit: str = "-20"
     inputs: tuple[SubgraphSocket, ...] = ()
     outputs: tuple[SubgraphSocket, ...] = ()
-    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

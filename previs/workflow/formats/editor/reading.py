@@ -75,17 +75,15 @@ def _graph(content: Mapping[str, Any], prefix: str, faults: list[Fault]) -> Edit
     return EditorGraph(
         nodes=nodes,
         links=dict(_links(content.get("links"), place, faults)),
-        entrance=_io_node(content, "inputNode", "-10"),
-        exit=_io_node(content, "outputNode", "-20"),
+        entrance=_entrance(content),
         inputs=tuple(_subgraph_sockets(content, "inputs", place, faults)) if prefix else (),
         outputs=tuple(_subgraph_sockets(content, "outputs", place, faults)) if prefix else (),
-        name=_text(content.get("name")),
     )
 
 
-def _io_node(content: Mapping[str, Any], key: str, usual: str) -> str:
-    raw = content.get(key)
-    return (_identity(raw.get("id")) if isinstance(raw, Mapping) else None) or usual
+def _entrance(content: Mapping[str, Any]) -> str:
+    node = content.get("inputNode")
+    return (_identity(node.get("id")) if isinstance(node, Mapping) else None) or "-10"
 
 
 def _subgraph_sockets(
@@ -183,7 +181,7 @@ def _links(raw: object, place: str, faults: list[Fault]) -> Iterator[tuple[str, 
         if identity is None or origin is None or target is None or slot is None or target_slot is None:
             faults.append(Fault(place, "links", format_value(each), f"not a link between nodes: {_SAVE_AGAIN}"))
         else:
-            yield identity, Link(origin, slot, target, target_slot)
+            yield identity, Link(origin, slot)
 
 
 def _link_parts(raw: object) -> list[Any]:

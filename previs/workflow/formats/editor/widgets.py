@@ -59,17 +59,14 @@ def _unreadable(rule: InputRule, node: EditorNode, linked: frozenset[str], place
         remedy = "the editor makes its value when it queues: remove the node, or load the picture with LoadImage"
         return Fault(place, rule.name, rule.type, remedy)
     inner = [socket for socket in node.sockets if socket.name.startswith(f"{rule.name}.")]
-    if rule.type in _DYNAMIC and node.named_values is None and (rule.type != "COMFY_AUTOGROW_V3" or _any_field(inner)):
+    fields = rule.type != "COMFY_AUTOGROW_V3" or any(socket.widget is not None for socket in inner)
+    if rule.type in _DYNAMIC and node.named_values is None and fields:
         remedy = (
             "the fields that depend on this one have no names in the file: "
             'save it with a newer ComfyUI, or use its "Export (API)" and give that file'
         )
         return Fault(place, rule.name, rule.type, remedy)
     return None
-
-
-def _any_field(sockets: Sequence[Any]) -> bool:
-    return any(socket.widget is not None for socket in sockets)
 
 
 def _is_field(rule: InputRule, node: EditorNode) -> bool:
