@@ -1,4 +1,4 @@
-"""A graph as the recorded sessions have it."""
+"""Provide the graph of the recorded sessions."""
 
 import copy
 from typing import Any

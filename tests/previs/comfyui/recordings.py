@@ -1,4 +1,4 @@
-"""Sessions recorded against a real ComfyUI 0.3.64, as the tests of the protocol read them."""
+"""Read sessions recorded with a real ComfyUI 0.3.64."""
 
 import base64
 import json
@@ -50,7 +50,7 @@ ENDS: dict[str, list[End]] = {
     "video_output": [files("shot_00001_.mp4", subfolder="video")],
     "view_refusals": [],
 }
-"""How each accepted prompt of a session ended, in their order; of successes without the seconds."""
+"""Ends of the accepted prompts of each session, in order; successes without their seconds."""
 
 
 def without_seconds(end: object) -> object:
@@ -58,7 +58,7 @@ def without_seconds(end: object) -> object:
 
 
 def message(event: dict[str, Any]) -> str | bytes:
-    """The WebSocket message of an event; of a preview, whose picture was not recorded, all that was."""
+    """Return the WebSocket message of an event; of a preview only the recorded start of its image."""
     if "text" in event:
         return json.dumps(event["text"], ensure_ascii=False)
     binary = event["binary"]
@@ -76,15 +76,15 @@ def exchanges(session: str, method: str, path: str) -> Iterator[dict[str, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Something that a client notices in a session, if anything, and what the server would answer from then on.
+    """Represent an event of a session, and what the server would answer from then on.
 
     Attributes:
-        frame: came over the socket.
-        accepted: the prompt whose post was answered.
-        opens: whether the socket was opened.
-        answers: whether the server answers at all.
+        frame: Frame that arrived.
+        accepted: Prompt whose post was answered.
+        opens: Whether the socket opened.
+        answers: Whether the server answers requests.
         places: ``running`` or ``pending``, by the id of every prompt in the queue.
-        entries: the history.
+        entries: History entries by prompt id.
     """
 
     frame: Frame | None
@@ -96,7 +96,7 @@ class Moment:
 
 
 def moments(recorded: list[dict[str, Any]]) -> list[Moment]:
-    """Everything that happened in a session, with the server's answers as its frames and exchanges imply them."""
+    """Return all events of a session, with the answers that its frames and exchanges imply."""
     server = _Server(recorded)
     for number, event in enumerate(recorded):
         if "http" in event:
@@ -109,7 +109,7 @@ def moments(recorded: list[dict[str, Any]]) -> list[Moment]:
 
 
 class _Server:
-    """A recorded server's queue and history while its session is gone through."""
+    """Rebuild the queue and history of a recorded server."""
 
     def __init__(self, recorded: list[dict[str, Any]]) -> None:
         self.moments: list[Moment] = []
@@ -133,7 +133,7 @@ class _Server:
 
     def connect(self, event: dict[str, Any]) -> None:
         if event.get("code") == 1006:
-            # Not closed by the client: the server was killed, and with it went all that it held.
+            # Not closed by the client: the server was killed and lost its state.
             self._answers, self._running = False, None
             self._pending.clear()
             self._entries.clear()
@@ -163,7 +163,7 @@ class _Server:
         return {"outputs": self._outputs, "status": status}
 
     def _recorded_entry(self, number: int, prompt_id: str) -> dict[str, Any] | None:
-        """What the session's own question for the entry was answered, unless the prompt ran once more before."""
+        """Return the entry that the session read, unless the prompt ran again before."""
         for event in self._recorded[number:]:
             if (
                 event.get("text", {}).get("type") == "execution_start"

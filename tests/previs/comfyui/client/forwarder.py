@@ -1,4 +1,4 @@
-"""A proxy on a real socket: it ends TLS, takes a path off, wants a header, and passes the rest on to a server."""
+"""Run a proxy on a real socket that terminates TLS, strips a path and requires a header."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ REFUSED = b"HTTP/1.1 %d No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 async def forwarder(
     url: str, *, path: str = "", header: tuple[str, str] | None = None, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[str]:
-    """Passes on what comes below a path with a header; anything else gets 404 or 401."""
+    """Forward requests below a path with a header; answer others with 404 or 401."""
     target = urlsplit(url)
 
     def answer_to(head: bytes) -> bytes | int:
@@ -23,7 +23,7 @@ async def forwarder(
             return 404
         if header is not None and f"{header[0]}: {header[1]}".lower().encode() not in [line.lower() for line in lines]:
             return 401
-        # One request a connection, so that each one's path is seen; an upgrade keeps its own line.
+        # One request per connection, so that each path is rewritten; an upgrade keeps its own header.
         lines = [b"Connection: close" if line.lower() == b"connection: keep-alive" else line for line in lines]
         return b"\r\n".join([b" ".join([method, where.removeprefix(path.encode()), version]), *lines, b"", b""])
 

@@ -1,4 +1,4 @@
-"""A server on a real socket that answers with the very bytes it is told."""
+"""Serve given bytes as answers on a real socket."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Asked:
-    """What came: each request's first line, and all of their headers."""
+    """Record the first line and the headers of each request."""
 
     lines: list[str] = field(default_factory=list)
     heads: list[str] = field(default_factory=list)
@@ -18,17 +18,17 @@ class Asked:
 def response(status: int, body: bytes | object, kind: str = "application/json", **headers: str) -> bytes:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     given = {"Content-Type": kind, "Content-Length": str(len(content)), "Connection": "close"}
-    told = {**given, **{name.replace("_", "-"): value for name, value in headers.items()}}
-    lines = "".join(f"{name}: {value}\r\n" for name, value in told.items() if value)
-    return f"HTTP/1.1 {status} Said\r\n{lines}\r\n".encode() + content
+    all_headers = {**given, **{name.replace("_", "-"): value for name, value in headers.items()}}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in all_headers.items() if value)
+    return f"HTTP/1.1 {status} Status\r\n{lines}\r\n".encode() + content
 
 
 @contextlib.asynccontextmanager
 async def answering(answer: Callable[[str], bytes | Iterable[bytes]]) -> AsyncIterator[tuple[str, Asked]]:
-    """Answers each request line with bytes, whole or in pieces, and hangs up.
+    """Answer each request line with bytes, whole or in pieces, and hang up.
 
     Yields:
-        Its base URL, and what it was asked.
+        The base URL, and the recorded requests.
     """
     asked, serving = Asked(), set[asyncio.Task[None]]()
 
@@ -39,8 +39,8 @@ async def answering(answer: Callable[[str], bytes | Iterable[bytes]]) -> AsyncIt
             await reader.readexactly(int(length[0].partition(":")[2]) if length else 0)
             asked.lines.append(head.partition(" HTTP/")[0])
             asked.heads.append(head)
-            told = answer(asked.lines[-1])
-            for piece in [told] if isinstance(told, bytes) else told:
+            content = answer(asked.lines[-1])
+            for piece in [content] if isinstance(content, bytes) else content:
                 writer.write(piece)
                 await writer.drain()
 

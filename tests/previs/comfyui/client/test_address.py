@@ -1,4 +1,4 @@
-"""An address leads to the same server by HTTP and by socket, whatever its base URL."""
+"""Test that HTTP and socket URLs lead to the same server for any base URL."""
 
 import pytest
 

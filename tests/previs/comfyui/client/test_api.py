@@ -1,4 +1,4 @@
-"""A server is asked rightly behind every kind of proxy, and no answer of it is more than what it is."""
+"""Test requests behind every kind of proxy, and the handling of every kind of answer."""
 
 import asyncio
 import contextlib
@@ -38,15 +38,15 @@ async def api_of(url: str, **headers: str) -> AsyncIterator[Api]:
         await api.aclose()
 
 
-async def until(said: Socket) -> str:
+async def failure_of(socket: Socket) -> str:
     async with asyncio.timeout(10):
-        while not said.reason:
+        while not socket.reason:
             await asyncio.sleep(0.01)
-    return said.reason
+    return socket.reason
 
 
 async def rendered(address: Address, folder: Path) -> bytes:
-    """A file that a prompt made, whose end was told by the socket."""
+    """Return the file of a prompt whose end the socket reported."""
     over = asyncio.Event()
 
     def see(frame: Frame) -> None:
@@ -91,10 +91,10 @@ async def test_without_its_header_neither_requests_nor_the_socket_get_through(si
         with pytest.raises(AccessDenied):
             await api.queue()
         async with Socket(Address(there), on_frame=lambda _: None, on_open=lambda: None) as socket:
-            assert await until(socket) == "its socket was refused with HTTP 401"
+            assert await failure_of(socket) == "its socket was refused with HTTP 401"
 
 
-async def test_a_redirect_is_not_followed_and_takes_no_header_anywhere() -> None:
+async def test_a_redirect_is_not_followed_and_leaks_no_header() -> None:
     async with answering(lambda _: MISSING) as (elsewhere, asked):
         moved = response(302, b"", Location=f"{elsewhere.replace('http', 'ws')}/ws")
         async with answering(lambda _: moved) as (url, _), api_of(url, **{"X-Key": "secret"}) as api:
@@ -102,7 +102,7 @@ async def test_a_redirect_is_not_followed_and_takes_no_header_anywhere() -> None
                 await api.queue()
             address = Address(url, {"X-Key": "secret"})
             async with Socket(address, on_frame=lambda _: None, on_open=lambda: None) as socket:
-                assert await until(socket) == "its socket was refused with HTTP 302"
+                assert await failure_of(socket) == "its socket was refused with HTTP 302"
         assert asked.lines == []
 
 
@@ -126,7 +126,7 @@ async def test_a_redirect_is_not_followed_and_takes_no_header_anywhere() -> None
     ],
     ids=lambda value: str(value)[:40],
 )
-async def test_a_busy_server_says_when_to_come_again(status: int, value: str, seconds: float | None) -> None:
+async def test_a_busy_server_sets_when_to_retry(status: int, value: str, seconds: float | None) -> None:
     async with answering(lambda _: response(status, b"", Retry_After=value)) as (url, _), api_of(url) as api:
         with pytest.raises(ServerUnavailable) as caught:
             await api.queue()
@@ -143,14 +143,14 @@ async def test_a_date_a_little_ahead_is_counted_from_now() -> None:
     assert 60 < caught.value.retry_after <= 100
 
 
-async def test_a_server_that_is_broken_is_not_asked_when_to_come_again() -> None:
+async def test_retry_after_counts_only_for_busy_servers() -> None:
     async with answering(lambda _: response(500, b"", Retry_After="7")) as (url, _), api_of(url) as api:
         with pytest.raises(ServerUnavailable) as caught:
             await api.queue()
     assert caught.value.retry_after is None
 
 
-async def test_an_endless_answer_is_left_after_64_mb() -> None:
+async def test_an_endless_answer_is_aborted_after_64_mb() -> None:
     sent = 0
 
     def endless(_: str) -> Iterator[bytes]:
@@ -166,8 +166,8 @@ async def test_an_endless_answer_is_left_after_64_mb() -> None:
     assert sent < 100 << 20
 
 
-async def test_a_small_answer_that_unpacks_to_a_huge_one_is_none() -> None:
-    bomb = gzip.compress(bytes(200 << 20), 1)
+async def test_a_decompression_bomb_is_rejected() -> None:
+    bomb = gzip.compress(bytes(80 << 20), 1)
     packed = response(200, bomb, Content_Encoding="gzip")
     assert len(packed) < 2 << 20
     async with answering(lambda _: packed) as (url, _), api_of(url) as api:
@@ -175,21 +175,21 @@ async def test_a_small_answer_that_unpacks_to_a_huge_one_is_none() -> None:
             await api.queue()
 
 
-async def test_an_answer_that_breaks_off_is_a_server_out_of_reach() -> None:
+async def test_a_truncated_answer_means_an_unreachable_server() -> None:
     cut = response(200, {"queue_running": [], "queue_pending": []})[:-5]
     async with answering(lambda _: cut) as (url, _), api_of(url) as api:
         with pytest.raises(ServerUnreachable, match="broke in the middle of an answer"):
             await api.queue()
 
 
-async def test_an_answer_without_the_queue_is_no_empty_queue() -> None:
+async def test_an_answer_without_the_queue_is_not_an_empty_queue() -> None:
     async with answering(lambda _: response(200, {"status": "ok"})) as (url, _), api_of(url) as api:
         with pytest.raises(ServerUnavailable, match="answered GET /queue with JSON that is not in"):
             await api.queue()
 
 
 @pytest.mark.parametrize("name", ["half \ud800", "long" * 20_000])
-async def test_a_name_that_cannot_be_sent_is_trouble_and_nothing_else(name: str, tmp_path: Path) -> None:
+async def test_a_name_that_cannot_be_sent_raises_unavailable(name: str, tmp_path: Path) -> None:
     async with answering(lambda _: MISSING) as (url, asked), api_of(url) as api:
         with pytest.raises(ServerUnavailable, match="cannot be sent"):
             await api.download(OutputFile(name, "", "output"), tmp_path / "frame")
@@ -200,7 +200,7 @@ async def test_a_name_that_cannot_be_sent_is_trouble_and_nothing_else(name: str,
     ("base", "path"),
     [("", "/api/jobs"), ("/api", "/api/jobs"), ("/comfy", "/comfy/api/jobs"), ("/comfy/api", "/comfy/api/jobs")],
 )
-async def test_a_job_is_asked_for_by_its_id_below_any_base_url(base: str, path: str) -> None:
+async def test_a_job_is_requested_by_its_id_below_any_base_url(base: str, path: str) -> None:
     job = {"id": "a/b", "status": "in_progress"}
     async with answering(lambda _: response(200, job)) as (url, asked), api_of(url + base) as api:
         assert api.has_jobs is None
@@ -233,7 +233,7 @@ async def test_a_job_that_a_new_server_does_not_know_is_none() -> None:
     ],
     ids=["404", "404 of a gateway", "405", "501", "403 of a gateway", "a page", "an empty object", "a list"],
 )
-async def test_a_missing_endpoint_is_found_out_once(absent: bytes) -> None:
+async def test_a_missing_endpoint_is_requested_once(absent: bytes) -> None:
     async with answering(lambda _: absent) as (url, asked), api_of(url) as api:
         assert await api.cancel_job("a") is None
         assert await api.cancel_job("a") is None
@@ -249,7 +249,7 @@ async def test_a_missing_endpoint_is_found_out_once(absent: bytes) -> None:
 
 
 @pytest.mark.parametrize("trouble", [response(502, b""), response(503, {"error": "starting"}), response(401, b"")])
-async def test_trouble_with_an_endpoint_does_not_mean_that_it_is_missing(trouble: bytes) -> None:
+async def test_an_error_of_an_endpoint_does_not_mean_that_it_is_missing(trouble: bytes) -> None:
     async with answering(lambda _: trouble) as (url, _), api_of(url) as api:
         for ask in (api.job, api.cancel_job):
             with pytest.raises((ServerUnavailable, AccessDenied)):
@@ -264,7 +264,7 @@ async def test_a_job_is_cancelled_if_the_server_says_so(answer: object, cancelle
     assert asked.lines == ["POST /api/jobs/a/cancel"]
 
 
-async def test_a_server_of_today_has_no_jobs(simulate: Serve) -> None:
+async def test_an_older_server_has_no_jobs(simulate: Serve) -> None:
     _, url = await simulate()
     async with api_of(url) as api:
         assert await api.job("a") is None
@@ -273,7 +273,7 @@ async def test_a_server_of_today_has_no_jobs(simulate: Serve) -> None:
 
 
 @pytest.mark.parametrize("base", ["", "/api"])
-async def test_a_newer_server_tells_of_its_jobs_and_cancels_them(base: str, simulate: Serve) -> None:
+async def test_a_newer_server_reports_and_cancels_jobs(base: str, simulate: Serve) -> None:
     simulator, url = await simulate(seconds=60, jobs=True)
     first, second = str(uuid.uuid4()), str(uuid.uuid4())
 
@@ -302,7 +302,7 @@ async def test_a_newer_server_tells_of_its_jobs_and_cancels_them(base: str, simu
     assert (simulator.interrupted, simulator.deleted) == ([first], [second])
 
 
-async def test_a_newer_server_tells_of_a_job_that_is_done(simulate: Serve) -> None:
+async def test_a_newer_server_reports_a_finished_job(simulate: Serve) -> None:
     _, url = await simulate(jobs=True)
     prompt = str(uuid.uuid4())
     async with api_of(url) as api, asyncio.timeout(20):
@@ -339,7 +339,7 @@ def packed(content: bytes) -> bytes:
     [response(200, CONTENT, "video/mp4"), chunked(CONTENT, ended=True), closed_at_its_end(CONTENT), packed(CONTENT)],
     ids=["by its length", "chunked", "until the connection closes", "packed by a proxy"],
 )
-async def test_a_file_comes_whole_however_it_is_sent(whole: bytes, tmp_path: Path) -> None:
+async def test_a_file_is_complete_with_any_transfer_encoding(whole: bytes, tmp_path: Path) -> None:
     async with answering(lambda _: whole) as (url, asked), api_of(url) as api:
         came = await api.download(FILE, tmp_path / "frame")
     assert came.path.read_bytes() == CONTENT
@@ -359,7 +359,7 @@ async def test_a_file_comes_whole_however_it_is_sent(whole: bytes, tmp_path: Pat
         response(404, b""),
     ],
 )
-async def test_a_file_that_does_not_come_whole_is_damaged(cut: bytes, tmp_path: Path) -> None:
+async def test_an_incomplete_file_is_damaged(cut: bytes, tmp_path: Path) -> None:
     async with answering(lambda _: cut) as (url, _), api_of(url) as api:
         with pytest.raises(FrameDamaged) as caught:
             await api.download(FILE, tmp_path / "frame")
@@ -396,7 +396,7 @@ async def test_a_name_from_the_server_never_becomes_a_path(tmp_path: Path) -> No
     assert not [line for line in lines if line.startswith("x-evil")]
 
 
-async def test_a_model_files_header_is_asked_for_by_folder_and_name(simulate: Serve) -> None:
+async def test_a_model_files_header_is_requested_by_folder_and_name(simulate: Serve) -> None:
     simulator, url = await simulate()
     simulator.metadata["loras", "anime/雨 + rain.safetensors"] = {"modelspec.title": "雨"}
     async with api_of(f"{url}/api") as api:
@@ -405,7 +405,7 @@ async def test_a_model_files_header_is_asked_for_by_folder_and_name(simulate: Se
 
 
 @pytest.mark.parametrize("status", [403, 404, 405, 501])
-async def test_where_no_header_is_told_or_the_endpoint_is_missing_there_is_none(status: int) -> None:
+async def test_without_the_header_or_the_endpoint_there_is_no_metadata(status: int) -> None:
     async with answering(lambda _: response(status, b"no")) as (url, _), api_of(url) as api:
         assert await api.model_metadata("loras", "rain.safetensors") is None
 
@@ -418,7 +418,7 @@ async def test_where_no_header_is_told_or_the_endpoint_is_missing_there_is_none(
         (response(200, []), "answered GET /view_metadata with JSON that is not in ComfyUI's format"),
     ],
 )
-async def test_a_header_in_another_form_is_trouble_and_names_no_file(answer: bytes, sentence: str) -> None:
+async def test_an_unreadable_header_raises_without_naming_the_file(answer: bytes, sentence: str) -> None:
     async with answering(lambda _: answer) as (url, _), api_of(url) as api:
         with pytest.raises(ServerUnavailable) as trouble:
             await api.model_metadata("loras", "secret.safetensors")

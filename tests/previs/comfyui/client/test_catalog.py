@@ -1,4 +1,4 @@
-"""What a server has is asked for once, and again when it may have changed."""
+"""Test that node classes are requested once, and again after invalidation."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ async def catalog_of(url: str) -> AsyncIterator[Catalog]:
 
 @contextlib.asynccontextmanager
 async def stocked(names: list[str]) -> AsyncIterator[tuple[Catalog, Asked]]:
-    """The catalog of a server with these checkpoints, which can change, and no class but the one that loads them."""
+    """Yield the catalog of a server whose one class loads these checkpoints; the list may change."""
 
     def answer(line: str) -> bytes:
         rules = {"input": {"required": {"ckpt_name": [names]}}}
@@ -52,7 +52,7 @@ async def test_a_simulated_server_lacks_what_it_does_not_offer(simulate: Serve) 
         assert catalog.lacks(requirements_of(graph())) == set()
 
 
-async def test_before_anything_is_learned_nothing_is_lacking() -> None:
+async def test_nothing_is_lacking_before_classes_are_requested() -> None:
     async with stocked(["sdxl.safetensors"]) as (catalog, _):
         assert catalog.lacks(frozenset({FLUX})) == set()
         assert not catalog.offers_choice(FLUX)
@@ -61,7 +61,7 @@ async def test_before_anything_is_learned_nothing_is_lacking() -> None:
         assert catalog.offers_choice(FLUX)
 
 
-async def test_each_class_is_asked_for_once_also_one_that_the_server_does_not_know() -> None:
+async def test_each_class_is_requested_once_even_if_the_server_lacks_it() -> None:
     async with stocked([]) as (catalog, asked):
         for classes in ([LOADER, LOADER], [LOADER, "Unknown"], ["Unknown"]):
             await catalog.learn(classes)
@@ -69,13 +69,13 @@ async def test_each_class_is_asked_for_once_also_one_that_the_server_does_not_kn
         assert catalog.lacks(frozenset({Requirement("Unknown")})) == {Requirement("Unknown")}
 
 
-async def test_each_class_is_asked_for_once_by_many_who_want_to_know_at_the_same_time() -> None:
+async def test_concurrent_calls_request_each_class_once() -> None:
     async with stocked([]) as (catalog, asked):
         await asyncio.gather(*(catalog.learn({LOADER, "Unknown"}) for _ in range(5)))
         assert sorted(asked.lines) == [f"GET /object_info/{LOADER}", "GET /object_info/Unknown"]
 
 
-async def test_a_model_that_was_added_is_there_once_what_was_learned_is_forgotten() -> None:
+async def test_an_added_model_is_found_after_invalidation() -> None:
     names = ["sdxl.safetensors"]
     async with stocked(names) as (catalog, asked):
         await catalog.learn({LOADER})
@@ -91,7 +91,7 @@ async def test_a_model_that_was_added_is_there_once_what_was_learned_is_forgotte
         assert len(asked.lines) == 3
 
 
-async def test_only_what_was_named_is_forgotten() -> None:
+async def test_only_the_named_classes_are_invalidated() -> None:
     async with stocked([]) as (catalog, asked):
         await catalog.learn({LOADER, "Unknown"})
         catalog.invalidate({LOADER})
@@ -111,13 +111,13 @@ async def test_a_name_of_a_class_never_becomes_another_path() -> None:
 
 
 @pytest.mark.parametrize("odd", [None, "text", 5, [], [{"input": {}}]])
-async def test_rules_that_are_none_are_as_those_of_an_unknown_class(odd: object) -> None:
+async def test_unreadable_rules_count_as_an_unknown_class(odd: object) -> None:
     async with answering(lambda _: response(200, {LOADER: odd})) as (url, _), catalog_of(url) as catalog:
         await catalog.learn({LOADER})
         assert catalog.lacks(frozenset({Requirement(LOADER), SDXL})) == {Requirement(LOADER)}
 
 
-async def test_what_could_not_be_asked_is_asked_for_the_next_time(simulate: Serve) -> None:
+async def test_a_failed_request_is_repeated_the_next_time(simulate: Serve) -> None:
     simulator, url = await simulate()
     async with catalog_of(url) as catalog:
         for error, fault in ((ServerUnavailable, "refuse"), (ServerUnreachable, "hang_up")):

@@ -1,4 +1,4 @@
-"""Whatever is lost, doubled, late or mixed up of a recorded session, each of its prompts ends once, and as it did."""
+"""Test that recorded prompts end once and as they did, with frames lost, doubled, late or mixed up."""
 
 import copy
 import json
@@ -40,26 +40,26 @@ class RecordedState(PromptState):
 class Client:
     """Follow prompts by the rule: frames decide when to poll; the queue, then the history, decide what is true."""
 
-    def __init__(self, prompt_ids: list[str], *, looks_always: bool) -> None:
+    def __init__(self, prompt_ids: list[str], *, polls_always: bool) -> None:
         self.states = {prompt_id: RecordedState(prompt_id) for prompt_id in prompt_ids}
         self._history_ready: set[str] = set()
-        self._looks_always = looks_always
+        self._polls_always = polls_always
         for state in self.states.values():
             state.upload()
             state.submit()
 
-    def meet(self, moment: Moment) -> None:
+    def apply(self, moment: Moment) -> None:
         if moment.accepted is not None:
             self.states[moment.accepted].accept()
         if moment.opens:
             for state in self.states.values():
                 state.on_reconnect()
         if moment.frame is not None:
-            self._hear(moment.frame, moment)
-        if moment.opens or self._looks_always:
-            self.look(moment)
+            self._on_frame(moment.frame, moment)
+        if moment.opens or self._polls_always:
+            self.poll(moment)
 
-    def _hear(self, frame: Frame, moment: Moment) -> None:
+    def _on_frame(self, frame: Frame, moment: Moment) -> None:
         state = self.states.get(getattr(frame, "prompt_id", ""))
         if state is None:
             return
@@ -72,7 +72,7 @@ class Client:
             self._history_ready.discard(state.prompt_id)
             state.on_history(moment.entries.get(state.prompt_id), absent_from_queue=False)
 
-    def look(self, moment: Moment) -> None:
+    def poll(self, moment: Moment) -> None:
         for state in [state for state in self.states.values() if state.accepted] if moment.answers else ():
             place = moment.places.get(state.prompt_id)
             state.on_queue(place, 0.0)
@@ -80,12 +80,12 @@ class Client:
                 state.on_history(moment.entries.get(state.prompt_id), absent_from_queue=True)
 
 
-def follow(session: list[Moment], *, looks_always: bool = False) -> Client:
-    """A client that met everything and looked once more, every prompt of which ended once, its phases in order."""
-    client = Client(prompts_of(session), looks_always=looks_always)
+def follow(session: list[Moment], *, polls_always: bool = False) -> Client:
+    """Return a client after all events and a last poll, with each prompt ended once and phases in order."""
+    client = Client(prompts_of(session), polls_always=polls_always)
     for moment in session:
-        client.meet(moment)
-    client.look(session[-1])
+        client.apply(moment)
+    client.poll(session[-1])
     for state in client.states.values():
         assert [state.end] == state.ends
         numbers = [ORDER.index(phase) for phase in state.phases]
@@ -104,7 +104,7 @@ def recorded(session: str) -> list[Moment]:
 
 @cache
 def ends_of(session: str) -> dict[str, list[End]]:
-    """How each prompt of a recorded session may end: more than one way if it ran twice, with other seconds."""
+    """Return how each prompt of a recorded session may end; a prompt that ran twice has two ends."""
     ends: dict[str, list[End]] = {}
     for prompt_id, end in zip(prompts_of(recorded(session)), ENDS[session], strict=True):
         entries = [moment.entries[prompt_id] for moment in recorded(session) if prompt_id in moment.entries]
@@ -126,21 +126,21 @@ def without(session: list[Moment], *dropped: int) -> list[Moment]:
     return [replace(each, frame=None) if number in dropped else each for number, each in enumerate(session)]
 
 
-both_paces = pytest.mark.parametrize("looks_always", [False, True], ids=["looks-when-told", "looks-always"])
+both_rates = pytest.mark.parametrize("polls_always", [False, True], ids=["polls-when-needed", "polls-always"])
 each_session = pytest.mark.parametrize("session", WITH_PROMPTS)
 
 
 @each_session
-@both_paces
-def test_undisturbed_every_prompt_ends_as_recorded(session: str, *, looks_always: bool) -> None:
-    assert_right(follow(recorded(session), looks_always=looks_always), ends_of(session))
+@both_rates
+def test_undisturbed_every_prompt_ends_as_recorded(session: str, *, polls_always: bool) -> None:
+    assert_right(follow(recorded(session), polls_always=polls_always), ends_of(session))
 
 
 @each_session
-def test_undisturbed_every_entry_is_read_as_soon_as_a_frame_tells_of_it(session: str) -> None:
-    client = Client(prompts_of(recorded(session)), looks_always=False)
+def test_undisturbed_every_entry_is_read_as_soon_as_a_frame_reports_it(session: str) -> None:
+    client = Client(prompts_of(recorded(session)), polls_always=False)
     for moment in recorded(session):
-        client.meet(moment)
+        client.apply(moment)
         if isinstance(moment.frame, Executing) and moment.frame.node is None:
             assert client.states[moment.frame.prompt_id].end is not None
 
@@ -153,12 +153,12 @@ def test_an_entry_built_from_the_frames_says_what_the_servers_own_says(session: 
 
 
 @each_session
-@both_paces
-def test_any_one_frame_and_any_two_neighbours_can_be_missing(session: str, *, looks_always: bool) -> None:
+@both_rates
+def test_any_one_frame_and_any_two_neighbours_can_be_missing(session: str, *, polls_always: bool) -> None:
     whole = recorded(session)
     positions = frames_at(whole)
     for missing in [*zip(positions), *pairwise(positions)]:
-        assert_right(follow(without(whole, *missing), looks_always=looks_always), ends_of(session))
+        assert_right(follow(without(whole, *missing), polls_always=polls_always), ends_of(session))
 
 
 @each_session
@@ -168,7 +168,7 @@ def test_all_frames_can_be_missing(session: str) -> None:
 
 
 def outages(session: list[Moment]) -> Iterator[list[Moment]]:
-    """The session with its socket closed after each frame, and opened again after any number of missed ones."""
+    """Yield the session with its socket closed after each frame, and reopened after any number of frames."""
     deaf = without(session, *frames_at(session))
     for closed in frames_at(session):
         for opened in range(closed + 1, len(session)):
@@ -184,19 +184,19 @@ def test_the_socket_can_close_after_any_frame_and_open_after_any_later_one(sessi
 
 
 @each_session
-@both_paces
-def test_each_frame_can_come_twice(session: str, *, looks_always: bool) -> None:
+@both_rates
+def test_each_frame_can_come_twice(session: str, *, polls_always: bool) -> None:
     whole = recorded(session)
     doubled = {number: [whole[number], replace(whole[number], accepted=None)] for number in frames_at(whole)}
     each_one = [[*whole[:number], *two, *whole[number + 1 :]] for number, two in doubled.items()]
     all_of_them = [each for number, moment in enumerate(whole) for each in doubled.get(number, [moment])]
     for disturbed in [*each_one, all_of_them]:
-        assert_right(follow(disturbed, looks_always=looks_always), ends_of(session))
+        assert_right(follow(disturbed, polls_always=polls_always), ends_of(session))
 
 
 @each_session
-@both_paces
-def test_the_answer_to_the_post_can_come_after_any_frame(session: str, *, looks_always: bool) -> None:
+@both_rates
+def test_the_answer_to_the_post_can_come_after_any_frame(session: str, *, polls_always: bool) -> None:
     whole = recorded(session)
     for prompt_id in prompts_of(whole):
         unanswered = [replace(moment, accepted=None) if moment.accepted == prompt_id else moment for moment in whole]
@@ -204,7 +204,7 @@ def test_the_answer_to_the_post_can_come_after_any_frame(session: str, *, looks_
         for number in range(posted, len(whole)):
             answer = replace(whole[number], frame=None, opens=False, accepted=prompt_id)
             late = [*unanswered[: number + 1], answer, *unanswered[number + 1 :]]
-            assert_right(follow(late, looks_always=looks_always), ends_of(session))
+            assert_right(follow(late, polls_always=polls_always), ends_of(session))
 
 
 @each_session
@@ -215,8 +215,8 @@ def test_frames_that_come_after_the_end_change_nothing(session: str) -> None:
         assert_right(client, ends_of(session))
         before = {prompt_id: copy.deepcopy(vars(state)) for prompt_id, state in client.states.items()}
         for number in delayed:
-            client.meet(whole[number])
-        client.look(whole[-1])
+            client.apply(whole[number])
+        client.poll(whole[-1])
         assert {prompt_id: vars(state) for prompt_id, state in client.states.items()} == before
 
 
@@ -225,8 +225,8 @@ def another(prompt_id: str) -> str:
 
 
 @cache
-def of_somebody_else(session: str) -> list[Moment]:
-    """A recorded session with other ids for its prompts."""
+def of_another_client(session: str) -> list[Moment]:
+    """Return a recorded session with other ids for its prompts."""
     content = json.dumps(events(session))
     for prompt_id in prompts_of(recorded(session)):
         content = content.replace(prompt_id, another(prompt_id))
@@ -234,7 +234,7 @@ def of_somebody_else(session: str) -> list[Moment]:
 
 
 def mixed(one: list[Moment], other: list[Moment], turns: list[bool]) -> list[Moment]:
-    """Two sessions on one server: of each the next moment whenever it is its turn, and of the other what stands."""
+    """Merge two sessions on one server, taking the next moment of each by turns."""
     pending = {True: list(reversed(one)), False: list(reversed(other))}
     standing: dict[bool, Moment | None] = {True: None, False: None}
     together = []
@@ -258,7 +258,7 @@ def mixed(one: list[Moment], other: list[Moment], turns: list[bool]) -> list[Mom
 def test_frames_of_other_prompts_can_be_mixed_in_and_those_prompts_followed_too(
     session: str, other: str, turns: list[bool], data: st.DataObject
 ) -> None:
-    together = mixed(recorded(session), of_somebody_else(other), turns)
+    together = mixed(recorded(session), of_another_client(other), turns)
     everywhere = st.integers(0, len(together) - 1)
     dropped = data.draw(st.sets(everywhere, max_size=6), "dropped")
     reopened = data.draw(st.sets(everywhere, max_size=3), "reopened")
@@ -266,6 +266,6 @@ def test_frames_of_other_prompts_can_be_mixed_in_and_those_prompts_followed_too(
         replace(moment, opens=moment.opens or number in reopened)
         for number, moment in enumerate(without(together, *dropped))
     ]
-    client = follow(disturbed, looks_always=data.draw(st.booleans(), "looks always"))
+    client = follow(disturbed, polls_always=data.draw(st.booleans(), "polls always"))
     others = {another(prompt_id): ends for prompt_id, ends in ends_of(other).items()}
     assert_right(client, ends_of(session) | others)

@@ -1,4 +1,4 @@
-"""Each model file is asked for once, whatever a server answers, and again only where it has not answered."""
+"""Test that each hash is requested once, and again only without a usable answer."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ async def hashes_of(url: str) -> AsyncIterator[Hashes]:
         await api.aclose()
 
 
-async def test_what_headers_tell_is_learned_and_what_they_do_not_tell_is_known_too(simulate: Serve) -> None:
+async def test_present_and_missing_hashes_are_remembered(simulate: Serve) -> None:
     simulator, url = await simulate()
     simulator.metadata[SDXL.folder, SDXL.name] = {"modelspec.hash_sha256": f"0x{HASH}"}
     simulator.metadata[RAIN.folder, RAIN.name] = {"sshs_model_hash": OTHER}
@@ -41,7 +41,7 @@ async def test_what_headers_tell_is_learned_and_what_they_do_not_tell_is_known_t
         assert hashes.of_files([RAIN]) == {"loras/anime/雨 & rain.safetensors": OTHER}
 
 
-async def test_a_file_is_asked_for_once_whoever_asks_until_it_is_unlearned(simulate: Serve) -> None:
+async def test_a_hash_is_requested_once_until_it_is_invalidated(simulate: Serve) -> None:
     simulator, url = await simulate()
     simulator.metadata[SDXL.folder, SDXL.name] = {"sshs_model_hash": HASH}
     async with hashes_of(url) as hashes:
@@ -83,7 +83,7 @@ async def test_each_file_is_one_request_and_no_more() -> None:
         b"",
     ],
 )
-async def test_an_answer_that_is_none_leaves_a_file_unknown_and_is_asked_for_again(answer: bytes) -> None:
+async def test_an_unusable_answer_leaves_a_file_unknown_and_is_requested_again(answer: bytes) -> None:
     answers = [response(200, {"sshs_model_hash": HASH}), answer]
     async with answering(lambda _: answers.pop()) as (url, _), hashes_of(url) as hashes:
         await hashes.learn([SDXL])
@@ -93,7 +93,7 @@ async def test_an_answer_that_is_none_leaves_a_file_unknown_and_is_asked_for_aga
 
 
 @pytest.mark.parametrize("name", ["\ud800.safetensors", f"{'a' * 70_000}.safetensors", "a\0b.safetensors"])
-async def test_a_name_that_cannot_be_sent_or_found_is_told_nothing_of(name: str, simulate: Serve) -> None:
+async def test_a_name_that_cannot_be_sent_has_no_hash(name: str, simulate: Serve) -> None:
     simulator, url = await simulate()
     simulator.metadata[SDXL.folder, SDXL.name] = {"sshs_model_hash": HASH}
     async with hashes_of(url) as hashes:
@@ -101,7 +101,7 @@ async def test_a_name_that_cannot_be_sent_or_found_is_told_nothing_of(name: str,
         assert hashes.of_files(hashes.known) == {str(SDXL): HASH}
 
 
-async def test_what_was_answered_before_a_cancellation_is_known() -> None:
+async def test_answers_before_a_cancellation_are_kept() -> None:
     slow, release = asyncio.Event(), asyncio.Event()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -128,7 +128,7 @@ async def test_what_was_answered_before_a_cancellation_is_known() -> None:
     await server.wait_closed()
 
 
-async def test_of_a_server_that_was_away_nothing_is_believed_any_more(simulate: Serve) -> None:
+async def test_hashes_of_a_server_that_was_down_are_forgotten(simulate: Serve) -> None:
     simulator, url = await simulate()
     simulator.metadata[SDXL.folder, SDXL.name] = {"sshs_model_hash": HASH}
     async with Server(Address(url)) as server:

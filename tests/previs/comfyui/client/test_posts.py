@@ -1,4 +1,4 @@
-"""A post goes on to its answer whoever stops waiting for it, so that nothing is queued that nobody knows of."""
+"""Test that a post in flight continues to its answer even if its caller is cancelled."""
 
 import asyncio
 import contextlib
@@ -41,8 +41,8 @@ def sending(posts: Posts, prompt: str) -> asyncio.Task[Posted]:
     return asyncio.create_task(posts.send(graph(), prompt, "ours"))
 
 
-async def on_its_way(posts: Posts, prompt: str) -> asyncio.Task[Posted]:
-    """A post that was begun and has no answer yet."""
+async def in_flight(posts: Posts, prompt: str) -> asyncio.Task[Posted]:
+    """Start a post that has no answer yet."""
     task = sending(posts, prompt)
     await asyncio.sleep(0)
     assert prompt in posts._open
@@ -71,19 +71,19 @@ async def test_a_post_is_answered(simulate: Serve) -> None:
         assert posts._open == {}
 
 
-async def test_a_post_whose_waiter_is_cancelled_goes_on_and_is_queued(simulate: Serve) -> None:
+async def test_a_post_continues_when_its_caller_is_cancelled(simulate: Serve) -> None:
     simulator, url = await simulate(seconds=30)
     simulator.faults.answer_after = 0.3
     async with posts_to(url) as posts:
         prompt = new_id()
-        await cancel(await on_its_way(posts, prompt))
+        await cancel(await in_flight(posts, prompt))
         assert simulator.posted == []
         await posts.wait_for_answer(prompt, FAR)
         assert simulator.posted == [prompt]
         assert posts._open == {}
 
 
-async def test_whoever_waits_for_an_answer_waits_only_so_long() -> None:
+async def test_waiting_for_an_answer_has_a_limit() -> None:
     asked, answer = asyncio.Event(), asyncio.Event()
 
     async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -112,7 +112,7 @@ async def test_whoever_waits_for_an_answer_waits_only_so_long() -> None:
 @pytest.mark.parametrize(
     ("fault", "error"), [("refuse", ServerUnavailable), ("hang_up", ServerUnreachable)], ids=["refused", "cut"]
 )
-async def test_a_post_without_an_answer_is_told(simulate: Serve, fault: str, error: type[Exception]) -> None:
+async def test_a_post_without_an_answer_raises(simulate: Serve, fault: str, error: type[Exception]) -> None:
     simulator, url = await simulate()
     setattr(simulator.faults, fault, 1)
     async with posts_to(url) as posts:
@@ -122,31 +122,31 @@ async def test_a_post_without_an_answer_is_told(simulate: Serve, fault: str, err
     assert simulator.posted == []
 
 
-async def test_nobody_is_warned_of_an_error_that_nobody_waits_for_any_more() -> None:
+async def test_an_unretrieved_error_is_not_logged() -> None:
     reported: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
     async with answering(lambda _: response(503, {})) as (url, asked), posts_to(url) as posts:
         prompt = new_id()
-        await cancel(await on_its_way(posts, prompt))
+        await cancel(await in_flight(posts, prompt))
         await posts.wait_for_answer(prompt, FAR)
         assert asked.lines == ["POST /prompt"]
         gc.collect()
     assert reported == []
 
 
-async def test_a_second_post_of_an_id_while_the_first_is_on_its_way_is_the_first(simulate: Serve) -> None:
+async def test_a_post_of_an_id_in_flight_joins_the_first(simulate: Serve) -> None:
     simulator, url = await simulate(seconds=30)
     simulator.faults.answer_after = 0.2
     async with posts_to(url) as posts:
         prompt = new_id()
-        first = await on_its_way(posts, prompt)
+        first = await in_flight(posts, prompt)
         await cancel(first)
         later = await asyncio.gather(*(posts.send(graph(), prompt, "ours") for _ in range(3)))
         assert all(posted.accepted for posted in later)
         assert simulator.posted == [prompt]
 
 
-async def test_an_id_is_posted_anew_once_its_earlier_post_was_answered(simulate: Serve) -> None:
+async def test_an_id_is_posted_again_once_its_first_post_was_answered(simulate: Serve) -> None:
     simulator, url = await simulate()
     async with posts_to(url) as posts:
         prompt = new_id()
@@ -166,7 +166,7 @@ async def test_posts_of_different_ids_do_not_wait_for_each_other(simulate: Serve
 
 
 @pytest.mark.parametrize("jobs", [False, True], ids=["older", "newer"])
-async def test_a_prompt_whose_post_was_on_its_way_when_it_was_given_up_is_not_left_on_the_server(
+async def test_a_prompt_cancelled_while_its_post_is_in_flight_is_removed(
     simulate: Serve,
     jobs: bool,  # noqa: FBT001 - a parameter of pytest's
 ) -> None:
@@ -179,6 +179,7 @@ async def test_a_prompt_whose_post_was_on_its_way_when_it_was_given_up_is_not_le
         await until(lambda: prompt in server._posts._open)
         assert simulator.posted == []
         await cancel(submitting)
+        simulator.faults.answer_after = 0
         assert await server.cancel_prompt(prompt)
         await until(lambda: simulator.queue.remaining == 0)
     assert simulator.posted == [prompt]

@@ -1,4 +1,4 @@
-"""Requests and the socket believe the same certificates, and say what is wrong with one that they do not believe."""
+"""Test that requests and the socket trust the same certificates, and explain a rejected one."""
 
 import asyncio
 import contextlib
@@ -53,8 +53,8 @@ async def client(address: Address) -> AsyncIterator[tuple[Api, Socket]]:
         await api.aclose()
 
 
-async def said_by_both(address: Address) -> set[str]:
-    """What requests and the socket say of why they cannot connect."""
+async def reasons_of_both(address: Address) -> set[str]:
+    """Return the reasons that requests and the socket give for a failed connection."""
     async with client(address) as (api, socket):
         with pytest.raises(ServerUnreachable) as caught:
             await api.system_stats()
@@ -69,7 +69,7 @@ async def answers(address: Address) -> bool:
         return bool(await api.system_stats()) and await socket.opened(10)
 
 
-async def test_a_certificate_of_ones_own_authority_is_believed(
+async def test_a_certificate_of_a_private_authority_is_trusted(
     encrypted: Callable[..., object], tmp_path: Path
 ) -> None:
     url = await encrypted(server_context())
@@ -102,43 +102,43 @@ async def test_an_authority_that_the_environment_names_counts_for_both(
     assert await answers(Address(await encrypted(server_context())))
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_refused_with_a_way_out(
+async def test_an_untrusted_certificate_is_refused_with_a_remedy(
     encrypted: Callable[..., object],
 ) -> None:
     url = await encrypted(server_context())
-    assert await said_by_both(Address(url)) == {NOT_TRUSTED}
-    assert await said_by_both(Address(url, tls=Tls(trustme.CA().cert_pem.bytes().decode()))) == {NOT_TRUSTED}
+    assert await reasons_of_both(Address(url)) == {NOT_TRUSTED}
+    assert await reasons_of_both(Address(url, tls=Tls(trustme.CA().cert_pem.bytes().decode()))) == {NOT_TRUSTED}
 
 
 async def test_a_certificate_that_has_expired_says_so(encrypted: Callable[..., object]) -> None:
     url = await encrypted(
         server_context(not_before=datetime(2020, 1, 1, tzinfo=UTC), not_after=datetime(2021, 1, 1, tzinfo=UTC))
     )
-    assert await said_by_both(Address(url, tls=Tls(PEM))) == {"its certificate has expired: renew it"}
+    assert await reasons_of_both(Address(url, tls=Tls(PEM))) == {"its certificate has expired: renew it"}
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
 async def test_a_certificate_for_other_names_says_so(name: str, encrypted: Callable[..., object]) -> None:
     url = (await encrypted(server_context("render-01.studio.lan", "10.0.0.1"))).replace("127.0.0.1", name)
-    [reason] = await said_by_both(Address(url, tls=Tls(PEM)))
+    [reason] = await reasons_of_both(Address(url, tls=Tls(PEM)))
     assert reason.startswith("its certificate is for other names")
 
 
-async def test_unverified_any_certificate_does(encrypted: Callable[..., object]) -> None:
+async def test_without_verification_any_certificate_is_accepted(encrypted: Callable[..., object]) -> None:
     assert await answers(Address(await encrypted(server_context("elsewhere.lan")), tls=Tls(verify=False)))
 
 
-async def test_https_where_plain_http_is_spoken_says_so(simulate: Serve) -> None:
+async def test_https_to_a_plain_http_server_says_so(simulate: Serve) -> None:
     _, url = await simulate()
-    [reason] = await said_by_both(Address(url.replace("http:", "https:")))
+    [reason] = await reasons_of_both(Address(url.replace("http:", "https:")))
     assert reason.startswith("TLS failed")
 
 
-async def test_a_server_that_is_not_there_is_no_matter_of_certificates() -> None:
+async def test_a_refused_connection_is_not_blamed_on_certificates() -> None:
     closed = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     port = closed.sockets[0].getsockname()[1]
     closed.close()
-    assert await said_by_both(Address(f"https://127.0.0.1:{port}")) == {
+    assert await reasons_of_both(Address(f"https://127.0.0.1:{port}")) == {
         "the connection was refused or not possible",
         "no connection",
     }
@@ -151,11 +151,11 @@ def test_servers_that_share_their_settings_share_one_context() -> None:
     assert Address("http://c", tls=tls).tls_context is None
 
 
-def test_an_authority_of_ones_own_needs_no_key_identifiers() -> None:
+def test_a_private_authority_needs_no_key_identifiers() -> None:
     assert not Tls(PEM).context.verify_flags & ssl.VERIFY_X509_STRICT
 
 
-def test_what_the_system_trusts_stays_trusted_beside_ones_own_authority() -> None:
+def test_the_systems_certificates_stay_trusted_beside_a_private_authority() -> None:
     known = ssl.create_default_context().cert_store_stats()["x509_ca"]
     assert Tls(PEM).context.cert_store_stats()["x509_ca"] == known + 1
 
@@ -173,7 +173,7 @@ def test_what_the_system_trusts_stays_trusted_beside_ones_own_authority() -> Non
         (AUTHORITY.private_key_pem.bytes().decode(), "Certificate authority holds no readable certificate"),
     ],
 )
-def test_an_authority_that_cannot_be_read_names_its_field_and_what_to_give(authority: str, reason: str) -> None:
+def test_an_unreadable_authority_names_its_field_and_the_remedy(authority: str, reason: str) -> None:
     with pytest.raises(FarmRefused) as caught:
         _ = Tls(authority).context
     assert caught.value.reason.startswith(reason)

@@ -1,4 +1,4 @@
-"""A file is sent to a server once, and again when the server has lost it; graphs get the names that the server gave."""
+"""Test that files are uploaded once, and again if lost, and that graphs get the server's names."""
 
 import asyncio
 import contextlib
@@ -42,7 +42,7 @@ def stored(simulator: Simulator) -> dict[str, bytes]:
     return {path: file.content for path, file in simulator.disk.files["input"].items()}
 
 
-async def test_what_is_put_is_in_the_servers_input_folder_under_the_name_that_it_gave(simulate: Serve) -> None:
+async def test_an_uploaded_file_has_the_name_that_the_server_chose(simulate: Serve) -> None:
     simulator, url = await simulate()
     async with uploads_to(url) as uploads:
         await uploads.put([upload("景", b"red"), upload("hero", b"blue")])
@@ -50,7 +50,7 @@ async def test_what_is_put_is_in_the_servers_input_folder_under_the_name_that_it
     assert stored(simulator) == {"previs/景.png": b"red", "previs/hero.png": b"blue"}
 
 
-async def test_each_file_is_sent_once_however_many_want_it_at_the_same_time(simulate: Serve) -> None:
+async def test_concurrent_calls_upload_each_file_once(simulate: Serve) -> None:
     simulator, url = await simulate()
     simulator.faults.answer_after = 0.05
     async with uploads_to(url) as uploads:
@@ -59,7 +59,7 @@ async def test_each_file_is_sent_once_however_many_want_it_at_the_same_time(simu
     assert sorted(simulator.uploads) == ["a.png", "b.png", "c.png"]
 
 
-async def test_whoever_asked_has_all_files_there_when_the_wait_is_over(simulate: Serve) -> None:
+async def test_each_concurrent_call_returns_when_all_its_files_are_uploaded(simulate: Serve) -> None:
     simulator, url = await simulate()
     simulator.faults.answer_after = 0.05
     async with uploads_to(url) as uploads:
@@ -71,7 +71,7 @@ async def test_whoever_asked_has_all_files_there_when_the_wait_is_over(simulate:
         assert all(await asyncio.gather(*(put(name) for name in "abcd")))
 
 
-async def test_a_name_that_is_taken_by_other_bytes_is_the_servers_to_choose(simulate: Serve) -> None:
+async def test_the_server_renames_a_file_whose_name_is_taken(simulate: Serve) -> None:
     simulator, url = await simulate()
     async with uploads_to(url) as uploads:
         await uploads.put([upload("one", b"1", "ref.png"), upload("two", b"2", "ref.png")])
@@ -97,7 +97,7 @@ async def test_after_a_failure_only_what_is_missing_is_sent(
     assert simulator.uploads == ["a.png", "b.png", "c.png"]
 
 
-async def test_a_failure_of_one_who_asked_is_made_up_for_by_the_next(simulate: Serve) -> None:
+async def test_after_a_failed_upload_the_next_call_uploads(simulate: Serve) -> None:
     simulator, url = await simulate()
     simulator.faults.refuse = 1
     async with uploads_to(url) as uploads:
@@ -106,7 +106,7 @@ async def test_a_failure_of_one_who_asked_is_made_up_for_by_the_next(simulate: S
     assert simulator.uploads == ["a.png"]
 
 
-async def test_one_who_stops_waiting_takes_the_file_from_nobody(simulate: Serve) -> None:
+async def test_cancelling_one_call_does_not_affect_the_others(simulate: Serve) -> None:
     simulator, url = await simulate()
     simulator.faults.answer_after = 0.1
     async with uploads_to(url) as uploads:
@@ -120,7 +120,7 @@ async def test_one_who_stops_waiting_takes_the_file_from_nobody(simulate: Serve)
     assert set(stored(simulator)) == {"previs/a.png"}
 
 
-async def test_what_was_sent_is_sent_again_once_it_was_forgotten(simulate: Serve) -> None:
+async def test_forgotten_files_are_uploaded_again(simulate: Serve) -> None:
     simulator, url = await simulate()
     async with uploads_to(url) as uploads:
         files = [upload("a"), upload("b")]
@@ -149,12 +149,12 @@ def test_only_whole_texts_of_inputs_are_renamed_and_the_given_graph_stays_as_it_
     before = copy.deepcopy(made)
     named = uploads.named(made)
     assert made == before
-    assert {node: {**told, "inputs": {}} for node, told in named.items()} == {
-        node: {**told, "inputs": {}} for node, told in made.items()
+    assert {node_id: {**node, "inputs": {}} for node_id, node in named.items()} == {
+        node_id: {**node, "inputs": {}} for node_id, node in made.items()
     }
-    for node, told in made.items():
-        for key, value in told["inputs"].items():
-            assert named[node]["inputs"][key] == (names.get(value, value) if isinstance(value, str) else value)
+    for node_id, node in made.items():
+        for key, value in node["inputs"].items():
+            assert named[node_id]["inputs"][key] == (names.get(value, value) if isinstance(value, str) else value)
 
 
 def image_to_image(name: str) -> Graph:
@@ -177,7 +177,7 @@ async def test_a_server_whose_input_folder_was_emptied_gets_the_files_again(simu
     assert len(simulator.posted) == 2
 
 
-async def test_a_graph_that_is_refused_right_after_its_files_came_is_not_posted_again(simulate: Serve) -> None:
+async def test_a_graph_refused_right_after_its_upload_is_not_posted_again(simulate: Serve) -> None:
     simulator, url = await simulate()
     hero = upload("hero", picture_of("hero"))
     made = image_to_image(hero.name)

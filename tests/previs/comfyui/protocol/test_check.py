@@ -1,4 +1,4 @@
-"""What a server would refuse is found before it is asked, and nothing that it takes is found fault with."""
+"""Test that findings predict exactly what a server would refuse."""
 
 import copy
 import json
@@ -49,8 +49,8 @@ LISTED["LoadImage"]["input"]["required"]["image"][0] = ["broken.png"]
 CLASSES = classes_of(LISTED)
 
 
-class Knowing(dict[str, NodeClass | None]):
-    """The classes of a server that has been asked for every class there could be."""
+class EveryClass(dict[str, NodeClass | None]):
+    """Represent the classes of a server from which every class was requested."""
 
     def __contains__(self, key: object) -> bool:
         return True
@@ -59,7 +59,7 @@ class Knowing(dict[str, NodeClass | None]):
         return None
 
 
-SERVER = Knowing(CLASSES)
+SERVER = EveryClass(CLASSES)
 
 
 def found(made: Graph, classes: dict[str, NodeClass | None] = SERVER) -> list[Finding]:
@@ -86,14 +86,11 @@ def server_with(class_type: str, name: str, choices: list[str]) -> dict[str, Nod
     info = {class_type: copy.deepcopy(INFO[class_type])}
     rule = info[class_type]["input"]["required"][name]
     rule[:] = ["COMBO", {"options": choices}] if rule[0] == "COMBO" else [choices]
-    return Knowing(CLASSES | classes_of(info))
-
-
-# What the real server said.
+    return EveryClass(CLASSES | classes_of(info))
 
 
 @pytest.mark.parametrize("place", range(len(REFUSALS)))
-def test_every_recorded_refusal_is_foreseen_at_the_same_node_and_input(place: int) -> None:
+def test_every_recorded_refusal_is_predicted_for_the_same_node_and_input(place: int) -> None:
     prompt, answer = REFUSALS[place]["json"]["prompt"], REFUSALS[place]["response"]["json"]
     results = places(found(prompt))
     for node_id, node in answer["node_errors"].items():
@@ -109,7 +106,7 @@ def test_every_recorded_refusal_is_foreseen_at_the_same_node_and_input(place: in
 
 
 @pytest.mark.parametrize("place", range(len(POSTS)))
-def test_every_recorded_graph_is_judged_as_the_real_server_judged_it(place: int) -> None:
+def test_every_recorded_graph_gets_the_real_servers_verdict(place: int) -> None:
     prompt, answer = POSTS[place]["json"]["prompt"], POSTS[place]["response"]["json"]
     accepted = not answer.get("error") and not answer["node_errors"]
     assert (found(prompt) == []) is accepted
@@ -119,14 +116,12 @@ def test_the_refusals_are_those_that_were_recorded() -> None:
     assert len(REFUSALS) == 12
 
 
-# Agreement with an independent validation.
-
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
-# A busy machine is slow to draw changes of a graph, one after the other.
+# A busy machine draws changes of a graph slowly.
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 BASES = [post["json"]["prompt"] for post in POSTS if not post["response"]["json"].get("error")]
 NODE_IDS = st.sampled_from([*(str(number) for number in range(1, 11)), "reference_1", "77", ""])
@@ -156,7 +151,7 @@ LIKELY = st.sampled_from(
 
 
 def refusals(made: Graph, classes: dict[str, NodeClass | None] = SERVER) -> list[Finding]:
-    """What the server itself refuses: that a value stands where only a link can, it finds out when the node runs."""
+    """Return what the server refuses; a value instead of a link fails only when the node runs."""
     return [each for each in found(made, classes) if each.kind != "missing_link"]
 
 
@@ -165,8 +160,8 @@ def accepted(made: Any) -> bool:
     return verdict.error is None and not verdict.node_errors
 
 
-def judged_by_the_server_alone(made: Any) -> bool:
-    """Whether a loader names no file, or one in a subfolder, which its class's choices cannot answer."""
+def only_the_server_can_check(made: Any) -> bool:
+    """Return whether a loader names no file or one in a subfolder, which its class's choices cannot answer."""
     for node in made.values():
         if isinstance(node, dict) and node.get("class_type") == "LoadImage" and isinstance(node.get("inputs"), dict):
             image = node["inputs"].get("image", "")
@@ -198,14 +193,12 @@ def swap(made: Any, node_id: str, data: st.DataObject) -> None:
 
 @settings(PATIENT, max_examples=300)
 @given(base=st.sampled_from(BASES), changes=st.integers(0, 3), data=st.data())
-def test_a_graph_is_found_fault_with_if_and_only_if_it_would_be_refused(
-    base: Any, changes: int, data: st.DataObject
-) -> None:
+def test_a_graph_has_findings_if_and_only_if_it_would_be_refused(base: Any, changes: int, data: st.DataObject) -> None:
     made = copy.deepcopy(base)
     for _ in range(changes):
         if made:
             swap(made, data.draw(st.sampled_from(sorted(made))), data)
-    if not judged_by_the_server_alone(made):
+    if not only_the_server_can_check(made):
         assert (refusals(made) == []) is accepted(made)
 
 
@@ -218,36 +211,34 @@ def values_for(rule: Any) -> st.SearchStrategy[Any]:
     return st.sampled_from(near) | LIKELY if near else LIKELY
 
 
-UNTOLD = {"image_upload", "file_upload", "audio_upload", "video_upload", "remote"}
-JUDGED = [
+UNDESCRIBED = {"image_upload", "file_upload", "audio_upload", "video_upload", "remote"}
+CHECKED = [
     (name, section, key)
     for name, described in INFO.items()
     for section in ("required", "optional")
     for key, rule in described["input"].get(section, {}).items()
-    if len(rule) == 1 or not UNTOLD & rule[1].keys()
+    if len(rule) == 1 or not UNDESCRIBED & rule[1].keys()
 ]
 
 
 @settings(PATIENT, max_examples=500)
-@given(chosen=st.sampled_from(JUDGED), data=st.data())
-def test_a_value_of_any_input_of_any_class_is_judged_as_the_server_would(
-    chosen: tuple[str, str, str], data: st.DataObject
-) -> None:
+@given(chosen=st.sampled_from(CHECKED), data=st.data())
+def test_any_value_of_any_input_gets_the_servers_verdict(chosen: tuple[str, str, str], data: st.DataObject) -> None:
     name, section, key = chosen
     value = data.draw(values_for(INFO[name]["input"][section][key]))
     lone = {name: copy.deepcopy(INFO[name]) | {"input": {section: {key: INFO[name]["input"][section][key]}}}}
     lone[name] |= {"output_node": True, "input_order": {section: [key]}}
     made: Graph = {"1": {"class_type": name, "inputs": {key: value}}}
     verdict = validate(made, lone)
-    results = refusals(made, Knowing(classes_of(lone)))
+    results = refusals(made, EveryClass(classes_of(lone)))
     assert [each.node_id for each in results] == list(verdict.node_errors)
     if results:
         assert results[0].kind in KINDS[verdict.node_errors["1"]["errors"][0]["type"]]
 
 
 @settings(PATIENT, max_examples=500)
-@given(source=st.sampled_from(sorted(INFO)), chosen=st.sampled_from(JUDGED), index=st.integers(-3, 3))
-def test_a_link_between_any_two_classes_is_judged_as_the_server_would(
+@given(source=st.sampled_from(sorted(INFO)), chosen=st.sampled_from(CHECKED), index=st.integers(-3, 3))
+def test_any_link_between_two_classes_gets_the_servers_verdict(
     source: str, chosen: tuple[str, str, str], index: int
 ) -> None:
     name, section, key = chosen
@@ -261,7 +252,7 @@ def test_a_link_between_any_two_classes_is_judged_as_the_server_would(
         "2": {"class_type": "Taken", "inputs": {key: ["1", index]}},
     }
     verdict = validate(made, lone)
-    assert [each.node_id for each in found(made, Knowing(classes_of(lone)))] == list(verdict.node_errors)
+    assert [each.node_id for each in found(made, EveryClass(classes_of(lone)))] == list(verdict.node_errors)
 
 
 @PATIENT
@@ -294,13 +285,13 @@ def test_a_checker_notices_inputs_that_come_and_go() -> None:
 
 @PATIENT
 @given(made=st.dictionaries(st.text(max_size=3), JSON, max_size=4))
-def test_anything_that_is_json_is_found_fault_with(made: dict[str, Any]) -> None:
+def test_arbitrary_json_has_findings(made: dict[str, Any]) -> None:
     assert found(made)
 
 
 @PATIENT
 @given(data=st.data(), node_id=st.sampled_from(sorted(graph())))
-def test_any_value_anywhere_is_judged(data: st.DataObject, node_id: str) -> None:
+def test_any_value_anywhere_is_checked(data: st.DataObject, node_id: str) -> None:
     made: Any = graph()
     name = data.draw(st.sampled_from([*made[node_id]["inputs"], "", "new"]))
     made[node_id]["inputs"][name] = data.draw(JSON)
@@ -313,11 +304,8 @@ def test_any_value_anywhere_is_judged(data: st.DataObject, node_id: str) -> None
         assert each.remedy
 
 
-# What artists save.
-
-
 def templates() -> dict[str, Graph]:
-    """The graphs of all workflows of ComfyUI's own templates whose node classes the recorded server has."""
+    """Return the graphs of ComfyUI's own templates whose node classes the recorded server has."""
     made: dict[str, Graph] = {}
     for file in files("comfyui-workflow-templates") or ():
         document = json.loads(file.read_text("utf-8")) if file.match("templates/*.json") else None
@@ -326,7 +314,7 @@ def templates() -> dict[str, Graph]:
     return made
 
 
-def test_of_real_workflows_only_models_and_files_that_are_not_there_are_found() -> None:
+def test_real_workflows_lack_only_models_and_files() -> None:
     graphs = templates()
     assert len(graphs) == 101
     for name, made in graphs.items():
@@ -341,8 +329,6 @@ def test_of_real_workflows_only_models_and_files_that_are_not_there_are_found() 
         }
         assert {(each.node_id, each.input) for each in results} == wanted, name
 
-
-# Each kind, in a person's words.
 
 Case = tuple[Graph, str, str, str, str]
 EACH: list[Case] = [
@@ -397,14 +383,12 @@ EACH: list[Case] = [
 
 
 @pytest.mark.parametrize(("made", "kind", "name", "value", "remedy"), EACH)
-def test_a_finding_says_what_is_there_and_what_would_be_right(
-    made: Graph, kind: str, name: str, value: str, remedy: str
-) -> None:
+def test_a_finding_gives_the_value_and_the_remedy(made: Graph, kind: str, name: str, value: str, remedy: str) -> None:
     [finding] = found(made)
     assert (finding.kind, finding.input, finding.value, finding.remedy) == (kind, name, value, remedy)
 
 
-def test_each_node_of_an_unknown_class_is_told_with_the_pack_that_brings_it() -> None:
+def test_each_node_of_an_unknown_class_is_reported_with_its_pack() -> None:
     made = graph()
     made["6"] |= {"class_type": "FancyEncode", "_meta": {"title": "the prompt"}}
     made["7"] |= {"class_type": "PlainEncode"}
@@ -428,19 +412,19 @@ def test_an_unknown_class_is_found_where_no_output_needs_it() -> None:
     assert places(found(made)) == [("unknown_class", "10", "class_type")]
 
 
-def test_what_no_output_needs_is_not_found_fault_with() -> None:
+def test_nodes_that_no_output_needs_have_no_findings() -> None:
     made = graph() | {"10": {"class_type": "KSampler", "inputs": {"seed": -1, "model": ["99", 0]}}}
     assert accepted(made)
     assert found(made) == []
 
 
-def test_what_is_before_a_node_of_an_unknown_class_is_checked_along_with_it() -> None:
+def test_nodes_upstream_of_an_unknown_class_are_checked_too() -> None:
     made = changed("3", "seed", -1)
     made["9"]["class_type"] = "FancySave"
     assert places(found(made)) == [("unknown_class", "9", "class_type"), ("value_out_of_range", "3", "seed")]
 
 
-def test_of_a_class_that_nobody_asked_for_nothing_is_found() -> None:
+def test_a_class_that_was_not_requested_has_no_findings() -> None:
     known = {name: results for name, results in CLASSES.items() if name != "SaveImage"}
     assert found(changed("3", "seed", -1), known) == []
     made = graph() | {"10": {"class_type": "PreviewImage", "inputs": {"images": ["8", 0]}}}
@@ -448,13 +432,13 @@ def test_of_a_class_that_nobody_asked_for_nothing_is_found() -> None:
     assert found(made, dict(CLASSES)) == []
 
 
-def test_a_graph_without_an_output_node_is_found_fault_with_as_a_whole() -> None:
+def test_a_graph_without_an_output_node_is_one_finding() -> None:
     made = graph()
     del made["9"]
     assert [str(each.fault) for each in found(made)] == ["the graph: add an output node that saves, such as SaveImage"]
 
 
-def test_a_circle_of_links_is_found_however_long_it_is() -> None:
+def test_a_cycle_of_any_length_is_found() -> None:
     made: Graph = {"0": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "x"}}}
     for number in range(1, 5000):
         made[str(number)] = {"class_type": "ImageInvert", "inputs": {"image": [str(number % 4999 + 1), 0]}}
@@ -486,7 +470,7 @@ MODELS = [
         ("sd_xl_base_1.0_0.9vae.safetensors", "sd_xl_base_1.0.safetensors"),
     ],
 )
-def test_a_missing_model_is_told_with_the_closest_names(wanted: str, closest: str) -> None:
+def test_a_missing_model_is_reported_with_the_closest_names(wanted: str, closest: str) -> None:
     server = server_with("CheckpointLoaderSimple", "ckpt_name", MODELS)
     [finding] = found(changed("4", "ckpt_name", wanted), server)
     assert (finding.kind, finding.value) == ("missing_model", json.dumps(wanted, ensure_ascii=False))
@@ -502,7 +486,7 @@ def test_at_most_three_names_are_shown_of_a_thousand() -> None:
     assert finding.remedy.count(".safetensors") == 3
 
 
-def test_a_model_of_which_the_server_has_no_kind_is_told() -> None:
+def test_a_server_without_any_model_of_the_kind_is_reported() -> None:
     [finding] = found(
         changed("4", "ckpt_name", "any.safetensors"), server_with("CheckpointLoaderSimple", "ckpt_name", [])
     )
@@ -513,7 +497,7 @@ def test_a_model_of_which_the_server_has_no_kind_is_told() -> None:
     ("count", "has"),
     [(13, "none of its 13 has a similar name"), (4, "it has model_0.ckpt, model_1.ckpt, model_2.ckpt, model_3.ckpt")],
 )
-def test_where_no_name_is_like_it_few_are_all_told(count: int, has: str) -> None:
+def test_without_a_similar_name_a_short_list_is_shown_in_full(count: int, has: str) -> None:
     server = server_with("CheckpointLoaderSimple", "ckpt_name", [f"model_{number}.ckpt" for number in range(count)])
     [finding] = found(changed("4", "ckpt_name", "故事.ckpt"), server)
     assert finding.remedy.endswith(has)
@@ -523,14 +507,14 @@ def test_where_no_name_is_like_it_few_are_all_told(count: int, has: str) -> None
     ("name", "value", "choices"),
     [("scheduler", "karra", "karras"), ("sampler_name", "euler_a", "euler, euler_ancestral, ")],
 )
-def test_a_choice_that_is_no_file_is_told_as_no_model(name: str, value: str, choices: str) -> None:
+def test_a_choice_that_is_not_a_file_is_not_a_missing_model(name: str, value: str, choices: str) -> None:
     [finding] = found(changed("3", name, value))
     assert finding.kind == "value_not_in_list"
     assert choices in finding.remedy
 
 
 @pytest.mark.parametrize("image", ["previs/0123.png", "clipspace/a.png [input]", "last.png [output]", "a\\b.png"])
-def test_a_file_that_may_be_there_although_it_is_not_listed_is_left_to_the_server(image: str) -> None:
+def test_a_file_that_may_exist_unlisted_is_left_to_the_server(image: str) -> None:
     made = graph() | {
         "1": {"class_type": "LoadImage", "inputs": {"image": image}},
         "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}},
@@ -540,7 +524,7 @@ def test_a_file_that_may_be_there_although_it_is_not_listed_is_left_to_the_serve
     assert places(found(made)) == [("missing_file", "1", "image")]
 
 
-def test_inputs_that_newer_servers_make_up_as_they_need_are_left_to_them() -> None:
+def test_dynamic_inputs_of_newer_servers_are_not_checked() -> None:
     newer = {
         "Switch": {
             "input": {"required": {"images": ["COMFY_AUTOGROW_V3", {}], "any": ["IMAGE", {}]}},
@@ -557,7 +541,7 @@ def test_inputs_that_newer_servers_make_up_as_they_need_are_left_to_them() -> No
     assert found(made, classes_of(newer)) == []
 
 
-def test_of_an_output_of_several_types_one_must_fit() -> None:
+def test_one_of_several_output_types_must_fit() -> None:
     info: dict[str, Any] = {
         "Make": {"input": {}, "output": ["IMAGE, MASK", "*", "LATENT"]},
         "Take": {"input": {"required": {"it": ["MASK,VIDEO", {}]}}, "output": [], "output_node": True},
@@ -571,7 +555,7 @@ def test_of_an_output_of_several_types_one_must_fit() -> None:
 
 
 @pytest.mark.parametrize("value", ["a.safetensors", 5, None])
-def test_a_value_where_only_a_link_can_stand_is_told_though_the_server_takes_it(value: object) -> None:
+def test_a_value_instead_of_a_link_is_reported_although_the_server_accepts_it(value: object) -> None:
     made = changed("3", "model", value)
     assert accepted(made)
     [finding] = found(made)

@@ -1,4 +1,4 @@
-"""Node classes are read from whatever a server says of them."""
+"""Test how node classes are read from any description."""
 
 import json
 from typing import Any
@@ -27,7 +27,7 @@ def test_inputs_are_in_the_order_of_the_editor() -> None:
         assert list(read_class(name, described).inputs) == [*order["required"], *order.get("optional", [])]
 
 
-def test_a_sampler_is_read_whole() -> None:
+def test_a_sampler_is_read_completely() -> None:
     sampler = class_of("KSampler")
     seed, steps, name = sampler.inputs["seed"], sampler.inputs["steps"], sampler.inputs["sampler_name"]
     assert (seed.type, seed.minimum, seed.maximum, seed.controlled) == ("INT", 0, 2**64 - 1, True)
@@ -48,18 +48,18 @@ def test_a_choice_is_read_in_every_form(described: object) -> None:
     assert rule_of(described).type == "COMBO"
 
 
-def test_a_text_that_can_only_be_linked_is_no_field() -> None:
+def test_a_text_that_can_only_be_linked_has_no_widget() -> None:
     assert not rule_of(["STRING", {"forceInput": True}]).held
     assert rule_of(["STRING", {"multiline": True}]).held
 
 
-def test_every_whole_number_that_is_a_seed_by_name_has_a_control_field() -> None:
+def test_every_integer_named_like_a_seed_has_a_control_widget() -> None:
     assert rule_of(["INT", {"control_after_generate": True}]).controlled
     assert not rule_of(["INT", {}]).controlled
     assert class_of("RandomNoise").inputs["noise_seed"].controlled
 
 
-def test_links_of_several_types_are_told_apart() -> None:
+def test_several_types_of_a_link_are_separated() -> None:
     assert rule_of(["IMAGE,MASK"]).link_types == {"IMAGE", "MASK"}
 
 
@@ -71,7 +71,7 @@ anything = st.recursive(
 
 
 @given(st.dictionaries(words, anything))
-def test_whatever_a_server_says_is_read(described: dict[str, Any]) -> None:
+def test_arbitrary_descriptions_are_read(described: dict[str, Any]) -> None:
     known = read_class("Any", described)
     assert len(known.outputs) == len(known.output_names)
     assert all(isinstance(name, str) for name in known.inputs)

@@ -1,4 +1,4 @@
-"""Of all that a prompt is waited for, the earliest deadline speaks, and only while there is something to wait for."""
+"""Test that the earliest of a prompt's deadlines counts, and only while it applies."""
 
 import pytest
 from hypothesis import given
@@ -24,7 +24,7 @@ ODD = ServerUnavailable(SERVER, "GET /history", "HTTP 500")
 
 
 def running(since: float, *, heard: float | None = None) -> PromptState:
-    """A prompt that the queue showed as running, and a frame about it later."""
+    """Return a prompt that the queue showed as running, with a later frame about it."""
     state = PromptState("p")
     state.accept()
     state.on_queue("running", since)
@@ -47,7 +47,7 @@ def test_a_prompt_that_waits_on_a_server_that_answers_has_no_deadline() -> None:
     assert left(waiting(), Signals(frames_expected_since=0.0, last_server_frame=1e6), 1e9) is None
 
 
-def test_a_render_has_its_time_from_when_it_was_first_seen_to_run() -> None:
+def test_the_render_limit_counts_from_when_the_prompt_was_first_seen_running() -> None:
     state = running(100)
     state.on_queue("running", 390)
     assert left(state, Signals(), 399) == 1
@@ -69,16 +69,16 @@ def test_a_frame_about_another_prompt_breaks_no_silence() -> None:
         left(running(100), Signals(frames_expected_since=0, last_server_frame=160), 160)
 
 
-def test_silence_counts_from_no_earlier_than_frames_could_come() -> None:
+def test_silence_counts_from_when_frames_could_arrive() -> None:
     assert left(running(100, heard=110), Signals(frames_expected_since=150), 200) == 10
     assert left(running(100), Signals(frames_expected_since=150), 200) == 10
 
 
-def test_where_no_frames_can_come_silence_means_nothing() -> None:
+def test_without_expected_frames_silence_has_no_limit() -> None:
     assert left(running(100), Signals(frames_expected_since=None), 399) == 1
 
 
-def test_an_outage_is_waited_for_whether_the_prompt_runs_or_not() -> None:
+def test_an_outage_has_the_same_limit_for_waiting_and_running_prompts() -> None:
     for state in (waiting(), running(100)):
         assert left(state, Signals(OngoingError(200, GONE)), 204) == 1
         with pytest.raises(ServerUnreachable) as over:
@@ -86,26 +86,26 @@ def test_an_outage_is_waited_for_whether_the_prompt_runs_or_not() -> None:
         assert over.value is GONE
 
 
-def test_a_frame_from_the_server_during_an_outage_shows_that_it_is_there() -> None:
+def test_a_frame_during_an_outage_restarts_its_limit() -> None:
     assert left(waiting(), Signals(OngoingError(200, GONE), last_server_frame=204), 205) == 4
     assert left(waiting(), Signals(OngoingError(200, GONE), last_server_frame=10), 204) == 1
 
 
 @pytest.mark.parametrize("error", [BUSY, AccessDenied(SERVER, 401)])
-def test_a_server_that_does_not_answer_as_it_should_is_as_one_that_cannot_be_reached(error: PrevisError) -> None:
+def test_a_server_with_unusable_answers_counts_as_unreachable(error: PrevisError) -> None:
     with pytest.raises(ServerUnreachable, match=r"render-01:8188 is unreachable: ") as over:
         left(waiting(), Signals(OngoingError(200, error)), 205)
     assert str(error) in str(over.value)
 
 
 @pytest.mark.parametrize("asked_for", [1.0, 30.0, 300.0])
-def test_the_time_that_a_server_asked_for_does_not_count(asked_for: float) -> None:
+def test_time_that_a_server_asked_to_wait_does_not_count(asked_for: float) -> None:
     signals = Signals(OngoingError(200 + asked_for, BUSY))
     assert left(waiting(), signals, 200) == asked_for + 5
     assert left(waiting(), signals, 200 + asked_for + 4) == 1
 
 
-def test_trouble_with_its_own_history_entry_is_told_as_it_is() -> None:
+def test_an_error_of_the_history_entry_is_raised_unchanged() -> None:
     assert (
         left(waiting(), Signals(history_error=OngoingError(200, ODD, latest=204.9), last_server_frame=204), 205) is None
     )
@@ -114,7 +114,7 @@ def test_trouble_with_its_own_history_entry_is_told_as_it_is() -> None:
     assert over.value is ODD
 
 
-def test_trouble_that_was_met_once_and_not_again_says_nothing_however_long_ago() -> None:
+def test_a_history_error_seen_only_once_never_counts() -> None:
     assert left(waiting(), Signals(history_error=OngoingError(200, ODD, latest=200)), 300) is None
 
 
@@ -126,8 +126,8 @@ signal_sets = st.builds(Signals, troubles, troubles, moments, st.none() | moment
 
 
 @given(states, signal_sets, st.builds(Limits, lengths, lengths, lengths))
-def test_the_earliest_deadline_speaks(state: PromptState, signals: Signals, limits: Limits) -> None:
-    """Each deadline by itself, were it the only one, would come later or at the same time."""
+def test_the_earliest_deadline_counts(state: PromptState, signals: Signals, limits: Limits) -> None:
+    """Check that each deadline alone would not come earlier."""
     alone: list[tuple[PromptState, Signals]] = [
         (waiting(), Signals(outage=signals.outage, last_server_frame=signals.last_server_frame)),
         (waiting(), Signals(history_error=signals.history_error)),

@@ -1,4 +1,4 @@
-"""Every message of a server's socket is read as what it says, and one of any form at all as some frame."""
+"""Test that every message of a server's socket is read as a frame."""
 
 import json
 import struct
@@ -30,7 +30,7 @@ READ: list[tuple[str, dict[str, Any], Frame]] = [
     ("progress_state", {"prompt_id": "p", "nodes": {}}, Alive("p")),
     ("executing", {"prompt_id": "p", "node": "3"}, Executing("p", "3")),
     ("executing", {"prompt_id": "p", "node": None}, Executing("p", None)),
-    # What a socket that was opened anew is told first: of no prompt.
+    # The first message on a reopened socket names no prompt.
     ("executing", {"node": "3"}, Other("executing")),
     ("progress", {"prompt_id": "p", "node": "3", "value": 1, "max": 9}, Step("p", "3", 1, 9)),
     ("progress", {"prompt_id": "p", "node": "3", "value": "?", "max": 9}, Alive("p")),
@@ -45,7 +45,7 @@ READ: list[tuple[str, dict[str, Any], Frame]] = [
 
 
 @pytest.mark.parametrize(("kind", "content", "frame"), READ)
-def test_a_text_frame_is_read_as_what_it_says(kind: str, content: dict[str, Any], frame: Frame) -> None:
+def test_a_text_frame_is_parsed_by_its_type(kind: str, content: dict[str, Any], frame: Frame) -> None:
     assert read_frame(json.dumps({"type": kind, "data": content})) == frame
 
 
@@ -57,7 +57,7 @@ def test_a_preview_is_a_sign_of_life_of_its_prompt_if_its_metadata_names_one() -
 
 
 @given(st.one_of(st.text(), st.binary(), st.recursive(st.none() | st.booleans() | st.text(), st.lists).map(str)))
-def test_any_message_at_all_is_read_as_some_frame(content: str | bytes) -> None:
+def test_any_message_is_read_as_a_frame(content: str | bytes) -> None:
     assert read_frame(content) is not None
 
 

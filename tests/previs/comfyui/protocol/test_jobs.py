@@ -1,4 +1,4 @@
-"""What newer servers tell of a job is read as the history is, and what cannot be told is left open."""
+"""Test that a job of a newer server is read like the history, and left open if inconclusive."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ FAILED = {
         ({"status": "cancelled", "execution_status": FAILED}, Interruption()),
     ],
 )
-def test_a_job_is_where_its_status_says(job: dict[str, Any], read: object) -> None:
+def test_a_job_is_read_by_its_status(job: dict[str, Any], read: object) -> None:
     assert read_job(job) == read
 
 
@@ -57,7 +57,7 @@ def test_a_job_is_where_its_status_says(job: dict[str, Any], read: object) -> No
         {"status": "completed", "outputs": []},
     ],
 )
-def test_what_cannot_be_told_is_left_to_queue_and_history(job: dict[str, Any]) -> None:
+def test_an_inconclusive_job_is_left_to_queue_and_history(job: dict[str, Any]) -> None:
     assert read_job(job) is None
 
 
@@ -72,7 +72,7 @@ ENTRIES = [
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["prompt"][1])
-def test_a_recorded_end_is_the_same_by_either_way(entry: dict[str, Any]) -> None:
+def test_a_recorded_end_is_the_same_from_job_and_history(entry: dict[str, Any]) -> None:
     end = read_entry(entry)
     job = {"status": STATUS[type(end)], "outputs": entry["outputs"], "execution_status": entry["status"]}
     assert read_job(job) == end
@@ -80,7 +80,10 @@ def test_a_recorded_end_is_the_same_by_either_way(entry: dict[str, Any]) -> None
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["", "error", "execution_error"]),
-    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["messages", "status_str", "images"]), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["messages", "status_str", "images"]), inner, max_size=3)
+    ),
 )
 
 
@@ -94,7 +97,7 @@ JSON = st.recursive(
         },
     )
 )
-def test_whatever_a_job_holds_is_read_without_an_error(job: dict[str, Any]) -> None:
+def test_arbitrary_jobs_are_read_without_an_error(job: dict[str, Any]) -> None:
     read = read_job(job)
     assert (read is None) == (
         job.get("status") not in ("pending", "in_progress", "completed", "failed", "cancelled")

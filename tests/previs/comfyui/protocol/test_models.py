@@ -1,4 +1,4 @@
-"""Model files are found in graphs, by ComfyUI's names of their folders, and their hashes in what their headers tell."""
+"""Test how model files are found in graphs, and their hashes in headers."""
 
 import json
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def test_the_checkpoint_of_a_graph_is_its_one_model_file() -> None:
 
 
 def declared_in(document: Any) -> Iterator[ModelFile]:
-    """Models that a template's nodes say they need, with their folders."""
+    """Yield the models that a template's nodes declare, with their folders."""
     if isinstance(document, dict):
         for each in document.get("properties", {}).get("models", []) if "widgets_values" in document else []:
             yield ModelFile(each["directory"], each["name"])
@@ -46,7 +46,7 @@ def declared_in(document: Any) -> Iterator[ModelFile]:
             yield from declared_in(each)
 
 
-def test_comfyuis_own_templates_declare_the_folders_in_which_files_are_sought() -> None:
+def test_folders_agree_with_comfyuis_own_templates() -> None:
     classes = {name: read_class(name, described) for name, described in INFO.items()}
     found, declared = set[ModelFile](), set[ModelFile]()
     for file in files("comfyui-workflow-templates") or ():
@@ -109,7 +109,7 @@ def test_each_loader_of_the_core_has_its_folder(class_type: str, name: str, fold
 
 
 def test_no_loader_of_the_core_is_left_out() -> None:
-    """A real server without models but one checkpoint offers an empty choice, or that one, where files are chosen."""
+    """Use a real server with one checkpoint: inputs for files offer an empty choice, or that checkpoint."""
     of_files = {
         f"{class_type}.{name}"
         for class_type, described in INFO.items()
@@ -171,21 +171,26 @@ def test_custom_loaders_are_known_by_class_or_by_the_names_of_their_inputs(
         ("LoraLoader", {"lora_name": None, "lora": [], "lora_1": {}}),
     ],
 )
-def test_nothing_is_asked_about_other_inputs_and_other_kinds_of_files(
-    class_type: str, inputs: dict[str, object]
-) -> None:
+def test_other_inputs_and_other_kinds_of_files_are_not_model_files(class_type: str, inputs: dict[str, object]) -> None:
     assert model_files(node(class_type, **inputs)) == set()
 
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | st.just("a.safetensors"),
-    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["on", "lora", "content"]) | st.text(), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["on", "lora", "content"]) | st.text(), inner, max_size=3)
+    ),
     max_leaves=5,
 )
 
 
-@given(st.dictionaries(st.sampled_from(["lora", "lora_name", "ckpt_name", "model", "text"]) | st.text(), ANYTHING))
-def test_whatever_inputs_hold_the_files_have_a_folder_and_the_suffix(inputs: dict[str, Any]) -> None:
+@given(
+    st.dictionaries(
+        st.sampled_from(["lora", "lora_name", "ckpt_name", "model", "text"]) | st.text(), ANYTHING, max_size=4
+    )
+)
+def test_model_files_in_arbitrary_inputs_have_a_folder_and_the_suffix(inputs: dict[str, Any]) -> None:
     for file in model_files({"1": {"class_type": "LoraLoader", "inputs": inputs}}):
         assert file.name.endswith(".safetensors")
         assert file.folder in MODEL_FOLDERS
@@ -203,7 +208,7 @@ def test_whatever_inputs_hold_the_files_have_a_folder_and_the_suffix(inputs: dic
         {"modelspec.hash_sha256": f"0x{OTHER}00", "sshs_model_hash": HASH},
     ],
 )
-def test_a_hash_is_told_by_modelspec_or_else_by_kohyas_trainers(metadata: dict[str, object]) -> None:
+def test_a_hash_comes_from_modelspec_or_else_from_kohyas_trainers(metadata: dict[str, object]) -> None:
     assert header_hash(metadata) == HASH
 
 
@@ -221,10 +226,10 @@ def test_a_hash_is_told_by_modelspec_or_else_by_kohyas_trainers(metadata: dict[s
         {"hash_sha256": HASH},
     ],
 )
-def test_what_is_no_sha256_is_no_hash(metadata: dict[str, object]) -> None:
+def test_a_value_that_is_not_a_sha256_is_not_a_hash(metadata: dict[str, object]) -> None:
     assert header_hash(metadata) is None
 
 
-@given(st.dictionaries(st.sampled_from(["modelspec.hash_sha256", "sshs_model_hash"]) | st.text(), ANYTHING))
-def test_no_header_is_too_odd_to_be_read(metadata: dict[str, Any]) -> None:
+@given(st.dictionaries(st.sampled_from(["modelspec.hash_sha256", "sshs_model_hash"]) | st.text(), ANYTHING, max_size=4))
+def test_arbitrary_headers_are_read_without_an_error(metadata: dict[str, Any]) -> None:
     assert header_hash(metadata) is None

@@ -1,4 +1,4 @@
-"""A state goes forward through its phases, and the recorded sessions come to the right end."""
+"""Test that a prompt moves forward through its phases, and that recorded sessions end as they did."""
 
 import copy
 import itertools
@@ -27,7 +27,7 @@ from tests.previs.comfyui.recordings import ENDS, SESSIONS, events, files, messa
 
 
 class Replay:
-    """Lives of all prompts of a session, fed with what the server said, in its order."""
+    """Track all prompts of a recorded session."""
 
     def __init__(self) -> None:
         self.states: dict[str, PromptState] = {}
@@ -68,7 +68,7 @@ def replay(session: str) -> Replay:
     return replayed
 
 
-def test_all_nineteen_sessions_are_here() -> None:
+def test_there_are_nineteen_sessions() -> None:
     assert sorted(ENDS) == SESSIONS
     assert len(SESSIONS) == 19
 
@@ -76,7 +76,7 @@ def test_all_nineteen_sessions_are_here() -> None:
 @pytest.mark.parametrize("session", SESSIONS)
 def test_a_recorded_session_comes_to_its_end(session: str) -> None:
     replayed = replay(session)
-    # Nobody asked for the entry of the one whose successor was deleted.
+    # The session did not read the entry of the prompt whose successor was deleted.
     never_asked = session == "delete_pending"
     assert [without_seconds(state.end) for state in replayed.states.values()] == [
         None if never_asked and isinstance(end, Success) else end for end in ENDS[session]
@@ -85,7 +85,7 @@ def test_a_recorded_session_comes_to_its_end(session: str) -> None:
 
 
 @pytest.mark.parametrize("session", [session for session in SESSIONS if ENDS[session]])
-def test_no_frame_ends_a_life_by_itself(session: str) -> None:
+def test_no_frame_alone_ends_a_prompt(session: str) -> None:
     replayed = Replay()
     for event in events(session):
         if "http" not in event or event["path"] == "/prompt":
@@ -99,7 +99,7 @@ def test_the_seconds_are_those_between_the_servers_own_timestamps() -> None:
     assert state.end.seconds == pytest.approx(10.348)
 
 
-def test_a_life_tells_node_and_step_while_it_runs() -> None:
+def test_a_running_prompt_has_its_node_and_step() -> None:
     replayed = Replay()
     seen = []
     for event in events("text_to_image_success"):
@@ -149,7 +149,7 @@ def test_the_phases_are_planned_uploaded_submitted_waiting_running_ended() -> No
     assert PromptState("p").phase is Phase.PLANNED
 
 
-def test_in_any_order_and_with_any_left_out_the_steps_only_lead_forward() -> None:
+def test_in_any_order_the_phase_only_moves_forward() -> None:
     for order in itertools.permutations(STEPS):
         state, furthest = PromptState("p"), Phase.PLANNED
         for reached, step in order:
@@ -159,7 +159,7 @@ def test_in_any_order_and_with_any_left_out_the_steps_only_lead_forward() -> Non
 
 
 @pytest.mark.parametrize("frame", [STARTED, NODE, Step("p", "3", 1, 9), MADE, SUCCEEDED, OVER, Alive("p")])
-def test_any_frame_about_a_prompt_says_that_it_runs(frame: Frame) -> None:
+def test_any_frame_about_a_prompt_means_that_it_runs(frame: Frame) -> None:
     state = PromptState("p")
     state.on_frame(frame, 7.0)
     assert (state.phase, state.running_since, state.last_frame) == (Phase.RUNNING, 7.0, 7.0)
@@ -173,7 +173,7 @@ def test_a_frame_about_no_prompt_changes_nothing(frame: Frame) -> None:
     assert vars(state) == before
 
 
-def test_it_runs_since_the_first_sign_of_it() -> None:
+def test_a_prompt_runs_since_the_first_sign_of_it() -> None:
     state = PromptState("p")
     state.on_queue("pending", 1.0)
     assert state.running_since is None
@@ -192,7 +192,7 @@ def test_a_new_node_begins_without_steps() -> None:
 
 
 @pytest.mark.parametrize("phase", Phase)
-def test_only_what_the_server_is_known_to_have_had_can_be_lost(phase: Phase) -> None:
+def test_only_an_accepted_prompt_can_be_lost(phase: Phase) -> None:
     state = state_in(phase)
     had = phase in {Phase.WAITING, Phase.RUNNING, Phase.ENDED}
     assert state.accepted is had
@@ -205,14 +205,14 @@ def test_only_what_the_server_is_known_to_have_had_can_be_lost(phase: Phase) -> 
 
 
 @pytest.mark.parametrize("phase", Phase)
-def test_an_entry_ends_a_life_in_whatever_phase_it_is(phase: Phase) -> None:
+def test_a_history_entry_ends_a_prompt_in_any_phase(phase: Phase) -> None:
     state = state_in(phase)
     state.on_history(ENTRY, absent_from_queue=False)
     assert (state.phase, state.end) == (Phase.ENDED, files("a.png"))
 
 
 @pytest.mark.parametrize("ended_from", [Phase.PLANNED, Phase.WAITING, Phase.RUNNING])
-def test_after_its_end_nothing_changes_a_life(ended_from: Phase) -> None:
+def test_an_ended_prompt_never_changes(ended_from: Phase) -> None:
     state = state_in(ended_from)
     state.on_history(ENTRY, absent_from_queue=True)
     before = copy.deepcopy(vars(state))
@@ -235,12 +235,12 @@ TWO = (OutputFile("a.png", "", "output"), OutputFile("b.png", "", "output"))
 GAP = "gap"
 WHOLE = [STARTED, MADE, ALSO_MADE, SUCCEEDED]
 WITHOUT_ENTRY: dict[str, tuple[list[Any], End]] = {
-    "heard whole": (WHOLE, Success(TWO)),
+    "complete": (WHOLE, Success(TWO)),
     "each frame twice": ([frame for frame in WHOLE for _ in range(2)], Success(TWO)),
-    "started told again among the outputs": ([STARTED, MADE, STARTED, ALSO_MADE, SUCCEEDED], Success(TWO)),
+    "started again among the outputs": ([STARTED, MADE, STARTED, ALSO_MADE, SUCCEEDED], Success(TWO)),
     "a gap before": ([GAP, *WHOLE], Success(TWO)),
     "a gap after": ([*WHOLE, GAP], Success(TWO)),
-    "a gap, and then another run heard whole": ([STARTED, GAP, SUCCEEDED, *WHOLE], Success(TWO)),
+    "a gap, and then another complete run": ([STARTED, GAP, SUCCEEDED, *WHOLE], Success(TWO)),
     "a gap in the middle": ([STARTED, GAP, ALSO_MADE, SUCCEEDED], Loss()),
     "joined in the middle": ([ALSO_MADE, SUCCEEDED], Loss()),
     "failed": ([STARTED, MADE, Ending("p", succeeded=False)], Loss()),
@@ -252,7 +252,7 @@ WITHOUT_ENTRY: dict[str, tuple[list[Any], End]] = {
 
 
 @pytest.mark.parametrize("case", WITHOUT_ENTRY)
-def test_frames_make_up_for_an_evicted_entry_only_if_a_run_that_succeeded_was_heard_whole(case: str) -> None:
+def test_frames_replace_an_evicted_entry_only_after_a_complete_successful_run(case: str) -> None:
     state = PromptState("p")
     state.accept()
     heard, end = WITHOUT_ENTRY[case]

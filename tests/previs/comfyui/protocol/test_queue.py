@@ -1,4 +1,4 @@
-"""The queue that a server tells of is read entry by entry, and never mistaken for an empty one."""
+"""Test that a queue is read entry by entry, and never mistaken for an empty one."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ def entry(number: object, prompt_id: object, client: object = "ours") -> list[An
     return [number, prompt_id, {"3": {}}, {"client_id": client}, ["9"]]
 
 
-def test_each_entry_says_whose_it_is_and_whether_it_runs() -> None:
+def test_each_entry_has_its_client_and_whether_it_runs() -> None:
     body = {"queue_running": [entry(4, "a")], "queue_pending": [entry(6.5, "b", "theirs"), [7, "c", {}, {}, []]]}
     queue = read_queue(body)
     assert queue is not None
@@ -34,7 +34,7 @@ def test_of_an_id_that_was_posted_twice_the_one_that_runs_counts() -> None:
 
 
 @pytest.mark.parametrize("odd", [None, 5, "text", [], [1], [1, None], [1, 2], [1, ["a"]], {"prompt_id": "a"}])
-def test_an_entry_that_is_none_is_left_out(odd: object) -> None:
+def test_an_unreadable_entry_is_left_out(odd: object) -> None:
     queue = read_queue({"queue_running": [odd], "queue_pending": [odd, entry(1, "whole"), odd]})
     assert queue is not None
     assert queue.entries == (Queued("whole", 1, "ours", running=False),)
@@ -43,7 +43,7 @@ def test_an_entry_that_is_none_is_left_out(odd: object) -> None:
 @pytest.mark.parametrize(
     "known", [["x", "a"], [None, "a", {}], [True, "a", {}, None], [[], "a", {}, {"client_id": 5}, [], {"new": 1}]]
 )
-def test_a_prompt_whose_entry_is_odd_in_the_rest_is_there_all_the_same(known: list[Any]) -> None:
+def test_an_entry_with_an_unreadable_rest_still_counts(known: list[Any]) -> None:
     queue = read_queue({"queue_running": [], "queue_pending": [known]})
     assert queue is not None
     assert queue.place_of("a") == "pending"
@@ -53,11 +53,11 @@ def test_a_prompt_whose_entry_is_odd_in_the_rest_is_there_all_the_same(known: li
 @pytest.mark.parametrize(
     "body", [{}, {"queue_running": []}, {"queue_pending": []}, {"queue_running": {}, "queue_pending": []}]
 )
-def test_an_answer_without_its_lists_is_no_empty_queue(body: dict[str, Any]) -> None:
+def test_an_answer_without_its_lists_is_not_an_empty_queue(body: dict[str, Any]) -> None:
     assert read_queue(body) is None
 
 
-def test_every_recorded_queue_is_read_whole() -> None:
+def test_every_recorded_queue_is_read_completely() -> None:
     bodies = [
         event["response"]["json"]
         for session in SESSIONS

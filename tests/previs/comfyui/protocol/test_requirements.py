@@ -1,4 +1,4 @@
-"""What a graph needs is told from what it brings along, in both forms in which servers tell their choices."""
+"""Test which requirements of a graph a server lacks, with both forms of choices."""
 
 import json
 from typing import Any
@@ -27,7 +27,7 @@ CHECKPOINT = Requirement("CheckpointLoaderSimple", "ckpt_name", "sd_xl_base_1.0.
 
 
 def offered(form: str) -> list[Requirement]:
-    """Every text that the recorded server offers as a choice, in a bare list or by the word COMBO."""
+    """Return every text that the recorded server offers as a choice, in a bare list or as COMBO."""
     return [
         Requirement(class_type, name, choice)
         for class_type, rules in RULES.items()
@@ -49,7 +49,7 @@ def classes_of(rule: object, section: str = "required") -> dict[str, NodeClass |
     return {"Loader": read_class("Loader", {"input": {section: {"name": rule}}})}
 
 
-def test_a_graph_needs_its_classes_and_may_need_each_of_its_texts() -> None:
+def test_a_graph_requires_its_classes_and_may_require_each_of_its_texts() -> None:
     requirements = requirements_of(graph(text="夜"))
     assert {need for need in requirements if not need.input} == {
         Requirement(node["class_type"]) for node in graph().values()
@@ -74,14 +74,14 @@ def test_the_recorded_server_has_every_choice_that_it_offers_and_no_other(form: 
     assert all(is_choice(need, CLASSES[need.class_type]) for need in others)
 
 
-def test_what_a_server_lacks_is_told_with_its_class_and_input() -> None:
+def test_a_lacking_requirement_names_its_class_and_input() -> None:
     made = graph()
     made["4"]["inputs"]["ckpt_name"] = "of-another-studio.safetensors"
     [lack] = lacking(requirements_of(made), CLASSES)
     assert str(lack) == "'of-another-studio.safetensors' (CheckpointLoaderSimple.ckpt_name)"
 
 
-def test_a_class_that_the_server_does_not_know_is_lacking_once_and_not_with_each_of_its_texts() -> None:
+def test_an_unknown_class_is_lacking_once_without_its_texts() -> None:
     requirements = [
         Requirement("FaceDetailer"),
         Requirement("FaceDetailer", "sampler_name", "euler"),
@@ -92,12 +92,12 @@ def test_a_class_that_the_server_does_not_know_is_lacking_once_and_not_with_each
 
 
 @given(st.sets(st.sampled_from(sorted(requirements_of(graph()))), min_size=1))
-def test_of_classes_that_were_not_asked_about_nothing_is_lacking(requirements: set[Requirement]) -> None:
+def test_nothing_is_lacking_for_classes_that_were_not_requested(requirements: set[Requirement]) -> None:
     assert lacking(requirements, {}) == set()
 
 
 @pytest.mark.parametrize(("class_type", "name"), UPLOADING)
-def test_files_that_users_upload_are_no_need(class_type: str, name: str) -> None:
+def test_uploaded_files_are_not_requirements(class_type: str, name: str) -> None:
     need = Requirement(class_type, name, "uploaded-this-minute")
     assert lacking([need], {class_type: CLASSES[class_type]}) == set()
     assert not is_choice(need, CLASSES[class_type])

@@ -1,4 +1,4 @@
-"""Whatever becomes of a prompt, in whatever order a client hears of it, its state ends once and as the server says."""
+"""Test that a prompt ends once and as the server says, in any order of frames and answers."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -27,13 +27,13 @@ def output(node: str, run: int) -> dict[str, Any]:
 
 
 def made(*runs: int) -> Success:
-    """The success whose output nodes made their files in these runs."""
+    """Return the success whose output nodes made their files in these runs."""
     return Success(tuple(OutputFile(f"{node}-{run}.png", "", "output") for node, run in zip(NODES, runs, strict=True)))
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A history entry, and the end that it tells of."""
+    """Hold a history entry and the end that it reports."""
 
     content: dict[str, Any]
     end: End
@@ -49,14 +49,14 @@ def entry_of(kind: str, run: int) -> Entry:
         end = failure = RAISED[kind]
         raised = {"exception_type": failure.exception_type, "exception_message": f"{failure.message}\n"}
         message = ["execution_error", {"node_id": failure.node_id, "node_type": failure.class_type, **raised}]
-    # A prompt that did not succeed leaves what it made so far in the history, too.
+    # A prompt that did not succeed leaves its files so far in the history, too.
     status = {"status_str": "error", "messages": [["execution_start", {}], message]}
     return Entry({"outputs": {NODES[0]: output(NODES[0], run)}, "status": status}, end)
 
 
 @dataclass(frozen=True)
 class State:
-    """What a server would answer about the prompt, once it has it."""
+    """Represent what a server would answer about the prompt, once it has it."""
 
     place: str | None
     entry: Entry | None
@@ -65,13 +65,13 @@ class State:
 
 @dataclass
 class Story:
-    """All that its server said about a prompt, and all that it would have answered, in order."""
+    """Hold all frames of a server about a prompt and all answers that it would give, in order."""
 
     frames: list[Frame] = field(default_factory=list)
     states: list[State] = field(default_factory=lambda: [State(None, None, has_it=False), State("pending", None)])
 
     def run(self, number: int, kind: str, *, then: str | None, steps: int) -> None:
-        """Run to an end of that kind, and be in the place ``then``: pending once more if it was posted twice."""
+        """Run to an end of that kind, and then be ``then``: pending again if it was posted twice."""
         entry = self.states[-1].entry
         self.states.append(State("running", entry))
         self.frames += [Started("p"), Alive("p"), Executing("p", "3")]
@@ -104,36 +104,36 @@ def stories(draw: st.DrawFn) -> Story:
 
 
 @dataclass(frozen=True)
-class Look:
-    """The states in which a server was asked for its queue, if it was, and then for the history."""
+class Poll:
+    """Represent the states in which a client read the queue, if it did, and then the history."""
 
     queue: State | None
     history: State
 
 
-Doing = str | Look | list[Frame]
+Event = str | Poll | list[Frame]
 
 
-def doings(story: Story) -> st.SearchStrategy[list[Doing]]:
-    """Anything that a client may do or be told, in any order; of the frames whole stretches, too."""
+def events_of(story: Story) -> st.SearchStrategy[list[Event]]:
+    """Generate anything that a client may do or receive, in any order, including series of frames."""
     state = st.integers(0, len(story.states) - 1)
     place = st.integers(0, len(story.frames))
-    look = st.tuples(state, state).map(lambda read: Look(story.states[min(read)], story.states[max(read)]))
-    history_alone = state.map(lambda read: Look(None, story.states[read]))
+    look = st.tuples(state, state).map(lambda read: Poll(story.states[min(read)], story.states[max(read)]))
+    history_alone = state.map(lambda read: Poll(None, story.states[read]))
     frames = st.tuples(place, place).map(lambda ends: story.frames[min(ends) : max(ends)])
     if story.frames:
         frames |= st.lists(st.sampled_from(story.frames))
     return st.lists(st.one_of(st.sampled_from(["accept", "gap"]), frames, look, history_alone))
 
 
-def told(state: PromptState, doing: Doing, heard: list[Frame]) -> list[End]:
-    """Let a state know of it; the ends that it may mean, none if it is not conclusive."""
-    match doing:
+def apply(state: PromptState, event: Event, heard: list[Frame]) -> list[End]:
+    """Apply an event to a state, and return the ends that it may mean, if it is conclusive."""
+    match event:
         case "accept":
             state.accept()
         case "gap":
             state.on_reconnect()
-        case Look(queue, history):
+        case Poll(queue, history):
             absent = queue is not None and queue.has_it and queue.place is None and state.accepted
             if queue is not None:
                 state.on_queue(queue.place, 1.0)
@@ -150,18 +150,16 @@ def told(state: PromptState, doing: Doing, heard: list[Frame]) -> list[End]:
 
 @settings(max_examples=300, deadline=None)
 @given(stories(), st.data())
-def test_in_any_order_a_life_ends_once_at_the_first_conclusive_answer_and_as_that_says(
-    story: Story, data: st.DataObject
-) -> None:
+def test_in_any_order_a_prompt_ends_once_as_the_first_conclusive_answer_says(story: Story, data: st.DataObject) -> None:
     state = PromptState("p")
     state.submit()
     heard: list[Frame] = []
     expected: list[End] = []
     known: End | None = None
-    final_look = ["accept", Look(story.states[-1], story.states[-1])]
-    for doing in [*data.draw(doings(story), "before"), *final_look, *data.draw(doings(story), "after")]:
+    final_poll = ["accept", Poll(story.states[-1], story.states[-1])]
+    for event in [*data.draw(events_of(story), "before"), *final_poll, *data.draw(events_of(story), "after")]:
         phase = state.phase
-        meant = told(state, doing, heard)
+        meant = apply(state, event, heard)
         expected = expected or meant
         known = known or state.end
         assert state.end == known
@@ -171,7 +169,7 @@ def test_in_any_order_a_life_ends_once_at_the_first_conclusive_answer_and_as_tha
 
 
 def ends_without_entry(heard: list[Frame]) -> list[End]:
-    """Frames in no order tell at most of the files that they name; without one that it succeeded, of none."""
+    """Return possible ends: unordered frames prove at most the files they name, after a success."""
     ends: list[End] = [Loss()]
     if Ending("p", succeeded=True) in heard:
         for runs in [(first, second) for first in (1, 2, None) for second in (1, 2, None)]:
@@ -185,9 +183,9 @@ GAP = "gap"
 
 
 class OneServer(RuleBasedStateMachine):
-    """A server and a client that follows one prompt on it; frames and answers are on their way for any time.
+    """Simulate a server and a client that follows one prompt; frames and answers take any time.
 
-    Frames come in the order in which they were sent, as on any socket, and what a closed socket missed is gone.
+    Frames arrive in the order in which they were sent, and frames missed by a closed socket are lost.
     """
 
     @initialize(posts=st.integers(1, 2), answered=st.booleans(), went_on=st.integers(0, 9))
@@ -198,7 +196,7 @@ class OneServer(RuleBasedStateMachine):
         self.open = True
         self.on_the_way: deque[Frame] = deque()
         self.heard: list[Frame | str] = []
-        self.look: list[Any] = []
+        self.poll: list[Any] = []
         self.state = PromptState("p")
         self.state.submit()
         self.phases: list[Phase] = []
@@ -206,7 +204,7 @@ class OneServer(RuleBasedStateMachine):
         if answered:
             self.state.accept()
         for _ in range(min(went_on, 5 * posts)):
-            self.the_server_goes_on("success")
+            self.the_server_advances("success")
 
     def send(self, *frames: Frame) -> None:
         if self.open:
@@ -223,8 +221,8 @@ class OneServer(RuleBasedStateMachine):
 
     @precondition(lambda self: self.place is not None)
     @rule(kind=st.sampled_from(["success", *KINDS]))
-    def the_server_goes_on(self, kind: str) -> None:
-        """By one stage of a run: its start, each output, its ending, its entry."""
+    def the_server_advances(self, kind: str) -> None:
+        """Advance by one stage of a run: its start, each output, its ending, its entry."""
         if self.running is None:
             self.pending, self.runs, self.running, self.to_do = self.pending - 1, self.runs + 1, "in work", list(NODES)
             self.send(Started("p"), Alive("p"), Executing("p", "3"), Step("p", "3", 1, 9))
@@ -277,18 +275,18 @@ class OneServer(RuleBasedStateMachine):
                 self.state.on_frame(frame, 1.0)
 
     @rule(steps=st.integers(1, 4))
-    def a_look_goes_on(self, steps: int) -> None:
-        """It begins, the queue is read, then the history, and the answers come; or only some of that now."""
+    def a_poll_advances(self, steps: int) -> None:
+        """Advance a poll: it starts, the queue is read, then the history, and the answers arrive."""
         for _ in range(steps):
-            match self.look:
+            match self.poll:
                 case []:
-                    self.look = [self.state.accepted]
+                    self.poll = [self.state.accepted]
                 case [_]:
-                    self.look.append(self.place)
+                    self.poll.append(self.place)
                 case [_, _]:
-                    self.look.append(self.entry)
+                    self.poll.append(self.entry)
                 case [accepted, place, entry]:
-                    self.look = []
+                    self.poll = []
                     self.state.on_queue(place, 1.0)
                     self.hear(entry, absent=accepted and place is None)
 
@@ -303,7 +301,7 @@ class OneServer(RuleBasedStateMachine):
         self.state.on_history(entry and entry.content, absent_from_queue=absent)
 
     def end_without_entry(self) -> End:
-        """By the last ending heard: a success if its run was heard whole, with the newest file of each node."""
+        """Return the end by the last ending received: a success if all frames of its run arrived."""
         whole = succeeded = False
         newest: dict[str, int] = {}
         for frame in self.heard:
@@ -327,8 +325,8 @@ class OneServer(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.state.accept()
-        self.pending, self.running, self.look = 0, None, []
-        self.a_look_goes_on(4)
+        self.pending, self.running, self.poll = 0, None, []
+        self.a_poll_advances(4)
         assert self.state.end is not None
         assert self.state.end == self.expected
 

@@ -1,4 +1,4 @@
-"""Every refusal that was recorded is told in a person's words."""
+"""Test that every recorded refusal is explained in words."""
 
 import json
 from typing import Any
@@ -39,16 +39,16 @@ def test_thirteen_refusals_were_recorded() -> None:
 
 
 @pytest.mark.parametrize("number", range(13))
-def test_a_refusal_says_which_node_which_input_what_was_sent_and_what_would_do(number: int) -> None:
+def test_a_refusal_names_node_input_value_and_remedy(number: int) -> None:
     graph, body = REFUSALS[number]
     graph = {node_id: node for node_id, node in graph.items() if isinstance(node, dict)}
-    said = [str(fault) for fault in faults_of(body, graph, OBJECT_INFO)]
-    assert len(said) == len(SENTENCES[number])
-    for sentence, beginning in zip(said, SENTENCES[number], strict=True):
+    sentences = [str(fault) for fault in faults_of(body, graph, OBJECT_INFO)]
+    assert len(sentences) == len(SENTENCES[number])
+    for sentence, beginning in zip(sentences, SENTENCES[number], strict=True):
         assert sentence.startswith(beginning)
 
 
-def test_classes_whose_choices_the_server_left_out_are_known() -> None:
+def test_classes_whose_choices_the_server_omitted_are_returned() -> None:
     assert [classes_to_ask(body) for _, body in REFUSALS[:2]] == [{"KSampler"}, set()]
 
 

@@ -1,4 +1,4 @@
-"""What a server sends as JSON can be written down again, whatever is in it."""
+"""Test that any JSON from a server can be written again."""
 
 import json
 
@@ -19,7 +19,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES, st.booleans())
-def test_what_is_whole_is_read_as_it_is(value: object, ascii_only: bool) -> None:  # noqa: FBT001 - hypothesis passes it
+def test_valid_json_is_read_unchanged(value: object, ascii_only: bool) -> None:  # noqa: FBT001 - hypothesis passes it
     text = json.dumps(value, ensure_ascii=ascii_only)
     assert read_json(text) == read_json(text.encode()) == value
 
@@ -35,19 +35,19 @@ def test_what_is_whole_is_read_as_it_is(value: object, ascii_only: bool) -> None
         (r'"\\ud83d"', "\\ud83d"),
     ],
 )
-def test_half_of_a_pair_is_replaced(text: str, value: object) -> None:
+def test_half_of_a_surrogate_pair_is_replaced(text: str, value: object) -> None:
     assert read_json(text) == value
     json.dumps(read_json(text.encode()), ensure_ascii=False).encode()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000])
-def test_what_is_no_json_is_no_frame(text: str) -> None:
+def test_text_that_is_not_json_is_not_a_frame(text: str) -> None:
     with pytest.raises((ValueError, RecursionError)):
         read_json(text)
     assert isinstance(read_frame(text), Other)
 
 
-def test_why_a_node_failed_can_be_written_into_a_record() -> None:
+def test_the_reason_of_a_failure_can_be_written_to_a_record() -> None:
     raised = {"exception_type": "RuntimeError", "exception_message": "half \ud83d", "node_id": "3"}
     messages = [["execution_error", raised | {"node_type": "KSampler"}]]
     entry = {"status": {"status_str": "error", "completed": False, "messages": messages}, "outputs": {}}
