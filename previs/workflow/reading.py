@@ -11,7 +11,8 @@ from previs.workflow.formats.editor import classes_in, convert, is_editor_file
 from previs.workflow.formats.parsing import parse_json, plain_copy, truncated
 from previs.workflow.formats.unsupported import too_many_keys, unsupported_file
 from previs.workflow.saved import SavedGraph, read_graph
-from previs.workflow.settings.model import WorkflowSettings, read_settings
+from previs.workflow.settings.model import WorkflowSettings
+from previs.workflow.settings.reading import read_settings
 
 _WORKFLOW = "the workflow"
 _NODE_KEYS = frozenset({"class_type", "inputs"})

@@ -19,7 +19,7 @@ NEEDS_SERVER = (
     "name a farm whose servers can be reached (previs bind … --farm URL); or open this graph in ComfyUI, "
     'use "Export (API)" (in older versions, enable the developer mode, then "Save (API Format)") and give that file'
 )
-CIRCLE = "the graph: a cycle of links: these nodes depend on each other, which no server runs: "
+CYCLE = "the graph: a cycle of links: these nodes depend on each other, which no server runs: "
 KINDS = 'settings, {"checkpoint": …}, or a graph that ComfyUI saved or exported'
 FRAGMENT = {"3": {"inputs": {"sampler_name": "euler_a", "seed": -1, "steps": 30, "cfg": 7.5, "scheduler": "normal"}}}
 SEED = 'seed: -1: ComfyUI accepts 0 to 2^64-1: write "seed": 0 (each shot\'s seed replaces it)'
@@ -136,7 +136,7 @@ def test_a_file_that_is_no_workflow_is_recognized(source: bytes, fault: str) -> 
 
 def test_links_in_a_cycle_are_reported_with_their_nodes(saved: dict[str, Any]) -> None:
     saved["5"]["inputs"]["width"] = ["8", 0]
-    assert messages(saved) == [CIRCLE + "node 3 (KSampler), node 8 (VAEDecode), node 5 (EmptyLatentImage)"]
+    assert messages(saved) == [CYCLE + "node 3 (KSampler), node 8 (VAEDecode), node 5 (EmptyLatentImage)"]
 
 
 def test_a_long_cycle_is_reported_by_some_of_its_nodes() -> None:

@@ -1,0 +1,108 @@
+"""Check settings from a file or a form, and report every fault with its remedy."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from previs.comfyui.protocol.input_check import format_value
+from previs.errors import Fault, WorkflowFaults
+from previs.workflow.binding import limits
+from previs.workflow.settings import samplers
+from previs.workflow.settings.model import OWN_RULE, WorkflowSettings
+
+_REMEDIES = {
+    "checkpoint": "give the name of a model file, as the servers list it: sd_xl_base_1.0.safetensors",
+    "steps": f"give a whole number from 1 to {limits.STEPS_MAX}",
+    "cfg_scale": f"give a number from 0 to {limits.CFG_MAX}",
+    "sampler": "give a sampler's name, such as euler_ancestral or DPM++ 2M Karras",
+    "scheduler": f"give one of {', '.join(samplers.SCHEDULERS)}, or leave it out",
+    "controlnet": "give the name of a ControlNet model file, as the servers list it, or leave it out",
+    "reference_images": 'give a list of paths or URLs of pictures: ["ref1.jpg", "ref2.jpg"]',
+    "reference_strength": f"give a number from 0 to {limits.STRENGTH_MAX} (to 1 without a controlnet)",
+    "negative_prompt": 'give a text; "" for none',
+    "batch_size": f"give a whole number from 1 to {limits.BATCH_MAX}",
+    "denoise": "give a number above 0 and up to 1, or leave it out",
+}
+_SAVE_A_GRAPH = "settings cannot do this: build the graph in ComfyUI, export it in API format, and give that file"
+_OF_THE_SHOT = "this belongs to a shot: write it in the shot list"
+_OTHER_KEYS = {
+    "cfg": "write cfg_scale",
+    "guidance_scale": "write cfg_scale",
+    "sampler_name": "write sampler",
+    "schedule_type": "write scheduler",
+    "ckpt_name": "write checkpoint",
+    "model": "write checkpoint",
+    "control_net": "write controlnet",
+    "strength": "write reference_strength, or denoise",
+    "denoising_strength": "write denoise",
+    "negative": "write negative_prompt",
+    "batch": "write batch_size",
+    "prompt": _OF_THE_SHOT,
+    "seed": _OF_THE_SHOT,
+    "duration": _OF_THE_SHOT,
+    "references": _OF_THE_SHOT,
+    "lora": _SAVE_A_GRAPH,
+    "loras": _SAVE_A_GRAPH,
+    "vae": _SAVE_A_GRAPH,
+    "clip_skip": _SAVE_A_GRAPH,
+    "upscale": _SAVE_A_GRAPH,
+    "upscaler": _SAVE_A_GRAPH,
+    "refiner": _SAVE_A_GRAPH,
+}
+
+
+def _unknown_key_remedy(key: str) -> str:
+    bare = key.casefold()
+    if bare in _OTHER_KEYS:
+        return f"not a setting: {_OTHER_KEYS[bare]}"
+    known = list(WorkflowSettings.model_fields)
+    if closest := difflib.get_close_matches(bare, known, n=1):
+        return f"not a setting: did you mean {closest[0]}?"
+    return f"not a setting: remove it; the settings are {', '.join(known)}"
+
+
+def _fault_of(field: str, kind: str, value: object, context: Mapping[str, Any]) -> Fault:
+    name = field.partition("[")[0]
+    if kind == "missing":
+        return Fault("settings", field, "missing", _REMEDIES[name])
+    if kind == "extra_forbidden":
+        return Fault("settings", field, format_value(value), _unknown_key_remedy(field))
+    if kind == OWN_RULE:
+        return Fault("settings", field, format_value(value), context["remedy"])
+    remedy = limits.size_remedy(value) if name in ("width", "height") else _REMEDIES[name]
+    return Fault("settings", field, format_value(value), remedy)
+
+
+def _faults_of(error: ValidationError) -> Iterator[Fault]:
+    for detail in error.errors(include_url=False):
+        context = detail.get("ctx", {})
+        if "faults" in context:
+            yield from context["faults"]
+        else:
+            key, *rest = detail["loc"]
+            field = "".join([str(key), *(f"[{part}]" for part in rest)])
+            yield _fault_of(field, detail["type"], detail["input"], context)
+
+
+def read_settings(content: Mapping[str, Any], *, name: str, known: list[Fault]) -> WorkflowSettings:
+    """Check settings from a file or a form.
+
+    Args:
+        content: Plain JSON.
+        name: Name for faults.
+        known: Faults found before; omitted for settings that have a fault here.
+
+    Raises:
+        WorkflowFaults: Keys are unknown, or values invalid.
+    """
+    try:
+        settings = WorkflowSettings.model_validate(content)
+    except ValidationError as error:
+        faults = tuple(_faults_of(error))
+        fields = {fault.field for fault in faults}
+        raise WorkflowFaults(name, (*(fault for fault in known if fault.place not in fields), *faults)) from error
+    if known:
+        raise WorkflowFaults(name, tuple(known))
+    return settings.named(name)
