@@ -10,6 +10,7 @@ from benchmarks.event_log import LoggedEvent
 from benchmarks.servers import Plan, servers
 from benchmarks.stage import short_takes, stage, takes, takes_of_one_picture
 from previs.simulator import Cue
+from tests.previs.simulator.sessions import http_client
 
 
 def kinds(events: list[LoggedEvent], *wanted: str) -> list[str]:
@@ -49,7 +50,7 @@ async def test_files_that_are_sent_damaged_are_reported() -> None:
 
 
 async def test_a_forgotten_end_is_reported() -> None:
-    async with servers(plan(history_limit=0)) as served, httpx.AsyncClient(base_url=served.urls[0]) as client:
+    async with servers(plan(history_limit=0)) as served, http_client(served.urls[0]) as client:
         [take] = short_takes(1)
         posted = (await client.post("/prompt", json={"prompt": take.graph})).json()["prompt_id"]
         async with asyncio.timeout(10):
@@ -61,15 +62,15 @@ async def test_a_forgotten_end_is_reported() -> None:
 
 
 async def test_the_process_ends_with_its_servers() -> None:
-    async with servers(plan()) as served, httpx.AsyncClient(base_url=served.urls[0]) as client:
+    async with servers(plan()) as served, http_client(served.urls[0]) as client:
         (await client.get("/queue")).raise_for_status()
-    async with httpx.AsyncClient(base_url=served.urls[0]) as client:
+    async with http_client(served.urls[0]) as client:
         with pytest.raises(httpx.ConnectError):
             await client.get("/queue")
 
 
 async def test_a_killed_process_ends_at_once_and_its_port_can_be_served_again() -> None:
-    async with servers(plan()) as served, httpx.AsyncClient(base_url=served.urls[0]) as client:
+    async with servers(plan()) as served, http_client(served.urls[0]) as client:
         await served.kill()
         with pytest.raises(httpx.ConnectError):
             await client.get("/queue")

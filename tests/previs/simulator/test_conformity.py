@@ -4,12 +4,20 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
 
 from previs.simulator import Simulator
 from tests.previs.simulator.protocol_checks import Session, check, outline
-from tests.previs.simulator.sessions import SCENARIOS, Recorder, Served, object_info, recorded, served, text_to_image
+from tests.previs.simulator.sessions import (
+    SCENARIOS,
+    Recorder,
+    Served,
+    http_client,
+    object_info,
+    recorded,
+    served,
+    text_to_image,
+)
 
 SECONDS = {
     "client_chosen_prompt_id": 0.1,
@@ -31,7 +39,7 @@ def cached_before(session: Session) -> set[str] | None:
 
 
 async def run_to_its_end(host: Served, graph: dict[str, Any]) -> None:
-    async with httpx.AsyncClient(base_url=host.url) as client:
+    async with http_client(host.url) as client:
         prompt_id = (await client.post("/prompt", json={"prompt": graph})).json()["prompt_id"]
         while not (await client.get(f"/history/{prompt_id}")).json():
             pass

@@ -9,7 +9,7 @@ import websockets
 
 from previs.simulator import ALWAYS, Faults, Simulator, serve
 from tests.previs.simulator.protocol_checks import Value
-from tests.previs.simulator.sessions import text_to_image, visit, visited
+from tests.previs.simulator.sessions import http_client, text_to_image, visit, visited
 
 
 def simulator(seconds: float = 0, **faults: Value) -> Simulator:
@@ -17,7 +17,7 @@ def simulator(seconds: float = 0, **faults: Value) -> Simulator:
 
 
 async def statuses(url: str, *paths: str) -> list[int]:
-    async with httpx.AsyncClient(base_url=url) as client:
+    async with http_client(url) as client:
         return [(await client.get(path)).status_code for path in paths]
 
 
@@ -46,7 +46,7 @@ async def test_a_socket_is_refused_like_any_request() -> None:
 @pytest.mark.parametrize(("seconds", "told"), [(None, None), (0, "0"), (7, "7")])
 async def test_a_refusal_can_have_a_retry_after_header(seconds: int | None, told: str | None) -> None:
     async with serve(simulator(refuse=2, refuse_status=429, retry_after=seconds)) as url:
-        async with httpx.AsyncClient() as client:
+        async with http_client() as client:
             assert (await client.get(f"{url}/queue")).headers.get("retry-after") == told
         with pytest.raises(websockets.InvalidStatus) as refused:
             await websockets.connect(f"ws{url.removeprefix('http')}/ws")
@@ -54,14 +54,14 @@ async def test_a_refusal_can_have_a_retry_after_header(seconds: int | None, told
 
 
 async def test_a_connection_is_cut_before_any_answer() -> None:
-    async with serve(simulator(hang_up=1)) as url, httpx.AsyncClient(base_url=url) as client:
+    async with serve(simulator(hang_up=1)) as url, http_client(url) as client:
         with pytest.raises(httpx.RemoteProtocolError):
             await client.get("/queue")
         assert (await client.get("/queue")).status_code == 200
 
 
 async def test_answers_can_be_slow() -> None:
-    async with serve(simulator(answer_after=5)) as url, httpx.AsyncClient(base_url=url) as client:
+    async with serve(simulator(answer_after=5)) as url, http_client(url) as client:
         with pytest.raises(httpx.ReadTimeout):
             await client.get("/queue", timeout=0.05)
 

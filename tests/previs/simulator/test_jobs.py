@@ -4,11 +4,10 @@ import time
 import uuid
 from typing import Any
 
-import httpx
 import pytest
 
 from previs.simulator import Simulator, serve
-from tests.previs.simulator.sessions import text_to_image, visit
+from tests.previs.simulator.sessions import http_client, text_to_image, visit
 
 UNKNOWN = str(uuid.UUID(int=0))
 
@@ -22,14 +21,14 @@ def newer(**faults: Any) -> Simulator:
 
 @pytest.mark.parametrize(("method", "end"), [("GET", ""), ("POST", "/cancel")])
 async def test_older_servers_have_no_jobs(method: str, end: str) -> None:
-    async with serve(Simulator(seconds=0)) as url, httpx.AsyncClient() as client:
+    async with serve(Simulator(seconds=0)) as url, http_client() as client:
         answer = await client.request(method, f"{url}/api/jobs/{UNKNOWN}{end}")
     assert (answer.status_code, answer.text) == (404, "404: Not Found")
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
 
 
 async def test_jobs_have_only_paths_under_api_and_their_own_methods() -> None:
-    async with serve(newer()) as url, httpx.AsyncClient(base_url=url) as client:
+    async with serve(newer()) as url, http_client(url) as client:
         assert (await client.get(f"/jobs/{UNKNOWN}")).text == "404: Not Found"
         assert (await client.get(f"/api/jobs/{UNKNOWN}")).headers["content-type"].startswith("application/json")
         wrong = await client.get(f"/api/jobs/{UNKNOWN}/cancel")
@@ -37,7 +36,7 @@ async def test_jobs_have_only_paths_under_api_and_their_own_methods() -> None:
 
 
 async def test_an_unknown_job_is_answered_with_json() -> None:
-    async with serve(newer()) as url, httpx.AsyncClient() as client:
+    async with serve(newer()) as url, http_client() as client:
         answer = await client.get(f"{url}/api/jobs/{UNKNOWN}")
     assert (answer.status_code, answer.json()) == (404, {"error": "Job not found"})
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from previs.simulator import ALWAYS, Cue, Simulator, serve
 from previs.simulator.performance import Performance
-from tests.previs.simulator.sessions import text_to_image, visit
+from tests.previs.simulator.sessions import http_client, text_to_image, visit
 
 
 def scripted(*script: Cue) -> Simulator:
@@ -40,7 +40,7 @@ async def until_let_in(client: httpx.AsyncClient, *, wanted: bool) -> None:
 
 async def test_a_cue_comes_after_a_number_of_requests() -> None:
     simulator = scripted(Cue(after_requests=2, set={"refuse": 1, "refuse_status": 502}))
-    async with serve(simulator) as url, httpx.AsyncClient(base_url=url) as client:
+    async with serve(simulator) as url, http_client(url) as client:
         assert [(await client.get("/queue")).status_code for _ in range(5)] == [200, 200, 502, 200, 200]
 
 
@@ -78,7 +78,7 @@ async def test_connections_are_cut_and_the_queue_stays() -> None:
 async def test_a_fault_comes_and_goes_by_time() -> None:
     simulator = scripted(Cue(after_seconds=0.1, set={"refuse": ALWAYS}, for_seconds=0.5))
     began = time.monotonic()
-    async with serve(simulator) as url, httpx.AsyncClient(base_url=url) as client:
+    async with serve(simulator) as url, http_client(url) as client:
         await until_answered(client, 503)
         assert time.monotonic() - began >= 0.1
         await until_answered(client, 200)
@@ -89,7 +89,7 @@ async def test_a_fault_comes_and_goes_by_time() -> None:
 async def test_a_server_is_killed_and_is_back_after_a_while() -> None:
     simulator = scripted(Cue(after_prompts=1, restart=True, door="closed", for_seconds=0.5))
     simulator.faults.stall_on = "city"
-    async with serve(simulator) as url, httpx.AsyncClient(base_url=url) as client:
+    async with serve(simulator) as url, http_client(url) as client:
         began = time.monotonic()
         with contextlib.suppress(httpx.TransportError):
             await client.post("/prompt", json={"prompt": text_to_image()})
@@ -103,7 +103,7 @@ async def test_a_server_is_killed_and_is_back_after_a_while() -> None:
 
 async def test_a_door_closes_at_once_and_opens_by_another_cue() -> None:
     simulator = scripted(Cue(after_seconds=0, door="closed"), Cue(after_seconds=0.5, door="open"))
-    async with httpx.AsyncClient() as client, serve(simulator) as url:
+    async with http_client() as client, serve(simulator) as url:
         client.base_url = url
         await until_let_in(client, wanted=False)
         await until_let_in(client, wanted=True)
@@ -112,12 +112,12 @@ async def test_a_door_closes_at_once_and_opens_by_another_cue() -> None:
 async def test_a_script_continues_when_serving_continues_and_repeats_nothing() -> None:
     simulator = scripted(Cue(after_seconds=0, restart=True), Cue(after_seconds=0.1, set={"refuse": ALWAYS}))
     for _ in range(2):
-        async with serve(simulator) as url, httpx.AsyncClient(base_url=url) as client:
+        async with serve(simulator) as url, http_client(url) as client:
             async with asyncio.timeout(5):
                 while not simulator.journal:
                     await asyncio.sleep(0)
             await until_let_in(client, wanted=True)
-    async with serve(simulator) as url, httpx.AsyncClient(base_url=url) as client:
+    async with serve(simulator) as url, http_client(url) as client:
         await until_answered(client, 503)
     assert len(simulator.journal) == 1
 

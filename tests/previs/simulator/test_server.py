@@ -12,7 +12,7 @@ from PIL import Image
 
 from previs.simulator import Simulator, serve
 from tests.previs.simulator.protocol_checks import Value, check_frame
-from tests.previs.simulator.sessions import object_info, picture_of, text_to_image, visit, visited
+from tests.previs.simulator.sessions import http_client, object_info, picture_of, text_to_image, visit, visited
 
 
 def quick(**options: Value) -> Simulator:
@@ -218,7 +218,7 @@ async def test_newer_servers_refuse_ids_that_are_not_uuids() -> None:
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"prompt": []}', b'{"prompt": {}, "extra_data": 1}', b"\xff"])
 async def test_a_body_that_is_not_a_prompt_is_a_server_error(body: bytes) -> None:
-    async with serve(quick()) as url, httpx.AsyncClient(base_url=url) as client:
+    async with serve(quick()) as url, http_client(url) as client:
         assert (await client.post("/prompt", content=body)).status_code == 500
         assert (await client.get("/queue")).status_code == 200
 
@@ -234,7 +234,7 @@ async def test_a_body_that_is_not_a_prompt_is_a_server_error(body: bytes) -> Non
 )
 async def test_an_upload_without_a_file_or_out_of_its_folder_is_refused(parts: dict[str, Any], status: int) -> None:
     simulator = quick()
-    async with serve(simulator) as url, httpx.AsyncClient(base_url=url) as client:
+    async with serve(simulator) as url, http_client(url) as client:
         assert (await client.post("/upload/image", files=parts)).status_code == status
     assert not simulator.uploads
     assert not simulator.disk.files["input"]
@@ -290,7 +290,7 @@ async def test_serving_leaves_nothing_behind_and_an_address_in_use_is_an_error()
             await visitor.submit(text_to_image())
             await visitor.hear("progress")
     assert asyncio.all_tasks() == before
-    async with httpx.AsyncClient() as client:
+    async with http_client() as client:
         with pytest.raises(httpx.ConnectError):
             await client.get(url)
 

@@ -8,7 +8,7 @@ import pytest
 import websockets
 
 from previs.simulator import Simulator, serve
-from tests.previs.simulator.sessions import text_to_image, visit, visited
+from tests.previs.simulator.sessions import http_client, text_to_image, visit, visited
 
 
 def quick() -> Simulator:
@@ -17,7 +17,7 @@ def quick() -> Simulator:
 
 async def test_a_closed_door_refuses_connections_and_an_opened_one_accepts_them() -> None:
     simulator = quick()
-    async with serve(simulator) as url, httpx.AsyncClient() as client:
+    async with serve(simulator) as url, http_client() as client:
         for _ in range(2):
             simulator.close_door()
             simulator.close_door()
