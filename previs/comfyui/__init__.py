@@ -1,1 +1,1 @@
-"""The wire protocol of ComfyUI; knows nothing of film."""
+"""Implement ComfyUI's wire protocol and a client; know nothing of film."""

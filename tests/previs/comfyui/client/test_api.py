@@ -1,11 +1,10 @@
 """Test requests behind every kind of proxy, and the handling of every kind of answer."""
 
 import asyncio
-import contextlib
 import gzip
 import hashlib
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -21,21 +20,13 @@ from previs.comfyui.protocol.jobs import read_job
 from previs.comfyui.protocol.prompt_state import Phase
 from previs.errors import AccessDenied, FrameDamaged, ServerUnavailable, ServerUnreachable
 from tests.conftest import Serve
+from tests.previs.comfyui.client.clients import api_of
 from tests.previs.comfyui.client.forwarder import forwarder
 from tests.previs.comfyui.client.http_server import answering, response
 from tests.previs.comfyui.graphs import graph
 
 BEARER = ("Authorization", "Bearer tok-4711-secret")
 MISSING = response(404, b"404: Not Found", "text/plain; charset=utf-8")
-
-
-@contextlib.asynccontextmanager
-async def api_of(url: str, **headers: str) -> AsyncIterator[Api]:
-    api = Api(Address(url, headers))
-    try:
-        yield api
-    finally:
-        await api.aclose()
 
 
 async def failure_of(socket: Socket) -> str:

@@ -7,12 +7,11 @@ from urllib.parse import unquote
 
 import pytest
 
-from previs.comfyui.client.address import Address
-from previs.comfyui.client.api import Api
 from previs.comfyui.client.catalog import Catalog
 from previs.comfyui.protocol.requirements import Requirement, requirements_of
 from previs.errors import ServerUnavailable, ServerUnreachable
 from tests.conftest import Serve
+from tests.previs.comfyui.client.clients import api_of
 from tests.previs.comfyui.client.http_server import Asked, answering, response
 from tests.previs.comfyui.graphs import graph
 
@@ -22,11 +21,8 @@ SDXL, FLUX = (Requirement(LOADER, "ckpt_name", f"{name}.safetensors") for name i
 
 @contextlib.asynccontextmanager
 async def catalog_of(url: str) -> AsyncIterator[Catalog]:
-    api = Api(Address(url))
-    try:
+    async with api_of(url) as api:
         yield Catalog(api)
-    finally:
-        await api.aclose()
 
 
 @contextlib.asynccontextmanager

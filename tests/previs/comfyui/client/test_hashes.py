@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from previs.comfyui.client.address import Address
-from previs.comfyui.client.api import Api
 from previs.comfyui.client.hashes import Hashes
 from previs.comfyui.client.server import Server
 from previs.comfyui.protocol.models import ModelFile
 from previs.errors import ServerUnreachable
 from tests.conftest import Serve
+from tests.previs.comfyui.client.clients import api_of
 from tests.previs.comfyui.client.http_server import answering, response
 
 SDXL, RAIN = ModelFile("checkpoints", "sd_xl_base_1.0.safetensors"), ModelFile("loras", "anime/雨 & rain.safetensors")
@@ -21,11 +21,8 @@ HASH, OTHER = "ab" * 32, "cd" * 32
 
 @contextlib.asynccontextmanager
 async def hashes_of(url: str) -> AsyncIterator[Hashes]:
-    api = Api(Address(url))
-    try:
+    async with api_of(url) as api:
         yield Hashes(api)
-    finally:
-        await api.aclose()
 
 
 async def test_present_and_missing_hashes_are_remembered(simulate: Serve) -> None:

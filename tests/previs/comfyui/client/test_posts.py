@@ -4,37 +4,30 @@ import asyncio
 import contextlib
 import gc
 import time
-import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from previs.comfyui.client.address import Address
-from previs.comfyui.client.api import Api, Posted
+from previs.comfyui.client.api import Posted
 from previs.comfyui.client.posts import Posts
 from previs.comfyui.client.server import Server
 from previs.errors import ServerUnavailable, ServerUnreachable
 from tests.conftest import Serve
+from tests.previs.comfyui.client.clients import FAR, api_of, new_id, until
 from tests.previs.comfyui.client.http_server import answering, response
 from tests.previs.comfyui.graphs import graph
-
-FAR = 20
 
 
 @contextlib.asynccontextmanager
 async def posts_to(url: str) -> AsyncIterator[Posts]:
-    api = Api(Address(url))
-    posts = Posts(api)
-    try:
-        yield posts
-    finally:
-        await posts.stop()
-        await api.aclose()
-
-
-def new_id() -> str:
-    return str(uuid.uuid4())
+    async with api_of(url) as api:
+        posts = Posts(api)
+        try:
+            yield posts
+        finally:
+            await posts.stop()
 
 
 def sending(posts: Posts, prompt: str) -> asyncio.Task[Posted]:
@@ -47,12 +40,6 @@ async def in_flight(posts: Posts, prompt: str) -> asyncio.Task[Posted]:
     await asyncio.sleep(0)
     assert prompt in posts._open
     return task
-
-
-async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(FAR):
-        while not holds():
-            await asyncio.sleep(0.01)
 
 
 async def cancel(task: asyncio.Task[Any]) -> None:

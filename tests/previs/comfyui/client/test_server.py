@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import hashlib
 import socket
-import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -39,6 +38,7 @@ from previs.errors import (
 )
 from previs.simulator import ALWAYS, Simulator
 from tests.conftest import Serve
+from tests.previs.comfyui.client.clients import client, new_id
 from tests.previs.comfyui.graphs import graph
 
 
@@ -52,16 +52,6 @@ def simulate(request: pytest.FixtureRequest, simulate: Serve) -> Serve:
     return start
 
 
-def new_id() -> str:
-    return str(uuid.uuid4())
-
-
-@contextlib.asynccontextmanager
-async def client(url: str, **headers: str) -> AsyncIterator[Server]:
-    async with Server(Address(url, headers)) as server:
-        yield server
-
-
 QUICK = Limits(render=30, silence=20, unreachable=1)
 
 
@@ -71,7 +61,7 @@ async def run(server: Server, made: Graph, limits: Limits = QUICK) -> tuple[Outp
     return (await server.follow(prompt, limits)).files
 
 
-async def until(server: Server, prompt: str, phase: Phase, limits: Limits = QUICK) -> asyncio.Task[Any]:
+async def following_until(server: Server, prompt: str, phase: Phase, limits: Limits = QUICK) -> asyncio.Task[Any]:
     """Follow a prompt in the background, and return once it has reached a phase."""
     reached = asyncio.Event()
 
@@ -194,7 +184,7 @@ async def test_a_restart_loses_a_prompt_and_is_noticed(simulate: Serve) -> None:
     async with client(url) as server:
         prompt = new_id()
         await server.submit(graph(), prompt)
-        following = await until(server, prompt, Phase.RUNNING)
+        following = await following_until(server, prompt, Phase.RUNNING)
         simulator.restart()
         with pytest.raises(PromptLost, match="no longer knows prompt"):
             await asyncio.wait_for(following, 10)
@@ -271,7 +261,7 @@ async def test_a_server_that_stops_answering_is_unreachable_after_the_limit(simu
     async with client(url) as server:
         prompt = new_id()
         await server.submit(graph(), prompt)
-        following = await until(server, prompt, Phase.RUNNING, Limits(unreachable=0.5))
+        following = await following_until(server, prompt, Phase.RUNNING, Limits(unreachable=0.5))
         simulator.faults.hang_up = float("inf")
         for transport in list(simulator.connections.values()):
             transport.abort()
@@ -431,7 +421,7 @@ async def test_a_prompt_is_cancelled_although_a_request_is_lost(simulate: Serve)
     async with client(url) as server:
         prompt = new_id()
         await server.submit(graph(), prompt)
-        following = await until(server, prompt, Phase.RUNNING)
+        following = await following_until(server, prompt, Phase.RUNNING)
         simulator.faults.hang_up, simulator.faults.only_paths = 2, ("/queue", "/jobs")
         assert await server.cancel_prompt(prompt)
         assert simulator.queue.remaining == 0

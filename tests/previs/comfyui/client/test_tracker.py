@@ -3,8 +3,7 @@
 import asyncio
 import contextlib
 import time
-import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -15,19 +14,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from previs.comfyui.client import server as server_module
 from previs.comfyui.client import tracker
-from previs.comfyui.client.address import Address
 from previs.comfyui.client.server import Server
 from previs.comfyui.protocol.deadlines import Limits
 from previs.comfyui.protocol.history import Success
 from previs.comfyui.protocol.prompt_state import Phase, PromptState
 from previs.errors import PromptInterrupted, PromptLost, ServerUnavailable, ServerUnreachable
 from previs.simulator import Simulator, make_app, serve
+from tests.previs.comfyui.client.clients import FAR, client, new_id, until
 from tests.previs.comfyui.graphs import graph
 
 ALWAYS = float("inf")
 PATIENT = Limits(render=30, silence=20, unreachable=2)
-FAR = 20
-"""Seconds after which a test fails instead of waiting on."""
 
 
 @dataclass
@@ -66,22 +63,6 @@ async def logged(**settings: Any) -> AsyncIterator[tuple[Simulator, Requests, st
     asked = Requests()
     async with serve(simulator, app=RequestLog(make_app(simulator), asked)) as url:
         yield simulator, asked, url
-
-
-@contextlib.asynccontextmanager
-async def client(url: str) -> AsyncIterator[Server]:
-    async with Server(Address(url)) as server:
-        yield server
-
-
-def new_id() -> str:
-    return str(uuid.uuid4())
-
-
-async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(FAR):
-        while not holds():
-            await asyncio.sleep(0.01)
 
 
 async def submitted(server: Server, seed: int = 5, prompt: str = "") -> str:

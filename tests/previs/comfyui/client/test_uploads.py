@@ -19,6 +19,7 @@ from previs.comfyui.protocol.graph import Graph
 from previs.errors import PromptRefused, ServerUnavailable, ServerUnreachable
 from previs.simulator import Simulator
 from tests.conftest import Serve
+from tests.previs.comfyui.client.clients import api_of
 from tests.previs.comfyui.graphs import graph
 from tests.previs.simulator.sessions import picture_of
 
@@ -31,11 +32,8 @@ def upload(name: str, content: bytes = b"", file_name: str = "") -> Upload:
 
 @contextlib.asynccontextmanager
 async def uploads_to(url: str) -> AsyncIterator[Uploads]:
-    api = Api(Address(url))
-    try:
+    async with api_of(url) as api:
         yield Uploads(api)
-    finally:
-        await api.aclose()
 
 
 def stored(simulator: Simulator) -> dict[str, bytes]:
