@@ -31,7 +31,7 @@ async def plan_takes(given: RunInputs, context: RunContext, *, board: str, wishe
         wishes: of the run.
     """
     logger = get_run_logger()
-    picked = await picks(context.store, board, say=logger.warning)
+    picked = await picks(context.store, board, warn=logger.warning)
     plan = make_plan(
         given.shot_list,
         given.workflow,

@@ -1,4 +1,4 @@
-"""The circled takes: which take of a shot a person chose, kept with the board, for all its later runs."""
+"""Keep the circled takes: the take of a shot that a person picked, for all later runs of the board."""
 
 import unicodedata
 from collections.abc import Callable
@@ -6,20 +6,20 @@ from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
-from previs.boards.runs import each_file, load_manifest, name_of, runs_of, there_are
+from previs.boards.runs import each_file, list_names, load_manifest, name_of, runs_of
 from previs.errors import NotInStore, RecordUnreadable
 from previs.records.manifest import Manifest, ShotEntry, TakeEntry
 from previs.records.takes import Pick
 from previs.store import Store, keys
 
 
-async def picks(store: Store, board: str, *, say: Callable[[str], None] = lambda _: None) -> dict[str, Pick]:
-    """The chosen takes of a board, by shot_id as text; empty if there are none, or no such board.
+async def picks(store: Store, board: str, *, warn: Callable[[str], None] = lambda _: None) -> dict[str, Pick]:
+    """Return the picks of a board, by shot_id as text; empty if there are none, or no such board.
 
     Args:
-        store: where to look.
-        board: its name.
-        say: is told of picks that cannot be used.
+        store: Store of the board.
+        board: Name of the board.
+        warn: Function that receives a warning for each pick that cannot be used.
     """
 
     def read(key: str, content: bytes) -> Pick | RecordUnreadable:
@@ -31,26 +31,26 @@ async def picks(store: Store, board: str, *, say: Callable[[str], None] = lambda
     found: dict[str, Pick] = {}
     for chosen in (await each_file(store, await store.entries(keys.picks_prefix(board)), read)).values():
         if isinstance(chosen, RecordUnreadable):
-            say(f"{chosen}: pick the take again")
+            warn(f"{chosen}: pick the take again")
         elif chosen.take is not None:
             found[chosen.shot_id] = chosen
     return found
 
 
 async def pick(store: Store, board: str, shot: str, take: int) -> Pick:
-    """Choose a take of a shot, in the place of another; later runs of the board show it.
+    """Pick a take of a shot and replace an earlier pick; later runs of the board show it.
 
-    A take that the latest run does not have, or has no frame of, is looked for in earlier ones.
+    If the latest run does not have the take, or has no frame of it, earlier runs are searched.
 
     Args:
-        store: where the board is.
-        board: its name.
-        shot: its shot_id as text.
-        take: its number.
+        store: Store of the board.
+        board: Name of the board.
+        shot: The shot's shot_id as text.
+        take: Number of the take.
 
     Raises:
-        NotInStore: there is no such board, shot or take, or the take has no frame.
-        RecordUnreadable: the board's latest manifest is damaged, or of a later version.
+        NotInStore: The board, shot or take does not exist, or the take has no frame.
+        RecordUnreadable: The board's latest manifest is damaged, or of a later version.
     """
     board = await name_of(store, board)
     latest, key = await load_manifest(store, board)
@@ -61,13 +61,13 @@ async def pick(store: Store, board: str, shot: str, take: int) -> Pick:
 
 
 async def select(store: Store, board: str, entry: ShotEntry, take: TakeEntry) -> Pick:
-    """Choose a take that is at hand, in the place of another.
+    """Pick a take of a run's manifest and replace an earlier pick.
 
     Args:
-        store: where the board is.
-        board: its name.
-        entry: the shot, as a run has it.
-        take: of that shot; it has a frame.
+        store: Store of the board.
+        board: Name of the board.
+        entry: The shot in the manifest.
+        take: Take of that shot; it has a frame.
     """
     chosen = Pick(shot_id=str(entry.shot_id), take=take.take, fingerprint=take.fingerprint, picked=datetime.now(UTC))
     await _write(store, board, chosen)
@@ -75,42 +75,42 @@ async def select(store: Store, board: str, entry: ShotEntry, take: TakeEntry) ->
 
 
 async def unpick(store: Store, board: str, shot: str) -> Pick:
-    """Take a choice back, and say what it was.
+    """Withdraw a pick and return it.
 
     Raises:
-        NotInStore: there is no such board, or no take of the shot was picked.
+        NotInStore: The board does not exist, or no take of the shot is picked.
     """
     board = await name_of(store, board)
     chosen = await picks(store, board)
     before = next((each for each in chosen.values() if _same(each.shot_id, shot)), None)
     if before is None:
-        raise NotInStore(store.name, f"picked take of shot {shot!r} in board {board!r}", there_are(shot, chosen))
+        raise NotInStore(store.name, f"picked take of shot {shot!r} in board {board!r}", list_names(shot, chosen))
     await _write(store, board, Pick(shot_id=before.shot_id, take=None, fingerprint=None, picked=datetime.now(UTC)))
     return before
 
 
 def read_pick(key: str, content: bytes) -> Pick:
-    """The record of a choice.
+    """Read a pick.
 
     Raises:
-        RecordUnreadable: it is damaged, of a later version, or of another shot.
+        RecordUnreadable: The pick is damaged, of a later version, or of another shot.
     """
     try:
         chosen = Pick.model_validate_json(content)
     except ValidationError as error:
-        raise RecordUnreadable(key, "it is no pick of version 1") from error
+        raise RecordUnreadable(key, "it is not a pick of version 1") from error
     if key.rpartition("/")[2] != f"{keys.part(chosen.shot_id)}.json":
         raise RecordUnreadable(key, f"it is the pick of another shot ({chosen.shot_id!r})")
     return chosen
 
 
 async def _earlier(store: Store, board: str, latest: str, shot: str, take: int) -> tuple[ShotEntry, TakeEntry] | None:
-    """The take as the last of the earlier runs has it; runs that cannot be read are passed over."""
-    for place in await runs_of(store, board):
-        if place.manifest == latest:
+    """Return the take from the latest earlier run that has it, or None; unreadable runs are skipped."""
+    for location in await runs_of(store, board):
+        if location.manifest == latest:
             continue
         try:
-            manifest, _ = await load_manifest(store, place.board, place.run)
+            manifest, _ = await load_manifest(store, location.board, location.run)
         except (NotInStore, RecordUnreadable):
             continue
         if found := _take(manifest, shot, take):
@@ -130,7 +130,7 @@ def _unknown(store: Store, board: str, latest: Manifest, shot: str, take: int) -
     entry = next((each for each in latest.shots if _same(str(each.shot_id), shot)), None)
     if entry is None:
         names = [str(each.shot_id) for each in latest.shots]
-        return NotInStore(store.name, f"shot {shot!r} in board {board!r}", there_are(shot, names))
+        return NotInStore(store.name, f"shot {shot!r} in board {board!r}", list_names(shot, names))
     what = f"take {take} of shot {shot!r} in board {board!r}"
     with_frames = ", ".join(str(each.take) for each in entry.takes if each.frames)
     if any(each.take == take for each in entry.takes):
@@ -139,7 +139,7 @@ def _unknown(store: Store, board: str, latest: Manifest, shot: str, take: int) -
 
 
 def _same(one: str, other: str) -> bool:
-    """Whether two shot_ids are one for keys, too."""
+    """Return whether two shot_ids have the same key."""
     return unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", other)
 
 

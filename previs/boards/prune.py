@@ -1,8 +1,7 @@
 """Remove from a store what no kept run refers to.
 
-See :mod:`previs.boards.retention` for what that is, and in which order it goes.
-
-Whatever ends it half-way, what can still be seen is whole, and what is left over is found by the next prune.
+:mod:`previs.boards.retention` decides what that is, and the order of removal. If a prune is interrupted, nothing
+visible is incomplete, and the next prune finds the rest.
 """
 
 import json
@@ -15,29 +14,39 @@ from pydantic import ValidationError
 
 from previs.boards.nightly import NightlyBoard, nightly_boards
 from previs.boards.picks import read_pick
-from previs.boards.retention import Made, Removal, Rule, Run, kept_runs, made_of, plan_removal, records_to_read, run_of
-from previs.boards.runs import each_file, each_manifest, latest_places, run_places
+from previs.boards.retention import (
+    Removal,
+    Rule,
+    Run,
+    TakeFiles,
+    files_of,
+    kept_runs,
+    plan_removal,
+    records_to_read,
+    run_of,
+)
+from previs.boards.runs import each_file, each_manifest, latest_locations, run_locations
 from previs.errors import RecordUnreadable
 from previs.records.takes import TakeRecord
 from previs.store import Store, StoredFile, keys
 
-_BEATS: Final = f"{keys.CLAIMS}runs/"
-# Beside the claims, so that one listing tells their ages and the time.
+_HEARTBEATS: Final = f"{keys.CLAIMS}runs/"
+# Beside the leases, so that one listing shows their ages and the time.
 _CLOCK: Final = f"{keys.CLAIMS}prune.json"
 _ALIVE: Final = timedelta(minutes=10)
-_AT_ONCE: Final = 1000
+_BATCH: Final = 1000
 _KINDS: Final = (keys.BOARDS, keys.TAKES, keys.FRAMES, keys.INPUTS, keys.LISTS, keys.CLAIMS)
 
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What a prune found and did.
+    """Report what a prune found and did.
 
     Attributes:
-        removal: what goes, or went.
-        kept: how many runs stay.
-        obstacles: why nothing may be removed, or no more was; in sentences.
-        done: whether all of it was removed.
+        removal: Files to remove, or removed.
+        kept: Number of runs that stay.
+        obstacles: Sentences that say why nothing may be removed, or why the prune stopped.
+        done: Whether all files were removed.
     """
 
     removal: Removal = field(default_factory=Removal)
@@ -47,39 +56,39 @@ class Pruned:
 
 
 async def prune(store: Store, rule: Rule, *, really: bool = False, now: datetime | None = None) -> Pruned:
-    """Find what no kept run refers to, and remove it if that is really wanted.
+    """Find what no kept run refers to, and remove it if ``really`` is set.
 
     Nothing is removed while a run is at work, or if a manifest, a pick or a nightly board cannot be read. A run that
-    begins meanwhile stops it.
+    starts meanwhile stops the prune.
 
     Args:
-        store: whose files.
-        rule: which runs are kept.
-        really: whether to remove anything.
-        now: aware; by default the store's own clock, or this machine's where nothing is to be removed.
+        store: Store to prune.
+        rule: Runs to keep.
+        really: Whether to remove files.
+        now: Present time, aware; by default the store's own clock, or this machine's if nothing is to be removed.
     """
     try:
         now = now or (await _store_time(store) if really else datetime.now(UTC))
-        found, beats = await _survey(store, rule, now)
-        return await _remove(store, found, beats) if really and not found.obstacles else found
+        found, heartbeats = await _survey(store, rule, now)
+        return await _remove(store, found, heartbeats) if really and not found.obstacles else found
     finally:
         if really:
             await store.delete([_CLOCK])
 
 
 async def _store_time(store: Store) -> datetime:
-    """The time by the store's clock, which is also that of its files."""
+    """Return the time by the store's clock, which also stamps its files."""
     content = json.dumps({"schema": "previs.prune/1"}).encode()
     await store.put(_CLOCK, content, media_type="application/json")
     return (await store.entries(keys.CLAIMS))[_CLOCK].modified
 
 
-async def _remove(store: Store, found: Pruned, beats: Mapping[str, StoredFile]) -> Pruned:
-    left = dict(beats)
+async def _remove(store: Store, found: Pruned, heartbeats: Mapping[str, StoredFile]) -> Pruned:
+    left = dict(heartbeats)
     for stage in found.removal.stages:
         going = list(stage)
-        for batch in (going[start : start + _AT_ONCE] for start in range(0, len(going), _AT_ONCE)):
-            if await store.entries(_BEATS) != left:
+        for batch in (going[start : start + _BATCH] for start in range(0, len(going), _BATCH)):
+            if await store.entries(_HEARTBEATS) != left:
                 return replace(found, obstacles=("a run began meanwhile: prune again when it is over",))
             await store.delete(batch)
             for key in batch:
@@ -88,45 +97,45 @@ async def _remove(store: Store, found: Pruned, beats: Mapping[str, StoredFile]) 
 
 
 async def _survey(store: Store, rule: Rule, now: datetime) -> tuple[Pruned, dict[str, StoredFile]]:
-    """What would go, and the signs of life of runs at the start of the search."""
-    beats = await store.entries(_BEATS)
-    if at_work := await _at_work(store, beats, now):
-        return Pruned(obstacles=tuple(at_work)), beats
-    # Manifests first: what a run publishes later is younger than all that is listed here.
+    """Return what would be removed, and the heartbeats at the start of the search."""
+    heartbeats = await store.entries(_HEARTBEATS)
+    if at_work := await _at_work(store, heartbeats, now):
+        return Pruned(obstacles=tuple(at_work)), heartbeats
+    # Manifests first: what a run publishes later is younger than every listed file.
     listing: dict[str, StoredFile] = {}
     for kind in _KINDS:
         listing |= await store.entries(kind)
-    places = run_places(listing)
-    found = await each_manifest(store, places, run_of)
+    locations = run_locations(listing)
+    found = await each_manifest(store, locations, run_of)
     runs = [run for run in found.values() if isinstance(run, Run)]
     faults = [str(fault) for fault in found.values() if isinstance(fault, RecordUnreadable)]
     picked = await _picked(store, listing, faults)
-    nightly = await _nightly_places(store, faults)
-    kept = kept_runs(runs, await latest_places(store, found), rule, now)
-    staying, oldest = [run for run in runs if run.place in kept], now - rule.spare
+    nightly = await _nightly_inputs(store, faults)
+    kept = kept_runs(runs, await latest_locations(store, found), rule, now)
+    staying, oldest = [run for run in runs if run.location in kept], now - rule.spare
     records = await _records(store, records_to_read(listing, staying, picked, oldest), faults)
     if faults:
-        return Pruned(obstacles=tuple(faults)), beats
-    removal = plan_removal(listing, runs, kept, picked, records, oldest=oldest, places=nightly)
-    return Pruned(removal, kept=len(staying)), beats
+        return Pruned(obstacles=tuple(faults)), heartbeats
+    removal = plan_removal(listing, runs, kept, picked, records, oldest=oldest, input_uris=nightly)
+    return Pruned(removal, kept=len(staying)), heartbeats
 
 
-async def _at_work(store: Store, beats: Mapping[str, StoredFile], now: datetime) -> list[str]:
-    """A sentence for each run that gave a sign of life lately and did not say that it is over."""
-    young = [key for key, entry in beats.items() if now - entry.modified <= _ALIVE]
+async def _at_work(store: Store, heartbeats: Mapping[str, StoredFile], now: datetime) -> list[str]:
+    """Return a sentence for each run with a recent heartbeat that does not say that the run is over."""
+    young = [key for key, entry in heartbeats.items() if now - entry.modified <= _ALIVE]
 
     def read(key: str, content: bytes) -> str | None:
-        beat = _object(content)
-        if beat.get("over") is True:
+        heartbeat = _object(content)
+        if heartbeat.get("over") is True:
             return None
-        ago = max(0, round((now - beats[key].modified).total_seconds()))
-        return f"run {str(beat.get('run') or key)!r} was at work {ago} s ago: prune again when it is over"
+        ago = max(0, round((now - heartbeats[key].modified).total_seconds()))
+        return f"run {str(heartbeat.get('run') or key)!r} was at work {ago} s ago: prune again when it is over"
 
     return [sentence for sentence in (await each_file(store, young, read)).values() if sentence is not None]
 
 
 async def _picked(store: Store, listing: Iterable[str], faults: list[str]) -> set[str]:
-    """Fingerprints of the chosen takes of all boards."""
+    """Return the fingerprints of the picked takes of all boards."""
 
     def read(key: str, content: bytes) -> str | None:
         try:
@@ -136,20 +145,20 @@ async def _picked(store: Store, listing: Iterable[str], faults: list[str]) -> se
             return None
 
     wanted = [key for key in listing if key.startswith(keys.BOARDS) and key.split("/")[2:3] == ["picks"]]
-    return {mark for mark in (await each_file(store, wanted, read)).values() if mark is not None}
+    return {each for each in (await each_file(store, wanted, read)).values() if each is not None}
 
 
-async def _nightly_places(store: Store, faults: list[str]) -> set[str]:
-    """What the boards that are rendered each night are made from."""
+async def _nightly_inputs(store: Store, faults: list[str]) -> set[str]:
+    """Return the paths or URLs that nightly boards read."""
     found = (await nightly_boards(store)).values()
     faults += [str(fault) for fault in found if isinstance(fault, RecordUnreadable)]
-    return {place for board in found if isinstance(board, NightlyBoard) for place in board.places}
+    return {uri for board in found if isinstance(board, NightlyBoard) for uri in board.input_uris}
 
 
-async def _records(store: Store, fingerprints: Iterable[str], faults: list[str]) -> dict[str, Made]:
-    """What records name, by fingerprint. One that is damaged names nothing, but one of a later version might."""
+async def _records(store: Store, fingerprints: Iterable[str], faults: list[str]) -> dict[str, TakeFiles]:
+    """Return the files that records name, by fingerprint; damaged records are ignored, later versions are faults."""
 
-    def read(key: str, content: bytes) -> Made | None:
+    def read(key: str, content: bytes) -> TakeFiles | None:
         try:
             record = TakeRecord.model_validate_json(content)
         except ValidationError:
@@ -157,15 +166,15 @@ async def _records(store: Store, fingerprints: Iterable[str], faults: list[str])
             if isinstance(schema, str) and schema.startswith("previs.take/") and schema != "previs.take/1":
                 faults.append(f"{key} cannot be used: it is of another version ({schema!r})")
             return None
-        return made_of(record)
+        return files_of(record)
 
-    marks = {keys.take_key(mark): mark for mark in fingerprints}
-    found = await each_file(store, marks, read)
-    return {marks[key]: made for key, made in found.items() if made is not None}
+    by_key = {keys.take_key(each): each for each in fingerprints}
+    found = await each_file(store, by_key, read)
+    return {by_key[key]: made for key, made in found.items() if made is not None}
 
 
 def _object(content: bytes) -> dict[str, Any]:
-    """A JSON object, empty where the content is none."""
+    """Return a JSON object, empty if the content is not one."""
     try:
         found = json.loads(content)
     except (ValueError, RecursionError):

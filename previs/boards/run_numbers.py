@@ -1,4 +1,4 @@
-"""The number of a run within its board, from 1: no two runs have the same, however many there are at once."""
+"""Number the runs of a board from 1; runs that start at once get different numbers."""
 
 import json
 
@@ -6,15 +6,15 @@ from previs.store import Store, keys
 
 
 async def next_number(store: Store, board: str, run: str) -> int:
-    """Take the number after the highest; whoever calls again gets another one.
+    """Reserve and return the number after the highest; every call reserves another one.
 
     Args:
-        store: where the board is.
-        board: its name.
-        run: the run's name, which no other run has.
+        store: Store of the board.
+        board: Name of the board.
+        run: Name of the run, which no other run has.
     """
-    there = await store.entries(keys.numbers_prefix(board))
-    names = [key.rpartition("/")[2].removesuffix(".json") for key in there]
+    taken = await store.entries(keys.numbers_prefix(board))
+    names = [key.rpartition("/")[2].removesuffix(".json") for key in taken]
     number = max((int(name) for name in names if name.isdecimal()), default=0)
     content = json.dumps({"schema": "previs.number/1", "run": run}).encode()
     while True:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from previs.boards.runs import RunPlace, run_places
+from previs.boards.runs import RunLocation, run_locations
 from previs.publishing.views import FrameLinks, page
 from previs.publishing.views.wording import calendar
 from previs.records.manifest import Manifest
@@ -70,9 +70,9 @@ async def _point_at_the_latest(board: str, run: str, store: Store) -> None:
 
     Whoever writes looks once more: what a slower run has written over is then set right by that run.
     """
-    published = RunPlace(keys.part(board), keys.part(run))
+    published = RunLocation(keys.part(board), keys.part(run))
     written = None
-    while (latest := max(published, *run_places(await store.entries(keys.board_prefix(board))))) != written:
+    while (latest := max(published, *run_locations(await store.entries(keys.board_prefix(board))))) != written:
         content = {
             "schema": "previs.latest/1",
             "board": board,

@@ -72,7 +72,7 @@ class TakeEntry(BaseModel):
     )
 
 
-def standing(takes: Sequence[TakeEntry], picked: int | None) -> TakeEntry | None:
+def representative(takes: Sequence[TakeEntry], picked: int | None) -> TakeEntry | None:
     """Return the take that represents a shot: the picked one, else the first with a frame, else the first."""
     with_frames = [take for take in takes if take.frames]
     chosen = [take for take in with_frames if take.take == picked]
@@ -117,7 +117,7 @@ class ShotEntry(BaseModel):
     @property
     def shown(self) -> TakeEntry | None:
         """Return the take that represents the shot."""
-        return standing(self.takes, self.picked)
+        return representative(self.takes, self.picked)
 
 
 class Manifest(BaseModel):

@@ -31,8 +31,8 @@ async def test_what_is_added_is_found_board_by_board(store: Store) -> None:
     assert not await add_nightly(store, second)
     assert not await add_nightly(store, first)
     assert await nightly_boards(store) == {keys.nightly_key("a"): first, keys.nightly_key(BOARD): second}
-    assert first.places == ("s3://film/镜头.csv",)
-    assert second.places == ("s3://film/镜头.csv", "/films/graph.json")
+    assert first.input_uris == ("s3://film/镜头.csv",)
+    assert second.input_uris == ("s3://film/镜头.csv", "/films/graph.json")
 
 
 async def test_what_is_written_has_its_schema_and_stays_readable(store: Store) -> None:

@@ -129,7 +129,7 @@ async def test_a_damaged_pick_is_ignored_with_a_sentence(store: Store, content: 
     kept = await pick(store, BOARD, "镜头", 2)
     await store.put(keys.pick_key(BOARD, "10"), content, media_type="application/json")
     said: list[str] = []
-    assert await picks(store, BOARD, say=said.append) == {"镜头": kept}
+    assert await picks(store, BOARD, warn=said.append) == {"镜头": kept}
     assert len(said) == 1
     assert said[0].startswith(f"{keys.pick_key(BOARD, '10')} cannot be used: ")
     assert said[0].endswith(": pick the take again")

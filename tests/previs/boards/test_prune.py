@@ -168,8 +168,8 @@ async def test_a_picked_take_stays_with_its_record_and_its_frames(store: Store) 
 async def test_nightly_boards_stay_and_so_do_the_files_that_they_are_made_from(store: Store) -> None:
     shots, graph = keys.shot_list_key("a" * 64), frame(CONTENTS[5]).key
     await put_files(store, {keys.shot_list_key("b" * 64): b"[]", graph: CONTENTS[5], frame(CONTENTS[6]).key: b""})
-    places = {"shots": store.uri(shots), "workflow": store.uri(graph)}
-    await add_nightly(store, NightlyBoard(board="b", added=datetime.now(UTC), **places))
+    inputs = {"shots": store.uri(shots), "workflow": store.uri(graph)}
+    await add_nightly(store, NightlyBoard(board="b", added=datetime.now(UTC), **inputs))
     assert (await prune(store, KEEP_ONE, really=True, now=later())).done
     kept = {keys.nightly_key("b"), shots, graph}
     assert set(await contents(store)) == all_keys(THIRD) | {keys.latest_key(THIRD.board), REFERENCE} | kept
@@ -324,8 +324,11 @@ async def test_a_run_that_begins_meanwhile_stops_it(folder_store: FolderStore, a
     assert not left & {key for stage in found.removal.stages[: at + 1] for key in stage}
 
 
-async def test_more_than_one_batch_goes_without_taking_its_own_work_for_a_new_run(folder_store: FolderStore) -> None:
-    await asyncio.gather(*(put_beat(folder_store, f"run {number}", over=True) for number in range(1100)))
+async def test_more_than_one_batch_goes_without_taking_its_own_work_for_a_new_run(
+    folder_store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("previs.boards.prune._BATCH", 100)
+    await asyncio.gather(*(put_beat(folder_store, f"run {number}", over=True) for number in range(110)))
     found = await prune(folder_store, KEEP_ONE, really=True, now=later())
-    assert (found.done, len(found.removal.claims)) == (True, 1100)
+    assert (found.done, len(found.removal.claims)) == (True, 110)
     assert await contents(folder_store) == {}

@@ -8,8 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from previs.boards.retention import Made, Removal, Rule, Run, kept_runs, made_of, plan_removal, records_to_read, run_of
-from previs.boards.runs import RunPlace
+from previs.boards.retention import (
+    Removal,
+    Rule,
+    Run,
+    TakeFiles,
+    files_of,
+    kept_runs,
+    plan_removal,
+    records_to_read,
+    run_of,
+)
+from previs.boards.runs import RunLocation
 from previs.store import StoredFile, keys
 from tests.previs.records.published import manifest as made_manifest
 from tests.previs.records.published import mark, picture, record, run_name, sha, shot, take
@@ -30,57 +40,57 @@ class Shelf:
 
     listing: Mapping[str, StoredFile]
     runs: tuple[Run, ...]
-    latest: frozenset[RunPlace]
+    latest: frozenset[RunLocation]
     picked: frozenset[str]
-    on_record: Mapping[str, Made]
+    on_record: Mapping[str, TakeFiles]
 
     @property
-    def places(self) -> dict[RunPlace, Run]:
-        return {run.place: run for run in self.runs}
+    def locations(self) -> dict[RunLocation, Run]:
+        return {run.location: run for run in self.runs}
 
-    def kept(self, rule: Rule) -> frozenset[RunPlace]:
+    def kept(self, rule: Rule) -> frozenset[RunLocation]:
         return kept_runs(self.runs, self.latest, rule, NOW)
 
     def removal(self, rule: Rule) -> Removal:
         kept, oldest = self.kept(rule), NOW - rule.spare
-        staying = [run for run in self.runs if run.place in kept]
+        staying = [run for run in self.runs if run.location in kept]
         read = records_to_read(self.listing, staying, self.picked, oldest)
         records = {each: self.on_record[each] for each in read if each in self.on_record}
         return plan_removal(self.listing, self.runs, kept, self.picked, records, oldest=oldest)
 
     def without(self, gone: Collection[str]) -> "Shelf":
         listing = {key: entry for key, entry in self.listing.items() if key not in gone}
-        runs = tuple(run for run in self.runs if run.place.manifest in listing)
+        runs = tuple(run for run in self.runs if run.location.manifest in listing)
         return Shelf(listing, runs, self.latest, self.picked, self.on_record)
 
 
 made = st.builds(
-    Made, st.frozensets(st.sampled_from(FRAMES), max_size=3), st.frozensets(st.sampled_from(INPUTS + FRAMES))
+    TakeFiles, st.frozensets(st.sampled_from(FRAMES), max_size=3), st.frozensets(st.sampled_from(INPUTS + FRAMES))
 )
 ages = st.sampled_from([OLD, YOUNG])
 
 
 @st.composite
 def shelves(draw: st.DrawFn) -> Shelf:
-    places = draw(st.sets(st.builds(RunPlace, st.sampled_from("ab"), st.sampled_from("1234")), max_size=7))
+    locations = draw(st.sets(st.builds(RunLocation, st.sampled_from("ab"), st.sampled_from("1234")), max_size=7))
     takes = st.dictionaries(st.sampled_from(MARKS), made, max_size=3)
-    runs = tuple(Run(place, draw(ages), draw(takes)) for place in sorted(places))
+    runs = tuple(Run(location, draw(ages), draw(takes)) for location in sorted(locations))
     on_record = draw(st.dictionaries(st.sampled_from(MARKS), made, max_size=5))
-    pages = [run.place.prefix + "index.html" for run in runs if draw(st.booleans())]
+    pages = [run.location.prefix + "index.html" for run in runs if draw(st.booleans())]
     claims = [
         keys.lease_key(MARKS[0], 0),
         keys.lease_key(MARKS[0], 1),
         keys.heartbeat_key("r"),
         keys.shot_list_key("a" * 64),
     ]
-    boards = {run.place.board for run in runs}
+    boards = {run.location.board for run in runs}
     steady = [keys.latest_key(each) for each in sorted(boards)] + [keys.pick_key(each, "1") for each in sorted(boards)]
     some = draw(
         st.sets(st.sampled_from(FRAMES + INPUTS + [keys.take_key(each) for each in MARKS] + claims + STRANGERS))
     )
-    every = [run.place.manifest for run in runs] + pages + steady + sorted(some)
+    every = [run.location.manifest for run in runs] + pages + steady + sorted(some)
     latest = frozenset(
-        draw(st.sampled_from([run.place for run in runs if run.place.board == each])) for each in sorted(boards)
+        draw(st.sampled_from([run.location for run in runs if run.location.board == each])) for each in sorted(boards)
     )
     listing = {key: StoredFile(draw(st.integers(0, 9)), draw(ages)) for key in every}
     return Shelf(listing, runs, latest, frozenset(draw(st.sets(st.sampled_from(MARKS), max_size=2))), on_record)
@@ -99,23 +109,23 @@ def all_of(removal: Removal) -> set[str]:
 @given(shelves(), rules)
 def test_nothing_goes_that_a_kept_run_or_a_picked_take_refers_to(shelf: Shelf, rule: Rule) -> None:
     gone = all_of(shelf.removal(rule))
-    for place in shelf.kept(rule):
-        run = shelf.places[place]
-        assert not gone & {place.manifest, place.prefix + "index.html"}
+    for location in shelf.kept(rule):
+        run = shelf.locations[location]
+        assert not gone & {location.manifest, location.prefix + "index.html"}
         assert not gone & {keys.take_key(each) for each in run.takes}
         assert not gone & {key for each in run.takes.values() for key in each.files}
     for each in shelf.picked:
         assert keys.take_key(each) not in gone
         if keys.take_key(each) in shelf.listing:
-            assert not gone & shelf.on_record.get(each, Made()).files
+            assert not gone & shelf.on_record.get(each, TakeFiles()).files
 
 
 @given(shelves(), rules)
 def test_the_latest_run_of_each_board_stays(shelf: Shelf, rule: Rule) -> None:
     assert shelf.latest <= shelf.kept(rule)
-    for board in {run.place.board for run in shelf.runs}:
-        last = max((run.finished, run.place.run) for run in shelf.runs if run.place.board == board)
-        assert RunPlace(board, last[1]) in shelf.kept(rule)
+    for board in {run.location.board for run in shelf.runs}:
+        last = max((run.finished, run.location.run) for run in shelf.runs if run.location.board == board)
+        assert RunLocation(board, last[1]) in shelf.kept(rule)
 
 
 @given(shelves(), rules)
@@ -139,7 +149,7 @@ def test_wherever_it_is_cut_off_what_can_be_seen_is_whole(shelf: Shelf, rule: Ru
     read = set(records_to_read(shelf.listing, shelf.runs, shelf.picked, NOW - rule.spare))
     for each in read:
         if keys.take_key(each) in left.listing:
-            assert not gone & shelf.on_record.get(each, Made()).files
+            assert not gone & shelf.on_record.get(each, TakeFiles()).files
 
 
 @given(shelves(), rules)
@@ -156,7 +166,7 @@ def test_one_that_was_cut_off_is_finished_when_what_is_left_is_old_enough(shelf:
     assert set(order[cut:]) <= all_of(aged.removal(rule))
 
 
-def _rest(shelf: Shelf) -> tuple[frozenset[RunPlace], frozenset[str], Mapping[str, Made]]:
+def _rest(shelf: Shelf) -> tuple[frozenset[RunLocation], frozenset[str], Mapping[str, TakeFiles]]:
     return shelf.latest, shelf.picked, shelf.on_record
 
 
@@ -175,7 +185,7 @@ def listed(*names: str, modified: datetime = OLD) -> dict[str, StoredFile]:
 
 def runs(*numbers: int, board: str = "b") -> list[Run]:
     """One for each number of days since it finished."""
-    return [Run(RunPlace(board, run_name(100 - days)), NOW - timedelta(days=days), {}) for days in numbers]
+    return [Run(RunLocation(board, run_name(100 - days)), NOW - timedelta(days=days), {}) for days in numbers]
 
 
 @pytest.mark.parametrize(
@@ -192,12 +202,12 @@ def runs(*numbers: int, board: str = "b") -> list[Run]:
     ],
 )
 def test_rules_keep_the_runs_that_they_say(rule: Rule, kept: list[int]) -> None:
-    assert kept_runs(runs(40, 1, 5), [], rule, NOW) == {run.place for run in runs(*kept)}
+    assert kept_runs(runs(40, 1, 5), [], rule, NOW) == {run.location for run in runs(*kept)}
 
 
 def test_runs_are_counted_board_by_board() -> None:
     found = kept_runs([*runs(1, 2, board="a"), *runs(3, 4, board="b")], [], Rule(keep=1), NOW)
-    assert found == {runs(1, board="a")[0].place, runs(3, board="b")[0].place}
+    assert found == {runs(1, board="a")[0].location, runs(3, board="b")[0].location}
 
 
 def test_what_no_run_refers_to_goes_when_it_is_old() -> None:
@@ -208,11 +218,17 @@ def test_what_no_run_refers_to_goes_when_it_is_old() -> None:
 
 def test_what_only_a_run_that_goes_refers_to_goes_however_young_it_is() -> None:
     first, last = runs(2, 1)
-    shown = Made(frozenset(FRAMES[:1]), frozenset(INPUTS[:1]))
-    first = Run(first.place, first.finished, {MARKS[0]: shown})
-    files = [FRAMES[0], INPUTS[0], keys.take_key(MARKS[0]), first.place.manifest, first.place.prefix + "index.html"]
-    listing = listed(*files, last.place.manifest, modified=YOUNG)
-    found = plan_removal(listing, [first, last], [last.place], [], {MARKS[0]: shown}, oldest=NOW - SPARE)
+    shown = TakeFiles(frozenset(FRAMES[:1]), frozenset(INPUTS[:1]))
+    first = Run(first.location, first.finished, {MARKS[0]: shown})
+    files = [
+        FRAMES[0],
+        INPUTS[0],
+        keys.take_key(MARKS[0]),
+        first.location.manifest,
+        first.location.prefix + "index.html",
+    ]
+    listing = listed(*files, last.location.manifest, modified=YOUNG)
+    found = plan_removal(listing, [first, last], [last.location], [], {MARKS[0]: shown}, oldest=NOW - SPARE)
     assert all_of(found) == set(files)
     assert (found.runs, found.size) == (1, 5)
 
@@ -220,25 +236,27 @@ def test_what_only_a_run_that_goes_refers_to_goes_however_young_it_is() -> None:
 def test_a_take_made_again_since_by_a_run_that_was_killed_stays() -> None:
     """The run that goes had another frame under the same fingerprint."""
     first, last = runs(2, 1)
-    first = Run(first.place, first.finished, {MARKS[0]: Made(frozenset(FRAMES[:1]))})
-    again = Made(frozenset(FRAMES[1:2]))
-    files = listed(*FRAMES[:2], keys.take_key(MARKS[0]), first.place.manifest, last.place.manifest, modified=YOUNG)
-    found = plan_removal(files, [first, last], [last.place], [], {MARKS[0]: again}, oldest=NOW - SPARE)
-    assert all_of(found) == {FRAMES[0], first.place.manifest}
+    first = Run(first.location, first.finished, {MARKS[0]: TakeFiles(frozenset(FRAMES[:1]))})
+    again = TakeFiles(frozenset(FRAMES[1:2]))
+    files = listed(
+        *FRAMES[:2], keys.take_key(MARKS[0]), first.location.manifest, last.location.manifest, modified=YOUNG
+    )
+    found = plan_removal(files, [first, last], [last.location], [], {MARKS[0]: again}, oldest=NOW - SPARE)
+    assert all_of(found) == {FRAMES[0], first.location.manifest}
 
 
 def test_frames_of_a_young_record_stay_even_if_they_are_old() -> None:
     """A frame with the same bytes was there already when the take was rendered."""
     listing = listed(FRAMES[0]) | listed(keys.take_key(MARKS[0]), modified=YOUNG)
-    records = {MARKS[0]: Made(frozenset(FRAMES[:1]))}
+    records = {MARKS[0]: TakeFiles(frozenset(FRAMES[:1]))}
     assert all_of(plan_removal(listing, [], [], [], records, oldest=NOW - SPARE)) == set()
 
 
-@pytest.mark.parametrize("place", ["s3://film/{}", "/boards/{}", "https://s3.example/film/{}?X-Amz-Signature=ab"])
-def test_what_runs_to_come_read_stays_however_old_it_is(place: str) -> None:
+@pytest.mark.parametrize("uri", ["s3://film/{}", "/boards/{}", "https://s3.example/film/{}?X-Amz-Signature=ab"])
+def test_what_runs_to_come_read_stays_however_old_it_is(uri: str) -> None:
     files = [keys.shot_list_key("a" * 64), FRAMES[0], keys.shot_list_key("b" * 64), FRAMES[1]]
-    places = [place.format(key) for key in files[:2]]
-    removal = plan_removal(listed(*files, keys.nightly_key("b")), [], [], [], {}, oldest=NOW - SPARE, places=places)
+    uris = [uri.format(key) for key in files[:2]]
+    removal = plan_removal(listed(*files, keys.nightly_key("b")), [], [], [], {}, oldest=NOW - SPARE, input_uris=uris)
     assert all_of(removal) == set(files[2:])
 
 
@@ -252,9 +270,9 @@ def test_a_manifest_refers_to_the_frames_and_pictures_of_all_its_takes() -> None
     whole = take(1, b"one", b"two", inputs=(picture(b"three"),))
     again = take(1, b"four", fingerprint=whole.fingerprint)
     content = made_manifest(shot("A", whole, take(2)), shot("B", again))
-    found = run_of(RunPlace("b", "r"), content)
+    found = run_of(RunLocation("b", "r"), content)
     assert found.takes[whole.fingerprint].files == {
         *(frame.key for frame in (*whole.frames, *again.frames)), picture(b"three").key,
     }  # fmt: skip
-    assert found.takes[take(2).fingerprint] == Made()
-    assert made_of(record(whole)).files == {*(frame.key for frame in whole.frames), picture(b"three").key}
+    assert found.takes[take(2).fingerprint] == TakeFiles()
+    assert files_of(record(whole)).files == {*(frame.key for frame in whole.frames), picture(b"three").key}

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from previs.boards.runs import boards, find_run, load_manifest, name_of, only_board, run_places
+from previs.boards.runs import boards, find_run, load_manifest, name_of, only_board, run_locations
 from previs.errors import NotInStore, RecordUnreadable
 from previs.store import Store, keys
 from tests.previs.records.published import manifest, put_run, run_name, shot, take
@@ -103,7 +103,11 @@ async def test_of_many_names_few_are_told(folder_store: Store) -> None:
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"", "Invalid JSON"), (b'{"schema": "previs.manifest/9"}', "not a manifest of version"), (b"\xff", "Invalid JSON")],
+    [
+        (b"", "Invalid JSON"),
+        (b'{"schema": "previs.manifest/9"}', "not a manifest"),
+        (b"\xff", "Invalid JSON"),
+    ],
 )
 async def test_a_damaged_manifest_is_listed_with_its_reason_and_costs_no_other(
     store: Store, content: bytes, reason: str
@@ -130,7 +134,7 @@ async def test_a_run_that_was_copied_goes_by_the_name_of_its_place(store: Store)
 
 async def test_the_pick_of_a_shot_named_manifest_is_no_run() -> None:
     listed = [keys.pick_key("b", "manifest"), keys.run_key("b", "r", "manifest.json"), keys.run_key("b", "r", "x.json")]
-    assert [place.manifest for place in run_places(listed)] == [keys.run_key("b", "r", "manifest.json")]
+    assert [location.manifest for location in run_locations(listed)] == [keys.run_key("b", "r", "manifest.json")]
 
 
 async def test_the_only_board_need_not_be_named(store: Store) -> None:

@@ -248,7 +248,7 @@ async def test_a_body_that_is_cut_short_is_never_handed_out(
 async def test_an_endpoint_that_is_down_may_come_up_again() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        async with S3Store(settings_for(f"http://127.0.0.1:{taken.getsockname()[1]}")) as store:
+        async with S3Store(settings_for(f"http://127.0.0.1:{taken.getsockname()[1]}"), patience=0) as store:
             with pytest.raises(StoreUnavailable, match="no connection to its endpoint"):
                 await store.check()
 
