@@ -5,6 +5,7 @@ works with when it is called.
 """
 
 import sys
+from collections.abc import Sequence
 
 from cyclopts import App
 
@@ -21,10 +22,10 @@ for command in (run, plan, bind, check, pick, rerender, boards, pull, prune, sch
     app.command(command)
 
 
-def main() -> None:
-    """Run the command and exit."""
+def main(words: Sequence[str] | None = None) -> None:
+    """Run the command with these words, by default those of the command line, and exit."""
     try:
-        sys.exit(app(result_action="return_value"))
+        sys.exit(app(words, result_action="return_value"))
     except PrevisError as error:
         sys.stderr.write("\n".join([str(error), *getattr(error, "__notes__", ())]) + "\n")
         sys.exit(2)

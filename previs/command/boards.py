@@ -10,7 +10,7 @@ from rich.filesize import decimal
 from rich.table import Column, Table
 from rich.text import Text
 
-from previs.boards.runs import BoardFacts, RunSummary, boards
+from previs.boards.runs import BoardSummary, RunSummary, boards
 from previs.command.farm_and_store import option_store
 from previs.command.output import printable, write_json
 
@@ -48,12 +48,12 @@ async def show_boards(order: BoardsOrder) -> int:
     return 1 if any(run.fault for board in found for run in board.runs) else 0
 
 
-def _as_json(board: BoardFacts) -> dict[str, Any]:
+def _as_json(board: BoardSummary) -> dict[str, Any]:
     runs = [asdict(run) | {"finished": run.finished.isoformat() if run.finished else None} for run in board.runs]
     return {"name": board.name, "latest": board.latest, "runs": runs}
 
 
-def _print_boards(found: Sequence[BoardFacts], store: str) -> None:
+def _print_boards(found: Sequence[BoardSummary], store: str) -> None:
     if not found:
         Console(highlight=False).print(Text(printable(f"{store} has no board yet")), soft_wrap=True)
         return
@@ -68,7 +68,7 @@ def _print_boards(found: Sequence[BoardFacts], store: str) -> None:
     _print_faults(run for board in found for run in board.runs)
 
 
-def _print_runs(board: BoardFacts) -> None:
+def _print_runs(board: BoardSummary) -> None:
     table = Table(_whole("run"), "finished (UTC)", _number("shots"), _number("size"), "takes", "", **_PLAIN)
     for run in board.runs:
         takes = ", ".join(f"{count} {name}" for name in _OUTCOMES if (count := getattr(run, name)))

@@ -64,7 +64,7 @@ async def add_board(order: AddOrder) -> int:
     count = plural(len(inputs.shot_list.shots), "shot")
     _write(f"{entry.board} is rendered every night from {shown(shots)} ({count}){', changed' if changed else ''}")
     _write(f"kept in {store.name}: the deployment nightly/nightly must use this store")
-    _write(f"every worker must be able to read {' and '.join(map(shown, entry.places))}")
+    _write(f"every worker must be able to read {' and '.join(map(shown, entry.input_uris))}")
     return 0
 
 

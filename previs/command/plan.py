@@ -104,7 +104,7 @@ async def plan_shots(order: PlanOrder) -> int:
             given.pictures,
             given.workflow_pictures,
             wishes=order.wishes,
-            picks=await picks(store, board, say=notices.append),
+            picks=await picks(store, board, warn=notices.append),
             render_nonce="again",
         )
         wanted = [take for take in plan.sources_first() if take.label in plan.wanted]

@@ -113,7 +113,7 @@ async def test_what_is_written_says_what_was_bound_and_is_not_written_over(
     after = await show(place, url, as_json=True)
     inputs = [[(row["what"], row["node_id"], row["input"]) for row in told["bindings"]] for told in (before, after)]
     assert inputs[0] == inputs[1]
-    with pytest.raises(WorkflowFaults, match="is there already"):
+    with pytest.raises(WorkflowFaults, match="already exists"):
         await show(place, url, write=True)
     assert (tmp_path / "夜.bindings.yaml").read_text("utf-8") == written
 

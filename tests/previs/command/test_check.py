@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from previs.comfyui.client.address import Address
-from previs.command.check import CheckOrder, check
+from previs.command.check import CheckOrder, check_shots
 from previs.command.inquiry import Inquiry
 from previs.command.output import write_json
 from previs.errors import FarmRefused, ServerUnreachable, ShotListFaults, SourceNotFound, WorkflowFaults
@@ -46,7 +46,7 @@ async def test_a_plan_that_can_be_rendered_ends_with_0_and_posts_nothing(
     simulate: Serve, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     simulator, url = await simulate()
-    assert await check(CheckOrder(*written(tmp_path), farm=(url,))) == 0
+    assert await check_shots(CheckOrder(*written(tmp_path), farm=(url,))) == 0
     assert capsys.readouterr().out == "3 shots, 3 takes, 1 server asked: 0 errors, 0 warnings\n"
     assert simulator.posted == []
 
@@ -56,7 +56,7 @@ async def test_a_model_that_no_server_has_ends_with_1_and_is_told_once(
 ) -> None:
     farm = tuple([(await simulate(object_info=lacking(CHECKPOINT)))[1] for _ in range(2)])
     order = CheckOrder(*written(tmp_path, {"checkpoint": "sd_xl_base.safetensors"}), farm=farm)
-    assert await check(order) == 1
+    assert await check_shots(order) == 1
     assert capsys.readouterr().out.splitlines() == [
         "3 shots, 3 takes, 2 servers asked: 1 error, 0 warnings",
         "error: no server can render 镜头 1, 镜头 2, 镜头 3; on all servers:",
@@ -72,7 +72,7 @@ async def test_what_one_server_lacks_is_a_warning_that_names_it(
 ) -> None:
     _, whole = await simulate()
     _, lean = await simulate(object_info=lacking(CHECKPOINT, classes=["VAEDecode"]))
-    assert await check(CheckOrder(*written(tmp_path), farm=(whole, lean))) == 0
+    assert await check_shots(CheckOrder(*written(tmp_path), farm=(whole, lean))) == 0
     out = capsys.readouterr().out
     assert f"warning: 镜头 1, 镜头 2, 镜头 3 cannot be rendered on {lean}, and will be on others:" in out
     assert "node decode (VAEDecode)" in out
@@ -85,7 +85,7 @@ async def test_a_server_that_cannot_be_reached_is_a_warning(
     _, url = await simulate()
     _, denying = await simulate(faults=Faults(refuse=10_000, refuse_status=401))
     down = f"http://127.0.0.1:{free_port()}"
-    assert await check(CheckOrder(*written(tmp_path), farm=(url, down, denying), as_json=True)) == 0
+    assert await check_shots(CheckOrder(*written(tmp_path), farm=(url, down, denying), as_json=True)) == 0
     report = json.loads(capsys.readouterr().out)
     assert (report["servers"], report["renderable"]) == ([url], True)
     assert report["unreachable"] == {
@@ -98,7 +98,7 @@ async def test_where_no_server_can_be_reached_the_reasons_are_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     down = tuple(f"http://127.0.0.1:{free_port()}" for _ in range(2))
-    assert await check(CheckOrder(*written(tmp_path), farm=down)) == 2
+    assert await check_shots(CheckOrder(*written(tmp_path), farm=down)) == 2
     reasons = [f"error: {url} is unreachable: the connection was refused or not possible" for url in down]
     assert capsys.readouterr().out.splitlines() == ["3 shots, 3 takes, 0 servers asked: 0 errors, 0 warnings", *reasons]
 
@@ -116,7 +116,7 @@ async def test_the_json_form_holds_every_finding_and_non_latin_text(
     _, url = await simulate(object_info=lacking("别的.safetensors"))
     made = graph()
     made["4"]["_meta"] = {"title": "主模型"}
-    assert await check(CheckOrder(*written(tmp_path, made, shots(40)), farm=(url,), as_json=True)) == 1
+    assert await check_shots(CheckOrder(*written(tmp_path, made, shots(40)), farm=(url,), as_json=True)) == 1
     out = capsys.readouterr().out
     assert "主模型" in out
     report = json.loads(out)
@@ -142,8 +142,8 @@ async def test_an_override_is_checked_like_the_rest(
 ) -> None:
     _, url = await simulate()
     paths = written(tmp_path, graph())
-    assert await check(CheckOrder(*paths, farm=(url,), overrides={"3.scheduler": "karras"})) == 0
-    assert await check(CheckOrder(*paths, farm=(url,), overrides={"3.scheduler": "kerras"})) == 1
+    assert await check_shots(CheckOrder(*paths, farm=(url,), overrides={"3.scheduler": "karras"})) == 0
+    assert await check_shots(CheckOrder(*paths, farm=(url,), overrides={"3.scheduler": "kerras"})) == 1
     assert 'scheduler: "kerras": choose one of' in capsys.readouterr().out
 
 
@@ -151,13 +151,13 @@ async def test_what_cannot_be_read_is_told_before_any_server_is_asked(tmp_path: 
     farm = (f"http://127.0.0.1:{free_port()}",)
     _, workflow = written(tmp_path)
     with pytest.raises(SourceNotFound):
-        await check(CheckOrder(str(tmp_path / "none.json"), workflow, farm=farm))
+        await check_shots(CheckOrder(str(tmp_path / "none.json"), workflow, farm=farm))
     with pytest.raises(WorkflowFaults):
-        await check(CheckOrder(*written(tmp_path, {}), farm=farm))
+        await check_shots(CheckOrder(*written(tmp_path, {}), farm=farm))
     with pytest.raises(ShotListFaults):
-        await check(CheckOrder(*written(tmp_path, asked=[{}]), farm=farm))
+        await check_shots(CheckOrder(*written(tmp_path, asked=[{}]), farm=farm))
 
 
 async def test_an_address_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FarmRefused, match="render-01"):
-        await check(CheckOrder(*written(tmp_path), farm=("render-01",)))
+        await check_shots(CheckOrder(*written(tmp_path), farm=("render-01",)))

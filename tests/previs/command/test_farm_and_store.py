@@ -1,11 +1,14 @@
-"""Options name servers and stores by address, or by a block that was saved in Prefect."""
+"""Options name servers and stores by path or URL, or by a block that was saved in Prefect."""
 
+import json
 import subprocess
 import sys
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from previs.command.places import servers_of, store_of
+from blocks.__main__ import _store
+from previs.command.farm_and_store import farm_addresses, option_store
 from previs.errors import FarmRefused, StoreRefused
 from previs.store import FolderStore, S3Store
 
@@ -18,25 +21,25 @@ FolderFrameStore(folder="/mnt/boards").save("places-folder")
 
 
 async def test_addresses_stay_what_they_are() -> None:
-    assert [each.url for each in await servers_of(["http://a:8188/", "http://b:8188", "http://a:8188"])] == [
+    assert [each.url for each in await farm_addresses(["http://a:8188/", "http://b:8188", "http://a:8188"])] == [
         "http://a:8188",
         "http://b:8188",
     ]
-    assert [each.url for each in await servers_of([])] == ["http://127.0.0.1:8188"]
+    assert [each.url for each in await farm_addresses([])] == ["http://127.0.0.1:8188"]
 
 
 async def test_without_a_name_the_store_is_the_folder_storyboards() -> None:
-    store = await store_of(None)
+    store = await option_store(None)
     assert isinstance(store, FolderStore)
     assert store.name.endswith("storyboards")
-    assert (await store_of("s3://boards/film")).name == "s3://boards/film"
+    assert (await option_store("s3://boards/film")).name == "s3://boards/film"
 
 
-async def test_a_block_and_addresses_do_not_go_together() -> None:
-    with pytest.raises(FarmRefused, match="one block, or addresses, not both"):
-        await servers_of(["block:a", "http://a:8188"])
+async def test_a_block_and_urls_do_not_go_together() -> None:
+    with pytest.raises(FarmRefused, match="one block, or URLs, not both"):
+        await farm_addresses(["block:a", "http://a:8188"])
     with pytest.raises(FarmRefused, match="http://render-01:8188"):
-        await servers_of(["render-01"])
+        await farm_addresses(["render-01"])
 
 
 async def test_saved_blocks_are_used_with_their_secrets(
@@ -45,17 +48,18 @@ async def test_saved_blocks_are_used_with_their_secrets(
     for name, value in prefect_environment.items():
         monkeypatch.setenv(name, value)
     subprocess.run([sys.executable, "-c", SAVE], check=True, timeout=60)  # noqa: ASYNC221, S603 - our own command
-    first, second = await servers_of(["block:places"])
+    first, second = await farm_addresses(["block:places"])
     assert (first.url, second.url) == ("http://render-01:8188", "https://render-02")
     assert first.headers == second.headers == {"Authorization": "Bearer tok-4711"}
-    store = await store_of("block:places")
+    store = await option_store("block:places")
     assert isinstance(store, S3Store)
     assert store.name == "s3://boards/film"
     assert store.settings.secret_access_key is not None
     assert store.settings.secret_access_key.get_secret_value() == "sec-0815"
     assert "0815" not in repr(store)
-    assert (await store_of("block:places-folder")).name == "/mnt/boards"
+    with temporary_settings({PREFECT_API_URL: prefect_environment["PREFECT_API_URL"]}):
+        assert json.loads(await _store("places-folder") or "") == {"folder": "/mnt/boards"}
     with pytest.raises(StoreRefused, match="no frame store block named 'nobody'"):
-        await store_of("block:nobody")
+        await option_store("block:nobody")
     with pytest.raises(FarmRefused, match="no ComfyUI farm block named 'nobody'"):
-        await servers_of(["block:nobody"])
+        await farm_addresses(["block:nobody"])

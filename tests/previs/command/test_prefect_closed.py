@@ -7,21 +7,21 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from flows.__main__ import _deploy, _reach_prefect
+from previs.command.deploy import DeployOrder
+from previs.errors import FixTheInput, PrevisError
 from tests.conftest import free_port
-from tests.previs.command.test_command import Ended, previs
+from tests.previs.command.conftest import Call, Ended
+from tests.previs.command.test_command import previs
 
-COMMANDS = [["deploy"], ["run", "shots.json"], ["run", "shots.json", "--store", "block:b"], ["nightly", "list"]]
-
-
-async def ask(folder: Path, url: str, command: list[str]) -> Ended:
-    (folder / "shots.json").write_text(json.dumps([{"shot_id": "A", "prompt": "雨", "duration": 1}]))
-    return await previs(*command, folder=folder, PREFECT_HOME=str(folder / "prefect"), PREFECT_API_URL=url)
+UNAUTHORIZED = b'{"exception_message": "Unauthorized"}'
 
 
 @asynccontextmanager
 async def answering(status: str, body: bytes) -> AsyncIterator[str]:
-    """An address where everything is answered alike."""
+    """An address where everything is answered alike; one where nobody listens if there is no status."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -31,6 +31,9 @@ async def answering(status: str, body: bytes) -> AsyncIterator[str]:
         writer.close()
         await writer.wait_closed()
 
+    if not status:
+        yield f"http://127.0.0.1:{free_port()}/api"
+        return
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api"
 
@@ -39,42 +42,49 @@ def said(ended: Ended) -> str:
     return " ".join((ended.out + ended.err).split())
 
 
-@pytest.fixture
-async def closed() -> AsyncIterator[str]:
-    """The API of a server that lets nobody in."""
-
-    async with answering("401 Unauthorized", b'{"exception_message": "Unauthorized"}') as url:
-        yield url
-
-
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-async def test_a_password_that_is_missing_is_told_with_the_setting_that_has_it(
-    tmp_path: Path, closed: str, command: list[str]
+@pytest.mark.parametrize(
+    ("status", "body", "code", "told"),
+    [
+        ("401 Unauthorized", UNAUTHORIZED, 2, "wants a password, or another one (HTTP 401: "),
+        ("", b"", 1, "is unavailable: it cannot be reached ("),
+        ("404 Not Found", b"{}", 1, "is unavailable: no API of Prefect answers there ("),
+        ("200 OK", b"<!doctype html>", 1, "is unavailable: no API of Prefect answers there ("),
+    ],
+)
+async def test_runs_and_deployments_tell_what_is_wrong_with_the_server(
+    capsys: pytest.CaptureFixture[str], status: str, body: bytes, code: int, told: str
 ) -> None:
-    ended = await ask(tmp_path, closed, command)
+    async with answering(status, body) as url:
+        with temporary_settings({PREFECT_API_URL: url}):
+            with pytest.raises(PrevisError) as raised:
+                await _reach_prefect()
+            assert await _deploy(DeployOrder("storyboards", "process").wanted()) == code
+    sentence = str(raised.value)
+    assert sentence.startswith(f"Prefect at {url} {told}")
+    assert isinstance(raised.value, FixTheInput) is (code == 2)
+    assert capsys.readouterr().err == f"{sentence}\n"
+
+
+async def test_a_run_tells_it_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "shots.json").write_text(json.dumps([{"shot_id": "A", "prompt": "雨", "duration": 1}]))
+    async with answering("401 Unauthorized", UNAUTHORIZED) as url:
+        ended = await previs(
+            *("run", "shots.json"), folder=tmp_path, PREFECT_HOME=str(tmp_path / "prefect"), PREFECT_API_URL=url
+        )
     assert ended.code == 2
-    assert f"Prefect at {closed} wants a password, or another one (HTTP 401: " in said(ended)
+    assert f"Prefect at {url} wants a password, or another one (HTTP 401: " in said(ended)
     assert "PREFECT_API_AUTH_STRING" in said(ended)
     assert "Traceback" not in said(ended)
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-async def test_a_server_that_is_away_is_named(tmp_path: Path, command: list[str]) -> None:
-    url = f"http://127.0.0.1:{free_port()}/api"
-    ended = await ask(tmp_path, url, command)
-    # nightly takes whatever is wrong with the block for a store that was named wrongly.
-    assert ended.code == (2 if command[0] == "nightly" else 1)
-    assert f"Prefect at {url} is unavailable: it cannot be reached (" in said(ended)
-    assert "Traceback" not in said(ended)
-
-
-@pytest.mark.parametrize("command", [["deploy"], ["run", "shots.json"]], ids=" ".join)
-@pytest.mark.parametrize(("status", "body"), [("404 Not Found", b"{}"), ("200 OK", b"<!doctype html>")])
-async def test_what_is_no_server_of_prefect_is_told_to_be_none(
-    tmp_path: Path, status: str, body: bytes, command: list[str]
+def test_a_command_that_reads_a_block_tells_it_without_a_traceback(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with answering(status, body) as url:
-        ended = await ask(tmp_path, url, command)
-    assert ended.code == 1
-    assert f"Prefect at {url} is unavailable: no API of Prefect answers there (" in said(ended)
+    url = f"http://127.0.0.1:{free_port()}/api"
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
+    monkeypatch.setenv("PREFECT_API_URL", url)
+    ended = call("nightly", "list")
+    # Whatever is wrong with the block counts as a store that was named wrongly.
+    assert ended.code == 2
+    assert f"Prefect at {url} is unavailable: it cannot be reached (" in said(ended)
     assert "Traceback" not in said(ended)

@@ -87,7 +87,7 @@ async def test_another_picture_is_told_as_such(board: Rendered, capsys: pytest.C
     assert await rerender_take(rewritten(board, other_words)) == 0
     *_, like, counted = capsys.readouterr().out.splitlines()
     assert like.endswith(": other pixels than in the manifest")
-    assert counted == "this version of previs counts its graph as another take than the manifest does"
+    assert counted == "this version of previs gives its graph another fingerprint than the manifest"
 
 
 async def test_a_render_that_fails_ends_with_1_and_its_reason(
@@ -128,7 +128,7 @@ async def test_a_pulled_board_is_rendered_again_into_the_store_that_is_named(
 ) -> None:
     await pull(board.store, BOARD, tmp_path / "pulled")
     here = str(tmp_path / "pulled")
-    with pytest.raises(StoreRefused, match="where the manifest lies does not tell it: give --store"):
+    with pytest.raises(StoreRefused, match="the manifest is not inside a store: give --store"):
         await rerender_take(order(board, manifest=here))
     assert await rerender_take(order(board, manifest=here, store=root(board.store))) == 0
     assert "as in the manifest" in capsys.readouterr().out
@@ -191,11 +191,11 @@ async def test_a_manifest_of_version_1_is_rendered_again_unless_it_needs_picture
     shutil.copy(golden, place)
     known = {"manifest": str(place), "farm": (url,), "store": str(tmp_path / "new")}
     assert await rerender_take(RerenderOrder(shot="1", **known)) == 0  # type: ignore[arg-type]
-    assert "counts its graph as another take" in capsys.readouterr().out
+    assert "gives its graph another fingerprint" in capsys.readouterr().out
     with pytest.raises(WorkflowFaults) as caught:
         await rerender_take(RerenderOrder(shot="SQ010_SH020", **known))  # type: ignore[arg-type]
     assert caught.value.source == f"SQ010_SH020 · take 1 in {place}"
-    assert "as none did before version 2: run the shot list again" in str(caught.value)
+    assert "only version 2 and later do: run the shot list again" in str(caught.value)
 
 
 async def test_faults_of_the_take_are_json_for_programs(

@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from previs.command.simulate import cues_in, simulators
+from previs.command.simulate import read_cues, simulators
 from previs.errors import SourceNotFound
 from previs.simulator import Cue
 
@@ -20,19 +20,19 @@ async def test_each_server_plays_the_script_by_its_own_count() -> None:
 def test_a_script_is_read_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "雨.yaml"
     path.write_text("- {after_prompts: 2, restart: true}\n", "utf-8")
-    assert cues_in(path) == (Cue(after_prompts=2, restart=True),)
+    assert read_cues(path) == (Cue(after_prompts=2, restart=True),)
 
 
 def test_a_script_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(SourceNotFound, match=r"none\.json cannot be read: No such file or directory"):
-        cues_in(tmp_path / "none.json")
+        read_cues(tmp_path / "none.json")
 
 
 def test_each_fault_of_a_script_is_told_with_the_files_name(tmp_path: Path) -> None:
     path = tmp_path / "storm.json"
     path.write_text('[{"after_seconds": 1, "set": {"refus": 1, "retry_after": -1}}]')
     with pytest.raises(SourceNotFound) as refused:
-        cues_in(path)
+        read_cues(path)
     assert str(refused.value) == (
         f"{path} cannot be read: it is no script of cues:\n"
         "  - cue 1, set, retry_after: -1: input should be greater than or equal to 0\n"

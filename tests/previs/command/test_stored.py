@@ -112,10 +112,10 @@ async def test_names_do_nothing_to_a_terminal(tmp_path: Path, capsys: pytest.Cap
 
 async def test_a_picked_take_is_told_and_kept(store: FolderStore, capsys: pytest.CaptureFixture[str]) -> None:
     assert await pick_take(PickOrder(store.name, "A", 1)) == 0
-    assert capsys.readouterr().out == f"take 1 of A is picked: the next run of {BOARD} shows it so\n"
+    assert capsys.readouterr().out == f"take 1 of A is picked: the next run of {BOARD} shows this\n"
     assert (await picks(store, BOARD))["A"].take == 1
     assert await pick_take(PickOrder(store.name, "A", None, BOARD)) == 0
-    assert capsys.readouterr().out == f"take 1 of A is no longer picked: the next run of {BOARD} shows it so\n"
+    assert capsys.readouterr().out == f"take 1 of A is no longer picked: the next run of {BOARD} shows this\n"
     assert await picks(store, BOARD) == {}
 
 
@@ -132,11 +132,11 @@ async def test_a_pull_says_what_it_brought(
     folder = tmp_path / "here"
     order = PullOrder(store.name, BOARD, folder)
     assert await pull_board(order) == 0
-    told = f"run {run_name(2)}: 2 frames brought (8 bytes), 0 there already: {folder / 'index.html'}\n"
+    told = f"run {run_name(2)}: 2 frames downloaded (8 bytes), 0 already there: {folder / 'index.html'}\n"
     assert capsys.readouterr().out == told
     (folder / "A_t01_1.png").unlink()
     assert await pull_board(order) == 0
-    assert "1 frame brought (3 bytes), 1 there already" in capsys.readouterr().out
+    assert "1 frame downloaded (3 bytes), 1 already there" in capsys.readouterr().out
 
 
 async def test_a_pull_that_lacks_a_frame_says_which_and_ends_with_1(
@@ -145,7 +145,7 @@ async def test_a_pull_that_lacks_a_frame_says_which_and_ends_with_1(
     await store.delete([frame(b"two").key])
     assert await pull_board(PullOrder(store.name, BOARD, tmp_path / "here")) == 1
     told = capsys.readouterr()
-    assert "1 frame brought (5 bytes), 0 there already, 1 missing" in told.out
+    assert "1 frame downloaded (5 bytes), 0 already there, 1 missing" in told.out
     assert f"{store.name} has no {frame(b'two').key} (A_t01_1.png)" in told.err
 
 
@@ -160,13 +160,13 @@ async def test_a_prune_says_what_would_go_by_kind_and_removes_it_when_told(
         "frames 1 3 bytes",
     ]
     assert [row[0] for row in rows(told)[1:-1]] == ["runs", "frames", "records"]
-    assert told.splitlines()[-1].startswith("1 run kept; nothing was removed: --yes removes ")
+    assert told.splitlines()[-1].startswith("1 run kept; nothing was deleted: --yes deletes ")
     assert set(await contents(store)) == before
-    assert await prune_store(PruneOrder(store.name, NOTHING_SPARED, really=True)) == 0
-    assert capsys.readouterr().out.splitlines()[-1].endswith(" removed")
+    assert await prune_store(PruneOrder(store.name, NOTHING_SPARED, delete=True)) == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith(" deleted")
     assert set(await contents(store)) < before
-    assert await prune_store(PruneOrder(store.name, NOTHING_SPARED, really=True)) == 0
-    assert capsys.readouterr().out == "1 run kept; there is nothing to remove\n"
+    assert await prune_store(PruneOrder(store.name, NOTHING_SPARED, delete=True)) == 0
+    assert capsys.readouterr().out == "1 run kept; there is nothing to delete\n"
 
 
 async def test_a_prune_that_may_not_says_why_and_ends_with_1(
@@ -174,9 +174,9 @@ async def test_a_prune_that_may_not_says_why_and_ends_with_1(
 ) -> None:
     await put_beat(store, "r", over=False)
     before = await contents(store)
-    assert await prune_store(PruneOrder(store.name, NOTHING_SPARED, really=True)) == 1
+    assert await prune_store(PruneOrder(store.name, NOTHING_SPARED, delete=True)) == 1
     told = capsys.readouterr()
     assert told.out == ""
     assert told.err.splitlines()[0].startswith("run 'r' was at work ")
-    assert told.err.splitlines()[1] == "nothing is removed"
+    assert told.err.splitlines()[1] == "nothing was deleted"
     assert await contents(store) == before

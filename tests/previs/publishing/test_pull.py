@@ -120,11 +120,10 @@ async def test_a_missing_and_a_damaged_frame_are_told_and_cost_no_other(store: S
     done = await pull(store, BOARD, folder)
     assert done.fetched == {"C_t01.png": 5}
     assert done.failed == {
-        "A_t01.png": (
-            f"{store.name} has no {frame(b'one').key} (A_t01.png): run the list again, and it is rendered again"
-        ),
+        "A_t01.png": (f"{store.name} has no {frame(b'one').key} (A_t01.png): run the list again to render it again"),
         "B_t01.png": (
-            f"file 'B_t01.png' is damaged: the bytes of {store.uri(frame(b'two').key)} are not those that were rendered"
+            f"file 'B_t01.png' is damaged: the bytes of {store.uri(frame(b'two').key)} "
+            "have changed since it was rendered"
         ),
     }
     found = files(folder)
@@ -157,7 +156,7 @@ async def test_a_frame_that_the_manifest_names_by_no_frames_key_is_not_brought(
     done = await pull(store, BOARD, folder)
     assert set(done.fetched) == {"B_t01.png"}
     ((_, sentence),) = done.failed.items()
-    assert "which is no frame's key" in sentence
+    assert "which is not the key of a frame" in sentence
 
 
 async def test_a_link_in_the_folder_is_replaced_and_not_written_through(folder_store: Store, tmp_path: Path) -> None:
@@ -192,7 +191,7 @@ async def test_a_damaged_manifest_brings_nothing(store: Store, folder: Path) -> 
 async def test_progress_is_told_frame_by_frame(folder_store: Store, folder: Path) -> None:
     await put_run(folder_store, WHOLE, CONTENTS)
     told: list[tuple[int, int]] = []
-    await pull(folder_store, BOARD, folder, tell=lambda done, of: told.append((done, of)))
+    await pull(folder_store, BOARD, folder, report=lambda done, of: told.append((done, of)))
     assert told == [(number, 4) for number in range(1, 5)]
 
 

@@ -3,15 +3,14 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from previs.boards.nightly import NightlyBoard, nightly_boards
-from previs.command import nightly as command
-from previs.command.nightly import SCHEMA, AddOrder, add_board, list_boards, remove_board
+from previs.command.nightly_boards import SCHEMA, AddOrder, add_board, list_boards, remove_board
 from previs.errors import NotInStore, ShotListFaults, SourceNotFound, WorkflowFaults
 from previs.store import FolderStore, S3Settings, S3Store, keys
+from tests.previs.command.conftest import Call
 from tests.previs.records.published import contents
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -59,7 +58,7 @@ async def test_a_board_is_kept_with_absolute_paths_and_read_again_each_night(
     }
     assert set(await contents(store)) == {keys.nightly_key("夜城")}
     told = capsys.readouterr().out.splitlines()
-    assert told[0] == f"夜城 is rendered each night from {tmp_path / 'shots.json'} (2 shots)"
+    assert told[0] == f"夜城 is rendered every night from {tmp_path / 'shots.json'} (2 shots)"
     assert str(tmp_path / "store") in told[1]
     assert told[2:] == [f"every worker must be able to read {entry.shots} and {entry.workflow}"]
     assert await add_board(AddOrder("store", "shots.json")) == 0
@@ -179,19 +178,15 @@ async def test_a_removed_board_is_gone_and_told(
     await add_board(AddOrder(store.name, write(tmp_path / "shots.json", SHOTS), "a"))
     capsys.readouterr()
     assert await remove_board(store.name, "a") == 0
-    assert capsys.readouterr().out == "a is no longer rendered each night; what was rendered stays\n"
+    assert capsys.readouterr().out == "a is no longer rendered every night; rendered frames stay\n"
     with pytest.raises(NotInStore):
         await remove_board(store.name, "a")
 
 
-def test_the_command_line_says_all_that(store: FolderStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def run(*words: str) -> Any:
-        return command.nightly([*words, "--store", store.name], result_action="return_value", exit_on_error=False)
-
-    shots = write(tmp_path / "shots.json", SHOTS)
-    assert run("add", shots, "--board", "a", "--takes", "2", "--override", "4.ckpt_name=x") == 0
-    capsys.readouterr()
-    assert run("list", "--json") == 0
-    [entry] = json.loads(capsys.readouterr().out)["boards"]
+def test_the_command_line_says_all_that(call: Call, tmp_path: Path) -> None:
+    write(tmp_path / "shots.json", SHOTS)
+    options = ["--board", "a", "--takes", "2", "--override", "4.ckpt_name=x", "--store", "store"]
+    assert call("nightly", "add", "shots.json", *options).code == 0
+    [entry] = json.loads(call("nightly", "list", "--json", "--store", "store").out)["boards"]
     assert (entry["board"], entry["takes"], entry["overrides"]) == ("a", 2, {"4.ckpt_name": "x"})
-    assert run("remove", "a") == 0
+    assert call("nightly", "remove", "a", "--store", "store").code == 0
