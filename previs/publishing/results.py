@@ -8,7 +8,7 @@ from typing import Any
 
 from previs.planning.plan import Plan
 from previs.planning.schedule import TakeResult
-from previs.records.manifest import BindingEntry, Manifest, ShotEntry, TakeEntry, standing
+from previs.records.manifest import BindingEntry, Manifest, ShotEntry, TakeEntry, representative
 from previs.shots import Shot
 from previs.store.addresses import shown
 from previs.workflow import STAYS, BindingRow
@@ -127,7 +127,7 @@ def failure_message(manifest: Manifest) -> str:
 def _shot(results: list[TakeResult], picked: int | None, addresses: Mapping[str, str]) -> ShotEntry:
     shot = results[0].take.shot
     takes = tuple(_take(result, addresses) for result in results)
-    stands_for_it = standing(takes, picked)
+    stands_for_it = representative(takes, picked)
     return ShotEntry(
         shot_id=shot.shot_id,
         success=all(take.frames for take in takes),
