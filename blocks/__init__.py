@@ -1,4 +1,4 @@
-"""Prefect blocks: the only place where addresses and secrets enter."""
+"""Define the Prefect blocks, through which all addresses and secrets enter."""
 
 from blocks.comfyui_farm import ComfyUIFarm
 from blocks.frame_store import FolderFrameStore, S3FrameStore

@@ -1,4 +1,4 @@
-"""The farm: which ComfyUI servers there are and how to reach them."""
+"""Define the Prefect block that holds a farm: its ComfyUI servers and how to reach them."""
 
 from typing import Annotated, Self
 
@@ -11,7 +11,7 @@ from previs.comfyui.protocol.deadlines import Limits
 
 
 class ComfyUIFarm(Block):
-    """ComfyUI servers that render together."""
+    """Hold the addresses and limits of ComfyUI servers that render together."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
@@ -28,74 +28,74 @@ class ComfyUIFarm(Block):
     token: SecretStr | None = Field(
         default=None,
         title="Bearer token",
-        description="For servers behind a proxy: sent as 'Authorization: Bearer …' on every request and socket.",
+        description="For servers behind a proxy: sent as 'Authorization: Bearer …' with every request and socket.",
     )
     headers: dict[str, SecretStr] = Field(
         default_factory=dict,
         title="Headers",
-        description="Other headers that a proxy wants to see, on every request and socket.",
+        description="Other headers that a proxy needs, with every request and socket.",
     )
     certificate_authority: str | None = Field(
         default=None,
         title="Certificate authority",
         description=(
-            "For https with certificates of your own: the text of a PEM file, or its path on the machine that runs the "
-            "flow. What the system trusts stays trusted."
+            "For https with your own certificates: the text of a PEM file, or its path on the machine that runs the "
+            "flow. Authorities that the system trusts stay trusted."
         ),
     )
     verify_certificates: bool = Field(
         default=True,
         title="Verify certificates",
-        description="Turned off, whoever stands between can read the token and change the pictures.",
+        description="If turned off, anybody on the network path can read the token and change the pictures.",
     )
     places: int = Field(
         default=2,
         ge=1,
         le=16,
         title="Places per server",
-        description="Prompts that a server holds at a time: one runs, the others wait, so that it never idles.",
+        description="Prompts in a server's queue: one runs, the others wait, so that the server never idles.",
     )
     render_seconds: float = Field(
-        default=300, gt=0, title="Longest render", description="Seconds from the start on the server."
+        default=300, gt=0, title="Longest render", description="Seconds that a take may render on a server."
     )
     silence_seconds: float = Field(
-        default=60, gt=0, title="Longest silence", description="Seconds without a sign of life while a take renders."
+        default=60, gt=0, title="Longest silence", description="Seconds without a message while a take renders."
     )
     patience_seconds: float = Field(
-        default=600, gt=0, title="Patience", description="Seconds to wait while no server at all can be reached."
+        default=600, gt=0, title="Patience", description="Seconds to wait while no server can be reached."
     )
     run_seconds: float = Field(
         default=12 * 3600,
         gt=0,
         le=23 * 3600,
         title="Longest run",
-        description="Seconds for the whole run; what is not rendered by then is given up, what is done is published.",
+        description="Seconds for the whole run; then unfinished takes are cancelled and finished ones published.",
     )
 
     @model_validator(mode="after")
-    def _headers_can_be_sent(self) -> Self:
-        self._sent()
+    def _check_headers(self) -> Self:
+        self._all_headers()
         return self
 
     def addresses(self) -> tuple[Address, ...]:
-        """Of every server, with what a proxy wants to see.
+        """Return every server's address, with the headers that a proxy needs.
 
         Raises:
-            FarmRefused: the certificate authority cannot be read.
+            FarmRefused: The certificate authority cannot be read.
         """
         tls = Tls((self.certificate_authority or "").strip() or None, self.verify_certificates)
-        addresses = tuple(Address(url, self._sent(), tls) for url in dict.fromkeys(self.servers))
+        addresses = tuple(Address(url, self._all_headers(), tls) for url in dict.fromkeys(self.servers))
         if any(url.startswith("https:") for url in self.servers):
-            # Read now, where a fault still stops the run before anything is rendered.
+            # Read now, so that a fault stops the run before anything is rendered.
             _ = tls.context
         return addresses
 
-    def _sent(self) -> dict[str, str]:
-        sent = dict(header(name, value.get_secret_value()) for name, value in self.headers.items())
+    def _all_headers(self) -> dict[str, str]:
+        headers = dict(header(name, value.get_secret_value()) for name, value in self.headers.items())
         if self.token is not None:
-            sent |= [header("Authorization", f"Bearer {self.token.get_secret_value().strip()}")]
-        return sent
+            headers |= [header("Authorization", f"Bearer {self.token.get_secret_value().strip()}")]
+        return headers
 
     def limits(self) -> Limits:
-        """How long a render may take."""
+        """Return the time limits of a render."""
         return Limits(render=self.render_seconds, silence=self.silence_seconds)

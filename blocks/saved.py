@@ -1,4 +1,4 @@
-"""Blocks that somebody saved in Prefect."""
+"""Load blocks that are saved in Prefect."""
 
 from typing import TypeVar, cast
 
@@ -12,23 +12,23 @@ AnyBlock = TypeVar("AnyBlock", bound=Block)
 
 
 async def saved(kind: type[AnyBlock], name: str) -> AnyBlock | None:
-    """The block that somebody saved under a name; none if nobody did.
+    """Return the block that is saved under a name, or None if there is none.
 
     Raises:
-        SourceNotFound: what was saved is not in order any more; the sentence shows no values.
-        PrefectUnavailable: Prefect's server does not answer.
-        PrefectRefused: it wants another password.
+        SourceNotFound: The saved values are no longer valid; the error does not show them.
+        PrefectUnavailable: Prefect's server is unreachable or in trouble.
+        PrefectRefused: The server rejects the password.
     """
     try:
         with asking_prefect():
             return cast("AnyBlock", await kind.aload(name))
     except ValueError:
-        # This is how Prefect says that there is none.
+        # Prefect raises it if no such block is saved.
         return None
     except RuntimeError as error:
-        # And this is how it says that what it has does not fit; the cause shows what was saved.
-        place = f"the saved block {kind.get_block_type_slug()}/{name}"
-        raise SourceNotFound(place, _reasons(error.__cause__)) from None
+        # Prefect raises it if the saved values do not fit the type; its cause would show them.
+        block = f"the saved block {kind.get_block_type_slug()}/{name}"
+        raise SourceNotFound(block, _reasons(error.__cause__)) from None
 
 
 def _reasons(cause: BaseException | None) -> str:
