@@ -13,6 +13,7 @@ from previs.comfyui.protocol.graph import Graph
 from previs.comfyui.protocol.input_check import (
     LINKED,
     Kind,
+    Misfit,
     accepts_link,
     check_value,
     describe_rule,
@@ -205,43 +206,35 @@ class _Check:
             if name not in inputs:
                 if rule.required:
                     yield self._found(node_id, "missing_input", name, "", f"it is required: give {describe_rule(rule)}")
-            elif isinstance(inputs[name], list):
-                yield from self._check_link(node_id, rule, inputs[name])
-            elif (found := self._check_value(node_id, known, rule, inputs[name])) is not None:
-                yield found
+            elif (wrong := self._check_input(rule, inputs[name])) is not None:
+                found = self._found(node_id, wrong.kind, name, format_value(inputs[name]), wrong.remedy)
+                uncertain = known.module.startswith(_CUSTOM) and wrong.kind in _CLASS_MAY_CHECK
+                yield replace(found, certain=not uncertain)
 
-    def _check_value(self, node_id: str, known: NodeClass, rule: InputRule, value: object) -> Finding | None:
+    def _check_input(self, rule: InputRule, value: object) -> Misfit | None:
+        if isinstance(value, list):
+            return self._check_link(rule, value)
         if rule.type in LINKED:
-            remedy = f"give {describe_rule(rule)}: a value cannot replace it"
-            return self._found(node_id, "missing_link", rule.name, format_value(value), remedy)
-        if (wrong := check_value(rule, value)) is None:
-            return None
-        found = self._found(node_id, wrong.kind, rule.name, format_value(value), wrong.remedy)
-        uncertain = known.module.startswith(_CUSTOM) and wrong.kind in _CLASS_MAY_CHECK
-        return replace(found, certain=False) if uncertain else found
+            return Misfit("missing_link", f"give {describe_rule(rule)}: a value cannot replace it")
+        return check_value(rule, value)
 
-    def _check_link(self, node_id: str, rule: InputRule, value: list[Any]) -> Iterator[Finding]:
+    def _check_link(self, rule: InputRule, value: list[Any]) -> Misfit | None:
         if not _is_pair(value):
-            remedy = 'a list must be a link: ["node id", number of its output]'
-            yield self._found(node_id, "broken_link", rule.name, format_value(value), remedy)
-            return
+            return Misfit("broken_link", 'a list must be a link: ["node id", number of its output]')
         source, index = value
         if not isinstance(source, str) or source not in self._graph:
-            written = f'write ["{source}", {index}]' if str(source) in self._graph else f"give {describe_rule(rule)}"
-            remedy = f"the graph has no such node: {written}"
-            yield self._found(node_id, "broken_link", rule.name, format_value(value), remedy)
-            return
+            remedy = f'write ["{source}", {index}]' if str(source) in self._graph else f"give {describe_rule(rule)}"
+            return Misfit("broken_link", f"the graph has no such node: {remedy}")
         if (known := self._known(source)) is None:
-            return
+            return None
         place, outputs = self._found(source, "broken_link", "", "", "").place, known.outputs
         if not isinstance(index, int) or not -len(outputs) <= index < len(outputs):
             has = ", ".join(f"{number}: {type_}" for number, type_ in enumerate(outputs)) or "none"
-            remedy = f"{place} has no such output; it has {has}"
-            yield self._found(node_id, "broken_link", rule.name, format_value(value), remedy)
-        elif not accepts_link(rule, outputs[index]):
-            found = f"output {index} of {place} is {outputs[index]}{_alternatives(known, rule)}"
-            remedy = f"give {describe_rule(rule)}: {found}"
-            yield self._found(node_id, "wrong_link_type", rule.name, format_value(value), remedy)
+            return Misfit("broken_link", f"{place} has no such output; it has {has}")
+        if accepts_link(rule, outputs[index]):
+            return None
+        found = f"output {index} of {place} is {outputs[index]}{_alternatives(known, rule)}"
+        return Misfit("wrong_link_type", f"give {describe_rule(rule)}: {found}")
 
     def _found(self, node_id: str, kind: Kind, name: str, value: str, remedy: str) -> Finding:
         node = as_mapping(self._graph[node_id])

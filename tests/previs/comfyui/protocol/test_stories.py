@@ -118,12 +118,12 @@ def events_of(story: Story) -> st.SearchStrategy[list[Event]]:
     """Generate anything that a client may do or receive, in any order, including series of frames."""
     state = st.integers(0, len(story.states) - 1)
     place = st.integers(0, len(story.frames))
-    look = st.tuples(state, state).map(lambda read: Poll(story.states[min(read)], story.states[max(read)]))
+    poll = st.tuples(state, state).map(lambda read: Poll(story.states[min(read)], story.states[max(read)]))
     history_alone = state.map(lambda read: Poll(None, story.states[read]))
     frames = st.tuples(place, place).map(lambda ends: story.frames[min(ends) : max(ends)])
     if story.frames:
         frames |= st.lists(st.sampled_from(story.frames))
-    return st.lists(st.one_of(st.sampled_from(["accept", "gap"]), frames, look, history_alone))
+    return st.lists(st.one_of(st.sampled_from(["accept", "gap"]), frames, poll, history_alone))
 
 
 def apply(state: PromptState, event: Event, heard: list[Frame]) -> list[End]:
