@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
-import python_multipart  # noqa: F401 - Starlette reads uploads with it, and misses it at the first one
+import python_multipart  # noqa: F401 - Starlette reads uploads with it; without it, the first upload would fail
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -48,7 +48,7 @@ def routes(simulator: Simulator) -> list[Route | WebSocketRoute]:
     """Return all endpoints of a simulator."""
     queue = _QueueEndpoints(simulator)
     disk = _DiskEndpoints(simulator)
-    info_endpoints = _InfoEndpoints(simulator)
+    info = _InfoEndpoints(simulator)
     table: list[tuple[str, str, Endpoint]] = [
         ("GET", "/prompt", queue.remaining),
         ("POST", "/prompt", queue.submit),
@@ -61,14 +61,14 @@ def routes(simulator: Simulator) -> list[Route | WebSocketRoute]:
         ("POST", "/free", queue.free),
         ("GET", "/view", disk.view),
         ("POST", "/upload/image", disk.upload),
-        ("GET", "/object_info", info_endpoints.object_info),
-        ("GET", "/object_info/{class_type}", info_endpoints.class_info),
-        ("GET", "/system_stats", info_endpoints.system_stats),
-        ("GET", "/features", info_endpoints.features),
-        ("GET", "/models", info_endpoints.model_folders),
-        ("GET", "/models/{folder}", info_endpoints.models),
-        ("GET", "/embeddings", info_endpoints.embeddings),
-        ("GET", "/view_metadata/{folder}", info_endpoints.metadata),
+        ("GET", "/object_info", info.object_info),
+        ("GET", "/object_info/{class_type}", info.class_info),
+        ("GET", "/system_stats", info.system_stats),
+        ("GET", "/features", info.features),
+        ("GET", "/models", info.model_folders),
+        ("GET", "/models/{folder}", info.models),
+        ("GET", "/embeddings", info.embeddings),
+        ("GET", "/view_metadata/{folder}", info.metadata),
     ]
     jobs: list[tuple[str, str, Endpoint]] = [
         ("GET", "/api/jobs/{prompt_id}", queue.job),
