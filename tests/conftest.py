@@ -1,4 +1,4 @@
-"""Stores, simulated servers and a Prefect server, all on real sockets."""
+"""Provide stores, simulated servers and a Prefect server, all on real sockets."""
 
 import contextlib
 import functools
@@ -91,7 +91,7 @@ Serve = Callable[..., Awaitable[tuple[Simulator, str]]]
 
 @pytest.fixture
 async def simulate() -> AsyncIterator[Serve]:
-    """Starts simulated servers: quick ones that draw small pictures, unless told otherwise."""
+    """Return a function that starts simulated servers: quick ones with small pictures, unless set otherwise."""
     async with contextlib.AsyncExitStack() as served:
 
         async def start(**settings: object) -> tuple[Simulator, str]:
@@ -111,7 +111,7 @@ PREFECT_PERIODS = {
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "0.2",
     "PREFECT_SERVER_SERVICES_SCHEDULER_RECENT_DEPLOYMENTS_LOOP_SECONDS": "1",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "0.2",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
     "PREFECT_WORKER_QUERY_SECONDS": "0.5",
 }
 

@@ -1,4 +1,4 @@
-"""Blocks take addresses and secrets in, refuse what cannot work, and show no secret to anybody."""
+"""Check that blocks hold addresses and secrets, refuse invalid ones and show no secret."""
 
 import json
 import ssl
@@ -56,14 +56,14 @@ def test_a_servers_address_is_one_however_it_is_written() -> None:
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8188", "https://[::1]:8188", "http://host/a/b"])
-def test_an_address_is_taken(url: str) -> None:
+def test_an_address_is_accepted(url: str) -> None:
     assert farm(url).servers == [url]
 
 
 @pytest.mark.parametrize(
     "url", ["", "render-01:8188", "ftp://render-01", "http://", "http:///path", "ws://a:8188", "/a"]
 )
-def test_what_is_no_address_is_refused_with_an_example(url: str) -> None:
+def test_an_invalid_address_is_refused_with_an_example(url: str) -> None:
     with pytest.raises(ValidationError, match="write it like http://render-01:8188"):
         farm(url)
 
@@ -92,7 +92,7 @@ def test_a_refused_address_shows_no_credentials_even_in_its_traceback() -> None:
 
 
 @pytest.mark.parametrize("secret", [f"{KEY}\r\nX-Evil: 1", f"密码 {KEY}", f"{KEY}\x00"])
-def test_what_no_header_can_hold_is_refused_and_not_shown(secret: str) -> None:
+def test_an_invalid_header_value_is_refused_and_not_shown(secret: str) -> None:
     for fields in ({"token": secret}, {"headers": {"X-Key": secret}}):
         with pytest.raises(ValidationError) as caught:
             farm(**fields)
@@ -100,7 +100,7 @@ def test_what_no_header_can_hold_is_refused_and_not_shown(secret: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["X Key", "X-Key:", "", "密", "X\n"])
-def test_what_is_no_headers_name_is_refused(name: str) -> None:
+def test_an_invalid_header_name_is_refused(name: str) -> None:
     with pytest.raises(ValidationError):
         farm(headers={name: KEY})
 
@@ -110,7 +110,7 @@ def test_a_line_end_that_came_with_a_pasted_token_is_left_out() -> None:
     assert address.headers == {"Authorization": f"Bearer {TOKEN}"}
 
 
-def test_servers_share_what_the_block_says_of_certificates() -> None:
+def test_servers_share_the_blocks_certificate_settings() -> None:
     pem = trustme.CA().cert_pem.bytes().decode()
     first, second = farm("https://a", "https://b", certificate_authority=pem).addresses()
     assert first.tls is second.tls
@@ -193,7 +193,7 @@ def test_an_opened_farm_or_store_shows_no_secret_either() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_block_has_a_field_that_must_be_given(kind: type[Block]) -> None:
-    # Prefect takes any block's values for a union's first member that asks for nothing.
+    # A union's first member without a required field would accept the values of any block.
     with pytest.raises(ValidationError, match="Field required"):
         kind()
 
@@ -241,7 +241,7 @@ def test_an_s3_block_that_an_earlier_version_saved_is_loaded_with_its_secrets() 
     assert set(S3FrameStore.model_json_schema()["secret_fields"]) == set(fields["secret_fields"])
 
 
-def test_an_s3_block_opens_the_store_that_it_says() -> None:
+def test_an_s3_block_opens_the_store_of_its_settings() -> None:
     fields: dict[str, Any] = {
         "bucket": "our-storyboards",
         "prefix": "/夜景/",
@@ -275,7 +275,7 @@ def test_an_s3_block_opens_the_store_that_it_says() -> None:
         ({"prefix": "../up"}, "prefix"),
     ],
 )
-def test_settings_of_s3_that_cannot_work_are_told_in_a_sentence_without_secrets(
+def test_settings_of_s3_that_cannot_work_are_refused_in_a_sentence_without_secrets(
     fields: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(StoreRefused, match=reason) as caught:

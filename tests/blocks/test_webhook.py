@@ -1,4 +1,4 @@
-"""The webhook's block takes an address and a secret in, refuses what cannot work, and shows neither to anybody."""
+"""Check that the webhook's block holds an address and a secret, refuses invalid ones and shows neither."""
 
 import base64
 import json
@@ -59,7 +59,7 @@ def test_a_secret_left_empty_in_a_form_is_none() -> None:
     ],
     ids=str,
 )
-def test_what_cannot_work_is_refused_and_not_shown(fields: dict[str, Any]) -> None:
+def test_invalid_values_are_refused_and_not_shown(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError) as caught:
         block(**fields)
     said = f"{caught.value} {caught.value!r} {[each['msg'] for each in caught.value.errors()]}"
@@ -104,7 +104,7 @@ def test_it_is_no_other_block_of_prefects() -> None:
     assert Webhook.get_block_type_name() != PrefectsOwn.get_block_type_name()
 
 
-def test_what_prefect_keeps_of_it_makes_the_same_block() -> None:
+def test_the_values_that_prefect_saves_make_the_same_block() -> None:
     kept = json.loads(full().model_dump_json(context={"include_secrets": True}))
     assert (
         Webhook(**{name: kept[name] for name in ("url", "secret", "events", "headers")}).receiver() == full().receiver()

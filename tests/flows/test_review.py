@@ -25,7 +25,7 @@ from tasks import review
 from tests.conftest import Serve
 from tests.flows.test_process import flow_process
 from tests.flows.test_storyboard import SETTINGS, manifest_of, shots
-from tests.previs.store.fault_schedule import troubled
+from tests.previs.store.fault_schedule import faulty_proxy
 
 pytestmark = [
     pytest.mark.usefixtures("prefect_api"),
@@ -279,16 +279,16 @@ async def test_a_run_that_waits_outlives_a_server_of_prefect_that_is_away(
     simulator, url = await simulate()
     board = f"review {uuid4().hex[:8]}"
     order = {"shots": shots(1), "farm": [url], "store": str(tmp_path / "store"), "workflow": SETTINGS, "board": board}
-    async with get_client() as directly, troubled(prefect_api, share=0, seed=0) as weather:
-        environment = prefect_environment | {"PREFECT_API_URL": f"{weather.url}/api", "PREFECT_CLIENT_MAX_RETRIES": "0"}
+    async with get_client() as directly, faulty_proxy(prefect_api, share=0, seed=0) as proxy:
+        environment = prefect_environment | {"PREFECT_API_URL": f"{proxy.url}/api", "PREFECT_CLIENT_MAX_RETRIES": "0"}
         async with flow_process(environment, log=log, **order, review_minutes=5) as flow:
             run = Reviewed(directly, asyncio.ensure_future(flow.ended()), board)
             await run.form()
-            await weather.gone()
+            await proxy.stop()
             async with asyncio.timeout(60):
                 while b"goes on waiting" not in os.pread(log.fileno(), 1 << 20, 0):
                     await asyncio.sleep(0.1)
-            await weather.back()
+            await proxy.start()
             await run.answer(again=[{"shot": "SH01", "prompt": "new"}])
             await run.form()
             await run.answer()

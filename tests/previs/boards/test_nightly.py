@@ -1,4 +1,4 @@
-"""Which boards are rendered each night is kept in the store, and an entry that cannot be read costs no other."""
+"""Check that the store keeps nightly boards, and that an unreadable entry affects no other."""
 
 import json
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ def store(request: pytest.FixtureRequest) -> Store:
     return made
 
 
-async def test_what_is_added_is_found_board_by_board(store: Store) -> None:
+async def test_added_boards_are_found(store: Store) -> None:
     first = entry("a", workflow={"checkpoint": "模型", "steps": 4}, takes=3, overrides={"4.ckpt_name": "x"})
     second = entry(workflow="/films/graph.json")
     assert not await add_nightly(store, second)
@@ -35,7 +35,7 @@ async def test_what_is_added_is_found_board_by_board(store: Store) -> None:
     assert second.input_uris == ("s3://film/镜头.csv", "/films/graph.json")
 
 
-async def test_what_is_written_has_its_schema_and_stays_readable(store: Store) -> None:
+async def test_a_nightly_board_is_written_with_its_schema_in_readable_text(store: Store) -> None:
     await add_nightly(store, entry())
     content = await store.get(keys.nightly_key(BOARD))
     assert content is not None
@@ -57,7 +57,7 @@ async def test_a_store_without_nightly_boards_has_none(store: Store) -> None:
 
 
 @pytest.mark.parametrize("name", [BOARD, keys.part(BOARD)])
-async def test_a_board_is_removed_by_its_name_or_as_keys_have_it_and_nothing_else_goes(store: Store, name: str) -> None:
+async def test_a_board_is_removed_by_name_or_part_of_keys_and_no_other_is(store: Store, name: str) -> None:
     await add_nightly(store, entry("a"))
     before = await contents(store)
     await add_nightly(store, entry())
@@ -65,7 +65,7 @@ async def test_a_board_is_removed_by_its_name_or_as_keys_have_it_and_nothing_els
     assert await contents(store) == before
 
 
-async def test_a_board_that_is_not_rendered_each_night_is_told_with_those_that_are(store: Store) -> None:
+async def test_an_unknown_nightly_board_is_refused_with_the_known_ones(store: Store) -> None:
     for name in ("harbour", "night city"):
         await add_nightly(store, entry(name))
     with pytest.raises(NotInStore) as told:
@@ -89,7 +89,7 @@ async def test_a_board_that_is_not_rendered_each_night_is_told_with_those_that_a
     ],
     ids=["empty", "list", "later", "no takes", "no list", "another board's"],
 )
-async def test_an_entry_that_cannot_be_read_is_told_costs_no_other_and_can_be_removed(
+async def test_an_unreadable_entry_is_reported_affects_no_other_and_can_be_removed(
     store: Store, content: bytes
 ) -> None:
     await add_nightly(store, entry())

@@ -1,4 +1,4 @@
-"""The circled take is kept with its board, and only a take that has a frame can be circled."""
+"""Check that picks are kept with their board, and that only a take with a frame can be picked."""
 
 import json
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ def empty(request: pytest.FixtureRequest) -> Store:
 
 @pytest.fixture
 async def store(empty: Store) -> Store:
-    """Of a board with two runs: shot 10 has three takes, one of which failed, and shot 镜头 one."""
+    """Return a store of a board with two runs: shot 10 has three takes, one of which failed, and shot 镜头 one."""
     await put_run(empty, manifest(shot(10, FIRST, SECOND), shot("gone", FIRST), board=BOARD, number=1))
     await put_run(empty, manifest(shot(10, FIRST, take(3)), shot("镜头", SECOND), board=BOARD, number=2))
     return empty
@@ -39,7 +39,7 @@ async def test_a_picked_take_is_found_under_its_shot(store: Store) -> None:
     assert await picks(store, BOARD) == {"10": chosen, "镜头": other}
 
 
-async def test_what_is_written_has_its_schema_and_its_place(store: Store) -> None:
+async def test_a_pick_is_written_with_its_schema_under_its_key(store: Store) -> None:
     await pick(store, BOARD, "镜头", 2)
     content = await store.get(keys.pick_key(BOARD, "镜头"))
     assert content is not None
@@ -48,7 +48,7 @@ async def test_what_is_written_has_its_schema_and_its_place(store: Store) -> Non
     }  # fmt: skip
 
 
-async def test_another_pick_takes_the_place_of_the_first(store: Store) -> None:
+async def test_another_pick_replaces_the_first(store: Store) -> None:
     await pick(store, BOARD, "10", 1)
     chosen = await pick(store, BOARD, "10", 2)
     assert await picks(store, BOARD) == {"10": chosen}
@@ -77,7 +77,7 @@ async def test_an_earlier_run_that_cannot_be_read_is_passed_over(store: Store) -
         (BOARD, "10", 3, "has no frame of take 3 of shot '10' in board '夜景/1': takes with frames: 1"),
     ],
 )
-async def test_what_is_not_there_is_not_picked_and_what_is_there_is_told(
+async def test_an_absent_take_is_refused_with_the_existing_ones(
     store: Store, board: str, name: str, number: int, sentence: str
 ) -> None:
     with pytest.raises(NotInStore) as told:
@@ -86,7 +86,7 @@ async def test_what_is_not_there_is_not_picked_and_what_is_there_is_told(
     assert await picks(store, BOARD) == {}
 
 
-async def test_a_choice_that_is_taken_back_is_gone(store: Store) -> None:
+async def test_a_withdrawn_pick_is_gone(store: Store) -> None:
     chosen = await pick(store, BOARD, "10", 1)
     kept = await pick(store, BOARD, "镜头", 2)
     assert await unpick(store, BOARD, "10") == chosen
@@ -109,7 +109,7 @@ async def test_names_that_differ_only_in_normalisation_are_one_shot(folder_store
     assert (await unpick(folder_store, "b", "e\u0301")).take == 1
 
 
-async def test_a_board_without_picks_and_a_board_that_is_not_there_have_none(store: Store) -> None:
+async def test_a_board_without_picks_and_an_absent_board_have_no_picks(store: Store) -> None:
     assert await picks(store, BOARD) == await picks(store, "nowhere") == {}
 
 

@@ -1,4 +1,4 @@
-"""A store is freed of what no kept run refers to, unless something is in the way, and is whole at every moment."""
+"""Check that a prune removes what no kept run refers to, stops at obstacles, and never breaks what is visible."""
 
 import asyncio
 import json
@@ -53,7 +53,7 @@ def empty(request: pytest.FixtureRequest) -> Store:
 
 
 async def fill(store: Store) -> Store:
-    """Three runs of a board; the user's own reference, a claim and a shot list."""
+    """Put three runs of a board, a user's reference, a lease and a shot list in a store."""
     for run in (FIRST, SECOND, THIRD):
         await put_run(store, run, CONTENTS)
     claim = keys.lease_key(SAME.fingerprint, 0)
@@ -84,12 +84,12 @@ def all_keys(made: Manifest) -> set[str]:
 
 
 async def hits(store: Store, made: Manifest) -> set[str]:
-    """Fingerprints of a run that need no render."""
+    """Return the fingerprints of a run that need no render."""
     marks = [each.fingerprint for entry in made.shots for each in entry.takes if each.frames]
     return {mark for mark, found in (await recorded_takes(store, marks)).items() if found.usable}
 
 
-async def test_a_dry_run_says_what_would_go_and_changes_nothing(store: Store) -> None:
+async def test_a_dry_run_reports_what_would_be_removed_and_changes_nothing(store: Store) -> None:
     before = await contents(store)
     found = await prune(store, KEEP_ONE, now=later())
     assert (found.done, found.obstacles, found.kept, found.removal.runs) == (False, (), 1, 2)
@@ -103,7 +103,7 @@ async def test_a_dry_run_says_what_would_go_and_changes_nothing(store: Store) ->
     assert found.removal.size == sum(len(before[key]) for key in gone)
 
 
-async def test_what_no_kept_run_refers_to_is_removed_and_all_else_stays(store: Store) -> None:
+async def test_files_that_no_kept_run_refers_to_are_removed_and_no_others(store: Store) -> None:
     before = await contents(store)
     found = await prune(store, KEEP_ONE, really=True, now=later())
     assert found.done
@@ -117,8 +117,8 @@ async def test_what_no_kept_run_refers_to_is_removed_and_all_else_stays(store: S
     assert (again.done, again.removal.runs, any(again.removal.stages)) == (True, 0, False)
 
 
-async def test_by_the_stores_own_clock_nothing_of_a_run_is_too_young_to_go(store: Store) -> None:
-    """Frames that a removed run names go at once; claims and lists, which no run names, are spared."""
+async def test_by_the_stores_own_clock_no_file_of_a_removed_run_is_too_young(store: Store) -> None:
+    """Frames of a removed run are removed at once; leases and lists, which no run names, stay."""
     found = await prune(store, KEEP_ONE, really=True)
     assert found.done
     expected = all_keys(THIRD) | {keys.latest_key(THIRD.board), REFERENCE}
@@ -126,7 +126,7 @@ async def test_by_the_stores_own_clock_nothing_of_a_run_is_too_young_to_go(store
     assert set(await contents(store)) == expected | spared
 
 
-async def test_unless_told_otherwise_all_runs_stay(store: Store) -> None:
+async def test_by_default_all_runs_stay(store: Store) -> None:
     found = await prune(store, Rule(), really=True)
     assert (found.done, found.kept, any(found.removal.stages)) == (True, 3, False)
 
@@ -137,14 +137,14 @@ async def test_an_empty_store_stays_empty(empty: Store) -> None:
     assert await contents(empty) == {}
 
 
-async def test_runs_that_finished_long_ago_go_but_the_latest_stays(store: Store) -> None:
+async def test_old_runs_are_removed_but_the_latest_stays(store: Store) -> None:
     found = await prune(store, Rule(newer_than=timedelta(days=1)), really=True, now=later(60))
     assert (found.kept, found.removal.runs) == (1, 2)
     assert [run.run for each in await boards(store) for run in each.runs] == [THIRD.run]
 
 
 async def test_the_run_that_the_board_points_at_stays_with_all_it_shows(store: Store) -> None:
-    """It is that of an earlier build, which had it name the run that was published last."""
+    """Earlier versions wrote the run that was published last."""
     latest = json.loads(await store.get(keys.latest_key(FIRST.board)) or b"")
     earlier = latest | {"run": FIRST.run, "manifest": keys.run_key(FIRST.board, FIRST.run, "manifest.json")}
     await store.put(keys.latest_key(FIRST.board), json.dumps(earlier).encode(), media_type="application/json")
@@ -189,7 +189,7 @@ async def test_a_take_of_a_run_that_was_killed_stays_while_it_is_young(store: St
     assert not {frame(CONTENTS[5]).key, frame(CONTENTS[6]).key} & set(await contents(store))
 
 
-async def test_a_frame_that_a_run_found_there_already_stays_with_its_young_record(folder_store: FolderStore) -> None:
+async def test_an_old_frame_of_a_young_record_stays(folder_store: FolderStore) -> None:
     orphan = take(1, CONTENTS[5])
     await put_files(folder_store, {frame(CONTENTS[5]).key: CONTENTS[5]})
     year_ago = (datetime.now(UTC) - timedelta(days=365)).timestamp()
@@ -200,7 +200,7 @@ async def test_a_frame_that_a_run_found_there_already_stays_with_its_young_recor
 
 
 async def test_a_kept_takes_record_that_was_replaced_keeps_its_new_frames_and_the_runs_old_ones(store: Store) -> None:
-    """After a refresh the record names other frames than the board shows."""
+    """After a refresh the record names other frames than the board."""
     await put_files(store, {frame(CONTENTS[5]).key: CONTENTS[5]})
     await put_record(store, record(SAME, frames=(frame(CONTENTS[5]),)))
     await prune(store, KEEP_ONE, really=True, now=later())
@@ -222,7 +222,7 @@ async def put_damaged(store: Store, key: str, content: bytes = b"{") -> None:
     ],
     ids=["damaged manifest", "later manifest", "damaged pick", "damaged nightly board", "later record"],
 )
-async def test_nothing_goes_while_something_cannot_be_read(store: Store, key: str, content: bytes) -> None:
+async def test_nothing_is_removed_while_a_record_cannot_be_read(store: Store, key: str, content: bytes) -> None:
     await store.put(key, content, media_type="application/json")
     before = await contents(store)
     for really in (False, True):
@@ -234,7 +234,7 @@ async def test_nothing_goes_while_something_cannot_be_read(store: Store, key: st
     assert await contents(store) == before
 
 
-async def test_a_damaged_record_is_in_nobodys_way(store: Store) -> None:
+async def test_a_damaged_record_does_not_stop_a_prune(store: Store) -> None:
     await put_damaged(store, keys.take_key(SAME.fingerprint))
     await put_damaged(store, keys.take_key("b" * 64))
     assert (await prune(store, KEEP_ONE, really=True, now=later())).done
@@ -244,7 +244,7 @@ async def test_a_damaged_record_is_in_nobodys_way(store: Store) -> None:
 
 
 @pytest.mark.parametrize("really", [False, True])
-async def test_nothing_goes_while_a_run_is_at_work(store: Store, really: bool) -> None:  # noqa: FBT001 - a case
+async def test_nothing_is_removed_while_a_run_is_at_work(store: Store, really: bool) -> None:  # noqa: FBT001 - a case
     await put_beat(store, run_name(9), over=False)
     before = await contents(store)
     found = await prune(store, KEEP_ONE, really=really)
@@ -261,14 +261,14 @@ async def test_a_sign_of_life_that_cannot_be_read_counts_as_one(folder_store: Fo
     assert keys.heartbeat_key("r") in (await prune(folder_store, KEEP_ONE)).obstacles[0]
 
 
-async def test_a_run_that_was_killed_some_time_ago_is_in_nobodys_way(store: Store) -> None:
+async def test_a_run_killed_some_time_ago_does_not_stop_a_prune(store: Store) -> None:
     await put_beat(store, run_name(9), over=False)
     assert (await prune(store, KEEP_ONE, now=later(days=1 / 24))).obstacles == ()
     assert (await prune(store, KEEP_ONE, really=True, now=later(days=1 / 24))).done
 
 
 class _Interrupted(FolderStore):
-    """A store where something happens at one of the deletions."""
+    """Call a function in the middle of one of the deletions."""
 
     def __init__(self, folder: Path, at: int, what: Callable[[], None]) -> None:
         super().__init__(folder)
@@ -290,7 +290,7 @@ def _trouble() -> None:
 
 
 @pytest.mark.parametrize("at", range(5))
-async def test_one_that_is_cut_off_leaves_nothing_broken_and_the_next_one_ends_it(
+async def test_an_interrupted_prune_breaks_nothing_and_the_next_one_completes_it(
     folder_store: FolderStore, at: int
 ) -> None:
     await fill(folder_store)
@@ -324,7 +324,7 @@ async def test_a_run_that_begins_meanwhile_stops_it(folder_store: FolderStore, a
     assert not left & {key for stage in found.removal.stages[: at + 1] for key in stage}
 
 
-async def test_more_than_one_batch_goes_without_taking_its_own_work_for_a_new_run(
+async def test_several_batches_are_removed_without_mistaking_them_for_a_new_run(
     folder_store: FolderStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("previs.boards.prune._BATCH", 100)

@@ -1,4 +1,4 @@
-"""What goes is never what a kept run or a picked take refers to, and it goes in such an order that nothing breaks."""
+"""Check that nothing is removed that a kept run or a pick refers to, and that the order of removal breaks nothing."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ STRANGERS = ["references/a.png", "frames/readme.txt", "takes/notes.json", "board
 
 @dataclass(frozen=True)
 class Shelf:
-    """A store as the planner sees it: whatever may be in one, however it came there."""
+    """Represent any content of a store, as the planner sees it."""
 
     listing: Mapping[str, StoredFile]
     runs: tuple[Run, ...]
@@ -107,7 +107,7 @@ def all_of(removal: Removal) -> set[str]:
 
 
 @given(shelves(), rules)
-def test_nothing_goes_that_a_kept_run_or_a_picked_take_refers_to(shelf: Shelf, rule: Rule) -> None:
+def test_nothing_is_removed_that_a_kept_run_or_a_picked_take_refers_to(shelf: Shelf, rule: Rule) -> None:
     gone = all_of(shelf.removal(rule))
     for location in shelf.kept(rule):
         run = shelf.locations[location]
@@ -129,7 +129,7 @@ def test_the_latest_run_of_each_board_stays(shelf: Shelf, rule: Rule) -> None:
 
 
 @given(shelves(), rules)
-def test_only_what_this_program_made_goes(shelf: Shelf, rule: Rule) -> None:
+def test_only_files_that_previs_wrote_are_removed(shelf: Shelf, rule: Rule) -> None:
     gone = all_of(shelf.removal(rule))
     assert gone <= set(shelf.listing)
     assert not gone & set(STRANGERS)
@@ -137,7 +137,7 @@ def test_only_what_this_program_made_goes(shelf: Shelf, rule: Rule) -> None:
 
 
 @given(shelves(), rules, st.integers(0, 40))
-def test_wherever_it_is_cut_off_what_can_be_seen_is_whole(shelf: Shelf, rule: Rule, cut: int) -> None:
+def test_an_interrupted_prune_leaves_everything_visible_complete(shelf: Shelf, rule: Rule, cut: int) -> None:
     order = [key for stage in shelf.removal(rule).stages for key in stage]
     gone = set(order[:cut])
     left = shelf.without(gone)
@@ -158,7 +158,7 @@ def test_a_second_prune_finds_nothing_more(shelf: Shelf, rule: Rule) -> None:
 
 
 @given(shelves(), rules, st.integers(0, 40))
-def test_one_that_was_cut_off_is_finished_when_what_is_left_is_old_enough(shelf: Shelf, rule: Rule, cut: int) -> None:
+def test_an_interrupted_prune_is_completed_once_the_rest_is_old_enough(shelf: Shelf, rule: Rule, cut: int) -> None:
     removal = shelf.removal(rule)
     order = [key for stage in removal.stages for key in stage]
     aged = shelf.without(order[:cut])
@@ -171,7 +171,7 @@ def _rest(shelf: Shelf) -> tuple[frozenset[RunLocation], frozenset[str], Mapping
 
 
 @given(shelves(), rules)
-def test_what_is_young_and_of_no_run_stays(shelf: Shelf, rule: Rule) -> None:
+def test_young_files_of_no_run_stay(shelf: Shelf, rule: Rule) -> None:
     named = {key for run in shelf.runs for each in run.takes.values() for key in each.files}
     named |= {keys.take_key(each) for run in shelf.runs for each in run.takes}
     for key in all_of(shelf.removal(rule)):
@@ -184,7 +184,7 @@ def listed(*names: str, modified: datetime = OLD) -> dict[str, StoredFile]:
 
 
 def runs(*numbers: int, board: str = "b") -> list[Run]:
-    """One for each number of days since it finished."""
+    """Return a run for each number of days since it finished."""
     return [Run(RunLocation(board, run_name(100 - days)), NOW - timedelta(days=days), {}) for days in numbers]
 
 
@@ -210,13 +210,13 @@ def test_runs_are_counted_board_by_board() -> None:
     assert found == {runs(1, board="a")[0].location, runs(3, board="b")[0].location}
 
 
-def test_what_no_run_refers_to_goes_when_it_is_old() -> None:
+def test_old_files_of_no_run_are_removed() -> None:
     files = [FRAMES[0], INPUTS[0], keys.take_key(MARKS[0]), keys.shot_list_key("a" * 64), keys.heartbeat_key("r")]
     assert all_of(plan_removal(listed(*files), [], [], [], {}, oldest=NOW - SPARE)) == set(files)
     assert all_of(plan_removal(listed(*files, modified=YOUNG), [], [], [], {}, oldest=NOW - SPARE)) == set()
 
 
-def test_what_only_a_run_that_goes_refers_to_goes_however_young_it_is() -> None:
+def test_young_files_of_only_a_removed_run_are_removed() -> None:
     first, last = runs(2, 1)
     shown = TakeFiles(frozenset(FRAMES[:1]), frozenset(INPUTS[:1]))
     first = Run(first.location, first.finished, {MARKS[0]: shown})
@@ -234,7 +234,7 @@ def test_what_only_a_run_that_goes_refers_to_goes_however_young_it_is() -> None:
 
 
 def test_a_take_made_again_since_by_a_run_that_was_killed_stays() -> None:
-    """The run that goes had another frame under the same fingerprint."""
+    """The removed run had another frame under the same fingerprint."""
     first, last = runs(2, 1)
     first = Run(first.location, first.finished, {MARKS[0]: TakeFiles(frozenset(FRAMES[:1]))})
     again = TakeFiles(frozenset(FRAMES[1:2]))
@@ -246,21 +246,21 @@ def test_a_take_made_again_since_by_a_run_that_was_killed_stays() -> None:
 
 
 def test_frames_of_a_young_record_stay_even_if_they_are_old() -> None:
-    """A frame with the same bytes was there already when the take was rendered."""
+    """A frame with the same bytes was stored before the take was rendered."""
     listing = listed(FRAMES[0]) | listed(keys.take_key(MARKS[0]), modified=YOUNG)
     records = {MARKS[0]: TakeFiles(frozenset(FRAMES[:1]))}
     assert all_of(plan_removal(listing, [], [], [], records, oldest=NOW - SPARE)) == set()
 
 
 @pytest.mark.parametrize("uri", ["s3://film/{}", "/boards/{}", "https://s3.example/film/{}?X-Amz-Signature=ab"])
-def test_what_runs_to_come_read_stays_however_old_it_is(uri: str) -> None:
+def test_old_inputs_of_later_runs_stay(uri: str) -> None:
     files = [keys.shot_list_key("a" * 64), FRAMES[0], keys.shot_list_key("b" * 64), FRAMES[1]]
     uris = [uri.format(key) for key in files[:2]]
     removal = plan_removal(listed(*files, keys.nightly_key("b")), [], [], [], {}, oldest=NOW - SPARE, input_uris=uris)
     assert all_of(removal) == set(files[2:])
 
 
-def test_claims_to_one_take_go_together() -> None:
+def test_leases_of_one_take_are_removed_together() -> None:
     other = keys.lease_key(MARKS[1], 0)
     mixed = listed(keys.lease_key(MARKS[0], 0), other) | listed(keys.lease_key(MARKS[0], 1), modified=YOUNG)
     assert set(plan_removal(mixed, [], [], [], {}, oldest=NOW - SPARE).claims) == {other}

@@ -1,4 +1,4 @@
-"""Runs of a board are numbered from 1, and no two have one number."""
+"""Check that runs of a board are numbered from 1, and that no two have the same number."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ async def test_runs_that_start_at_once_get_different_numbers_in_s3(s3_store: S3S
     assert await together(s3_store) == list(range(1, 13))
 
 
-async def test_numbers_go_on_after_the_highest_whatever_else_is_there(folder_store: FolderStore) -> None:
+async def test_numbers_continue_after_the_highest_whatever_other_files_exist(folder_store: FolderStore) -> None:
     for name in ("7", "x", "-3", "2.5"):
         await folder_store.put(f"{keys.numbers_prefix('a')}{name}.json", b"{}", media_type="application/json")
     assert await next_number(folder_store, "a", "run") == 8

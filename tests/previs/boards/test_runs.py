@@ -1,4 +1,4 @@
-"""What boards and runs there are is told from keys and manifests, whatever state these are in."""
+"""Check that boards and runs are listed from keys and manifests, also from damaged ones."""
 
 from datetime import UTC, datetime
 
@@ -20,7 +20,7 @@ async def test_an_empty_store_has_no_board(store: Store) -> None:
     assert await boards(store) == []
 
 
-async def test_boards_and_their_runs_are_told_with_counts_and_bytes(store: Store) -> None:
+async def test_boards_and_their_runs_are_listed_with_counts_and_bytes(store: Store) -> None:
     twice = take(1, b"one")
     first = manifest(shot("A", twice, take(2)), number=1)
     second = manifest(
@@ -44,7 +44,7 @@ async def test_boards_and_their_runs_are_told_with_counts_and_bytes(store: Store
     assert latest.manifest == keys.run_key("夜景 1", run_name(2), "manifest.json")
 
 
-async def test_the_latest_run_is_that_which_started_last(store: Store) -> None:
+async def test_the_latest_run_is_the_one_that_started_last(store: Store) -> None:
     for number in (1, 3, 2):
         await put_run(store, manifest(number=number))
     (found,) = await boards(store)
@@ -79,7 +79,7 @@ async def test_a_board_is_also_found_by_its_part_of_keys(store: Store) -> None:
     assert await name_of(store, folder) == await name_of(store, "a/b") == "a/b"
 
 
-async def test_an_unknown_board_is_answered_with_the_boards_there_are_the_closest_first(store: Store) -> None:
+async def test_an_unknown_board_is_refused_with_the_known_ones_the_closest_first(store: Store) -> None:
     for name in ("Harbour", "a/b", "Night City"):
         await put_run(store, manifest(board=name))
     with pytest.raises(NotInStore) as told:
@@ -87,14 +87,14 @@ async def test_an_unknown_board_is_answered_with_the_boards_there_are_the_closes
     assert str(told.value) == f"{store.name} has no board 'night city 2': there are 'Night City', 'Harbour', 'a/b'"
 
 
-async def test_an_unknown_run_is_answered_with_the_runs_there_are(store: Store) -> None:
+async def test_an_unknown_run_is_refused_with_the_known_ones(store: Store) -> None:
     await put_run(store, manifest(board="b"))
     with pytest.raises(NotInStore) as told:
         await load_manifest(store, "b", "20261031")
     assert str(told.value) == f"{store.name} has no run '20261031' of board 'b': there is '{run_name(1)}'"
 
 
-async def test_of_many_names_few_are_told(folder_store: Store) -> None:
+async def test_few_of_many_names_are_listed(folder_store: Store) -> None:
     for number in range(9):
         await put_run(folder_store, manifest(board=f"board {number}"))
     with pytest.raises(NotInStore, match=r"there are 'board 7', .* and 4 more$"):
@@ -109,7 +109,7 @@ async def test_of_many_names_few_are_told(folder_store: Store) -> None:
         (b"\xff", "Invalid JSON"),
     ],
 )
-async def test_a_damaged_manifest_is_listed_with_its_reason_and_costs_no_other(
+async def test_a_damaged_manifest_is_listed_with_its_reason_and_affects_no_other(
     store: Store, content: bytes, reason: str
 ) -> None:
     for number in (1, 2):
@@ -124,7 +124,7 @@ async def test_a_damaged_manifest_is_listed_with_its_reason_and_costs_no_other(
     assert (await load_manifest(store, "夜景 1", run_name(1)))[0].run == run_name(1)
 
 
-async def test_a_run_that_was_copied_goes_by_the_name_of_its_place(store: Store) -> None:
+async def test_a_copied_run_is_named_by_its_key(store: Store) -> None:
     content = manifest(board="b").model_dump_json(by_alias=True).encode()
     await store.put("boards/copy/again/manifest.json", content, media_type="application/json")
     (found,) = await boards(store)
@@ -147,7 +147,7 @@ async def test_the_only_board_need_not_be_named(store: Store) -> None:
         await only_board(store)
 
 
-async def test_one_board_is_told_alone(store: Store) -> None:
+async def test_one_board_can_be_listed_alone(store: Store) -> None:
     for name in ("b", "c"):
         await put_run(store, manifest(board=name))
     assert [each.name for each in await boards(store, "c")] == ["c"]

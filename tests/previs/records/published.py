@@ -1,4 +1,4 @@
-"""Runs with their frames, records and pages, as they stand in a store."""
+"""Make runs with their frames, records and pages, and put them in a store."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ def sha(content: bytes) -> str:
 
 
 def mark(name: str) -> str:
-    """A fingerprint."""
+    """Return a fingerprint."""
     return sha(name.encode())
 
 
@@ -34,7 +34,7 @@ def picture(content: bytes) -> InputPicture:
 
 
 def take(number: int, *contents: bytes, **changes: Any) -> TakeEntry:
-    """One take, of whose frames these are the contents; without any it failed."""
+    """Return a take with frames of these contents; without any it failed."""
     frames = changes.get("frames", tuple(map(frame, contents)))
     known = {"outcome": "rendered" if frames else "failed", "fingerprint": mark(f"{number}{frames!r}")}
     return TakeEntry(**({"take": number, "frames": frames} | known | changes))
@@ -79,7 +79,7 @@ async def put_files(store: Store, contents: Mapping[str, bytes]) -> None:
 
 
 async def put_run(store: Store, made: Manifest, known: Sequence[bytes] = ()) -> None:
-    """A run as it is after its end: frames and pictures, if these are their contents, records, manifest and page."""
+    """Put a finished run in a store: its records, manifest and page, and those frames and pictures that are known."""
     by_sha = {sha(content): content for content in known}
     entries = [each for entry in made.shots for each in entry.takes]
     files = [file for each in entries for file in (*each.frames, *each.inputs)]
@@ -92,7 +92,7 @@ async def put_run(store: Store, made: Manifest, known: Sequence[bytes] = ()) -> 
 
 
 async def contents(store: Store) -> dict[str, bytes]:
-    """All that is in a store."""
+    """Return all files of a store."""
     found = {key: await store.get(key) for key in await store.entries("")}
     return {key: content for key, content in found.items() if content is not None}
 

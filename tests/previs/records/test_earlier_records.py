@@ -1,4 +1,4 @@
-"""Records that an earlier version wrote are found, read and written back with every key and value."""
+"""Check that records of an earlier version are found, read and written back with every key and value."""
 
 import json
 import shutil

@@ -1,6 +1,6 @@
-"""A manifest is read whatever version wrote it, refused in a sentence if it is none, and described in docs/manifest.md.
+"""Check that manifests of all versions are read, others refused in a sentence, and all fields described.
 
-The tables of the fields are written anew by ``REWRITE_GOLDEN=1 pytest tests/previs/records/test_manifest.py``.
+The tables in docs/manifest.md are written again by ``REWRITE_GOLDEN=1 pytest tests/previs/records/test_manifest.py``.
 """
 
 import contextlib
@@ -61,7 +61,7 @@ def test_a_manifest_of_version_1_is_read() -> None:
     assert made.shots[0].shown is made.shots[0].takes[0]
 
 
-def test_what_is_new_in_version_2_is_empty_in_version_1() -> None:
+def test_fields_new_in_version_2_are_empty_in_version_1() -> None:
     for one in read(VERSION_1).shots:
         assert one.picked is None
         for each in one.takes:
@@ -69,7 +69,7 @@ def test_what_is_new_in_version_2_is_empty_in_version_1() -> None:
             assert (each.attempts, each.inputs) == ((), ())
 
 
-def test_all_that_version_1_says_is_kept() -> None:
+def test_all_values_of_version_1_are_kept() -> None:
     then = version_1()
     now = json.loads(read(VERSION_1).model_dump_json(by_alias=True))
     assert now.pop("schema") != then.pop("schema")
@@ -82,7 +82,7 @@ def test_all_that_version_1_says_is_kept() -> None:
     assert now == then
 
 
-def test_what_is_written_is_read_again_and_begins_with_its_schema() -> None:
+def test_a_written_manifest_is_read_again_and_starts_with_its_schema() -> None:
     made = manifest(shot("镜头", take(1, b"one"), take(2), picked=1))
     written = made.model_dump_json(by_alias=True, indent=1).encode()
     assert read(written) == made
@@ -121,7 +121,7 @@ def test_a_damaged_file_is_refused_in_a_sentence(content: bytes, told: str) -> N
     assert "\n" not in str(caught.value)
 
 
-def test_a_fault_deep_in_a_manifest_is_told_with_its_place() -> None:
+def test_a_fault_deep_in_a_manifest_is_reported_with_its_path() -> None:
     content = version_2()
     content["shots"][0]["takes"][0]["frames"][0]["size"] = "large"
     with pytest.raises(RecordUnreadable, match=r"shots\.0\.takes\.0\.frames\.0\.size: Input should be a valid integer"):
@@ -151,7 +151,7 @@ def _places(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
 
 
 def with_pictures() -> Any:
-    """A manifest whose second shot says where its picture is."""
+    """Return a manifest whose second shot has an input picture."""
     content = version_1() | {"schema": "previs.manifest/2"}
     of_take = content["shots"][1]["takes"][0]
     named = [node["inputs"]["image"] for node in of_take["graph"].values() if node["class_type"] == "LoadImage"]
@@ -197,10 +197,10 @@ async def test_whatever_is_damaged_is_refused_in_a_sentence_or_does_no_harm(
                 await plan_again(made, *found, store, name="夜")
 
 
-def told_type(schema: dict[str, Any]) -> str:
-    """What a field holds, in a word or two."""
+def type_name(schema: dict[str, Any]) -> str:
+    """Return the type of a field in a word or two."""
     if "anyOf" in schema:
-        return " or ".join(told_type(each) for each in schema["anyOf"])
+        return " or ".join(type_name(each) for each in schema["anyOf"])
     if "const" in schema:
         return f'`"{schema["const"]}"`'
     if "$ref" in schema:
@@ -210,7 +210,7 @@ def told_type(schema: dict[str, Any]) -> str:
     if "enum" in schema:
         return ", ".join(f"`{each}`" for each in schema["enum"])
     if schema.get("type") == "array":
-        return f"list of {told_type(schema['items'])}"
+        return f"list of {type_name(schema['items'])}"
     plain = {
         "string": "text",
         "integer": "whole number",
@@ -229,7 +229,7 @@ def words(reference: str) -> str:
 
 def table(model: type[BaseModel]) -> str:
     rows = [
-        f"| `{name}` | {told_type(told)} | {told['description']} |"
+        f"| `{name}` | {type_name(told)} | {told['description']} |"
         for name, told in model.model_json_schema(by_alias=True)["properties"].items()
     ]
     return "\n".join(["| field | type | meaning |", "| --- | --- | --- |", *rows])
@@ -242,7 +242,7 @@ def described(text: str, model: type[BaseModel]) -> re.Match[str]:
 
 
 @pytest.mark.parametrize("model", DESCRIBED, ids=lambda model: model.__name__)
-def test_the_document_has_every_field_as_the_schema_says_it(model: type[BaseModel]) -> None:
+def test_the_document_describes_every_field_as_the_schema_does(model: type[BaseModel]) -> None:
     text = DOCUMENT.read_text("utf-8")
     if os.environ.get("REWRITE_GOLDEN"):
         start, end = described(text, model).span()
@@ -268,7 +268,7 @@ def test_the_example_in_the_document_is_a_manifest_and_the_least_of_one() -> Non
             read({each: value for each, value in content.items() if each != name})
 
 
-def test_the_document_says_what_is_new_in_version_2() -> None:
+def test_the_document_lists_the_fields_new_in_version_2() -> None:
     rows = dict(re.findall(r"^\| (shot|take) \| (.*) \|$", DOCUMENT.read_text("utf-8"), re.MULTILINE))
     assert set(re.findall(r"`(\w+)`", rows["shot"])) == NEW_IN_2["ShotEntry"]
     assert set(re.findall(r"`(\w+)`", rows["take"])) == NEW_IN_2["TakeEntry"] | {"outcome", "skipped"}

@@ -35,7 +35,7 @@ from tests.conftest import Serve
 from tests.previs.comfyui.graphs import graph
 from tests.previs.rendering.contexts import QUICK, context_of, take, takes
 from tests.previs.rendering.test_leases import Troubled
-from tests.previs.store.fault_schedule import troubled
+from tests.previs.store.fault_schedule import faulty_proxy
 
 
 async def render(planned: PlannedTake, context: RunContext) -> TakeRecord:
@@ -549,29 +549,29 @@ async def test_another_runs_record_does_not_pass_for_ones_own_new_one(
 
 async def test_a_store_that_is_away_is_told_and_no_place_is_held(settings: S3Settings, simulate: Serve) -> None:
     _, url = await simulate()
-    async with troubled(settings.endpoint_url or "", share=0) as weather:
-        away = settings.model_copy(update={"endpoint_url": weather.url})
+    async with faulty_proxy(settings.endpoint_url or "", share=0) as proxy:
+        away = settings.model_copy(update={"endpoint_url": proxy.url})
         async with S3Store(away, patience=0.1) as store, context_of(store, url) as context:
-            await weather.gone()
+            await proxy.stop()
             assignment = TakeDispatcher(take(), context)
             with pytest.raises(StoreUnavailable):
                 await assignment.render()
             assert context.farm.held == 0
-            await weather.back()
+            await proxy.start()
             assert (await assignment.render()).server == url
 
 
 RUN = """
 import asyncio, json, sys
-from previs.rendering.dispatch import Assignment
+from previs.rendering.dispatch import TakeDispatcher
 from previs.store import FolderStore, S3Settings, S3Store
-from tests.previs.rendering.contexts import studio_of, takes
+from tests.previs.rendering.contexts import context_of, takes
 
 async def main():
     place, count, *urls = sys.argv[1:]
     store = S3Store(S3Settings.model_validate_json(place)) if place.startswith("{") else FolderStore(place)
-    async with store, studio_of(store, *urls) as studio:
-        work = [asyncio.create_task(Assignment(one, studio).render()) for one in takes(int(count))]
+    async with store, context_of(store, *urls) as context:
+        work = [asyncio.create_task(TakeDispatcher(one, context).render()) for one in takes(int(count))]
         print("works", flush=True)
         print(json.dumps([record.prompt_id for record in await asyncio.gather(*work)]), flush=True)
 

@@ -17,7 +17,7 @@ from previs.store import FolderStore, S3Settings, S3Store, Store, keys
 from tests.conftest import Serve
 from tests.previs.comfyui.graphs import graph
 from tests.previs.rendering.contexts import context_of, take, take_of
-from tests.previs.store.fault_schedule import troubled
+from tests.previs.store.fault_schedule import faulty_proxy
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -83,14 +83,14 @@ async def test_a_picture_is_kept_under_the_hash_of_what_a_server_gets(store: Sto
 async def test_a_picture_of_many_takes_is_sent_once(settings: S3Settings, s3_endpoint: str) -> None:
     made = [take_of(graph(seed), picture("red")) for seed in range(5)]
     async with (
-        troubled(s3_endpoint, share=0) as weather,
-        S3Store(settings.model_copy(update={"endpoint_url": weather.url})) as store,
+        faulty_proxy(s3_endpoint, share=0) as proxy,
+        S3Store(settings.model_copy(update={"endpoint_url": proxy.url})) as store,
     ):
         inputs = InputAssets(store)
         first = await inputs.keep(made[0])
-        before = len(weather.heads)
+        before = len(proxy.heads)
         assert [await inputs.keep(each) for each in made] == [first] * 5
-        assert len(weather.heads) == before
+        assert len(proxy.heads) == before
 
 
 async def test_runs_that_keep_the_same_picture_at_once_agree(store: Store) -> None:

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from previs.errors import StoreRefused, StoreUnavailable
 from previs.rendering.leases import Lease, Leases
 from previs.store import FolderStore, S3Settings, S3Store, Store, keys
-from tests.previs.store.fault_schedule import troubled
-from tests.previs.store.test_fault_schedule import conditions_are_heeded
+from tests.previs.store.fault_schedule import faulty_proxy
+from tests.previs.store.test_fault_schedule import conditions_are_honoured
 
 TAKE = "a" * 64
 NEVER = 1e9
@@ -596,11 +596,11 @@ async def test_whatever_call_goes_wrong_the_claim_is_free_while_the_run_goes_on(
         await asyncio.gather(asyncio.create_task(claim_and_release(leases)), return_exceptions=True)
         store.wrong = None
         assert not leases.holds(TAKE)
-        await leases._sign()
+        await leases._renew()
         assert await is_ours(other)
         await other.release(TAKE)
         assert await is_ours(leases)
-        await leases._sign()
+        await leases._renew()
         assert not await is_ours(other)
 
 
@@ -612,7 +612,7 @@ async def test_what_may_be_claimed_by_another_run_meanwhile_is_not_given_back(fo
         with pytest.raises(StoreUnavailable):
             await leases.acquire(TAKE)
         assert await is_ours(other)
-        await leases._sign()
+        await leases._renew()
         assert not await is_ours(third)
 
 
@@ -628,14 +628,14 @@ async def test_a_run_is_not_in_its_own_way(
         await leases.release(TAKE)
         assert not await is_ours(other)
         assert await is_ours(leases)
-        await leases._sign()
+        await leases._renew()
         assert not await is_ours(other)
         await leases.release(TAKE)
         assert await is_ours(other)
 
 
 @pytest.mark.parametrize("error", [StoreUnavailable, StoreRefused])
-async def test_a_run_whose_beats_fail_for_a_while_goes_on_loop(
+async def test_a_run_whose_beats_fail_for_a_while_goes_on_beating(
     folder_store: FolderStore, error: type[StoreUnavailable | StoreRefused]
 ) -> None:
     store = Troubled(folder_store.name)
@@ -643,7 +643,7 @@ async def test_a_run_whose_beats_fail_for_a_while_goes_on_loop(
     async with run(store) as leases:
         await leases.acquire(TAKE)
         store.wrong = store.calls
-        await leases._sign()
+        await leases._renew()
         for _ in range(3):
             store.wrong = store.calls
             await happens(lambda: store.calls > (store.wrong or 0))
@@ -684,11 +684,11 @@ async def test_a_wait_for_a_store_that_stays_away_ends(folder_store: FolderStore
 
 
 async def test_claims_that_end_with_the_store_away_raise_nothing(settings: S3Settings, s3_endpoint: str) -> None:
-    async with troubled(s3_endpoint, share=0) as weather:
-        there = settings.model_copy(update={"endpoint_url": weather.url})
+    async with faulty_proxy(s3_endpoint, share=0) as proxy:
+        there = settings.model_copy(update={"endpoint_url": proxy.url})
         async with S3Store(there, patience=0.1) as store, run(store, interval=NEVER) as leases:
             await leases.acquire(TAKE)
-            await weather.gone()
+            await proxy.stop()
             await leases.release(TAKE)
 
 
@@ -707,8 +707,8 @@ async def test_runs_share_takes_through_bad_weather(settings: S3Settings, s3_end
                 made.append(take)
             await leases.release(take)
 
-    async with troubled(s3_endpoint, seed=seed, hang=0.1) as weather, contextlib.AsyncExitStack() as opened:
-        there = settings.model_copy(update={"endpoint_url": weather.url})
+    async with faulty_proxy(s3_endpoint, seed=seed, hang=0.1) as proxy, contextlib.AsyncExitStack() as opened:
+        there = settings.model_copy(update={"endpoint_url": proxy.url})
         stores = [await opened.enter_async_context(S3Store(there)) for _ in range(2)]
         runs = [await opened.enter_async_context(run(each)) for each in stores]
         async with asyncio.timeout(120):
@@ -717,17 +717,17 @@ async def test_runs_share_takes_through_bad_weather(settings: S3Settings, s3_end
 
 
 async def test_a_take_costs_two_requests(settings: S3Settings, s3_endpoint: str) -> None:
-    async with troubled(s3_endpoint, share=0) as weather:
-        there = settings.model_copy(update={"endpoint_url": weather.url})
+    async with faulty_proxy(s3_endpoint, share=0) as proxy:
+        there = settings.model_copy(update={"endpoint_url": proxy.url})
         async with S3Store(there) as store, run(store, interval=NEVER) as leases:
             await claim_and_release(leases)
-            if not await conditions_are_heeded(store):
+            if not await conditions_are_honoured(store):
                 pytest.skip("this S3 does not heed If-None-Match: a claim is looked for, written and read again")
-            before = len(weather.heads)
+            before = len(proxy.heads)
             for number in range(10):
                 await leases.acquire(f"{number:064x}")
                 await leases.release(f"{number:064x}")
-            assert len(weather.heads) == before + 20
+            assert len(proxy.heads) == before + 20
 
 
 async def test_no_claim_is_like_another(folder_store: FolderStore) -> None:

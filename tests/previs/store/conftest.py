@@ -1,4 +1,4 @@
-"""A folder, an S3 server on a real socket, and a server that answers as it is told."""
+"""Provide a folder, an S3 server and a scripted server, both on real sockets."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ def store(request: pytest.FixtureRequest) -> Store:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a scripted server says; cut, it promises more bytes than it sends."""
+    """Represent a scripted response; if ``cut``, it announces more bytes than it sends."""
 
     status: int = 200
     body: bytes = b""
@@ -64,12 +64,12 @@ class _Scripted(BaseHTTPRequestHandler):
         raise AttributeError(name)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's signature
-        """Say nothing."""
+        """Suppress the log."""
 
 
 @pytest.fixture
 def scripted() -> Iterator[Callable[[Callable[[str, str], Answer]], ScriptedServer]]:
-    """Starts a server whose answers a function of method and path makes."""
+    """Return a function that starts a server, whose responses a script makes from method and path."""
     running: list[tuple[ScriptedServer, threading.Thread]] = []
 
     def start(script: Callable[[str, str], Answer]) -> ScriptedServer:

@@ -1,9 +1,9 @@
-"""Bad weather on the way to S3: a proxy on a real socket that fails as networks and busy servers do.
+"""Put a proxy on a real socket in front of S3 that fails as networks and busy servers do.
 
-    async with troubled(endpoint, share=1 / 3, seed=7) as weather:
-        ...  # S3Settings(endpoint_url=weather.url, …)
-        await weather.gone()
-        await weather.back()
+    async with faulty_proxy(endpoint, share=1 / 3, seed=7) as proxy:
+        ...  # S3Settings(endpoint_url=proxy.url, …)
+        await proxy.stop()
+        await proxy.start()
 
 It runs in the event loop that opened it. Requests are passed on unchanged, so their signatures hold.
 """
@@ -19,28 +19,28 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 Fault = Literal["error", "slow down", "hang", "reset", "lost", "cut"]
-Conditions = Literal["heeded", "refused", "ignored"]
+Conditions = Literal["honoured", "refused", "ignored"]
 
-# Lost: S3 does as it was asked, and nobody hears of it. Cut: the answer ends somewhere, be it among its headers.
+# "lost": S3 carries out the request, and the response is lost. "cut": the response ends anywhere, even in its headers.
 FAULTS: tuple[Fault, ...] = ("error", "slow down", "hang", "reset", "lost", "cut")
-_SPOKEN = {"error": ("500 Internal Server Error", "InternalError"), "slow down": ("503 Slow Down", "SlowDown")}
+_ERRORS = {"error": ("500 Internal Server Error", "InternalError"), "slow down": ("503 Slow Down", "SlowDown")}
 _BYTES = 1 << 16
 
 
-class Weather:
-    """A proxy before an S3; ``url`` stands in for its endpoint.
+class FaultyProxy:
+    """Forward requests to an S3, some of them with faults; ``url`` replaces its endpoint.
 
     Args:
-        endpoint: of the S3, over http.
-        share: of all requests that fail.
-        seed: of the choice of what fails and how.
-        faults: to choose from.
-        hang: seconds that a hanging request is left without an answer before it is reset.
-        conditions: whether ``If-None-Match`` is passed on, answered with 501, or dropped, which breaks a signature.
+        endpoint: URL of the S3, over http.
+        share: Share of all requests that fail.
+        seed: Seed for the choice of requests and faults.
+        faults: Faults to choose from.
+        hang: Seconds after which a hanging request is reset.
+        conditions: Whether ``If-None-Match`` is passed on, answered with 501, or dropped, which breaks a signature.
 
     Attributes:
-        met: how often each fault was; under ``"fair"`` the requests that had none.
-        heads: of all requests in their order: first line and headers.
+        counts: Number of requests by fault; ``"none"`` for those without.
+        heads: First line and headers of all requests, in their order.
     """
 
     def __init__(
@@ -51,12 +51,12 @@ class Weather:
         seed: int,
         faults: Sequence[Fault] = FAULTS,
         hang: float = 0.5,
-        conditions: Conditions = "heeded",
+        conditions: Conditions = "honoured",
     ) -> None:
-        there = urlsplit(endpoint)
-        self.endpoint = (there.hostname or "127.0.0.1", there.port or 80)
+        target = urlsplit(endpoint)
+        self.endpoint = (target.hostname or "127.0.0.1", target.port or 80)
         self.share, self.faults, self.hang, self.conditions = share, tuple(faults), hang, conditions
-        self.met: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
         self.heads: list[str] = []
         self._chance = random.Random(seed)
         self._listening: asyncio.Server | None = None
@@ -67,12 +67,12 @@ class Weather:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._port}"
 
-    async def back(self) -> None:
+    async def start(self) -> None:
         """Listen, on the same port as before."""
         self._listening = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
         self._port = self._listening.sockets[0].getsockname()[1]
 
-    async def gone(self) -> None:
+    async def stop(self) -> None:
         """Refuse connections, and reset those that are open."""
         if self._listening is not None:
             self._listening.close()
@@ -81,7 +81,7 @@ class Weather:
             reset(writer)
 
     def next_fault(self) -> Fault | None:
-        """What the next request meets."""
+        """Choose the fault of the next request; None for no fault."""
         return self._chance.choice(self.faults) if self._chance.random() < self.share else None
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -100,7 +100,7 @@ class Weather:
         head = await reader.readuntil(b"\r\n\r\n")
         fields = headers_of(head)
         fault = self.next_fault()
-        self.met[fault or "fair"] += 1
+        self.counts[fault or "none"] += 1
         self.heads.append(head.decode("latin-1"))
         if fault == "reset":
             reset(writer)
@@ -109,30 +109,30 @@ class Weather:
             writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = await reader.readexactly(int(fields.get(b"content-length", 0)))
         if b"if-none-match" in fields and self.conditions == "refused":
-            writer.write(spoken("501 Not Implemented", "NotImplemented", silent=False))
+            writer.write(error_response("501 Not Implemented", "NotImplemented", with_body=True))
             await writer.drain()
             return
-        if fault in _SPOKEN:
-            writer.write(spoken(*_SPOKEN[fault], silent=head.startswith(b"HEAD ")))
+        if fault in _ERRORS:
+            writer.write(error_response(*_ERRORS[fault], with_body=not head.startswith(b"HEAD ")))
             await writer.drain()
             return
         if fault == "hang":
             await asyncio.sleep(self.hang)
             reset(writer)
             return
-        answer = await self._passed_on(head, body)
+        answer = await self._forward(head, body)
         if fault == "lost":
             reset(writer)
             return
         writer.write(answer[: self._chance.randrange(len(answer))] if fault == "cut" else answer)
         await writer.drain()
 
-    async def _passed_on(self, head: bytes, body: bytes) -> bytes:
+    async def _forward(self, head: bytes, body: bytes) -> bytes:
         reader, writer = await asyncio.open_connection(*self.endpoint)
         try:
             first, _, rest = head.partition(b"\r\n")
-            left_out = {b"connection", b"expect"} | ({b"if-none-match"} if self.conditions == "ignored" else set())
-            lines = [line for line in rest.split(b"\r\n") if line and name_of(line) not in left_out]
+            dropped = {b"connection", b"expect"} | ({b"if-none-match"} if self.conditions == "ignored" else set())
+            lines = [line for line in rest.split(b"\r\n") if line and name_of(line) not in dropped]
             writer.write(b"\r\n".join([first, *lines, b"Connection: close", b"", b""]) + body)
             await writer.drain()
             answer = await reader.read(-1)
@@ -159,14 +159,14 @@ def without_connection(answer: bytes) -> bytes:
     return b"\r\n".join(lines) + between + body
 
 
-def spoken(status: str, code: str, *, silent: bool) -> bytes:
+def error_response(status: str, code: str, *, with_body: bool) -> bytes:
     body = f"<?xml version='1.0' encoding='UTF-8'?><Error><Code>{code}</Code><Message>m</Message></Error>".encode()
     head = f"HTTP/1.1 {status}\r\nContent-Type: application/xml\r\nContent-Length: {len(body)}\r\nConnection: close"
-    return head.encode() + b"\r\n\r\n" + (b"" if silent else body)
+    return head.encode() + b"\r\n\r\n" + (body if with_body else b"")
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
-    """End a connection so that the other side hears a reset."""
+    """Reset a connection."""
     held = writer.get_extra_info("socket")
     with suppress(OSError):
         held.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -174,19 +174,19 @@ def reset(writer: asyncio.StreamWriter) -> None:
 
 
 @asynccontextmanager
-async def troubled(
+async def faulty_proxy(
     endpoint: str,
     *,
     share: float = 1 / 3,
     seed: int = 0,
     faults: Sequence[Fault] = FAULTS,
     hang: float = 0.5,
-    conditions: Conditions = "heeded",
-) -> AsyncIterator[Weather]:
-    """A proxy that is up; at the end it is gone."""
-    weather = Weather(endpoint, share=share, seed=seed, faults=faults, hang=hang, conditions=conditions)
-    await weather.back()
+    conditions: Conditions = "honoured",
+) -> AsyncIterator[FaultyProxy]:
+    """Start a proxy and stop it at the end."""
+    proxy = FaultyProxy(endpoint, share=share, seed=seed, faults=faults, hang=hang, conditions=conditions)
+    await proxy.start()
     try:
-        yield weather
+        yield proxy
     finally:
-        await weather.gone()
+        await proxy.stop()

@@ -1,4 +1,4 @@
-"""A program that takes one large file from a server into a store, and prints how much memory that took.
+"""Copy a large file from a server to a store and print how much memory that took.
 
 Usage: large_file.py URL STORE, where STORE is a folder, or settings of S3 as JSON.
 """
@@ -17,7 +17,7 @@ from previs.store import FolderStore, S3Settings, S3Store
 
 
 def highest() -> int:
-    """The most memory that this program had so far, in bytes."""
+    """Return the peak memory of this program in bytes."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 

@@ -29,7 +29,7 @@ names = st.text(st.characters(codec="utf-8"), max_size=30) | st.text("a./\\:%?# 
         ("gs://bucket/a", "unknown"),
     ],
 )
-def test_the_kind_of_a_name_is_told_by_its_scheme(uri: str, kind: str) -> None:
+def test_the_kind_of_a_name_follows_from_its_scheme(uri: str, kind: str) -> None:
     assert kind_of(uri) == kind
 
 
@@ -71,7 +71,7 @@ def test_the_base_of_a_list_is_where_it_lies(uri: str, base: str) -> None:
         ("", ""),
     ],
 )
-def test_the_stem_of_a_place_is_its_files_name(uri: str, stem: str) -> None:
+def test_the_stem_of_a_name_is_its_file_name(uri: str, stem: str) -> None:
     assert stem_of(uri) == stem
 
 
@@ -81,7 +81,7 @@ def test_a_file_of_another_machine_has_no_stem() -> None:
 
 
 @given(names, st.sampled_from(["", "s3://bucket/", "https://host/", "data:", "x://"]))
-def test_any_place_has_a_stem_without_slashes(name: str, start: str) -> None:
+def test_any_name_has_a_stem_without_slashes(name: str, start: str) -> None:
     assert "/" not in stem_of(start + name)
 
 
@@ -105,7 +105,7 @@ def test_any_place_has_a_stem_without_slashes(name: str, start: str) -> None:
         ("a.jpg", "https://user:pw@host:8443/film/", "https://user:pw@host:8443/film/a.jpg"),
     ],
 )
-def test_a_relative_name_is_joined_to_the_lists_place(url: str, base: str, full: str) -> None:
+def test_a_relative_name_is_joined_to_the_lists_base(url: str, base: str, full: str) -> None:
     assert resolve(url, base) == full
 
 
@@ -167,7 +167,7 @@ def test_a_name_that_is_empty_is_refused(base: str) -> None:
         resolve("", base)
 
 
-def test_a_relative_name_in_a_list_without_a_place_is_refused() -> None:
+def test_a_relative_name_in_a_list_without_a_url_is_refused() -> None:
     with pytest.raises(SourceNotFound, match="needs a list with a path or URL"):
         resolve("a.jpg", "data:")
 
@@ -240,5 +240,5 @@ def test_a_name_beside_a_page_is_the_name_that_the_server_sees(name: str) -> Non
         ("a" * 300, "a" * 200 + "…"),
     ],
 )
-def test_a_name_is_shown_without_secrets_and_tricks(uri: str, fit: str) -> None:
+def test_a_name_is_shown_without_secrets_and_control_characters(uri: str, fit: str) -> None:
     assert shown(uri) == fit

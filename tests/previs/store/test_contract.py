@@ -1,4 +1,4 @@
-"""What every store does, the folder and S3 alike."""
+"""Check what every store does, in a folder and in S3."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -30,7 +30,7 @@ async def put_text(store: Store, *names: str) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00\xff\r\n", "镜头".encode() * 1000])
-async def test_what_was_put_comes_back(store: Store, content: bytes) -> None:
+async def test_stored_bytes_come_back(store: Store, content: bytes) -> None:
     await store.put("takes/a.json", content, media_type="application/json")
     assert await store.get("takes/a.json") == content
 
@@ -42,7 +42,7 @@ async def test_a_second_put_replaces_the_first(store: Store) -> None:
 
 
 @pytest.mark.parametrize("key", ["takes/none.json", "boards/城市/夜 景/index.html", "a"])
-async def test_what_was_never_put_is_none(store: Store, key: str) -> None:
+async def test_an_absent_key_has_no_bytes(store: Store, key: str) -> None:
     assert await store.get(key) is None
 
 
@@ -102,7 +102,7 @@ async def test_only_if_absent_leaves_a_file_of_the_same_size_alone(
 
 
 @pytest.mark.parametrize("if_absent", [False, True])
-async def test_a_file_that_is_not_there_is_named(
+async def test_an_absent_file_is_named(
     store: Store,
     tmp_path: Path,
     if_absent: bool,  # noqa: FBT001 - pytest fills it by name
@@ -175,7 +175,7 @@ async def test_a_uri_is_the_name_with_the_key_behind_it(store: Store) -> None:
     assert store.uri("frames/镜头 1.png") == f"{store.name}/frames/镜头 1.png"
 
 
-async def test_a_folder_of_keys_has_a_place_that_begins_those_of_its_keys(store: Store) -> None:
+async def test_a_folder_of_keys_has_a_uri_that_starts_those_of_its_keys(store: Store) -> None:
     assert store.uri("lists/") == f"{store.name}/lists/"
     assert store.uri("lists/a.json").startswith(store.uri("lists/"))
     assert resolve("参考.png", store.uri("references/"), inline=True) == store.uri("references/参考.png")
@@ -188,41 +188,41 @@ async def test_a_listing_tells_when_a_file_was_written_in_utc(store: Store) -> N
     assert abs(datetime.now(UTC) - modified) < timedelta(hours=1)
 
 
-async def test_of_many_who_create_a_key_exactly_one_is_told_so_and_its_bytes_stay(store: Store) -> None:
+async def test_exactly_one_of_many_creates_a_key_and_its_bytes_stay(store: Store) -> None:
     values = [b"token %d" % number for number in range(12)]
     told = await asyncio.gather(*(store.create("takes/lock", value, media_type="text/plain") for value in values))
     assert told.count(True) == 1
     assert await store.get("takes/lock") == values[told.index(True)]
 
 
-async def test_what_is_there_is_not_created_again(store: Store) -> None:
+async def test_an_existing_key_is_not_created_again(store: Store) -> None:
     await store.put("takes/lock", b"theirs", media_type="text/plain")
     assert not await store.create("takes/lock", b"mine", media_type="text/plain")
     assert await store.get("takes/lock") == b"theirs"
 
 
-async def test_who_asks_again_with_the_bytes_that_are_there_is_told_yes(store: Store) -> None:
+async def test_creating_a_key_again_with_the_same_bytes_succeeds(store: Store) -> None:
     assert await store.create("takes/lock", b"mine", media_type="text/plain")
     assert await store.create("takes/lock", b"mine", media_type="text/plain")
     await store.delete(["takes/lock"])
     assert await store.create("takes/lock", b"other", media_type="text/plain")
 
 
-async def test_only_what_is_named_is_deleted(store: Store) -> None:
+async def test_only_named_files_are_deleted(store: Store) -> None:
     await put_text(store, "takes/a", "takes/b", "takes/夜 景/c", "takes/夜 景/d")
     await store.delete(["takes/a", "takes/夜 景/c", "takes/夜 景/c"])
     assert list(await sizes(store, "")) == ["takes/b", "takes/夜 景/d"]
 
 
 @pytest.mark.parametrize("key", ["none", "takes", "takes/a/below", "takes/b/c/none"])
-async def test_a_key_under_which_nothing_is_can_be_deleted(store: Store, key: str) -> None:
+async def test_an_absent_key_can_be_deleted(store: Store, key: str) -> None:
     await put_text(store, "takes/a", "takes/b/c/d")
     await store.delete([key])
     await store.delete([])
     assert set(await sizes(store, "")) == {"takes/a", "takes/b/c/d"}
 
 
-async def test_what_was_deleted_can_be_written_again(store: Store) -> None:
+async def test_a_deleted_key_can_be_written_again(store: Store) -> None:
     for content in (b"first", b"second"):
         await store.put("takes/a/b", content, media_type="text/plain")
         assert await store.get("takes/a/b") == content

@@ -1,4 +1,4 @@
-"""The store in bad weather: an S3 that fails on a third of all requests, or is gone for a while."""
+"""Check the store with an S3 that fails a third of all requests, or is unreachable for a while."""
 
 import asyncio
 import hashlib
@@ -13,7 +13,7 @@ import pytest
 
 from previs.errors import StoreUnavailable
 from previs.store import S3Settings, S3Store
-from tests.previs.store.fault_schedule import FAULTS, Fault, Weather, troubled
+from tests.previs.store.fault_schedule import FAULTS, Fault, FaultyProxy, faulty_proxy
 
 MB = 1 << 20
 
@@ -26,12 +26,12 @@ async def store_behind(
     patience: float = 120,
     share: float = 1 / 3,
     faults: Sequence[Fault] = FAULTS,
-) -> AsyncIterator[tuple[S3Store, Weather]]:
+) -> AsyncIterator[tuple[S3Store, FaultyProxy]]:
     async with (
-        troubled(endpoint, share=share, seed=7, faults=faults, hang=0.1) as weather,
-        S3Store(settings.model_copy(update={"endpoint_url": weather.url}), patience=patience) as store,
+        faulty_proxy(endpoint, share=share, seed=7, faults=faults, hang=0.1) as proxy,
+        S3Store(settings.model_copy(update={"endpoint_url": proxy.url}), patience=patience) as store,
     ):
-        yield store, weather
+        yield store, proxy
 
 
 async def frame(store: S3Store, folder: Path, number: int) -> tuple[str, bytes]:
@@ -47,17 +47,17 @@ async def frame(store: S3Store, folder: Path, number: int) -> tuple[str, bytes]:
 async def test_with_a_third_of_all_requests_failing_everything_is_kept_whole(
     settings: S3Settings, s3_endpoint: str, s3_store: S3Store, tmp_path: Path
 ) -> None:
-    async with store_behind(settings, s3_endpoint) as (store, weather):
+    async with store_behind(settings, s3_endpoint) as (store, proxy):
         frames = dict(await asyncio.gather(*(frame(store, tmp_path, number) for number in range(24))))
         listed = await store.entries("")
         read = dict(zip(frames, await asyncio.gather(*(store.get(key) for key in frames)), strict=True))
     assert set(listed) - {".previs-check"} == {*frames, *(f"takes/{number}.json" for number in range(24))}
     assert read == frames
     assert {key: await s3_store.get(key) for key in frames} == frames
-    assert {fault for fault in FAULTS if weather.met[fault]} == set(FAULTS)
+    assert {fault for fault in FAULTS if proxy.counts[fault]} == set(FAULTS)
 
 
-async def test_a_large_file_arrives_whole_too(
+async def test_a_large_file_arrives_complete(
     settings: S3Settings, s3_endpoint: str, s3_store: S3Store, tmp_path: Path
 ) -> None:
     path = tmp_path / "a.mp4"
@@ -68,62 +68,62 @@ async def test_a_large_file_arrives_whole_too(
 
 
 @pytest.mark.parametrize("faults", [("lost",), ("cut",), FAULTS])
-async def test_of_many_who_create_a_key_exactly_one_is_told_so_although_answers_are_lost(
+async def test_exactly_one_of_many_creates_a_key_although_responses_are_lost(
     settings: S3Settings, s3_endpoint: str, faults: Sequence[Fault]
 ) -> None:
-    async with store_behind(settings, s3_endpoint, share=0.5, faults=faults) as (store, weather):
+    async with store_behind(settings, s3_endpoint, share=0.5, faults=faults) as (store, proxy):
         values = [b"token %d" % number for number in range(8)]
-        if not await conditions_are_heeded(store):
-            pytest.skip("this S3 does not heed If-None-Match, so one that is held up may count as well")
+        if not await conditions_are_honoured(store):
+            pytest.skip("this S3 ignores If-None-Match, so a writer that pauses may also get true")
         told = await asyncio.gather(*(store.create("lock", value, media_type="text/plain") for value in values))
         assert await store.get("lock") == values[told.index(True)]
     assert told.count(True) == 1
-    assert weather.met.total() > weather.met["fair"]
+    assert proxy.counts.total() > proxy.counts["none"]
 
 
-async def conditions_are_heeded(store: S3Store) -> bool:
+async def conditions_are_honoured(store: S3Store) -> bool:
     await store.create("another", b"to find it out", media_type="text/plain")
     return bool(store._honours_conditions)
 
 
-async def test_an_answer_that_is_cut_anywhere_is_never_taken_for_a_whole_one(
+async def test_a_response_that_is_cut_anywhere_never_counts_as_complete(
     settings: S3Settings, s3_endpoint: str, s3_store: S3Store
 ) -> None:
     sizes = [0, 1, 300, 2000]
     for size in sizes:
         await s3_store.put(f"takes/{size}", b"x" * size, media_type="text/plain")
-    async with store_behind(settings, s3_endpoint, share=0.5, faults=["cut"]) as (store, weather):
+    async with store_behind(settings, s3_endpoint, share=0.5, faults=["cut"]) as (store, proxy):
         for _ in range(4):
             read = await asyncio.gather(*(store.get(f"takes/{size}") for size in sizes))
             assert [len(content or b"") for content in read] == sizes
             assert {entry.size for entry in (await store.entries("takes")).values()} == set(sizes)
-    assert weather.met["cut"] > 10
+    assert proxy.counts["cut"] > 10
 
 
-async def test_an_s3_that_is_gone_for_a_while_costs_time_and_nothing_else(
+async def test_an_s3_that_is_unreachable_for_a_while_only_costs_time(
     settings: S3Settings, s3_endpoint: str, tmp_path: Path
 ) -> None:
-    async with store_behind(settings, s3_endpoint, share=0) as (store, weather):
+    async with store_behind(settings, s3_endpoint, share=0) as (store, proxy):
         await frame(store, tmp_path, 0)
-        await weather.gone()
+        await proxy.stop()
         writing = [asyncio.create_task(frame(store, tmp_path, number)) for number in range(1, 6)]
         listing = asyncio.create_task(store.entries("frames"))
         done, _ = await asyncio.wait([*writing, listing], timeout=1)
         assert not done
-        await weather.back()
+        await proxy.start()
         await listing
         frames = dict(await asyncio.gather(*writing))
         assert {key: await store.get(key) for key in frames} == frames
 
 
-async def test_patience_ends_and_the_reason_is_told(settings: S3Settings, s3_endpoint: str) -> None:
-    async with store_behind(settings, s3_endpoint, patience=0.2) as (store, weather):
-        await weather.gone()
+async def test_patience_ends_and_the_error_gives_the_reason(settings: S3Settings, s3_endpoint: str) -> None:
+    async with store_behind(settings, s3_endpoint, patience=0.2) as (store, proxy):
+        await proxy.stop()
         with pytest.raises(StoreUnavailable, match="no connection to its endpoint"):
             await store.get("a")
 
 
-async def test_who_waits_for_s3_can_be_cancelled_at_once(
+async def test_a_request_that_waits_for_s3_can_be_cancelled_at_once(
     scripted: Callable[..., Any], answer: Callable[..., Any], settings: S3Settings
 ) -> None:
     loop, asked, go_on = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
@@ -145,7 +145,7 @@ async def test_who_waits_for_s3_can_be_cancelled_at_once(
 
 async def test_the_same_seed_is_the_same_weather(s3_endpoint: str) -> None:
     async def met(seed: int) -> list[Fault | None]:
-        weather = Weather(s3_endpoint, share=1 / 3, seed=seed)
-        return [weather.next_fault() for _ in range(200)]
+        proxy = FaultyProxy(s3_endpoint, share=1 / 3, seed=seed)
+        return [proxy.next_fault() for _ in range(200)]
 
     assert await met(1) == await met(1) != await met(2)

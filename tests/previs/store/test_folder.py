@@ -30,7 +30,7 @@ def test_a_folder_is_shown_by_its_absolute_path(tmp_path: Path, monkeypatch: pyt
     assert store.public
 
 
-async def test_a_check_makes_the_folder_and_leaves_nothing_in_it(folder_store: FolderStore, tmp_path: Path) -> None:
+async def test_a_check_creates_the_folder_and_leaves_it_empty(folder_store: FolderStore, tmp_path: Path) -> None:
     await folder_store.check()
     assert everything(tmp_path) == ["store", "故事 板"]
 
@@ -53,7 +53,7 @@ async def test_a_half_written_file_of_a_killed_program_is_not_listed(folder_stor
     assert list(await folder_store.entries("")) == ["takes/a.json"]
 
 
-async def test_files_can_be_read_by_whom_the_umask_allows(folder_store: FolderStore, tmp_path: Path) -> None:
+async def test_files_have_the_permissions_of_the_umask(folder_store: FolderStore, tmp_path: Path) -> None:
     ordinary = tmp_path / "ordinary"
     ordinary.write_bytes(b"")
     await folder_store.put("frames/a.png", b"frame", media_type="image/png")
@@ -61,7 +61,7 @@ async def test_files_can_be_read_by_whom_the_umask_allows(folder_store: FolderSt
 
 
 @pytest.mark.parametrize("inside", ["", "deeper"])
-async def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path, inside: str) -> None:
+async def test_a_file_instead_of_the_folder_is_refused(tmp_path: Path, inside: str) -> None:
     (tmp_path / "file").write_bytes(b"")
     store = FolderStore(tmp_path / "file" / inside)
     with pytest.raises(StoreRefused, match="is a file, not a folder"):
@@ -74,7 +74,7 @@ async def test_a_folder_that_no_path_can_name_is_refused(tmp_path: Path, name: s
         await FolderStore(tmp_path / name).check()
 
 
-async def test_a_folder_in_the_place_of_a_file_is_refused(folder_store: FolderStore) -> None:
+async def test_a_folder_instead_of_a_file_is_refused(folder_store: FolderStore) -> None:
     await folder_store.put("takes/a/b", b"", media_type="text/plain")
     with pytest.raises(StoreRefused, match="there is a folder where a file should be"):
         await folder_store.put("takes/a", b"", media_type="text/plain")
@@ -123,7 +123,7 @@ async def test_addresses_of_a_folder_last(folder_store: FolderStore) -> None:
 
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP])
-async def test_where_there_are_no_links_exactly_one_creates_too(
+async def test_exactly_one_creates_a_key_on_file_systems_without_links(
     folder_store: FolderStore, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     def link(*_: object) -> None:
@@ -138,9 +138,7 @@ async def test_where_there_are_no_links_exactly_one_creates_too(
     assert files(Path(folder_store.name)) == {"lock"}
 
 
-async def test_folders_that_a_deletion_empties_go_and_the_store_itself_stays(
-    folder_store: FolderStore, tmp_path: Path
-) -> None:
+async def test_empty_folders_are_removed_but_not_the_store_itself(folder_store: FolderStore, tmp_path: Path) -> None:
     for key in ("boards/b/run 1/index.html", "boards/b/run 2/index.html"):
         await folder_store.put(key, b"", media_type="text/html")
     await folder_store.delete(["boards/b/run 1/index.html"])

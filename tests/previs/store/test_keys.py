@@ -84,7 +84,7 @@ def test_the_layout_is_the_one_that_is_promised() -> None:
 
 
 @pytest.mark.parametrize("suffix", ["", "png", "./../x", ".p/n", ".verylongsuffix", ".中", ".."])
-def test_a_suffix_that_is_none_is_left_out(suffix: str) -> None:
+def test_an_invalid_suffix_is_left_out(suffix: str) -> None:
     assert keys.frame_key("ab" * 32, suffix) == f"frames/ab/{'ab' * 32}"
 
 
@@ -92,7 +92,7 @@ def test_a_suffix_that_is_none_is_left_out(suffix: str) -> None:
 @example("城市", "latest.json")
 @example("城市", "picks")
 @example("城市", "numbers")
-def test_no_run_can_take_the_place_of_what_the_board_keeps(board: str, run: str) -> None:
+def test_no_run_can_have_the_key_of_a_boards_own_records(board: str, run: str) -> None:
     kept = {keys.latest_key(board), keys.picks_prefix(board), keys.numbers_prefix(board)}
     assert keys.run_prefix(board, run).rstrip("/").lower() not in {each.rstrip("/").lower() for each in kept}
     assert keys.run_prefix(board, run).count("/") == 3

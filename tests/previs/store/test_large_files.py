@@ -1,4 +1,4 @@
-"""A large video goes from a server into a store without being held in memory."""
+"""Check that a large video goes from a server to a store without being held in memory."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="
 
 
 def video(size: int) -> Iterator[bytes]:
-    """The answer of a server that sends a video with so many bytes of pictures, without its length."""
+    """Yield the response of a server that sends a video of this size without its length."""
     yield b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
     start = struct.pack(">I4s4s4x", 16, b"ftyp", b"isom") + struct.pack(">I4s", 8, b"moov")
     start += struct.pack(">I4s", size + 8, b"mdat")
@@ -31,7 +31,7 @@ def video(size: int) -> Iterator[bytes]:
 
 
 async def grown(size: int, place: str) -> int:
-    """By how many bytes a program's memory grew with a video of that size, beyond what it took for one of 1 MB."""
+    """Return by how many bytes a program's peak memory for a video of this size exceeds that for one of 1 MB."""
     async with answering(lambda asked: video(size if "large" in asked else MB)) as (url, _):
         program = await asyncio.create_subprocess_exec(
             sys.executable,

@@ -1,4 +1,4 @@
-"""What only S3 has: headers, links, parts, settings, and the many ways to be refused."""
+"""Check what only S3 has: headers, links, parts, settings and refusals."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from previs.errors import StoreRefused, StoreUnavailable
 from previs.store import S3Settings, S3Store
-from tests.previs.store.fault_schedule import Conditions, troubled
+from tests.previs.store.fault_schedule import Conditions, faulty_proxy
 
 Script = Callable[[str, str], object]
 
@@ -89,8 +89,8 @@ async def test_encryption_is_asked_for_with_everything_that_is_written(
 ) -> None:
     source = tmp_path / "a.png"
     source.write_bytes(bytes(size))
-    async with troubled(s3_endpoint, share=0) as watched:
-        encrypted = settings.model_copy(update={"server_side_encryption": "AES256", "endpoint_url": watched.url})
+    async with faulty_proxy(s3_endpoint, share=0) as proxy:
+        encrypted = settings.model_copy(update={"server_side_encryption": "AES256", "endpoint_url": proxy.url})
         async with S3Store(encrypted) as store:
             await store.create("a.json", b"{}", media_type="application/json")
             await store.put("b.json", b"{}", media_type="application/json")
@@ -98,23 +98,23 @@ async def test_encryption_is_asked_for_with_everything_that_is_written(
             await store.put_file("b.png", source, media_type="image/png")
     writing = [
         head
-        for head in watched.heads
+        for head in proxy.heads
         if (head.startswith("PUT") and "partNumber" not in head) or head.partition(" HTTP")[0].endswith("?uploads")
     ]
     assert len(writing) >= 6
     assert all("x-amz-server-side-encryption: AES256" in head for head in writing)
 
 
-async def test_a_large_file_goes_in_parts(settings: S3Settings, s3_endpoint: str, tmp_path: Path) -> None:
+async def test_a_large_file_is_sent_in_parts(settings: S3Settings, s3_endpoint: str, tmp_path: Path) -> None:
     source = tmp_path / "a.mp4"
     source.write_bytes(bytes(33 * MB))
     async with (
-        troubled(s3_endpoint, share=0) as watched,
-        S3Store(settings.model_copy(update={"endpoint_url": watched.url})) as store,
+        faulty_proxy(s3_endpoint, share=0) as proxy,
+        S3Store(settings.model_copy(update={"endpoint_url": proxy.url})) as store,
     ):
         await store.put_file("a.mp4", source, media_type="video/mp4")
         assert (await head(store, "a.mp4"))["ContentType"] == "video/mp4"
-    parts = {int(number) for head in watched.heads for number in re.findall(r"partNumber=(\d+)", head)}
+    parts = {int(number) for head in proxy.heads for number in re.findall(r"partNumber=(\d+)", head)}
     assert parts == {1, 2, 3}
 
 
@@ -253,7 +253,7 @@ async def test_an_endpoint_that_is_down_may_come_up_again() -> None:
                 await store.check()
 
 
-async def test_without_credentials_anywhere_the_message_says_so(s3_endpoint: str) -> None:
+async def test_missing_credentials_are_named_in_the_error(s3_endpoint: str) -> None:
     async with S3Store(S3Settings(bucket="film", endpoint_url=s3_endpoint)) as store:
         with pytest.raises(StoreRefused, match="there are no credentials"):
             await store.check()
@@ -283,7 +283,7 @@ async def test_the_event_loop_runs_on_while_s3_takes_its_time(
         assert await reading == b"late"
 
 
-async def test_a_links_life_is_told(settings: S3Settings) -> None:
+async def test_a_store_reports_how_long_its_links_work(settings: S3Settings) -> None:
     async with (
         S3Store(settings.model_copy(update={"link_seconds": 60})) as private,
         S3Store(settings.model_copy(update={"public_url": "https://cdn.example"})) as public,
@@ -333,14 +333,14 @@ async def test_an_s3_that_is_busy_with_another_writer_is_asked_again(
 
 
 @pytest.mark.parametrize("conditions", ["refused", pytest.param("ignored", marks=needs_moto)])
-async def test_an_s3_that_knows_no_conditions_serves_as_well(
+async def test_an_s3_without_conditions_can_be_used(
     settings: S3Settings, s3_endpoint: str, tmp_path: Path, conditions: Conditions
 ) -> None:
     source = tmp_path / "a.png"
     source.write_bytes(b"frame")
     async with (
-        troubled(s3_endpoint, share=0, conditions=conditions) as weather,
-        S3Store(settings.model_copy(update={"endpoint_url": weather.url})) as store,
+        faulty_proxy(s3_endpoint, share=0, conditions=conditions) as proxy,
+        S3Store(settings.model_copy(update={"endpoint_url": proxy.url})) as store,
     ):
         await store.put_file("a.png", source, media_type="image/png", if_absent=True)
         await store.check()
@@ -352,25 +352,25 @@ async def test_an_s3_that_knows_no_conditions_serves_as_well(
 
 
 @needs_moto
-async def test_a_check_finds_out_whether_conditions_are_heeded(settings: S3Settings, s3_endpoint: str) -> None:
+async def test_a_check_finds_out_whether_conditions_are_honoured(settings: S3Settings, s3_endpoint: str) -> None:
     found: dict[str, bool | None] = {}
     for conditions in get_args(Conditions):
         async with (
-            troubled(s3_endpoint, share=0, conditions=conditions) as weather,
-            S3Store(settings.model_copy(update={"endpoint_url": weather.url})) as store,
+            faulty_proxy(s3_endpoint, share=0, conditions=conditions) as proxy,
+            S3Store(settings.model_copy(update={"endpoint_url": proxy.url})) as store,
         ):
             await store.check()
             found[conditions] = store._honours_conditions
-    assert found == {"heeded": True, "refused": False, "ignored": False}
+    assert found == {"honoured": True, "refused": False, "ignored": False}
 
 
 async def test_a_deletion_carries_the_one_checksum_that_every_s3_knows(settings: S3Settings, s3_endpoint: str) -> None:
     async with (
-        troubled(s3_endpoint, share=0) as watched,
-        S3Store(settings.model_copy(update={"endpoint_url": watched.url})) as store,
+        faulty_proxy(s3_endpoint, share=0) as proxy,
+        S3Store(settings.model_copy(update={"endpoint_url": proxy.url})) as store,
     ):
         await store.delete(["a", "b"])
-    [told] = watched.heads
+    [told] = proxy.heads
     assert told.lower().count("content-md5: ") == 1
     assert "x-amz-checksum" not in told.lower()
 
@@ -384,7 +384,7 @@ async def test_a_thousand_keys_are_deleted_in_one_request(
     assert len(server.asked) == 3
 
 
-async def test_a_key_that_may_not_be_deleted_is_told_with_the_permission(
+async def test_a_refused_deletion_names_the_permission(
     scripted: Callable[[Script], Any], answer: Callable[..., Any]
 ) -> None:
     faults = "".join(f"<Error><Key>boards/a</Key><Code>{code}</Code></Error>" for code in ("NoSuchKey", "AccessDenied"))
@@ -404,7 +404,7 @@ async def test_a_key_that_could_not_be_deleted_this_time_is_tried_again(
     assert answers == []
 
 
-async def test_where_many_keys_cannot_be_deleted_at_once_each_is_by_itself(
+async def test_keys_are_deleted_one_by_one_if_s3_cannot_delete_many(
     scripted: Callable[[Script], Any], answer: Callable[..., Any]
 ) -> None:
     refused = answer(status=501, body=fault_body("NotImplemented"))
@@ -434,9 +434,7 @@ async def test_a_listing_without_sense_is_no_listing(
             await store.entries("")
 
 
-async def test_a_listing_that_goes_in_circles_ends(
-    scripted: Callable[[Script], Any], answer: Callable[..., Any]
-) -> None:
+async def test_an_endless_listing_is_refused(scripted: Callable[[Script], Any], answer: Callable[..., Any]) -> None:
     more = "<IsTruncated>true</IsTruncated><NextContinuationToken>t1</NextContinuationToken>"
     page = f"<ListBucketResult><Name>film</Name>{more}</ListBucketResult>".encode()
     async with S3Store(settings_for(scripted(lambda *_: answer(body=page)).url)) as store:
@@ -483,7 +481,7 @@ async def test_the_bucket_is_named_where_the_server_wants_it(
         ({"colour": "red"}, "colour"),
     ],
 )
-def test_settings_that_cannot_work_are_told_before_anything_is_tried(fields: dict[str, Any], says: str) -> None:
+def test_settings_that_cannot_work_are_refused_before_any_request(fields: dict[str, Any], says: str) -> None:
     with pytest.raises(ValidationError) as caught:
         S3Settings.model_validate({"bucket": "film", **fields})
     assert says in str(caught.value)

@@ -76,7 +76,7 @@ def test_a_failure_is_judged_by_code_status_or_class(error: S3Error, kind: str, 
     assert "AKIA1" not in verdict.reason
 
 
-def test_a_certificate_that_cannot_be_verified_does_not_pass_by_itself() -> None:
+def test_a_certificate_that_cannot_be_verified_is_a_refusal() -> None:
     error = boto.SSLError(endpoint_url="https://x", error=ssl.SSLError("x"))
     error.__cause__ = OSError(ssl.SSLCertVerificationError("x"))
     assert classify(error, NEED) == Classification(

@@ -1,4 +1,4 @@
-"""Answers of S3 that end anywhere: each is either told to be trouble, or was enough."""
+"""Check responses of S3 that end anywhere: each is complete enough, or counts as trouble."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -39,11 +39,11 @@ def in_chunks(body: bytes) -> bytes:
     return HEAD + TIMES + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
 
 
-class Saying:
-    """A server that says as much of one answer as it is told to, whatever it is asked; ``url`` is its address."""
+class FixedResponse:
+    """Answer every request with the same bytes, ``response``; ``url`` is the address."""
 
     def __init__(self) -> None:
-        self.words = b""
+        self.response = b""
         self.url = ""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -51,33 +51,33 @@ class Saying:
         if b"expect" in fields:
             writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         await reader.readexactly(int(fields.get(b"content-length", 0)))
-        writer.write(self.words)
+        writer.write(self.response)
         await writer.drain()
         writer.close()
         await writer.wait_closed()
 
 
 @pytest.fixture
-async def saying() -> AsyncIterator[Saying]:
-    made = Saying()
+async def server() -> AsyncIterator[FixedResponse]:
+    made = FixedResponse()
     async with await asyncio.start_server(made.serve, "127.0.0.1", 0) as server:
         made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         yield made
 
 
-async def outcomes(saying: Saying, answer: bytes, work: Callable[["S3Client"], object]) -> list[object]:
-    """What a request gives for every place behind the status where the answer may end, the kind of trouble included."""
+async def outcomes(server: FixedResponse, answer: bytes, work: Callable[["S3Client"], object]) -> list[object]:
+    """Return the result or the kind of error of a request for every length of the response after its status."""
     settings = S3Settings(
         bucket="film",
         region="us-east-1",
-        endpoint_url=saying.url,
+        endpoint_url=server.url,
         access_key_id="AKIDSCRIPTED",
         secret_access_key="secret",  # noqa: S106 - opens nothing
     )
     connection = S3Connection(settings)
     found: list[object] = []
     for end in range(len(b"HTTP/1.1 200"), len(answer) + 1):
-        saying.words = answer[:end]
+        server.response = answer[:end]
         try:
             found.append(await connection.run(work))
         except S3_ERRORS as error:
@@ -89,48 +89,48 @@ async def outcomes(saying: Saying, answer: bytes, work: Callable[["S3Client"], o
 @pytest.mark.parametrize(
     "answer", [answer_of(b"x" * 20, TIMES), answer_of(b"x" * 20, TIMES, length_first=True), in_chunks(b"x" * 20)]
 )
-async def test_an_object_whose_answer_ends_early_is_not_taken(saying: Saying, answer: bytes) -> None:
-    found = await outcomes(saying, answer, lambda client: s3_requests.read(client, WHERE))
+async def test_an_object_whose_response_ends_early_is_trouble(server: FixedResponse, answer: bytes) -> None:
+    found = await outcomes(server, answer, lambda client: s3_requests.read(client, WHERE))
     assert found[-1] == b"x" * 20
     assert set(found[:-8]) == {"trouble"}
     assert set(found[-8:]) <= {"trouble", b"x" * 20}
 
 
-async def test_a_size_whose_answer_ends_early_is_none_or_too_small(saying: Saying) -> None:
+async def test_a_size_whose_response_ends_early_is_trouble_or_too_small(server: FixedResponse) -> None:
     answer = answer_of(b"x" * 20, TIMES).removesuffix(b"x" * 20)
-    found = await outcomes(saying, answer, lambda client: s3_requests.size_of(client, WHERE))
+    found = await outcomes(server, answer, lambda client: s3_requests.size_of(client, WHERE))
     assert found[-1] == 20
     assert set(found) == {"trouble", 2, 20}
     assert found.count(2) == 1
 
 
-async def test_a_listing_that_ends_early_is_not_a_short_one(saying: Saying) -> None:
+async def test_a_listing_that_ends_early_is_not_a_short_one(server: FixedResponse) -> None:
     def keys(client: "S3Client") -> object:
         return [listed.get("Key") for listed in s3_requests.list_page(client, {"Bucket": "film"}).get("Contents", [])]
 
-    found = await outcomes(saying, answer_of(LISTING), keys)
+    found = await outcomes(server, answer_of(LISTING), keys)
     assert found[-1] == ["boards/a"]
     assert set(found[:-1]) == {"trouble"}
 
 
-async def test_a_deletion_whose_answer_ends_early_may_have_had_refusals(saying: Saying) -> None:
-    found = await outcomes(saying, answer_of(DELETED), lambda client: s3_requests.remove(client, "film", ["a"]))
+async def test_a_deletion_whose_answer_ends_early_may_have_had_refusals(server: FixedResponse) -> None:
+    found = await outcomes(server, answer_of(DELETED), lambda client: s3_requests.remove(client, "film", ["a"]))
     assert found[-1] is None
     assert set(found[:-1]) == {"trouble"}
 
 
-async def test_a_bucket_that_is_missing_is_not_taken_for_a_missing_object(saying: Saying) -> None:
+async def test_a_missing_bucket_does_not_count_as_a_missing_object(server: FixedResponse) -> None:
     answer = answer_of(NO_BUCKET, head=HEAD.replace(b"200 OK", b"404 Not Found"))
-    found = await outcomes(saying, answer, lambda client: s3_requests.read(client, WHERE))
+    found = await outcomes(server, answer, lambda client: s3_requests.read(client, WHERE))
     assert found[-1] == "refused"
     assert None not in found[answer.index(b"Content-Length") + 20 :]
 
 
-async def test_what_is_sent_while_answers_end_early_is_sent_or_known_not_to_be(saying: Saying, tmp_path: Path) -> None:
+async def test_a_file_sent_while_responses_end_early_is_sent_or_trouble(server: FixedResponse, tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(b"x" * 20)
     found = await outcomes(
-        saying, answer_of(b"", b'ETag: "1"\r\n'), lambda client: s3_requests.send(client, path, WHERE, {})
+        server, answer_of(b"", b'ETag: "1"\r\n'), lambda client: s3_requests.send(client, path, WHERE, {})
     )
     assert found[-1] is None
     assert set(found) <= {"trouble", None}
