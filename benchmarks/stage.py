@@ -14,8 +14,8 @@ from previs.errors import NoServer, TryAgain
 from previs.farm.pool import Farm
 from previs.ingest.reader import SourceReader
 from previs.planning.fingerprint import fingerprint
+from previs.planning.make_plan import make_plan
 from previs.planning.plan import PlannedTake
-from previs.planning.planner import make_plan
 from previs.rendering.context import RunContext
 from previs.rendering.dispatch import TakeDispatcher
 from previs.rendering.input_assets import InputAssets

@@ -16,7 +16,7 @@ from pydantic import Field, SkipValidation
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore, Webhook
 from previs.errors import BoardIncomplete, PrevisError
 from previs.ingest.load import DEFAULT_WORKFLOW, RunInputs
-from previs.planning.planner import Wishes
+from previs.planning.make_plan import RunOptions
 from previs.publishing.results import RunIdentity
 from previs.rendering.context import RunContext
 from previs.shots import Shot, ShotList
@@ -77,15 +77,15 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
             'default', if there is one.
     """
     started = datetime.now(UTC)
-    wishes = Wishes(takes, only or (), overrides or {}, refresh or refresh_wanted())
+    options = RunOptions(takes, only or (), overrides or {}, refresh or refresh_wanted())
     not_before = None if max_age_days is None else started - timedelta(days=max_age_days)
     await name_this_run(first_name(shots, board))
     async with open_webhook(webhook):
         async with open_context(farm, store) as context:
             given, facts = await read_input(as_is(shots), as_is(workflow), as_is(context), board=board, started=started)
-            made = await _make(given, facts, wishes, not_before, context)
+            made = await _make(given, facts, options, not_before, context)
         if review_minutes:
-            remake = partial(_make, facts=facts, wishes=replace(wishes, refresh=False), not_before=not_before)
+            remake = partial(_make, facts=facts, options=replace(options, refresh=False), not_before=not_before)
             made = await _reviewed(made, given, review_minutes, partial(open_context, farm, store), remake)
         board_ready(made)
     if made.failure:
@@ -122,10 +122,10 @@ async def _reviewed(
 
 
 async def _make(
-    given: RunInputs, facts: RunIdentity, wishes: Wishes, not_before: datetime | None, context: RunContext
+    given: RunInputs, facts: RunIdentity, options: RunOptions, not_before: datetime | None, context: RunContext
 ) -> Board:
     """Plan, look what is there, render the rest and publish."""
-    plan = await plan_takes(as_is(given), as_is(context), board=facts.board, wishes=wishes)
+    plan = await plan_takes(as_is(given), as_is(context), board=facts.board, options=options)
     await name_this_run(run_name(facts, plan))
     found = await find_recorded(as_is(plan), as_is(context), not_before)
     await check_takes(as_is(plan), as_is(found), as_is(context))

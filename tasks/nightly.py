@@ -19,10 +19,10 @@ from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
 from blocks.asking import asking_prefect, refusal
 from previs.boards.nightly import NightlyBoard, name_of, nightly_boards
 from previs.errors import FarmRefused, PrevisError, RecordUnreadable, SourceNotFound, StoreRefused
-from previs.ingest.reader import shown
 from previs.publishing.views.addresses import markdown_link
 from previs.publishing.views.wording import cell, plural
 from previs.store import Store, keys
+from previs.store.addresses import shown
 from tasks.artifacts import no_harm
 from tasks.retries import step
 

@@ -11,8 +11,8 @@ from previs.comfyui.protocol.graph import class_types
 from previs.errors import AccessDenied, NoServer
 from previs.ingest.load import RunInputs
 from previs.planning.cache import Found, usable
+from previs.planning.make_plan import RunOptions, make_plan
 from previs.planning.plan import Plan
-from previs.planning.planner import Wishes, make_plan
 from previs.planning.preflight import check_plan
 from previs.publishing.views.wording import plural
 from previs.rendering.cache_lookup import cached_takes
@@ -21,14 +21,14 @@ from tasks.retries import step
 
 
 @step("plan")
-async def plan_takes(given: RunInputs, context: RunContext, *, board: str, wishes: Wishes) -> Plan:
+async def plan_takes(given: RunInputs, context: RunContext, *, board: str, options: RunOptions) -> Plan:
     """Bind every take.
 
     Args:
         given: what the run is made from.
         context: of the run.
         board: whose chosen takes count.
-        wishes: of the run.
+        options: of the run.
     """
     logger = get_run_logger()
     picked = await picks(context.store, board, warn=logger.warning)
@@ -37,7 +37,7 @@ async def plan_takes(given: RunInputs, context: RunContext, *, board: str, wishe
         given.workflow,
         given.pictures,
         given.workflow_pictures,
-        wishes=wishes,
+        options=options,
         picks=picked,
         render_nonce=context.leases.run,
     )

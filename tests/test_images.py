@@ -15,7 +15,7 @@ import pytest
 import yaml
 from packaging.specifiers import SpecifierSet
 
-from tasks.deployments import IN_IMAGE
+from tasks.prefect_yaml import IN_IMAGE
 
 HOME = Path(__file__).parents[1]
 LOAD = """

@@ -17,10 +17,10 @@ from previs.command.inquiry import Inquiry
 from previs.command.output import printable, write_json
 from previs.errors import Fault, WorkflowFaults
 from previs.ingest.load import bindings_uri, load_inputs, read_workflow_at
-from previs.ingest.reader import SourceReader, shown
-from previs.planning.planner import Wishes, make_plan
+from previs.ingest.reader import SourceReader
+from previs.planning.make_plan import RunOptions, make_plan
 from previs.shots import ShotList, read_chains
-from previs.store.addresses import kind_of, local_path
+from previs.store.addresses import kind_of, local_path, shown
 from previs.workflow import STAYS, BindingRow, Report, SavedGraph, Workflow
 
 SCHEMA = "previs.bind/1"
@@ -54,8 +54,8 @@ async def show_bindings(order: BindOrder) -> int:
             inputs = await load_inputs(order.shot, order.graph, sources, None, inquiry)
             workflow, label = inputs.workflow, inputs.shot_list.shots[0].label
             shots = _with_sources(inputs.shot_list, label)
-            wishes = Wishes(overrides=order.overrides)
-            plan = make_plan(shots, workflow, inputs.pictures, inputs.workflow_pictures, wishes=wishes)
+            options = RunOptions(overrides=order.overrides)
+            plan = make_plan(shots, workflow, inputs.pictures, inputs.workflow_pictures, options=options)
             report = Report(plan.takes[0].rows, tuple(plan.notices))
     if order.farm:
         report = replace(report, notices=(*report.notices, *inquiry.failed.values()))

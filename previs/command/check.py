@@ -13,7 +13,7 @@ from previs.command.inquiry import Inquiry
 from previs.command.output import write_json
 from previs.ingest.load import load_inputs
 from previs.ingest.reader import SourceReader
-from previs.planning.planner import Wishes, make_plan
+from previs.planning.make_plan import RunOptions, make_plan
 from previs.planning.preflight import Report, check_plan
 
 _COLOURS = {"error": "red", "warning": "yellow"}
@@ -38,8 +38,8 @@ async def check_shots(order: CheckOrder) -> int:
     """
     async with SourceReader() as sources, Inquiry(await farm_addresses(order.farm)) as inquiry:
         inputs = await load_inputs(order.shots, order.workflow, sources, None, inquiry)
-        wishes = Wishes(overrides=order.overrides)
-        plan = make_plan(inputs.shot_list, inputs.workflow, inputs.pictures, inputs.workflow_pictures, wishes=wishes)
+        options = RunOptions(overrides=order.overrides)
+        plan = make_plan(inputs.shot_list, inputs.workflow, inputs.pictures, inputs.workflow_pictures, options=options)
         used = class_types(take.graph for take in plan.takes)
         servers = await inquiry(used, needed=False)
     report = check_plan(plan.takes, servers, plan.packs, unreachable=inquiry.failed)

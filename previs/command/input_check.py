@@ -8,30 +8,30 @@ from typing import Any
 from previs.comfyui.protocol.classes import NodeClass
 from previs.errors import TryAgain
 from previs.ingest.load import DEFAULT_WORKFLOW, INLINE_LIST, load_inputs, read_workflow_at
-from previs.ingest.reader import LIMIT_BYTES, SourceReader, shown
+from previs.ingest.reader import LIMIT_BYTES, SourceReader
 from previs.notifications.events import is_ready
-from previs.planning.planner import Wishes, choose_shots, make_plan
+from previs.planning.make_plan import RunOptions, choose_shots, make_plan
 from previs.shots import ShotList, plain_json, read_shot_list
 from previs.store import keys
-from previs.store.addresses import kind_of
+from previs.store.addresses import kind_of, shown
 
 
-async def check_inputs(shots: Any, workflow: str | None, wishes: Wishes) -> None:  # noqa: ANN401 - any JSON
+async def check_inputs(shots: Any, workflow: str | None, options: RunOptions) -> None:  # noqa: ANN401 - any JSON
     """Report the faults of a run's inputs that this machine can find alone, in the run's own words.
 
     What is in S3 or on the web is left to the run, and so is what only a ComfyUI server can answer or what may succeed
     the next time.
 
     Raises:
-        FixTheInput: The shot list, the workflow or the wishes cannot be used.
+        FixTheInput: The shot list, the workflow or the options cannot be used.
     """
     unknown = contextlib.suppress(_LeftToTheRun, TryAgain)
     async with _LocalReader() as sources:
         with unknown:
-            await _check_together(shots, workflow, wishes, sources)
+            await _check_together(shots, workflow, options, sources)
             return
         with unknown:
-            _check_choice(await _read_shots(shots, sources), wishes)
+            _check_choice(await _read_shots(shots, sources), options)
         with unknown:
             if workflow is not None:
                 await check_workflow(workflow, sources)
@@ -47,11 +47,11 @@ async def check_workflow(uri: str, sources: SourceReader) -> None:
         await read_workflow_at(uri, sources, ask_no_server)
 
 
-async def _check_together(shots: Any, workflow: str | None, wishes: Wishes, sources: SourceReader) -> None:  # noqa: ANN401
+async def _check_together(shots: Any, workflow: str | None, options: RunOptions, sources: SourceReader) -> None:  # noqa: ANN401
     if not _has_own_place(shots):
         raise _LeftToTheRun
     inputs = await load_inputs(shots, workflow or DEFAULT_WORKFLOW, sources, None, ask_no_server)
-    make_plan(inputs.shot_list, inputs.workflow, inputs.pictures, inputs.workflow_pictures, wishes=wishes)
+    make_plan(inputs.shot_list, inputs.workflow, inputs.pictures, inputs.workflow_pictures, options=options)
 
 
 async def _read_shots(shots: Any, sources: SourceReader) -> ShotList:  # noqa: ANN401 - any JSON
@@ -69,10 +69,10 @@ def _has_own_place(shots: Any) -> bool:  # noqa: ANN401 - any JSON
     return isinstance(shots, str) and PurePath(shots).parent.name != keys.LISTS.rstrip("/")
 
 
-def _check_choice(shot_list: ShotList, wishes: Wishes) -> None:
-    if not isinstance(wishes.refresh, bool):
-        choose_shots(shot_list, wishes.refresh, field="refresh")
-    choose_shots(shot_list, wishes.only)
+def _check_choice(shot_list: ShotList, options: RunOptions) -> None:
+    if not isinstance(options.refresh, bool):
+        choose_shots(shot_list, options.refresh, field="refresh")
+    choose_shots(shot_list, options.only)
 
 
 class _LeftToTheRun(Exception):

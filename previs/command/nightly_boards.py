@@ -17,10 +17,10 @@ from previs.command.input_check import ask_no_server, check_workflow
 from previs.command.output import printable, write_json
 from previs.errors import RecordUnreadable
 from previs.ingest.load import DEFAULT_WORKFLOW, load_inputs
-from previs.ingest.reader import SourceReader, shown
+from previs.ingest.reader import SourceReader
 from previs.publishing.views.wording import plural
 from previs.store import S3Store
-from previs.store.addresses import kind_of
+from previs.store.addresses import kind_of, shown
 
 SCHEMA: Final = "previs.nightly-boards/1"
 

@@ -20,8 +20,8 @@ from previs.ingest.load import DEFAULT_WORKFLOW, load_inputs
 from previs.ingest.reader import SourceReader
 from previs.planning.estimate import PastTakes, longest_chain, whole_run
 from previs.planning.explain import last_run, to_render, why
+from previs.planning.make_plan import RunOptions, make_plan
 from previs.planning.plan import PlannedTake, take_label
-from previs.planning.planner import Wishes, make_plan
 from previs.publishing.views.timecode import spell
 from previs.publishing.views.wording import one_line, plural
 from previs.records.manifest import Manifest
@@ -80,7 +80,7 @@ class PlanOrder:
     farm: tuple[str, ...] = ()
     store: str | None = None
     board: str = ""
-    wishes: Wishes = field(default_factory=Wishes)
+    options: RunOptions = field(default_factory=RunOptions)
     max_age: timedelta | None = None
     every: bool = False
     as_json: bool = False
@@ -103,7 +103,7 @@ async def plan_shots(order: PlanOrder) -> int:
             given.workflow,
             given.pictures,
             given.workflow_pictures,
-            wishes=order.wishes,
+            options=order.options,
             picks=await picks(store, board, warn=notices.append),
             render_nonce="again",
         )

@@ -16,7 +16,7 @@ from previs.command.farm_and_store import farm_addresses, option_store
 from previs.command.output import printable, write_json
 from previs.errors import PlanRefused, PrevisError, StoreRefused
 from previs.farm.pool import Farm
-from previs.ingest.reader import SourceReader, shown
+from previs.ingest.reader import SourceReader
 from previs.planning.plan import PlannedTake
 from previs.records.manifest import TakeEntry
 from previs.records.takes import TakeRecord
@@ -27,6 +27,7 @@ from previs.rendering.leases import Leases
 from previs.rendering.progress import RunProgress
 from previs.rendering.rerender import find_take, plan_again, read_manifest_at, rerender, store_of_manifest
 from previs.store import FolderStore, S3Store, Store
+from previs.store.addresses import shown
 
 SCHEMA: Final = "previs.rerender/1"
 _PATIENCE_SECONDS: Final = 20.0

@@ -87,10 +87,10 @@ async def run_shots(order: RunOrder, *, home: Path | None = None, verbose: bool 
     parameters = await order.parameters()
     await _check_readable(parameters["shots"])
     from previs.command.input_check import check_inputs
-    from previs.planning.planner import Wishes
+    from previs.planning.make_plan import RunOptions
 
-    wishes = Wishes(order.takes, order.only, order.overrides, order.refresh)
-    await check_inputs(parameters["shots"], parameters.get("workflow"), wishes)
+    options = RunOptions(order.takes, order.only, order.overrides, order.refresh)
+    await check_inputs(parameters["shots"], parameters.get("workflow"), options)
     from previs.command.flow_process import run_flow
 
     return await run_flow(parameters, home=home, verbose=verbose)

@@ -120,11 +120,11 @@ def plan(  # noqa: PLR0913 - each is an option of the command
         Print JSON with all takes.
     """
     from previs.command.plan import SCHEMA, PlanOrder, plan_shots
-    from previs.planning.planner import Wishes
+    from previs.planning.make_plan import RunOptions
 
-    wishes = Wishes(takes, tuple(only or ()), parse_overrides(override), refresh or tuple(refresh_only or ()))
+    options = RunOptions(takes, tuple(only or ()), parse_overrides(override), refresh or tuple(refresh_only or ()))
     age = None if max_age is None else timedelta(days=max_age)
-    order = PlanOrder(shots, workflow, tuple(farm or ()), store, board, wishes, age, every=all, as_json=json)
+    order = PlanOrder(shots, workflow, tuple(farm or ()), store, board, options, age, every=all, as_json=json)
     return asyncio.run(with_faults(plan_shots(order), SCHEMA, as_json=json))
 
 

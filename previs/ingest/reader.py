@@ -1,7 +1,7 @@
 """Read shot lists, saved graphs and references by path or URL.
 
-A list may be untrusted. :func:`resolve` decides which paths and URLs it may name; the reader accepts every one, and
-limits size and time.
+A list may be untrusted. :func:`previs.store.addresses.resolve` decides which paths and URLs it may name; the reader
+accepts every one, and limits size and time.
 """
 
 import asyncio
@@ -21,15 +21,13 @@ from urllib.parse import unquote_to_bytes
 import httpx
 
 from previs.errors import SourceNotFound, SourceUnavailable
-from previs.store.addresses import base_of, kind_of, local_path, resolve, shown
+from previs.store.addresses import kind_of, local_path, shown
 from previs.store.s3_connection import S3Connection
 from previs.store.s3_errors import S3_ERRORS, certificate_refused, classify
 from previs.store.s3_settings import S3Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
-
-__all__ = ["LIMIT_BYTES", "SourceReader", "base_of", "resolve", "shown"]
 
 LIMIT_BYTES: Final = 50_000_000
 _CHUNK_BYTES: Final = 1 << 16

@@ -1,6 +1,6 @@
 """The plan of a run: each take with its bound graph, its seed and its fingerprint; pure.
 
-It is made by :func:`previs.planning.planner.make_plan`.
+It is made by :func:`previs.planning.make_plan.make_plan`.
 """
 
 from collections.abc import Mapping, Sequence

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import WorkPool
 
-from tasks.deployments import IN_IMAGE
+from tasks.prefect_yaml import IN_IMAGE
 from tests.flows.deployed import POOL, deploy
 
 HOME = Path(__file__).parents[2]

@@ -21,8 +21,9 @@ from cryptography.x509.oid import NameOID
 from moto.server import ThreadedMotoServer
 
 from previs.errors import FixTheInput, SourceNotFound, SourceUnavailable
-from previs.ingest.reader import SourceReader, base_of, resolve
+from previs.ingest.reader import SourceReader
 from previs.store import S3Settings, S3Store
+from previs.store.addresses import base_of, resolve
 
 PICTURE = bytes(range(256)) * 40
 SECRET = "very-secret-key-0815"  # noqa: S105 - opens nothing

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from previs.planning.estimate import PastTakes, longest_chain, whole_run
+from previs.planning.make_plan import make_plan
 from previs.planning.plan import PlannedTake
-from previs.planning.planner import make_plan
 from previs.records.manifest import Manifest, ShotEntry, TakeEntry
 from previs.shots import read_shot_list
 from previs.workflow import read_workflow

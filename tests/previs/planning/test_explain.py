@@ -10,8 +10,8 @@ import pytest
 
 from previs.planning.cache import Found
 from previs.planning.explain import NEW_SHOT, NEW_TAKE, REFRESHED, LastRun, last_run, to_render, why
+from previs.planning.make_plan import make_plan
 from previs.planning.plan import PlannedTake, TakeFrame
-from previs.planning.planner import make_plan
 from previs.records.manifest import Manifest, ShotEntry, TakeEntry
 from previs.records.takes import Frame, TakeRecord
 from previs.shots import read_shot_list

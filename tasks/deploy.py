@@ -26,7 +26,7 @@ import blocks
 from blocks.asking import asking_prefect, refusal, version_of
 from previs.errors import DeploymentRefused
 from previs.publishing.views.wording import plural
-from tasks.deployments import AFTER, PROCESS, QUEUE, Schedule, Wanted, file_for
+from tasks.prefect_yaml import AFTER, PROCESS, QUEUE, DeployOptions, Schedule, deployment_file
 
 CHECKOUT: Final = Path(__file__).parents[1]
 AT_ONCE: Final = 2
@@ -34,7 +34,7 @@ _NIGHTLY: Final = "nightly/nightly"
 _LOG_LINES: Final = 12
 
 
-async def deploy(wanted: Wanted) -> AsyncIterator[str]:
+async def deploy(wanted: DeployOptions) -> AsyncIterator[str]:
     """Register everything, and tell each thing that was done once it is.
 
     What is there already is brought up to date. What only Prefect's pages or an earlier call decided stays: schedules,
@@ -62,14 +62,14 @@ async def deploy(wanted: Wanted) -> AsyncIterator[str]:
     yield f"what is started is run by: prefect worker start --pool {wanted.pool}"
 
 
-async def _blocks(client: PrefectClient, _: Wanted) -> AsyncIterator[str]:
+async def _blocks(client: PrefectClient, _: DeployOptions) -> AsyncIterator[str]:
     kinds: list[type[Block]] = [getattr(blocks, name) for name in blocks.__all__]
     for kind in kinds:
         await kind.register_type_and_schema(client=client)
     yield f"block types: {', '.join(kind.get_block_type_slug() for kind in kinds)}"
 
 
-async def _pool(client: PrefectClient, wanted: Wanted) -> AsyncIterator[str]:
+async def _pool(client: PrefectClient, wanted: DeployOptions) -> AsyncIterator[str]:
     try:
         pool, done = await client.read_work_pool(wanted.pool), "is there"
         _check_image(wanted, pool.type)
@@ -83,7 +83,7 @@ async def _pool(client: PrefectClient, wanted: Wanted) -> AsyncIterator[str]:
     yield f"work pool {pool.name}, of type {pool.type}: {done}"
 
 
-def _check_image(wanted: Wanted, kind: str) -> None:
+def _check_image(wanted: DeployOptions, kind: str) -> None:
     if kind == PROCESS and wanted.image:
         remedy = "which start no image: name with --pool and --type one that starts containers"
         raise DeploymentRefused(f"work pool {wanted.pool} is for processes, {remedy}")
@@ -92,7 +92,7 @@ def _check_image(wanted: Wanted, kind: str) -> None:
         raise DeploymentRefused(f"work pool {wanted.pool} is of type {kind}: {remedy}")
 
 
-def _check_schedule(wanted: Wanted) -> None:
+def _check_schedule(wanted: DeployOptions) -> None:
     try:
         CronSchedule(cron=wanted.cron or "0 1 * * *", timezone=wanted.timezone)
     except ValidationError as error:
@@ -100,7 +100,7 @@ def _check_schedule(wanted: Wanted) -> None:
         raise DeploymentRefused(f"the nightly run cannot be due then: {reasons}") from error
 
 
-async def _queue(client: PrefectClient, wanted: Wanted) -> AsyncIterator[str]:
+async def _queue(client: PrefectClient, wanted: DeployOptions) -> AsyncIterator[str]:
     try:
         queue = await client.read_work_queue_by_name(QUEUE, work_pool_name=wanted.pool)
     except ObjectNotFound:
@@ -115,7 +115,7 @@ async def _queue(client: PrefectClient, wanted: Wanted) -> AsyncIterator[str]:
     yield f"work queue {QUEUE}, for {number} at once: {done}"
 
 
-async def _deployments(client: PrefectClient, wanted: Wanted) -> AsyncIterator[str]:
+async def _deployments(client: PrefectClient, wanted: DeployOptions) -> AsyncIterator[str]:
     written = yaml.safe_load((CHECKOUT / "prefect.yaml").read_text("utf-8"))
     flows = {each["entrypoint"]: _flow_name(each["entrypoint"]) for each in written["deployments"]}
     before = await _registered(client, flows.values())
@@ -124,7 +124,7 @@ async def _deployments(client: PrefectClient, wanted: Wanted) -> AsyncIterator[s
     for flow in set(wanted.after) - followed:
         if not await client.read_flows(flow_filter=FlowFilter(name=FlowFilterName(any_=[flow]))):
             yield f"flow {flow}: has not run at this server yet"
-    content = file_for(written, wanted, str(CHECKOUT), _schedule(before.get(_NIGHTLY)))
+    content = deployment_file(written, wanted, str(CHECKOUT), _schedule(before.get(_NIGHTLY)))
     await _prefect_deploy(content)
     for each in before.values():
         await client.update_deployment(each.id, _of_prefects_pages(each))

@@ -19,7 +19,7 @@ Deployment = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DeployOptions:
     """What is asked for beyond prefect.yaml; see ``previs deploy --help``.
 
     Attributes:
@@ -56,7 +56,9 @@ class Schedule:
     active: bool = True
 
 
-def file_for(written: Mapping[str, Any], wanted: Wanted, checkout: str, kept: Schedule | None = None) -> dict[str, Any]:
+def deployment_file(
+    written: Mapping[str, Any], wanted: DeployOptions, checkout: str, kept: Schedule | None = None
+) -> dict[str, Any]:
     """The content of a prefect.yaml that registers what is wanted.
 
     Args:
@@ -80,7 +82,7 @@ def file_for(written: Mapping[str, Any], wanted: Wanted, checkout: str, kept: Sc
     }
 
 
-def _due(written: list[dict[str, Any]], wanted: Wanted, kept: Schedule | None) -> list[dict[str, Any]]:
+def _due(written: list[dict[str, Any]], wanted: DeployOptions, kept: Schedule | None) -> list[dict[str, Any]]:
     """Schedules for the file; Prefect leaves those of a deployment alone where a file has none."""
     due = {name: value for name in ("cron", "timezone") if (value := getattr(wanted, name)) is not None}
     if kept is None:
@@ -91,7 +93,7 @@ def _due(written: list[dict[str, Any]], wanted: Wanted, kept: Schedule | None) -
     return [schedule | before | due | {"active": kept.active} for schedule in written]
 
 
-def _placed(deployment: Deployment, wanted: Wanted) -> Deployment:
+def _placed(deployment: Deployment, wanted: DeployOptions) -> Deployment:
     image = {"image": wanted.image} if wanted.image else {}
     variables = {**deployment["work_pool"].get("job_variables", {}), **wanted.job_variables, **image}
     return deployment | {"work_pool": deployment["work_pool"] | {"name": wanted.pool, "job_variables": variables}}

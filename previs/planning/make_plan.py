@@ -20,7 +20,7 @@ _LISTED = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class RunOptions:
     """What a run asks of a shot list and a workflow.
 
     Attributes:
@@ -57,7 +57,7 @@ def make_plan(
     pictures: Mapping[str, ReferenceImage],
     workflow_pictures: Sequence[ReferenceImage] = (),
     *,
-    wishes: Wishes = Wishes(),
+    options: RunOptions = RunOptions(),
     picks: Mapping[str, Pick] | None = None,
     render_nonce: str = "",
 ) -> Plan:
@@ -68,7 +68,7 @@ def make_plan(
         workflow: what it is rendered with.
         pictures: of the shots' references, by their ``url``.
         workflow_pictures: of the workflow's ``reference_images``, in their order.
-        wishes: of the run.
+        options: of the run.
         picks: the board's chosen takes, by ``shot_id`` as text.
         render_nonce: of takes that are to be rendered again.
 
@@ -79,18 +79,18 @@ def make_plan(
     chains = read_chains(shot_list)
     if chains.faults:
         raise ShotListFaults("the shot list", chains.faults)
-    refreshed = [] if isinstance(wishes.refresh, bool) else wishes.refresh
+    refreshed = [] if isinstance(options.refresh, bool) else options.refresh
     again = choose_shots(shot_list, refreshed, field="refresh")
-    asked = choose_shots(shot_list, wishes.only)
+    asked = choose_shots(shot_list, options.only)
     asked = asked | again if asked else frozenset(shot.label for shot in shot_list.shots)
     of_workflow = dict(zip(workflow.reference_images, workflow_pictures, strict=True))
     planner = _Planner(
-        binder=_Binder(workflow, pictures, of_workflow, wishes.overrides),
+        binder=_Binder(workflow, pictures, of_workflow, options.overrides),
         chains=chains,
-        takes=wishes.takes,
+        takes=options.takes,
         picks=picks or {},
         needed=chains.needed(asked),
-        render_nonces=dict.fromkeys(asked if wishes.refresh is True else again, render_nonce),
+        render_nonces=dict.fromkeys(asked if options.refresh is True else again, render_nonce),
     )
     planner.plan()
     if planner.faults:

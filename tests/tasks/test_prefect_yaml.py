@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 import yaml
 
-from tasks.deployments import Schedule, Wanted, after_name, file_for
+from tasks.prefect_yaml import DeployOptions, Schedule, after_name, deployment_file
 
 CHECKOUT = Path(__file__).parents[2]
 WRITTEN = yaml.safe_load((CHECKOUT / "prefect.yaml").read_text("utf-8"))
 DIRECTORY = "prefect.deployments.steps.set_working_directory"
 
 
-def made(wanted: Wanted, kept: Schedule | None = None) -> dict[str, Any]:
-    return file_for(WRITTEN, wanted, "/home/td/previs", kept)
+def made(wanted: DeployOptions, kept: Schedule | None = None) -> dict[str, Any]:
+    return deployment_file(WRITTEN, wanted, "/home/td/previs", kept)
 
 
 def named(content: dict[str, Any], name: str) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def named(content: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def test_without_further_wishes_it_is_the_file_itself_in_its_folder() -> None:
-    content = made(Wanted("storyboards"))
+    content = made(DeployOptions("storyboards"))
     assert [each["name"] for each in content["deployments"]] == [each["name"] for each in WRITTEN["deployments"]]
     assert content["pull"] == [{DIRECTORY: {"directory": "/home/td/previs"}}]
     assert named(content, "nightly")["schedules"] == [{"slug": "nightly", "cron": "0 1 * * *", "timezone": "Etc/UTC"}]
@@ -35,12 +35,14 @@ def test_without_further_wishes_it_is_the_file_itself_in_its_folder() -> None:
 
 def test_nothing_of_the_file_is_changed_in_place() -> None:
     before = copy.deepcopy(WRITTEN)
-    made(Wanted("other", cron="5 5 * * *", image="i", job_variables={"env": {"A": "b"}}, after=("x",)))
+    made(DeployOptions("other", cron="5 5 * * *", image="i", job_variables={"env": {"A": "b"}}, after=("x",)))
     assert before == WRITTEN
 
 
 def test_an_image_and_job_variables_are_for_every_deployment() -> None:
-    content = made(Wanted("k8s", image="registry/previs:1", job_variables={"namespace": "film"}, after=("script",)))
+    content = made(
+        DeployOptions("k8s", image="registry/previs:1", job_variables={"namespace": "film"}, after=("script",))
+    )
     assert content["pull"] == [{DIRECTORY: {"directory": "/opt/previs"}}]
     for each in content["deployments"]:
         assert each["work_pool"]["name"] == "k8s"
@@ -57,17 +59,17 @@ def test_an_image_and_job_variables_are_for_every_deployment() -> None:
 def test_what_is_registered_of_a_schedule_stays_but_for_what_is_wanted(
     wanted: dict[str, Any], due: dict[str, Any]
 ) -> None:
-    content = made(Wanted("storyboards", **wanted), Schedule("7 7 * * *", "Asia/Shanghai", active=False))
+    content = made(DeployOptions("storyboards", **wanted), Schedule("7 7 * * *", "Asia/Shanghai", active=False))
     assert named(content, "nightly")["schedules"] == [{"slug": "nightly"} | due]
 
 
 @pytest.mark.parametrize("kept", [Schedule("7 7 * * *", "Asia/Shanghai"), Schedule()])
 def test_a_schedule_that_is_registered_is_left_alone_where_no_other_is_wanted(kept: Schedule) -> None:
-    assert named(made(Wanted("storyboards"), kept), "nightly")["schedules"] == []
+    assert named(made(DeployOptions("storyboards"), kept), "nightly")["schedules"] == []
 
 
 def test_a_flow_that_is_followed_has_a_deployment_of_its_own() -> None:
-    content = made(Wanted("storyboards", after=("剧本 a/b",)))
+    content = made(DeployOptions("storyboards", after=("剧本 a/b",)))
     deployment = named(content, "after-剧本 a-b")
     assert deployment["tags"] == ["after:剧本 a/b"]
     [trigger] = deployment["triggers"]

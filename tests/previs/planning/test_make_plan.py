@@ -13,8 +13,8 @@ import pytest
 from previs.comfyui.protocol.graph import Graph
 from previs.errors import ShotListFaults, WorkflowFaults
 from previs.planning.fingerprint import derived_seed, fingerprint, numbered_seed
+from previs.planning.make_plan import RunOptions, choose_shots, make_plan
 from previs.planning.plan import Plan, PlannedTake, ReferenceImage, TakeFrame
-from previs.planning.planner import Wishes, choose_shots, make_plan
 from previs.records.takes import Pick
 from previs.shots import ShotList, read_shot_list
 from previs.simulator import validate
@@ -51,9 +51,9 @@ def shot_list(*shots: dict[str, Any]) -> ShotList:
 
 def plan(*shots: dict[str, Any], workflow: Workflow | None = None, **how: Any) -> Plan:
     pictures = {"hero.png": HERO, "alley.png": ALLEY}
-    names = {each.name for each in fields(Wishes)}
-    wishes = Wishes(**{name: how.pop(name) for name in sorted(names & how.keys())})
-    return make_plan(shot_list(*shots), workflow or settings(), pictures, wishes=wishes, **how)
+    names = {each.name for each in fields(RunOptions)}
+    options = RunOptions(**{name: how.pop(name) for name in sorted(names & how.keys())})
+    return make_plan(shot_list(*shots), workflow or settings(), pictures, options=options, **how)
 
 
 def loaded(graph: Graph) -> list[str]:
@@ -238,7 +238,7 @@ def test_a_shot_that_is_not_asked_for_is_no_fault_when_it_cannot_be_bound() -> N
     workflow = read_workflow({"checkpoint": "a.safetensors"}, name="the workflow settings")
     with pytest.raises(WorkflowFaults):
         make_plan(shots, workflow, {})
-    assert [take.label for take in make_plan(shots, workflow, {}, wishes=Wishes(only=[1])).takes] == ["1 · take 1"]
+    assert [take.label for take in make_plan(shots, workflow, {}, options=RunOptions(only=[1])).takes] == ["1 · take 1"]
 
 
 def chain(*urls: str, **fields: Any) -> dict[str, Any]:
