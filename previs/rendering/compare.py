@@ -1,4 +1,4 @@
-"""How alike two renders of one take are: by their bytes, or else by their pixels."""
+"""Compare two renders of one take by their bytes, or else by their pixels."""
 
 import asyncio
 import hashlib
@@ -14,27 +14,27 @@ from previs.records.takes import Frame
 from previs.store import Store, keys
 
 Comparison = Literal["same bytes", "same pixels", "other pixels", "other bytes", "new"]
-"""What a frame is to the one before it; ComfyUI writes the prompt's id into its PNGs, so that bytes mostly differ."""
+"""How a frame compares to the one before; ComfyUI writes the prompt's id into its PNGs, so bytes mostly differ."""
 
 _Pixels = list[tuple[tuple[int, int], str, str]]
 
 
 async def compare_frames(before: Sequence[Frame], after: Sequence[Frame], store: Store) -> list[Comparison]:
-    """What each frame of a take is to the one before it; pictures of other bytes are compared by their pixels.
+    """Compare each frame of a take to the one before it; images with other bytes are compared by their pixels.
 
     Args:
-        before: frames of the earlier render, which may be gone from the store.
-        after: of the later one.
-        store: that has them.
+        before: Frames of the earlier render, which may be missing from the store.
+        after: Frames of the later render.
+        store: Store of the frames.
 
     Raises:
-        StoreRefused, StoreTrouble: the store cannot be read.
+        StoreRefused, StoreUnavailable: The store cannot be read.
     """
     pairs = zip(chain(before, repeat(None)), after, strict=False)
-    return [await _likeness(old, new, store) for old, new in pairs]
+    return [await _compare(old, new, store) for old, new in pairs]
 
 
-async def _likeness(old: Frame | None, new: Frame, store: Store) -> Comparison:
+async def _compare(old: Frame | None, new: Frame, store: Store) -> Comparison:
     if old is None:
         return "new"
     if old.sha256 == new.sha256:
@@ -56,7 +56,7 @@ async def _pixels_of(frame: Frame, store: Store) -> _Pixels | None:
 
 
 def _pixels(content: bytes) -> _Pixels | None:
-    """Size and hash of each picture in a file; nothing if it cannot be decoded."""
+    """Return size, mode and hash of each picture in a file; None if it cannot be decoded."""
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
             if picture.width * picture.height > MOST_PIXELS:
@@ -70,5 +70,5 @@ def _pixels(content: bytes) -> _Pixels | None:
 
 
 def _plain(picture: Image.Image) -> Image.Image:
-    """The same without a palette, whose order says nothing of the picture."""
+    """Return the picture without a palette, whose order does not matter."""
     return picture.convert("RGBA") if picture.mode == "P" else picture

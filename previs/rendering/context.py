@@ -1,4 +1,4 @@
-"""What all steps of a run share: the farm, the store, the account of how it goes."""
+"""Share the farm, the store and the progress of a run among its steps."""
 
 import asyncio
 import contextlib
@@ -24,19 +24,18 @@ _GLANCE = 2.0
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """What all steps of a run share.
+    """Hold what all steps of a run share.
 
     Attributes:
-        sources: for what the input names.
-        progress: of where each take stands.
-        leases: of the run, so that no other run renders the same.
-        inputs: pictures that the takes are made from.
-        seconds: after which takes are given up.
+        reader: Reads the paths and URLs that the input names.
+        leases: Leases of the run, so that no other run renders the same take.
+        inputs: Pictures that the takes are made from.
+        seconds: Time after which takes are given up.
     """
 
     farm: Farm
     store: Store
-    sources: SourceReader
+    reader: SourceReader
     limits: Limits
     progress: RunProgress
     leases: Leases
@@ -46,9 +45,9 @@ class RunContext:
     _discarded: set[str] = field(default_factory=set)
 
     async def find_existing_prompt(self, take: PlannedTake) -> tuple[Server | None, str]:
-        """The server that has this take in work or finished, if one does, and the prompt id to use.
+        """Return the server that runs this take or has finished it, if one does, and the prompt id to use.
 
-        Ids of renders that some server remembers as failed or interrupted are passed over.
+        Ids of prompts that a server remembers as failed or interrupted are not used again.
         """
         for generation in count():
             wanted = prompt_id(take.fingerprint, generation, render_nonce=_render_nonce(take))
@@ -64,23 +63,23 @@ class RunContext:
         raise AssertionError
 
     async def prepare(self, server: Server, take: PlannedTake) -> None:
-        """Have a server forget what it remembers of earlier prompts, once, when nothing rendered earlier is wanted."""
+        """Clear a server's cache, once per run, before a take that must be rendered again."""
         if take.render_nonce and server not in self._freed:
             await server.api.free()
             self._freed.add(server)
 
     def discard_result(self, prompt_id: str) -> None:
-        """Never again take the result of this prompt: its files are not what they should be."""
+        """Never use the result of this prompt: its files are missing or damaged."""
         self._discarded.add(prompt_id)
 
 
 def _render_nonce(take: PlannedTake) -> str:
-    """Sets prompts apart that share a fingerprint: rendered again, or made from other frames of the same shots."""
-    return ":".join([take.render_nonce, *(take.sources[mark] for mark in sorted(take.sources))])
+    """Return what tells apart prompts with one fingerprint: a new render, or other frames of the same shots."""
+    return ":".join([take.render_nonce, *(take.sources[source] for source in sorted(take.sources))])
 
 
 async def _cached_status(server: Server, prompt: str) -> object:
-    # A server that is slow to tell must not keep the others waiting: at worst a render is done twice.
+    # A slow server must not keep the others waiting: at worst a take is rendered twice.
     with contextlib.suppress(ServerUnreachable, ServerUnavailable, AccessDenied, TimeoutError):
         async with asyncio.timeout(_GLANCE):
             return await server.cached_status(prompt)

@@ -1,4 +1,4 @@
-"""The pictures that takes are made from: made ready for servers, and kept so that a take can be made again."""
+"""Prepare the pictures that takes are made from for servers, and keep them so that a take can be made again."""
 
 import asyncio
 import hashlib
@@ -14,17 +14,17 @@ from previs.store import Store, keys
 
 @dataclass(frozen=True, slots=True)
 class InputAssets:
-    """Pictures of one run's takes, each kept in the store once."""
+    """Keep the pictures of one run's takes, each in the store once."""
 
     store: Store
     _kept: dict[str, InputPicture] = field(default_factory=dict)
 
     async def uploads(self, take: PlannedTake) -> list[Upload]:
-        """What a server must have before it renders a take.
+        """Return the files that a server needs before it renders a take.
 
         Raises:
-            SourceUnavailable: the frame of another shot is gone from the store, or is not what its take made.
-            NotAPicture: such a frame cannot be read as a picture.
+            SourceUnavailable: The frame of another shot is missing from the store, or is another file.
+            NotAPicture: Such a frame cannot be read as a picture.
         """
         given = [(picture.name, picture.content) for picture in take.pictures.values()]
         frames = [(name, await self._content(frame)) for name, frame in take.frames.items()]
@@ -34,7 +34,7 @@ class InputAssets:
         ]
 
     async def keep(self, take: PlannedTake) -> tuple[InputPicture, ...]:
-        """Have the store keep what a take is made from, for its record."""
+        """Store the pictures that a take is made from, and return them for its record."""
         given = [await self._keep(picture) for picture in take.pictures.values()]
         frames = [
             InputPicture(name=name, key=frame.key, sha256=frame.sha256, size=frame.size)
@@ -45,7 +45,7 @@ class InputAssets:
     async def _content(self, frame: Frame) -> bytes:
         content = await self.store.get(frame.key)
         if content is None or await asyncio.to_thread(_digest, content) != frame.sha256:
-            raise SourceUnavailable(frame.key, "the frame of another shot is gone from the store, or is another file")
+            raise SourceUnavailable(frame.key, "the frame of another shot is missing from the store, or was replaced")
         upright, _ = await asyncio.to_thread(upright_png_or_jpeg, content, uri=frame.key)
         return upright
 
@@ -55,7 +55,7 @@ class InputAssets:
             key = keys.input_key(digest, picture.suffix)
             media_type = "image/jpeg" if picture.suffix == ".jpg" else "image/png"
             if not await self.store.create(key, picture.content, media_type=media_type):
-                # Named by its content, it can only be damaged.
+                # The key is made of the content's hash, so an existing object is equal or damaged.
                 await self.store.put(key, picture.content, media_type=media_type)
             self._kept[picture.name] = InputPicture(
                 name=picture.name, key=key, sha256=digest, size=len(picture.content)

@@ -1,4 +1,4 @@
-"""Which process on which machine this is, and whether another one of this machine has ended."""
+"""Identify this process and this machine, and find out whether another process of this machine has ended."""
 
 import os
 import platform
@@ -12,11 +12,11 @@ _PROCESS: Final = re.compile(r"[1-9][0-9]{0,6} [0-9]+")
 
 
 def has_ended(machine: str | None, process: str | None) -> bool:
-    """Whether a process of this very machine has ended; false for one of another.
+    """Return whether a process of this machine has ended; False for a process of another machine.
 
     Args:
-        machine: as :func:`this_machine` gave it there.
-        process: as :func:`this_process` gave it.
+        machine: What :func:`this_machine` returned there.
+        process: What :func:`this_process` returned there.
     """
     if machine is None or machine != this_machine() or not _PROCESS.fullmatch(process or ""):
         return False
@@ -24,28 +24,25 @@ def has_ended(machine: str | None, process: str | None) -> bool:
     try:
         return _process(number) != process
     except OSError:
-        # proc(5) has an option, hidepid, by which other people's processes cannot be seen.
+        # proc(5): the mount option hidepid hides processes of other users.
         return not _exists(number)
 
 
 @cache
 def this_machine() -> str | None:
-    """This start of this machine, and the numbering of processes in it, of which a container has its own.
-
-    Nothing where that cannot be told.
-    """
+    """Return the boot of this machine and its process namespace, which a container has of its own; None if unknown."""
     if sys.platform != "linux":
         return None
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-        # Virtual machines that were copied while they ran share the first.
+        # Virtual machines that were copied while running share the boot id.
         return f"{boot} {Path('/proc/self/ns/pid').readlink()} {platform.node()}"
     except OSError:
         return None
 
 
 def this_process() -> str | None:
-    """This process by its number and the moment it started; nothing where that cannot be told."""
+    """Return the number of this process and when it started; None if unknown."""
     try:
         return _process(os.getpid())
     except OSError:
@@ -53,10 +50,10 @@ def this_process() -> str | None:
 
 
 def _process(number: int) -> str | None:
-    """A process by its number and the moment it started; nothing if it has ended and was not waited for.
+    """Return a process's number and when it started; None if it has ended and was not waited for.
 
     Raises:
-        OSError: there is none, or none that can be seen.
+        OSError: The process does not exist or cannot be seen.
     """
     stat = Path(f"/proc/{number}/stat").read_text("utf-8", "replace")
     # proc(5): the name, in parentheses, may hold anything; the state is field 3, the start field 22.

@@ -1,4 +1,4 @@
-"""Who wants to know how a run goes: one account of all takes, told to whoever listens."""
+"""Follow the progress of a run, and emit it as events to a listener."""
 
 import contextlib
 import json
@@ -16,12 +16,12 @@ from previs.records.manifest import Outcome
 
 @dataclass(frozen=True, slots=True)
 class TakeSettled:
-    """A take came to its end.
+    """Report how a take ended.
 
     Attributes:
-        place: server, or an empty text for a take that needed none.
-        seconds: of the render.
-        error: why it failed or was skipped.
+        place: Server's name; empty for a take that needed no server.
+        seconds: Duration of the render.
+        error: Why it failed or was skipped.
     """
 
     label: str
@@ -33,13 +33,13 @@ class TakeSettled:
 
 @dataclass(frozen=True, slots=True)
 class BoardPublished:
-    """The board is published.
+    """Report that the board is published.
 
     Attributes:
-        page: address that a person can open.
-        manifest: place of the manifest.
-        message: what came of it.
-        complete: whether every shot has its frames.
+        page: URL or path of the page.
+        manifest: URL or path of the manifest.
+        message: Result in one sentence.
+        complete: Whether every shot has its frames.
     """
 
     page: str
@@ -56,7 +56,7 @@ _listener: ContextVar[Listener | None] = ContextVar("previs_listener", default=N
 
 @contextlib.contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Have runs that begin within this context tell how they go: progress, ends of takes, and plain sentences."""
+    """Send the events of runs that start within this context to a listener."""
     token = _listener.set(listener)
     try:
         yield
@@ -65,7 +65,7 @@ def listening(listener: Listener) -> Iterator[None]:
 
 
 class RunProgress:
-    """Where each take of a run stands."""
+    """Track the takes of a run, and emit an event for each change."""
 
     def __init__(self) -> None:
         self._title = ""
@@ -76,35 +76,35 @@ class RunProgress:
         self._notice = ""
 
     def expect(self, title: str, takes: Iterable[PlannedTake]) -> None:
-        """These are the takes that the run is about."""
+        """Set the title and the takes of the run."""
         self._title = title
         self._takes = frozenset(take.label for take in takes)
-        emit(self.progress())
+        emit(self.snapshot())
 
     def running(self, take: PlannedTake, server: str, step: int = 0, steps: int = 0) -> None:
-        """A server works on it."""
+        """Record that a server renders a take."""
         self._running[take.label] = RunningTake(take.shot.shot_id, take.number, server, step, steps)
-        emit(self.progress())
+        emit(self.snapshot())
 
     def waiting(self, take: PlannedTake) -> None:
-        """No server works on it any more, and it is not settled."""
+        """Record that no server renders a take any more, though it is not settled."""
         self._running.pop(take.label, None)
-        emit(self.progress())
+        emit(self.snapshot())
 
     def settled(self, take: PlannedTake, end: TakeSettled) -> None:
-        """It needs no more work."""
+        """Record how a take ended."""
         self._running.pop(take.label, None)
         self._settled[take.label] = end.outcome
         emit(end)
-        emit(self.progress())
+        emit(self.snapshot())
 
     def notice(self, sentence: str) -> None:
-        """Something that a person should know now."""
+        """Emit a sentence that a person should read now."""
         self._notice = sentence
         emit(sentence)
 
-    def progress(self) -> Progress:
-        """The account as it is now."""
+    def snapshot(self) -> Progress:
+        """Return the progress as it is now."""
         outcomes = list(self._settled.values())
         return Progress(
             rendered=outcomes.count("rendered"),
@@ -119,10 +119,10 @@ class RunProgress:
         )
 
 
-def emit(told: ProgressEvent) -> None:
-    """Tell whoever listens in this context, if anybody does."""
+def emit(event: ProgressEvent) -> None:
+    """Send an event to the listener of this context, if there is one."""
     if listener := _listener.get():
-        listener(told)
+        listener(event)
 
 
 _KINDS: dict[str, TypeAdapter[ProgressEvent]] = {
@@ -133,9 +133,9 @@ _KINDS: dict[str, TypeAdapter[ProgressEvent]] = {
 }
 
 
-def to_line(told: ProgressEvent) -> str:
-    """One line of JSON, for a listener in another process."""
-    match told:
+def to_line(event: ProgressEvent) -> str:
+    """Return an event as one line of JSON, for a listener in another process."""
+    match event:
         case Progress():
             kind = "progress"
         case TakeSettled():
@@ -144,11 +144,11 @@ def to_line(told: ProgressEvent) -> str:
             kind = "board"
         case _:
             kind = "say"
-    return json.dumps({kind: _KINDS[kind].dump_python(told, mode="json")})
+    return json.dumps({kind: _KINDS[kind].dump_python(event, mode="json")})
 
 
 def from_line(line: str | bytes) -> ProgressEvent | None:
-    """What a line of :func:`to_line` said; nothing for any other line."""
+    """Return the event of a line that :func:`to_line` made; None for any other line."""
     try:
         content = json.loads(line)
         [(kind, value)] = content.items()

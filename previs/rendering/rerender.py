@@ -1,10 +1,10 @@
-"""Render a take again as a manifest has it: the very graph, with the pictures that the store has kept for it.
+"""Render a take of a manifest again: the same graph, with the pictures that the store has kept for it.
 
-It is the same take, so its record in the store is replaced, as by a refresh: the next run shows the new frames, and
-renders again what builds on them if their bytes are others. The old frames stay, and boards go on showing them.
+The take's record in the store is replaced, as by a refresh: the next run shows the new frames, and renders again what
+builds on them if their bytes differ. The old frames stay, and older boards go on showing them.
 
-A manifest may be a stranger's. Its graph is held against the rules of every graph, pictures are read by the hash of
-their bytes alone, and the fingerprint under which the take is recorded is counted anew from the graph.
+A manifest is untrusted input. Its graph is validated like any graph, pictures are found by the hash of their bytes
+alone, and the take's fingerprint is computed from the graph.
 """
 
 import asyncio
@@ -19,10 +19,10 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from previs.boards.runs import there_are
+from previs.boards.runs import list_names
 from previs.comfyui.protocol.graph import Graph, class_types, with_texts
 from previs.errors import Fault, FrameDamaged, NotInStore, PrevisError, RecordUnreadable, WorkflowFaults
-from previs.ingest.reader import SourceReader, shown
+from previs.ingest.reader import SourceReader
 from previs.planning.fingerprint import fingerprint
 from previs.planning.plan import UPLOAD_FOLDER, PlannedTake, ReferenceImage, TakeFrame, take_label
 from previs.planning.preflight import check_plan
@@ -33,7 +33,7 @@ from previs.rendering.dispatch import TakeDispatcher
 from previs.rendering.render import OnChange
 from previs.shots import Shot
 from previs.store import Store, keys
-from previs.store.addresses import kind_of, local_path
+from previs.store.addresses import kind_of, local_path, shown
 from previs.workflow import checkpoint_of
 from previs.workflow.formats.validation import graph_faults
 
@@ -45,50 +45,50 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _MOST_READINGS: Final = 1000
 
 
-async def read_manifest_at(given: str, sources: SourceReader) -> tuple[Manifest, str]:
-    """A manifest, and its place.
+async def read_manifest_at(uri: str, reader: SourceReader) -> tuple[Manifest, str]:
+    """Read a manifest, and return it with its path or URL.
 
     Args:
-        given: a path, ``s3://`` or ``https://`` address, or a folder that holds it, such as that of a pulled board.
-        sources: to read it with.
+        uri: Path or URL (``s3://``, ``https://``) of the manifest, or of a folder that holds it.
+        reader: Reads it.
 
     Raises:
-        SourceNotFound, SourceTrouble: it cannot be read.
-        RecordUnreadable: it is damaged, or of a later version.
+        SourceNotFound, SourceUnavailable: It cannot be read.
+        RecordUnreadable: It is damaged, or of a later version.
     """
-    place = await asyncio.to_thread(_place, given)
-    content = await sources.read(place, limit=_LARGEST)
-    return await asyncio.to_thread(read_manifest, content, name=shown(place)), place
+    uri = await asyncio.to_thread(_manifest_in, uri)
+    content = await reader.read(uri, limit=_LARGEST)
+    return await asyncio.to_thread(read_manifest, content, name=shown(uri)), uri
 
 
-def store_of_manifest(place: str) -> str | None:
-    """The address of the store that a manifest lies in, if its own place in S3 or on disk tells."""
-    match kind_of(place):
+def store_of_manifest(uri: str) -> str | None:
+    """Return the path or URL of the store that holds a manifest in S3 or on disk; None if it is elsewhere."""
+    match kind_of(uri):
         case "s3":
-            bucket, _, key = place[len("s3://") :].partition("/")
+            bucket, _, key = uri[len("s3://") :].partition("/")
             root = _root([f"s3://{bucket}", *key.split("/")]) if bucket else None
         case "path" | "file":
-            root = _root(Path(local_path(place)).resolve().as_posix().split("/"))
+            root = _root(Path(local_path(uri)).resolve().as_posix().split("/"))
         case _:
             return None
     return root
 
 
 def find_take(manifest: Manifest, shot_id: str, number: int | None, *, name: str) -> tuple[ShotEntry, TakeEntry]:
-    """A take of a shot; without a number the one that stands for the shot.
+    """Return a take of a shot, or without a number the take that the board shows.
 
     Args:
-        manifest: where to look.
-        shot_id: as text.
-        number: of the take.
-        name: of the manifest in a person's words.
+        manifest: Where to look.
+        shot_id: The shot's id as text.
+        number: The take's number.
+        name: The manifest's name for people.
 
     Raises:
-        NotInStore: there is no such shot or take; what there is follows.
+        NotInStore: The manifest has no such shot or take.
     """
     shot = next((each for each in manifest.shots if _folded(each.shot_id) == _folded(shot_id)), None)
     if shot is None:
-        raise NotInStore(name, f"shot {shot_id!r}", there_are(shot_id, [str(each.shot_id) for each in manifest.shots]))
+        raise NotInStore(name, f"shot {shot_id!r}", list_names(shot_id, [str(each.shot_id) for each in manifest.shots]))
     numbered = (each for each in shot.takes if each.take == number)
     take = shot.shown if number is None else next(numbered, None)
     if take is None:
@@ -99,20 +99,20 @@ def find_take(manifest: Manifest, shot_id: str, number: int | None, *, name: str
 
 
 async def plan_again(manifest: Manifest, shot: ShotEntry, take: TakeEntry, store: Store, *, name: str) -> PlannedTake:
-    """The take, ready to be rendered once more, with prompts that no server knows yet.
+    """Plan the take to be rendered once more, with prompt ids that no server knows yet.
 
     Args:
-        manifest: that has the take.
-        shot: of the take.
-        take: of the manifest.
-        store: that has the pictures which the take was made from.
-        name: of the manifest in a person's words.
+        manifest: Manifest of the take.
+        shot: The take's shot.
+        take: The take.
+        store: Store of the pictures that the take was made from.
+        name: The manifest's name for people.
 
     Raises:
-        WorkflowFaults: no server would run its graph, or the manifest does not say where the pictures of it are.
-        RecordUnreadable: what the manifest says of it cannot be.
-        NotInStore, FrameDamaged: a picture is gone from the store, or is another one.
-        StoreRefused, StoreTrouble: the store cannot be read.
+        WorkflowFaults: No server would run its graph, or the manifest does not say where its pictures are.
+        RecordUnreadable: The manifest contradicts itself.
+        NotInStore, FrameDamaged: A picture is missing from the store, or has other bytes.
+        StoreRefused, StoreUnavailable: The store cannot be read.
     """
     label = take_label(str(shot.shot_id), take.take)
     graph = _graph(manifest, take, f"{label} in {name}")
@@ -126,11 +126,11 @@ async def plan_again(manifest: Manifest, shot: ShotEntry, take: TakeEntry, store
         number=take.take,
         graph=graph,
         seed=take.seed,
-        fingerprint=_counted(graph, sources),
+        fingerprint=_fingerprint(graph, sources),
         pictures={each: _picture(each, content) for each, content in contents.items() if each not in frames},
         checkpoint=checkpoint_of(graph),
         frames=frames,
-        sources={mark: frames[used].sha256 for used, mark in sources.items()},
+        sources={source: frames[name].sha256 for name, source in sources.items()},
         render_nonce=f"rerender {uuid.uuid4()}",
     )
 
@@ -141,17 +141,17 @@ async def rerender(
     on_change: OnChange = lambda *_: None,
     on_retry: Callable[[PrevisError], None] = lambda _: None,
 ) -> TakeRecord:
-    """Render it, and replace its record.
+    """Render a take, and replace its record.
 
     Args:
-        take: from :func:`plan_again`.
-        context: its store is the one that keeps the frames.
-        on_change: is told the server's name and the prompt's life whenever that changes.
+        take: From :func:`plan_again`.
+        context: Context whose store keeps the frames.
+        on_change: Receives the server's name and the prompt's state whenever that changes.
         on_retry: Receives each error that another attempt makes up for.
 
     Raises:
-        PlanRefused: no server has what it needs; nothing was posted.
-        PrevisError: it failed.
+        PlanRefused: No server has what it needs; nothing was posted.
+        PrevisError: It failed.
     """
     servers = await context.farm.classes(class_types([take.graph]), needed=True)
     await context.farm.capabilities.expect([take.graph])
@@ -161,15 +161,15 @@ async def rerender(
     return await TakeDispatcher(take, context).render(on_change, on_retry)
 
 
-def _place(given: str) -> str:
-    if kind_of(given) not in {"path", "file"}:
-        return given
+def _manifest_in(uri: str) -> str:
+    if kind_of(uri) not in {"path", "file"}:
+        return uri
     try:
-        path = Path(local_path(given))
-        return str(path / _MANIFEST) if path.is_dir() else given
+        path = Path(local_path(uri))
+        return str(path / _MANIFEST) if path.is_dir() else uri
     except OSError:
-        # Whoever reads it says why it cannot be read.
-        return given
+        # The reader will say why it cannot be read.
+        return uri
 
 
 def _root(steps: Sequence[str]) -> str | None:
@@ -184,16 +184,16 @@ def _folded(shot_id: int | str) -> str:
 
 
 def _graph(manifest: Manifest, take: TakeEntry, name: str) -> Graph:
-    """The take's graph, if a server could run it with the pictures that the manifest names."""
+    """Return the take's graph if a server could run it with the pictures that the manifest names."""
     if not take.graph:
-        raise RecordUnreadable(name, "there is no graph of it")
+        raise RecordUnreadable(name, "it holds no graph")
     if faults := graph_faults(take.graph):
         raise WorkflowFaults(name, tuple(faults))
     graph: Graph = take.graph
     try:
         fingerprint(graph)
     except ValueError as error:
-        fault = Fault("the graph", "", "", "a number in it is none (NaN or infinite)")
+        fault = Fault("the graph", "", "", "a number in it is NaN or infinite")
         raise WorkflowFaults(name, (fault,)) from error
     if missing := tuple(_without_picture(manifest, take, graph)):
         raise WorkflowFaults(name, missing)
@@ -201,7 +201,7 @@ def _graph(manifest: Manifest, take: TakeEntry, name: str) -> Graph:
 
 
 def _without_picture(manifest: Manifest, take: TakeEntry, graph: Graph) -> Iterator[Fault]:
-    """The inputs that name a picture of which the manifest does not say where it is."""
+    """Yield a fault for each input whose picture the manifest does not locate."""
     known = {each.name for each in take.inputs}
     for node_id, node in graph.items():
         for name, value in node["inputs"].items():
@@ -219,10 +219,10 @@ def _why_missing(manifest: Manifest, take: TakeEntry, picture: re.Match[str]) ->
         owners = (
             take_label(str(shot.shot_id), each.take) for shot, each in takes if each.fingerprint == picture["hash"]
         )
-        reason = f"the frame of {next(owners, 'another shot')} comes here"
+        reason = f"this input takes the frame of {next(owners, 'another shot')}"
         return reason if take.frames else f"{reason}, and {end}"
     if take.frames:
-        return "the manifest does not say where this picture is kept, as none did before version 2"
+        return "the manifest does not say where this picture is kept; only version 2 and later do"
     return f"{end}, and its pictures were not kept"
 
 
@@ -231,17 +231,17 @@ def _takes(manifest: Manifest) -> Iterator[tuple[ShotEntry, TakeEntry]]:
 
 
 async def _content(picture: InputPicture, label: str, store: Store, name: str) -> bytes:
-    """The bytes of a picture that a take was made from; where they lie follows from their hash."""
+    """Return the bytes of a picture that a take was made from; its key follows from its hash."""
     found, suffix = _UPLOAD.fullmatch(picture.name), Path(picture.key).suffix
     homes = (keys.input_key(picture.sha256, suffix), keys.frame_key(picture.sha256, suffix))
     if found is None or found["shot"] or not _SHA256.fullmatch(picture.sha256) or picture.key not in homes:
-        raise RecordUnreadable(name, f"{label}: {picture.key!r} is no place of a picture {picture.name!r}")
+        raise RecordUnreadable(name, f"{label}: {picture.key!r} cannot be the key of picture {picture.name!r}")
     content = await store.get(picture.key)
     if content is None:
         remedy = "run the shot list again, with its references"
         raise NotInStore(store.name, f"{picture.key}, from which {label} was made", remedy)
     if await asyncio.to_thread(_sha256, content) != picture.sha256:
-        raise FrameDamaged(picture.key, f"in {store.name} are other bytes than those that {label} was made from")
+        raise FrameDamaged(picture.key, f"{store.name} holds other bytes than those that {label} was made from")
     return content
 
 
@@ -264,28 +264,28 @@ def _picture(name: str, content: bytes) -> ReferenceImage:
 
 
 def _sources(manifest: Manifest, take: TakeEntry, graph: Graph) -> dict[str, str]:
-    """The fingerprints of the takes whose frames it builds on, by the names that the graph has for these frames.
+    """Return the fingerprints of the takes whose frames it builds on, by the frames' names in the graph.
 
-    A manifest says whose bytes they are; where equal frames leave a choice, the take's own fingerprint makes it. Frames
-    of no take of the manifest are pictures like any other.
+    If several takes made equal frames, the take's own fingerprint decides. A frame that no take of the manifest made is
+    a picture like any other.
     """
     found = {each.name: _makers(manifest, each.sha256) for each in take.inputs if _is_frame(each)}
-    makers = {name: marks for name, marks in found.items() if marks}
+    makers = {name: fingerprints for name, fingerprints in found.items() if fingerprints}
     choices = islice(product(*makers.values()), _MOST_READINGS)
     readings = [dict(zip(makers, each, strict=True)) for each in choices]
-    meant = (each for each in readings if _counted(graph, each) == take.fingerprint)
+    meant = (each for each in readings if _fingerprint(graph, each) == take.fingerprint)
     return next(meant, readings[0])
 
 
 def _makers(manifest: Manifest, sha256: str) -> list[str]:
-    """Fingerprints of the takes that made a frame."""
+    """Return the fingerprints of the takes that made a frame."""
     found = [take.fingerprint for _, take in _takes(manifest) if any(frame.sha256 == sha256 for frame in take.frames)]
     return list(dict.fromkeys(found))
 
 
-def _counted(graph: Graph, sources: Mapping[str, str]) -> str:
-    """The fingerprint of a graph, in which the takes that it builds on stand for their frames."""
-    return fingerprint(with_texts(graph, {name: TakeFrame("", 0, mark).name for name, mark in sources.items()}))
+def _fingerprint(graph: Graph, sources: Mapping[str, str]) -> str:
+    """Return the fingerprint of a graph in which the takes that it builds on stand for their frames."""
+    return fingerprint(with_texts(graph, {name: TakeFrame("", 0, source).name for name, source in sources.items()}))
 
 
 def _shot(shot: ShotEntry, name: str) -> Shot:

@@ -215,8 +215,8 @@ def test_it_is_moved_from_the_busiest_server() -> None:
         {"started": True},
         {"prompt": None},
         {"moved": True},
-        {"wish": PlacementRequest(moves=2)},
-        {"wish": PlacementRequest(avoid=frozenset({"http://idle:8188"}))},
+        {"request": PlacementRequest(moves=2)},
+        {"request": PlacementRequest(avoid=frozenset({"http://idle:8188"}))},
     ],
     ids=["started", "not submitted", "being moved", "moved twice", "avoids the idle server"],
 )

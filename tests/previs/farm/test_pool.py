@@ -28,15 +28,15 @@ async def test_each_server_holds_two_and_the_least_loaded_comes_first(simulate: 
     urls = [(await simulate())[1] for _ in range(2)]
     async with Farm(Address(url) for url in urls) as farm:
         await all_up(farm, 2)
-        slots = [await farm.slot() for _ in range(4)]
+        slots = [await farm.acquire_slot() for _ in range(4)]
         assert [slot.server.name for slot in slots] == [*urls, *urls]
-        fifth = asyncio.create_task(farm.slot())
+        fifth = asyncio.create_task(farm.acquire_slot())
         await asyncio.sleep(0)
         assert waits(fifth)
         slots[2].release()
         slots[2].release()
         assert (await fifth).server.name == urls[0]
-        sixth = asyncio.create_task(farm.slot())
+        sixth = asyncio.create_task(farm.acquire_slot())
         await asyncio.sleep(0)
         assert waits(sixth)
         sixth.cancel()
@@ -46,30 +46,30 @@ async def test_of_equals_the_server_that_last_used_the_checkpoint_is_taken(simul
     urls = [(await simulate())[1] for _ in range(2)]
     async with Farm(Address(url) for url in urls) as farm:
         await all_up(farm, 2)
-        first, second = await farm.slot(PlacementRequest("sdxl")), await farm.slot(PlacementRequest("flux"))
+        first, second = await farm.acquire_slot(PlacementRequest("sdxl")), await farm.acquire_slot(PlacementRequest("flux"))
         first.release()
         second.release()
-        assert (await farm.slot(PlacementRequest("flux"))).server.name == urls[1]
-        assert (await farm.slot(PlacementRequest("sdxl"))).server.name == urls[0]
+        assert (await farm.acquire_slot(PlacementRequest("flux"))).server.name == urls[1]
+        assert (await farm.acquire_slot(PlacementRequest("sdxl"))).server.name == urls[0]
 
 
 async def test_another_server_is_taken_where_the_last_attempt_went_wrong_if_there_is_one(simulate: Serve) -> None:
     urls = [(await simulate())[1] for _ in range(2)]
     async with Farm(Address(url) for url in urls) as farm:
         await all_up(farm, 2)
-        held = [await farm.slot(PlacementRequest(avoid=frozenset(urls[:1]))) for _ in range(2)]
+        held = [await farm.acquire_slot(PlacementRequest(avoid=frozenset(urls[:1]))) for _ in range(2)]
         assert {slot.server.name for slot in held} == {urls[1]}
     async with Farm([Address(urls[0])]) as alone:
         await all_up(alone, 1)
-        assert (await alone.slot(PlacementRequest(avoid=frozenset(urls[:1])))).server.name == urls[0]
+        assert (await alone.acquire_slot(PlacementRequest(avoid=frozenset(urls[:1])))).server.name == urls[0]
 
 
 async def test_those_who_wait_are_served_in_their_order_and_one_who_leaves_takes_no_place(simulate: Serve) -> None:
     _, url = await simulate()
     async with Farm([Address(url)], slots=1) as farm:
         await all_up(farm, 1)
-        held = await farm.slot()
-        waiting = [asyncio.create_task(farm.slot()) for _ in range(3)]
+        held = await farm.acquire_slot()
+        waiting = [asyncio.create_task(farm.acquire_slot()) for _ in range(3)]
         await asyncio.sleep(0)
         waiting[0].cancel()
         held.release()
@@ -87,15 +87,15 @@ async def test_other_peoples_prompts_count_as_load(simulate: Serve) -> None:
         await somebody.submit(TEXT_TO_IMAGE, "00000000-0000-5000-8000-000000000000")
         while not farm.servers[0].queue_remaining:
             await asyncio.sleep(0.01)
-        assert (await farm.slot()).server.name == free
+        assert (await farm.acquire_slot()).server.name == free
 
 
 async def test_a_server_that_is_away_is_set_aside_and_comes_back(simulate: Serve) -> None:
     simulator, url = await simulate()
     simulator.faults.hang_up = float("inf")
     said: list[str] = []
-    async with Farm([Address(url)], say=said.append) as farm:
-        waiting = asyncio.create_task(farm.slot())
+    async with Farm([Address(url)], warn=said.append) as farm:
+        waiting = asyncio.create_task(farm.acquire_slot())
         while not farm.problems:
             await asyncio.sleep(0.01)
         assert waits(waiting)
@@ -107,9 +107,9 @@ async def test_a_server_that_is_away_is_set_aside_and_comes_back(simulate: Serve
 
 async def test_with_no_server_at_all_the_wait_is_told_and_ends() -> None:
     said: list[str] = []
-    async with Farm([Address("http://127.0.0.1:1")], patience=0.5, say=said.append) as farm:
+    async with Farm([Address("http://127.0.0.1:1")], patience=0.5, warn=said.append) as farm:
         with pytest.raises(NoServer, match=r"no server could be reached for 0\.5 s: http://127\.0\.0\.1:1"):
-            await farm.slot()
+            await farm.acquire_slot()
     assert any("waiting up to 0.5 s for one" in sentence for sentence in said)
 
 
@@ -119,7 +119,7 @@ async def test_nobody_gets_a_place_before_every_server_was_looked_at_once(simula
     slow.faults.answer_after = 0.5
     async with Farm([Address(slow_url), Address(quick_url)]) as farm:
         await all_up(farm, 1)
-        waiting = asyncio.create_task(farm.slot())
+        waiting = asyncio.create_task(farm.acquire_slot())
         await asyncio.sleep(0)
         assert waits(waiting)
         await waiting

@@ -11,7 +11,7 @@ from PIL import Image
 
 from previs.comfyui.protocol.graph import Graph
 from previs.ingest.load import load_inputs
-from previs.planning.planner import Wishes, make_plan
+from previs.planning.make_plan import RunOptions, make_plan
 from previs.planning.schedule import TakeResult
 from previs.publishing.publish import lasting_addresses, links_of, publish
 from previs.publishing.results import RunIdentity, make_manifest
@@ -73,8 +73,10 @@ async def board_of(
     records: dict[str, TakeRecord] = {}
     results = []
     async with context_of(store, url) as context:
-        given = await load_inputs(str(listed), workflow or graph(), context.sources, store, context.farm.classes)
-        plan = make_plan(given.shot_list, given.workflow, given.pictures, given.workflow_pictures, wishes=Wishes(takes))
+        given = await load_inputs(str(listed), workflow or graph(), context.reader, store, context.farm.classes)
+        plan = make_plan(
+            given.shot_list, given.workflow, given.pictures, given.workflow_pictures, options=RunOptions(takes)
+        )
         for planned in plan.sources_first():
             frames = {each: found for each in planned.builds_on if (found := records[each.label].picture)}
             one = planned.with_sources(frames)

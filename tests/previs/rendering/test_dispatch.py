@@ -655,6 +655,6 @@ async def test_wherever_a_take_is_cancelled_neither_place_nor_claim_stays(
         assert rendering.cancelled()
         store.wrong = None
         assert context.farm.held == 0
-        await context.leases._sign()
+        await context.leases._renew()
         async with asyncio.timeout(20):
             await render(take(), other)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from previs.planning.make_plan import make_plan
 from previs.planning.plan import PlannedTake
-from previs.planning.planner import make_plan
 from previs.publishing.views import Progress, RunningTake
 from previs.rendering.progress import (
     BoardPublished,
@@ -143,19 +143,19 @@ def test_the_account_knows_where_each_take_stands() -> None:
     one, two, three, four = takes(4)
     with listening(heard.append):
         progress.expect("雨夜", [one, two, three, four])
-        assert counts(progress.progress()) == (0, 0, 0, 4, 0)
+        assert counts(progress.snapshot()) == (0, 0, 0, 4, 0)
         progress.settled(one, TakeSettled(one.label, "cached"))
         progress.running(two, "http://a")
         progress.running(two, "http://a", 3, 20)
         progress.running(three, "http://b")
-        assert counts(progress.progress()) == (0, 1, 0, 1, 2)
+        assert counts(progress.snapshot()) == (0, 1, 0, 1, 2)
         progress.waiting(three)
-        assert counts(progress.progress()) == (0, 1, 0, 2, 1)
+        assert counts(progress.snapshot()) == (0, 1, 0, 2, 1)
         progress.settled(two, TakeSettled(two.label, "rendered", "http://a", 1.5))
         progress.settled(three, TakeSettled(three.label, "failed", error="no room"))
         progress.settled(four, TakeSettled(four.label, "rendered"))
-    assert counts(progress.progress()) == (2, 1, 1, 0, 0)
-    assert progress.progress().title == "雨夜"
+    assert counts(progress.snapshot()) == (2, 1, 1, 0, 0)
+    assert progress.snapshot().title == "雨夜"
     assert [told.outcome for told in heard if isinstance(told, TakeSettled)] == [
         "cached",
         "rendered",
@@ -176,7 +176,7 @@ def test_a_skipped_take_is_settled_and_counted_apart() -> None:
         progress.expect("雨夜", [one, two])
         progress.settled(one, TakeSettled(one.label, "failed", error="no room"))
         progress.settled(two, TakeSettled(two.label, "skipped", error="SH01, which it builds on, has no frame"))
-    progress = progress.progress()
+    progress = progress.snapshot()
     assert (progress.failed, progress.skipped, progress.settled, progress.waiting) == (1, 1, 2, 0)
     assert TakeSettled(two.label, "skipped", error="SH01, which it builds on, has no frame") in heard
 
@@ -186,7 +186,7 @@ def test_a_notice_is_told_and_stays_in_the_account() -> None:
     with listening(heard.append):
         progress.notice("http://a is unreachable")
     assert heard == ["http://a is unreachable"]
-    assert progress.progress().notice == "http://a is unreachable"
+    assert progress.snapshot().notice == "http://a is unreachable"
 
 
 def test_a_line_holds_its_content_under_one_key() -> None:

@@ -68,7 +68,7 @@ def from_picture(start: ReferenceImage, seed: int = 5) -> PlannedTake:
 
 
 async def rendered(planned: PlannedTake, context: RunContext, **how: Any) -> TakeRecord:
-    return await render(planned, await context.farm.slot(), context, **how)
+    return await render(planned, await context.farm.acquire_slot(), context, **how)
 
 
 def until(phase: Phase) -> tuple[asyncio.Event, Callable[[str, PromptState], None]]:
@@ -209,7 +209,7 @@ async def test_the_place_is_free_before_the_frames_are_fetched(simulate: Serve, 
     _, url = await simulate()
     store = FailingStore(tmp_path)
     async with context_of(store, url) as context:
-        store.slot = await context.farm.slot()
+        store.slot = await context.farm.acquire_slot()
         await render(take(), store.slot, context)
     assert store.held_meanwhile is False
 
@@ -266,13 +266,13 @@ async def test_a_take_that_another_client_has_in_work_is_joined_where_it_is(
     running, on_change = until(Phase.RUNNING)
     async with context_of(folder_store, busy_url, idle_url, slots=1) as context, Server(Address(busy_url)) as somebody:
         await somebody.submit(planned.graph, prompt_id(planned.fingerprint, 0))
-        slot = await context.farm.slot(PlacementRequest(avoid=busy_url))
+        slot = await context.farm.acquire_slot(PlacementRequest(avoid=busy_url))
         assert slot.server.name == idle_url
         rendering = asyncio.create_task(render(planned, slot, context, on_change))
         await running.wait()
         assert not slot.held
         async with asyncio.timeout(5):
-            assert (await context.farm.slot(PlacementRequest(avoid=busy_url))).server.name == idle_url
+            assert (await context.farm.acquire_slot(PlacementRequest(avoid=busy_url))).server.name == idle_url
         record = await rendering
     assert record.server == busy_url
     assert (len(busy.posted), idle.posted) == (1, [])
@@ -318,7 +318,7 @@ async def test_a_picture_is_uploaded_once_a_server(simulate: Serve, folder_store
     red = picture()
     async with context_of(folder_store, *(url for _, url in farm)) as context:
         for number, (_, url) in enumerate([*farm, *farm]):
-            slot = await context.farm.slot(PlacementRequest(avoid=next(other for _, other in farm if other != url)))
+            slot = await context.farm.acquire_slot(PlacementRequest(avoid=next(other for _, other in farm if other != url)))
             record = await render(from_picture(red, seed=number), slot, context)
             assert record.server == url
     assert [simulator.uploads for simulator, _ in farm] == [[red.file_name]] * 2

@@ -254,7 +254,7 @@ async def test_a_picture_lies_nowhere_but_where_its_hash_says(
         take["inputs"][0] |= wrong
         take["graph"]["10"]["inputs"]["image"] = take["inputs"][0]["name"]
 
-    with pytest.raises(RecordUnreadable, match="is no place of a picture"):
+    with pytest.raises(RecordUnreadable, match="cannot be the key of picture"):
         await planned(changed(board, discard_result), "SH01")
 
 
@@ -267,7 +267,7 @@ async def test_a_picture_that_the_manifest_has_no_place_for_is_told_with_its_nod
     [fault] = caught.value.faults
     assert caught.value.source == f"SH01 · take 1 in {NAME}"
     assert (fault.place, fault.field) == ("node 10 (LoadImage)", "image")
-    assert "as none did before version 2: run the shot list again" in fault.remedy
+    assert "only version 2 and later do: run the shot list again" in fault.remedy
 
 
 async def test_a_take_that_failed_did_not_keep_its_pictures(
@@ -295,7 +295,7 @@ async def test_a_skipped_take_is_refused_with_the_shot_that_it_waits_for(
     with pytest.raises(WorkflowFaults) as caught:
         await planned(changed(board, skip, 1), "SH02")
     assert (
-        "the frame of SH01 · take 1 comes here, and the take was skipped (SH01 · take 1 has no picture): "
+        "this input takes the frame of SH01 · take 1, and the take was skipped (SH01 · take 1 has no picture): "
         "run the shot list again"
     ) in str(caught.value)
 
@@ -303,7 +303,7 @@ async def test_a_skipped_take_is_refused_with_the_shot_that_it_waits_for(
 @pytest.mark.parametrize(
     ("graph", "error", "told"),
     [
-        ({}, RecordUnreadable, "there is no graph of it"),
+        ({}, RecordUnreadable, "it holds no graph"),
         ({"1": 5}, WorkflowFaults, "not a node"),
         ({"1": {"class_type": "SaveImage"}}, WorkflowFaults, "add the node's inputs"),
         ({"1": {"class_type": 7, "inputs": {"a": ["1", 0]}}}, WorkflowFaults, "class_type"),
