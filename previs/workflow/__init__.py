@@ -6,13 +6,13 @@ graph that a shot sets, and ``binding`` represents these inputs. ``interface`` i
 
 from previs.workflow.binding.bindings import STAYS, Binding, BindingRow, Report, Stays
 from previs.workflow.binding.bindings_file import BindingsFile, bindings_name, read_bindings
+from previs.workflow.binding.interface import PlacedReference, ShotValues, Workflow
 from previs.workflow.binding.overrides import with_overrides
 from previs.workflow.detection.outputs import checkpoint_of, with_output_prefix, without_output_names
-from previs.workflow.interface import PlacedReference, ShotValues, Workflow
+from previs.workflow.formats.samplers import sampler_and_scheduler
 from previs.workflow.reading import WorkflowFile, open_workflow, read_workflow
 from previs.workflow.saved import SavedGraph
 from previs.workflow.settings.model import WorkflowSettings
-from previs.workflow.settings.samplers import sampler_and_scheduler
 
 __all__ = [
     "STAYS",

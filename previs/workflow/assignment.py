@@ -9,10 +9,10 @@ from previs.errors import Fault
 from previs.workflow.binding.addresses import address_of
 from previs.workflow.binding.bindings import Binding
 from previs.workflow.binding.bindings_file import REFERENCES
+from previs.workflow.binding.interface import PlacedReference
 from previs.workflow.binding.suggestions import quoted, yaml_block
 from previs.workflow.binding.traversal import place_of
 from previs.workflow.detection.roles import ROLES, role_named, serves
-from previs.workflow.interface import PlacedReference
 
 
 @dataclass(slots=True)

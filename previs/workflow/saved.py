@@ -13,13 +13,13 @@ from previs.workflow.assignment import ReferenceAssignment
 from previs.workflow.binding import limits, suggestions
 from previs.workflow.binding.bindings import Binding, Report, Slot, in_order_of_meaning, rows
 from previs.workflow.binding.bindings_file import BindingsFile, bindings_name
+from previs.workflow.binding.interface import PlacedReference, ShotValues
 from previs.workflow.binding.link_types import Wiring
 from previs.workflow.binding.overrides import overridden
 from previs.workflow.binding.traversal import place_of
 from previs.workflow.detection.detect import detect_bindings
 from previs.workflow.detection.lengths import LengthRule
 from previs.workflow.formats.validation import graph_faults
-from previs.workflow.interface import PlacedReference, ShotValues
 
 
 @dataclass(frozen=True, slots=True)

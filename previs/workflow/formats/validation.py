@@ -10,7 +10,7 @@ from previs.errors import Fault
 from previs.workflow.binding.limits import SEED_MAX
 from previs.workflow.binding.traversal import NEVER_SAVE, is_sampler, place_of, saving, unused
 from previs.workflow.formats.parsing import truncated
-from previs.workflow.settings.samplers import SAMPLERS, SCHEDULERS, read_sampler, read_scheduler
+from previs.workflow.formats.samplers import SAMPLERS, SCHEDULERS, read_sampler, read_scheduler
 
 # Classes of ComfyUI's own nodes by their characteristic inputs, most specific first.
 _CHARACTERISTIC_INPUTS = {

@@ -12,10 +12,10 @@ from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault, WorkflowFaults
 from previs.workflow.binding import limits
 from previs.workflow.binding.bindings import STAYS, BindingRow, Report, rows
+from previs.workflow.binding.interface import PlacedReference, ShotValues
 from previs.workflow.binding.overrides import overridden, with_overrides
 from previs.workflow.detection.roles import ROLES, role_named, serves
-from previs.workflow.interface import PlacedReference, ShotValues
-from previs.workflow.settings import samplers
+from previs.workflow.formats import samplers
 from previs.workflow.settings.build import ImageSettings, bindings_of, build_graph
 
 OWN_RULE = "workflow_setting"

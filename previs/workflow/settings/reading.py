@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault, WorkflowFaults
 from previs.workflow.binding import limits
-from previs.workflow.settings import samplers
+from previs.workflow.formats import samplers
 from previs.workflow.settings.model import OWN_RULE, WorkflowSettings
 
 _REMEDIES = {

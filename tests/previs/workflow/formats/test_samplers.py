@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from previs.errors import WorkflowFaults
 from previs.workflow import sampler_and_scheduler
-from previs.workflow.settings.samplers import SAMPLERS, SCHEDULERS
+from previs.workflow.formats.samplers import SAMPLERS, SCHEDULERS
 
 TRANSLATIONS = {
     "euler_a": ("euler_ancestral", "normal"),
