@@ -62,8 +62,8 @@ def test_a_secret_left_empty_in_a_form_is_none() -> None:
 def test_invalid_values_are_refused_and_not_shown(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError) as caught:
         block(**fields)
-    said = f"{caught.value} {caught.value!r} {[each['msg'] for each in caught.value.errors()]}"
-    assert not [secret for secret in SECRETS if secret in said]
+    shown_texts = f"{caught.value} {caught.value!r} {[each['msg'] for each in caught.value.errors()]}"
+    assert not [secret for secret in SECRETS if secret in shown_texts]
 
 
 @pytest.mark.parametrize(
@@ -80,8 +80,8 @@ def test_an_address_that_is_refused_comes_with_a_way_out(url: str, remedy: str) 
 
 def test_no_secret_is_shown() -> None:
     shown = full()
-    said = [repr(shown), str(shown), shown.model_dump_json(), f"{shown.model_dump()}", repr(shown.receiver())]
-    assert not [(secret, text) for text in said for secret in SECRETS if secret in text]
+    shown_texts = [repr(shown), str(shown), shown.model_dump_json(), f"{shown.model_dump()}", repr(shown.receiver())]
+    assert not [(secret, text) for text in shown_texts for secret in SECRETS if secret in text]
 
 
 def test_prefect_keeps_address_secret_and_headers_secret() -> None:

@@ -68,9 +68,9 @@ async def test_a_board_is_removed_by_name_or_part_of_keys_and_no_other_is(store:
 async def test_an_unknown_nightly_board_is_refused_with_the_known_ones(store: Store) -> None:
     for name in ("harbour", "night city"):
         await add_nightly(store, entry(name))
-    with pytest.raises(NotInStore) as told:
+    with pytest.raises(NotInStore) as caught:
         await remove_nightly(store, "night-city")
-    assert str(told.value) == f"{store.name} has no nightly board 'night-city': there are 'night city', 'harbour'"
+    assert str(caught.value) == f"{store.name} has no nightly board 'night-city': there are 'night city', 'harbour'"
     await remove_nightly(store, "harbour")
     await remove_nightly(store, "night city")
     with pytest.raises(NotInStore, match="has no nightly board 'harbour': there is none"):

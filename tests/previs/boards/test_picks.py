@@ -80,9 +80,9 @@ async def test_an_earlier_run_that_cannot_be_read_is_passed_over(store: Store) -
 async def test_an_absent_take_is_refused_with_the_existing_ones(
     store: Store, board: str, name: str, number: int, sentence: str
 ) -> None:
-    with pytest.raises(NotInStore) as told:
+    with pytest.raises(NotInStore) as caught:
         await pick(store, board, name, number)
-    assert str(told.value) == f"{store.name} {sentence}"
+    assert str(caught.value) == f"{store.name} {sentence}"
     assert await picks(store, BOARD) == {}
 
 
@@ -128,8 +128,8 @@ async def test_a_board_without_picks_and_an_absent_board_have_no_picks(store: St
 async def test_a_damaged_pick_is_ignored_with_a_sentence(store: Store, content: bytes) -> None:
     kept = await pick(store, BOARD, "镜头", 2)
     await store.put(keys.pick_key(BOARD, "10"), content, media_type="application/json")
-    said: list[str] = []
-    assert await picks(store, BOARD, warn=said.append) == {"镜头": kept}
-    assert len(said) == 1
-    assert said[0].startswith(f"{keys.pick_key(BOARD, '10')} cannot be used: ")
-    assert said[0].endswith(": pick the take again")
+    warnings: list[str] = []
+    assert await picks(store, BOARD, warn=warnings.append) == {"镜头": kept}
+    assert len(warnings) == 1
+    assert warnings[0].startswith(f"{keys.pick_key(BOARD, '10')} cannot be used: ")
+    assert warnings[0].endswith(": pick the take again")

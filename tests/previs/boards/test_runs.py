@@ -82,16 +82,16 @@ async def test_a_board_is_also_found_by_its_part_of_keys(store: Store) -> None:
 async def test_an_unknown_board_is_refused_with_the_known_ones_the_closest_first(store: Store) -> None:
     for name in ("Harbour", "a/b", "Night City"):
         await put_run(store, manifest(board=name))
-    with pytest.raises(NotInStore) as told:
+    with pytest.raises(NotInStore) as caught:
         await load_manifest(store, "night city 2")
-    assert str(told.value) == f"{store.name} has no board 'night city 2': there are 'Night City', 'Harbour', 'a/b'"
+    assert str(caught.value) == f"{store.name} has no board 'night city 2': there are 'Night City', 'Harbour', 'a/b'"
 
 
 async def test_an_unknown_run_is_refused_with_the_known_ones(store: Store) -> None:
     await put_run(store, manifest(board="b"))
-    with pytest.raises(NotInStore) as told:
+    with pytest.raises(NotInStore) as caught:
         await load_manifest(store, "b", "20261031")
-    assert str(told.value) == f"{store.name} has no run '20261031' of board 'b': there is '{run_name(1)}'"
+    assert str(caught.value) == f"{store.name} has no run '20261031' of board 'b': there is '{run_name(1)}'"
 
 
 async def test_few_of_many_names_are_listed(folder_store: Store) -> None:

@@ -102,7 +102,7 @@ def test_another_version_or_form_is_refused_in_a_sentence(schema: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reason"),
     [
         (b"", "the file: Invalid JSON"),
         (b"\xff\xfe\x00", "the file: Invalid JSON"),
@@ -114,8 +114,8 @@ def test_another_version_or_form_is_refused_in_a_sentence(schema: Any) -> None:
         (b'{"board": "\\ud800"}', "the file: Invalid JSON"),
     ],
 )
-def test_a_damaged_file_is_refused_in_a_sentence(content: bytes, told: str) -> None:
-    with pytest.raises(RecordUnreadable, match=told) as caught:
+def test_a_damaged_file_is_refused_in_a_sentence(content: bytes, reason: str) -> None:
+    with pytest.raises(RecordUnreadable, match=reason) as caught:
         read(content)
     assert str(caught.value).startswith("夜/manifest.json cannot be used: ")
     assert "\n" not in str(caught.value)
@@ -229,8 +229,8 @@ def words(reference: str) -> str:
 
 def table(model: type[BaseModel]) -> str:
     rows = [
-        f"| `{name}` | {type_name(told)} | {told['description']} |"
-        for name, told in model.model_json_schema(by_alias=True)["properties"].items()
+        f"| `{name}` | {type_name(field)} | {field['description']} |"
+        for name, field in model.model_json_schema(by_alias=True)["properties"].items()
     ]
     return "\n".join(["| field | type | meaning |", "| --- | --- | --- |", *rows])
 

@@ -78,7 +78,7 @@ async def test_a_file_of_any_size_comes_back(store: Store, tmp_path: Path, size:
 
 
 @pytest.mark.parametrize(
-    ("there", "if_absent", "expected"),
+    ("stored", "if_absent", "expected"),
     [
         (b"same", True, b"same"),
         (b"same", False, b"file"),
@@ -89,12 +89,12 @@ async def test_a_file_of_any_size_comes_back(store: Store, tmp_path: Path, size:
 async def test_only_if_absent_leaves_a_file_of_the_same_size_alone(
     store: Store,
     tmp_path: Path,
-    there: bytes | None,
+    stored: bytes | None,
     if_absent: bool,  # noqa: FBT001 - pytest fills it by name
     expected: bytes,
 ) -> None:
-    if there is not None:
-        await store.put("frames/k.png", there, media_type="image/png")
+    if stored is not None:
+        await store.put("frames/k.png", stored, media_type="image/png")
     source = tmp_path / "k.png"
     source.write_bytes(b"file")
     await store.put_file("frames/k.png", source, media_type="image/png", if_absent=if_absent)
@@ -190,9 +190,9 @@ async def test_a_listing_tells_when_a_file_was_written_in_utc(store: Store) -> N
 
 async def test_exactly_one_of_many_creates_a_key_and_its_bytes_stay(store: Store) -> None:
     values = [b"token %d" % number for number in range(12)]
-    told = await asyncio.gather(*(store.create("takes/lock", value, media_type="text/plain") for value in values))
-    assert told.count(True) == 1
-    assert await store.get("takes/lock") == values[told.index(True)]
+    created = await asyncio.gather(*(store.create("takes/lock", value, media_type="text/plain") for value in values))
+    assert created.count(True) == 1
+    assert await store.get("takes/lock") == values[created.index(True)]
 
 
 async def test_an_existing_key_is_not_created_again(store: Store) -> None:

@@ -75,9 +75,9 @@ async def test_exactly_one_of_many_creates_a_key_although_responses_are_lost(
         values = [b"token %d" % number for number in range(8)]
         if not await conditions_are_honoured(store):
             pytest.skip("this S3 ignores If-None-Match, so a writer that pauses may also get true")
-        told = await asyncio.gather(*(store.create("lock", value, media_type="text/plain") for value in values))
-        assert await store.get("lock") == values[told.index(True)]
-    assert told.count(True) == 1
+        created = await asyncio.gather(*(store.create("lock", value, media_type="text/plain") for value in values))
+        assert await store.get("lock") == values[created.index(True)]
+    assert created.count(True) == 1
     assert proxy.counts.total() > proxy.counts["none"]
 
 

@@ -130,11 +130,11 @@ async def test_exactly_one_creates_a_key_on_file_systems_without_links(
         raise OSError(number, "words")
 
     monkeypatch.setattr(os, "link", link)
-    told = await asyncio.gather(
+    created = await asyncio.gather(
         *(folder_store.create("takes/lock", b"%d" % number, media_type="text/plain") for number in range(12))
     )
-    assert told.count(True) == 1
-    assert await folder_store.get("takes/lock") == b"%d" % told.index(True)
+    assert created.count(True) == 1
+    assert await folder_store.get("takes/lock") == b"%d" % created.index(True)
     assert files(Path(folder_store.name)) == {"lock"}
 
 

@@ -41,9 +41,9 @@ async def grown(size: int, place: str) -> int:
             stdout=asyncio.subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         )
-        told = json.loads((await program.communicate())[0])
-    assert told["size"] >= size
-    return int(told["grown"])
+        result = json.loads((await program.communicate())[0])
+    assert result["size"] >= size
+    return int(result["grown"])
 
 
 @pytest.mark.parametrize("kind", ["folder", "s3"])

@@ -162,7 +162,7 @@ async def test_a_listing_of_many_pages_is_whole(scripted: Callable[[Script], Any
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "says"),
+    ("status", "body", "reason"),
     [
         (403, fault_body("AccessDenied"), "access denied: the credentials need s3:PutObject on s3://film/boards/*"),
         (403, fault_body("AccessDenied", Region="us-east-1"), "access denied"),
@@ -180,18 +180,18 @@ async def test_a_refusal_says_what_to_change_and_no_secret(
     caplog: pytest.LogCaptureFixture,
     status: int,
     body: bytes,
-    says: str,
+    reason: str,
 ) -> None:
     server = scripted(lambda *_: answer(status=status, body=body, headers={"Content-Type": "application/xml"}))
     with caplog.at_level(logging.INFO):
         async with S3Store(settings_for(server.url)) as store:
             with pytest.raises(StoreRefused) as caught:
                 await store.put("a.json", b"{}", media_type="application/json")
-            told = " ".join([str(caught.value), repr(caught.value), repr(store), caplog.text])
+            shown = " ".join([str(caught.value), repr(caught.value), repr(store), caplog.text])
     assert str(caught.value).startswith("s3://film/boards cannot be used: ")
-    assert says in str(caught.value)
+    assert reason in str(caught.value)
     for secret in (SECRET, TOKEN, "AKIDSCRIPTED"):
-        assert secret not in told
+        assert secret not in shown
 
 
 async def test_a_check_names_the_permission_that_is_missing(
@@ -310,11 +310,11 @@ async def test_a_file_that_somebody_else_wrote_meanwhile_is_replaced_only_if_it_
 ) -> None:
     source = tmp_path / "a.png"
     source.write_bytes(b"frame")
-    told = {
+    responses = {
         "HEAD": [sized(404, 0, answer), sized(200, size, answer)],
         "PUT": [answer(status=412, body=fault_body("PreconditionFailed")), answer()],
     }
-    server = scripted(lambda method, _: told[method].pop(0))
+    server = scripted(lambda method, _: responses[method].pop(0))
     async with S3Store(settings_for(server.url)) as store:
         await store.put_file("a.png", source, media_type="image/png", if_absent=True)
     assert [method for method, _ in server.asked] == ["HEAD", "PUT", "HEAD", "PUT"][: puts + 2]
@@ -345,9 +345,9 @@ async def test_an_s3_without_conditions_can_be_used(
         await store.put_file("a.png", source, media_type="image/png", if_absent=True)
         await store.check()
         await store.put_file("b.png", source, media_type="image/png", if_absent=True)
-        told = await asyncio.gather(*(store.create("lock", b"%d" % n, media_type="text/plain") for n in range(5)))
-        assert told.count(True) == 1
-        assert await store.get("lock") == b"%d" % told.index(True)
+        created = await asyncio.gather(*(store.create("lock", b"%d" % n, media_type="text/plain") for n in range(5)))
+        assert created.count(True) == 1
+        assert await store.get("lock") == b"%d" % created.index(True)
         assert await store.get("a.png") == await store.get("b.png") == b"frame"
 
 
@@ -370,9 +370,9 @@ async def test_a_deletion_carries_the_one_checksum_that_every_s3_knows(settings:
         S3Store(settings.model_copy(update={"endpoint_url": proxy.url})) as store,
     ):
         await store.delete(["a", "b"])
-    [told] = proxy.heads
-    assert told.lower().count("content-md5: ") == 1
-    assert "x-amz-checksum" not in told.lower()
+    [head] = proxy.heads
+    assert head.lower().count("content-md5: ") == 1
+    assert "x-amz-checksum" not in head.lower()
 
 
 async def test_a_thousand_keys_are_deleted_in_one_request(
@@ -464,7 +464,7 @@ async def test_the_bucket_is_named_where_the_server_wants_it(
 
 
 @pytest.mark.parametrize(
-    ("fields", "says"),
+    ("fields", "reason"),
     [
         ({"bucket": ""}, "bucket"),
         ({"prefix": "a/../b"}, "prefix"),
@@ -481,10 +481,10 @@ async def test_the_bucket_is_named_where_the_server_wants_it(
         ({"colour": "red"}, "colour"),
     ],
 )
-def test_settings_that_cannot_work_are_refused_before_any_request(fields: dict[str, Any], says: str) -> None:
+def test_settings_that_cannot_work_are_refused_before_any_request(fields: dict[str, Any], reason: str) -> None:
     with pytest.raises(ValidationError) as caught:
         S3Settings.model_validate({"bucket": "film", **fields})
-    assert says in str(caught.value)
+    assert reason in str(caught.value)
     assert SECRET not in str(caught.value)
     assert TOKEN not in str(caught.value)
 

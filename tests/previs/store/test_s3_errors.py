@@ -22,7 +22,7 @@ def answered(code: str, status: int, **facts: str) -> boto.ClientError:
 
 
 @pytest.mark.parametrize(
-    ("error", "kind", "says"),
+    ("error", "kind", "reason"),
     [
         (answered("NoSuchKey", 404), "absent", ""),
         (answered("404", 404), "absent", ""),
@@ -68,12 +68,12 @@ def answered(code: str, status: int, **facts: str) -> boto.ClientError:
         (boto.HTTPClientError(error="x"), "trouble", "HTTPClientError"),
     ],
 )
-def test_a_failure_is_judged_by_code_status_or_class(error: S3Error, kind: str, says: str) -> None:
-    verdict = classify(error, NEED)
-    assert verdict.kind == kind
-    assert says in verdict.reason
-    assert "words that are never looked at" not in verdict.reason
-    assert "AKIA1" not in verdict.reason
+def test_a_failure_is_judged_by_code_status_or_class(error: S3Error, kind: str, reason: str) -> None:
+    found = classify(error, NEED)
+    assert found.kind == kind
+    assert reason in found.reason
+    assert "words that are never looked at" not in found.reason
+    assert "AKIA1" not in found.reason
 
 
 def test_a_certificate_that_cannot_be_verified_is_a_refusal() -> None:
