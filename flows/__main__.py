@@ -1,12 +1,12 @@
 """Run a flow of this checkout in a process of its own, for the ``previs`` command.
 
-``python -m flows storyboard`` reads the flow's parameters as one line of JSON from standard input and writes how it
-goes as lines of JSON to standard output (see :func:`previs.rendering.progress.to_line`). It stops on SIGINT or SIGTERM,
-and when standard input ends, which means that the command died. It exits with 0 when the run completed, 1 when it
-did not, 2 when bad input prevented a run, and 130 when it was stopped.
+``python -m flows storyboard`` reads the flow's parameters as one line of JSON from standard input and writes events as
+lines of JSON to standard output (see :func:`previs.rendering.progress.to_line`). It stops on SIGINT or SIGTERM, and
+when standard input ends, which means that the command died. It exits with 0 when the run completed, 1 when it did not,
+2 when bad input prevented a run, and 130 when it was stopped.
 
-``python -m flows deploy`` reads what is wanted (:class:`tasks.deployments.Wanted`) in the same way, registers all flows
-with Prefect's server and writes what it did as plain lines; the exit codes are the same.
+``python -m flows deploy`` reads :class:`tasks.prefect_yaml.DeployOptions` in the same way, registers all flows with
+Prefect's server and writes what it did as plain lines; the exit codes are the same.
 """
 
 import asyncio
@@ -35,16 +35,16 @@ from previs.errors import BoardIncomplete, FixTheInput, PrevisError
 from previs.ingest.offload import shots_parameter
 from previs.rendering.progress import ProgressEvent, emit, listening, to_line
 from tasks.context import open_store
-from tasks.deploying import deploy
-from tasks.deployments import Wanted
+from tasks.deploy import deploy
+from tasks.prefect_yaml import DeployOptions
 
-_RECORDS_WAIT = 10.0
-_UNDER_WAY = [kind for kind in StateType if kind not in TERMINAL_STATES]
+_RECORDING_SECONDS = 10.0
+_NOT_TERMINAL = [kind for kind in StateType if kind not in TERMINAL_STATES]
 _COMPLETED, _NOT_COMPLETED, _BAD_INPUT, _STOPPED = 0, 1, 2, 130
 
 
 def main() -> int:
-    """Run the flow named on the command line, or deploy."""
+    """Run the flow that the command line names, or deploy, and return the exit code."""
     try:
         name = sys.argv[1]
         if name == "deploy":
@@ -52,16 +52,16 @@ def main() -> int:
         flow = getattr(import_module(f"flows.{name}"), name)
         return asyncio.run(_run(flow, json.loads(sys.stdin.readline())))
     except (asyncio.CancelledError, KeyboardInterrupt, TerminationSignal):
-        # Prefect turns SIGTERM into an exception of its own while a flow runs.
+        # While a flow runs, Prefect turns SIGTERM into its own exception.
         return _STOPPED
 
 
 async def _run(flow: Flow[..., Coroutine[Any, Any, Any]], parameters: dict[str, Any]) -> int:
-    _stop_when_asked()
+    _stop_on_signals()
     with listening(_write):
         try:
             await _reach_prefect()
-            await _hand_over(parameters)
+            await _offload(parameters)
         except PrevisError as error:
             emit(str(error))
             return _BAD_INPUT if isinstance(error, FixTheInput) else _NOT_COMPLETED
@@ -77,7 +77,7 @@ async def _run(flow: Flow[..., Coroutine[Any, Any, Any]], parameters: dict[str, 
 
 async def _deploy(wanted: dict[str, Any]) -> int:
     try:
-        async for done in deploy(Wanted(**wanted)):
+        async for done in deploy(DeployOptions(**wanted)):
             sys.stdout.write(done + "\n")
             sys.stdout.flush()
     except PrevisError as error:
@@ -86,12 +86,12 @@ async def _deploy(wanted: dict[str, Any]) -> int:
     return _COMPLETED
 
 
-def _write(told: ProgressEvent) -> None:
-    sys.stdout.write(to_line(told) + "\n")
+def _write(event: ProgressEvent) -> None:
+    sys.stdout.write(to_line(event) + "\n")
     sys.stdout.flush()
 
 
-def _stop_when_asked() -> None:
+def _stop_on_signals() -> None:
     loop, run = asyncio.get_running_loop(), asyncio.current_task()
     if run is None:
         return
@@ -101,33 +101,33 @@ def _stop_when_asked() -> None:
 
 
 async def _reach_prefect() -> None:
-    """Make sure that Prefect's server can be asked, which the flow's engine would tell with a traceback."""
+    """Check that Prefect's server answers; the flow's engine would report that with a traceback."""
     if get_current_settings().api.url is not None:
         async with get_client() as client:
             await version_of(client)
 
 
-async def _hand_over(parameters: dict[str, Any]) -> None:
-    """Put a list that is too large for parameters into the store, and its place into the parameters."""
+async def _offload(parameters: dict[str, Any]) -> None:
+    """Store a list that is too large for a parameter, and make its path or URL the parameter."""
     if not isinstance(parameters.get("shots"), str):
         async with await open_store(parameters.get("store")) as store:
             parameters["shots"] = await shots_parameter(parameters["shots"], store)
 
 
 async def _until_recorded(state: State[Any]) -> None:
-    """Wait until the server has the end of every task run, when it ends with this process.
+    """Wait until a server that ends with this process has recorded the end of every task run.
 
-    A server that Prefect starts for one process loses what it has not yet written.
+    Prefect's ephemeral server loses what it has not yet written.
     """
     if get_current_settings().api.url is not None or state.state_details.flow_run_id is None:
         return
     of_this_run = FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id]))
-    not_ended = TaskRunFilter(state=TaskRunFilterState(type=TaskRunFilterStateType(any_=_UNDER_WAY)))
+    unfinished = TaskRunFilter(state=TaskRunFilterState(type=TaskRunFilterStateType(any_=_NOT_TERMINAL)))
     async with get_client() as client:
-        for _ in range(int(_RECORDS_WAIT / 0.25)):
-            left = await client.read_task_runs(flow_run_filter=of_this_run, task_run_filter=not_ended, limit=1)
-            seen = await client.read_task_runs(flow_run_filter=of_this_run, limit=1)
-            if seen and not left:
+        for _ in range(int(_RECORDING_SECONDS / 0.25)):
+            remaining = await client.read_task_runs(flow_run_filter=of_this_run, task_run_filter=unfinished, limit=1)
+            recorded = await client.read_task_runs(flow_run_filter=of_this_run, limit=1)
+            if recorded and not remaining:
                 return
             await asyncio.sleep(0.25)
 

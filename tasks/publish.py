@@ -9,7 +9,7 @@ from prefect.logging import get_run_logger
 from previs.planning.plan import Plan
 from previs.planning.schedule import TakeResult
 from previs.publishing.publish import Published, lasting_addresses, links_of, publish
-from previs.publishing.results import RunIdentity, failure_message, make_manifest, not_there, result_of
+from previs.publishing.results import RunIdentity, failure_message, make_manifest, missing_shots, result_of
 from previs.publishing.views.wording import plural
 from previs.records.manifest import Manifest
 from previs.rendering.context import RunContext
@@ -50,7 +50,7 @@ async def publish_board(plan: Plan, results: list[TakeResult], facts: RunIdentit
         lasting_addresses(frames, links, store),
         finished=datetime.now(UTC),
         servers=(server.name for server in context.farm.servers),
-        problems=(*context.farm.problems, *not_there(plan, results)),
+        problems=(*context.farm.problems, *missing_shots(plan, results)),
     )
     published = await publish(manifest, links, store)
     get_run_logger().info("board: %s", published.page)

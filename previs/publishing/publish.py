@@ -1,4 +1,4 @@
-"""Put a run's manifest and page into the store, and say where they are."""
+"""Write a run's manifest and page to the store."""
 
 import json
 from collections.abc import Iterable
@@ -18,12 +18,12 @@ _PAGE: Final = "index.html"
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """Where a run's board is.
+    """Locate a published board.
 
     Attributes:
-        link: address of ``index.html`` that a person can open; of a private store it holds a signature.
-        page: the place of ``index.html`` in the store.
-        manifest: the place of ``manifest.json`` in the store.
+        link: URL of ``index.html`` for people; signed if the store is private.
+        page: Path or URL of ``index.html`` in the store.
+        manifest: Path or URL of ``manifest.json`` in the store.
     """
 
     link: str
@@ -32,20 +32,19 @@ class Published:
 
 
 async def links_of(frames: Iterable[Frame], store: Store) -> dict[str, str]:
-    """An address that a person can open for each frame, by its key."""
+    """Return URLs of frames for people, by the frames' keys."""
     return {key: await store.link(key) for key in dict.fromkeys(frame.key for frame in frames)}
 
 
 def lasting_addresses(frames: Iterable[Frame], links: dict[str, str], store: Store) -> dict[str, str]:
-    """Addresses for the record, by key: those of people where they last, else the store's own."""
+    """Return URLs of frames for the record, by their keys: links if these never expire, else the store's own URIs."""
     return {frame.key: links[frame.key] if store.public else store.uri(frame.key) for frame in frames}
 
 
 def links_until(manifest: Manifest, store: Store) -> str | None:
-    """Until when a run's links work, in words; none where they last.
+    """Return in words until when a run's links work, or None if they never expire.
 
-    Those to frames are made before the run is finished, and what temporary credentials signed ends with these, so that
-    no such link works longer.
+    Links may expire earlier: they are signed before the run finishes, and end with temporary credentials.
     """
     if store.link_seconds is None:
         return None
@@ -58,17 +57,17 @@ async def publish(manifest: Manifest, links: dict[str, str], store: Store) -> Pu
     manifest_key = keys.run_key(board, run, "manifest.json")
     page_key = keys.run_key(board, run, _PAGE)
     content = manifest.model_dump_json(by_alias=True, indent=1).encode()
-    # A run is there as soon as its manifest is.
+    # Readers take a run as published as soon as its manifest exists.
     await store.put(page_key, _page(manifest, links, store).encode(), media_type="text/html; charset=utf-8")
     await store.put(manifest_key, content, media_type="application/json")
-    await _point_at_the_latest(board, run, store)
+    await _write_latest(board, run, store)
     return Published(await store.link(page_key), store.uri(page_key), store.uri(manifest_key))
 
 
-async def _point_at_the_latest(board: str, run: str, store: Store) -> None:
-    """Have ``latest.json`` name the run that started last, whichever publishes last.
+async def _write_latest(board: str, run: str, store: Store) -> None:
+    """Make ``latest.json`` name the run that started last, even if another run publishes after it.
 
-    Whoever writes looks once more: what a slower run has written over is then set right by that run.
+    It looks again after each write, so that the last of several concurrent writers leaves the right run.
     """
     published = RunLocation(keys.part(board), keys.part(run))
     written = None

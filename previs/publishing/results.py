@@ -1,4 +1,4 @@
-"""What came of a plan: the manifest of a run, made from the ends of its takes; pure."""
+"""Make the manifest and the other results of a run from the results of its takes; pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from previs.shots import Shot
 from previs.store.addresses import shown
 from previs.workflow import STAYS, BindingRow
 
-_NAMED = 20
+_MOST_NAMES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class RunIdentity:
-    """What a run says of itself; the fields are those of the manifest."""
+    """Identify a run; the fields are those of the manifest."""
 
     board: str
     run: str
@@ -28,9 +28,9 @@ class RunIdentity:
 
 
 def name_run(started: datetime, identity: str) -> str:
-    """A run's name within its board: when it started, and a part of its identity, so that names sort by time.
+    """Return a run's name within its board: its start and a part of its identity, so that names sort by time.
 
-    Milliseconds tell runs of one second apart: the board's latest is the one that sorts last.
+    Milliseconds keep runs of the same second apart: the board's latest run is the one that sorts last.
     """
     return f"{started:%Y%m%d-%H%M%S}-{started.microsecond // 1000:03d}-{identity[:8]}"
 
@@ -38,40 +38,38 @@ def name_run(started: datetime, identity: str) -> str:
 def make_manifest(
     plan: Plan,
     results: Iterable[TakeResult],
-    facts: RunIdentity,
+    run: RunIdentity,
     addresses: Mapping[str, str],
     *,
     finished: datetime,
     servers: Iterable[str] = (),
     problems: Iterable[str] = (),
 ) -> Manifest:
-    """The record of a run.
-
-    Shots that the run was not asked for and that are not in the store are left out.
+    """Return the record of a run, without shots that were not selected and are not in the store.
 
     Args:
-        plan: of the run.
-        results: of every take that was wanted, and of others that were in the store.
-        facts: of the run.
-        addresses: of frames, by their keys.
-        finished: when the last take was done.
-        servers: names of the farm's.
-        problems: what the run has to say beyond its shots.
+        plan: Plan of the run.
+        results: Results of every selected take, and of other takes that the store has.
+        run: Identity of the run.
+        addresses: URLs of frames, by their keys.
+        finished: Time at which the last take finished.
+        servers: Names of the servers.
+        problems: Problems of the run beyond those of its shots.
     """
     of_take = {result.take.label: result for result in results}
     ordered = [of_take[take.label] for take in plan.takes if take.label in of_take]
     by_shot = groupby(ordered, key=lambda result: result.take.shot.label)
     shot_list = plan.shot_list
     return Manifest(
-        board=facts.board,
-        run=facts.run,
-        number=facts.number,
+        board=run.board,
+        run=run.run,
+        number=run.number,
         title=shot_list.title,
         fps=shot_list.fps,
-        started=facts.started,
+        started=run.started,
         finished=finished,
         shot_list=dict(shot_list.model_extra or {}),
-        workflow=facts.workflow,
+        workflow=run.workflow,
         bindings=tuple(_binding(row) for row in plan.bindings),
         servers=tuple(servers),
         problems=(*plan.notices, *problems),
@@ -79,20 +77,20 @@ def make_manifest(
     )
 
 
-def not_there(plan: Plan, results: Iterable[TakeResult]) -> tuple[str, ...]:
-    """Which shots are not on the board, since they were not asked for and are not in the store as the list has them."""
-    there = {result.take.shot.label for result in results}
-    missing = [shot.label for shot in plan.shot_list.shots if shot.label not in there]
+def missing_shots(plan: Plan, results: Iterable[TakeResult]) -> tuple[str, ...]:
+    """Return a sentence about the shots that are not on the board: not selected, and not in the store as listed."""
+    present = {result.take.shot.label for result in results}
+    missing = [shot.label for shot in plan.shot_list.shots if shot.label not in present]
     if not missing:
         return ()
-    more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+    more = f" and {len(missing) - _MOST_NAMES} more" if len(missing) > _MOST_NAMES else ""
     count = "1 shot is" if len(missing) == 1 else f"{len(missing)} shots are"
-    named = ", ".join(missing[:_NAMED]) + more
-    return (f"{count} not on the board, not asked for and not rendered yet as the list has them: {named}",)
+    named = ", ".join(missing[:_MOST_NAMES]) + more
+    return (f"{count} not on the board: not selected, and not rendered yet as listed: {named}",)
 
 
 def result_of(manifest: Manifest, links: Mapping[str, str]) -> list[dict[str, Any]]:
-    """What an upstream system reads back, a shot each; the links of frames are those that a person can open now."""
+    """Return one object per shot for the upstream system, with links that a person can open now."""
     return [
         {
             "shot_id": shot.shot_id,
@@ -115,7 +113,7 @@ def result_of(manifest: Manifest, links: Mapping[str, str]) -> list[dict[str, An
 
 
 def failure_message(manifest: Manifest) -> str:
-    """Which shots failed, and why, in the sentence that a run ends with."""
+    """Return which shots failed, and why the first five did."""
     failed = manifest.failed
     reasons = [
         f"{shot.shot_id}: {next((take.error for take in shot.takes if take.error), 'no frame')}" for shot in failed[:5]
@@ -127,11 +125,11 @@ def failure_message(manifest: Manifest) -> str:
 def _shot(results: list[TakeResult], picked: int | None, addresses: Mapping[str, str]) -> ShotEntry:
     shot = results[0].take.shot
     takes = tuple(_take(result, addresses) for result in results)
-    stands_for_it = representative(takes, picked)
+    shown_take = representative(takes, picked)
     return ShotEntry(
         shot_id=shot.shot_id,
         success=all(take.frames for take in takes),
-        image_url=stands_for_it.image_url if stands_for_it else None,
+        image_url=shown_take.image_url if shown_take else None,
         prompt=shot.prompt,
         duration=shot.duration,
         sequence=shot.sequence,
@@ -154,7 +152,7 @@ def _binding(row: BindingRow) -> BindingEntry:
 
 
 def _given(shot: Shot) -> dict[str, Any]:
-    """The shot as it was given, without the signatures of signed addresses: a record outlives and outspreads them."""
+    """Return the shot as given, without the signatures of URLs: a record is kept longer and shared more widely."""
     given = shot.given()
     for reference in given.get("references", ()):
         reference["url"] = shown(reference["url"])

@@ -1,4 +1,4 @@
-"""What a person says of a run's takes: which are chosen, and which shots are to be made again; pure."""
+"""Apply the answer of a review: chosen takes, and shots to render again."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,31 +12,31 @@ _SOURCE: Final = "the list as it was reviewed"
 
 @dataclass(frozen=True, slots=True)
 class ReviewAnswer:
-    """What somebody said.
+    """Hold a reviewer's answer.
 
     Attributes:
-        chosen: numbers of takes, by shot_id as text.
-        again: new prompts, by shot_id as text; an empty one asks for one more take with the prompt as it is.
+        chosen: Numbers of the chosen takes, by shot_id as text.
+        again: New prompts, by shot_id as text; an empty one asks for one more take with the same prompt.
     """
 
     chosen: Mapping[str, int] = field(default_factory=dict)
     again: Mapping[str, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        """Whether there is anything to do."""
+        """Return whether the answer asks for anything."""
         return bool(self.chosen or self.again)
 
 
 def revised(shot_list: ShotList, answer: ReviewAnswer, manifest: Manifest) -> ShotList:
-    """The list with new prompts, and with one more take of shots that are wanted again as they are.
+    """Return the list with new prompts, and with one more take of shots that keep their prompt.
 
     Args:
-        shot_list: of the run.
-        answer: of its takes.
-        manifest: of the run.
+        shot_list: Shot list of the run.
+        answer: Answer to apply.
+        manifest: Manifest of the run.
 
     Raises:
-        ShotListFaults: prompts or numbers of takes that no shot may have.
+        ShotListFaults: A prompt or a number of takes is not allowed.
     """
     entries = {str(shot.shot_id): shot for shot in manifest.shots}
     shots = [shot.given() | _changes(shot, answer, entries.get(shot.label)) for shot in shot_list.shots]

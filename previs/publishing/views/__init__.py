@@ -1,8 +1,7 @@
-"""The board: what a person looks at when a run is over, and while it runs.
+"""Show a board to people: its page, and the contact sheet, table of shots and progress for Prefect's artifacts.
 
-Everything here makes text from a manifest and touches neither network nor disk: the page, the contact sheet and the
-table of shots for Prefect's artifacts, the progress sheet. Prompts, names, errors and addresses in a manifest are
-untrusted; what leaves here is escaped, and no address but of a known harmless kind becomes a link.
+Everything here makes text from a manifest, without network or disk. Prompts, names, errors and URLs in a manifest are
+untrusted: all text is escaped, and only URLs of known harmless kinds become links.
 """
 
 from previs.publishing.views.overview import overview

@@ -1,4 +1,4 @@
-"""Which addresses a board may show or link to."""
+"""Decide which URLs a board may show or link to."""
 
 import re
 
@@ -11,21 +11,21 @@ _REACHABLE = frozenset({"http", "https"})
 
 
 def is_picture(url: str) -> bool:
-    """Whether this is a ``data:`` URI of a raster image, the only kind of ``data:`` that a board shows."""
+    """Return whether this is a ``data:`` URI of a raster image, the only ``data:`` URI that a board shows."""
     return _PICTURE.fullmatch(url) is not None
 
 
 def scheme(url: str) -> str:
-    """Scheme in lower case; empty for a relative address."""
+    """Return the scheme in lower case; empty for a relative path."""
     found = _SCHEME.match(url)
     return found[1].lower() if found else ""
 
 
 def for_page(url: str | None) -> str | None:
-    r"""The address if the page may use it, else none: http, https, file, ``data:`` of an image, or a relative path.
+    r"""Return a URL that the page may use: http, https, file, ``data:`` of an image, or a relative path; else None.
 
-    Browsers drop control characters and outer spaces, which hides a scheme from a reader that does not, and read ``\``
-    as ``/``; ``//host`` on a page in a folder is another machine's share. All of these are refused.
+    Browsers drop control characters and outer spaces, which can hide a scheme, and read ``\`` as ``/``; ``//host`` on a
+    page in a folder is another machine's share. URLs with any of these are rejected.
     """
     if not url or url != url.strip() or _CONTROL.search(url):
         return None
@@ -37,7 +37,7 @@ def for_page(url: str | None) -> str | None:
 
 
 def for_artifact(url: str | None) -> str | None:
-    """The address if it means something away from the board: http, https, or ``data:`` of an image."""
+    """Return a URL that works outside the board: http, https, or ``data:`` of an image; else None."""
     allowed = for_page(url)
     if allowed is None or is_picture(allowed):
         return allowed
@@ -45,11 +45,11 @@ def for_artifact(url: str | None) -> str | None:
 
 
 def markdown_link(label: str, url: str | None) -> str:
-    """A link for a table artifact; empty where the address may not be linked.
+    """Return a link for a table artifact; empty if the URL may not be linked.
 
     Args:
-        label: our own word, not somebody's text.
-        url: http, https or file; a ``data:`` URI is no link, as browsers refuse to open it.
+        label: Trusted text.
+        url: An http, https or file URL; browsers do not open links to ``data:``.
     """
     allowed = for_page(url)
     if allowed is None or scheme(allowed) not in _LINKED:

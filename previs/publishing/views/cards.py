@@ -1,4 +1,4 @@
-"""A board as its page shows it: escaped by nobody yet, but cleaned, and with only such addresses as may be used."""
+"""Prepare a board for its page: text is cleaned but not yet escaped, and only allowed URLs are kept."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from previs.records.takes import Attempt, Frame
 _USUAL = (1024, 576)
 _MOST_ATTEMPTS = 20
 _LONG_PROMPT = 260
-"""Characters above which a prompt is folded, Chinese counting double for its width."""
+"""Characters above which a prompt is folded; wide characters, such as Chinese, count twice."""
 
 Kind = Literal["picture", "clip", "video", "sound", "file"]
 _PLAYED: dict[str, Kind] = {"video": "video", "audio": "sound"}
@@ -24,14 +24,14 @@ _PLAYED: dict[str, Kind] = {"video": "video", "audio": "sound"}
 
 @dataclass(frozen=True, slots=True)
 class FrameLinks:
-    """Where a page finds a frame.
+    """Locate a frame for a page.
 
-    Relative paths are relative to the page and already percent-encoded. An address that may not be used (see
-    :mod:`previs.publishing.views.addresses`) is left out, and the frame's thumbnail takes its place.
+    Relative paths are relative to the page and percent-encoded. A URL that may not be used (see
+    :mod:`previs.publishing.views.addresses`) is dropped, and the frame's thumbnail replaces it.
 
     Attributes:
-        src: what the page shows: a relative path, a URL, or a ``data:`` URI of an image.
-        href: what a click opens.
+        src: Relative path, URL, or ``data:`` URI of an image to show.
+        href: URL to open with a click.
     """
 
     src: str
@@ -43,13 +43,13 @@ LinksOf = Callable[[Frame], FrameLinks]
 
 @dataclass(frozen=True, slots=True)
 class Still:
-    """One frame on the page.
+    """Describe one frame on the page.
 
     Attributes:
-        kind: ``picture`` opens large on the page, ``clip`` is a picture that stands for a film and opens it elsewhere,
-            ``video`` and ``sound`` have a player, ``file`` is only a link.
-        src: what is shown or played; none for ``file``, and where no address may be used.
-        href: what a click opens; none where no address may be used, and for ``data:``, which browsers do not open.
+        kind: ``picture`` opens large on the page, ``clip`` is a picture that opens its film elsewhere, ``video`` and
+            ``sound`` have a player, ``file`` is only a link.
+        src: URL to show or play; None for ``file`` and if no URL may be used.
+        href: URL to open with a click; None if no URL may be used, and for ``data:``, which browsers do not open.
     """
 
     kind: Kind
@@ -64,7 +64,7 @@ class Still:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Somebody's words, with their language for the browser, and whether they are folded at first."""
+    """Hold untrusted text, its language for the browser, and whether it is folded at first."""
 
     words: str
     lang: str | None
@@ -73,12 +73,12 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """What went wrong with a take, folded.
+    """Describe failed attempts of a take.
 
     Attributes:
-        summary: how many attempts failed.
-        left_out: how many come before those that are told.
-        lines: when and where each failed, with its error.
+        summary: Number of failed attempts, in words.
+        left_out: Number of earlier attempts that are not listed.
+        lines: Time and server of each attempt, with its error.
     """
 
     summary: str
@@ -88,14 +88,14 @@ class Attempts:
 
 @dataclass(frozen=True, slots=True)
 class TakeCard:
-    """One take of a shot.
+    """Describe one take of a shot.
 
     Attributes:
-        picked: whether it is the one that a person chose.
-        made: how long the render took and where, or the outcome where it is another.
-        details: what only a technical director asks about how it was made, in phrases.
-        attempts: none if none failed.
-        error: why there is no frame; empty if there is one.
+        picked: Whether a person picked it.
+        made: Duration and server of the render, or another outcome.
+        details: Technical details of the render, in phrases.
+        attempts: Failed attempts; None if no attempt failed.
+        error: Reason why there is no frame; empty if there is one.
     """
 
     take: int
@@ -111,10 +111,10 @@ class TakeCard:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One shot, its picked take first.
+    """Describe one shot, its picked take first.
 
     Attributes:
-        lacking: ``failed`` or ``skipped`` where frames are missing, else empty.
+        lacking: ``failed`` or ``skipped`` if frames are missing, else empty.
     """
 
     number: int
@@ -129,7 +129,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One sequence; without a name where the board has none."""
+    """Describe one sequence; the name is empty if the board has no sequences."""
 
     name: str
     length: str
@@ -137,14 +137,14 @@ class Group:
 
 
 def groups(manifest: Manifest, links: LinksOf) -> list[Group]:
-    """The board's sequences with their shots, in order."""
+    """Return the board's sequences with their shots, in order."""
     usual = usual_size(manifest)
     found = sequences(manifest)
     return [_group(each, manifest.fps, usual, links, alone=len(found) == 1) for each in found]
 
 
 def usual_size(manifest: Manifest) -> tuple[int, int]:
-    """Width and height, in pixels, that most frames of the board have."""
+    """Return the most frequent width and height of the board's frames, in pixels."""
     sizes = Counter(
         (frame.width, frame.height)
         for shot in manifest.shots
@@ -223,11 +223,11 @@ def _attempts(take: TakeEntry) -> Attempts | None:
     if not take.attempts:
         return None
     failed = plural(len(take.attempts), "failed attempt")
-    told = take.attempts[-_MOST_ATTEMPTS:]
+    listed = take.attempts[-_MOST_ATTEMPTS:]
     return Attempts(
         summary=f"{failed} before" if take.frames else failed,
-        left_out=len(take.attempts) - len(told),
-        lines=tuple(_attempt(each) for each in told),
+        left_out=len(take.attempts) - len(listed),
+        lines=tuple(_attempt(each) for each in listed),
     )
 
 

@@ -1,4 +1,4 @@
-"""All shots of a board in one small picture, for places that show a single one."""
+"""Draw all shots of a board in one small picture, for pages that show a single one."""
 
 import base64
 from io import BytesIO
@@ -13,14 +13,14 @@ _ACROSS: Final = 4
 _MOST: Final = 24
 _SIZE: Final = (128, 72)
 _GAP: Final = 4
-_GROUND: Final = (24, 24, 27)
+_BACKGROUND: Final = (24, 24, 27)
 _QUALITY: Final = 60
 
 
 def overview(manifest: Manifest) -> str | None:
-    """A ``data:`` URI of a JPEG with the first 24 shots that have a picture, four across; none if no shot has one.
+    """Return a ``data:`` URI of a JPEG with the first 24 shots that have a picture, or None if no shot has one.
 
-    It is 524 pixels wide and at most 452 high, which takes some 30 KB.
+    Four shots make a row. The JPEG is 524 pixels wide and at most 452 high, and takes about 30 KB.
     """
     shown = (shot.shown for shot in manifest.shots)
     thumbnails = (next((frame.thumbnail for frame in take.frames if frame.thumbnail), None) for take in shown if take)
@@ -29,10 +29,10 @@ def overview(manifest: Manifest) -> str | None:
         return None
     width, height = _SIZE[0] + _GAP, _SIZE[1] + _GAP
     rows = -(-len(pictures) // _ACROSS)
-    sheet = Image.new("RGB", (width * min(_ACROSS, len(pictures)) - _GAP, height * rows - _GAP), _GROUND)
+    sheet = Image.new("RGB", (width * min(_ACROSS, len(pictures)) - _GAP, height * rows - _GAP), _BACKGROUND)
     for place, picture in enumerate(pictures):
         row, column = divmod(place, _ACROSS)
-        sheet.paste(ImageOps.pad(picture, _SIZE, color=_GROUND), (column * width, row * height))
-    packed = BytesIO()
-    sheet.save(packed, "JPEG", quality=_QUALITY, optimize=True)
-    return f"data:image/jpeg;base64,{base64.b64encode(packed.getvalue()).decode('ascii')}"
+        sheet.paste(ImageOps.pad(picture, _SIZE, color=_BACKGROUND), (column * width, row * height))
+    jpeg = BytesIO()
+    sheet.save(jpeg, "JPEG", quality=_QUALITY, optimize=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg.getvalue()).decode('ascii')}"

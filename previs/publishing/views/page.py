@@ -1,4 +1,4 @@
-"""The board's page: one HTML file that works from a folder and from S3, with and without scripts."""
+"""Make the board's page: one HTML file that works from a folder and from S3, with and without scripts."""
 
 import base64
 import hashlib
@@ -22,12 +22,12 @@ __all__ = ["FrameLinks", "page"]
 
 
 def page(manifest: Manifest, *, links: LinksOf, note: str | None = None) -> str:
-    """The whole ``index.html`` of a run: frames in order with their slates, and what went wrong.
+    """Return the ``index.html`` of a run: frames in order with their slates, and problems.
 
     Args:
-        manifest: of the run.
-        links: where the page finds a frame; called once for each.
-        note: a sentence for the head of the page, such as until when its links work.
+        manifest: Manifest of the run.
+        links: Function that returns the URLs of a frame; called once for each frame.
+        note: Sentence for the head of the page, such as until when its links work.
     """
     shown = groups(manifest, links)
     width, height = usual_size(manifest)
@@ -65,10 +65,10 @@ def page(manifest: Manifest, *, links: LinksOf, note: str | None = None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Bar:
-    """A shot's place on the strip that shows the rhythm of the board, in frames.
+    """Place a shot on the strip that shows the rhythm of the board, in frames.
 
     Attributes:
-        lacking: ``failed`` or ``skipped`` where frames are missing, else empty.
+        lacking: ``failed`` or ``skipped`` if frames are missing, else empty.
     """
 
     number: int
@@ -109,9 +109,9 @@ def _stills(shown: Iterable[Group]) -> Iterator[Still]:
 
 
 def _policy(css: str, script: str, stills: Iterable[Still]) -> str:
-    """Content security policy: this one style, this one script, and pictures from where this board has them.
+    """Return a content security policy that allows this style, this script, and the schemes of this board's pictures.
 
-    A relative address on a page in a folder is ``file:``, which not every browser counts as ``'self'``.
+    A relative path on a page in a folder is ``file:``, which some browsers do not count as ``'self'``.
     """
     used = {scheme(url) for still in stills for url in (still.src, still.href, still.poster) if url is not None}
     origins = sorted(f"{name}:" for name in used - {""}) + (["'self'", "file:"] if "" in used else [])

@@ -1,4 +1,4 @@
-"""How far a run has come."""
+"""Show the progress of a run."""
 
 from dataclasses import dataclass
 
@@ -6,19 +6,19 @@ from previs.publishing.views.timecode import spell
 from previs.publishing.views.wording import inline, plural, server_name
 
 _BAR = 30
-_ENOUGH = 0.25
-"""Renders' worth of work before a pace can be told from the start-up."""
-_LISTED = 40
+_LEAST_WORK = 0.25
+"""Renders, or part of one, before the pace says more than the start-up."""
+_MOST_ROWS = 40
 
 
 @dataclass(frozen=True, slots=True)
 class RunningTake:
-    """A take that a server is working on.
+    """Describe a take that a server is rendering.
 
     Attributes:
-        server: base URL.
-        step: sampler steps done.
-        steps: sampler steps in all; 0 while the server has not told.
+        server: Base URL of the server.
+        step: Sampler steps done.
+        steps: Sampler steps in total; 0 until the server reports it.
     """
 
     shot_id: int | str
@@ -29,23 +29,23 @@ class RunningTake:
 
     @property
     def share(self) -> float:
-        """Part of the take that is done, from 0 to 1."""
+        """Return the finished part of the take, from 0 to 1."""
         return min(1.0, max(0.0, self.step / self.steps)) if self.steps > 0 else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a run stands, counted in takes.
+    """Count the takes of a run by state.
 
     Attributes:
-        rendered: takes that this run rendered.
-        cached: takes that an earlier run had made.
-        failed: takes given up.
-        skipped: takes not tried, because a shot that theirs builds on has no frame.
-        waiting: takes that no server has begun.
-        elapsed: seconds since the run began.
-        title: of the board; empty if it has none.
-        notice: what a person should know now, such as that no server can be reached.
+        rendered: Takes that this run rendered.
+        cached: Takes that an earlier run rendered.
+        failed: Takes that failed.
+        skipped: Takes not tried, because a shot that they build on has no frame.
+        waiting: Takes that no server has started.
+        elapsed: Seconds since the run started.
+        title: Title of the board; may be empty.
+        notice: Message for people, such as that no server can be reached.
     """
 
     rendered: int = 0
@@ -60,39 +60,39 @@ class Progress:
 
     @property
     def total(self) -> int:
-        """All takes of the run."""
+        """Return the number of all takes."""
         return self.settled + len(self.running) + self.waiting
 
     @property
     def settled(self) -> int:
-        """Takes that need no more work."""
+        """Return the number of takes that need no more work."""
         return self.rendered + self.cached + self.failed + self.skipped
 
     @property
     def share(self) -> float:
-        """Part of the run that is done, from 0 to 1, begun takes counted by their steps."""
-        return (self.settled + self._begun) / self.total if self.total else 1.0
+        """Return the finished part of the run, from 0 to 1; running takes count by their steps."""
+        return (self.settled + self._running_share) / self.total if self.total else 1.0
 
     @property
     def left(self) -> float | None:
-        """Seconds that the rest takes at the pace so far; none while there is too little to judge by.
+        """Return the estimated remaining seconds at the pace so far, or None until enough is rendered.
 
-        Cached and skipped takes cost nothing and do not count for the pace; should waiting ones turn out so, it ends
-        sooner.
+        Cached and skipped takes cost nothing and do not count for the pace. If waiting takes turn out to be such, the
+        run ends sooner.
         """
-        worked = self.rendered + self.failed + self._begun
-        rest = self.waiting + len(self.running) - self._begun
+        worked = self.rendered + self.failed + self._running_share
+        rest = self.waiting + len(self.running) - self._running_share
         if rest <= 0:
             return 0.0
-        return self.elapsed * rest / worked if worked >= _ENOUGH else None
+        return self.elapsed * rest / worked if worked >= _LEAST_WORK else None
 
     @property
-    def _begun(self) -> float:
+    def _running_share(self) -> float:
         return sum(take.share for take in self.running)
 
 
 def progress_sheet(progress: Progress) -> str:
-    """Markdown of a run's live progress: how much, how long, and what each server is doing."""
+    """Return markdown of a run's live progress: how much, how long, and what each server is doing."""
     blocks = [f"# {inline(progress.title or 'Storyboard', 120)}", _bar(progress), _counts(progress)]
     if progress.notice:
         blocks.append(f"**Note:** {inline(progress.notice)}")
@@ -116,22 +116,22 @@ def _counts(progress: Progress) -> str:
         "running": len(progress.running),
         "waiting": progress.waiting,
     }
-    told = " · ".join(f"{count} {state}" for state, count in counts.items() if count or state == "rendered")
+    states = " · ".join(f"{count} {state}" for state, count in counts.items() if count or state == "rendered")
     times = [f"{spell(progress.elapsed)} so far"]
     if progress.settled < progress.total:
         left = progress.left
         times.append("time left not known yet" if left is None else f"about {spell(round(left))} left")
-    return f"{told}  \n{', '.join(times)}"
+    return f"{states}  \n{', '.join(times)}"
 
 
 def _table(running: tuple[RunningTake, ...]) -> str:
     rows = ["| Shot | Take | Server | Steps |", "| :-- | --: | :-- | :-- |"]
     rows += [
         f"| {inline(str(take.shot_id), 60)} | {take.take} | {inline(server_name(take.server), 80)} | {_steps(take)} |"
-        for take in running[:_LISTED]
+        for take in running[:_MOST_ROWS]
     ]
-    if len(running) > _LISTED:
-        rows.append(f"| and {len(running) - _LISTED} more | | | |")
+    if len(running) > _MOST_ROWS:
+        rows.append(f"| and {len(running) - _MOST_ROWS} more | | | |")
     return "\n".join(rows)
 
 

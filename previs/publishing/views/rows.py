@@ -1,4 +1,4 @@
-"""The table of shots, for a Prefect table artifact."""
+"""Make the table of shots for a Prefect table artifact."""
 
 from collections.abc import Callable
 
@@ -13,14 +13,14 @@ _COLUMNS = ("shot", "take", "picked", "state", "seed", "seconds", "server", "lin
 
 
 def shot_rows(manifest: Manifest, *, link: Callable[[Frame], str | None]) -> list[Row]:
-    """One row for each take, in the board's order, every row with the same columns.
+    """Return one row for each take, in the board's order, all with the same columns.
 
-    The picked take is marked in a column of its own, so that takes stay numbers. Seeds are text: a browser reads JSON
-    numbers as doubles and would show another seed above 2^53.
+    A separate column marks the picked take, so that takes stay numbers. Seeds are text: browsers read JSON numbers as
+    doubles and would show a wrong seed above 2^53.
 
     Args:
-        manifest: of the run.
-        link: the address where a person opens a frame, none if there is none.
+        manifest: Manifest of the run.
+        link: Function that returns the URL where a person opens a frame, or None.
     """
     return [_row(shot, take, link) for shot in manifest.shots for take in shot.takes or (None,)]
 

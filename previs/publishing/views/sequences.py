@@ -1,4 +1,4 @@
-"""Shots with their positions in time, gathered into sequences in the board's order."""
+"""Place shots in time and group them into sequences."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from previs.records.manifest import Manifest, ShotEntry
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A shot with where it begins and how long it lasts, in frames.
+    """Hold a shot with its start and length in frames.
 
     Attributes:
-        number: its place on the board, from 1.
+        number: Position on the board, from 1.
     """
 
     shot: ShotEntry
@@ -24,10 +24,10 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """Neighbouring shots of one sequence; a sequence that is cut into comes again, as on the film.
+    """Hold neighbouring shots of one sequence; an interrupted sequence comes again, as in the film.
 
     Attributes:
-        name: empty for shots without a sequence.
+        name: Name of the sequence; empty for shots without one.
     """
 
     name: str
@@ -35,12 +35,12 @@ class Sequence:
 
     @property
     def frames(self) -> int:
-        """Length in frames."""
+        """Return the length in frames."""
         return sum(placed.frames for placed in self.shots)
 
 
 def sequences(manifest: Manifest) -> list[Sequence]:
-    """All shots of the board, grouped where neighbours share a sequence."""
+    """Return all shots of the board, grouped where neighbours share a sequence."""
     placed: list[Placed] = []
     start = 0
     for number, shot in enumerate(manifest.shots, 1):
@@ -52,7 +52,7 @@ def sequences(manifest: Manifest) -> list[Sequence]:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Counts of a board; outcomes are counted in takes."""
+    """Count a board's shots, frames and outcomes of takes."""
 
     shots: int
     takes: int
@@ -64,7 +64,7 @@ class Totals:
 
 
 def totals(manifest: Manifest) -> Totals:
-    """What the board holds; a shot without any take counts as one that failed."""
+    """Return the totals of a board; a shot without takes counts as failed."""
     outcomes = Counter(take.outcome for shot in manifest.shots for take in shot.takes)
     untaken = sum(not shot.takes for shot in manifest.shots)
     return Totals(

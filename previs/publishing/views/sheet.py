@@ -1,4 +1,4 @@
-"""The contact sheet: a board as markdown, small enough for a Prefect artifact."""
+"""Make the contact sheet: a board as markdown, small enough for a Prefect artifact."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ _LINES = 3
 _CLOSING = 400
 """Bytes kept free for the closing lines."""
 
-# What ends an attribute, a cell or a run of text before the tag is seen.
+# Characters that end an attribute, a table cell or a run of text.
 _INERT = re.compile(r"[&<>\"'|\\`]")
 
 PictureOf = Callable[[Frame], str | None]
@@ -26,13 +26,14 @@ PictureOf = Callable[[Frame], str | None]
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How much stands side by side.
+    """Arrange takes in rows.
 
     Attributes:
-        across: takes in a row.
-        width: of a picture in pixels.
-        columns: of the text below it, about as wide as the picture: a cell in Prefect's UI does not wrap by itself.
-        every: whether a picked shot's other takes are shown, too.
+        across: Takes per row.
+        width: Width of a picture in pixels.
+        columns: Characters per line of the text below it, about as wide as the picture: Prefect's UI does not wrap
+            cells.
+        every: Whether to show the other takes of a picked shot, too.
     """
 
     across: int
@@ -47,7 +48,7 @@ FOR_FORM = Layout(across=2, width=190, columns=24, every=True)
 
 @dataclass(frozen=True, slots=True)
 class _Cell:
-    """One take on the sheet, as markdown, but for its picture, which is an address or none, and ``alt``, plain text."""
+    """Hold one take of the sheet as markdown, except ``picture``, a URL or None, and ``alt``, plain text."""
 
     width: int
     slate: str
@@ -58,31 +59,31 @@ class _Cell:
     text: str
 
     def with_picture(self, picture: str | None) -> "_Cell":
-        """The same take with another picture."""
+        """Return the take with another picture."""
         return replace(self, picture=picture)
 
-    def middle(self, address: str | None) -> str:
-        """The picture at this address, or the words in its place."""
-        if address is None:
+    def middle(self, url: str | None) -> str:
+        """Return the markup of the picture at this URL, or the words that replace it."""
+        if url is None:
             return self.instead
-        source = escape(address, quote=True).replace("|", "%7C").replace("`", "%60").replace("\\", "%5C")
+        source = escape(url, quote=True).replace("|", "%7C").replace("`", "%60").replace("\\", "%5C")
         alt = _INERT.sub(lambda found: f"&#{ord(found[0])};", self.alt)
         return f'<img src="{source}" width="{self.width}" alt="{alt}">'
 
     def markup(self) -> int:
-        """Bytes that the picture takes beyond its address."""
+        """Return the size in bytes of the picture's markup without its URL."""
         return _size(self.middle(self.picture)) - len(self.picture) if self.picture else 0
 
 
 @dataclass(frozen=True, slots=True)
 class _Strip:
-    """A row of takes, with the sequence's heading before the first of a sequence."""
+    """Hold a row of takes, with a heading if it is the first of a sequence."""
 
     heading: str
     cells: tuple[_Cell, ...]
 
     def markdown(self) -> str:
-        """The strip with all pictures in place."""
+        """Return the markdown of the strip."""
         rows = [
             [each.slate for each in self.cells],
             [":--"] * len(self.cells),
@@ -93,11 +94,11 @@ class _Strip:
         return self.heading + "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n\n"
 
     def without_pictures(self) -> "_Strip":
-        """The same strip with words in the place of pictures."""
+        """Return the strip with words instead of pictures."""
         return self.with_pictures([None] * len(self.cells))
 
     def with_pictures(self, pictures: list[str | None]) -> "_Strip":
-        """The same strip with other pictures, one for each take."""
+        """Return the strip with other pictures, one for each take."""
         return _Strip(self.heading, tuple(map(_Cell.with_picture, self.cells, pictures)))
 
 
@@ -109,17 +110,17 @@ def contact_sheet(
     budget: int = 2_000_000,
     layout: Layout = FOR_PAGE,
 ) -> str:
-    """Markdown with a heading, totals, and every take's picture and slate in order; of a picked shot its picked take.
+    """Return markdown with a heading, totals, and the picture and slate of each take; of a picked shot only that take.
 
-    When it would grow beyond its budget, pictures are made smaller, then the last ones are left out, then the last
-    shots; a closing line says what is missing.
+    To stay within the budget, pictures are made smaller, then the last ones are left out, then the last shots; a
+    closing line says what is missing.
 
     Args:
-        manifest: of the run.
-        picture: what shows a frame: a ``data:`` URI of an image, or a public http(s) address; none if nothing does.
-        note: a sentence for the foot of the sheet, such as until when its links work.
-        budget: in bytes of UTF-8; at least 4,000.
-        layout: for where it is shown.
+        manifest: Manifest of the run.
+        picture: Function that returns a ``data:`` URI or public http(s) URL of a frame's picture, or None.
+        note: Sentence for the foot of the sheet, such as until when its links work.
+        budget: Size limit in bytes of UTF-8; at least 4,000.
+        layout: Arrangement of the takes.
     """
     foot = f"*{inline(note)}*\n" if note else ""
     budget -= _CLOSING + _size(foot)
@@ -146,7 +147,7 @@ def _fitting(strips: list[_Strip], room: int) -> Iterator[_Strip]:
 
 
 def _with_fitting_pictures(strips: list[_Strip], room: int) -> tuple[list[_Strip], int]:
-    """Strips whose pictures fit, and how many pictures were left out."""
+    """Return the strips with the pictures that fit, and the number of pictures left out."""
     cells = [each for strip in strips for each in strip.cells]
     pictures = [each.picture for each in cells]
     fitted = fit(pictures, room - sum(each.markup() for each in cells))
@@ -180,16 +181,16 @@ def _head(manifest: Manifest, room: int) -> str:
 
 
 def _remarks(manifest: Manifest, room: int) -> str:
-    """List of what went wrong, cut where it would take more than its room."""
-    said = {"failed": "lacks a frame", "skipped": "was skipped"}
-    remarks = [f"- Shot **{inline(str(shot.shot_id), 60)}** {said[lacking(shot)]}.\n" for shot in manifest.failed]
+    """Return the list of problems, cut to ``room`` bytes."""
+    states = {"failed": "lacks a frame", "skipped": "was skipped"}
+    remarks = [f"- Shot **{inline(str(shot.shot_id), 60)}** {states[lacking(shot)]}.\n" for shot in manifest.failed]
     remarks += [f"- {inline(problem)}\n" for problem in manifest.problems]
-    told = ""
+    listed = ""
     for place, remark in enumerate(remarks):
-        if _size(told) + _size(remark) + _CLOSING // 2 > room:
-            return f"{told}- and {len(remarks) - place} more\n\n"
-        told += remark
-    return f"{told}\n" if told else ""
+        if _size(listed) + _size(remark) + _CLOSING // 2 > room:
+            return f"{listed}- and {len(remarks) - place} more\n\n"
+        listed += remark
+    return f"{listed}\n" if listed else ""
 
 
 def _strips(manifest: Manifest, picture: PictureOf, layout: Layout) -> Iterator[_Strip]:
@@ -217,15 +218,15 @@ def _cells(placed: Placed, fps: float, picture: PictureOf, layout: Layout) -> It
     for take in wanted:
         seed = "" if take.seed is None else f"<br>seed {take.seed}"
         shown = next(filter(None, (for_artifact(picture(frame)) for frame in take.frames)), None)
-        mark, said = (f" {PICKED_MARK}", ", picked") if take is circled(shot) else ("", "")
-        slate, alt = f"{name} · take {take.take}{mark}", f"{plain} · take {take.take}{said}"
+        mark, spoken = (f" {PICKED_MARK}", ", picked") if take is circled(shot) else ("", "")
+        slate, alt = f"{name} · take {take.take}{mark}", f"{plain} · take {take.take}{spoken}"
         yield _Cell(layout.width, slate, alt, shown, _instead(take, layout), f"{when}{seed}{others}", text)
     if not shot.takes:
         yield _Cell(layout.width, name, plain, None, "**NO TAKE**", when, text)
 
 
 def _wanted(shot: ShotEntry) -> tuple[TakeEntry, ...]:
-    """The picked take alone, or all of them where it has no frame to stand for the shot."""
+    """Return only the picked take if it is shown for the shot, else all takes."""
     picked = circled(shot)
     return (picked,) if picked is not None and picked is shot.shown else picked_first(shot)
 
@@ -233,5 +234,5 @@ def _wanted(shot: ShotEntry) -> tuple[TakeEntry, ...]:
 def _instead(take: TakeEntry, layout: Layout) -> str:
     if take.frames:
         return "*no picture*"
-    told = wrapped(reason(take), columns=layout.columns, lines=6)
-    return {"failed": f"**FAILED** {told}", "skipped": f"*Skipped*<br>{told}"}.get(take.outcome, "**NO FRAME**")
+    why = wrapped(reason(take), columns=layout.columns, lines=6)
+    return {"failed": f"**FAILED** {why}", "skipped": f"*Skipped*<br>{why}"}.get(take.outcome, "**NO FRAME**")

@@ -1,4 +1,4 @@
-"""Which take of a shot comes first, and what stands where a take has no frame."""
+"""Order a shot's takes, and explain takes without frames."""
 
 from typing import Literal
 
@@ -6,24 +6,24 @@ from previs.publishing.views.wording import clean, shorten
 from previs.records.manifest import ShotEntry, TakeEntry
 
 PICKED_MARK = "◉"
-"""Behind a take's number where nothing can be drawn around it."""
+"""Marks a picked take in text, where no circle can be drawn around its number."""
 LONGEST_REASON = 1500
-"""Characters of an error."""
+"""Characters of the longest error to show."""
 
 
 def circled(shot: ShotEntry) -> TakeEntry | None:
-    """The picked take, with or without a frame; none if nobody picked one or it is not on this board."""
+    """Return the picked take, with or without a frame; None if no take of this board is picked."""
     return next((take for take in shot.takes if take.take == shot.picked), None)
 
 
 def picked_first(shot: ShotEntry) -> tuple[TakeEntry, ...]:
-    """All takes of a shot, the others behind the picked one in their order."""
+    """Return all takes of a shot, the picked one first and the others in their order."""
     first = circled(shot)
     return shot.takes if first is None else (first, *(take for take in shot.takes if take is not first))
 
 
 def lacking(shot: ShotEntry) -> Literal["", "failed", "skipped"]:
-    """What a shot without all of its frames is called: skipped if only those are missing that were never tried."""
+    """Return the state of a shot that lacks frames: ``skipped`` if every take without frames was skipped."""
     if shot.success:
         return ""
     outcomes = {take.outcome for take in shot.takes if not take.frames}
@@ -31,12 +31,12 @@ def lacking(shot: ShotEntry) -> Literal["", "failed", "skipped"]:
 
 
 def reason(take: TakeEntry) -> str:
-    """Why there is no frame to show, cleaned and of bounded length; empty if there is one."""
+    """Return why a take has no frame, cleaned and shortened; empty if it has one."""
     match take.outcome:
         case "failed":
-            told = take.error or "It failed without a reason."
+            sentence = take.error or "It failed without a reason."
         case "skipped":
-            told = take.error or "A shot that it builds on has no frame."
+            sentence = take.error or "A shot that it builds on has no frame."
         case _:
-            told = "" if take.frames else take.error or "The take left no frame."
-    return shorten(clean(told), LONGEST_REASON)
+            sentence = "" if take.frames else take.error or "The take left no frame."
+    return shorten(clean(sentence), LONGEST_REASON)

@@ -1,4 +1,4 @@
-"""Small pictures as ``data:`` URIs, made smaller until all of them fit."""
+"""Shrink small pictures in ``data:`` URIs until all of them fit."""
 
 import base64
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from previs.publishing.views.addresses import is_picture
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 _LARGEST = 40_000_000
-"""Pixels of the largest picture that is opened: more is no thumbnail, and could be a trap."""
+"""Pixels of the largest picture to open: a larger one is no thumbnail and may be a decompression bomb."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,9 @@ _SIZES = (_Size(320, 70), _Size(256, 65), _Size(200, 60), _Size(160, 55), _Size(
 
 
 def fit(pictures: Sequence[str | None], room: int) -> list[str | None]:
-    """The same pictures in at most ``room`` characters together, all of one size class.
+    """Return the pictures in at most ``room`` characters together, all of one size class.
 
-    Those that are no ``data:`` URI stay as they are. When even the smallest size is too much, the last ones become
-    none.
+    URLs other than ``data:`` stay unchanged. If even the smallest size is too large, the last pictures become None.
     """
     if _total(pictures) <= room:
         return list(pictures)
@@ -44,7 +43,7 @@ def _total(pictures: Sequence[str | None]) -> int:
 
 
 def _all_of(pictures: Sequence[str | None], size: _Size, room: int) -> list[str | None]:
-    """As many pictures of this size, from the first on, as there is room for."""
+    """Return as many of the first pictures, in this size, as fit."""
     smaller: list[str | None] = []
     for picture in pictures:
         made = shrunk(picture, size.width, size.quality) if picture and is_picture(picture) else picture
@@ -56,19 +55,19 @@ def _all_of(pictures: Sequence[str | None], size: _Size, room: int) -> list[str 
 
 
 def shrunk(picture: str, width: int, quality: int) -> str | None:
-    """The picture no wider than ``width`` pixels, as JPEG, or itself if that is no larger; none if it is broken."""
+    """Return the picture as JPEG, at most ``width`` pixels wide, or unchanged if smaller; None if it is broken."""
     opened = flat(picture)
     if opened is None:
         return None
     opened.thumbnail((width, width * 4))
-    packed = BytesIO()
-    opened.save(packed, "JPEG", quality=quality, optimize=True)
-    made = f"data:image/jpeg;base64,{base64.b64encode(packed.getvalue()).decode('ascii')}"
+    jpeg = BytesIO()
+    opened.save(jpeg, "JPEG", quality=quality, optimize=True)
+    made = f"data:image/jpeg;base64,{base64.b64encode(jpeg.getvalue()).decode('ascii')}"
     return made if len(made) < len(picture) else picture
 
 
 def flat(picture: str) -> Image.Image | None:
-    """A ``data:`` URI's picture as RGB, what is transparent in it as white; none if it is broken."""
+    """Return the picture of a ``data:`` URI in RGB, on white if transparent; None if it is broken."""
     try:
         with Image.open(
             BytesIO(base64.b64decode(picture.partition(",")[2], validate=True)), formats=_FORMATS

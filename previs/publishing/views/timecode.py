@@ -1,4 +1,4 @@
-"""Lengths and positions in time, as film people read them."""
+"""Write lengths and positions in time as film people read them."""
 
 from math import isfinite
 
@@ -6,16 +6,16 @@ _HOUR, _MINUTE = 3600, 60
 
 
 def frame_count(seconds: float, fps: float) -> int:
-    """Whole frames that a shot lasts; at least one for any length above zero.
+    """Return the length of a shot in whole frames; at least one for any length above zero.
 
-    A board's positions are sums of these, as in an edit, so that a cut never falls between two frames.
+    Positions on a board are sums of these, so that a cut never falls between two frames.
     """
     count = seconds * fps
     return max(1, round(count)) if isfinite(count) and count > 0 else 0
 
 
 def timecode(frames: int, fps: float) -> str:
-    """Position as ``hh:mm:ss:ff``, without drop frames: 29.97 counts thirty frames to the second."""
+    """Return a position as ``hh:mm:ss:ff``, without drop frames: 29.97 fps counts thirty frames per second."""
     rate = max(1, round(fps)) if isfinite(fps) else 1
     seconds, rest = divmod(frames, rate)
     digits = max(2, len(str(rate - 1)))
@@ -23,12 +23,12 @@ def timecode(frames: int, fps: float) -> str:
 
 
 def number(value: float) -> str:
-    """Decimal without needless zeros, to two places: ``3``, ``2.5``, ``23.98``."""
+    """Format a decimal with at most two places: ``3``, ``2.5``, ``23.98``."""
     return f"{value:.2f}".rstrip("0").rstrip(".") if isfinite(value) else "unknown"
 
 
 def spell(seconds: float) -> str:
-    """Length of time in words: ``2.5 s``, ``4 min 12 s``, ``1 h 5 min``."""
+    """Format a duration: ``2.5 s``, ``4 min 12 s``, ``1 h 5 min``."""
     if not isfinite(seconds):
         return "an unknown time"
     if seconds < _MINUTE:

@@ -1,13 +1,14 @@
-"""Text that others wrote, made fit to show: on one line, of bounded length, inert in markdown."""
+"""Make untrusted text fit to show: on one line, of limited length, inert in markdown."""
 
 import re
 import unicodedata
 from datetime import UTC, datetime
 
-# What has a meaning in CommonMark, GitHub's tables or HTML; block marks do not count, as no line begins so.
+# Characters with a meaning in CommonMark, GitHub's tables or HTML, except those at the start of a line, where no text
+# is put.
 _MEANINGFUL = re.compile(r"[&<>\[\]|\\`*_~#!]")
-# A table artifact's cell is plain text in one of Prefect's UIs and markdown in the other, so neither escapes nor
-# entities may stand in it: what would open a link, an image, code or a tag is replaced by its full-width twin.
+# One of Prefect's UIs shows a table artifact's cells as plain text, the other as markdown, so neither escapes nor
+# entities work: characters that start a link, an image, code or a tag are replaced by their full-width twins.
 _TWINS = str.maketrans("<>[]|`\\&", "＜＞［］｜｀＼＆")
 _HOST = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.\-]*://)?(?:[^/?#]*@)?([^/?#]+)")
 _KANA = re.compile("[\u3040-\u30ff\u31f0-\u31ff]")
@@ -16,7 +17,7 @@ _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff
 
 
 def clean(text: str) -> str:
-    """Text without control characters and halves of surrogate pairs, which no file can hold; lines stay."""
+    """Replace control characters and unpaired surrogates, which UTF-8 cannot hold; keep line ends."""
     return "".join("\ufffd" if unicodedata.category(c) in {"Cc", "Cs"} and c not in "\t\n" else c for c in _lines(text))
 
 
@@ -25,23 +26,23 @@ def _lines(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Cleaned text with every run of white space, line ends among them, as one space."""
+    """Clean a text and replace each run of white space, including line ends, with one space."""
     return clean(" ".join(text.split()))
 
 
 def shorten(text: str, limit: int) -> str:
-    """At most so many characters, the last one ``…`` where something was cut."""
+    """Cut a text to at most ``limit`` characters, the last one ``…``."""
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
 def inline(text: str, limit: int = 400) -> str:
-    """Markdown that reads as exactly this text, on one line, in a paragraph, a heading or a table's cell."""
-    # Backslashes, because one of Prefect's UIs shows entities in the head of a table as they are.
+    """Return markdown that shows exactly this text, on one line of a paragraph, heading or table cell."""
+    # Backslashes, because one of Prefect's UIs shows entities in a table's head unchanged.
     return _MEANINGFUL.sub(r"\\\g<0>", shorten(one_line(text), limit))
 
 
 def wrapped(text: str, *, columns: int, lines: int) -> str:
-    """Markdown of a text broken into so many lines of so many columns, for cells that do not wrap by themselves.
+    """Return markdown of a text broken into at most ``lines`` lines, for cells that Prefect's UI does not wrap.
 
     A Chinese, Japanese or Korean character is two columns wide.
     """
@@ -59,14 +60,15 @@ def wrapped(text: str, *, columns: int, lines: int) -> str:
 
 
 def cell(text: str, limit: int = 400) -> str:
-    """Text for a table artifact that reads the same as plain text and as markdown."""
+    """Return text for a table artifact that reads the same as plain text and as markdown."""
     return shorten(one_line(text), limit).translate(_TWINS)
 
 
 def language(text: str) -> str | None:
-    """Value of a ``lang`` attribute: decides fonts and line breaks of Chinese, Japanese and Korean.
+    """Return a ``lang`` attribute, which decides fonts and line breaks of Chinese, Japanese and Korean.
 
-    Han alone counts as Chinese. Empty (unknown, as HTML has it) for other writing; none for plain ASCII.
+    Han alone counts as Chinese. The attribute is empty for other scripts, which means unknown in HTML, and None for
+    ASCII.
     """
     if _KANA.search(text):
         return "ja"
@@ -78,18 +80,18 @@ def language(text: str) -> str | None:
 
 
 def moment(when: datetime) -> str:
-    """Time of day in UTC, to the minute; a naive time is shown as it is, without a zone."""
+    """Format a time in UTC, to the minute: ``2026-11-30 04:12 UTC``; a naive time without zone."""
     return f"{_in_utc(when):%Y-%m-%d %H:%M}{_zone(when)}"
 
 
 def calendar(when: datetime) -> str:
-    """Day and time of day in UTC, as people write them: ``30 Nov 2026, 04:12 UTC``; a naive time without a zone."""
-    there = _in_utc(when)
-    return f"{there.day} {there:%b %Y, %H:%M}{_zone(when)}"
+    """Format a time in UTC as people write it: ``30 Nov 2026, 04:12 UTC``; a naive time without zone."""
+    utc = _in_utc(when)
+    return f"{utc.day} {utc:%b %Y, %H:%M}{_zone(when)}"
 
 
 def seconds_between(start: datetime, end: datetime) -> float:
-    """Seconds from one moment to another, naive times counted as UTC."""
+    """Return the seconds between two times; naive times count as UTC."""
     since, until = (when if when.tzinfo else when.replace(tzinfo=UTC) for when in (start, end))
     return (until - since).total_seconds()
 
@@ -106,11 +108,11 @@ def _zone(when: datetime) -> str:
 
 
 def server_name(address: str) -> str:
-    """Host and port of a server's address, without scheme, path and credentials."""
+    """Return host and port of a server's URL, without scheme, path and credentials."""
     found = _HOST.match(address)
     return one_line(found[1] if found else address)
 
 
 def plural(count: int, word: str) -> str:
-    """Number with its noun: ``1 shot``, ``3 shots``."""
+    """Return a number with its noun: ``1 shot``, ``3 shots``."""
     return f"{count} {word}" if count == 1 else f"{count} {word}s"

@@ -74,7 +74,7 @@ async def test_what_one_server_lacks_is_a_warning_that_names_it(
     _, lean = await simulate(object_info=lacking(CHECKPOINT, classes=["VAEDecode"]))
     assert await check_shots(CheckOrder(*written(tmp_path), farm=(whole, lean))) == 0
     out = capsys.readouterr().out
-    assert f"warning: 镜头 1, 镜头 2, 镜头 3 cannot be rendered on {lean}, and will be on others:" in out
+    assert f"warning: 镜头 1, 镜头 2, 镜头 3 cannot be rendered on {lean}, only on other servers:" in out
     assert "node decode (VAEDecode)" in out
     assert whole not in out
 

@@ -1,23 +1,17 @@
 """Options name servers and stores by path or URL, or by a block that was saved in Prefect."""
 
 import json
-import subprocess
-import sys
+from unittest.mock import AsyncMock
 
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from pydantic import SecretStr
 
+from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
 from blocks.__main__ import _store
 from previs.command.farm_and_store import farm_addresses, option_store
 from previs.errors import FarmRefused, StoreRefused
 from previs.store import FolderStore, S3Store
-
-SAVE = """
-from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
-ComfyUIFarm(servers=["http://render-01:8188", "https://render-02"], token="tok-4711").save("places")
-S3FrameStore(bucket="boards", prefix="film", access_key_id="key-0815", secret_access_key="sec-0815").save("places")
-FolderFrameStore(folder="/mnt/boards").save("places-folder")
-"""
 
 
 async def test_addresses_stay_what_they_are() -> None:
@@ -47,7 +41,14 @@ async def test_saved_blocks_are_used_with_their_secrets(
 ) -> None:
     for name, value in prefect_environment.items():
         monkeypatch.setenv(name, value)
-    subprocess.run([sys.executable, "-c", SAVE], check=True, timeout=60)  # noqa: ASYNC221, S603 - our own command
+    keys = {"access_key_id": SecretStr("key-0815"), "secret_access_key": SecretStr("sec-0815")}
+    with temporary_settings({PREFECT_API_URL: prefect_environment["PREFECT_API_URL"]}):
+        farm = ComfyUIFarm(servers=["http://render-01:8188", "https://render-02"], token=SecretStr("tok-4711"))
+        await farm.asave("places")
+        await S3FrameStore(bucket="boards", prefix="film", **keys).asave("places")
+        await FolderFrameStore(folder="/mnt/boards").asave("places-folder")
+        assert json.loads(await _store("places-folder") or "") == {"folder": "/mnt/boards"}
+        assert await _store("nobody") is None
     first, second = await farm_addresses(["block:places"])
     assert (first.url, second.url) == ("http://render-01:8188", "https://render-02")
     assert first.headers == second.headers == {"Authorization": "Bearer tok-4711"}
@@ -57,9 +58,11 @@ async def test_saved_blocks_are_used_with_their_secrets(
     assert store.settings.secret_access_key is not None
     assert store.settings.secret_access_key.get_secret_value() == "sec-0815"
     assert "0815" not in repr(store)
-    with temporary_settings({PREFECT_API_URL: prefect_environment["PREFECT_API_URL"]}):
-        assert json.loads(await _store("places-folder") or "") == {"folder": "/mnt/boards"}
     with pytest.raises(StoreRefused, match="no frame store block named 'nobody'"):
         await option_store("block:nobody")
+
+
+async def test_a_farm_that_is_not_saved_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("previs.command.farm_and_store._saved_block", AsyncMock(return_value=None))
     with pytest.raises(FarmRefused, match="no ComfyUI farm block named 'nobody'"):
         await farm_addresses(["block:nobody"])

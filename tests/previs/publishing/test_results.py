@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
+from previs.planning.make_plan import make_plan
 from previs.planning.plan import Plan, PlannedTake, ReferenceImage
-from previs.planning.planner import make_plan
+from previs.planning.schedule import TakeResult
 from previs.publishing.results import (
     RunIdentity,
-    TakeResult,
     failure_message,
     make_manifest,
+    missing_shots,
     name_run,
-    not_there,
     result_of,
 )
 from previs.records.manifest import Manifest
@@ -208,7 +208,7 @@ def test_signatures_of_signed_addresses_are_no_part_of_the_record() -> None:
 def test_shots_that_are_not_on_the_board_are_named() -> None:
     made = plan(shot("A"), shot("B"), shot("C"))
     ends = [rendered(take, take.shot.label) for take in made.takes]
-    assert not_there(made, ends) == ()
-    assert not_there(made, ends[1:2]) == (
-        "2 shots are not on the board, not asked for and not rendered yet as the list has them: A, C",
+    assert missing_shots(made, ends) == ()
+    assert missing_shots(made, ends[1:2]) == (
+        "2 shots are not on the board: not selected, and not rendered yet as listed: A, C",
     )
