@@ -1,4 +1,4 @@
-"""How long renders will take, told from those of past runs; pure."""
+"""Estimate how long renders will take, from those of past runs; pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from math import isfinite
@@ -15,10 +15,10 @@ _COUNTS = ("width", "height", "length", "batch_size")
 
 
 class PastTakes:
-    """What renders took in past runs.
+    """Know how long renders took in past runs.
 
     Args:
-        runs: manifests of a board, the last run first; of the same take the last one counts.
+        runs: Manifests of a board, the last run first; the last render of a take counts.
     """
 
     def __init__(self, runs: Iterable[Manifest]) -> None:
@@ -38,10 +38,10 @@ class PastTakes:
         self._usual = median(everything) if everything else None
 
     def seconds(self, take: PlannedTake) -> float | None:
-        """Seconds that a take will need on a server; none where nothing is known.
+        """Estimate the seconds that a take will need on a server; None if nothing is known.
 
-        They are those of the same take before, unless it had another checkpoint or size; else the median of takes with
-        this checkpoint and size, else with this checkpoint, else of all.
+        The take's own last render counts if its checkpoint and size are the same. Otherwise it is the median of takes
+        with this checkpoint and size, else with this checkpoint, else of all.
         """
         work = _work(take.graph)
         before, own = self._own.get((take.shot.label, take.number), (None, None))
@@ -51,11 +51,11 @@ class PastTakes:
 
 
 def longest_chain(takes: Iterable[PlannedTake], seconds: Mapping[str, float | None]) -> float:
-    """Seconds of the takes of a plan that wait for each other the longest; what is unknown counts nothing.
+    """Return the seconds of the longest chain of takes that wait for each other; unknown ones count as 0.
 
     Args:
-        takes: each after those that it builds on.
-        seconds: of each, by label.
+        takes: Takes of a plan, each after those that it builds on.
+        seconds: Seconds of each take, by label.
     """
     until: dict[str, float] = {}
     for take in takes:
@@ -65,15 +65,12 @@ def longest_chain(takes: Iterable[PlannedTake], seconds: Mapping[str, float | No
 
 
 def whole_run(seconds: Iterable[float | None], servers: int, longest: float = 0.0) -> float | None:
-    """Seconds that a run will need: as long as its servers share the work, and at least as long as its longest chain.
+    """Estimate the seconds of a run whose servers share the work; None if a take's seconds are unknown.
 
     Args:
-        seconds: of each take, 0 for one that is cached.
-        servers: how many share the work; none are counted as one.
-        longest: seconds of takes that wait for each other.
-
-    Returns:
-        None where a take's seconds are unknown.
+        seconds: Seconds of each take; 0 if it is cached.
+        servers: Number of servers; 0 counts as 1.
+        longest: Seconds of the longest chain, the least that the run needs.
     """
     known: list[float] = []
     for each in seconds:
@@ -84,21 +81,21 @@ def whole_run(seconds: Iterable[float | None], servers: int, longest: float = 0.
 
 
 def _rendered(runs: Iterable[Manifest]) -> Iterator[tuple[str, int, Graph, float]]:
-    """Give each render once, though later runs found it in the cache and tell of it too."""
-    told: set[str] = set()
+    """Yield each render once, though later runs that found it in the cache record it too."""
+    seen: set[str] = set()
     for run in runs:
         for shot in run.shots:
             for take in shot.takes:
                 seconds = take.seconds
-                if seconds is None or not isfinite(seconds) or seconds <= 0 or take.prompt_id in told:
+                if seconds is None or not isfinite(seconds) or seconds <= 0 or take.prompt_id in seen:
                     continue
                 if take.prompt_id is not None:
-                    told.add(take.prompt_id)
+                    seen.add(take.prompt_id)
                 yield str(shot.shot_id), take.take, recorded_graph(take), seconds
 
 
 def _work(graph: Graph) -> _Work:
-    """What decides most on how long a graph takes: its checkpoint, and the sizes of what its nodes make."""
+    """Return what mostly decides how long a graph takes: its checkpoint and the sizes that its nodes make."""
     sizes = (tuple(_count(node["inputs"].get(name)) for name in _COUNTS) for node in graph.values())
     return checkpoint_in(graph), frozenset(size for size in sizes if None not in size[:2])
 

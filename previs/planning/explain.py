@@ -1,4 +1,4 @@
-"""Why a take is to be rendered, held against the last run of its board; pure."""
+"""Explain why a take must be rendered, by comparing it with the last run of its board; pure."""
 
 from collections import ChainMap
 from collections.abc import Iterable, Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from previs.planning.cache import Found, usable
-from previs.planning.diff import changes, told_briefly
+from previs.planning.diff import changes, summarize
 from previs.planning.plan import PlannedTake, TakeFrame
 from previs.records.manifest import Manifest, ShotEntry, TakeEntry
 from previs.records.takes import TakeRecord
@@ -18,11 +18,11 @@ REFRESHED: Final = "a refresh was asked for"
 
 @dataclass(frozen=True, slots=True)
 class LastRun:
-    """What a board's last run says of its takes; empty where there was no run.
+    """Hold the takes of a board's last run; empty if there was no run.
 
     Attributes:
-        shots: by their labels.
-        frames: of all takes, by the takes' fingerprints, and by their own SHA-256.
+        shots: Shots by their labels.
+        frames: Frames of all takes, by the takes' fingerprints and by their own SHA-256.
     """
 
     shots: Mapping[str, ShotEntry] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class LastRun:
 
 
 def last_run(manifest: Manifest | None) -> LastRun:
-    """Read a board's last manifest, if there is one."""
+    """Return the last run of a board, from its manifest if it has one."""
     shots = {str(shot.shot_id): shot for shot in manifest.shots} if manifest else {}
     frames: dict[str, TakeFrame] = {}
     for label, shot in shots.items():
@@ -41,12 +41,12 @@ def last_run(manifest: Manifest | None) -> LastRun:
 
 
 def why(take: PlannedTake, last: LastRun, *, known: str = "") -> tuple[str, ...]:
-    """Say why a take that is not cached is to be rendered; at least one sentence.
+    """Return why a take that is not cached must be rendered, as at least one sentence.
 
     Args:
-        take: as planned, before the frames that it builds on are there.
-        last: run of the board.
-        known: the reason, if it is known without the last run, such as a record that does not count.
+        take: Take as planned, without the frames that it builds on.
+        last: Last run of the board.
+        known: Reason that is known without the last run, such as an unusable record; empty if there is none.
     """
     if known or take.render_nonce:
         return (known or REFRESHED,)
@@ -57,21 +57,23 @@ def why(take: PlannedTake, last: LastRun, *, known: str = "") -> tuple[str, ...]
     if entry is None:
         return (NEW_TAKE,)
     if entry.fingerprint == take.fingerprint:
-        return (_not_kept(entry),)
+        return (_why_not_stored(entry),)
     if not entry.graph:
         return ("the last run did not record what it was made from",)
     derived = take.shot.seed is None and shot.shot.get("seed") in (None, -1)
     frames = ChainMap({frame.fingerprint: frame for frame in take.builds_on}, last.frames)
     found = changes(entry, take, derived=derived, frames=frames)
-    return told_briefly(found) or ("this version of previs counts the same graph as another take",)
+    return summarize(found) or ("this version of previs gives the same graph another fingerprint",)
 
 
 def to_render(takes: Iterable[PlannedTake], found: Mapping[str, Found]) -> dict[str, str]:
-    """Which takes are to be rendered, by label, with the reason as far as it is known without the last run.
+    """Return the takes that must be rendered, by label, with the reason that is known without the last run.
+
+    A reason is empty if only the last run can show it.
 
     Args:
-        takes: each after those that it builds on.
-        found: what the store has of them, by fingerprint.
+        takes: Takes of a plan, each after those that it builds on.
+        found: Stored results of the takes, by fingerprint.
     """
     reasons: dict[str, str] = {}
     pictures: dict[str, str] = {}
@@ -95,7 +97,7 @@ def _source(record: TakeRecord, frame: TakeFrame) -> str | None:
     return record.sources.get(frame.fingerprint)
 
 
-def _not_kept(entry: TakeEntry) -> str:
+def _why_not_stored(entry: TakeEntry) -> str:
     if entry.frames:
         return "its record is gone"
     sentence = "it was skipped in the last run" if entry.outcome == "skipped" else "it failed in the last run"

@@ -1,7 +1,6 @@
 """Make the plan of a run; pure.
 
-All that the network must tell beforehand, which is the bytes of the references and the board's chosen takes, is
-gathered first and passed in.
+The caller passes in what must be read first: the bytes of the references and the board's picks.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -21,13 +20,13 @@ _LISTED = 20
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What a run asks of a shot list and a workflow.
+    """Hold the options of a run.
 
     Attributes:
-        takes: of each shot that does not say itself.
+        takes: Takes per shot, unless the shot sets its own number.
         only: ``shot_id`` of the shots to render; all if empty.
-        overrides: inputs of the workflow's nodes for all shots; a shot's own go before them.
-        refresh: whether to render again what has been rendered before, or ``shot_id`` of the shots to do that with.
+        overrides: Inputs of the workflow's nodes for all shots; a shot's own overrides win.
+        refresh: Whether to render stored takes again, or ``shot_id`` of the shots to render again.
     """
 
     takes: int = 1
@@ -37,16 +36,17 @@ class RunOptions:
 
 
 def choose_shots(shot_list: ShotList, names: Iterable[int | str], *, field: str = "only") -> frozenset[str]:
-    """Labels of the shots that are named.
+    """Return the labels of the shots with these shot ids.
 
     Raises:
-        ShotListFaults: a name that no shot has.
+        ShotListFaults: No shot has one of the ids.
     """
     labels = [shot.label for shot in shot_list.shots]
     chosen = [str(name) for name in names]
     if unknown := [name for name in chosen if name not in labels]:
         shown = ", ".join(labels[:_LISTED]) + (", …" if len(labels) > _LISTED else "")
-        faults = tuple(Fault(field, "", repr(name), f"no shot has this shot_id; there are {shown}") for name in unknown)
+        remedy = f"no shot has this shot_id; the list has {shown}"
+        faults = tuple(Fault(field, "", repr(name), remedy) for name in unknown)
         raise ShotListFaults("the choice of shots", faults)
     return frozenset(chosen)
 
@@ -64,17 +64,17 @@ def make_plan(
     """Bind every take of every shot, each after those that it builds on.
 
     Args:
-        shot_list: what was asked for.
-        workflow: what it is rendered with.
-        pictures: of the shots' references, by their ``url``.
-        workflow_pictures: of the workflow's ``reference_images``, in their order.
-        options: of the run.
-        picks: the board's chosen takes, by ``shot_id`` as text.
-        render_nonce: of takes that are to be rendered again.
+        shot_list: Shot list to render.
+        workflow: Workflow to render it with.
+        pictures: Pictures of the shots' references, by ``url``.
+        workflow_pictures: Pictures of the workflow's ``reference_images``, in their order.
+        options: Options of the run.
+        picks: Picks of the board, by ``shot_id`` as text.
+        render_nonce: Nonce for the takes that are rendered again.
 
     Raises:
-        ShotListFaults: a choice names a shot that is not there; shots build on each other in a circle.
-        WorkflowFaults: all wanted shots that the workflow cannot be bound to.
+        ShotListFaults: An option names a shot that does not exist, or shots build on each other in a circle.
+        WorkflowFaults: The workflow cannot be bound to wanted shots; all of them are reported.
     """
     chains = read_chains(shot_list)
     if chains.faults:
@@ -94,10 +94,10 @@ def make_plan(
     )
     planner.plan()
     if planner.faults:
-        faults = tuple(_placed(fault, labels) for fault, labels in planner.faults.items())
+        faults = tuple(_with_shots(fault, labels) for fault, labels in planner.faults.items())
         raise WorkflowFaults(workflow.source, faults)
     takes = [take for shot in shot_list.shots for take in planner.planned.get(shot.label, {}).values()]
-    told = (_told(notice, labels, len(shot_list.shots)) for notice, labels in planner.notices.items())
+    notices = (_notice(text, labels, len(shot_list.shots)) for text, labels in planner.notices.items())
     return Plan(
         shot_list=shot_list,
         takes=tuple(takes),
@@ -105,12 +105,12 @@ def make_plan(
         chosen=planner.chosen,
         bindings=workflow.report().rows,
         packs=workflow.packs,
-        notices=(*told, *planner.lapsed),
+        notices=(*notices, *planner.lapsed),
     )
 
 
 def _wanted(takes: Sequence[PlannedTake], asked: Collection[str]) -> frozenset[str]:
-    """Labels of the takes of shots that were asked for, and of all that they build on."""
+    """Return the labels of the requested shots' takes and of all takes that they build on."""
     by_label = {take.label: take for take in takes}
     found: set[str] = set()
     pending = [take for take in takes if take.shot.label in asked]
@@ -122,8 +122,8 @@ def _wanted(takes: Sequence[PlannedTake], asked: Collection[str]) -> frozenset[s
     return frozenset(found)
 
 
-def _placed(fault: Fault, labels: list[str]) -> Fault:
-    """A fault of shots with their names, told once for all of them."""
+def _with_shots(fault: Fault, labels: list[str]) -> Fault:
+    """Return a fault that names its shots, unless it names another place."""
     if fault.place:
         return fault
     return replace(fault, place=f"shot {labels[0]}" if len(labels) == 1 else f"shots {_named(labels)}")
@@ -134,25 +134,23 @@ def _named(labels: list[str]) -> str:
     return ", ".join(labels[:_NAMED]) + more
 
 
-def _told(notice: str, labels: list[str], shots: int) -> str:
-    """A notice with the shots that it is about, if that is not all of them."""
-    if len(labels) == shots:
-        return notice
-    return f"{notice} ({_named(labels)})"
+def _notice(text: str, labels: list[str], shots: int) -> str:
+    """Return a notice that names its shots, unless it holds for all of them."""
+    return text if len(labels) == shots else f"{text} ({_named(labels)})"
 
 
 @dataclass(slots=True)
 class _Planner:
-    """Plans shot after shot, each after its sources.
+    """Plan shot after shot, each after its sources.
 
     Attributes:
-        takes: of each shot that does not say itself.
-        picks: by ``shot_id`` as text.
-        needed: labels of shots whose faults count; the others are shown if they are there.
-        render_nonces: of the shots that are to be rendered again.
-        planned: takes by the shot's label and their number.
-        chosen: numbers of the chosen takes, by the shot's label.
-        lapsed: choices that hold no longer, in sentences.
+        takes: Takes per shot, unless the shot sets its own number.
+        picks: Picks by ``shot_id`` as text.
+        needed: Labels of shots whose faults count; the others are shown if they are stored.
+        render_nonces: Nonces of the shots that are rendered again, by label.
+        planned: Planned takes, by the shot's label and their number.
+        chosen: Numbers of the picked takes, by the shot's label.
+        lapsed: Sentences on picks that no longer hold.
     """
 
     binder: "_Binder"
@@ -177,7 +175,6 @@ class _Planner:
             try:
                 self._plan_shot(shot, named.get(shot.label, set()))
             except WorkflowFaults as error:
-                # A shot that is not asked for is shown if it is there, and no fault if it cannot be.
                 for fault in error.faults if shot.label in self.needed else ():
                     everywhere = replace(fault, place="") if fault.place == _place(shot) else fault
                     self.faults.setdefault(everywhere, []).append(shot.label)
@@ -195,21 +192,20 @@ class _Planner:
             if picked.fingerprint == pick.fingerprint:
                 takes[pick.take] = picked
             else:
-                self._lapse(shot, pick.take, there=pick.take in takes)
+                self._lapse(shot, pick.take, planned=pick.take in takes)
             if pick.take in takes:
                 self.chosen[shot.label] = pick.take
         self.planned[shot.label] = dict(sorted(takes.items()))
         for notice in self.binder.notices(shot, frames):
             self.notices.setdefault(notice, []).append(shot.label)
 
-    def _lapse(self, shot: Shot, take: int, *, there: bool) -> None:
-        shown = f"take {take} as it is now is shown" if there else "take 1 is shown"
-        self.lapsed.append(
-            f"shot {shot.label}: take {take} was picked when it was another picture; {shown}: previs pick chooses again"
-        )
+    def _lapse(self, shot: Shot, take: int, *, planned: bool) -> None:
+        shown = f"take {take} as it is now is shown" if planned else "take 1 is shown"
+        lapsed = f"take {take} was another picture when it was picked"
+        self.lapsed.append(f"shot {shot.label}: {lapsed}; {shown}: pick again with previs pick")
 
     def _frames(self, shot: Shot) -> dict[str, TakeFrame] | None:
-        """The frames that a shot builds on, by ``url``; none if a shot of them could not be planned."""
+        """Return the frames that a shot builds on, by ``url``; None if one of their shots could not be planned."""
         found: dict[str, TakeFrame] = {}
         for reference in shot.references:
             if (frame := self.chains.frames.get(reference.url)) is not None:
@@ -223,12 +219,12 @@ class _Planner:
 
 @dataclass(frozen=True, slots=True)
 class _Binder:
-    """Binds takes to a workflow.
+    """Bind takes to a workflow.
 
     Attributes:
-        pictures: of the shots' references, by their ``url``.
-        of_workflow: of the workflow's own references, likewise.
-        overrides: of the run.
+        pictures: Pictures of the shots' references, by ``url``.
+        of_workflow: Pictures of the workflow's own references, likewise.
+        overrides: Overrides of the run.
     """
 
     workflow: Workflow
@@ -240,7 +236,7 @@ class _Binder:
         """Bind one take.
 
         Raises:
-            WorkflowFaults: the workflow cannot serve this shot.
+            WorkflowFaults: The workflow cannot be bound to this shot.
         """
         values, place = self._values(shot, frames), _place(shot)
         if shot.seed is None:
@@ -263,7 +259,7 @@ class _Binder:
         )
 
     def notices(self, shot: Shot, frames: Mapping[str, TakeFrame]) -> tuple[str, ...]:
-        """What a person should know of how the workflow takes a shot."""
+        """Return warnings on how the workflow takes a shot."""
         return self.workflow.report(self._values(shot, frames), place=_place(shot)).notices
 
     def _pictures(self, shot: Shot, frames: Mapping[str, TakeFrame]) -> Iterator[ReferenceImage]:

@@ -1,6 +1,6 @@
-"""The plan of a run: each take with its bound graph, its seed and its fingerprint; pure.
+"""Represent the plan of a run: each take with its bound graph, its seed and its fingerprint; pure.
 
-It is made by :func:`previs.planning.make_plan.make_plan`.
+:func:`previs.planning.make_plan.make_plan` makes it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,12 +18,12 @@ UPLOAD_FOLDER = "previs"
 
 @dataclass(frozen=True, slots=True)
 class ReferenceImage:
-    """A reference's picture, ready for ``LoadImage``.
+    """Hold a reference's picture, ready for ``LoadImage``.
 
     Attributes:
-        content: the bytes to upload, turned upright.
-        suffix: with its dot.
-        sha256: of the bytes that were given; turned by another version of Pillow the content may differ.
+        content: Bytes to upload, turned upright.
+        suffix: File name suffix, with its dot.
+        sha256: SHA-256 of the bytes before they were turned; another version of Pillow may turn them into other bytes.
     """
 
     content: bytes
@@ -32,23 +32,24 @@ class ReferenceImage:
 
     @property
     def file_name(self) -> str:
-        """Made of the hash, so that equal pictures are uploaded once and no name can be fooled."""
+        """Return a file name made of the hash: equal pictures share it, different pictures never do."""
         return self.sha256 + self.suffix
 
     @property
     def name(self) -> str:
-        """As a graph names it."""
+        """Return the name that graphs use."""
         return f"{UPLOAD_FOLDER}/{self.file_name}"
 
 
 @dataclass(frozen=True, slots=True)
 class TakeFrame:
-    """The frame of a take of another shot, which is not there yet when the plan is made.
+    """Represent the frame of another shot's take, which does not exist yet when the plan is made.
 
     Attributes:
-        shot_id: as text.
-        take: its number.
-        fingerprint: of that take. It stands for the frame's bytes, so a change runs through to all that depend on it.
+        shot_id: Shot id as text.
+        take: Number of the take.
+        fingerprint: Fingerprint of the take, which stands for the frame's bytes: if the take changes, so does every
+            take that builds on it.
     """
 
     shot_id: str
@@ -57,34 +58,34 @@ class TakeFrame:
 
     @property
     def name(self) -> str:
-        """As a planned graph names it."""
+        """Return the name that planned graphs use."""
         return f"{UPLOAD_FOLDER}/shot-{self.fingerprint}.png"
 
     @property
     def label(self) -> str:
-        """Of the take, as :attr:`PlannedTake.label`."""
+        """Return the label of the take, as :attr:`PlannedTake.label`."""
         return take_label(self.shot_id, self.take)
 
 
 def take_label(shot_id: str, take: int) -> str:
-    """For people: the shot and the take."""
+    """Return the shot and the take, for people."""
     return f"{shot_id} · take {take}"
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedTake:
-    """One rendering to be made, or found in the store.
+    """Represent a take to render or to find in the store.
 
     Attributes:
-        number: of the take, from 1.
-        graph: bound; names references as :attr:`ReferenceImage.name` and :attr:`TakeFrame.name` do.
-        pictures: those that the graph uses, by that name.
-        checkpoint: model file that the graph loads first.
-        rows: which inputs of the workflow take what of the shot, with the values to come.
-        builds_on: frames of other takes that it is made from.
-        frames: those frames, by their names in the graph, once they exist; see :meth:`with_sources`.
-        sources: the SHA-256 of those frames, by their takes' fingerprints.
-        render_nonce: makes the prompt ids differ from earlier ones when the take must be rendered again; else empty.
+        number: Number of the take, from 1.
+        graph: Bound graph; it names pictures by :attr:`ReferenceImage.name` and :attr:`TakeFrame.name`.
+        pictures: Pictures that the graph uses, by that name.
+        checkpoint: Model file that the graph loads first.
+        rows: Inputs of the workflow that take values of the shot, with the values to come.
+        builds_on: Frames of other takes that it is made from.
+        frames: Those frames, by their names in the graph, once they exist; see :meth:`with_sources`.
+        sources: SHA-256 of those frames, by their takes' fingerprints.
+        render_nonce: Text that makes the prompt ids of a repeated render differ from earlier ones; else empty.
     """
 
     shot: Shot
@@ -102,19 +103,19 @@ class PlannedTake:
 
     @property
     def bound(self) -> dict[str, Any]:
-        """What was set for this take, by input: ``{"6.text": …}``."""
+        """Return the values that were set for this take, by input: ``{"6.text": …}``."""
         return {f"{row.node_id}.{row.input}": row.to_come for row in self.rows if row.to_come is not STAYS}
 
     @property
     def label(self) -> str:
-        """For people: the shot and the take."""
+        """Return the shot and the take, for people."""
         return take_label(self.shot.label, self.number)
 
     def with_sources(self, frames: Mapping[TakeFrame, Frame]) -> "PlannedTake":
-        """The take with the frames that it builds on: its graph names them by the hashes of their bytes.
+        """Return the take with the frames that it builds on; its graph names them by the hashes of their bytes.
 
         Args:
-            frames: a picture for each of ``builds_on``.
+            frames: Picture for each of ``builds_on``.
         """
         if not self.builds_on:
             return self
@@ -139,15 +140,15 @@ def _renamed(value: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401 - an 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All takes of a run, in the order of the list.
+    """Hold all takes of a run, in the order of the list.
 
     Attributes:
-        takes: every take of every shot.
-        wanted: labels of takes that this run renders; of the others it shows what is there.
-        chosen: the number of the take that a person chose, by the shot's label.
-        bindings: which inputs of the workflow take what of a shot.
-        packs: custom node packs that bring the workflow's node classes, by class, as far as its file tells them.
-        notices: what a person should know of how the workflow takes the shots, such as a picture that stays.
+        takes: Every take of every shot.
+        wanted: Labels of takes that this run renders; the others are shown if they are stored.
+        chosen: Number of the take that a person picked, by the shot's label.
+        bindings: Inputs of the workflow that take values of a shot.
+        packs: Custom node packs of the workflow's node classes, by class, if the workflow's file names them.
+        notices: Warnings on how the workflow takes the shots, such as a saved picture that stays.
     """
 
     shot_list: ShotList
@@ -159,7 +160,7 @@ class Plan:
     notices: Sequence[str] = ()
 
     def sources_first(self) -> list[PlannedTake]:
-        """All takes, as in the list but for those that others build on, which come before these."""
+        """Return all takes, each after those that it builds on."""
         by_label = {take.label: take for take in self.takes}
         needs = {take.label: [frame.label for frame in take.builds_on] for take in self.takes}
         return [by_label[label] for label in TopologicalSorter(needs).static_order()]

@@ -1,4 +1,4 @@
-"""What stands in a plan's way on the servers that there are, before the first prompt is posted; pure."""
+"""Check whether the servers can render a plan, before the first prompt is posted; pure."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,11 +21,11 @@ _MOST_SHOWN = 50
 
 @dataclass(frozen=True, slots=True)
 class PlanFinding:
-    """A finding, with the shots that it holds for and the servers that would refuse them for it.
+    """Hold a finding, with the shots that it concerns and the servers that would refuse them.
 
     Attributes:
-        shots: labels, in the plan's order.
-        servers: names, in the farm's order.
+        shots: Labels, in the plan's order.
+        servers: Names, in the farm's order.
     """
 
     finding: Finding
@@ -35,17 +35,17 @@ class PlanFinding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was found of a whole plan on all servers.
+    """Hold the findings on a whole plan and all servers.
 
     Attributes:
-        shots: how many there are.
-        takes: likewise.
-        servers: names of those that could be asked.
-        unreachable: by name why others could not be, in a sentence.
-        blocked: labels of takes that no server would render.
-        errors: what keeps those from being rendered. Each server is told with all that it would refuse; it is enough
-            that one server has everything.
-        warnings: what keeps some servers from rendering a take that others can render, and what may.
+        shots: Number of shots.
+        takes: Number of takes.
+        servers: Names of the servers that answered.
+        unreachable: Sentences that say why the other servers did not, by name.
+        blocked: Labels of takes that no server would render.
+        errors: Findings on blocked takes, with everything that each server would refuse. One server that has
+            everything is enough to render them.
+        warnings: Findings that keep some servers, but not all, from rendering a take, and uncertain findings.
     """
 
     shots: int
@@ -57,25 +57,25 @@ class Report:
     warnings: tuple[PlanFinding, ...]
 
     def raise_for_errors(self) -> None:
-        """Stop a run that could not make every take.
+        """Raise if takes cannot be rendered.
 
         Raises:
-            PlanRefused: there are errors.
+            PlanRefused: There are errors.
         """
         if not self.errors:
             return
         faults = [self._fault(entry) for entry in self.errors[:_MOST_SHOWN]]
         if more := len(self.errors) - _MOST_SHOWN:
             faults += [Fault("the plan", "", "", _more(more))] if more > 0 else []
-        faults += [Fault(reason, "", "", "what is missing may be there") for reason in self.unreachable.values()]
+        faults += [Fault(reason, "", "", "it may have what is missing") for reason in self.unreachable.values()]
         raise PlanRefused(len(self.blocked), tuple(faults))
 
     def text(self) -> str:
-        """For people: everything that was found, grouped by shots and servers; of very much, the first part."""
+        """Return the findings for people, grouped by shots and servers; at most the first 50."""
         return "\n".join(_printable(line) for line in self._lines())
 
     def as_json(self) -> dict[str, Any]:
-        """For programs: everything that was found."""
+        """Return all findings for programs."""
         return {
             "schema": SCHEMA,
             "renderable": bool(self.servers) and not self.errors,
@@ -114,7 +114,7 @@ class Report:
             return f"error: no server can render {_named(shots)}; on {where}:"
         if level == "doubt":
             return f"warning: {', '.join(servers)} may refuse {_named(shots)}:"
-        return f"warning: {_named(shots)} cannot be rendered on {', '.join(servers)}, and will be on others:"
+        return f"warning: {_named(shots)} cannot be rendered on {', '.join(servers)}, only on other servers:"
 
 
 def check_plan(
@@ -124,61 +124,61 @@ def check_plan(
     *,
     unreachable: Mapping[str, str] | None = None,
 ) -> Report:
-    """Judge every take on every server.
+    """Check every take on every server.
 
     Args:
-        takes: those that are to be rendered.
-        servers: by name, what each tells of the takes' node classes; none for a class that it does not know.
-        packs: names of custom node packs, by class.
-        unreachable: by name why other servers could not be asked, in a sentence.
+        takes: Takes to render.
+        servers: Node classes of each server, by its name; None for a class that it does not know.
+        packs: Names of custom node packs, by class.
+        unreachable: Sentences that say why other servers did not answer, by name.
     """
     takes = tuple(takes)
     used = class_types(take.graph for take in takes)
-    alike = _alike(servers, used)
-    checkers = [Checker(classes, packs) for classes, _ in alike]
-    told, blocked = _Told(tuple(servers), alike), dict[str, None]()
+    groups = _group_servers(servers, used)
+    checkers = [Checker(classes, packs) for classes, _ in groups]
+    collected, blocked = _Findings(tuple(servers), groups), dict[str, None]()
     for take in takes:
         of_groups = [checker.findings(take.graph) for checker in checkers]
         is_blocked = bool(of_groups) and all(any(found.certain for found in of_group) for of_group in of_groups)
         if is_blocked:
             blocked[take.label] = None
-        told.take(take, of_groups, blocked=is_blocked)
+        collected.add(take, of_groups, blocked=is_blocked)
     return Report(
         shots=len({take.shot.label for take in takes}),
         takes=len(takes),
         servers=tuple(servers),
         unreachable=dict(unreachable or {}),
         blocked=tuple(blocked),
-        errors=told.entries("errors"),
-        warnings=told.entries("warnings"),
+        errors=collected.entries("errors"),
+        warnings=collected.entries("warnings"),
     )
 
 
-def _alike(servers: Mapping[str, Classes], used: Collection[str]) -> list[tuple[Classes, tuple[str, ...]]]:
-    """Servers that have the same of what is used, together."""
-    alike: list[tuple[Classes, tuple[str, ...]]] = []
+def _group_servers(servers: Mapping[str, Classes], used: Collection[str]) -> list[tuple[Classes, tuple[str, ...]]]:
+    """Group servers that have equal definitions of the used classes; thus each group is checked once."""
+    groups: list[tuple[Classes, tuple[str, ...]]] = []
     for name, classes in servers.items():
         needed = {each: classes[each] for each in used if each in classes}
-        for place, (known, names) in enumerate(alike):
+        for index, (known, names) in enumerate(groups):
             if known == needed:
-                alike[place] = (known, (*names, name))
+                groups[index] = (known, (*names, name))
                 break
         else:
-            alike.append((needed, (name,)))
-    return alike
+            groups.append((needed, (name,)))
+    return groups
 
 
 @dataclass(slots=True)
-class _Told:
-    """Findings as they come, a take after the other."""
+class _Findings:
+    """Collect findings, one take after the other."""
 
     servers: tuple[str, ...]
-    alike: list[tuple[Classes, tuple[str, ...]]]
+    groups: list[tuple[Classes, tuple[str, ...]]]
     found: dict[str, dict[Finding, dict[int, dict[str, None]]]] = field(
         default_factory=lambda: {"errors": {}, "warnings": {}}
     )
 
-    def take(self, take: PlannedTake, of_groups: list[tuple[Finding, ...]], *, blocked: bool) -> None:
+    def add(self, take: PlannedTake, of_groups: list[tuple[Finding, ...]], *, blocked: bool) -> None:
         for group, of_group in enumerate(of_groups):
             for finding in of_group:
                 level = "errors" if blocked and finding.certain else "warnings"
@@ -193,12 +193,12 @@ class _Told:
         for group, labels in groups.items():
             by_shots.setdefault(tuple(labels), []).append(group)
         for shots, members in by_shots.items():
-            names = {name for group in members for name in self.alike[group][1]}
+            names = {name for group in members for name in self.groups[group][1]}
             yield PlanFinding(finding, shots, tuple(name for name in self.servers if name in names))
 
 
 def _grouped(entries: Iterable[PlanFinding]) -> Iterator[tuple[_Group, list[Finding]]]:
-    """By shots, servers, and whether the servers are sure to refuse."""
+    """Group findings by shots, servers, and whether they are certain."""
     groups: dict[_Group, list[Finding]] = {}
     for entry in entries:
         groups.setdefault((entry.shots, entry.servers, entry.finding.certain), []).append(entry.finding)
@@ -222,7 +222,7 @@ def _entry_as_json(entry: PlanFinding) -> dict[str, Any]:
 
 
 def _named(shots: tuple[str, ...]) -> str:
-    """The first shots by name, and how many more."""
+    """Return the first shots by name, and the number of the others."""
     more = len(shots) - _SHOTS_SHOWN
     if more <= 1:
         return ", ".join(shots)
@@ -238,5 +238,5 @@ def _more(number: int) -> str:
 
 
 def _printable(line: str) -> str:
-    """A line that does nothing to a terminal but write on it; titles and names in it are strangers' words."""
+    """Return a line without control characters, which titles and names from a file may hold."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in line)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from previs.comfyui.protocol.graph import Graph
-from previs.planning.diff import Change, changes, checkpoint_in, recorded_graph, told_briefly
+from previs.planning.diff import Change, changes, checkpoint_in, recorded_graph, summarize
 from previs.planning.fingerprint import fingerprint
 from previs.planning.plan import TakeFrame
 from previs.records.manifest import TakeEntry
@@ -224,10 +224,10 @@ def test_what_a_shot_sets_comes_before_the_rest() -> None:
 
 def test_of_many_changes_the_first_are_told_and_how_many_more() -> None:
     found = [Change(f"input {number}", "", "1", "2") for number in range(8)]
-    assert told_briefly(found)[4:] == ("input 4: 1 → 2", "and 3 more changes")
-    assert told_briefly(found[:6])[5:] == ("and 1 more change",)
-    assert len(told_briefly(found[:5])) == 5
-    assert told_briefly([]) == ()
+    assert summarize(found)[4:] == ("input 4: 1 → 2", "and 3 more changes")
+    assert summarize(found[:6])[5:] == ("and 1 more change",)
+    assert len(summarize(found[:5])) == 5
+    assert summarize([]) == ()
 
 
 def test_titles_and_output_names_are_no_changes() -> None:

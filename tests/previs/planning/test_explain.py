@@ -157,7 +157,7 @@ def test_a_run_that_recorded_no_graph_is_not_compared() -> None:
 def test_a_fingerprint_that_counts_otherwise_is_said() -> None:
     takes = planned(shot("A"))
     assert why(takes[0], run(takes, fingerprint="0" * 64)) == (
-        "this version of previs counts the same graph as another take",
+        "this version of previs gives the same graph another fingerprint",
     )
 
 

@@ -310,7 +310,7 @@ def test_a_choice_of_another_picture_is_told_and_makes_no_take() -> None:
     assert [take.label for take in made.takes] == ["A · take 1"]
     assert made.chosen == {}
     assert made.notices == (
-        "shot A: take 3 was picked when it was another picture; take 1 is shown: previs pick chooses again",
+        "shot A: take 3 was another picture when it was picked; take 1 is shown: pick again with previs pick",
     )
     again = plan(shot("A", "a new prompt"), takes=3, picks=picked(third))
     assert again.chosen == {"A": 3}
@@ -341,7 +341,7 @@ def test_a_refreshed_take_is_the_same_take() -> None:
 
 
 def test_shots_to_refresh_must_be_there() -> None:
-    with pytest.raises(ShotListFaults, match="refresh: 'Z': no shot has this shot_id; there are A"):
+    with pytest.raises(ShotListFaults, match="refresh: 'Z': no shot has this shot_id; the list has A"):
         plan(shot("A"), refresh=["Z"])
 
 
