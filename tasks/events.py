@@ -51,7 +51,7 @@ def shot_list_ready(shot_list: object, *, board: str = "", workflow: object = No
     payload = events.make_ready(shot_list, board=board, workflow=workflow)
     size = len(json.dumps(payload))
     if size > INLINE_BYTES:
-        remedy = f"more than {INLINE_BYTES:,}: store the list and send its place"
+        remedy = f"more than {INLINE_BYTES:,}: store the list and send its path or URL"
         raise ShotListFaults(f"the event {SHOT_LIST_READY}", (Fault("the payload", "", f"{size:,} bytes", remedy),))
     given = payload["shot_list"]
     name = board or (given.get("title") if isinstance(given, Mapping) else "") or _UNTITLED
@@ -61,7 +61,7 @@ def shot_list_ready(shot_list: object, *, board: str = "", workflow: object = No
 
 def board_ready(board: Board) -> None:
     """Tell that a board is published; to a webhook with its shots, as links to these may hold signatures."""
-    payload = events.board_ready(board.manifest, manifest_place=board.place.manifest, page=board.place.page)
+    payload = events.board_ready(board.manifest, manifest_uri=board.place.manifest, page=board.place.page)
     resource = _board(board.manifest.board) | {"previs.complete": str(payload.complete).lower()}
     _announce(BOARD_READY, resource, payload, more={"shots": board.shots})
 

@@ -19,7 +19,7 @@ class NightlyBoard(BaseModel):
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
     schema_name: Literal["previs.nightly/1"] = Field(
-        "previs.nightly/1", alias="schema", title="Schema", description="Name and version of this form."
+        "previs.nightly/1", alias="schema", title="Schema", description="Name and version of this format."
     )
     board: str = Field(min_length=1, description="Name of the board to which its runs belong.")
     shots: str = Field(

@@ -1,7 +1,7 @@
-"""What flows tell each other, whatever carries it: events of Prefect, or a webhook. Pure.
+"""Define the payloads of events, which Prefect or a webhook carries; pure.
 
-One event comes in: ``shot-list.ready``, sent by a flow upstream, with the payload :class:`ShotListReady`. The others
-go out: ``board.ready``, ``shot.failed``, ``farm.degraded`` and ``farm.recovered``. What the fields mean is said here.
+One event comes in: an upstream flow sends ``shot-list.ready`` with the payload :class:`ShotListReady`. The others go
+out: ``board.ready``, ``shot.failed``, ``farm.degraded`` and ``farm.recovered``.
 """
 
 import reprlib
@@ -12,7 +12,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, Va
 
 from previs.errors import Fault, ShotListFaults
 from previs.farm.circuit_breaker import FarmChange
-from previs.publishing.results import RunIdentity, TakeResult
+from previs.planning.schedule import TakeResult
+from previs.publishing.results import RunIdentity
 from previs.publishing.views.wording import clean
 from previs.records.manifest import Manifest
 from previs.shots import plain_json, read_shot_list
@@ -31,21 +32,21 @@ _PLACE: Final = "the payload"
 _REMEDIES: Final = {
     "schema": f"the one known is {_READY_1}",
     "board": "the board's name, as text",
-    "workflow": "an object of settings, or a place",
+    "workflow": "an object of settings, or a path or URL",
 }
 _SHOWN: Final = 60
 _LONGEST_ERROR: Final = 10_000
-_SCHEMA: Final = "Name and version of this form."
-_BOARD: Final = "The name under which runs gather."
-_RUN: Final = "The run's name within the board; names sort as runs started."
+_SCHEMA: Final = "Name and version of this format."
+_BOARD: Final = "Name of the board; runs with one name belong together."
+_RUN: Final = "Name of the run within the board; names sort by the start of the runs."
 
 
-# Prefect drops an event that UTF-8 cannot hold, and what a server says of its failure may hold anything.
+# Prefect drops an event that UTF-8 cannot hold, and a server's error message may hold anything.
 _Text = Annotated[str, AfterValidator(clean)]
 
 
 class ShotListReady(BaseModel):
-    """A shot list is ready to be rendered: the payload of ``shot-list.ready``."""
+    """Announce a shot list that is ready to render: the payload of ``shot-list.ready``."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
@@ -54,18 +55,18 @@ class ShotListReady(BaseModel):
     )
     shot_list: Any = Field(
         description=(
-            "The list itself, as a list of shots or an object with shots; or its place: a path that the worker can "
-            "read, s3:// or https://."
+            "The list itself, as a list of shots or an object with shots; or its path, which the worker must be able "
+            "to read, or its URL (s3:// or https://)."
         )
     )
-    board: str = Field(default="", description=f"{_BOARD[:-1]}; empty for the list's title.")
+    board: str = Field(default="", description="Name of the board; empty for the list's title.")
     workflow: dict[str, JsonValue] | str | None = Field(
-        default=None, description="Settings, or the place of a workflow; null for that of the deployment."
+        default=None, description="Settings, or the path or URL of a workflow; null for the deployment's."
     )
 
 
 class BoardReady(BaseModel):
-    """A board is published: the payload of ``board.ready``."""
+    """Announce a published board: the payload of ``board.ready``."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
@@ -74,18 +75,18 @@ class BoardReady(BaseModel):
     )
     board: _Text = Field(description=_BOARD)
     run: _Text = Field(description=_RUN)
-    number: int | None = Field(description="The run's number within the board, from 1.")
+    number: int | None = Field(description="Number of the run within the board, from 1.")
     complete: bool = Field(description="Whether every shot has its frames.")
-    shot_count: int = Field(description="Shots on the board.")
-    rendered: int = Field(description="Takes that were rendered in this run.")
-    cached: int = Field(description="Takes that were there from an earlier one.")
+    shot_count: int = Field(description="Number of shots on the board.")
+    rendered: int = Field(description="Number of takes that this run rendered.")
+    cached: int = Field(description="Number of takes that an earlier run rendered.")
     failed: tuple[int | _Text, ...] = Field(description="IDs of the shots that lack a frame.")
-    manifest: _Text = Field(description="The place of manifest.json, which has the rest.")
-    page: _Text = Field(description="The place of index.html in the store; no link, which could hold a signature.")
+    manifest: _Text = Field(description="Path or URL of manifest.json, which has the rest.")
+    page: _Text = Field(description="Path or URL of index.html in the store, without a signature.")
 
 
 class ShotFailed(BaseModel):
-    """A take of a shot could not be rendered: the payload of ``shot.failed``."""
+    """Report a take that could not be rendered: the payload of ``shot.failed``."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
@@ -94,41 +95,41 @@ class ShotFailed(BaseModel):
     )
     board: _Text = Field(description=_BOARD)
     run: _Text = Field(description=_RUN)
-    shot_id: int | _Text = Field(description="As in the list.")
-    take: int = Field(description="Its number, from 1.")
-    error: _Text = Field(description="The sentence that says why.")
-    servers: tuple[_Text, ...] = Field(description="Where it was tried, in that order; none if it came to no server.")
+    shot_id: int | _Text = Field(description="ID of the shot, as in the list.")
+    take: int = Field(description="Number of the take, from 1.")
+    error: _Text = Field(description="Reason, in a sentence.")
+    servers: tuple[_Text, ...] = Field(description="Servers that tried it, in that order; empty if no server did.")
 
 
 class FarmDegraded(BaseModel):
-    """A server of the farm is no longer fit to render: the payload of ``farm.degraded``."""
+    """Report a server that can no longer render: the payload of ``farm.degraded``."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
     schema_name: Literal["previs.farm-degraded/1"] = Field(
         "previs.farm-degraded/1", alias="schema", title="Schema", description=_SCHEMA
     )
-    server: _Text = Field(description="Base URL, without credentials.")
-    reason: _Text = Field(description="In a sentence.")
-    fit: int = Field(description="How many servers are fit now.")
-    servers: int = Field(description="How many the farm has.")
+    server: _Text = Field(description="Base URL of the server, without credentials.")
+    reason: _Text = Field(description="Reason, in a sentence.")
+    fit: int = Field(description="Number of servers that can render now.")
+    servers: int = Field(description="Number of all servers of the farm.")
 
 
 class FarmRecovered(BaseModel):
-    """Every server of the farm is fit again: the payload of ``farm.recovered``."""
+    """Report that every server can render again: the payload of ``farm.recovered``."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
     schema_name: Literal["previs.farm-recovered/1"] = Field(
         "previs.farm-recovered/1", alias="schema", title="Schema", description=_SCHEMA
     )
-    server: _Text = Field(description="The last one that came back: base URL, without credentials.")
-    reason: _Text = Field(description="In a sentence.")
-    servers: int = Field(description="How many the farm has.")
+    server: _Text = Field(description="Base URL of the last server that recovered, without credentials.")
+    reason: _Text = Field(description="Reason, in a sentence.")
+    servers: int = Field(description="Number of all servers of the farm.")
 
 
 def is_ready(shots: object) -> TypeGuard[Mapping[str, Any]]:
-    """Whether this is a payload of ``shot-list.ready``, and no shot list."""
+    """Return whether this is a payload of ``shot-list.ready`` instead of a shot list."""
     if not isinstance(shots, Mapping):
         return False
     named = shots.get("schema")
@@ -136,23 +137,25 @@ def is_ready(shots: object) -> TypeGuard[Mapping[str, Any]]:
 
 
 def read_ready(payload: object) -> ShotListReady:
-    """The payload, with its list in order if that is inline.
+    """Check a payload, and its list if that is inline.
 
     Raises:
-        ShotListFaults: every fault of the payload and of an inline list.
+        ShotListFaults: The payload or the inline list has faults; every fault is reported.
     """
     if not isinstance(payload, Mapping):
         raise ShotListFaults(_SOURCE, (Fault(_PLACE, "", _shown(payload), "an object with schema and shot_list"),))
     if "too_large" in payload:
-        # This is what prefect.yaml's trigger hands on in the place of what no run's parameters can hold.
+        # The trigger in prefect.yaml sends this instead of a list that is too large for a run's parameters.
         size = f"{_shown(payload['too_large'])} bytes"
-        raise ShotListFaults(_SOURCE, (Fault(_PLACE, "", size, "too large: store the list and send its place"),))
+        raise ShotListFaults(_SOURCE, (Fault(_PLACE, "", size, "too large: store the list and send its path or URL"),))
     given = payload.get("shot_list")
     ready, faults = _checked(payload)
     if given in (None, ""):
-        faults.append(Fault(_PLACE, "shot_list", "", "missing; give the list itself or its place"))
+        faults.append(Fault(_PLACE, "shot_list", "", "missing; give the list itself, or its path or URL"))
     elif isinstance(given, bytes):
-        faults.append(Fault(_PLACE, "shot_list", "bytes", "the list itself, read from its file, or its place as text"))
+        faults.append(
+            Fault(_PLACE, "shot_list", "bytes", "give the list itself, read from its file, or its path or URL as text")
+        )
     elif not isinstance(given, str):
         try:
             read_shot_list(given, name=_SOURCE)
@@ -164,7 +167,7 @@ def read_ready(payload: object) -> ShotListReady:
 
 
 def _checked(payload: Mapping[str, Any]) -> tuple[ShotListReady | None, list[Fault]]:
-    """The payload, or what is wrong with it but for the list in it."""
+    """Return the payload, or its faults except those of the list."""
     given = {name: payload.get(name) for name in ("schema", "shot_list", "workflow")}
     given["board"] = "" if payload.get("board") is None else payload["board"]
     try:
@@ -177,7 +180,7 @@ def _checked(payload: Mapping[str, Any]) -> tuple[ShotListReady | None, list[Fau
 
 
 def _shown(value: object) -> str:
-    # Unlike repr, this goes no deeper than it shows: a payload may be nested deeper than Python's stack.
+    # Unlike repr, reprlib descends no deeper than it shows: a payload may be nested deeper than Python's stack.
     short = reprlib.Repr()
     short.maxstring = short.maxother = _SHOWN
     whole = short.repr(value)
@@ -185,27 +188,27 @@ def _shown(value: object) -> str:
 
 
 def make_ready(shot_list: object, *, board: str = "", workflow: object = None) -> dict[str, Any]:
-    """The payload of ``shot-list.ready``, ready for JSON.
+    """Return a payload of ``shot-list.ready`` as plain JSON.
 
     Args:
-        shot_list: a list, models or plain JSON, or its place.
-        board: under which runs gather; empty for the list's title.
-        workflow: settings, a model or plain JSON, or a place; none for that of the deployment.
+        shot_list: Shot list, as models or plain JSON, or its path or URL.
+        board: Name of the board; empty for the list's title.
+        workflow: Settings, as a model or plain JSON, or a path or URL; None for the deployment's workflow.
 
     Raises:
-        ShotListFaults: with every fault of what is given.
+        ShotListFaults: An argument has faults; every fault is reported.
     """
     given = {"shot_list": plain_json(shot_list), "board": board, "workflow": plain_json(workflow)}
     return read_ready({"schema": _READY_1, **given}).model_dump(mode="json", by_alias=True)
 
 
-def board_ready(manifest: Manifest, *, manifest_place: str, page: str) -> BoardReady:
-    """What ``board.ready`` says of a run's board.
+def board_ready(manifest: Manifest, *, manifest_uri: str, page: str) -> BoardReady:
+    """Return the payload of ``board.ready`` for a run.
 
     Args:
-        manifest: of the run.
-        manifest_place: of its file in the store.
-        page: place of ``index.html`` in the store.
+        manifest: Manifest of the run.
+        manifest_uri: Path or URL of ``manifest.json`` in the store.
+        page: Path or URL of ``index.html`` in the store.
     """
     outcomes = [take.outcome for shot in manifest.shots for take in shot.takes]
     return BoardReady(
@@ -217,17 +220,17 @@ def board_ready(manifest: Manifest, *, manifest_place: str, page: str) -> BoardR
         rendered=outcomes.count("rendered"),
         cached=outcomes.count("cached"),
         failed=tuple(shot.shot_id for shot in manifest.failed),
-        manifest=manifest_place,
+        manifest=manifest_uri,
         page=page,
     )
 
 
-def shot_failed(facts: RunIdentity, result: TakeResult) -> ShotFailed:
-    """What ``shot.failed`` says of a take that failed."""
+def shot_failed(run: RunIdentity, result: TakeResult) -> ShotFailed:
+    """Return the payload of ``shot.failed`` for a take."""
     servers = [attempt.server for attempt in result.attempts if attempt.server is not None]
     return ShotFailed(
-        board=facts.board,
-        run=facts.run,
+        board=run.board,
+        run=run.run,
         shot_id=result.take.shot.shot_id,
         take=result.take.number,
         error=(result.error or "")[:_LONGEST_ERROR],
@@ -236,7 +239,7 @@ def shot_failed(facts: RunIdentity, result: TakeResult) -> ShotFailed:
 
 
 def farm_changed(change: FarmChange) -> FarmDegraded | FarmRecovered | None:
-    """What is told of a change: each server that is lost, and that all are back; nothing of one among several."""
+    """Return FarmDegraded for each lost server, FarmRecovered once all servers can render, else None."""
     if not change.fit:
         return FarmDegraded(server=change.server, reason=change.reason, fit=change.fit_servers, servers=change.servers)
     if change.fit_servers == change.servers:

@@ -1,6 +1,6 @@
-"""Messages to a system that is no Prefect: signed HTTP requests in the form of Standard Webhooks.
+"""Send events to a system without Prefect, as signed HTTP requests of Standard Webhooks.
 
-The form is that of https://github.com/standard-webhooks/standard-webhooks, version 1.0.0 of its specification.
+They follow version 1.0.0 of the specification in https://github.com/standard-webhooks/standard-webhooks.
 """
 
 import asyncio
@@ -33,25 +33,25 @@ _TIMEOUT: Final = httpx.Timeout(30, connect=10, pool=None)
 _LONGEST_REQUEST: Final = 30.0
 _LONGEST_PAUSE: Final = 60.0
 _CONNECTIONS: Final = 16
-_LONGEST_ANSWER, _LONGEST_READING = 64 << 10, 1.0
+_LONGEST_ANSWER, _LONGEST_READ = 64 << 10, 1.0
 _SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - how secrets of Standard Webhooks begin
 _SET_HERE: Final = frozenset(
     {"content-length", "content-type", "transfer-encoding", "webhook-id", "webhook-signature", "webhook-timestamp"}
 )
 _PORTS: Final = range(1, 1 << 16)
-_TRY_AGAIN: Final = frozenset({408, 425, 429})
+_TEMPORARY: Final = frozenset({408, 425, 429})
 _SERVER_ERRORS: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What happened, to be told to a receiver.
+    """Hold an event for a receiver.
 
     Attributes:
-        id: the same at every attempt; the receiver knows by it what it has seen.
-        event: what happened.
-        at: when.
-        payload: the event's own, and what is for webhooks alone; plain JSON.
+        id: ID that is the same at every attempt, so that the receiver can recognise duplicates.
+        event: Name of the event.
+        at: Time of the event.
+        payload: Payload of the event, with additions for webhooks; plain JSON.
     """
 
     id: str
@@ -60,7 +60,7 @@ class Message:
     payload: Mapping[str, Any]
 
     def body(self) -> bytes:
-        """What is sent, whatever the event: JSON on one line."""
+        """Return the body of the request: JSON on one line."""
         content = {
             "schema": SCHEMA,
             "id": self.id,
@@ -71,19 +71,19 @@ class Message:
         try:
             return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
         except UnicodeEncodeError:
-            # Half of a surrogate pair, which JSON can hold only escaped.
+            # Half of a surrogate pair, which UTF-8 can only hold escaped.
             return json.dumps(content, separators=(",", ":")).encode()
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookEndpoint:
-    """Where messages go, and which.
+    """Describe a receiver of messages.
 
     Attributes:
-        url: from :func:`receiver_url`; chat and automation services have their secret in it, so it is never shown.
-        key: that messages are signed with, from :func:`signing_key`; none leaves them unsigned.
-        headers: each from :func:`own_header`; as secret.
-        events: that it wants to hear of.
+        url: URL from :func:`receiver_url`; never shown, since chat and automation services put a secret into it.
+        key: Signing key from :func:`signing_key`; None leaves messages unsigned.
+        headers: Headers from :func:`own_header`; never shown.
+        events: Events to send.
     """
 
     url: str = field(repr=False)
@@ -93,16 +93,16 @@ class WebhookEndpoint:
 
     @property
     def name(self) -> str:
-        """For people: scheme and host."""
+        """Return scheme and host, for people."""
         url = httpx.URL(self.url)
         return f"{url.scheme}://{url.netloc.decode('ascii')}"
 
 
 def receiver_url(text: str) -> str:
-    """A receiver's address, checked.
+    """Check and return the URL of a receiver.
 
     Raises:
-        ValueError: it is none; the sentence shows nothing of it.
+        ValueError: The URL cannot be used; the error does not show it.
     """
     try:
         url = httpx.URL(text.strip())
@@ -110,19 +110,19 @@ def receiver_url(text: str) -> str:
     except (httpx.InvalidURL, ValueError):
         usable = False
     if not usable or re.search(r"\s", text.strip()):
-        msg = "this is no receiver's address: write it like https://pipeline.studio.example/hooks/boards"
+        msg = "this is no URL of a receiver: write it like https://pipeline.studio.example/hooks/boards"
         raise ValueError(msg) from None
     if url.userinfo:
-        msg = "the receiver's address holds a user or a password: give the receiver a header Authorization instead"
+        msg = "the receiver's URL holds a user or a password: set the header Authorization instead"
         raise ValueError(msg)
     return str(url)
 
 
 def signing_key(secret: str) -> bytes:
-    """The key that a secret stands for: ``whsec_`` and base64, as Standard Webhooks writes it, or any other text.
+    """Return the key of a secret: ``whsec_`` with base64, as in Standard Webhooks, or any other text.
 
     Raises:
-        ValueError: there is none in it; the sentence does not show it.
+        ValueError: The secret holds no key; the error does not show it.
     """
     text = secret.strip()
     if not text.startswith(_SECRET_PREFIX):
@@ -140,10 +140,10 @@ def signing_key(secret: str) -> bytes:
 
 
 def own_header(name: str, value: str) -> tuple[str, str]:
-    """A header that a receiver wants to see beside those that every message has.
+    """Check and return an additional header for a receiver.
 
     Raises:
-        ValueError: it cannot be sent; the sentence shows no value.
+        ValueError: The header cannot be sent; the error does not show its value.
     """
     if name.lower() in _SET_HERE:
         msg = f"the header {name} is set by every message itself: leave it out"
@@ -152,23 +152,23 @@ def own_header(name: str, value: str) -> tuple[str, str]:
 
 
 def signature(key: bytes, identity: str, seconds: int, body: bytes) -> str:
-    """What the header ``webhook-signature`` holds for a message sent at this time, in Unix seconds."""
+    """Return the header ``webhook-signature`` for a message sent at this time, in Unix seconds."""
     signed = hmac.digest(key, f"{identity}.{seconds}.".encode() + body, hashlib.sha256)
     return f"v1,{base64.b64encode(signed).decode()}"
 
 
 class WebhookClient:
-    """Brings messages to one receiver, over connections that they share; to be entered before the first one."""
+    """Send messages to one receiver over shared connections; use with ``async with``."""
 
     def __init__(self, receiver: WebhookEndpoint) -> None:
         self.receiver = receiver
-        self._filter = _NotTheAddress(receiver.url)
-        self._busy_until = 0.0
+        self._filter = _WithoutUrl(receiver.url)
+        self._paused_until = 0.0
 
     async def __aenter__(self) -> Self:
         secure = self.receiver.url.startswith("https:")
         self._client = httpx.AsyncClient(
-            # Where nothing is encrypted, a context that believes nobody spares httpx from making one of its own.
+            # Without encryption, an empty context saves httpx from loading the system's certificates.
             verify=ssl.create_default_context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
             headers={"User-Agent": "previs", **self.receiver.headers},
             timeout=_TIMEOUT,
@@ -182,21 +182,21 @@ class WebhookClient:
         await self._client.aclose()
 
     async def send(self, message: Message) -> None:
-        """Send it once, as soon as the receiver wants to hear anything again.
+        """Send a message once, after any pause that the receiver asked for.
 
-        That it raises does not mean that the receiver has not got it.
+        The receiver may have got the message even if this raises.
 
         Raises:
-            WebhookUnavailable: it did not take it this time.
-            WebhookRefused: it will not take it.
+            WebhookUnavailable: The receiver did not accept it this time.
+            WebhookRefused: The receiver will never accept it.
         """
-        await asyncio.sleep(max(self._busy_until - time.monotonic(), 0))
+        await asyncio.sleep(max(self._paused_until - time.monotonic(), 0))
         response = await self._answer(message)
         try:
             await _read_if_short(response)
         finally:
             await response.aclose()
-        self._judge(response)
+        self._check(response)
 
     async def _answer(self, message: Message) -> httpx.Response:
         try:
@@ -205,37 +205,37 @@ class WebhookClient:
         except (TimeoutError, httpx.TimeoutException) as error:
             raise WebhookUnavailable(self.receiver.name, "no answer in time") from error
         except httpx.LocalProtocolError:
-            # Its words would show a header's value.
+            # The error's own text would show a header's value.
             raise WebhookRefused(self.receiver.name, "a header of its settings cannot be sent") from None
         except httpx.TransportError as error:
             raise WebhookUnavailable(self.receiver.name, _reason(error)) from error
 
     def _request(self, message: Message) -> httpx.Request:
         body, seconds = message.body(), int(time.time())
-        told = {"Content-Type": "application/json", "webhook-id": message.id, "webhook-timestamp": str(seconds)}
+        headers = {"Content-Type": "application/json", "webhook-id": message.id, "webhook-timestamp": str(seconds)}
         if self.receiver.key is not None:
-            told["webhook-signature"] = signature(self.receiver.key, message.id, seconds, body)
-        return self._client.build_request("POST", self.receiver.url, content=body, headers=told)
+            headers["webhook-signature"] = signature(self.receiver.key, message.id, seconds, body)
+        return self._client.build_request("POST", self.receiver.url, content=body, headers=headers)
 
-    def _judge(self, response: httpx.Response) -> None:
+    def _check(self, response: httpx.Response) -> None:
         status = response.status_code
         if response.is_success:
             return
-        if status in _TRY_AGAIN or status >= _SERVER_ERRORS:
+        if status in _TEMPORARY or status >= _SERVER_ERRORS:
             self._wait(f"HTTP {status}", response.headers.get("retry-after", ""))
-        moved = ": give the webhook's block the address that it redirects to" if response.has_redirect_location else ""
+        moved = ": set the webhook's block to the URL that it redirects to" if response.has_redirect_location else ""
         raise WebhookRefused(self.receiver.name, f"HTTP {status}{moved}")
 
     def _wait(self, answer: str, retry_after: str) -> NoReturn:
         pause = seconds_of(retry_after)
         if pause is not None:
             pause = min(pause, _LONGEST_PAUSE)
-            self._busy_until = max(self._busy_until, time.monotonic() + pause)
+            self._paused_until = max(self._paused_until, time.monotonic() + pause)
         raise WebhookUnavailable(self.receiver.name, answer, pause)
 
 
-class _NotTheAddress(logging.Filter):
-    """Keeps one address out of a log: httpx writes every address that it asks, at level INFO."""
+class _WithoutUrl(logging.Filter):
+    """Keep one URL out of a log: httpx logs every URL at level INFO."""
 
     def __init__(self, url: str) -> None:
         super().__init__()
@@ -246,9 +246,9 @@ class _NotTheAddress(logging.Filter):
 
 
 async def _read_if_short(response: httpx.Response) -> None:
-    """Read a short answer to its end, so that its connection serves again; any other costs the connection alone."""
+    """Read a short answer to its end, so that its connection can be used again."""
     with contextlib.suppress(httpx.TransportError, TimeoutError):
-        async with asyncio.timeout(_LONGEST_READING):
+        async with asyncio.timeout(_LONGEST_READ):
             size = 0
             async for chunk in response.aiter_raw():
                 size += len(chunk)
@@ -257,14 +257,14 @@ async def _read_if_short(response: httpx.Response) -> None:
 
 
 def _reason(error: httpx.TransportError) -> str:
-    # A foreign error's own words may hold a part of the address.
+    # The error's own text may hold a part of the URL.
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, ssl.SSLError):
         cause = cause.__cause__ or cause.__context__
     if isinstance(cause, ssl.SSLCertVerificationError):
         return "its certificate is not trusted here, has expired, or is for another name"
     if cause is not None:
-        return "no TLS came about: is its address one of https:// at all?"
+        return "TLS failed: does its URL really start with https://?"
     if isinstance(error, httpx.ConnectError):
         return "the connection was refused or not possible"
     return f"the connection broke off ({type(error).__name__})"

@@ -126,7 +126,7 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
     schema_name: Literal["previs.manifest/2"] = Field(
-        SCHEMA, alias="schema", title="Schema", description="Name and version of this form."
+        SCHEMA, alias="schema", title="Schema", description="Name and version of this format."
     )
     board: str = Field(description="Name of the board to which the run belongs.")
     run: str = Field(description="Name of the run within the board; names sort in the order in which runs started.")

@@ -66,7 +66,7 @@ class TakeRecord(BaseModel):
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
     schema_name: Literal["previs.take/1"] = Field(
-        "previs.take/1", alias="schema", title="Schema", description="Name and version of this form."
+        "previs.take/1", alias="schema", title="Schema", description="Name and version of this format."
     )
     fingerprint: str = Field(description="Fingerprint of the bound graph that made it.")
     seed: int | None = Field(description="Seed with which the graph was bound.")
@@ -116,7 +116,7 @@ class Pick(BaseModel):
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
     schema_name: Literal["previs.pick/1"] = Field(
-        "previs.pick/1", alias="schema", title="Schema", description="Name and version of this form."
+        "previs.pick/1", alias="schema", title="Schema", description="Name and version of this format."
     )
     shot_id: str = Field(title="Shot ID", description="The shot's ID as text, also if it is a number in the list.")
     take: int | None = Field(description="Number of the take; null if the pick was withdrawn.")

@@ -1,4 +1,4 @@
-"""Deployed on one machine: by hand, by event, after another flow, each night, under a real worker."""
+"""Render boards under a real worker: by hand, by event, after another flow and each night."""
 
 import asyncio
 import json
@@ -20,15 +20,24 @@ from prefect.client.schemas.actions import DeploymentUpdate
 from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.schedules import IntervalSchedule
-from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 
 from blocks import ComfyUIFarm, S3FrameStore
+from flows.storyboard import storyboard
 from previs.records.manifest import Manifest
 from previs.simulator import Simulator, serve
 from previs.store import S3Settings, S3Store, keys
 from tests.conftest import bucket_settings
-from tests.flows.conftest import artifacts_of
-from tests.flows.deployed import CHECKOUT, command, deploy, next_run, runs_of, until_final, worker
+from tests.flows.conftest import artifacts_of, prefect_settings
+from tests.flows.deployed import (
+    CHECKOUT,
+    UPSTREAM,
+    Worker,
+    command,
+    deploy_again,
+    next_run,
+    runs_of,
+    until_final,
+)
 from tests.flows.test_storyboard import s3_block
 
 pytestmark = [
@@ -38,7 +47,6 @@ pytestmark = [
 ]
 
 SETTINGS = {"checkpoint": "sd_xl_base_1.0.safetensors", "width": 64, "height": 64, "steps": 4}
-UPSTREAM = "upstream 上游"
 UPSTREAM_FLOW = """
 import sys
 from prefect import flow
@@ -52,7 +60,7 @@ upstream(sys.argv[1])
 
 
 def shots(board: str, count: int) -> list[dict[str, Any]]:
-    """Shots that no other board has."""
+    """Make shots that no other board has."""
     numbers = range(1, count + 1)
     return [
         {"shot_id": f"SH{n:02d}", "prompt": f'{board}，镜头 {n} "quoted" {{{{x}}}}\n雨', "duration": 2} for n in numbers
@@ -61,7 +69,7 @@ def shots(board: str, count: int) -> list[dict[str, Any]]:
 
 @dataclass
 class House:
-    """A studio with everything running."""
+    """Hold a deployed checkout with its worker, farm and store."""
 
     environment: dict[str, str]
     client: PrefectClient
@@ -71,16 +79,16 @@ class House:
 
     @property
     def prompts(self) -> list[str]:
-        """Those that were rendered so far."""
+        """Return the prompts that were rendered so far."""
         return [prompt_id for simulator in self.farm for prompt_id in simulator.started]
 
     @property
     def started(self) -> int:
-        """Renders so far."""
+        """Count the renders so far."""
         return len(self.prompts)
 
     async def until_prompted(self, before: int, seconds: float) -> float:
-        """The time when a server has a prompt more."""
+        """Wait until a server has one prompt more; return the time."""
         async with asyncio.timeout(seconds):
             while self.started == before:
                 await asyncio.sleep(0.01)
@@ -103,14 +111,10 @@ class House:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def house(prefect_environment: dict[str, str], s3_endpoint: str) -> AsyncIterator[House]:
-    here = {
-        PREFECT_API_URL: prefect_environment["PREFECT_API_URL"],
-        PREFECT_HOME: Path(prefect_environment["PREFECT_HOME"]),
-        # Logs are sent from a thread that would wait for a server that is gone when the tests end.
-        PREFECT_LOGGING_TO_API_ENABLED: False,
-    }
-    with temporary_settings(here):
+async def house(
+    prefect_environment: dict[str, str], deployed: str, idle_worker: Worker, s3_endpoint: str
+) -> AsyncIterator[House]:
+    with prefect_settings(prefect_environment):
         async with AsyncExitStack() as running:
             farm = [Simulator(seconds=0.3, draw=False, previews=False) for _ in range(2)]
             urls = [await running.enter_async_context(serve(simulator)) for simulator in farm]
@@ -120,9 +124,8 @@ async def house(prefect_environment: dict[str, str], s3_endpoint: str) -> AsyncI
             await save_blocks(urls, settings)
             running.push_async_callback(ComfyUIFarm.adelete, "default")
             running.push_async_callback(S3FrameStore.adelete, "default")
-            said = await deploy(prefect_environment, "--after", UPSTREAM)
-            await running.enter_async_context(worker(prefect_environment))
-            yield House(prefect_environment, client, farm, store, said)
+            idle_worker.start()
+            yield House(prefect_environment, client, farm, store, deployed)
 
 
 async def save_blocks(urls: list[str], settings: S3Settings) -> None:
@@ -161,7 +164,7 @@ async def test_deploying_says_what_it_did_and_does_it_once(house: House) -> None
         rarely = IntervalSchedule(interval=timedelta(days=9))
         await house.client.create_deployment_schedules(nightly.id, [(rarely, True)])
         schedules = (await house.client.read_deployment_by_name("nightly/nightly")).schedules
-        await deploy(house.environment, "--after", UPSTREAM)
+        await deploy_again(house.environment, after=(UPSTREAM,))
         assert len(await house.client.read_automations()) == automations
         kept = await house.client.read_deployment_by_name("nightly/nightly")
         assert (kept.id, kept.parameters, kept.tags) == (nightly.id, {"max_age_days": 400}, ["ours"])
@@ -243,11 +246,11 @@ async def test_an_events_list_arrives_as_it_was_sent_and_a_second_event_costs_no
 
 async def test_no_more_runs_work_at_once_than_their_queue_lets_and_the_others_wait(house: House) -> None:
     for simulator in house.farm:
-        simulator.seconds = 2.0
+        simulator.seconds = 1.5
     try:
         started = [
             await house.start("storyboard/by-hand", shots=shots(f"many {n}", 2), workflow=SETTINGS, board=f"many {n}")
-            for n in range(4)
+            for n in range(3)
         ]
         most, left = 0, {run.id for run in started}
         async with asyncio.timeout(120):
@@ -261,7 +264,7 @@ async def test_no_more_runs_work_at_once_than_their_queue_lets_and_the_others_wa
         for simulator in house.farm:
             simulator.seconds = 0.3
     ended = [await house.client.read_flow_run(run.id) for run in started]
-    assert [run.state.name for run in ended if run.state] == ["Completed"] * 4
+    assert [run.state.name for run in ended if run.state] == ["Completed"] * 3
     assert most == 2
 
 
@@ -271,7 +274,7 @@ async def test_an_event_that_is_too_large_for_a_run_is_a_failed_run_that_says_so
     ended = await until_final(house.client, await next_run(house.client, "storyboard/by-event", before))
     assert ended.state is not None
     assert ended.state.name == "Failed"
-    assert "store the list and send its place" in (ended.state.message or "")
+    assert "store the list and send its path or URL" in (ended.state.message or "")
 
 
 async def test_a_malformed_event_is_a_failed_run_with_the_lists_faults(house: House) -> None:
@@ -314,9 +317,11 @@ async def test_the_nightly_schedule_has_its_next_run_and_renders_only_what_chang
             planned = [run.expected_start_time for run in await runs_of(house.client, "nightly/nightly")]
             if any(when and when > datetime.now(UTC) for when in planned):
                 break
-            await asyncio.sleep(0.5)
-    await house.store.put("lists/nightly.json", json.dumps(shots("by hand", 4)).encode(), media_type="application/json")
-    options = ["--board", "夜城 by hand", "--workflow", str(settings)]
+            await asyncio.sleep(0.1)
+    rendered = await storyboard(shots("nightly", 3), workflow=SETTINGS, board="夜城", return_state=True)
+    assert rendered.is_completed(), rendered.message
+    await house.store.put("lists/nightly.json", json.dumps(shots("nightly", 4)).encode(), media_type="application/json")
+    options = ["--board", "夜城", "--workflow", str(settings)]
     await command(house.environment, "previs", "nightly", "add", house.store.uri("lists/nightly.json"), *options)
     before, prompts = await runs_of(house.client, "storyboard/by-schedule"), house.started
     run = await until_final(house.client, await house.start("nightly/nightly"))
@@ -325,6 +330,5 @@ async def test_the_nightly_schedule_has_its_next_run_and_renders_only_what_chang
     board = await until_final(house.client, await next_run(house.client, "storyboard/by-schedule", before))
     assert board.state is not None
     assert board.state.is_completed(), board.state.message
-    # Three of the four were rendered by hand; their second takes are not asked for.
     assert house.started - prompts == 1
-    assert board.name == "夜城 by hand · 4 shots · #2"
+    assert board.name == "夜城 · 4 shots · #2"

@@ -31,7 +31,8 @@ from previs.notifications.events import (
 )
 from previs.notifications.webhook import Message
 from previs.planning.plan import PlannedTake
-from previs.publishing.results import RunIdentity, TakeResult
+from previs.planning.schedule import TakeResult
+from previs.publishing.results import RunIdentity
 from previs.records.takes import Attempt
 from previs.shots import Shot, ShotList, read_shot_list
 from previs.workflow import WorkflowSettings
@@ -129,7 +130,7 @@ def test_every_fault_is_told_at_once_with_its_place() -> None:
     assert faults(wrong) == [
         "the payload, schema: 'previs.shot-list-ready/2': the one known is previs.shot-list-ready/1",
         "the payload, board: 7: the board's name, as text",
-        "the payload, workflow: [1]: an object of settings, or a place",
+        "the payload, workflow: [1]: an object of settings, or a path or URL",
         "shot 1 (shot_id SH01), prompt: missing; give what the camera sees, as text that is not blank",
         "shot 1 (shot_id SH01), duration: 0: seconds, a number above 0 and at most 86400, such as 3.0",
     ]
@@ -219,7 +220,7 @@ def test_a_board_that_is_ready_says_what_was_made_of_it() -> None:
         shot_of("SH03", take(1, outcome="skipped")),
         number=3,
     )
-    ready = board_ready(made, manifest_place="s3://b/manifest.json", page="s3://b/index.html")
+    ready = board_ready(made, manifest_uri="s3://b/manifest.json", page="s3://b/index.html")
     assert ready.model_dump(mode="json", by_alias=True) == {
         "schema": "previs.board-ready/1",
         "board": made.board,
@@ -236,7 +237,7 @@ def test_a_board_that_is_ready_says_what_was_made_of_it() -> None:
 
 
 def test_a_board_whose_shots_have_all_their_frames_is_complete() -> None:
-    ready = board_ready(manifest(shot_of(1, take(1, b"a"))), manifest_place="m", page="p")
+    ready = board_ready(manifest(shot_of(1, take(1, b"a"))), manifest_uri="m", page="p")
     assert (ready.complete, ready.failed) == (True, ())
 
 
@@ -280,7 +281,7 @@ def test_what_is_no_text_that_utf_8_can_hold_is_sent_as_far_as_it_is() -> None:
     assert sent(farm_changed(FarmChange("http://a", False, BROKEN, 2, 3)))["reason"] == "坏\ufffd \ufffd"  # noqa: FBT003
     assert sent(farm_changed(FarmChange("http://a", True, BROKEN, 3, 3)))["reason"] == "坏\ufffd \ufffd"  # noqa: FBT003
     unnamed = manifest(shot_of(BROKEN, take(1, error="no"))).model_copy(update={"board": BROKEN})
-    ready = sent(board_ready(unnamed, manifest_place=f"m/{BROKEN}", page="p"))
+    ready = sent(board_ready(unnamed, manifest_uri=f"m/{BROKEN}", page="p"))
     assert (ready["board"], ready["failed"]) == ("坏\ufffd \ufffd", ["坏\ufffd \ufffd"])
 
 

@@ -179,7 +179,7 @@ def test_what_is_no_address_is_refused_with_an_example_and_not_shown(given: str)
 
 @pytest.mark.parametrize("given", ["https://user:s3cret@hooks.example/", "https://s3cret@hooks.example/"])
 def test_an_address_with_a_user_is_refused_with_a_way_out(given: str) -> None:
-    with pytest.raises(ValueError, match="give the receiver a header Authorization instead") as caught:
+    with pytest.raises(ValueError, match="set the header Authorization instead") as caught:
         receiver_url(given)
     assert "s3cret" not in f"{caught.value}"
 
@@ -294,7 +294,7 @@ async def test_what_may_pass_is_worth_another_attempt(status: int) -> None:
 async def test_a_redirect_is_refused_and_not_followed(status: int) -> None:
     [error], asked = await sent(response(status, b"", Location="/elsewhere"))
     assert isinstance(error, WebhookRefused)
-    assert error.reason == f"HTTP {status}: give the webhook's block the address that it redirects to"
+    assert error.reason == f"HTTP {status}: set the webhook's block to the URL that it redirects to"
     assert len(asked.lines) == 1
 
 
@@ -433,7 +433,7 @@ async def test_a_receiver_without_encryption_is_told_apart() -> None:
         await writer.drain()
 
     async with listening(serve) as place, courier_to(f"https://{place}") as courier:
-        with pytest.raises(WebhookUnavailable, match="is its address one of https:// at all"):
+        with pytest.raises(WebhookUnavailable, match="does its URL really start with https"):
             await courier.send(message())
 
 
