@@ -1,4 +1,4 @@
-"""Deploying: register blocks, work pool and deployments of this checkout with Prefect's server; again and again."""
+"""Register the blocks, the work pool and the deployments of this checkout with Prefect's server; idempotent."""
 
 import asyncio
 import sys
@@ -34,32 +34,31 @@ _NIGHTLY: Final = "nightly/nightly"
 _LOG_LINES: Final = 12
 
 
-async def deploy(wanted: DeployOptions) -> AsyncIterator[str]:
-    """Register everything, and tell each thing that was done once it is.
+async def deploy(options: DeployOptions) -> AsyncIterator[str]:
+    """Register everything and yield a line for each thing that was registered.
 
-    What is there already is brought up to date. What only Prefect's pages or an earlier call decided stays: schedules,
-    parameters and tags of deployments, whether they are paused, how many boards are made at once, and after which
-    flows.
+    What exists is updated. Settings from Prefect's pages or from an earlier call stay: schedules, parameters and tags
+    of deployments, whether they are paused, how many boards are rendered at once, and the flows that they follow.
 
     Raises:
-        DeploymentRefused: Prefect's settings name no server, or what is asked for cannot be.
-        PrefectUnavailable: the server does not answer, or not as it should.
+        DeploymentRefused: Prefect's settings name no server, or the options cannot be used.
+        PrefectUnavailable: The server does not answer, or returns an error.
     """
     server = get_current_settings().api.url
     if server is None:
         start = "start one with 'prefect server start', and then: export PREFECT_API_URL=http://127.0.0.1:4200/api"
         raise DeploymentRefused(f"PREFECT_API_URL names no Prefect server: {start}")
-    _check_schedule(wanted)
+    _check_schedule(options)
     try:
         with asking_prefect():
             async with get_client() as client:
                 yield f"Prefect {await version_of(client)} at {server}"
                 for step in (_blocks, _pool, _queue, _deployments):
-                    async for done in step(client, wanted):
+                    async for done in step(client, options):
                         yield done
     except PrefectHTTPStatusError as error:
-        raise DeploymentRefused(f"Prefect at {server} refuses it: {refusal(error)}") from error
-    yield f"what is started is run by: prefect worker start --pool {wanted.pool}"
+        raise DeploymentRefused(f"Prefect at {server} refuses the request: {refusal(error)}") from error
+    yield f"start a worker with: prefect worker start --pool {options.pool}"
 
 
 async def _blocks(client: PrefectClient, _: DeployOptions) -> AsyncIterator[str]:
@@ -69,92 +68,92 @@ async def _blocks(client: PrefectClient, _: DeployOptions) -> AsyncIterator[str]
     yield f"block types: {', '.join(kind.get_block_type_slug() for kind in kinds)}"
 
 
-async def _pool(client: PrefectClient, wanted: DeployOptions) -> AsyncIterator[str]:
+async def _pool(client: PrefectClient, options: DeployOptions) -> AsyncIterator[str]:
     try:
-        pool, done = await client.read_work_pool(wanted.pool), "is there"
-        _check_image(wanted, pool.type)
+        pool, done = await client.read_work_pool(options.pool), "exists"
+        _check_image(options, pool.type)
     except ObjectNotFound:
-        _check_image(wanted, wanted.type)
-        template = await get_default_base_job_template_for_infrastructure_type(wanted.type)
+        _check_image(options, options.type)
+        template = await get_default_base_job_template_for_infrastructure_type(options.type)
         if template is None:
-            raise DeploymentRefused(f"Prefect knows no work pool of type {wanted.type!r}") from None
-        new = WorkPoolCreate(name=wanted.pool, type=wanted.type, base_job_template=template)
-        pool, done = await client.create_work_pool(new), "made"
+            raise DeploymentRefused(f"Prefect has no work pools of type {options.type!r}") from None
+        new = WorkPoolCreate(name=options.pool, type=options.type, base_job_template=template)
+        pool, done = await client.create_work_pool(new), "created"
     yield f"work pool {pool.name}, of type {pool.type}: {done}"
 
 
-def _check_image(wanted: DeployOptions, kind: str) -> None:
-    if kind == PROCESS and wanted.image:
-        remedy = "which start no image: name with --pool and --type one that starts containers"
-        raise DeploymentRefused(f"work pool {wanted.pool} is for processes, {remedy}")
-    if kind != PROCESS and not wanted.image:
-        remedy = "say with --image in which image this checkout is"
-        raise DeploymentRefused(f"work pool {wanted.pool} is of type {kind}: {remedy}")
+def _check_image(options: DeployOptions, kind: str) -> None:
+    if kind == PROCESS and options.image:
+        remedy = "which start no image: with --pool and --type, name a pool that starts containers"
+        raise DeploymentRefused(f"work pool {options.pool} is for processes, {remedy}")
+    if kind != PROCESS and not options.image:
+        remedy = "with --image, name the image that holds this checkout"
+        raise DeploymentRefused(f"work pool {options.pool} is of type {kind}: {remedy}")
 
 
-def _check_schedule(wanted: DeployOptions) -> None:
+def _check_schedule(options: DeployOptions) -> None:
     try:
-        CronSchedule(cron=wanted.cron or "0 1 * * *", timezone=wanted.timezone)
+        CronSchedule(cron=options.cron or "0 1 * * *", timezone=options.timezone)
     except ValidationError as error:
         reasons = "; ".join(f"{each['loc'][0]}: {each['msg']}" for each in error.errors(include_url=False))
-        raise DeploymentRefused(f"the nightly run cannot be due then: {reasons}") from error
+        raise DeploymentRefused(f"the nightly run cannot have this schedule: {reasons}") from error
 
 
-async def _queue(client: PrefectClient, wanted: DeployOptions) -> AsyncIterator[str]:
+async def _queue(client: PrefectClient, options: DeployOptions) -> AsyncIterator[str]:
     try:
-        queue = await client.read_work_queue_by_name(QUEUE, work_pool_name=wanted.pool)
+        queue = await client.read_work_queue_by_name(QUEUE, work_pool_name=options.pool)
     except ObjectNotFound:
-        limit: int | None = wanted.at_once or AT_ONCE
-        await client.create_work_queue(QUEUE, concurrency_limit=limit, work_pool_name=wanted.pool)
-        done = "made"
+        limit: int | None = options.at_once or AT_ONCE
+        await client.create_work_queue(QUEUE, concurrency_limit=limit, work_pool_name=options.pool)
+        done = "created"
     else:
-        limit, done = wanted.at_once or queue.concurrency_limit, "is there"
+        limit, done = options.at_once or queue.concurrency_limit, "exists"
         if limit != queue.concurrency_limit:
             await client.update_work_queue(queue.id, concurrency_limit=limit)
     number = "any number of boards" if limit is None else plural(limit, "board")
     yield f"work queue {QUEUE}, for {number} at once: {done}"
 
 
-async def _deployments(client: PrefectClient, wanted: DeployOptions) -> AsyncIterator[str]:
+async def _deployments(client: PrefectClient, options: DeployOptions) -> AsyncIterator[str]:
     written = yaml.safe_load((CHECKOUT / "prefect.yaml").read_text("utf-8"))
     flows = {each["entrypoint"]: _flow_name(each["entrypoint"]) for each in written["deployments"]}
     before = await _registered(client, flows.values())
     followed = {tag.removeprefix(AFTER) for each in before.values() for tag in each.tags if tag.startswith(AFTER)}
-    wanted = replace(wanted, after=(*sorted(followed | {*wanted.after}),))
-    for flow in set(wanted.after) - followed:
+    options = replace(options, after=(*sorted(followed | {*options.after}),))
+    for flow in set(options.after) - followed:
         if not await client.read_flows(flow_filter=FlowFilter(name=FlowFilterName(any_=[flow]))):
             yield f"flow {flow}: has not run at this server yet"
-    content = deployment_file(written, wanted, str(CHECKOUT), _schedule(before.get(_NIGHTLY)))
-    await _prefect_deploy(content)
+    content = deployment_file(written, options, str(CHECKOUT), _schedule(before.get(_NIGHTLY)))
+    await _run_prefect_deploy(content)
     for each in before.values():
-        await client.update_deployment(each.id, _of_prefects_pages(each))
+        await client.update_deployment(each.id, _kept_settings(each))
     now = await _registered(client, flows.values())
     for deployment in content["deployments"]:
         name = f"{flows[deployment['entrypoint']]}/{deployment['name']}"
-        upon = "".join(f", {_upon(trigger)}" for trigger in deployment.get("triggers", ()))
-        yield f"deployment {name}{upon}{_when(now[name])}: {'brought up to date' if name in before else 'made'}"
+        triggers = "".join(f", {_trigger(each)}" for each in deployment.get("triggers", ()))
+        yield f"deployment {name}{triggers}{_when(now[name])}: {'updated' if name in before else 'created'}"
 
 
 async def _registered(client: PrefectClient, flows: Iterable[str]) -> dict[str, DeploymentResponse]:
-    """The deployments that the server has of flows, by their whole names."""
+    """Return the deployments of flows that the server has, by their full names."""
     of_flows = FlowFilter(name=FlowFilterName(any_=[*flows]))
     names = {each.id: each.name for each in await client.read_flows(flow_filter=of_flows)}
     return {f"{names[each.flow_id]}/{each.name}": each for each in await client.read_deployments(flow_filter=of_flows)}
 
 
 def _flow_name(entrypoint: str) -> str:
-    """The name of a deployed flow; a file that does not load is told here, where Prefect would pass it over."""
+    """Return the name of a deployed flow. A file that does not load raises here; Prefect would skip it silently."""
     flow: Flow[..., Any] = load_flow_from_entrypoint(f"{CHECKOUT}/{entrypoint}", use_placeholder_flow=False)
     return flow.name
 
 
-def _of_prefects_pages(deployment: DeploymentResponse) -> DeploymentUpdate:
-    """What prefect.yaml says nothing of, and Prefect's command would therefore clear."""
+def _kept_settings(deployment: DeploymentResponse) -> DeploymentUpdate:
+    """Return the settings that prefect.yaml does not have, which Prefect's command would therefore clear."""
     return DeploymentUpdate(parameters=deployment.parameters, tags=deployment.tags, paused=deployment.paused)
 
 
 def _schedule(deployment: DeploymentResponse | None) -> Schedule | None:
-    """The schedule that the nightly run has; the first with a cron line, if there are more."""
+    """Return the schedule of the nightly run, or None; of several, the first with a cron line."""
     schedules = deployment.schedules if deployment else []
     for each in schedules:
         if isinstance(each.schedule, CronSchedule):
@@ -162,25 +161,26 @@ def _schedule(deployment: DeploymentResponse | None) -> Schedule | None:
     return Schedule(active=any(each.active for each in schedules)) if schedules else None
 
 
-def _upon(trigger: dict[str, Any]) -> str:
+def _trigger(trigger: dict[str, Any]) -> str:
     if after := trigger.get("after"):
-        return f"upon silence after {' or '.join(after)}"
-    return f"upon {' or '.join(trigger['expect'])}"
+        return f"on silence after {' or '.join(after)}"
+    return f"on {' or '.join(trigger['expect'])}"
 
 
 def _when(deployment: DeploymentResponse) -> str:
-    due = _schedule(deployment)
-    if due is None:
+    schedule = _schedule(deployment)
+    if schedule is None:
         return ""
-    when = f", due {due.cron} ({due.timezone or 'UTC'})" if due.cron else ", due as set in Prefect"
-    return when if due.active and not deployment.paused else f"{when}, which is switched off"
+    cron, timezone = schedule.cron, schedule.timezone or "UTC"
+    when = f", scheduled {cron} ({timezone})" if cron else ", scheduled in Prefect"
+    return when if schedule.active and not deployment.paused else f"{when}, switched off"
 
 
-async def _prefect_deploy(content: dict[str, Any]) -> None:
-    """Have Prefect's own command register the deployments of a file.
+async def _run_prefect_deploy(content: dict[str, Any]) -> None:
+    """Run Prefect's own command to register the deployments of a file.
 
     Raises:
-        DeploymentRefused: it does not, with what it wrote.
+        DeploymentRefused: The command failed; the error holds its output.
     """
     with tempfile.TemporaryDirectory(prefix="previs-") as folder:
         file = Path(folder) / "prefect.yaml"
@@ -191,9 +191,9 @@ async def _prefect_deploy(content: dict[str, Any]) -> None:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        said, _ = await process.communicate()
+        output, _ = await process.communicate()
     if process.returncode:
-        lines = said.decode(errors="replace").strip().splitlines()
-        # Where the server refuses something, its answer is all that matters of a traceback.
-        told = [line for line in lines if line.startswith("Response: ")] or lines[-_LOG_LINES:]
-        raise DeploymentRefused("\n".join(["Prefect's own command failed:", *told]))
+        lines = output.decode(errors="replace").strip().splitlines()
+        # If the server refuses something, the command writes a traceback whose only useful line is the response.
+        reason = [line for line in lines if line.startswith("Response: ")] or lines[-_LOG_LINES:]
+        raise DeploymentRefused("\n".join(["Prefect's own command failed:", *reason]))

@@ -1,4 +1,4 @@
-"""Deployments: what is registered with Prefect, which is prefect.yaml and what somebody asked for beyond it. Pure."""
+"""Extend the checkout's prefect.yaml with the options of ``previs deploy``; pure."""
 
 import copy
 import re
@@ -20,17 +20,17 @@ Deployment = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class DeployOptions:
-    """What is asked for beyond prefect.yaml; see ``previs deploy --help``.
+    """Hold the options of ``previs deploy``; see its help.
 
     Attributes:
-        pool: name of the work pool.
-        type: of the pool, if it has to be made.
-        image: that holds the checkout; none for a pool that starts processes.
-        job_variables: of every deployment, before the pool's own.
-        at_once: none leaves the limit as it is.
-        after: names of flows on whose completion a board is rendered.
-        cron: of the nightly run; none leaves it as it is.
-        timezone: likewise.
+        pool: Name of the work pool.
+        type: Type of the pool, if it must be created.
+        image: Image that holds the checkout; None for a pool that starts processes.
+        job_variables: Job variables of every deployment; they override the pool's own.
+        at_once: Limit of the work queue; None keeps the current limit.
+        after: Names of flows on whose completion a board is rendered.
+        cron: Cron line of the nightly run; None keeps the current one.
+        timezone: Time zone of the nightly run; None keeps the current one.
     """
 
     pool: str
@@ -45,10 +45,10 @@ class DeployOptions:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When a deployment's runs are due, as the server has it.
+    """Hold a deployment's schedule as the server has it.
 
     Attributes:
-        cron: none where it is another kind of schedule.
+        cron: Cron line; None for another kind of schedule.
     """
 
     cron: str | None = None
@@ -57,55 +57,59 @@ class Schedule:
 
 
 def deployment_file(
-    written: Mapping[str, Any], wanted: DeployOptions, checkout: str, kept: Schedule | None = None
+    written: Mapping[str, Any], options: DeployOptions, checkout: str, kept: Schedule | None = None
 ) -> dict[str, Any]:
-    """The content of a prefect.yaml that registers what is wanted.
+    """Return the content of a prefect.yaml with the options applied.
 
     Args:
-        written: prefect.yaml of the checkout.
-        wanted: beyond it.
-        checkout: its folder, where workers that start processes find the flows.
-        kept: of the nightly run, if it has a schedule already; the file says nothing of it unless another is wanted.
+        written: Content of the checkout's prefect.yaml.
+        options: Options to apply.
+        checkout: Folder of the checkout, where workers that start processes find the flows.
+        kept: Current schedule of the nightly run, if it has one; the content leaves it out unless an option changes it.
     """
     written = copy.deepcopy(dict(written))
     by_event = next(each for each in written["deployments"] if each["name"] == "by-event")
-    made = [_placed(each, wanted) for each in (*written["deployments"], *_after(by_event, wanted.after))]
-    for each in made:
+    deployments = [_in_pool(each, options) for each in (*written["deployments"], *_after(by_event, options.after))]
+    for each in deployments:
         if "schedules" in each:
-            each["schedules"] = _due(each["schedules"], wanted, kept)
-    folder = IN_IMAGE if wanted.image else checkout
+            each["schedules"] = _schedules(each["schedules"], options, kept)
+    folder = IN_IMAGE if options.image else checkout
     return {
         "name": written["name"],
         "prefect-version": written["prefect-version"],
         "pull": [{_WORKING_DIRECTORY: {"directory": folder}}],
-        "deployments": made,
+        "deployments": deployments,
     }
 
 
-def _due(written: list[dict[str, Any]], wanted: DeployOptions, kept: Schedule | None) -> list[dict[str, Any]]:
-    """Schedules for the file; Prefect leaves those of a deployment alone where a file has none."""
-    due = {name: value for name in ("cron", "timezone") if (value := getattr(wanted, name)) is not None}
+def _schedules(written: list[dict[str, Any]], options: DeployOptions, kept: Schedule | None) -> list[dict[str, Any]]:
+    """Return the schedules for the file; Prefect keeps those of a deployment if the file has none."""
+    changed = _cron_and_timezone(options)
     if kept is None:
-        return [schedule | due for schedule in written]
-    if not due:
+        return [schedule | changed for schedule in written]
+    if not changed:
         return []
-    before = {name: value for name in ("cron", "timezone") if (value := getattr(kept, name)) is not None}
-    return [schedule | before | due | {"active": kept.active} for schedule in written]
+    return [schedule | _cron_and_timezone(kept) | changed | {"active": kept.active} for schedule in written]
 
 
-def _placed(deployment: Deployment, wanted: DeployOptions) -> Deployment:
-    image = {"image": wanted.image} if wanted.image else {}
-    variables = {**deployment["work_pool"].get("job_variables", {}), **wanted.job_variables, **image}
-    return deployment | {"work_pool": deployment["work_pool"] | {"name": wanted.pool, "job_variables": variables}}
+def _cron_and_timezone(source: DeployOptions | Schedule) -> dict[str, str]:
+    values = {"cron": source.cron, "timezone": source.timezone}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _in_pool(deployment: Deployment, options: DeployOptions) -> Deployment:
+    image = {"image": options.image} if options.image else {}
+    variables = {**deployment["work_pool"].get("job_variables", {}), **options.job_variables, **image}
+    return deployment | {"work_pool": deployment["work_pool"] | {"name": options.pool, "job_variables": variables}}
 
 
 def _after(by_event: Deployment, flows: Iterable[str]) -> list[Deployment]:
-    """A deployment for each flow on whose completion a board is to be rendered."""
+    """Return a deployment for each flow on whose completion a board is rendered."""
     return [
         by_event
         | {
             "name": after_name(flow),
-            "description": f"Render the shot list that the flow {flow} returns, or whose place it returns.",
+            "description": f"Render the shot list that the flow {flow} returns, or whose path or URL it returns.",
             "tags": [f"{AFTER}{flow}"],
             "triggers": [_on_completion(flow)],
         }
@@ -114,7 +118,7 @@ def _after(by_event: Deployment, flows: Iterable[str]) -> list[Deployment]:
 
 
 def after_name(flow: str) -> str:
-    """The name of the deployment that starts when a flow completes."""
+    """Return the name of the deployment that runs when a flow completes."""
     return f"after-{_NOT_IN_NAMES.sub('-', flow)}"
 
 
@@ -125,6 +129,6 @@ def _on_completion(flow: str) -> dict[str, Any]:
         "description": f"Renders the shot list that a run of the flow {flow} returned.",
         "expect": ["prefect.flow-run.Completed"],
         "match_related": {"prefect.resource.role": "flow", "prefect.resource.name": flow},
-        # The event holds no result; the run reads that of the flow run which the event names.
+        # The event holds no result: the run reads the result of the flow run that the event names.
         "parameters": {"shots": {"__prefect_kind": "jinja", "template": "{{ event.resource.id }}"}},
     }

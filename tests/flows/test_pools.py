@@ -1,4 +1,4 @@
-"""The examples of job variables are such that Prefect's server takes them for its own templates of work pools."""
+"""Check that Prefect's server accepts the example job variables for its own work pool templates."""
 
 import re
 from collections.abc import AsyncIterator
@@ -12,7 +12,8 @@ from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import WorkPool
 
 from tasks.prefect_yaml import IN_IMAGE
-from tests.flows.deployed import POOL, deploy
+from previs.command.deploy import DeployOrder
+from tests.flows.deployed import deploy_again
 
 HOME = Path(__file__).parents[2]
 IMAGE = "registry.studio.lan/previs:1"
@@ -37,15 +38,15 @@ async def client(prefect_api: str) -> AsyncIterator[PrefectClient]:  # noqa: ARG
 
 @pytest.fixture
 async def pools(client: PrefectClient, prefect_environment: dict[str, str]) -> AsyncIterator[None]:
-    """Leaves no pool of these tests behind, and the deployments in that of all other tests."""
+    """Delete the pools of these tests, and move the deployments back into the pool of all other tests."""
     yield
-    await deploy(prefect_environment, "--pool", POOL)
+    await deploy_again(prefect_environment)
     for kind in KINDS:
         await client.delete_work_pool(kind)
 
 
 def used(pool: WorkPool) -> set[str]:
-    """The variables that a job is made from."""
+    """Return the variables that a job is made from."""
     return set(re.findall(r"\{\{ (\w+) \}\}", str(pool.base_job_template["job_configuration"])))
 
 
@@ -54,9 +55,8 @@ async def test_prefects_server_takes_the_examples_for_new_pools(
     client: PrefectClient, prefect_environment: dict[str, str]
 ) -> None:
     for kind in KINDS:
-        options = ("--pool", kind, "--type", kind, "--image", IMAGE, "--job-variables", str(example(kind)))
-        said = await deploy(prefect_environment, *options)
-        assert f"work pool {kind}, of type {kind}: made" in said
+        order = DeployOrder(kind, kind, IMAGE, example(kind))
+        assert f"work pool {kind}, of type {kind}: created" in await deploy_again(prefect_environment, **order.wanted())
 
         pool, given = await client.read_work_pool(kind), variables(kind)
         known = pool.base_job_template["variables"]

@@ -1,4 +1,4 @@
-"""What stands on Prefect's pages can be used there."""
+"""Check links and keys of artifacts against what Prefect's pages accept."""
 
 import pytest
 
@@ -12,11 +12,11 @@ from tasks.artifacts import artifact_key, link_to_board
         ("file:///mnt/boards/a%20b/index.html", "Board: `/mnt/boards/a b/index.html`"),
     ],
 )
-def test_a_page_on_a_disk_is_told_by_its_path_as_browsers_open_no_such_link(page: str, shown: str) -> None:
+def test_a_page_on_a_disk_is_shown_by_its_path_because_browsers_do_not_open_file_links(page: str, shown: str) -> None:
     assert link_to_board(page) == shown
 
 
-def test_boards_have_keys_of_their_own_that_prefect_takes() -> None:
+def test_each_board_has_its_own_key_that_prefect_accepts() -> None:
     names = ["night-city", "Night City", "夜城", "夜城/第1集", "a" * 80]
     keys = [artifact_key(name, "shots") for name in names]
     assert len(set(keys)) == len(names)

@@ -1,4 +1,4 @@
-"""A run has a name that says something from its first moment on."""
+"""Check the name that a run has from its start."""
 
 import pytest
 
@@ -18,10 +18,10 @@ from tasks.naming import first_name
         (None, "", "a run without a name"),
     ],
 )
-def test_a_run_is_named_by_its_board_or_the_place_of_its_list(given: object, board: str, name: str) -> None:
+def test_a_run_is_named_by_its_board_or_the_file_of_its_list(given: object, board: str, name: str) -> None:
     assert first_name(given, board) == name
 
 
-def test_a_first_name_is_short_and_on_one_line() -> None:
+def test_a_first_name_is_one_short_line() -> None:
     assert len(first_name(None, "a\nb" * 200)) <= 100
     assert "\n" not in first_name(None, "a\nb")

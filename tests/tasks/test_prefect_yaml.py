@@ -1,4 +1,4 @@
-"""What is registered is prefect.yaml, and what somebody asked for beyond it."""
+"""Check that options of ``previs deploy`` extend the checkout's prefect.yaml and change nothing else of it."""
 
 import copy
 from pathlib import Path
@@ -14,8 +14,8 @@ WRITTEN = yaml.safe_load((CHECKOUT / "prefect.yaml").read_text("utf-8"))
 DIRECTORY = "prefect.deployments.steps.set_working_directory"
 
 
-def made(wanted: DeployOptions, kept: Schedule | None = None) -> dict[str, Any]:
-    return deployment_file(WRITTEN, wanted, "/home/td/previs", kept)
+def content_for(options: DeployOptions, kept: Schedule | None = None) -> dict[str, Any]:
+    return deployment_file(WRITTEN, options, "/srv/previs", kept)
 
 
 def named(content: dict[str, Any], name: str) -> dict[str, Any]:
@@ -23,24 +23,24 @@ def named(content: dict[str, Any], name: str) -> dict[str, Any]:
     return found
 
 
-def test_without_further_wishes_it_is_the_file_itself_in_its_folder() -> None:
-    content = made(DeployOptions("storyboards"))
+def test_without_options_the_content_is_the_files_own_with_the_checkouts_folder() -> None:
+    content = content_for(DeployOptions("storyboards"))
     assert [each["name"] for each in content["deployments"]] == [each["name"] for each in WRITTEN["deployments"]]
-    assert content["pull"] == [{DIRECTORY: {"directory": "/home/td/previs"}}]
+    assert content["pull"] == [{DIRECTORY: {"directory": "/srv/previs"}}]
     assert named(content, "nightly")["schedules"] == [{"slug": "nightly", "cron": "0 1 * * *", "timezone": "Etc/UTC"}]
     queues = {each["name"]: each["work_pool"].get("work_queue_name") for each in content["deployments"]}
     assert queues["by-event"] == queues["by-schedule"] == "boards"
     assert queues["nightly"] is None
 
 
-def test_nothing_of_the_file_is_changed_in_place() -> None:
+def test_the_files_own_content_is_not_changed_in_place() -> None:
     before = copy.deepcopy(WRITTEN)
-    made(DeployOptions("other", cron="5 5 * * *", image="i", job_variables={"env": {"A": "b"}}, after=("x",)))
+    content_for(DeployOptions("other", cron="5 5 * * *", image="i", job_variables={"env": {"A": "b"}}, after=("x",)))
     assert before == WRITTEN
 
 
-def test_an_image_and_job_variables_are_for_every_deployment() -> None:
-    content = made(
+def test_an_image_and_job_variables_apply_to_every_deployment() -> None:
+    content = content_for(
         DeployOptions("k8s", image="registry/previs:1", job_variables={"namespace": "film"}, after=("script",))
     )
     assert content["pull"] == [{DIRECTORY: {"directory": "/opt/previs"}}]
@@ -50,26 +50,26 @@ def test_an_image_and_job_variables_are_for_every_deployment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "due"),
+    ("options", "schedule"),
     [
         ({"cron": "9 9 * * *"}, {"cron": "9 9 * * *", "timezone": "Asia/Shanghai", "active": False}),
         ({"timezone": "Europe/Berlin"}, {"cron": "7 7 * * *", "timezone": "Europe/Berlin", "active": False}),
     ],
 )
-def test_what_is_registered_of_a_schedule_stays_but_for_what_is_wanted(
-    wanted: dict[str, Any], due: dict[str, Any]
+def test_options_change_only_their_part_of_a_registered_schedule(
+    options: dict[str, Any], schedule: dict[str, Any]
 ) -> None:
-    content = made(DeployOptions("storyboards", **wanted), Schedule("7 7 * * *", "Asia/Shanghai", active=False))
-    assert named(content, "nightly")["schedules"] == [{"slug": "nightly"} | due]
+    content = content_for(DeployOptions("storyboards", **options), Schedule("7 7 * * *", "Asia/Shanghai", active=False))
+    assert named(content, "nightly")["schedules"] == [{"slug": "nightly"} | schedule]
 
 
 @pytest.mark.parametrize("kept", [Schedule("7 7 * * *", "Asia/Shanghai"), Schedule()])
-def test_a_schedule_that_is_registered_is_left_alone_where_no_other_is_wanted(kept: Schedule) -> None:
-    assert named(made(DeployOptions("storyboards"), kept), "nightly")["schedules"] == []
+def test_a_registered_schedule_is_kept_if_no_option_changes_it(kept: Schedule) -> None:
+    assert named(content_for(DeployOptions("storyboards"), kept), "nightly")["schedules"] == []
 
 
-def test_a_flow_that_is_followed_has_a_deployment_of_its_own() -> None:
-    content = made(DeployOptions("storyboards", after=("剧本 a/b",)))
+def test_each_followed_flow_has_its_own_deployment() -> None:
+    content = content_for(DeployOptions("storyboards", after=("剧本 a/b",)))
     deployment = named(content, "after-剧本 a-b")
     assert deployment["tags"] == ["after:剧本 a/b"]
     [trigger] = deployment["triggers"]
@@ -79,5 +79,5 @@ def test_a_flow_that_is_followed_has_a_deployment_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("flow", ["a/b", "a%b", "a&b<c>", "a\x00b", "上游"])
-def test_names_hold_nothing_that_prefect_refuses(flow: str) -> None:
+def test_deployment_names_hold_no_character_that_prefect_refuses(flow: str) -> None:
     assert not set(after_name(flow)) & set("/%&<>\x00")

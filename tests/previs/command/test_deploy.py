@@ -43,8 +43,8 @@ def test_job_variables_that_cannot_be_used_are_refused(call: Call, tmp_path: Pat
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"cron": "at one"}, "the nightly run cannot be due then: cron: "),
-        ({"timezone": "Mars"}, "the nightly run cannot be due then: timezone: "),
+        ({"cron": "at one"}, "the nightly run cannot have this schedule: cron: "),
+        ({"timezone": "Mars"}, "the nightly run cannot have this schedule: timezone: "),
     ],
 )
 async def test_what_cannot_be_due_is_refused(
@@ -61,8 +61,8 @@ async def test_what_cannot_be_due_is_refused(
     ("options", "said"),
     [
         (("p1", "process", "i"), "work pool p1 is for processes, which start no image: "),
-        (("p2", "docker"), "work pool p2 is of type docker: say with --image "),
-        (("p3", "spaceship", "i"), "Prefect knows no work pool of type 'spaceship'"),
+        (("p2", "docker"), "work pool p2 is of type docker: with --image, "),
+        (("p3", "spaceship", "i"), "Prefect has no work pools of type 'spaceship'"),
     ],
 )
 async def test_a_pool_that_does_not_fit_is_refused_and_not_made(
