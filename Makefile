@@ -1,9 +1,9 @@
-# Everything is set up in .venv, and again only when pyproject.toml or constraints.txt has changed.
+# Targets set up .venv first, and again only after pyproject.toml or constraints.txt has changed.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-# Nothing outside the checkout is written.
+# pip and Prefect write inside the checkout only.
 export PIP_NO_CACHE_DIR := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
@@ -12,7 +12,7 @@ export PREFECT_HOME := $(CURDIR)/.venv/prefect
 .DEFAULT_GOAL := help
 .PHONY: help setup demo picture test bench check lint types imports format constraints clean
 
-help: ## Show what can be made
+help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(READY): pyproject.toml constraints.txt
@@ -22,7 +22,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $(READY)
 
-setup: $(READY) ## Make .venv with everything in it
+setup: $(READY) ## Install everything into .venv
 
 demo: $(READY) ## Render the example board on simulated servers into previs-demo/
 	$(BIN)/previs demo
@@ -42,7 +42,7 @@ picture: $(READY) ## Take the README's picture of the example board; needs Chrom
 test: $(READY) ## Run the tests
 	$(BIN)/pytest -q --numprocesses 2 --dist loadfile
 
-bench: $(READY) ## Measure speed, recovery, safety, memory and runs from the cache, in a short form
+bench: $(READY) ## Measure speed, recovery, safety, memory and cached runs, in short
 	$(BIN)/python -m benchmarks
 
 lint: $(READY) ## Check style
@@ -52,7 +52,7 @@ lint: $(READY) ## Check style
 types: $(READY) ## Check types
 	$(BIN)/mypy
 
-imports: $(READY) ## Check that imports run one way
+imports: $(READY) ## Check the layers of imports
 	$(BIN)/lint-imports
 
 check: lint types imports test ## Run all checks and the tests
@@ -65,5 +65,5 @@ constraints: $(READY) ## Write the installed versions to constraints.txt
 	$(BIN)/python -m pip freeze --exclude-editable | grep -E '^[A-Za-z0-9._-]+==' > constraints.txt
 	@touch $(READY)
 
-clean: ## Remove what was set up and made
+clean: ## Remove .venv, the demo and all caches
 	rm -rf .venv previs-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
