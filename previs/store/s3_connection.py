@@ -101,7 +101,8 @@ def make_client(settings: S3Settings) -> "S3Client":
         read_timeout=30,
         tcp_keepalive=True,
     )
-    # Creating clients is not thread-safe: https://boto3.amazonaws.com/v1/documentation/api/latest/guide/clients.html
+    # botocore promises thread safety only for clients, and the loader is shared:
+    # https://boto3.amazonaws.com/v1/documentation/api/latest/guide/clients.html
     with _MAKING:
         session = Session(profile=settings.profile)
         session.register_component("data_loader", _loader(session.get_config_variable("data_path")))

@@ -143,7 +143,7 @@ async def test_a_request_that_waits_for_s3_can_be_cancelled_at_once(
         go_on.set()
 
 
-async def test_the_same_seed_is_the_same_weather(s3_endpoint: str) -> None:
+async def test_the_same_seed_makes_the_same_faults(s3_endpoint: str) -> None:
     async def met(seed: int) -> list[Fault | None]:
         proxy = FaultyProxy(s3_endpoint, share=1 / 3, seed=seed)
         return [proxy.next_fault() for _ in range(200)]

@@ -7,6 +7,7 @@ import re
 import socket
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import parse_qs, quote, urlsplit
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 
 from previs.errors import StoreRefused, StoreUnavailable
 from previs.store import S3Settings, S3Store
+from previs.store.s3_connection import make_client
 from tests.previs.store.fault_schedule import Conditions, faulty_proxy
 
 Script = Callable[[str, str], object]
@@ -123,6 +125,16 @@ async def test_a_private_link_is_signed_for_a_week(s3_store: S3Store) -> None:
     assert asked["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
     assert asked["X-Amz-Expires"] == ["604800"]
     assert not s3_store.public
+
+
+def test_clients_that_are_made_at_once_keep_their_own_credentials() -> None:
+    names = [f"AKID{number}" for number in range(8)]
+    made = [S3Settings(bucket="b", region="us-east-1", access_key_id=name, secret_access_key=SECRET) for name in names]
+    with ThreadPoolExecutor(8) as threads:
+        clients = list(threads.map(make_client, made))
+    links = [client.generate_presigned_url("get_object", Params={"Bucket": "b", "Key": "a"}) for client in clients]
+    credentials = [parse_qs(urlsplit(link).query)["X-Amz-Credential"][0] for link in links]
+    assert [each.partition("/")[0] for each in credentials] == names
 
 
 async def test_a_public_link_has_no_signature(settings: S3Settings) -> None:
