@@ -96,13 +96,13 @@ async def plan_shots(order: PlanOrder) -> int:
     not_before = None if order.max_age is None else datetime.now(UTC) - order.max_age
     async with await option_store(order.store) as store, Inquiry(await farm_addresses(order.farm)) as inquiry:
         async with SourceReader(store.settings if isinstance(store, S3Store) else None) as sources:
-            given = await load_inputs(order.shots, order.workflow or DEFAULT_WORKFLOW, sources, store, inquiry)
-        board = order.board or given.name
+            inputs = await load_inputs(order.shots, order.workflow or DEFAULT_WORKFLOW, sources, store, inquiry)
+        board = order.board or inputs.name
         plan = make_plan(
-            given.shot_list,
-            given.workflow,
-            given.pictures,
-            given.workflow_pictures,
+            inputs.shot_list,
+            inputs.workflow,
+            inputs.pictures,
+            inputs.workflow_pictures,
             options=order.options,
             picks=await picks(store, board, warn=notices.append),
             render_nonce="again",
@@ -122,11 +122,11 @@ async def plan_shots(order: PlanOrder) -> int:
 async def _last_runs(store: Store, board: str) -> list[Manifest]:
     """Return manifests of the board's last runs, newest first, without those that cannot be read."""
     try:
-        places = (await runs_of(store, board))[:_RUNS_READ]
+        runs = (await runs_of(store, board))[:_RUNS_READ]
     except NotInStore:
         return []
-    read = await each_manifest(store, places, lambda _, manifest: manifest)
-    return [manifest for place in places if isinstance(manifest := read.get(place), Manifest)]
+    read = await each_manifest(store, runs, lambda _, manifest: manifest)
+    return [manifest for run in runs if isinstance(manifest := read.get(run), Manifest)]
 
 
 def _rows(takes: Sequence[PlannedTake], reasons: Mapping[str, str], past: Sequence[Manifest]) -> list[PlannedRow]:

@@ -69,11 +69,11 @@ async def pull(
         StoreRefused, StoreUnavailable: The folder cannot be written to, or the store cannot be read at all; frames that
             were downloaded stay.
     """
-    place = await find_run(store, board, run)
-    content = await store.get(place.manifest)
+    location = await find_run(store, board, run)
+    content = await store.get(location.manifest)
     if content is None:
-        raise NotInStore(store.name, f"run {place.run!r} of board {board!r}", "it was removed a moment ago")
-    manifest = read_manifest(content, name=store.uri(place.manifest))
+        raise NotInStore(store.name, f"run {location.run!r} of board {board!r}", "it was removed a moment ago")
+    manifest = read_manifest(content, name=store.uri(location.manifest))
     named, target = file_names(manifest), FolderStore(folder)
     await target.check()
     results = await _download_all(named, store, target, report)
@@ -82,7 +82,7 @@ async def pull(
     html = _page(manifest, {name: frame for name, frame in named.items() if name not in failed})
     await target.put("index.html", html.encode(), media_type="text/html; charset=utf-8")
     return Pulled(
-        run=place.run,
+        run=location.run,
         fetched={name: result for name, result in results.items() if isinstance(result, int)},
         kept=tuple(name for name, result in results.items() if result is None),
         failed=failed,
