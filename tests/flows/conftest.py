@@ -1,8 +1,11 @@
-"""A Prefect server of the tests' own, and what a run left there."""
+"""Share a Prefect server, its deployments and its worker; read what a run left there."""
 
 import asyncio
 import gc
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,21 +16,67 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRun
 from prefect.events.worker import EventsWorker
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 
+from tests.flows.deployed import CHECKOUT, UPSTREAM, Worker
+
+
+@pytest.fixture(scope="session")
+def deployed(prefect_environment: dict[str, str]) -> str:
+    """Deploy this checkout with the real command, once; return its output."""
+    previs = Path(sys.executable).with_name("previs")
+    done = subprocess.run(  # noqa: S603 - our own command
+        [previs, "deploy", "--after", UPSTREAM],
+        cwd=CHECKOUT,
+        env=prefect_environment,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def idle_worker(prefect_environment: dict[str, str]) -> Iterator[Worker]:
+    """Yield a worker that has not started, one for all tests that need one."""
+    made = Worker(prefect_environment)
+    yield made
+    made.stop()
+
+
+@contextmanager
+def prefect_settings(environment: dict[str, str]) -> Iterator[None]:
+    """Have flows that this process runs use the server."""
+    settings = {
+        PREFECT_API_URL: environment["PREFECT_API_URL"],
+        PREFECT_HOME: Path(environment["PREFECT_HOME"]),
+        # Logs are sent from a thread that would wait for a server that is gone when the tests end.
+        PREFECT_LOGGING_TO_API_ENABLED: False,
+    }
+    with temporary_settings(settings):
+        yield
+
 
 @pytest.fixture
-def prefect_api(prefect_environment: dict[str, str]) -> Iterator[str]:
-    """Has flows that this process runs use the server."""
-    url = prefect_environment["PREFECT_API_URL"]
-    home = Path(prefect_environment["PREFECT_HOME"])
-    # Logs are sent from a thread that would wait for a server that is gone when the tests end.
-    quiet = {PREFECT_API_URL: url, PREFECT_HOME: home, PREFECT_LOGGING_TO_API_ENABLED: False}
-    with temporary_settings(quiet):
-        yield url
+def worker(prefect_environment: dict[str, str], deployed: str, idle_worker: Worker) -> Iterator[Worker]:
+    """Start the worker; it stays for the next test that needs it."""
+    assert deployed
+    idle_worker.start()
+    with prefect_settings(prefect_environment):
+        yield idle_worker
+
+
+@pytest.fixture
+def prefect_api(prefect_environment: dict[str, str], idle_worker: Worker) -> Iterator[str]:
+    """Have flows that this process runs use the server, and nobody run what the test only schedules."""
+    idle_worker.stop()
+    with prefect_settings(prefect_environment):
+        yield prefect_environment["PREFECT_API_URL"]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def no_threads_left() -> Iterator[None]:
-    """Ends Prefect's threads, whose sockets draw from the ``random`` module while other tests do so, too."""
+    """End Prefect's threads, whose sockets draw from the ``random`` module while other tests do so, too."""
     yield
     EventsWorker.drain_all(timeout=30)
     # What they leave open is seen here, where it is known to be theirs, and not in the midst of another test.
@@ -44,7 +93,7 @@ async def artifacts_of(flow_run_id: UUID | None) -> dict[str, Any]:
 
 
 async def task_states_of(flow_run_id: UUID | None, count: int) -> dict[str, tuple[str, str]]:
-    """The name and message of each task run's state, by the run's name, once so many have ended there."""
+    """Wait until so many task runs have ended; return the name and message of each one's state by the run's name."""
     assert flow_run_id is not None
     of_run = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id]))
     async with get_client() as client:

@@ -1,24 +1,31 @@
-"""What a technical director does on one machine: deploy this checkout, and run a process worker."""
+"""Deploy this checkout and run its process worker, as one does on a single machine."""
 
 import asyncio
-import contextlib
+import os
 import signal
+import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.objects import FlowRun
 
+from tasks.deploy import deploy
+from tasks.prefect_yaml import DeployOptions
+
 CHECKOUT = Path(__file__).parents[2]
 POOL = "storyboards"
+# A flow with this name has a deployment that starts after it.
+UPSTREAM = "upstream 上游"
 
 
 async def command(environment: dict[str, str], *arguments: str) -> str:
-    """Run a command of this environment in the checkout; what it wrote."""
+    """Run a command of this virtual environment in the checkout; return its output."""
     name, *options = arguments
     process = await asyncio.create_subprocess_exec(
         *[Path(sys.executable).with_name(name), *options],
@@ -28,61 +35,73 @@ async def command(environment: dict[str, str], *arguments: str) -> str:
         stderr=asyncio.subprocess.STDOUT,
     )
     try:
-        said, _ = await asyncio.wait_for(process.communicate(), 120)
+        output, _ = await asyncio.wait_for(process.communicate(), 120)
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    assert process.returncode == 0, said.decode()
-    return said.decode()
+    assert process.returncode == 0, output.decode()
+    return output.decode()
 
 
-async def deploy(environment: dict[str, str], *options: str) -> str:
-    """``previs deploy``, which may be done again and again; what it said."""
-    return await command(environment, "previs", "deploy", *options)
+async def deploy_again(environment: dict[str, str], **wanted: Any) -> str:
+    """Deploy from this process, without the processes of ``previs deploy``; return what that would print."""
+    # Prefect's own command still runs in a process, which has this environment.
+    with patch.dict(os.environ, environment):
+        return "\n".join([line async for line in deploy(DeployOptions(**{"pool": POOL} | wanted))])
 
 
-@contextlib.asynccontextmanager
-async def worker(environment: dict[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
+class Worker:
     """A process worker of the checkout, whose settings it reads."""
-    process = await asyncio.create_subprocess_exec(
-        *[Path(sys.executable).with_name("prefect"), "worker", "start", "--pool", POOL],
-        cwd=CHECKOUT,
-        env=environment,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGTERM)
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._environment = environment
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, unless it is running."""
+        if self._process is None:
+            program = [Path(sys.executable).with_name("prefect"), "worker", "start", "--pool", POOL]
+            with (Path(self._environment["PREFECT_HOME"]) / "worker.log").open("ab") as log:
+                self._process = subprocess.Popen(program, cwd=CHECKOUT, env=self._environment, stdout=log, stderr=log)  # noqa: S603 - our own command
+
+    def stop(self) -> None:
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
+
+    def _end(self, number: signal.Signals) -> None:
+        if (process := self._process) is None:
+            return
+        process.send_signal(number)
         try:
-            await asyncio.wait_for(process.wait(), 30)
-        except TimeoutError:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
             process.kill()
-            await process.wait()
+            process.wait()
+        self._process = None
 
 
 async def until_final(client: PrefectClient, run: FlowRun | UUID, seconds: float = 60) -> FlowRun:
-    """The flow run once it has ended."""
+    """Wait until a flow run has ended; return it."""
     identity = run if isinstance(run, UUID) else run.id
     async with asyncio.timeout(seconds):
         while True:
             now = await client.read_flow_run(identity)
             if now.state is not None and now.state.is_final():
                 return now
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.2)
 
 
 async def runs_of(client: PrefectClient, deployment: str) -> list[FlowRun]:
-    """The flow runs of a deployment, scheduled ones among them."""
+    """Return the flow runs of a deployment, scheduled ones among them."""
     found = await client.read_deployment_by_name(deployment)
     return await client.read_flow_runs(deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[found.id])))
 
 
 async def next_run(client: PrefectClient, deployment: str, before: list[FlowRun], seconds: float = 30) -> FlowRun:
-    """The run that a deployment has beyond those before, once there is one."""
+    """Wait until a deployment has one run more than before; return that run."""
     known, end = {run.id for run in before}, time.monotonic() + seconds
     while True:
         new = [run for run in await runs_of(client, deployment) if run.id not in known]
@@ -90,4 +109,4 @@ async def next_run(client: PrefectClient, deployment: str, before: list[FlowRun]
             [run] = new
             return run
         assert time.monotonic() < end, f"{deployment} was not started within {seconds:g} s"
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.2)

@@ -1,13 +1,14 @@
-"""Runs that give no sign of life any more are told from those that live, end or never gave one."""
+"""Tell runs without a sign of life from those that live, have ended or have not begun."""
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 from prefect import flow
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, State, StateType
@@ -15,20 +16,24 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger
 from prefect.states import Completed, Failed, Paused, Pending, Running, Suspended
 
 from tasks import lost_runs
-from tests.flows.deployed import deploy, next_run, runs_of
+from tests.flows.conftest import prefect_settings
+from tests.flows.deployed import runs_of
 
 pytestmark = [
-    pytest.mark.usefixtures("prefect_api"),
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.usefixtures("deployed", "prefect_api"),
     # Prefect keeps connections to its server open when the event loop that used them closes.
     pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"),
 ]
 
-# The server writes events down every five seconds.
-WATCH = 12
+LOOKS = "lost-runs/automatic"
+WATCH = 3
+# Between a run's creation and a look at it, on a machine with much else to do.
+STARTS_WITHIN = 5
 
 
 async def sign(api: str, run: uuid.UUID) -> None:
-    """A sign of life, as Prefect's engine sends it."""
+    """Send a sign of life, as Prefect's engine does."""
     event = {
         "id": str(uuid.uuid4()),
         "event": "prefect.flow-run.heartbeat",
@@ -47,56 +52,76 @@ async def sign(api: str, run: uuid.UUID) -> None:
 
 
 async def run_in(client: PrefectClient, state: State[Any]) -> FlowRun:
-    """A run of the deployed flow, of a process that is not there."""
+    """Create a run of the deployed flow that has no process."""
     deployment = await client.read_deployment_by_name("storyboard/by-hand")
     run = await client.create_flow_run_from_deployment(deployment.id, name=f"{state.name} {uuid.uuid4()}")
     await client.set_flow_run_state(run.id, state, force=True)
     return run
 
 
-async def started_again(during: Callable[[], Awaitable[object]]) -> set[str]:
-    """Whom a look starts again while something happens."""
-
-    @flow
-    async def look() -> list[str]:
-        return await lost_runs.start_lost_runs("storyboard", WATCH)
-
-    looking = asyncio.create_task(look())
-    await asyncio.sleep(1)
-    await during()
-    return set(await looking)
+async def until_signed(client: PrefectClient, *runs: FlowRun) -> None:
+    """Wait until the server has written down a sign of life of each run."""
+    async with asyncio.timeout(30):
+        for run in runs:
+            while await lost_runs._last_sign(client, run.id) is None:
+                await asyncio.sleep(0.1)
 
 
-async def test_only_runs_that_stay_silent_start_again(
-    prefect_environment: dict[str, str], prefect_api: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lost_runs, "_LONGEST_START", timedelta(seconds=5))
-    await deploy(prefect_environment)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def silent_run(deployed: str, prefect_environment: dict[str, str]) -> AsyncIterator[set[uuid.UUID]]:
+    """Have silence noticed after ten seconds, Prefect's least, and let a run fall silent; yield the looks before."""
+    assert deployed
+    with prefect_settings(prefect_environment):
+        async with get_client() as client:
+            [silence] = await client.read_automations_by_name("previs · a run gives no sign of life")
+            assert isinstance(silence.trigger, EventTrigger)
+            registered = AutomationCore(name=silence.name, trigger=silence.trigger, actions=silence.actions)
+            sooner = silence.trigger.model_copy(update={"within": timedelta(seconds=10)})
+            await client.update_automation(silence.id, registered.model_copy(update={"trigger": sooner}))
+            before = {run.id for run in await runs_of(client, LOOKS)}
+            await sign(prefect_environment["PREFECT_API_URL"], uuid.uuid4())
+            yield before
+            await client.update_automation(silence.id, registered)
+            for run in await runs_of(client, LOOKS):
+                if run.id not in before:
+                    await client.delete_flow_run(run.id)
+
+
+# Silence is noticed while the first test goes on.
+@pytest.mark.usefixtures("silent_run")
+async def test_only_runs_that_stay_silent_start_again(prefect_api: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lost_runs, "_LONGEST_START", timedelta(seconds=STARTS_WITHIN))
+    monkeypatch.setattr(lost_runs, "_POLL_EVERY", 0.5)
     lost = {"silent", "waits for a review", "never began"}
     hour = datetime.now(UTC) + timedelta(hours=1)
     async with get_client() as client:
         states = {
+            "never began": Pending(),
             "silent": Running(),
             "waits for a review": Paused(pause_expiration_time=hour),
             "alive": Running(),
             "ends": Running(),
             "failed": Failed(),
             "suspended": Suspended(pause_expiration_time=hour),
-            "never began": Pending(),
         }
         runs = {name: await run_in(client, state) for name, state in states.items()}
+        begun = asyncio.get_running_loop().time()
         unheard = await run_in(client, Running())
         for run in runs.values():
             await sign(prefect_api, run.id)
-        # Until they are written down.
-        await asyncio.sleep(7)
-        runs["starting"] = await run_in(client, Pending())
+        await until_signed(client, *runs.values())
+        await asyncio.sleep(begun + STARTS_WITHIN - asyncio.get_running_loop().time())
 
-        async def meanwhile() -> None:
+        @flow
+        async def look() -> list[str]:
+            runs["starting"] = await run_in(client, Pending())
+            looking = asyncio.create_task(lost_runs.restart_lost_runs("storyboard", WATCH))
+            await asyncio.sleep(1)
             await sign(prefect_api, runs["alive"].id)
             await client.set_flow_run_state(runs["ends"].id, Completed(), force=True)
+            return await looking
 
-        again = await started_again(meanwhile)
+        again = await look()
         now = {name: await client.read_flow_run(run.id) for name, run in {**runs, "unheard": unheard}.items()}
         for run in now.values():
             await client.delete_flow_run(run.id)
@@ -104,22 +129,11 @@ async def test_only_runs_that_stay_silent_start_again(
     assert {name for name, run in now.items() if run.state_name == "AwaitingRetry"} == lost
 
 
-async def test_silence_and_a_workers_start_are_looked_after(
-    prefect_environment: dict[str, str], prefect_api: str
-) -> None:
-    await deploy(prefect_environment)
-    async with get_client() as client:
-        [silence] = await client.read_automations_by_name("previs · a run gives no sign of life")
-        assert isinstance(silence.trigger, EventTrigger)
-        sooner = silence.trigger.model_copy(update={"within": timedelta(seconds=10)})
-        wanted = AutomationCore(name=silence.name, trigger=sooner, actions=silence.actions)
-        await client.update_automation(silence.id, wanted)
-        before = await runs_of(client, "lost-runs/automatic")
-        await sign(prefect_api, uuid.uuid4())
-        look = await next_run(client, "lost-runs/automatic", before, 60)
-        assert look.state_type is StateType.SCHEDULED
-        await client.delete_flow_run(look.id)
+async def test_silence_and_a_workers_start_are_looked_after(silent_run: set[uuid.UUID]) -> None:
+    async with get_client() as client, asyncio.timeout(60):
+        while not (looks := [run for run in await runs_of(client, LOOKS) if run.id not in silent_run]):
+            await asyncio.sleep(0.1)
+        assert {look.state_type for look in looks} == {StateType.SCHEDULED}
         [started] = await client.read_automations_by_name("previs · a worker has started")
         assert isinstance(started.trigger, EventTrigger)
         assert started.trigger.expect == {"prefect.worker.started"}
-    await deploy(prefect_environment)

@@ -11,8 +11,8 @@ from jsonschema import Draft202012Validator
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import WorkPool
 
-from tasks.prefect_yaml import IN_IMAGE
 from previs.command.deploy import DeployOrder
+from tasks.prefect_yaml import IN_IMAGE
 from tests.flows.deployed import deploy_again
 
 HOME = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import pytest
 
-from previs.rendering.progress import BoardReady, Progress, ProgressEvent, TakeSettled, from_line
+from previs.rendering.progress import BoardPublished, Progress, ProgressEvent, TakeSettled, from_line
 from tests.conftest import Serve
 from tests.flows.test_storyboard import SETTINGS, shots
 
@@ -129,7 +129,7 @@ async def test_how_a_run_goes_is_told_line_by_line(
     assert flow.outcomes() == ["rendered", "rendered"]
     progress = [told for told in flow.told if isinstance(told, Progress)]
     assert (progress[0].waiting, progress[-1].rendered) == (2, 2)
-    [board] = [told for told in flow.told if isinstance(told, BoardReady)]
+    [board] = [told for told in flow.told if isinstance(told, BoardPublished)]
     assert board.page.startswith("file://")
     assert board.complete
 

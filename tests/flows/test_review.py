@@ -37,7 +37,7 @@ pytestmark = [
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """A paused run looks for its answer again and again."""
-    monkeypatch.setattr(review, "_LOOK_EVERY", 0.1)
+    monkeypatch.setattr(review, "_POLL_EVERY", 0.1)
 
 
 @pytest.fixture

@@ -104,8 +104,8 @@ async def failure(name: str, url: str, folder: Path) -> str:
 
 async def test_a_flow_run_without_a_list_to_read_is_named_with_the_reason(simulate: Serve, tmp_path: Path) -> None:
     _, url = await simulate()
-    assert "this is no flow run's id" in await failure("prefect.flow-run.7", url, tmp_path)
-    assert "Prefect knows no such flow run" in await failure(f"prefect.flow-run.{uuid4()}", url, tmp_path)
+    assert "this is not the id of a flow run" in await failure("prefect.flow-run.7", url, tmp_path)
+    assert "Prefect has no such flow run" in await failure(f"prefect.flow-run.{uuid4()}", url, tmp_path)
     broken = await failure(await ran(await breaks(return_state=True)), url, tmp_path)
     assert "is Failed: only one that completed has a shot list" in broken
     nothing = await failure(await ran(await keeps_nothing(shots(1), return_state=True)), url, tmp_path)

@@ -26,7 +26,7 @@ from blocks.webhook import Webhook
 from previs.notifications.events import BOARD_READY, SHOT_LIST_READY, EventName
 from previs.notifications.webhook import EVENTS, Message, signature
 from tasks import webhook
-from tasks.webhook import deliver, hand_over, open_webhook
+from tasks.webhook import deliver, enqueue, open_webhook
 from tests.flows.conftest import task_states_of
 
 pytestmark = [
@@ -134,7 +134,7 @@ def warnings(logged: pytest.LogCaptureFixture) -> list[str]:
 async def tells(block: Webhook | None, *messages: Message) -> str:
     async with open_webhook(block):
         for each in messages:
-            hand_over(each)
+            enqueue(each)
         return "the board"
 
 
@@ -145,12 +145,12 @@ async def run(block: Webhook | None, *messages: Message) -> State[str]:
 
 
 def test_without_a_run_nothing_is_sent_and_nothing_happens() -> None:
-    hand_over(message("1"))
+    enqueue(message("1"))
 
 
 async def test_attempts_are_those_of_the_document() -> None:
     assert deliver.retries == 5
-    assert (webhook.LONGEST_END, webhook._PLACES) == (90, 4)
+    assert (webhook.LONGEST_END, webhook._SLOTS) == (90, 4)
 
 
 async def test_a_message_is_delivered_signed_by_a_task_run_of_its_own() -> None:
@@ -163,8 +163,8 @@ async def test_a_message_is_delivered_signed_by_a_task_run_of_its_own() -> None:
         assert head["webhook-signature"] == made
     states = await task_states_of(state.state_details.flow_run_id, 2)
     assert states == {
-        "webhook · board.ready": ("Completed", f"taken by {heard.url} · 1"),
-        "webhook · shot.failed": ("Completed", f"taken by {heard.url} · 2"),
+        "webhook · board.ready": ("Completed", f"delivered to {heard.url} · 1"),
+        "webhook · shot.failed": ("Completed", f"delivered to {heard.url} · 2"),
     }
 
 
@@ -176,28 +176,28 @@ async def test_only_what_the_receiver_wants_is_sent() -> None:
 
 @task
 def in_a_thread(identity: str) -> None:
-    hand_over(message(identity))
+    enqueue(message(identity))
 
 
 @task
 async def in_a_task(identity: str) -> None:
-    hand_over(message(identity))
+    enqueue(message(identity))
 
 
 @flow(name="tells from everywhere")
 async def tells_from_everywhere(block: Webhook) -> None:
     async def later() -> None:
         await asyncio.sleep(0)
-        hand_over(message("background"))
+        enqueue(message("background"))
 
     async with open_webhook(block):
         background = asyncio.create_task(later())
-        await asyncio.to_thread(hand_over, message("thread"))
+        await asyncio.to_thread(enqueue, message("thread"))
         await asyncio.to_thread(in_a_thread, "sync task")
         await in_a_task("async task")
         await background
-        hand_over(message("last moment"))
-    hand_over(message("too late"))
+        enqueue(message("last moment"))
+    enqueue(message("too late"))
 
 
 async def test_a_message_may_come_from_any_code_of_the_run_and_belongs_to_the_run() -> None:
@@ -213,7 +213,7 @@ async def test_a_message_that_is_not_taken_at_once_is_sent_again_under_its_id() 
         state = await run(to(heard), message("1"))
     assert heard.ids == ["1"] * 4
     assert await task_states_of(state.state_details.flow_run_id, 1) == {
-        "webhook · board.ready": ("Completed", f"taken by {heard.url} · 1")
+        "webhook · board.ready": ("Completed", f"delivered to {heard.url} · 1")
     }
 
 
@@ -261,8 +261,8 @@ async def test_many_messages_share_few_connections_and_keep_no_board_waiting() -
         await run(to(heard), *failed, message("board"))
         await opening
     assert sorted(heard.ids) == sorted([*(each.id for each in failed), "board"])
-    assert heard.ids.index("board") <= webhook._PLACES
-    assert heard.most <= webhook._PLACES + 1
+    assert heard.ids.index("board") <= webhook._SLOTS
+    assert heard.most <= webhook._SLOTS + 1
 
 
 async def test_a_receiver_that_hangs_holds_a_run_up_for_a_bounded_time(
@@ -273,7 +273,7 @@ async def test_a_receiver_that_hangs_holds_a_run_up_for_a_bounded_time(
         state = await run(to(heard), *(message(str(number), "shot.failed") for number in range(9)))
         assert await state.aresult() == "the board"
         await asyncio.sleep(0)
-        assert len(heard.ids) == webhook._PLACES
+        assert len(heard.ids) == webhook._SLOTS
     warning = f"not delivered to {heard.url}: 9 × shot.failed; there was no time for it"
     assert [each for each in warnings(logged) if "not delivered" in each] == [warning]
 
@@ -281,7 +281,7 @@ async def test_a_receiver_that_hangs_holds_a_run_up_for_a_bounded_time(
 @flow(name="fails")
 async def fails(block: Webhook) -> None:
     async with open_webhook(block):
-        hand_over(message("1", "farm.degraded"))
+        enqueue(message("1", "farm.degraded"))
         msg = "no server"
         raise OSError(msg)
 
@@ -296,7 +296,7 @@ async def test_a_run_that_fails_still_tells() -> None:
 @flow(name="goes on")
 async def goes_on(block: Webhook, ended: list[float]) -> None:
     async with open_webhook(block):
-        hand_over(message("1"))
+        enqueue(message("1"))
         try:
             await asyncio.Event().wait()
         finally:
@@ -320,7 +320,7 @@ async def test_a_run_that_is_cancelled_waits_for_no_receiver(logged: pytest.LogC
 @flow(name="takes long", timeout_seconds=1)
 async def takes_long(block: Webhook) -> None:
     async with open_webhook(block):
-        hand_over(message("1"))
+        enqueue(message("1"))
         await asyncio.Event().wait()
 
 

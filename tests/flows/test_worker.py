@@ -1,4 +1,4 @@
-"""The deployed flow under a real process worker."""
+"""Cancel a run of a process worker, and lose the worker with its run."""
 
 import asyncio
 import os
@@ -21,12 +21,11 @@ from previs.comfyui.client.server import Server
 from previs.comfyui.protocol.deadlines import Limits
 from previs.simulator import Simulator
 from tests.conftest import Serve
-from tests.flows.deployed import deploy, until_final, worker
+from tests.flows.deployed import Worker, until_final
 from tests.flows.test_storyboard import SETTINGS, shots
 from tests.previs.comfyui.graphs import graph
 
 pytestmark = [
-    pytest.mark.usefixtures("prefect_api"),
     # Prefect keeps connections to its server open when the event loop that used them closes.
     pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"),
 ]
@@ -42,8 +41,13 @@ def in_queue(simulator: Simulator) -> list[str]:
     return [prompt.prompt_id for prompt in [*running, *simulator.queue.pending]]
 
 
+def recorded(store: Path) -> int:
+    """Count the takes that a store has a record of."""
+    return len([*store.glob("takes/*")])
+
+
 def processes_of(run: FlowRun) -> list[int]:
-    """The processes that a run has on this machine."""
+    """Find the processes that a run has on this machine."""
     found = []
     for environment in Path("/proc").glob("[0-9]*/environ"):
         with suppress(OSError):
@@ -52,25 +56,17 @@ def processes_of(run: FlowRun) -> list[int]:
     return found
 
 
-async def test_a_deployed_run_completes_and_one_cancelled_in_the_ui_frees_the_servers_of_its_prompts_alone(
-    simulate: Serve,
-    tmp_path: Path,
-    prefect_environment: dict[str, str],
-    record_property: Callable[[str, object], None],
+@pytest.mark.usefixtures("worker")
+async def test_a_run_that_is_cancelled_in_the_ui_frees_the_servers_of_its_prompts_alone(
+    simulate: Serve, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    simulator, url = await simulate(seconds=1.0)
+    simulator, url = await simulate(seconds=0.5)
     simulator.faults.stall_on = "坏"
-    await deploy(prefect_environment)
-    async with worker(prefect_environment), get_client() as client, Server(Address(url)) as somebody:
-        place = {"farm": [url], "store": str(tmp_path)}
-        completed = await until_final(client, await start(client, shots=shots(1), **place))
-        assert completed.state is not None
-        assert completed.state.is_completed(), completed.state.message
-
-        run = await start(client, shots=shots(4, SH02="坏"), **place)
+    async with get_client() as client, Server(Address(url)) as somebody:
+        run = await start(client, shots=shots(4, SH02="坏"), farm=[url], store=str(tmp_path))
         async with asyncio.timeout(60):
             # The second shot stalls; the third waits behind it.
-            while simulator.queue.remaining < 2:
+            while not simulator.started or simulator.queue.remaining < 2 or not recorded(tmp_path):
                 await asyncio.sleep(0.05)
         theirs = str(uuid.uuid4())
         await somebody.submit(graph(), theirs)
@@ -88,36 +84,34 @@ async def test_a_deployed_run_completes_and_one_cancelled_in_the_ui_frees_the_se
         assert ended.state is not None
         assert ended.state.is_cancelled()
     assert theirs not in [*simulator.interrupted, *simulator.deleted]
-    assert len(list((tmp_path / "takes").iterdir())) == 1
+    assert recorded(tmp_path) == 1
 
 
 async def test_a_run_that_was_lost_with_its_worker_starts_again_when_one_is_there_and_pays_for_nothing_twice(
-    simulate: Serve, tmp_path: Path, prefect_environment: dict[str, str]
+    simulate: Serve, tmp_path: Path, worker: Worker
 ) -> None:
-    simulator, url = await simulate(seconds=1.0)
-    await deploy(prefect_environment)
+    simulator, url = await simulate(seconds=0.5)
     async with get_client() as client:
         looks = await client.read_deployment_by_name("lost-runs/automatic")
         await client.update_deployment(looks.id, DeploymentUpdate(parameters={"watch_seconds": 3}))
-        async with worker(prefect_environment) as lost:
-            # What was there before the run is rendered again, what it rendered itself before it was lost is not.
-            run = await start(client, shots=shots(8), farm=[url], store=str(tmp_path), refresh=True)
-            async with asyncio.timeout(60):
-                while len(simulator.started) < 3:
-                    await asyncio.sleep(0.05)
-            lost.kill()
-            of_run = processes_of(run)
-            for process in of_run:
-                os.kill(process, signal.SIGKILL)
+        # What was there before the run is rendered again, what it rendered itself before it was lost is not.
+        run = await start(client, shots=shots(8), farm=[url], store=str(tmp_path), refresh=True)
+        async with asyncio.timeout(60):
+            while len(simulator.started) < 3 or not recorded(tmp_path):
+                await asyncio.sleep(0.05)
+        worker.kill()
+        of_run = processes_of(run)
+        for process in of_run:
+            os.kill(process, signal.SIGKILL)
         assert of_run
         state = (await client.read_flow_run(run.id)).state
         assert state is not None
         assert state.is_running()
         # The servers lost their power, too.
         simulator.restart()
-        before, kept = len(simulator.started), len(list((tmp_path / "takes").iterdir()))
-        async with worker(prefect_environment):
-            ended = await until_final(client, run)
+        before, kept = len(simulator.started), recorded(tmp_path)
+        worker.start()
+        ended = await until_final(client, run)
         await client.update_deployment(looks.id, DeploymentUpdate(parameters={}))
     assert ended.state is not None
     assert ended.state.is_completed(), ended.state.message
