@@ -1,4 +1,4 @@
-"""Calls of the command in the test's own process."""
+"""Call the command in the test's own process."""
 
 import io
 import sys

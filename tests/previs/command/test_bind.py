@@ -1,4 +1,4 @@
-"""What is set where is shown before anything is rendered, and can be written down."""
+"""Bindings are shown before anything is rendered, and can be written to a file."""
 
 import json
 import shutil
@@ -45,7 +45,7 @@ def saved(content: Any, folder: Path) -> Path:
     return place
 
 
-async def test_the_table_says_what_goes_where_and_why(simulate: Serve, show: Show) -> None:
+async def test_the_table_shows_the_bindings_and_their_rules(simulate: Serve, show: Show) -> None:
     _, url = await simulate()
     text = await show(SAVED, url)
     rows = {tuple(cell.strip() for cell in line.split("│")[1:6]) for line in text.splitlines() if "│" in line}
@@ -58,51 +58,47 @@ async def test_the_table_says_what_goes_where_and_why(simulate: Serve, show: Sho
 
 async def test_a_shot_gives_the_values_to_come(simulate: Serve, show: Show) -> None:
     _, url = await simulate()
-    told = await show(SAVED, url, shot=LIST, as_json=True, overrides={"6.steps": 9})
-    assert told["schema"] == "previs.bind/1"
-    assert told["shot_id"] == "1"
-    to_come = {row["what"]: row.get("to_come") for row in told["bindings"]}
+    output = await show(SAVED, url, shot=LIST, as_json=True, overrides={"6.steps": 9})
+    assert output["schema"] == "previs.bind/1"
+    assert output["shot_id"] == "1"
+    to_come = {row["what"]: row.get("to_come") for row in output["bindings"]}
     assert to_come["prompt"] == "电影风格，广角镜头，城市夜景，雨后的街道倒映霓虹"
     assert isinstance(to_come["seed"], int)
     assert to_come["negative_prompt"] is None
     assert to_come["override"] == 9
-    assert any("ref_1 is not used" in notice for notice in told["notices"])
+    assert any("ref_1 is not used" in notice for notice in output["notices"])
 
 
 async def test_a_graph_in_api_format_needs_no_server(show: Show, tmp_path: Path, nobody: str) -> None:
-    told = await show(saved(graph(text="夜"), tmp_path), nobody, as_json=True)
-    [prompt] = [row for row in told["bindings"] if row["what"] == "prompt"]
+    output = await show(saved(graph(text="夜"), tmp_path), nobody, as_json=True)
+    [prompt] = [row for row in output["bindings"] if row["what"] == "prompt"]
     assert (prompt["node_id"], prompt["input"], prompt["now"]) == ("6", "text", "夜")
     assert "to_come" not in prompt
 
 
-async def test_a_workflow_of_the_editor_says_which_server_could_not_be_asked(show: Show, nobody: str) -> None:
+async def test_a_workflow_of_the_editor_names_the_server_that_does_not_answer(show: Show, nobody: str) -> None:
     with pytest.raises(Exception, match=nobody) as caught:
         await show(SAVED, nobody)
     assert type(caught.value).__name__ == "ServerUnreachable"
     assert "is in the format of ComfyUI's editor" in caught.value.__notes__[0]
 
 
-async def test_faults_are_json_where_json_was_asked_for(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, nobody: str
-) -> None:
+async def test_faults_are_json_on_request(capsys: pytest.CaptureFixture[str], tmp_path: Path, nobody: str) -> None:
     order = BindOrder(str(saved({"1": {"inputs": {}}}, tmp_path)), farm=(nobody,), as_json=True)
     assert await with_faults(show_bindings(order), SCHEMA, as_json=True) == 2
-    told = json.loads(capsys.readouterr().out)
-    assert (told["schema"], told["source"]) == ("previs.bind/1", order.graph)
-    assert told["faults"][0]["place"] == "node 1"
+    output = json.loads(capsys.readouterr().out)
+    assert (output["schema"], output["source"]) == ("previs.bind/1", order.graph)
+    assert output["faults"][0]["place"] == "node 1"
     with pytest.raises(WorkflowFaults):
         await with_faults(show_bindings(order), SCHEMA, as_json=False)
 
 
-async def test_a_server_that_could_not_be_asked_is_told_where_it_was_named(
-    show: Show, tmp_path: Path, nobody: str
-) -> None:
-    told = await show(saved(graph(), tmp_path), nobody, as_json=True)
-    assert [notice for notice in told["notices"] if nobody in notice]
+async def test_a_named_server_that_does_not_answer_is_reported(show: Show, tmp_path: Path, nobody: str) -> None:
+    output = await show(saved(graph(), tmp_path), nobody, as_json=True)
+    assert [notice for notice in output["notices"] if nobody in notice]
 
 
-async def test_what_is_written_says_what_was_bound_and_is_not_written_over(
+async def test_the_bindings_file_has_the_bindings_and_is_never_overwritten(
     simulate: Serve, show: Show, tmp_path: Path
 ) -> None:
     _, url = await simulate()
@@ -111,7 +107,7 @@ async def test_what_is_written_says_what_was_bound_and_is_not_written_over(
     written = (tmp_path / "夜.bindings.yaml").read_text("utf-8")
     assert written.splitlines()[:2] == ["schema: previs.bindings/1", 'prompt: "2.text"']
     after = await show(place, url, as_json=True)
-    inputs = [[(row["what"], row["node_id"], row["input"]) for row in told["bindings"]] for told in (before, after)]
+    inputs = [[(row["what"], row["node_id"], row["input"]) for row in output["bindings"]] for output in (before, after)]
     assert inputs[0] == inputs[1]
     with pytest.raises(WorkflowFaults, match="already exists"):
         await show(place, url, write=True)
@@ -120,15 +116,15 @@ async def test_what_is_written_says_what_was_bound_and_is_not_written_over(
 
 @pytest.mark.parametrize("place", [EXAMPLES / "workflows" / "text-to-image.json"])
 async def test_settings_are_shown_and_have_no_bindings_file(show: Show, place: Path, nobody: str) -> None:
-    told = await show(place, nobody, as_json=True)
+    output = await show(place, nobody, as_json=True)
     assert {"prompt", "negative_prompt", "seed", "width", "height", "checkpoint"} <= {
-        row["what"] for row in told["bindings"]
+        row["what"] for row in output["bindings"]
     }
     with pytest.raises(WorkflowFaults, match="settings have no bindings"):
         await show(place, nobody, write=True)
 
 
-async def test_two_readings_stop_with_the_lines_that_settle_it(show: Show, tmp_path: Path, nobody: str) -> None:
+async def test_an_ambiguity_is_reported_with_the_lines_that_resolve_it(show: Show, tmp_path: Path, nobody: str) -> None:
     made = graph()
     made["30"] = {"class_type": "CLIPTextEncode", "inputs": {"text": "another", "clip": ["4", 1]}}
     made["31"] = {
@@ -142,11 +138,11 @@ async def test_two_readings_stop_with_the_lines_that_settle_it(show: Show, tmp_p
     lines = [line.strip() for line in str(caught.value).splitlines()]
     start = lines.index("schema: previs.bindings/1")
     (tmp_path / "graph.bindings.yaml").write_text("\n".join(lines[start:]), encoding="utf-8")
-    told = await show(place, nobody, as_json=True)
-    assert {row["rule"] for row in told["bindings"] if row["what"] == "prompt"} == {"bindings file"}
+    output = await show(place, nobody, as_json=True)
+    assert {row["rule"] for row in output["bindings"] if row["what"] == "prompt"} == {"bindings file"}
 
 
-async def test_a_title_writes_nothing_but_itself_on_the_terminal(show: Show, tmp_path: Path, nobody: str) -> None:
+async def test_a_title_cannot_control_a_terminal(show: Show, tmp_path: Path, nobody: str) -> None:
     made = graph()
     made["6"]["_meta"] = {"title": "\x1b[2J[bold]x"}
     text = await show(saved(made, tmp_path), nobody)
@@ -154,6 +150,6 @@ async def test_a_title_writes_nothing_but_itself_on_the_terminal(show: Show, tmp
     assert "[bold]x" in text
 
 
-async def test_a_graph_that_is_not_there_is_said(show: Show, tmp_path: Path, nobody: str) -> None:
+async def test_a_missing_graph_is_reported(show: Show, tmp_path: Path, nobody: str) -> None:
     with pytest.raises(SourceNotFound):
         await show(tmp_path / "no.json", nobody)

@@ -1,4 +1,4 @@
-"""A whole shot list is checked against every server; what would be refused is told, and nothing is posted."""
+"""A whole shot list is checked against every server; what would be refused is reported, and nothing is posted."""
 
 import copy
 import json
@@ -24,7 +24,7 @@ CHECKPOINT = "sd_xl_base_1.0.safetensors"
 
 def lacking(*checkpoints: str, classes: Iterable[str] = ()) -> dict[str, Any]:
     """What a server tells that has these checkpoints alone, and not these classes."""
-    info = copy.deepcopy({name: told for name, told in bundled().items() if name not in classes})
+    info = copy.deepcopy({name: node for name, node in bundled().items() if name not in classes})
     info["CheckpointLoaderSimple"]["input"]["required"]["ckpt_name"][0] = list(checkpoints)
     return info
 
@@ -51,7 +51,7 @@ async def test_a_plan_that_can_be_rendered_ends_with_0_and_posts_nothing(
     assert simulator.posted == []
 
 
-async def test_a_model_that_no_server_has_ends_with_1_and_is_told_once(
+async def test_a_model_that_no_server_has_ends_with_1_and_is_reported_once(
     simulate: Serve, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     farm = tuple([(await simulate(object_info=lacking(CHECKPOINT)))[1] for _ in range(2)])
@@ -67,7 +67,7 @@ async def test_a_model_that_no_server_has_ends_with_1_and_is_told_once(
     ]
 
 
-async def test_what_one_server_lacks_is_a_warning_that_names_it(
+async def test_what_one_server_lacks_is_a_warning_that_names_the_server(
     simulate: Serve, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _, whole = await simulate()
@@ -94,7 +94,7 @@ async def test_a_server_that_cannot_be_reached_is_a_warning(
     }
 
 
-async def test_where_no_server_can_be_reached_the_reasons_are_told(
+async def test_if_no_server_can_be_reached_the_reasons_are_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     down = tuple(f"http://127.0.0.1:{free_port()}" for _ in range(2))
@@ -103,7 +103,7 @@ async def test_where_no_server_can_be_reached_the_reasons_are_told(
     assert capsys.readouterr().out.splitlines() == ["3 shots, 3 takes, 0 servers asked: 0 errors, 0 warnings", *reasons]
 
 
-async def test_where_nothing_can_go_on_without_an_answer_the_first_reason_is_raised() -> None:
+async def test_if_an_answer_is_needed_and_no_server_gives_one_the_first_reason_is_raised() -> None:
     async with Inquiry([Address(f"http://127.0.0.1:{free_port()}")]) as inquiry:
         assert await inquiry(["KSampler"], needed=False) == {}
         with pytest.raises(ServerUnreachable):
@@ -130,7 +130,7 @@ async def test_the_json_form_holds_every_finding_and_non_latin_text(
     )
 
 
-def test_half_a_character_that_a_server_sent_is_written_as_json_can_hold_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unpaired_surrogate_from_a_server_is_escaped_in_json(capsys: pytest.CaptureFixture[str]) -> None:
     write_json(check_plan((), {}, unreachable={"http://a:8188": "夜 \ud800"}).as_json())
     out = capsys.readouterr().out
     assert "夜 \\ud800" in out
@@ -147,7 +147,7 @@ async def test_an_override_is_checked_like_the_rest(
     assert 'scheduler: "kerras": choose one of' in capsys.readouterr().out
 
 
-async def test_what_cannot_be_read_is_told_before_any_server_is_asked(tmp_path: Path) -> None:
+async def test_unreadable_input_is_reported_before_any_server_is_asked(tmp_path: Path) -> None:
     farm = (f"http://127.0.0.1:{free_port()}",)
     _, workflow = written(tmp_path)
     with pytest.raises(SourceNotFound):
@@ -158,6 +158,6 @@ async def test_what_cannot_be_read_is_told_before_any_server_is_asked(tmp_path: 
         await check_shots(CheckOrder(*written(tmp_path, asked=[{}]), farm=farm))
 
 
-async def test_an_address_that_is_none_is_refused(tmp_path: Path) -> None:
+async def test_an_invalid_url_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FarmRefused, match="render-01"):
         await check_shots(CheckOrder(*written(tmp_path), farm=("render-01",)))

@@ -1,4 +1,4 @@
-"""The command as a person runs it: a process with words, lines, signals and an exit code."""
+"""The command runs as a process with arguments, output, signals and an exit code."""
 
 import asyncio
 import contextlib
@@ -65,7 +65,7 @@ def two_free_ports() -> int:
             return port
 
 
-async def test_simulators_serve_on_the_ports_asked_for_and_do_wrong_as_a_script_says_until_they_are_stopped(
+async def test_simulators_serve_on_the_given_ports_and_fail_as_their_script_says_until_stopped(
     tmp_path: Path,
 ) -> None:
     port = two_free_ports()
@@ -109,7 +109,7 @@ class Runs:
         return await previs("run", *self.options, *arguments, folder=self.folder, given=given, **self.environment)
 
 
-async def test_a_board_with_every_frame_ends_with_0_and_tells_where_it_is(
+async def test_a_board_with_every_frame_ends_with_0_and_its_url(
     simulate: Serve, tmp_path: Path, prefect_environment: dict[str, str]
 ) -> None:
     _, url = await simulate()
@@ -158,7 +158,7 @@ async def test_a_list_too_large_for_prefect_goes_from_standard_input_through_the
     assert "2 shots: 2 takes rendered, 0 cached" in ended.out
 
 
-async def test_what_only_the_run_can_find_ends_with_2_and_says_so(
+async def test_a_fault_that_only_the_run_can_find_ends_with_2_and_is_reported(
     simulate: Serve, tmp_path: Path, prefect_environment: dict[str, str]
 ) -> None:
     simulator, url = await simulate()

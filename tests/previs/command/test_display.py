@@ -1,4 +1,4 @@
-"""What a person sees of a run: a line for each take, bars while it runs."""
+"""A run is shown as a line for each take, and as bars while it runs."""
 
 from io import StringIO
 
@@ -13,11 +13,11 @@ SKIPPED = TakeSettled("SH020 · take 1", "skipped", error="SH010, which it build
 FAILED = TakeSettled("SH010 · take 1", "failed", error="no [room] on http://a")
 
 
-def lines(*told: ProgressEvent, colours: bool = False) -> str:
+def lines(*events: ProgressEvent, colours: bool = False) -> str:
     written = StringIO()
     system = "standard" if colours else None
     shown = Lines(Console(file=written, width=200, color_system=system, no_color=False, highlight=False))
-    for each in told:
+    for each in events:
         shown.show(each)
     return written.getvalue()
 
@@ -29,7 +29,7 @@ def bars(progress: Progress) -> str:
 
 
 @pytest.mark.parametrize(
-    ("told", "line"),
+    ("event", "line"),
     [
         (TakeSettled("SH010 · take 1", "rendered", "http://a", 1.25), "rendered SH010 · take 1 on http://a in 1.2 s"),
         (TakeSettled("镜头 1 · take 2", "cached"), "cached   镜头 1 · take 2"),
@@ -40,8 +40,8 @@ def bars(progress: Progress) -> str:
         (Progress(rendered=1), ""),
     ],
 )
-def test_each_end_has_its_line(told: ProgressEvent, line: str) -> None:
-    assert lines(told) == (f"{line}\n" if line else "")
+def test_each_end_has_its_line(event: ProgressEvent, line: str) -> None:
+    assert lines(event) == (f"{line}\n" if line else "")
 
 
 def test_a_skipped_take_is_not_red() -> None:

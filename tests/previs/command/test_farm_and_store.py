@@ -1,4 +1,4 @@
-"""Options name servers and stores by path or URL, or by a block that was saved in Prefect."""
+"""Options name servers and stores by path or URL, or by a block that is saved in Prefect."""
 
 import json
 from unittest.mock import AsyncMock

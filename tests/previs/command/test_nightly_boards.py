@@ -1,4 +1,4 @@
-"""A board is added to the night only when it can be read now, and what is added is told."""
+"""A board becomes a nightly one only if its inputs can be read now, and the command reports what it added."""
 
 import json
 from datetime import UTC, datetime
@@ -57,10 +57,10 @@ async def test_a_board_is_kept_with_absolute_paths_and_read_again_each_night(
         "overrides": {"4.ckpt_name": "x"},
     }
     assert set(await contents(store)) == {keys.nightly_key("夜城")}
-    told = capsys.readouterr().out.splitlines()
-    assert told[0] == f"夜城 is rendered every night from {tmp_path / 'shots.json'} (2 shots)"
-    assert str(tmp_path / "store") in told[1]
-    assert told[2:] == [f"every worker must be able to read {entry.shots} and {entry.workflow}"]
+    output = capsys.readouterr().out.splitlines()
+    assert output[0] == f"夜城 is rendered every night from {tmp_path / 'shots.json'} (2 shots)"
+    assert str(tmp_path / "store") in output[1]
+    assert output[2:] == [f"every worker must be able to read {entry.shots} and {entry.workflow}"]
     assert await add_board(AddOrder("store", "shots.json")) == 0
     assert capsys.readouterr().out.splitlines()[0].endswith("(2 shots), changed")
 
@@ -95,18 +95,18 @@ async def test_a_list_with_faults_is_refused_with_all_of_them_and_nothing_is_kep
     store: FolderStore, tmp_path: Path
 ) -> None:
     broken = [{"shot_id": "A", "duration": -1}, {"prompt": "x", "duration": 1}]
-    with pytest.raises(ShotListFaults) as told:
+    with pytest.raises(ShotListFaults) as output:
         await add_board(AddOrder(store.name, write(tmp_path / "shots.json", broken)))
-    assert len(told.value.faults) == 3
+    assert len(output.value.faults) == 3
     lost = [{"url": name, "reference_id": name} for name in ("no.png", "none.png")]
-    with pytest.raises(ShotListFaults) as told:
+    with pytest.raises(ShotListFaults) as output:
         await add_board(AddOrder(store.name, write(tmp_path / "shots.json", [SHOTS[0] | {"references": lost}])))
-    assert [fault.value for fault in told.value.faults] == ["no.png", "none.png"]
+    assert [fault.value for fault in output.value.faults] == ["no.png", "none.png"]
     assert await contents(store) == {}
 
 
 @pytest.mark.parametrize("shots", ["no-such.json", "ftp://a/b.json", ""])
-async def test_a_list_that_is_not_there_is_refused(store: FolderStore, shots: str) -> None:
+async def test_a_missing_list_is_refused(store: FolderStore, shots: str) -> None:
     with pytest.raises(SourceNotFound):
         await add_board(AddOrder(store.name, shots))
     assert await contents(store) == {}
@@ -116,7 +116,7 @@ async def test_a_list_that_is_not_there_is_refused(store: FolderStore, shots: st
     ("content", "error"),
     [({"checkpoint": 4}, WorkflowFaults), ({"a": 1}, WorkflowFaults), (None, SourceNotFound)],
 )
-async def test_a_workflow_that_is_none_is_refused(
+async def test_an_invalid_workflow_is_refused(
     store: FolderStore, tmp_path: Path, content: object, error: type[Exception]
 ) -> None:
     if content is not None:
@@ -126,7 +126,7 @@ async def test_a_workflow_that_is_none_is_refused(
     assert await contents(store) == {}
 
 
-async def test_a_graph_that_needs_a_server_to_be_read_is_left_to_the_night(store: FolderStore) -> None:
+async def test_a_graph_that_needs_a_server_to_be_read_is_left_to_the_nightly_run(store: FolderStore) -> None:
     graph = str(EXAMPLES / "workflows" / "saved-in-editor.json")
     assert await add_board(AddOrder(store.name, str(EXAMPLES / "upstream.json"), workflow=graph)) == 0
     assert (await only_entry(store)).workflow == graph
@@ -141,30 +141,30 @@ async def test_boards_are_listed_with_where_they_come_from(
     await add_board(AddOrder(store.name, shots, "b\x1b[31m", workflow=graph))
     capsys.readouterr()
     assert await list_boards(store.name) == 0
-    told = capsys.readouterr().out
-    head, first, second = (line.split() for line in told.splitlines())
+    output = capsys.readouterr().out
+    head, first, second = (line.split() for line in output.splitlines())
     assert head == ["board", "shot", "list", "workflow", "takes", "added", "(UTC)"]
     assert first[:5] == ["a", shots, "the", "deployment's", "4"]
     assert second[2:5] == [shots, graph, "1"] or second[1:4] == [shots, graph, "1"]
-    assert "\x1b" not in told
+    assert "\x1b" not in output
 
 
 async def test_an_empty_list_says_how_to_add_a_board(store: FolderStore, capsys: pytest.CaptureFixture[str]) -> None:
     assert await list_boards(store.name) == 0
-    told = capsys.readouterr().out
-    assert told == f"{store.name}: no board is rendered each night: previs nightly add SHOTS adds one\n"
+    output = capsys.readouterr().out
+    assert output == f"{store.name}: no board is rendered each night: previs nightly add SHOTS adds one\n"
 
 
-async def test_an_entry_that_cannot_be_read_is_told_and_ends_with_1(
+async def test_an_unreadable_entry_is_reported_and_ends_with_1(
     store: FolderStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await add_board(AddOrder(store.name, write(tmp_path / "shots.json", SHOTS), "a"))
     await store.put(keys.nightly_key("b"), b"{", media_type="application/json")
     capsys.readouterr()
     assert await list_boards(store.name) == 1
-    told = capsys.readouterr()
-    assert told.err.startswith("nightly/b.json cannot be used: ")
-    assert told.out.splitlines()[1].startswith("a ")
+    output = capsys.readouterr()
+    assert output.err.startswith("nightly/b.json cannot be used: ")
+    assert output.out.splitlines()[1].startswith("a ")
     assert await list_boards(store.name, as_json=True) == 1
     content = json.loads(capsys.readouterr().out)
     assert (content["schema"], content["store"]) == (SCHEMA, store.name)
@@ -172,7 +172,7 @@ async def test_an_entry_that_cannot_be_read_is_told_and_ends_with_1(
     assert len(content["unreadable"]) == 1
 
 
-async def test_a_removed_board_is_gone_and_told(
+async def test_a_removed_board_is_gone_and_reported(
     store: FolderStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await add_board(AddOrder(store.name, write(tmp_path / "shots.json", SHOTS), "a"))
@@ -183,7 +183,7 @@ async def test_a_removed_board_is_gone_and_told(
         await remove_board(store.name, "a")
 
 
-def test_the_command_line_says_all_that(call: Call, tmp_path: Path) -> None:
+def test_the_command_line_adds_lists_and_removes(call: Call, tmp_path: Path) -> None:
     write(tmp_path / "shots.json", SHOTS)
     options = ["--board", "a", "--takes", "2", "--override", "4.ckpt_name=x", "--store", "store"]
     assert call("nightly", "add", "shots.json", *options).code == 0

@@ -1,4 +1,4 @@
-"""What a run would do is shown: what it comes to in one line, then what would be rendered, and why."""
+"""A plan is shown as one line with its totals, then what would be rendered, and why."""
 
 import json
 from collections.abc import Callable
@@ -47,7 +47,7 @@ def test_one_change_among_two_hundred_takes_is_one_line_and_one_row(show: Show) 
     assert cells(text) == [["SH200", "1", row(200).fingerprint[:12], 'prompt: "夜" → "晨"', "12 s"]]
 
 
-def test_every_take_is_shown_where_that_was_asked_for(show: Show) -> None:
+def test_every_take_is_shown_on_request(show: Show) -> None:
     found = cells(show([row(1), row(2, "new shot", seconds=None), row(3)], every=True))
     assert [[cell[0], cell[3], cell[4]] for cell in found] == [
         ["SH001", "cached", "0 s"],
@@ -56,7 +56,7 @@ def test_every_take_is_shown_where_that_was_asked_for(show: Show) -> None:
     ]
 
 
-def test_where_all_is_cached_there_is_no_table(show: Show) -> None:
+def test_if_everything_is_cached_there_is_no_table(show: Show) -> None:
     assert show([row(1), row(2)]) == "2 takes: 2 cached, 0 to render\n"
     assert show([row(1)]) == "1 take: 1 cached, 0 to render\n"
     assert show([]) == "0 takes: 0 cached, 0 to render\n"
@@ -78,7 +78,7 @@ def test_of_very_much_the_first_part_is_shown_and_how_to_see_the_rest(show: Show
 
 
 @pytest.mark.parametrize(
-    ("seconds", "servers", "told"),
+    ("seconds", "servers", "duration"),
     [
         ([0.5], 1, "about 0.5 s on 1 server"),
         ([1.25, 1.25], 1, "about 2.5 s on 1 server"),
@@ -89,9 +89,9 @@ def test_of_very_much_the_first_part_is_shown_and_how_to_see_the_rest(show: Show
         ([12.0], 0, "about 12 s on 1 server"),
     ],
 )
-def test_how_long_it_takes_is_told_in_words(show: Show, seconds: list[float | None], servers: int, told: str) -> None:
+def test_the_duration_is_given_in_words(show: Show, seconds: list[float | None], servers: int, duration: str) -> None:
     rows = [row(number, "new shot", seconds=each) for number, each in enumerate(seconds)]
-    assert show(rows, servers).splitlines()[0].endswith(f" to render, {told}")
+    assert show(rows, servers).splitlines()[0].endswith(f" to render, {duration}")
 
 
 def test_equal_takes_are_one_render(show: Show) -> None:
@@ -128,7 +128,7 @@ def test_the_json_form_has_every_take_and_non_latin_text(show: Show, capsys: pyt
     assert SCHEMA == "previs.plan/1"
 
 
-def test_what_strangers_wrote_does_nothing_to_a_terminal_but_write_on_it(show: Show) -> None:
+def test_untrusted_text_cannot_control_a_terminal(show: Show) -> None:
     text = show([row(1, 'prompt: "\x1b[2J[bold]x"', shot_id="A\x07\n[red]B")], notices=["\x1b]0;x\x07\nnote"])
     assert "\x1b" not in text
     assert "\x07" not in text

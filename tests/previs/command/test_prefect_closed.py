@@ -1,4 +1,4 @@
-"""A server of Prefect that is away or wants another password is told in a sentence by every command that asks it."""
+"""Every command that asks Prefect reports an unreachable server or a wrong password in a sentence."""
 
 import asyncio
 import json
@@ -38,12 +38,12 @@ async def answering(status: str, body: bytes) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api"
 
 
-def said(ended: Ended) -> str:
+def printed(ended: Ended) -> str:
     return " ".join((ended.out + ended.err).split())
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "code", "told"),
+    ("status", "body", "code", "message"),
     [
         ("401 Unauthorized", UNAUTHORIZED, 2, "wants a password, or another one (HTTP 401: "),
         ("", b"", 1, "is unavailable: it cannot be reached ("),
@@ -51,8 +51,8 @@ def said(ended: Ended) -> str:
         ("200 OK", b"<!doctype html>", 1, "is unavailable: no API of Prefect answers there ("),
     ],
 )
-async def test_runs_and_deployments_tell_what_is_wrong_with_the_server(
-    capsys: pytest.CaptureFixture[str], status: str, body: bytes, code: int, told: str
+async def test_runs_and_deployments_report_what_is_wrong_with_the_server(
+    capsys: pytest.CaptureFixture[str], status: str, body: bytes, code: int, message: str
 ) -> None:
     async with answering(status, body) as url:
         with temporary_settings({PREFECT_API_URL: url}):
@@ -60,24 +60,24 @@ async def test_runs_and_deployments_tell_what_is_wrong_with_the_server(
                 await _reach_prefect()
             assert await _deploy(DeployOrder("storyboards", "process").wanted()) == code
     sentence = str(raised.value)
-    assert sentence.startswith(f"Prefect at {url} {told}")
+    assert sentence.startswith(f"Prefect at {url} {message}")
     assert isinstance(raised.value, FixTheInput) is (code == 2)
     assert capsys.readouterr().err == f"{sentence}\n"
 
 
-async def test_a_run_tells_it_without_a_traceback(tmp_path: Path) -> None:
+async def test_a_run_reports_it_without_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "shots.json").write_text(json.dumps([{"shot_id": "A", "prompt": "雨", "duration": 1}]))
     async with answering("401 Unauthorized", UNAUTHORIZED) as url:
         ended = await previs(
             *("run", "shots.json"), folder=tmp_path, PREFECT_HOME=str(tmp_path / "prefect"), PREFECT_API_URL=url
         )
     assert ended.code == 2
-    assert f"Prefect at {url} wants a password, or another one (HTTP 401: " in said(ended)
-    assert "PREFECT_API_AUTH_STRING" in said(ended)
-    assert "Traceback" not in said(ended)
+    assert f"Prefect at {url} wants a password, or another one (HTTP 401: " in printed(ended)
+    assert "PREFECT_API_AUTH_STRING" in printed(ended)
+    assert "Traceback" not in printed(ended)
 
 
-def test_a_command_that_reads_a_block_tells_it_without_a_traceback(
+def test_a_command_that_reads_a_block_reports_it_without_a_traceback(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"http://127.0.0.1:{free_port()}/api"
@@ -86,5 +86,5 @@ def test_a_command_that_reads_a_block_tells_it_without_a_traceback(
     ended = call("nightly", "list")
     # Whatever is wrong with the block counts as a store that was named wrongly.
     assert ended.code == 2
-    assert f"Prefect at {url} is unavailable: it cannot be reached (" in said(ended)
-    assert "Traceback" not in said(ended)
+    assert f"Prefect at {url} is unavailable: it cannot be reached (" in printed(ended)
+    assert "Traceback" not in printed(ended)

@@ -1,4 +1,4 @@
-"""A take of a manifest is rendered again, and what came of it is told to people and to programs."""
+"""A take of a manifest is rendered again, and the result is reported to people and to programs."""
 
 import json
 import shutil
@@ -45,26 +45,26 @@ def rewritten(board: Rendered, change: Callable[[Any], None]) -> RerenderOrder:
     return order(board, "SH01")
 
 
-async def test_it_says_where_the_frame_is_and_whether_it_is_the_same(
+async def test_it_reports_where_the_frame_is_and_whether_it_is_the_same(
     board: Rendered, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert await rerender_take(order(board)) == 0
-    told = capsys.readouterr()
-    head, line = told.out.splitlines()
+    output = capsys.readouterr()
+    head, line = output.out.splitlines()
     assert head.startswith(f"镜头 2 · take 1: rendered again on {board.url} in ")
     place, _, like = line.partition(": ")
     assert await board.store.get(place.removeprefix(root(board.store) + "/"))
     assert like in {"the same bytes as in the manifest", "the same pixels as in the manifest, in other bytes"}
-    assert f"running on {board.url}" in told.err
+    assert f"running on {board.url}" in output.err
 
 
 async def test_programs_get_it_as_json_alone_on_standard_output(
     board: Rendered, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     assert await rerender_take(order(board, take=2, as_json=True)) == 0
-    told = json.loads(capsysbinary.readouterr().out)
+    output = json.loads(capsysbinary.readouterr().out)
     wanted = board.manifest.shots[1].takes[1]
-    assert {name: told[name] for name in ("schema", "manifest", "shot_id", "take", "fingerprint", "seed")} == {
+    assert {name: output[name] for name in ("schema", "manifest", "shot_id", "take", "fingerprint", "seed")} == {
         "schema": SCHEMA,
         "manifest": board.place,
         "shot_id": "镜头 2",
@@ -72,14 +72,14 @@ async def test_programs_get_it_as_json_alone_on_standard_output(
         "fingerprint": wanted.fingerprint,
         "seed": wanted.seed,
     }
-    [frame] = told["frames"]
+    [frame] = output["frames"]
     assert frame["likeness"] in {"same bytes", "same pixels"}
     assert (Path(root(board.store)) / frame["key"]).samefile(frame["place"])
-    assert told["server"] == board.url
-    assert told["frames_before"] == 1
+    assert output["server"] == board.url
+    assert output["frames_before"] == 1
 
 
-async def test_another_picture_is_told_as_such(board: Rendered, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_another_picture_is_reported_as_such(board: Rendered, capsys: pytest.CaptureFixture[str]) -> None:
 
     def other_words(take: Any) -> None:
         take["graph"]["6"]["inputs"]["text"] = "an empty beach at noon, wide shot"
@@ -99,9 +99,9 @@ async def test_a_render_that_fails_ends_with_1_and_its_reason(
     assert await rerender_take(order(board, "SH01")) == 1
     assert "SH01 · take 1 failed: node 3 (KSampler) failed on" in capsysbinary.readouterr().err.decode()
     assert await rerender_take(order(board, "SH01", as_json=True)) == 1
-    told = json.loads(capsysbinary.readouterr().out)
-    assert (told["schema"], told["take"]) == (SCHEMA, 1)
-    assert told["error"].startswith("node 3 (KSampler) failed on")
+    output = json.loads(capsysbinary.readouterr().out)
+    assert (output["schema"], output["take"]) == (SCHEMA, 1)
+    assert output["error"].startswith("node 3 (KSampler) failed on")
 
 
 async def test_without_a_server_it_fails_and_says_so(
@@ -143,9 +143,9 @@ async def test_a_manifest_on_the_web_is_rendered_again_into_the_store_that_is_na
         with pytest.raises(StoreRefused, match="give --store") as caught:
             await rerender_take(order(board, manifest=address))
         assert await rerender_take(order(board, manifest=address, store=root(board.store))) == 0
-    told = capsys.readouterr()
-    assert "as in the manifest" in told.out
-    assert "secret" not in told.out + told.err + str(caught.value)
+    output = capsys.readouterr()
+    assert "as in the manifest" in output.out
+    assert "secret" not in output.out + output.err + str(caught.value)
 
 
 async def test_a_store_without_the_pictures_is_refused_and_nothing_is_posted(
@@ -177,8 +177,8 @@ async def test_a_board_in_s3_needs_its_manifests_address_alone(
     monkeypatch.setenv("AWS_ENDPOINT_URL", str(settings.endpoint_url))
     monkeypatch.setenv("AWS_DEFAULT_REGION", str(settings.region))
     assert await rerender_take(order(board, "SH01", as_json=True)) == 0
-    told = json.loads(capsysbinary.readouterr().out)
-    assert told["frames"][0]["place"].startswith(f"{s3_store.name}/frames/")
+    output = json.loads(capsysbinary.readouterr().out)
+    assert output["frames"][0]["place"].startswith(f"{s3_store.name}/frames/")
 
 
 async def test_a_manifest_of_version_1_is_rendered_again_unless_it_needs_pictures(
@@ -204,8 +204,8 @@ async def test_faults_of_the_take_are_json_for_programs(
     changed = rewritten(board, lambda take: take.update(inputs=[]))
     work = rerender_take(replace(changed, as_json=True))
     assert await with_faults(work, SCHEMA, as_json=True) == 2
-    told = json.loads(capsysbinary.readouterr().out)
-    assert (told["schema"], len(told["faults"])) == (SCHEMA, 1)
+    output = json.loads(capsysbinary.readouterr().out)
+    assert (output["schema"], len(output["faults"])) == (SCHEMA, 1)
 
 
 async def test_a_model_that_no_server_has_is_a_fault_of_the_input(board: Rendered) -> None:
@@ -224,13 +224,13 @@ async def test_a_file_that_is_no_manifest_is_refused_by_its_name(tmp_path: Path,
         await rerender_take(RerenderOrder(str(place), "SH01"))
 
 
-async def test_the_signature_of_a_manifests_address_is_shown_to_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_the_signature_of_a_manifests_url_is_never_shown(capsys: pytest.CaptureFixture[str]) -> None:
     address = f"http://127.0.0.1:{free_port()}/manifest.json?X-Amz-Signature=secret"
     with pytest.raises(Exception, match=r"manifest\.json") as caught:
         await rerender_take(RerenderOrder(address, "SH01"))
     assert "secret" not in str(caught.value) + "".join(capsys.readouterr())
 
 
-async def test_a_manifest_that_is_not_there_is_told(tmp_path: Path) -> None:
+async def test_a_missing_manifest_is_reported(tmp_path: Path) -> None:
     with pytest.raises(SourceNotFound, match="there is no such file"):
         await rerender_take(RerenderOrder(str(tmp_path / "manifest.json"), "SH01"))

@@ -1,4 +1,4 @@
-"""What previs writes keeps to the JSON Schemas that it tells, and these say what every field means."""
+"""Files that previs writes keep to its JSON Schemas, and these describe every field."""
 
 import json
 from collections.abc import Iterator
@@ -55,8 +55,8 @@ def test_every_field_has_a_title_and_a_sentence(name: str) -> None:
     bare = [
         f"{of}.{field}"
         for of, made in objects(json_schema(name))
-        for field, told in made.get("properties", {}).items()
-        if not told.get("title") or not told.get("description", "").endswith(".")
+        for field, schema in made.get("properties", {}).items()
+        if not schema.get("title") or not schema.get("description", "").endswith(".")
     ]
     assert bare == []
 
@@ -131,7 +131,7 @@ def test_without_a_name_all_names_are_listed(capsys: pytest.CaptureFixture[str])
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(NAMES)
 
 
-def test_a_name_that_is_none_is_told_with_all_names(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_name_is_reported_with_all_names(capsys: pytest.CaptureFixture[str]) -> None:
     assert write_schema("manifests") == 2
-    told = "there is no schema 'manifests': there are manifest, take, pick, nightly, shots\n"
-    assert capsys.readouterr().err == told
+    sentence = "there is no schema 'manifests': there are manifest, take, pick, nightly, shots\n"
+    assert capsys.readouterr().err == sentence

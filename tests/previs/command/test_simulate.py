@@ -23,12 +23,12 @@ def test_a_script_is_read_from_a_file(tmp_path: Path) -> None:
     assert read_cues(path) == (Cue(after_prompts=2, restart=True),)
 
 
-def test_a_script_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_script_is_reported(tmp_path: Path) -> None:
     with pytest.raises(SourceNotFound, match=r"none\.json cannot be read: No such file or directory"):
         read_cues(tmp_path / "none.json")
 
 
-def test_each_fault_of_a_script_is_told_with_the_files_name(tmp_path: Path) -> None:
+def test_each_fault_of_a_script_is_reported_with_the_files_name(tmp_path: Path) -> None:
     path = tmp_path / "storm.json"
     path.write_text('[{"after_seconds": 1, "set": {"refus": 1, "retry_after": -1}}]')
     with pytest.raises(SourceNotFound) as refused:

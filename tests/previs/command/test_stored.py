@@ -1,4 +1,4 @@
-"""What the commands about a store say, and what they exit with."""
+"""Commands on a store print what they did and exit with the documented codes."""
 
 import json
 from datetime import timedelta
@@ -67,9 +67,9 @@ async def test_an_empty_store_says_that_it_has_no_board(tmp_path: Path, capsys: 
 
 async def test_a_program_reads_boards_and_runs_as_json(store: FolderStore, capsys: pytest.CaptureFixture[str]) -> None:
     assert await show_boards(BoardsOrder(store.name, as_json=True)) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["schema"], told["store"]) == (SCHEMA, store.name)
-    (board,) = told["boards"]
+    output = json.loads(capsys.readouterr().out)
+    assert (output["schema"], output["store"]) == (SCHEMA, store.name)
+    (board,) = output["boards"]
     assert (board["name"], board["latest"], len(board["runs"])) == (BOARD, run_name(2), 2)
     assert board["runs"][0] == {
         "run": run_name(2),
@@ -85,32 +85,32 @@ async def test_a_program_reads_boards_and_runs_as_json(store: FolderStore, capsy
     }
 
 
-async def test_a_damaged_manifest_is_listed_told_and_ends_with_1(
+async def test_a_damaged_manifest_is_listed_and_reported_and_ends_with_1(
     store: FolderStore, capsys: pytest.CaptureFixture[str]
 ) -> None:
     key = keys.run_key(BOARD, run_name(1), "manifest.json")
     await put_files(store, {key: b"{"})
     assert await show_boards(BoardsOrder(store.name, BOARD)) == 1
-    told = capsys.readouterr()
-    assert rows(told.out)[2][:2] == [run_name(1), "unreadable"]
-    assert told.err.startswith(f"{key} cannot be used: ")
+    output = capsys.readouterr()
+    assert rows(output.out)[2][:2] == [run_name(1), "unreadable"]
+    assert output.err.startswith(f"{key} cannot be used: ")
     assert await show_boards(BoardsOrder(store.name, as_json=True)) == 1
     damaged = json.loads(capsys.readouterr().out)["boards"][0]["runs"][1]
     assert (damaged["finished"], bool(damaged["fault"])) == (None, True)
 
 
-async def test_names_do_nothing_to_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_names_cannot_control_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = FolderStore(tmp_path / "store")
     await put_run(store, manifest(shot("a\x1b[2J", take(1, b"one")), board="b\x1b[31m\u202e"), CONTENTS)
     await show_boards(BoardsOrder(store.name))
     await show_boards(BoardsOrder(store.name, "b\x1b[31m\u202e"))
     await pick_take(PickOrder(store.name, "a\x1b[2J", 1))
     await pull_board(PullOrder(store.name, "b\x1b[31m\u202e", tmp_path / "here"))
-    told = capsys.readouterr()
-    assert not {"\x1b", "\u202e"} & set(told.out + told.err)
+    output = capsys.readouterr()
+    assert not {"\x1b", "\u202e"} & set(output.out + output.err)
 
 
-async def test_a_picked_take_is_told_and_kept(store: FolderStore, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_picked_take_is_reported_and_kept(store: FolderStore, capsys: pytest.CaptureFixture[str]) -> None:
     assert await pick_take(PickOrder(store.name, "A", 1)) == 0
     assert capsys.readouterr().out == f"take 1 of A is picked: the next run of {BOARD} shows this\n"
     assert (await picks(store, BOARD))["A"].take == 1
@@ -119,48 +119,48 @@ async def test_a_picked_take_is_told_and_kept(store: FolderStore, capsys: pytest
     assert await picks(store, BOARD) == {}
 
 
-async def test_of_several_boards_one_has_to_be_named(store: FolderStore) -> None:
+async def test_with_several_boards_one_must_be_named(store: FolderStore) -> None:
     await put_run(store, manifest(board="b"))
     with pytest.raises(NotInStore, match="say which with --board: there are 'b', '夜景/1'"):
         await pick_take(PickOrder(store.name, "A", 1))
     assert await pick_take(PickOrder(store.name, "A", 1, BOARD)) == 0
 
 
-async def test_a_pull_says_what_it_brought(
+async def test_a_pull_reports_what_it_downloaded(
     store: FolderStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "here"
     order = PullOrder(store.name, BOARD, folder)
     assert await pull_board(order) == 0
-    told = f"run {run_name(2)}: 2 frames downloaded (8 bytes), 0 already there: {folder / 'index.html'}\n"
-    assert capsys.readouterr().out == told
+    output = f"run {run_name(2)}: 2 frames downloaded (8 bytes), 0 already there: {folder / 'index.html'}\n"
+    assert capsys.readouterr().out == output
     (folder / "A_t01_1.png").unlink()
     assert await pull_board(order) == 0
     assert "1 frame downloaded (3 bytes), 1 already there" in capsys.readouterr().out
 
 
-async def test_a_pull_that_lacks_a_frame_says_which_and_ends_with_1(
+async def test_a_pull_without_a_frame_names_it_and_ends_with_1(
     store: FolderStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await store.delete([frame(b"two").key])
     assert await pull_board(PullOrder(store.name, BOARD, tmp_path / "here")) == 1
-    told = capsys.readouterr()
-    assert "1 frame downloaded (5 bytes), 0 already there, 1 missing" in told.out
-    assert f"{store.name} has no {frame(b'two').key} (A_t01_1.png)" in told.err
+    output = capsys.readouterr()
+    assert "1 frame downloaded (5 bytes), 0 already there, 1 missing" in output.out
+    assert f"{store.name} has no {frame(b'two').key} (A_t01_1.png)" in output.err
 
 
-async def test_a_prune_says_what_would_go_by_kind_and_removes_it_when_told(
+async def test_a_prune_lists_what_would_go_by_kind_and_deletes_it_on_request(
     store: FolderStore, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = set(await contents(store))
     assert await prune_store(PruneOrder(store.name, NOTHING_SPARED)) == 0
-    told = capsys.readouterr().out
-    assert [" ".join(row) for row in rows(told) if row[0] in {"kind", "frames"}] == [
+    output = capsys.readouterr().out
+    assert [" ".join(row) for row in rows(output) if row[0] in {"kind", "frames"}] == [
         "kind count size",
         "frames 1 3 bytes",
     ]
-    assert [row[0] for row in rows(told)[1:-1]] == ["runs", "frames", "records"]
-    assert told.splitlines()[-1].startswith("1 run kept; nothing was deleted: --yes deletes ")
+    assert [row[0] for row in rows(output)[1:-1]] == ["runs", "frames", "records"]
+    assert output.splitlines()[-1].startswith("1 run kept; nothing was deleted: --yes deletes ")
     assert set(await contents(store)) == before
     assert await prune_store(PruneOrder(store.name, NOTHING_SPARED, delete=True)) == 0
     assert capsys.readouterr().out.splitlines()[-1].endswith(" deleted")
@@ -169,14 +169,14 @@ async def test_a_prune_says_what_would_go_by_kind_and_removes_it_when_told(
     assert capsys.readouterr().out == "1 run kept; there is nothing to delete\n"
 
 
-async def test_a_prune_that_may_not_says_why_and_ends_with_1(
+async def test_a_prune_with_an_obstacle_reports_it_and_ends_with_1(
     store: FolderStore, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await put_beat(store, "r", over=False)
     before = await contents(store)
     assert await prune_store(PruneOrder(store.name, NOTHING_SPARED, delete=True)) == 1
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err.splitlines()[0].startswith("run 'r' was at work ")
-    assert told.err.splitlines()[1] == "nothing was deleted"
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.splitlines()[0].startswith("run 'r' was at work ")
+    assert output.err.splitlines()[1] == "nothing was deleted"
     assert await contents(store) == before

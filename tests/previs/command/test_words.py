@@ -1,4 +1,4 @@
-"""What the command answers before it starts anything: help, faults of options and of the input."""
+"""The command answers before it starts anything: help, faults of options and of the input."""
 
 import json
 import subprocess
@@ -38,7 +38,7 @@ def no_flow(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return started
 
 
-def test_help_tells_what_there_is(call: Call) -> None:
+def test_help_lists_the_commands(call: Call) -> None:
     ended = call("--help")
     assert (ended.code, ended.err) == (0, "")
     assert [word for word in ("run", "demo", "simulate") if word not in ended.out] == []
@@ -52,7 +52,7 @@ def test_help_tells_what_there_is(call: Call) -> None:
         ("simulate", ["--port", "--servers", "--seconds", "--script"]),
     ],
 )
-def test_help_of_a_command_tells_its_options(call: Call, command: str, options: list[str]) -> None:
+def test_help_of_a_command_lists_its_options(call: Call, command: str, options: list[str]) -> None:
     ended = call(command, "--help")
     assert ended.code == 0
     assert [option for option in options if option not in ended.out] == []
@@ -74,7 +74,7 @@ def test_help_and_faults_of_options_import_nothing_heavy() -> None:
         ["pick", "SH01"],
     ],
 )
-def test_what_cannot_be_understood_is_told_without_a_traceback(call: Call, arguments: list[str]) -> None:
+def test_faults_of_arguments_are_reported_without_a_traceback(call: Call, arguments: list[str]) -> None:
     ended = call(*arguments)
     assert ended.code not in (0, 130)
     assert ended.out + ended.err
@@ -110,16 +110,14 @@ def test_standard_input_that_is_no_json_is_bad_input(call: Call, no_flow: list[d
     assert no_flow == []
 
 
-def test_a_list_that_is_not_there_ends_with_2_and_says_so(
-    call: Call, tmp_path: Path, no_flow: list[dict[str, Any]]
-) -> None:
+def test_a_missing_list_ends_with_2_and_is_named(call: Call, tmp_path: Path, no_flow: list[dict[str, Any]]) -> None:
     ended = call("run", "none.json")
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == f"{tmp_path / 'none.json'} cannot be read: there is no such file\n"
     assert no_flow == []
 
 
-def test_faults_of_a_list_end_with_2_and_are_all_told(
+def test_faults_of_a_list_end_with_2_and_are_all_reported(
     call: Call, tmp_path: Path, no_flow: list[dict[str, Any]]
 ) -> None:
     ended = call("run", write(tmp_path / "shots.json", shots("城市", "雨", duration=0)))
@@ -130,7 +128,7 @@ def test_faults_of_a_list_end_with_2_and_are_all_told(
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "sentence"),
     [
         (["--farm", "render-01"], "the farm cannot be used: 'render-01' is no server's address"),
         (["--farm", "http://a:b@render-01"], "the farm cannot be used: the address of render-01 holds a user"),
@@ -147,19 +145,19 @@ def test_faults_of_a_list_end_with_2_and_are_all_told(
         (["--override", "steeps=4"], "the workflow settings cannot be used:\n  - shot SH01, override steeps"),
     ],
 )
-def test_what_needs_no_server_is_told_before_prefect_starts(
-    call: Call, tmp_path: Path, no_flow: list[dict[str, Any]], options: list[str], said: str
+def test_faults_that_need_no_server_are_reported_before_prefect_starts(
+    call: Call, tmp_path: Path, no_flow: list[dict[str, Any]], options: list[str], sentence: str
 ) -> None:
     write(tmp_path / "shots.json", shots("城市"))
     write(tmp_path / "empty.json", {})
     write(tmp_path / "graph.json", graph())
     ended = call("run", "shots.json", *options)
     assert (ended.code, ended.out) == (2, "")
-    assert said in ended.err
+    assert sentence in ended.err
     assert no_flow == []
 
 
-def test_a_reference_that_is_not_there_is_told_before_prefect_starts_whatever_the_workflow(
+def test_a_missing_reference_is_reported_before_prefect_starts_whatever_the_workflow(
     call: Call, tmp_path: Path, no_flow: list[dict[str, Any]]
 ) -> None:
     write(tmp_path / "shots.json", shots("城市", references=[{"url": "none.png", "reference_id": "a"}]))

@@ -1,4 +1,4 @@
-"""A payload of ``shot-list.ready`` is read, or all that is wrong with it is told; what goes out says what happened."""
+"""A payload of ``shot-list.ready`` is read, or all its faults are reported; outgoing events report what happened."""
 
 import json
 import os
@@ -89,15 +89,15 @@ def faults(given: object) -> list[str]:
 
 @given(junk | nearly)
 @example({"schema": READY, "shot_list": [SHOT]})
-def test_whatever_json_comes_it_is_read_or_its_faults_are_told(given: Any) -> None:
+def test_any_json_is_read_or_its_faults_are_reported(given: Any) -> None:
     try:
         ready = read_ready(given)
     except ShotListFaults as error:
-        told = error.faults
+        result = error.faults
     else:
-        told = ()
+        result = ()
         assert isinstance(ready.shot_list, str) or read_shot_list(ready.shot_list).shots
-    assert all(fault.place and fault.remedy for fault in told)
+    assert all(fault.place and fault.remedy for fault in result)
 
 
 @pytest.mark.parametrize("depth", [900, 5_000, 100_000])
@@ -123,7 +123,7 @@ def test_what_is_no_object_is_refused(nothing: Any) -> None:
     assert faults(nothing) == [f"the payload: {nothing!r}: an object with schema and shot_list"]
 
 
-def test_every_fault_is_told_at_once_with_its_place() -> None:
+def test_every_fault_is_reported_at_once_with_its_place() -> None:
     wrong = payload(
         schema="previs.shot-list-ready/2", shot_list=[{"shot_id": "SH01", "duration": 0}], board=7, workflow=[1]
     )
@@ -143,7 +143,7 @@ def test_a_field_that_is_needed_is_missed(missing: str) -> None:
 
 
 @pytest.mark.parametrize("no_list", [5, True, {}, [], {"shots": []}, {"shots": 1}, [1], [[SHOT]], b"[]"])
-def test_what_is_no_list_is_told_as_for_any_other_list(no_list: Any) -> None:
+def test_an_invalid_list_has_the_same_faults_as_any_other_list(no_list: Any) -> None:
     assert faults(payload(shot_list=no_list))
 
 
@@ -166,7 +166,7 @@ def test_a_value_is_shown_only_so_far() -> None:
         (None, False),
     ],
 )
-def test_a_payload_is_told_from_a_shot_list(shots: object, *, is_one: bool) -> None:
+def test_a_payload_is_distinguished_from_a_shot_list(shots: object, *, is_one: bool) -> None:
     assert is_ready(shots) is is_one
 
 
@@ -208,7 +208,7 @@ def test_every_text_comes_through(prompt: str, board: str) -> None:
 @pytest.mark.parametrize(
     "wrong", [None, "", 5, [], nested(100_000), b'[{"shot_id": 1}]', iter([SHOT]), {SHOT["prompt"]}, object()]
 )
-def test_a_sender_is_told_what_is_wrong_before_anything_is_sent(wrong: object) -> None:
+def test_a_sender_gets_the_faults_before_anything_is_sent(wrong: object) -> None:
     with pytest.raises(ShotListFaults):
         make_ready(wrong)
 
@@ -262,7 +262,7 @@ def test_a_shot_that_failed_says_why_and_where() -> None:
     }
 
 
-def test_an_error_is_told_as_far_as_an_event_can_carry() -> None:
+def test_an_error_is_cut_to_what_an_event_can_carry() -> None:
     assert len(failed("坏" * 100_000).error) == 10_000
     assert failed(None).error == ""
 
@@ -295,12 +295,12 @@ def change(fit_servers: int, *, fit: bool) -> FarmChange:
 
 
 @pytest.mark.parametrize("fit_servers", [0, 1, 2])
-def test_each_server_that_is_lost_is_told(fit_servers: int) -> None:
-    told = farm_changed(change(fit_servers, fit=False))
-    assert told == FarmDegraded(server="http://a", reason="because", fit=fit_servers, servers=3)
+def test_each_lost_server_is_reported(fit_servers: int) -> None:
+    result = farm_changed(change(fit_servers, fit=False))
+    assert result == FarmDegraded(server="http://a", reason="because", fit=fit_servers, servers=3)
 
 
-def test_that_servers_are_back_is_told_of_the_last_one() -> None:
+def test_recovery_is_reported_with_the_last_server() -> None:
     assert [farm_changed(change(each, fit=True)) for each in (1, 2)] == [None, None]
     assert farm_changed(change(3, fit=True)) == FarmRecovered(server="http://a", reason="because", servers=3)
 

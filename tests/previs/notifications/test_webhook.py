@@ -1,4 +1,4 @@
-"""Messages reach their receiver in the form of Standard Webhooks; what it answers decides; no secret is shown."""
+"""Messages follow Standard Webhooks; the receiver's answer decides about retries; no secret is shown."""
 
 import asyncio
 import base64
@@ -171,21 +171,21 @@ def test_an_address_is_taken(given: str, kept: str) -> None:
     ],
     ids=lambda given: ascii(given[:30]),
 )
-def test_what_is_no_address_is_refused_with_an_example_and_not_shown(given: str) -> None:
+def test_an_invalid_url_is_refused_with_an_example_and_not_shown(given: str) -> None:
     with pytest.raises(ValueError, match="write it like https://pipeline") as caught:
         receiver_url(given)
     assert "s3cret" not in f"{caught.value}"
 
 
 @pytest.mark.parametrize("given", ["https://user:s3cret@hooks.example/", "https://s3cret@hooks.example/"])
-def test_an_address_with_a_user_is_refused_with_a_way_out(given: str) -> None:
+def test_a_url_with_a_user_is_refused_with_a_remedy(given: str) -> None:
     with pytest.raises(ValueError, match="set the header Authorization instead") as caught:
         receiver_url(given)
     assert "s3cret" not in f"{caught.value}"
 
 
 @pytest.mark.parametrize("name", ["Content-Type", "webhook-id", "Webhook-Signature", "content-length", "", "X Y", "夜"])
-def test_a_header_that_is_none_or_is_a_messages_own_is_refused(name: str) -> None:
+def test_an_invalid_header_or_one_of_the_messages_own_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="header"):
         own_header(name, "s3cret")
 
@@ -313,7 +313,7 @@ async def test_what_is_no_answer_is_worth_another_attempt(answer: bytes) -> None
     assert error.reason == "the connection broke off (RemoteProtocolError)"
 
 
-async def test_a_receiver_that_is_not_there_is_worth_another_attempt() -> None:
+async def test_a_receiver_that_does_not_answer_is_tried_again() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         async with courier_to(f"http://127.0.0.1:{taken.getsockname()[1]}/x") as courier:
@@ -427,7 +427,7 @@ async def test_a_certificate_that_is_trusted_is_asked_for(tmp_path: Path, monkey
             await courier.send(message())
 
 
-async def test_a_receiver_without_encryption_is_told_apart() -> None:
+async def test_a_receiver_without_encryption_has_its_own_error() -> None:
     async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(response(400, b"speak plainly"))
         await writer.drain()
@@ -474,12 +474,13 @@ async def test_no_secret_is_in_an_error_a_repr_or_a_log(answer: Answer, caplog: 
 
 
 async def test_what_else_httpx_logs_stays(caplog: pytest.LogCaptureFixture) -> None:
+    filters = [*logging.getLogger("httpx").filters]
     with caplog.at_level(logging.INFO, "httpx"):
         async with answering(lambda _: TAKEN) as (url, _), courier_to(f"{url}/hook"):
             logging.getLogger("httpx").info("HTTP Request: %s %s", "GET", f"{url}/another")
     assert caplog.messages == [f"HTTP Request: GET {url}/another"]
-    assert logging.getLogger("httpx").filters == []
+    assert logging.getLogger("httpx").filters == filters
 
 
-def test_a_receiver_wants_every_event_unless_it_is_told() -> None:
+def test_a_receiver_gets_every_event_by_default() -> None:
     assert WebhookEndpoint("https://a").events == frozenset(EVENTS)

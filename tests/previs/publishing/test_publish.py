@@ -1,4 +1,4 @@
-"""A board opens from its folder and from S3, private or not, and is the latest only when it is whole."""
+"""A board opens from its folder and from S3, private or not, and becomes the latest only when it is complete."""
 
 import asyncio
 import html
@@ -98,7 +98,7 @@ async def test_a_page_of_a_private_store_holds_its_small_pictures_and_signed_lin
     assert "Links to the full frames work until 7 Nov 2026, 17:40 UTC at the latest; run again for new ones." in page
 
 
-async def test_until_when_links_work_is_told_only_where_they_end(
+async def test_an_expiry_is_given_only_for_links_that_expire(
     settings: S3Settings, public_store: S3Store, folder_store: FolderStore
 ) -> None:
     async with S3Store(settings.model_copy(update={"link_seconds": 3661})) as store:
@@ -107,14 +107,14 @@ async def test_until_when_links_work_is_told_only_where_they_end(
     assert links_until(board(), folder_store) is None
 
 
-async def test_links_work_no_longer_than_is_told(settings: S3Settings) -> None:
+async def test_links_work_no_longer_than_stated(settings: S3Settings) -> None:
     async with S3Store(settings.model_copy(update={"link_seconds": 3600})) as store:
         link = (await links_of([PICTURE], store))[PICTURE.key]
-        told = links_until(board(finished=datetime.now(UTC)), store)
+        result = links_until(board(finished=datetime.now(UTC)), store)
     [signed], [seconds] = (parse_qs(urlsplit(link).query)[name] for name in ("X-Amz-Date", "X-Amz-Expires"))
     ends = datetime.strptime(f"{signed}+0000", "%Y%m%dT%H%M%SZ%z") + timedelta(seconds=int(seconds))
-    assert told is not None
-    assert ends < datetime.strptime(f"{told}+0000", "%d %b %Y, %H:%M UTC at the latest%z") + timedelta(minutes=1)
+    assert result is not None
+    assert ends < datetime.strptime(f"{result}+0000", "%d %b %Y, %H:%M UTC at the latest%z") + timedelta(minutes=1)
 
 
 async def test_a_page_of_a_public_store_needs_no_signature(public_store: S3Store) -> None:

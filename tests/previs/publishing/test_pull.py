@@ -1,4 +1,4 @@
-"""A run comes down whole, under names for people, and what is there already is not brought again."""
+"""A run is downloaded completely, under readable names, and only what is missing."""
 
 import asyncio
 import html
@@ -106,7 +106,7 @@ async def test_another_run_can_be_brought(store: Store, folder: Path) -> None:
         await pull(store, BOARD, folder, run="20261031")
 
 
-async def test_a_missing_and_a_damaged_frame_are_told_and_cost_no_other(store: Store, folder: Path) -> None:
+async def test_a_missing_and_a_damaged_frame_are_reported_and_the_others_downloaded(store: Store, folder: Path) -> None:
     thumbnail = "data:image/png;base64,iVBORw0KGgo="
     shots = (
         shot("A", take(1, frames=(frame(b"one", thumbnail=thumbnail),))),
@@ -173,7 +173,7 @@ async def test_a_link_in_the_folder_is_replaced_and_not_written_through(folder_s
     assert (folder / "SQ010_SH020_t01.png").read_bytes() == b"one"
 
 
-async def test_a_folder_that_is_a_file_is_told_before_anything_is_brought(folder_store: Store, tmp_path: Path) -> None:
+async def test_a_folder_that_is_a_file_is_reported_before_any_download(folder_store: Store, tmp_path: Path) -> None:
     await put_run(folder_store, WHOLE, CONTENTS)
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StoreRefused, match="a part of the path is a file"):
@@ -188,11 +188,11 @@ async def test_a_damaged_manifest_brings_nothing(store: Store, folder: Path) -> 
     assert files(folder) == {}
 
 
-async def test_progress_is_told_frame_by_frame(folder_store: Store, folder: Path) -> None:
+async def test_progress_is_reported_frame_by_frame(folder_store: Store, folder: Path) -> None:
     await put_run(folder_store, WHOLE, CONTENTS)
-    told: list[tuple[int, int]] = []
-    await pull(folder_store, BOARD, folder, report=lambda done, of: told.append((done, of)))
-    assert told == [(number, 4) for number in range(1, 5)]
+    reports: list[tuple[int, int]] = []
+    await pull(folder_store, BOARD, folder, report=lambda done, of: reports.append((done, of)))
+    assert reports == [(number, 4) for number in range(1, 5)]
 
 
 class _GoneAfterOne(FolderStore):
@@ -265,7 +265,7 @@ IDS = st.text(min_size=1, max_size=80) | st.sampled_from(ODD)
 
 
 @given(st.lists(st.tuples(IDS, st.lists(st.integers(1, 3), min_size=1, max_size=2, unique=True)), max_size=8))
-def test_no_two_frames_share_a_name_on_any_disk_and_none_leads_out(
+def test_no_two_frames_share_a_name_on_any_disk_and_no_name_leads_out(
     wanted: list[tuple[str, list[int]]],
 ) -> None:
     shots = [

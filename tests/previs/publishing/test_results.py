@@ -1,4 +1,4 @@
-"""The ends of a run's takes become its record, and what an upstream system reads back."""
+"""Results of takes become the run's record, and the answer for an upstream system."""
 
 import hashlib
 import json

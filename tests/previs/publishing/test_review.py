@@ -1,4 +1,4 @@
-"""A verdict changes the list where it says so, and nowhere else."""
+"""A reviewer's answer changes only the shots that it names."""
 
 import pytest
 from hypothesis import given
@@ -36,7 +36,7 @@ def test_a_new_prompt_takes_the_place_of_the_old_one() -> None:
     ]
 
 
-def test_the_same_prompt_or_none_is_one_more_take() -> None:
+def test_the_same_prompt_or_an_empty_one_is_one_more_take() -> None:
     found = fields(revised(LIST, ReviewAnswer(again={"1": "", "3": "夜 3"}), MADE))
     assert found == [("夜 1", 3), ("夜 2", None), ("夜 3", 2)]
 
@@ -55,7 +55,7 @@ def test_only_shots_that_are_named_change(again: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("prompt", ["\u200b", "half \ud83d"])
-def test_prompts_that_no_shot_may_have_are_told(prompt: str) -> None:
+def test_prompts_that_are_not_allowed_are_faults(prompt: str) -> None:
     with pytest.raises(ShotListFaults) as caught:
         revised(LIST, ReviewAnswer(again={"2": prompt}), MADE)
     [fault] = caught.value.faults

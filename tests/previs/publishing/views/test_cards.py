@@ -80,7 +80,7 @@ def test_the_picked_take_stands_first_and_its_picture_says_so(make: SimpleNamesp
     ]
 
 
-def test_how_a_take_was_made_is_told_as_far_as_it_is_known(make: SimpleNamespace) -> None:
+def test_known_details_of_a_render_are_shown(make: SimpleNamespace) -> None:
     known = {"comfyui": "0.3.64\nx", "waiting": 4.25, "uploading": 0.3}
     takes = (
         make.take(1, **known),
@@ -98,7 +98,7 @@ def test_how_a_take_was_made_is_told_as_far_as_it_is_known(make: SimpleNamespace
     assert [take.made for take in card.takes] == ["12.34 s on render-01:8188", "cached", card.takes[2].made, "skipped"]
 
 
-def test_a_cached_take_of_an_old_record_tells_what_it_knows(make: SimpleNamespace) -> None:
+def test_a_cached_take_of_an_old_record_shows_its_known_details(make: SimpleNamespace) -> None:
     takes = tuple(
         make.take(outcome="cached", server=server, seconds=seconds)
         for server, seconds in [(None, None), (None, 2), ("http://user:secret@a:1", None)]
@@ -107,7 +107,7 @@ def test_a_cached_take_of_an_old_record_tells_what_it_knows(make: SimpleNamespac
     assert details == [(), ("rendered before: 2 s",), ("rendered before: on a:1",)]
 
 
-def test_failed_attempts_are_told_with_time_and_server(make: SimpleNamespace) -> None:
+def test_failed_attempts_are_listed_with_time_and_server(make: SimpleNamespace) -> None:
     attempts = (make.attempt("out of\nmemory"), make.attempt("no room", server=None))
     takes = (make.take(attempts=attempts), make.failed("no room", 2).model_copy(update={"attempts": attempts[1:]}))
     first, second = (take.attempts for take in card_of(make, make.shot(takes=takes)).takes)
@@ -121,9 +121,9 @@ def test_failed_attempts_are_told_with_time_and_server(make: SimpleNamespace) ->
     assert second.summary == "1 failed attempt"
 
 
-def test_of_many_attempts_the_last_are_told_and_the_others_counted(make: SimpleNamespace) -> None:
+def test_of_many_attempts_the_last_are_listed_and_the_others_counted(make: SimpleNamespace) -> None:
     attempts = tuple(make.attempt(str(n)) for n in range(50))
-    told = card_of(make, make.shot(takes=(make.take(attempts=attempts),))).takes[0].attempts
-    assert told is not None
-    assert (told.summary, told.left_out, len(told.lines)) == ("50 failed attempts before", 30, 20)
-    assert told.lines[-1][1] == "49"
+    result = card_of(make, make.shot(takes=(make.take(attempts=attempts),))).takes[0].attempts
+    assert result is not None
+    assert (result.summary, result.left_out, len(result.lines)) == ("50 failed attempts before", 30, 20)
+    assert result.lines[-1][1] == "49"

@@ -245,9 +245,9 @@ def test_the_picked_takes_number_stands_in_a_circle_and_is_read_out_as_picked(ta
 def test_a_skipped_shot_is_grey_where_a_failed_one_is_red(tab: Tab, folder: Path) -> None:
     tab.sized(1440, 1400)
     tab.open(folder / "takes.html")
-    told = """[...document.querySelectorAll(".missing strong")].map((word) =>
+    pixels = """[...document.querySelectorAll(".missing strong")].map((word) =>
         [word.textContent, ...getComputedStyle(word).color.match(/\\d+/g).map(Number)])"""
-    seen = {word: (red, green, blue) for word, red, green, blue in tab.value(told)}
+    seen = {word: (red, green, blue) for word, red, green, blue in tab.value(pixels)}
     red, green, blue = seen["Failed"]
     assert red - max(green, blue) > 50
     assert max(seen["Skipped"]) - min(seen["Skipped"]) < 20

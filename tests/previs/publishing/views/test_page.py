@@ -62,31 +62,31 @@ def test_a_page_shows_frames_in_order_with_their_slates(make: SimpleNamespace) -
     assert [image["src"] for image in pictures] == [f"../../../frames/aa/{n}.png" for n in (10, 20, 30)]
     assert all((image["width"], image["height"]) == ("1024", "576") for image in pictures)
     assert pictures[1]["alt"] == "Shot SH20, take 1: a lamp"
-    told = text_of(reader)
-    assert "00:00:09:00" in told
-    assert "Links work until tomorrow." in told
+    result = text_of(reader)
+    assert "00:00:09:00" in result
+    assert "Links work until tomorrow." in result
     assert re.search(
-        r"SH20\s+begins at\s+00:00:03:00\s+3 s · 72 frames\s+Take 1\s+seed 20\s+12\.34 s on render-01:8188", told
+        r"SH20\s+begins at\s+00:00:03:00\s+3 s · 72 frames\s+Take 1\s+seed 20\s+12\.34 s on render-01:8188", result
     )
 
 
 def test_a_failed_shot_has_a_slate_with_its_error_and_a_link_in_the_head(make: SimpleNamespace) -> None:
     failed = make.shot("SH20", takes=(make.failed("out <of> memory"),), success=False)
     reader = read(make.board(make.shot(), failed, problems=("render-02 was set aside",)))
-    told = text_of(reader)
-    assert "Failed out <of> memory" in told
-    assert "Some shots lack a frame SH20 render-02 was set aside" in told
+    result = text_of(reader)
+    assert "Failed out <of> memory" in result
+    assert "Some shots lack a frame SH20 render-02 was set aside" in result
     assert {"href": "#shot-2"} in reader.all("a")
 
 
-def test_a_skipped_shot_is_told_with_its_reason_and_not_among_the_failed(make: SimpleNamespace) -> None:
+def test_a_skipped_shot_is_listed_with_its_reason_and_not_among_the_failed(make: SimpleNamespace) -> None:
     failed = make.shot("SH20", takes=(make.failed("no room"),), success=False)
     skipped = [make.shot(name, takes=(make.skipped("SH20"),), success=False) for name in ("SH30", "SH40")]
     reader = read(make.board(failed, *skipped))
-    told = text_of(reader)
-    assert "Some shots lack a frame SH20 Skipped, because a shot that they build on has no frame: SH30 , SH40" in told
-    assert "Skipped SH20, which it builds on, has no frame" in told
-    assert "failed 1 skipped 2" in told
+    result = text_of(reader)
+    assert "Some shots lack a frame SH20 Skipped, because a shot that they build on has no frame: SH30 , SH40" in result
+    assert "Skipped SH20, which it builds on, has no frame" in result
+    assert "failed 1 skipped 2" in result
     assert [div["class"] for div in reader.all("div") if "stage" in (div.get("class") or "")] == [
         "stage missing",
         "stage missing skipped",
@@ -113,11 +113,11 @@ def test_how_a_take_was_made_and_what_failed_before_are_folded(make: SimpleNames
     )
 
 
-def test_a_failed_take_tells_all_its_attempts(make: SimpleNamespace) -> None:
+def test_a_failed_take_lists_all_its_attempts(make: SimpleNamespace) -> None:
     attempts = tuple(make.attempt(error) for error in ("first", "second"))
     take = make.failed("second").model_copy(update={"attempts": attempts})
-    told = text_of(read(make.board(make.shot(success=False, takes=(take,)))))
-    assert re.search(r"Failed second .* 2 failed attempts .* first .* second", told)
+    result = text_of(read(make.board(make.shot(success=False, takes=(take,)))))
+    assert re.search(r"Failed second .* 2 failed attempts .* first .* second", result)
 
 
 def test_takes_of_one_shot_stand_side_by_side(make: SimpleNamespace) -> None:

@@ -28,7 +28,7 @@ PROGRESS = st.builds(
 )
 
 
-def test_a_sheet_tells_counts_times_and_what_each_server_does() -> None:
+def test_a_sheet_shows_counts_times_and_what_each_server_does() -> None:
     running = (
         RunningTake("SH|4", 1, "http://user:secret@render-01:8188", 15, 30),
         RunningTake(5, 2, "http://render-02:8188"),
@@ -44,7 +44,7 @@ def test_a_sheet_tells_counts_times_and_what_each_server_does() -> None:
     assert "secret" not in sheet
 
 
-def test_no_time_left_is_told_before_there_is_a_pace() -> None:
+def test_no_remaining_time_is_shown_before_there_is_a_pace() -> None:
     assert "not known yet" in progress_sheet(Progress(cached=5, waiting=5, elapsed=60))
 
 

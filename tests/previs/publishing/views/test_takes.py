@@ -47,7 +47,7 @@ def test_a_shot_with_its_frames_lacks_nothing(make: SimpleNamespace) -> None:
     assert lacking(make.shot()) == ""
 
 
-def test_a_reason_is_told_for_every_take_without_a_frame_and_for_no_other(make: SimpleNamespace) -> None:
+def test_a_reason_is_given_for_every_take_without_a_frame_and_for_no_other(make: SimpleNamespace) -> None:
     assert reason(make.take()) == ""
     assert reason(make.skipped("夜")) == "夜, which it builds on, has no frame"
     assert reason(make.take(frames=(), error="the file was empty")) == "the file was empty"

@@ -75,25 +75,25 @@ def test_shortened_text_keeps_its_limit_and_says_that_it_was_cut(text: str, limi
     ("text", "lang"),
     [("a lamp", None), ("电影风格 35mm", "zh"), ("夜の街", "ja"), ("밤 거리", "ko"), ("ночь", ""), ("café", "")],
 )
-def test_the_language_of_a_prompt_is_told_by_its_writing(text: str, lang: str | None) -> None:
+def test_the_language_of_a_prompt_follows_from_its_script(text: str, lang: str | None) -> None:
     assert language(text) == lang
 
 
-def test_a_moment_is_told_in_utc() -> None:
+def test_a_time_is_shown_in_utc() -> None:
     there = datetime(2026, 10, 31, 2, 5, tzinfo=timezone(timedelta(hours=8)))
     assert moment(there) == "2026-10-30 18:05 UTC"
     assert moment(datetime(2026, 10, 31, 2, 5, tzinfo=UTC).replace(tzinfo=None)) == "2026-10-31 02:05"
 
 
 @given(st.datetimes(timezones=st.none() | st.timezones()), st.datetimes(timezones=st.none() | st.timezones()))
-def test_any_two_moments_of_a_record_can_be_told(start: datetime, end: datetime) -> None:
+def test_the_seconds_between_any_two_times_can_be_computed(start: datetime, end: datetime) -> None:
     assert moment(start)
     assert calendar(end)
     assert seconds_between(start, end) == -seconds_between(end, start)
 
 
 @pytest.mark.parametrize("zone", [timezone(timedelta(hours=-12)), timezone(timedelta(hours=12))])
-def test_the_ends_of_time_can_be_told(zone: timezone) -> None:
+def test_the_earliest_and_latest_times_can_be_shown(zone: timezone) -> None:
     for when in (datetime.min.replace(tzinfo=zone), datetime.max.replace(tzinfo=zone)):
         assert moment(when).endswith(" UTC")
         assert calendar(when).endswith(" UTC")
@@ -104,7 +104,7 @@ def test_a_naive_time_counts_as_utc_beside_another() -> None:
     assert seconds_between(naive, datetime(2026, 11, 1, 7, 13, tzinfo=UTC)) == 60
 
 
-def test_a_day_is_told_as_people_write_it() -> None:
+def test_a_day_is_written_as_people_write_it() -> None:
     there = datetime(2026, 11, 1, 7, 12, tzinfo=timezone(timedelta(hours=8)))
     assert calendar(there) == "31 Oct 2026, 23:12 UTC"
     assert calendar(datetime(2026, 11, 1, 7, 12, tzinfo=UTC).replace(tzinfo=None)) == "1 Nov 2026, 07:12"
