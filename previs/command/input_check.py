@@ -1,5 +1,6 @@
 """Check what a run is made from before Prefect is started."""
 
+import asyncio
 import contextlib
 from collections.abc import Collection, Mapping
 from pathlib import PurePath
@@ -19,8 +20,8 @@ from previs.store.addresses import kind_of, shown
 async def check_inputs(shots: Any, workflow: str | None, options: RunOptions) -> None:  # noqa: ANN401 - any JSON
     """Report the faults of a run's inputs that this machine can find alone, in the run's own words.
 
-    What is in S3 or on the web is left to the run, and so is what only a ComfyUI server can answer or what may succeed
-    the next time.
+    The run itself finds faults of files in S3, on the web or too large to read twice, and those that only a ComfyUI
+    server can tell or that may be gone the next time.
 
     Raises:
         FixTheInput: The shot list, the workflow or the options cannot be used.
@@ -76,16 +77,24 @@ def _check_choice(shot_list: ShotList, options: RunOptions) -> None:
 
 
 class _LeftToTheRun(Exception):
-    """Report that a question needs the network or a server."""
+    """Report that only the run can find out."""
 
 
 class _LocalReader(SourceReader):
-    """Read files of this machine and ``data:`` URIs."""
+    """Read files of this machine and ``data:`` URIs, up to a total size that takes a second or two to check."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bytes = 0
+        self._one_at_a_time = asyncio.Lock()
 
     async def read(self, uri: str, *, limit: int = LIMIT_BYTES) -> bytes:
-        if kind_of(uri) in {"s3", "http"}:
-            raise _LeftToTheRun
-        return await super().read(uri, limit=limit)
+        async with self._one_at_a_time:
+            if self._bytes > LIMIT_BYTES or kind_of(uri) in {"s3", "http"}:
+                raise _LeftToTheRun
+            content = await super().read(uri, limit=limit)
+            self._bytes += len(content)
+            return content
 
 
 async def ask_no_server(

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from previs.command.checkout import require_checkout
-from previs.errors import Fault, ShotListFaults, SourceUnavailable
+from previs.errors import Fault, ShotListFaults, TryAgain
 from previs.farm.opening import farm_block, server_urls
 from previs.ingest.reader import SourceReader
+from previs.store import FolderStore, S3Store
 from previs.store.addresses import kind_of
 from previs.store.opening import store_at, store_block
 
@@ -39,7 +40,7 @@ class RunOrder:
 
         Raises:
             ShotListFaults: Standard input is not JSON.
-            FarmRefused, StoreRefused: A URL cannot be used. Prefect keeps parameters, so no password may become one.
+            FarmRefused: A URL cannot be used. Prefect keeps parameters, so no password may become one.
         """
         parameters: dict[str, Any] = {
             "shots": await self._shots(),
@@ -58,8 +59,6 @@ class RunOrder:
             parameters["farm"] = self.farm
         if self.store is not None:
             parameters["store"] = self.store if store_block(self.store) is not None else _absolute(self.store)
-            if store_block(self.store) is None:
-                store_at(parameters["store"])
         return parameters
 
     async def _shots(self) -> Any:  # noqa: ANN401 - any JSON
@@ -85,21 +84,31 @@ async def run_shots(order: RunOrder, *, home: Path | None = None, verbose: bool 
     """
     require_checkout("flows", "flows/storyboard.py")
     parameters = await order.parameters()
+    store = _store_of(parameters)
     await _check_readable(parameters["shots"])
     from previs.command.input_check import check_inputs
     from previs.planning.make_plan import RunOptions
 
     options = RunOptions(order.takes, order.only, order.overrides, order.refresh)
     await check_inputs(parameters["shots"], parameters.get("workflow"), options)
+    if isinstance(store, FolderStore):
+        with contextlib.suppress(TryAgain):
+            await store.check()
     from previs.command.flow_process import run_flow
 
     return await run_flow(parameters, home=home, verbose=verbose)
 
 
+def _store_of(parameters: Mapping[str, Any]) -> S3Store | FolderStore | None:
+    """Return the store that is named by a path or URL, or None if only Prefect knows it."""
+    store = parameters.get("store")
+    return store_at(store) if store is not None and store_block(store) is None else None
+
+
 async def _check_readable(shots: object) -> None:
     if isinstance(shots, str) and kind_of(shots) in {"path", "file"}:
         async with SourceReader() as reader:
-            with contextlib.suppress(SourceUnavailable):
+            with contextlib.suppress(TryAgain):
                 await reader.read(shots)
 
 

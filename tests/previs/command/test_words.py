@@ -135,6 +135,7 @@ def test_faults_of_a_list_end_with_2_and_are_all_reported(
         (["--farm", "block:a", "--farm", "http://b:1"], "the farm cannot be used: give one block, or URLs, not both"),
         (["--store", "s3:///x"], "s3:// cannot be used: bucket"),
         (["--store", "file://there/x"], "file://there/x cannot be read: "),
+        (["--store", "empty.json"], "empty.json cannot be used: "),
         (["--workflow", "none.json"], "none.json cannot be read: there is no such file"),
         (["--workflow", "empty.json"], "empty.json cannot be used:\n"),
         (["--only", "SH09"], "the choice of shots has 1 fault:\n  - only: 'SH09': no shot has this shot_id"),
@@ -193,6 +194,15 @@ def test_what_needs_a_server_or_the_store_is_left_to_the_run(
     write(tmp_path / "graph.json", graph())
     ended = call("run", *words, given=given)
     assert (ended.code, ended.out, ended.err) == (0, "", "")
+    assert len(no_flow) == 1
+
+
+def test_files_that_take_long_to_read_are_left_to_the_run(
+    call: Call, tmp_path: Path, no_flow: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("previs.command.input_check.LIMIT_BYTES", 10)
+    write(tmp_path / "shots.json", shots("城市", references=REFERENCES))
+    assert call("run", "shots.json").code == 0
     assert len(no_flow) == 1
 
 
