@@ -99,11 +99,9 @@ class Api:
         return bool(self._object(answer, "GET", "history"))
 
     async def job(self, prompt_id: str) -> Mapping[str, Any] | None:
-        """Return a prompt's job, from newer servers; see :func:`previs.comfyui.protocol.jobs.read_job`.
+        """Return a prompt's job for :func:`previs.comfyui.protocol.jobs.read_job`, or None if the prompt is unknown.
 
-        Returns:
-            None if the server does not know the prompt, or if :attr:`has_jobs` is false: the endpoint is missing and
-            is not requested again.
+        Return None also if the server lacks the endpoint; then :attr:`has_jobs` is false, and it is not asked again.
         """
         if self.has_jobs is False:
             return None
@@ -115,11 +113,9 @@ class Api:
         return body if answer.status == _OK else None
 
     async def cancel_job(self, prompt_id: str) -> bool | None:
-        """Remove a pending or running prompt by one request, if the server is new enough.
+        """Remove a pending or running prompt by one request; return whether it was still pending or running.
 
-        Returns:
-            Whether it was cancelled: not if it is unknown or has ended. None if :attr:`has_job_cancel` is false:
-            nothing was done, and the caller must use the older endpoints.
+        Return None if :attr:`has_job_cancel` is false: nothing was done, and the caller must use the older endpoints.
         """
         if self.has_job_cancel is False or self.has_jobs is False:
             return None
@@ -155,14 +151,9 @@ class Api:
         return self._object(await self._connection.request("GET", path), "GET", "object_info")
 
     async def model_metadata(self, folder: str, name: str) -> Mapping[str, Any] | None:
-        """Return the ``__metadata__`` in the header of a ``.safetensors`` file.
+        """Return the ``__metadata__`` in the header of a ``.safetensors`` file in a folder such as ``loras``.
 
-        Args:
-            folder: Model folder by ComfyUI's name, such as ``loras``.
-            name: Name of the file, as a loader takes it.
-
-        Returns:
-            None if the file is missing, its header is missing or over 1 MB, or the server lacks the endpoint.
+        Return None if the file is missing, its header is missing or over 1 MB, or the server lacks the endpoint.
         """
         path = f"view_metadata/{_escaped(folder)}"
         answer = await self._connection.request("GET", path, params={"filename": name}, allow=_MAYBE_ABSENT)
@@ -173,17 +164,12 @@ class Api:
         return self._object(await self._connection.request("GET", "system_stats"), "GET", "system_stats")
 
     async def upload_image(self, name: str, content: bytes, *, subfolder: str) -> str:
-        """Upload an image to the server's input folder.
+        """Upload an image to the server's input folder, and return the name that ``LoadImage`` takes.
 
-        Returns:
-            The name that ``LoadImage`` takes. The server chooses another name than requested if other content already
-            has that name.
+        The server chooses another name than requested if other content already has that name.
         """
         answer = await self._connection.request(
-            "POST",
-            "upload/image",
-            files={"image": (name, content)},
-            data={"subfolder": subfolder, "type": "input"},
+            "POST", "upload/image", files={"image": (name, content)}, data={"subfolder": subfolder, "type": "input"}
         )
         body = self._object(answer, "POST", "upload/image")
         if not isinstance(body.get("name"), str):

@@ -85,10 +85,7 @@ class Connection:
     def stream_file(
         self, path: str, query: Mapping[str, str], *, allow: Collection[int]
     ) -> contextlib.AbstractAsyncContextManager[httpx.Response]:
-        """Return a response to read a file from.
-
-        Reading it may raise :data:`CONNECTION_BROKEN` or ``httpx.DecodingError``.
-        """
+        """Return a response to read a file from; reading may raise :data:`CONNECTION_BROKEN` or a decoding error."""
         # With this header most proxies do not compress a file.
         content = {"params": query, "headers": {"Accept-Encoding": "identity"}}
         return self._stream(self._files, "GET", path, allow, content)

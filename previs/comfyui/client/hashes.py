@@ -49,10 +49,7 @@ class Hashes:
 
 
 def hashes_by_file(servers: Mapping[str, Hashes], files: Collection[ModelFile]) -> dict[str, dict[str, str]]:
-    """Return known hashes by the text of the file, then by the server's name.
-
-    A file or server without a hash is left out.
-    """
+    """Return known hashes by the text of the file, then by the server's name; leave out what has no hash."""
     by_file: dict[str, dict[str, str]] = {}
     for name, hashes in servers.items():
         for file, known in hashes.of_files(files).items():

@@ -60,12 +60,7 @@ class QueueCache:
 
 def phase_in(queue: Queue, prompt_id: str) -> Phase | None:
     """Return a prompt's phase according to the queue, or None if it is absent."""
-    match queue.place_of(prompt_id):
-        case "running":
-            return Phase.RUNNING
-        case "pending":
-            return Phase.WAITING
-    return None
+    return {"running": Phase.RUNNING, "pending": Phase.WAITING, None: None}[queue.place_of(prompt_id)]
 
 
 async def read_end(api: Api, prompt_id: str) -> Success | Failure | Interruption | None:

@@ -20,6 +20,7 @@ from previs.comfyui.protocol.history import Failure, Interruption, Success
 from previs.comfyui.protocol.jobs import read_job
 from previs.comfyui.protocol.prompt_state import PromptState
 from previs.comfyui.protocol.validation_errors import classes_to_ask, faults_of
+from previs.comfyui.protocol.wire import as_mapping
 from previs.errors import (
     AccessDenied,
     Fault,
@@ -84,13 +85,10 @@ class Server:
         return self._tracker.queue_remaining
 
     async def probe(self) -> Mapping[str, object]:
-        """Check whether the server answers, and set :attr:`up`.
+        """Check whether the server answers, set :attr:`up`, and return the answer of ``/system_stats``.
 
         On a server that was up before, also cancel the prompts that could not be cancelled earlier. A server that has
         just come back keeps them at first, so that callers can join them again.
-
-        Returns:
-            The answer of ``/system_stats``.
 
         Raises:
             ServerUnreachable, ServerUnavailable, AccessDenied: The server gives no usable answer.
@@ -200,14 +198,11 @@ class Server:
         return self._success(state)
 
     async def cancel_prompt(self, prompt_id: str) -> bool:
-        """Remove a pending or running prompt from the server, within a few seconds; touch no other prompt.
+        """Remove a pending or running prompt within a few seconds; return whether it is gone or left alone.
 
         If that fails, raises or is cancelled, a later :meth:`probe` tries again, unless the prompt is submitted or
         followed again by then. A prompt neither posted nor followed by this client is left alone, as it may belong to
-        another run.
-
-        Returns:
-            Whether the prompt is gone or left alone.
+        another run. No other prompt is touched.
         """
         if prompt_id not in self._queue_cache.own:
             return True
@@ -356,6 +351,5 @@ class Server:
 
 
 def _version(stats: Mapping[str, object]) -> str | None:
-    system = stats.get("system")
-    version = system.get("comfyui_version") if isinstance(system, Mapping) else None
+    version = as_mapping(stats.get("system")).get("comfyui_version")
     return version[:_MAX_VERSION_LENGTH] if isinstance(version, str) and version.isprintable() else None

@@ -20,7 +20,7 @@ from previs.comfyui.protocol.input_check import (
     format_value,
     is_checkable,
 )
-from previs.comfyui.protocol.wire import as_mapping
+from previs.comfyui.protocol.wire import as_mapping, as_text
 from previs.errors import Fault
 
 _EXPORT = 'export the graph with "Export (API)"'
@@ -238,16 +238,8 @@ class _Check:
 
     def _found(self, node_id: str, kind: Kind, name: str, value: str, remedy: str) -> Finding:
         node = as_mapping(self._graph[node_id])
-        class_type, title = node.get("class_type"), as_mapping(node.get("_meta")).get("title")
-        return Finding(
-            kind=kind,
-            node_id=node_id,
-            class_type=class_type if isinstance(class_type, str) else "",
-            title=title.strip() if isinstance(title, str) else "",
-            input=name,
-            value=value,
-            remedy=remedy,
-        )
+        title = as_text(as_mapping(node.get("_meta")).get("title")).strip()
+        return Finding(kind, node_id, as_text(node.get("class_type")), title, name, value, remedy)
 
 
 def _inputs(node: object) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from previs.comfyui.protocol.wire import as_list, as_mapping
+from previs.comfyui.protocol.wire import as_list, as_mapping, as_text
 
 COMBO = "COMBO"
 ANY = "*"
@@ -83,16 +83,16 @@ class NodeClass:
 
 def read_class(name: str, description: Mapping[str, Any]) -> NodeClass:
     """Read a class from its description: the value of ``object_info`` under its name."""
-    outputs = tuple(_output_type(each) for each in as_list(description.get("output")))
+    # An output may list its choices instead of naming a type.
+    outputs = tuple(each if isinstance(each, str) else COMBO for each in as_list(description.get("output")))
     names = tuple(str(each) for each in as_list(description.get("output_name")))
-    module = description.get("python_module")
     return NodeClass(
         name=name,
         inputs={rule.name: rule for rule in _inputs(description)},
         outputs=outputs,
         output_names=names if len(names) == len(outputs) else outputs,
         is_output=description.get("output_node") is True,
-        module=module if isinstance(module, str) else "",
+        module=as_text(description.get("python_module")),
     )
 
 
@@ -102,11 +102,6 @@ def merge_classes(servers: Iterable[Mapping[str, NodeClass | None]]) -> dict[str
     for classes in servers:
         merged |= {name: each for name, each in classes.items() if merged.get(name) is None}
     return merged
-
-
-def _output_type(described: object) -> str:
-    """Return the type of an output, which may list its choices instead of naming a type."""
-    return described if isinstance(described, str) else COMBO
 
 
 def _inputs(description: Mapping[str, Any]) -> Iterator[InputRule]:

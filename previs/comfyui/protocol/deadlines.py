@@ -61,8 +61,9 @@ def time_left(server: str, state: PromptState, signals: Signals, limits: Limits,
     """
     deadlines: list[tuple[float, PrevisError]] = []
     if signals.outage is not None:
-        since = max(signals.outage.since, signals.last_server_frame)
-        deadlines.append((since + limits.unreachable, _as_unreachable(server, signals.outage.error)))
+        since, error = max(signals.outage.since, signals.last_server_frame), signals.outage.error
+        unreachable = error if isinstance(error, ServerUnreachable) else ServerUnreachable(server, str(error))
+        deadlines.append((since + limits.unreachable, unreachable))
     broken = signals.history_error
     # Only an error seen again after the limit counts: time in which nobody asked proves nothing.
     if broken is not None and broken.latest >= broken.since + limits.unreachable:
@@ -78,7 +79,3 @@ def time_left(server: str, state: PromptState, signals: Signals, limits: Limits,
     if deadline <= now:
         raise error
     return deadline - now
-
-
-def _as_unreachable(server: str, error: PrevisError) -> PrevisError:
-    return error if isinstance(error, ServerUnreachable) else ServerUnreachable(server, str(error))

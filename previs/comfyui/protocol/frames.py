@@ -89,12 +89,11 @@ def read_frame(message: str | bytes) -> Frame:
         content = read_json(message)
     except (ValueError, RecursionError):
         return Other("unreadable")
-    if not isinstance(content, dict):
-        return Other("unreadable")
-    kind, data = content.get("type"), content.get("data")
-    if not isinstance(kind, str) or not isinstance(data, dict):
-        return Other("unreadable")
-    return _read_text(kind, data)
+    match content:
+        case {"type": str() as kind, "data": dict() as data}:
+            return _read_text(kind, data)
+        case _:
+            return Other("unreadable")
 
 
 def _read_binary(message: bytes) -> Frame:

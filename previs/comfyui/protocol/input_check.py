@@ -35,20 +35,8 @@ LINKED = frozenset(
     | {"CLIP_VISION_OUTPUT", "STYLE_MODEL", "UPSCALE_MODEL", "SAMPLER", "SIGMAS", "NOISE", "GUIDER", "AUDIO", "VIDEO"}
 )
 _CONVERSIONS = {"INT": int, "FLOAT": float}
-_NAMES = {"INT": "a whole number", "FLOAT": "a number", "STRING": "a text", "BOOLEAN": "true or false"}
-_MODEL_SUFFIXES = (
-    ".safetensors",
-    ".sft",
-    ".ckpt",
-    ".pt",
-    ".pt2",
-    ".pth",
-    ".pkl",
-    ".bin",
-    ".gguf",
-    ".onnx",
-    ".engine",
-)
+TYPE_NAMES = {"INT": "a whole number", "FLOAT": "a number", "STRING": "a text", "BOOLEAN": "true or false"}
+_MODEL_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pt2", ".pth", ".pkl", ".bin", ".gguf", ".onnx", ".engine")
 _FEW, _CLOSEST, _SIMILARITY = 12, 3, 0.5
 _MAX_LENGTH = 80
 
@@ -89,7 +77,7 @@ def describe_rule(rule: InputRule) -> str:
         few = rule.choices is not None and 0 < len(rule.choices) <= _FEW
         return "one of " + ", ".join(str(choice) for choice in rule.choices or ()) if few else "one of its choices"
     limits = _limits(rule)
-    return f"{_NAMES[rule.type]} {limits}" if limits else _NAMES[rule.type]
+    return f"{TYPE_NAMES[rule.type]} {limits}" if limits else TYPE_NAMES[rule.type]
 
 
 def check_value(rule: InputRule, value: Any) -> Misfit | None:  # noqa: ANN401 - any JSON
@@ -113,7 +101,7 @@ def _out_of_range(rule: InputRule, value: object) -> Misfit | None:
     above = rule.maximum is not None and value > rule.maximum
     if not below and not above:
         return None
-    return Misfit("value_out_of_range", f"give {_NAMES.get(rule.type, 'a value')} {_limits(rule)}")
+    return Misfit("value_out_of_range", f"give {TYPE_NAMES.get(rule.type, 'a value')} {_limits(rule)}")
 
 
 def _limits(rule: InputRule) -> str:
@@ -147,9 +135,8 @@ def _not_offered(rule: InputRule, value: object) -> Misfit | None:
         return Misfit("value_not_in_list", _choose(name, names))
     if not names:
         return Misfit("missing_model", "the server has none of this kind: install it there")
-    return Misfit(
-        "missing_model", f"the server does not have it: install it there, or choose another: {_offer(name, names)}"
-    )
+    remedy = f"the server does not have it: install it there, or choose another: {_offer(name, names)}"
+    return Misfit("missing_model", remedy)
 
 
 def _offer(value: str, names: tuple[str, ...]) -> str:

@@ -73,7 +73,7 @@ def model_files(graph: Graph) -> frozenset[ModelFile]:
         ModelFile(folder, name)
         for node in graph.values()
         for input_name, value in node["inputs"].items()
-        if (folder := _folder(node["class_type"], input_name))
+        if (folder := _BY_CLASS.get((node["class_type"], input_name)) or _BY_INPUT.get(_NUMBER.sub("", input_name)))
         for name in _names(value)
         if name.endswith(_WITH_HEADER)
     )
@@ -89,10 +89,6 @@ def header_hash(metadata: Mapping[str, object]) -> str | None:
         if isinstance(value, str) and (found := _SHA256.fullmatch(value.strip().lower())):
             return found[1]
     return None
-
-
-def _folder(class_type: str, input_name: str) -> str | None:
-    return _BY_CLASS.get((class_type, input_name)) or _BY_INPUT.get(_NUMBER.sub("", input_name))
 
 
 def _names(value: object) -> Iterator[str]:

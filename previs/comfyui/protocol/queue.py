@@ -1,7 +1,9 @@
 """Read the running and pending prompts of all clients from ``GET /queue``; pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
+
+from previs.comfyui.protocol.wire import as_mapping
 
 
 class Queued(NamedTuple):
@@ -51,24 +53,17 @@ def read_queue(body: Mapping[str, Any]) -> Queue | None:
     if not isinstance(running, list) or not isinstance(pending, list):
         # Read as an empty queue, this would turn every prompt in progress into a lost one.
         return None
-    entries = (
-        *(_read_queued(entry, running=True) for entry in running),
-        *(_read_queued(entry, running=False) for entry in pending),
-    )
-    return Queue(tuple(entry for entry in entries if entry is not None))
+    return Queue((*_read_entries(running, running=True), *_read_entries(pending, running=False)))
 
 
-def _read_queued(entry: object, *, running: bool) -> Queued | None:
-    match entry:
-        case [number, str() as prompt_id, *rest]:
-            return Queued(prompt_id, number if isinstance(number, int | float) else None, _client_id(rest), running)
-        case _:
-            return None
-
-
-def _client_id(rest: list[Any]) -> str | None:
-    match rest:
-        case [_, {"client_id": str() as client_id}, *_]:
-            return client_id
-        case _:
-            return None
+def _read_entries(entries: list[Any], *, running: bool) -> Iterator[Queued]:
+    for entry in entries:
+        match entry:
+            case [number, str() as prompt_id, *rest]:
+                client_id = as_mapping(rest[1]).get("client_id") if len(rest) > 1 else None
+                yield Queued(
+                    prompt_id,
+                    number if isinstance(number, int | float) else None,
+                    client_id if isinstance(client_id, str) else None,
+                    running,
+                )

@@ -53,12 +53,8 @@ def _graph_fault(body: Mapping[str, Any], graph: Graph) -> Fault:
     if found := _NODE_ID.search(details):
         node_id = found[1]
         class_type = str(as_mapping(graph.get(node_id)).get("class_type", "no class_type"))
-        return Fault(
-            f"node {node_id} ({class_type})",
-            "class_type",
-            message,
-            "install the custom node on the server, or replace the node",
-        )
+        remedy = "install the custom node on the server, or replace the node"
+        return Fault(f"node {node_id} ({class_type})", "class_type", message, remedy)
     return Fault("the graph", "", f"{message} {details}".strip(), "see the server's log")
 
 

@@ -28,6 +28,11 @@ def as_list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+def as_text(value: object) -> str:
+    """Return a text as it is, and an empty text for anything else."""
+    return value if isinstance(value, str) else ""
+
+
 def _without_surrogates(value: object) -> object:
     match value:
         case str():
