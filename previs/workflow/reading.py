@@ -66,31 +66,20 @@ class WorkflowFile:
         Raises:
             WorkflowFaults: Everything that is wrong with the workflow.
         """
-        if self.needs_classes:
-            return self._read_graph(*self._converted(classes), classes, explicit)
-        if _is_graph(self.content):
-            return self._read_graph(self.content, {}, classes, explicit)
-        return read_settings(self.content, name=self.name, known=truncated(list(self._known)))
+        if not self.needs_classes and not _is_graph(self.content):
+            return read_settings(self.content, name=self.name, known=self._known)
+        content, packs = self._converted(classes) if self.needs_classes else (self.content, {})
+        return read_graph(content, name=self.name, known=self._known, classes=classes, explicit=explicit, packs=packs)
 
     def _converted(self, classes: Mapping[str, NodeClass | None]) -> tuple[Mapping[str, Any], Mapping[str, str]]:
         if self._known:
-            raise WorkflowFaults(self.name, tuple(truncated(list(self._known))))
+            raise WorkflowFaults(self.name, self._known)
         if not classes:
             raise WorkflowFaults(self.name, (Fault(_WORKFLOW, "", "", _NEEDS_SERVER),))
         converted = convert(self.content, classes, name=self.name)
         if fault := _too_many(converted.graph):
             raise WorkflowFaults(self.name, (fault,))
         return converted.graph, converted.packs
-
-    def _read_graph(
-        self,
-        content: Mapping[str, Any],
-        packs: Mapping[str, str],
-        classes: Mapping[str, NodeClass | None],
-        explicit: BindingsFile | None,
-    ) -> SavedGraph:
-        known = truncated(list(self._known))
-        return read_graph(content, name=self.name, known=known, classes=classes, explicit=explicit, packs=packs)
 
 
 def open_workflow(source: bytes | Mapping[str, Any], *, name: str) -> WorkflowFile:
@@ -117,7 +106,7 @@ def open_workflow(source: bytes | Mapping[str, Any], *, name: str) -> WorkflowFi
         copy, faults = plain_copy(_known_keys(content), name=name, prefix="node ")
     else:
         copy, faults = plain_copy(content, name=name)
-    return WorkflowFile(name, copy, _classes(copy), tuple(faults))
+    return WorkflowFile(name, copy, _classes(copy), tuple(truncated(faults)))
 
 
 def read_workflow(

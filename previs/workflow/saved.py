@@ -1,7 +1,7 @@
 """Bind a shot's values to a graph that an artist built in ComfyUI and saved."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,11 +53,7 @@ class SavedGraph:
         return ()
 
     def bind(self, values: ShotValues, *, place: str = "the workflow") -> Graph:
-        """Make a copy of the graph with a shot's values, then its overrides.
-
-        Args:
-            values: Values of the take.
-            place: The shot as a person knows it, for faults.
+        """Make a copy of the graph with a shot's values, then its overrides; see :meth:`Workflow.bind`.
 
         Raises:
             WorkflowFaults: The graph has no input for a value, or no server takes the value.
@@ -71,25 +67,19 @@ class SavedGraph:
     def report(self, values: ShotValues | None = None, *, place: str = "the workflow") -> Report:
         """Report which inputs take which values, with notices for a person; without values, all that could be bound.
 
-        Args:
-            values: Values of a take.
-            place: The shot as a person knows it, for faults.
-
         Raises:
             WorkflowFaults: As :meth:`bind` does.
         """
         if values is None:
-            gaps = tuple(f"{what} is not bound: {gap}" for what, gap in self.gaps.items())
-            return Report(rows(self.graph, self.bindings, {}, {}), (*gaps, *self._unused_notices()))
+            notices = [f"{what} is not bound: {gap}" for what, gap in self.gaps.items()]
+            notices += [f"{what} is not used: {self.bindings_file} says so" for what in sorted(self.unused)]
+            return Report(rows(self.graph, self.bindings, {}, {}), tuple(notices))
         binder = self._binder(values, place)
         return Report(rows(self.graph, self.bindings, binder.values, binder.overrides), tuple(binder.notices))
 
     def bindings_text(self) -> str:
         """Write the bindings file that states the present bindings."""
         return suggestions.bindings_text(self.bindings, self.unused)
-
-    def _unused_notices(self) -> Iterator[str]:
-        yield from (f"{what} is not used: {self.bindings_file} says so" for what in sorted(self.unused))
 
     def _binder(self, values: ShotValues, place: str) -> "_ShotBinder":
         binder = _ShotBinder(self, place)
@@ -217,20 +207,12 @@ def read_graph(
     content: Mapping[str, Any],
     *,
     name: str,
-    known: list[Fault],
+    known: Iterable[Fault],
     classes: Mapping[str, NodeClass | None] | None = None,
     explicit: BindingsFile | None = None,
     packs: Mapping[str, str] | None = None,
 ) -> SavedGraph:
-    """Check a graph in API format and detect its bindings.
-
-    Args:
-        content: Plain JSON.
-        name: Name for faults.
-        known: Faults found before.
-        classes: Node classes of a server; ComfyUI's own nodes are understood without.
-        explicit: Bindings that take precedence.
-        packs: Custom node packs by node class, if the file names them.
+    """Check a graph in API format and detect its bindings; ComfyUI's own nodes are understood without ``classes``.
 
     Raises:
         WorkflowFaults: No server would run the graph, or its bindings are ambiguous.

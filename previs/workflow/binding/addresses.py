@@ -12,15 +12,7 @@ _CLOSEST = 3
 
 
 class AddressError(Exception):
-    """Report an address of no input, or of several.
-
-    Args:
-        remedy: Suggestion of what to write instead.
-    """
-
-    def __init__(self, remedy: str) -> None:
-        super().__init__(remedy)
-        self.remedy = remedy
+    """Report an address of no input, or of several; the text suggests what to write instead."""
 
 
 def address_of(slot: Slot) -> str:
@@ -67,7 +59,7 @@ def _splits(address: str) -> Iterator[tuple[str, str]]:
 def _unknown(graph: Graph, address: str, splits: list[tuple[str, str]]) -> str:
     if not splits:
         node = _node_named(graph, address.strip())
-        example = f"{address.strip()}.{_first_input(graph, node)}" if node else "6.text"
+        example = f"{address.strip()}.{next(iter(graph[node]['inputs']), 'text')}" if node else "6.text"
         return f'write an address as a node\'s id or title, a dot and an input: "{example}"'
     for name, wanted in splits:
         if node := _node_named(graph, name):
@@ -87,10 +79,6 @@ def _node_named(graph: Graph, name: str) -> str | None:
     if name in graph:
         return name
     return next((node_id for node_id, node in graph.items() if name and title_of(node) == name), None)
-
-
-def _first_input(graph: Graph, node_id: str) -> str:
-    return next(iter(graph[node_id]["inputs"]), "text")
 
 
 def _example(graph: Graph, name: str, wanted: str) -> str:

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Any, Literal
 
 from previs.comfyui.protocol.graph import Graph
-from previs.workflow.binding.traversal import in_order, title_of
+from previs.workflow.binding.traversal import node_order, title_of
 
 Slot = tuple[str, str]
 """An input that holds a value itself, as (node id, input name)."""
@@ -96,26 +96,17 @@ class Report:
 
 def in_order_of_meaning(bindings: Iterable[Binding]) -> tuple[Binding, ...]:
     """Sort by meaning, then by node id, keeping the order of references."""
-    found = list(bindings)
-    counted = {node_id: index for index, node_id in enumerate(in_order({each.node_id for each in found}))}
-    return tuple(
-        sorted(
-            found, key=lambda each: (WHATS.index(each.what), 0 if each.what == "reference" else counted[each.node_id])
-        )
-    )
+
+    def position(each: Binding) -> tuple[int, object]:
+        return WHATS.index(each.what), [] if each.what == "reference" else node_order(each.node_id)
+
+    return tuple(sorted(bindings, key=position))
 
 
 def rows(
     graph: Graph, bindings: Iterable[Binding], coming: Mapping[Slot, Any], overrides: Mapping[Slot, Any]
 ) -> tuple[BindingRow, ...]:
-    """Build the report's lines.
-
-    Args:
-        graph: Graph before binding.
-        bindings: Bindings of the graph.
-        coming: Values of a shot, by input.
-        overrides: Overriding values, by input; those of unbound inputs get lines of their own.
-    """
+    """Build the report's lines for a graph before binding; overrides of unbound inputs get lines of their own."""
     known = list(bindings)
     bound = {each.slot for each in known}
     others = [Binding("override", *slot, OVERRIDE) for slot in overrides if slot not in bound]
@@ -130,7 +121,6 @@ def rows(
 
 
 def _row(graph: Graph, binding: Binding, to_come: Any) -> BindingRow:  # noqa: ANN401 - an input holds any value
-    """Build the report's line of one binding."""
     node = graph[binding.node_id]
     return BindingRow(
         what=f"{binding.what} ({binding.role})" if binding.role and binding.what == "reference" else binding.what,

@@ -78,11 +78,7 @@ def bindings_name(graph_path: str) -> str:
 
 
 def read_bindings(source: bytes | Mapping[str, Any], *, name: str) -> BindingsFile:
-    """Read a bindings file.
-
-    Args:
-        source: Bytes of a YAML or JSON file, or its content.
-        name: Name for faults.
+    """Read a bindings file: the bytes of a YAML or JSON file, or its content.
 
     Raises:
         WorkflowFaults: Everything that is wrong with the file, apart from the graph.
@@ -90,13 +86,8 @@ def read_bindings(source: bytes | Mapping[str, Any], *, name: str) -> BindingsFi
     faults: list[Fault] = []
     content = _content(source, name) if isinstance(source, bytes) else source
     if not isinstance(content, Mapping):
-        fault = Fault(
-            "the bindings file",
-            "",
-            format_value(content),
-            f'write "schema: {SCHEMA}", then lines like prompt: "6.text"',
-        )
-        raise WorkflowFaults(name, (fault,))
+        remedy = f'write "schema: {SCHEMA}", then lines like prompt: "6.text"'
+        raise _refused(name, format_value(content), remedy)
     if content.get("schema") != SCHEMA:
         found = format_value(content["schema"]) if "schema" in content else "missing"
         faults.append(Fault("the bindings file", "schema", found, f"the first line must be schema: {SCHEMA}"))
@@ -104,9 +95,8 @@ def read_bindings(source: bytes | Mapping[str, Any], *, name: str) -> BindingsFi
     for key, value in content.items():
         if key in KEYS:
             if KEYS[key] in addresses:
-                faults.append(
-                    Fault("the bindings file", key, "", "given twice, as negative and as negative_prompt: keep one")
-                )
+                remedy = "given twice, as negative and as negative_prompt: keep one"
+                faults.append(Fault("the bindings file", key, "", remedy))
             addresses[KEYS[key]] = _addresses(key, value, faults)
         elif key not in _ALL_KEYS:
             faults.append(Fault("the bindings file", format_value(key), "", _unknown_key(str(key))))
@@ -196,28 +186,20 @@ def _checked_text(text: str, node: yaml.Node, name: str) -> str:
 def find_slots(
     graph: Graph, explicit: BindingsFile, key: str, addresses: Addresses, kind: type, faults: list[Fault]
 ) -> Iterator[tuple[Slot, float]]:
-    """Look up addresses in a graph.
+    """Yield the input at each address, and its factor, which an address of a size may have: ``"20.width * 1.5"``.
 
-    Args:
-        graph: Graph of valid form.
-        explicit: Bindings file, for its name.
-        key: Key in the file, for faults.
-        addresses: Addresses; a size may have a factor: ``"20.width * 1.5"``.
-        kind: Type that the input must hold.
-        faults: Receives addresses of no input, and inputs of another type.
-
-    Yields:
-        Each input, and its factor.
+    ``faults`` receives addresses of no input, and inputs that do not hold the ``kind``.
     """
     for address in addresses:
-        plain, factor = _with_factor(address) if key in _SIZES else (address, 1.0)
+        scaled = _FACTOR.fullmatch(address.strip()) if key in _SIZES else None
+        plain, factor = (scaled["address"], float(scaled["factor"])) if scaled else (address, 1.0)
         if factor <= 0:
             faults.append(Fault(explicit.source, key, format_value(address), "multiply a size by a number above 0"))
             continue
         try:
             slot = find_slot(graph, plain)
         except AddressError as error:
-            faults.append(Fault(explicit.source, key, format_value(address), error.remedy))
+            faults.append(Fault(explicit.source, key, format_value(address), str(error)))
             continue
         value = graph[slot[0]]["inputs"][slot[1]]
         if isinstance(value, list) or holds(value, kind):
@@ -228,8 +210,3 @@ def find_slots(
 
 
 _KINDS = {str: "a text", int: "a whole number", float: "a number"}
-
-
-def _with_factor(address: str) -> tuple[str, float]:
-    found = _FACTOR.fullmatch(address.strip())
-    return (found["address"], float(found["factor"])) if found else (address, 1.0)

@@ -78,11 +78,7 @@ class Workflow(Protocol):
         """
 
     def report(self, values: ShotValues | None = None, *, place: str = "the workflow") -> Report:
-        """Report which inputs take which values, with notices for a person.
-
-        Args:
-            values: Values of a take, to show the result; without them, only present values.
-            place: The shot as a person knows it, for faults.
+        """Report which inputs take which values, with notices for a person; without values, only present ones.
 
         Raises:
             WorkflowFaults: As :meth:`bind` does.

@@ -51,6 +51,5 @@ def strength_fault(place: str, reference_id: str, value: float, highest: float) 
     """Check a reference's strength; NaN is never valid."""
     if not isinstance(value, bool) and 0 <= value <= highest:
         return None
-    return Fault(
-        place, f"reference {reference_id}, strength", format_value(value), f"give a number from 0 to {highest}"
-    )
+    remedy = f"give a number from 0 to {highest}"
+    return Fault(place, f"reference {reference_id}, strength", format_value(value), remedy)

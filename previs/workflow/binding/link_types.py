@@ -108,7 +108,7 @@ class Wiring:
         rule = self.rule(node_id, name)
         if rule and rule.type != ANY and "," not in rule.type:
             return rule.type
-        return _named(name)
+        return _EXACT.get(name) or next((kind for start, kind in _PREFIXES if name.startswith(start)), "")
 
     def linked(self, node_id: str, *kinds: str) -> Iterator[tuple[str, str, int]]:
         """Yield links of some types into a node, as (input, source node id, source output index)."""
@@ -119,9 +119,3 @@ class Wiring:
     def pictures(self, node_id: str) -> Iterator[tuple[str, str, int]]:
         """Yield links into a node that carry a picture, or may."""
         return self.linked(node_id, *_PICTURES)
-
-
-def _named(name: str) -> str:
-    if name in _EXACT:
-        return _EXACT[name]
-    return next((kind for beginning, kind in _PREFIXES if name.startswith(beginning)), "")

@@ -16,22 +16,12 @@ MEANINGS = ("checkpoint", "batch_size", "frame_rate", "length", "width", "height
 
 
 def with_overrides(
-    graph: Graph,
-    overrides: Mapping[str, Any],
-    *,
-    source: str,
-    place: str,
-    bindings: Iterable[Binding] = (),
+    graph: Graph, overrides: Mapping[str, Any], *, source: str, place: str, bindings: Iterable[Binding] = ()
 ) -> Graph:
     """Set inputs in a copy of a graph.
 
-    Args:
-        graph: Graph of valid form.
-        overrides: Values by address, ``"4.ckpt_name"`` or ``"Title of a node.steps"``, or by meaning, ``checkpoint``. A
-            value may be a link, and may replace one.
-        source: The workflow's name, for faults.
-        place: The shot as a person knows it, for faults.
-        bindings: Meanings of inputs.
+    Overrides are values by address, ``"4.ckpt_name"`` or ``"Title of a node.steps"``, or by meaning, ``checkpoint``,
+    which ``bindings`` define. A value may be a link, and may replace one.
 
     Raises:
         WorkflowFaults: Unknown addresses, two values for one input, and links to missing nodes.
@@ -47,12 +37,7 @@ def with_overrides(
 
 
 def overridden(
-    graph: Graph,
-    overrides: Mapping[str, Any],
-    *,
-    place: str,
-    bindings: Iterable[Binding],
-    faults: list[Fault],
+    graph: Graph, overrides: Mapping[str, Any], *, place: str, bindings: Iterable[Binding], faults: list[Fault]
 ) -> dict[Slot, Any]:
     """Return the overriding values by input."""
     known = list(bindings)
@@ -73,7 +58,7 @@ def _meant(graph: Graph, address: str, place: str, known: list[Binding], faults:
         try:
             slot = find_slot(graph, address)
         except AddressError as error:
-            faults.append(Fault(place, f"override {address}", "", error.remedy))
+            faults.append(Fault(place, f"override {address}", "", str(error)))
             return []
         if slot[1] != OUTPUT_PREFIX:
             return [slot]
@@ -101,13 +86,12 @@ def _no_meaning(graph: Graph, address: str, slots: list[Slot]) -> str:
 def _value_fault(graph: Graph, address: str, value: object, place: str) -> Fault | None:
     """Report a link to a missing node; the server checks other values."""
     if is_link(value):
-        if value[0] not in graph:
-            return Fault(
-                place, f"override {address}", format_value(value), f"the graph has no node {value[0]} to link to"
-            )
-        if value[1] < 0:
-            return Fault(place, f"override {address}", format_value(value), "output numbers start at 0")
-    elif isinstance(value, list) and len(value) == 2 and type(value[1]) is int and str(value[0]) in graph:  # noqa: PLR2004 - the format's own: node id, output index
+        if value[0] in graph and value[1] >= 0:
+            return None
+        missing = f"the graph has no node {value[0]} to link to"
+        remedy = missing if value[0] not in graph else "output numbers start at 0"
+    elif isinstance(value, list) and [type(part) for part in value[1:]] == [int] and str(value[0]) in graph:
         remedy = f'write the node id of a link as text: ["{value[0]}", {value[1]}]'
-        return Fault(place, f"override {address}", format_value(value), remedy)
-    return None
+    else:
+        return None
+    return Fault(place, f"override {address}", format_value(value), remedy)

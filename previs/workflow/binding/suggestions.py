@@ -13,12 +13,7 @@ _YAML_WORDS = frozenset({"null", "Null", "NULL", "true", "false", "True", "False
 
 
 def bindings_text(bindings: Iterable[Binding], unused: Collection[str] = ()) -> str:
-    """Write the bindings file that states the present bindings.
-
-    Args:
-        bindings: Bindings of a graph.
-        unused: Values that are unused on purpose.
-    """
+    """Write the bindings file that states the present bindings, and the values that are unused on purpose."""
     lines = [f"schema: {SCHEMA}"]
     # Of two keys with one meaning, the first is the shorter.
     keys = {what: key for key, what in reversed(KEYS.items())}
@@ -57,31 +52,21 @@ def _listed(addresses: list[str]) -> str:
 
 def quoted(text: str) -> str:
     """Quote a text so that YAML and JSON read it alike."""
-    plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text)
-    return (
-        text
-        if plain and text not in _YAML_WORDS
-        else yaml.dump(text, default_style='"', allow_unicode=True, width=10**9).rstrip("\n")
-    )
+    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text) and text not in _YAML_WORDS:
+        return text
+    return yaml.dump(text, default_style='"', allow_unicode=True, width=10**9).rstrip("\n")
 
 
 def suggestion_lines(key: str, candidates: Iterable[tuple[str, str]]) -> str:
     """Write lines that resolve an ambiguity: the first candidate active, the others commented out.
 
-    Args:
-        key: Key of the bindings file.
-        candidates: Addresses, each with a comment for a person.
+    Each candidate is an address with a comment for a person.
     """
     found = list(candidates)
     lines = [f"{key}: {quoted(address)}  # {comment}" for address, comment in found]
     if len(found) > 1:
         lines.append(f"{key}: {_listed([address for address, _ in found])}  # all of these")
     return yaml_block(*lines[:1], *(f"# {line}" for line in lines[1:]))
-
-
-def unused_lines(key: str) -> str:
-    """Write lines that leave a value unused on purpose."""
-    return yaml_block(f"{key}: []")
 
 
 def yaml_block(*lines: str) -> str:

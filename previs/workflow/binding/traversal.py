@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from previs.comfyui.protocol.graph import Graph, Node, is_link, links
+from previs.comfyui.protocol.wire import as_text
 
 OUTPUT_PREFIX = "filename_prefix"
 """Input that marks nodes that save; all of ComfyUI's own and VideoHelperSuite's have it."""
@@ -12,8 +13,7 @@ NEVER_SAVE = frozenset({"PreviewImage", "MaskPreview", "PreviewAny", "PreviewAud
 
 def title_of(node: Node) -> str:
     """Return a node's title; empty if the artist gave none."""
-    title = node.get("_meta", {}).get("title", "")
-    return title.strip() if isinstance(title, str) else ""
+    return as_text(node.get("_meta", {}).get("title")).strip()
 
 
 def place_of(graph: Graph, node_id: str) -> str:
@@ -29,15 +29,13 @@ def places_of(graph: Graph, node_ids: Iterable[str]) -> str:
 
 
 def in_order(node_ids: Iterable[str]) -> list[str]:
-    """Sort node ids by number, then words: 9 before 10.
-
-    Nodes of a subgraph have ids in parts: ``57:8``.
-    """
-    return sorted(node_ids, key=lambda node_id: [_counted(part) for part in node_id.split(":")])
+    """Sort node ids by number, then words: 9 before 10."""
+    return sorted(node_ids, key=node_order)
 
 
-def _counted(part: str) -> tuple[bool, int, str]:
-    return not part.isdecimal(), len(part) if part.isdecimal() else 0, part
+def node_order(node_id: str) -> list[tuple[bool, int, str]]:
+    """Return the sort key of a node id; nodes of a subgraph have ids in parts: ``57:8``."""
+    return [(not part.isdecimal(), len(part) if part.isdecimal() else 0, part) for part in node_id.split(":")]
 
 
 def upstream(graph: Graph, node_ids: Iterable[str]) -> list[str]:

@@ -40,12 +40,9 @@ _STEP, _FIRST, _LAST = 4, 1, 16384
 
 @dataclass(frozen=True, slots=True)
 class LengthRule:
-    """Describe the frame counts, or seconds, that an input takes.
+    """Describe the frame counts, or seconds, that an input takes: from least to most, in steps.
 
     Attributes:
-        least: Smallest value.
-        step: Distance between values.
-        most: Largest value.
         rate: Input that holds the frames per second; None for an input in seconds.
         interpolated: Factor by which later nodes multiply the frames.
     """

@@ -1,11 +1,10 @@
 """Find and change what every graph has: its models and the names of its output files."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
-from previs.comfyui.protocol.graph import Graph, Node, is_link
+from previs.comfyui.protocol.graph import Graph, is_link
 from previs.workflow.binding.bindings import Slot
-from previs.workflow.binding.traversal import OUTPUT_PREFIX, outputs_of, samplers_of, upstream
+from previs.workflow.binding.traversal import OUTPUT_PREFIX, outputs_of, samplers_of, saving, upstream
 
 # CheckpointLoaderSimple and its like, UNETLoader (and the GGUF loaders), DiffusersLoader.
 _MODEL_FILES = ("ckpt_name", "unet_name", "model_path")
@@ -35,21 +34,15 @@ def checkpoint_of(graph: Graph) -> str | None:
     return next((str(graph[node_id]["inputs"][name]) for node_id, name in model_inputs(graph)), None)
 
 
-def _changed(node: Node, inputs: dict[str, Any]) -> Node:
-    changed = node.copy()
-    changed["inputs"] = inputs
-    return changed
-
-
 def with_output_prefix(graph: Graph, prefix: str) -> Graph:
     """Set the file name prefix of every node that saves, in a new graph.
 
     Such nodes have an input ``filename_prefix``: all of ComfyUI's own except previews, and VideoHelperSuite's.
     """
-    return {
-        node_id: _changed(node, node["inputs"] | {OUTPUT_PREFIX: prefix}) if OUTPUT_PREFIX in node["inputs"] else node
-        for node_id, node in graph.items()
-    }
+    changed = graph.copy()
+    for node_id in saving(graph):
+        changed[node_id] = {**graph[node_id], "inputs": graph[node_id]["inputs"] | {OUTPUT_PREFIX: prefix}}
+    return changed
 
 
 def without_output_names(graph: Graph) -> Graph:

@@ -7,8 +7,8 @@ from previs.errors import Fault
 from previs.workflow.binding.addresses import address_of
 from previs.workflow.binding.bindings import Binding, Slot
 from previs.workflow.binding.link_types import Wiring
-from previs.workflow.binding.suggestions import suggestion_lines, unused_lines
-from previs.workflow.binding.traversal import in_order, place_of, places_of, upstream
+from previs.workflow.binding.suggestions import suggestion_lines, yaml_block
+from previs.workflow.binding.traversal import in_order, node_order, place_of, places_of, upstream
 from previs.workflow.detection.sampling import samplers_among, texts_of
 from previs.workflow.detection.texts import ENCODED_TEXTS, HELD_TEXTS, PromptTexts
 
@@ -43,13 +43,8 @@ def _differ(wiring: Wiring, slots: Iterable[Slot]) -> bool:
 
 def _choice_lines(wiring: Wiring, key: str, slots: Iterable[Slot], file: str) -> str:
     """Write the lines that choose one of several texts; all texts of one node are one choice."""
-    by_node: dict[str, list[Slot]] = {}
-    for slot in slots:
-        by_node.setdefault(slot[0], []).append(slot)
-    order = in_order(by_node)
-    found = [(address_of(slot), format_value(wiring.value(slot))) for i in order for slot in by_node[i]][
-        :_MOST_CANDIDATES
-    ]
+    ordered = sorted(slots, key=lambda slot: node_order(slot[0]))[:_MOST_CANDIDATES]
+    found = [(address_of(slot), format_value(wiring.value(slot))) for slot in ordered]
     return f"or choose it in {file} beside the graph:\n{suggestion_lines(key, found)}"
 
 
@@ -96,17 +91,15 @@ def _candidates(wiring: Wiring, node_id: str | None, file: str) -> str:
     ]
     if slots:
         return f", {_choice_lines(wiring, 'prompt', slots, file)}"
-    return f", or state in {file} beside the graph that it takes none:\n{unused_lines('prompt')}"
+    return f", or state in {file} beside the graph that it takes none:\n{yaml_block('prompt: []')}"
 
 
 def find_negative(wiring: Wiring, live: list[str], file: str) -> tuple[list[Binding], str]:
     """Find the texts that are the negative prompt, or the reason why there are none."""
     texts, slots = _read(wiring, live, "negative")
     if texts.lost:
-        return (
-            [],
-            f"the graph's negative prompt cannot be traced beyond {places_of(wiring.graph, texts.lost)}: {_NEGATIVE}",
-        )
+        nodes = places_of(wiring.graph, texts.lost)
+        return [], f"the graph's negative prompt cannot be traced beyond {nodes}: {_NEGATIVE}"
     for node_id, combined in texts.mixed.items():
         choice = _choice_lines(wiring, "negative", combined, file)
         return [], f"the text of {place_of(wiring.graph, node_id)} is combined from several: {_NEGATIVE}, {choice}"

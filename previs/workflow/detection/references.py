@@ -24,13 +24,7 @@ class ReferenceInputs:
 
 
 def find_references(wiring: Wiring, live: list[str], claimed: Mapping[str, str]) -> ReferenceInputs:
-    """Find pictures that reach a sampler, or else an output, and pictures reserved by titles.
-
-    Args:
-        wiring: Graph without cycles.
-        live: Nodes that an output depends on.
-        claimed: Nodes that titles reserve, by reference id.
-    """
+    """Find pictures that reach a sampler, or else an output, and pictures that titles reserve, by reference id."""
     flow = image_flow(wiring, live)
     owners = {node_id: reference_id for reference_id, node_id in claimed.items()}
     bindings: dict[Slot, Binding] = {}
@@ -43,9 +37,8 @@ def find_references(wiring: Wiring, live: list[str], claimed: Mapping[str, str])
             continue
         role, rule = found or ("start", "")
         kept = owners.get(node_id, "")
-        bindings.setdefault(
-            texts[0], Binding("reference", *texts[0], f"title {REFERENCE}{kept}" if kept else rule, role, kept)
-        )
+        rule = f"title {REFERENCE}{kept}" if kept else rule
+        bindings.setdefault(texts[0], Binding("reference", *texts[0], rule, role, kept))
         if strength := strength_of(flow, node_id):
             strengths[texts[0]] = strength
     return ReferenceInputs(bindings, strengths)

@@ -82,10 +82,8 @@ def picture_input(wiring: Wiring, node_id: str) -> str | None:
     known = wiring.class_of(node_id)
     if known is None or not {IMAGE, MASK} & set(known.outputs):
         return None
-    return next(
-        (name for name, rule in known.inputs.items() if rule.uploaded and "image" in name and name in node["inputs"]),
-        None,
-    )
+    uploaded = (name for name, rule in known.inputs.items() if rule.uploaded and "image" in name)
+    return next((name for name in uploaded if name in node["inputs"]), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +104,7 @@ class ImageFlow:
 
 
 def image_flow(wiring: Wiring, live: list[str]) -> ImageFlow:
-    """Trace the pictures that results depend on.
-
-    Args:
-        wiring: Graph without cycles.
-        live: Nodes that an output depends on.
-    """
+    """Trace the pictures that results depend on; ``live`` are the nodes that an output depends on."""
     samplers = samplers_among(wiring, live)
     reaching = upstream(wiring.graph, samplers) if samplers else live
     return ImageFlow(wiring, frozenset(reaching), frozenset(samplers), consumers(wiring.graph))

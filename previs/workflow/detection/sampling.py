@@ -37,17 +37,14 @@ def _samples(wiring: Wiring, node_id: str) -> bool:
         seeded
         and known is not None
         and not {CONDITIONING, "GUIDER"} & set(known.outputs)
-        and any(True for _ in wiring.linked(node_id, CONDITIONING))
+        and any(wiring.linked(node_id, CONDITIONING))
     )
 
 
 def conditioned_by(wiring: Wiring, sampler: str, role: str) -> list[tuple[str, int]]:
     """Return the links that bring a sampler its conditioning, also through guiders.
 
-    Args:
-        wiring: Graph without cycles.
-        sampler: Node id.
-        role: ``positive``, ``negative``, or ``between`` for a guider's second condition.
+    The role is ``positive``, ``negative``, or ``between`` for a guider's second condition.
     """
     node_id = sampler
     while is_link(guider := wiring.graph[node_id]["inputs"].get("guider")):

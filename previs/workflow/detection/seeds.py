@@ -6,8 +6,8 @@ from previs.errors import Fault
 from previs.workflow.binding.addresses import address_of
 from previs.workflow.binding.bindings import Binding, Slot
 from previs.workflow.binding.link_types import Wiring
-from previs.workflow.binding.suggestions import suggestion_lines, unused_lines
-from previs.workflow.binding.traversal import in_order, place_of
+from previs.workflow.binding.suggestions import suggestion_lines, yaml_block
+from previs.workflow.binding.traversal import node_order, place_of, places_of
 from previs.workflow.detection.sampling import SEEDS, chained, noise_of, samplers_among
 
 _TITLE = 'give the node that holds the seed the title "shot.seed"'
@@ -31,10 +31,9 @@ def find_seeds(wiring: Wiring, live: list[str], file: str, faults: list[Fault]) 
         unread = [node_id for node_id in live if any(name in wiring.graph[node_id]["inputs"] for name in SEEDS)]
         faults.extend(_untraced(wiring, node_id, file) for node_id in unread)
     elif not slots and not faults:
-        lines = unused_lines("seed")
         remedy = (
             f"no sampler makes noise, so every take would be the same picture; "
-            f"if this is intended, write in {file}:\n{lines}"
+            f"if this is intended, write in {file}:\n{yaml_block('seed: []')}"
         )
         faults.append(Fault("the graph", "seed", "", remedy))
     elif fault := _different(wiring, by_sampler, file):
@@ -64,9 +63,8 @@ def _different(wiring: Wiring, by_sampler: dict[str, tuple[Slot, ...]], file: st
     if len(values) < 2:  # noqa: PLR2004 - two that differ
         return None
     held = {slot for each in seeds for slot in each}
-    order = in_order({node_id for node_id, _ in held})
-    slots = sorted(held, key=lambda slot: (order.index(slot[0]), slot[1]))
-    detection = ", ".join(place_of(wiring.graph, node_id) for node_id in order)
+    slots = sorted(held, key=lambda slot: (node_order(slot[0]), slot[1]))
+    nodes = places_of(wiring.graph, (node_id for node_id, _ in held))
     lines = suggestion_lines("seed", [(address_of(slot), _present_value(wiring, slot)) for slot in slots])
     remedy = f"these have different seeds: {_TITLE}, or choose it in {file} beside the graph:\n{lines}"
-    return Fault("the graph", "seed", detection, remedy)
+    return Fault("the graph", "seed", nodes, remedy)

@@ -14,11 +14,10 @@ from previs.workflow.detection.sampling import samplers_among
 _PAIR = ("width", "height")
 # ComfyUI's own nodes that are conditioned on the picture's size, with the pairs of inputs that hold it.
 _SIZE_CONDITIONING = {
-    "CLIPTextEncodeSDXL": (("width", "height"), ("target_width", "target_height")),
-    "CLIPTextEncodeSDXLRefiner": (("width", "height"),),
-    "CLIPTextEncodePixArtAlpha": (("width", "height"),),
-    "ModelSamplingFlux": (("width", "height"),),
-    "SolidMask": (("width", "height"),),
+    "CLIPTextEncodeSDXL": (_PAIR, ("target_width", "target_height")),
+    **dict.fromkeys(
+        ("CLIPTextEncodeSDXLRefiner", "CLIPTextEncodePixArtAlpha", "ModelSamplingFlux", "SolidMask"), (_PAIR,)
+    ),
 }
 
 Pair = tuple[Slot, Slot]

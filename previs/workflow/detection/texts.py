@@ -1,6 +1,6 @@
 """Follow conditioning and text inputs up their links to the inputs that hold the text."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from previs.comfyui.protocol.graph import is_link
@@ -9,18 +9,8 @@ from previs.workflow.binding.link_types import CONDITIONING, Wiring
 
 # Text inputs of all nodes of ComfyUI 0.3.64 that make a CONDITIONING from text (except lyrics of audio).
 ENCODED_TEXTS = (
-    "text",
-    "text_g",
-    "text_l",
-    "clip_l",
-    "clip_g",
-    "t5xxl",
-    "llama",
-    "bert",
-    "mt5xl",
-    "user_prompt",
-    "prompt",
-    "tags",
+    *("text", "text_g", "text_l", "clip_l", "clip_g", "t5xxl", "llama", "bert", "mt5xl"),
+    *("user_prompt", "prompt", "tags"),
 )
 HELD_TEXTS = ("value", "text", "string", "prompt", "positive", "negative")
 
@@ -34,17 +24,14 @@ _NO_TEXT = frozenset(
         "SV3D_Conditioning",
         "StableZero123_Conditioning",
         "StableZero123_Conditioning_Batched",
-        "Hunyuan3Dv2Conditioning",
-        "Hunyuan3Dv2ConditioningMultiView",
-        "LotusConditioning",
     }
+    | {"Hunyuan3Dv2Conditioning", "Hunyuan3Dv2ConditioningMultiView", "LotusConditioning"}
 )
 # ComfyUI's own nodes that transform texts, with the inputs that end up in the result.
 _TEXT_OPERATIONS = {
     "StringConcatenate": ("string_a", "string_b"),
     **dict.fromkeys(
-        ("StringReplace", "RegexReplace", "RegexExtract", "StringTrim", "StringSubstring", "CaseConverter"),
-        ("string",),
+        ("StringReplace", "RegexReplace", "RegexExtract", "StringTrim", "StringSubstring", "CaseConverter"), ("string",)
     ),
 }
 _NOT_PROMPT = frozenset({"delimiter", "separator", "find", "replace", "regex_pattern", "pattern", "filename_prefix"})
@@ -156,13 +143,6 @@ def _conditioning_inputs(wiring: Wiring, node_id: str, output: int, role: str) -
     return role, linked if passes_on else []
 
 
-def _steps_from(wiring: Wiring, node_id: str, output: int, role: str) -> Iterator[tuple[str, int, str]]:
-    role, names = _conditioning_inputs(wiring, node_id, output, role)
-    for name in names:
-        source, source_output = wiring.graph[node_id]["inputs"][name]
-        yield source, source_output, role
-
-
 def _takes_no_text(wiring: Wiring, node_id: str) -> bool:
     """Return whether a node makes its CONDITIONING from something other than text."""
     if wiring.graph[node_id]["class_type"] in _NO_TEXT:
@@ -174,13 +154,7 @@ def _takes_no_text(wiring: Wiring, node_id: str) -> bool:
 
 
 def texts_behind(wiring: Wiring, links_in: Iterable[tuple[str, int]], role: str) -> PromptTexts:
-    """Find the texts that conditioning is made from, through any nodes between.
-
-    Args:
-        wiring: Graph without cycles.
-        links_in: Links to start from.
-        role: ``positive`` or ``negative``.
-    """
+    """Find the texts that conditioning is made from, through any nodes between; the role is positive or negative."""
     slots: dict[Slot, None] = {}
     lost: set[str] = set()
     mixed: dict[str, tuple[Slot, ...]] = {}
@@ -198,7 +172,7 @@ def texts_behind(wiring: Wiring, links_in: Iterable[tuple[str, int]], role: str)
             continue
         if _takes_no_text(wiring, node_id):
             continue
-        onward = list(_steps_from(wiring, node_id, output, role_here))
+        role_before, sources = _conditioning_inputs(wiring, node_id, output, role_here)
         names = text_inputs(wiring, node_id, role_here)
         for name in names:
             texts = texts_at(wiring, (node_id, name))
@@ -208,7 +182,9 @@ def texts_behind(wiring: Wiring, links_in: Iterable[tuple[str, int]], role: str)
                 mixed[node_id] = tuple(non_empty(wiring, texts))
             else:
                 slots.update(dict.fromkeys(non_empty(wiring, texts)))
-        pending.extend(reversed(onward))
-        if not onward and not names:
+        for name in reversed(sources):
+            source, index = wiring.value((node_id, name))
+            pending.append((source, index, role_before))
+        if not sources and not names:
             lost.add(node_id)
     return PromptTexts(tuple(slots), frozenset(lost), mixed, frozenset(zeroed))

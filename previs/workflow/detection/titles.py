@@ -39,16 +39,10 @@ _INPUTS: dict[What, tuple[str, ...]] = {
     "batch_size": ("batch_size", "amount"),
     "checkpoint": ("ckpt_name", "unet_name", "model_path"),
 }
-KINDS: dict[What, type] = {
-    "prompt": str,
-    "negative_prompt": str,
-    "seed": int,
-    "width": int,
-    "height": int,
-    "length": float,
-    "frame_rate": float,
-    "batch_size": int,
-    "checkpoint": str,
+KINDS: dict[str, type] = {
+    **dict.fromkeys(("prompt", "negative_prompt", "checkpoint"), str),
+    **dict.fromkeys(("seed", "width", "height", "batch_size"), int),
+    **dict.fromkeys(("length", "frame_rate"), float),
 }
 _KIND_NAMES = {str: "text", int: "whole number", float: "number"}
 
@@ -82,7 +76,8 @@ def titled_slots(wiring: Wiring, title: str, faults: list[Fault]) -> list[Slot]:
         names = names or [name for name, value in inputs.items() if holds(value, kind)]
         found = [_held(wiring, (node_id, name), kind) for name in names]
         slots.update(dict.fromkeys(slot for slot in found if slot is not None))
-        if not found or None in found or (len(found) > 1 and not _one_prompt(names)):
+        # Inputs such as text_g and text_l are one prompt for several encoders.
+        if not found or None in found or (len(found) > 1 and not set(names) <= set(ENCODED_TEXTS)):
             remedy = f"this title must be on a node that itself holds one {_KIND_NAMES[kind]}: move it to that node"
             faults.append(Fault(place_of(wiring.graph, node_id), "title", format_value(title), remedy))
     return list(slots)
@@ -93,11 +88,6 @@ def _held(wiring: Wiring, slot: Slot, kind: type) -> Slot | None:
         return number_at(wiring, slot, kind)
     texts = non_empty(wiring, texts_at(wiring, slot) or ())
     return texts[0] if len(texts) == 1 else None
-
-
-def _one_prompt(names: list[str]) -> bool:
-    """Return whether several inputs are one prompt for several encoders, as ``text_g`` and ``text_l`` are."""
-    return all(name in ENCODED_TEXTS for name in names)
 
 
 def titled_references(graph: Graph, faults: list[Fault]) -> dict[str, str]:

@@ -26,16 +26,8 @@ class _DuplicateKeyError(ValueError):
     """Report a key that occurs twice in one JSON object."""
 
 
-class _DepthError(ValueError):
-    """Report endlessly nested objects."""
-
-
 def parse_json(source: bytes, *, name: str) -> Any:  # noqa: ANN401 - whatever a file holds
-    """Parse a JSON file.
-
-    Args:
-        source: Bytes of the file.
-        name: Name for faults.
+    """Parse a JSON file; ``name`` is its name in faults.
 
     Raises:
         WorkflowFaults: The file is not JSON, or too large to be a workflow.
@@ -69,9 +61,8 @@ def _not_text(source: bytes) -> Fault | None:
         return Fault(_WHERE, "", "", remedy)
     values = sum(source.count(symbol) for symbol in (b",", b"{", b"["))
     if values > _MOST_VALUES:
-        return Fault(
-            _WHERE, "", f"about {values:,} values", f"a workflow has at most {_MOST_VALUES:,}: is this the right file?"
-        )
+        remedy = f"a workflow has at most {_MOST_VALUES:,}: is this the right file?"
+        return Fault(_WHERE, "", f"about {values:,} values", remedy)
     return None
 
 
@@ -103,10 +94,7 @@ def _unreadable(error: ValueError | RecursionError, text: str) -> Fault:
 def plain_copy(content: Mapping[Any, Any], *, name: str, prefix: str = "") -> tuple[dict[str, Any], list[Fault]]:
     """Copy JSON to plain values, and report what JSON cannot hold; the copy can always be printed.
 
-    Args:
-        content: JSON object.
-        name: Name for faults.
-        prefix: Text before each key in the faults' places: ``node`` with a space after it.
+    In the places of faults, ``prefix`` precedes each key: ``node`` with a space after it.
 
     Raises:
         WorkflowFaults: Objects are nested endlessly.
@@ -114,7 +102,7 @@ def plain_copy(content: Mapping[Any, Any], *, name: str, prefix: str = "") -> tu
     faults: list[Fault] = []
     try:
         return dict(_plain_pairs(content, "", faults, _DEEPEST - 1, prefix)), faults
-    except _DepthError as error:
+    except RecursionError as error:
         remedy = f"objects are nested without end: a workflow is at most {_DEEPEST} levels deep"
         raise WorkflowFaults(name, (Fault("the workflow", "", "", remedy),)) from error
 
@@ -128,14 +116,13 @@ def _plain(value: Any, place: str, faults: list[Fault], depth: int) -> Any:  # n
     if value is None or isinstance(value, int | float):
         return value
     if not depth:
-        raise _DepthError
+        raise RecursionError
     if isinstance(value, Mapping):
         return dict(_plain_pairs(value, place, faults, depth - 1))
     if isinstance(value, list | tuple):
         return [_plain(inner, f"{place}[{index}]", faults, depth - 1) for index, inner in enumerate(value)]
-    faults.append(
-        Fault(place, "", format_value(value), "give a text, a number, true, false, null, a list or an object")
-    )
+    remedy = "give a text, a number, true, false, null, a list or an object"
+    faults.append(Fault(place, "", format_value(value), remedy))
     return value
 
 

@@ -12,61 +12,16 @@ import re
 from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault, WorkflowFaults
 
-SAMPLERS = (
-    "euler",
-    "euler_cfg_pp",
-    "euler_ancestral",
-    "euler_ancestral_cfg_pp",
-    "heun",
-    "heunpp2",
-    "dpm_2",
-    "dpm_2_ancestral",
-    "lms",
-    "dpm_fast",
-    "dpm_adaptive",
-    "dpmpp_2s_ancestral",
-    "dpmpp_2s_ancestral_cfg_pp",
-    "dpmpp_sde",
-    "dpmpp_sde_gpu",
-    "dpmpp_2m",
-    "dpmpp_2m_cfg_pp",
-    "dpmpp_2m_sde",
-    "dpmpp_2m_sde_gpu",
-    "dpmpp_2m_sde_heun",
-    "dpmpp_2m_sde_heun_gpu",
-    "dpmpp_3m_sde",
-    "dpmpp_3m_sde_gpu",
-    "ddpm",
-    "lcm",
-    "ipndm",
-    "ipndm_v",
-    "deis",
-    "res_multistep",
-    "res_multistep_cfg_pp",
-    "res_multistep_ancestral",
-    "res_multistep_ancestral_cfg_pp",
-    "gradient_estimation",
-    "gradient_estimation_cfg_pp",
-    "er_sde",
-    "seeds_2",
-    "seeds_3",
-    "sa_solver",
-    "sa_solver_pece",
-    "ddim",
-    "uni_pc",
-    "uni_pc_bh2",
+_SAMPLER_NAMES = (
+    "euler euler_cfg_pp euler_ancestral euler_ancestral_cfg_pp heun heunpp2 dpm_2 dpm_2_ancestral lms dpm_fast "
+    "dpm_adaptive dpmpp_2s_ancestral dpmpp_2s_ancestral_cfg_pp dpmpp_sde dpmpp_sde_gpu dpmpp_2m dpmpp_2m_cfg_pp "
+    "dpmpp_2m_sde dpmpp_2m_sde_gpu dpmpp_2m_sde_heun dpmpp_2m_sde_heun_gpu dpmpp_3m_sde dpmpp_3m_sde_gpu ddpm lcm "
+    "ipndm ipndm_v deis res_multistep res_multistep_cfg_pp res_multistep_ancestral res_multistep_ancestral_cfg_pp "
+    "gradient_estimation gradient_estimation_cfg_pp er_sde seeds_2 seeds_3 sa_solver sa_solver_pece ddim uni_pc "
+    "uni_pc_bh2"
 )
-SCHEDULERS = (
-    "simple",
-    "sgm_uniform",
-    "karras",
-    "exponential",
-    "ddim_uniform",
-    "beta",
-    "normal",
-    "linear_quadratic",
-    "kl_optimal",
-)
+_SCHEDULER_NAMES = "simple sgm_uniform karras exponential ddim_uniform beta normal linear_quadratic kl_optimal"
+SAMPLERS, SCHEDULERS = tuple(_SAMPLER_NAMES.split()), tuple(_SCHEDULER_NAMES.split())
 DEFAULT_SCHEDULER = "normal"
 
 _OTHER_SAMPLERS = {
@@ -103,9 +58,7 @@ def _bare(name: str) -> str:
     return re.sub(r"[\s_.\-()]+", "", name.casefold().replace("++", "pp"))
 
 
-_SAMPLER_BY_BARE_NAME = {_bare(other): ours for other, ours in _OTHER_SAMPLERS.items()} | {
-    _bare(s): s for s in SAMPLERS
-}
+_SAMPLER_BY_BARE_NAME = {_bare(o): ours for o, ours in _OTHER_SAMPLERS.items()} | {_bare(s): s for s in SAMPLERS}
 _SCHEDULER_BY_BARE_NAME = {_bare(o): ours for o, ours in _OTHER_SCHEDULERS.items()} | {_bare(s): s for s in SCHEDULERS}
 
 
@@ -115,12 +68,9 @@ def _sampler_of(bare: str) -> str | None:
 
 
 def read_sampler(name: str) -> tuple[str, str | None] | None:
-    """Split a sampler's name into ComfyUI's sampler and the scheduler that the name implies.
+    """Split a sampler's name into ComfyUI's sampler and the scheduler that the name implies; None if it is unknown.
 
     InvokeAI writes ``_k`` for Karras: ``dpmpp_2m_k``.
-
-    Returns:
-        None for a name that no tool is known to use.
     """
     bare = _bare(name)
     if sampler := _sampler_of(bare):
@@ -161,11 +111,6 @@ def scheduler_remedy(name: str) -> str:
     return f"ComfyUI has no scheduler of this name; the closest are {closest} (all: {', '.join(SCHEDULERS)})"
 
 
-def conflict_remedy(name: str, carried: str) -> str:
-    """Explain how to resolve a sampler's name that implies one scheduler beside another scheduler."""
-    return f'the sampler "{name}" implies the scheduler {carried}: remove scheduler, or give {carried}'
-
-
 def _name_faults(name: str, scheduler: str | None) -> list[Fault]:
     faults = []
     if read_sampler(name) is None:
@@ -192,6 +137,6 @@ def sampler_and_scheduler(name: str, scheduler: str | None) -> tuple[str, str]:
     if carried is None:
         return sampler, chosen or DEFAULT_SCHEDULER
     if chosen not in (None, DEFAULT_SCHEDULER, carried):
-        fault = Fault("settings", "scheduler", format_value(scheduler), conflict_remedy(name, carried))
-        raise WorkflowFaults(_SOURCE, (fault,))
+        remedy = f'the sampler "{name}" implies the scheduler {carried}: remove scheduler, or give {carried}'
+        raise WorkflowFaults(_SOURCE, (Fault("settings", "scheduler", format_value(scheduler), remedy),))
     return sampler, carried

@@ -6,6 +6,7 @@ from typing import Any, TypeGuard
 
 from previs.comfyui.protocol.graph import Graph, is_link, links
 from previs.comfyui.protocol.input_check import format_value
+from previs.comfyui.protocol.wire import as_mapping, as_text
 from previs.errors import Fault
 from previs.workflow.binding.limits import SEED_MAX
 from previs.workflow.binding.traversal import NEVER_SAVE, is_sampler, place_of, saving, unused
@@ -33,21 +34,17 @@ _EXPORT = 'in ComfyUI export the whole graph with "Export (API)" or "Save (API F
 
 
 def _class_of(node: Mapping[str, Any]) -> str:
-    name = node.get("class_type")
-    return name if isinstance(name, str) else ""
+    return as_text(node.get("class_type"))
 
 
 def _inputs_of(node: Mapping[str, Any]) -> Mapping[str, Any]:
-    inputs = node.get("inputs")
-    return inputs if isinstance(inputs, Mapping) else {}
+    return as_mapping(node.get("inputs"))
 
 
 def _description(node_id: str, node: Mapping[str, Any]) -> str:
     """Describe a node as :func:`previs.workflow.binding.traversal.place_of` does, even an invalid one."""
-    meta, class_type = node.get("_meta"), _class_of(node).strip()
-    title = meta.get("title") if isinstance(meta, Mapping) else None
-    title_text = f'"{title.strip()}"' if isinstance(title, str) and title.strip() else ""
-    words = " ".join(word for word in (class_type, title_text) if word)
+    title = as_text(as_mapping(node.get("_meta")).get("title")).strip()
+    words = f'{_class_of(node).strip()} "{title}"'.strip() if title else _class_of(node).strip()
     return f"node {node_id} ({words})" if words else f"node {node_id}"
 
 
@@ -101,9 +98,8 @@ def _link_faults(place: str, node: Mapping[str, Any], node_ids: Mapping[str, Any
             elif value[1] < 0:
                 yield Fault(place, name, format_value(value), "the second part of a link is an output number, from 0")
         elif _is_numeric_link(value) and str(value[0]) in node_ids:
-            yield Fault(
-                place, name, format_value(value), f'write the node id of a link as text: ["{value[0]}", {value[1]}]'
-            )
+            remedy = f'write the node id of a link as text: ["{value[0]}", {value[1]}]'
+            yield Fault(place, name, format_value(value), remedy)
 
 
 def _node_faults(node_id: str, node: object, node_ids: Mapping[str, Any]) -> Iterator[Fault]:
@@ -124,12 +120,7 @@ def _node_faults(node_id: str, node: object, node_ids: Mapping[str, Any]) -> Ite
 
 
 def cycle_fault(graph: Graph, where: str) -> Fault | None:
-    """Report a cycle of links, which no server runs.
-
-    Args:
-        graph: Its links lead to nodes that exist.
-        where: The place that the fault names.
-    """
+    """Report a cycle of links, which no server runs; every link must lead to a node that exists."""
     sorter = TopologicalSorter({node_id: [source for _, source, _ in links(node)] for node_id, node in graph.items()})
     try:
         sorter.prepare()

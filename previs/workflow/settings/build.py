@@ -65,10 +65,7 @@ def _controlnet_chain(picture: ImageSettings) -> tuple[Graph, list[Any], list[An
         reference = f"reference_{number}"
         graph |= _scaled_reference(picture, reference, name)
         graph[f"{reference}_edges"] = _node(
-            "Canny",
-            image=[f"{reference}_scaled", 0],
-            low_threshold=_LOW_THRESHOLD,
-            high_threshold=_HIGH_THRESHOLD,
+            "Canny", image=[f"{reference}_scaled", 0], low_threshold=_LOW_THRESHOLD, high_threshold=_HIGH_THRESHOLD
         )
         graph[f"{reference}_control"] = _node(
             "ControlNetApplyAdvanced",

@@ -105,14 +105,10 @@ class WorkflowSettings(BaseModel):
 
     @field_validator("scheduler")
     @classmethod
-    def _known_scheduler(cls, scheduler: str | None) -> str | None:
-        if (
-            scheduler is not None
-            and not samplers.is_automatic(scheduler)
-            and samplers.read_scheduler(scheduler) is None
-        ):
-            raise _own_rule(samplers.scheduler_remedy(scheduler))
-        return scheduler
+    def _known_scheduler(cls, name: str | None) -> str | None:
+        if name is not None and not samplers.is_automatic(name) and samplers.read_scheduler(name) is None:
+            raise _own_rule(samplers.scheduler_remedy(name))
+        return name
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -134,11 +130,7 @@ class WorkflowSettings(BaseModel):
             yield from self._one_start(len(self.reference_images), "settings", "reference_images")
 
     def bind(self, values: ShotValues, *, place: str = "the workflow") -> Graph:
-        """Build the graph of one take.
-
-        Args:
-            values: Values of the take, with :attr:`reference_images` last among its references.
-            place: The shot as a person knows it, for faults.
+        """Build the graph of one take, whose references end with :attr:`reference_images`.
 
         Raises:
             WorkflowFaults: A size, seed or strength is invalid, references are too many, or an override has no input.
@@ -150,11 +142,7 @@ class WorkflowSettings(BaseModel):
         return with_overrides(graph, values.overrides, source=self.source, place=place, bindings=bindings_of(graph))
 
     def report(self, values: ShotValues | None = None, *, place: str = "the workflow") -> Report:
-        """Report which inputs of the graph take which values.
-
-        Args:
-            values: Values of a take, to show the result; without them, only present values.
-            place: The shot as a person knows it, for faults.
+        """Report which inputs of the graph take which values; without values of a take, only present ones.
 
         Raises:
             WorkflowFaults: As :meth:`bind` does.

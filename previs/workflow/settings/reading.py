@@ -28,28 +28,17 @@ _REMEDIES = {
 _SAVE_A_GRAPH = "settings cannot do this: build the graph in ComfyUI, export it in API format, and give that file"
 _OF_THE_SHOT = "this belongs to a shot: write it in the shot list"
 _OTHER_KEYS = {
-    "cfg": "write cfg_scale",
-    "guidance_scale": "write cfg_scale",
+    **dict.fromkeys(("cfg", "guidance_scale"), "write cfg_scale"),
     "sampler_name": "write sampler",
     "schedule_type": "write scheduler",
-    "ckpt_name": "write checkpoint",
-    "model": "write checkpoint",
+    **dict.fromkeys(("ckpt_name", "model"), "write checkpoint"),
     "control_net": "write controlnet",
     "strength": "write reference_strength, or denoise",
     "denoising_strength": "write denoise",
     "negative": "write negative_prompt",
     "batch": "write batch_size",
-    "prompt": _OF_THE_SHOT,
-    "seed": _OF_THE_SHOT,
-    "duration": _OF_THE_SHOT,
-    "references": _OF_THE_SHOT,
-    "lora": _SAVE_A_GRAPH,
-    "loras": _SAVE_A_GRAPH,
-    "vae": _SAVE_A_GRAPH,
-    "clip_skip": _SAVE_A_GRAPH,
-    "upscale": _SAVE_A_GRAPH,
-    "upscaler": _SAVE_A_GRAPH,
-    "refiner": _SAVE_A_GRAPH,
+    **dict.fromkeys(("prompt", "seed", "duration", "references"), _OF_THE_SHOT),
+    **dict.fromkeys(("lora", "loras", "vae", "clip_skip", "upscale", "upscaler", "refiner"), _SAVE_A_GRAPH),
 }
 
 
@@ -86,13 +75,8 @@ def _faults_of(error: ValidationError) -> Iterator[Fault]:
             yield _fault_of(field, detail["type"], detail["input"], context)
 
 
-def read_settings(content: Mapping[str, Any], *, name: str, known: list[Fault]) -> WorkflowSettings:
-    """Check settings from a file or a form.
-
-    Args:
-        content: Plain JSON.
-        name: Name for faults.
-        known: Faults found before; omitted for settings that have a fault here.
+def read_settings(content: Mapping[str, Any], *, name: str, known: tuple[Fault, ...]) -> WorkflowSettings:
+    """Check settings from a file or a form; omit known faults of settings that have a fault here.
 
     Raises:
         WorkflowFaults: Keys are unknown, or values invalid.
@@ -104,5 +88,5 @@ def read_settings(content: Mapping[str, Any], *, name: str, known: list[Fault]) 
         fields = {fault.field for fault in faults}
         raise WorkflowFaults(name, (*(fault for fault in known if fault.place not in fields), *faults)) from error
     if known:
-        raise WorkflowFaults(name, tuple(known))
+        raise WorkflowFaults(name, known)
     return settings.named(name)

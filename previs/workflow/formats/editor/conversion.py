@@ -43,12 +43,7 @@ def classes_in(document: Mapping[str, Any]) -> frozenset[str]:
 
 
 def convert(document: Mapping[str, Any], classes: Mapping[str, NodeClass | None], *, name: str) -> Converted:
-    """Convert an editor's file to the graph that the editor would send.
-
-    Args:
-        document: Content of the file.
-        classes: Node classes of the servers; None or no entry for a class that no server has.
-        name: Name of the file, for faults.
+    """Convert an editor's file to the graph that the editor would send, by the node classes of the servers.
 
     Raises:
         WorkflowFaults: Everything that cannot be converted.

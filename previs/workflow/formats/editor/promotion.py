@@ -106,11 +106,7 @@ class Promotions:
         """Yield the subgraph's inner links that end at a field, with the node's id and the field's name."""
         for node in instance.graph.nodes.values():
             below = instance.inner.get(node.id)
-            inner = (
-                ()
-                if below is None
-                else [below.graph.inputs[index].name for index in self._promoted_inputs(below).inputs]
-            )
+            inner = [below.graph.inputs[index].name for index in self._promoted_inputs(below).inputs] if below else []
             for socket in node.sockets:
                 link = instance.graph.links.get(socket.link) if socket.link else None
                 if socket.link and link is not None and link.origin == instance.graph.entrance:

@@ -6,6 +6,7 @@ from typing import Any
 
 from previs.comfyui.protocol.classes import ANY
 from previs.comfyui.protocol.input_check import format_value
+from previs.comfyui.protocol.wire import as_list, as_mapping, as_text
 from previs.errors import Fault
 from previs.workflow.formats.editor.document import Document, EditorGraph, EditorNode, Link, Socket, SubgraphSocket
 
@@ -53,19 +54,17 @@ def _definitions(content: Mapping[str, Any], faults: list[Fault]) -> Iterator[Ma
                 yield each
                 pending.append(each)
             else:
-                faults.append(
-                    Fault("the file", "definitions, subgraphs", format_value(each), f"not a subgraph: {_SAVE_AGAIN}")
-                )
+                remedy = f"not a subgraph: {_SAVE_AGAIN}"
+                faults.append(Fault("the file", "definitions, subgraphs", format_value(each), remedy))
 
 
 def _graph(content: Mapping[str, Any], prefix: str, faults: list[Fault]) -> EditorGraph:
     place = prefix.removesuffix(", ") or "the file"
     nodes: dict[str, EditorNode] = {}
-    if not isinstance(content.get("nodes"), list):
-        faults.append(
-            Fault(place, "nodes", format_value(content.get("nodes")), f"give the list of nodes: {_SAVE_AGAIN}")
-        )
-    for index, each in enumerate(content["nodes"] if isinstance(content.get("nodes"), list) else ()):
+    listed = content.get("nodes")
+    if not isinstance(listed, list):
+        faults.append(Fault(place, "nodes", format_value(listed), f"give the list of nodes: {_SAVE_AGAIN}"))
+    for index, each in enumerate(as_list(listed)):
         node = _node(each, f"{prefix}entry {index + 1} of the nodes", prefix, faults)
         if node is None:
             continue
@@ -75,27 +74,21 @@ def _graph(content: Mapping[str, Any], prefix: str, faults: list[Fault]) -> Edit
     return EditorGraph(
         nodes=nodes,
         links=dict(_links(content.get("links"), place, faults)),
-        entrance=_entrance(content),
+        entrance=_identity(as_mapping(content.get("inputNode")).get("id")) or "-10",
         inputs=tuple(_subgraph_sockets(content, "inputs", place, faults)) if prefix else (),
         outputs=tuple(_subgraph_sockets(content, "outputs", place, faults)) if prefix else (),
     )
-
-
-def _entrance(content: Mapping[str, Any]) -> str:
-    node = content.get("inputNode")
-    return (_identity(node.get("id")) if isinstance(node, Mapping) else None) or "-10"
 
 
 def _subgraph_sockets(
     content: Mapping[str, Any], key: str, place: str, faults: list[Fault]
 ) -> Iterator[SubgraphSocket]:
     for each in _list(content.get(key), place, key, faults):
-        raw = each if isinstance(each, Mapping) else {}
+        raw = as_mapping(each)
         if not isinstance(raw.get("name"), str):
             faults.append(Fault(place, key, format_value(each), f"needs a name: {_SAVE_AGAIN}"))
-        ids = raw.get("linkIds")
-        links = tuple(found for link in ids if (found := _identity(link))) if isinstance(ids, list) else ()
-        yield SubgraphSocket(_text(raw.get("name")), _type(raw.get("type")), links)
+        links = tuple(found for link in as_list(raw.get("linkIds")) if (found := _identity(link)))
+        yield SubgraphSocket(as_text(raw.get("name")), _type(raw.get("type")), links)
 
 
 def _node(content: object, place: str, prefix: str, faults: list[Fault]) -> EditorNode | None:
@@ -111,7 +104,7 @@ def _node(content: object, place: str, prefix: str, faults: list[Fault]) -> Edit
         faults.append(Fault(place, "type", format_value(kind), f"a node needs the name of its class: {_SAVE_AGAIN}"))
         return None
     place = f"{place} ({kind})"
-    title, mode = _text(content.get("title")).strip(), content.get("mode")
+    title, mode = as_text(content.get("title")).strip(), content.get("mode")
     properties = _mapping(content.get("properties"), place, "properties", faults)
     values, named = _values(content, place, faults)
     pack, version = _pack(properties)
@@ -121,7 +114,9 @@ def _node(content: object, place: str, prefix: str, faults: list[Fault]) -> Edit
         title="" if title == kind else title,
         mode=mode if isinstance(mode, int) else 0,
         sockets=tuple(_sockets(content.get("inputs"), place, faults)),
-        outputs=tuple(_outputs(content.get("outputs"), place, faults)),
+        outputs=tuple(
+            _type(as_mapping(each).get("type")) for each in _short(content.get("outputs"), place, "outputs", faults)
+        ),
         values=values,
         named_values=named,
         promoted=tuple(_promoted(properties.get("proxyWidgets"))),
@@ -132,15 +127,15 @@ def _node(content: object, place: str, prefix: str, faults: list[Fault]) -> Edit
 
 def _pack(properties: Mapping[str, Any]) -> tuple[str, str | None]:
     """Read which pack provides a class: its name in ComfyUI's registry, or ``owner/repository`` on GitHub."""
-    name = _text(properties.get("cnr_id")) or _text(properties.get("aux_id"))
-    return ("", _text(properties.get("ver"))) if name == _OWN_PACK else (name, None)
+    name = as_text(properties.get("cnr_id")) or as_text(properties.get("aux_id"))
+    return ("", as_text(properties.get("ver"))) if name == _OWN_PACK else (name, None)
 
 
 def _promoted(raw: object) -> Iterator[tuple[str, str]]:
     """Read which inner fields a subgraph's node shows; an invalid entry keeps its position."""
-    for each in raw if isinstance(raw, list) else ():
+    for each in as_list(raw):
         pair = each if isinstance(each, list) and len(each) > 1 else (None, None)
-        yield _identity(pair[0]) or "", _text(pair[1])
+        yield _identity(pair[0]) or "", as_text(pair[1])
 
 
 def _values(
@@ -159,16 +154,10 @@ def _sockets(raw: object, place: str, faults: list[Fault]) -> Iterator[Socket]:
         if not isinstance(each, Mapping) or not isinstance(each.get("name"), str):
             faults.append(Fault(place, "inputs", format_value(each), f"an input needs a name: {_SAVE_AGAIN}"))
             continue
-        link, widget = each.get("link"), each.get("widget")
+        link, field = each.get("link"), as_mapping(each.get("widget")).get("name")
         if link is not None and _identity(link) is None:
             faults.append(Fault(place, each["name"], format_value(link), f"not the id of a link: {_SAVE_AGAIN}"))
-        field = widget.get("name") if isinstance(widget, Mapping) else None
         yield Socket(each["name"], _type(each.get("type")), _identity(link), field if isinstance(field, str) else None)
-
-
-def _outputs(raw: object, place: str, faults: list[Fault]) -> Iterator[str]:
-    for each in _short(raw, place, "outputs", faults):
-        yield _type(each.get("type")) if isinstance(each, Mapping) else ANY
 
 
 def _links(raw: object, place: str, faults: list[Fault]) -> Iterator[tuple[str, Link]]:
@@ -210,27 +199,22 @@ def _type(raw: object) -> str:
     return raw if isinstance(raw, str) and raw else ANY
 
 
-def _text(raw: object) -> str:
-    return raw if isinstance(raw, str) else ""
-
-
 def _list(raw: object, place: str, field: str, faults: list[Fault]) -> list[Any]:
     if raw is not None and not isinstance(raw, list):
         faults.append(Fault(place, field, format_value(raw), f"give a list: {_SAVE_AGAIN}"))
-    return raw if isinstance(raw, list) else []
+    return as_list(raw)
 
 
 def _short(raw: object, place: str, field: str, faults: list[Fault]) -> list[Any]:
     """Read a list of a node's parts, truncated beyond what nodes have."""
     listed = _list(raw, place, field, faults)
     if len(listed) > _MOST_PARTS:
-        faults.append(
-            Fault(place, field, f"{len(listed)} entries", f"no node has more than {_MOST_PARTS}: {_SAVE_AGAIN}")
-        )
+        remedy = f"no node has more than {_MOST_PARTS}: {_SAVE_AGAIN}"
+        faults.append(Fault(place, field, f"{len(listed)} entries", remedy))
     return listed[:_MOST_PARTS]
 
 
 def _mapping(raw: object, place: str, field: str, faults: list[Fault]) -> Mapping[str, Any]:
     if raw is not None and not isinstance(raw, Mapping):
         faults.append(Fault(place, field, format_value(raw), f"give an object: {_SAVE_AGAIN}"))
-    return raw if isinstance(raw, Mapping) else {}
+    return as_mapping(raw)

@@ -110,9 +110,8 @@ class LinkResolver:
         if link is None:
             remedy = "the file has no link of this id: draw it again in ComfyUI, or remove it, and save"
             return BrokenLink(Fault(instance.place(node), socket.name, f"link {socket.link}", remedy))
-        return self._follow_link(
-            instance, link, step.type or socket.type, Fault(instance.place(node), socket.name, "", "")
-        )
+        end = Fault(instance.place(node), socket.name, "", "")
+        return self._follow_link(instance, link, step.type or socket.type, end)
 
     def _follow_link(self, instance: GraphInstance, link: Link, wanted: str, end: Fault) -> _Step | Source:
         """Follow a link to its start; ``end`` locates faults."""

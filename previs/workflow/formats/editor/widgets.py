@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from previs.comfyui.protocol.classes import ANY, COMBO, InputRule, NodeClass
-from previs.comfyui.protocol.input_check import format_value
+from previs.comfyui.protocol.input_check import TYPE_NAMES, format_value
 from previs.errors import Fault
 from previs.workflow.formats.editor.controls import is_button, is_control, refreshing
 from previs.workflow.formats.editor.document import EditorNode
@@ -36,14 +36,7 @@ class WrongTypeError(ValueError):
 def widget_values(
     node: EditorNode, node_class: NodeClass, linked: frozenset[str], place: str
 ) -> tuple[list[WidgetValue], list[Fault]]:
-    """Return the values of a node's widgets.
-
-    Args:
-        node: Node as saved.
-        node_class: Class of the node, from a server.
-        linked: Names of inputs that a link supplies.
-        place: Description of the node, for faults.
-    """
+    """Return the values of a node's widgets, and faults; ``linked`` names the inputs that a link supplies."""
     faults = [fault for rule in node_class.inputs.values() if (fault := _unreadable(rule, node, linked, place))]
     if faults:
         return [], faults
@@ -76,10 +69,7 @@ def _is_field(rule: InputRule, node: EditorNode) -> bool:
 
 
 def _by_name(node: EditorNode, node_class: NodeClass) -> Iterator[WidgetValue]:
-    """Read values that have names.
-
-    Custom nodes that save only names include fields that the server takes but does not declare.
-    """
+    """Read values by name; custom nodes that save only names include fields that the server does not declare."""
     named = node.named_values or {}
     for rule in node_class.inputs.values():
         if _is_field(rule, node) or (rule.type in _DYNAMIC and rule.name in named):
@@ -113,9 +103,8 @@ def _by_order(node: EditorNode, node_class: NodeClass) -> Iterator[WidgetValue]:
 
 def _without_dummies(values: Sequence[Any], rules: list[InputRule], node_class: NodeClass) -> Iterator[Any]:
     """Skip values of inputs that became links only; editors before 1.16 saved one for them."""
-    dummies = {
-        rule.name for rule in node_class.inputs.values() if rule.linked_only and replace(rule, linked_only=False).held
-    }
+    rules_of_links = [rule for rule in node_class.inputs.values() if rule.linked_only]
+    dummies = {rule.name for rule in rules_of_links if replace(rule, linked_only=False).held}
     slots: list[bool] = []
     for name, rule in node_class.inputs.items():
         if name in dummies or rule in rules:
@@ -227,17 +216,10 @@ def _boolean(rule: InputRule, value: Any) -> bool:  # noqa: ANN401 - whatever a 
 
 
 def _check_choice(rule: InputRule, value: Any) -> None:  # noqa: ANN401 - whatever a file holds
-    if not isinstance(value, str | int | float):
-        raise WrongTypeError(_kind(rule))
     texts_only = bool(rule.choices) and all(isinstance(choice, str) for choice in rule.choices or ())
-    if texts_only and not isinstance(value, str):
+    if not isinstance(value, str) and (texts_only or not isinstance(value, int | float)):
         raise WrongTypeError(_kind(rule))
 
 
 def _kind(rule: InputRule) -> str:
-    return {
-        "INT": "a whole number",
-        "FLOAT": "a number",
-        "STRING": "a text",
-        "BOOLEAN": "true or false",
-    }.get(rule.type, f"one of {format_value(list(rule.choices or ()))}")
+    return TYPE_NAMES.get(rule.type, f"one of {format_value(list(rule.choices or ()))}")
