@@ -52,9 +52,8 @@ def read_csv(text: str, name: str) -> Sheet:
     """
     lines = list(_rows(text, name))
     if not lines:
-        raise fault(
-            name, "the sheet", "it is empty: the first row must name the columns, such as shot_id, prompt, duration"
-        )
+        remedy = "it is empty: the first row must name the columns, such as shot_id, prompt, duration"
+        raise fault(name, "the sheet", remedy)
     (first, header), *body = lines
     known = known_columns(header)
     missing = frozenset(_NEEDED) - set(known.values())

@@ -148,9 +148,8 @@ class _Builder:
         parent.items.append(value)
         parent.weight += weight
         if parent.weight > LARGEST_WEIGHT:
-            raise _RefusedError(
-                remedy="the list is too large here: its aliases expand to more than a shot list can hold"
-            )
+            remedy = "the list is too large here: its aliases expand to more than a shot list can hold"
+            raise _RefusedError(remedy=remedy)
 
 
 def _scalar(event: yaml.ScalarEvent) -> Any:  # noqa: ANN401 - whatever the file holds

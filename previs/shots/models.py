@@ -14,7 +14,6 @@ from pydantic import (
     Field,
     JsonValue,
     WithJsonSchema,
-    field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -22,6 +21,7 @@ from pydantic_core import PydanticCustomError
 from previs.shots.rules import (
     LONGEST_SHOT_ID,
     as_json,
+    none_as,
     number_as_text,
     one_line,
     random_as_none,
@@ -41,6 +41,7 @@ HIGHEST_FPS = 1_000
 
 _Unknown = Annotated[JsonValue, AfterValidator(as_json), WithJsonSchema({})]
 _Text = Annotated[str, Field(strict=True), AfterValidator(without_surrogates)]
+_LineOfText = Annotated[_Text, AfterValidator(one_line)]
 _Line = Annotated[str, Field(strict=True, min_length=1), BeforeValidator(number_as_text), AfterValidator(one_line)]
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 _Whole = Annotated[int, Field(strict=True)]
@@ -56,7 +57,7 @@ class Reference(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
     __pydantic_extra__: dict[str, _Unknown]
 
-    url: Annotated[_Text, AfterValidator(one_line)] = Field(
+    url: _LineOfText = Field(
         title="Picture",
         description="A path, an s3:// or https:// URL, or a name relative to the shot list's location.",
         min_length=1,
@@ -98,7 +99,7 @@ class Shot(BaseModel):
         min_length=1,
         examples=["电影风格，广角镜头，城市夜景", "low angle, rain on neon, a woman under a red umbrella"],
     )
-    references: tuple[Reference, ...] = Field(
+    references: Annotated[tuple[Reference, ...], BeforeValidator(none_as(()))] = Field(
         default=(), title="References", description="Pictures to follow, the most important first."
     )
     duration: _Number = Field(
@@ -147,7 +148,7 @@ class Shot(BaseModel):
         le=LARGEST_SIDE,
         examples=[576],
     )
-    overrides: dict[Annotated[_Text, AfterValidator(one_line)], _Unknown] = Field(
+    overrides: Annotated[dict[_LineOfText, _Unknown], BeforeValidator(none_as({}))] = Field(
         default_factory=dict,
         title="Overrides",
         description="Inputs of the workflow's nodes, by node id or title. They override every other setting.",
@@ -157,16 +158,6 @@ class Shot(BaseModel):
         default=None, title="Sequence", description="The scene or sequence it belongs to.", examples=["SQ010"]
     )
     notes: _Text | None = Field(default=None, title="Notes", description="For people; no model sees them.")
-
-    @field_validator("references", mode="before")
-    @classmethod
-    def _none_given(cls, value: object) -> object:
-        return () if value is None else value
-
-    @field_validator("overrides", mode="before")
-    @classmethod
-    def _none_overridden(cls, value: object) -> object:
-        return {} if value is None else value
 
     @model_validator(mode="after")
     def _each_reference_once(self) -> Self:
@@ -193,10 +184,10 @@ class ShotList(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
     __pydantic_extra__: dict[str, _Unknown]
 
-    title: _Text = Field(
+    title: Annotated[_Text, BeforeValidator(none_as(""))] = Field(
         default="", title="Title", description="Title of the film or the scene.", examples=["Night City"]
     )
-    fps: _Number = Field(
+    fps: Annotated[_Number, BeforeValidator(none_as(24))] = Field(
         default=24,
         title="Frames per second",
         description="Frame rate of the film.",
@@ -205,16 +196,6 @@ class ShotList(BaseModel):
         examples=[24, 25, 23.976],
     )
     shots: tuple[Shot, ...] = Field(title="Shots", description="In the order of the film.", min_length=1)
-
-    @field_validator("title", mode="before")
-    @classmethod
-    def _no_title(cls, value: object) -> object:
-        return "" if value is None else value
-
-    @field_validator("fps", mode="before")
-    @classmethod
-    def _usual_fps(cls, value: object) -> object:
-        return 24 if value is None else value
 
     @model_validator(mode="after")
     def _each_shot_once(self) -> Self:

@@ -7,7 +7,7 @@ parameters and in Python.
 import math
 import re
 import unicodedata
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 
 from pydantic import JsonValue
 from pydantic_core import PydanticCustomError
@@ -73,6 +73,11 @@ def number_as_text(value: object) -> object:
 def random_as_none(value: object) -> object:
     """Return None for -1, which means "random" in other tools."""
     return None if value == -1 and not isinstance(value, bool) else value
+
+
+def none_as(default: object) -> Callable[[object], object]:
+    """Return a validator that replaces None with a default."""
+    return lambda value: default if value is None else value
 
 
 def as_json(value: JsonValue) -> JsonValue:

@@ -46,21 +46,17 @@ def notation_by_content(text: str) -> Notation:
 
 
 def decoded(source: bytes | str, name: str, *, chinese: bool) -> str:
-    """Return the text without its byte order mark.
+    """Return UTF-8, or UTF-16 or UTF-32 with a byte order mark, as text without the mark.
 
-    Args:
-        source: UTF-8, or UTF-16 or UTF-32 with a byte order mark.
-        name: Name of the list in faults.
-        chinese: Whether to try GB18030 if the text is not UTF-8; Chinese Excel exports CSV in it.
+    With ``chinese``, try GB18030 if the text is not UTF-8; Chinese Excel exports CSV in it.
     """
     if isinstance(source, str):
         return _checked(source, name)
     if len(source) > LARGEST:
         raise _too_large(name)
     if source.startswith(_SPREADSHEETS):
-        raise fault(
-            name, "the file", 'this is a spreadsheet file: export it as "CSV UTF-8" and use that', value="not text"
-        )
+        remedy = 'this is a spreadsheet file: export it as "CSV UTF-8" and use that'
+        raise fault(name, "the file", remedy, value="not text")
     if source.startswith(_PDF):
         raise fault(name, "the file", "export the list as CSV, JSON or YAML and use that", value="a PDF")
     encoding, mark = encoding_of(source)
