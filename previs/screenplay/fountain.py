@@ -115,17 +115,13 @@ class _Parser:
         yield from self.found
 
     def _take_empty(self, line: Line) -> None:
-        if not line.is_blank:
-            self._add(line.text)
+        if not line.is_blank and self.block:
+            self.block.texts.append(line.text)
+        elif not line.is_blank:
+            self.pending_notes += note_marks(line.text)
         elif not (self.block and self.block.cue is not None and len(line.text) > 1):
             # Fountain: a line of two spaces does not end a speech.
             self._close()
-
-    def _add(self, text: str) -> None:
-        if self.block:
-            self.block.texts.append(text)
-        else:
-            self.pending_notes += note_marks(text)
 
     def _take(self, line: Line, following: Line) -> None:
         text_only = line.text_only
@@ -133,11 +129,11 @@ class _Parser:
             self.block.texts.append(line.text.strip())
         elif _PAGE_BREAK.fullmatch(text_only) or text_only.startswith("#"):
             self._close()
-            self._notes_of(line)
+            self.found.extend(self.script.notes_in(line.text))
         elif kind := self._one_line_kind(text_only, following):
             self._close()
             self._passage(kind, line, _STRIP_MARKERS[kind])
-        elif heading := self._heading(text_only):
+        elif (self.block is None or text_only.startswith(".")) and (heading := split_heading(text_only)):
             self._close()
             number = unicodedata.normalize("NFC", heading[1])
             notes = self.script.notes_in(line.text)
@@ -160,9 +156,6 @@ class _Parser:
             return "transition"
         return None
 
-    def _heading(self, text_only: str) -> tuple[str, str] | None:
-        return split_heading(text_only) if self.block is None or text_only.startswith(".") else None
-
     @staticmethod
     def _is_cue(text_only: str, following: Line) -> bool:
         if following.is_blank or text_only.startswith("!") or len(text_only) > _LONGEST_CUE:
@@ -182,14 +175,11 @@ class _Parser:
         else:
             self.block.texts.append(text)
 
-    def _notes_of(self, line: Line) -> None:
-        self.found.extend(self.script.notes_in(line.text))
-
     def _passage(self, kind: Kind, line: Line, strip: Callable[[str], str]) -> None:
         text = join_lines(plain_text(strip(line.text_only)))
         if text:
             self.found.append(Passage(kind, text, line.number))
-        self._notes_of(line)
+        self.found.extend(self.script.notes_in(line.text))
 
     def _close(self) -> None:
         """Complete the current block."""

@@ -11,7 +11,7 @@ Side = Literal["", "interior", "exterior", "interior and exterior"]
 _ENGLISH: Final = re.compile(r"(INT\.?/EXT|EXT\.?/INT|I/E|INT|EXT|EST)(?=[.\s]|$)[.\s]*", re.IGNORECASE)
 _SEPARATOR: Final = r"[\s.．。,，、:：/·–—-]"
 _CHINESE: Final = re.compile(
-    rf"((?:内/?外|外/?内|内|外)景(?={_SEPARATOR}|$)|(?:内/外|外/内|内|外)(?=[.．。、])){_SEPARATOR}*",
+    rf"((?:内/?外|外/?内|内|外)景(?={_SEPARATOR}|$)|(?:内/外|外/内|内|外)(?=[.．。、])){_SEPARATOR}*"
 )
 _CHINESE_NUMBER: Final = re.compile(
     rf"第\s?([0-9]{{1,4}}|[零〇一二两三四五六七八九十百]{{1,5}})\s?[场場](?={_SEPARATOR}|$){_SEPARATOR}*"

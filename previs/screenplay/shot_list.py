@@ -1,7 +1,7 @@
 """Derive a shot list from a screenplay by fixed rules; see docs/screenplays.md."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
@@ -28,11 +28,7 @@ def make_shot_list(screenplay: Screenplay, *, title: str = "") -> ShotList:
     """Return the shots of a screenplay: one that establishes each scene, then the scene's beats.
 
     A change in one scene changes no shot_id of another: a shot_id starts with the scene's number in the script, or else
-    with its position among the scenes.
-
-    Args:
-        screenplay: Screenplay to derive the shots from.
-        title: Title of the list if the script has no title page.
+    with its position among the scenes. ``title`` is the list's title if the script has no title page.
 
     Raises:
         ShotListFaults: Notes cannot apply to their shots; or the list would have too many shots or too much text.
@@ -45,9 +41,9 @@ def make_shot_list(screenplay: Screenplay, *, title: str = "") -> ShotList:
         drafts = builder.scene(scene)
         faults.extend(fault for draft in drafts for fault in draft.faults())
         size.shots += len(drafts)
-        for number, draft in _numbered(drafts):
+        for number, draft in enumerate(drafts, 1):
             if size.fault() is None:
-                shots.append(draft.fields(f"{sequence}_SH{number:03d}", sequence))
+                shots.append(draft.fields(f"{sequence}_SH{10 * number:03d}", sequence))
                 size.text += len(shots[-1]["prompt"]) + len(shots[-1].get("notes", ""))
     if oversize := size.fault():
         faults.insert(0, oversize)
@@ -74,15 +70,8 @@ class _Size:
         return None
 
 
-def _numbered(drafts: list[Draft]) -> Iterator[tuple[int, Draft]]:
-    return ((10 * number, draft) for number, draft in enumerate(drafts, 1))
-
-
 def _sequences(scenes: tuple[Scene, ...]) -> list[str]:
-    """Return a name for each scene: ``SQ`` with its number in the script, or else with its position in tens.
-
-    A repeated name gets a suffix.
-    """
+    """Return a unique name for each scene: ``SQ`` with its number in the script, or else its position in tens."""
     names: dict[str, None] = {}
     place = 0
     for scene in scenes:

@@ -4,8 +4,7 @@ import re
 import unicodedata
 from typing import Final
 
-from previs.errors import Fault, ShotListFaults
-from previs.shots.text import encoding_of
+from previs.shots.text import encoding_of, fault
 
 LARGEST: Final = 2_000_000  # bytes: ten times a feature film
 _OTHER_FORMATS: Final = {
@@ -30,16 +29,13 @@ def script_text(content: bytes, name: str) -> str:
         ShotListFaults: The script is too large, not UTF-8, or not Fountain.
     """
     if len(content) > LARGEST:
-        raise _fault(name, "too large", f"at most {LARGEST // 1_000_000} MB are read: split the script")
+        remedy = f"at most {LARGEST // 1_000_000} MB are read: split the script"
+        raise fault(name, "the script", remedy, value="too large")
     for start, kind in _OTHER_FORMATS.items():
         if content.startswith(start):
-            raise _fault(name, kind, "export the script as Fountain (plain text) and use that")
+            raise fault(name, "the script", "export the script as Fountain (plain text) and use that", value=kind)
     text = _decoded(content, name).replace("\r\n", "\n").replace("\r", "\n").replace("\t", "    ")
     return "".join(each for each in text if each == "\n" or unicodedata.category(each) != "Cc")
-
-
-def _fault(name: str, value: str, remedy: str) -> ShotListFaults:
-    return ShotListFaults(name, (Fault("the script", "", value, remedy),))
 
 
 def _decoded(content: bytes, name: str) -> str:
@@ -50,7 +46,7 @@ def _decoded(content: bytes, name: str) -> str:
         line = content.count(b"\n", 0, len(mark) + error.start) + 1
         value = f"byte 0x{error.object[error.start]:02x}"
         remedy = f"not {encoding.upper()}: save the script as UTF-8"
-        raise ShotListFaults(name, (Fault(f"line {line}", "", value, remedy),)) from error
+        raise fault(name, f"line {line}", remedy, value=value) from error
 
 
 def join_lines(text: str) -> str:
@@ -64,23 +60,13 @@ def plain_text(text: str) -> str:
     removed: set[int] = set()
     for mark in _MARKS.finditer(text):
         run = mark[0]
-        if run[0] == "\\" or len(run) > _LONGEST_MARK:
+        if run[0] == "\\" or len(run) > _LONGEST_MARK or _within_word(text, mark):
             continue
-        opened = unpaired.get(run)
-        if opened is not None and _closes(text, mark):
-            removed.update((opened.start(), mark.start()))
-            del unpaired[run]
-        elif _opens(text, mark):
+        if run in unpaired and text[mark.start() - 1 : mark.start()].strip():
+            removed.update((unpaired.pop(run).start(), mark.start()))
+        elif text[mark.end() : mark.end() + 1].strip():
             unpaired[run] = mark
     return _MARKS.sub(lambda mark: mark[0].removeprefix("\\") if mark.start() not in removed else "", text)
-
-
-def _opens(text: str, mark: re.Match[str]) -> bool:
-    return text[mark.end() : mark.end() + 1].strip() != "" and not _within_word(text, mark)
-
-
-def _closes(text: str, mark: re.Match[str]) -> bool:
-    return text[mark.start() - 1 : mark.start()].strip() != "" and not _within_word(text, mark)
 
 
 def _within_word(text: str, mark: re.Match[str]) -> bool:

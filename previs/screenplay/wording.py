@@ -7,12 +7,7 @@ from typing import Final
 from previs.screenplay.headings import Setting, Side
 from previs.screenplay.text import is_east_asian
 
-_SIDES: Final[dict[Side, str]] = {
-    "": "",
-    "interior": "内景",
-    "exterior": "外景",
-    "interior and exterior": "内外景",
-}
+_SIDES: Final[dict[Side, str]] = {"": "", "interior": "内景", "exterior": "外景", "interior and exterior": "内外景"}
 _FRAMINGS: Final = {
     "establishing": ("wide establishing shot", "远景，定场镜头"),
     "action": ("medium wide shot", "中景"),
@@ -39,8 +34,7 @@ def usual_framing(kind: str, text: str, *, chinese: bool) -> str:
 
 def speaking(names: Iterable[str], manner: str, *, chinese: bool) -> str:
     """Return the words for characters who speak, and how they speak."""
-    known = [titled(name) for name in names]
-    who = ("和" if chinese else " and ").join(known)
+    who = ("和" if chinese else " and ").join(titled(name) for name in names)
     said = f"{who}在说话" if chinese else f"{who} speaking"
     return joined([said, manner], chinese=chinese)
 
