@@ -10,12 +10,7 @@ _FIRST_STEP = 64  # most markers of a JPEG follow one another closely
 
 
 class ByteReader:
-    """Read a file of known size from its beginning, a little at a time.
-
-    Args:
-        file: File open for reading, at any position.
-        name: Name of the file in errors.
-    """
+    """Read a file of known size from its beginning, a little at a time; errors show its name."""
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         self._file = file

@@ -34,12 +34,9 @@ RECORDINGS = frozenset(_DEMUXERS)
 
 
 def png_texts(reader: ByteReader, names: frozenset[str], longest: int) -> Iterator[tuple[str, str]]:
-    """Yield the named text chunks of a PNG, before or after its pixels.
+    """Yield the text chunks of a PNG with these names (in lower case), before or after its pixels.
 
-    Args:
-        reader: PNG file.
-        names: Names in lower case.
-        longest: Most bytes of a text to decompress.
+    At most ``longest`` bytes of a text are decompressed.
 
     Raises:
         FrameDamaged: The file is cut short, or a text's checksum does not match. Texts yielded before are complete.

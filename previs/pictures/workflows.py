@@ -37,11 +37,7 @@ def workflow_in(content: bytes, *, name: str) -> bytes:
     """Return the JSON of the workflow in a picture's, film's or sound's metadata, or the file itself if it is text.
 
     If there are both a graph in API format (which ran) and one in the editor's format, the former is returned. The
-    JSON is untrusted, and is not parsed here.
-
-    Args:
-        content: Bytes of the whole file.
-        name: Name of the file in faults.
+    JSON is untrusted, and is not parsed here. ``name`` names the file in faults.
 
     Raises:
         WorkflowFaults: The file is a picture, film or sound without a workflow, or cannot hold one.
@@ -80,11 +76,10 @@ def _texts(content: bytes, kind: str, name: str) -> Iterable[tuple[str, str]]:
 
 def _graph(texts: dict[str, str]) -> str | None:
     """Return the first text that looks like a graph's JSON; other programs write prose under the same names."""
-    found = [text for key in _GRAPHS if _is_object(text := texts.get(key, ""))]
     comment = texts.get(_COMMENT, "")
-    if _is_object(comment) and any(f'"{key}"' in comment for key in _GRAPHS):
-        found.append(comment)
-    return next(iter(found), None)
+    found = [texts.get(key, "") for key in _GRAPHS]
+    found += [comment] if any(f'"{key}"' in comment for key in _GRAPHS) else []
+    return next((text for text in found if _is_object(text)), None)
 
 
 def _is_object(text: str) -> bool:
