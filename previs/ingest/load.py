@@ -135,12 +135,7 @@ async def _read_workflow(
 
 
 async def read_workflow_at(uri: str, reader: SourceReader, look_up: ClassLookup) -> Workflow:
-    """Read a workflow's file, with the bindings file beside it if there is one.
-
-    Args:
-        uri: Path or URL of the workflow.
-        reader: Reader for paths and URLs.
-        look_up: Look-up for the workflow's node classes.
+    """Read a workflow's file by its path or URL, with the bindings file beside it if there is one.
 
     Raises:
         WorkflowFaults, SourceNotFound, SourceUnavailable, NoServer, AccessDenied: As in :func:`load_inputs`.

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import unquote_to_bytes
 
@@ -45,16 +44,16 @@ _WEB_REASONS: Final = {
 }
 _LAST_PORT: Final = 65_535
 _NOT_A_URL: Final = "it is not a valid URL, or it redirects to one that is not"
-_WEB_REFUSALS: Final[tuple[tuple[type[Exception], str], ...]] = (
-    (httpx.InvalidURL, _NOT_A_URL),
-    (UnicodeError, _NOT_A_URL),
-    (httpx.UnsupportedProtocol, "it has no host, or it redirects to a URL that is not http:// or https://"),
-    (httpx.TooManyRedirects, f"it redirects more than {_REDIRECTS} times"),
-)
-_WEB_FAILURES: Final[tuple[tuple[type[Exception], str], ...]] = (
-    (httpx.TimeoutException, "its server did not answer in time"),
-    (httpx.ConnectError, "no connection to its server"),
-    (httpx.RemoteProtocolError, "its server ended the connection early, or does not speak HTTP"),
+_NO_HOST: Final = "it has no host, or it redirects to a URL that is not http:// or https://"
+_BROKEN_OFF: Final = "its server ended the connection early, or does not speak HTTP"
+_WEB_ERRORS: Final[tuple[tuple[type[Exception], type[SourceNotFound] | type[SourceUnavailable], str], ...]] = (
+    (httpx.InvalidURL, SourceNotFound, _NOT_A_URL),
+    (UnicodeError, SourceNotFound, _NOT_A_URL),
+    (httpx.UnsupportedProtocol, SourceNotFound, _NO_HOST),
+    (httpx.TooManyRedirects, SourceNotFound, f"it redirects more than {_REDIRECTS} times"),
+    (httpx.TimeoutException, SourceUnavailable, "its server did not answer in time"),
+    (httpx.ConnectError, SourceUnavailable, "no connection to its server"),
+    (httpx.RemoteProtocolError, SourceUnavailable, _BROKEN_OFF),
 )
 _FILE_REASONS: Final = {
     errno.ENOENT: "there is no such file",
@@ -95,12 +94,7 @@ class SourceReader:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
@@ -158,9 +152,8 @@ class SourceReader:
         except S3_ERRORS as error:
             permissions = f"s3:GetObject on {shown(uri)}, and s3:ListBucket on the bucket to recognize missing objects"
             classified = classify(error, permissions)
-            raise (SourceUnavailable if classified.kind == "trouble" else SourceNotFound)(
-                shown(uri), classified.reason
-            ) from error
+            raised = SourceUnavailable if classified.kind == "trouble" else SourceNotFound
+            raise raised(shown(uri), classified.reason) from error
 
     async def _read_page(self, uri: str, limit: int) -> bytes:
         if self._web is None:
@@ -205,17 +198,12 @@ async def _refuse_impossible_port(request: httpx.Request) -> None:
         raise httpx.InvalidURL(_NOT_A_URL)
 
 
-def _web_error(
-    uri: str, error: httpx.HTTPError | httpx.InvalidURL | UnicodeError
-) -> SourceNotFound | SourceUnavailable:
+def _web_error(uri: str, error: Exception) -> SourceNotFound | SourceUnavailable:
     if certificate_refused(error):
         return SourceNotFound(shown(uri), "its TLS certificate is expired, for another host, or from an unknown issuer")
-    for kind, reason in _WEB_REFUSALS:
+    for kind, raised, reason in _WEB_ERRORS:
         if isinstance(error, kind):
-            return SourceNotFound(shown(uri), reason)
-    for kind, reason in _WEB_FAILURES:
-        if isinstance(error, kind):
-            return SourceUnavailable(shown(uri), reason)
+            return raised(shown(uri), reason)
     return SourceUnavailable(shown(uri), f"the connection failed ({type(error).__name__})")
 
 
