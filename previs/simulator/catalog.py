@@ -11,28 +11,10 @@ from typing import Any
 FEATURES = {"supports_preview_metadata": True, "max_upload_size": 100 * 1024 * 1024}
 
 MODEL_FOLDERS = (
-    "checkpoints",
-    "configs",
-    "loras",
-    "vae",
-    "text_encoders",
-    "diffusion_models",
-    "clip_vision",
-    "style_models",
-    "embeddings",
-    "diffusers",
-    "vae_approx",
-    "controlnet",
-    "gligen",
-    "upscale_models",
-    "custom_nodes",
-    "hypernetworks",
-    "photomaker",
-    "classifiers",
-    "model_patches",
-    "audio_encoders",
+    *("checkpoints", "configs", "loras", "vae", "text_encoders", "diffusion_models", "clip_vision", "style_models"),
+    *("embeddings", "diffusers", "vae_approx", "controlnet", "gligen", "upscale_models", "custom_nodes"),
+    *("hypernetworks", "photomaker", "classifiers", "model_patches", "audio_encoders"),
 )
-
 _FORMER_FOLDERS = {"unet": "diffusion_models", "clip": "text_encoders"}
 
 _LARGEST_HEADER = 1024 * 1024
@@ -84,8 +66,7 @@ SYSTEM_STATS: dict[str, Any] = {
 def bundled() -> Mapping[str, Any]:
     """Return an excerpt of ComfyUI 0.3.64's ``object_info``: classes of common graphs, and some model names."""
     text = files("previs.simulator").joinpath("object_info.json").read_text(encoding="utf-8")
-    loaded: dict[str, Any] = json.loads(text)
-    return loaded
+    return dict(json.loads(text))
 
 
 def with_images(class_info: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
@@ -112,10 +93,7 @@ def models(object_info: Mapping[str, Any], folder: str) -> list[str] | None:
 def metadata(files: Mapping[tuple[str, str], Mapping[str, Any]], folder: str, name: str) -> Mapping[str, Any] | None:
     """Return the header of a model file, or None if ComfyUI reads no header there.
 
-    Args:
-        files: Headers by folder and name.
-        folder: Folder of models, by its current or former name.
-        name: Path of the file in the folder; ``..`` does not leave the folder.
+    The folder may have its current or former name; ``..`` in the file's name does not leave the folder.
     """
     if not name.endswith(".safetensors"):
         return None

@@ -103,11 +103,7 @@ class Disk:
     def save(self, folder: str, prefix: str, ending: str, content: bytes) -> dict[str, str]:
         """Write an output under the next free number of its prefix: ``boards/shot`` gives ``boards/shot_00001_.png``.
 
-        Returns:
-            The file as an output node reports it.
-
-        Raises:
-            OutsideError: The prefix leads out of the folder.
+        Return the file as an output node reports it; raise OutsideError if the prefix leads out of the folder.
         """
         path = posixpath.normpath(prefix)
         if leads_out(path):
@@ -126,11 +122,7 @@ class Disk:
         return path in self.files[folder] if self.root is None else (self.root / folder / path).exists()
 
     def upload(self, folder: str, subfolder: str, name: str, content: bytes, *, overwrite: bool) -> str:
-        """Write a file that a client uploads.
-
-        Returns:
-            Its name; if other content has that name, a number is added.
-        """
+        """Write a file that a client uploads, and return its name, with a number if other content has that name."""
         stem, ending = posixpath.splitext(name)
         chosen, number = name, 0
         parent = posixpath.normpath(subfolder) if subfolder else ""

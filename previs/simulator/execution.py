@@ -34,7 +34,6 @@ class Server(Protocol):
 
     def record(self, kind: Kind, prompt_id: str) -> None:
         """Add an event to the journal."""
-        ...
 
 
 class _InterruptedError(Exception):
@@ -62,35 +61,28 @@ class Execution:
     _pause: float = 0.0
 
     async def run(self) -> dict[str, Any]:
-        """Run the prompt until it succeeds, fails or is interrupted.
-
-        Returns:
-            The history entry: outputs, status and meta.
-        """
+        """Run the prompt until it succeeds, fails or is interrupted; return its outputs, status and meta."""
         self._send_message("execution_start", {"prompt_id": self.prompt.prompt_id})
         cached = self._cached_nodes()
         self._send_message("execution_cached", {"nodes": list(cached), "prompt_id": self.prompt.prompt_id})
         completed = False
         try:
             await self._run_nodes(cached)
-            completed = True
         except _InterruptedError:
             self._send_message("execution_interrupted", self._location())
         except NodeRaisedError as raised:
             self._send_message("execution_error", {**self._location(), **self._exception(raised)})
         else:
+            completed = True
             self._send_message("execution_success", {"prompt_id": self.prompt.prompt_id})
         self.node = None
         meta = {
             node: {"node_id": node, "display_node": node, "parent_node": None, "real_node_id": node}
             for node in self._outputs
         }
-        status = "success" if completed else "error"
-        return {
-            "outputs": self._outputs,
-            "status": {"status_str": status, "completed": completed, "messages": self._messages},
-            "meta": meta,
-        }
+        text = "success" if completed else "error"
+        status = {"status_str": text, "completed": completed, "messages": self._messages}
+        return {"outputs": self._outputs, "status": status, "meta": meta}
 
     def _cached_nodes(self) -> dict[str, None]:
         """Return the nodes with a cached result; drop the results that this prompt does not use, as ComfyUI does."""

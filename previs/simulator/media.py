@@ -85,20 +85,13 @@ def mp4(pictures: Sequence[Image.Image], fps: float, texts: Mapping[str, Any]) -
 
 
 def preview(picture: Image.Image, blur: float) -> bytes:
-    """Return the JPEG that a sampler sends between two steps.
-
-    Args:
-        picture: The final picture, reduced in size.
-        blur: Noise that is left, from 1 at the first step to 0 at the last.
-    """
+    """Return the JPEG that a sampler sends between two steps; ``blur`` is the noise left, from 1 to 0."""
     return _saved(picture.filter(ImageFilter.GaussianBlur(blur * picture.width / 24)), "JPEG", quality=_PREVIEW_QUALITY)
 
 
 def _animated(pictures: Sequence[Image.Image], kind: str, fps: float, **options: Any) -> bytes:  # noqa: ANN401 - Pillow's
-    duration = max(1, round(1000 / fps))
-    return _saved(
-        pictures[0], kind, save_all=True, append_images=list(pictures[1:]), duration=duration, loop=0, **options
-    )
+    duration, others = max(1, round(1000 / fps)), list(pictures[1:])
+    return _saved(pictures[0], kind, save_all=True, append_images=others, duration=duration, loop=0, **options)
 
 
 def _saved(picture: Image.Image, kind: str, **options: Any) -> bytes:  # noqa: ANN401 - Pillow's own options

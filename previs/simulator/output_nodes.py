@@ -23,12 +23,7 @@ _TINY: Size = (4, 4)
 
 
 class NodeRaisedError(Exception):
-    """Report that a node failed while it ran.
-
-    Args:
-        kind: Full type name of the exception, as the server reports it.
-        message: Message of the exception.
-    """
+    """Report that a node failed while it ran, with the full type name of the exception and its message."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(kind, message)
@@ -55,11 +50,7 @@ class OutputWriter:
     draw: bool
 
     def opened(self, name: str) -> Image.Image:
-        """Return the picture in an input file.
-
-        Raises:
-            NodeRaisedError: The file does not exist or is not a picture.
-        """
+        """Return the picture in an input file; raise NodeRaisedError if it does not exist or is not a picture."""
         with self._file(name) as picture:
             return picture.convert("RGB")
 
@@ -86,11 +77,7 @@ class OutputWriter:
         return hashlib.blake2b(stored.content, digest_size=16).hexdigest() if stored else ""
 
     def check_memory(self, scene: Scene) -> None:
-        """Refuse a batch that no GPU could hold.
-
-        Raises:
-            NodeRaisedError: The batch runs out of memory.
-        """
+        """Raise NodeRaisedError for a batch that no GPU could hold."""
         if scene.size[0] * scene.size[1] * scene.batch > MOST_PIXELS:
             raise NodeRaisedError("torch.OutOfMemoryError", "Allocation on device ")
 
@@ -105,16 +92,9 @@ class OutputWriter:
         return lambda blur: media.preview(small, blur)
 
     async def save(self, node: Node, reading: Reading, texts: Mapping[str, Any], signature: str) -> dict[str, Any]:
-        """Make the files of an output node.
+        """Make the files of an output node, and return them as the node reports them.
 
-        Args:
-            node: Output node.
-            reading: Reader of the node's graph.
-            texts: Metadata to write into the files.
-            signature: Signature of the node; names its previews.
-
-        Returns:
-            The files as the node reports them.
+        ``texts`` is the metadata to write into the files; the node's signature names its previews.
 
         Raises:
             NodeRaisedError: A reference is not a picture, the batch is too large, or the simulator does not support

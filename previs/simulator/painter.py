@@ -34,13 +34,7 @@ _INWARD_AT_SIDE = 0.3  # value of Pillow's inverted radial gradient at the middl
 
 
 def draw(scene: Scene, index: int, opened: Opened) -> Image.Image:
-    """Draw one picture of a scene's batch.
-
-    Args:
-        scene: Description of the picture.
-        index: Position in the batch, from 0.
-        opened: Returns the picture in an input file; its exceptions pass through.
-    """
+    """Draw one picture of a scene's batch; ``index`` is its position, from 0. Exceptions of ``opened`` pass through."""
     if scene.seed is None:
         return _unsampled(scene, opened)
     rng = random.Random(f"{scene.seed}/{index}/{scene.text}")  # noqa: S311 - a picture, not a secret
@@ -99,7 +93,7 @@ class _Canvas:
         return _mixed(self.low, self.ink, nearness)
 
     def sky(self) -> None:
-        rows = _vertical().resize(self.size)
+        rows = Image.linear_gradient("L").resize(self.size)
         self.image.paste(ImageOps.colorize(rows, self.high, self.low))
         x, y = self.sun
         radius = self.rng.uniform(0.05, 0.11) * self.height
@@ -111,13 +105,8 @@ class _Canvas:
         )
 
     def place(self) -> None:
-        {
-            "city": self.city,
-            "mountains": self.mountains,
-            "sea": self.sea,
-            "wood": self.wood,
-            "room": self.room,
-        }[self.kind]()
+        """Draw the setting, by the method that has its name."""
+        getattr(self, self.kind)()
 
     def ground(self, nearness: float = 0.55) -> None:
         self.pen.rectangle(self.box(0, self.horizon, 1, 1), fill=self.depth(nearness))
@@ -301,11 +290,6 @@ def _mixed(one: Color, other: Color, share: float) -> Color:
     share = min(1.0, max(0.0, share))
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
     return red, green, blue
-
-
-@lru_cache(maxsize=1)
-def _vertical() -> Image.Image:
-    return Image.linear_gradient("L")
 
 
 @lru_cache(maxsize=1)

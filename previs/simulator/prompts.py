@@ -87,11 +87,7 @@ class Queue:
         self.changed()
 
     def delete(self, prompt_id: str) -> bool:
-        """Delete one waiting prompt with this id.
-
-        Returns:
-            Whether a prompt was deleted.
-        """
+        """Delete one waiting prompt with this id, and return whether there was one."""
         found = next((entry for entry in self._waiting if entry[2].prompt_id == prompt_id), None)
         if found is None:
             return False

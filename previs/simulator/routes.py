@@ -102,10 +102,12 @@ def _refused(kind: str, message: str, details: str) -> Response:
     return json_response({"error": error, "node_errors": {}}, 400)
 
 
-class _QueueEndpoints:
+class _Endpoints:
     def __init__(self, simulator: Simulator) -> None:
         self.simulator = simulator
 
+
+class _QueueEndpoints(_Endpoints):
     async def remaining(self, _: Request) -> Response:
         return json_response({"exec_info": {"queue_remaining": self.simulator.queue.remaining}})
 
@@ -204,10 +206,7 @@ class _QueueEndpoints:
         return Response()
 
 
-class _DiskEndpoints:
-    def __init__(self, simulator: Simulator) -> None:
-        self.simulator = simulator
-
+class _DiskEndpoints(_Endpoints):
     async def view(self, request: Request) -> Response:
         query = request.query_params
         if "filename" not in query:
@@ -243,10 +242,7 @@ class _DiskEndpoints:
         return json_response({"name": name, "subfolder": subfolder, "type": folder})
 
 
-class _InfoEndpoints:
-    def __init__(self, simulator: Simulator) -> None:
-        self.simulator = simulator
-
+class _InfoEndpoints(_Endpoints):
     async def object_info(self, _: Request) -> Response:
         images = self.simulator.disk.images()
         info = self.simulator.object_info
@@ -279,10 +275,7 @@ class _InfoEndpoints:
         return json_response([])
 
 
-class _Listening:
-    def __init__(self, simulator: Simulator) -> None:
-        self.simulator = simulator
-
+class _Listening(_Endpoints):
     async def listen(self, websocket: WebSocket) -> None:
         simulator = self.simulator
         client = websocket.query_params.get("clientId") or uuid.uuid4().hex

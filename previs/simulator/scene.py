@@ -42,8 +42,6 @@ class Scene:
     """Describe one picture, or a batch of pictures, before it is drawn.
 
     Attributes:
-        size: Width and height in pixels.
-        batch: Number of pictures.
         seed: Seed of the last sampler; None if nothing was sampled.
         text: Positive prompt.
         references: Pictures that guide the sampler.
@@ -107,9 +105,8 @@ class Reading:
         return self._integer(self.graph[source], "steps", 0) or self._steps_before(source) if source else 1
 
     def _sampled(self, node: Node) -> Scene:
-        base = (
-            self.scene(str(node["inputs"]["latent_image"][0])) if is_link(node["inputs"]["latent_image"]) else Scene()
-        )
+        latent = _first(node, ("latent_image",))
+        base = self.scene(latent) if latent is not None else Scene()
         denoise = node["inputs"].get("denoise", 1.0)
         kept = 1 - float(denoise) if isinstance(denoise, int | float) else 0.0
         own = (Reference(base.file, kept, edges=False),) if base.file else ()

@@ -94,12 +94,7 @@ _OF_WHOLE = frozenset({"missing", "moment", "nothing", "endless"})
 
 
 class ScriptFaults(Exception):
-    """Report a script that cannot be played.
-
-    Args:
-        name: File name of the script.
-        faults: Every fault, with its location.
-    """
+    """Report a script that cannot be played, with its file name and every fault with its location."""
 
     def __init__(self, name: str, faults: tuple[str, ...]) -> None:
         super().__init__(name, faults)
@@ -114,9 +109,7 @@ class ScriptFaults(Exception):
 def read_script(source: bytes, *, name: str) -> tuple[Cue, ...]:
     """Read the cues in a JSON or YAML file: a list of objects whose keys are the attributes of :class:`Cue`.
 
-    Args:
-        source: Content of the file.
-        name: File name; ``.json`` is read as JSON, anything else as YAML.
+    A file whose name ends with ``.json`` is read as JSON, any other as YAML.
 
     Raises:
         ScriptFaults: The script has faults; all are listed.

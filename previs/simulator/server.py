@@ -29,11 +29,9 @@ class Door(Protocol):
 
     def close(self) -> None:
         """Refuse new connections; do nothing if the door is closed."""
-        ...
 
     async def open(self) -> None:
         """Accept connections again; do nothing if the door is open."""
-        ...
 
 
 class ScriptPlayer(Protocol):
@@ -41,11 +39,9 @@ class ScriptPlayer(Protocol):
 
     def count(self, moment: Moment) -> None:
         """Count one more started prompt, finished request or sent frame, and apply the cues that are now due."""
-        ...
 
     async def play(self) -> None:
         """Apply the cues that are due by time, until cancelled."""
-        ...
 
 
 class Simulator:
@@ -113,20 +109,11 @@ class Simulator:
 
     def _start_journal(self) -> None:
         self.journal: list[Event] = []
-        self.posted: list[str] = []
-        self.started: list[str] = []
-        self.sampled: list[str] = []
-        self.interrupted: list[str] = []
-        self.deleted: list[str] = []
         self.uploads: list[str] = []
         self.freed = 0
-        self._lists: dict[Kind, list[str]] = {
-            "posted": self.posted,
-            "started": self.started,
-            "sampled": self.sampled,
-            "interrupted": self.interrupted,
-            "deleted": self.deleted,
-        }
+        kinds = ("posted", "started", "sampled", "interrupted", "deleted")
+        self._lists: dict[str, list[str]] = {kind: [] for kind in kinds}
+        self.posted, self.started, self.sampled, self.interrupted, self.deleted = self._lists.values()
 
     def _reset(self) -> None:
         self.number = 0
@@ -175,10 +162,7 @@ class Simulator:
     def close_door(self, *, cut: bool = False) -> None:
         """Refuse new connections, as if no server ran, but keep the port; do nothing if the door is closed.
 
-        Requests on open connections are served.
-
-        Args:
-            cut: Whether to cut open connections too.
+        Requests on open connections are served, unless ``cut`` cuts these connections too.
 
         Raises:
             RuntimeError: The simulator is not being served.
@@ -216,16 +200,8 @@ class Simulator:
         self.abort(peer)
         await asyncio.sleep(0)
 
-    def forget_results(self) -> None:
-        """Empty the cache of node results."""
-        self.cache = {}
-
     def free(self, wanted: set[str]) -> None:
-        """Unload models, or empty the cache too, as soon as no prompt runs.
-
-        Args:
-            wanted: ``unload_models``, ``free_memory`` or both; the second includes the first.
-        """
+        """Unload models (``unload_models``), or empty the cache too (``free_memory``), as soon as no prompt runs."""
         self.freed += 1
         self._frees |= wanted
         if self.queue.running is None:
@@ -235,15 +211,11 @@ class Simulator:
         if self._frees:
             self.faults.memory_full = False
         if "free_memory" in self._frees:
-            self.forget_results()
+            self.cache = {}
         self._frees = set()
 
     def interrupt(self, prompt_id: str | None) -> bool:
-        """Interrupt the running prompt if it has this id; without an id, interrupt any.
-
-        Returns:
-            Whether a prompt was interrupted.
-        """
+        """Interrupt the running prompt if it has this id, or any without an id; return whether one was interrupted."""
         execution = self.execution
         if execution is None or prompt_id not in (None, execution.prompt.prompt_id):
             return False
@@ -252,11 +224,7 @@ class Simulator:
         return True
 
     def delete(self, prompt_id: str) -> bool:
-        """Delete one waiting prompt with this id.
-
-        Returns:
-            Whether a prompt was deleted.
-        """
+        """Delete one waiting prompt with this id, and return whether there was one."""
         if not self.queue.delete(prompt_id):
             return False
         self.record("deleted", prompt_id)

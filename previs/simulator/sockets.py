@@ -48,7 +48,6 @@ class Server(Protocol):
 
     def stays_open(self, frames: int) -> bool:
         """Return whether the WebSocket stays open after it sent ``frames`` frames."""
-        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -93,10 +92,8 @@ class Socket:
                 due, frame = self.unsent.popleft()
                 if due:
                     await asyncio.sleep(due - time.monotonic())
-                if isinstance(frame, str):
-                    await self.transmit({"type": "websocket.send", "text": frame})
-                else:
-                    await self.transmit({"type": "websocket.send", "bytes": frame})
+                form = "text" if isinstance(frame, str) else "bytes"
+                await self.transmit({"type": "websocket.send", form: frame})
                 sent += 1
                 if not self.server.stays_open(sent):
                     self.cut()

@@ -74,12 +74,7 @@ def _copied(graph: Mapping[str, Any]) -> Graph:
 
 
 def _refused(kind: str, message: str, details: str, node_errors: dict[str, Any]) -> ValidationResult:
-    return ValidationResult(
-        graph={},
-        outputs=(),
-        error={"type": kind, "message": message, "details": details, "extra_info": {}},
-        node_errors=node_errors,
-    )
+    return ValidationResult({}, (), _reason(kind, message, details, {}), node_errors)
 
 
 def _invalid_prompt(node_id: str, why: str) -> ValidationResult:
@@ -117,30 +112,19 @@ class _Validation:
             self._add_errors(output, node_errors)
         if good:
             return ValidationResult(graph=self.graph, outputs=tuple(good), error=None, node_errors=node_errors)
-        return _refused(
-            "prompt_outputs_failed_validation", "Prompt outputs failed validation", "\n".join(sentences), node_errors
-        )
+        kind, message = "prompt_outputs_failed_validation", "Prompt outputs failed validation"
+        return _refused(kind, message, "\n".join(sentences), node_errors)
 
     def _add_errors(self, output: str, node_errors: dict[str, Any]) -> None:
         # ComfyUI reports every error found so far for this output too, also those of earlier outputs.
         for node_id, result in self.results.items():
             if not result.valid and result.reasons:
-                entry = node_errors.setdefault(
-                    node_id,
-                    {
-                        "errors": result.reasons,
-                        "dependent_outputs": [],
-                        "class_type": self.graph[node_id]["class_type"],
-                    },
-                )
-                entry["dependent_outputs"].append(output)
+                class_type = self.graph[node_id]["class_type"]
+                entry = {"errors": result.reasons, "dependent_outputs": [], "class_type": class_type}
+                node_errors.setdefault(node_id, entry)["dependent_outputs"].append(output)
 
     def _validate_node(self, node_id: str) -> _NodeResult:
-        """Validate a node and the nodes before it.
-
-        Raises:
-            LookupError: A link leads nowhere; ComfyUI raises it too.
-        """
+        """Validate a node and the nodes before it; raise LookupError if a link leads nowhere, as ComfyUI does."""
         if node_id in self.results:
             return self.results[node_id]
         if node_id in self.open_nodes:
@@ -153,9 +137,8 @@ class _Validation:
             if name in inputs:
                 self._check_input(result, inputs, name, (kind, config))
             elif required:
-                result.reasons.append(
-                    _reason("required_input_missing", "Required input is missing", name, {"input_name": name})
-                )
+                reason = _reason("required_input_missing", "Required input is missing", name, {"input_name": name})
+                result.reasons.append(reason)
         result.reasons += self._missing_files(node)
         result.valid = result.valid and not result.reasons
         self.open_nodes.discard(node_id)
@@ -264,24 +247,20 @@ def _converted(name: str, value: Value, declared: Declared) -> tuple[Value, Reas
     try:
         return (convert(value) if convert else value), None
     except (TypeError, ValueError, OverflowError) as failure:
-        return value, _reason(
-            "invalid_input_type",
-            f"Failed to convert an input value to a {kind} value",
-            f"{name}, {value}, {failure}",
-            {
-                "input_name": name,
-                "input_config": list(declared),
-                "received_value": value,
-                "exception_message": str(failure),
-            },
-        )
+        message = f"Failed to convert an input value to a {kind} value"
+        extra = {**_received(name, value, declared), "exception_message": str(failure)}
+        return value, _reason("invalid_input_type", message, f"{name}, {value}, {failure}", extra)
+
+
+def _received(name: str, value: Value, declared: Declared) -> dict[str, Any]:
+    return {"input_name": name, "input_config": list(declared), "received_value": value}
 
 
 def _out_of_range(name: str, value: Value, declared: Declared) -> Reason | None:
     _, config = declared
     if not isinstance(value, int | float):
         return None
-    extra = {"input_name": name, "input_config": list(declared), "received_value": value}
+    extra = _received(name, value, declared)
     if "min" in config and value < config["min"]:
         return _reason("value_smaller_than_min", f"Value {value} smaller than min of {config['min']}", name, extra)
     if "max" in config and value > config["max"]:
@@ -298,9 +277,5 @@ def _not_offered(name: str, value: Value, declared: Declared) -> Reason | None:
         return None
     is_long = len(choices) > LONGEST_LIST_SHOWN
     shown = f"(list of length {len(choices)})" if is_long else str(choices)
-    return _reason(
-        "value_not_in_list",
-        "Value not in list",
-        f"{name}: '{value}' not in {shown}",
-        {"input_name": name, "input_config": None if is_long else list(declared), "received_value": value},
-    )
+    extra = _received(name, value, declared) | ({"input_config": None} if is_long else {})
+    return _reason("value_not_in_list", "Value not in list", f"{name}: '{value}' not in {shown}", extra)
