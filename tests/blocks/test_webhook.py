@@ -70,7 +70,7 @@ def test_invalid_values_are_refused_and_not_shown(fields: dict[str, Any]) -> Non
     ("url", "remedy"),
     [
         ("hooks.example", "write it like https://pipeline.studio.example/hooks/boards"),
-        ("https://me:pw@hooks.example", "give the receiver a header Authorization instead"),
+        ("https://me:pw@hooks.example", "set the header Authorization instead"),
     ],
 )
 def test_an_address_that_is_refused_comes_with_a_way_out(url: str, remedy: str) -> None:
