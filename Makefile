@@ -10,10 +10,10 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PREFECT_HOME := $(CURDIR)/.venv/prefect
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo picture test bench check lint types imports format constraints clean
+.PHONY: help setup demo picture test test-fast bench check lint types imports format constraints clean
 
 help: ## List the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
@@ -40,7 +40,10 @@ picture: $(READY) ## Take the README's picture of the example board; needs Chrom
 	rm -rf $(SCRATCH)
 
 test: $(READY) ## Run the tests
-	$(BIN)/pytest -q --numprocesses 2 --dist loadfile
+	$(BIN)/pytest -q --numprocesses 2 --dist worksteal
+
+test-fast: $(READY) ## Run the pure tests and a smoke test of all else, in a minute
+	$(BIN)/pytest -q --numprocesses 2 --dist worksteal -m 'pure or smoke'
 
 bench: $(READY) ## Measure speed, recovery, safety, memory and cached runs, in short
 	$(BIN)/python -m benchmarks

@@ -3,12 +3,15 @@
 import contextlib
 import functools
 import os
+import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -86,6 +89,8 @@ def folder_store(tmp_path: Path) -> FolderStore:
     return FolderStore(tmp_path / "故事 板" / "store")
 
 
+TESTS = Path(__file__).parent
+
 Serve = Callable[..., Awaitable[tuple[Simulator, str]]]
 
 
@@ -99,6 +104,46 @@ async def simulate() -> AsyncIterator[Serve]:
             return simulator, await served.enter_async_context(serve(simulator))
 
         yield start
+
+
+# Packages whose tests need no server, store or process, and fixtures that give them one all the same.
+PURE = (
+    "blocks",
+    "previs/comfyui/protocol",
+    "previs/pictures",
+    "previs/planning",
+    "previs/publishing/views",
+    "previs/records",
+    "previs/screenplay",
+    "previs/shots",
+    "previs/test_errors.py",
+    "previs/workflow",
+    "tasks",
+)
+IMPURE = {"browser", "folder_store", "prefect_environment", "s3_endpoint", "simulate"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark pure tests, and put those that wait longest first, so that no long one is left to run alone at the end."""
+    for item in items:
+        if _is_pure(item):
+            item.add_marker("pure")
+    items.sort(key=_turn)
+
+
+def _is_pure(item: pytest.Item) -> bool:
+    path = item.path.relative_to(TESTS).as_posix()
+    return path.startswith(PURE) and IMPURE.isdisjoint(getattr(item, "fixturenames", ()))
+
+
+def _turn(item: pytest.Item) -> int:
+    """Return 0 for tests of deployed runs, 1 for others with Prefect's server, 3 for pure ones, 2 for the rest."""
+    fixtures = getattr(item, "fixturenames", ())
+    if "deployed" in fixtures:
+        return 0
+    if "prefect_environment" in fixtures:
+        return 1
+    return 3 if item.get_closest_marker("pure") else 2
 
 
 PREFECT_STARTS = 120
@@ -123,6 +168,19 @@ def free_port() -> int:
         return port
 
 
+def _migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
+    """Return where the processes of one run of the tests share a database that Prefect has migrated."""
+    # Without pytest-xdist the folder above would be shared with other runs.
+    return tmp_path_factory.getbasetemp().parent / "prefect.db" if "PYTEST_XDIST_WORKER" in os.environ else None
+
+
+def _share_database(of_server: Path, shared: Path) -> None:
+    unfinished = shared.with_suffix(f".{os.getpid()}")
+    with closing(sqlite3.connect(of_server)) as source, closing(sqlite3.connect(unfinished)) as copy:
+        source.backup(copy)
+    unfinished.replace(shared)
+
+
 @pytest.fixture(scope="session")
 def prefect_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Run a Prefect server on a new database; yield the environment of a process that uses it."""
@@ -136,11 +194,17 @@ def prefect_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[di
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         }
     )
+    shared = _migrated_database(tmp_path_factory)
+    if shared and shared.exists():
+        # Migrating a new database takes longer than the start of the server.
+        shutil.copy(shared, home / "prefect.db")
     command = [sys.executable, "-m", "prefect", "server", "start", "--no-ui", "--port", str(port)]
     with (home / "server.log").open("wb") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)  # noqa: S603 - our own command
         try:
             _wait_for(f"{environment['PREFECT_API_URL']}/health", server, home / "server.log")
+            if shared and not shared.exists():
+                _share_database(home / "prefect.db", shared)
             yield environment
         finally:
             # Its database ends with it; a server that is asked to end waits for what its triggers have started.

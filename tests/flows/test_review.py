@@ -286,7 +286,7 @@ async def test_a_run_that_waits_outlives_a_server_of_prefect_that_is_away(
             await run.form()
             await proxy.stop()
             async with asyncio.timeout(60):
-                while b"goes on waiting" not in os.pread(log.fileno(), 1 << 20, 0):
+                while b"keeps waiting" not in os.pread(log.fileno(), 1 << 20, 0):
                     await asyncio.sleep(0.1)
             await proxy.start()
             await run.answer(again=[{"shot": "SH01", "prompt": "new"}])

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.conftest import Serve
 from tests.previs.command.conftest import Ended
@@ -89,6 +90,7 @@ async def test_simulators_serve_on_the_given_ports_and_fail_as_their_script_says
     assert (process.returncode, out, err) == (0, b"", b"")
 
 
+@pytest.mark.smoke
 async def test_json_is_utf_8_whatever_the_terminals_encoding(tmp_path: Path) -> None:
     async with running("boards", "--store", "夜", "--json", folder=tmp_path, PYTHONIOENCODING="ascii") as process:
         out, _ = await process.communicate()

@@ -86,6 +86,7 @@ def graph_as_run(simulator: Simulator, prompt: str) -> Graph:
     return sent
 
 
+@pytest.mark.smoke
 async def test_a_take_is_rendered_kept_and_recorded(simulate: Serve, folder_store: FolderStore) -> None:
     _, url = await simulate()
     seen: list[tuple[str, Phase]] = []
@@ -105,6 +106,7 @@ async def test_a_take_is_rendered_kept_and_recorded(simulate: Serve, folder_stor
     assert (url, Phase.RUNNING) in seen
 
 
+@pytest.mark.smoke
 async def test_in_s3_a_frame_says_what_it_is_and_how_to_name_it(simulate: Serve, s3_store: S3Store) -> None:
     _, url = await simulate()
     async with context_of(s3_store, url) as context:
@@ -318,7 +320,9 @@ async def test_a_picture_is_uploaded_once_a_server(simulate: Serve, folder_store
     red = picture()
     async with context_of(folder_store, *(url for _, url in farm)) as context:
         for number, (_, url) in enumerate([*farm, *farm]):
-            slot = await context.farm.acquire_slot(PlacementRequest(avoid=next(other for _, other in farm if other != url)))
+            slot = await context.farm.acquire_slot(
+                PlacementRequest(avoid=next(other for _, other in farm if other != url))
+            )
             record = await render(from_picture(red, seed=number), slot, context)
             assert record.server == url
     assert [simulator.uploads for simulator, _ in farm] == [[red.file_name]] * 2

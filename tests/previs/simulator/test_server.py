@@ -26,6 +26,7 @@ def endless(**options: Value) -> Simulator:
     return simulator
 
 
+@pytest.mark.smoke
 async def test_a_drawn_picture_has_its_size_and_carries_its_graph() -> None:
     graph = text_to_image(text="城市夜景")
     graph["5"]["inputs"] |= {"width": 320, "height": 176}

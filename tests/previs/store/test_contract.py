@@ -59,6 +59,7 @@ async def test_names_in_chinese_with_blanks_are_kept(store: Store) -> None:
     assert await sizes(store, "boards/城市夜景 (第一幕)") == {key: 5}
 
 
+@pytest.mark.smoke
 async def test_a_listing_holds_all_sizes_below_a_folder_and_no_others(store: Store) -> None:
     await put_text(store, "takes/a", "takes/deep/bb", "takes2/c", "tak", "boards/d")
     below = {"takes/a": 7, "takes/deep/bb": 13}

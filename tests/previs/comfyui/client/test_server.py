@@ -76,6 +76,7 @@ async def following_until(server: Server, prompt: str, phase: Phase, limits: Lim
     return following
 
 
+@pytest.mark.smoke
 async def test_a_prompt_is_rendered_and_its_file_is_complete(simulate: Serve, tmp_path: Path) -> None:
     _, url = await simulate()
     async with client(url) as server, httpx.AsyncClient() as plain:
