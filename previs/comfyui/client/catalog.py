@@ -9,11 +9,7 @@ from previs.comfyui.protocol.requirements import Requirement, is_choice, lacking
 
 
 class Catalog:
-    """Hold the node classes of one server, each requested once.
-
-    Attributes:
-        classes: Requested classes by name; None for a class that the server lacks.
-    """
+    """Hold the node classes of one server by name, each requested once; None for a class that the server lacks."""
 
     def __init__(self, api: Api) -> None:
         self._api = api

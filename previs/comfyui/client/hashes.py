@@ -13,11 +13,7 @@ _MAX_REQUESTS = 4
 
 
 class Hashes:
-    """Hold the hashes of model files that one server reports, each requested once.
-
-    Attributes:
-        known: Hashes of the requested files; None if the server reports no hash.
-    """
+    """Hold the hashes of model files that one server reports, each requested once; None for a file without a hash."""
 
     def __init__(self, api: Api) -> None:
         self._api = api

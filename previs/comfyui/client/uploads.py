@@ -26,11 +26,7 @@ class Upload:
 
 
 class Uploads:
-    """Upload files to one server and remember them.
-
-    Attributes:
-        names: Names that the server chose, by the names in graphs.
-    """
+    """Upload files to one server, and remember the names that it chose by the names in graphs."""
 
     def __init__(self, api: Api) -> None:
         self.names: dict[str, str] = {}

@@ -89,10 +89,8 @@ class Checker:
     def findings(self, graph: Graph) -> tuple[Finding, ...]:
         """Return all findings: first unusable nodes, then inputs, each in the order of the graph.
 
-        As on the server, the classes of all nodes are checked, and the inputs of those that an output node needs.
-
-        Args:
-            graph: Graph in API format. It may be any JSON object, and must not change afterwards.
+        As on the server, the classes of all nodes are checked, and the inputs of those that an output node needs. The
+        graph may be any JSON object, and must not change afterwards.
         """
         check = self._checks.get(tuple(graph))
         if check is None or not check.update(graph):

@@ -23,12 +23,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class OngoingError:
-    """Describe an error that persists, in times of the caller's clock.
-
-    Attributes:
-        since: Time of its first occurrence.
-        latest: Time of its last occurrence.
-    """
+    """Describe an error that persists, by the times of its first and latest occurrence on the caller's clock."""
 
     since: float
     error: PrevisError

@@ -22,10 +22,9 @@ class Queued(NamedTuple):
 
 
 class Queue:
-    """Hold all prompts in a server's queue at one moment.
+    """Hold all prompts in a server's queue at one moment, in any order.
 
-    Args:
-        entries: Prompts in any order. If an id was posted twice, the running entry counts, or else the first.
+    If an id was posted twice, the running entry counts, or else the first.
     """
 
     def __init__(self, entries: tuple[Queued, ...]) -> None:

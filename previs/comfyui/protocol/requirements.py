@@ -33,12 +33,9 @@ def requirements_of(graph: Graph) -> frozenset[Requirement]:
 
 
 def lacking(requirements: Collection[Requirement], classes: Mapping[str, NodeClass | None]) -> frozenset[Requirement]:
-    """Return the requirements that a server is known not to meet.
+    """Return the requirements that a server is known not to meet; ``classes`` has None for a class that it lacks.
 
-    Args:
-        requirements: Requirements of a graph.
-        classes: Node classes of the server; None for a class that it lacks. Requirements on other classes are
-            not returned.
+    Requirements on classes that are not in ``classes`` are not returned.
     """
     return frozenset(each for each in requirements if each.class_type in classes and _lacks(each, classes))
 

@@ -28,12 +28,9 @@ def classes_to_ask(body: Mapping[str, Any]) -> set[str]:
 
 
 def faults_of(body: Mapping[str, Any], graph: Graph, object_info: Mapping[str, Any] | None = None) -> tuple[Fault, ...]:
-    """Return every fault that a refusal reports.
+    """Return every fault that a refusal of a graph reports.
 
-    Args:
-        body: Answer of the server.
-        graph: Graph that was sent, for the classes of its nodes.
-        object_info: Descriptions of the classes of :func:`classes_to_ask`, so that choices can be named.
+    With descriptions of the classes of :func:`classes_to_ask` in ``object_info``, choices can be named.
     """
     faults = [
         _input_fault(str(node_id), node, error, object_info or {})
