@@ -4,7 +4,7 @@
 graph that a shot sets, and ``binding`` represents these inputs. ``interface`` is what all workflows share.
 """
 
-from previs.workflow.binding.bindings import STAYS, Binding, BindingRow, Report, Stays
+from previs.workflow.binding.bindings import STAYS, BindingRow, Report
 from previs.workflow.binding.bindings_file import BindingsFile, bindings_name, read_bindings
 from previs.workflow.binding.interface import PlacedReference, ShotValues, Workflow
 from previs.workflow.binding.overrides import with_overrides
@@ -16,14 +16,12 @@ from previs.workflow.settings.model import WorkflowSettings
 
 __all__ = [
     "STAYS",
-    "Binding",
     "BindingRow",
     "BindingsFile",
     "PlacedReference",
     "Report",
     "SavedGraph",
     "ShotValues",
-    "Stays",
     "Workflow",
     "WorkflowFile",
     "WorkflowSettings",

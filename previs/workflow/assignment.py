@@ -24,8 +24,6 @@ class ReferenceAssignment:
         unused: Ids and roles of references that are unused on purpose.
         place: The shot as a person knows it.
         file: Name that the graph's bindings file has or would have.
-        chosen: References by binding.
-        notices: Messages for a person.
     """
 
     graph: Graph

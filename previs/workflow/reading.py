@@ -57,11 +57,9 @@ class WorkflowFile:
     def read(
         self, classes: Mapping[str, NodeClass | None] = _NO_CLASSES, explicit: BindingsFile | None = None
     ) -> WorkflowSettings | SavedGraph:
-        """Read settings or a graph.
+        """Read settings or a graph; bindings in ``explicit`` take precedence.
 
-        Args:
-            classes: Node classes of servers; None for a class that no server has. Required for the editor's format.
-            explicit: Bindings of a graph that take precedence.
+        The editor's format needs the node classes of servers, with None for a class that no server has.
 
         Raises:
             WorkflowFaults: Everything that is wrong with the workflow.
@@ -86,12 +84,7 @@ def open_workflow(source: bytes | Mapping[str, Any], *, name: str) -> WorkflowFi
     """Distinguish settings, graphs in API format and graphs in the editor's format by their content.
 
     A graph may be nested in a request or in a picture's metadata: ``{"prompt": …, "workflow": …}``. ``prompt`` is
-    preferred: it is what was run.
-
-    Args:
-        source: Bytes of a JSON file, or its content; for pictures and videos, the result of
-            :func:`previs.pictures.workflow_in`.
-        name: Path, URL, or ``the workflow settings``, for faults.
+    preferred: it is what was run. For pictures and videos, pass the result of :func:`previs.pictures.workflow_in`.
 
     Raises:
         WorkflowFaults: The source is none of these.

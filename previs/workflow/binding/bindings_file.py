@@ -60,8 +60,7 @@ class BindingsFile:
         source: The file's name.
         addresses: By the value that they take; empty if it is unused on purpose. ``reference`` is a key only if no
             reference is used.
-        references: By the id or role of a reference; likewise.
-        strengths: By the id or role of a reference; likewise.
+        references, strengths: By the id or role of a reference; likewise.
     """
 
     source: str

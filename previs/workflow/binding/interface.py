@@ -30,8 +30,7 @@ class ShotValues:
 
     Attributes:
         seed: From 0 to 2^64 - 1.
-        width: Pixels.
-        height: Pixels.
+        width, height: Pixels.
         references: The shot's, then the workflow's ``reference_images``.
         duration: Seconds; used only by graphs that make video or sound.
         overrides: Values that win over all others, by ``"4.ckpt_name"``, ``"Title of a node.input"`` or meaning,

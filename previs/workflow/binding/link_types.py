@@ -71,12 +71,7 @@ _OUTPUTS = {
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """Combine a graph with what is known of its node classes.
-
-    Attributes:
-        graph: Graph without cycles.
-        classes: Node classes of a server; empty if no server was asked.
-    """
+    """Combine a graph without cycles with a server's node classes, of which there are none if no server was asked."""
 
     graph: Graph
     classes: Classes = field(default_factory=dict)

@@ -189,12 +189,8 @@ def _stated_pictures(detector: _Detector, loaded: ReferenceInputs) -> Iterable[t
         key = f"{REFERENCES}, {name}"
         for slot, _ in find_slots(graph, explicit, key, addresses, str, detector.faults):
             known = loaded.bindings.get(slot) or Binding("reference", *slot, RULE, "start")
-            yield slot, _reserved(replace(known, rule=RULE, reference_id=""), name)
-
-
-def _reserved(binding: Binding, name: str) -> Binding:
-    """Reserve an input for a role, or else for one reference id."""
-    return replace(binding, role=name) if name in ROLES else replace(binding, reference_id=name)
+            role, reference_id = (name, "") if name in ROLES else (known.role, name)
+            yield slot, replace(known, rule=RULE, role=role, reference_id=reference_id)
 
 
 def _state_strengths(detector: _Detector) -> set[Slot]:

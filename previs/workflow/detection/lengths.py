@@ -54,11 +54,9 @@ class LengthRule:
     interpolated: int = 1
 
     def value(self, duration: float, rate: float) -> float:
-        """Return the smallest value that lasts at least a duration, or else the largest value.
+        """Return the smallest value that lasts at least a duration in seconds, or else the largest value.
 
-        Args:
-            duration: Seconds.
-            rate: Frames per second; 1 for an input in seconds.
+        The rate is 1 for an input in seconds.
         """
         wanted = round(duration * rate) / self.interpolated if self.rate else duration
         # 0.3 / 0.1 is 2.9999999999999996.

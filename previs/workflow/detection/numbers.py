@@ -13,18 +13,10 @@ _NUMBERS = frozenset({"INT", "FLOAT"})
 
 
 def number_at(wiring: Wiring, slot: Slot, kind: type = int) -> Slot | None:
-    """Return the input that holds another's number: itself, or a primitive's.
+    """Return the input that holds another's number, itself or a primitive's; None if the number cannot be traced.
 
     A node on the way must either pass the number on (one link and nothing else, or an output named like an input) or
-    hold exactly one number and no link; the effect of any other node is unknown.
-
-    Args:
-        wiring: Graph without cycles.
-        slot: Input to start from.
-        kind: ``int``, or ``float`` for either.
-
-    Returns:
-        None if the number cannot be traced.
+    hold exactly one number and no link; the effect of any other node is unknown. The kind ``float`` means any number.
     """
     while True:
         node_id, name = slot

@@ -13,11 +13,7 @@ from previs.workflow.detection.titles import REFERENCE
 
 @dataclass(frozen=True, slots=True)
 class ReferenceInputs:
-    """Hold the bindings of references, ordered by node id.
-
-    Attributes:
-        strengths: Inputs that set each picture's strength, by the inputs of the pictures.
-    """
+    """Hold the bindings of references, ordered by node id, and inputs of strengths by the inputs of the pictures."""
 
     bindings: Mapping[Slot, Binding]
     strengths: Mapping[Slot, Slot]

@@ -91,9 +91,7 @@ class ImageFlow:
     """Hold where a graph's pictures flow.
 
     Attributes:
-        wiring: Graph without cycles.
         reaching: Nodes that a sampler, or else an output, depends on.
-        samplers: Node ids.
         uses: Where each node's outputs go.
     """
 

@@ -82,12 +82,7 @@ def texts_of(wiring: Wiring, sampler: str, role: str) -> PromptTexts:
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """Describe a sampler's noise.
-
-    Attributes:
-        seeds: Inputs that hold the seeds.
-        unneeded: Whether the sampler adds no noise.
-    """
+    """Describe a sampler's noise: the inputs that hold the seeds, and whether the sampler adds no noise."""
 
     seeds: tuple[Slot, ...] = ()
     unneeded: bool = False

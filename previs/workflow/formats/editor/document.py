@@ -79,11 +79,7 @@ class SubgraphSocket:
 
 @dataclass(frozen=True, slots=True)
 class EditorGraph:
-    """Represent the file's graph, or one of its subgraphs.
-
-    Attributes:
-        entrance: Id by which links inside a subgraph name its inputs.
-    """
+    """Represent the file's graph, or a subgraph, whose inner links name its inputs by the id ``entrance``."""
 
     nodes: Mapping[str, EditorNode]
     links: Mapping[str, Link]

@@ -15,12 +15,7 @@ _NESTED = re.compile(r"\s*(\w+)\s*:\s*(.+)")
 
 @dataclass(frozen=True, slots=True)
 class Promoted:
-    """Hold the values that a subgraph's node has for its inner fields.
-
-    Attributes:
-        inputs: By the number of the subgraph's input.
-        fields: By the inner node's id and the field's name.
-    """
+    """Hold a subgraph node's values of inner fields, by the subgraph's input, or by inner node's id and field."""
 
     inputs: dict[int, Any] = field(default_factory=dict)
     fields: dict[tuple[str, str], Any] = field(default_factory=dict)

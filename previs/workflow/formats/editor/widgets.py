@@ -63,9 +63,9 @@ def _unreadable(rule: InputRule, node: EditorNode, linked: frozenset[str], place
 
 
 def _is_field(rule: InputRule, node: EditorNode) -> bool:
-    if rule.held or (rule.type in _PLAIN and not rule.linked_only):
-        return True
-    return not rule.linked_only and any(socket.widget == rule.name for socket in node.sockets)
+    if rule.linked_only:
+        return False
+    return rule.held or rule.type in _PLAIN or any(socket.widget == rule.name for socket in node.sockets)
 
 
 def _by_name(node: EditorNode, node_class: NodeClass) -> Iterator[WidgetValue]:
