@@ -23,12 +23,7 @@ _LISTED: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class ShotFrame:
-    """Identify a frame of another shot of the list.
-
-    Attributes:
-        label: Label of that shot.
-        take: Number of the take; None for the chosen take.
-    """
+    """Identify a frame of another shot of the list; without a take, of the chosen take."""
 
     label: str
     take: int | None = None

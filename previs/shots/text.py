@@ -23,9 +23,9 @@ _SUFFIXES: dict[str, Notation] = {"json": "json", "yaml": "yaml", "yml": "yaml",
 _CHINESE_SHARE = 0.7
 
 
-def fault(name: str, place: str, remedy: str, *, value: str = "", field: str = "") -> ShotListFaults:
+def fault(name: str, place: str, remedy: str, *, value: str = "") -> ShotListFaults:
     """Return the error for a fault that prevents reading the list any further."""
-    return ShotListFaults(name, (Fault(place, field, value, remedy),))
+    return ShotListFaults(name, (Fault(place, "", value, remedy),))
 
 
 def notation_by_name(name: str) -> Notation | None:
