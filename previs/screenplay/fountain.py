@@ -31,11 +31,7 @@ _NO_SCENE: Final = (
 
 
 def read_screenplay(content: bytes, name: str) -> Screenplay:
-    """Read a screenplay from the contents of a Fountain file.
-
-    Args:
-        content: UTF-8, or UTF-16 or UTF-32 with a byte order mark.
-        name: Name of the script in faults: its path or URL.
+    """Read a Fountain file in UTF-8, or in UTF-16 or UTF-32 with a byte order mark.
 
     Raises:
         ShotListFaults: The script has faults; every fault is reported with its line.

@@ -30,11 +30,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """Hold a paragraph, or a part of it between two notes.
-
-    Attributes:
-        continues: Whether only a note separates this part from the one before.
-    """
+    """Hold a paragraph, or a part of one; if it ``continues``, only a note separates it from the part before."""
 
     kind: Kind
     text: str

@@ -43,11 +43,7 @@ _AS: Final = re.compile(r"(\S.*?)(?:\s+(?:as|作为)\s+(\S.*))?")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Hold a line of a script, with a mark in place of each note, and without struck-out text.
-
-    Attributes:
-        number: Number of the line in the script, from 1.
-    """
+    """Hold a numbered line of a script, with a mark in place of each note, and without struck-out text."""
 
     number: int
     text: str

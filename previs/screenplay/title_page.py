@@ -26,11 +26,7 @@ _NUMBER: Final = re.compile(r"[0-9]{1,4}(\.[0-9]{1,6})?")
 
 @dataclass(frozen=True, slots=True)
 class TitlePage:
-    """Hold the values of a title page that matter to a board.
-
-    Attributes:
-        lines: Number of the script's lines that belong to the title page.
-    """
+    """Hold the values of a title page that matter to a board, and the number of its lines."""
 
     title: str = ""
     style: str = ""
