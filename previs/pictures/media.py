@@ -18,8 +18,7 @@ class Media:
     Attributes:
         media_type: Media type, such as ``image/png``.
         suffix: Suffix with its point, such as ``.png``.
-        width: Width in pixels; None for sound and for formats whose size is not read.
-        height: Height in pixels, or None likewise.
+        width, height: In pixels; None for sound and for formats whose size is not read.
     """
 
     media_type: str
@@ -55,11 +54,7 @@ def examine(path: Path, *, name: str) -> Media:
     """Read a file from its first byte to its last and return its format and size.
 
     Only a small part of the file is in memory at a time. A file of unknown format is accepted as
-    ``application/octet-stream``, unless its name claims a known format.
-
-    Args:
-        path: Path of the file.
-        name: Name that the server gives the file; the format must match its suffix.
+    ``application/octet-stream``, unless ``name``, the server's name of the file, claims a known format by its suffix.
 
     Raises:
         FrameDamaged: The file is empty, cut short or damaged, an error page, or not what its name claims.

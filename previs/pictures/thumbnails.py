@@ -20,13 +20,8 @@ _ATTEMPTS = ((1, 75), (1, 55), (1, 35), (2, 45), (2, 25))  # divisor of the size
 def thumbnail(path: Path, media: Media, *, width: int = 384) -> str | None:
     """Return a WEBP thumbnail of a picture or of an animation's first frame as a ``data:`` URI, mostly 5 to 12 KB.
 
-    Args:
-        path: Path of the file.
-        media: Result of :func:`~previs.pictures.media.examine` for the file.
-        width: Largest width in pixels; the height is at most twice this. A picture is never enlarged.
-
-    Returns:
-        None for sound and video, and for pictures and animations that are damaged or too large to decode.
+    The height is at most twice the width; a picture is never enlarged. Return None for sound and video, and for
+    pictures and animations that are damaged or too large to decode.
     """
     kind = _FORMATS.get(media.media_type)
     if kind is None or (media.width or 0) * (media.height or 0) > MOST_PIXELS:
