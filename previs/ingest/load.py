@@ -51,12 +51,7 @@ class ClassLookup(Protocol):
     """Look up node classes on servers."""
 
     async def __call__(self, names: Collection[str], *, needed: bool) -> Mapping[str, Mapping[str, NodeClass | None]]:
-        """Return the node classes by server and name; None for a class that a server does not have.
-
-        Args:
-            names: Names of the classes.
-            needed: Whether to wait for a server if none answers.
-        """
+        """Return node classes by server and name, None for one that it lacks; if ``needed``, wait for a server."""
 
 
 @dataclass(frozen=True, slots=True)

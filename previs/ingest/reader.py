@@ -81,9 +81,8 @@ _LOG_FILTER: Final = _WithoutOwnRequests()
 class SourceReader:
     """Read from disk, S3 and the web; use with ``async with``, in one event loop.
 
-    Args:
-        s3: Credentials, region and endpoint for every ``s3://`` URL, whatever its bucket; by default found as AWS
-            tools find them.
+    ``s3`` sets credentials, region and endpoint for every ``s3://`` URL, whatever its bucket; by default they are
+    found as AWS tools find them.
     """
 
     def __init__(self, s3: S3Settings | None = None) -> None:
@@ -105,14 +104,10 @@ class SourceReader:
         await self._s3.aclose()
 
     async def read(self, uri: str, *, limit: int = LIMIT_BYTES) -> bytes:
-        """Return all bytes at a path or URL.
-
-        Args:
-            uri: Path, or ``file://``, ``s3://``, ``https://``, ``http://`` or ``data:`` URL.
-            limit: Most bytes to accept. Reading stops at the limit.
+        """Return all bytes at a path or at a ``file://``, ``s3://``, ``https://``, ``http://`` or ``data:`` URL.
 
         Raises:
-            SourceNotFound: Nothing is there, access is denied, the file is too large, or the URL is not valid.
+            SourceNotFound: Nothing is there, access is denied, the file is over the limit, or the URL is not valid.
             SourceUnavailable: Reading failed this time and may succeed later.
         """
         match kind_of(uri):
