@@ -26,12 +26,7 @@ class OutsideError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Represent one file.
-
-    Attributes:
-        content: Bytes of the file.
-        written: Time of writing, in nanoseconds since the epoch.
-    """
+    """Represent one file; ``written`` is its time of writing, in nanoseconds since the epoch."""
 
     content: bytes
     written: int

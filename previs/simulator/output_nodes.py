@@ -41,9 +41,7 @@ class NodeRaisedError(Exception):
 class OutputWriter:
     """Draw the pictures of a graph and save them as its output nodes say.
 
-    Args:
-        disk: Files of the server.
-        draw: Whether to draw full-size pictures; otherwise they are tiny, and differ by scene.
+    Without ``draw`` they are tiny, and differ by scene.
     """
 
     disk: Disk

@@ -63,11 +63,11 @@ def routes(simulator: Simulator) -> list[Route | WebSocketRoute]:
         ("POST", "/upload/image", disk.upload),
         ("GET", "/object_info", info.object_info),
         ("GET", "/object_info/{class_type}", info.class_info),
-        ("GET", "/system_stats", info.system_stats),
-        ("GET", "/features", info.features),
-        ("GET", "/models", info.model_folders),
+        ("GET", "/system_stats", _constant(catalog.SYSTEM_STATS)),
+        ("GET", "/features", _constant(catalog.FEATURES)),
+        ("GET", "/models", _constant(catalog.MODEL_FOLDERS)),
         ("GET", "/models/{folder}", info.models),
-        ("GET", "/embeddings", info.embeddings),
+        ("GET", "/embeddings", _constant([])),
         ("GET", "/view_metadata/{folder}", info.metadata),
     ]
     jobs: list[tuple[str, str, Endpoint]] = [
@@ -78,6 +78,13 @@ def routes(simulator: Simulator) -> list[Route | WebSocketRoute]:
     listen = _Listening(simulator).listen
     http += [Route(path, call, methods=[method]) for method, path, call in jobs if simulator.jobs]
     return [*http, WebSocketRoute("/ws", listen), WebSocketRoute("/api/ws", listen)]
+
+
+def _constant(content: object) -> Endpoint:
+    async def answer(_: Request) -> Response:
+        return json_response(content)
+
+    return answer
 
 
 async def _posted(request: Request) -> dict[str, Any]:
@@ -253,15 +260,6 @@ class _InfoEndpoints(_Endpoints):
         info = self.simulator.object_info.get(name)
         return json_response({name: catalog.with_images(info, self.simulator.disk.images())} if info else {})
 
-    async def system_stats(self, _: Request) -> Response:
-        return json_response(catalog.SYSTEM_STATS)
-
-    async def features(self, _: Request) -> Response:
-        return json_response(catalog.FEATURES)
-
-    async def model_folders(self, _: Request) -> Response:
-        return json_response(catalog.MODEL_FOLDERS)
-
     async def models(self, request: Request) -> Response:
         names = catalog.models(self.simulator.object_info, request.path_params["folder"])
         return Response(status_code=404) if names is None else json_response(names)
@@ -270,9 +268,6 @@ class _InfoEndpoints(_Endpoints):
         folder, name = request.path_params["folder"], request.query_params.get("filename", "")
         header = catalog.metadata(self.simulator.metadata, folder, name)
         return Response(status_code=404) if header is None else json_response(header)
-
-    async def embeddings(self, _: Request) -> Response:
-        return json_response([])
 
 
 class _Listening(_Endpoints):

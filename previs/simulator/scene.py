@@ -24,13 +24,7 @@ _UPSCALE_MODEL_FACTOR = 4
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Represent an uploaded picture that guides a sampler.
-
-    Attributes:
-        file: Name of the input file.
-        strength: Strength in its node; may exceed 1.
-        edges: Whether only its edges are used.
-    """
+    """Represent an uploaded picture that guides a sampler, perhaps only by its edges; its strength may exceed 1."""
 
     file: str
     strength: float
@@ -74,12 +68,7 @@ def prompt_text(graph: Graph) -> str:
 
 @dataclass(slots=True)
 class Reading:
-    """Read a graph backwards from its outputs.
-
-    Args:
-        graph: Valid graph whose values have the right types.
-        size_of: Returns the size of the picture in an input file, by name.
-    """
+    """Read a valid graph, whose values have the right types, backwards from its outputs."""
 
     graph: Graph
     size_of: Callable[[str], Size]

@@ -42,12 +42,9 @@ class ValidationResult:
 def validate(
     graph: Mapping[str, Any], object_info: Mapping[str, Any], *, input_files: Container[str] = ()
 ) -> ValidationResult:
-    """Validate a graph as ComfyUI does before it queues it.
+    """Validate a graph in API format as ComfyUI does before it queues it; the graph is not changed.
 
-    Args:
-        graph: Posted graph in API format; it is not changed.
-        object_info: Node classes of the server.
-        input_files: Names of files that loaders find, with subfolders: ``storyboard/hero.png``.
+    ``input_files`` are the names of files that loaders find, with subfolders: ``storyboard/hero.png``.
     """
     candidates: list[str] = []
     for node_id, node in graph.items():
