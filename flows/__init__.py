@@ -1,1 +1,1 @@
-"""Prefect flows, one file for each that is deployed."""
+"""Define the Prefect flows, one module per deployed flow."""

@@ -1,4 +1,4 @@
-"""Nightly: a run of its own for each board that is rendered each night."""
+"""Start a run for each board that is rendered each night."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from previs.boards.nightly import NO_BOARDS
 from previs.publishing.views.wording import plural
 from tasks.context import open_store
 from tasks.naming import name_this_run
-from tasks.nightly import handed_on, read_boards, show_starts, start_boards, told
+from tasks.nightly import read_boards, shared_parameters, show_starts, start_boards, summary
 from tasks.passing import as_is
 
 
@@ -22,24 +22,22 @@ async def nightly(
     farm: ComfyUIFarm | list[str] | str | None = None,
     max_age_days: Annotated[float | None, Field(ge=0)] = None,
 ) -> State[None]:
-    """Start a run for each board that `previs nightly` has in the store, and do not wait for them.
+    """Start a run for each board that `previs nightly` has added to the store, without waiting for the runs.
 
     Args:
-        store: A saved store, as block:NAME too, s3://bucket/prefix, or a folder, which has the boards and keeps what
-            is rendered; none for the block named 'default', or else a folder.
-        farm: A saved farm, as block:NAME too, or the addresses of its servers; none for what the boards' deployment
-            renders on.
-        max_age_days: Render again what was rendered longer ago.
+        store: Saved store, block:NAME, s3://bucket/prefix, or folder. Empty: the block named 'default', else a folder.
+        farm: Saved farm, block:NAME, or addresses of servers. Empty: the farm of the deployment by-schedule.
+        max_age_days: Age in days above which takes are rendered again. Empty: any age is fine.
     """
-    shared = handed_on(farm, store, max_age_days)
-    async with await open_store(store) as kept:
-        boards = await read_boards(as_is(kept))
+    shared = shared_parameters(farm, store, max_age_days)
+    async with await open_store(store) as opened:
+        boards = await read_boards(as_is(opened))
     await name_this_run(f"nightly · {plural(len(boards), 'board')}")
     if not boards:
         return Completed(message=NO_BOARDS)
     starts = await start_boards(boards, shared)
     await show_starts(starts)
     if all(start.run for start in starts):
-        return Completed(message=told(starts))
+        return Completed(message=summary(starts))
     some = any(start.run for start in starts)
-    return Failed(name="PartialFailure" if some else None, message=told(starts))
+    return Failed(name="PartialFailure" if some else None, message=summary(starts))

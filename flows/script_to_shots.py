@@ -1,4 +1,4 @@
-"""Script to shots: from a screenplay to a shot list, for the flow that makes the board."""
+"""Make a shot list from a screenplay, for the flow that renders the board."""
 
 from prefect import flow
 from prefect.client.schemas.objects import State
@@ -12,7 +12,7 @@ from tasks.context import open_store
 from tasks.events import shot_list_ready
 from tasks.naming import first_name, name_this_run
 from tasks.passing import as_is
-from tasks.screenplay import keep_list, shots_of, show_list
+from tasks.screenplay import read_script, show_list, store_list
 
 
 @flow(name="script-to-shots", persist_result=True, timeout_seconds=1800)
@@ -23,24 +23,22 @@ async def script_to_shots(
     store: S3FrameStore | FolderFrameStore | str | None = None,
     send: bool = True,  # noqa: FBT001, FBT002 - Prefect passes parameters by name
 ) -> State[str]:
-    """Make a shot list from a screenplay in Fountain by fixed rules, keep it, and send it on to be rendered.
+    """Make a shot list from a screenplay in Fountain by fixed rules, store it, and send the event that renders it.
 
     Args:
-        script: The screenplay itself, or the place of a Fountain file that every worker can read: a path, s3:// or
-            https://.
-        board: The name under which runs gather; empty for the script's title.
-        workflow: What to render with: settings, or the place of a workflow; none for what the next flow uses.
-        store: A saved store, as block:NAME too, s3://bucket/prefix, or a folder; none for the block named 'default',
-            or else a folder.
-        send: Whether to send the event shot-list.ready, on which the storyboard is made.
+        script: Screenplay text, or the path or URL (s3:// or https://) of a Fountain file that every worker can read.
+        board: Name of the board. Empty: the script's title.
+        workflow: Settings, or the path or URL of a workflow. Empty: the workflow of the deployment that renders.
+        store: Saved store, block:NAME, s3://bucket/prefix, or folder. Empty: the block named 'default', else a folder.
+        send: Whether to send the event shot-list.ready, which starts the storyboard.
     """
     await name_this_run(first_name(script, board))
-    async with await open_store(store) as kept:
-        shot_list = await shots_of(as_is(script), as_is(kept))
+    async with await open_store(store) as opened:
+        shot_list = await read_script(as_is(script), as_is(opened))
         name = board or shot_list.title
         await name_this_run(f"{name} · {plural(len(shot_list.shots), 'shot')}")
-        place = await keep_list(as_is(shot_list), as_is(kept))
+        uri = await store_list(as_is(shot_list), as_is(opened))
     if send:
-        shot_list_ready(place, board=name, workflow=workflow)
-    await show_list(shot_list, name, place)
-    return Completed(message=f"{plural(len(shot_list.shots), 'shot')}: {place}", data=place)
+        shot_list_ready(uri, board=name, workflow=workflow)
+    await show_list(shot_list, name, uri)
+    return Completed(message=f"{plural(len(shot_list.shots), 'shot')}: {uri}", data=uri)

@@ -1,11 +1,8 @@
-"""Storyboard: from a shot list to a board."""
+"""Render a shot list and publish its board."""
 
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import count
 from typing import Annotated, Any
 
 from prefect import flow
@@ -14,7 +11,7 @@ from prefect.states import Completed, Failed
 from pydantic import Field, SkipValidation
 
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore, Webhook
-from previs.errors import BoardIncomplete, PrevisError
+from previs.errors import BoardIncomplete
 from previs.ingest.load import DEFAULT_WORKFLOW, RunInputs
 from previs.planning.make_plan import RunOptions
 from previs.publishing.results import RunIdentity
@@ -29,11 +26,11 @@ from tasks.passing import as_is
 from tasks.plan import check_takes, find_recorded, plan_takes
 from tasks.publish import Board, publish_board
 from tasks.read import read_input
-from tasks.review import apply_review, ask_for_review
+from tasks.review import review
 from tasks.take import refresh_wanted, run_takes
 from tasks.webhook import open_webhook
 
-# The list and the workflow are checked by their own readers, which report every fault at once; the types make the form.
+# The readers of the list and the workflow report every fault at once; these types only make the form.
 ShotsParameter = SkipValidation[ShotList | list[Shot] | str]
 WorkflowParameter = SkipValidation[WorkflowSettings | str]
 
@@ -56,25 +53,20 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
     """Render a shot list on a farm of ComfyUI servers and publish the board.
 
     Args:
-        shots: The shots themselves, or the place of a JSON, YAML or CSV file that every worker can read: a path,
-            s3:// or https://. Also what another flow hands over: the payload of shot-list.ready, or
-            prefect.flow-run.ID, for what that flow run returned.
-        workflow: Settings, or the place of a settings file or of what ComfyUI saved: a workflow, a graph in API format,
-            or a picture or video that holds one.
-        board: The name under which runs gather; empty for the list's title.
-        farm: A saved farm, as block:NAME too, or the addresses of its servers; none for the block named 'default', or
-            else a server on this machine.
-        store: A saved store, as block:NAME too, s3://bucket/prefix, or a folder; none for the block named 'default',
-            or else a folder.
-        takes: How many renderings of each shot that does not say so itself.
-        only: Shot IDs to render, when not all are wanted; the others are shown as far as they are there.
+        shots: The shots, or the path or URL (s3:// or https://) of a JSON, YAML or CSV file that every worker can read.
+            From another flow: the payload of shot-list.ready, or prefect.flow-run.ID for that run's result.
+        workflow: Settings, or the path or URL of a settings file or of a file that ComfyUI saved: a workflow, a graph
+            in API format, or a picture or video that holds one.
+        board: Name of the board. Empty: the list's title.
+        farm: Saved farm, block:NAME, or addresses of servers. Empty: the block named 'default', else this machine.
+        store: Saved store, block:NAME, s3://bucket/prefix, or folder. Empty: the block named 'default', else a folder.
+        takes: Takes per shot, unless the shot sets its own number.
+        only: IDs of the shots to render. Empty: all. The other shots are shown if they are stored.
         overrides: Inputs of the workflow's nodes for every shot, by node id or title: {"4.ckpt_name": "…"}.
-        refresh: Render again what has been rendered before, all of it or the shots with these IDs.
-        max_age_days: Render again what was rendered longer ago.
-        review_minutes: Ask which takes are chosen and which shots are to be made again, and wait so many minutes for an
-            answer: this run's page has a form then. Empty: nobody is asked.
-        webhook: Which saved webhook is told when the board is ready or something fails; none for the block named
-            'default', if there is one.
+        refresh: Render stored takes again: all of them, or those of the shots with these IDs.
+        max_age_days: Age in days above which takes are rendered again. Empty: any age is fine.
+        review_minutes: Minutes to wait for a review, with the form on this run's page. Empty: no review.
+        webhook: Saved webhook that gets the run's events. Empty: the block named 'default', if there is one.
     """
     started = datetime.now(UTC)
     options = RunOptions(takes, only or (), overrides or {}, refresh or refresh_wanted())
@@ -82,53 +74,28 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
     await name_this_run(first_name(shots, board))
     async with open_webhook(webhook):
         async with open_context(farm, store) as context:
-            given, facts = await read_input(as_is(shots), as_is(workflow), as_is(context), board=board, started=started)
-            made = await _make(given, facts, options, not_before, context)
+            inputs, identity = await read_input(
+                as_is(shots), as_is(workflow), as_is(context), board=board, started=started
+            )
+            render = partial(_make_board, identity=identity, not_before=not_before)
+            made = await render(inputs, context, options=options)
         if review_minutes:
-            remake = partial(_make, facts=facts, options=replace(options, refresh=False), not_before=not_before)
-            made = await _reviewed(made, given, review_minutes, partial(open_context, farm, store), remake)
+            again = partial(render, options=replace(options, refresh=False))
+            made = await review(made, inputs, review_minutes, partial(open_context, farm, store), again)
         board_ready(made)
     if made.failure:
         return Failed(message=made.failure, data=BoardIncomplete(made.failure, made.shots))
     return Completed(message=made.message, data=made.shots)
 
 
-async def _reviewed(
-    made: Board,
-    given: RunInputs,
-    minutes: float,
-    open_again: Callable[..., AbstractAsyncContextManager[RunContext]],
-    remake: Callable[..., Awaitable[Board]],
+async def _make_board(
+    inputs: RunInputs, context: RunContext, *, identity: RunIdentity, options: RunOptions, not_before: datetime | None
 ) -> Board:
-    """Ask for a verdict and make what it says, until nothing is to be made again; what cannot be made is asked anew."""
-    refused = ""
-    for part in count(2):
-        answer = await ask_for_review(made, given, minutes, refused)
-        if not answer and not refused:
-            break
-        try:
-            async with open_again(part=part) as context:
-                revised = await apply_review(answer, as_is(given), as_is(made), as_is(context))
-                made = await remake(revised, context=context)
-        except PrevisError as error:
-            if not answer:
-                break
-            refused = str(error)
-        else:
-            given, refused = revised, ""
-            if not answer.again:
-                break
-    return made
-
-
-async def _make(
-    given: RunInputs, facts: RunIdentity, options: RunOptions, not_before: datetime | None, context: RunContext
-) -> Board:
-    """Plan, look what is there, render the rest and publish."""
-    plan = await plan_takes(as_is(given), as_is(context), board=facts.board, options=options)
-    await name_this_run(run_name(facts, plan))
+    """Plan the takes, find the stored ones, render the others and publish the board."""
+    plan = await plan_takes(as_is(inputs), as_is(context), board=identity.board, options=options)
+    await name_this_run(run_name(identity, plan))
     found = await find_recorded(as_is(plan), as_is(context), not_before)
     await check_takes(as_is(plan), as_is(found), as_is(context))
-    async with live_progress(context.progress, facts.board):
-        results = await run_takes(plan, found, facts, context)
-    return await publish_board(as_is(plan), as_is(results), as_is(facts), as_is(context))
+    async with live_progress(context.progress, identity.board):
+        results = await run_takes(plan, found, identity, context)
+    return await publish_board(as_is(plan), as_is(results), as_is(identity), as_is(context))

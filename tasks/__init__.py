@@ -1,1 +1,1 @@
-"""Prefect tasks, one file per kind of step; retries, timeouts and states live here and nowhere else."""
+"""Define the Prefect tasks, one module per step; retries, timeouts and states are decided here alone."""

@@ -1,4 +1,4 @@
-"""Artifacts: what a run shows in Prefect's own pages."""
+"""Create the artifacts that show a run on Prefect's pages."""
 
 import asyncio
 import contextlib
@@ -22,15 +22,15 @@ from previs.rendering.progress import RunProgress
 from previs.store import Store
 from previs.store.addresses import kind_of, local_path
 
-_EVERY = 2.0
-_PROGRESS = "How far the run is, while it is under way."
-_LAST_WORDS = 10.0
+_UPDATE_EVERY = 2.0
+_PROGRESS = "Progress of the run."
+_LAST_UPDATE_SECONDS = 10.0
 
 
 def artifact_key(board: str, kind: str) -> str:
-    """The key of a board's artifact: Prefect takes lower-case letters, digits and dashes.
+    """Return the key of a board's artifact. Prefect accepts lower-case letters, digits and dashes.
 
-    Two boards never share one: what a key cannot hold is replaced by a hash of the whole name.
+    Boards never share a key: it ends with a hash of the board's name if it cannot hold the name itself.
     """
     plain = re.sub(r"[^a-z0-9]+", "-", board.lower()).strip("-")[:40]
     if plain != board:
@@ -40,7 +40,7 @@ def artifact_key(board: str, kind: str) -> str:
 
 @contextlib.asynccontextmanager
 async def live_progress(progress: RunProgress, board: str) -> AsyncIterator[None]:
-    """Keep the run's progress artifact up to date while the context lasts; no trouble with it reaches the run."""
+    """Keep the run's progress artifact up to date while the context lasts; failures never reach the run."""
     over = asyncio.Event()
     updating = asyncio.create_task(_keep_up_to_date(progress, artifact_key(board, "progress"), over))
     try:
@@ -48,38 +48,38 @@ async def live_progress(progress: RunProgress, board: str) -> AsyncIterator[None
     finally:
         over.set()
         try:
-            await asyncio.wait([updating], timeout=_LAST_WORDS)
+            await asyncio.wait([updating], timeout=_LAST_UPDATE_SECONDS)
         finally:
             updating.cancel()
 
 
 async def _keep_up_to_date(progress: RunProgress, key: str, over: asyncio.Event) -> None:
-    """Write it until the run is over, and then once more."""
+    """Write the artifact until the run is over, and then once more."""
     artifact: UUID | None = None
     while True:
         last = over.is_set()
-        with no_harm():
+        with log_failures():
             if artifact is None:
                 artifact = await acreate_markdown_artifact(
-                    progress_sheet(progress.progress()), key=key, description=_PROGRESS
+                    progress_sheet(progress.snapshot()), key=key, description=_PROGRESS
                 )
             else:
                 await _update(artifact, progress)
         if last:
             return
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_EVERY):
+            async with asyncio.timeout(_UPDATE_EVERY):
                 await over.wait()
 
 
 async def _update(artifact: UUID, progress: RunProgress) -> None:
     async with get_client() as client:
-        await client.update_artifact(artifact, ArtifactUpdate(data=progress_sheet(progress.progress())))
+        await client.update_artifact(artifact, ArtifactUpdate(data=progress_sheet(progress.snapshot())))
 
 
 @contextlib.contextmanager
-def no_harm() -> Iterator[None]:
-    """Log a failed request to Prefect's server and go on: frames matter more than the words about them."""
+def log_failures() -> Iterator[None]:
+    """Log a failed request to Prefect's server and continue: a missing artifact must not fail a run."""
     try:
         yield
     except httpx.HTTPError as error:
@@ -87,14 +87,14 @@ def no_harm() -> Iterator[None]:
 
 
 def link_to_board(page: str) -> str:
-    """Where a board's page is, for Prefect's pages, from which browsers open no file of a disk."""
+    """Return a Markdown link to a board's page, or its path if it is a file: browsers open no file from a web page."""
     return f"Board: `{cell(local_path(page))}`" if kind_of(page) == "file" else f"[Board]({page})"
 
 
 async def show_board(manifest: Manifest, links: Mapping[str, str], store: Store, page: str) -> None:
-    """Make the board's artifacts: the contact sheet, and the table of shots.
+    """Create the board's artifacts: the contact sheet and the table of shots.
 
-    The pictures of the sheet are inside it, unless the store's own links need no signature and no disk.
+    The sheet embeds its pictures, unless the store's links are public web links.
     """
     board = manifest.board
 
@@ -108,7 +108,7 @@ async def show_board(manifest: Manifest, links: Mapping[str, str], store: Store,
     sheet = contact_sheet(manifest, picture=picture, note=note)
     await acreate_markdown_artifact(sheet, key=artifact_key(board, "contact-sheet"), description=link + after)
     rows = shot_rows(manifest, link=lambda frame: links[frame.key])
-    # A run's own page shows the first paragraph of a description, with pictures written like this; it drops <img>.
+    # A run's page shows the first paragraph of a description, with Markdown pictures; it drops <img>.
     small = await asyncio.to_thread(overview, manifest)
-    shown = f" ![]({small})" if small else ""
-    await acreate_table_artifact(rows, key=artifact_key(board, "shots"), description=link + shown + after)
+    embedded = f" ![]({small})" if small else ""
+    await acreate_table_artifact(rows, key=artifact_key(board, "shots"), description=link + embedded + after)

@@ -1,4 +1,4 @@
-"""Studio: open what all steps of a run share, from blocks or plain addresses."""
+"""Open the farm, the store and whatever else all steps of a run share, from blocks or plain addresses."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -26,34 +26,38 @@ from tasks.events import farm_changed
 async def open_context(
     farm: ComfyUIFarm | list[str] | str | None, store: S3FrameStore | FolderFrameStore | str | None, *, part: int = 1
 ) -> AsyncIterator[RunContext]:
-    """Open farm and store, and close both at the end.
+    """Open the farm and the store, and close both at the end.
 
     Args:
-        farm: a block, ``block:NAME``, addresses, or none for the saved default or else one server on this machine.
-        store: a block, ``block:NAME``, an address, or none for the saved default or else a folder.
-        part: of the run, which may open them again and again.
+        farm: Block, ``block:NAME``, or addresses; None for the saved default, or else one server on this machine.
+        store: Block, ``block:NAME``, path or URL; None for the saved default, or else a folder.
+        part: Number of the context within its run, from 1; the run's leases are named after it.
 
     Raises:
-        FarmRefused, StoreRefused: the settings cannot be used.
+        FarmRefused: The farm's settings cannot be used.
+        StoreRefused: The store's settings cannot be used.
     """
     logger = get_run_logger()
     progress = RunProgress()
 
-    def say(sentence: str) -> None:
+    def warn(sentence: str) -> None:
         logger.warning(sentence)
         progress.notice(sentence)
 
     block = await _farm(farm)
     async with contextlib.AsyncExitStack() as opened:
-        kept: S3Store | FolderStore = await open_store(store)
-        await opened.enter_async_context(kept)
-        sources = await opened.enter_async_context(SourceReader(kept.settings if isinstance(kept, S3Store) else None))
+        opened_store: S3Store | FolderStore = await open_store(store)
+        await opened.enter_async_context(opened_store)
+        s3_settings = opened_store.settings if isinstance(opened_store, S3Store) else None
+        reader = await opened.enter_async_context(SourceReader(s3_settings))
         patience = block.patience_seconds
-        servers = Farm(block.addresses(), slots=block.places, patience=patience, warn=say, on_change=farm_changed)
+        servers = Farm(block.addresses(), slots=block.places, patience=patience, warn=warn, on_change=farm_changed)
         await opened.enter_async_context(servers)
         name = str(flow_run.id) if part == 1 else f"{flow_run.id}-{part}"
-        leases = await opened.enter_async_context(Leases(kept, name))
-        yield RunContext(servers, kept, sources, block.limits(), progress, leases, InputAssets(kept), block.run_seconds)
+        leases = await opened.enter_async_context(Leases(opened_store, name))
+        inputs = InputAssets(opened_store)
+        limits, seconds = block.limits(), block.run_seconds
+        yield RunContext(servers, opened_store, reader, limits, progress, leases, inputs, seconds)
 
 
 async def _farm(farm: ComfyUIFarm | list[str] | str | None) -> ComfyUIFarm:
@@ -75,10 +79,10 @@ async def _farm(farm: ComfyUIFarm | list[str] | str | None) -> ComfyUIFarm:
 
 
 async def open_store(store: S3FrameStore | FolderFrameStore | str | None) -> S3Store | FolderStore:
-    """The store that a block, a block's name or an address names; with none, the saved default or else a folder.
+    """Return the store of a block, ``block:NAME``, path or URL; for None the saved default, or else a folder.
 
     Raises:
-        StoreRefused: no such block is saved, or the address is none.
+        StoreRefused: No such block is saved, or the path or URL is not valid.
     """
     if isinstance(store, S3FrameStore | FolderFrameStore):
         return store.open()

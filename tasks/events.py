@@ -1,4 +1,4 @@
-"""Events: one that starts a run, to be sent by a flow upstream, and those by which a run tells how it goes."""
+"""Send events: the one with which an upstream flow starts a run, and those that report a run's outcome."""
 
 import json
 import logging
@@ -29,7 +29,7 @@ from previs.planning.schedule import TakeResult
 from previs.publishing.results import RunIdentity
 from previs.store import keys
 from tasks.publish import Board
-from tasks.webhook import hand_over
+from tasks.webhook import enqueue
 
 _UNTITLED: Final = "untitled"
 
@@ -37,53 +37,53 @@ Resource = dict[str, str]
 
 
 def shot_list_ready(shot_list: object, *, board: str = "", workflow: object = None) -> None:
-    """Send ``shot-list.ready``, on which the storyboard is made; from any flow, in async code too.
+    """Send ``shot-list.ready``, which starts a storyboard run; call it from any flow, async or not.
 
     Args:
-        shot_list: a list, as models or plain JSON; or its place, which every worker can read.
-        board: the name under which runs gather; empty for the list's title.
-        workflow: settings or a place; none for what the deployment renders with.
+        shot_list: Shot list as models or plain JSON, or its path or URL, which every worker can read.
+        board: Name of the board; empty for the list's title.
+        workflow: Settings, or the path or URL of a workflow; None for the deployment's own.
 
     Raises:
-        ShotListFaults: the list, or something else of this, is not in order, or too large for an event.
-        EventNotSent: Prefect did not take it.
+        ShotListFaults: An argument is not valid, or the event is too large.
+        EventNotSent: Prefect did not accept the event.
     """
     payload = events.make_ready(shot_list, board=board, workflow=workflow)
     size = len(json.dumps(payload))
     if size > INLINE_BYTES:
         remedy = f"more than {INLINE_BYTES:,}: store the list and send its path or URL"
         raise ShotListFaults(f"the event {SHOT_LIST_READY}", (Fault("the payload", "", f"{size:,} bytes", remedy),))
-    given = payload["shot_list"]
-    name = board or (given.get("title") if isinstance(given, Mapping) else "") or _UNTITLED
+    listed = payload["shot_list"]
+    name = board or (listed.get("title") if isinstance(listed, Mapping) else "") or _UNTITLED
     if not _emit(SHOT_LIST_READY, _resource(f"previs.shot-list.{keys.part(name)}", name), payload, uuid4()):
-        raise EventNotSent(SHOT_LIST_READY, "Prefect takes no events here; look at PREFECT_API_URL and the log")
+        raise EventNotSent(SHOT_LIST_READY, "Prefect accepts no events here; check PREFECT_API_URL and the log")
 
 
 def board_ready(board: Board) -> None:
-    """Tell that a board is published; to a webhook with its shots, as links to these may hold signatures."""
-    payload = events.board_ready(board.manifest, manifest_uri=board.place.manifest, page=board.place.page)
+    """Report that a board is published. Only the webhook gets its shots, because their links may be signed."""
+    payload = events.board_ready(board.manifest, manifest_uri=board.published.manifest, page=board.published.page)
     resource = _board(board.manifest.board) | {"previs.complete": str(payload.complete).lower()}
     _announce(BOARD_READY, resource, payload, more={"shots": board.shots})
 
 
-def shot_failed(facts: RunIdentity, result: TakeResult) -> None:
-    """Tell that a take could not be rendered."""
-    payload = events.shot_failed(facts, result)
+def shot_failed(identity: RunIdentity, result: TakeResult) -> None:
+    """Report that a take could not be rendered."""
+    payload = events.shot_failed(identity, result)
     label = result.take.shot.label
-    resource = _resource(f"previs.shot.{keys.part(facts.board)}.{keys.part(label)}", label)
-    _announce(SHOT_FAILED, resource, payload, [_board(facts.board) | {"prefect.resource.role": "board"}])
+    resource = _resource(f"previs.shot.{keys.part(identity.board)}.{keys.part(label)}", label)
+    _announce(SHOT_FAILED, resource, payload, [_board(identity.board) | {"prefect.resource.role": "board"}])
 
 
 def farm_changed(change: FarmChange) -> None:
-    """Tell that a server is no longer fit to render, or that all are again."""
+    """Report that a server became unhealthy, or that all are healthy again."""
     payload = events.farm_changed(change)
     if payload is not None:
         name: EventName = FARM_DEGRADED if isinstance(payload, events.FarmDegraded) else FARM_RECOVERED
         _announce(name, _resource(f"previs.server.{change.server}", change.server), payload)
 
 
-def _resource(identity: str, name: str) -> Resource:
-    return {"prefect.resource.id": identity, "prefect.resource.name": name}
+def _resource(resource_id: str, name: str) -> Resource:
+    return {"prefect.resource.id": resource_id, "prefect.resource.name": name}
 
 
 def _board(board: str) -> Resource:
@@ -98,31 +98,31 @@ def _announce(
     *,
     more: Mapping[str, Any] | None = None,
 ) -> None:
-    """Tell it by an event, and by webhook if the run has one; that neither works costs the run nothing.
+    """Send an event, and a message to the webhook if the run has one; failures never reach the run.
 
     Args:
-        name: of the event.
-        resource: that it is about.
-        payload: what it says.
-        related: resources, beside the run and what belongs to that, which Prefect adds.
-        more: what is for the webhook alone.
+        name: Name of the event.
+        resource: Resource that it is about.
+        payload: Payload of the event and the message.
+        related: Related resources; Prefect adds the run and its flow itself.
+        more: Further content for the webhook alone.
     """
-    content, identity = payload.model_dump(mode="json", by_alias=True), uuid4()
+    content, event_id = payload.model_dump(mode="json", by_alias=True), uuid4()
     try:
-        sent = _emit(name, resource, content, identity, related)
+        sent = _emit(name, resource, content, event_id, related)
     except EventTooLarge as error:
         _logger().warning("the event %s was not sent: %d bytes are too large for it", name, error.size)
     else:
         if not sent:
-            _logger().warning("the event %s was not sent: Prefect takes no events here", name)
-    hand_over(Message(str(identity), name, datetime.now(UTC), content | dict(more or {})))
+            _logger().warning("the event %s was not sent: Prefect accepts no events here", name)
+    enqueue(Message(str(event_id), name, datetime.now(UTC), content | dict(more or {})))
 
 
 def _emit(
-    name: str, resource: Resource, payload: dict[str, Any], identity: UUID, related: Iterable[Resource] = ()
+    name: str, resource: Resource, payload: dict[str, Any], event_id: UUID, related: Iterable[Resource] = ()
 ) -> bool:
-    """Hand it to Prefect, which sends it in the background; whether it was taken."""
-    return emit_event(name, resource=resource, payload=payload, id=identity, related=list(related)) is not None
+    """Pass an event to Prefect, which sends it in the background; return whether Prefect accepted it."""
+    return emit_event(name, resource=resource, payload=payload, id=event_id, related=list(related)) is not None
 
 
 def _logger() -> logging.Logger | logging.LoggerAdapter[logging.Logger]:

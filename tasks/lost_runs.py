@@ -1,4 +1,4 @@
-"""Lost runs: find runs whose process is gone with its machine or worker, and start them again."""
+"""Find runs whose process was lost with its machine or worker, and restart them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,45 +24,42 @@ from prefect.states import AwaitingRetry
 
 from tasks.retries import step
 
-_SIGN: Final = "prefect.flow-run.heartbeat"
-_LOOK_EVERY: Final = 5
+_HEARTBEAT: Final = "prefect.flow-run.heartbeat"
+_POLL_EVERY: Final = 5
 _UNDER_WAY: Final = [StateType.PENDING, StateType.RUNNING, StateType.PAUSED]
-# A run has given no sign of life yet while its container is made, which may take long.
+# A run sends no heartbeat while its container starts, which may take minutes.
 _LONGEST_START: Final = timedelta(minutes=10)
 _PAGE: Final = 200
 
 
-@step("watch runs")
-async def start_lost_runs(flow: str, seconds: float) -> list[str]:
-    """Watch the runs of a flow, and start those again that neither change their state nor give a sign of life.
+@step("restart lost runs")
+async def restart_lost_runs(flow: str, seconds: float) -> list[str]:
+    """Watch the runs of a flow, restart those that neither change state nor send a heartbeat, and return their names.
 
-    Runs without a deployment are left alone, as nobody is there who would start them; so are those that never gave a
-    sign, and those that somebody suspended.
+    Three kinds of runs are left alone: those without a deployment, which no worker would restart; those that never
+    sent a heartbeat; and suspended ones.
 
     Args:
-        flow: its name.
-        seconds: to watch; more than lie between two signs of life.
-
-    Returns:
-        The names of the runs that start again.
+        flow: Name of the flow.
+        seconds: How long to watch; longer than the interval of heartbeats.
     """
     logger, loop = get_run_logger(), asyncio.get_running_loop()
     async with get_client() as client:
-        silent = {run.id: (run, sign) async for run, sign in _may_be_lost(client, flow)}
+        silent = {run.id: (run, heartbeat) async for run, heartbeat in _candidates(client, flow)}
         until = loop.time() + seconds
         while silent and loop.time() < until:
-            await asyncio.sleep(_LOOK_EVERY)
-            for run, sign in tuple(silent.values()):
-                if await _has_moved(client, run, sign):
+            await asyncio.sleep(_POLL_EVERY)
+            for run, heartbeat in tuple(silent.values()):
+                if await _is_alive(client, run, heartbeat):
                     del silent[run.id]
-        again = [run.name for run, _ in silent.values() if await _starts_again(client, run, seconds)]
-    for name in again:
-        logger.warning("%s gave no sign of life any more, and starts again", name)
-    return again
+        restarted = [run.name for run, _ in silent.values() if await _restart(client, run, seconds)]
+    for name in restarted:
+        logger.warning("%s sent no heartbeat any more and is restarted", name)
+    return restarted
 
 
-async def _may_be_lost(client: PrefectClient, flow: str) -> AsyncIterator[tuple[FlowRun, UUID | None]]:
-    """Runs under way that may have no process any more, each with its last sign of life."""
+async def _candidates(client: PrefectClient, flow: str) -> AsyncIterator[tuple[FlowRun, UUID | None]]:
+    """Yield unfinished runs that may have lost their process, each with its last heartbeat."""
     of_flow = FlowFilter(name=FlowFilterName(any_=[flow]))
     under_way = FlowRunFilter(
         deployment_id=FlowRunFilterDeploymentId(is_null_=False),
@@ -74,33 +71,33 @@ async def _may_be_lost(client: PrefectClient, flow: str) -> AsyncIterator[tuple[
     ):
         found += page
     for run in found:
-        sign, state = await _last_sign(client, run.id), run.state
+        heartbeat, state = await _last_heartbeat(client, run.id), run.state
         if state is None or state.state_details.pause_reschedule:
             continue
-        if state.timestamp < datetime.now(UTC) - _LONGEST_START if state.is_pending() else sign is not None:
-            yield run, sign
+        if state.timestamp < datetime.now(UTC) - _LONGEST_START if state.is_pending() else heartbeat is not None:
+            yield run, heartbeat
 
 
-async def _last_sign(client: PrefectClient, run: UUID) -> UUID | None:
-    """The last sign of life that the server has of a run, whatever the clock of its machine says."""
-    signs = EventFilter(
-        event=EventNameFilter(name=[_SIGN]),
+async def _last_heartbeat(client: PrefectClient, run: UUID) -> UUID | None:
+    """Return the id of a run's last heartbeat, up to one day ahead: the clock of its machine may be fast."""
+    heartbeats = EventFilter(
+        event=EventNameFilter(name=[_HEARTBEAT]),
         resource=EventResourceFilter(id=[f"prefect.flow-run.{run}"]),
         occurred=EventOccurredFilter(until=datetime.now(UTC) + timedelta(days=1)),
     )
-    events = (await client.read_events(signs, limit=1)).events
+    events = (await client.read_events(heartbeats, limit=1)).events
     return events[0].id if events else None
 
 
-async def _has_moved(client: PrefectClient, run: FlowRun, sign: UUID | None) -> bool:
-    """Whether a run is gone, has another state, or has given another sign of life than it had."""
+async def _is_alive(client: PrefectClient, run: FlowRun, heartbeat: UUID | None) -> bool:
+    """Return whether a run was deleted, changed its state or sent another heartbeat."""
     try:
         now = await client.read_flow_run(run.id)
     except ObjectNotFound:
         return True
-    return now.state_id != run.state_id or await _last_sign(client, run.id) != sign
+    return now.state_id != run.state_id or await _last_heartbeat(client, run.id) != heartbeat
 
 
-async def _starts_again(client: PrefectClient, run: FlowRun, seconds: float) -> bool:
-    why = f"its process was lost: it gave no sign of life while it was watched for {seconds:g} s"
-    return (await client.set_flow_run_state(run.id, AwaitingRetry(message=why))).status is SetStateStatus.ACCEPT
+async def _restart(client: PrefectClient, run: FlowRun, seconds: float) -> bool:
+    reason = f"its process was lost: it sent no heartbeat for {seconds:g} s"
+    return (await client.set_flow_run_state(run.id, AwaitingRetry(message=reason))).status is SetStateStatus.ACCEPT

@@ -1,4 +1,4 @@
-"""Naming: what a flow run is called in Prefect."""
+"""Name flow runs in Prefect."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -17,23 +17,23 @@ from previs.store.addresses import stem_of
 _LONGEST: Final = 100
 
 
-def run_name(facts: RunIdentity, plan: Plan) -> str:
-    """What a run is, such as ``night-city · 12 shots · #7``."""
-    asked = len({take.shot.label for take in plan.takes if take.label in plan.wanted})
-    there_are = len(plan.shot_list.shots)
-    shots = plural(there_are, "shot") if asked == there_are else f"{asked} of {plural(there_are, 'shot')}"
-    return f"{facts.board} · {shots} · #{facts.number}"
+def run_name(identity: RunIdentity, plan: Plan) -> str:
+    """Return the name of a planned run, such as ``night-city · 12 shots · #7``."""
+    wanted = len({take.shot.label for take in plan.takes if take.label in plan.wanted})
+    total = len(plan.shot_list.shots)
+    shots = plural(total, "shot") if wanted == total else f"{wanted} of {plural(total, 'shot')}"
+    return f"{identity.board} · {shots} · #{identity.number}"
 
 
 def first_name(given: object, board: str) -> str:
-    """What a run is called until it is known what it is made from: by its board, the list's title, or its place."""
+    """Return the name of a run whose input is not read yet: its board, the list's title, or its file's name."""
     named = board or (given.get("board") or given.get("title") if isinstance(given, Mapping) else "")
-    place = stem_of(given) if isinstance(given, str) and "\n" not in given else ""
-    return shorten(one_line(str(named or place or "a run without a name")), _LONGEST)
+    file = stem_of(given) if isinstance(given, str) and "\n" not in given else ""
+    return shorten(one_line(str(named or file or "a run without a name")), _LONGEST)
 
 
 async def name_this_run(name: str) -> None:
-    """Give the flow run a name that says what it is; that Prefect's server cannot be reached does no harm."""
+    """Name this flow run. If Prefect's server cannot be reached, log a warning."""
     try:
         async with get_client() as client:
             await client.update_flow_run(UUID(flow_run.id), name=name)

@@ -1,4 +1,4 @@
-"""Nightly: read which boards are rendered each night, start a run for each, and show what was started."""
+"""Read the boards that are rendered each night, start a run for each, and show the starts."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -23,23 +23,23 @@ from previs.publishing.views.addresses import markdown_link
 from previs.publishing.views.wording import cell, plural
 from previs.store import Store, keys
 from previs.store.addresses import shown
-from tasks.artifacts import no_harm
+from tasks.artifacts import log_failures
 from tasks.retries import step
 
 DEPLOYMENT: Final = "storyboard/by-schedule"
 _TAG: Final = "nightly"
-_NOT_SAVED: Final = "its block is not saved in Prefect, where the boards' runs would take it from"
+_NOT_SAVED: Final = "its block is not saved in Prefect, so the boards' runs cannot load it"
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """How the start of a board's run came out.
+    """Hold the outcome of starting a board's run.
 
     Attributes:
-        board: its name, or that of its entry's key where the entry cannot be read.
-        shots: the place of its list.
-        run: that was started; none if there is none.
-        error: why there is none, in a sentence.
+        board: Name of the board, taken from its key if the entry cannot be read.
+        shots: Path or URL of the shot list.
+        run: Run that was started; None if that failed.
+        error: Sentence that says why it failed; empty if it did not.
     """
 
     board: str
@@ -50,23 +50,24 @@ class Start:
 
 @step("read boards")
 async def read_boards(store: Store) -> dict[str, NightlyBoard | RecordUnreadable]:
-    """The boards of the night by their keys, or why one cannot be read."""
+    """Return the nightly boards by their keys; a board that cannot be read has its error."""
     found = await nightly_boards(store)
     get_run_logger().info("%s: %s", store.uri(keys.NIGHTLY), plural(len(found), "board"))
     return found
 
 
-def handed_on(
+def shared_parameters(
     farm: ComfyUIFarm | list[str] | str | None,
     store: S3FrameStore | FolderFrameStore | str | None,
     max_age_days: float | None,
 ) -> dict[str, Any]:
-    """What every board's run gets of the night's own parameters; what was not given is left to its deployment.
+    """Return the nightly run's own parameters for the boards' runs; those that are None stay the deployment's.
 
-    A block goes as a reference to where it is saved, as Prefect keeps a run's parameters for everybody to see.
+    A block is passed as a reference, because Prefect shows a run's parameters to everyone.
 
     Raises:
-        FarmRefused, StoreRefused: a block is not saved.
+        FarmRefused: The farm's block is not saved.
+        StoreRefused: The store's block is not saved.
     """
     shared: dict[str, Any] = {"farm": farm, "store": store, "max_age_days": max_age_days}
     if isinstance(farm, ComfyUIFarm):
@@ -84,14 +85,14 @@ def _reference(block: Block, refusal: FarmRefused | StoreRefused) -> dict[str, A
 
 
 async def start_boards(found: Mapping[str, NightlyBoard | RecordUnreadable], shared: Mapping[str, Any]) -> list[Start]:
-    """Start a run for each board, all at once; one that cannot be started costs no other."""
+    """Start a run for each board, all at once; a failed start does not affect the others."""
     return list(await asyncio.gather(*(_start(*each, shared) for each in found.items())))
 
 
 async def _start(key: str, entry: NightlyBoard | RecordUnreadable, shared: Mapping[str, Any]) -> Start:
     if isinstance(entry, RecordUnreadable):
         return Start(name_of((key, entry)), error=str(entry))
-    # Prefect's types leave out that a call of an async task is awaited where its state is asked for.
+    # Prefect's types do not say that the call of an async task must be awaited if its state is requested.
     state: State[FlowRun] = await start_board(entry.board, entry, shared, return_state=True)  # type: ignore[misc]
     result = await state.aresult(raise_on_failure=False)
     if isinstance(result, FlowRun):
@@ -102,25 +103,25 @@ async def _start(key: str, entry: NightlyBoard | RecordUnreadable, shared: Mappi
 
 @step("start board", run_name="{label}")
 async def start_board(label: str, entry: NightlyBoard, shared: Mapping[str, Any]) -> FlowRun:  # noqa: ARG001 - the run's name
-    """Start the run of a board, or find that this night's run has started it already.
+    """Start the run of a board, or return the run that this nightly run has started already.
 
     Raises:
         SourceNotFound: Prefect does not have the deployment.
-        RecordUnreadable: Prefect does not take a run with these parameters.
-        PrefectUnavailable: Prefect's server does not answer, or not as it should.
+        RecordUnreadable: Prefect refuses a run with these parameters.
+        PrefectUnavailable: Prefect's server does not answer, or returns an error.
     """
     try:
         with asking_prefect():
             return await _create(entry, shared, f"nightly {flow_run.id} {keys.part(entry.board)}")
     except ObjectNotFound as error:
-        raise SourceNotFound(f"deployment {DEPLOYMENT}", "Prefect has none of that name: run previs deploy") from error
+        raise SourceNotFound(f"deployment {DEPLOYMENT}", "Prefect does not have it: run previs deploy") from error
     except PrefectHTTPStatusError as error:
-        told = f"Prefect refuses a run with it ({refusal(error)})"
-        raise RecordUnreadable(keys.nightly_key(entry.board), told) from error
+        reason = f"Prefect refuses a run with it ({refusal(error)})"
+        raise RecordUnreadable(keys.nightly_key(entry.board), reason) from error
 
 
 async def _create(entry: NightlyBoard, shared: Mapping[str, Any], idempotency_key: str) -> FlowRun:
-    """Create the run; Prefect answers with the one that has this key already, if there is one."""
+    """Create the run; if a run has this key already, Prefect returns that one."""
     async with get_client() as client:
         deployment = await client.read_deployment_by_name(DEPLOYMENT)
         return await client.create_flow_run_from_deployment(
@@ -134,12 +135,12 @@ async def _create(entry: NightlyBoard, shared: Mapping[str, Any], idempotency_ke
 
 def _parameters(entry: NightlyBoard, shared: Mapping[str, Any]) -> dict[str, Any]:
     own = {"workflow": entry.workflow, "overrides": entry.overrides or None}
-    given = {name: value for name, value in own.items() if value is not None}
-    return {"shots": entry.shots, "board": entry.board, "takes": entry.takes} | given | dict(shared)
+    optional = {name: value for name, value in own.items() if value is not None}
+    return {"shots": entry.shots, "board": entry.board, "takes": entry.takes} | optional | dict(shared)
 
 
-def told(starts: Sequence[Start]) -> str:
-    """What a night came to, in a sentence, with a line for each board that could not be started."""
+def summary(starts: Sequence[Start]) -> str:
+    """Return the outcome of a night: a sentence, and a line for each board that could not be started."""
     failed = [start for start in starts if start.error]
     if not failed:
         return f"{plural(len(starts), 'board')} started"
@@ -148,7 +149,7 @@ def told(starts: Sequence[Start]) -> str:
 
 
 async def show_starts(starts: Sequence[Start]) -> None:
-    """Make the night's artifact: a table of its boards."""
+    """Create the night's artifact: a table of its boards."""
     rows = [
         {
             "board": cell(start.board),
@@ -159,5 +160,5 @@ async def show_starts(starts: Sequence[Start]) -> None:
         }
         for start in starts
     ]
-    with no_harm():
-        await acreate_table_artifact(rows, key="nightly", description=cell(told(starts).partition("\n")[0]))
+    with log_failures():
+        await acreate_table_artifact(rows, key="nightly", description=cell(summary(starts).partition("\n")[0]))

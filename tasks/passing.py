@@ -1,4 +1,4 @@
-"""Passing large arguments to tasks."""
+"""Pass large arguments to tasks."""
 
 from typing import TypeVar, cast
 
@@ -8,8 +8,9 @@ Argument = TypeVar("Argument")
 
 
 def as_is(argument: Argument) -> Argument:
-    """An argument that Prefect hands to a task without searching it for futures.
+    """Return an argument that Prefect passes to a task without searching it for futures.
 
-    The search is the cost of a task call: 40 ms for a graph of 27 KB with Prefect 3.8, against 4 ms without it.
+    The search is most of the cost of a task call: for a graph of 27 KB, a call takes 40 ms with Prefect 3.8, and 4 ms
+    without the search.
     """
     return cast("Argument", opaque(argument))

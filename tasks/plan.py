@@ -1,4 +1,4 @@
-"""Plan: bind the takes, look which are there already, and check whether the others can be rendered."""
+"""Bind the takes of a run, find those that are stored, and check whether the servers can render the others."""
 
 import logging
 from collections.abc import Mapping
@@ -21,27 +21,20 @@ from tasks.retries import step
 
 
 @step("plan")
-async def plan_takes(given: RunInputs, context: RunContext, *, board: str, options: RunOptions) -> Plan:
-    """Bind every take.
-
-    Args:
-        given: what the run is made from.
-        context: of the run.
-        board: whose chosen takes count.
-        options: of the run.
-    """
+async def plan_takes(inputs: RunInputs, context: RunContext, *, board: str, options: RunOptions) -> Plan:
+    """Bind every take of the run, with the picks of its board."""
     logger = get_run_logger()
     picked = await picks(context.store, board, warn=logger.warning)
     plan = make_plan(
-        given.shot_list,
-        given.workflow,
-        given.pictures,
-        given.workflow_pictures,
+        inputs.shot_list,
+        inputs.workflow,
+        inputs.pictures,
+        inputs.workflow_pictures,
         options=options,
         picks=picked,
         render_nonce=context.leases.run,
     )
-    context.progress.expect(given.name, plan.takes)
+    context.progress.expect(inputs.name, plan.takes)
     logger.info("%s, %s", plural(len(plan.shot_list.shots), "shot"), plural(len(plan.takes), "take"))
     for notice in plan.notices:
         logger.warning(notice)
@@ -49,29 +42,35 @@ async def plan_takes(given: RunInputs, context: RunContext, *, board: str, optio
     return plan
 
 
-@step("look for takes")
+@step("find takes")
 async def find_recorded(plan: Plan, context: RunContext, not_before: datetime | None) -> dict[str, Found]:
-    """What the store has of the plan's takes, by fingerprint; what was rendered earlier does not count."""
+    """Return what the store has of the plan's takes, by fingerprint.
+
+    Args:
+        plan: Plan of the run.
+        context: Context of the run.
+        not_before: Time of the oldest usable take; None for any age.
+    """
     logger = get_run_logger()
     found = await cached_takes(
         plan.takes, context.store, context.farm.model_hashes, not_before=not_before, warn=logger.warning
     )
     for reason in sorted({one.reason for one in found.values() if one.outdated}):
-        logger.info("rendered again where %s", reason)
-    there = sum(usable(take, found) is not None for take in plan.takes)
-    logger.info("%d of %d takes are in %s", there, len(plan.takes), context.store.name)
+        logger.info("takes are rendered again: %s", reason)
+    stored = sum(usable(take, found) is not None for take in plan.takes)
+    logger.info("%d of %d takes are in %s", stored, len(plan.takes), context.store.name)
     return found
 
 
 @step("check", retries=0)
 async def check_takes(plan: Plan, found: Mapping[str, Found], context: RunContext) -> None:
-    """Check every take that is to be rendered against every server that can be asked, before the first is submitted.
+    """Check every take to render against every server that answers, before the first is submitted.
 
-    What some servers cannot render is told. Where no server can be asked for as long as the farm allows, nothing is
-    checked: the takes will fail for that reason.
+    Takes that only some servers can render are logged. If no server answers within the farm's time, nothing is checked:
+    the takes will fail for that reason.
 
     Raises:
-        PlanRefused: takes that no server can render.
+        PlanRefused: No server can render some takes.
     """
     takes = [take for take in plan.takes if take.label in plan.wanted and usable(take, found) is None]
     if not takes:

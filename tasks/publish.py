@@ -1,4 +1,4 @@
-"""Publish: the manifest, the page and the artifacts of a run."""
+"""Publish the manifest, the page and the artifacts of a run."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,33 +20,33 @@ from tasks.retries import step
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """What a run published.
+    """Hold a run's board.
 
     Attributes:
-        manifest: the run's record.
-        place: where it is.
-        shots: what an upstream system reads back, a shot each.
-        failure: which shots failed and why; none if every shot has its frames.
-        message: how many shots there are, in a sentence.
+        manifest: Record of the run.
+        published: Paths and URLs of the board's files.
+        shots: Result for an upstream system, one entry per shot.
+        failure: Sentence that says which shots failed and why; None if every shot has its frames.
+        message: Sentence that counts the shots and the takes.
     """
 
     manifest: Manifest
-    place: Published
+    published: Published
     shots: list[dict[str, Any]]
     failure: str | None
     message: str
 
 
 @step("publish", retries=5)
-async def publish_board(plan: Plan, results: list[TakeResult], facts: RunIdentity, context: RunContext) -> Board:
-    """Write the run's record and page, and make its artifacts."""
+async def publish_board(plan: Plan, results: list[TakeResult], identity: RunIdentity, context: RunContext) -> Board:
+    """Write the run's manifest and page, and create its artifacts."""
     store = context.store
     frames = [frame for result in results if result.record for frame in result.record.frames]
     links = await links_of(frames, store)
     manifest = make_manifest(
         plan,
         results,
-        facts,
+        identity,
         lasting_addresses(frames, links, store),
         finished=datetime.now(UTC),
         servers=(server.name for server in context.farm.servers),

@@ -1,4 +1,4 @@
-"""Read: the shot list, the workflow and the references, once it is known that the store can be written to."""
+"""Read the shot list, the workflow and the references, after a check that the store can be written to."""
 
 from datetime import datetime
 
@@ -7,27 +7,27 @@ from previs.ingest.load import RunInputs, load_inputs
 from previs.publishing.results import RunIdentity, name_run
 from previs.rendering.context import RunContext
 from tasks.retries import step
-from tasks.upstream import asked_for
+from tasks.upstream import resolve_request
 
 
 @step("read")
 async def read_input(
     shots: object, workflow: object, context: RunContext, *, board: str, started: datetime
 ) -> tuple[RunInputs, RunIdentity]:
-    """Try that the store can be written to, and read everything that the run is made from.
+    """Check that the store can be written to, then read everything that the run is made from.
 
     Args:
-        shots: the list, its place, the payload of ``shot-list.ready``, or the name of a flow run whose result it is.
-        workflow: settings, or the place of a workflow.
-        context: of the run.
-        board: under which the run is kept; empty for the list's title.
-        started: when the run did.
+        shots: Shot list, its path or URL, the payload of ``shot-list.ready``, or ``prefect.flow-run.ID``.
+        workflow: Settings, or the path or URL of a workflow.
+        context: Context of the run.
+        board: Name of the board; empty for the list's title.
+        started: Time at which the run started.
     """
     await context.store.check()
     await context.leases.start()
-    asked = await asked_for(shots, workflow, board)
-    given = await load_inputs(asked.shots, asked.workflow, context.sources, context.store, context.farm.classes)
-    name = asked.board or given.shot_list.title or asked.fallback or given.name
+    request = await resolve_request(shots, workflow, board)
+    inputs = await load_inputs(request.shots, request.workflow, context.reader, context.store, context.farm.classes)
+    name = request.board or inputs.shot_list.title or request.fallback or inputs.name
     run = name_run(started, context.leases.run)
     number = await next_number(context.store, name, run)
-    return given, RunIdentity(name, run, started, given.workflow_facts, number)
+    return inputs, RunIdentity(name, run, started, inputs.workflow_facts, number)

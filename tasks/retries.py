@@ -1,4 +1,4 @@
-"""Which errors are worth another attempt, when it comes, and tasks that are tried again so."""
+"""Define tasks that Prefect retries if another attempt may succeed."""
 
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
@@ -16,7 +16,7 @@ R = TypeVar("R")
 _FIRST_DELAY = 2
 
 _DELAYS = exponential_backoff(_FIRST_DELAY)
-"""Seconds before each attempt but the first: about 2, 4, 8, …"""
+"""Seconds before each retry: about 2, 4, 8, …"""
 
 _JITTER = 0.5
 
@@ -29,13 +29,13 @@ def may_succeed_later(task: Task[..., object], task_run: TaskRun, state: State[o
 def step(
     name: str, *, run_name: str | None = None, retries: int = 3, timeout_seconds: float | None = None
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
-    """Make a task of a function: one step of a run, tried again where that may help, with nothing kept by Prefect.
+    """Make a function a task: one step of a run, retried if that may help, with no result stored by Prefect.
 
     Args:
-        name: of the task.
-        run_name: of each task run, in which ``{argument}`` stands for an argument; the task's, if none is given.
-        retries: how many attempts there are beside the first.
-        timeout_seconds: of each attempt; none for no end.
+        name: Name of the task.
+        run_name: Name of each task run, in which ``{argument}`` stands for an argument; None for the task's name.
+        retries: Number of attempts after the first.
+        timeout_seconds: Limit of each attempt; None for no limit.
     """
     return task(
         name=name,

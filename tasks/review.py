@@ -1,10 +1,12 @@
-"""Review: ask a person which takes are chosen and which shots are to be made again, with Prefect's own form."""
+"""Ask a person in Prefect's form which takes are picked and which shots to render again, and apply the answer."""
 
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from itertools import count
 from typing import Any, Final, Literal
 from uuid import UUID, uuid4
 
@@ -20,7 +22,7 @@ from prefect.runtime import flow_run
 from pydantic import Field, ValidationError, create_model
 
 from previs.boards.picks import select
-from previs.errors import ShotListFaults
+from previs.errors import PrevisError, ShotListFaults
 from previs.ingest.load import RunInputs
 from previs.publishing.review import ReviewAnswer, revised
 from previs.publishing.views import FOR_FORM, contact_sheet
@@ -29,75 +31,112 @@ from previs.records.manifest import Manifest
 from previs.rendering.context import RunContext
 from previs.store import Store, keys
 from tasks.artifacts import link_to_board
+from tasks.passing import as_is
 from tasks.publish import Board
 from tasks.retries import step
 
-_LOOK_EVERY: Final = 2
+_POLL_EVERY: Final = 2
 _SPARE_SECONDS: Final = 600
 _SHEET_BYTES: Final = 400_000
 
 
-async def ask_for_review(board: Board, given: RunInputs, minutes: float, refused: str = "") -> ReviewAnswer:
-    """Pause the run until somebody answers the form, or for so many minutes; no answer says nothing.
-
-    An answer that cannot be followed is told in the log, and asked for again in the time that is left.
+async def review(
+    board: Board,
+    inputs: RunInputs,
+    minutes: float,
+    open_part: Callable[..., AbstractAsyncContextManager[RunContext]],
+    render: Callable[[RunInputs, RunContext], Awaitable[Board]],
+) -> Board:
+    """Pause for review, re-render what was requested, and repeat until nothing is; if that fails, ask again.
 
     Args:
-        board: of the run, as it is published.
-        given: what the run was made from.
-        minutes: to wait.
-        refused: why what was asked for last could not be made, if so; the form says it.
+        board: Published board of the run.
+        inputs: Inputs of the run.
+        minutes: Minutes to wait for each answer.
+        open_part: Opens the context of the run's next part, by its number.
+        render: Renders the revised inputs and publishes them.
+    """
+    failure = ""
+    for part in count(2):
+        answer = await _ask(board, inputs, minutes, failure)
+        if not answer and not failure:
+            break
+        try:
+            async with open_part(part=part) as context:
+                revised_inputs = await apply_review(answer, as_is(inputs), as_is(board), as_is(context))
+                board = await render(revised_inputs, context)
+        except PrevisError as error:
+            if not answer:
+                break
+            failure = str(error)
+        else:
+            inputs, failure = revised_inputs, ""
+            if not answer.again:
+                break
+    return board
+
+
+async def _ask(board: Board, inputs: RunInputs, minutes: float, failure: str) -> ReviewAnswer:
+    """Pause the run until the form is answered or the minutes are over; then the answer is empty.
+
+    An answer that cannot be applied is logged, and the form is shown again for the remaining time.
+
+    Args:
+        board: Published board of the run.
+        inputs: Inputs of the run.
+        minutes: Minutes to wait.
+        failure: Why the last answer could not be carried out, for the form; empty if it was.
     """
     logger, loop = get_run_logger(), asyncio.get_running_loop()
     until = loop.time() + 60 * minutes
-    if refused:
-        logger.warning("what was asked for could not be made: %s", refused)
-    form = _form(board.manifest, board.place.link, refused)
+    if failure:
+        logger.warning("the last review could not be carried out: %s", failure)
+    form = _form(board.manifest, board.published.link, failure)
     while (left := until - loop.time()) > 0:
-        logger.info("waiting for a review, up to %g minutes: Resume, on this run's page", round(left / 60, 1))
+        logger.info("waiting up to %g minutes for a review: press Resume on this run's page", round(left / 60, 1))
         try:
-            filled_in = await _filled_in(form, left)
-            if filled_in is not None:
-                answer = _review_answer(filled_in)
-                revised(given.shot_list, answer, board.manifest)
+            submitted = await _submitted(form, left)
+            if submitted is not None:
+                answer = _review_answer(submitted)
+                revised(inputs.shot_list, answer, board.manifest)
                 return answer
         except (FlowPauseTimeout, TimeoutError):
             break
         except ValidationError as error:
             problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-            logger.warning("the answer cannot be followed: %s", problems)
+            logger.warning("the review cannot be applied: %s", problems)
         except ShotListFaults as error:
-            logger.warning("the answer cannot be followed: %s", error)
+            logger.warning("the review cannot be applied: %s", error)
     return ReviewAnswer()
 
 
-async def _filled_in(form: type[RunInput], seconds: float) -> RunInput | None:
-    """The form, filled in; none if the question could not be put.
+async def _submitted(form: type[RunInput], seconds: float) -> RunInput | None:
+    """Return the submitted form, or None if it could not be shown.
 
-    A server that is away for longer than Prefect's client has patience ends nothing: it is asked on and on.
+    If Prefect's server is away for longer than its client retries, the server is polled until it is back.
     """
-    # A run that is started again must not find that this question was put already.
+    # A new key for each pause: Prefect skips a pause whose key a restarted run has used before.
     key, run = uuid4().hex, UUID(flow_run.id)
-    async with _going_on_after(seconds):
-        # Prefect fails a run whose pause is over its time; this one goes on by itself before.
-        spared = int(seconds) + _SPARE_SECONDS
+    async with _resuming_after(seconds):
+        # Prefect fails a run whose pause times out; this one resumes itself before.
+        timeout = int(seconds) + _SPARE_SECONDS
         with contextlib.suppress(httpx.HTTPError):
-            return await apause_flow_run(form, timeout=spared, poll_interval=_LOOK_EVERY, key=key)
-        get_run_logger().warning("Prefect's server does not answer; the run goes on waiting for its review")
-        async with asyncio.timeout(spared):
+            return await apause_flow_run(form, timeout=timeout, poll_interval=_POLL_EVERY, key=key)
+        get_run_logger().warning("Prefect's server does not answer; the run keeps waiting for its review")
+        async with asyncio.timeout(timeout):
             while True:
                 with contextlib.suppress(httpx.HTTPError):
                     return await _once_resumed(form, run, keyset_from_base_key(f"paused-{key}"))
-                await asyncio.sleep(_LOOK_EVERY)
+                await asyncio.sleep(_POLL_EVERY)
 
 
 async def _once_resumed(form: type[RunInput], run: UUID, keyset: Keyset) -> RunInput | None:
     async with get_client() as client:
         while (state := (await client.read_flow_run(run)).state) is not None and state.is_paused():
-            # The server may have gone between the pause and the form, without which nobody can answer; it takes one.
+            # The server may have gone down between the pause and the form. It accepts each form once.
             with contextlib.suppress(PrefectHTTPStatusError):
                 await form.asave(keyset, run)
-            await asyncio.sleep(_LOOK_EVERY)
+            await asyncio.sleep(_POLL_EVERY)
         try:
             await client.read_flow_run_input(run, keyset["schema"])
         except PrefectHTTPStatusError:
@@ -106,8 +145,8 @@ async def _once_resumed(form: type[RunInput], run: UUID, keyset: Keyset) -> RunI
 
 
 @contextlib.asynccontextmanager
-async def _going_on_after(seconds: float) -> AsyncIterator[None]:
-    """Resume the run with an empty answer after a time, if it is paused still."""
+async def _resuming_after(seconds: float) -> AsyncIterator[None]:
+    """Resume the run with an empty answer after ``seconds``, unless the context ends before."""
     resuming = asyncio.create_task(_resume_after(seconds, UUID(flow_run.id)))
     try:
         yield
@@ -116,19 +155,19 @@ async def _going_on_after(seconds: float) -> AsyncIterator[None]:
 
 
 async def _resume_after(seconds: float, run: UUID) -> None:
-    """Resume it until Prefect has done so; whoever waits for that cancels this."""
+    """Resume a run after ``seconds``, and retry until Prefect accepts it; then wait to be cancelled."""
     await asyncio.sleep(seconds)
-    get_run_logger().info("nobody has answered: the run goes on with the takes as they are")
+    get_run_logger().info("no review was submitted: the run continues with the takes as they are")
     resumed = False
     while not resumed:
         with contextlib.suppress(httpx.HTTPError):
             async with get_client() as client:
                 resumed = (await client.resume_flow_run(run, {})).status is SetStateStatus.ACCEPT
-        await asyncio.sleep(_LOOK_EVERY)
+        await asyncio.sleep(_POLL_EVERY)
 
 
-def _form(manifest: Manifest, link: str, refused: str) -> type[RunInput]:
-    """The form for a board's shots, with their takes above it, and above these why the last answer led to nothing."""
+def _form(manifest: Manifest, link: str, failure: str) -> type[RunInput]:
+    """Return the form for a board's shots, with its takes and the failure of the last answer in its description."""
     shots: Any = Literal[tuple(str(shot.shot_id) for shot in manifest.shots)]
     takes = max((take.take for shot in manifest.shots for take in shot.takes), default=1)
     chosen = create_model(
@@ -153,34 +192,27 @@ def _form(manifest: Manifest, link: str, refused: str) -> type[RunInput]:
             Field(default=[], title="Shots to make again", description="You are asked once more when they are made."),
         ),
     )
-    form._description = _description(manifest, link, refused)  # noqa: SLF001 - with_initial_data would drop what fields say
+    form._description = _description(manifest, link, failure)  # noqa: SLF001 - with_initial_data would drop the descriptions of fields
     return form
 
 
-def _description(manifest: Manifest, link: str, refused: str) -> str:
-    told = f"**What you asked for could not be made:** {cell(refused, 1000)}\n\n" if refused else ""
-    note = "To go on with the takes as they are, submit the empty form."
+def _description(manifest: Manifest, link: str, failure: str) -> str:
+    head = f"**What you asked for could not be made:** {cell(failure, 1000)}\n\n" if failure else ""
+    note = "To continue with the takes as they are, submit the empty form."
     sheet = contact_sheet(
         manifest, picture=lambda frame: frame.thumbnail, note=note, budget=_SHEET_BYTES, layout=FOR_FORM
     )
-    return f"{told}{link_to_board(link)}\n\n{sheet}"
+    return f"{head}{link_to_board(link)}\n\n{sheet}"
 
 
-def _review_answer(filled_in: Any) -> ReviewAnswer:  # noqa: ANN401 - a form that is made for each run
-    chosen = {each.shot: each.take for each in filled_in.chosen}
-    return ReviewAnswer(chosen, {each.shot: each.prompt.strip() for each in filled_in.again})
+def _review_answer(submitted: Any) -> ReviewAnswer:  # noqa: ANN401 - each run has its own class of form
+    chosen = {each.shot: each.take for each in submitted.chosen}
+    return ReviewAnswer(chosen, {each.shot: each.prompt.strip() for each in submitted.again})
 
 
-@step("take verdict in", retries=5)
-async def apply_review(answer: ReviewAnswer, given: RunInputs, board: Board, context: RunContext) -> RunInputs:
-    """Circle the chosen takes, and have the run go on with the list as it was revised, which is kept beside the board.
-
-    Args:
-        answer: that somebody gave.
-        given: what the run was made from.
-        board: of the run, as it is published.
-        context: of the rest of the run.
-    """
+@step("apply review", retries=5)
+async def apply_review(answer: ReviewAnswer, inputs: RunInputs, board: Board, context: RunContext) -> RunInputs:
+    """Pick the chosen takes, store the revised list beside the board, and return the inputs with that list."""
     logger, manifest = get_run_logger(), board.manifest
     await context.store.check()
     await context.leases.start()
@@ -192,14 +224,14 @@ async def apply_review(answer: ReviewAnswer, given: RunInputs, board: Board, con
             logger.info("take %d of %s is picked", take.take, entry.shot_id)
         elif number is not None:
             logger.warning("take %d of %s has no frame and is not picked", number, entry.shot_id)
-    shot_list = revised(given.shot_list, answer, manifest)
+    shot_list = revised(inputs.shot_list, answer, manifest)
     if answer.again:
-        place = await _keep(shot_list.model_dump(mode="json", exclude_unset=True), manifest, context.store)
-        logger.info("made again: %s; the list as it is now: %s", ", ".join(answer.again), place)
-    return replace(given, shot_list=shot_list)
+        uri = await _store(shot_list.model_dump(mode="json", exclude_unset=True), manifest, context.store)
+        logger.info("rendered again: %s; revised list: %s", ", ".join(answer.again), uri)
+    return replace(inputs, shot_list=shot_list)
 
 
-async def _keep(shot_list: dict[str, Any], manifest: Manifest, store: Store) -> str:
+async def _store(shot_list: dict[str, Any], manifest: Manifest, store: Store) -> str:
     key = keys.run_key(manifest.board, manifest.run, "shots.json")
     await store.put(key, json.dumps(shot_list, ensure_ascii=False, indent=2).encode(), media_type="application/json")
     return store.uri(key)

@@ -1,4 +1,4 @@
-"""Screenplay: read a script, make its shot list, keep and show it."""
+"""Read a screenplay, make its shot list, store it and show it."""
 
 import asyncio
 import hashlib
@@ -14,7 +14,7 @@ from previs.screenplay import LARGEST, make_shot_list, read_screenplay
 from previs.shots import ShotList
 from previs.store import S3Store, Store, keys
 from previs.store.addresses import shown, stem_of
-from tasks.artifacts import artifact_key, no_harm
+from tasks.artifacts import artifact_key, log_failures
 from tasks.retries import step
 
 _INLINE: Final = "the script"
@@ -23,12 +23,12 @@ _MOST_ROWS: Final = 500
 
 
 @step("read screenplay")
-async def shots_of(script: str, store: Store) -> ShotList:
-    """The shot list of a screenplay; its title is never empty.
+async def read_script(script: str, store: Store) -> ShotList:
+    """Return the shot list of a screenplay; its title is never empty.
 
     Args:
-        script: its text if that has a line break, or else its place.
-        store: whose credentials hold for ``s3://`` places.
+        script: Text of the screenplay if it has a line break, or else its path or URL.
+        store: Store whose credentials are used for ``s3://`` URLs.
     """
     inline = "\n" in script or "\r" in script
     name = _INLINE if inline else shown(script)
@@ -41,14 +41,14 @@ async def shots_of(script: str, store: Store) -> ShotList:
     return shot_list
 
 
-async def _read(place: str, store: Store) -> bytes:
-    async with SourceReader(store.settings if isinstance(store, S3Store) else None) as sources:
-        return await sources.read(place, limit=LARGEST)
+async def _read(uri: str, store: Store) -> bytes:
+    async with SourceReader(store.settings if isinstance(store, S3Store) else None) as reader:
+        return await reader.read(uri, limit=LARGEST)
 
 
-@step("keep shot list")
-async def keep_list(shot_list: ShotList, store: Store) -> str:
-    """Put the list into the store, under a name made of its content, and tell the place."""
+@step("store shot list")
+async def store_list(shot_list: ShotList, store: Store) -> str:
+    """Put the list into the store under the hash of its content, and return its path or URL."""
     values = shot_list.model_dump(mode="json", exclude_unset=True)
     content = json.dumps(values, ensure_ascii=False, indent=2).encode() + b"\n"
     key = keys.shot_list_key(hashlib.sha256(content).hexdigest())
@@ -57,8 +57,8 @@ async def keep_list(shot_list: ShotList, store: Store) -> str:
     return store.uri(key)
 
 
-async def show_list(shot_list: ShotList, board: str, place: str) -> None:
-    """Make the artifact of a list: a table of its shots, or of the first of very many."""
+async def show_list(shot_list: ShotList, board: str, uri: str) -> None:
+    """Create the artifact of a list: a table of its shots, or of the first 500."""
     rows = [
         {
             "#": number,
@@ -71,6 +71,6 @@ async def show_list(shot_list: ShotList, board: str, place: str) -> None:
     ]
     seconds = sum(shot.duration for shot in shot_list.shots)
     more = f", of which the first {_MOST_ROWS} are shown" if len(shot_list.shots) > _MOST_ROWS else ""
-    description = f"{plural(len(shot_list.shots), 'shot')}, {seconds:g} s{more}: `{cell(place)}`"
-    with no_harm():
+    description = f"{plural(len(shot_list.shots), 'shot')}, {seconds:g} s{more}: `{cell(uri)}`"
+    with log_failures():
         await acreate_table_artifact(rows, key=artifact_key(board, "shot-list"), description=description)

@@ -1,4 +1,4 @@
-"""Upstream: shot lists that another flow hands over, by an event or as its result."""
+"""Read requests that an upstream flow makes by an event or with its result."""
 
 import pickle
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from previs.errors import SourceNotFound
 from previs.notifications.events import is_ready, read_ready
 
 FLOW_RUN = "prefect.flow-run."
-# What Prefect's result storages and serializers raise; the last ones are of results that were pickled elsewhere.
+# Prefect's result storages and serializers raise these; the last line is for results that another machine pickled.
 _UNREADABLE = (
     *(MissingResult, ObjectNotFound, ValueError, OSError, httpx.HTTPError, BotoCoreError, ClientError),
     *(ImportError, AttributeError, TypeError, EOFError, pickle.PickleError),
@@ -24,14 +24,14 @@ _UNREADABLE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What a run was asked for.
+class Request:
+    """Hold what a run is to render.
 
     Attributes:
-        shots: the list or its place.
-        workflow: likewise.
-        board: its name; empty for the list's title.
-        fallback: the board's name where the list has no title either; empty for that of its file.
+        shots: Shot list, or its path or URL.
+        workflow: Settings, or the path or URL of a workflow.
+        board: Name of the board; empty for the list's title.
+        fallback: Name of the board if the list has no title; empty for its file's name.
     """
 
     shots: object
@@ -40,42 +40,42 @@ class Asked:
     fallback: str = ""
 
 
-async def asked_for(shots: object, workflow: object, board: str) -> Asked:
-    """What was asked for, where it was handed over by another flow, too; what that one says goes first.
+async def resolve_request(shots: object, workflow: object, board: str) -> Request:
+    """Return what the run is to render; the values of an upstream flow override the run's own.
 
     Args:
-        shots: the list or its place; the payload of ``shot-list.ready``; or ``prefect.flow-run.ID``, which is what
-            Prefect's events call a flow run, for its result.
-        workflow: where the other flow names none.
-        board: likewise.
+        shots: Shot list, or its path or URL; the payload of ``shot-list.ready``; or ``prefect.flow-run.ID``, the name
+            of a flow run in Prefect's events, for its result.
+        workflow: Workflow if the upstream flow names none.
+        board: Board if the upstream flow names none.
 
     Raises:
-        ShotListFaults: a payload that is not in order.
-        SourceNotFound: a flow run that has no result to read.
+        ShotListFaults: The payload is not valid.
+        SourceNotFound: The flow run has no readable result.
         PrefectUnavailable: Prefect's server does not answer.
     """
     upstream = ""
     if isinstance(shots, str) and shots.startswith(FLOW_RUN):
         shots, upstream = await _result_of(shots)
     if not is_ready(shots):
-        return Asked(shots, workflow, board, upstream)
+        return Request(shots, workflow, board, upstream)
     ready = read_ready(shots)
-    return Asked(ready.shot_list, ready.workflow or workflow, ready.board or board, upstream)
+    return Request(ready.shot_list, ready.workflow or workflow, ready.board or board, upstream)
 
 
 async def _result_of(name: str) -> tuple[object, str]:
-    """What a flow run returned, and the name of its flow."""
+    """Return the result of a flow run and the name of its flow."""
     try:
-        identity = UUID(name.removeprefix(FLOW_RUN))
+        run_id = UUID(name.removeprefix(FLOW_RUN))
     except ValueError as error:
-        raise SourceNotFound(name, "this is no flow run's id") from error
+        raise SourceNotFound(name, "this is not the id of a flow run") from error
     try:
         with asking_prefect():
             async with get_client() as client:
-                run = await client.read_flow_run(identity)
+                run = await client.read_flow_run(run_id)
                 flow = await client.read_flow(run.flow_id)
     except ObjectNotFound as error:
-        raise SourceNotFound(name, "Prefect knows no such flow run") from error
+        raise SourceNotFound(name, "Prefect has no such flow run") from error
     return await _read(run, name), flow.name
 
 
@@ -86,5 +86,5 @@ async def _read(run: FlowRun, name: str) -> Any:  # noqa: ANN401 - whatever the 
     try:
         return await run.state.aresult()
     except _UNREADABLE as error:
-        kept = "its flow needs persist_result=True, and result storage that this machine can read"
-        raise SourceNotFound(name, f"the result of flow run {run.name} cannot be read: {kept}") from error
+        remedy = "its flow needs persist_result=True, and result storage that this machine can read"
+        raise SourceNotFound(name, f"the result of flow run {run.name} cannot be read: {remedy}") from error
