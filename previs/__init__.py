@@ -1,1 +1,1 @@
-"""Storyboards from shot lists, rendered on ComfyUI servers and kept in a store."""
+"""Render storyboards from shot lists on ComfyUI servers, and keep them in a store."""

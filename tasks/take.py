@@ -1,4 +1,4 @@
-"""Take: run one task for each rendering of a shot, which is found in the store or rendered on the farm."""
+"""Run one task for each take of a shot, which is found in the store or rendered on the farm."""
 
 import asyncio
 import contextlib

@@ -42,7 +42,7 @@ class NightlyBoard(BaseModel):
 
 
 async def add_nightly(store: Store, entry: NightlyBoard) -> bool:
-    """Have a board rendered each night, and return whether an earlier entry was replaced."""
+    """Add a board to the nightly ones, and return whether an earlier entry was replaced."""
     key = keys.nightly_key(entry.board)
     before = await store.get(key)
     content = entry.model_dump_json(by_alias=True, indent=1).encode()

@@ -69,7 +69,7 @@ class RunContext:
             self._freed.add(server)
 
     def discard_result(self, prompt_id: str) -> None:
-        """Never use the result of this prompt: its files are missing or damaged."""
+        """Exclude the result of this prompt for good: its files are missing or damaged."""
         self._discarded.add(prompt_id)
 
 
