@@ -59,7 +59,7 @@ AGAIN, BLAME_INPUT = NextStep.AGAIN, NextStep.BLAME_INPUT
     ],
     ids=lambda value: value.code if isinstance(value, PrevisError) else None,
 )
-def test_what_a_first_failure_means(error: PrevisError, with_another: Decision, alone: Decision) -> None:
+def test_a_first_failure_leads_to_its_step(error: PrevisError, with_another: Decision, alone: Decision) -> None:
     assert decide(error, A, History(), another_fits=True) == with_another
     assert decide(error, A, History(), another_fits=False) == alone
 
@@ -71,7 +71,7 @@ def test_two_servers_that_fail_with_the_same_cause_blame_the_input(error: NodeFa
     assert decide(error, A, History({A: error}), another_fits=True).step is ELSEWHERE
 
 
-def test_two_servers_that_fail_with_different_causes_do_not() -> None:
+def test_two_servers_that_fail_with_different_causes_do_not_blame_the_input() -> None:
     history = History({A: NODE_FAILED, "http://c": REFUSED})
     assert decide(NodeFailed(B, "3", "KSampler", "CUDA"), B, history, another_fits=True).step is ELSEWHERE
     assert (
@@ -80,31 +80,31 @@ def test_two_servers_that_fail_with_different_causes_do_not() -> None:
     )
 
 
-def test_a_server_that_runs_out_of_memory_again_counts_a_failure_and_the_take_goes_on() -> None:
+def test_a_second_out_of_memory_counts_a_failure_and_sends_the_take_to_another_server() -> None:
     error = OutOfMemory(A, "3", "KSampler")
     assert decide(error, A, History({A: error}), another_fits=True) == Decision(ELSEWHERE, counts=True)
     assert decide(error, B, History({A: error}), another_fits=True) == Decision(FREE_MEMORY)
 
 
-def test_a_prompt_that_is_lost_again_and_again_is_given_up() -> None:
+def test_a_take_gives_up_after_its_prompt_was_lost_five_times() -> None:
     lost = PromptLost(A, "p")
     steps = [decide(lost, A, History(losses=count), another_fits=True).step for count in range(MOST_LOSSES)]
     assert steps == [AGAIN] * (MOST_LOSSES - 1) + [GIVE_UP]
     assert decide(lost, A, History(losses=MOST_LOSSES, moved=True), another_fits=False).step is AGAIN
 
 
-def test_the_steps_that_try_again_at_once_are_known() -> None:
+def test_three_steps_retry_at_once() -> None:
     assert {step for step in NextStep if Decision(step).retries} == {AGAIN, FREE_MEMORY, ELSEWHERE}
 
 
-def test_a_pause_may_help_where_the_error_says_so_and_the_farm_has_not_waited_already() -> None:
+def test_a_pause_may_help_unless_the_input_is_wrong_or_the_farm_has_waited_already() -> None:
     assert may_succeed_later(ServerUnreachable(A, "refused"))
     assert not may_succeed_later(NoServer((A,), 600))
     assert not may_succeed_later(NODE_FAILED)
     assert not may_succeed_later(ValueError("ours"))
 
 
-def test_every_error_that_a_take_may_meet_has_a_decision() -> None:
+def test_of_errors_that_may_pass_three_mean_that_the_prompt_has_ended() -> None:
     raised = [
         each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, TryAgain) and each.sentence
     ]

@@ -1,4 +1,4 @@
-"""The farm gives each prompt the server that suits it best, and none that is away."""
+"""Check that the farm gives each take a slot on the server that suits it best, and on none that is down."""
 
 import asyncio
 
@@ -13,18 +13,18 @@ from previs.farm.placement import PlacementRequest, Slot
 from previs.farm.pool import Farm
 from tests.conftest import Serve, free_port
 from tests.previs.comfyui.graphs import TEXT_TO_IMAGE
+from tests.previs.rendering.contexts import wait_until
 
 
 async def all_up(farm: Farm, count: int) -> None:
-    while len(farm.up) < count:
-        await asyncio.sleep(0.01)
+    await wait_until(lambda: len(farm.up) >= count)
 
 
 def waits(task: asyncio.Task[Slot]) -> bool:
     return not task.done()
 
 
-async def test_each_server_holds_two_and_the_least_loaded_comes_first(simulate: Serve) -> None:
+async def test_each_server_has_two_slots_and_the_least_loaded_comes_first(simulate: Serve) -> None:
     urls = [(await simulate())[1] for _ in range(2)]
     async with Farm(Address(url) for url in urls) as farm:
         await all_up(farm, 2)
@@ -42,18 +42,21 @@ async def test_each_server_holds_two_and_the_least_loaded_comes_first(simulate: 
         sixth.cancel()
 
 
-async def test_of_equals_the_server_that_last_used_the_checkpoint_is_taken(simulate: Serve) -> None:
+async def test_of_equals_the_last_user_of_the_checkpoint_is_chosen(simulate: Serve) -> None:
     urls = [(await simulate())[1] for _ in range(2)]
     async with Farm(Address(url) for url in urls) as farm:
         await all_up(farm, 2)
-        first, second = await farm.acquire_slot(PlacementRequest("sdxl")), await farm.acquire_slot(PlacementRequest("flux"))
+        first, second = (
+            await farm.acquire_slot(PlacementRequest("sdxl")),
+            await farm.acquire_slot(PlacementRequest("flux")),
+        )
         first.release()
         second.release()
         assert (await farm.acquire_slot(PlacementRequest("flux"))).server.name == urls[1]
         assert (await farm.acquire_slot(PlacementRequest("sdxl"))).server.name == urls[0]
 
 
-async def test_another_server_is_taken_where_the_last_attempt_went_wrong_if_there_is_one(simulate: Serve) -> None:
+async def test_an_avoided_server_is_chosen_only_if_it_is_the_only_one(simulate: Serve) -> None:
     urls = [(await simulate())[1] for _ in range(2)]
     async with Farm(Address(url) for url in urls) as farm:
         await all_up(farm, 2)
@@ -64,7 +67,7 @@ async def test_another_server_is_taken_where_the_last_attempt_went_wrong_if_ther
         assert (await alone.acquire_slot(PlacementRequest(avoid=frozenset(urls[:1])))).server.name == urls[0]
 
 
-async def test_those_who_wait_are_served_in_their_order_and_one_who_leaves_takes_no_place(simulate: Serve) -> None:
+async def test_requests_are_served_in_order_and_a_cancelled_one_takes_no_slot(simulate: Serve) -> None:
     _, url = await simulate()
     async with Farm([Address(url)], slots=1) as farm:
         await all_up(farm, 1)
@@ -78,45 +81,43 @@ async def test_those_who_wait_are_served_in_their_order_and_one_who_leaves_takes
         waiting[2].cancel()
 
 
-async def test_other_peoples_prompts_count_as_load(simulate: Serve) -> None:
+async def test_prompts_of_other_clients_count_as_load(simulate: Serve) -> None:
     _, busy = await simulate(seconds=3)
     _, free = await simulate()
-    async with Farm([Address(busy), Address(free)]) as farm, Server(Address(busy)) as somebody:
+    async with Farm([Address(busy), Address(free)]) as farm, Server(Address(busy)) as other_client:
         await all_up(farm, 2)
         await farm.servers[0]._tracker.socket.opened(5)
-        await somebody.submit(TEXT_TO_IMAGE, "00000000-0000-5000-8000-000000000000")
-        while not farm.servers[0].queue_remaining:
-            await asyncio.sleep(0.01)
+        await other_client.submit(TEXT_TO_IMAGE, "00000000-0000-5000-8000-000000000000")
+        await wait_until(lambda: farm.servers[0].queue_remaining)
         assert (await farm.acquire_slot()).server.name == free
 
 
-async def test_a_server_that_is_away_is_set_aside_and_comes_back(simulate: Serve) -> None:
+async def test_an_unreachable_server_is_reported_and_returns(simulate: Serve) -> None:
     simulator, url = await simulate()
     simulator.faults.hang_up = float("inf")
-    said: list[str] = []
-    async with Farm([Address(url)], warn=said.append) as farm:
+    warnings: list[str] = []
+    async with Farm([Address(url)], warn=warnings.append) as farm:
         waiting = asyncio.create_task(farm.acquire_slot())
-        while not farm.problems:
-            await asyncio.sleep(0.01)
+        await wait_until(lambda: farm.problems)
         assert waits(waiting)
         simulator.faults.heal()
         assert (await waiting).server.name == url
-    assert "set aside" in said[0]
-    assert said[-1] == f"{url} is back"
+    assert "set aside" in warnings[0]
+    assert warnings[-1] == f"{url} is back"
 
 
-async def test_with_no_server_at_all_the_wait_is_told_and_ends() -> None:
-    said: list[str] = []
-    async with Farm([Address("http://127.0.0.1:1")], patience=0.5, warn=said.append) as farm:
-        with pytest.raises(NoServer, match=r"no server could be reached for 0\.5 s: http://127\.0\.0\.1:1"):
+async def test_without_any_server_the_farm_warns_and_gives_up_after_its_patience() -> None:
+    warnings: list[str] = []
+    async with Farm([Address("http://127.0.0.1:1")], patience=0.2, warn=warnings.append) as farm:
+        with pytest.raises(NoServer, match=r"no server could be reached for 0\.2 s: http://127\.0\.0\.1:1"):
             await farm.acquire_slot()
-    assert any("waiting up to 0.5 s for one" in sentence for sentence in said)
+    assert any("waiting up to 0.2 s for one" in sentence for sentence in warnings)
 
 
-async def test_nobody_gets_a_place_before_every_server_was_looked_at_once(simulate: Serve) -> None:
+async def test_no_slot_is_given_before_every_server_was_probed_once(simulate: Serve) -> None:
     slow, slow_url = await simulate()
     _, quick_url = await simulate()
-    slow.faults.answer_after = 0.5
+    slow.faults.answer_after = 0.2
     async with Farm([Address(slow_url), Address(quick_url)]) as farm:
         await all_up(farm, 1)
         waiting = asyncio.create_task(farm.acquire_slot())
@@ -130,7 +131,7 @@ RAIN = ModelFile("loras", "rain.safetensors")
 OLD, NEW = "ab" * 32, "cd" * 32
 
 
-async def test_what_each_server_tells_of_a_model_file_is_told_by_file_and_server(simulate: Serve) -> None:
+async def test_model_hashes_are_returned_by_file_and_server(simulate: Serve) -> None:
     same = ModelFile("vae", RAIN.name)
     served = [await simulate() for _ in range(3)]
     (first, one), (second, other), (bare, _) = served
@@ -145,7 +146,7 @@ async def test_what_each_server_tells_of_a_model_file_is_told_by_file_and_server
         }
 
 
-async def test_a_hash_is_asked_for_once_in_a_run(simulate: Serve) -> None:
+async def test_a_hash_is_asked_for_once_per_run(simulate: Serve) -> None:
     simulator, url = await simulate()
     simulator.metadata[RAIN.folder, RAIN.name] = {"sshs_model_hash": OLD}
     async with Farm([Address(url)]) as farm:
@@ -156,7 +157,10 @@ async def test_a_hash_is_asked_for_once_in_a_run(simulate: Serve) -> None:
         assert await farm.model_hashes([RAIN]) == {str(RAIN): {url: NEW}}
 
 
-async def test_a_server_that_is_slow_to_tell_holds_nobody_up_and_is_asked_again(simulate: Serve) -> None:
+async def test_a_server_that_is_slow_with_hashes_is_left_out_and_asked_again(
+    simulate: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("previs.farm.pool._HASHES_ASK", 0.5)
     (slow, slow_url), (quick, quick_url) = await simulate(), await simulate()
     for simulator in (slow, quick):
         simulator.metadata[RAIN.folder, RAIN.name] = {"sshs_model_hash": OLD}
@@ -165,10 +169,12 @@ async def test_a_server_that_is_slow_to_tell_holds_nobody_up_and_is_asked_again(
         slow.faults.answer_after = 60
         assert await farm.model_hashes([RAIN]) == {str(RAIN): {quick_url: OLD}}
         slow.faults.heal()
+        monkeypatch.setattr("previs.farm.pool._HASHES_ASK", 10)
         assert await farm.model_hashes([RAIN]) == {str(RAIN): {slow_url: OLD, quick_url: OLD}}
 
 
-async def test_a_server_that_has_not_answered_yet_holds_nobody_up_either(simulate: Serve) -> None:
+async def test_a_server_that_has_not_answered_yet_is_left_out(simulate: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("previs.farm.pool._HASHES_LOOK", 0.5)
     (silent, silent_url), (quick, quick_url) = await simulate(), await simulate()
     quick.metadata[RAIN.folder, RAIN.name] = {"sshs_model_hash": OLD}
     silent.faults.answer_after = 60
@@ -176,13 +182,13 @@ async def test_a_server_that_has_not_answered_yet_holds_nobody_up_either(simulat
         assert await farm.model_hashes([RAIN]) == {str(RAIN): {quick_url: OLD}}
 
 
-async def test_where_nothing_is_asked_nobody_is_waited_for() -> None:
+async def test_hashes_of_no_files_wait_for_no_server() -> None:
     async with Farm([Address("http://127.0.0.1:1")]) as farm:
         assert await farm.model_hashes([]) == {}
         assert not farm._all_looked_at.is_set()
 
 
-async def test_servers_that_refuse_to_tell_or_are_away_are_no_error(simulate: Serve) -> None:
+async def test_servers_that_refuse_hashes_or_are_down_raise_no_error(simulate: Serve) -> None:
     simulator, url = await simulate()
     simulator.metadata[RAIN.folder, RAIN.name] = {"sshs_model_hash": OLD}
     simulator.faults.only_paths, simulator.faults.refuse = ("/view_metadata",), 1
@@ -191,28 +197,27 @@ async def test_servers_that_refuse_to_tell_or_are_away_are_no_error(simulate: Se
         assert await farm.model_hashes([RAIN]) == {str(RAIN): {url: OLD}}
 
 
-async def test_a_farm_tells_when_a_server_is_no_longer_fit_and_when_it_is_again(simulate: Serve) -> None:
-    told: list[FarmChange] = []
+async def test_the_farm_reports_when_a_server_becomes_unhealthy_and_healthy_again(simulate: Serve) -> None:
+    changes: list[FarmChange] = []
     (simulator, url), (_, other) = await simulate(), await simulate()
-    async with Farm([Address(url), Address(other)], on_change=told.append) as farm:
+    async with Farm([Address(url), Address(other)], on_change=changes.append) as farm:
         await all_up(farm, 2)
         server = next(each for each in farm.servers if each.name == url)
         for number in range(3):
             farm.failed(server, f"take {number}", "it is broken")
-        [change] = told
+        [change] = changes
         assert (change.server, change.fit, change.fit_servers, change.servers) == (url, False, 1, 2)
         assert "take 0, take 1, take 2" in change.reason
         farm.succeeded(server)
-        assert [(each.fit, each.fit_servers) for each in told] == [(False, 1), (True, 2)]
+        assert [(each.fit, each.fit_servers) for each in changes] == [(False, 1), (True, 2)]
     assert not simulator.started
 
 
-async def test_a_server_that_was_not_looked_at_yet_is_not_told_to_be_unfit(simulate: Serve) -> None:
-    told: list[FarmChange] = []
+async def test_a_server_that_was_not_probed_yet_does_not_count_as_unhealthy(simulate: Serve) -> None:
+    changes: list[FarmChange] = []
     _, url = await simulate()
     gone = f"http://127.0.0.1:{free_port()}"
-    async with Farm([Address(gone), Address(url)], on_change=told.append) as farm:
+    async with Farm([Address(gone), Address(url)], on_change=changes.append) as farm:
         await all_up(farm, 1)
-        while not told:
-            await asyncio.sleep(0.01)
-    assert [(each.server, each.fit, each.fit_servers) for each in told] == [(gone, False, 1)]
+        await wait_until(lambda: changes)
+    assert [(each.server, each.fit, each.fit_servers) for each in changes] == [(gone, False, 1)]

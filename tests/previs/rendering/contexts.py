@@ -1,9 +1,10 @@
-"""Open run contexts whose servers are all up, and plan takes for them."""
+"""Open run contexts whose servers are all up, and plan and render takes in them."""
 
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any
 
 from previs.comfyui.client.address import Address
 from previs.comfyui.protocol.deadlines import Limits
@@ -12,12 +13,16 @@ from previs.farm.pool import Farm
 from previs.ingest.reader import SourceReader
 from previs.planning.fingerprint import fingerprint
 from previs.planning.plan import PlannedTake, ReferenceImage
+from previs.records.takes import TakeRecord
 from previs.rendering.context import RunContext
+from previs.rendering.dispatch import TakeDispatcher
 from previs.rendering.input_assets import InputAssets
 from previs.rendering.leases import Leases
 from previs.rendering.progress import RunProgress
 from previs.shots import Shot
-from previs.store import FolderStore, S3Store
+from previs.simulator import Simulator
+from previs.store import Store
+from tests.conftest import Serve
 from tests.previs.comfyui.graphs import graph
 
 QUICK = Limits(render=20, silence=20, unreachable=1)
@@ -26,17 +31,22 @@ SHOT = Shot(shot_id="SH01", prompt="夜", duration=1.0)
 
 @contextlib.asynccontextmanager
 async def context_of(
-    store: FolderStore | S3Store, *urls: str, slots: int = 2, limits: Limits = QUICK, run: str = ""
+    store: Store, *urls: str, slots: int = 2, limits: Limits = QUICK, patience: float = 600
 ) -> AsyncIterator[RunContext]:
     """Open a run context, and wait until all its servers are up."""
     async with (
-        SourceReader() as sources,
-        Farm((Address(url) for url in urls), slots=slots) as farm,
-        Leases(store, run or str(uuid.uuid4()), interval=0.1) as leases,
+        SourceReader() as reader,
+        Farm((Address(url) for url in urls), slots=slots, patience=patience) as farm,
+        Leases(store, str(uuid.uuid4()), interval=0.1) as leases,
     ):
-        while len(farm.up) < len(urls):
+        await wait_until(lambda: len(farm.up) == len(urls))
+        yield RunContext(farm, store, reader, limits, RunProgress(), leases, InputAssets(store))
+
+
+async def wait_until(condition: Callable[[], object], within: float = 30) -> None:
+    async with asyncio.timeout(within):
+        while not condition():
             await asyncio.sleep(0.01)
-        yield RunContext(farm, store, sources, limits, RunProgress(), leases, InputAssets(store))
 
 
 def take_of(made: Graph, *pictures: ReferenceImage, shot: Shot = SHOT) -> PlannedTake:
@@ -54,3 +64,33 @@ def takes(count: int, text: str = "夜") -> list[PlannedTake]:
         take_of(graph(number, text), shot=SHOT.model_copy(update={"shot_id": f"SH{number:02d}"}))
         for number in range(1, count + 1)
     ]
+
+
+async def two_servers(simulate: Serve) -> tuple[list[Simulator], list[str]]:
+    """Start two servers that render a take in a tenth of a second."""
+    served = [await simulate(seconds=0.1) for _ in range(2)]
+    return [simulator for simulator, _ in served], [url for _, url in served]
+
+
+async def render(planned: PlannedTake, context: RunContext) -> TakeRecord:
+    return await TakeDispatcher(planned, context).render()
+
+
+Results = list[TakeRecord | BaseException]
+
+
+async def render_all(planned: Iterable[PlannedTake], context: RunContext) -> Results:
+    return await asyncio.gather(*(render(one, context) for one in planned), return_exceptions=True)
+
+
+def records_of(results: Results) -> list[TakeRecord]:
+    """Return the records of takes that were all rendered."""
+    assert [result for result in results if not isinstance(result, TakeRecord)] == []
+    return [result for result in results if isinstance(result, TakeRecord)]
+
+
+async def cancel(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks, and wait until they have ended."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""How a run goes is told line by line, and what is no such line is nothing."""
+"""Check the progress of a run, its events, and the lines that carry them between processes."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ from previs.workflow import read_workflow
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 COUNTS = st.integers(0, 10_000)
 SECONDS = st.floats(0, 1e6)
-TOLD = (
+EVENTS = (
     TEXTS
     | st.builds(
         TakeSettled,
@@ -66,13 +66,13 @@ def counts(progress: Progress) -> tuple[int, int, int, int, int]:
     return progress.rendered, progress.cached, progress.failed, progress.waiting, len(progress.running)
 
 
-@given(TOLD)
-def test_a_line_says_what_was_told(told: ProgressEvent) -> None:
-    line = to_line(told)
+@given(EVENTS)
+def test_a_line_carries_any_event(event: ProgressEvent) -> None:
+    line = to_line(event)
     assert "\n" not in line
-    assert from_line(line) == told
-    assert type(from_line(line)) is type(told)
-    assert from_line(line.encode() + b"\n") == told
+    assert from_line(line) == event
+    assert type(from_line(line)) is type(event)
+    assert from_line(line.encode() + b"\n") == event
 
 
 @pytest.mark.parametrize(
@@ -101,16 +101,16 @@ def test_a_line_says_what_was_told(told: ProgressEvent) -> None:
         "9" * 10_000,
     ],
 )
-def test_a_foreign_line_is_nothing(line: str | bytes) -> None:
+def test_a_line_without_event_reads_as_none(line: str | bytes) -> None:
     assert from_line(line) is None
 
 
 @given(st.text() | st.binary())
-def test_no_line_at_all_is_an_error(line: str | bytes) -> None:
+def test_no_line_raises_an_error(line: str | bytes) -> None:
     from_line(line)
 
 
-def test_who_listens_is_told_and_nobody_else() -> None:
+def test_an_event_reaches_the_innermost_listener_alone() -> None:
     first: list[ProgressEvent] = []
     second: list[ProgressEvent] = []
     emit("before")
@@ -123,25 +123,25 @@ def test_who_listens_is_told_and_nobody_else() -> None:
     assert (first, second) == (["one", "three"], ["two"])
 
 
-async def test_tasks_that_begin_while_somebody_listens_are_heard_to_their_end() -> None:
-    heard: list[ProgressEvent] = []
+async def test_a_task_that_starts_under_a_listener_keeps_it_to_its_end() -> None:
+    received: list[ProgressEvent] = []
     go = asyncio.Event()
 
     async def work() -> None:
         await go.wait()
         emit("done")
 
-    with listening(heard.append):
+    with listening(received.append):
         working = asyncio.create_task(work())
     go.set()
     await working
-    assert heard == ["done"]
+    assert received == ["done"]
 
 
-def test_the_account_knows_where_each_take_stands() -> None:
-    progress, heard = RunProgress(), list[Any]()
+def test_progress_counts_takes_by_state() -> None:
+    progress, received = RunProgress(), list[Any]()
     one, two, three, four = takes(4)
-    with listening(heard.append):
+    with listening(received.append):
         progress.expect("雨夜", [one, two, three, four])
         assert counts(progress.snapshot()) == (0, 0, 0, 4, 0)
         progress.settled(one, TakeSettled(one.label, "cached"))
@@ -156,40 +156,44 @@ def test_the_account_knows_where_each_take_stands() -> None:
         progress.settled(four, TakeSettled(four.label, "rendered"))
     assert counts(progress.snapshot()) == (2, 1, 1, 0, 0)
     assert progress.snapshot().title == "雨夜"
-    assert [told.outcome for told in heard if isinstance(told, TakeSettled)] == [
+    assert [event.outcome for event in received if isinstance(event, TakeSettled)] == [
         "cached",
         "rendered",
         "failed",
         "rendered",
     ]
-    assert max(told.total for told in heard if isinstance(told, Progress)) == 4
+    assert max(event.total for event in received if isinstance(event, Progress)) == 4
     steps = [
-        take.step for told in heard if isinstance(told, Progress) for take in told.running if take.server == "http://a"
+        take.step
+        for event in received
+        if isinstance(event, Progress)
+        for take in event.running
+        if take.server == "http://a"
     ]
     assert max(steps) == 3
 
 
-def test_a_skipped_take_is_settled_and_counted_apart() -> None:
-    progress, heard = RunProgress(), list[Any]()
+def test_a_skipped_take_is_settled_and_not_counted_as_failed() -> None:
+    progress, received = RunProgress(), list[Any]()
     one, two = takes(2)
-    with listening(heard.append):
+    with listening(received.append):
         progress.expect("雨夜", [one, two])
         progress.settled(one, TakeSettled(one.label, "failed", error="no room"))
         progress.settled(two, TakeSettled(two.label, "skipped", error="SH01, which it builds on, has no frame"))
-    progress = progress.snapshot()
-    assert (progress.failed, progress.skipped, progress.settled, progress.waiting) == (1, 1, 2, 0)
-    assert TakeSettled(two.label, "skipped", error="SH01, which it builds on, has no frame") in heard
+    snapshot = progress.snapshot()
+    assert (snapshot.failed, snapshot.skipped, snapshot.settled, snapshot.waiting) == (1, 1, 2, 0)
+    assert TakeSettled(two.label, "skipped", error="SH01, which it builds on, has no frame") in received
 
 
-def test_a_notice_is_told_and_stays_in_the_account() -> None:
-    progress, heard = RunProgress(), list[Any]()
-    with listening(heard.append):
+def test_a_notice_is_emitted_and_stays_in_the_progress() -> None:
+    progress, received = RunProgress(), list[Any]()
+    with listening(received.append):
         progress.notice("http://a is unreachable")
-    assert heard == ["http://a is unreachable"]
+    assert received == ["http://a is unreachable"]
     assert progress.snapshot().notice == "http://a is unreachable"
 
 
-def test_a_line_holds_its_content_under_one_key() -> None:
+def test_a_line_holds_its_event_under_one_key() -> None:
     line = to_line(TakeSettled("SH01 · take 1", "rendered", "http://a", 1.5))
     assert json.loads(line) == {
         "settled": {"label": "SH01 · take 1", "outcome": "rendered", "place": "http://a", "seconds": 1.5, "error": ""}

@@ -26,8 +26,8 @@ from previs.rendering.cache_lookup import read_record
 from previs.rendering.rerender import find_take, plan_again, read_manifest_at, rerender, store_of_manifest
 from previs.store import FolderStore, S3Store, keys
 from tests.conftest import Serve
-from tests.previs.rendering.rendered import Rendered, board_of, from_picture, picture, shot
 from tests.previs.rendering.contexts import context_of
+from tests.previs.rendering.rendered import Rendered, board_of, from_picture, picture, shot
 
 NAME = "manifest.json"
 
