@@ -33,15 +33,15 @@ def root(store: FolderStore | S3Store) -> str:
 
 
 def order(board: Rendered, shot_id: str = "镜头 2", **changes: Any) -> RerenderOrder:
-    known: dict[str, Any] = {"manifest": board.place, "farm": (board.url,)}
+    known: dict[str, Any] = {"manifest": board.uri, "farm": (board.url,)}
     return RerenderOrder(**(known | {"shot": shot_id} | changes))
 
 
 def rewritten(board: Rendered, change: Callable[[Any], None]) -> RerenderOrder:
     """To render SH01 of the board's manifest again, after its first take was changed there."""
-    content = json.loads(Path(board.place).read_text("utf-8"))
+    content = json.loads(Path(board.uri).read_text("utf-8"))
     change(content["shots"][0]["takes"][0])
-    Path(board.place).write_text(json.dumps(content), "utf-8")
+    Path(board.uri).write_text(json.dumps(content), "utf-8")
     return order(board, "SH01")
 
 
@@ -66,7 +66,7 @@ async def test_programs_get_it_as_json_alone_on_standard_output(
     wanted = board.manifest.shots[1].takes[1]
     assert {name: output[name] for name in ("schema", "manifest", "shot_id", "take", "fingerprint", "seed")} == {
         "schema": SCHEMA,
-        "manifest": board.place,
+        "manifest": board.uri,
         "shot_id": "镜头 2",
         "take": 2,
         "fingerprint": wanted.fingerprint,

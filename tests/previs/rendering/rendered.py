@@ -1,4 +1,4 @@
-"""A board that was rendered: its store, its manifest as it was published, and where that is."""
+"""Render boards and publish them."""
 
 import io
 import json
@@ -18,7 +18,7 @@ from previs.publishing.results import RunIdentity, make_manifest
 from previs.records.manifest import Manifest
 from previs.records.takes import TakeRecord
 from previs.rendering.dispatch import TakeDispatcher
-from previs.store import FolderStore, S3Store
+from previs.store import Store
 from tests.previs.comfyui.graphs import graph
 from tests.previs.rendering.contexts import context_of
 
@@ -30,16 +30,21 @@ ORIENTATION, TURNED = 0x0112, 6
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A board; the place is its manifest's in the store."""
+    """Hold a published board.
 
-    store: FolderStore | S3Store
+    Attributes:
+        uri: Path or URL of its manifest.
+        url: URL of the server that rendered it.
+    """
+
+    store: Store
     manifest: Manifest
-    place: str
+    uri: str
     url: str
 
 
 def picture(*, turned: bool = False) -> bytes:
-    """A JPEG, which servers get as it is, or one that is turned upright for them."""
+    """Return a JPEG that is uploaded unchanged, or one that is turned upright first."""
     made, file = Image.linear_gradient("L").resize((48, 32)), io.BytesIO()
     exif = Image.Exif()
     exif[ORIENTATION] = TURNED
@@ -60,22 +65,22 @@ def shot(shot_id: int | str, *urls: str, **fields: Any) -> dict[str, Any]:
 
 
 async def board_of(
-    store: FolderStore | S3Store,
+    store: Store,
     url: str,
     folder: Path,
     *shots: dict[str, Any],
     workflow: Graph | None = None,
     takes: int = 1,
 ) -> Rendered:
-    """Render shots, whose references are files of the folder, as a run does, and publish the board."""
+    """Render shots as a run does, with references to files of a folder, and publish the board."""
     listed = folder / "shots.json"
     listed.write_text(json.dumps({"shots": shots}), "utf-8")
     records: dict[str, TakeRecord] = {}
     results = []
     async with context_of(store, url) as context:
-        given = await load_inputs(str(listed), workflow or graph(), context.reader, store, context.farm.classes)
+        inputs = await load_inputs(str(listed), workflow or graph(), context.reader, store, context.farm.classes)
         plan = make_plan(
-            given.shot_list, given.workflow, given.pictures, given.workflow_pictures, options=RunOptions(takes)
+            inputs.shot_list, inputs.workflow, inputs.pictures, inputs.workflow_pictures, options=RunOptions(takes)
         )
         for planned in plan.sources_first():
             frames = {each: found for each in planned.builds_on if (found := records[each.label].picture)}
@@ -84,7 +89,7 @@ async def board_of(
             results.append(TakeResult(one, "rendered", records[one.label]))
     made = [frame for record in records.values() for frame in record.frames]
     links = await links_of(made, store)
-    facts = RunIdentity(BOARD, RUN, STARTED, given.workflow_facts)
+    facts = RunIdentity(BOARD, RUN, STARTED, inputs.workflow_facts)
     addresses = lasting_addresses(made, links, store)
     manifest = make_manifest(plan, results, facts, addresses, finished=datetime.now(UTC), servers=[url])
     published = await publish(manifest, links, store)

@@ -1,4 +1,4 @@
-"""The pictures that takes are made from: each is in the store once, whole, and as a server got it."""
+"""Check that each picture that takes are made from is in the store once, with the bytes that servers got."""
 
 import asyncio
 import hashlib
@@ -20,13 +20,7 @@ from tests.previs.rendering.contexts import context_of, take, take_of
 from tests.previs.store.fault_schedule import faulty_proxy
 
 
-@pytest.fixture(params=["folder", "s3"])
-def store(request: pytest.FixtureRequest) -> Store:
-    made: Store = request.getfixturevalue(f"{request.param}_store")
-    return made
-
-
-def packed(colour: str, kind: str = "PNG", **more: object) -> bytes:
+def encoded(colour: str, kind: str = "PNG", **more: object) -> bytes:
     written = io.BytesIO()
     Image.new("RGB", (16, 8), colour).save(written, kind, **more)  # type: ignore[arg-type]
     return written.getvalue()
@@ -37,7 +31,7 @@ def sha256(content: bytes) -> str:
 
 
 def picture(colour: str = "red", kind: str = "PNG") -> ReferenceImage:
-    content = packed(colour, kind)
+    content = encoded(colour, kind)
     return ReferenceImage(content, ".jpg" if kind == "JPEG" else ".png", sha256(content))
 
 
@@ -48,7 +42,7 @@ async def frame(store: Store, content: bytes, media_type: str = "image/png") -> 
 
 
 def with_sources(made: Frame) -> PlannedTake:
-    """A take that is made from another shot's frame."""
+    """Return a take that is made from another shot's frame."""
     source = TakeFrame("SH00", 1, "f" * 64)
     loading = {"class_type": "LoadImage", "inputs": {"image": source.name}}
     planned = take_of(graph() | {"20": loading})
@@ -64,9 +58,9 @@ async def test_a_take_without_pictures_keeps_none(folder_store: FolderStore) -> 
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
-async def test_a_picture_is_kept_under_the_hash_of_what_a_server_gets(store: Store, kind: str) -> None:
+async def test_a_picture_is_stored_under_the_hash_of_the_uploaded_bytes(store: Store, kind: str) -> None:
     given = picture("red", kind)
-    turned = ReferenceImage(given.content, given.suffix, sha256(b"as it was before it was turned upright"))
+    turned = ReferenceImage(given.content, given.suffix, sha256(b"the bytes before the picture was turned upright"))
     made = take_of(graph(), turned)
     [upload] = await InputAssets(store).uploads(made)
     [kept] = await InputAssets(store).keep(made)
@@ -80,7 +74,7 @@ async def test_a_picture_is_kept_under_the_hash_of_what_a_server_gets(store: Sto
     assert await store.get(kept.key) == given.content
 
 
-async def test_a_picture_of_many_takes_is_sent_once(settings: S3Settings, s3_endpoint: str) -> None:
+async def test_a_picture_of_many_takes_is_stored_once(settings: S3Settings, s3_endpoint: str) -> None:
     made = [take_of(graph(seed), picture("red")) for seed in range(5)]
     async with (
         faulty_proxy(s3_endpoint, share=0) as proxy,
@@ -93,7 +87,7 @@ async def test_a_picture_of_many_takes_is_sent_once(settings: S3Settings, s3_end
         assert len(proxy.heads) == before
 
 
-async def test_runs_that_keep_the_same_picture_at_once_agree(store: Store) -> None:
+async def test_runs_that_store_the_same_picture_at_once_agree(store: Store) -> None:
     runs = [InputAssets(store) for _ in range(4)]
     made = take_of(graph(), picture("red"), picture("blue"))
     kept = await asyncio.gather(*(each.keep(made) for each in runs for _ in range(2)))
@@ -104,7 +98,7 @@ async def test_runs_that_keep_the_same_picture_at_once_agree(store: Store) -> No
 
 
 @pytest.mark.parametrize("damage", [b"", b"half"])
-async def test_a_kept_picture_that_is_damaged_is_mended(store: Store, damage: bytes) -> None:
+async def test_a_damaged_picture_in_the_store_is_replaced(store: Store, damage: bytes) -> None:
     given = picture()
     key = keys.input_key(sha256(given.content), ".png")
     await store.put(key, damage, media_type="image/png")
@@ -112,43 +106,43 @@ async def test_a_kept_picture_that_is_damaged_is_mended(store: Store, damage: by
     assert await store.get(key) == given.content
 
 
-async def test_a_frame_of_another_shot_is_given_to_servers_and_not_kept_twice(store: Store) -> None:
-    content = packed("green")
-    made = await frame(store, content)
+async def test_a_frame_of_another_shot_is_uploaded_and_not_stored_again(folder_store: FolderStore) -> None:
+    content = encoded("green")
+    made = await frame(folder_store, content)
     planned = with_sources(made)
-    [upload] = await InputAssets(store).uploads(planned)
-    [kept] = await InputAssets(store).keep(planned)
+    [upload] = await InputAssets(folder_store).uploads(planned)
+    [kept] = await InputAssets(folder_store).keep(planned)
     assert (upload.subfolder, upload.file_name) == ("previs", f"{sha256(content)}.png")
     assert planned.graph["20"]["inputs"]["image"] == upload.name == kept.name
     assert (kept.key, kept.sha256, kept.size) == (made.key, made.sha256, made.size)
-    assert await store.entries(keys.INPUTS) == {}
+    assert await folder_store.entries(keys.INPUTS) == {}
 
 
-async def test_a_frame_that_is_neither_png_nor_jpeg_is_made_one(store: Store) -> None:
-    made = await frame(store, packed("green", "WEBP", lossless=True), "image/webp")
-    [upload] = await InputAssets(store).uploads(with_sources(made))
+async def test_a_frame_that_is_neither_png_nor_jpeg_is_uploaded_as_png(folder_store: FolderStore) -> None:
+    made = await frame(folder_store, encoded("green", "WEBP", lossless=True), "image/webp")
+    [upload] = await InputAssets(folder_store).uploads(with_sources(made))
     with Image.open(io.BytesIO(upload.content)) as opened:
         assert (opened.format, opened.size) == ("PNG", (16, 8))
     assert upload.name.endswith(".png")
 
 
-@pytest.mark.parametrize("there", [None, b"", b"another file"])
-async def test_a_frame_that_is_gone_or_another_is_told(store: Store, there: bytes | None) -> None:
-    made = await frame(store, packed("green"))
-    await store.delete([made.key])
-    if there is not None:
-        await store.put(made.key, there, media_type="image/png")
+@pytest.mark.parametrize("stored", [None, b"", b"another file"])
+async def test_a_missing_or_replaced_frame_is_reported(folder_store: FolderStore, stored: bytes | None) -> None:
+    made = await frame(folder_store, encoded("green"))
+    await folder_store.delete([made.key])
+    if stored is not None:
+        await folder_store.put(made.key, stored, media_type="image/png")
     with pytest.raises(SourceUnavailable, match=made.sha256):
-        await InputAssets(store).uploads(with_sources(made))
+        await InputAssets(folder_store).uploads(with_sources(made))
 
 
-async def test_a_frame_that_is_no_picture_is_told(folder_store: FolderStore) -> None:
+async def test_a_frame_that_is_no_picture_is_reported(folder_store: FolderStore) -> None:
     made = await frame(folder_store, b"no picture")
     with pytest.raises(NotAPicture, match=made.sha256):
         await InputAssets(folder_store).uploads(with_sources(made))
 
 
-async def test_a_record_names_what_its_take_was_made_from(simulate: Serve, folder_store: FolderStore) -> None:
+async def test_a_record_names_the_pictures_of_its_take(simulate: Serve, folder_store: FolderStore) -> None:
     _, url = await simulate()
     given = picture()
     loading = {"class_type": "LoadImage", "inputs": {"image": given.name}}
