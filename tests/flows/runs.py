@@ -1,4 +1,4 @@
-"""Runs of the flow in this process, on one farm and one store, and what came of them."""
+"""Run the flow in this process on one farm and one store, and hold the outcome."""
 
 import asyncio
 import hashlib
@@ -30,7 +30,7 @@ def shot(shot_id: str, prompt: str = "城市夜景", **fields: Any) -> dict[str,
 
 
 def with_sources(url: str) -> dict[str, Any]:
-    """A shot's fields that have it start from one picture."""
+    """Return the fields that have a shot start from one picture."""
     return {"references": [{"url": url, "reference_id": "before"}]}
 
 
@@ -42,7 +42,7 @@ def picture(colour: str) -> bytes:
 
 @dataclass(frozen=True)
 class Ran:
-    """What came of a run.
+    """Hold the outcome of a run.
 
     Attributes:
         rendered: labels of the takes that it rendered, in the list's order.
@@ -59,7 +59,7 @@ class Ran:
 
 @dataclass
 class Stage:
-    """A farm and a store; ``place`` is the store as the flow's parameter."""
+    """Hold a farm and a store; ``place`` is the store as the flow's parameter."""
 
     farm: Sequence[tuple[Simulator, str]]
     store: Store
@@ -82,7 +82,7 @@ class Stage:
         return state
 
     async def run(self, *shots: dict[str, Any], **parameters: Any) -> Ran:
-        """Run the flow; what it calls rendered is what the servers began to render, no more and no less."""
+        """Run the flow; check that it calls rendered exactly what the servers began to render."""
         before = len(self.started)
         state = await self.state(*shots, **parameters)
         manifest = await self.manifest(parameters.get("board", BOARD))
@@ -100,7 +100,7 @@ class Stage:
         return TakeRecord.model_validate_json(await self.store.get(keys.take_key(fingerprint)) or b"")
 
     async def assert_whole(self, manifest: Manifest) -> None:
-        """Every take of a board has its record, and every frame has the bytes that its name and its record say."""
+        """Check that every take has its record, and every frame the bytes that its name and its record say."""
         for entry in manifest.shots:
             for take in entry.takes:
                 assert take.frames, (entry.shot_id, take.error)
@@ -112,7 +112,7 @@ class Stage:
 
 
 async def ends_of(flow_run_id: UUID | None, count: int) -> dict[str, State[Any]]:
-    """The last state of each task run, by the run's name, once so many have ended at Prefect's server."""
+    """Wait until so many task runs have ended; return the last state of each by the run's name."""
     assert flow_run_id is not None
     of_run = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id]))
     async with get_client() as client:

@@ -1,4 +1,4 @@
-"""A run renders what changed, and nothing else; what was rendered stays."""
+"""Check that a run renders what changed and nothing else, and that earlier frames stay."""
 
 import json
 from collections.abc import Callable
@@ -71,8 +71,8 @@ async def test_the_same_list_again_submits_no_prompt_and_every_take_ends_cached(
     assert again.state.message == "4 shots: 0 takes rendered, 8 cached"
     assert [prompt for simulator, _ in stage.farm for prompt in simulator.posted] == posted
     ends = await ends_of(again.state.state_details.flow_run_id, 12)
-    told = {name: (state.name, state.type) for name, state in ends.items() if name in again.takes}
-    assert told == dict.fromkeys(first.takes, ("Cached", StateType.COMPLETED))
+    states = {name: (state.name, state.type) for name, state in ends.items() if name in again.takes}
+    assert states == dict.fromkeys(first.takes, ("Cached", StateType.COMPLETED))
     assert [take.frames for take in again.takes.values()] == [take.frames for take in first.takes.values()]
 
 

@@ -1,4 +1,4 @@
-"""Shots that build on other shots' frames: each starts when its own are there, and is skipped where one cannot be."""
+"""Render shots that build on other shots' frames: each starts after its sources, or is skipped without them."""
 
 import asyncio
 import copy
@@ -101,8 +101,8 @@ async def test_what_builds_on_a_shot_that_failed_is_skipped_with_the_reason_and_
     assert ran.takes["C · take 1"].error == "B · take 1, which it builds on, has no picture"
     assert ran.takes["E · take 1"].error == "C · take 1, which it builds on, has no picture"
     ends = await ends_of(ran.state.state_details.flow_run_id, 9)
-    told = {name: (end.name, end.type) for name, end in ends.items() if name in ran.takes}
-    assert told == {
+    states = {name: (end.name, end.type) for name, end in ends.items() if name in ran.takes}
+    assert states == {
         "A · take 1": ("Completed", StateType.COMPLETED),
         "B · take 1": ("Failed", StateType.FAILED),
         "C · take 1": ("Skipped", StateType.CANCELLED),

@@ -1,4 +1,4 @@
-"""A run tells how it goes, by events that stand in its timeline and by the same words to its webhook."""
+"""Check that a run sends the same facts as events of its timeline and to its webhook."""
 
 import asyncio
 from pathlib import Path
@@ -30,7 +30,7 @@ async def run(**parameters: Any) -> State[Any]:
 
 
 async def events_of(api: str, run: UUID | None, names: set[str]) -> dict[str, list[dict[str, Any]]]:
-    """The events that are related to a flow run, as its timeline asks for them, once all of these are there."""
+    """Wait until a flow run's timeline has all of these events; return every event of it by name."""
     wanted = {
         "filter": {
             "occurred": {"since": "2026-01-01T00:00:00Z"},
@@ -66,10 +66,16 @@ async def test_a_run_with_a_failed_shot_and_a_lost_server_tells_so_in_its_timeli
     )
     [ready], [failed], [degraded] = found["board.ready"], found["shot.failed"], found["farm.degraded"]
 
-    told = BoardReady.model_validate(ready["payload"])
-    assert (told.board, told.number, told.complete, told.rendered, told.failed) == (board, 1, False, 2, ("SH02",))
+    sent = BoardReady.model_validate(ready["payload"])
+    assert (sent.board, sent.number, sent.complete, sent.rendered, sent.failed) == (
+        board,
+        1,
+        False,
+        2,
+        ("SH02",),
+    )
     store = FolderStore(tmp_path)
-    names = [place.removeprefix(f"{tmp_path}/") for place in (told.manifest, told.page)]
+    names = [place.removeprefix(f"{tmp_path}/") for place in (sent.manifest, sent.page)]
     assert all([await store.get(name) for name in names])
     assert ready["resource"]["prefect.resource.name"] == board
     assert ready["resource"]["previs.complete"] == "false"
@@ -81,8 +87,8 @@ async def test_a_run_with_a_failed_shot_and_a_lost_server_tells_so_in_its_timeli
     assert roles["board"]["prefect.resource.name"] == board
     assert roles["flow-run"]["prefect.resource.id"] == f"prefect.flow-run.{state.state_details.flow_run_id}"
 
-    farm_told = FarmDegraded.model_validate(degraded["payload"])
-    assert (farm_told.server, farm_told.fit, farm_told.servers) == (gone, 1, 2)
+    farm_event = FarmDegraded.model_validate(degraded["payload"])
+    assert (farm_event.server, farm_event.fit, farm_event.servers) == (gone, 1, 2)
     assert degraded["resource"]["prefect.resource.id"] == f"previs.server.{gone}"
 
     by_kind = {each["type"]: each for each in heard.messages}

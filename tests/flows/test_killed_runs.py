@@ -1,4 +1,4 @@
-"""A run that is killed again and again comes to its end all the same, and pays for nothing twice."""
+"""Kill a run at random moments: the last attempt completes it, and nothing is rendered twice."""
 
 import asyncio
 import io
@@ -24,7 +24,7 @@ WITHIN = 120
 
 
 def counters(stage: Stage) -> dict[str, Callable[[], int]]:
-    """What can be counted while a run is under way."""
+    """Return what can be counted while a run is under way."""
     takes = Path(stage.place) / "takes"
     return {
         "posted": lambda: sum(len(simulator.posted) for simulator, _ in stage.farm),
@@ -34,7 +34,7 @@ def counters(stage: Stage) -> dict[str, Callable[[], int]]:
 
 
 def moments(seed: int, stage: Stage) -> Iterator[Callable[[], bool]]:
-    """When to kill: the n-th time that something happens on the servers or in the store, drawn at random."""
+    """Draw the moments to kill: the n-th time that something happens on the servers or in the store."""
     chance, count = random.Random(seed), counters(stage)
     for number in sorted(chance.sample(range(1, len(SHOTS)), KILLS)):
         counted = count[chance.choice(sorted(count))]
@@ -44,14 +44,14 @@ def moments(seed: int, stage: Stage) -> Iterator[Callable[[], bool]]:
 async def killed_at(moment: Callable[[], bool], flow: FlowProcess) -> None:
     async with asyncio.timeout(WITHIN):
         while not moment():
-            assert flow.process.returncode is None, flow.told
+            assert flow.process.returncode is None, flow.reported
             await asyncio.sleep(0.002)
     flow.process.send_signal(signal.SIGKILL)
     assert await flow.ended() == -signal.SIGKILL
 
 
 async def prompt_within(stage: Stage, key: str) -> str:
-    """The words that a frame was made from, as the server wrote them into it."""
+    """Return the prompt that the server wrote into a frame."""
     with Image.open(io.BytesIO(await stage.store.get(key) or b"")) as frame:
         graph = json.loads(frame.info["prompt"])
     return " ".join(node["inputs"]["text"] for node in graph.values() if node["class_type"] == "CLIPTextEncode")
@@ -68,7 +68,7 @@ async def test_a_run_that_is_killed_at_random_moments_ends_whole_and_renders_not
         async with flow_process(prefect_environment, **order, store=stage.place) as flow:
             await killed_at(moment, flow)
     async with flow_process(prefect_environment, **order, store=stage.place) as flow:
-        assert await flow.ended() == 0, flow.told
+        assert await flow.ended() == 0, flow.reported
     extra = len(stage.started) - len(SHOTS)
     assert 0 <= extra <= KILLS * len(farm)
     manifest = await stage.manifest()

@@ -63,7 +63,7 @@ async def until_signed(client: PrefectClient, *runs: FlowRun) -> None:
     """Wait until the server has written down a sign of life of each run."""
     async with asyncio.timeout(30):
         for run in runs:
-            while await lost_runs._last_sign(client, run.id) is None:
+            while await lost_runs._last_heartbeat(client, run.id) is None:
                 await asyncio.sleep(0.1)
 
 

@@ -1,4 +1,4 @@
-"""Each night every board has a run of its own, started once, and one that cannot be started costs no other."""
+"""Start one run for each board of a night; a board that cannot be started costs no other."""
 
 import json
 import uuid
@@ -207,11 +207,11 @@ async def test_one_board_that_cannot_be_started_and_one_that_cannot_be_read_cost
     assert lines[1].startswith("large: nightly/large.json cannot be used: Prefect refuses a run with it (HTTP 4")
     assert set(await started.runs()) == {"a", "z"}
     [rows] = (await artifacts_of(state.state_details.flow_run_id)).values()
-    told = {row["board"]: row for row in json.loads(rows)}
-    assert list(told) == ["a", "damaged", "large", "z"]
-    assert (told["a"]["run"], told["a"]["error"]) == ("a · nightly", "")
-    assert told["large"]["run"] == ""
-    assert "Prefect refuses" in told["large"]["error"]
+    row_of = {row["board"]: row for row in json.loads(rows)}
+    assert list(row_of) == ["a", "damaged", "large", "z"]
+    assert (row_of["a"]["run"], row_of["a"]["error"]) == ("a · nightly", "")
+    assert row_of["large"]["run"] == ""
+    assert "Prefect refuses" in row_of["large"]["error"]
     states = await task_states_of(state.state_details.flow_run_id, 4)
     assert {name: states[name][0] for name in ("a", "large", "z")} == {
         "a": "Completed",

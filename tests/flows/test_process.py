@@ -1,4 +1,4 @@
-"""The flow in a process of its own: killed, stopped, told what it cannot do."""
+"""Run the flow in its own process: kill it, stop it, give it bad input."""
 
 import asyncio
 import contextlib
@@ -17,22 +17,22 @@ from tests.flows.test_storyboard import SETTINGS, shots
 
 
 class FlowProcess:
-    """A running ``python -m flows storyboard`` and all that it told."""
+    """Hold a running ``python -m flows storyboard`` and all that it reported."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
-        self.told: list[ProgressEvent] = []
+        self.reported: list[ProgressEvent] = []
         self._reading = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
         assert self.process.stdout is not None
         async for line in self.process.stdout:
-            if (told := from_line(line)) is not None:
-                self.told.append(told)
+            if (event := from_line(line)) is not None:
+                self.reported.append(event)
 
     async def until_settled(self, count: int) -> None:
-        while len([told for told in self.told if isinstance(told, TakeSettled)]) < count:
-            assert self.process.returncode is None, self.told
+        while len([event for event in self.reported if isinstance(event, TakeSettled)]) < count:
+            assert self.process.returncode is None, self.reported
             await asyncio.sleep(0.01)
 
     async def ended(self) -> int:
@@ -41,7 +41,7 @@ class FlowProcess:
             return await self.process.wait()
 
     def outcomes(self) -> list[str]:
-        return sorted(told.outcome for told in self.told if isinstance(told, TakeSettled))
+        return sorted(event.outcome for event in self.reported if isinstance(event, TakeSettled))
 
 
 @contextlib.asynccontextmanager
@@ -119,7 +119,7 @@ async def test_a_run_whose_command_dies_stops_by_itself(
     assert simulator.queue.remaining == 0
 
 
-async def test_how_a_run_goes_is_told_line_by_line(
+async def test_a_run_reports_its_progress_line_by_line(
     simulate: Serve, tmp_path: Path, prefect_environment: dict[str, str]
 ) -> None:
     _, url = await simulate()
@@ -127,18 +127,18 @@ async def test_how_a_run_goes_is_told_line_by_line(
     async with flow_process(prefect_environment, **order) as flow:
         assert await flow.ended() == 0
     assert flow.outcomes() == ["rendered", "rendered"]
-    progress = [told for told in flow.told if isinstance(told, Progress)]
+    progress = [event for event in flow.reported if isinstance(event, Progress)]
     assert (progress[0].waiting, progress[-1].rendered) == (2, 2)
-    [board] = [told for told in flow.told if isinstance(told, BoardPublished)]
+    [board] = [event for event in flow.reported if isinstance(event, BoardPublished)]
     assert board.page.startswith("file://")
     assert board.complete
 
 
-async def test_input_that_cannot_be_used_is_said_and_told_apart_from_a_failure(
+async def test_bad_input_is_reported_with_an_exit_code_of_its_own(
     simulate: Serve, tmp_path: Path, prefect_environment: dict[str, str]
 ) -> None:
     _, url = await simulate()
     async with flow_process(prefect_environment, shots=[{"shot_id": 1}], farm=[url], store=str(tmp_path)) as flow:
         assert await flow.ended() == 2
-    [said] = [told for told in flow.told if isinstance(told, str)]
-    assert said.startswith("the shot list has 2 faults:")
+    [message] = [event for event in flow.reported if isinstance(event, str)]
+    assert message.startswith("the shot list has 2 faults:")

@@ -1,4 +1,4 @@
-"""A run that is to be reviewed pauses with a form, follows what is said there, and goes on by itself after a time."""
+"""Review a run: it pauses with a form, follows the answer, and goes on by itself after a time."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ pytestmark = [
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A paused run looks for its answer again and again."""
+    """Have a paused run look for its answer often."""
     monkeypatch.setattr(review, "_POLL_EVERY", 0.1)
 
 
@@ -61,7 +61,7 @@ class Reviewed:
     key: str | None = None
 
     async def form(self) -> tuple[dict[str, Any], str]:
-        """The schema and the text of the next form, once the run is paused with it."""
+        """Wait until the run is paused with another form; return its schema and its text."""
         async with asyncio.timeout(60):
             while True:
                 assert not self.running.done(), self.running.result()
@@ -69,10 +69,10 @@ class Reviewed:
                 details = state.state_details if state else None
                 if details and details.run_input_keyset and details.pause_key != self.key:
                     keyset = details.run_input_keyset
-                    there = [await self._input(keyset[name]) for name in ("schema", "description")]
-                    if all(there):
+                    stored = [await self._input(keyset[name]) for name in ("schema", "description")]
+                    if all(stored):
                         self.key = details.pause_key
-                        return there[0], there[1]
+                        return stored[0], stored[1]
                 await asyncio.sleep(0.05)
 
     async def _state(self) -> State[Any] | None:
@@ -93,7 +93,7 @@ class Reviewed:
             return None
 
     async def answer(self, **said: Any) -> str:
-        """What Prefect says to the form filled in like this."""
+        """Fill in the form; return what Prefect makes of it."""
         assert self.run is not None
         result = await self.client.resume_flow_run(self.run, said)
         return result.status.value
@@ -207,7 +207,7 @@ async def test_an_answer_that_cannot_be_followed_is_asked_for_again(simulate: Se
     assert len(simulator.started) == 1
 
 
-async def test_what_cannot_be_made_again_is_told_by_the_form_and_costs_neither_board_nor_run(
+async def test_what_cannot_be_made_again_is_reported_by_the_form_and_costs_neither_board_nor_run(
     simulate: Serve, tmp_path: Path
 ) -> None:
     simulator, url = await simulate()
@@ -215,7 +215,7 @@ async def test_what_cannot_be_made_again_is_told_by_the_form_and_costs_neither_b
     async with reviewed(shots=shots(1), farm=[url], store=str(tmp_path)) as run:
         await run.form()
         whole = simulator.object_info
-        simulator.object_info = {name: told for name, told in whole.items() if name != "KSampler"}
+        simulator.object_info = {name: about for name, about in whole.items() if name != "KSampler"}
         await run.answer(**wanted)
         _, text = await run.form()
         assert "could not be made" in text
@@ -237,7 +237,7 @@ async def test_takes_chosen_along_with_what_cannot_be_made_are_on_the_board(simu
     simulator, url = await simulate()
     async with reviewed(shots=shots(2), takes=2, farm=[url], store=str(tmp_path)) as run:
         await run.form()
-        simulator.object_info = {name: told for name, told in simulator.object_info.items() if name != "KSampler"}
+        simulator.object_info = {name: about for name, about in simulator.object_info.items() if name != "KSampler"}
         await run.answer(chosen=[{"shot": "SH02", "take": 2}], again=[{"shot": "SH01", "prompt": "雨夜"}])
         _, text = await run.form()
         assert "could not be made" in text

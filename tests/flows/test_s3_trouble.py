@@ -1,4 +1,4 @@
-"""S3 that fails on a third of all calls, or is gone for a while, costs time, and neither frames nor renders."""
+"""Fail a third of all calls to S3, or take it away for a while: that costs time, and neither frames nor renders."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A block that was saved is found; one that is not in order any more stops the run instead of being passed over."""
+"""Find saved blocks by name; one that became invalid stops the run."""
 
 from pathlib import Path
 from uuid import uuid4
@@ -30,7 +30,7 @@ async def test_a_block_is_found_by_its_name_and_there_may_be_none(tmp_path: Path
     assert found.folder == str(tmp_path)
 
 
-async def test_a_block_that_is_not_in_order_any_more_is_told_without_its_values() -> None:
+async def test_a_block_that_became_invalid_is_reported_without_its_values() -> None:
     name = f"block-{uuid4().hex[:8]}"
     identity = await ComfyUIFarm(servers=["http://a:8188"], token="s3cret-4711").save(name)  # noqa: S106 - opens nothing
     async with get_client() as client:

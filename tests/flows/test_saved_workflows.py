@@ -1,4 +1,4 @@
-"""The flow takes what artists save, says what it set where, and submits nothing that no server can render."""
+"""Run workflows as artists save them: the record says what was set where, and what no server can render is refused."""
 
 import json
 import shutil
@@ -61,9 +61,9 @@ async def test_a_workflow_of_the_editor_is_rendered_and_the_record_says_what_was
     assert state.is_completed(), state.message
     assert len(simulator.started) == 2
     manifest = await manifest_in(tmp_path / "store")
-    told = {(one.what, one.node_id, one.input): (one.title, one.rule, one.now) for one in manifest.bindings}
-    assert told["prompt", "2", "text"] == ("Positive", "positive of KSampler 6", "a harbour at dawn, wide shot")
-    assert told["negative_prompt", "3", "text"][1] == "negative of KSampler 6"
+    bindings = {(one.what, one.node_id, one.input): (one.title, one.rule, one.now) for one in manifest.bindings}
+    assert bindings["prompt", "2", "text"] == ("Positive", "positive of KSampler 6", "a harbour at dawn, wide shot")
+    assert bindings["negative_prompt", "3", "text"][1] == "negative of KSampler 6"
     first, second = (shot.takes[0] for shot in manifest.shots)
     assert first.bound == {"2.text": "雨夜", "6.seed": 11, "4.width": 64, "4.height": 64, "6.steps": 4}
     assert second.bound["6.steps"] == 5
@@ -117,7 +117,7 @@ async def test_what_one_server_lacks_stops_nothing_where_another_has_it(
     simulate: Serve, tmp_path: Path, saved: Path
 ) -> None:
     whole, has = await simulate()
-    lacking = {name: told for name, told in whole.object_info.items() if name != "EmptyLatentImage"}
+    lacking = {name: about for name, about in whole.object_info.items() if name != "EmptyLatentImage"}
     other, lacks = await simulate(object_info=lacking)
     state = await run([has, lacks], tmp_path / "store", str(saved), shots=SHOTS[:1])
     assert state.is_completed(), state.message

@@ -1,4 +1,4 @@
-"""A screenplay becomes a list in the store, and the event that has it rendered is sent."""
+"""Turn a screenplay into a list in the store, and send the event that has it rendered."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ SCRIPT = "Title: 渔港\n\n内景 渔港 - 夜\n\n灯在桌子上方慢慢地摇
 
 @pytest.fixture
 def board() -> str:
-    """A name of its own for each test, as they share a server."""
+    """Return a name that no other test uses, as they share a server."""
     return f"渔港 {uuid.uuid4()}"
 
 
@@ -52,7 +52,7 @@ async def events(prefect_api: str) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def payloads(events: httpx.AsyncClient, board: str, *, count: int) -> list[dict[str, Any]]:
-    """Payloads of the events sent for a board, once there are so many."""
+    """Wait until so many events were sent for a board; return their payloads."""
     wanted = {"filter": {"event": {"name": ["shot-list.ready"]}}, "limit": 50}
     for _ in range(150):
         answer = (await events.post("/events/filter", json=wanted)).raise_for_status().json()

@@ -33,7 +33,7 @@ UPSTREAM = {
 
 
 def shots(count: int, **changes: str) -> list[dict[str, Any]]:
-    """Shots SH01 … with prompts of their own, some of them changed."""
+    """Make shots SH01 … with different prompts, some of them changed."""
     labels = [f"SH{number:02d}" for number in range(1, count + 1)]
     return [{"shot_id": label, "prompt": changes.get(label, f"城市 {label}"), "duration": 2.0} for label in labels]
 
@@ -72,16 +72,16 @@ async def test_a_board_in_s3_has_its_layout_and_its_artifacts(
         ("SH03", True, "城市 SH03"),
     ]
     assert all("X-Amz-Signature" in shot["image_url"] for shot in result)
-    there = await s3_store.entries("")
-    assert len([key for key in there if key.startswith("frames/")]) == 3
-    assert len([key for key in there if key.startswith("takes/")]) == 3
+    stored = await s3_store.entries("")
+    assert len([key for key in stored if key.startswith("frames/")]) == 3
+    assert len([key for key in stored if key.startswith("takes/")]) == 3
     manifest = await manifest_of(s3_store, "夜景")
     run_prefix = f"boards/夜景/{manifest.run}/"
-    assert {f"{run_prefix}manifest.json", f"{run_prefix}index.html", "boards/夜景/latest.json"} <= set(there)
+    assert {f"{run_prefix}manifest.json", f"{run_prefix}index.html", "boards/夜景/latest.json"} <= set(stored)
     for shot in manifest.shots:
         [take] = shot.takes
         [frame] = take.frames
-        assert there[frame.key].size == frame.size
+        assert stored[frame.key].size == frame.size
         assert frame.key.startswith(f"frames/{frame.sha256[:2]}/{frame.sha256}")
         assert shot.image_url == s3_store.uri(frame.key)
     artifacts = await artifacts_of(state.state_details.flow_run_id)
@@ -171,7 +171,7 @@ async def test_every_fault_of_the_input_ends_the_run_before_anything_is_rendered
     assert simulator.posted == []
 
 
-async def test_only_renders_what_is_named_and_shows_the_rest_as_far_as_it_is_there(
+async def test_only_renders_the_named_shots_and_shows_what_is_stored_of_the_others(
     simulate: Serve, tmp_path: Path
 ) -> None:
     simulator, url = await simulate()
@@ -186,7 +186,7 @@ async def test_only_renders_what_is_named_and_shows_the_rest_as_far_as_it_is_the
     ]
 
 
-async def test_refresh_renders_again_what_is_there(simulate: Serve, tmp_path: Path) -> None:
+async def test_refresh_renders_stored_takes_again(simulate: Serve, tmp_path: Path) -> None:
     simulator, url = await simulate()
     place = {"farm": [url], "store": str(tmp_path)}
     await run(shots=shots(1), **place)

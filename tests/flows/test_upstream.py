@@ -1,4 +1,4 @@
-"""What another flow hands over is read to a list, or the run fails with a sentence that says what is missing."""
+"""Read what another flow hands over; without a list the run fails and says what is missing."""
 
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ async def breaks() -> None:
 
 
 async def ran(state: State[Any]) -> str:
-    """What Prefect's events call the run."""
+    """Return what Prefect's events call the run."""
     assert isinstance(state.state_details.flow_run_id, UUID)
     return f"prefect.flow-run.{state.state_details.flow_run_id}"
 

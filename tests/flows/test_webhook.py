@@ -1,4 +1,4 @@
-"""A run tells its receiver what happens, beside its work: no receiver fails a run, none delays it for long."""
+"""Send a run's messages beside its work: no receiver fails a run or delays it for long."""
 
 import asyncio
 import json
@@ -59,7 +59,7 @@ class Heard:
 
 @asynccontextmanager
 async def receiver(answer: Answer = lambda _: TAKEN, *, gate: asyncio.Event | None = None) -> AsyncIterator[Heard]:
-    """Takes messages; hangs up where its answer is empty, and if there is a gate answers once that is open."""
+    """Take messages; hang up where the answer is empty, and answer once the gate is open if there is one."""
     heard, serving = Heard(), set[asyncio.Task[None]]()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -80,9 +80,9 @@ async def receiver(answer: Answer = lambda _: TAKEN, *, gate: asyncio.Event | No
         heard.messages.append(json.loads(body))
         if gate is not None:
             await gate.wait()
-        writer.write(told := answer(heard.messages[-1]))
+        writer.write(reply := answer(heard.messages[-1]))
         await writer.drain()
-        return bool(told)
+        return bool(reply)
 
     def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         serving.add(made := asyncio.create_task(serve(reader, writer)))
@@ -109,13 +109,13 @@ def message(identity: str, event: EventName = "board.ready", **payload: Any) -> 
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Attempts follow each other at once."""
+    """Have attempts follow each other at once."""
     monkeypatch.setattr(deliver, "retry_delay_seconds", [0.0] * 5)
 
 
 @pytest.fixture
 def logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    """Hears Prefect's loggers, too, which hand on to the root logger or do not, as Prefect's settings say."""
+    """Capture Prefect's loggers, too; Prefect's settings decide whether they reach the root logger."""
     listening = [logging.getLogger(name) for name in ("prefect.flow_runs", "prefect.task_runs")]
     for logger in listening:
         logger.addHandler(caplog.handler)
@@ -126,8 +126,8 @@ def logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixtur
 
 
 def warnings(logged: pytest.LogCaptureFixture) -> list[str]:
-    told = (record.getMessage() for record in logged.records if record.levelno == logging.WARNING)
-    return list(dict.fromkeys(told))
+    texts = (record.getMessage() for record in logged.records if record.levelno == logging.WARNING)
+    return list(dict.fromkeys(texts))
 
 
 @flow(name="tells")
@@ -373,7 +373,7 @@ async def test_the_request_in_the_document_is_one_that_prefect_takes(prefect_api
     async with httpx.AsyncClient(base_url=prefect_api) as client:
         (await client.post("/events", json=sent)).raise_for_status()
         for _ in range(100):
-            wanted = {"filter": {"event": {"name": [SHOT_LIST_READY]}}}
+            wanted = {"filter": {"event": {"name": [SHOT_LIST_READY]}, "id": {"id": [sent[0]["id"]]}}}
             kept = (await client.post("/events/filter", json=wanted)).raise_for_status().json()["events"]
             if kept:
                 break
