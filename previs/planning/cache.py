@@ -24,8 +24,8 @@ class Found:
 
     Attributes:
         record: The take's record; None if it is damaged.
-        reason: Why the take must be rendered again; empty if it need not be.
-        outdated: Whether the result that a server still holds will not do either.
+        reason: Why the take must be rendered again; empty if the record is usable.
+        outdated: Whether results that servers still hold are unusable too.
     """
 
     record: TakeRecord | None
@@ -34,7 +34,7 @@ class Found:
 
     @property
     def usable(self) -> TakeRecord | None:
-        """Return the record if it counts."""
+        """Return the record if it is usable."""
         return None if self.reason else self.record
 
 
@@ -96,7 +96,7 @@ def usable(take: PlannedTake, found: Mapping[str, Found]) -> TakeRecord | None:
 
 
 def renewed(take: PlannedTake, found: Found | None) -> PlannedTake:
-    """Return the take with new prompt ids if no result that a server still holds will do.
+    """Return the take, with new prompt ids if results that servers still hold are unusable.
 
     The ids are the same for every run that finds the same record, so that a run that was killed is joined.
     """

@@ -1,4 +1,4 @@
-"""Describe for people what changed in what a take is made from; pure."""
+"""Describe for people the changes in what a take is made from; pure."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -15,7 +15,7 @@ _COUNTS = ("width", "height", "length", "batch_size")
 
 
 class PastTakes:
-    """Know how long renders took in past runs.
+    """Hold how long renders took in past runs.
 
     Args:
         runs: Manifests of a board, the last run first; the last render of a take counts.

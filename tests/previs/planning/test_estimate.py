@@ -1,4 +1,4 @@
-"""How long a take will need is told from what was like it: itself, its size, its checkpoint, anything."""
+"""Check estimates: from the take's own render, else from takes of its size, of its checkpoint, or from all."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -53,7 +53,7 @@ def run(*takes: tuple[PlannedTake, TakeEntry]) -> Manifest:
     )
 
 
-def test_a_take_needs_what_it_needed_last() -> None:
+def test_a_take_needs_as_long_as_its_last_render() -> None:
     earlier, later = (run(rendered(planned("A"), own), rendered(planned("B"), 50.0)) for own in (3.0, 4.0))
     assert PastTakes([later, earlier]).seconds(planned("A", prompt="晨")) == 4.0
 
@@ -63,13 +63,13 @@ def test_another_take_of_a_shot_is_not_the_shots_own() -> None:
     assert past.seconds(planned("A", takes=2)) == 5.0
 
 
-def test_a_new_shot_needs_what_is_usual_for_its_checkpoint_and_size() -> None:
+def test_a_new_shot_needs_the_median_of_its_checkpoint_and_size() -> None:
     same = [rendered(planned(name), seconds) for name, seconds in [("A", 2.0), ("B", 3.0), ("C", 40.0)]]
     others = [rendered(planned("D", "b.safetensors"), 90.0), rendered(planned("E", width=128), 80.0)]
     assert PastTakes([run(*same, *others)]).seconds(planned("new")) == 3.0
 
 
-def test_where_no_size_is_the_same_the_checkpoint_counts_and_then_anything() -> None:
+def test_without_takes_of_the_same_size_the_checkpoint_counts() -> None:
     past = PastTakes([run(rendered(planned("A"), 2.0), rendered(planned("B", "b.safetensors"), 8.0))])
     assert past.seconds(planned("new", width=512)) == 2.0
     assert past.seconds(planned("new", "b.safetensors", width=512)) == 8.0
@@ -84,7 +84,7 @@ def test_a_take_of_another_size_or_checkpoint_does_not_count_as_its_own(changed:
     assert past.seconds(planned("A")) == 2.0
 
 
-def test_what_a_take_needed_counts_though_its_graph_was_not_recorded() -> None:
+def test_a_render_counts_even_if_its_graph_was_not_recorded() -> None:
     past = PastTakes([run(rendered(planned("A"), 3.0, graph={}), rendered(planned("B"), 9.0))])
     assert past.seconds(planned("A")) == 3.0
     assert past.seconds(planned("new")) == 9.0
@@ -95,14 +95,14 @@ def test_nothing_is_known_before_the_first_run() -> None:
     assert PastTakes([run(rendered(planned("A"), None))]).seconds(planned("A")) is None
 
 
-def test_one_render_counts_once_in_however_many_runs_it_was_found() -> None:
+def test_a_render_counts_once_even_if_later_runs_found_it_in_the_cache() -> None:
     kept = run(rendered(planned("A"), 100.0, prompt_id="p1", outcome="cached"))
     others = run(rendered(planned("B"), 1.0, prompt_id="p2"), rendered(planned("C"), 2.0, prompt_id="p3"))
     assert PastTakes([kept, kept, kept, others]).seconds(planned("new")) == 2.0
 
 
 @pytest.mark.parametrize("seconds", [-1.0, 0.0, float("inf"), float("nan")])
-def test_seconds_that_cannot_be_are_passed_over(seconds: float) -> None:
+def test_impossible_seconds_are_ignored(seconds: float) -> None:
     past = PastTakes([run(rendered(planned("A"), seconds), rendered(planned("B"), 6.0))])
     assert past.seconds(planned("A")) == 6.0
 
@@ -140,7 +140,7 @@ def test_a_run_on_servers(seconds: list[float], servers: int, needed: float) -> 
     assert whole_run(seconds, servers) == needed
 
 
-def test_a_run_with_a_take_of_which_nothing_is_known_cannot_be_told() -> None:
+def test_a_run_with_a_take_of_unknown_length_has_no_estimate() -> None:
     assert whole_run([1.0, None], 2) is None
 
 

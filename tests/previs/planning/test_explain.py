@@ -1,4 +1,4 @@
-"""Why a take is to be rendered is said in a sentence, of the list that changed or of the run before."""
+"""Check the sentences that explain why a take must be rendered."""
 
 import hashlib
 from collections.abc import Sequence
@@ -31,9 +31,11 @@ def planned(*shots: dict[str, Any], **workflow: Any) -> tuple[PlannedTake, ...]:
 
 
 def frame(take: PlannedTake) -> Frame:
-    """What a take makes, the same for the same fingerprint."""
-    mark = hashlib.sha256(take.fingerprint.encode()).hexdigest()
-    return Frame(key=f"frames/{mark[:2]}/{mark}.png", sha256=mark, size=3, media_type="image/png", width=4, height=4)
+    """Return the frame of a take, equal for equal fingerprints."""
+    sha256 = hashlib.sha256(take.fingerprint.encode()).hexdigest()
+    return Frame(
+        key=f"frames/{sha256[:2]}/{sha256}.png", sha256=sha256, size=3, media_type="image/png", width=4, height=4
+    )
 
 
 def entry(take: PlannedTake, made: dict[TakeFrame, Frame], **fields: Any) -> TakeEntry:
@@ -50,7 +52,7 @@ def entry(take: PlannedTake, made: dict[TakeFrame, Frame], **fields: Any) -> Tak
 
 
 def run(takes: Sequence[PlannedTake], **fields: Any) -> LastRun:
-    """The run that carried a plan out."""
+    """Return the run that rendered these takes."""
     made = {TakeFrame(take.shot.label, take.number, take.fingerprint): frame(take) for take in takes}
     shots: dict[str, list[PlannedTake]] = {}
     for take in takes:
@@ -94,7 +96,7 @@ def test_a_shot_keeps_its_identity_where_its_number_became_a_text() -> None:
     assert why(take, run(planned(shot(7)))) == ('prompt at node positive (CLIPTextEncode): "夜" → "晨"',)
 
 
-def test_what_changed_is_said_without_the_seed_that_follows_from_it() -> None:
+def test_changes_are_reported_without_the_seed_derived_from_them() -> None:
     [take] = planned(shot("A", "晨"))
     [before] = planned(shot("A"))
     assert take.seed != before.seed
@@ -102,20 +104,20 @@ def test_what_changed_is_said_without_the_seed_that_follows_from_it() -> None:
 
 
 @pytest.mark.parametrize(("first", "second"), [(3, 4), (None, 4), (3, None), (3, -1)])
-def test_a_seed_of_the_shots_own_then_or_now_is_said(first: int | None, second: int | None) -> None:
+def test_a_seed_of_the_shots_own_then_or_now_is_reported(first: int | None, second: int | None) -> None:
     [before], [take] = planned(shot("A", seed=first)), planned(shot("A", "晨", seed=second))
     assert why(take, run([before]))[1:] == (f"seed at node sampler (KSampler): {before.seed} → {take.seed}",)
 
 
-def test_many_changes_are_said_briefly() -> None:
+def test_many_changes_are_shortened() -> None:
     changed = {"steps": 3, "cfg_scale": 2.0, "sampler": "heun", "scheduler": "karras", "checkpoint": "b.safetensors"}
-    said = why(planned(shot("A", "晨"), **changed)[0], run(planned(shot("A"))))
-    assert len(said) == 6
-    assert said[:2] == (
+    reasons = why(planned(shot("A", "晨"), **changed)[0], run(planned(shot("A"))))
+    assert len(reasons) == 6
+    assert reasons[:2] == (
         'prompt at node positive (CLIPTextEncode): "夜" → "晨"',
         'checkpoint at node checkpoint (CheckpointLoaderSimple): "sd_xl_base_1.0.safetensors" → "b.safetensors"',
     )
-    assert said[-1] == "and 1 more change"
+    assert reasons[-1] == "and 1 more change"
 
 
 CHAIN = [shot("A"), shot("B", references=[{"url": "shot:A", "reference_id": "before"}])]
@@ -154,7 +156,7 @@ def test_a_run_that_recorded_no_graph_is_not_compared() -> None:
     assert why(take, run(planned(shot("A")), graph={})) == ("the last run did not record what it was made from",)
 
 
-def test_a_fingerprint_that_counts_otherwise_is_said() -> None:
+def test_another_fingerprint_of_the_same_graph_is_reported() -> None:
     takes = planned(shot("A"))
     assert why(takes[0], run(takes, fingerprint="0" * 64)) == (
         "this version of previs gives the same graph another fingerprint",
@@ -183,23 +185,23 @@ def found_for(take: PlannedTake, picture: str, *, reason: str = "", **sources: s
 
 
 def chained() -> tuple[PlannedTake, ...]:
-    """A, then B, which builds on it."""
+    """Return A and B, which builds on A."""
     return planned(shot("A"), shot("B", references=[{"url": "shot:A", "reference_id": "a"}]))
 
 
-def test_what_is_there_with_the_frames_it_was_made_from_is_not_to_be_rendered() -> None:
+def test_a_stored_take_whose_sources_are_the_same_is_not_rendered() -> None:
     a, b = chained()
     assert to_render([a, b], found_for(a, "1") | found_for(b, "2", A="1")) == {}
 
 
-def test_what_is_not_there_or_of_no_use_is_to_be_rendered() -> None:
+def test_a_missing_or_unusable_take_is_rendered() -> None:
     a, b = chained()
     assert to_render([a, b], {}) == {a.label: "", b.label: ""}
     assert to_render([a], found_for(a, "1", reason="it is gone")) == {a.label: "it is gone"}
     assert to_render([replace(a, render_nonce="again")], found_for(a, "1")) == {a.label: ""}
 
 
-def test_what_builds_on_something_that_is_rendered_is_rendered_with_it() -> None:
+def test_a_take_is_rendered_if_a_take_that_it_builds_on_is() -> None:
     a, b = chained()
     assert to_render([a, b], found_for(b, "2", A="1")) == {
         a.label: "",
@@ -207,7 +209,7 @@ def test_what_builds_on_something_that_is_rendered_is_rendered_with_it() -> None
     }
 
 
-def test_what_was_made_from_another_frame_is_to_be_rendered() -> None:
+def test_a_take_made_from_another_frame_is_rendered() -> None:
     a, b = chained()
-    there = found_for(a, "new") | found_for(b, "2", A="old")
-    assert to_render([a, b], there) == {b.label: "A · take 1, which it builds on, was rendered again"}
+    found = found_for(a, "new") | found_for(b, "2", A="old")
+    assert to_render([a, b], found) == {b.label: "A · take 1, which it builds on, was rendered again"}

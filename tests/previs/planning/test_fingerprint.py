@@ -1,4 +1,4 @@
-"""Fingerprints, seeds and prompt ids are the same everywhere and for ever: stored takes are found by them."""
+"""Check that fingerprints, seeds and prompt ids never change: stored takes are found by them."""
 
 import copy
 import uuid
@@ -38,7 +38,7 @@ def shuffled(draw: st.DrawFn, content: Any) -> Any:
     return {name: shuffled(draw, content[name]) for name in draw(st.permutations(list(content)))}
 
 
-def test_values_that_stores_are_full_of_never_change() -> None:
+def test_fingerprints_in_existing_stores_stay_valid() -> None:
     assert fingerprint(TEXT_TO_IMAGE) == FINGERPRINT
     assert [derived_seed(FINGERPRINT, take) for take in (1, 2)] == [5_716_809_148_856_286, 5_258_863_761_259_308]
     assert prompt_id(FINGERPRINT, 0) == "b0be0225-8c73-51d0-a816-0ededb08fd38"
@@ -143,8 +143,8 @@ def test_a_shots_own_seed_is_its_first_takes_and_the_next_ones_follow(seed: int,
 
 
 @given(HEXADECIMAL, st.integers(0, 1000), TEXTS)
-def test_a_prompt_id_is_a_uuid_as_a_server_writes_it(mark: str, generation: int, render_nonce: str) -> None:
-    identity = prompt_id(mark, generation, render_nonce=render_nonce)
+def test_a_prompt_id_is_a_uuid_as_a_server_writes_it(take: str, generation: int, render_nonce: str) -> None:
+    identity = prompt_id(take, generation, render_nonce=render_nonce)
     assert str(uuid.UUID(identity)) == identity
     assert (uuid.UUID(identity).version, uuid.UUID(identity).variant) == (5, uuid.RFC_4122)
 
@@ -153,5 +153,5 @@ def test_a_prompt_id_is_a_uuid_as_a_server_writes_it(mark: str, generation: int,
     st.lists(st.tuples(HEXADECIMAL, st.integers(0, 1000), st.sampled_from(["", "0", "run", ":", "1:"])), unique=True)
 )
 def test_no_two_renders_share_a_prompt_id(renders: list[tuple[str, int, str]]) -> None:
-    ids = {prompt_id(mark, generation, render_nonce=render_nonce) for mark, generation, render_nonce in renders}
+    ids = {prompt_id(take, generation, render_nonce=nonce) for take, generation, nonce in renders}
     assert len(ids) == len(renders)

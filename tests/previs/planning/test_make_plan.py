@@ -1,4 +1,4 @@
-"""Planning binds every take of every shot, the same way each time, and tells all that cannot be bound at once."""
+"""Check that planning binds every take of every shot, deterministically, and reports all faults at once."""
 
 import copy
 import hashlib
@@ -94,7 +94,7 @@ def test_the_same_list_makes_the_same_plan() -> None:
     assert plan(*shots, takes=3) == plan(*copy.deepcopy(shots), takes=3)
 
 
-def test_neither_place_nor_name_nor_duration_of_a_shot_changes_its_picture() -> None:
+def test_a_shots_position_name_and_duration_do_not_change_its_picture() -> None:
     first = plan(shot("A", "a lamp"), shot("B", "a door")).takes
     second = plan(
         shot("Z", "a door", duration=9.0, notes="later", sequence="SQ2"), shot("Y", "a lamp", mood="冷")
@@ -147,27 +147,27 @@ def test_a_reference_counts_by_its_bytes_and_not_by_its_name() -> None:
     assert before.fingerprint != repainted.fingerprint
 
 
-def test_a_picture_is_named_by_the_hash_of_what_was_given() -> None:
+def test_a_picture_is_named_by_the_hash_of_its_original_bytes() -> None:
     turned = ReferenceImage(b"turned upright", ".jpg", "ab" * 32)
     assert turned.file_name == "ab" * 32 + ".jpg"
     assert turned.name == f"previs/{turned.file_name}"
 
 
-def test_only_some_are_wanted_and_the_others_stay_in_the_plan() -> None:
+def test_shots_that_are_not_selected_stay_in_the_plan() -> None:
     made = plan(shot(1), shot("SH02"), shot("SH03"), only=[1, "SH03"])
     assert made.wanted == {"1 · take 1", "SH03 · take 1"}
     assert [take.shot.label for take in made.takes] == ["1", "SH02", "SH03"]
     assert plan(shot(1), shot("SH02"), only=["1"]).wanted == {"1 · take 1"}
 
 
-def test_every_wrong_choice_of_shots_is_told_with_what_there_is() -> None:
+def test_every_unknown_shot_is_reported_with_the_shots_of_the_list() -> None:
     with pytest.raises(ShotListFaults) as caught:
         plan(shot("SH01"), shot("SH02"), only=["SH02", "sh01", 3])
     assert [(fault.place, fault.value) for fault in caught.value.faults] == [("only", "'sh01'"), ("only", "'3'")]
     assert all("SH01, SH02" in fault.remedy for fault in caught.value.faults)
 
 
-def test_a_long_list_is_not_told_whole() -> None:
+def test_a_long_list_is_shortened() -> None:
     with pytest.raises(ShotListFaults) as caught:
         choose_shots(shot_list(*(shot(number) for number in range(100))), ["none"])
     assert str(caught.value).count(",") < 30
@@ -197,7 +197,7 @@ def test_a_saved_graph_is_bound_as_settings_are() -> None:
 
 @pytest.fixture(scope="module")
 def object_info() -> dict[str, Any]:
-    """As recorded of a real server, which had no ControlNet model at the time."""
+    """Return the recording of a real server, with a ControlNet model added that it did not have."""
     recorded: dict[str, Any] = json.loads(RECORDED.read_text("utf-8"))
     recorded["ControlNetLoader"]["input"]["required"]["control_net_name"][0] = [CANNY]
     return recorded
@@ -254,7 +254,7 @@ def picked(planned: PlannedTake, **changes: Any) -> dict[str, Pick]:
     return {planned.shot.label: Pick(**(known | {"picked": datetime(2026, 11, 1, tzinfo=UTC)} | changes))}
 
 
-def test_another_shots_frame_stands_in_the_graph_by_its_takes_fingerprint() -> None:
+def test_the_graph_names_another_shots_frame_by_its_takes_fingerprint() -> None:
     takes = by_label(plan(shot("B", **chain("shot:A")), shot("A")))
     a, b = takes["A · take 1"], takes["B · take 1"]
     assert list(takes) == ["B · take 1", "A · take 1"]
@@ -272,7 +272,7 @@ def test_a_change_runs_through_to_all_that_depend_on_it() -> None:
     assert [label for label in before if before[label] != after[label]] == ["A · take 1", "B · take 1", "C · take 1"]
 
 
-def test_the_name_of_a_source_does_not_count_only_what_it_shows() -> None:
+def test_the_fingerprint_of_a_source_counts_but_not_its_name() -> None:
     [_, first] = plan(shot("A", "a lamp"), shot("B", **chain("shot:A"))).takes
     [_, second] = plan(shot("SQ1", "a lamp"), shot("B", **chain("shot:SQ1"))).takes
     assert first.fingerprint == second.fingerprint
@@ -297,14 +297,14 @@ def test_the_chosen_take_is_what_others_build_on() -> None:
     assert (made.chosen, made.notices) == ({"A": 2}, ())
 
 
-def test_a_chosen_take_stays_though_fewer_are_asked_for() -> None:
+def test_a_picked_take_stays_even_if_fewer_takes_are_requested() -> None:
     third = by_label(plan(shot("A"), takes=3))["A · take 3"]
     made = plan(shot("A"), picks=picked(third))
     assert [take.label for take in made.takes] == ["A · take 1", "A · take 3"]
     assert made.chosen == {"A": 3}
 
 
-def test_a_choice_of_another_picture_is_told_and_makes_no_take() -> None:
+def test_a_pick_of_another_picture_is_reported_and_adds_no_take() -> None:
     third = by_label(plan(shot("A"), takes=3))["A · take 3"]
     made = plan(shot("A", "a new prompt"), picks=picked(third))
     assert [take.label for take in made.takes] == ["A · take 1"]
@@ -317,13 +317,13 @@ def test_a_choice_of_another_picture_is_told_and_makes_no_take() -> None:
     assert "take 3 as it is now is shown" in again.notices[0]
 
 
-def test_a_choice_that_was_taken_back_changes_nothing() -> None:
+def test_a_withdrawn_pick_changes_nothing() -> None:
     first = plan(shot("A")).takes[0]
     assert plan(shot("A"), picks=picked(first, take=None, fingerprint=None)) == plan(shot("A"))
     assert plan(shot("A"), picks={"Z": picked(first)["A"]}) == plan(shot("A"))
 
 
-def test_what_is_to_be_rendered_again_has_prompts_of_its_own() -> None:
+def test_takes_that_are_rendered_again_get_their_own_prompt_ids() -> None:
     def render_nonces(**how: Any) -> list[str]:
         shots = [shot("A"), shot("B", **chain("shot:A"))]
         return [take.render_nonce for take in plan(*shots, render_nonce="run 7", **how).takes]
@@ -340,7 +340,7 @@ def test_a_refreshed_take_is_the_same_take() -> None:
     assert marks[0] == marks[1]
 
 
-def test_shots_to_refresh_must_be_there() -> None:
+def test_shots_to_refresh_must_exist() -> None:
     with pytest.raises(ShotListFaults, match="refresh: 'Z': no shot has this shot_id; the list has A"):
         plan(shot("A"), refresh=["Z"])
 

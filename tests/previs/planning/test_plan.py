@@ -1,4 +1,4 @@
-"""A planned take, and what becomes of it when the frames are there that it builds on."""
+"""Check planned takes, before and after they get the frames that they build on."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ def on(*sources: TakeFrame) -> PlannedTake:
     return replace(take(), graph=graph, builds_on=sources, rows=(row,))
 
 
-def test_frames_come_into_the_graph_by_the_hash_of_their_bytes() -> None:
+def test_the_graph_names_frames_by_the_hash_of_their_bytes() -> None:
     made = on(A, B).with_sources({A: frame("1"), B: frame("2", "image/jpeg")})
     names = [f"previs/{'1' * 64}.png", f"previs/{'2' * 64}.jpg"]
     assert [node["inputs"]["image"] for node in made.graph.values()] == names
@@ -34,7 +34,7 @@ def test_frames_come_into_the_graph_by_the_hash_of_their_bytes() -> None:
     assert made.bound == {"0.image": names[0]}
 
 
-def test_the_fingerprint_and_the_plan_itself_stay() -> None:
+def test_with_sources_keeps_the_fingerprint_and_the_planned_take() -> None:
     planned = on(A)
     made = planned.with_sources({A: frame("1")})
     assert made.fingerprint == planned.fingerprint

@@ -1,4 +1,4 @@
-"""What stands in a plan's way is told once, with the shots and servers that it holds for."""
+"""Check that each finding on a plan is reported once, with its shots and servers."""
 
 import json
 from collections.abc import Iterable
@@ -27,8 +27,8 @@ Server = dict[str, NodeClass | None]
 
 def server(*checkpoints: str, lacks: Iterable[str] = ()) -> Server:
     loader = {"input": {"required": {"ckpt_name": [list(checkpoints), {}]}}, "output": ["MODEL", "CLIP", "VAE"]}
-    told = {name: read_class(name, INFO[name]) for name in USED} | dict.fromkeys(lacks)
-    return {**told, "CheckpointLoaderSimple": read_class("CheckpointLoaderSimple", loader)}
+    classes = {name: read_class(name, INFO[name]) for name in USED} | dict.fromkeys(lacks)
+    return {**classes, "CheckpointLoaderSimple": read_class("CheckpointLoaderSimple", loader)}
 
 
 def take(label: str, checkpoint: str = "a.ckpt", number: int = 1, seed: int = 5, **values: Any) -> PlannedTake:
@@ -43,7 +43,7 @@ def planned(label: str, made: Graph, number: int = 1) -> PlannedTake:
     return PlannedTake(shot=shot, number=number, graph=made, seed=5, fingerprint="f", pictures={}, checkpoint=None)
 
 
-def told(report: Report) -> tuple[list[Any], list[Any]]:
+def reported(report: Report) -> tuple[list[Any], list[Any]]:
     errors, warnings = (
         [(entry.finding.kind, entry.shots, entry.servers) for entry in entries]
         for entries in (report.errors, report.warnings)
@@ -51,9 +51,9 @@ def told(report: Report) -> tuple[list[Any], list[Any]]:
     return errors, warnings
 
 
-def test_of_a_plan_that_every_server_can_render_nothing_is_told() -> None:
+def test_a_plan_that_every_server_can_render_has_no_findings() -> None:
     report = check_plan([take("SH010"), take("SH020")], {A: server("a.ckpt"), B: server("a.ckpt", "b.ckpt")})
-    assert told(report) == ([], [])
+    assert reported(report) == ([], [])
     assert report.text() == "2 shots, 2 takes, 2 servers asked: 0 errors, 0 warnings"
     report.raise_for_errors()
 
@@ -61,7 +61,7 @@ def test_of_a_plan_that_every_server_can_render_nothing_is_told() -> None:
 def test_the_same_finding_of_many_shots_on_all_servers_is_one_error() -> None:
     labels = [f"SH{number:03d}" for number in range(200)]
     report = check_plan([take(label, "x.ckpt") for label in labels], {A: server("a.ckpt"), B: server("a.ckpt")})
-    assert told(report) == ([("missing_model", tuple(labels), (A, B))], [])
+    assert reported(report) == ([("missing_model", tuple(labels), (A, B))], [])
     assert report.text().splitlines() == [
         "200 shots, 200 takes, 2 servers asked: 1 error, 0 warnings",
         "error: no server can render SH000, SH001 and 198 more; on all servers:",
@@ -72,20 +72,20 @@ def test_the_same_finding_of_many_shots_on_all_servers_is_one_error() -> None:
     ]
 
 
-def test_what_one_server_lacks_and_another_has_is_a_warning() -> None:
+def test_a_model_that_only_some_servers_have_is_a_warning() -> None:
     report = check_plan(
         [take("SH010"), take("SH020", "b.ckpt")],
         {A: server("a.ckpt", "b.ckpt"), B: server("a.ckpt"), C: server("a.ckpt")},
     )
-    assert told(report) == ([], [("missing_model", ("SH020",), (B, C))])
+    assert reported(report) == ([], [("missing_model", ("SH020",), (B, C))])
     assert f"warning: SH020 cannot be rendered on {B}, {C}, only on other servers:" in report.text().splitlines()
     report.raise_for_errors()
 
 
-def test_a_take_that_each_server_lacks_another_thing_for_is_an_error_told_for_each() -> None:
+def test_a_take_for_which_each_server_lacks_something_else_is_an_error_for_each() -> None:
     servers = {A: server("b.ckpt"), B: server("a.ckpt", lacks=["VAEDecode"])}
     report = check_plan([take("SH010")], servers)
-    assert told(report) == ([("missing_model", ("SH010",), (A,)), ("unknown_class", ("SH010",), (B,))], [])
+    assert reported(report) == ([("missing_model", ("SH010",), (A,)), ("unknown_class", ("SH010",), (B,))], [])
     assert report.blocked == ("SH010 · take 1",)
     text = report.text().splitlines()
     assert f"error: no server can render SH010; on {A}:" in text
@@ -104,24 +104,24 @@ def test_the_same_finding_is_an_error_for_one_shot_and_a_warning_for_another() -
 
 def test_a_shot_of_several_takes_is_named_once() -> None:
     report = check_plan([take("SH010", "x.ckpt", number) for number in (1, 2, 3)], {A: server("a.ckpt")})
-    assert told(report)[0] == [("missing_model", ("SH010",), (A,))]
+    assert reported(report)[0] == [("missing_model", ("SH010",), (A,))]
     assert len(report.blocked) == 3
 
 
-def test_a_server_that_could_not_be_asked_is_told_and_not_judged() -> None:
+def test_an_unreachable_server_is_reported_and_not_checked() -> None:
     report = check_plan([take("SH010")], {A: server("a.ckpt")}, unreachable={B: f"{B} is unreachable: timed out"})
-    assert told(report) == ([], [])
+    assert reported(report) == ([], [])
     assert f"warning: {B} is unreachable: timed out" in report.text().splitlines()
 
 
-def test_where_no_server_could_be_asked_nothing_is_an_error_and_nothing_can_be_rendered() -> None:
+def test_without_a_reachable_server_there_are_no_errors_but_nothing_is_renderable() -> None:
     report = check_plan([take("SH010", "x.ckpt")], {}, unreachable={A: "down"})
-    assert told(report) == ([], [])
+    assert reported(report) == ([], [])
     assert report.blocked == ()
     assert report.as_json()["renderable"] is False
 
 
-def test_packs_are_told() -> None:
+def test_packs_are_reported() -> None:
     made = graph()
     made["8"]["class_type"] = "FancyDecode"
     report = check_plan(
@@ -147,7 +147,7 @@ def test_an_error_raises_with_every_finding_shot_and_server() -> None:
     )
 
 
-def test_a_server_that_could_not_be_asked_may_have_what_the_others_lack() -> None:
+def test_an_unreachable_server_may_have_what_the_others_lack() -> None:
     report = check_plan([take("SH010", "b.ckpt")], {A: server("a.ckpt")}, unreachable={B: f"{B} could not be asked"})
     with pytest.raises(PlanRefused, match=f"{B} could not be asked: it may have what is missing"):
         report.raise_for_errors()
@@ -178,7 +178,7 @@ def test_errors_are_shown_before_warnings_and_both_count() -> None:
     assert lines[-1] == "and 30 findings more: the JSON form has all of them"
 
 
-def test_the_json_form_has_a_schema_and_everything_that_was_found() -> None:
+def test_the_json_form_has_a_schema_and_all_findings() -> None:
     made = graph()
     made["3"]["_meta"] = {"title": "主采样器"}
     made["3"]["inputs"]["seed"] = -1
@@ -211,7 +211,7 @@ def test_the_json_form_has_a_schema_and_everything_that_was_found() -> None:
     }
 
 
-def test_what_a_custom_class_may_take_by_code_of_its_own_is_a_warning_and_stops_nothing() -> None:
+def test_a_value_that_a_custom_class_may_accept_in_its_code_is_only_a_warning() -> None:
     sampler = server("a.ckpt")["KSampler"]
     assert sampler is not None
     custom = {**server("a.ckpt"), "KSampler": replace(sampler, module="custom_nodes.pack")}
@@ -223,7 +223,7 @@ def test_what_a_custom_class_may_take_by_code_of_its_own_is_a_warning_and_stops_
     assert [entry.finding.input for entry in refused.warnings] == ["seed"]
 
 
-def test_a_title_cannot_write_anything_but_itself_on_a_terminal() -> None:
+def test_a_title_cannot_send_control_characters_to_a_terminal() -> None:
     made = graph(seed=-1)
     made["3"]["_meta"] = {"title": "\x1b[2J\nnode 99 \ud800"}
     text = check_plan([planned("SH010", made)], {A: server("sd_xl_base_1.0.safetensors")}).text()
@@ -248,7 +248,7 @@ TAKES = st.builds(
     takes=st.lists(TAKES, max_size=8),
     servers=st.dictionaries(st.sampled_from([A, B, C]), SERVERS),
 )
-def test_a_report_is_what_each_take_would_be_told_on_each_server(
+def test_a_report_has_the_findings_of_each_take_on_each_server(
     takes: list[PlannedTake], servers: dict[str, Server]
 ) -> None:
     wanted: dict[str, set[Any]] = {"errors": set(), "warnings": set()}
