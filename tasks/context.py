@@ -48,8 +48,7 @@ async def open_context(
     async with contextlib.AsyncExitStack() as opened:
         opened_store: S3Store | FolderStore = await open_store(store)
         await opened.enter_async_context(opened_store)
-        s3_settings = opened_store.settings if isinstance(opened_store, S3Store) else None
-        reader = await opened.enter_async_context(SourceReader(s3_settings))
+        reader = await opened.enter_async_context(SourceReader.for_store(opened_store))
         patience = block.patience_seconds
         servers = Farm(block.addresses(), slots=block.places, patience=patience, warn=warn, on_change=farm_changed)
         await opened.enter_async_context(servers)

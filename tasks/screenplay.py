@@ -12,7 +12,7 @@ from previs.ingest.reader import SourceReader
 from previs.publishing.views.wording import cell, plural
 from previs.screenplay import LARGEST, make_shot_list, read_screenplay
 from previs.shots import ShotList
-from previs.store import S3Store, Store, keys
+from previs.store import Store, keys
 from previs.store.addresses import shown, stem_of
 from tasks.artifacts import artifact_key, log_failures
 from tasks.retries import step
@@ -42,7 +42,7 @@ async def read_script(script: str, store: Store) -> ShotList:
 
 
 async def _read(uri: str, store: Store) -> bytes:
-    async with SourceReader(store.settings if isinstance(store, S3Store) else None) as reader:
+    async with SourceReader.for_store(store) as reader:
         return await reader.read(uri, limit=LARGEST)
 
 

@@ -19,7 +19,6 @@ from previs.errors import RecordUnreadable
 from previs.ingest.load import DEFAULT_WORKFLOW, load_inputs
 from previs.ingest.reader import SourceReader
 from previs.publishing.views.wording import plural
-from previs.store import S3Store
 from previs.store.addresses import kind_of, shown
 
 SCHEMA: Final = "previs.nightly-boards/1"
@@ -48,7 +47,7 @@ async def add_board(order: AddOrder) -> int:
     shots = _absolute(order.shots)
     workflow = None if order.workflow is None else _absolute(order.workflow)
     async with await deployment_store(order.store) as store:
-        async with SourceReader(store.settings if isinstance(store, S3Store) else None) as sources:
+        async with SourceReader.for_store(store) as sources:
             inputs = await load_inputs(shots, DEFAULT_WORKFLOW, sources, store, ask_no_server)
             if workflow is not None:
                 await check_workflow(workflow, sources)

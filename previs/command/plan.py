@@ -26,7 +26,7 @@ from previs.publishing.views.timecode import spell
 from previs.publishing.views.wording import one_line, plural
 from previs.records.manifest import Manifest
 from previs.rendering.cache_lookup import cached_takes
-from previs.store import S3Store, Store
+from previs.store import Store
 
 SCHEMA: Final = "previs.plan/1"
 
@@ -95,7 +95,7 @@ async def plan_shots(order: PlanOrder) -> int:
     notices: list[str] = []
     not_before = None if order.max_age is None else datetime.now(UTC) - order.max_age
     async with await option_store(order.store) as store, Inquiry(await farm_addresses(order.farm)) as inquiry:
-        async with SourceReader(store.settings if isinstance(store, S3Store) else None) as sources:
+        async with SourceReader.for_store(store) as sources:
             inputs = await load_inputs(order.shots, order.workflow or DEFAULT_WORKFLOW, sources, store, inquiry)
         board = order.board or inputs.name
         plan = make_plan(

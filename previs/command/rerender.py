@@ -86,7 +86,7 @@ async def rerender_take(order: RerenderOrder) -> int:
         if order.store is not None:
             store = await option_store(order.store)
             await opened.enter_async_context(store)
-        sources = await opened.enter_async_context(SourceReader(store.settings if isinstance(store, S3Store) else None))
+        sources = await opened.enter_async_context(SourceReader.for_store(store))
         manifest, uri = await read_manifest_at(order.manifest, sources)
         name = shown(uri)
         shot, entry = find_take(manifest, order.shot, order.take, name=name)

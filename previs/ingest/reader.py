@@ -20,6 +20,7 @@ from urllib.parse import unquote_to_bytes
 import httpx
 
 from previs.errors import SourceNotFound, SourceUnavailable
+from previs.store import S3Store, Store
 from previs.store.addresses import kind_of, local_path, shown
 from previs.store.s3_connection import S3Connection
 from previs.store.s3_errors import S3_ERRORS, certificate_refused, classify
@@ -89,6 +90,11 @@ class SourceReader:
         self._s3 = S3Connection(s3)
         self._web: httpx.AsyncClient | None = None
         self._web_slots = asyncio.Semaphore(_MOST_WEB_REQUESTS)
+
+    @classmethod
+    def for_store(cls, store: Store) -> Self:
+        """Return a reader that uses the credentials, region and endpoint of an S3 store."""
+        return cls(store.settings if isinstance(store, S3Store) else None)
 
     async def __aenter__(self) -> Self:
         return self
