@@ -92,7 +92,7 @@ class SourceReader:
         self._web_slots = asyncio.Semaphore(_MOST_WEB_REQUESTS)
 
     @classmethod
-    def for_store(cls, store: Store) -> Self:
+    def for_store(cls, store: Store | None) -> Self:
         """Return a reader that uses the credentials, region and endpoint of an S3 store."""
         return cls(store.settings if isinstance(store, S3Store) else None)
 
