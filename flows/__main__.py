@@ -75,9 +75,9 @@ async def _run(flow: Flow[..., Coroutine[Any, Any, Any]], parameters: dict[str, 
         return _BAD_INPUT if isinstance(result, FixTheInput) else _NOT_COMPLETED
 
 
-async def _deploy(wanted: dict[str, Any]) -> int:
+async def _deploy(options: dict[str, Any]) -> int:
     try:
-        async for done in deploy(DeployOptions(**wanted)):
+        async for done in deploy(DeployOptions(**options)):
             sys.stdout.write(done + "\n")
             sys.stdout.flush()
     except PrevisError as error:

@@ -28,14 +28,14 @@ class DeployOrder:
     cron: str | None = None
     timezone: str | None = None
 
-    def wanted(self) -> dict[str, Any]:
+    def parameters(self) -> dict[str, Any]:
         """Return the options with the content of the job variables file.
 
         Raises:
             DeploymentRefused: The file cannot be used.
         """
-        wanted = {name: getattr(self, name) for name in self.__slots__}
-        return wanted | {"job_variables": _read(self.job_variables) if self.job_variables else {}}
+        options = {name: getattr(self, name) for name in self.__slots__}
+        return options | {"job_variables": _read(self.job_variables) if self.job_variables else {}}
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -60,7 +60,7 @@ async def deploy_checkout(order: DeployOrder) -> int:
         SourceNotFound: The command does not run in a checkout.
     """
     require_checkout("flows", "prefect.yaml")
-    line = json.dumps(order.wanted(), default=str)
+    line = json.dumps(order.parameters(), default=str)
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "flows", "deploy", stdin=asyncio.subprocess.PIPE
     )

@@ -51,7 +51,7 @@ async def test_an_invalid_schedule_is_refused(
     capsys: pytest.CaptureFixture[str], options: dict[str, Any], sentence: str
 ) -> None:
     with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{free_port()}/api"}):
-        assert await _deploy(DeployOrder("storyboards", "process", **options).wanted()) == 2
+        assert await _deploy(DeployOrder("storyboards", "process", **options).parameters()) == 2
     output = capsys.readouterr()
     assert output.out == ""
     assert output.err.startswith(f"cannot deploy: {sentence}")
@@ -69,7 +69,7 @@ async def test_a_pool_that_does_not_fit_is_refused_and_not_made(
     prefect_environment: dict[str, str], capsys: pytest.CaptureFixture[str], options: tuple[str, ...], sentence: str
 ) -> None:
     with temporary_settings({PREFECT_API_URL: prefect_environment["PREFECT_API_URL"]}):
-        assert await _deploy(DeployOrder(*options).wanted()) == 2
+        assert await _deploy(DeployOrder(*options).parameters()) == 2
     output = capsys.readouterr()
     assert output.err.startswith(f"cannot deploy: {sentence}")
     assert "work pool" not in output.out
