@@ -148,13 +148,10 @@ def _turn(item: pytest.Item) -> int:
 
 PREFECT_STARTS = 120
 
-# Prefect waits for seconds or minutes where the tests would wait along: for events to be written down, for triggers to
-# be looked at, for a worker to ask for runs.
+# Prefect waits for seconds where the tests would wait along. The more often it writes, the more often SQLite is locked.
 PREFECT_PERIODS = {
-    "PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY": "PT1S",
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
-    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "0.2",
-    "PREFECT_SERVER_SERVICES_SCHEDULER_RECENT_DEPLOYMENTS_LOOP_SECONDS": "1",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "1",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
     "PREFECT_WORKER_QUERY_SECONDS": "1",

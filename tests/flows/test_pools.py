@@ -56,7 +56,9 @@ async def test_prefects_server_takes_the_examples_for_new_pools(
 ) -> None:
     for kind in KINDS:
         order = DeployOrder(kind, kind, IMAGE, example(kind))
-        assert f"work pool {kind}, of type {kind}: created" in await deploy_again(prefect_environment, **order.parameters())
+        assert f"work pool {kind}, of type {kind}: created" in await deploy_again(
+            prefect_environment, **order.parameters()
+        )
 
         pool, given = await client.read_work_pool(kind), variables(kind)
         known = pool.base_job_template["variables"]

@@ -31,6 +31,10 @@ pytestmark = [
 ]
 
 
+# A worker and a run start first, which takes a busy machine long.
+STARTS_WITHIN = 120
+
+
 async def start(client: PrefectClient, **parameters: Any) -> FlowRun:
     deployment = await client.read_deployment_by_name("storyboard/by-hand")
     return await client.create_flow_run_from_deployment(deployment.id, parameters={"workflow": SETTINGS} | parameters)
@@ -64,7 +68,7 @@ async def test_a_run_that_is_cancelled_in_the_ui_frees_the_servers_of_its_prompt
     simulator.faults.stall_on = "坏"
     async with get_client() as client, Server(Address(url)) as somebody:
         run = await start(client, shots=shots(4, SH02="坏"), farm=[url], store=str(tmp_path))
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(STARTS_WITHIN):
             # The second shot stalls; the third waits behind it.
             while not simulator.started or simulator.queue.remaining < 2 or not recorded(tmp_path):
                 await asyncio.sleep(0.05)
@@ -80,7 +84,7 @@ async def test_a_run_that_is_cancelled_in_the_ui_frees_the_servers_of_its_prompt
         assert freed_after < 5
         assert len((await somebody.follow(theirs, Limits())).files) == 1
         assert simulator.queue.remaining == 0
-        ended = await until_final(client, run)
+        ended = await until_final(client, run, STARTS_WITHIN)
         assert ended.state is not None
         assert ended.state.is_cancelled()
     assert theirs not in [*simulator.interrupted, *simulator.deleted]
@@ -96,7 +100,7 @@ async def test_a_run_that_was_lost_with_its_worker_starts_again_when_one_is_ther
         await client.update_deployment(looks.id, DeploymentUpdate(parameters={"watch_seconds": 3}))
         # What was there before the run is rendered again, what it rendered itself before it was lost is not.
         run = await start(client, shots=shots(8), farm=[url], store=str(tmp_path), refresh=True)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(STARTS_WITHIN):
             while len(simulator.started) < 3 or not recorded(tmp_path):
                 await asyncio.sleep(0.05)
         worker.kill()
@@ -111,7 +115,7 @@ async def test_a_run_that_was_lost_with_its_worker_starts_again_when_one_is_ther
         simulator.restart()
         before, kept = len(simulator.started), recorded(tmp_path)
         worker.start()
-        ended = await until_final(client, run)
+        ended = await until_final(client, run, STARTS_WITHIN)
         await client.update_deployment(looks.id, DeploymentUpdate(parameters={}))
     assert ended.state is not None
     assert ended.state.is_completed(), ended.state.message
