@@ -7,7 +7,7 @@ works with when it is called.
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from previs import __doc__ as about
 from previs.command.boards_commands import boards, pick, prune, pull, rerender, schema
@@ -17,7 +17,12 @@ from previs.command.shots_commands import bind, check, plan, run
 from previs.command.simulator_commands import demo, simulate
 from previs.errors import PrevisError
 
-app = App(name="previs", help=about, version_flags=["--version"])
+app = App(
+    name="previs",
+    help=about,
+    version_flags=["--version"],
+    default_parameter=Parameter(show_default=lambda default: str(default) if default else None),
+)
 for command in (run, plan, bind, check, pick, rerender, boards, pull, prune, schema, nightly, deploy, demo, simulate):
     app.command(command)
 

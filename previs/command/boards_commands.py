@@ -58,7 +58,7 @@ def pick(
     store
         s3://bucket/prefix, a folder, or block:NAME. Default: the folder storyboards.
     none
-        Clear the choice; give no take then.
+        Clear the choice; leave TAKE out.
     """
     if (take is None) != none:
         sys.stderr.write("give a take, or --none to clear the choice\n")
@@ -113,10 +113,10 @@ def prune(
     keep
         Number of runs to keep per board, the latest ones.
     older_than
-        Let runs go that finished more than this many days ago.
+        Delete runs that finished more than this many days ago.
     spare
-        Days for which files that belong to no run, and shot lists, are kept. Such files are of a run that was killed,
-        and that uses them when it is started again.
+        Days for which files that belong to no run, and shot lists, are kept. A killed run may need them when it
+        restarts.
     yes
         Delete.
     """

@@ -16,7 +16,7 @@ from previs.publishing.views import Progress
 from previs.rendering.progress import BoardPublished, ProgressEvent, TakeSettled
 
 _MOST_ROWS = 12
-_STARTING = "starting Prefect (the first time this takes up to half a minute) …"
+_STARTING = "starting Prefect, which takes up to half a minute …"
 
 
 class Display(Protocol):

@@ -57,7 +57,7 @@ def run(  # noqa: PLR0913 - each is an option of the command
     refresh_only
         IDs of the shots to render again.
     max_age
-        Render again what is older than this many days.
+        Render takes again that are older than this many days.
     verbose
         Show Prefect's log instead of the progress display.
     """

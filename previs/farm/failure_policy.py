@@ -1,7 +1,8 @@
 """Decide what a failure means for a take and for its server; pure.
 
 This is the one place for that decision. :class:`~previs.rendering.dispatch.TakeDispatcher` carries it out within a
-task run, and Prefect retries the task run itself where :func:`may_succeed_later` says so.
+task run. To give up raises the error: Prefect then retries the task run after a pause, with a new history, if
+:func:`may_succeed_later` says so.
 
 ======================================  ==================================================  ========================
 error                                   next step                                           the server's breaker
@@ -9,7 +10,7 @@ error                                   next step                               
 PromptLost, moved to an idle server     again                                               unchanged
 PromptLost                              again, up to four times: the server restarted       unchanged
 OutOfMemory, first on this server       again there, once its memory is free                unchanged
-NodeFailed, PromptRefused: equal cause  blame the input                                     this take is absolved
+NodeFailed, PromptRefused: equal cause  blame the input                                     forgets this take
 NodeFailed, OutOfMemory                 another server, or give up                          counts a failure
 PromptRefused, AccessDenied,            another server, or give up                          unchanged
 ServerUnreachable, ServerUnavailable

@@ -52,7 +52,7 @@ def links_until(manifest: Manifest, store: Store) -> str | None:
 
 
 async def publish(manifest: Manifest, links: dict[str, str], store: Store) -> Published:
-    """Write ``manifest.json``, ``index.html`` and the board's ``latest.json``, this one last."""
+    """Write ``index.html``, ``manifest.json`` and the board's ``latest.json``, in this order."""
     board, run = manifest.board, manifest.run
     manifest_key = keys.run_key(board, run, "manifest.json")
     page_key = keys.run_key(board, run, _PAGE)
