@@ -223,6 +223,14 @@ class Simulator:
         execution.interrupted.set()
         return True
 
+    def end_silence(self) -> bool:
+        """Let the silent node finish now; return whether there was one."""
+        execution = self.execution
+        if execution is None or not execution.silent:
+            return False
+        execution.heard.set()
+        return True
+
     def delete(self, prompt_id: str) -> bool:
         """Delete one waiting prompt with this id, and return whether there was one."""
         if not self.queue.delete(prompt_id):
