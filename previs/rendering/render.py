@@ -16,6 +16,7 @@ from previs.errors import AccessDenied, FrameDamaged, NothingMade, ServerUnavail
 from previs.farm.failure_policy import prompt_has_ended
 from previs.farm.placement import Slot
 from previs.pictures import Media, examine, thumbnail
+from previs.planning.frame_order import shown_first
 from previs.planning.plan import UPLOAD_FOLDER, PlannedTake
 from previs.records.takes import Attempt, Frame, TakeRecord
 from previs.rendering.context import RunContext
@@ -77,7 +78,7 @@ async def render(
         seconds=round(seconds, 3),
         uploading=round(time.monotonic() - ended, 3),
         finished=datetime.now(UTC),
-        frames=tuple(frames),
+        frames=shown_first(take.graph, frames),
         inputs=await context.inputs.keep(take),
         sources=dict(take.sources),
         models=await _models(take, server),
@@ -201,4 +202,5 @@ async def _fetch(file: OutputFile, path: Path, take: PlannedTake, server: Server
         width=media.width,
         height=media.height,
         thumbnail=small,
+        node=file.node_id or None,
     )

@@ -17,6 +17,7 @@ Kind = Literal[
     "unknown_class",
     "malformed_node",
     "no_output",
+    "not_saved",
     "missing_input",
     "missing_model",
     "missing_file",

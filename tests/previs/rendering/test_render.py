@@ -33,7 +33,7 @@ from previs.errors import (
     StoreUnavailable,
 )
 from previs.farm.placement import PlacementRequest, Slot
-from previs.planning.cache import Found
+from previs.planning.cache import Found, usable
 from previs.planning.fingerprint import prompt_id
 from previs.planning.plan import PlannedTake, ReferenceImage
 from previs.records.takes import TakeRecord
@@ -45,6 +45,7 @@ from previs.store import FolderStore, S3Store, keys
 from tests.conftest import Serve
 from tests.previs.comfyui.graphs import TEXT_TO_IMAGE, graph
 from tests.previs.rendering.contexts import QUICK, context_of, take, take_of, wait_until
+from tests.previs.workflow.detection.test_saves import case
 
 PREVIEW = {"class_type": "PreviewImage", "inputs": {"images": ["8", 0]}}
 
@@ -140,9 +141,10 @@ async def test_files_of_every_kind_are_stored_and_previews_are_not(simulate: Ser
     )
     async with context_of(folder_store, url) as context:
         record = await rendered(take_of(made), context)
-    assert [frame.media_type for frame in record.frames] == [*["image/png"] * 3, "image/webp", "video/mp4"]
-    assert [frame.key.rpartition(".")[2] for frame in record.frames] == ["png", "png", "png", "webp", "mp4"]
-    assert [frame.kind for frame in record.frames] == [*["image"] * 4, "video"]
+    assert [frame.media_type for frame in record.frames] == ["video/mp4", *["image/png"] * 3, "image/webp"]
+    assert [frame.key.rpartition(".")[2] for frame in record.frames] == ["mp4", "png", "png", "png", "webp"]
+    assert [frame.kind for frame in record.frames] == ["video", *["image"] * 4]
+    assert [frame.node for frame in record.frames] == ["13", "9", "9", "9", "11"]
     kept = await folder_store.entries("frames")
     assert {key: entry.size for key, entry in kept.items()} == {frame.key: frame.size for frame in record.frames}
     assert len(record.frames) == 5
@@ -154,6 +156,29 @@ async def test_each_prompt_has_its_own_names_of_output_files(simulate: Serve, fo
     async with context_of(folder_store, url) as context:
         records = [await rendered(take(seed), context) for seed in (1, 2)]
     assert sorted(simulator.disk.files["output"]) == sorted(f"previs/{each.prompt_id}_00001_.png" for each in records)
+
+
+async def test_the_final_picture_of_two_that_are_saved_stands_for_the_shot(
+    simulate: Serve, folder_store: FolderStore
+) -> None:
+    _, url = await simulate(draw=True)
+    made = case("hires_two_saves")
+    async with context_of(folder_store, url) as context:
+        record = await rendered(take_of(made), context)
+    assert [(frame.width, frame.height) for frame in record.frames] == [(1024, 1024), (512, 512)]
+    assert record.picture == record.frames[0]
+
+
+async def test_a_title_added_later_reorders_a_stored_take(simulate: Serve, folder_store: FolderStore) -> None:
+    _, url = await simulate()
+    made = case("hires_two_saves")
+    async with context_of(folder_store, url) as context:
+        record = await rendered(take_of(made), context)
+    made["9"]["_meta"] = {"title": "shot.output"}
+    stored = usable(take_of(made), await recorded_takes(folder_store, [record.fingerprint]))
+    assert stored is not None
+    assert [frame.node for frame in record.frames] == ["12", "9"]
+    assert [frame.node for frame in stored.frames] == ["9", "12"]
 
 
 async def test_a_graph_with_only_previews_makes_nothing(simulate: Serve, folder_store: FolderStore) -> None:
