@@ -37,6 +37,7 @@ class ImageGenerationAgent:
         batch_size: int = 4,
         timeout: float = 1800.0,
         store: str = "storyboards",
+        public_url: str | None = None,
     ) -> None:
         """Connect to nothing yet.
 
@@ -44,12 +45,21 @@ class ImageGenerationAgent:
             comfyui_url: Base URL of the ComfyUI server, or of several that share the work.
             batch_size: Number of pictures that are made at once, on all servers together.
             timeout: Seconds for one picture, from the moment when it is its turn.
-            store: Folder, or ``s3://bucket/prefix``, that keeps the pictures. It decides what ``image_url`` is:
-                ``file://`` or ``https://``.
+            store: Folder, or ``s3://bucket/prefix``, that keeps the pictures: an ``image_url`` is ``file://`` for a
+                folder, ``https://`` for S3.
+            public_url: URL under which a web server publishes the folder or bucket; an ``image_url`` then starts with
+                it.
+
+        Raises:
+            ValueError: ``batch_size`` is less than 1.
         """
+        if batch_size < 1:
+            msg = f"batch_size is {batch_size}: at least 1 picture must be made at once"
+            raise ValueError(msg)
         self.comfyui_urls = [comfyui_url] if isinstance(comfyui_url, str) else list(comfyui_url)
         self.timeout = timeout
         self.store = store
+        self.public_url = public_url
         self._turns = asyncio.Semaphore(batch_size)
         self._connecting = asyncio.Lock()
         self._connected: previs.Session | None = None
@@ -101,7 +111,7 @@ class ImageGenerationAgent:
     async def _session(self) -> previs.Session:
         async with self._connecting:
             if self._connected is None:
-                connecting = previs.connect(*self.comfyui_urls, store=self.store)
+                connecting = previs.connect(*self.comfyui_urls, store=self.store, public_url=self.public_url)
                 self._connected = await self._opened.enter_async_context(connecting)
             return self._connected
 
@@ -109,7 +119,11 @@ class ImageGenerationAgent:
 async def _generate(options: argparse.Namespace) -> list[dict[str, Any]]:
     shots = json.loads(options.shots.read_text("utf-8"))
     async with ImageGenerationAgent(
-        options.comfyui_url, batch_size=options.batch_size, timeout=options.timeout, store=options.store
+        options.comfyui_url,
+        batch_size=options.batch_size,
+        timeout=options.timeout,
+        store=options.store,
+        public_url=options.public_url,
     ) as agent:
         return await agent.generate_images(shots, options.workflow)
 
@@ -123,6 +137,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=4, help="pictures at once")
     parser.add_argument("--timeout", type=float, default=1800.0, help="seconds for one picture")
     parser.add_argument("--store", default="storyboards", help="folder or s3:// URL for the pictures")
+    parser.add_argument("--public-url", help="URL under which a web server publishes the folder or bucket")
     results = asyncio.run(_generate(parser.parse_args()))
     json.dump(results, sys.stdout, ensure_ascii=False, indent=1)
     sys.exit(0 if all(result["success"] for result in results) else 1)

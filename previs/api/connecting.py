@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
+from previs.api.outputs import Links
 from previs.api.session import Session
 from previs.comfyui.client.address import Address
 from previs.comfyui.protocol.deadlines import Limits
@@ -28,6 +29,7 @@ _logger = logging.getLogger("previs")
 async def connect(
     *servers: str | Address,
     store: str | Path | FolderStore | S3Store = LOCAL_FOLDER,
+    public_url: str | None = None,
     prompts_per_server: int = 2,
     render_seconds: float | None = None,
     patience: float = 30.0,
@@ -42,6 +44,8 @@ async def connect(
             has a private certificate. None means ``http://127.0.0.1:8188``.
         store: Where files and records are kept: a folder's path, ``s3://bucket/prefix``, or an opened store, which
             stays open. A take that it holds is not rendered again.
+        public_url: URL under which a web server publishes the store's folder or bucket, for the URLs of files; None for
+            the store's own.
         prompts_per_server: Prompts that one server holds at a time; one runs, the others wait.
         render_seconds: Limit in seconds of one render, from its start on the server; None for the default.
         patience: Seconds to wait while no server can be reached, before renders fail with ``NoServer``.
@@ -50,7 +54,11 @@ async def connect(
     Raises:
         FarmRefused: A URL cannot be used, or one server is named twice with different settings.
         StoreRefused, StoreUnavailable: The store cannot be listed, written and read.
+        ValueError: ``prompts_per_server`` is less than 1.
     """
+    if prompts_per_server < 1:
+        msg = f"prompts_per_server is {prompts_per_server}: a server must hold at least 1 prompt"
+        raise ValueError(msg)
     addresses = _addresses(servers or (LOCAL_SERVER,))
     limits = Limits() if render_seconds is None else replace(Limits(), render=render_seconds)
     async with contextlib.AsyncExitStack() as opened:
@@ -64,7 +72,7 @@ async def connect(
         await opened.enter_async_context(farm)
         leases = await opened.enter_async_context(Leases(kept, f"session-{uuid.uuid4()}"))
         context = RunContext(farm, kept, reader, limits, RunProgress(), leases, InputAssets(kept))
-        yield await opened.enter_async_context(Session(context, warn))
+        yield await opened.enter_async_context(Session(context, Links(kept, public_url), warn))
 
 
 def _addresses(servers: tuple[str | Address, ...]) -> tuple[Address, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from previs.api.checking import check_takes
-from previs.api.outputs import ShotResult, outputs_of
+from previs.api.outputs import Links, ShotResult, outputs_of
 from previs.api.renders import Made, Renders
 from previs.errors import PrevisError
 from previs.planning.cache import Found, usable
@@ -27,6 +27,7 @@ async def render_plan(
     plan: Plan,
     found: Mapping[str, Found],
     renders: Renders,
+    links: Links,
     *,
     at_once: int,
     seconds: float | None,
@@ -38,6 +39,7 @@ async def render_plan(
         plan: Takes of the list.
         found: What the store has of them, by fingerprint.
         renders: The session's renders.
+        links: Links to the store's files.
         at_once: Number of takes in work at any time.
         seconds: Limit for each take, from the moment when it is in work.
         on_settled: Receives each result as soon as it is there.
@@ -50,7 +52,7 @@ async def render_plan(
     if takes:
         (await check_takes(takes, farm, plan.packs, needed=False)).raise_for_errors()
         await farm.capabilities.expect(take.graph for take in takes)
-    settler = _Settler(renders, asyncio.Semaphore(at_once), seconds, on_settled)
+    settler = _Settler(renders, links, asyncio.Semaphore(at_once), seconds, on_settled)
     settling: dict[str, asyncio.Task[_End]] = {}
     for each in make_schedule(plan, found):
         before = {label: settling[label] for label in each.waits_for}
@@ -69,6 +71,7 @@ class _Settler:
     """Render or reuse takes, each after those that it waits for."""
 
     renders: Renders
+    links: Links
     gate: asyncio.Semaphore
     seconds: float | None
     on_settled: Callable[[ShotResult], None]
@@ -94,7 +97,7 @@ class _Settler:
                 return _End(result, ShotResult(shot_id, number, "failed", error=error, cause=cause))
         try:
             made = await self._made(action, scheduled)
-            outputs = await outputs_of(made.record, self.renders.context.store, cached=made.cached)
+            outputs = await outputs_of(made.record, self.links, cached=made.cached)
         except PrevisError as error:
             result = TakeResult(action.take, "failed", error=str(error))
             return _End(result, ShotResult(shot_id, number, "failed", error=str(error), cause=error))

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from previs.errors import PrevisError
 from previs.records.manifest import Outcome
@@ -14,8 +15,9 @@ class OutputFile:
     """Describe a file that a render made, as it is kept in the store.
 
     Attributes:
-        url: URL that opens it: ``file://`` for a store in a folder; for S3 the public URL, or one that is signed for
-            the time that the store's settings allow (7 days by default).
+        url: URL that opens it: below the session's ``public_url``, if it has one; otherwise ``file://`` for a store in
+            a folder, and for S3 the public URL, or one that is signed for the time that the store's settings allow (7
+            days by default).
         uri: Absolute path, or ``s3://bucket/key``.
         media_type: Media type found in its bytes, such as ``image/png``.
         width: Width in pixels; None for sound, and for video whose size was not read.
@@ -88,7 +90,25 @@ class ShotResult:
         return self.outputs is not None
 
 
-async def outputs_of(record: TakeRecord, store: Store, *, cached: bool) -> Outputs:
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Make the URLs of stored files.
+
+    Attributes:
+        public_url: URL under which the store's folder or bucket is published; None for the store's own links.
+    """
+
+    store: Store
+    public_url: str | None = None
+
+    async def url(self, key: str) -> str:
+        """Return the URL of a key."""
+        if self.public_url is None:
+            return await self.store.link(key)
+        return f"{self.public_url.rstrip('/')}/{quote(key)}"
+
+
+async def outputs_of(record: TakeRecord, links: Links, *, cached: bool) -> Outputs:
     """Return what a take's record says, with URLs for its files.
 
     Raises:
@@ -100,15 +120,15 @@ async def outputs_of(record: TakeRecord, store: Store, *, cached: bool) -> Outpu
         seed=record.seed,
         seconds=record.seconds,
         cached=cached,
-        files=tuple(await asyncio.gather(*(_file(frame, store) for frame in record.frames))),
+        files=tuple(await asyncio.gather(*(_file(frame, links) for frame in record.frames))),
         attempts=tuple(attempt.error for attempt in record.attempts),
     )
 
 
-async def _file(frame: Frame, store: Store) -> OutputFile:
+async def _file(frame: Frame, links: Links) -> OutputFile:
     return OutputFile(
-        url=await store.link(frame.key),
-        uri=store.uri(frame.key),
+        url=await links.url(frame.key),
+        uri=links.store.uri(frame.key),
         media_type=frame.media_type,
         width=frame.width,
         height=frame.height,

@@ -57,6 +57,7 @@ class Renders:
         self.context = context
         self._warn = warn
         self._renders: dict[str, _Render] = {}
+        self._closed = False
 
     def start(self, take: PlannedTake, dispatcher: TakeDispatcher | None = None) -> str:
         """Start to render a take, or join a render of the same take, and return its id for :meth:`wait`.
@@ -64,7 +65,12 @@ class Renders:
         Args:
             take: The take.
             dispatcher: Its dispatcher, if it was looked up in the store and checked before.
+
+        Raises:
+            RuntimeError: The renders are closed.
         """
+        if self._closed:
+            raise RuntimeError("this session is closed: connect again")
         key = _key(take)
         render = self._renders.setdefault(key, _Render())
         render.claims += 1
@@ -97,6 +103,7 @@ class Renders:
 
     async def aclose(self) -> None:
         """Cancel all renders, on their servers, too."""
+        self._closed = True
         tasks = [render.task for render in self._renders.values() if render.task is not None]
         for task in tasks:
             task.cancel()

@@ -8,7 +8,7 @@ from typing import Any, Self
 from previs.api.checking import check_takes
 from previs.api.graphs import BoundGraph
 from previs.api.many import render_plan
-from previs.api.outputs import Outputs, ShotResult, outputs_of
+from previs.api.outputs import Links, Outputs, ShotResult, outputs_of
 from previs.api.renders import Renders
 from previs.api.servers import ServerStatus, status_of
 from previs.ingest.load import load_inputs
@@ -37,8 +37,9 @@ class Session:
     check their references first.
     """
 
-    def __init__(self, context: RunContext, warn: Callable[[str], None]) -> None:
+    def __init__(self, context: RunContext, links: Links, warn: Callable[[str], None]) -> None:
         self._context = context
+        self._links = links
         self._renders = Renders(context, warn)
         self._warn = warn
         self._warned: set[str] = set()
@@ -98,6 +99,7 @@ class Session:
 
         Raises:
             WorkflowFaults: The graph was changed into one that no server would run.
+            RuntimeError: The session is closed.
         """
         return self._renders.start(graph.as_take())
 
@@ -116,7 +118,7 @@ class Session:
                 is also a ``TimeoutError``. Four attempts were made before, unless the time was over.
         """
         made = await self._renders.wait(prompt_id, timeout)
-        return await outputs_of(made.record, self._context.store, cached=made.cached)
+        return await outputs_of(made.record, self._links, cached=made.cached)
 
     async def render(
         self,
@@ -167,7 +169,9 @@ class Session:
         plan = await self._plan(shots, workflow, takes=takes)
         context = self._context
         found = await cached_takes(plan.takes, context.store, context.farm.model_hashes, warn=self._warn)
-        return await render_plan(plan, found, self._renders, at_once=at_once, seconds=timeout, on_settled=on_settled)
+        return await render_plan(
+            plan, found, self._renders, self._links, at_once=at_once, seconds=timeout, on_settled=on_settled
+        )
 
     async def _plan(
         self, shots: ShotsInput, workflow: WorkflowInput, *, takes: int = 1, take: int | None = None

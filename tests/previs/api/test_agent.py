@@ -101,6 +101,11 @@ async def test_its_steps_can_be_called_one_by_one(simulate: Serve, tmp_path: Pat
     assert simulator.posted == [prompt_id]
 
 
+def test_no_picture_at_once_would_wait_for_ever() -> None:
+    with pytest.raises(ValueError, match="batch_size is 0"):
+        ImageGenerationAgent(batch_size=0)
+
+
 @pytest.mark.parametrize(
     ("settings", "part"),
     [

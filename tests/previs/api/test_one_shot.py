@@ -4,6 +4,8 @@ import asyncio
 import base64
 import hashlib
 import logging
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -35,6 +37,7 @@ def opened(url: str) -> bytes:
         return content
 
 
+@pytest.mark.smoke
 async def test_a_shot_is_rendered_and_its_url_opens_the_picture(simulate: Serve, tmp_path: Path) -> None:
     simulator, url = await simulate()
     async with session_of(tmp_path / "故事 板", url) as session:
@@ -68,6 +71,22 @@ async def test_the_pictures_of_a_store_in_s3_have_urls_that_answer(simulate: Ser
     assert hashlib.sha256(answer.content).hexdigest() == outputs.main.sha256
     # The session did not close a store that it did not open.
     assert await s3_store.get("nothing") is None
+
+
+async def test_a_published_folder_gives_urls_of_its_web_server(simulate: Serve, tmp_path: Path) -> None:
+    _, url = await simulate()
+    folder = tmp_path / "故事板"
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as site:
+        serving = asyncio.create_task(asyncio.to_thread(site.serve_forever))
+        published = f"http://127.0.0.1:{site.server_port}/"
+        async with session_of(folder, url, public_url=published) as session:
+            outputs = await session.render(shot(), SETTINGS)
+        picture = await asyncio.to_thread(opened, outputs.main.url)
+        site.shutdown()
+        await serving
+    assert outputs.main.url.startswith(f"{published}frames/")
+    assert hashlib.sha256(picture).hexdigest() == outputs.main.sha256
 
 
 @pytest.mark.parametrize(
@@ -176,10 +195,13 @@ async def test_one_of_two_waiting_that_leaves_does_not_stop_the_render(simulate:
 async def test_leaving_a_session_cancels_what_still_renders(simulate: Serve, tmp_path: Path) -> None:
     simulator, url = await simulate(faults=Faults(stall_on="迷路"))
     async with session_of(tmp_path, url) as session:
-        session.submit(await session.build(shot(1, "迷路"), SETTINGS))
+        bound = await session.build(shot(1, "迷路"), SETTINGS)
+        session.submit(bound)
         await wait_until(lambda: simulator.started)
     await wait_until(lambda: simulator.queue.remaining == 0)
     assert simulator.interrupted == simulator.posted
+    with pytest.raises(RuntimeError, match="this session is closed"):
+        session.submit(bound)
 
 
 async def test_a_graph_that_fails_says_which_node_and_why(simulate: Serve, tmp_path: Path) -> None:
@@ -239,6 +261,8 @@ async def test_servers_whose_urls_cannot_be_used_are_refused(tmp_path: Path) -> 
     twice = [previs.Address("http://a:1", {"X-Token": "1"}), previs.Address("http://a:1/")]
     with pytest.raises(FarmRefused, match=r"http://a:1 is named twice"):
         await previs.connect(*twice, store=tmp_path).__aenter__()
+    with pytest.raises(ValueError, match="prompts_per_server is 0"):
+        await previs.connect(prompts_per_server=0, store=tmp_path).__aenter__()
 
 
 async def test_headers_reach_a_server_behind_a_proxy(simulate: Serve, tmp_path: Path) -> None:
