@@ -20,6 +20,7 @@ A caller has two choices, so there are two branches: have a person change someth
         * :exc:`PromptRefused`: a server refused a graph by validation
         * :exc:`NodeFailed`: a node raised while it ran
         * :exc:`NothingMade`: a graph ran to its end and left no file
+        * :exc:`FileNotPassed`: a file does not get to a server or from it, because of a proxy or its folder
         * :exc:`AccessDenied`: a server, or the proxy before it, rejects the credentials
     * :exc:`TryAgain`: the same may succeed later or elsewhere
         * :exc:`NoServer`: no server of the farm could be reached for the time allowed
@@ -315,6 +316,24 @@ class NothingMade(FixTheInput, ServerError):
         "the graph needs an output node that saves, such as SaveImage (PreviewImage keeps nothing)"
     )
     prompt_id: str
+
+
+class FileNotPassed(FixTheInput, ServerError):
+    """Report that a file does not get to a server or from it until somebody changes a setting.
+
+    Attributes:
+        name: Name of the file.
+        reason: What happened, and what to change.
+    """
+
+    sentence = "file {name!r} did not get through to or from {server}: {reason}"
+    name: str
+    reason: str
+
+    @property
+    def cause(self) -> Hashable:
+        """Return the reason: another server behind the same proxy gives the same."""
+        return self.reason
 
 
 class AccessDenied(FixTheInput, ServerError):

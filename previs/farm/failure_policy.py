@@ -9,10 +9,12 @@ error                                   next step                               
 PromptLost, moved to an idle server     again                                               unchanged
 PromptLost                              again, up to four times: the server restarted       unchanged
 OutOfMemory, first on this server       again there, once its memory is free                unchanged
-NodeFailed, PromptRefused: equal cause  blame the input                                     this take is absolved
+NodeFailed, PromptRefused,              blame the input                                     this take is absolved
+FileNotPassed: equal cause
 NodeFailed, OutOfMemory                 another server, or give up                          counts a failure
 PromptRefused, AccessDenied,            another server, or give up                          unchanged
-ServerUnreachable, ServerUnavailable
+FileNotPassed, ServerUnreachable,
+ServerUnavailable
 RenderTimedOut, ServerSilent,           give up                                             counts a failure
 FrameDamaged
 all others                              give up                                             unchanged
@@ -25,6 +27,7 @@ from enum import Enum
 
 from previs.errors import (
     AccessDenied,
+    FileNotPassed,
     FrameDamaged,
     NodeFailed,
     NoServer,
@@ -43,7 +46,15 @@ from previs.errors import (
 
 MOST_LOSSES = 5
 
-_ANOTHER_SERVER = (NodeFailed, OutOfMemory, PromptRefused, AccessDenied, ServerUnreachable, ServerUnavailable)
+_ANOTHER_SERVER = (
+    NodeFailed,
+    OutOfMemory,
+    PromptRefused,
+    AccessDenied,
+    FileNotPassed,
+    ServerUnreachable,
+    ServerUnavailable,
+)
 _BREAKER_COUNTS = (NodeFailed, OutOfMemory, RenderTimedOut, ServerSilent, FrameDamaged)
 _PROMPT_ENDED = (NodeFailed, OutOfMemory, PromptInterrupted, PromptLost, PromptRefused)
 

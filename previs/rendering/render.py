@@ -63,7 +63,7 @@ async def render(
     if not success.files:
         raise NothingMade(server.name, prompt)
     try:
-        frames = [await _keep(file, take, server, context) for file in success.files]
+        frames = [await _keep(file, take, server, context, fresh=waiting is not None) for file in success.files]
     except (FrameDamaged, ServerUnreachable, ServerUnavailable):
         context.discard_result(prompt)
         raise
@@ -150,7 +150,7 @@ async def _models(take: PlannedTake, server: Server) -> dict[str, str]:
     return server.hashes.of_files(sorted(files))
 
 
-async def _keep(file: OutputFile, take: PlannedTake, server: Server, context: RunContext) -> Frame:
+async def _keep(file: OutputFile, take: PlannedTake, server: Server, context: RunContext, *, fresh: bool) -> Frame:
     """Fetch a file and store it.
 
     A file that arrives damaged is fetched once more. A file that its server does not return is asked for as long as a
@@ -162,7 +162,7 @@ async def _keep(file: OutputFile, take: PlannedTake, server: Server, context: Ru
         while True:
             pause = _BEFORE_REFETCH
             try:
-                return await _fetch(file, Path(folder) / "frame", take, server, context.store)
+                return await _fetch(file, Path(folder) / "frame", take, server, context.store, fresh=fresh)
             except FrameDamaged:
                 if damaged:
                     raise
@@ -176,8 +176,10 @@ async def _keep(file: OutputFile, take: PlannedTake, server: Server, context: Ru
             await asyncio.sleep(pause)
 
 
-async def _fetch(file: OutputFile, path: Path, take: PlannedTake, server: Server, store: Store) -> Frame:
-    downloaded = await server.api.download(file, path)
+async def _fetch(
+    file: OutputFile, path: Path, take: PlannedTake, server: Server, store: Store, *, fresh: bool
+) -> Frame:
+    downloaded = await server.api.download(file, path, fresh=fresh)
     media: Media = await asyncio.to_thread(examine, path, name=file.filename)
     small = await asyncio.to_thread(thumbnail, path, media)
     key = keys.frame_key(downloaded.sha256, media.suffix)

@@ -13,6 +13,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
 
 from previs.comfyui.client.address import Address
+from previs.comfyui.client.proxies import proxy_of
 from previs.comfyui.client.tls import explain_tls_failure
 from previs.comfyui.protocol.frames import Frame, read_frame
 
@@ -52,6 +53,7 @@ class Socket:
         self._url = f"{address.socket_url}?clientId={self.client_id}"
         self._headers = dict(address.headers)
         self._tls = address.tls_context
+        self._proxy = proxy_of(address.socket_url)
         self._on_frame = on_frame
         self._on_open = on_open
         self._opened = asyncio.Event()
@@ -82,6 +84,7 @@ class Socket:
                     self._url,
                     additional_headers=self._headers,
                     ssl=self._tls,
+                    proxy=self._proxy.url if self._proxy else None,
                     logger=_LOGGER,
                     open_timeout=_OPEN_TIMEOUT,
                     ping_interval=_PING_EVERY,

@@ -19,6 +19,7 @@ from previs.comfyui.protocol.deadlines import Limits
 from previs.comfyui.protocol.graph import Graph
 from previs.comfyui.protocol.prompt_state import Phase, PromptState
 from previs.errors import (
+    FileNotPassed,
     FrameDamaged,
     NodeFailed,
     NothingMade,
@@ -32,6 +33,7 @@ from previs.errors import (
     ServerUnreachable,
     StoreUnavailable,
 )
+from previs.farm.failure_policy import may_succeed_later
 from previs.farm.placement import PlacementRequest, Slot
 from previs.planning.cache import Found, usable
 from previs.planning.fingerprint import prompt_id
@@ -39,10 +41,13 @@ from previs.planning.plan import PlannedTake, ReferenceImage
 from previs.records.takes import TakeRecord
 from previs.rendering.cache_lookup import recorded_takes
 from previs.rendering.context import RunContext
+from previs.rendering.dispatch import TakeDispatcher
 from previs.rendering.render import render
 from previs.simulator import ALWAYS, Simulator
 from previs.store import FolderStore, S3Store, keys
 from tests.conftest import Serve
+from tests.previs.comfyui.client.forwarder import forwarder
+from tests.previs.comfyui.client.http_server import response
 from tests.previs.comfyui.graphs import TEXT_TO_IMAGE, graph
 from tests.previs.rendering.contexts import QUICK, context_of, take, take_of, wait_until
 from tests.previs.workflow.detection.test_saves import case
@@ -515,3 +520,21 @@ async def test_a_prompt_that_another_client_interrupts_ends_the_render(
         assert context.farm.held == 0
         simulator.faults.heal()
         assert (await rendered(take(), context)).prompt_id == prompt_id(take().fingerprint, 1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (response(200, b"<html/>", "text/html"), r"a page \(text/html\) came in its place, as from a login"),
+        (response(404, b""), "does not have it in its output folder: the node saves elsewhere"),
+    ],
+)
+async def test_a_frame_that_a_server_never_sends_costs_one_render(
+    answer: bytes, expected: str, simulate: Serve, folder_store: FolderStore
+) -> None:
+    simulator, url = await simulate()
+    async with forwarder(url, instead=("/view", answer)) as proxied, context_of(folder_store, proxied) as context:
+        with pytest.raises(FileNotPassed, match=expected) as caught:
+            await TakeDispatcher(take(), context).render()
+    assert not may_succeed_later(caught.value)
+    assert len(simulator.posted) == 1
