@@ -1,5 +1,6 @@
 """A list is rendered with a bound on how many takes are in work, and every take settles."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -66,6 +67,17 @@ async def test_a_list_at_a_path_is_rendered_with_its_takes_and_again_from_the_st
     assert [each.outcome for each in first] == [*["rendered"] * 4, "cached"]
     assert {each.outcome for each in again} == {"cached"}
     assert len(simulator.posted) == 4
+
+
+async def test_a_list_and_single_shots_of_one_session_share_renders(simulate: Serve, tmp_path: Path) -> None:
+    simulator, url = await simulate()
+    async with session_of(tmp_path, url) as session:
+        single, many = await asyncio.gather(
+            session.render(shot(1, "夜"), SETTINGS), session.render_many([shot(7, "夜"), shot(8)], SETTINGS)
+        )
+    assert many[0].outputs is not None
+    assert many[0].outputs.files == single.files
+    assert len(simulator.posted) == 2
 
 
 async def test_the_time_of_a_take_begins_when_it_is_in_work(simulate: Serve, tmp_path: Path) -> None:

@@ -204,6 +204,20 @@ async def test_leaving_a_session_cancels_what_still_renders(simulate: Serve, tmp
         session.submit(bound)
 
 
+async def test_cancelling_the_task_that_waits_cancels_the_prompt_before_it_ends(
+    simulate: Serve, tmp_path: Path
+) -> None:
+    simulator, url = await simulate(faults=Faults(stall_on="迷路"))
+    async with session_of(tmp_path, url) as session:
+        waiting = asyncio.create_task(session.render(shot(1, "迷路"), SETTINGS))
+        await wait_until(lambda: simulator.started)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert simulator.interrupted == simulator.posted
+        assert (await session.render(shot(2), SETTINGS, timeout=30)).files
+
+
 async def test_a_graph_that_fails_says_which_node_and_why(simulate: Serve, tmp_path: Path) -> None:
     _, url = await simulate(faults=Faults(fail_on="雷"))
     async with session_of(tmp_path, url) as session:
