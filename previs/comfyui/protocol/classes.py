@@ -145,6 +145,11 @@ class NodeClass:
     is_output: bool = False
     module: str = ""
 
+    @property
+    def has_options(self) -> bool:
+        """Return whether values of its nodes decide which inputs they have."""
+        return any(rule.options for rule in self.inputs.values())
+
     def rules(self, inputs: Mapping[str, Any]) -> dict[str, InputRule]:
         """Return the rules of a node's inputs by full name, with those that its values and links bring."""
         return {rule.name: rule for rule in _expanded(self.inputs.values(), inputs)}

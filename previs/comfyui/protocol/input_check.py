@@ -28,6 +28,7 @@ Kind = Literal[
     "missing_link",
     "broken_link",
     "cycle",
+    "not_checked",
 ]
 
 # Types of ComfyUI's core that only a link can provide. A server accepts a value, and the node fails when it runs.
@@ -60,8 +61,8 @@ def format_value(value: Any) -> str:  # noqa: ANN401 - whatever a file held
 
 
 def is_checkable(type_: str) -> bool:
-    """Return whether servers check inputs of a type by known rules; for newer types they create inputs dynamically."""
-    return not (type_.startswith("COMFY_") and type_.endswith("_V3"))
+    """Return whether the rules of a type are known here; for other newer types servers create inputs dynamically."""
+    return type_ == DYNAMIC_COMBO or not (type_.startswith("COMFY_") and type_.endswith("_V3"))
 
 
 def accepts_link(rule: InputRule, received: str) -> bool:

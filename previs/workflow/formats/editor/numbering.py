@@ -47,7 +47,7 @@ def _with_hosts(graph: EditorGraph, changes: Mapping[str, Mapping[str, str]]) ->
 
 
 def _with_shown(host: EditorNode, new_ids: Mapping[str, str]) -> EditorNode:
-    """Change the ids by which a subgraph's node names the inner fields that it shows."""
+    """Replace the ids by which a subgraph's node names the inner fields that it shows."""
     if not new_ids:
         return host
     named = host.named_values
