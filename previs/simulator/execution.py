@@ -1,4 +1,4 @@
-"""Run one prompt: frames, steps, pictures, faults and the end, in the order of ComfyUI 0.3.64."""
+"""Run one prompt: frames, steps, pictures, faults and the end, in the order of ComfyUI."""
 
 import asyncio
 import contextlib
@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from previs.comfyui.protocol.graph import Node, is_link, links
 from previs.simulator import sockets
+from previs.simulator.dynamic_inputs import missing_combos
 from previs.simulator.faults import Faults
 from previs.simulator.journal import Kind
 from previs.simulator.output_nodes import NodeRaisedError, OutputWriter
@@ -119,6 +120,7 @@ class Execution:
             if failure and node == failing:
                 raise failure
             await self._keep_silent(node)
+            self._check_arguments(node)
             made = await self._run_node(node, reading, samplers.get(node, 0))
             if made:
                 self._executed(node, made)
@@ -126,8 +128,17 @@ class Execution:
             self._ran.append(node)
             self.server.cache[self._signatures[node]] = made
 
+    def _check_arguments(self, node_id: str) -> None:
+        """Raise NodeRaisedError for a dynamic combo with a value it does not offer: the node gets no such argument."""
+        node = self.prompt.graph[node_id]
+        missing = missing_combos(self.server.object_info[node["class_type"]], node["inputs"])
+        if missing:
+            names = ", ".join(f"'{name}'" for name in missing)
+            count = f"{len(missing)} required positional argument{'s' if len(missing) > 1 else ''}"
+            raise NodeRaisedError("TypeError", f"{node['class_type']}.execute() missing {count}: {names}")
+
     async def _keep_silent(self, node_id: str) -> None:
-        """Work for as long as the faults say without sending a frame; only then obey an interrupt."""
+        """Send no frame for as long as the faults say; only then obey an interrupt."""
         faults = self.server.faults
         if not faults.silent_for or self.prompt.graph[node_id]["class_type"] != faults.silent_at:
             return

@@ -265,7 +265,7 @@ async def test_an_older_server_has_no_jobs(simulate: Serve) -> None:
 
 @pytest.mark.parametrize("base", ["", "/api"])
 async def test_a_newer_server_reports_and_cancels_jobs(base: str, simulate: Serve) -> None:
-    simulator, url = await simulate(seconds=60, jobs=True)
+    simulator, url = await simulate(seconds=60, version="0.33.0")
     first, second = str(uuid.uuid4()), str(uuid.uuid4())
 
     async def state(prompt: str) -> object:
@@ -294,7 +294,7 @@ async def test_a_newer_server_reports_and_cancels_jobs(base: str, simulate: Serv
 
 
 async def test_a_newer_server_reports_a_finished_job(simulate: Serve) -> None:
-    _, url = await simulate(jobs=True)
+    _, url = await simulate(version="0.33.0")
     prompt = str(uuid.uuid4())
     async with api_of(url) as api, asyncio.timeout(20):
         await api.post_prompt(graph(), prompt_id=prompt, client_id="ours")
