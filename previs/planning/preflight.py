@@ -96,10 +96,12 @@ class Report:
         return Fault(f"{_named(entry.shots)}, {fault.place}", fault.field, fault.value, fault.remedy + where)
 
     def _lines(self) -> Iterator[str]:
-        yield (
-            f"{_count(self.shots, 'shot')}, {_count(self.takes, 'take')}, {_count(len(self.servers), 'server')} asked: "
-            f"{_count(len(self.errors), 'error')}, {_count(len(self.warnings), 'warning')}"
-        )
+        plan = f"{_count(self.shots, 'shot')}, {_count(self.takes, 'take')}"
+        if not self.servers:
+            yield f"nothing was checked: no server answered ({plan})"
+        else:
+            counts = f"{_count(len(self.errors), 'error')}, {_count(len(self.warnings), 'warning')}"
+            yield f"{plan}, {_count(len(self.servers), 'server')} asked: {counts}"
         yield from (f"{'warning' if self.servers else 'error'}: {reason}" for reason in self.unreachable.values())
         left = _MOST_SHOWN
         for level, entries in (("error", self.errors), ("warning", self.warnings)):
