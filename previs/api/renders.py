@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from previs.api.checking import check_takes
+from previs.api.lookup import find_take
 from previs.comfyui.protocol.prompt_state import PromptState
 from previs.errors import NotInStore, PrevisError, RenderTimedOut
 from previs.farm.failure_policy import may_succeed_later
-from previs.planning.cache import renewed, usable
+from previs.planning.cache import renewed
 from previs.planning.fingerprint import prompt_id
 from previs.planning.plan import PlannedTake
 from previs.records.takes import TakeRecord
-from previs.rendering.cache_lookup import cached_takes, read_record
 from previs.rendering.context import RunContext
 from previs.rendering.dispatch import TakeDispatcher
 
@@ -120,15 +120,12 @@ class Renders:
     async def _make(self, take: PlannedTake, dispatcher: TakeDispatcher | None, render: _Render) -> Made:
         context = self.context
         if dispatcher is None:
-            found = {}
-            if await read_record(context.store, take.fingerprint) is not None:
-                found = await cached_takes([take], context.store, context.farm.model_hashes, warn=self._warn)
-            if record := usable(take, found):
-                return Made(record, cached=True)
+            found = await find_take(take, context, self._warn)
+            if found is not None and found.usable is not None:
+                return Made(found.usable, cached=True)
             (await check_takes([take], context.farm, needed=False)).raise_for_errors()
             await context.farm.capabilities.expect([take.graph])
-            one = found.get(take.fingerprint)
-            dispatcher = TakeDispatcher(renewed(take, one), context, one.record if one else None)
+            dispatcher = TakeDispatcher(renewed(take, found), context, found.record if found else None)
         record = await self._dispatch(dispatcher, render)
         return Made(record, cached=dispatcher.from_another_run)
 

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import logging
+import os
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -59,6 +60,34 @@ async def test_a_stored_take_is_not_rendered_again_by_another_session(simulate: 
     assert [each.cached for each in made] == [False, True]
     assert made[0].files == made[1].files
     assert len(simulator.posted) == 1
+
+
+async def test_a_picture_that_is_missing_from_the_store_is_made_again_with_a_warning(
+    simulate: Serve, tmp_path: Path
+) -> None:
+    simulator, url = await simulate()
+    warnings: list[str] = []
+    made = []
+    for _ in range(2):
+        async with session_of(tmp_path, url, warn=warnings.append) as session:
+            made.append(await session.render(shot(), SETTINGS))
+        await asyncio.to_thread(os.unlink, made[0].main.uri)
+    assert [each.cached for each in made] == [False, False]
+    assert made[0].main.sha256 == made[1].main.sha256
+    assert len(warnings) == 1
+    assert warnings[0].endswith("is missing or has another size: the take is rendered again")
+    assert len(simulator.posted) == 1
+
+
+async def test_a_take_whose_model_file_was_replaced_is_rendered_again(simulate: Serve, tmp_path: Path) -> None:
+    simulator, url = await simulate()
+    model = ("checkpoints", SETTINGS["checkpoint"])
+    made = []
+    for content in ("a" * 64, "b" * 64, "b" * 64):
+        simulator.metadata[model] = {"modelspec.hash_sha256": f"0x{content}"}
+        async with session_of(tmp_path, url) as session:
+            made.append(await session.render(shot(), SETTINGS))
+    assert [each.cached for each in made] == [False, False, True]
 
 
 async def test_the_pictures_of_a_store_in_s3_have_urls_that_answer(simulate: Serve, s3_store: previs.S3Store) -> None:
