@@ -79,13 +79,14 @@ def test_the_checks_hold_for_the_real_server(version: VersionName, scenario: str
 async def test_a_simulated_session_is_like_the_recorded_one(version: VersionName, scenario: str) -> None:
     session = recorded(scenario, version)
     simulator = Simulator(
-        seconds=SECONDS.get(scenario, 0),
+        seconds=0,
         previews=any("binary" in event for event in session),
         object_info=object_info(version),
         version=version,
     )
     async with served(simulator) as host:
         await remember(host, session)
+        simulator.seconds = SECONDS.get(scenario, 0)
         simulator.faults.silent_for = SILENCE if (version, scenario) in SILENT else 0
         driven = await Recorder(host).drive(session)
     check(driven, version)
