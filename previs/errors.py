@@ -34,7 +34,6 @@ A caller has two choices, so there are two branches: have a person change someth
         * :exc:`ServerUnavailable`: a server answers 5xx, 429, or something that is not ComfyUI's protocol
         * :exc:`OutOfMemory`: the GPU had no room
         * :exc:`RenderTimedOut`: one render took longer than allowed (also a ``TimeoutError``)
-        * :exc:`ServerSilent`: no frame for too long while a prompt runs (also a ``TimeoutError``)
         * :exc:`PromptLost`: an accepted prompt is in neither queue nor history: the server restarted
         * :exc:`PromptInterrupted`: somebody stopped the prompt on the server
 
@@ -455,13 +454,6 @@ class RenderTimedOut(TryAgain, ServerError, TimeoutError):
     """Report that one render took longer than allowed, in seconds since the server started on it."""
 
     sentence = "the render on {server} was not done after {seconds:g} s"
-    seconds: float
-
-
-class ServerSilent(TryAgain, ServerError, TimeoutError):
-    """Report that a running prompt gave no sign of life for too long, in seconds."""
-
-    sentence = "{server} was silent for {seconds:g} s in the middle of a render"
     seconds: float
 
 

@@ -15,8 +15,7 @@ NodeFailed, OutOfMemory                 another server, or give up              
 PromptRefused, AccessDenied,            another server, or give up                          unchanged
 FileNotPassed, ServerUnreachable,
 ServerUnavailable
-RenderTimedOut, ServerSilent,           give up                                             counts a failure
-FrameDamaged
+RenderTimedOut, FrameDamaged            give up                                             counts a failure
 all others                              give up                                             unchanged
 ======================================  ==================================================  ========================
 """
@@ -38,7 +37,6 @@ from previs.errors import (
     PromptRefused,
     RenderTimedOut,
     ServerError,
-    ServerSilent,
     ServerUnavailable,
     ServerUnreachable,
     TryAgain,
@@ -55,7 +53,7 @@ _ANOTHER_SERVER = (
     ServerUnreachable,
     ServerUnavailable,
 )
-_BREAKER_COUNTS = (NodeFailed, OutOfMemory, RenderTimedOut, ServerSilent, FrameDamaged)
+_BREAKER_COUNTS = (NodeFailed, OutOfMemory, RenderTimedOut, FrameDamaged)
 _PROMPT_ENDED = (NodeFailed, OutOfMemory, PromptInterrupted, PromptLost, PromptRefused)
 
 

@@ -62,6 +62,10 @@ class RunContext:
                 return None, wanted
         raise AssertionError
 
+    def limits_of(self, take: PlannedTake) -> Limits:
+        """Return the limits of a take's render."""
+        return self.limits.for_graph(take.graph)
+
     async def prepare(self, server: Server, take: PlannedTake) -> None:
         """Clear a server's cache, once per run, before a take that must be rendered again."""
         if take.render_nonce and server not in self._freed:

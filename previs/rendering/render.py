@@ -114,7 +114,7 @@ async def _run(
             await server.submit(with_output_prefix(take.graph, f"{UPLOAD_FOLDER}/{prompt}"), prompt, files)
             slot.prompt = prompt
             submitted = time.monotonic()
-        return await server.follow(prompt, context.limits, report), waited
+        return await server.follow(prompt, context.limits_of(take), report), waited
     except BaseException as error:
         if not prompt_has_ended(error):
             await _cancel(server, prompt)

@@ -175,7 +175,7 @@ class Server:
 
         Raises:
             NodeFailed, OutOfMemory, PromptInterrupted, PromptLost: The prompt ended so.
-            RenderTimedOut, ServerSilent, ServerUnreachable: The prompt is not known to have ended.
+            RenderTimedOut, ServerUnreachable: The prompt is not known to have ended.
         """
         self._abandoned.discard(prompt_id)
         self._queue_cache.own.add(prompt_id)

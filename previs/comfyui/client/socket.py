@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import time
 import uuid
 from collections.abc import Callable
 from typing import Self
@@ -42,13 +41,11 @@ class Socket:
     socket with the same ``client_id`` would replace this one, so each instance generates its own.
 
     Attributes:
-        open_since: Time of opening on the monotonic clock; None while it is closed.
         reason: Why the last attempt to open it failed.
     """
 
     def __init__(self, address: Address, *, on_frame: Callable[[Frame], None], on_open: Callable[[], None]) -> None:
         self.client_id = uuid.uuid4().hex
-        self.open_since: float | None = None
         self.reason = ""
         self._url = f"{address.socket_url}?clientId={self.client_id}"
         self._headers = dict(address.headers)
@@ -92,7 +89,7 @@ class Socket:
                     close_timeout=1,
                     max_size=_LARGEST_FRAME,
                 ) as socket:
-                    # With metadata a preview names its prompt, and so is a sign of life.
+                    # With metadata a preview names its prompt, and so shows that it runs.
                     await socket.send(_FLAGS)
                     self._open()
                     async for message in socket:
@@ -101,13 +98,11 @@ class Socket:
             except (OSError, TimeoutError, InvalidHandshake, InvalidURI, WebSocketException) as error:
                 self.reason = _reason(error)
             finally:
-                self.open_since = None
                 self._opened.clear()
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     def _open(self) -> None:
-        self.open_since = time.monotonic()
         self._opened.set()
         self._on_open()
 

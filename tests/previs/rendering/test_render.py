@@ -29,7 +29,6 @@ from previs.errors import (
     PromptLost,
     PromptRefused,
     RenderTimedOut,
-    ServerSilent,
     ServerUnreachable,
     StoreUnavailable,
 )
@@ -469,8 +468,7 @@ async def test_a_render_cancelled_repeatedly_frees_its_server(simulate: Serve, f
     [
         ({"fail_on": "夜"}, QUICK, NodeFailed),
         ({"out_of_memory_on": "夜"}, QUICK, OutOfMemory),
-        ({"stall_on": "夜"}, Limits(render=0.3, silence=20), RenderTimedOut),
-        ({"stall_on": "夜"}, Limits(render=20, silence=0.3), ServerSilent),
+        ({"stall_on": "夜"}, Limits(render=0.3), RenderTimedOut),
         ({"garbage": ALWAYS}, QUICK, FrameDamaged),
         ({"cut_downloads": ALWAYS}, QUICK, FrameDamaged),
         ({"hang_up": ALWAYS, "only_paths": ("/view",)}, Limits(unreachable=0.2), ServerUnreachable),
