@@ -36,11 +36,12 @@ async def render(
     context: RunContext,
     on_change: OnChange = lambda *_: None,
     attempts: Sequence[Attempt] = (),
-) -> TakeRecord:
+) -> TakeRecord | None:
     """Make a take's frames and its record.
 
     A take that a server already runs or has finished is joined there. The slot is released as soon as the prompt has
-    ended, also after an error. A prompt that is given up, by deadline or cancellation, is cancelled on its server.
+    ended, also after an error. A prompt that is given up, by deadline or cancellation, is cancelled on its server. If
+    such a prompt of the take is still at work, wait until it has ended, and return None: the take needs another slot.
 
     Args:
         take: The take.
@@ -50,7 +51,12 @@ async def render(
         attempts: What went wrong before, for the record.
     """
     try:
-        found, prompt = await context.find_existing_prompt(take)
+        existing = await context.find_existing_prompt(take)
+        found, prompt = existing.server, existing.prompt
+        if found is not None and existing.cancelled:
+            slot.release()
+            await context.wait_until_ended(take, found, prompt)
+            return None
         server = found or slot.server
         if found is not None:
             slot.release()
@@ -117,13 +123,13 @@ async def _run(
         return await server.follow(prompt, context.limits_of(take), report), waited
     except BaseException as error:
         if not prompt_has_ended(error):
-            await _cancel(server, prompt)
+            await _cancel(server, prompt, context)
         raise
 
 
-async def _cancel(server: Server, prompt: str) -> None:
+async def _cancel(server: Server, prompt: str, context: RunContext) -> None:
     """Cancel the prompt on its server, even while this task is cancelled itself, which is raised afterwards."""
-    cancelling = asyncio.create_task(_cancel_if_reachable(server, prompt))
+    cancelling = asyncio.create_task(_cancel_if_reachable(server, prompt, context))
     cancelled = False
     while not cancelling.done():
         try:
@@ -135,10 +141,10 @@ async def _cancel(server: Server, prompt: str) -> None:
         raise asyncio.CancelledError
 
 
-async def _cancel_if_reachable(server: Server, prompt: str) -> None:
+async def _cancel_if_reachable(server: Server, prompt: str, context: RunContext) -> None:
     # A server that cannot be reached is cleaned up when it returns, and the next run joins what still runs there.
     with contextlib.suppress(ServerUnreachable, ServerUnavailable, AccessDenied):
-        await server.cancel_prompt(prompt)
+        await context.cancel(server, prompt)
 
 
 async def _models(take: PlannedTake, server: Server) -> dict[str, str]:

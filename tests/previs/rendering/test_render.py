@@ -73,7 +73,9 @@ def from_picture(start: ReferenceImage, seed: int = 5) -> PlannedTake:
 
 
 async def rendered(planned: PlannedTake, context: RunContext, **how: Any) -> TakeRecord:
-    return await render(planned, await context.farm.acquire_slot(), context, **how)
+    record = await render(planned, await context.farm.acquire_slot(), context, **how)
+    assert record is not None
+    return record
 
 
 def until(phase: Phase) -> tuple[asyncio.Event, Callable[[str, PromptState], None]]:
