@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from previs.simulator import Faults, Simulator
+from previs.simulator.versions import VERSIONS
 from tests.conftest import Serve, free_port
 from tests.previs.api.sessions import EXAMPLES, SETTINGS, WITH_REFERENCES, most_in_work, shot
 from tests.previs.rendering.contexts import wait_until
@@ -53,7 +54,7 @@ def die(simulator: Simulator) -> None:
 async def test_thirty_shots_on_two_servers_of_which_one_dies_all_settle_four_at_once(
     simulate: Serve, tmp_path: Path
 ) -> None:
-    (survivor, url), (victim, other) = [await simulate(seconds=0.1) for _ in range(2)]
+    (survivor, url), (victim, other) = [await simulate(seconds=0.1, version=each) for each in VERSIONS]
     shots = [shot(number, f"城市 {number}", MEI) for number in range(1, 31)]
     agent = await run_agent(tmp_path, shots, url, other, batch_size=4)
     ended = asyncio.create_task(agent.communicate())
@@ -72,8 +73,11 @@ async def test_thirty_shots_on_two_servers_of_which_one_dies_all_settle_four_at_
     assert f"{other} is unreachable" in log.decode()
 
 
-async def test_a_shot_that_fails_is_a_result_with_its_error_and_stops_no_other(simulate: Serve, tmp_path: Path) -> None:
-    simulator, url = await simulate(faults=Faults(fail_on="雷", stall_on="迷路"))
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_shot_that_fails_is_a_result_with_its_error_and_stops_no_other(
+    simulate: Serve, tmp_path: Path, version: str
+) -> None:
+    simulator, url = await simulate(faults=Faults(fail_on="雷", stall_on="迷路"), version=version)
     shots = [shot(1), shot(2, "雷"), shot(3, "迷路"), shot(4, "夜", "none.png"), shot(5, duration=0), {"shot_id": 6}]
     async with ImageGenerationAgent(url, batch_size=2, timeout=1.0, store=str(tmp_path)) as agent:
         results = await agent.generate_images(shots, WITH_REFERENCES)
@@ -81,14 +85,15 @@ async def test_a_shot_that_fails_is_a_result_with_its_error_and_stops_no_other(s
     assert [each["success"] for each in results] == [True, False, False, False, False, False]
     assert [each["shot_id"] for each in results] == [1, 2, 3, 4, 5, 6]
     assert [each["image_url"] for each in results[1:]] == [None] * 5
-    told = ["failed on http", "not done after 1 s", "none.png: there is no such file", "duration: 0", "prompt"]
-    for result, part in zip(results[1:], told, strict=True):
+    parts = ["failed on http", "not done after 1 s", "none.png: there is no such file", "duration: 0", "prompt"]
+    for result, part in zip(results[1:], parts, strict=True):
         assert part in result["error"]
     assert "error" not in results[0]
 
 
-async def test_its_steps_can_be_called_one_by_one(simulate: Serve, tmp_path: Path) -> None:
-    simulator, url = await simulate()
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_its_steps_can_be_called_one_by_one(simulate: Serve, tmp_path: Path, version: str) -> None:
+    simulator, url = await simulate(version=version)
     async with ImageGenerationAgent(url, store=str(tmp_path)) as agent:
         graph = await agent._build_comfyui_workflow(shot(1, "雨夜"), SETTINGS)
         assert json.loads(json.dumps(graph)) == graph
@@ -99,6 +104,18 @@ async def test_its_steps_can_be_called_one_by_one(simulate: Serve, tmp_path: Pat
         single = await agent._generate_single_image(shot(1, "雨夜"), SETTINGS)
     assert single == {"shot_id": 1, "success": True, "image_url": outputs.main.url, "prompt": "雨夜"}
     assert simulator.posted == [prompt_id]
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+async def test_the_batch_size_bounds_the_pictures_in_work_not_the_servers_room(
+    simulate: Serve, tmp_path: Path, batch_size: int
+) -> None:
+    served = [await simulate() for _ in range(2)]
+    urls = [url for _, url in served]
+    async with ImageGenerationAgent(urls, batch_size=batch_size, store=str(tmp_path)) as agent:
+        results = await agent.generate_images([shot(number) for number in range(8)], SETTINGS)
+    assert all(each["success"] for each in results)
+    assert most_in_work(simulator for simulator, _ in served) == batch_size
 
 
 def test_no_picture_at_once_would_wait_for_ever() -> None:

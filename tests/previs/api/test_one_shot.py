@@ -26,6 +26,7 @@ from previs.errors import (
     WorkflowFaults,
 )
 from previs.simulator import Faults
+from previs.simulator.versions import VERSIONS
 from tests.conftest import Serve, free_port
 from tests.previs.api.sessions import EXAMPLES, SETTINGS, WITH_REFERENCES, session_of, shot
 from tests.previs.comfyui.graphs import graph
@@ -39,8 +40,9 @@ def opened(url: str) -> bytes:
 
 
 @pytest.mark.smoke
-async def test_a_shot_is_rendered_and_its_url_opens_the_picture(simulate: Serve, tmp_path: Path) -> None:
-    simulator, url = await simulate()
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_shot_is_rendered_and_its_url_opens_the_picture(simulate: Serve, tmp_path: Path, version: str) -> None:
+    simulator, url = await simulate(version=version)
     async with session_of(tmp_path / "故事 板", url) as session:
         outputs = await session.render(shot(), SETTINGS)
     picture = await asyncio.to_thread(opened, outputs.main.url)
@@ -276,14 +278,17 @@ async def test_faults_of_a_shot_and_of_settings_are_named(simulate: Serve, tmp_p
             await session.build(shot(), SETTINGS | {"steeps": 4})
 
 
-async def test_servers_say_how_they_are_and_one_that_is_away_costs_nothing(simulate: Serve, tmp_path: Path) -> None:
-    _, url = await simulate()
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_servers_say_how_they_are_and_one_that_is_away_costs_nothing(
+    simulate: Serve, tmp_path: Path, version: str
+) -> None:
+    _, url = await simulate(version=version)
     away = f"http://127.0.0.1:{free_port()}"
     async with session_of(tmp_path, url, away) as session:
         there, not_there = await session.servers()
         assert (await session.render(shot(), SETTINGS)).server == url
     assert (there.url, there.up, there.error, there.queued) == (url, True, None, 0)
-    assert there.comfyui
+    assert there.comfyui == version
     assert (not_there.url, not_there.up, not_there.comfyui) == (away, False, None)
     assert isinstance(not_there.error, ServerUnreachable)
 
