@@ -300,7 +300,8 @@ class Farm:
             member.cancelling_since, member.reported_cancelling = None, False
             return
         member.cancelling_since = member.cancelling_since or now
-        if now - member.cancelling_since >= _OBEYED_WITHIN and not member.reported_cancelling:
+        late = now - member.cancelling_since >= _OBEYED_WITHIN
+        if late and server.up and not member.reported_cancelling:
             member.reported_cancelling = True
             self._report(f"{server.name} is still at work on an interrupted prompt: no takes go there meanwhile")
 

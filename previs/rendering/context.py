@@ -99,11 +99,20 @@ class RunContext:
         """
         cancelling = asyncio.create_task(server.cancel_prompt(prompt_id))
         await asyncio.wait([cancelling], timeout=_OBEYED_WITHIN)
-        marked = not cancelling.done() and prompt_id in server.cancelling
-        if marked:
+        marked = await self._mark_if_at_work(server, prompt_id)
+        try:
+            await cancelling
+        finally:
+            if not marked:
+                await self._mark_if_at_work(server, prompt_id)
+            elif prompt_id not in server.cancelling:
+                await unmark_cancelled(self.store, prompt_id)
+
+    async def _mark_if_at_work(self, server: Server, prompt_id: str) -> bool:
+        at_work = prompt_id in server.cancelling
+        if at_work:
             await mark_cancelled(self.store, prompt_id, server.name)
-        if await cancelling and marked:
-            await unmark_cancelled(self.store, prompt_id)
+        return at_work
 
     async def wait_until_ended(self, take: PlannedTake, server: Server, prompt_id: str) -> None:
         """Wait until a take's cancelled prompt is no longer at work, or its server cannot be asked any more.
