@@ -47,7 +47,8 @@ async def connect(
         public_url: URL under which a web server publishes the store's folder or bucket, for the URLs of files; None for
             the store's own.
         prompts_per_server: Prompts that one server holds at a time; one runs, the others wait.
-        render_seconds: Limit in seconds of one render, from its start on the server; None for the default.
+        render_seconds: Limit in seconds of one render, from its start on the server; None for half an hour, and for
+            four hours if the graph makes video or sound.
         patience: Seconds to wait while no server can be reached, before renders fail with ``NoServer``.
         warn: Receives sentences that a person should read; by default the logger ``previs``.
 

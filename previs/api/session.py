@@ -108,8 +108,8 @@ class Session:
 
         Args:
             prompt_id: What :meth:`submit` returned.
-            timeout: Seconds from now after which the render is given up and its prompt cancelled on the server; None
-                for no limit but that of the render itself.
+            timeout: Seconds from now after which the render is given up and its prompt cancelled on the server, which
+                takes up to 4 s more; None for no limit but that of the render itself.
 
         Raises:
             FixTheInput: Among others ``PlanRefused`` and ``PromptRefused`` (no server can run the graph),
