@@ -17,6 +17,7 @@ from rich.table import Table
 from benchmarks.bucket import KINDS
 from benchmarks.cached import cached
 from benchmarks.chaos import Size, chaos
+from benchmarks.conversion import conversion
 from benchmarks.floor import over_the_floor
 from benchmarks.killed import killed
 from benchmarks.memory import memory
@@ -24,6 +25,7 @@ from benchmarks.outage import outage
 from benchmarks.recovery import lost_for_good, restarted
 from benchmarks.rows import Row
 from benchmarks.share import share_of_the_ideal
+from benchmarks.silent import silent_node
 
 Measurement = Callable[[], Coroutine[Any, Any, Row]]
 
@@ -47,8 +49,10 @@ def _measurements(*, long: bool) -> dict[str, Measurement]:
         },
         "recovery, server restarted": restarted,
         "recovery, server lost for good": lost_for_good,
+        "silent node": partial(silent_node, 90 if long else 15),
         **{f"chaos, seed {seed}": partial(chaos, size, seed) for seed in range(20 if long else 2)},
         "memory": partial(memory, 10_000, 10, 80) if long else partial(memory, 1_500, 6, 1000),
+        "conversion": partial(conversion, 500),
         **_of_runs(long=long),
     }
 

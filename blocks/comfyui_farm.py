@@ -9,6 +9,9 @@ from previs.comfyui.client.address import Address, base_url, header
 from previs.comfyui.client.tls import Tls
 from previs.comfyui.protocol.deadlines import Limits
 
+# Earlier blocks had this field; those values were the defaults.
+_SILENCE, _EARLIER_SILENCE_SECONDS, _EARLIER_RENDER_SECONDS = "silence_seconds", 60, 300
+
 
 class ComfyUIFarm(Block):
     """Hold the addresses and limits of ComfyUI servers that render together."""
@@ -55,11 +58,14 @@ class ComfyUIFarm(Block):
         title="Places per server",
         description="Prompts in a server's queue: one runs, the others wait, so that the server never idles.",
     )
-    render_seconds: float = Field(
-        default=300, gt=0, title="Longest render", description="Seconds that a take may render on a server."
-    )
-    silence_seconds: float = Field(
-        default=60, gt=0, title="Longest silence", description="Seconds without a message while a take renders."
+    render_seconds: float | None = Field(
+        default=None,
+        gt=0,
+        title="Longest render",
+        description=(
+            "Seconds that a take may render on a server, from its start there. Empty: 30 minutes for images, 4 hours "
+            "for video and sound, and at least ten times what such takes of the board took before."
+        ),
     )
     patience_seconds: float = Field(
         default=600, gt=0, title="Patience", description="Seconds to wait while no server can be reached."
@@ -98,4 +104,34 @@ class ComfyUIFarm(Block):
 
     def limits(self) -> Limits:
         """Return the time limits of a render."""
-        return Limits(render=self.render_seconds, silence=self.silence_seconds)
+        return Limits(render=None if self._is_earlier_default else self.render_seconds)
+
+    @property
+    def _unknown(self) -> dict[str, object]:
+        # Prefect's blocks keep fields that their class does not have, and add one of their own when they are passed on.
+        return {name: value for name, value in (self.model_extra or {}).items() if name != "block_type_slug"}
+
+    @property
+    def _is_earlier_default(self) -> bool:
+        """Return whether the block was saved when 300 s was the default, with that value."""
+        return _SILENCE in self._unknown and self.render_seconds == _EARLIER_RENDER_SECONDS
+
+    def notices(self) -> list[str]:
+        """Return what a run should report about the block: fields that have no effect."""
+        notices = [
+            f"{name!r} is no field of a ComfyUI farm block, and has no effect"
+            for name in self._unknown
+            if name != _SILENCE
+        ]
+        if self._unknown.get(_SILENCE, _EARLIER_SILENCE_SECONDS) != _EARLIER_SILENCE_SECONDS:
+            notices.append(
+                f"{_SILENCE} {self._unknown[_SILENCE]} of the farm block has no effect any more: a take renders as "
+                "long as its server answers and lists it, at most render_seconds"
+            )
+        if self._is_earlier_default:
+            notices.append(
+                f"render_seconds {_EARLIER_RENDER_SECONDS:g} of the farm block is not used, as it was the default when "
+                "the block was saved: images may take 30 minutes, video and sound 4 hours; to set a limit, save a new "
+                "block, or give the run's render_seconds"
+            )
+        return notices

@@ -47,6 +47,7 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
     overrides: dict[str, Any] | None = None,
     refresh: bool | list[str | int] = False,  # noqa: FBT001, FBT002 - Prefect passes parameters by name
     max_age_days: Annotated[float | None, Field(ge=0)] = None,
+    render_seconds: Annotated[float | None, Field(gt=0)] = None,
     review_minutes: Annotated[float | None, Field(gt=0, le=3 * 24 * 60)] = None,
     webhook: Webhook | None = None,
 ) -> State[list[dict[str, Any]]]:
@@ -65,15 +66,17 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
         overrides: Inputs of the workflow's nodes for every shot, by node id or title: {"4.ckpt_name": "…"}.
         refresh: Render stored takes again: all of them, or those of the shots with these IDs.
         max_age_days: Age in days above which takes are rendered again. Empty: any age is fine.
+        render_seconds: Seconds that a take may render on a server. Empty: the farm's limit, or else a generous one.
         review_minutes: Minutes to wait for a review, with the form on this run's page. Empty: no review.
         webhook: Saved webhook that gets the run's events. Empty: the block named 'default', if there is one.
     """
     started = datetime.now(UTC)
     options = RunOptions(takes, only or (), overrides or {}, refresh or refresh_wanted())
     not_before = None if max_age_days is None else started - timedelta(days=max_age_days)
+    opened = partial(open_context, farm, store, render_seconds=render_seconds)
     await name_this_run(first_name(shots, board))
     async with open_webhook(webhook):
-        async with open_context(farm, store) as context:
+        async with opened() as context:
             inputs, identity = await read_input(
                 as_is(shots), as_is(workflow), as_is(context), board=board, started=started
             )
@@ -81,7 +84,7 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
             made = await render(inputs, context, options=options)
         if review_minutes:
             again = partial(render, options=replace(options, refresh=False))
-            made = await review(made, inputs, review_minutes, partial(open_context, farm, store), again)
+            made = await review(made, inputs, review_minutes, opened, again)
         board_ready(made)
     if made.failure:
         return Failed(message=made.failure, data=BoardIncomplete(made.failure, made.shots))

@@ -20,6 +20,7 @@ A caller has two choices, so there are two branches: have a person change someth
         * :exc:`PromptRefused`: a server refused a graph by validation
         * :exc:`NodeFailed`: a node raised while it ran
         * :exc:`NothingMade`: a graph ran to its end and left no file
+        * :exc:`FileNotPassed`: a file does not get to a server or from it, because of a proxy or its folder
         * :exc:`AccessDenied`: a server, or the proxy before it, rejects the credentials
     * :exc:`TryAgain`: the same may succeed later or elsewhere
         * :exc:`NoServer`: no server of the farm could be reached for the time allowed
@@ -33,7 +34,6 @@ A caller has two choices, so there are two branches: have a person change someth
         * :exc:`ServerUnavailable`: a server answers 5xx, 429, or something that is not ComfyUI's protocol
         * :exc:`OutOfMemory`: the GPU had no room
         * :exc:`RenderTimedOut`: one render took longer than allowed (also a ``TimeoutError``)
-        * :exc:`ServerSilent`: no frame for too long while a prompt runs (also a ``TimeoutError``)
         * :exc:`PromptLost`: an accepted prompt is in neither queue nor history: the server restarted
         * :exc:`PromptInterrupted`: somebody stopped the prompt on the server
 
@@ -317,6 +317,24 @@ class NothingMade(FixTheInput, ServerError):
     prompt_id: str
 
 
+class FileNotPassed(FixTheInput, ServerError):
+    """Report that a file does not get to a server or from it until somebody changes a setting.
+
+    Attributes:
+        name: Name of the file.
+        reason: What happened, and what to change.
+    """
+
+    sentence = "file {name!r} did not get through to or from {server}: {reason}"
+    name: str
+    reason: str
+
+    @property
+    def cause(self) -> Hashable:
+        """Return the reason: another server behind the same proxy gives the same."""
+        return self.reason
+
+
 class AccessDenied(FixTheInput, ServerError):
     """Report that a server, or the proxy before it, rejects the credentials.
 
@@ -436,13 +454,6 @@ class RenderTimedOut(TryAgain, ServerError, TimeoutError):
     """Report that one render took longer than allowed, in seconds since the server started on it."""
 
     sentence = "the render on {server} was not done after {seconds:g} s"
-    seconds: float
-
-
-class ServerSilent(TryAgain, ServerError, TimeoutError):
-    """Report that a running prompt gave no sign of life for too long, in seconds."""
-
-    sentence = "{server} was silent for {seconds:g} s in the middle of a render"
     seconds: float
 
 

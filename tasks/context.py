@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
 from blocks.saved import saved
+from previs.comfyui.protocol.deadlines import Limits
 from previs.errors import FarmRefused
 from previs.farm.opening import LOCAL_SERVER, farm_block, no_farm_block
 from previs.farm.pool import Farm
@@ -24,13 +25,18 @@ from tasks.events import farm_changed
 
 @contextlib.asynccontextmanager
 async def open_context(
-    farm: ComfyUIFarm | list[str] | str | None, store: S3FrameStore | FolderFrameStore | str | None, *, part: int = 1
+    farm: ComfyUIFarm | list[str] | str | None,
+    store: S3FrameStore | FolderFrameStore | str | None,
+    *,
+    render_seconds: float | None = None,
+    part: int = 1,
 ) -> AsyncIterator[RunContext]:
     """Open the farm and the store, and close both at the end.
 
     Args:
         farm: Block, ``block:NAME``, or addresses; None for the saved default, or else one server on this machine.
         store: Block, ``block:NAME``, path or URL; None for the saved default, or else a folder.
+        render_seconds: Limit of one render; None for the farm's own.
         part: Number of the context within its run, from 1; the run's leases are named after it.
 
     Raises:
@@ -45,6 +51,8 @@ async def open_context(
         progress.notice(sentence)
 
     block = await _farm(farm)
+    for notice in block.notices():
+        warn(notice)
     async with contextlib.AsyncExitStack() as opened:
         opened_store: S3Store | FolderStore = await open_store(store)
         await opened.enter_async_context(opened_store)
@@ -55,8 +63,8 @@ async def open_context(
         name = str(flow_run.id) if part == 1 else f"{flow_run.id}-{part}"
         leases = await opened.enter_async_context(Leases(opened_store, name))
         inputs = InputAssets(opened_store)
-        limits, seconds = block.limits(), block.run_seconds
-        yield RunContext(servers, opened_store, reader, limits, progress, leases, inputs, seconds)
+        limits = block.limits() if render_seconds is None else Limits(render_seconds)
+        yield RunContext(servers, opened_store, reader, limits, progress, leases, inputs, block.run_seconds)
 
 
 async def _farm(farm: ComfyUIFarm | list[str] | str | None) -> ComfyUIFarm:

@@ -10,9 +10,11 @@ from prefect.logging import get_run_logger
 from prefect.settings import get_current_settings
 from prefect.states import Cancelled, Completed
 
+from previs.boards.runs import last_manifests
 from previs.comfyui.protocol.prompt_state import Phase, PromptState
-from previs.errors import AccessDenied, NoServer, PrevisError
-from previs.planning.cache import Found
+from previs.errors import AccessDenied, NoServer, PrevisError, StoreUnavailable
+from previs.planning.cache import Found, usable
+from previs.planning.estimate import PastTakes
 from previs.planning.plan import Plan, PlannedTake
 from previs.planning.schedule import Fail, Render, Reuse, ScheduledTake, Skip, TakeResult, make_schedule
 from previs.publishing.results import RunIdentity
@@ -105,6 +107,7 @@ async def run_takes(
     up. An event reports each failure at once.
     """
     await context.farm.capabilities.expect(one.graph for one in plan.takes)
+    context = await _with_usual_seconds(context, plan, found, identity.board)
     settling: dict[str, asyncio.Task[_End]] = {}
     takes: dict[asyncio.Task[_End], PlannedTake] = {}
     for each in make_schedule(plan, found):
@@ -123,6 +126,15 @@ async def run_takes(
     for result in given_up.values():
         shot_failed(identity, result)
     return [given_up[task] if task in given_up else task.result().result for task in takes]
+
+
+async def _with_usual_seconds(context: RunContext, plan: Plan, found: Mapping[str, Found], board: str) -> RunContext:
+    """Add to the context how long past takes of the board took, unless a limit is set or all takes are stored."""
+    if context.limits.render is not None or all(usable(take, found) is not None for take in plan.takes):
+        return context
+    with contextlib.suppress(StoreUnavailable):
+        return replace(context, usual_seconds=PastTakes(await last_manifests(context.store, board)).seconds)
+    return context
 
 
 @dataclass(frozen=True, slots=True)

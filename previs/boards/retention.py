@@ -21,7 +21,7 @@ _INPUT: Final = re.compile(rf"{keys.INPUTS}[0-9a-f]{{2}}/[0-9a-f]{{64}}(\.[a-z0-
 _RECORD: Final = re.compile(rf"{keys.TAKES}([0-9a-f]{{64}})\.json")
 _LIST: Final = re.compile(rf"{keys.LISTS}[0-9a-f]{{64}}\.json")
 _LEASE: Final = re.compile(rf"({keys.CLAIMS}takes/[0-9a-f]{{64}}/)[^/]+\.json")
-_HEARTBEAT: Final = re.compile(rf"{keys.CLAIMS}runs/[^/]+\.json")
+_HEARTBEAT_OR_MARK: Final = re.compile(rf"{keys.CLAIMS}(runs|cancelled)/[^/]+\.json")
 _CONTENT: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -241,12 +241,12 @@ def _of_runs(listing: Iterable[str], locations: Collection[RunLocation]) -> Iter
 
 
 def _old_leases(listing: Mapping[str, StoredFile], oldest: datetime) -> dict[str, int]:
-    """Return old heartbeats, and leases of takes all of whose leases are old, since leases of a take are numbered."""
+    """Return old heartbeats, marks of cancelled prompts and leases; leases of one take, being numbered, go together."""
     ages: dict[str, datetime] = {}
     groups: dict[str, str] = {}
     for key, entry in listing.items():
         found = _LEASE.fullmatch(key)
-        if found or _HEARTBEAT.fullmatch(key):
+        if found or _HEARTBEAT_OR_MARK.fullmatch(key):
             groups[key] = found[1] if found else key
             ages[groups[key]] = max(entry.modified, ages.get(groups[key], entry.modified))
     return {key: listing[key].size for key, group in groups.items() if ages[group] < oldest}

@@ -229,6 +229,22 @@ async def each_manifest(
     return {location: each for location, each in zip(ordered, found, strict=True) if each is not None}
 
 
+async def last_manifests(store: Store, board: str, count: int = 3) -> list[Manifest]:
+    """Return the manifests of a board's last runs, newest first, without those that cannot be read.
+
+    Args:
+        store: Store of the board.
+        board: Name of the board; one that does not exist has no runs.
+        count: Number of runs to read.
+    """
+    try:
+        runs = (await runs_of(store, board))[:count]
+    except NotInStore:
+        return []
+    read = await each_manifest(store, runs, lambda _, manifest: manifest)
+    return [manifest for run in runs if isinstance(manifest := read.get(run), Manifest)]
+
+
 async def each_file(store: Store, names: Iterable[str], of: Callable[[str, bytes], T]) -> dict[str, T]:
     """Apply a function to key and content of many small files and return the results by key, without absent files."""
     gate = asyncio.Semaphore(_FILES_AT_ONCE)

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from previs.comfyui.protocol.graph import Graph
 from previs.command.farm_and_store import farm_addresses
 from previs.command.inquiry import Inquiry
 from previs.command.output import printable, write_json
@@ -21,10 +23,11 @@ from previs.ingest.reader import SourceReader
 from previs.planning.make_plan import RunOptions, make_plan
 from previs.shots import ShotList, read_chains
 from previs.store.addresses import kind_of, local_path, shown
-from previs.workflow import STAYS, BindingRow, Report, SavedGraph, Workflow
+from previs.workflow import STAYS, BindingRow, Report, SavedGraph, Workflow, saving_nodes, unsaved_outputs
 
 SCHEMA = "previs.bind/1"
 _LONGEST = 60
+_INDENT, _NAMES = 4, len("to come")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +53,31 @@ async def show_bindings(order: BindOrder) -> int:
         if order.shot is None:
             workflow: Workflow = await read_workflow_at(order.graph, sources, inquiry)
             report, label = workflow.report(), ""
+            graph = workflow.graph if isinstance(workflow, SavedGraph) else {}
         else:
             inputs = await load_inputs(order.shot, order.graph, sources, None, inquiry)
             workflow, label = inputs.workflow, inputs.shot_list.shots[0].label
             shots = _with_sources(inputs.shot_list, label)
             options = RunOptions(overrides=order.overrides)
             plan = make_plan(shots, workflow, inputs.pictures, inputs.workflow_pictures, options=options)
-            report = Report(plan.takes[0].rows, tuple(plan.notices))
+            report, graph = Report(plan.takes[0].rows, tuple(plan.notices)), plan.takes[0].graph
+    report = replace(report, notices=(*report.notices, *_nothing_kept(graph)))
     if order.farm:
         report = replace(report, notices=(*report.notices, *inquiry.failed.values()))
     if order.as_json:
         _print_json(order.graph, label, report)
     else:
-        _print_table(order.graph, label, report)
+        _print_blocks(order.graph, label, report)
     if order.write:
         await asyncio.to_thread(_write, order.graph, workflow)
     return 0
+
+
+def _nothing_kept(graph: Graph) -> list[str]:
+    """Return why no frame would come of a graph; nothing if an output saves, or if there is no graph."""
+    if saving_nodes(graph):
+        return []
+    return [f"nothing would be kept: {each.fault(graph)}" for each in unsaved_outputs(graph)]
 
 
 def _with_sources(shot_list: ShotList, label: str) -> ShotList:
@@ -91,18 +103,28 @@ def _as_json(row: BindingRow) -> dict[str, Any]:
     return {name: value for name, value in asdict(row).items() if value is not STAYS}
 
 
-def _print_table(graph: str, label: str, report: Report) -> None:
+def _print_blocks(graph: str, label: str, report: Report) -> None:
+    """Print one block for each binding, readable on a terminal of 80 columns."""
     console = Console(highlight=False)
-    table = Table(title=f"{shown(graph)}{f' · shot {label}' if label else ''}", title_justify="left")
-    for heading in ("what", "node", "title", "class", "input", "rule", "now", *(["to come"] if label else [])):
-        table.add_column(heading, overflow="fold")
+    console.print(Text(printable(f"{shown(graph)}{f' · shot {label}' if label else ''}"), style="bold"))
     for row in report.rows:
-        values = [row.now, row.to_come] if label else [row.now]
-        words = [row.what, row.node_id, row.title, row.class_type, row.input, row.rule, *map(_value, values)]
-        table.add_row(*(Text(printable(word)) for word in words))
-    console.print(table)
+        console.print(_heading(row))
+        block = Table.grid(padding=(0, 2, 0, 0))
+        block.add_column(width=_NAMES)
+        block.add_column(overflow="fold")
+        block.add_row("rule", Text(printable(row.rule)))
+        block.add_row("now", Text(printable(_value(row.now))))
+        if label:
+            block.add_row("to come", Text(printable(_value(row.to_come))))
+        console.print(Padding(block, (0, 0, 0, _INDENT), expand=False))
     for notice in report.notices:
         console.print(Text(f"note: {printable(notice)}"), soft_wrap=True)
+
+
+def _heading(row: BindingRow) -> Text:
+    title = f' "{row.title}"' if row.title else ""
+    where = f": node {row.node_id} ({row.class_type}{title}), {row.input}" if row.node_id else ""
+    return Text(printable(row.what), style="bold").append(printable(where), style="not bold")
 
 
 def _value(value: object) -> str:

@@ -10,12 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from previs.boards.picks import picks
-from previs.boards.runs import each_manifest, runs_of
+from previs.boards.runs import last_manifests
 from previs.comfyui.protocol.graph import class_types
 from previs.command.farm_and_store import farm_addresses, option_store
 from previs.command.inquiry import Inquiry
 from previs.command.output import write_json
-from previs.errors import NotInStore
 from previs.ingest.load import DEFAULT_WORKFLOW, load_inputs
 from previs.ingest.reader import SourceReader
 from previs.planning.estimate import PastTakes, longest_chain, whole_run
@@ -26,11 +25,9 @@ from previs.publishing.views.timecode import spell
 from previs.publishing.views.wording import one_line, plural
 from previs.records.manifest import Manifest
 from previs.rendering.cache_lookup import cached_takes
-from previs.store import Store
 
 SCHEMA: Final = "previs.plan/1"
 
-_RUNS_READ = 3
 _MOST_ROWS = 50
 _FINGERPRINT_LENGTH = 12
 _WHOLE_SECONDS_FROM = 10
@@ -110,23 +107,13 @@ async def plan_shots(order: PlanOrder) -> int:
         wanted = [take for take in plan.sources_first() if take.label in plan.wanted]
         servers = await inquiry(class_types(take.graph for take in wanted), needed=False)
         found = await cached_takes(wanted, store, inquiry.model_hashes, not_before=not_before)
-        past = await _last_runs(store, board)
+        past = await last_manifests(store, board)
     reasons = to_render(wanted, found)
     rows = _rows([take for take in plan.takes if take.label in plan.wanted], reasons, past)
     notices += [*plan.notices, *inquiry.failed.values()]
     longest = longest_chain(wanted, {take_label(str(row.shot_id), row.take): row.seconds for row in rows})
     show_plan(rows, servers=len(servers), longest=longest, notices=notices, every=order.every, as_json=order.as_json)
     return 0
-
-
-async def _last_runs(store: Store, board: str) -> list[Manifest]:
-    """Return manifests of the board's last runs, newest first, without those that cannot be read."""
-    try:
-        runs = (await runs_of(store, board))[:_RUNS_READ]
-    except NotInStore:
-        return []
-    read = await each_manifest(store, runs, lambda _, manifest: manifest)
-    return [manifest for run in runs if isinstance(manifest := read.get(run), Manifest)]
 
 
 def _rows(takes: Sequence[PlannedTake], reasons: Mapping[str, str], past: Sequence[Manifest]) -> list[PlannedRow]:

@@ -34,6 +34,7 @@ class RunOrder:
     refresh: bool | list[str] = False
     overrides: Mapping[str, Any] = field(default_factory=dict)
     max_age_days: float | None = None
+    render_seconds: float | None = None
 
     async def parameters(self) -> dict[str, Any]:
         """Return the flow's parameters, with absolute paths.
@@ -50,6 +51,7 @@ class RunOrder:
             "refresh": self.refresh,
             "overrides": dict(self.overrides),
             "max_age_days": self.max_age_days,
+            "render_seconds": self.render_seconds,
         }
         if self.workflow is not None:
             parameters["workflow"] = _absolute(self.workflow)

@@ -5,7 +5,7 @@
 import asyncio
 from datetime import timedelta
 
-from previs.command.options import Count, Days, Flag, Names, Overrides, ShotOrList, Shots
+from previs.command.options import Count, Days, Flag, Names, Overrides, RenderSeconds, ShotOrList, Shots
 from previs.command.output import with_faults
 from previs.command.overrides import parse_overrides
 
@@ -24,6 +24,7 @@ def run(  # noqa: PLR0913 - each is an option of the command
     refresh: Flag = False,
     refresh_only: Shots = None,
     max_age: Days | None = None,
+    render_seconds: RenderSeconds | None = None,
     verbose: Flag = False,
 ) -> int:
     """Render a shot list and publish its board.
@@ -58,6 +59,9 @@ def run(  # noqa: PLR0913 - each is an option of the command
         IDs of the shots to render again.
     max_age
         Render takes again that are older than this many days.
+    render_seconds
+        Seconds that a take may render on a server, from its start there. Default: the farm block's, or else 30 minutes
+        for images and 4 hours for video and sound.
     verbose
         Show Prefect's log instead of the progress display.
     """
@@ -65,7 +69,8 @@ def run(  # noqa: PLR0913 - each is an option of the command
 
     again = refresh or list(refresh_only or ())
     overrides = parse_overrides(override)
-    order = RunOrder(shots, workflow, farm, store, board, tuple(only or ()), takes, again, overrides, max_age)
+    chosen = tuple(only or ())
+    order = RunOrder(shots, workflow, farm, store, board, chosen, takes, again, overrides, max_age, render_seconds)
     return asyncio.run(run_shots(order, verbose=verbose))
 
 

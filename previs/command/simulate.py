@@ -9,7 +9,8 @@ from pathlib import Path
 
 from previs.command.run import RunOrder, run_shots
 from previs.errors import SourceNotFound
-from previs.simulator import Cue, ScriptFaults, Simulator, read_script, serve
+from previs.simulator import Cue, ScriptFaults, Simulator, VersionName, read_script, serve
+from previs.simulator.versions import OLDEST
 
 _EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -26,10 +27,12 @@ async def render_examples(folder: Path, *, servers: int, seconds: float, verbose
         return await run_shots(order, home=folder / ".prefect", verbose=verbose)
 
 
-async def serve_simulators(count: int, *, seconds: float, port: int, script: Sequence[Cue]) -> int:
+async def serve_simulators(
+    count: int, *, seconds: float, port: int, script: Sequence[Cue], version: VersionName = OLDEST
+) -> int:
     """Serve simulators until SIGINT or SIGTERM, print their URLs and return the exit code."""
     try:
-        async with simulators(count, seconds=seconds, port=port, script=script) as urls:
+        async with simulators(count, seconds=seconds, port=port, script=script, version=version) as urls:
             for url in urls:
                 print(url, flush=True)  # noqa: T201 - the command's output
             await _wait_for_signal()
@@ -41,7 +44,7 @@ async def serve_simulators(count: int, *, seconds: float, port: int, script: Seq
 
 @contextlib.asynccontextmanager
 async def simulators(
-    count: int, *, seconds: float, port: int = 0, script: Sequence[Cue] = ()
+    count: int, *, seconds: float, port: int = 0, script: Sequence[Cue] = (), version: VersionName = OLDEST
 ) -> AsyncIterator[list[str]]:
     """Serve simulators and yield their URLs; on consecutive ports from ``port``, or on free ones.
 
@@ -50,7 +53,7 @@ async def simulators(
     async with contextlib.AsyncExitStack() as served:
         yield [
             await served.enter_async_context(
-                serve(Simulator(seconds=seconds, script=script), port=port + number if port else 0)
+                serve(Simulator(seconds=seconds, script=script, version=version), port=port + number if port else 0)
             )
             for number in range(count)
         ]

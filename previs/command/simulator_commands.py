@@ -7,6 +7,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from previs.command.options import Count, Flag, Port, Seconds
 
@@ -39,7 +40,14 @@ def demo(
     return asyncio.run(render_examples(folder, servers=servers, seconds=seconds, verbose=verbose))
 
 
-def simulate(*, port: Port = 8188, servers: Count = 1, seconds: Seconds = 1.0, script: Path | None = None) -> int:
+def simulate(
+    *,
+    port: Port = 8188,
+    servers: Count = 1,
+    seconds: Seconds = 1.0,
+    script: Path | None = None,
+    version: Literal["0.3.64", "0.33.0"] = "0.3.64",
+) -> int:
     """Serve simulated ComfyUI servers.
 
     They run until stopped. A script can make them fail.
@@ -59,12 +67,14 @@ def simulate(*, port: Port = 8188, servers: Count = 1, seconds: Seconds = 1.0, s
         set (faults by name), restart, door (closed refuses connections, open ends that), cut (drops all connections).
         With for_seconds, the fault ends after that time. A count may be always. An unknown fault is answered with the
         names of all faults.
+    version
+        Version of ComfyUI that the servers are: node classes, refusals and endpoints are those of that version.
     """
     with _needs_extra():
         from previs.command.simulate import read_cues, serve_simulators
 
     cues = read_cues(script) if script else ()
-    return asyncio.run(serve_simulators(servers, seconds=seconds, port=port, script=cues))
+    return asyncio.run(serve_simulators(servers, seconds=seconds, port=port, script=cues, version=version))
 
 
 @contextlib.contextmanager

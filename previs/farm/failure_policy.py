@@ -10,12 +10,13 @@ error                                   next step                               
 PromptLost, moved to an idle server     again                                               unchanged
 PromptLost                              again, up to four times: the server restarted       unchanged
 OutOfMemory, first on this server       again there, once its memory is free                unchanged
-NodeFailed, PromptRefused: equal cause  blame the input                                     forgets this take
+NodeFailed, PromptRefused,              blame the input                                     forgets this take
+FileNotPassed: equal cause
 NodeFailed, OutOfMemory                 another server, or give up                          counts a failure
 PromptRefused, AccessDenied,            another server, or give up                          unchanged
-ServerUnreachable, ServerUnavailable
-RenderTimedOut, ServerSilent,           give up                                             counts a failure
-FrameDamaged
+FileNotPassed, ServerUnreachable,
+ServerUnavailable
+RenderTimedOut, FrameDamaged            give up                                             counts a failure
 all others                              give up                                             unchanged
 ======================================  ==================================================  ========================
 """
@@ -26,6 +27,7 @@ from enum import Enum
 
 from previs.errors import (
     AccessDenied,
+    FileNotPassed,
     FrameDamaged,
     NodeFailed,
     NoServer,
@@ -36,7 +38,6 @@ from previs.errors import (
     PromptRefused,
     RenderTimedOut,
     ServerError,
-    ServerSilent,
     ServerUnavailable,
     ServerUnreachable,
     TryAgain,
@@ -44,8 +45,16 @@ from previs.errors import (
 
 MOST_LOSSES = 5
 
-_ANOTHER_SERVER = (NodeFailed, OutOfMemory, PromptRefused, AccessDenied, ServerUnreachable, ServerUnavailable)
-_BREAKER_COUNTS = (NodeFailed, OutOfMemory, RenderTimedOut, ServerSilent, FrameDamaged)
+_ANOTHER_SERVER = (
+    NodeFailed,
+    OutOfMemory,
+    PromptRefused,
+    AccessDenied,
+    FileNotPassed,
+    ServerUnreachable,
+    ServerUnavailable,
+)
+_BREAKER_COUNTS = (NodeFailed, OutOfMemory, RenderTimedOut, FrameDamaged)
 _PROMPT_ENDED = (NodeFailed, OutOfMemory, PromptInterrupted, PromptLost, PromptRefused)
 
 

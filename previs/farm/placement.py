@@ -70,6 +70,8 @@ class ServerState:
         denied: Why the server rejects us, if it does.
         looked_at: Whether it was probed once, with whatever result.
         expects_until: When a prompt that is being moved here should have arrived.
+        cancelling_since: Since when prompts that were interrupted are at work there; None if there are none.
+        reported_cancelling: Whether that was reported.
     """
 
     server: Server
@@ -79,9 +81,13 @@ class ServerState:
     denied: AccessDenied | None = None
     looked_at: bool = False
     expects_until: float = 0.0
+    cancelling_since: float | None = None
+    reported_cancelling: bool = False
 
     def room(self, slots: int) -> int:
-        """Return how many more prompts it may receive."""
+        """Return how many more prompts it may receive; none while a prompt that was interrupted is still at work."""
+        if self.server.cancelling:
+            return 0
         most = 1 if self.breaker.state is BreakerState.HALF_OPEN else slots
         return most - len(self.slots)
 
@@ -105,7 +111,7 @@ class ServerState:
     @property
     def load(self) -> int:
         """Return how many prompts it holds, other clients' included, which it reports to everybody."""
-        return max(len(self.slots), self.server.queue_remaining)
+        return max(len(self.slots) + len(self.server.cancelling), self.server.queue_remaining)
 
 
 def choose(members: Collection[ServerState], request: PlacementRequest, slots: int) -> ServerState | None:

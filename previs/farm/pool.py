@@ -21,6 +21,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
 _FIRST_LOOK = 10.0
 _MOVE_TAKES = 5.0
 _HASHES_LOOK, _HASHES_ASK = 1.0, 1.0
+_OBEYED_WITHIN = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +291,20 @@ class Farm:
                 self._none_up_since = time.monotonic()
             await asyncio.sleep(pause)
 
+    def _report_cancelling(self, member: ServerState) -> None:
+        """Report a server where an interrupted prompt is at work for longer than a sampler's step takes."""
+        server, now = member.server, time.monotonic()
+        if not server.cancelling:
+            if member.reported_cancelling:
+                self._warn(f"{server.name} has ended what was interrupted there, and gets takes again")
+            member.cancelling_since, member.reported_cancelling = None, False
+            return
+        member.cancelling_since = member.cancelling_since or now
+        late = now - member.cancelling_since >= _OBEYED_WITHIN
+        if late and server.up and not member.reported_cancelling:
+            member.reported_cancelling = True
+            self._report(f"{server.name} is still at work on an interrupted prompt: no takes go there meanwhile")
+
     def _report(self, problem: str) -> None:
         self._problems.append(_Problem(problem))
         self._warn(problem)
@@ -306,6 +321,7 @@ class Farm:
             await asyncio.sleep(min(1.0, self._patience))
             for member in self._members.values():
                 member.breaker.try_half_open(time.monotonic())
+                self._report_cancelling(member)
             self._dispatch()
             if self.up or self._none_up_since is None:
                 warned = False

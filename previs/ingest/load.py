@@ -78,7 +78,13 @@ class _PictureRequest:
 
 
 async def load_inputs(
-    shots: object, workflow: object, reader: SourceReader, store: Store | None, look_up: ClassLookup
+    shots: object,
+    workflow: object,
+    reader: SourceReader,
+    store: Store | None,
+    look_up: ClassLookup,
+    *,
+    folder: str | None = None,
 ) -> RunInputs:
     """Read the list, then the workflow, then every picture, each once.
 
@@ -88,6 +94,8 @@ async def load_inputs(
         reader: Reader for paths and URLs.
         store: Store with the references of an inline list; without one such a list may use no relative names.
         look_up: Look-up for the workflow's node classes.
+        folder: Folder of relative names, if this program itself made the inline list or workflow, which then may name
+            any local file; None for lists and workflows that somebody sent.
 
     Raises:
         NoServer, AccessDenied: The workflow is in the format of ComfyUI's editor, and no server could be asked for its
@@ -96,8 +104,9 @@ async def load_inputs(
             are faults of the list.
         SourceNotFound, SourceUnavailable: The list or workflow cannot be read.
     """
-    shot_list, list_base = await _read_list(shots, reader, store)
-    bound, facts, workflow_base = await _read_workflow(workflow, reader, store, look_up)
+    inline = _inline(store) if folder is None else _Base(folder, inline=False)
+    shot_list, list_base = await _read_list(shots, reader, store, inline)
+    bound, facts, workflow_base = await _read_workflow(workflow, reader, look_up, inline)
     of_shots, of_workflow = list(_of_shots(shot_list, list_base)), list(_of_workflow(bound, workflow_base))
     name = shown(shots) if isinstance(shots, str) else INLINE_LIST
     pictures = await _fetch_all([*of_shots, *of_workflow], reader, name, read_chains(shot_list).faults)
@@ -111,9 +120,9 @@ async def load_inputs(
     )
 
 
-async def _read_list(shots: object, reader: SourceReader, store: Store | None) -> tuple[ShotList, _Base]:
+async def _read_list(shots: object, reader: SourceReader, store: Store | None, inline: _Base) -> tuple[ShotList, _Base]:
     if not isinstance(shots, str):
-        return read_shot_list(plain_json(shots), name=INLINE_LIST), _inline(store)
+        return read_shot_list(plain_json(shots), name=INLINE_LIST), inline
     shot_list = read_shot_list(await reader.read(shots), name=shown(shots))
     # A list that was stored because it was too large to send inline is still an inline list.
     offloaded = store is not None and shots.startswith(store.uri(keys.LISTS))
@@ -121,11 +130,11 @@ async def _read_list(shots: object, reader: SourceReader, store: Store | None) -
 
 
 async def _read_workflow(
-    workflow: object, reader: SourceReader, store: Store | None, look_up: ClassLookup
+    workflow: object, reader: SourceReader, look_up: ClassLookup, inline: _Base
 ) -> tuple[Workflow, dict[str, Any] | str, _Base]:
     if not isinstance(workflow, str):
         plain = plain_json(workflow)
-        return await _bind(plain, INLINE_WORKFLOW, look_up), plain, _inline(store)
+        return await _bind(plain, INLINE_WORKFLOW, look_up), plain, inline
     return await read_workflow_at(workflow, reader, look_up), shown(workflow), _Base(base_of(workflow), inline=False)
 
 

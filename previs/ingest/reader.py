@@ -19,6 +19,7 @@ from urllib.parse import unquote_to_bytes
 
 import httpx
 
+from previs.comfyui.client.proxies import proxy_fault, proxy_of
 from previs.errors import SourceNotFound, SourceUnavailable
 from previs.store import S3Store, Store
 from previs.store.addresses import kind_of, local_path, shown
@@ -157,6 +158,8 @@ class SourceReader:
             raise raised(shown(uri), classified.reason) from error
 
     async def _read_page(self, uri: str, limit: int) -> bytes:
+        if fault := proxy_fault():
+            raise SourceNotFound(shown(uri), fault)
         if self._web is None:
             logging.getLogger("httpx").addFilter(_LOG_FILTER)
             self._web = httpx.AsyncClient(
@@ -202,6 +205,10 @@ async def _refuse_impossible_port(request: httpx.Request) -> None:
 def _web_error(uri: str, error: Exception) -> SourceNotFound | SourceUnavailable:
     if certificate_refused(error):
         return SourceNotFound(shown(uri), "its TLS certificate is expired, for another host, or from an unknown issuer")
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError) and (proxy := proxy_of(uri)):
+        answered = isinstance(error, httpx.ProxyError)
+        reason = "cannot connect to its server" if answered else f"does not answer: {proxy.remedy}"
+        return SourceUnavailable(shown(uri), f"{proxy} {reason}")
     for kind, raised, reason in _WEB_ERRORS:
         if isinstance(error, kind):
             return raised(shown(uri), reason)

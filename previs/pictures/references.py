@@ -18,8 +18,8 @@ def upright_png_or_jpeg(data: bytes, *, uri: str) -> tuple[bytes, str]:
     """Return a picture as PNG or JPEG, turned upright by its EXIF orientation, and ``.png`` or ``.jpg``.
 
     If nothing has to change, the bytes are returned unchanged. Other formats are converted. Only the first of several
-    frames is kept, because ``LoadImage`` would make a batch of them. 16-bit grey becomes 8-bit, because ``LoadImage``
-    turns it white. ``uri`` names the picture in errors.
+    frames is kept, because ``LoadImage`` would make a batch of them. Grey of 16 bits or of floating point becomes
+    8-bit, because ``LoadImage`` turns it white or black. ``uri`` names the picture in errors.
 
     Raises:
         NotAPicture: The file is no picture, is damaged, or is too large to decode.

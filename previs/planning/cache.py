@@ -10,6 +10,7 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
+from previs.planning.frame_order import shown_first
 from previs.planning.plan import PlannedTake
 from previs.records.takes import TakeRecord
 from previs.store import StoredFile, keys
@@ -89,10 +90,13 @@ def usable(take: PlannedTake, found: Mapping[str, Found]) -> TakeRecord | None:
     """Return the record of a take that needs no render.
 
     A take that is to be rendered again accepts only the record that this very run made before it was killed and
-    started again.
+    started again. Its frames are sorted anew, because titles, which are not in the fingerprint, may have changed.
     """
     record = one.usable if (one := found.get(take.fingerprint)) else None
-    return record if record is None or not take.render_nonce or record.render_nonce == take.render_nonce else None
+    if record is None or (take.render_nonce and record.render_nonce != take.render_nonce):
+        return None
+    frames = shown_first(take.graph, record.frames)
+    return record if frames == record.frames else record.model_copy(update={"frames": frames})
 
 
 def renewed(take: PlannedTake, found: Found | None) -> PlannedTake:

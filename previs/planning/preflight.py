@@ -9,6 +9,8 @@ from previs.comfyui.protocol.classes import NodeClass
 from previs.comfyui.protocol.graph import class_types
 from previs.errors import Fault, PlanRefused
 from previs.planning.plan import PlannedTake
+from previs.workflow import saving_nodes, unsaved_outputs
+from previs.workflow.binding.traversal import title_of
 
 SCHEMA = "previs.check/1"
 
@@ -94,10 +96,12 @@ class Report:
         return Fault(f"{_named(entry.shots)}, {fault.place}", fault.field, fault.value, fault.remedy + where)
 
     def _lines(self) -> Iterator[str]:
-        yield (
-            f"{_count(self.shots, 'shot')}, {_count(self.takes, 'take')}, {_count(len(self.servers), 'server')} asked: "
-            f"{_count(len(self.errors), 'error')}, {_count(len(self.warnings), 'warning')}"
-        )
+        plan = f"{_count(self.shots, 'shot')}, {_count(self.takes, 'take')}"
+        if not self.servers:
+            yield f"nothing was checked: no server answered ({plan})"
+        else:
+            counts = f"{_count(len(self.errors), 'error')}, {_count(len(self.warnings), 'warning')}"
+            yield f"{plan}, {_count(len(self.servers), 'server')} asked: {counts}"
         yield from (f"{'warning' if self.servers else 'error'}: {reason}" for reason in self.unreachable.values())
         left = _MOST_SHOWN
         for level, entries in (("error", self.errors), ("warning", self.warnings)):
@@ -138,7 +142,10 @@ def check_plan(
     checkers = [Checker(classes, packs) for classes, _ in groups]
     collected, blocked = _Findings(tuple(servers), groups), dict[str, None]()
     for take in takes:
-        of_groups = [checker.findings(take.graph) for checker in checkers]
+        of_groups = [
+            (*checker.findings(take.graph), *_not_saved(take, classes))
+            for checker, (classes, _) in zip(checkers, groups, strict=True)
+        ]
         is_blocked = bool(of_groups) and all(any(found.certain for found in of_group) for of_group in of_groups)
         if is_blocked:
             blocked[take.label] = None
@@ -151,6 +158,18 @@ def check_plan(
         blocked=tuple(blocked),
         errors=collected.entries("errors"),
         warnings=collected.entries("warnings"),
+    )
+
+
+def _not_saved(take: PlannedTake, classes: Classes) -> tuple[Finding, ...]:
+    """Return why no output of a take can be fetched; nothing if one can, or may."""
+    unsaved = unsaved_outputs(take.graph, classes)
+    if not unsaved or saving_nodes(take.graph, classes):
+        return ()
+    return tuple(
+        Finding("not_saved", each.node_id, node["class_type"], title_of(node), each.input, each.value, each.remedy)
+        for each in unsaved
+        for node in [take.graph[each.node_id]]
     )
 
 

@@ -28,6 +28,9 @@ class Frame(BaseModel):
             "could be made of the file."
         ),
     )
+    node: str | None = Field(
+        default=None, description="ID of the output node that made it; null in records of earlier versions."
+    )
 
     @property
     def kind(self) -> str:
@@ -92,7 +95,7 @@ class TakeRecord(BaseModel):
         default=None, description="Seconds to copy the frames from the server to the store."
     )
     finished: AwareDatetime = Field(description="When its frames were in the store.")
-    frames: tuple[Frame, ...] = Field(description="Files that it made, in the order of the graph's output nodes.")
+    frames: tuple[Frame, ...] = Field(description="Files that it made, the shot's frame first.")
     inputs: tuple[InputPicture, ...] = Field(default=(), description="Pictures that it was made from.")
     sources: dict[str, str] = Field(
         default_factory=dict,

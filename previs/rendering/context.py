@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -9,17 +10,34 @@ from previs.comfyui.client.server import Server
 from previs.comfyui.protocol.deadlines import Limits
 from previs.comfyui.protocol.history import Success
 from previs.comfyui.protocol.prompt_state import Phase
-from previs.errors import AccessDenied, ServerUnavailable, ServerUnreachable
+from previs.errors import AccessDenied, RenderTimedOut, ServerUnavailable, ServerUnreachable
 from previs.farm.pool import Farm
 from previs.ingest.reader import SourceReader
 from previs.planning.fingerprint import prompt_id
 from previs.planning.plan import PlannedTake
+from previs.rendering.cancelled import is_marked_cancelled, mark_cancelled, unmark_cancelled
 from previs.rendering.input_assets import InputAssets
 from previs.rendering.leases import Leases
 from previs.rendering.progress import RunProgress
 from previs.store import Store
 
 _GLANCE = 2.0
+_OBEYED_WITHIN = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ExistingPrompt:
+    """Say which prompt a take has, or is to get.
+
+    Attributes:
+        prompt: The prompt's id.
+        server: Server that has it, running or finished; None if it is to be posted.
+        cancelled: Whether a run has interrupted it and it is still at work: it must be neither joined nor repeated.
+    """
+
+    prompt: str
+    server: Server | None = None
+    cancelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +49,7 @@ class RunContext:
         leases: Leases of the run, so that no other run renders the same take.
         inputs: Pictures that the takes are made from.
         seconds: Time after which takes are given up.
+        usual_seconds: Returns how long renders like that of a take took, if that is known.
     """
 
     farm: Farm
@@ -41,13 +60,15 @@ class RunContext:
     leases: Leases
     inputs: InputAssets
     seconds: float = 12 * 3600
+    usual_seconds: Callable[[PlannedTake], float | None] = lambda _: None
     _freed: set[Server] = field(default_factory=set)
     _discarded: set[str] = field(default_factory=set)
 
-    async def find_existing_prompt(self, take: PlannedTake) -> tuple[Server | None, str]:
-        """Return the server that runs this take or has finished it, if one does, and the prompt id to use.
+    async def find_existing_prompt(self, take: PlannedTake) -> ExistingPrompt:
+        """Return the prompt that runs or has finished, or else the one to post.
 
-        Ids of prompts that a server remembers as failed or interrupted are not used again.
+        Ids of prompts that a server remembers as failed or interrupted are not used again, nor those that a run has
+        interrupted without effect yet.
         """
         for generation in count():
             wanted = prompt_id(take.fingerprint, generation, render_nonce=_render_nonce(take))
@@ -55,12 +76,62 @@ class RunContext:
                 continue
             servers = self.farm.up
             seen = await asyncio.gather(*(_cached_status(server, wanted) for server in servers))
-            for server, found in zip(servers, seen, strict=True):
-                if isinstance(found, Phase | Success):
-                    return server, wanted
-            if not any(seen):
-                return None, wanted
+            found = list(zip(servers, seen, strict=True))
+            if finished := [server for server, status in found if isinstance(status, Success)]:
+                return ExistingPrompt(wanted, finished[0])
+            if cancelling := [server for server in servers if wanted in server.cancelling]:
+                return ExistingPrompt(wanted, cancelling[0], cancelled=True)
+            at_work = [server for server, status in found if isinstance(status, Phase)]
+            if any(seen) and not at_work:
+                continue
+            if not await is_marked_cancelled(self.store, wanted):
+                return ExistingPrompt(wanted, at_work[0] if at_work else None)
+            if at_work:
+                at_work[0].keep_cancelling(wanted)
+                return ExistingPrompt(wanted, at_work[0], cancelled=True)
         raise AssertionError
+
+    async def cancel(self, server: Server, prompt_id: str) -> None:
+        """Cancel a prompt; while a node is still at work on it, mark it in the store, so that no run joins it.
+
+        Raises:
+            ServerUnreachable, ServerUnavailable, AccessDenied: The server could not be asked; it will be once it is up.
+        """
+        cancelling = asyncio.create_task(server.cancel_prompt(prompt_id))
+        await asyncio.wait([cancelling], timeout=_OBEYED_WITHIN)
+        marked = await self._mark_if_at_work(server, prompt_id)
+        try:
+            await cancelling
+        finally:
+            if not marked:
+                await self._mark_if_at_work(server, prompt_id)
+            elif prompt_id not in server.cancelling:
+                await unmark_cancelled(self.store, prompt_id)
+
+    async def _mark_if_at_work(self, server: Server, prompt_id: str) -> bool:
+        at_work = prompt_id in server.cancelling
+        if at_work:
+            await mark_cancelled(self.store, prompt_id, server.name)
+        return at_work
+
+    async def wait_until_ended(self, take: PlannedTake, server: Server, prompt_id: str) -> None:
+        """Wait until a take's cancelled prompt is no longer at work, or its server cannot be asked any more.
+
+        Raises:
+            RenderTimedOut: It is still at work after the time that a render may take.
+        """
+        seconds = self.limits_of(take).render
+        try:
+            async with asyncio.timeout(seconds):
+                await server.wait_until_cancelled(prompt_id)
+        except TimeoutError as error:
+            raise RenderTimedOut(server.name, seconds or 0.0) from error
+        if prompt_id not in server.cancelling:
+            await unmark_cancelled(self.store, prompt_id)
+
+    def limits_of(self, take: PlannedTake) -> Limits:
+        """Return the limits of a take's render."""
+        return self.limits.for_graph(take.graph, self.usual_seconds(take))
 
     async def prepare(self, server: Server, take: PlannedTake) -> None:
         """Clear a server's cache, once per run, before a take that must be rendered again."""

@@ -91,7 +91,10 @@ class TakeDispatcher:
             await self.context.leases.release(self.take.fingerprint)
 
     async def _attempt(self, slot: Slot, on_change: OnChange, on_wait: Callable[[], None]) -> TakeRecord | None:
-        """Render the take in its slot, or wait for the run that does; return None if that one gave up."""
+        """Render the take in its slot, or wait for the run that does, or for a cancelled prompt to end.
+
+        Return None if it is to be tried again: that run gave up, or that prompt has ended.
+        """
         leases, fingerprint = self.context.leases, self.take.fingerprint
         try:
             earlier = None if leases.holds(fingerprint) else await leases.acquire(fingerprint, self.take.render_nonce)
@@ -102,7 +105,8 @@ class TakeDispatcher:
             record = await self._record_of(earlier)
             if record is None:
                 record = await render(self.take, slot, self.context, on_change, self.attempts)
-                self.context.farm.succeeded(self._server(record.server, slot))
+                if record is not None:
+                    self.context.farm.succeeded(self._server(record.server, slot))
             return record
         finally:
             slot.release()

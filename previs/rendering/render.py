@@ -16,6 +16,7 @@ from previs.errors import AccessDenied, FrameDamaged, NothingMade, ServerUnavail
 from previs.farm.failure_policy import prompt_has_ended
 from previs.farm.placement import Slot
 from previs.pictures import Media, examine, thumbnail
+from previs.planning.frame_order import shown_first
 from previs.planning.plan import UPLOAD_FOLDER, PlannedTake
 from previs.records.takes import Attempt, Frame, TakeRecord
 from previs.rendering.context import RunContext
@@ -35,11 +36,12 @@ async def render(
     context: RunContext,
     on_change: OnChange = lambda *_: None,
     attempts: Sequence[Attempt] = (),
-) -> TakeRecord:
+) -> TakeRecord | None:
     """Make a take's frames and its record.
 
     A take that a server already runs or has finished is joined there. The slot is released as soon as the prompt has
-    ended, also after an error. A prompt that is given up, by deadline or cancellation, is cancelled on its server.
+    ended, also after an error. A prompt that is given up, by deadline or cancellation, is cancelled on its server. If
+    such a prompt of the take is still at work, wait until it has ended, and return None: the take needs another slot.
 
     Args:
         take: The take.
@@ -49,7 +51,12 @@ async def render(
         attempts: What went wrong before, for the record.
     """
     try:
-        found, prompt = await context.find_existing_prompt(take)
+        existing = await context.find_existing_prompt(take)
+        found, prompt = existing.server, existing.prompt
+        if found is not None and existing.cancelled:
+            slot.release()
+            await context.wait_until_ended(take, found, prompt)
+            return None
         server = found or slot.server
         if found is not None:
             slot.release()
@@ -62,7 +69,7 @@ async def render(
     if not success.files:
         raise NothingMade(server.name, prompt)
     try:
-        frames = [await _keep(file, take, server, context) for file in success.files]
+        frames = [await _keep(file, take, server, context, fresh=waiting is not None) for file in success.files]
     except (FrameDamaged, ServerUnreachable, ServerUnavailable):
         context.discard_result(prompt)
         raise
@@ -77,7 +84,7 @@ async def render(
         seconds=round(seconds, 3),
         uploading=round(time.monotonic() - ended, 3),
         finished=datetime.now(UTC),
-        frames=tuple(frames),
+        frames=shown_first(take.graph, frames),
         inputs=await context.inputs.keep(take),
         sources=dict(take.sources),
         models=await _models(take, server),
@@ -113,16 +120,16 @@ async def _run(
             await server.submit(with_output_prefix(take.graph, f"{UPLOAD_FOLDER}/{prompt}"), prompt, files)
             slot.prompt = prompt
             submitted = time.monotonic()
-        return await server.follow(prompt, context.limits, report), waited
+        return await server.follow(prompt, context.limits_of(take), report), waited
     except BaseException as error:
         if not prompt_has_ended(error):
-            await _cancel(server, prompt)
+            await _cancel(server, prompt, context)
         raise
 
 
-async def _cancel(server: Server, prompt: str) -> None:
+async def _cancel(server: Server, prompt: str, context: RunContext) -> None:
     """Cancel the prompt on its server, even while this task is cancelled itself, which is raised afterwards."""
-    cancelling = asyncio.create_task(_cancel_if_reachable(server, prompt))
+    cancelling = asyncio.create_task(_cancel_if_reachable(server, prompt, context))
     cancelled = False
     while not cancelling.done():
         try:
@@ -134,10 +141,10 @@ async def _cancel(server: Server, prompt: str) -> None:
         raise asyncio.CancelledError
 
 
-async def _cancel_if_reachable(server: Server, prompt: str) -> None:
+async def _cancel_if_reachable(server: Server, prompt: str, context: RunContext) -> None:
     # A server that cannot be reached is cleaned up when it returns, and the next run joins what still runs there.
     with contextlib.suppress(ServerUnreachable, ServerUnavailable, AccessDenied):
-        await server.cancel_prompt(prompt)
+        await context.cancel(server, prompt)
 
 
 async def _models(take: PlannedTake, server: Server) -> dict[str, str]:
@@ -149,7 +156,7 @@ async def _models(take: PlannedTake, server: Server) -> dict[str, str]:
     return server.hashes.of_files(sorted(files))
 
 
-async def _keep(file: OutputFile, take: PlannedTake, server: Server, context: RunContext) -> Frame:
+async def _keep(file: OutputFile, take: PlannedTake, server: Server, context: RunContext, *, fresh: bool) -> Frame:
     """Fetch a file and store it.
 
     A file that arrives damaged is fetched once more. A file that its server does not return is asked for as long as a
@@ -161,7 +168,7 @@ async def _keep(file: OutputFile, take: PlannedTake, server: Server, context: Ru
         while True:
             pause = _BEFORE_REFETCH
             try:
-                return await _fetch(file, Path(folder) / "frame", take, server, context.store)
+                return await _fetch(file, Path(folder) / "frame", take, server, context.store, fresh=fresh)
             except FrameDamaged:
                 if damaged:
                     raise
@@ -175,8 +182,10 @@ async def _keep(file: OutputFile, take: PlannedTake, server: Server, context: Ru
             await asyncio.sleep(pause)
 
 
-async def _fetch(file: OutputFile, path: Path, take: PlannedTake, server: Server, store: Store) -> Frame:
-    downloaded = await server.api.download(file, path)
+async def _fetch(
+    file: OutputFile, path: Path, take: PlannedTake, server: Server, store: Store, *, fresh: bool
+) -> Frame:
+    downloaded = await server.api.download(file, path, fresh=fresh)
     media: Media = await asyncio.to_thread(examine, path, name=file.filename)
     small = await asyncio.to_thread(thumbnail, path, media)
     key = keys.frame_key(downloaded.sha256, media.suffix)
@@ -201,4 +210,5 @@ async def _fetch(file: OutputFile, path: Path, take: PlannedTake, server: Server
         width=media.width,
         height=media.height,
         thumbnail=small,
+        node=file.node_id or None,
     )

@@ -1,7 +1,7 @@
 """Simulate a ComfyUI server that draws storyboard frames instead of rendering them.
 
-For demonstrations and tests: it has real sockets and a real queue, and sends the frames and bodies of ComfyUI 0.3.64 in
-the same order. It needs the extra ``previs[simulator]``.
+For demonstrations and tests: it has real sockets and a real queue, and sends the frames and bodies of ComfyUI 0.3.64 or
+0.33.0 in the same order. It needs the extra ``previs[simulator]``.
 """
 
 _EXTRA = ("starlette", "uvicorn", "python_multipart")
@@ -14,6 +14,7 @@ try:
     from previs.simulator.server import Simulator
     from previs.simulator.serving import serve
     from previs.simulator.validation import ValidationResult, validate
+    from previs.simulator.versions import VERSIONS, VersionName
 except ModuleNotFoundError as error:
     missing = str(error.name).partition(".")[0]
     if missing not in _EXTRA:
@@ -23,12 +24,14 @@ except ModuleNotFoundError as error:
 
 __all__ = [
     "ALWAYS",
+    "VERSIONS",
     "Cue",
     "Event",
     "Faults",
     "ScriptFaults",
     "Simulator",
     "ValidationResult",
+    "VersionName",
     "make_app",
     "read_script",
     "serve",

@@ -1,20 +1,19 @@
-"""List what a simulated server has installed: node classes, models, system facts."""
+"""List what a simulated server has installed: node classes and models."""
 
 import copy
+import gzip
 import json
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
-FEATURES = {"supports_preview_metadata": True, "max_upload_size": 100 * 1024 * 1024}
+from previs.simulator.versions import OLDEST, VERSIONS, VersionName
 
-MODEL_FOLDERS = (
-    *("checkpoints", "configs", "loras", "vae", "text_encoders", "diffusion_models", "clip_vision", "style_models"),
-    *("embeddings", "diffusers", "vae_approx", "controlnet", "gligen", "upscale_models", "custom_nodes"),
-    *("hypernetworks", "photomaker", "classifiers", "model_patches", "audio_encoders"),
-)
+_GZIP = b"\x1f\x8b"
+"""First bytes of a file in gzip."""
+
 _FORMER_FOLDERS = {"unet": "diffusion_models", "clip": "text_encoders"}
 
 _LARGEST_HEADER = 1024 * 1024
@@ -31,57 +30,41 @@ _LOADED_FROM = {
     "upscale_models": ("UpscaleModelLoader", "model_name"),
 }
 
-_MEMORY = 24 * 1024**3
 
-SYSTEM_STATS: dict[str, Any] = {
-    "system": {
-        "os": "posix",
-        "ram_total": _MEMORY,
-        "ram_free": _MEMORY // 2,
-        "comfyui_version": "0.3.64",
-        "required_frontend_version": "1.27.10",
-        "installed_templates_version": "0.1.95",
-        "required_templates_version": "0.1.95",
-        "python_version": "3.11 (simulated)",
-        "pytorch_version": "none (simulated)",
-        "embedded_python": False,
-        "argv": ["previs", "simulate"],
-    },
-    "devices": [
-        {
-            "name": "simulated",
-            "type": "cpu",
-            "index": None,
-            "vram_total": _MEMORY,
-            "vram_free": _MEMORY // 2,
-            "torch_vram_total": _MEMORY,
-            "torch_vram_free": _MEMORY // 2,
-        }
-    ],
-}
-"""Answer to ``/system_stats``, with the keys of ComfyUI 0.3.64."""
+@lru_cache
+def bundled(version: VersionName = OLDEST) -> Mapping[str, Any]:
+    """Return the node classes that a version has installed, with the names of some common models.
+
+    Of 0.3.64 they are an excerpt of its ``object_info``: 102 classes of common graphs, as JSON. Of 0.33.0 they are all
+    886 classes, as JSON in gzip (170 KB), since graphs of its templates need any of them.
+    """
+    content = files("previs.simulator").joinpath(VERSIONS[version].object_info).read_bytes()
+    return dict(json.loads(gzip.decompress(content) if content.startswith(_GZIP) else content))
 
 
-@lru_cache(maxsize=1)
-def bundled() -> Mapping[str, Any]:
-    """Return an excerpt of ComfyUI 0.3.64's ``object_info``: classes of common graphs, and some model names."""
-    text = files("previs.simulator").joinpath("object_info.json").read_text(encoding="utf-8")
-    return dict(json.loads(text))
-
-
-def with_images(class_info: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
+def with_images(class_info: Mapping[str, Any], names: list[str]) -> Mapping[str, Any]:
     """Return a node class whose image choices are these files of the input folder."""
+    if not any(_chooses_image(declared) for declared in _inputs(class_info)):
+        return class_info
     listed = copy.deepcopy(dict(class_info))
-    for section in ("required", "optional"):
-        for declared in listed["input"].get(section, {}).values():
-            if len(declared) > 1 and declared[1].get("image_upload") and isinstance(declared[0], list):
-                declared[0] = names
+    for declared in _inputs(listed):
+        if _chooses_image(declared):
+            declared[0] = names
     return listed
 
 
-def models(object_info: Mapping[str, Any], folder: str) -> list[str] | None:
-    """Return the files in a folder of models, or None if ComfyUI has no such folder."""
-    if folder not in MODEL_FOLDERS:
+def _inputs(class_info: Mapping[str, Any]) -> Iterator[list[Any]]:
+    for section in ("required", "optional"):
+        yield from class_info["input"].get(section, {}).values()
+
+
+def _chooses_image(declared: Sequence[Any]) -> bool:
+    return len(declared) > 1 and isinstance(declared[0], list) and bool(declared[1].get("image_upload"))
+
+
+def models(object_info: Mapping[str, Any], folder: str, version: VersionName = OLDEST) -> list[str] | None:
+    """Return the files in a folder of models, or None if that version has no such folder."""
+    if folder not in VERSIONS[version].folders:
         return None
     class_type, name = _LOADED_FROM.get(folder, ("", ""))
     if class_type not in object_info:

@@ -1,6 +1,7 @@
-"""Run one prompt: frames, steps, pictures, faults and the end, in the order of ComfyUI 0.3.64."""
+"""Run one prompt: frames, steps, pictures, faults and the end, in the order of ComfyUI."""
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -9,6 +10,7 @@ from typing import Any, Protocol
 
 from previs.comfyui.protocol.graph import Node, is_link, links
 from previs.simulator import sockets
+from previs.simulator.dynamic_inputs import missing_combos
 from previs.simulator.faults import Faults
 from previs.simulator.journal import Kind
 from previs.simulator.output_nodes import NodeRaisedError, OutputWriter
@@ -46,13 +48,17 @@ class Execution:
 
     Attributes:
         node: Id of the running node; None before the first and after the last.
-        interrupted: Set to interrupt the prompt; takes effect between nodes and between steps.
+        interrupted: Set to interrupt the prompt; takes effect between nodes, between steps and after a silence.
+        silent: Whether a node works without sending a frame.
+        heard: Set to end the silence of a node.
     """
 
     server: Server
     prompt: Prompt
     node: str | None = None
     interrupted: asyncio.Event = field(default_factory=asyncio.Event)
+    silent: bool = False
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
     _messages: list[list[Any]] = field(default_factory=list)
     _outputs: Outputs = field(default_factory=dict)
     _states: dict[str, str] = field(default_factory=dict)
@@ -113,12 +119,38 @@ class Execution:
             self._send("executing", {"node": node, "display_node": node, "prompt_id": self.prompt.prompt_id})
             if failure and node == failing:
                 raise failure
+            await self._keep_silent(node)
+            self._check_arguments(node)
             made = await self._run_node(node, reading, samplers.get(node, 0))
             if made:
                 self._executed(node, made)
             self._state(node, samplers.get(node, 1.0), samplers.get(node, 1.0), "finished")
             self._ran.append(node)
             self.server.cache[self._signatures[node]] = made
+
+    def _check_arguments(self, node_id: str) -> None:
+        """Raise NodeRaisedError for a dynamic combo with a value it does not offer: the node gets no such argument."""
+        node = self.prompt.graph[node_id]
+        missing = missing_combos(self.server.object_info[node["class_type"]], node["inputs"])
+        if missing:
+            names = ", ".join(f"'{name}'" for name in missing)
+            count = f"{len(missing)} required positional argument{'s' if len(missing) > 1 else ''}"
+            raise NodeRaisedError("TypeError", f"{node['class_type']}.execute() missing {count}: {names}")
+
+    async def _keep_silent(self, node_id: str) -> None:
+        """Send no frame for as long as the faults say; only then obey an interrupt."""
+        faults = self.server.faults
+        if not faults.silent_for or self.prompt.graph[node_id]["class_type"] != faults.silent_at:
+            return
+        if faults.silent_on and faults.silent_on not in prompt_text(self.prompt.graph):
+            return
+        self.silent = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(faults.silent_for):
+                await self.heard.wait()
+        self.silent = False
+        self.heard.clear()
+        self._raise_if_interrupted()
 
     async def _run_node(self, node_id: str, reading: Reading, steps: int) -> Outputs:
         node = self.prompt.graph[node_id]

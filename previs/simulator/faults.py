@@ -40,6 +40,11 @@ class Faults:
             models or the server is restarted.
         stall_on: Text; a prompt that contains it stalls until it is interrupted.
         stall_at_step: Number of sampler steps before it stalls.
+        silent_for: Seconds that a node works without sending a frame, while the queue names its prompt as running. An
+            interrupt is answered at once and obeyed when these seconds are over. ``Simulator.end_silence`` ends them
+            early.
+        silent_at: Class of the node that is silent.
+        silent_on: Text; only a prompt that contains it has a silent node. Empty for every prompt.
         slowness: Factor on the duration of each prompt.
         drop_sockets: Number of WebSockets to cut after ``drop_after_frames`` frames.
         drop_after_frames: Number of frames, counted for each WebSocket.
@@ -73,6 +78,9 @@ class Faults:
     memory_full: bool = False
     stall_on: str = ""
     stall_at_step: Annotated[int, Field(ge=0)] = 1
+    silent_for: Seconds = 0.0
+    silent_at: str = "VAEDecode"
+    silent_on: str = ""
     slowness: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
     drop_sockets: Count = 0
     drop_after_frames: Annotated[int, Field(ge=1)] = 1

@@ -21,14 +21,17 @@ from starlette.websockets import WebSocket
 from previs.simulator import catalog, sockets
 from previs.simulator.disk import FOLDERS, leads_out
 from previs.simulator.downloads import download
-from previs.simulator.jobs import job_of
+from previs.simulator.jobs import WrongQueryError, job_of, jobs_of
 from previs.simulator.prompts import Prompt
 from previs.simulator.server import Simulator
-from previs.simulator.validation import validate
+from previs.simulator.validation import BrokenNodeError, ValidationResult, validate
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_ONLY_UUIDS = (
+    "prompt_id must be a UUID string in canonical lowercase hyphenated form; omit it to let the server generate one"
+)
 _SERVER_ERROR = "500 Internal Server Error\n\nServer got itself in trouble"
 
 
@@ -63,20 +66,21 @@ def routes(simulator: Simulator) -> list[Route | WebSocketRoute]:
         ("POST", "/upload/image", disk.upload),
         ("GET", "/object_info", info.object_info),
         ("GET", "/object_info/{class_type}", info.class_info),
-        ("GET", "/system_stats", _constant(catalog.SYSTEM_STATS)),
-        ("GET", "/features", _constant(catalog.FEATURES)),
-        ("GET", "/models", _constant(catalog.MODEL_FOLDERS)),
+        ("GET", "/system_stats", _constant(simulator.version.system_stats)),
+        ("GET", "/features", _constant(simulator.version.features)),
+        ("GET", "/models", _constant(simulator.version.folders)),
         ("GET", "/models/{folder}", info.models),
         ("GET", "/embeddings", _constant([])),
         ("GET", "/view_metadata/{folder}", info.metadata),
     ]
     jobs: list[tuple[str, str, Endpoint]] = [
+        ("GET", "/api/jobs", queue.jobs),
         ("GET", "/api/jobs/{prompt_id}", queue.job),
         ("POST", "/api/jobs/{prompt_id}/cancel", queue.cancel),
     ]
     http = [Route(start + path, call, methods=[method]) for start in ("", "/api") for method, path, call in table]
     listen = _Listening(simulator).listen
-    http += [Route(path, call, methods=[method]) for method, path, call in jobs if simulator.jobs]
+    http += [Route(path, call, methods=[method]) for method, path, call in jobs if simulator.version.has_jobs]
     return [*http, WebSocketRoute("/ws", listen), WebSocketRoute("/api/ws", listen)]
 
 
@@ -125,24 +129,31 @@ class _QueueEndpoints(_Endpoints):
         if "prompt" not in posted:
             return _refused("no_prompt", "No prompt provided", "No prompt provided")
         prompt_id = str(posted["prompt_id"]) if posted.get("prompt_id") is not None else str(uuid.uuid4())
-        if simulator.uuid_ids_only and not _UUID.fullmatch(prompt_id):
-            details = "prompt_id must be a UUID string in canonical lowercase hyphenated form"
-            return _refused("invalid_prompt_id", "prompt_id must be a valid UUID", details)
+        if simulator.version.takes_only_uuids and not _UUID.fullmatch(prompt_id):
+            return _refused("invalid_prompt_id", "prompt_id must be a valid UUID", _ONLY_UUIDS)
         extra = posted.get("extra_data", {})
         if not isinstance(posted["prompt"], dict) or not isinstance(extra, dict):
             raise HTTPException(500, _SERVER_ERROR)
-        result = validate(posted["prompt"], simulator.object_info, input_files=simulator.disk)
+        result = self._validated(posted["prompt"])
         if result.error:
             return json_response({"error": result.error, "node_errors": result.node_errors}, 400)
         if "client_id" in posted:
             extra["client_id"] = posted["client_id"]
-        if simulator.jobs:
+        if simulator.version.has_jobs:
             extra["create_time"] = time.time_ns() // 1_000_000
         simulator.record("posted", prompt_id)
         simulator.queue.put(Prompt(number, prompt_id, result.graph, extra, result.outputs))
         if simulator.faults.use("lose_prompt_answer"):
             await simulator.cut(request.scope["client"])
         return json_response({"prompt_id": prompt_id, "number": number, "node_errors": result.node_errors})
+
+    def _validated(self, graph: dict[str, Any]) -> ValidationResult:
+        simulator = self.simulator
+        try:
+            names_missing = simulator.version.names_missing_nodes
+            return validate(graph, simulator.object_info, input_files=simulator.disk, names_missing_nodes=names_missing)
+        except BrokenNodeError as error:
+            raise HTTPException(500, _SERVER_ERROR) from error
 
     def _number(self, posted: dict[str, Any]) -> float:
         requested = posted.get("number")
@@ -172,6 +183,12 @@ class _QueueEndpoints(_Endpoints):
         posted = _parsed(await request.body()) or {}
         self.simulator.interrupt(posted.get("prompt_id") or None)
         return Response()
+
+    async def jobs(self, request: Request) -> Response:
+        try:
+            return json_response(jobs_of(self.simulator.queue, request.query_params))
+        except WrongQueryError as error:
+            return json_response({"error": str(error)}, 400)
 
     async def job(self, request: Request) -> Response:
         job = job_of(request.path_params["prompt_id"], self.simulator.queue)
@@ -231,7 +248,7 @@ class _DiskEndpoints(_Endpoints):
         return download(stored, name, self.simulator)
 
     async def upload(self, request: Request) -> Response:
-        if int(request.headers.get("content-length", 0)) > catalog.FEATURES["max_upload_size"]:
+        if int(request.headers.get("content-length", 0)) > self.simulator.version.features["max_upload_size"]:
             return Response(status_code=413)
         async with request.form() as form:
             image = form.get("image")
@@ -261,7 +278,7 @@ class _InfoEndpoints(_Endpoints):
         return json_response({name: catalog.with_images(info, self.simulator.disk.images())} if info else {})
 
     async def models(self, request: Request) -> Response:
-        names = catalog.models(self.simulator.object_info, request.path_params["folder"])
+        names = catalog.models(self.simulator.object_info, request.path_params["folder"], self.simulator.version_name)
         return Response(status_code=404) if names is None else json_response(names)
 
     async def metadata(self, request: Request) -> Response:
@@ -298,5 +315,5 @@ class _Listening(_Endpoints):
             if is_first and flags.get("type") == "feature_flags":
                 features = flags.get("data")
                 socket.features = features if isinstance(features, dict) else {}
-                socket.put(sockets.text("feature_flags", json.dumps(catalog.FEATURES)))
+                socket.put(sockets.text("feature_flags", json.dumps(self.simulator.version.features)))
             is_first = False

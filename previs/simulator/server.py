@@ -17,6 +17,7 @@ from previs.simulator.journal import Event, Kind, Outcome, outcome_of
 from previs.simulator.output_nodes import OutputWriter
 from previs.simulator.prompts import Prompt, Queue
 from previs.simulator.script import Cue, Moment
+from previs.simulator.versions import OLDEST, VERSIONS, VersionName
 
 FILES_KEPT = 512
 
@@ -56,12 +57,12 @@ class Simulator:
         previews: Whether samplers send previews, as ComfyUI does with ``--preview-method``.
         faults: What goes wrong; may be changed at any time.
         folder: Folder to write files to; None keeps the latest :data:`FILES_KEPT` of each kind in memory.
-        object_info: Node classes; None installs the bundled excerpt.
-        uuid_ids_only: Whether to refuse a ``prompt_id`` that is not a canonical UUID, as newer servers do.
-        jobs: Whether to be a newer server: with ``/api/jobs``, creation times and ``uuid_ids_only``.
+        object_info: Node classes; None installs those bundled for the version.
+        version: Version of ComfyUI to be; :mod:`previs.simulator.versions` says how they differ.
         script: Cues that change the faults by time or by count.
 
     Attributes:
+        version: What its version of ComfyUI answers.
         metadata: Headers of model files, by folder and name; may be changed at any time.
         journal: Every event of every prompt, in order; unbounded.
         posted: Ids of accepted prompts, in order.
@@ -85,17 +86,16 @@ class Simulator:
         faults: Faults | None = None,
         folder: Path | None = None,
         object_info: Mapping[str, Any] | None = None,
-        uuid_ids_only: bool = False,
-        jobs: bool = False,
+        version: VersionName = OLDEST,
         script: Sequence[Cue] = (),
     ) -> None:
         self.seconds = seconds
         self.steps_seen = steps_seen
         self.previews = previews
         self.faults = faults or Faults()
-        self.object_info = object_info or catalog.bundled()
-        self.uuid_ids_only = uuid_ids_only or jobs
-        self.jobs = jobs
+        self.version_name = version
+        self.version = VERSIONS[version]
+        self.object_info = object_info or catalog.bundled(version)
         self.script = tuple(script)
         self.disk = Disk(FILES_KEPT, folder)
         self.metadata: dict[tuple[str, str], Mapping[str, Any]] = {}
@@ -221,6 +221,14 @@ class Simulator:
             return False
         self.record("interrupted", execution.prompt.prompt_id)
         execution.interrupted.set()
+        return True
+
+    def end_silence(self) -> bool:
+        """Stop the silence of a node at once; return whether a node was silent."""
+        execution = self.execution
+        if execution is None or not execution.silent:
+            return False
+        execution.heard.set()
         return True
 
     def delete(self, prompt_id: str) -> bool:

@@ -1,4 +1,4 @@
-"""Validate a prompt as ComfyUI 0.3.64 does, with the error messages that ``POST /prompt`` answers.
+"""Validate a prompt as ComfyUI does, with the error messages that ``POST /prompt`` answers.
 
 Pure: the caller passes the answer to ``GET /object_info`` and the names of input files.
 """
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from previs.comfyui.protocol.graph import Graph, Node
+from previs.simulator.dynamic_inputs import declared_inputs
 
 Reason = dict[str, Any]
 Value = Any
@@ -19,6 +20,10 @@ LONGEST_LIST_SHOWN = 20
 """Maximum of choices that ComfyUI lists in an error; of more it gives the number only."""
 
 _CONVERSIONS = {"INT": int, "FLOAT": float, "STRING": str, "BOOLEAN": bool}
+_ANY = frozenset({"*", "COMFY_MATCHTYPE_V3"})
+"""Types that fit every other; ComfyUI leaves those that must match each other to its editor."""
+_UNCHECKED = frozenset({("CustomCombo", "choice")})
+"""Inputs whose choices are not in ``object_info``: the node takes any."""
 _UPLOADS = {"image_upload": "image", "audio_upload": "audio", "video_upload": "video"}
 
 
@@ -39,20 +44,37 @@ class ValidationResult:
     node_errors: dict[str, Any]
 
 
+class BrokenNodeError(Exception):
+    """Report a node that makes ComfyUI 0.33.0 fail while it reads the graph."""
+
+
 def validate(
-    graph: Mapping[str, Any], object_info: Mapping[str, Any], *, input_files: Container[str] = ()
+    graph: Mapping[str, Any],
+    object_info: Mapping[str, Any],
+    *,
+    input_files: Container[str] = (),
+    names_missing_nodes: bool = False,
 ) -> ValidationResult:
     """Validate a graph in API format as ComfyUI does before it queues it; the graph is not changed.
 
-    ``input_files`` are the names of files that loaders find, with subfolders: ``storyboard/hero.png``.
+    Args:
+        graph: Nodes by id.
+        object_info: Node classes.
+        input_files: Names of files that loaders find, with subfolders: ``storyboard/hero.png``.
+        names_missing_nodes: Whether to refuse unknown nodes as ComfyUI 0.33.0 does; see
+            :class:`previs.simulator.versions.Version`.
+
+    Raises:
+        BrokenNodeError: With ``names_missing_nodes``, a node is no object.
     """
+    missing = _missing_node if names_missing_nodes else _invalid_prompt
     candidates: list[str] = []
     for node_id, node in graph.items():
         if not isinstance(node, dict) or "class_type" not in node:
-            return _invalid_prompt(node_id, "a node is missing the class_type property.")
+            return missing(node_id, node)
         class_type = node["class_type"]
         if not isinstance(class_type, str) or class_type not in object_info:
-            return _invalid_prompt(node_id, f"node {class_type} does not exist.")
+            return missing(node_id, node)
         if object_info[class_type]["output_node"]:
             candidates.append(node_id)
     if not candidates:
@@ -74,8 +96,26 @@ def _refused(kind: str, message: str, details: str, node_errors: dict[str, Any])
     return ValidationResult({}, (), _reason(kind, message, details, {}), node_errors)
 
 
-def _invalid_prompt(node_id: str, why: str) -> ValidationResult:
+def _invalid_prompt(node_id: str, node: Value) -> ValidationResult:
+    """Refuse a node without a known class as ComfyUI 0.3.64 does."""
+    named = isinstance(node, dict) and "class_type" in node
+    why = f"node {node['class_type']} does not exist." if named else "a node is missing the class_type property."
     return _refused("invalid_prompt", f"Cannot execute because {why}", f"Node ID '#{node_id}'", {})
+
+
+def _missing_node(node_id: str, node: Value) -> ValidationResult:
+    """Refuse a node without a known class as ComfyUI 0.33.0 does."""
+    meta = node.get("_meta", {}) if isinstance(node, dict) else None
+    if not isinstance(meta, dict):
+        raise BrokenNodeError(node_id)
+    class_type = node.get("class_type")
+    title = meta.get("title", class_type)
+    message = f"Node '{title}' not found. The custom node may not be installed."
+    if "class_type" not in node:
+        name = title or f"ID #{node_id}"
+        message = f"Node '{name}' has no class_type. The workflow may be corrupted or a custom node is missing."
+    extra = {"node_id": node_id, "class_type": class_type, "node_title": title}
+    return ValidationResult({}, (), _reason("missing_node_type", message, f"Node ID '#{node_id}'", extra), {})
 
 
 @dataclass(slots=True)
@@ -130,9 +170,10 @@ class _Validation:
         node = self.graph[node_id]
         inputs = node["inputs"]
         result = _NodeResult(valid=True, reasons=[])
-        for name, required, kind, config in _declared(self.object_info[node["class_type"]]):
+        for name, required, kind, config in declared_inputs(self.object_info[node["class_type"]], inputs):
             if name in inputs:
-                self._check_input(result, inputs, name, (kind, config))
+                unchecked = (node["class_type"], name) in _UNCHECKED
+                self._check_input(result, inputs, name, ("*" if unchecked else kind, config))
             elif required:
                 reason = _reason("required_input_missing", "Required input is missing", name, {"input_name": name})
                 result.reasons.append(reason)
@@ -175,7 +216,7 @@ class _Validation:
             return False
 
     def _missing_files(self, node: Node) -> Iterator[Reason]:
-        for name, _, _, config in _declared(self.object_info[node["class_type"]]):
+        for name, _, _, config in declared_inputs(self.object_info[node["class_type"]], node["inputs"]):
             value = node["inputs"].get(name)
             for switch, kind in _UPLOADS.items():
                 if config.get(switch) and isinstance(value, str) and value not in self.input_files:
@@ -212,15 +253,6 @@ def _raised(kind: str, raised: LookupError, extra: dict[str, Any]) -> Reason:
     return _reason(kind, message, str(raised), {**extra, **more, "exception_type": name, "traceback": []})
 
 
-def _declared(info: Mapping[str, Any]) -> Iterator[tuple[str, bool, Any, dict[str, Any]]]:
-    """Yield a node class's inputs in order: name, whether required, type or list of choices, configuration."""
-    for section in ("required", "optional"):
-        inputs = info["input"].get(section, {})
-        for name in info.get("input_order", {}).get(section, inputs):
-            kind, *config = inputs[name]
-            yield name, section == "required", kind, config[0] if config else {}
-
-
 def _output_type(info: Mapping[str, Any], index: object) -> Value:
     outputs = info["output"]
     if not isinstance(index, int) or not -len(outputs) <= index < len(outputs):
@@ -229,7 +261,7 @@ def _output_type(info: Mapping[str, Any], index: object) -> Value:
 
 
 def _fits(received: Value, expected: Value) -> bool:
-    if received == expected or "*" in (received, expected):
+    if received == expected or _ANY.intersection(map(str, (received, expected))):
         return True
     if not isinstance(received, str) or not isinstance(expected, str):
         return False

@@ -141,6 +141,11 @@ def heartbeat_key(run: str) -> str:
     return f"{CLAIMS}runs/{part(run)}.json"
 
 
+def cancelled_key(prompt_id: str) -> str:
+    """Return the key of the mark on a prompt that a run has cancelled while it was at work."""
+    return f"{CLAIMS}cancelled/{part(prompt_id)}.json"
+
+
 def shot_list_key(sha256: str) -> str:
     """Return the key of a shot list that is too large for a flow's parameters, named by its content."""
     return f"{LISTS}{sha256}.json"

@@ -18,6 +18,7 @@ from previs.workflow.binding.link_types import Wiring
 from previs.workflow.binding.overrides import overridden
 from previs.workflow.binding.traversal import place_of
 from previs.workflow.detection.detect import detect_bindings
+from previs.workflow.detection.final_output import output_notices
 from previs.workflow.detection.lengths import LengthRule
 from previs.workflow.formats.validation import graph_faults
 
@@ -35,6 +36,7 @@ class SavedGraph:
         strengths: Inputs for references' strengths, by the inputs of their pictures.
         length_rule: Lengths that the graph takes.
         bindings_file: Name of the bindings file beside the graph, even if there is none.
+        on_outputs: What is not kept, and which of several outputs is the shot's frame.
     """
 
     source: str
@@ -46,6 +48,7 @@ class SavedGraph:
     strengths: Mapping[Slot, Slot] = field(default_factory=dict)
     length_rule: LengthRule | None = None
     bindings_file: str = ""
+    on_outputs: tuple[str, ...] = ()
 
     @property
     def reference_images(self) -> tuple[str, ...]:
@@ -73,9 +76,12 @@ class SavedGraph:
         if values is None:
             notices = [f"{what} is not bound: {gap}" for what, gap in self.gaps.items()]
             notices += [f"{what} is not used: {self.bindings_file} says so" for what in sorted(self.unused)]
+            notices += self.on_outputs
             return Report(rows(self.graph, self.bindings, {}, {}), tuple(notices))
         binder = self._binder(values, place)
-        return Report(rows(self.graph, self.bindings, binder.values, binder.overrides), tuple(binder.notices))
+        on_outputs = output_notices(self.graph, binder.overrides) if binder.overrides else self.on_outputs
+        bound = rows(self.graph, self.bindings, binder.values, binder.overrides)
+        return Report(bound, (*binder.notices, *on_outputs))
 
     def bindings_text(self) -> str:
         """Write the bindings file that states the present bindings."""
@@ -235,4 +241,5 @@ def read_graph(
         strengths=places.strengths,
         length_rule=places.length_rule,
         bindings_file=file,
+        on_outputs=tuple(output_notices(graph)),
     )

@@ -142,8 +142,8 @@ def test_a_farm_has_at_least_one_server() -> None:
 
 
 def test_limits_are_those_of_the_block() -> None:
-    assert farm().limits() == Limits(render=300, silence=60)
-    assert farm(render_seconds=20, silence_seconds=5).limits() == Limits(render=20, silence=5)
+    assert farm().limits() == Limits()
+    assert farm(render_seconds=300).limits() == Limits(render=300)
     assert (farm().places, farm().patience_seconds, farm().run_seconds) == (2, 600, 12 * 3600)
 
 
@@ -153,7 +153,6 @@ def test_limits_are_those_of_the_block() -> None:
         {"places": 0},
         {"places": 17},
         {"render_seconds": 0},
-        {"silence_seconds": -1},
         {"patience_seconds": 0},
         {"run_seconds": 0},
         {"run_seconds": 24 * 3600},
@@ -163,6 +162,48 @@ def test_limits_are_those_of_the_block() -> None:
 def test_a_limit_that_makes_no_sense_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         farm(**fields)
+
+
+def saved_earlier(**data: Any) -> ComfyUIFarm:
+    """Return the block of a document that was saved when silence had a limit."""
+    document = BlockDocument(
+        name="studio",
+        data={"servers": [URL], "render_seconds": 300, "silence_seconds": 60} | data,
+        block_schema_id=uuid4(),
+        block_type_id=uuid4(),
+        block_schema=BlockSchema(checksum="", fields={}, block_type_id=uuid4()),
+    )
+    return ComfyUIFarm._from_block_document(document)
+
+
+def test_the_defaults_of_an_earlier_block_are_not_used_and_a_run_reports_it() -> None:
+    block = saved_earlier()
+    assert block.limits() == Limits()
+    [notice] = block.notices()
+    assert notice.startswith("render_seconds 300 of the farm block is not used, as it was the default")
+
+
+def test_a_limit_that_an_earlier_block_sets_is_used() -> None:
+    block = saved_earlier(render_seconds=900)
+    assert (block.limits(), block.notices()) == (Limits(render=900), [])
+
+
+@pytest.mark.parametrize("block", [farm(silence_seconds=5), saved_earlier(silence_seconds=5, render_seconds=9)])
+def test_a_limit_on_silence_is_accepted_and_reported(block: ComfyUIFarm) -> None:
+    [notice] = block.notices()
+    assert notice.startswith("silence_seconds 5 of the farm block has no effect any more: ")
+
+
+def test_no_form_offers_a_limit_on_silence() -> None:
+    assert "silence_seconds" not in ComfyUIFarm.model_json_schema()["properties"]
+
+
+def test_a_field_that_a_farm_does_not_have_is_reported() -> None:
+    assert farm(render_second=5).notices() == ["'render_second' is no field of a ComfyUI farm block, and has no effect"]
+
+
+def test_a_block_that_prefect_passes_on_has_no_notices() -> None:
+    assert ComfyUIFarm.model_validate(farm().model_dump()).notices() == []
 
 
 @pytest.mark.parametrize("block", secret_blocks(), ids=lambda block: type(block).__name__)

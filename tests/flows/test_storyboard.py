@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
 from flows.storyboard import storyboard
+from previs.comfyui.protocol import deadlines
 from previs.errors import BoardIncomplete, FarmRefused, ShotListFaults, StoreRefused, WorkflowFaults
 from previs.records.manifest import Manifest
 from previs.store import S3Settings, S3Store, Store
@@ -225,14 +226,26 @@ async def test_a_render_over_its_time_is_timed_out_and_frees_the_server(
     monkeypatch.setattr(take, "retry_delay_seconds", [0.1] * len(take.retry_delay_seconds))
     simulator, url = await simulate(seconds=0.2)
     simulator.faults.stall_on = "坏"
-    farm = ComfyUIFarm(servers=[url], silence_seconds=0.4)
-    state = await run(shots=shots(3, SH02="坏"), farm=farm, store=str(tmp_path))
+    farm = ComfyUIFarm(servers=[url], silence_seconds=5)
+    state = await run(shots=shots(3, SH02="坏"), farm=farm, store=str(tmp_path), render_seconds=0.6)
     assert (state.message or "").startswith("1 of 3 shots failed: SH02\n")
-    assert "was silent for 0.4 s" in (state.message or "")
+    assert "was not done after 0.6 s" in (state.message or "")
     states = await task_states_of(state.state_details.flow_run_id, 8)
     assert states["SH02 · take 1"][0] == "TimedOut"
     assert len(set(simulator.interrupted)) == 4
     assert simulator.queue.remaining == 0
+
+
+async def test_a_render_may_take_ten_times_what_it_took_before(
+    simulate: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(take, "retry_delay_seconds", [0.1] * len(take.retry_delay_seconds))
+    _, url = await simulate(seconds=0.3)
+    once = {"shots": shots(1), "farm": [url], "store": str(tmp_path), "board": "b"}
+    assert (await run(**once)).is_completed()
+    monkeypatch.setattr(deadlines, "IMAGE_SECONDS", 0.01)
+    assert (await run(**once, refresh=True)).is_completed()
+    assert "was not done after 0.01 s" in ((await run(**once | {"board": "new"}, refresh=True)).message or "")
 
 
 async def test_what_is_not_done_when_the_runs_time_is_over_is_given_up_and_the_rest_published(

@@ -20,7 +20,6 @@ from previs.errors import (
     PromptRefused,
     RenderTimedOut,
     ServerError,
-    ServerSilent,
     ServerUnavailable,
     ShotListFaults,
     TryAgain,
@@ -139,7 +138,7 @@ def test_a_cause_says_what_failed_and_not_where() -> None:
 
 
 def test_every_error_of_a_deadline_is_a_timeout_error() -> None:
-    assert [each for each in CLASSES if issubclass(each, TimeoutError)] == [RenderTimedOut, ServerSilent]
+    assert [each for each in CLASSES if issubclass(each, TimeoutError)] == [RenderTimedOut]
 
 
 def test_a_report_has_a_line_for_each_fault() -> None:

@@ -14,11 +14,11 @@ from urllib.parse import quote
 import httpx
 
 from previs.comfyui.client.address import Address
-from previs.comfyui.client.connection import CONNECTION_BROKEN, Answer, Connection
+from previs.comfyui.client.connection import BODY_LIMIT, CONNECTION_BROKEN, REDIRECTS, TOO_LARGE, Answer, Connection
 from previs.comfyui.protocol.graph import Graph
 from previs.comfyui.protocol.history import OutputFile
 from previs.comfyui.protocol.queue import Queue, read_queue
-from previs.errors import FrameDamaged
+from previs.errors import FileNotPassed, FrameDamaged
 
 _CHUNK = 1 << 18
 _OK = 200
@@ -26,6 +26,11 @@ _BAD_REQUEST = 400
 _NOT_FOUND = 404
 # Answers of servers that lack an endpoint, and of proxies that allow only known paths.
 _MAYBE_ABSENT = frozenset({403, 404, 405, 501})
+_PAGES = frozenset({"text/html", "application/xhtml+xml"})
+_OUTSIDE = (
+    "the server made it but does not have it in its output folder: the node saves elsewhere, or the file was removed; "
+    "give the node a folder within the output folder"
+)
 _NOT_COMFYUI = "JSON that is not in ComfyUI's format"
 
 
@@ -167,28 +172,44 @@ class Api:
         """Upload an image to the server's input folder, and return the name that ``LoadImage`` takes.
 
         The server chooses another name than requested if other content already has that name.
+
+        Raises:
+            FileNotPassed: A proxy before the server refuses a file of this size.
         """
+        form = {"subfolder": subfolder, "type": "input"}
         answer = await self._connection.request(
-            "POST", "upload/image", files={"image": (name, content)}, data={"subfolder": subfolder, "type": "input"}
+            "POST", "upload/image", files={"image": (name, content)}, data=form, allow={TOO_LARGE}
         )
+        if answer.status == TOO_LARGE:
+            raise FileNotPassed(self.name, name, f"{BODY_LIMIT}; the file has {len(content):,} bytes")
         body = self._object(answer, "POST", "upload/image")
         if not isinstance(body.get("name"), str):
             raise self._connection.unavailable("POST", "upload/image", "no name")
         folder = str(body.get("subfolder") or "")
         return f"{folder}/{body['name']}" if folder else body["name"]
 
-    async def download(self, file: OutputFile, to: Path) -> Downloaded:
+    async def download(self, file: OutputFile, to: Path, *, fresh: bool = False) -> Downloaded:
         """Stream an output file to a path, with a few hundred KB in memory at a time.
+
+        Args:
+            file: The file.
+            to: Path to write to.
+            fresh: Whether the server has just made it.
 
         Raises:
             FrameDamaged: The server no longer has the file, or its length differs from the announced one.
+            FileNotPassed: A page came in its place, or the server does not have a file that it has just made.
         """
         query = {"filename": file.filename, "subfolder": file.subfolder, "type": file.type}
         digest, size = hashlib.sha256(), 0
         try:
-            async with self._connection.stream_file("view", query, allow={_NOT_FOUND}) as response:
+            async with self._connection.stream_file("view", query, allow={_NOT_FOUND, *REDIRECTS}) as response:
+                if response.status_code == _NOT_FOUND and fresh:
+                    raise FileNotPassed(self.name, file.filename, _OUTSIDE)
                 if response.status_code == _NOT_FOUND:
                     raise FrameDamaged(file.filename, f"{self.name} no longer has it")
+                if page := _page(response, file):
+                    raise FileNotPassed(self.name, file.filename, page)
                 with to.open("wb") as out:
                     async for chunk in response.aiter_bytes(_CHUNK):
                         out.write(chunk)
@@ -209,6 +230,21 @@ class Api:
         if isinstance(body, dict):
             return body
         raise self._connection.unavailable(method, path, "no JSON" if body is None else _NOT_COMFYUI)
+
+
+def _page(response: httpx.Response, file: OutputFile) -> str:
+    """Say that a page came in a file's place; ComfyUI itself sends no file as a page."""
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if response.status_code in REDIRECTS:
+        came = f"a redirect (HTTP {response.status_code})"
+    elif kind in _PAGES and not file.filename.lower().endswith((".html", ".htm")):
+        came = f"a page ({kind})"
+    else:
+        return ""
+    return (
+        f"{came} came in its place, as from a login: check the headers or the token of the farm block, and that the "
+        "proxy before the server lets /view pass"
+    )
 
 
 def _escaped(part: str) -> str:

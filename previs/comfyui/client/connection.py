@@ -1,7 +1,7 @@
 """Send requests to one server and translate their failures; knows no endpoint.
 
 Every failure raises :exc:`~previs.errors.ServerUnreachable`, :exc:`~previs.errors.ServerUnavailable` or
-:exc:`~previs.errors.AccessDenied`.
+:exc:`~previs.errors.AccessDenied`; a proxy of the environment that cannot be used, :exc:`~previs.errors.FarmRefused`.
 """
 
 import contextlib
@@ -15,9 +15,10 @@ from typing import Any
 import httpx
 
 from previs.comfyui.client.address import Address
+from previs.comfyui.client.proxies import Proxy, proxy_fault, proxy_of
 from previs.comfyui.client.tls import explain_tls_failure
 from previs.comfyui.protocol.wire import read_json
-from previs.errors import AccessDenied, ServerUnavailable, ServerUnreachable
+from previs.errors import AccessDenied, FarmRefused, ServerUnavailable, ServerUnreachable
 
 # Small, because httpx checks every pooled connection at each request.
 _CONNECTIONS = 6
@@ -27,8 +28,13 @@ _MAX_ANSWER_BYTES = 64 << 20
 _MAX_RETRY_AFTER = 300.0
 _OK = 200
 _DENIED = frozenset({401, 403})
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BUSY = frozenset({429, 503})
+_OF_PROXIES = frozenset({407, 502, 503, 504})
+TOO_LARGE = 413
+BODY_LIMIT = (
+    "HTTP 413: a proxy before the server limits the size of bodies: raise its limit (nginx: client_max_body_size)"
+)
 CONNECTION_BROKEN = (httpx.RemoteProtocolError, httpx.ReadError)
 
 
@@ -52,6 +58,9 @@ class Connection:
 
     def __init__(self, address: Address) -> None:
         self.name = address.name
+        if fault := proxy_fault():
+            raise FarmRefused(fault)
+        self._proxy = proxy_of(address.url)
         self._requests = _client(address, _TIMEOUT, connections=_CONNECTIONS)
         self._files = _client(address, _FILE_TIMEOUT, connections=4)
 
@@ -106,13 +115,13 @@ class Connection:
                     raise self._refusal(response, method, path)
                 yield response
         except httpx.TimeoutException as error:
-            raise ServerUnreachable(self.name, f"{_endpoint(method, path)} timed out") from error
+            raise ServerUnreachable(self.name, self._timed_out(error, method, path)) from error
         except CONNECTION_BROKEN as error:
             if answered:
                 raise
             raise ServerUnreachable(self.name, "it hung up without an answer") from error
         except httpx.TransportError as error:
-            raise ServerUnreachable(self.name, _reason(error)) from error
+            raise ServerUnreachable(self.name, _reason(error, self._proxy)) from error
         except (httpx.InvalidURL, UnicodeEncodeError) as error:
             # Half of a surrogate pair, which JSON can hold, or a URL of more than 64 KB.
             raise self.unavailable(method, path, "nothing: it holds a name or text that cannot be sent") from error
@@ -121,10 +130,18 @@ class Connection:
         status = response.status_code
         if status in _DENIED:
             return AccessDenied(self.name, status)
-        if status in _REDIRECTS:
+        if status in REDIRECTS:
             return self.unavailable(method, path, f"HTTP {status}: give the farm the address that it redirects to")
+        if status == TOO_LARGE:
+            return self.unavailable(method, path, BODY_LIMIT)
         pause = retry_after(response.headers.get("retry-after", "")) if status in _BUSY else None
-        return ServerUnavailable(self.name, _endpoint(method, path), f"HTTP {status}", pause)
+        through = f" through {self._proxy}" if self._proxy and status in _OF_PROXIES else ""
+        return ServerUnavailable(self.name, _endpoint(method, path), f"HTTP {status}{through}", pause)
+
+    def _timed_out(self, error: httpx.TimeoutException, method: str, path: str) -> str:
+        if self._proxy and isinstance(error, httpx.ConnectTimeout):
+            return f"{self._proxy} does not answer in time: {self._proxy.remedy}"
+        return f"{_endpoint(method, path)} timed out"
 
 
 def _client(address: Address, timeout: httpx.Timeout, *, connections: int) -> httpx.AsyncClient:
@@ -143,8 +160,12 @@ def _endpoint(method: str, path: str) -> str:
     return f"{method} /{path.removeprefix('api/').partition('/')[0]}"
 
 
-def _reason(error: httpx.TransportError) -> str:
+def _reason(error: httpx.TransportError, proxy: Proxy | None) -> str:
     # The text of a library's error may hold a header's value.
+    if proxy is not None and isinstance(error, httpx.ProxyError):
+        return f"{proxy} cannot connect to it: start the server, or add its host to NO_PROXY"
+    if proxy is not None and isinstance(error, httpx.ConnectError):
+        return explain_tls_failure(error) or f"{proxy} does not answer: {proxy.remedy}"
     if isinstance(error, httpx.ConnectError):
         return explain_tls_failure(error) or "the connection was refused or not possible"
     return type(error).__name__

@@ -68,12 +68,17 @@ class Server:
         self._queue_cache = QueueCache(self.api, self._tracker)
         self._lock = asyncio.Lock()
         self._abandoned: set[str] = set()
+        self._interrupted: set[str] = set()
+        self._removals: dict[str, asyncio.Task[None]] = {}
 
     async def __aenter__(self) -> Self:
         await self._tracker.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        for removal in (removals := tuple(self._removals.values())):
+            removal.cancel()
+        await asyncio.gather(*removals, return_exceptions=True)
         await self._tracker.__aexit__()
         await self._posts.stop()
         await self._queue_cache.stop()
@@ -84,11 +89,16 @@ class Server:
         """Return the number of all clients' running and pending prompts, as of the last ``status`` frame."""
         return self._tracker.queue_remaining
 
+    @property
+    def cancelling(self) -> frozenset[str]:
+        """Return the prompts that were interrupted and have not left the queue: a node obeys only when it is done."""
+        return frozenset(self._interrupted)
+
     async def probe(self) -> Mapping[str, object]:
         """Check whether the server answers, set :attr:`up`, and return the answer of ``/system_stats``.
 
-        On a server that was up before, also cancel the prompts that could not be cancelled earlier. A server that has
-        just come back keeps them at first, so that callers can join them again.
+        Also begin to cancel the prompts that could not be cancelled earlier. A server that has just come back keeps
+        those that were not interrupted at first, so that callers can join them again.
 
         Raises:
             ServerUnreachable, ServerUnavailable, AccessDenied: The server gives no usable answer.
@@ -108,9 +118,8 @@ class Server:
             raise
         self.up = True
         self.version = _version(stats)
-        if was_up:
-            for prompt_id in self._abandoned - self._tracker.tracked.keys():
-                await self.cancel_prompt(prompt_id)
+        for prompt_id in (self._abandoned if was_up else self._interrupted) - self._tracker.tracked.keys():
+            self._start_removal(prompt_id)
         return stats
 
     async def _was_used(self) -> bool:
@@ -175,7 +184,7 @@ class Server:
 
         Raises:
             NodeFailed, OutOfMemory, PromptInterrupted, PromptLost: The prompt ended so.
-            RenderTimedOut, ServerSilent, ServerUnreachable: The prompt is not known to have ended.
+            RenderTimedOut, ServerUnreachable: The prompt is not known to have ended.
         """
         self._abandoned.discard(prompt_id)
         self._queue_cache.own.add(prompt_id)
@@ -198,37 +207,68 @@ class Server:
         return self._success(state)
 
     async def cancel_prompt(self, prompt_id: str) -> bool:
-        """Remove a pending or running prompt within a few seconds; return whether it is gone or left alone.
+        """Remove a pending or running prompt; return whether it is gone within a few seconds, or left alone.
 
-        If that fails, raises or is cancelled, a later :meth:`probe` tries again, unless the prompt is submitted or
-        followed again by then. A prompt neither posted nor followed by this client is left alone, as it may belong to
-        another run. No other prompt is touched.
+        A node that is at work obeys an interrupt only when it is done. That is waited for in the background, and
+        meanwhile the prompt is one of :attr:`cancelling`. If this raises, a later :meth:`probe` tries again, unless the
+        prompt is submitted or followed again by then. A prompt neither posted nor followed by this client is left
+        alone, as it may belong to another run. No other prompt is touched.
         """
         if prompt_id not in self._queue_cache.own:
             return True
         self._abandoned.add(prompt_id)
         self._queue_cache.invalidate()
-        try:
-            async with asyncio.timeout(_CANCEL_TIMEOUT):
-                await self._posts.wait_for_answer(prompt_id, _POST_TIMEOUT)
-                await self._remove_until_gone(prompt_id)
-        except TimeoutError:
+        removal = self._start_removal(prompt_id)
+        # Cancelling the caller does not cancel the removal.
+        await asyncio.wait([removal], timeout=_CANCEL_TIMEOUT)
+        if not removal.done():
             return False
-        self._abandoned.discard(prompt_id)
+        removal.result()
         return True
 
+    def keep_cancelling(self, prompt_id: str) -> None:
+        """Cancel a prompt that another run has interrupted, in the background."""
+        self._queue_cache.own.add(prompt_id)
+        self._abandoned.add(prompt_id)
+        self._interrupted.add(prompt_id)
+        self._start_removal(prompt_id)
+
+    async def wait_until_cancelled(self, prompt_id: str) -> None:
+        """Wait until an interrupted prompt is no longer at work, or the server cannot be asked."""
+        if prompt_id in self._interrupted:
+            await asyncio.wait([self._start_removal(prompt_id)])
+
+    def _start_removal(self, prompt_id: str) -> asyncio.Task[None]:
+        removal = self._removals.get(prompt_id)
+        if removal is None:
+            removal = self._removals[prompt_id] = asyncio.create_task(self._remove_until_gone(prompt_id))
+            removal.add_done_callback(lambda done: self._end_removal(prompt_id, done))
+        return removal
+
+    def _end_removal(self, prompt_id: str, removal: asyncio.Task[None]) -> None:
+        del self._removals[prompt_id]
+        # asyncio logs an exception that nobody retrieved.
+        if removal.cancelled() or removal.exception() is not None:
+            return
+        self._abandoned.discard(prompt_id)
+        self._interrupted.discard(prompt_id)
+        self._queue_cache.invalidate()
+
     async def _remove_until_gone(self, prompt_id: str) -> None:
-        attempts = 0
+        await self._posts.wait_for_answer(prompt_id, _POST_TIMEOUT)
+        attempts, pause = 0, _POLL_PAUSE
         while prompt_id in self._abandoned:
             try:
                 if not await self._remove(prompt_id):
                     return
-                await self._wait_until_gone(prompt_id)
+                await self._wait_until_gone(prompt_id, pause)
             except (ServerUnreachable, ServerUnavailable):
                 attempts += 1
                 if attempts == _MAX_ATTEMPTS:
                     raise
                 await asyncio.sleep(_POLL_PAUSE)
+            else:
+                attempts, pause = 0, min(2 * pause, MAX_PAUSE)
 
     async def dequeue(self, prompt_id: str) -> None:
         """Remove a prompt from the queue if it is still pending; its followers get :exc:`PromptLost`."""
@@ -239,18 +279,21 @@ class Server:
     async def _remove(self, prompt_id: str) -> bool:
         """Request removal, and return whether the prompt was still there; the server may miss an early interrupt."""
         if (removed := await self.api.cancel_job(prompt_id)) is not None:
+            if removed:
+                self._interrupted.add(prompt_id)
             return removed
         with contextlib.suppress(ServerUnavailable):
             await self.api.delete_pending(prompt_id)
         place = (await self.api.queue()).place_of(prompt_id)
         if place == "running":
+            self._interrupted.add(prompt_id)
             await self.api.interrupt(prompt_id)
         return place is not None
 
-    async def _wait_until_gone(self, prompt_id: str) -> None:
+    async def _wait_until_gone(self, prompt_id: str, pause: float) -> None:
         """Poll until a prompt has left the queue; stop after eight polls."""
         for _ in range(_INTERRUPT_POLLS):
-            await asyncio.sleep(_POLL_PAUSE)
+            await asyncio.sleep(pause)
             if (await self.api.queue()).place_of(prompt_id) is None:
                 return
 

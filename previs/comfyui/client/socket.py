@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import time
 import uuid
 from collections.abc import Callable
 from typing import Self
@@ -13,6 +12,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
 
 from previs.comfyui.client.address import Address
+from previs.comfyui.client.proxies import proxy_of
 from previs.comfyui.client.tls import explain_tls_failure
 from previs.comfyui.protocol.frames import Frame, read_frame
 
@@ -41,17 +41,16 @@ class Socket:
     socket with the same ``client_id`` would replace this one, so each instance generates its own.
 
     Attributes:
-        open_since: Time of opening on the monotonic clock; None while it is closed.
         reason: Why the last attempt to open it failed.
     """
 
     def __init__(self, address: Address, *, on_frame: Callable[[Frame], None], on_open: Callable[[], None]) -> None:
         self.client_id = uuid.uuid4().hex
-        self.open_since: float | None = None
         self.reason = ""
         self._url = f"{address.socket_url}?clientId={self.client_id}"
         self._headers = dict(address.headers)
         self._tls = address.tls_context
+        self._proxy = proxy_of(address.socket_url)
         self._on_frame = on_frame
         self._on_open = on_open
         self._opened = asyncio.Event()
@@ -82,6 +81,7 @@ class Socket:
                     self._url,
                     additional_headers=self._headers,
                     ssl=self._tls,
+                    proxy=self._proxy.url if self._proxy else None,
                     logger=_LOGGER,
                     open_timeout=_OPEN_TIMEOUT,
                     ping_interval=_PING_EVERY,
@@ -89,7 +89,7 @@ class Socket:
                     close_timeout=1,
                     max_size=_LARGEST_FRAME,
                 ) as socket:
-                    # With metadata a preview names its prompt, and so is a sign of life.
+                    # With metadata a preview names its prompt, and so shows that it runs.
                     await socket.send(_FLAGS)
                     self._open()
                     async for message in socket:
@@ -98,13 +98,11 @@ class Socket:
             except (OSError, TimeoutError, InvalidHandshake, InvalidURI, WebSocketException) as error:
                 self.reason = _reason(error)
             finally:
-                self.open_since = None
                 self._opened.clear()
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     def _open(self) -> None:
-        self.open_since = time.monotonic()
         self._opened.set()
         self._on_open()
 

@@ -109,9 +109,7 @@ class PromptTracker:
 
     def signals(self, tracked: TrackedPrompt) -> Signals:
         """Return the signs of life for a prompt."""
-        # The server sends frames to the client that submitted, so none arrive for a prompt that was joined.
-        frames_expected_since = self.socket.open_since if tracked.ours else None
-        return Signals(self.outage, tracked.history_error, self._last_frame, frames_expected_since)
+        return Signals(self.outage, tracked.history_error, self._last_frame)
 
     def _poll_within(self, seconds: float) -> None:
         self._due = min(self._due, time.monotonic() + seconds)

@@ -1,7 +1,8 @@
 """Find what a server would refuse of a graph before it is posted; pure.
 
 The rules are those of ``validate_prompt`` in ComfyUI's ``execution.py``, as of 0.3.64. Servers do not describe what a
-node class checks in its own code (``VALIDATE_INPUTS``), so that is not checked here.
+node class checks in its own code (``VALIDATE_INPUTS``), so that is not checked here. Newer servers accept any value of
+a dynamic combo, and its node fails; such values are found here.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,6 +26,8 @@ from previs.errors import Fault
 
 _EXPORT = 'export the graph with "Export (API)"'
 _CUSTOM = "custom_nodes."
+# Its choices are written by an artist in the editor, and the server accepts any.
+_FREE_CHOICES = frozenset({"CustomCombo"})
 # The server skips these checks for an input if the class has a VALIDATE_INPUTS for it.
 _CLASS_MAY_CHECK = frozenset({"value_not_in_list", "value_out_of_range"})
 
@@ -115,12 +118,21 @@ class _Check:
     def update(self, graph: Graph) -> bool:
         """Check another graph instead; return false if it differs in more than values that nodes hold."""
         changed = [node_id for node_id, node in graph.items() if node != self._graph[node_id]]
-        if not all(_same_shape(self._graph[node_id], graph[node_id]) for node_id in changed):
+        if not all(self._keeps_shape(node_id, graph[node_id]) for node_id in changed):
             return False
         self._graph = graph
         for node_id in changed:
             self._check_again(node_id)
         return True
+
+    def _keeps_shape(self, node_id: str, node: object) -> bool:
+        """Return whether a node's new values bring the same inputs as before, and its links stay."""
+        known = self._known(node_id)
+        return _same_shape(self._graph[node_id], node) and (
+            known is None
+            or not known.has_options
+            or known.rules(_inputs(self._graph[node_id])).keys() == known.rules(_inputs(node)).keys()
+        )
 
     def findings(self) -> tuple[Finding, ...]:
         if not self._by_node:
@@ -167,7 +179,7 @@ class _Check:
     def _sources(self, node_id: str) -> list[str]:
         """Return nodes that the server checks because of this one; it ignores inputs unknown to the class."""
         inputs, known = _inputs(self._graph[node_id]), self._known(node_id)
-        names = inputs if known is None else [name for name in inputs if name in known.inputs]
+        names = inputs if known is None else inputs.keys() & known.rules(inputs).keys()
         linked = [inputs[name][0] for name in names if _is_pair(inputs[name])]
         return [source for source in linked if isinstance(source, str) and source in self._graph]
 
@@ -198,16 +210,20 @@ class _Check:
             yield self._found(node_id, "malformed_node", "inputs", value, f"it has no inputs: {_EXPORT}")
             return
         inputs = _inputs(node)
-        for name, rule in known.inputs.items():
-            if not is_checkable(rule.type):
-                continue
+        for name, rule in known.rules(inputs).items():
             if name not in inputs:
-                if rule.required:
+                if rule.required and is_checkable(rule.type):
                     yield self._found(node_id, "missing_input", name, "", f"it is required: give {describe_rule(rule)}")
-            elif (wrong := self._check_input(rule, inputs[name])) is not None:
+            elif (reason := _unjudgeable(rule, inputs[name])) is not None:
+                yield self._unjudged(node_id, name, inputs[name], reason)
+            elif (wrong := self._check_input(rule, inputs[name])) is not None and known.name not in _FREE_CHOICES:
                 found = self._found(node_id, wrong.kind, name, format_value(inputs[name]), wrong.remedy)
                 uncertain = known.module.startswith(_CUSTOM) and wrong.kind in _CLASS_MAY_CHECK
                 yield replace(found, certain=not uncertain)
+
+    def _unjudged(self, node_id: str, name: str, value: object, reason: str) -> Finding:
+        remedy = f"not checked: {reason}"
+        return replace(self._found(node_id, "not_checked", name, format_value(value), remedy), certain=False)
 
     def _check_input(self, rule: InputRule, value: object) -> Misfit | None:
         if isinstance(value, list):
@@ -259,6 +275,15 @@ def _same_shape(one: object, other: object) -> bool:
             if inputs[name] != changed[name]
         )
     )
+
+
+def _unjudgeable(rule: InputRule, value: object) -> str | None:
+    """Return why an input cannot be checked, if so."""
+    if not is_checkable(rule.type):
+        return f"previs does not know how servers read inputs of type {rule.type}"
+    if rule.options and isinstance(value, list):
+        return f"a link supplies it, and its value decides which inputs {rule.name}.… the node takes"
+    return None
 
 
 def _is_pair(value: object) -> bool:

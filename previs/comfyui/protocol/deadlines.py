@@ -1,9 +1,26 @@
-"""Decide how long to wait for a prompt; pure."""
+"""Decide how long to wait for a prompt; pure.
 
-from dataclasses import dataclass
+A running prompt may send no frame for many minutes: while a node decodes, upscales or loads a model. It counts as alive
+as long as its server answers and lists it; a prompt in neither queue nor history is lost.
+"""
 
+import re
+from dataclasses import dataclass, replace
+from typing import Final, Self
+
+from previs.comfyui.protocol.graph import Graph, class_types
 from previs.comfyui.protocol.prompt_state import PromptState
-from previs.errors import PrevisError, RenderTimedOut, ServerSilent, ServerUnreachable
+from previs.errors import PrevisError, RenderTimedOut, ServerUnreachable
+
+IMAGE_SECONDS: Final = 1800.0
+"""Limit of a render that makes images."""
+VIDEO_SECONDS: Final = 4 * 3600.0
+"""Limit of a render that makes video or sound."""
+
+# Nodes that load, make or save video or sound say so in their class; a limit too long does no harm.
+_MOVING = re.compile(r"video|audio|animat|webm|webp|gif|music|sound|speech|^ADE_|^VHS_", re.IGNORECASE)
+# A server that is shared, swaps models or throttles is seldom slower than this.
+_TIMES_USUAL = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,14 +28,24 @@ class Limits:
     """Set how long to wait for a prompt, in seconds.
 
     Attributes:
-        render: Limit from the moment the server starts the prompt.
-        silence: Limit without a frame while the prompt runs and the socket is open.
+        render: Limit from the moment the server starts the prompt; None for none, until :meth:`for_graph` sets one.
         unreachable: Limit while HTTP does not answer and no frame arrives.
     """
 
-    render: float = 300
-    silence: float = 60
+    render: float | None = None
     unreachable: float = 5
+
+    def for_graph(self, graph: Graph, usual: float | None = None) -> Self:
+        """Return these limits, with a generous one for a render of the graph unless one is set.
+
+        Args:
+            graph: Graph to render.
+            usual: Seconds that past renders of such a graph took; the limit is at least ten times as long.
+        """
+        if self.render is not None:
+            return self
+        moving = any(map(_MOVING.search, class_types([graph])))
+        return replace(self, render=max(VIDEO_SECONDS if moving else IMAGE_SECONDS, _TIMES_USUAL * (usual or 0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +65,18 @@ class Signals:
         outage: Error of a server that does not answer.
         history_error: Error of this prompt's own history entry.
         last_server_frame: Time of the last frame from the server, about any prompt.
-        frames_expected_since: Time since which frames about this prompt could arrive; None if they cannot, because
-            the socket is closed or another client submitted it.
     """
 
     outage: OngoingError | None = None
     history_error: OngoingError | None = None
     last_server_frame: float = 0.0
-    frames_expected_since: float | None = None
 
 
 def time_left(server: str, state: PromptState, signals: Signals, limits: Limits, now: float) -> float | None:
     """Return the seconds until the first deadline of a prompt that has not ended, or None if no deadline applies.
 
     Raises:
-        RenderTimedOut, ServerSilent, ServerUnreachable, ServerUnavailable, AccessDenied: The deadline has passed.
+        RenderTimedOut, ServerUnreachable, ServerUnavailable, AccessDenied: The deadline has passed.
     """
     deadlines: list[tuple[float, PrevisError]] = []
     if signals.outage is not None:
@@ -63,11 +87,8 @@ def time_left(server: str, state: PromptState, signals: Signals, limits: Limits,
     # Only an error seen again after the limit counts: time in which nobody asked proves nothing.
     if broken is not None and broken.latest >= broken.since + limits.unreachable:
         deadlines.append((now, broken.error))
-    if state.running_since is not None:
+    if state.running_since is not None and limits.render is not None:
         deadlines.append((state.running_since + limits.render, RenderTimedOut(server, limits.render)))
-        if signals.frames_expected_since is not None:
-            last_frame = max(signals.frames_expected_since, state.last_frame or state.running_since)
-            deadlines.append((last_frame + limits.silence, ServerSilent(server, limits.silence)))
     if not deadlines:
         return None
     deadline, error = min(deadlines, key=lambda each: each[0])

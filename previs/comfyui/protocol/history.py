@@ -5,7 +5,7 @@ The history decides the outcome. ``status_str`` is ``error`` for both failed and
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from previs.comfyui.protocol.wire import as_list, as_mapping
@@ -13,11 +13,16 @@ from previs.comfyui.protocol.wire import as_list, as_mapping
 
 @dataclass(frozen=True, slots=True)
 class OutputFile:
-    """Name a file that an output node wrote, as ``GET /view`` expects it; never use these names as a local path."""
+    """Name a file that an output node wrote, as ``GET /view`` expects it; never use these names as a local path.
+
+    Attributes:
+        node_id: The output node; empty if unknown.
+    """
 
     filename: str
     subfolder: str
     type: str
+    node_id: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,7 @@ def read_entry(entry: Mapping[str, Any]) -> Success | Failure | Interruption:
 
 def output_files(outputs: Mapping[str, Any]) -> tuple[OutputFile, ...]:
     """Return every output node's files of every kind (``images``, ``gifs``, ``audio``, …: an open set) but previews."""
-    files = (file for node in sorted(outputs, key=_node_order) for file in _files_of(outputs[node]))
+    files = (file for node in sorted(outputs, key=_node_order) for file in _files_of(node, outputs[node]))
     return tuple(dict.fromkeys(files))
 
 
@@ -89,13 +94,12 @@ def _read_failure(data: Mapping[str, Any]) -> Failure:
     )
 
 
-def _files_of(output: object) -> Iterator[OutputFile]:
+def _files_of(node: str, output: object) -> Iterator[OutputFile]:
     for items in as_mapping(output).values():
         for item in map(as_mapping, as_list(items)):
-            if isinstance(item.get("filename"), str):
-                file = OutputFile(item["filename"], str(item.get("subfolder") or ""), str(item.get("type") or "output"))
-                if file.type == "output":
-                    yield file
+            folder = str(item.get("type") or "output")
+            if isinstance(item.get("filename"), str) and folder == "output":
+                yield OutputFile(item["filename"], str(item.get("subfolder") or ""), folder, node)
 
 
 def _node_order(node: str) -> tuple[int, int, str]:

@@ -11,12 +11,13 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
-from previs.comfyui.protocol.classes import ANY, COMBO, InputRule
+from previs.comfyui.protocol.classes import ANY, COMBO, DYNAMIC_COMBO, InputRule
 
 Kind = Literal[
     "unknown_class",
     "malformed_node",
     "no_output",
+    "not_saved",
     "missing_input",
     "missing_model",
     "missing_file",
@@ -27,6 +28,7 @@ Kind = Literal[
     "missing_link",
     "broken_link",
     "cycle",
+    "not_checked",
 ]
 
 # Types of ComfyUI's core that only a link can provide. A server accepts a value, and the node fails when it runs.
@@ -59,8 +61,8 @@ def format_value(value: Any) -> str:  # noqa: ANN401 - whatever a file held
 
 
 def is_checkable(type_: str) -> bool:
-    """Return whether servers check inputs of a type by known rules; for newer types they create inputs dynamically."""
-    return not (type_.startswith("COMFY_") and type_.endswith("_V3"))
+    """Return whether the rules of a type are known here; for other newer types servers create inputs dynamically."""
+    return type_ == DYNAMIC_COMBO or not (type_.startswith("COMFY_") and type_.endswith("_V3"))
 
 
 def accepts_link(rule: InputRule, received: str) -> bool:
@@ -72,12 +74,12 @@ def accepts_link(rule: InputRule, received: str) -> bool:
 def describe_rule(rule: InputRule) -> str:
     """Return what an input takes, in words."""
     if not rule.held:
-        return "a link to anything" if ANY in rule.link_types else f"a link to {rule.type}"
-    if rule.type == COMBO:
-        few = rule.choices is not None and 0 < len(rule.choices) <= _FEW
-        return "one of " + ", ".join(str(choice) for choice in rule.choices or ()) if few else "one of its choices"
-    limits = _limits(rule)
-    return f"{TYPE_NAMES[rule.type]} {limits}" if limits else TYPE_NAMES[rule.type]
+        return "a link to anything" if ANY in rule.link_types else f"a link to {' or '.join(rule.type.split(','))}"
+    if rule.type in (COMBO, DYNAMIC_COMBO):
+        few = rule.values is not None and 0 < len(rule.values) <= _FEW
+        return "one of " + ", ".join(str(choice) for choice in rule.values or ()) if few else "one of its choices"
+    limits, name = _limits(rule), TYPE_NAMES.get(rule.kind, f"a value of type {rule.kind}")
+    return f"{name} {limits}" if limits else name
 
 
 def check_value(rule: InputRule, value: Any) -> Misfit | None:  # noqa: ANN401 - any JSON
@@ -125,11 +127,12 @@ def _missing_file(rule: InputRule, value: object) -> Misfit | None:
 
 
 def _not_offered(rule: InputRule, value: object) -> Misfit | None:
-    if rule.choices is None or value in rule.choices:
+    offered = rule.values
+    if offered is None or value in offered:
         return None
-    if rule.several and isinstance(value, list) and all(each in rule.choices for each in value):
+    if rule.several and isinstance(value, list) and all(each in offered for each in value):
         return None
-    names = tuple(str(choice) for choice in rule.choices)
+    names = tuple(str(choice) for choice in offered)
     name = value if isinstance(value, str) else format_value(value)
     if not _lists_models(rule.name, (*names, name), has_any=bool(names)):
         return Misfit("value_not_in_list", _choose(name, names))

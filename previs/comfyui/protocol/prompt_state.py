@@ -37,7 +37,6 @@ class PromptState:
         node: Node that runs now, if a frame named it.
         step: Steps done by that node, out of ``steps``.
         running_since: Time at which the prompt was first seen running.
-        last_frame: Time of the last frame about the prompt.
         end: How the prompt ended; set once and never changed.
     """
 
@@ -48,7 +47,6 @@ class PromptState:
         self.step = 0
         self.steps = 0
         self.running_since: float | None = None
-        self.last_frame: float | None = None
         self.end: End | None = None
         self._has_all_frames = False
         self._succeeded = False
@@ -75,7 +73,6 @@ class PromptState:
         """Apply a frame about this prompt."""
         if self.end is not None or isinstance(frame, Status | Other):
             return
-        self.last_frame = now
         self._run(now)
         match frame:
             case Started():

@@ -45,7 +45,7 @@ def _graph_fault(body: Mapping[str, Any], graph: Graph) -> Fault:
     if not isinstance(error, Mapping):
         return Fault("the graph", "", str(error or "")[:200], "the server gave no readable reason")
     message, details = str(error.get("message", "")), str(error.get("details", ""))
-    if error.get("type") in {"prompt_no_outputs", "no_prompt"}:
+    if error.get("type") in ("prompt_no_outputs", "no_prompt"):
         return Fault("the graph", "", message, "add an output node that saves, such as SaveImage")
     if found := _NODE_ID.search(details):
         node_id = found[1]

@@ -8,8 +8,10 @@ from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault
 from previs.workflow.binding.bindings import Slot, What
 from previs.workflow.binding.link_types import Wiring
-from previs.workflow.binding.traversal import holds, place_of, title_of
+from previs.workflow.binding.traversal import holds, place_of, places_of, title_of
+from previs.workflow.detection.final_output import OUTPUT_TITLE
 from previs.workflow.detection.numbers import HELD_NUMBERS, number_at
+from previs.workflow.detection.saves import saving_nodes
 from previs.workflow.detection.texts import ENCODED_TEXTS, HELD_TEXTS, non_empty, texts_at
 
 REFERENCE = "shot.reference."
@@ -57,10 +59,21 @@ def title_faults(graph: Graph) -> Iterator[Fault]:
     for node_id, node in graph.items():
         title = title_of(node)
         claims_reference = title.startswith(REFERENCE) and title != REFERENCE
-        if title.startswith(_PREFIX) and title not in TITLES and not claims_reference:
-            closest = difflib.get_close_matches(title, (*TITLES, REFERENCE), n=1, cutoff=0)[0]
-            remedy = f"did you mean {closest}? A shot has {', '.join(TITLES)} and {REFERENCE}REFERENCE_ID"
+        if title == OUTPUT_TITLE:
+            yield from _output_faults(graph, node_id)
+        elif title.startswith(_PREFIX) and title not in TITLES and not claims_reference:
+            titles = (*TITLES, OUTPUT_TITLE)
+            closest = difflib.get_close_matches(title, (*titles, REFERENCE), n=1, cutoff=0)[0]
+            remedy = f"did you mean {closest}? A shot has {', '.join(titles)} and {REFERENCE}REFERENCE_ID"
             yield Fault(place_of(graph, node_id), "title", format_value(title), remedy)
+
+
+def _output_faults(graph: Graph, node_id: str) -> Iterator[Fault]:
+    saving = saving_nodes(graph)
+    if node_id not in saving:
+        nodes = f": {places_of(graph, saving)}" if saving else ""
+        remedy = f"this title must be on a node that saves{nodes}"
+        yield Fault(place_of(graph, node_id), "title", format_value(OUTPUT_TITLE), remedy)
 
 
 def titled_slots(wiring: Wiring, title: str, faults: list[Fault]) -> list[Slot]:

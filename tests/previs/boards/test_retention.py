@@ -81,6 +81,7 @@ def shelves(draw: st.DrawFn) -> Shelf:
         keys.lease_key(MARKS[0], 0),
         keys.lease_key(MARKS[0], 1),
         keys.heartbeat_key("r"),
+        keys.cancelled_key("p"),
         keys.shot_list_key("a" * 64),
     ]
     boards = {run.location.board for run in runs}
@@ -258,6 +259,12 @@ def test_old_inputs_of_later_runs_stay(uri: str) -> None:
     uris = [uri.format(key) for key in files[:2]]
     removal = plan_removal(listed(*files, keys.nightly_key("b")), [], [], [], {}, oldest=NOW - SPARE, input_uris=uris)
     assert all_of(removal) == set(files[2:])
+
+
+def test_old_marks_of_cancelled_prompts_are_removed() -> None:
+    old, young = keys.cancelled_key("old"), keys.cancelled_key("young")
+    mixed = listed(old) | listed(young, modified=YOUNG)
+    assert set(plan_removal(mixed, [], [], [], {}, oldest=NOW - SPARE).claims) == {old}
 
 
 def test_leases_of_one_take_are_removed_together() -> None:

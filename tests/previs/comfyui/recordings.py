@@ -1,10 +1,10 @@
-"""Read sessions recorded with a real ComfyUI 0.3.64."""
+"""Read sessions recorded with a real ComfyUI 0.3.64 and a real ComfyUI 0.33.0."""
 
 import base64
 import json
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,27 @@ from previs.comfyui.protocol.frames import Frame, read_frame
 from previs.comfyui.protocol.history import End, Failure, Interruption, Loss, OutputFile, Success
 
 FOLDER = Path(__file__).parents[2] / "recordings"
-SESSIONS = sorted(path.stem for path in FOLDER.glob("*.json") if path.stem != "object_info")
+NEWER = "0.33.0"
 
 
-def events(session: str) -> list[dict[str, Any]]:
-    content: dict[str, Any] = json.loads((FOLDER / f"{session}.json").read_text("utf-8"))
+def _folder(version: str) -> Path:
+    return FOLDER.with_name(f"{FOLDER.name}-{version}") if version else FOLDER
+
+
+def _sessions(version: str) -> list[str]:
+    start = f"{version}/" if version else ""
+    return [start + path.stem for path in _folder(version).glob("*.json") if path.stem != "object_info"]
+
+
+OLDER = sorted(_sessions(""))
+SESSIONS = sorted(OLDER + _sessions(NEWER))
+"""All recorded sessions; those with 0.33.0 begin with ``0.33.0/``."""
+
+
+def events(session: str, version: str = "") -> list[dict[str, Any]]:
+    """Return the events of a session; its version may be given apart."""
+    start, _, name = session.rpartition("/")
+    content: dict[str, Any] = json.loads((_folder(version or start) / f"{name}.json").read_text("utf-8"))
     return list(content["events"])
 
 
@@ -27,6 +43,7 @@ def files(*names: str, subfolder: str = "") -> Success:
 BROKEN_PICTURE = Failure(
     "1", "LoadImage", "PIL.UnidentifiedImageError", "cannot identify image file 'data/input/broken.png'"
 )
+BROKEN_PICTURE_NEWER = replace(BROKEN_PICTURE, message="cannot identify image file '/srv/ComfyUI/input/broken.png'")
 BATCH = tuple(OutputFile(f"shot_0000{number}_.png", "boards/第1场", "output") for number in (1, 2))
 
 ENDS: dict[str, list[End]] = {
@@ -49,8 +66,33 @@ ENDS: dict[str, list[End]] = {
     "upload_references": [],
     "video_output": [files("shot_00001_.mp4", subfolder="video")],
     "view_refusals": [],
+    "0.33.0/client_chosen_prompt_id": [files("shot_00008_.png")],
+    "0.33.0/delete_pending": [files("shot_00007_.png"), Loss()],
+    "0.33.0/execution_error": [BROKEN_PICTURE_NEWER],
+    "0.33.0/image_only_graph": [files("plain_00001_.png")],
+    "0.33.0/image_to_image_reference": [files("shot_00009_.png")],
+    "0.33.0/interrupt_running": [Interruption()],
+    "0.33.0/interrupt_silent_node": [Interruption()],
+    "0.33.0/jobs": [Interruption(), Loss(), files("shot_00011_.png")],
+    "0.33.0/one_bad_output_among_two": [files("shot_00006_.png")],
+    "0.33.0/previews_without_metadata": [files("shot_00001_.png")],
+    "0.33.0/prompt_ids": [],
+    "0.33.0/rejected_by_validation": [],
+    "0.33.0/resubmit_fully_cached": [files("shot_00003_.png"), files("shot_00003_.png")],
+    "0.33.0/server_facts": [],
+    "0.33.0/several_outputs": [Success((*BATCH, OutputFile("anim_00001_.webp", "", "output")))],
+    "0.33.0/silent_node": [files("shot_00013_.png")],
+    "0.33.0/socket_dropped_and_reopened": [files("shot_00010_.png")],
+    "0.33.0/text_to_image_success": [files("shot_00002_.png")],
+    "0.33.0/two_prompts_queued": [files("shot_00004_.png"), files("shot_00005_.png")],
+    "0.33.0/upload_references": [],
+    "0.33.0/video_output": [files("shot_00001_.mp4", subfolder="video")],
+    "0.33.0/view_refusals": [],
 }
-"""Ends of the accepted prompts of each session, in order; successes without their seconds."""
+"""Ends of the accepted prompts of each session, in order; successes without their seconds.
+
+In ``0.33.0/prompt_ids`` a prompt was accepted, but neither a frame nor an answer says how it ended.
+"""
 
 
 def without_seconds(end: object) -> object:
@@ -127,6 +169,8 @@ class _Server:
         if (event["http"], event["path"]) == ("POST", "/prompt") and event.get("response", {}).get("status") == 200:
             accepted = event["response"]["json"]["prompt_id"]
             self._pending.append(accepted)
+        if event["path"].endswith("/cancel") and event["response"]["json"]["cancelled"]:
+            self._pending = [prompt_id for prompt_id in self._pending if prompt_id not in event["path"]]
         if (event["http"], event["path"]) == ("POST", "/queue"):
             self._pending = [prompt_id for prompt_id in self._pending if prompt_id not in event["json"]["delete"]]
         self._note(accepted=accepted)

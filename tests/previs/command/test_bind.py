@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 from previs.command.bind import SCHEMA, BindOrder, show_bindings
 from previs.command.output import with_faults
@@ -24,7 +25,7 @@ Show = Callable[..., Any]
 @pytest.fixture
 def show(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Show:
     """Runs the command and gives what it wrote."""
-    monkeypatch.setenv("COLUMNS", "240")
+    monkeypatch.setenv("COLUMNS", "80")
 
     async def shown(place: Path | str, *farm: str, **options: Any) -> Any:
         assert await show_bindings(BindOrder(str(place), farm=farm, **options)) == 0
@@ -45,15 +46,38 @@ def saved(content: Any, folder: Path) -> Path:
     return place
 
 
-async def test_the_table_shows_the_bindings_and_their_rules(simulate: Serve, show: Show) -> None:
+async def test_each_binding_is_a_block_with_its_node_rule_and_value(simulate: Serve, show: Show) -> None:
     _, url = await simulate()
-    text = await show(SAVED, url)
-    rows = {tuple(cell.strip() for cell in line.split("│")[1:6]) for line in text.splitlines() if "│" in line}
-    assert ("prompt", "2", "Positive", "CLIPTextEncode", "text") in rows
-    assert ("seed", "6", "", "KSampler", "seed") in rows
-    assert "noise of KSampler 6" in text
-    assert "a harbour at dawn, wide shot" in text
-    assert "to come" not in text
+    lines = (await show(SAVED, url)).splitlines()
+    prompt, seed = (
+        lines.index('prompt: node 2 (CLIPTextEncode "Positive"), text'),
+        lines.index("seed: node 6 (KSampler), seed"),
+    )
+    assert lines[prompt + 1].split() == ["rule", "bindings", "file"]
+    assert [part.strip() for part in lines[prompt + 2].split("  ") if part] == ["now", "a harbour at dawn, wide shot"]
+    assert lines[seed + 1].split() == ["rule", "noise", "of", "KSampler", "6"]
+    assert not [line for line in lines if "to come" in line]
+
+
+async def test_no_line_of_a_block_is_wider_than_80_columns(show: Show, tmp_path: Path, nobody: str) -> None:
+    made = graph(text="夜景" * 40)
+    made["6"]["_meta"] = {"title": "the words that describe the picture of the shot, in the language of the model"}
+    blocks = (await show(saved(made, tmp_path), nobody)).partition("note: ")[0].splitlines()
+    assert max(cell_len(line) for line in blocks) == 80
+    assert "夜景" * 29 in "".join(line.strip() for line in blocks)
+
+
+async def test_a_shot_adds_the_value_to_come_to_each_block(show: Show, nobody: str) -> None:
+    text = await show(EXAMPLES / "workflows" / "text-to-image.json", nobody, shot=LIST)
+    blocks = [line.split()[0] for line in text.splitlines() if line.startswith("    ")]
+    assert blocks.count("rule") == blocks.count("now") == blocks.count("to") > 5
+
+
+async def test_a_graph_of_which_nothing_is_kept_is_a_note(show: Show, tmp_path: Path, nobody: str) -> None:
+    made = graph()
+    made["9"] = {"class_type": "SaveImageWebsocket", "inputs": {"images": ["8", 0]}}
+    output = await show(saved(made, tmp_path), nobody, as_json=True)
+    assert [text for text in output["notices"] if text.startswith("nothing would be kept: node 9 (SaveImageWebsocket)")]
 
 
 async def test_a_shot_gives_the_values_to_come(simulate: Serve, show: Show) -> None:

@@ -17,6 +17,12 @@ async def test_each_server_plays_the_script_by_its_own_count() -> None:
             assert [(await client.get(f"{url}/queue")).status_code for _ in range(3)] == [200, 429, 200]
 
 
+async def test_the_servers_are_of_the_version_asked_for() -> None:
+    async with simulators(1, seconds=0, version="0.33.0") as [url], httpx.AsyncClient() as client:
+        answer = (await client.get(f"{url}/system_stats")).json()
+    assert answer["system"]["comfyui_version"] == "0.33.0"
+
+
 def test_a_script_is_read_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "雨.yaml"
     path.write_text("- {after_prompts: 2, restart: true}\n", "utf-8")

@@ -1,6 +1,7 @@
 """Check that the farm gives each take a slot on the server that suits it best, and on none that is down."""
 
 import asyncio
+import uuid
 
 import pytest
 
@@ -8,11 +9,13 @@ from previs.comfyui.client.address import Address
 from previs.comfyui.client.server import Server
 from previs.comfyui.protocol.models import ModelFile
 from previs.errors import NoServer
+from previs.farm import pool
 from previs.farm.circuit_breaker import FarmChange
 from previs.farm.placement import PlacementRequest, Slot
 from previs.farm.pool import Farm
+from previs.simulator import Faults
 from tests.conftest import Serve, free_port
-from tests.previs.comfyui.graphs import TEXT_TO_IMAGE
+from tests.previs.comfyui.graphs import TEXT_TO_IMAGE, graph
 from tests.previs.rendering.contexts import wait_until
 
 
@@ -221,3 +224,28 @@ async def test_a_server_that_was_not_probed_yet_does_not_count_as_unhealthy(simu
         await all_up(farm, 1)
         await wait_until(lambda: changes)
     assert [(each.server, each.fit, each.fit_servers) for each in changes] == [(gone, False, 1)]
+
+
+async def test_a_server_that_obeys_an_interrupt_late_is_reported_once_and_again_when_it_has(
+    simulate: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "_OBEYED_WITHIN", 0.0)
+    simulator, url = await simulate(seconds=0, faults=Faults(silent_for=600))
+    told: list[str] = []
+    async with Farm([Address(url)], patience=0.05, warn=told.append) as farm:
+        (await farm.acquire_slot()).release()
+        [server], prompt = farm.servers, str(uuid.uuid4())
+        await server.submit(graph(), prompt)
+        await wait_until(lambda: simulator.execution is not None and simulator.execution.silent)
+        cancelling = asyncio.create_task(server.cancel_prompt(prompt))
+        await wait_until(lambda: told)
+        waiting = asyncio.create_task(farm.acquire_slot())
+        simulator.end_silence()
+        assert await cancelling
+        (await waiting).release()
+        await wait_until(lambda: len(told) > 1)
+        assert told == [
+            f"{url} is still at work on an interrupted prompt: no takes go there meanwhile",
+            f"{url} has ended what was interrupted there, and gets takes again",
+        ]
+        assert farm.problems == told[:1]

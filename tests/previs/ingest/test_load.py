@@ -209,6 +209,17 @@ async def test_an_inline_list_reads_no_file_of_this_machine_but_references(load:
     assert (fault.place, fault.field) == ("shot 1 (shot_id 1)", "references[0].url")
 
 
+async def test_a_list_made_by_this_program_names_files_relative_to_its_folder_and_anywhere(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(RED)
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "b.png").write_bytes(BLUE)
+    names = ["b.png", "../a.png", str(tmp_path / "a.png"), (tmp_path / "a.png").as_uri()]
+    async with SourceReader() as reader:
+        folder = str(tmp_path / "here")
+        inputs = await load_inputs([shot(1, *names)], SETTINGS, reader, None, no_server, folder=folder)
+    assert list(shas(inputs).values()) == [sha256(BLUE), *[sha256(RED)] * 3]
+
+
 async def test_a_picture_can_be_a_data_uri(load: Any) -> None:
     inside = f"data:image/png;base64,{base64.b64encode(RED).decode()}"
     assert shas(await load([shot(1, inside)])) == {inside: sha256(RED)}

@@ -536,3 +536,23 @@ def test_changed_references_raise_no_error_but_not_a_picture(name: str, draw: ra
     except NotAPicture:
         return
     assert Image.open(io.BytesIO(made)).format in (("JPEG", "MPO") if suffix == ".jpg" else ("PNG",))
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0.0, 0.5, 1.0], [0, 127, 255]),
+        ([0.0, 128.0, 255.0], [0, 128, 255]),
+        ([0.0, 32_768.0, 65_535.0], [0, 127, 255]),
+        ([-5.0, 50_000.0, 100_000.0], [0, 127, 255]),
+        ([0.0, 0.0, 0.0], [0, 0, 0]),
+    ],
+)
+def test_a_float_tiff_is_scaled(values: list[float], expected: list[int]) -> None:
+    picture, file = Image.new("F", (3, 1)), io.BytesIO()
+    picture.putdata(values)
+    picture.save(file, "TIFF")
+    png, suffix = upright_png_or_jpeg(file.getvalue(), uri="depth.tiff")
+    with Image.open(io.BytesIO(png)) as made:
+        assert (suffix, made.mode) == (".png", "RGB")
+        assert list(made.convert("L").tobytes()) == expected

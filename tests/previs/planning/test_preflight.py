@@ -18,6 +18,7 @@ from previs.planning.preflight import Report, check_plan
 from previs.shots import read_shot_list
 from tests.previs.comfyui.graphs import graph
 from tests.previs.comfyui.recordings import FOLDER
+from tests.previs.workflow.detection.test_saves import CASES, case
 
 INFO: dict[str, Any] = json.loads((FOLDER / "object_info.json").read_text("utf-8"))
 USED = ("CheckpointLoaderSimple", "CLIPTextEncode", "EmptyLatentImage", "KSampler", "SaveImage", "VAEDecode")
@@ -261,3 +262,40 @@ def test_a_report_has_the_findings_of_each_take_on_each_server(
         triples = [(entry.finding, shot, name) for entry in entries for shot in entry.shots for name in entry.servers]
         assert len(triples) == len(set(triples))
         assert set(triples) == wanted[level]
+
+
+SAVING: dict[str, Any] = json.loads((CASES / "object_info_saving.json").read_text("utf-8"))
+
+
+def saving_server() -> Server:
+    custom = {name: read_class(name, described) for name, described in SAVING.items()}
+    return {**server("sd_xl_base_1.0.safetensors"), **custom, "PreviewImage": read_class("P", INFO["PreviewImage"])}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("save_websocket", 'node 9 (SaveImageWebsocket), class_type: "SaveImageWebsocket": it sends its picture'),
+        ("vhs_nosave", "node 9 (VHS_VideoCombine), save_output: false: the file goes to the server's temporary folder"),
+        ("was_nopreview", 'node 9 (Image Save), show_previews: "false": with this value the node does not name'),
+        ("imagesaver", 'output_path: "/mnt/out/[time(%Y-%m-%d)]": it saves outside the server\'s output folder'),
+    ],
+)
+def test_a_graph_of_which_no_file_can_be_fetched_is_refused_once_with_node_and_field(name: str, expected: str) -> None:
+    report = check_plan([planned(label, case(name)) for label in ("SH010", "SH020")], {A: saving_server()})
+    assert told(report) == ([("not_saved", ("SH010", "SH020"), (A,))], [])
+    with pytest.raises(PlanRefused) as refused:
+        report.raise_for_errors()
+    assert str(refused.value).count(expected) == 1
+
+
+def test_an_output_that_is_not_kept_beside_one_that_is_stops_nothing() -> None:
+    made = case("imagesaver")
+    made["10"] = {"class_type": "SaveImage", "inputs": {"images": ["8", 0], "filename_prefix": "x"}}
+    assert told(check_plan([planned("SH010", made)], {A: saving_server()})) == ([], [])
+
+
+def test_a_graph_of_previews_alone_is_refused() -> None:
+    made = graph()
+    made["9"] = {"class_type": "PreviewImage", "inputs": {"images": ["8", 0]}}
+    assert told(check_plan([planned("SH010", made)], {A: saving_server()}))[0] == [("not_saved", ("SH010",), (A,))]

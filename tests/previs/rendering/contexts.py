@@ -25,7 +25,7 @@ from previs.store import Store
 from tests.conftest import Serve
 from tests.previs.comfyui.graphs import graph
 
-QUICK = Limits(render=20, silence=20, unreachable=1)
+QUICK = Limits(render=20, unreachable=1)
 SHOT = Shot(shot_id="SH01", prompt="夜", duration=1.0)
 
 

@@ -19,6 +19,7 @@ from previs.comfyui.protocol.deadlines import Limits
 from previs.comfyui.protocol.graph import Graph
 from previs.comfyui.protocol.prompt_state import Phase, PromptState
 from previs.errors import (
+    FileNotPassed,
     FrameDamaged,
     NodeFailed,
     NothingMade,
@@ -28,23 +29,27 @@ from previs.errors import (
     PromptLost,
     PromptRefused,
     RenderTimedOut,
-    ServerSilent,
     ServerUnreachable,
     StoreUnavailable,
 )
+from previs.farm.failure_policy import may_succeed_later
 from previs.farm.placement import PlacementRequest, Slot
-from previs.planning.cache import Found
+from previs.planning.cache import Found, usable
 from previs.planning.fingerprint import prompt_id
 from previs.planning.plan import PlannedTake, ReferenceImage
 from previs.records.takes import TakeRecord
 from previs.rendering.cache_lookup import recorded_takes
 from previs.rendering.context import RunContext
+from previs.rendering.dispatch import TakeDispatcher
 from previs.rendering.render import render
 from previs.simulator import ALWAYS, Simulator
 from previs.store import FolderStore, S3Store, keys
 from tests.conftest import Serve
+from tests.previs.comfyui.client.forwarder import forwarder
+from tests.previs.comfyui.client.http_server import response
 from tests.previs.comfyui.graphs import TEXT_TO_IMAGE, graph
 from tests.previs.rendering.contexts import QUICK, context_of, take, take_of, wait_until
+from tests.previs.workflow.detection.test_saves import case
 
 PREVIEW = {"class_type": "PreviewImage", "inputs": {"images": ["8", 0]}}
 
@@ -68,7 +73,9 @@ def from_picture(start: ReferenceImage, seed: int = 5) -> PlannedTake:
 
 
 async def rendered(planned: PlannedTake, context: RunContext, **how: Any) -> TakeRecord:
-    return await render(planned, await context.farm.acquire_slot(), context, **how)
+    record = await render(planned, await context.farm.acquire_slot(), context, **how)
+    assert record is not None
+    return record
 
 
 def until(phase: Phase) -> tuple[asyncio.Event, Callable[[str, PromptState], None]]:
@@ -140,9 +147,10 @@ async def test_files_of_every_kind_are_stored_and_previews_are_not(simulate: Ser
     )
     async with context_of(folder_store, url) as context:
         record = await rendered(take_of(made), context)
-    assert [frame.media_type for frame in record.frames] == [*["image/png"] * 3, "image/webp", "video/mp4"]
-    assert [frame.key.rpartition(".")[2] for frame in record.frames] == ["png", "png", "png", "webp", "mp4"]
-    assert [frame.kind for frame in record.frames] == [*["image"] * 4, "video"]
+    assert [frame.media_type for frame in record.frames] == ["video/mp4", *["image/png"] * 3, "image/webp"]
+    assert [frame.key.rpartition(".")[2] for frame in record.frames] == ["mp4", "png", "png", "png", "webp"]
+    assert [frame.kind for frame in record.frames] == ["video", *["image"] * 4]
+    assert [frame.node for frame in record.frames] == ["13", "9", "9", "9", "11"]
     kept = await folder_store.entries("frames")
     assert {key: entry.size for key, entry in kept.items()} == {frame.key: frame.size for frame in record.frames}
     assert len(record.frames) == 5
@@ -154,6 +162,29 @@ async def test_each_prompt_has_its_own_names_of_output_files(simulate: Serve, fo
     async with context_of(folder_store, url) as context:
         records = [await rendered(take(seed), context) for seed in (1, 2)]
     assert sorted(simulator.disk.files["output"]) == sorted(f"previs/{each.prompt_id}_00001_.png" for each in records)
+
+
+async def test_the_final_picture_of_two_that_are_saved_stands_for_the_shot(
+    simulate: Serve, folder_store: FolderStore
+) -> None:
+    _, url = await simulate(draw=True)
+    made = case("hires_two_saves")
+    async with context_of(folder_store, url) as context:
+        record = await rendered(take_of(made), context)
+    assert [(frame.width, frame.height) for frame in record.frames] == [(1024, 1024), (512, 512)]
+    assert record.picture == record.frames[0]
+
+
+async def test_a_title_added_later_reorders_a_stored_take(simulate: Serve, folder_store: FolderStore) -> None:
+    _, url = await simulate()
+    made = case("hires_two_saves")
+    async with context_of(folder_store, url) as context:
+        record = await rendered(take_of(made), context)
+    made["9"]["_meta"] = {"title": "shot.output"}
+    stored = usable(take_of(made), await recorded_takes(folder_store, [record.fingerprint]))
+    assert stored is not None
+    assert [frame.node for frame in record.frames] == ["12", "9"]
+    assert [frame.node for frame in stored.frames] == ["9", "12"]
 
 
 async def test_a_graph_with_only_previews_makes_nothing(simulate: Serve, folder_store: FolderStore) -> None:
@@ -439,8 +470,7 @@ async def test_a_render_cancelled_repeatedly_frees_its_server(simulate: Serve, f
     [
         ({"fail_on": "夜"}, QUICK, NodeFailed),
         ({"out_of_memory_on": "夜"}, QUICK, OutOfMemory),
-        ({"stall_on": "夜"}, Limits(render=0.3, silence=20), RenderTimedOut),
-        ({"stall_on": "夜"}, Limits(render=20, silence=0.3), ServerSilent),
+        ({"stall_on": "夜"}, Limits(render=0.3), RenderTimedOut),
         ({"garbage": ALWAYS}, QUICK, FrameDamaged),
         ({"cut_downloads": ALWAYS}, QUICK, FrameDamaged),
         ({"hang_up": ALWAYS, "only_paths": ("/view",)}, Limits(unreachable=0.2), ServerUnreachable),
@@ -490,3 +520,21 @@ async def test_a_prompt_that_another_client_interrupts_ends_the_render(
         assert context.farm.held == 0
         simulator.faults.heal()
         assert (await rendered(take(), context)).prompt_id == prompt_id(take().fingerprint, 1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (response(200, b"<html/>", "text/html"), r"a page \(text/html\) came in its place, as from a login"),
+        (response(404, b""), "does not have it in its output folder: the node saves elsewhere"),
+    ],
+)
+async def test_a_frame_that_a_server_never_sends_costs_one_render(
+    answer: bytes, expected: str, simulate: Serve, folder_store: FolderStore
+) -> None:
+    simulator, url = await simulate()
+    async with forwarder(url, instead=("/view", answer)) as proxied, context_of(folder_store, proxied) as context:
+        with pytest.raises(FileNotPassed, match=expected) as caught:
+            await TakeDispatcher(take(), context).render()
+    assert not may_succeed_later(caught.value)
+    assert len(simulator.posted) == 1

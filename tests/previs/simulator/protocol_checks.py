@@ -1,4 +1,4 @@
-"""Check what holds for every session with ComfyUI 0.3.64, recorded or simulated.
+"""Check what holds for every session with ComfyUI 0.3.64 or 0.33.0, recorded or simulated.
 
 A session is a list of events: ``{"ws": "open"|"send"|"recv"|"close", …}`` and ``{"http": METHOD, "path", "response"}``.
 The checks raise ``AssertionError``; :func:`outline` is what two sessions of one scenario have in common.
@@ -35,6 +35,20 @@ MESSAGE_KEYS = {
 }
 ENDS = ("execution_success", "execution_error", "execution_interrupted")
 STATE_KEYS = {"value", "max", "state", "node_id", "prompt_id", "display_node_id", "parent_node_id", "real_node_id"}
+FEATURE_KEYS = {
+    "0.3.64": {"supports_preview_metadata", "max_upload_size"},
+    "0.33.0": {
+        "supports_preview_metadata",
+        "supports_model_type_tags",
+        "max_upload_size",
+        "extension",
+        "node_replacements",
+        "assets",
+    },
+}
+JOB_KEYS = {"id", "status", "priority", "create_time", "outputs_count", "previewable_outputs_count"}
+JOB_TIMES = {"execution_start_time", "execution_end_time"}
+TIMES = ("timestamp", "create_time", *JOB_TIMES)
 HEADERS = ("content-type", "content-length", "content-disposition", "etag", "last-modified", "accept-ranges")
 SHORTENED = ("\\u2026", "ComfyUI/")
 """What the recordings leave out: history entries, and paths of the machine."""
@@ -50,20 +64,21 @@ _RUN = re.compile(
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
-def check(session: Session) -> None:
-    """Check a session against everything that is known of the protocol."""
+def check(session: Session, version: str = "0.3.64") -> None:
+    """Check a session against everything that is known of the protocol of a version."""
     for event in session:
         if event.get("ws") == "recv":
-            check_frame(event)
+            check_frame(event, version)
         elif "response" in event:
             check_answer(event)
+            check_jobs(event)
     check_order(session)
     check_states(session)
-    check_histories(session)
+    check_histories(session, version)
     check_numbers(session)
 
 
-def check_frame(event: Event) -> None:
+def check_frame(event: Event, version: str) -> None:
     """Check that a frame has the keys of its type, and no others."""
     if "binary" in event:
         binary = event["binary"]
@@ -84,7 +99,7 @@ def check_frame(event: Event) -> None:
             assert set(content["status"]) == {"exec_info"}
             assert set(content["status"]["exec_info"]) == {"queue_remaining"}
         case "feature_flags":
-            assert keys == {"supports_preview_metadata", "max_upload_size"}
+            assert keys == FEATURE_KEYS[version]
         case "progress":
             assert keys == {"value", "max", "prompt_id", "node"}
             assert 1 <= content["value"] <= content["max"]
@@ -128,8 +143,40 @@ def check_answer(event: Event) -> None:
         assert headers["last-modified"].endswith("GMT")
         assert re.fullmatch(rf'"[0-9a-f]+-{response["body"]["bytes"]:x}"', headers["etag"])
         assert re.fullmatch(r'filename=".+"', headers["content-disposition"])
+    elif response["status"] == 500:
+        assert response["text"] == "500 Internal Server Error\n\nServer got itself in trouble"
+        assert headers == {"content-type": "text/plain; charset=utf-8", "content-length": str(len(response["text"]))}
     else:
         assert (response["text"], headers) == ("", {"content-length": "0"})
+
+
+def check_jobs(event: Event) -> None:
+    """Check the keys of each job, and that the list has the newest first."""
+    path = event["path"].partition("?")[0]
+    if not path.startswith("/api/jobs") or event["http"] != "GET" or event["response"]["status"] != 200:
+        return
+    content = event["response"]["json"]
+    if path == "/api/jobs":
+        assert set(content) == {"jobs", "pagination"}
+        page = content["pagination"]
+        assert (page["total"], page["has_more"], page["offset"]) == (len(content["jobs"]), False, 0)
+        times = [job["create_time"] for job in content["jobs"]]
+        assert times == sorted(times, reverse=True)
+    for job in content["jobs"] if path == "/api/jobs" else [content]:
+        check_job(job, alone=path != "/api/jobs")
+
+
+def check_job(job: dict[str, Any], *, alone: bool) -> None:
+    more = {
+        "pending": set(),
+        "in_progress": set(),
+        "completed": {*JOB_TIMES, "preview_output"},
+        "failed": {*JOB_TIMES, "execution_error"},
+        "cancelled": JOB_TIMES,
+    }[job["status"]]
+    result = {"outputs", "execution_status", "workflow"} if alone and more else set()
+    assert set(job) == JOB_KEYS | more | result
+    assert all(isinstance(job[name], int) for name in TIMES if name in job)
 
 
 def check_order(session: Session) -> None:
@@ -201,7 +248,7 @@ def check_states(session: Session) -> None:
                 assert list(before)[-1] == frame["data"]["node"]
 
 
-def check_histories(session: Session) -> None:
+def check_histories(session: Session, version: str) -> None:
     """Check the form of history entries, and that they agree with the frames of the last run."""
     told = {frames[0]["data"]["prompt_id"]: frames for frames, is_whole in runs(session) if is_whole}
     for event in session:
@@ -211,6 +258,7 @@ def check_histories(session: Session) -> None:
             assert set(entry) == {"prompt", "outputs", "status", "meta"}
             assert entry["prompt"][1] == prompt_id
             assert [type(part) for part in entry["prompt"][2:]] == [dict, dict, list]
+            assert ("create_time" in entry["prompt"][3]) == (version == "0.33.0")
             assert set(entry["status"]) == {"status_str", "completed", "messages"}
             identities = [
                 {"node_id": n, "display_node": n, "parent_node": None, "real_node_id": n} for n in entry["meta"]
@@ -327,6 +375,8 @@ def _answer_outline(event: Event, names: dict[str, str]) -> list[Any]:
 def _content_outline(path: str, content: Value, names: dict[str, str]) -> Value:
     if path.endswith("system_stats"):
         return _shape(content)
+    if path.partition("?")[0] == "/api/jobs":
+        return json.dumps([_masked(job, names) for job in content["jobs"] if job["id"] in names], sort_keys=True)
     return len(content) if "max_items" in path else json.dumps(_masked(content, names), sort_keys=True)
 
 
@@ -353,7 +403,7 @@ def _named(text: str, names: dict[str, str]) -> str:
 
 
 def _masked(value: Value, names: dict[str, str], key: str = "") -> Value:
-    if key in ("timestamp", "number"):
+    if key in (*TIMES, "number", "priority"):
         return type(value).__name__
     if key == "traceback":
         return [type(line).__name__ for line in value[:1]]

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import copy
 import hashlib
 import io
 import json
@@ -19,22 +20,39 @@ import pytest
 import websockets
 from PIL import Image
 
-from previs.simulator import Simulator, serve
+from previs.simulator import Simulator, VersionName, serve
+from previs.simulator.catalog import bundled
 from tests.previs.simulator.protocol_checks import HEADERS, Event, Session
 
-RECORDINGS = Path(__file__).parents[2] / "recordings"
-SCENARIOS = sorted(path.stem for path in RECORDINGS.glob("*.json") if path.stem != "object_info")
+_TESTS = Path(__file__).parents[2]
+RECORDINGS: dict[VersionName, Path] = {
+    "0.3.64": _TESTS / "recordings",
+    "0.33.0": _TESTS / "recordings-0.33.0",
+}
+SCENARIOS: list[tuple[VersionName, str]] = [
+    (version, path.stem)
+    for version, folder in RECORDINGS.items()
+    for path in sorted(folder.glob("*.json"))
+    if path.stem != "object_info"
+]
 NO_PICTURE = b"this file is no picture at all, truly"
+RECORDED_CHECKPOINTS = ["broken.safetensors", "sd_xl_base_1.0.safetensors"]
+LONG_PAUSE = 2
+"""Seconds after which a client without a socket asks again for the end of its prompts."""
 
 
-def recorded(scenario: str) -> Session:
-    session: Session = json.loads((RECORDINGS / f"{scenario}.json").read_text("utf-8"))["events"]
+def recorded(scenario: str, version: VersionName = "0.3.64") -> Session:
+    session: Session = json.loads((RECORDINGS[version] / f"{scenario}.json").read_text("utf-8"))["events"]
     return session
 
 
 @cache
-def object_info() -> dict[str, Any]:
-    info: dict[str, Any] = json.loads((RECORDINGS / "object_info.json").read_text("utf-8"))
+def object_info(version: VersionName = "0.3.64") -> dict[str, Any]:
+    """Return the node classes of the recorded server."""
+    if version == "0.3.64":
+        return dict(json.loads((RECORDINGS[version] / "object_info.json").read_text("utf-8")))
+    info = copy.deepcopy(dict(bundled(version)))
+    info["CheckpointLoaderSimple"]["input"]["required"]["ckpt_name"][0] = RECORDED_CHECKPOINTS
     return info
 
 
@@ -150,10 +168,17 @@ class Recorder:
         self._came = asyncio.Event()
         self._names: dict[str, str] = {}
 
-    async def drive(self, scenario: str) -> Session:
-        script = recorded(scenario)
+    async def drive(self, script: Session) -> Session:
         async with self._http:
             for place, event in enumerate(script):
+                before = script[place - 1] if place else event
+                if event.get("ws") == "open" and (node := _running_when_opened(script, place)):
+                    await self._is_silent(node)
+                if _ends_a_silence(script, place):
+                    await self._until(_heard(script[:place]))
+                    self.host.simulator.end_silence()
+                if "http" in event and self._socket is None and event.get("t", 0) - before.get("t", 0) > LONG_PAUSE:
+                    await self._queue_is_empty()
                 await self._perform(event)
                 if _needs_wait(script, place):
                     await self._until(_heard(script[: place + 1]))
@@ -204,6 +229,18 @@ class Recorder:
                 self._came.clear()
                 await self._came.wait()
 
+    async def _is_silent(self, node: str) -> None:
+        """Wait until a node is silent, if any will be."""
+        simulator = self.host.simulator
+        async with asyncio.timeout(20):
+            while simulator.faults.silent_for and (execution := simulator.execution) and execution.node != node:
+                await asyncio.sleep(0)
+
+    async def _queue_is_empty(self) -> None:
+        async with asyncio.timeout(20):
+            while self.host.simulator.queue.remaining:
+                await asyncio.sleep(0)
+
     async def _ask(self, event: Event) -> None:
         if "error" in event:
             await self._fail(event)
@@ -253,6 +290,27 @@ class Recorder:
 def _files(history: dict[str, Any]) -> list[str]:
     outputs = next(iter(history.values()), {"outputs": {}})["outputs"]
     return [file["filename"] for node in sorted(outputs) for file in outputs[node]["images"]]
+
+
+def _ends_a_silence(script: Session, place: int) -> bool:
+    """Return whether a frame ends the silence of a node: meanwhile the client acted, or opened its socket."""
+    if script[place].get("ws") != "recv":
+        return False
+    last = next((event.get("text", {}) for event in reversed(script[:place]) if event.get("ws") == "recv"), {})
+    if last.get("type") != "executing" or last["data"]["node"] is None:
+        return False
+    return "http" in script[place - 1] or _is_late(last)
+
+
+def _is_late(frame: dict[str, Any]) -> bool:
+    """Return whether a frame names the node that runs when a socket opens."""
+    return frame.get("type") == "executing" and set(frame["data"]) == {"node"}
+
+
+def _running_when_opened(script: Session, place: int) -> str | None:
+    """Return the node that runs when the socket opens, or None."""
+    heard = (event.get("text", {}) for event in script[place + 1 : place + 3])
+    return next((str(frame["data"]["node"]) for frame in heard if _is_late(frame)), None)
 
 
 def _needs_wait(script: Session, place: int) -> bool:

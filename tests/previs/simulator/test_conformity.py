@@ -1,4 +1,4 @@
-"""The simulator takes the place of a recorded ComfyUI 0.3.64 in every recorded session."""
+"""The simulator takes the place of each recorded ComfyUI, 0.3.64 and 0.33.0, in every recorded session."""
 
 import copy
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from previs.simulator import Simulator
+from previs.simulator import Simulator, VersionName
 from tests.previs.simulator.protocol_checks import Session, check, outline
 from tests.previs.simulator.sessions import (
     SCENARIOS,
@@ -23,11 +23,20 @@ SECONDS = {
     "client_chosen_prompt_id": 0.1,
     "delete_pending": 0.4,
     "interrupt_running": 1.5,
+    "jobs": 0.5,
     "server_killed_while_running": 0.1,
     "socket_dropped_and_reopened": 0.6,
     "two_prompts_queued": 0.1,
 }
 """Seconds of a prompt where the client acts while it runs."""
+
+SILENCE = 600.0
+"""Seconds; the recorded client ends it, so that no test waits."""
+
+SILENT = {("0.33.0", name) for name in ("silent_node", "interrupt_silent_node", "socket_dropped_and_reopened")}
+"""Sessions in which the client acts while a node is silent; the node is done when the recording has its next frame."""
+
+every_session = pytest.mark.parametrize(("version", "scenario"), SCENARIOS)
 
 
 def cached_before(session: Session) -> set[str] | None:
@@ -61,20 +70,26 @@ async def remember(host: Served, session: Session) -> None:
     await run_to_its_end(host, graph)
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
-def test_the_checks_hold_for_the_real_server(scenario: str) -> None:
-    check(recorded(scenario))
+@every_session
+def test_the_checks_hold_for_the_real_server(version: VersionName, scenario: str) -> None:
+    check(recorded(scenario, version), version)
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
-async def test_a_simulated_session_is_like_the_recorded_one(scenario: str) -> None:
-    session = recorded(scenario)
-    previews = any("binary" in event for event in session)
-    simulator = Simulator(seconds=SECONDS.get(scenario, 0), previews=previews, object_info=object_info())
+@every_session
+async def test_a_simulated_session_is_like_the_recorded_one(version: VersionName, scenario: str) -> None:
+    session = recorded(scenario, version)
+    simulator = Simulator(
+        seconds=0,
+        previews=any("binary" in event for event in session),
+        object_info=object_info(version),
+        version=version,
+    )
     async with served(simulator) as host:
         await remember(host, session)
-        driven = await Recorder(host).drive(scenario)
-    check(driven)
+        simulator.seconds = SECONDS.get(scenario, 0)
+        simulator.faults.silent_for = SILENCE if (version, scenario) in SILENT else 0
+        driven = await Recorder(host).drive(session)
+    check(driven, version)
     assert outline(driven) == outline(session)
 
 

@@ -9,7 +9,7 @@ import websockets
 
 from previs.simulator import ALWAYS, Faults, Simulator, serve
 from tests.previs.simulator.protocol_checks import Value
-from tests.previs.simulator.sessions import http_client, text_to_image, visit, visited
+from tests.previs.simulator.sessions import Visitor, http_client, text_to_image, visit, visited
 
 
 def simulator(seconds: float = 0, **faults: Value) -> Simulator:
@@ -178,6 +178,62 @@ async def test_a_stalled_prompt_makes_no_progress_until_it_is_interrupted() -> N
         stopped = await visitor.ended(prompt_id)
     assert stopped["status"]["messages"][-1][0] == "execution_interrupted"
     assert faulty.interrupted == [prompt_id]
+
+
+async def silent(visitor: Visitor, **options: Value) -> str:
+    """Submit a prompt and wait until its node is silent."""
+    prompt_id = await visitor.submit(text_to_image(**options))
+    await visitor.hear("executing", node="8", prompt_id=prompt_id)
+    return prompt_id
+
+
+async def running(visitor: Visitor) -> list[str]:
+    return [prompt[1] for prompt in (await visitor.http.get("/queue")).json()["queue_running"]]
+
+
+async def test_a_node_is_silent_while_the_queue_names_its_prompt_as_running_and_ends_well() -> None:
+    faulty = simulator(silent_for=600)
+    async with visit(faulty) as visitor:
+        prompt_id = await silent(visitor)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(visitor.socket.recv(), 0.05)
+        assert await running(visitor) == [prompt_id]
+        assert (await visitor.http.get(f"/history/{prompt_id}")).json() == {}
+        assert faulty.end_silence()
+        assert (await visitor.ended(prompt_id))["status"]["completed"]
+    assert not faulty.end_silence()
+
+
+async def test_a_silence_ends_by_itself() -> None:
+    async with visit(simulator(silent_for=0.05)) as visitor:
+        before = time.monotonic()
+        assert (await visitor.render(text_to_image()))["status"]["completed"]
+    assert time.monotonic() - before >= 0.05
+
+
+async def test_an_interrupt_of_a_silent_node_is_answered_at_once_and_obeyed_when_the_node_is_done() -> None:
+    faulty = simulator(silent_for=600)
+    async with visit(faulty) as visitor:
+        prompt_id = await silent(visitor)
+        answer = await visitor.http.post("/interrupt", json={"prompt_id": prompt_id})
+        assert answer.status_code == 200
+        assert faulty.interrupted == [prompt_id]
+        assert await running(visitor) == [prompt_id]
+        faulty.end_silence()
+        stopped = await visitor.ended(prompt_id)
+    kind, told = stopped["status"]["messages"][-1]
+    assert (kind, told["node_id"]) == ("execution_interrupted", "8")
+    assert "8" not in told["executed"]
+
+
+async def test_only_prompts_with_a_text_and_only_nodes_of_a_class_are_silent() -> None:
+    async with visit(simulator(silent_for=600, silent_on="rain")) as visitor:
+        assert (await visitor.render(text_to_image()))["status"]["completed"]
+        await silent(visitor, text="rain")
+    async with visit(simulator(silent_for=600, silent_at="SaveImage")) as visitor:
+        prompt_id = await visitor.submit(text_to_image())
+        await visitor.hear("executing", node="9", prompt_id=prompt_id)
+        assert await running(visitor) == [prompt_id]
 
 
 async def test_slowness_multiplies_the_duration_of_a_prompt() -> None:

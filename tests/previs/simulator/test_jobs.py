@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from previs.simulator import Simulator, serve
+from tests.previs.simulator.protocol_checks import JOB_KEYS
 from tests.previs.simulator.sessions import http_client, text_to_image, visit
 
 UNKNOWN = str(uuid.UUID(int=0))
 
 
 def newer(**faults: Any) -> Simulator:
-    simulator = Simulator(seconds=0, draw=False, previews=False, jobs=True)
+    simulator = Simulator(seconds=0, draw=False, previews=False, version="0.33.0")
     for name, value in faults.items():
         setattr(simulator.faults, name, value)
     return simulator
@@ -35,6 +36,46 @@ async def test_jobs_have_only_paths_under_api_and_their_own_methods() -> None:
     assert (wrong.status_code, wrong.text, wrong.headers["allow"]) == (405, "405: Method Not Allowed", "POST")
 
 
+async def test_jobs_are_listed_by_status_order_and_page() -> None:
+    simulator = newer()
+    async with visit(simulator) as visitor:
+        ended = [(await visitor.render(text_to_image(seed=seed)))["prompt"][1] for seed in (1, 2)]
+        simulator.faults.stall_on = "rain"
+        running, waiting = [await visitor.submit(text_to_image(text="rain", seed=seed)) for seed in (3, 4)]
+        await visitor.hear("progress", prompt_id=running)
+
+        async def ids(**query: object) -> list[str]:
+            answer = await visitor.http.get("/api/jobs", params={key: str(value) for key, value in query.items()})
+            return [job["id"] for job in answer.json()["jobs"]]
+
+        assert set(await ids()) == {*ended, running, waiting}
+        assert await ids(status="in_progress") == [running]
+        assert set(await ids(status="completed, Pending")) == {*ended, waiting}
+        assert await ids(sort_order="asc") == [*ended, running, waiting]
+        assert await ids(sort_order="asc", offset=1, limit=2) == [ended[1], running]
+        assert await ids(workflow_id="none") == []
+        page = (await visitor.http.get("/api/jobs?limit=3&offset=1")).json()["pagination"]
+        assert page == {"offset": 1, "limit": 3, "total": 4, "has_more": False}
+        assert (await visitor.http.get("/api/jobs?limit=3")).json()["pagination"]["has_more"]
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("status=lost", "Invalid status value(s): lost."),
+        ("sort_by=name", "sort_by must be 'created_at' or 'execution_duration'"),
+        ("sort_order=up", "sort_order must be 'asc' or 'desc'"),
+        ("limit=0", "limit must be a positive integer"),
+        ("limit=many", "limit must be an integer"),
+    ],
+)
+async def test_a_wrong_query_of_the_job_list_is_refused(query: str, sentence: str) -> None:
+    async with serve(newer()) as url, http_client() as client:
+        answer = await client.get(f"{url}/api/jobs?{query}")
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith(sentence)
+
+
 async def test_an_unknown_job_is_answered_with_json() -> None:
     async with serve(newer()) as url, http_client() as client:
         answer = await client.get(f"{url}/api/jobs/{UNKNOWN}")
@@ -54,6 +95,7 @@ async def test_a_completed_job_has_its_times_and_the_outputs_of_the_history() ->
         "status": "completed",
         "priority": entry["prompt"][0],
         "outputs_count": 1,
+        "previewable_outputs_count": 1,
         "preview_output": {**file, "nodeId": "9", "mediaType": "images"},
         "outputs": entry["outputs"],
         "execution_status": entry["status"],
@@ -87,7 +129,7 @@ async def test_a_job_runs_waits_and_is_cancelled() -> None:
             return answer.json()
 
         told = await ask(waiting)
-        assert set(told) == {"id", "status", "priority", "create_time", "outputs_count"}
+        assert set(told) == JOB_KEYS
         assert (told["id"], told["status"], told["priority"], told["outputs_count"]) == (waiting, "pending", 1, 0)
         assert [(await ask(each))["status"] for each in (running, last)] == ["in_progress", "pending"]
         assert [await cancel(each) for each in (waiting, waiting)] == [{"cancelled": True}, {"cancelled": False}]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from previs.comfyui.protocol.graph import links
-from previs.simulator import validate
+from previs.simulator import VersionName, validate
 from previs.simulator.schedule import order, signatures
 from tests.previs.simulator.protocol_checks import is_accepted, runs
 from tests.previs.simulator.sessions import SCENARIOS, object_info, recorded, text_to_image
@@ -33,23 +33,26 @@ def no_files(_: str) -> str:
     return ""
 
 
-def recorded_runs() -> Iterator[tuple[dict[str, Any], list[str], list[str]]]:
-    """Yield for each recorded run its graph, its cached nodes, and the nodes that ran, in order."""
-    for scenario in SCENARIOS:
-        session = recorded(scenario)
+def recorded_runs() -> Iterator[tuple[VersionName, dict[str, Any], list[str], list[str]]]:
+    """Yield for each recorded run its version, graph and cached nodes, and the nodes that ran, in order."""
+    for version, scenario in SCENARIOS:
+        session = recorded(scenario, version)
         graphs = [event["json"]["prompt"] for event in session if is_accepted(event)]
         for frames, is_whole in runs(session):
             if is_whole:
                 cached = next(frame["data"]["nodes"] for frame in frames if frame.get("type") == "execution_cached")
                 told = [frame["data"]["node"] for frame in frames if frame.get("type") == "executing"]
-                yield graphs.pop(0), cached, [node for node in told if node is not None]
+                yield version, graphs.pop(0), cached, [node for node in told if node is not None]
 
 
-@pytest.mark.parametrize(("graph", "cached", "ran"), list(recorded_runs()))
-def test_nodes_run_in_the_recorded_order(graph: dict[str, Any], cached: list[str], ran: list[str]) -> None:
-    result = validate(graph, object_info(), input_files={"broken.png", "storyboard/hero.png"})
+@pytest.mark.parametrize(("version", "graph", "cached", "ran"), list(recorded_runs()))
+def test_nodes_run_in_the_recorded_order(
+    version: VersionName, graph: dict[str, Any], cached: list[str], ran: list[str]
+) -> None:
+    info = object_info(version)
+    result = validate(graph, info, input_files={"broken.png", "storyboard/hero.png"})
     outputs = sorted(result.outputs, key=lambda output: ran.index(output) if output in ran else 0)
-    expected = [node for node in order(graph, tuple(outputs), object_info(), cached) if node not in cached]
+    expected = [node for node in order(graph, tuple(outputs), info, cached) if node not in cached]
     assert ran == expected[: len(ran)]
     assert len(ran) == len(expected) or set(ran).isdisjoint(result.outputs)
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from previs.simulator import Simulator, serve
+from previs.simulator import VERSIONS, Simulator, serve
 from tests.previs.simulator.protocol_checks import Value, check_frame
 from tests.previs.simulator.sessions import http_client, object_info, picture_of, text_to_image, visit, visited
 
@@ -205,16 +205,43 @@ async def test_previews_are_sent_only_if_enabled() -> None:
         heard = [frame["data"] for frame in visitor.heard if frame["type"] == "preview"]
         assert len(heard) == count
         for preview in heard:
-            check_frame({"binary": preview})
+            check_frame({"binary": preview}, "0.3.64")
 
 
 async def test_newer_servers_refuse_ids_that_are_not_uuids() -> None:
-    async with visit(quick(uuid_ids_only=True)) as visitor:
+    async with visit(quick(version="0.33.0")) as visitor:
         posted = {"prompt": text_to_image(), "prompt_id": "shot-1"}
         refused = await visitor.http.post("/prompt", json=posted)
         assert (refused.status_code, refused.json()["error"]["type"]) == (400, "invalid_prompt_id")
         accepted = "1b4e28ba-2fa1-5d2f-883f-0016d3cca427"
         assert await visitor.submit(text_to_image(), prompt_id=accepted) == accepted
+
+
+async def test_a_wrong_value_of_a_dynamic_combo_is_accepted_and_fails_in_the_node() -> None:
+    async with visit(quick(version="0.33.0")) as visitor:
+        right, wrong = [(await visitor.render(video(as_))) for as_ in ("mp4", "nonsense")]
+    assert right["status"]["completed"]
+    kind, told = wrong["status"]["messages"][-1]
+    assert (kind, told["node_id"], told["exception_type"]) == ("execution_error", "9", "TypeError")
+    assert told["exception_message"] == "SaveVideo.execute() missing 1 required positional argument: 'format'"
+
+
+def video(as_: str) -> dict[str, Any]:
+    graph = text_to_image()
+    graph["8a"] = {"class_type": "CreateVideo", "inputs": {"images": ["8", 0], "fps": 8.0}}
+    inputs = {"video": ["8a", 0], "filename_prefix": "shot", "format": as_}
+    graph["9"] = {"class_type": "SaveVideo", "inputs": inputs}
+    return graph
+
+
+async def test_each_version_says_what_it_is() -> None:
+    for name, version in VERSIONS.items():
+        async with serve(quick(version=name)) as url, http_client(url) as client:
+            system = (await client.get("/system_stats")).json()["system"]
+            classes = (await client.get("/object_info")).json()
+        assert system["comfyui_version"] == name
+        assert len(classes) == {"0.3.64": 102, "0.33.0": 886}[name]
+        assert set(version.folders) >= {"checkpoints", "loras"}
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"prompt": []}', b'{"prompt": {}, "extra_data": 1}', b"\xff"])

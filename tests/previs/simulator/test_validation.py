@@ -1,4 +1,4 @@
-"""Validation answers as ComfyUI 0.3.64 does, and accepts any JSON."""
+"""Validation answers as ComfyUI 0.3.64 and 0.33.0 do, and accepts any JSON."""
 
 import copy
 import json
@@ -8,16 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from previs.simulator import validate
+from previs.simulator import VERSIONS, ValidationResult, VersionName, validate
 from previs.simulator.catalog import bundled
+from previs.simulator.validation import BrokenNodeError
 from tests.previs.simulator.protocol_checks import Value
 from tests.previs.simulator.sessions import SCENARIOS, object_info, recorded, text_to_image
 
 UPLOADED = {"broken.png", "storyboard/hero.png"}
 POSTS = [
-    event
-    for scenario in SCENARIOS
-    for event in recorded(scenario)
+    (version, event)
+    for version, scenario in SCENARIOS
+    for event in recorded(scenario, version)
     if event.get("path") == "/prompt" and "prompt" in event.get("json", {}) and "response" in event
 ]
 
@@ -39,18 +40,34 @@ def in_order(node_errors: dict[str, Any]) -> dict[str, Any]:
     return ordered
 
 
+def validated(version: VersionName, graph: dict[str, Any], info: dict[str, Any] | None = None) -> ValidationResult:
+    names_missing_nodes = VERSIONS[version].names_missing_nodes
+    classes = info or object_info(version)
+    return validate(graph, classes, input_files=UPLOADED, names_missing_nodes=names_missing_nodes)
+
+
 @pytest.mark.parametrize("place", range(len(POSTS)))
 def test_every_recorded_graph_gets_the_real_servers_answer(place: int) -> None:
-    answer = POSTS[place]["response"]["json"]
-    result = validate(POSTS[place]["json"]["prompt"], object_info(), input_files=UPLOADED)
+    version, event = POSTS[place]
+    if event["response"]["status"] == 500:
+        with pytest.raises(BrokenNodeError):
+            validated(version, event["json"]["prompt"])
+        return
+    answer = event["response"]["json"]
+    if answer.get("error", {}).get("type") == "invalid_prompt_id":
+        answer = {"node_errors": {}}
+    result = validated(version, event["json"]["prompt"])
     assert result.error == answer.get("error")
     assert in_order(result.node_errors) == in_order(answer["node_errors"])
 
 
 @pytest.mark.parametrize("place", range(len(POSTS)))
 def test_the_bundled_node_classes_lead_to_the_same_results(place: int) -> None:
-    graph = POSTS[place]["json"]["prompt"]
-    whole, lean = (validate(graph, info, input_files=UPLOADED) for info in (object_info(), bundled()))
+    version, event = POSTS[place]
+    if event["response"]["status"] == 500:
+        return
+    graph = event["json"]["prompt"]
+    whole, lean = (validated(version, graph, dict(info)) for info in (object_info(version), bundled(version)))
     assert (lean.outputs, set(lean.node_errors)) == (whole.outputs, set(whole.node_errors))
     assert (lean.error and lean.error["type"]) == (whole.error and whole.error["type"])
 
@@ -105,6 +122,71 @@ def test_a_link_that_leads_nowhere_is_refused_as_an_exception(link: list[Any], r
     result = validate(graph, info)
     assert result.outputs == ()
     assert raised in json.dumps(result.node_errors)
+
+
+NEWER: dict[str, Any] = dict(bundled("0.33.0"))
+VIDEO = {"class_type": "SaveVideo", "inputs": {"video": ["2", 0], "filename_prefix": "shot"}}
+CUT: dict[str, Any] = {
+    "1": {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 64, "batch_size": 1, "color": 0}},
+    "2": {"class_type": "CreateVideo", "inputs": {"images": ["1", 0], "fps": 8.0}},
+}
+
+
+def save_video(**values: object) -> list[tuple[str, str]]:
+    """Return the errors of a node that saves a video with these values."""
+    inputs = {**VIDEO["inputs"], **{name.replace("__", "."): value for name, value in values.items()}}  # type: ignore[dict-item]
+    graph = {**CUT, "9": {**VIDEO, "inputs": inputs}}
+    found = validate(graph, NEWER).node_errors.get("9", {"errors": []})["errors"]
+    return [(error["type"], error["details"]) for error in found]
+
+
+def test_the_fields_of_the_chosen_option_are_checked_and_those_of_others_are_not() -> None:
+    chosen = {"format": "mp4", "format__codec": "h264", "format__codec__encoding": "re-encode"}
+    crf, colors = "format.codec.encoding.crf", "format.codec.encoding.color_space"
+    assert save_video(**chosen) == [("required_input_missing", crf), ("required_input_missing", colors)]
+    filled = chosen | {"format__codec__encoding__crf": 52, "format__codec__encoding__color_space": "auto"}
+    assert save_video(**filled) == [("value_bigger_than_max", crf)]
+    assert save_video(**filled | {"format__codec__encoding": "auto"}) == []
+
+
+def test_a_dynamic_combo_with_a_value_that_it_does_not_offer_is_not_checked() -> None:
+    assert save_video(format="nonsense") == save_video() == []
+
+
+def joined(**images: object) -> list[tuple[str, str]]:
+    """Return the errors of a node that joins these images."""
+    inputs = {f"images.{name}": value for name, value in images.items()}
+    graph = {
+        "1": CUT["1"],
+        "2": {"class_type": "BatchImagesNode", "inputs": inputs},
+        "9": {"class_type": "SaveImage", "inputs": {"images": ["2", 0], "filename_prefix": "shot"}},
+        "10": {"class_type": "PrimitiveInt", "inputs": {"value": 1}},
+    }
+    found = validate(graph, NEWER).node_errors.get("2", {"errors": []})["errors"]
+    return [(error["type"], error["details"]) for error in found]
+
+
+def test_the_first_inputs_of_a_growing_list_are_required_and_all_are_checked() -> None:
+    assert joined() == [("required_input_missing", "images.image0")]
+    assert joined(image0=["1", 0], image7=["1", 0]) == []
+    [(kind, details)] = joined(image0=["1", 0], image7=["10", 0])
+    assert (kind, details.partition(",")[0]) == ("return_type_mismatch", "images.image7")
+
+
+def test_a_combo_whose_choices_the_user_defines_takes_any() -> None:
+    graph = {
+        "1": {"class_type": "CustomCombo", "inputs": {"choice": "夜"}},
+        "9": {"class_type": "PreviewAny", "inputs": {"source": ["1", 0]}},
+    }
+    assert validate(graph, NEWER).node_errors == {}
+
+
+def test_a_title_names_a_node_that_is_not_installed() -> None:
+    titled: dict[str, Any] = {"1": {"class_type": "Gone", "inputs": {}, "_meta": {"title": "天气"}}}
+    error = validated("0.33.0", titled).error
+    assert error is not None
+    assert error["message"] == "Node '天气' not found. The custom node may not be installed."
+    assert error["extra_info"] == {"node_id": "1", "class_type": "Gone", "node_title": "天气"}
 
 
 @given(graph=st.dictionaries(st.text(max_size=3), JSON, max_size=4))

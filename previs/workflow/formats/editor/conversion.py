@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,12 +11,15 @@ from previs.comfyui.protocol.graph import Graph, Node, links
 from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault, WorkflowFaults
 from previs.workflow.formats.editor.document import EditorNode, Socket
+from previs.workflow.formats.editor.dynamic_prompts import resolve
+from previs.workflow.formats.editor.numbering import renumbered
 from previs.workflow.formats.editor.promotion import Promotions
 from previs.workflow.formats.editor.reading import read_document
 from previs.workflow.formats.editor.resolution import BrokenLink, LinkResolver, Output, Source, StoredValue
 from previs.workflow.formats.editor.subgraphs import GraphInstance, expand
+from previs.workflow.formats.editor.values import WrongTypeError, coerce
 from previs.workflow.formats.editor.virtual_nodes import BROADCASTS
-from previs.workflow.formats.editor.widgets import WrongTypeError, coerce, widget_values
+from previs.workflow.formats.editor.widgets import widget_values
 from previs.workflow.formats.validation import cycle_fault
 
 _SUBGRAPH = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -49,12 +52,13 @@ def convert(document: Mapping[str, Any], classes: Mapping[str, NodeClass | None]
         WorkflowFaults: Everything that cannot be converted.
     """
     faults: list[Fault] = []
-    top = expand(read_document(document, faults), faults)
+    read = read_document(document, faults)
+    top = expand(renumbered(read) if _is_new(classes) else read, faults)
     if faults:
         raise WorkflowFaults(name, tuple(faults))
     running = list(top.running())
     faults += _duplicates(running) + _unknown(running, classes)
-    conversion = _Conversion(classes, LinkResolver(Promotions()))
+    conversion = _Conversion(classes)
     graph = conversion.graph(running)
     faults += dict.fromkeys(fault for found in conversion.faults.values() for fault in found)
     if not faults and (fault := cycle_fault(graph, "the file")):
@@ -62,6 +66,15 @@ def convert(document: Mapping[str, Any], classes: Mapping[str, NodeClass | None]
     if faults:
         raise WorkflowFaults(name, tuple(faults))
     return Converted(graph, {node.type: node.pack for _, node in running if node.pack})
+
+
+def _is_new(classes: Mapping[str, NodeClass | None]) -> bool:
+    """Return whether servers are new enough to have an editor that numbers repeated ids anew.
+
+    Both came with the inputs that bring further inputs.
+    """
+    rules = (rule for each in classes.values() if each is not None for rule in each.inputs.values())
+    return any(rule.options or rule.row is not None for rule in rules)
 
 
 def _duplicates(running: list[tuple[GraphInstance, EditorNode]]) -> list[Fault]:
@@ -72,12 +85,24 @@ def _duplicates(running: list[tuple[GraphInstance, EditorNode]]) -> list[Fault]:
 
 
 def _unknown(running: list[tuple[GraphInstance, EditorNode]], classes: Mapping[str, NodeClass | None]) -> list[Fault]:
-    """Report classes that no server has or could run; one fault per class, with all its nodes."""
+    """Report classes that no server has or could run; one fault per class, with all its nodes.
+
+    If only links lead to and from these nodes, they convert, and the check of the graph reports their classes.
+    """
     found: dict[str, list[tuple[GraphInstance, EditorNode]]] = {}
     for instance, node in running:
         if classes.get(node.type) is None or node.type in BROADCASTS:
             found.setdefault(node.type, []).append((instance, node))
+    if all(_has_no_fields(node) for nodes in found.values() for _, node in nodes):
+        return []
     return [Fault(_places(nodes), "", "", _install(nodes[0][1])) for nodes in found.values()]
+
+
+def _has_no_fields(node: EditorNode) -> bool:
+    """Return whether links alone make a node, so that a graph can hold it although its class is unknown."""
+    elsewhere = node.type in BROADCASTS or _SUBGRAPH.fullmatch(node.type) or _GROUP.fullmatch(node.type)
+    fields = node.values or node.named_values or any(socket.widget is not None for socket in node.sockets)
+    return not elsewhere and not fields and bool(node.sockets)
 
 
 def _places(nodes: list[tuple[GraphInstance, EditorNode]]) -> str:
@@ -107,30 +132,58 @@ def _install(node: EditorNode) -> str:
 @dataclass(slots=True)
 class _Conversion:
     classes: Mapping[str, NodeClass | None]
-    resolver: LinkResolver
+    promotions: Promotions = field(default_factory=Promotions)
     faults: dict[str, list[Fault]] = field(default_factory=dict)
+    resolver: LinkResolver = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.resolver = LinkResolver(self.promotions, self._field_value)
 
     def graph(self, running: list[tuple[GraphInstance, EditorNode]]) -> Graph:
         graph: Graph = {}
         for instance, node in running:
-            if (node_class := self.classes.get(node.type)) is not None:
-                graph[instance.full_id(node)] = self._node(instance, node, node_class)
-        used = {source for node in graph.values() for _, source, _ in links(node)}
-        for node_id in self.faults.keys() - used:
-            node_class = self.classes[graph[node_id]["class_type"]]
-            if node_class is not None and not node_class.is_output:
-                # No output depends on it: artists park nodes beside their graph.
-                del graph[node_id], self.faults[node_id]
+            node_class = self.classes.get(node.type)
+            if node_class is not None or _has_no_fields(node):
+                known = node_class or NodeClass(node.type, {})
+                graph[instance.full_id(node)] = self._node(instance, node, known)
+        self._drop_parked(graph)
         return graph
+
+    def _drop_parked(self, graph: Graph) -> None:
+        """Drop nodes with faults, and what they feed, if no output needs them: artists park nodes beside the graph."""
+        sources = {node_id: [source for _, source, _ in links(node)] for node_id, node in graph.items()}
+        users: dict[str, list[str]] = {}
+        for node_id in graph:
+            for source in sources[node_id]:
+                users.setdefault(source, []).append(node_id)
+        outputs = [node_id for node_id, node in graph.items() if self._is_output(node)]
+        needed = _reachable(outputs or users, sources)
+        for node_id in _reachable(self.faults.keys() - needed, users):
+            graph.pop(node_id, None)
+            self.faults.pop(node_id, None)
+
+    def _is_output(self, node: Node) -> bool:
+        node_class = self.classes.get(node["class_type"])
+        return node_class is None or node_class.is_output
+
+    def _field_value(self, instance: GraphInstance, node: EditorNode, name: str) -> Any:  # noqa: ANN401 - any field's
+        node_class = self.classes.get(node.type)
+        fields = widget_values(node, node_class, frozenset(), "")[0] if node_class is not None else []
+        own = next((each.value for each in fields if each.rule.name == name), None)
+        return self.promotions.field(instance, node, name, own)
 
     def _node(self, instance: GraphInstance, node: EditorNode, node_class: NodeClass) -> Node:
         sources = self._sources(instance, node, node_class)
         linked = frozenset(name for name, source in sources.items() if source is not None)
         fields, obstacles = widget_values(node, node_class, linked, instance.place(node))
+        rules = {**node_class.inputs, **{each.rule.name: each.rule for each in fields}}
         faults = [*obstacles, *(source.fault for source in sources.values() if isinstance(source, BrokenLink))]
         inputs: dict[str, Any] = {}
         for each in fields:
-            value = self.resolver.promotions.field(instance, node, each.rule.name, each.value)
+            # What a subgraph's node shows goes to the server as it is.
+            processed = each.rule.dynamic and isinstance(each.value, str) and each.rule.name not in sources
+            own = resolve(each.value) if processed else each.value
+            value = self.promotions.field(instance, node, each.rule.name, own)
             if each.rule.name not in linked and value is not None:
                 inputs[each.rule.name] = _coerced(each.rule, value, instance.place(node), "", faults)
         for name, source in sources.items():
@@ -138,7 +191,7 @@ class _Conversion:
                 case Output(node_id, slot):
                     inputs[name] = [node_id, slot]
                 case StoredValue(value, place):
-                    rule = node_class.inputs.get(name) or InputRule(name, ANY, required=False)
+                    rule = rules.get(name) or InputRule(name, ANY, required=False)
                     inputs[name] = _coerced(rule, value, instance.place(node), place, faults)
         if faults:
             self.faults[instance.full_id(node)] = faults
@@ -163,6 +216,16 @@ def _server_name(socket: Socket, node: EditorNode, node_class: NodeClass) -> str
     if socket.widget is None or socket.name in known or socket.name.partition(".")[0] in known:
         return socket.name
     return socket.widget if socket.widget in known else None
+
+
+def _reachable(starts: Iterable[str], steps: Mapping[str, list[str]]) -> set[str]:
+    found, pending = set[str](), list(starts)
+    while pending:
+        node_id = pending.pop()
+        if node_id not in found:
+            found.add(node_id)
+            pending += steps.get(node_id, ())
+    return found
 
 
 def _coerced(rule: InputRule, value: Any, place: str, held_by: str, faults: list[Fault]) -> Any:  # noqa: ANN401 - any field's

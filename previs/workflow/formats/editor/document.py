@@ -90,7 +90,8 @@ class EditorGraph:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Represent an editor's file."""
+    """Represent an editor's file; ``last_id`` is the last number that the editor gave to a node."""
 
     root: EditorGraph
     subgraphs: Mapping[str, EditorGraph] = field(default_factory=dict)
+    last_id: int = 0

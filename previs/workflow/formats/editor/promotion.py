@@ -23,9 +23,9 @@ class Promoted:
 
 @dataclass(frozen=True, slots=True)
 class _PromotedInputs:
-    """Hold the inputs of a subgraph that lead to an inner field; of equal names, the first."""
+    """Hold the inputs of a subgraph that lead to inner fields, each with the first; of equal names, the first."""
 
-    inputs: list[int]
+    inputs: dict[int, tuple[str, str]]
     by_name: dict[str, int]
     by_field: dict[tuple[str, str], int]
 
@@ -54,6 +54,14 @@ class Promotions:
         """Return a field's value: the promoted one, or else the node's own."""
         return self.of(instance).fields.get((node.id, name), own)
 
+    def shown_field(self, instance: GraphInstance, slot: int) -> tuple[str, str] | None:
+        """Return the inner field, as node id and name, that a subgraph's node shows for an input."""
+        return self._promoted_inputs(instance).inputs.get(slot)
+
+    def input_called(self, instance: GraphInstance, name: str) -> int | None:
+        """Return the subgraph's first input of a name."""
+        return self._promoted_inputs(instance).by_name.get(name)
+
     def _read(self, instance: GraphInstance, host: EditorNode) -> Promoted:
         found, promoted = Promoted(), self._promoted_inputs(instance)
         if host.named_values is not None:
@@ -62,7 +70,7 @@ class Promotions:
             return found
         inputs = [_input_of(promoted, *entry) for entry in host.promoted]
         if promoted.inputs and all(index is None for index in inputs):
-            found.inputs.update(_by_position(promoted.inputs, host.values))
+            found.inputs.update(_by_position(list(promoted.inputs), host.values))
             return found
         # Editors that list all promoted fields, including those of inputs, save the values in this order.
         for index, entry, value in zip(inputs, host.promoted, host.values, strict=False):
@@ -88,12 +96,12 @@ class Promotions:
 
     def _find_promoted(self, instance: GraphInstance) -> _PromotedInputs:
         fields = dict(self._fields(instance))
-        promoted = _PromotedInputs([], {}, {})
+        promoted = _PromotedInputs({}, {}, {})
         for index, entry in enumerate(instance.graph.inputs):
             promoted.by_name.setdefault(entry.name, index)
             found = next((fields[link] for link in entry.links if link in fields), None)
             if found is not None:
-                promoted.inputs.append(index)
+                promoted.inputs[index] = found
                 promoted.by_field.setdefault(found, index)
         return promoted
 

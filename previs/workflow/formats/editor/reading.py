@@ -16,6 +16,7 @@ _BESIDE_NODES = frozenset(
 _OWN_PACK = "comfy-core"
 _LINK_PARTS = 5
 _MOST_PARTS = 1000
+_HIGHEST_ID = 100_000_000
 _SLOT = re.compile(r"[0-9]{1,6}")
 _SAVE_AGAIN = "open the file in ComfyUI and save it again"
 
@@ -41,7 +42,13 @@ def read_document(content: Mapping[str, Any], faults: list[Fault]) -> Document:
             faults.append(Fault(place, "id", format_value(content_of_one.get("id")), reason + _SAVE_AGAIN))
         else:
             definitions[identity] = _graph(content_of_one, f"{place}, ", faults)
-    return Document(_graph(content, "", faults), definitions)
+    return Document(_graph(content, "", faults), definitions, _last_id(content))
+
+
+def _last_id(content: Mapping[str, Any]) -> int:
+    """Read the last number that the editor gave to a node; files of version 1 keep it in ``state``."""
+    found = (content.get("last_node_id"), as_mapping(content.get("state")).get("lastNodeId"))
+    return max((each for each in found if isinstance(each, int) and 0 <= each <= _HIGHEST_ID), default=0)
 
 
 def _definitions(content: Mapping[str, Any], faults: list[Fault]) -> Iterator[Mapping[str, Any]]:

@@ -1,5 +1,6 @@
 """Resolve where inputs get their values: along links, reroutes and bypassed nodes, into and out of subgraphs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -78,9 +79,14 @@ _Step = _InputStep | _OutputStep
 
 @dataclass(slots=True)
 class LinkResolver:
-    """Resolve the links of one file as the editor does, each only once."""
+    """Resolve the links of one file as the editor does, each only once.
+
+    Args:
+        field_value: Returns the value that a node has for a field.
+    """
 
     promotions: Promotions
+    field_value: Callable[[GraphInstance, EditorNode, str], Any]
     known: dict[tuple[object, ...], Source] = field(default_factory=dict)
     setters: dict[str, dict[str, EditorNode]] = field(default_factory=dict)
 
@@ -131,8 +137,30 @@ class LinkResolver:
             remedy = f"the subgraph has only {len(sockets)} inputs: draw the link again in ComfyUI and save"
             return BrokenLink(Fault(end.place, end.field, f"input {slot} of the subgraph", remedy))
         values = self.promotions.of(instance).inputs
-        own = StoredValue(values[slot], outer.place(host)) if slot in values else None
+        own = (
+            StoredValue(values[slot], outer.place(host))
+            if slot in values
+            else self._of_shown_field(instance, slot, end)
+        )
         return own if sockets[slot].link is None else _InputStep(outer, host, slot, own=own)
+
+    def _of_shown_field(self, instance: GraphInstance, slot: int, end: Fault) -> StoredValue | None:
+        """Return the value of the field that a subgraph's node shows for an input, for the input's other links."""
+        shown = self.promotions.shown_field(instance, slot)
+        if shown is None:
+            return None
+        node, name = instance.graph.nodes[shown[0]], shown[1]
+        if (end.place, end.field) == (instance.place(node), name):
+            return None
+        below = instance.inner.get(node.id)
+        if below is None:
+            value = self.field_value(instance, node, name)
+            return None if value is None else StoredValue(value, instance.place(node))
+        inner = self.promotions.input_called(below, name)
+        values = self.promotions.of(below).inputs
+        if inner in values:
+            return StoredValue(values[inner], instance.place(node))
+        return None if inner is None else self._of_shown_field(below, inner, end)
 
     def _follow_output(self, step: _OutputStep) -> _Step | Source:
         instance, node = step.instance, step.node

@@ -1,24 +1,28 @@
 """Match a node's widget values to its inputs; the editor saves them in display order, without names."""
 
-import math
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from previs.comfyui.protocol.classes import ANY, COMBO, InputRule, NodeClass
-from previs.comfyui.protocol.input_check import TYPE_NAMES, format_value
+from previs.comfyui.protocol.classes import ANY, AUTOGROW, COMBO, DYNAMIC_COMBO, InputRule, NodeClass
+from previs.comfyui.protocol.input_check import describe_rule, format_value
 from previs.errors import Fault
 from previs.workflow.formats.editor.controls import is_button, is_control, refreshing
 from previs.workflow.formats.editor.document import EditorNode
+from previs.workflow.formats.editor.values import default_of
 
 # Types that only the editor knows as widgets; their values go to the server unchanged.
 _PLAIN = frozenset({"COLOR", "MARKDOWN", "TEXTAREA", "AUDIO_RECORD"})
-_MADE_BY_EDITOR = frozenset({"LOAD_3D", "LOAD_3D_ANIMATION", "WEBCAM"})
-_DYNAMIC = frozenset({"COMFY_DYNAMICCOMBO_V3", "COMFY_AUTOGROW_V3", "COMFY_DYNAMICSLOT_V3"})
+_MADE = frozenset({"LOAD_3D", "LOAD_3D_ANIMATION", "WEBCAM"})
+# Widgets that only show something: the editor sends these values, whatever the file holds.
+_FOR_DISPLAY: Mapping[str, Any] = {"IMAGECOMPARE": ["", ""]}
+_OPEN = frozenset({"COMFY_DYNAMICSLOT_V3"})
+_CUSTOM_COMBO = "CustomCombo"
 _LORA_ROWS = "Power Lora Loader (rgthree)"
-_FILE_NAME = re.compile(r".*\.\w{2,11}")
 _MISSING = object()
+MADE_BY_EDITOR = object()
+"""Stands for a value that the editor makes when it queues."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,57 +33,89 @@ class WidgetValue:
     value: Any
 
 
-class WrongTypeError(ValueError):
-    """Report a value of the wrong type; the text names the right one."""
-
-
 def widget_values(
     node: EditorNode, node_class: NodeClass, linked: frozenset[str], place: str
 ) -> tuple[list[WidgetValue], list[Fault]]:
     """Return the values of a node's widgets, and faults; ``linked`` names the inputs that a link supplies."""
-    faults = [fault for rule in node_class.inputs.values() if (fault := _unreadable(rule, node, linked, place))]
-    if faults:
+    if faults := [_unnamed(rule, place) for rule in node_class.inputs.values() if _needs_names(rule, node, linked)]:
         return [], faults
     found = _by_order(node, node_class) if node.named_values is None else _by_name(node, node_class)
-    return [*found, *_loras(node)], []
+    fields = [*found, *_loras(node), *_custom_choices(node)]
+    open_fields = [each for each in fields if each.rule.name not in linked]
+    if faults := [fault for each in open_fields if (fault := _unreadable(each, node, place))]:
+        return [], faults
+    return [each for each in fields if each.value is not MADE_BY_EDITOR], []
 
 
-def _unreadable(rule: InputRule, node: EditorNode, linked: frozenset[str], place: str) -> Fault | None:
-    """Report a widget whose value cannot be read from the file."""
-    if rule.name in linked:
-        return None
-    if rule.type in _MADE_BY_EDITOR:
+def _needs_names(rule: InputRule, node: EditorNode, linked: frozenset[str]) -> bool:
+    """Return whether a file without names leaves open which values belong to an input."""
+    if node.named_values is not None or rule.name in linked:
+        return False
+    inner = any(socket.widget is not None and socket.name.startswith(f"{rule.name}.") for socket in node.sockets)
+    return rule.type in _OPEN or (rule.type == AUTOGROW and inner) or (rule.type == DYNAMIC_COMBO and not rule.options)
+
+
+def _unnamed(rule: InputRule, place: str) -> Fault:
+    remedy = (
+        "the fields that depend on this one have no names in the file: "
+        'save it with a newer ComfyUI, or use its "Export (API)" and give that file'
+    )
+    return Fault(place, rule.name, rule.type, remedy)
+
+
+def _unreadable(field: WidgetValue, node: EditorNode, place: str) -> Fault | None:
+    """Report a value that is not in the file, or one whose fields cannot be told from those that follow."""
+    rule = field.rule
+    if field.value is MADE_BY_EDITOR:
         remedy = "the editor makes its value when it queues: remove the node, or load the picture with LoadImage"
         return Fault(place, rule.name, rule.type, remedy)
-    inner = [socket for socket in node.sockets if socket.name.startswith(f"{rule.name}.")]
-    fields = rule.type != "COMFY_AUTOGROW_V3" or any(socket.widget is not None for socket in inner)
-    if rule.type in _DYNAMIC and node.named_values is None and fields:
-        remedy = (
-            "the fields that depend on this one have no names in the file: "
-            'save it with a newer ComfyUI, or use its "Export (API)" and give that file'
-        )
-        return Fault(place, rule.name, rule.type, remedy)
+    if rule.options and node.named_values is None and field.value not in (rule.values or ()):
+        remedy = f"the class has no such option: give {describe_rule(rule)}, in ComfyUI, and save"
+        return Fault(place, rule.name, format_value(field.value), remedy)
     return None
 
 
-def _is_field(rule: InputRule, node: EditorNode) -> bool:
+def _is_field(rule: InputRule, fields: Collection[str]) -> bool:
     if rule.linked_only:
         return False
-    return rule.held or rule.type in _PLAIN or any(socket.widget == rule.name for socket in node.sockets)
+    return rule.held or rule.type in _PLAIN | _MADE or rule.name in fields
+
+
+def _shown(node: EditorNode) -> frozenset[str]:
+    """Return the names of the inputs that the file marks as fields."""
+    return frozenset(socket.widget for socket in node.sockets if socket.widget is not None)
+
+
+def _value_of(rule: InputRule, saved: Any) -> Any:  # noqa: ANN401 - whatever a file holds
+    if rule.type in _FOR_DISPLAY:
+        return _FOR_DISPLAY[rule.type]
+    if rule.type in _MADE:
+        return MADE_BY_EDITOR
+    return default_of(rule) if saved is _MISSING or saved is None else saved
 
 
 def _by_name(node: EditorNode, node_class: NodeClass) -> Iterator[WidgetValue]:
     """Read values by name; custom nodes that save only names include fields that the server does not declare."""
-    named = node.named_values or {}
-    for rule in node_class.inputs.values():
-        if _is_field(rule, node) or (rule.type in _DYNAMIC and rule.name in named):
-            value = named.get(rule.name)
-            yield WidgetValue(rule, default_of(rule) if value is None else value)
+    named, found = node.named_values or {}, set[str]()
+    for each in _named_fields(node_class.inputs.values(), named, _shown(node)):
+        found.add(each.rule.name)
+        yield each
     for name, value in named.items():
         head, *parts = name.split(".")
         grown = head in node_class.inputs if node.values else all(part.isidentifier() for part in (head, *parts))
-        if grown and name not in node_class.inputs and not is_control(value) and isinstance(value, str | int | float):
+        known = name in found or name in node_class.inputs
+        if grown and not known and not is_control(value) and isinstance(value, str | int | float):
             yield WidgetValue(InputRule(name, ANY, required=False), value)
+
+
+def _named_fields(
+    rules: Iterable[InputRule], named: Mapping[str, Any], fields: Collection[str]
+) -> Iterator[WidgetValue]:
+    for rule in rules:
+        if _is_field(rule, fields):
+            value = _value_of(rule, named.get(rule.name))
+            yield WidgetValue(rule, value)
+            yield from _named_fields(rule.option_inputs(value), named, fields)
 
 
 def _loras(node: EditorNode) -> Iterator[WidgetValue]:
@@ -90,15 +126,27 @@ def _loras(node: EditorNode) -> Iterator[WidgetValue]:
         yield WidgetValue(InputRule(f"lora_{number}", ANY, required=False), row)
 
 
+def _custom_choices(node: EditorNode) -> Iterator[WidgetValue]:
+    """Read the list of choices that an artist gave a node, which the editor sends in inputs of its own making."""
+    if node.type == _CUSTOM_COMBO and node.named_values is None:
+        for number, value in enumerate(node.values[1:]):
+            yield WidgetValue(InputRule(f"option{number}" if number else "index", ANY, required=False), value)
+
+
 def _by_order(node: EditorNode, node_class: NodeClass) -> Iterator[WidgetValue]:
-    rules = [rule for rule in node_class.inputs.values() if _is_field(rule, node)]
-    values = list(_without_dummies(node.values, rules, node_class))
-    order = _saved_order(node, node_class, rules, values) or rules
-    uploads = any(rule.uploaded for rule in order)
-    found = dict(zip((rule.name for rule in order), _aligned(order, values, uploads=uploads), strict=True))
-    for rule in rules:
-        value = found.get(rule.name, _MISSING)
-        yield WidgetValue(rule, default_of(rule) if value is _MISSING or value is None else value)
+    fields = _shown(node)
+    rules = [rule for rule in node_class.inputs.values() if _is_field(rule, fields)]
+    values = node.values
+    if any(rule.options for rule in rules):
+        yield from _aligned(rules, values, fields)
+        return
+    values = tuple(_without_dummies(values, rules, node_class))
+    order = _saved_order(node, node_class, rules, values)
+    if order is None:
+        yield from _aligned(rules, values, fields)
+        return
+    found = {each.rule.name: each for each in _aligned(order, values, fields)}
+    yield from (found.get(rule.name) or WidgetValue(rule, _value_of(rule, _MISSING)) for rule in rules)
 
 
 def _without_dummies(values: Sequence[Any], rules: list[InputRule], node_class: NodeClass) -> Iterator[Any]:
@@ -116,7 +164,7 @@ def _without_dummies(values: Sequence[Any], rules: list[InputRule], node_class: 
 
 
 def _saved_order(
-    node: EditorNode, node_class: NodeClass, rules: list[InputRule], values: list[Any]
+    node: EditorNode, node_class: NodeClass, rules: list[InputRule], values: Sequence[Any]
 ) -> list[InputRule] | None:
     """Return the fields as the file lists them, if it lists all and the class has changed since."""
     names = [socket.widget for socket in node.sockets if socket.widget is not None]
@@ -126,26 +174,30 @@ def _saved_order(
     return [node_class.inputs.get(name) or InputRule(name, ANY, required=True) for name in names]
 
 
-def _aligned(rules: list[InputRule], values: list[Any], *, uploads: bool) -> Iterator[Any]:
-    """Yield the value of each field, skipping the editor's own values."""
-    position = 0
-    for index, rule in enumerate(rules):
-        remaining = rules[index:]
-        if index and uploads and not rule.required and rules[index - 1].required:
-            while len(values) - position > len(remaining) and is_button(values[position]):
+def _aligned(rules: list[InputRule], values: Sequence[Any], fields: Collection[str]) -> Iterator[WidgetValue]:
+    """Yield each field with its value, skipping the editor's own values; a combo's value brings further fields."""
+    uploads = any(rule.uploaded for rule in rules)
+    pending, position, after_required = deque(rules), 0, False
+    while pending:
+        if uploads and after_required and not pending[0].required:
+            while len(values) - position > len(pending) and is_button(values[position]):
                 position += 1
-        yield values[position] if position < len(values) else _MISSING
+        rule = pending.popleft()
+        value = _value_of(rule, values[position] if position < len(values) else _MISSING)
+        yield WidgetValue(rule, value)
         position += 1
-        position += _added_after(rule, rules[index + 1 :], values[position:])
+        pending.extendleft(reversed([each for each in rule.option_inputs(value) if _is_field(each, fields)]))
+        position += _added_after(rule, list(pending), values[position:])
+        after_required = rule.required
 
 
-def _added_after(rule: InputRule, remaining: list[InputRule], values: list[Any]) -> int:
+def _added_after(rule: InputRule, remaining: list[InputRule], values: Sequence[Any]) -> int:
     """Count the editor's own values after a field."""
     spare = len(values) - len(remaining)
     if rule.type == COMBO and spare > 0 and refreshing(values):
         return refreshing(values)
-    if rule.controlled and spare > 0 and isinstance(values[0], bool):
-        return 1  # The first editors saved a switch there: a new seed after each run.
+    if rule.controlled and spare > 0 and isinstance(values[0], bool | None):
+        return 1  # The first editors saved a switch there: a new seed after each run; Efficiency nodes save null.
     if not values or not is_control(values[0]) or rule.type not in ("INT", "FLOAT", COMBO):
         return 0
     if remaining and spare <= 0 and _takes(remaining[0], values[0]):
@@ -160,66 +212,3 @@ def _takes(rule: InputRule, value: str) -> bool:
     if rule.type == COMBO:
         return rule.choices is None or value in rule.choices
     return rule.type not in ("INT", "FLOAT", "BOOLEAN")
-
-
-def default_of(rule: InputRule) -> Any:  # noqa: ANN401 - whatever a server declares
-    """Return the editor's default for a field; None if it would be the first file found."""
-    if rule.default is not None:
-        return rule.default
-    match rule.type:
-        case "INT" | "FLOAT":
-            return max(rule.minimum or 0, 0)
-        case "STRING":
-            return ""
-        case "BOOLEAN":
-            return False
-    first = next(iter(rule.choices or ()), None)
-    return None if rule.uploaded or (isinstance(first, str) and _FILE_NAME.fullmatch(first)) else first
-
-
-def coerce(rule: InputRule, value: Any) -> Any:  # noqa: ANN401 - whatever a file holds
-    """Convert a field's value to what the server takes.
-
-    Raises:
-        WrongTypeError: The value has another type, so it must belong to another field.
-    """
-    if isinstance(value, list):
-        if rule.type in ("INT", "FLOAT", "STRING", "BOOLEAN") or (rule.type == COMBO and not rule.several):
-            raise WrongTypeError(_kind(rule))
-        # The server would take a list of two for a link; it unwraps this.
-        return {"__value__": value}
-    match rule.type:
-        case "INT" | "FLOAT":
-            return _number(rule, value)
-        case "BOOLEAN":
-            return _boolean(rule, value)
-        case "STRING":
-            if not isinstance(value, str):
-                raise WrongTypeError(_kind(rule))
-        case "COMBO":
-            _check_choice(rule, value)
-    return value
-
-
-def _number(rule: InputRule, value: Any) -> int | float:  # noqa: ANN401 - whatever a file holds
-    if isinstance(value, str) and re.fullmatch(r"\s*-?\d{1,20}(\.\d{1,20})?\s*", value):
-        value = float(value) if "." in value else int(value)
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise WrongTypeError(_kind(rule))
-    return int(value) if rule.type == "INT" else value
-
-
-def _boolean(rule: InputRule, value: Any) -> bool:  # noqa: ANN401 - whatever a file holds
-    if isinstance(value, bool) or (isinstance(value, int | float) and value in (0, 1)):
-        return bool(value)
-    raise WrongTypeError(_kind(rule))
-
-
-def _check_choice(rule: InputRule, value: Any) -> None:  # noqa: ANN401 - whatever a file holds
-    texts_only = bool(rule.choices) and all(isinstance(choice, str) for choice in rule.choices or ())
-    if not isinstance(value, str) and (texts_only or not isinstance(value, int | float)):
-        raise WrongTypeError(_kind(rule))
-
-
-def _kind(rule: InputRule) -> str:
-    return TYPE_NAMES.get(rule.type, f"one of {format_value(list(rule.choices or ()))}")

@@ -11,9 +11,14 @@ REFUSED = b"HTTP/1.1 %d No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 @contextlib.asynccontextmanager
 async def forwarder(
-    url: str, *, path: str = "", header: tuple[str, str] | None = None, tls: ssl.SSLContext | None = None
+    url: str,
+    *,
+    path: str = "",
+    header: tuple[str, str] | None = None,
+    tls: ssl.SSLContext | None = None,
+    instead: tuple[str, bytes] | None = None,
 ) -> AsyncIterator[str]:
-    """Forward requests below a path with a header; answer others with 404 or 401."""
+    """Forward requests below a path with a header; answer others with 404 or 401, and one path with given bytes."""
     target = urlsplit(url)
 
     def answer_to(head: bytes) -> bytes | int:
@@ -29,7 +34,12 @@ async def forwarder(
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError), contextlib.closing(writer):
-            answer = answer_to(await reader.readuntil(b"\r\n\r\n"))
+            head = await reader.readuntil(b"\r\n\r\n")
+            if instead is not None and head.startswith(f"GET {instead[0]}".encode()):
+                writer.write(instead[1])
+                await writer.drain()
+                return
+            answer = answer_to(head)
             if isinstance(answer, int):
                 writer.write(REFUSED % answer)
                 await writer.drain()

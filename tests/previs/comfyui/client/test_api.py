@@ -18,7 +18,7 @@ from previs.comfyui.protocol.frames import Executing, Frame
 from previs.comfyui.protocol.history import Interruption, OutputFile, Success, read_entry
 from previs.comfyui.protocol.jobs import read_job
 from previs.comfyui.protocol.prompt_state import Phase
-from previs.errors import AccessDenied, FrameDamaged, ServerUnavailable, ServerUnreachable
+from previs.errors import AccessDenied, FileNotPassed, FrameDamaged, ServerUnavailable, ServerUnreachable
 from tests.conftest import Serve
 from tests.previs.comfyui.client.clients import api_of
 from tests.previs.comfyui.client.forwarder import forwarder
@@ -265,7 +265,7 @@ async def test_an_older_server_has_no_jobs(simulate: Serve) -> None:
 
 @pytest.mark.parametrize("base", ["", "/api"])
 async def test_a_newer_server_reports_and_cancels_jobs(base: str, simulate: Serve) -> None:
-    simulator, url = await simulate(seconds=60, jobs=True)
+    simulator, url = await simulate(seconds=60, version="0.33.0")
     first, second = str(uuid.uuid4()), str(uuid.uuid4())
 
     async def state(prompt: str) -> object:
@@ -294,7 +294,7 @@ async def test_a_newer_server_reports_and_cancels_jobs(base: str, simulate: Serv
 
 
 async def test_a_newer_server_reports_a_finished_job(simulate: Serve) -> None:
-    _, url = await simulate(jobs=True)
+    _, url = await simulate(version="0.33.0")
     prompt = str(uuid.uuid4())
     async with api_of(url) as api, asyncio.timeout(20):
         await api.post_prompt(graph(), prompt_id=prompt, client_id="ours")
@@ -414,3 +414,43 @@ async def test_an_unreadable_header_raises_without_naming_the_file(answer: bytes
         with pytest.raises(ServerUnavailable) as trouble:
             await api.model_metadata("loras", "secret.safetensors")
         assert str(trouble.value) == f"{url} {sentence}"
+
+
+LOGIN = response(200, b"<html><title>Sign in</title></html>", "text/html; charset=utf-8")
+
+
+@pytest.mark.parametrize(
+    ("answer", "came"),
+    [
+        (LOGIN, r"a page \(text/html\)"),
+        (response(302, b"", Location="https://login.example"), r"a redirect \(HTTP 302\)"),
+        (response(200, b"<html/>", "Application/XHTML+XML"), r"a page \(application/xhtml\+xml\)"),
+    ],
+)
+async def test_a_page_in_place_of_a_file_is_named(answer: bytes, came: str, tmp_path: Path) -> None:
+    async with answering(lambda _: answer) as (url, asked), api_of(url) as api:
+        with pytest.raises(FileNotPassed, match=f"'shot.mp4' .*{url}: {came} came in its place, as from a login"):
+            await api.download(FILE, tmp_path / "frame")
+    assert len(asked.lines) == 1
+
+
+async def test_a_file_that_is_a_page_is_no_login(tmp_path: Path) -> None:
+    async with answering(lambda _: LOGIN) as (url, _), api_of(url) as api:
+        assert (await api.download(OutputFile("report.html", "", "output"), tmp_path / "frame")).size > 0
+
+
+async def test_a_file_that_was_just_made_and_is_missing_was_saved_elsewhere(tmp_path: Path) -> None:
+    async with answering(lambda _: response(404, b"")) as (url, _), api_of(url) as api:
+        with pytest.raises(FileNotPassed, match="does not have it in its output folder: the node saves elsewhere"):
+            await api.download(FILE, tmp_path / "frame", fresh=True)
+
+
+async def test_an_upload_that_a_proxy_finds_too_large_names_its_limit() -> None:
+    nginx = response(413, b"<html>413 Request Entity Too Large</html>", "text/html")
+    async with answering(lambda _: nginx) as (url, _), api_of(url) as api:
+        with pytest.raises(
+            FileNotPassed, match=r"'a\.png' .*\(nginx: client_max_body_size\); the file has 3,000 bytes"
+        ):
+            await api.upload_image("a.png", bytes(3000), subfolder="previs")
+        with pytest.raises(ServerUnavailable, match=r"POST /prompt with HTTP 413: .*client_max_body_size"):
+            await api.post_prompt(graph(), prompt_id="p", client_id="c")

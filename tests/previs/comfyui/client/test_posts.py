@@ -14,6 +14,7 @@ from previs.comfyui.client.api import Posted
 from previs.comfyui.client.posts import Posts
 from previs.comfyui.client.server import Server
 from previs.errors import ServerUnavailable, ServerUnreachable
+from previs.simulator import VERSIONS, VersionName
 from tests.conftest import Serve
 from tests.previs.comfyui.client.clients import FAR, api_of, new_id, until
 from tests.previs.comfyui.client.http_server import answering, response
@@ -152,12 +153,9 @@ async def test_posts_of_different_ids_do_not_wait_for_each_other(simulate: Serve
     assert sorted(simulator.posted) == sorted(prompts)
 
 
-@pytest.mark.parametrize("jobs", [False, True], ids=["older", "newer"])
-async def test_a_prompt_cancelled_while_its_post_is_in_flight_is_removed(
-    simulate: Serve,
-    jobs: bool,  # noqa: FBT001 - a parameter of pytest's
-) -> None:
-    simulator, url = await simulate(seconds=2, jobs=jobs)
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_prompt_cancelled_while_its_post_is_in_flight_is_removed(simulate: Serve, version: VersionName) -> None:
+    simulator, url = await simulate(seconds=2, version=version)
     async with Server(Address(url)) as server:
         assert await server._tracker.socket.opened(FAR)
         prompt = new_id()

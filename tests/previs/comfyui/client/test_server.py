@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from previs.comfyui.client import server as server_module
+from previs.comfyui.client import tracker as tracker_module
 from previs.comfyui.client.address import Address
 from previs.comfyui.client.server import Server
 from previs.comfyui.protocol.deadlines import Limits
@@ -32,27 +33,26 @@ from previs.errors import (
     PromptLost,
     PromptRefused,
     RenderTimedOut,
-    ServerSilent,
     ServerUnavailable,
     ServerUnreachable,
 )
-from previs.simulator import ALWAYS, Simulator
+from previs.simulator import ALWAYS, VERSIONS, Faults, Simulator
 from tests.conftest import Serve
 from tests.previs.comfyui.client.clients import client, new_id
 from tests.previs.comfyui.graphs import graph
 
 
-@pytest.fixture(params=[False, True], ids=["older", "newer"])
+@pytest.fixture(params=list(VERSIONS))
 def simulate(request: pytest.FixtureRequest, simulate: Serve) -> Serve:
     """Serve both versions: only newer servers have ``/api/jobs``, and accept only UUIDs as ids."""
 
     async def start(**settings: object) -> tuple[Simulator, str]:
-        return await simulate(**{"jobs": request.param} | settings)
+        return await simulate(**{"version": request.param} | settings)
 
     return start
 
 
-QUICK = Limits(render=30, silence=20, unreachable=1)
+QUICK = Limits(render=30, unreachable=1)
 
 
 async def run(server: Server, made: Graph, limits: Limits = QUICK) -> tuple[OutputFile, ...]:
@@ -153,7 +153,7 @@ async def test_a_partly_refused_graph_is_refused(simulate: Serve) -> None:
 
 
 async def test_a_refusal_names_node_input_value_and_remedy(simulate: Serve) -> None:
-    _, url = await simulate()
+    simulator, url = await simulate()
     made = graph(seed=-1)
     made["3"]["inputs"]["sampler_name"] = "euler_a"
     async with client(url) as server:
@@ -161,7 +161,8 @@ async def test_a_refusal_names_node_input_value_and_remedy(simulate: Serve) -> N
             await run(server, made)
     sentence = str(refused.value)
     assert "node 3 (KSampler), seed: -1: must be from 0 to 18446744073709551615" in sentence
-    assert "node 3 (KSampler), sampler_name: 'euler_a': the server has 42 others, the closest are euler" in sentence
+    others = len(simulator.object_info["KSampler"]["input"]["required"]["sampler_name"][0])
+    assert f"sampler_name: 'euler_a': the server has {others} others, the closest are euler" in sentence
 
 
 async def test_a_node_that_fails_is_named(simulate: Serve) -> None:
@@ -222,16 +223,47 @@ async def test_a_render_over_its_limit_is_cancelled_by_id(simulate: Serve) -> No
     assert simulator.interrupted == [ours]
 
 
-async def test_silence_during_a_render_is_reported(simulate: Serve) -> None:
-    simulator, url = await simulate(seconds=0.2)
-    simulator.faults.stall_on = "夜"
+async def test_a_node_that_sends_no_frame_is_waited_for_while_the_queue_names_its_prompt(
+    simulate: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracker_module, "MAX_PAUSE", 0.1)
+    simulator, url = await simulate(seconds=0, faults=Faults(silent_for=600))
+    async with client(url) as server:
+        prompt, polls = new_id(), 0
+        await server.submit(graph(), prompt)
+
+        def count(_: PromptState) -> None:
+            nonlocal polls
+            polls += simulator.execution is not None and simulator.execution.silent
+            if polls == 5:
+                simulator.end_silence()
+
+        await server.follow(prompt, Limits(render=30), count)
+    assert (simulator.started, simulator.posted, simulator.interrupted) == ([prompt], [prompt], [])
+
+
+async def test_a_server_that_dies_under_a_silent_node_is_unreachable(simulate: Serve) -> None:
+    simulator, url = await simulate(seconds=0, faults=Faults(silent_for=600))
     async with client(url) as server:
         prompt = new_id()
         await server.submit(graph(), prompt)
-        with pytest.raises(ServerSilent, match=r"was silent for 0\.3 s"):
-            await server.follow(prompt, Limits(render=30, silence=0.3))
-        await server.cancel_prompt(prompt)
-    assert simulator.interrupted == [prompt]
+        following = await following_until(server, prompt, Phase.RUNNING, Limits(unreachable=0.3))
+        simulator.close_door()
+        simulator.cut_all()
+        with pytest.raises(ServerUnreachable):
+            await following
+
+
+async def test_a_prompt_that_a_restart_took_from_a_silent_node_is_lost(simulate: Serve) -> None:
+    simulator, url = await simulate(seconds=0, faults=Faults(silent_for=600))
+    async with client(url) as server:
+        prompt = new_id()
+        await server.submit(graph(), prompt)
+        following = await following_until(server, prompt, Phase.RUNNING)
+        simulator.restart()
+        with pytest.raises(PromptLost):
+            await following
+    assert simulator.interrupted == []
 
 
 async def test_a_prompt_that_waits_behind_others_has_no_deadline_yet(simulate: Serve) -> None:
@@ -241,7 +273,7 @@ async def test_a_prompt_that_waits_behind_others_has_no_deadline_yet(simulate: S
         await other.submit(graph(1), first)
         await other.submit(graph(2), second)
         # Each runs 0.45 s, so that ours waits 0.9 s.
-        assert len(await run(server, graph(3), Limits(render=0.8, silence=0.4))) == 1
+        assert len(await run(server, graph(3), Limits(render=0.8))) == 1
     assert len(simulator.started) == 3
 
 

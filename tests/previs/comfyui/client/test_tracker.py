@@ -24,7 +24,7 @@ from tests.previs.comfyui.client.clients import FAR, client, new_id, until
 from tests.previs.comfyui.graphs import graph
 
 ALWAYS = float("inf")
-PATIENT = Limits(render=30, silence=20, unreachable=2)
+PATIENT = Limits(render=30, unreachable=2)
 
 
 @dataclass
@@ -202,7 +202,7 @@ async def test_without_history_frames_prove_a_success_unless_some_may_be_missing
 
 @pytest.mark.parametrize("path", ["/queue", "/history"])
 async def test_a_server_that_asks_to_wait_is_not_unreachable_meanwhile(path: str) -> None:
-    limits = Limits(render=30, silence=20, unreachable=0.5)
+    limits = Limits(render=30, unreachable=0.5)
     async with logged(seconds=0.4) as (simulator, asked, url), client(url) as server:
         prompt = await submitted(server)
         faults = simulator.faults
@@ -223,7 +223,7 @@ async def test_a_server_that_stops_asking_to_wait_becomes_unreachable() -> None:
         prompt = await submitted(server)
         faults.only_paths, faults.refuse, faults.refuse_status, faults.retry_after = ("/queue",), ALWAYS, 503, 1
         began = time.monotonic()
-        end = following(server, prompt, Limits(render=30, silence=20, unreachable=0.3))
+        end = following(server, prompt, Limits(render=30, unreachable=0.3))
         await until(lambda: server._tracker.outage and server._tracker.outage.since > began + 2)
         assert not end.done()
         faults.retry_after = None
@@ -237,7 +237,7 @@ async def test_a_failing_server_is_polled_slowly_and_then_unreachable() -> None:
         simulator.faults.refuse, simulator.faults.only_paths = ALWAYS, ("/queue", "/history")
         asked.requests.clear()
         with pytest.raises((ServerUnreachable, ServerUnavailable), match="HTTP 503"):
-            await following(server, prompt, Limits(render=30, silence=20, unreachable=1))
+            await following(server, prompt, Limits(render=30, unreachable=1))
     # A frame reported the end, but the history could not be read.
     assert len(simulator.queue.history) == 1
     assert len(asked.polls) <= 7
@@ -286,9 +286,7 @@ async def test_a_prompt_posted_by_two_clients_at_once_is_rendered_once_for_both(
     async with logged(seconds=1.2) as (simulator, _, url), client(url) as one, client(url) as other:
         ahead = following(one, await submitted(one)) if busy else None
         prompt = await doubled(simulator, one, other)
-        # Frames go to the client whose post remains. For the other client this must not count as silence.
-        limits = Limits(render=30, silence=0.6, unreachable=2)
-        ends = await asyncio.gather(following(one, prompt, limits), following(other, prompt, limits))
+        ends = await asyncio.gather(following(one, prompt), following(other, prompt))
         if ahead is not None:
             await ahead
         await until(lambda: simulator.queue.remaining == 0)
@@ -312,7 +310,7 @@ async def test_a_prompt_that_only_another_client_posted_is_never_removed() -> No
 async def test_an_unavailable_queue_is_an_outage_and_not_an_empty_queue() -> None:
     async with logged(seconds=30) as (simulator, _, url), client(url) as server:
         prompt = await submitted(server)
-        end = following(server, prompt, Limits(render=30, silence=20, unreachable=1))
+        end = following(server, prompt, Limits(render=30, unreachable=1))
         simulator.faults.refuse, simulator.faults.only_paths = ALWAYS, ("/queue",)
         simulator.faults.refuse_status = 500
         with pytest.raises(ServerUnreachable, match="HTTP 500"):

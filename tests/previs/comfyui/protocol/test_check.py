@@ -15,13 +15,13 @@ from previs.comfyui.protocol.graph import Graph
 from previs.simulator import validate
 from previs.workflow.formats.editor import classes_in, convert, is_editor_file
 from tests.previs.comfyui.graphs import graph
-from tests.previs.comfyui.recordings import FOLDER, SESSIONS, events
+from tests.previs.comfyui.recordings import FOLDER, OLDER, events
 
 INFO: dict[str, Any] = json.loads((FOLDER / "object_info.json").read_text("utf-8"))
 REFUSALS = [event for event in events("rejected_by_validation") if "prompt" in event.get("json", {})]
 POSTS = [
     event
-    for session in SESSIONS
+    for session in OLDER
     for event in events(session)
     if event.get("path") == "/prompt" and "prompt" in event.get("json", {}) and "response" in event
 ]

@@ -63,7 +63,81 @@ def test_several_types_of_a_link_are_separated() -> None:
     assert rule_of(["IMAGE,MASK"]).link_types == {"IMAGE", "MASK"}
 
 
-words = st.sampled_from(["input", "required", "name", "options", "COMBO", "input_order", "output", "INT", "min"])
+def combo(**options: Any) -> list[Any]:
+    listed = [{"key": key, "inputs": {"required": inputs}} for key, inputs in options.items()]
+    return ["COMFY_DYNAMICCOMBO_V3", {"options": listed}]
+
+
+def names(known: NodeClass, **inputs: Any) -> list[str]:
+    return list(known.rules(inputs))
+
+
+def test_a_combos_value_decides_which_inputs_a_node_has() -> None:
+    codec = combo(auto={}, h264={"crf": ["FLOAT", {"max": 51}]})
+    known = read_class(
+        "Save", {"input": {"required": {"format": combo(auto={}, mp4={"codec": codec}), "name": ["STRING"]}}}
+    )
+    assert known.inputs["format"].held
+    assert known.inputs["format"].values == ("auto", "mp4")
+    assert names(known) == names(known, format="auto") == names(known, format=["1", 0]) == ["format", "name"]
+    assert names(known, format="mp4") == ["format", "format.codec", "name"]
+    chosen = {"format": "mp4", "format.codec": "h264"}
+    assert list(known.rules(chosen)) == ["format", "format.codec", "format.codec.crf", "name"]
+    assert known.rules(chosen)["format.codec.crf"].maximum == 51
+    assert known.has_options
+    assert not class_of("SaveImage").has_options
+
+
+def test_a_row_has_its_required_inputs_and_those_that_a_node_gives() -> None:
+    template = {"input": {"required": {"image": ["IMAGE"]}}, "prefix": "image", "min": 1, "max": 3}
+    known = read_class("Batch", {"input": {"required": {"images": ["COMFY_AUTOGROW_V3", {"template": template}]}}})
+    rules = known.rules({"images.image2": ["1", 0], "images.image7": ["1", 0]})
+    assert [(name, rule.type, rule.required) for name, rule in rules.items()] == [
+        ("images", "COMFY_AUTOGROW_V3", True),
+        ("images.image0", "IMAGE", True),
+        ("images.image2", "IMAGE", False),
+    ]
+    named = template | {"names": ["a", "b"], "min": 0}
+    known = read_class("Batch", {"input": {"required": {"images": ["COMFY_AUTOGROW_V3", {"template": named}]}}})
+    assert list(known.rules({"images.b": 1, "images.image0": 1})) == ["images", "images.b"]
+
+
+def test_a_match_type_is_read_as_the_types_that_it_allows() -> None:
+    template = {"template_id": "t", "allowed_types": "IMAGE,MASK"}
+    assert rule_of(["COMFY_MATCHTYPE_V3", {"template": template}]).link_types == {"IMAGE", "MASK"}
+    assert rule_of(["COMFY_MATCHTYPE_V3", {}]).link_types == {"*"}
+
+
+def test_inputs_with_a_widget_of_their_own_hold_a_value() -> None:
+    assert rule_of(["COLOR", {"socketless": True}]).held
+    assert rule_of(["FLOAT,INT", {"widgetType": "FLOAT"}]).held
+    assert not rule_of(["CURVE", {"socketless": True, "forceInput": True}]).held
+    assert not rule_of(["BOUNDING_BOX"]).held
+
+
+def test_endlessly_nested_options_are_read_in_part() -> None:
+    nested = combo(a={})
+    for _ in range(40):
+        nested = combo(a={"it": nested})
+    known = read_class("Any", {"input": {"required": {"it": nested}}})
+    assert 1 < len(known.rules({".".join(["it"] * depth): "a" for depth in range(1, 42)})) < 12
+
+
+KEYS = (
+    "input",
+    "required",
+    "name",
+    "options",
+    "input_order",
+    "output",
+    "min",
+    "max",
+    "template",
+    "key",
+    "inputs",
+    "prefix",
+)
+words = st.sampled_from([*KEYS, "COMBO", "INT", "COMFY_DYNAMICCOMBO_V3", "COMFY_AUTOGROW_V3", "COMFY_MATCHTYPE_V3"])
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | words,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
@@ -74,4 +148,4 @@ anything = st.recursive(
 def test_arbitrary_descriptions_are_read(described: dict[str, Any]) -> None:
     known = read_class("Any", described)
     assert len(known.outputs) == len(known.output_names)
-    assert all(isinstance(name, str) for name in known.inputs)
+    assert all(isinstance(name, str) for name in known.rules(known.inputs))

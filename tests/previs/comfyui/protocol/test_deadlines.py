@@ -5,19 +5,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from previs.comfyui.protocol.deadlines import Limits, OngoingError, Signals, time_left
-from previs.comfyui.protocol.frames import Alive
+from previs.comfyui.protocol.frames import Alive, read_frame
+from previs.comfyui.protocol.graph import Graph
+from previs.comfyui.protocol.history import Success
 from previs.comfyui.protocol.prompt_state import PromptState
+from previs.comfyui.protocol.queue import read_queue
 from previs.errors import (
     AccessDenied,
     PrevisError,
     RenderTimedOut,
-    ServerSilent,
     ServerUnavailable,
     ServerUnreachable,
 )
+from tests.previs.comfyui.graphs import TEXT_TO_IMAGE
+from tests.previs.comfyui.recordings import events, message
 
 SERVER = "http://render-01:8188"
-LIMITS = Limits(render=300, silence=60, unreachable=5)
+LIMITS = Limits(render=300, unreachable=5)
 GONE = ServerUnreachable(SERVER, "GET /queue timed out")
 BUSY = ServerUnavailable(SERVER, "GET /queue", "HTTP 503", 30.0)
 ODD = ServerUnavailable(SERVER, "GET /history", "HTTP 500")
@@ -44,7 +48,7 @@ def left(state: PromptState, signals: Signals, now: float, limits: Limits = LIMI
 
 
 def test_a_prompt_that_waits_on_a_server_that_answers_has_no_deadline() -> None:
-    assert left(waiting(), Signals(frames_expected_since=0.0, last_server_frame=1e6), 1e9) is None
+    assert left(waiting(), Signals(last_server_frame=1e6), 1e9) is None
 
 
 def test_the_render_limit_counts_from_when_the_prompt_was_first_seen_running() -> None:
@@ -56,26 +60,55 @@ def test_the_render_limit_counts_from_when_the_prompt_was_first_seen_running() -
     assert over.value.args == (SERVER, 300)
 
 
-def test_silence_counts_from_the_last_frame_about_it() -> None:
-    state = running(100, heard=130)
-    assert left(state, Signals(frames_expected_since=0), 189) == 1
-    with pytest.raises(ServerSilent) as over:
-        left(state, Signals(frames_expected_since=0), 190)
-    assert over.value.args == (SERVER, 60)
+def test_frames_do_not_matter_while_a_prompt_runs() -> None:
+    for state in (running(100), running(100, heard=110)):
+        assert left(state, Signals(last_server_frame=110), 399) == 1
 
 
-def test_a_frame_about_another_prompt_breaks_no_silence() -> None:
-    with pytest.raises(ServerSilent):
-        left(running(100), Signals(frames_expected_since=0, last_server_frame=160), 160)
+def test_a_recorded_render_without_a_frame_for_330_seconds_meets_no_deadline() -> None:
+    state, graph, longest, latest = PromptState(""), TEXT_TO_IMAGE, 0.0, 0.0
+    for event in events("silent_node", "0.33.0"):
+        now = event["t"]
+        if state.accepted and state.end is None:
+            assert left(state, Signals(last_server_frame=latest), now, Limits().for_graph(graph)) != 0
+        if event.get("path") == "/prompt":
+            state, graph = PromptState(event["response"]["json"]["prompt_id"]), event["json"]["prompt"]
+            state.accept()
+        elif event.get("path") == "/queue":
+            state.on_queue(read_queue(event["response"]["json"]).place_of(state.prompt_id), now)
+        elif event.get("http") == "GET":
+            state.on_history(event["response"]["json"][state.prompt_id], absent_from_queue=True)
+        elif event["ws"] == "recv":
+            state.on_frame(read_frame(message(event)), now)
+            longest, latest = max(longest, now - (latest or now)), now
+    assert longest > 325
+    assert isinstance(state.end, Success)
 
 
-def test_silence_counts_from_when_frames_could_arrive() -> None:
-    assert left(running(100, heard=110), Signals(frames_expected_since=150), 200) == 10
-    assert left(running(100), Signals(frames_expected_since=150), 200) == 10
+def test_without_a_limit_a_render_has_no_deadline() -> None:
+    assert left(running(100), Signals(), 1e9, Limits()) is None
 
 
-def test_without_expected_frames_silence_has_no_limit() -> None:
-    assert left(running(100), Signals(frames_expected_since=None), 399) == 1
+def with_class(class_type: str) -> Graph:
+    return TEXT_TO_IMAGE | {"20": {"class_type": class_type, "inputs": {}}}
+
+
+@pytest.mark.parametrize(
+    "class_type", ["SaveVideo", "VHS_VideoCombine", "SaveWEBM", "SaveAnimatedWEBP", "SaveAudioMP3", "WanImageToVideo"]
+)
+def test_video_and_sound_may_take_hours_and_images_half_an_hour(class_type: str) -> None:
+    assert Limits().for_graph(with_class(class_type)) == Limits(render=4 * 3600)
+    assert Limits(unreachable=7).for_graph(TEXT_TO_IMAGE) == Limits(render=1800, unreachable=7)
+
+
+def test_a_render_may_take_ten_times_what_such_renders_took() -> None:
+    assert Limits().for_graph(TEXT_TO_IMAGE, 1000).render == 10_000
+    assert Limits().for_graph(TEXT_TO_IMAGE, 100).render == 1800
+    assert Limits().for_graph(with_class("SaveVideo"), 1441).render == 14_410
+
+
+def test_a_limit_that_is_set_counts_for_every_graph() -> None:
+    assert LIMITS.for_graph(with_class("SaveVideo"), 1000) is LIMITS
 
 
 def test_an_outage_has_the_same_limit_for_waiting_and_running_prompts() -> None:
@@ -122,24 +155,24 @@ moments = st.floats(0, 1e6).map(lambda each: round(each, 3))
 lengths = st.floats(0.001, 1e4).map(lambda each: round(each, 3))
 troubles = st.none() | st.builds(OngoingError, moments, st.sampled_from([GONE, BUSY, ODD]))
 states = st.just(waiting()) | st.builds(running, moments) | st.builds(lambda at: running(at, heard=at), moments)
-signal_sets = st.builds(Signals, troubles, troubles, moments, st.none() | moments)
+signal_sets = st.builds(Signals, troubles, troubles, moments)
+limit_sets = st.builds(Limits, st.none() | lengths, lengths)
 
 
-@given(states, signal_sets, st.builds(Limits, lengths, lengths, lengths))
+@given(states, signal_sets, limit_sets)
 def test_the_earliest_deadline_counts(state: PromptState, signals: Signals, limits: Limits) -> None:
     """Check that each deadline alone would not come earlier."""
     alone: list[tuple[PromptState, Signals]] = [
         (waiting(), Signals(outage=signals.outage, last_server_frame=signals.last_server_frame)),
         (waiting(), Signals(history_error=signals.history_error)),
         (state, Signals()),
-        (state, Signals(frames_expected_since=signals.frames_expected_since)),
     ]
     each = [left(one, heard, -1.0, limits) for one, heard in alone]
     together = left(state, signals, -1.0, limits)
     assert together == min((seconds for seconds in each if seconds is not None), default=None)
 
 
-@given(states, signal_sets, st.builds(Limits, lengths, lengths, lengths))
+@given(states, signal_sets, limit_sets)
 def test_a_deadline_is_over_at_its_moment_and_at_every_later_one(
     state: PromptState, signals: Signals, limits: Limits
 ) -> None:

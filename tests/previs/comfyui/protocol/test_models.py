@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from previs.comfyui.protocol.classes import read_class
 from previs.comfyui.protocol.graph import Graph
 from previs.comfyui.protocol.models import ModelFile, header_hash, model_files
-from previs.simulator.catalog import MODEL_FOLDERS
+from previs.simulator import VERSIONS
 from previs.workflow.formats.editor import classes_in, convert, is_editor_file
 from tests.previs.comfyui.graphs import graph
 from tests.previs.comfyui.recordings import FOLDER
@@ -104,7 +104,7 @@ NO_MODELS = {
 
 @pytest.mark.parametrize(("class_type", "name", "folder"), LOADERS)
 def test_each_loader_of_the_core_has_its_folder(class_type: str, name: str, folder: str) -> None:
-    assert folder in MODEL_FOLDERS
+    assert folder in VERSIONS["0.33.0"].folders
     assert as_texts(node(class_type, **{name: "夜/a.safetensors"})) == {f"{folder}/夜/a.safetensors"}
 
 
@@ -193,7 +193,7 @@ ANYTHING = st.recursive(
 def test_model_files_in_arbitrary_inputs_have_a_folder_and_the_suffix(inputs: dict[str, Any]) -> None:
     for file in model_files({"1": {"class_type": "LoraLoader", "inputs": inputs}}):
         assert file.name.endswith(".safetensors")
-        assert file.folder in MODEL_FOLDERS
+        assert file.folder in VERSIONS["0.33.0"].folders
 
 
 @pytest.mark.parametrize(

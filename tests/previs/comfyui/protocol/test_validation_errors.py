@@ -58,3 +58,17 @@ def test_classes_whose_choices_the_server_omitted_are_returned() -> None:
 )
 def test_an_answer_of_any_form_gives_one_fault(body: dict[str, Any]) -> None:
     assert len(faults_of(body, {})) == 1
+
+
+@pytest.mark.parametrize("kind", [{}, [], {"a": []}, None, 7, "unheard of"])
+def test_a_refusal_of_an_unknown_kind_is_a_fault_of_the_graph(kind: object) -> None:
+    [fault] = faults_of({"error": {"type": kind, "message": "no", "details": "way"}}, {})
+    assert (fault.place, fault.value, fault.remedy) == ("the graph", "no way", "see the server's log")
+
+
+@pytest.mark.parametrize("kind", [{}, [], None, 7])
+def test_an_input_refused_for_an_unknown_kind_is_a_fault_of_its_node(kind: object) -> None:
+    error = {"type": kind, "message": "no", "details": "way", "extra_info": {"input_name": "x", "received_value": {}}}
+    body = {"node_errors": {"3": {"class_type": "KSampler", "errors": [error]}}}
+    assert classes_to_ask(body) == set()
+    assert [(fault.place, fault.field) for fault in faults_of(body, {})] == [("node 3 (KSampler)", "x")]
