@@ -23,6 +23,7 @@ import httpx
 
 from previs.comfyui.client.address import header
 from previs.comfyui.client.connection import retry_after as seconds_of
+from previs.comfyui.client.proxies import proxy_fault
 from previs.errors import WebhookRefused, WebhookUnavailable
 from previs.notifications.events import EventName
 
@@ -166,6 +167,8 @@ class WebhookClient:
         self._paused_until = 0.0
 
     async def __aenter__(self) -> Self:
+        if fault := proxy_fault():
+            raise WebhookRefused(self.receiver.name, fault)
         secure = self.receiver.url.startswith("https:")
         self._client = httpx.AsyncClient(
             # Without encryption, an empty context saves httpx from loading the system's certificates.

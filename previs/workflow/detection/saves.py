@@ -18,7 +18,10 @@ SAVE_INSTEAD = "save with SaveImage, SaveVideo or the like"
 
 # Besides those: ComfyUI 0.33.0's own, and nodes that are output nodes because they show a preview of what they hand on
 # (Efficiency nodes, ComfyUI-Easy-Use).
-_SHOW = NEVER_SAVE | {"ImageCompare", "Preview3D", "Preview3DAdvanced", "LossGraphNode", "SAM3_TrackPreview"}
+_SHOW = NEVER_SAVE | {
+    *("CreateBoundingBoxes", "ImageCompare", "ImageCompositor", "LossGraphNode", "Preview3D", "Preview3DAdvanced"),
+    *("PreviewGaussianSplat", "PreviewPointCloud", "SAM3_TrackPreview"),
+}
 _HAND_ON = re.compile(r"KSampler.* \(Eff(iciency|icient|\.)\)|easy preSampling\w*|easy pre[A-Z]\w*")
 _SHOW_NAME = re.compile(r"preview|^display|compare|^show", re.IGNORECASE)
 _SEND_NAME = re.compile(r"websocket", re.IGNORECASE)

@@ -484,3 +484,10 @@ async def test_what_else_httpx_logs_stays(caplog: pytest.LogCaptureFixture) -> N
 
 def test_a_receiver_gets_every_event_by_default() -> None:
     assert WebhookEndpoint("https://a").events == frozenset(EVENTS)
+
+
+async def test_a_proxy_that_no_client_can_use_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:7890/")
+    with pytest.raises(WebhookRefused, match=r"the proxy socks://127.0.0.1:7890/ \(ALL_PROXY\) cannot be used"):
+        async with WebhookClient(WebhookEndpoint("https://hook.example")):
+            pass

@@ -206,3 +206,12 @@ def test_any_value_of_any_input_gets_an_answer(node: str, name: str, value: Valu
     result = validate(graph, bundled())
     assert (result.error is None) == bool(result.outputs)
     json.dumps(result.node_errors)
+
+
+@given(name=st.sampled_from(["format", "format.codec", "format.codec.encoding"]), value=JSON)
+def test_any_value_of_a_dynamic_combo_gets_an_answer(name: str, value: Value) -> None:
+    chosen = {"format": "mp4", "format.codec": "h264", "format.codec.encoding": "auto", name: value}
+    graph = {**CUT, "9": {**VIDEO, "inputs": {**VIDEO["inputs"], **chosen}}}  # type: ignore[dict-item]
+    result = validate(graph, NEWER)
+    assert (result.error is None) == bool(result.outputs)
+    json.dumps(result.node_errors)
