@@ -58,7 +58,7 @@ async def test_runs_and_deployments_report_what_is_wrong_with_the_server(
         with temporary_settings({PREFECT_API_URL: url}):
             with pytest.raises(PrevisError) as raised:
                 await _reach_prefect()
-            assert await _deploy(DeployOrder("storyboards", "process").wanted()) == code
+            assert await _deploy(DeployOrder("storyboards", "process").parameters()) == code
     sentence = str(raised.value)
     assert sentence.startswith(f"Prefect at {url} {message}")
     assert isinstance(raised.value, FixTheInput) is (code == 2)
