@@ -79,7 +79,7 @@ def test_the_flows_load_from_what_is_in_the_image(image: Path, tmp_path: Path) -
     # What an editable install does there: the folder is on the path, before that of these tests.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     environment |= {"PYTHONPATH": str(image), "PREFECT_HOME": str(tmp_path / "prefect")}
-    environment["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+    environment |= {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-c", LOAD, *entrypoints],
         cwd=tmp_path,

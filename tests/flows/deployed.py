@@ -76,7 +76,7 @@ class Worker:
             return
         process.send_signal(number)
         try:
-            process.wait(30)
+            process.wait(10)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

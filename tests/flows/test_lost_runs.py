@@ -133,7 +133,9 @@ async def test_silence_and_a_workers_start_are_looked_after(silent_run: set[uuid
     async with get_client() as client, asyncio.timeout(60):
         while not (looks := [run for run in await runs_of(client, LOOKS) if run.id not in silent_run]):
             await asyncio.sleep(0.1)
-        assert {look.state_type for look in looks} == {StateType.SCHEDULED}
+        # A worker that other tests have started may have taken them already.
+        lost = {StateType.FAILED, StateType.CRASHED, StateType.CANCELLED}
+        assert lost.isdisjoint(look.state_type for look in looks)
         [started] = await client.read_automations_by_name("previs · a worker has started")
         assert isinstance(started.trigger, EventTrigger)
         assert started.trigger.expect == {"prefect.worker.started"}
