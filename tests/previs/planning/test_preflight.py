@@ -283,7 +283,7 @@ def saving_server() -> Server:
 )
 def test_a_graph_of_which_no_file_can_be_fetched_is_refused_once_with_node_and_field(name: str, expected: str) -> None:
     report = check_plan([planned(label, case(name)) for label in ("SH010", "SH020")], {A: saving_server()})
-    assert told(report) == ([("not_saved", ("SH010", "SH020"), (A,))], [])
+    assert reported(report) == ([("not_saved", ("SH010", "SH020"), (A,))], [])
     with pytest.raises(PlanRefused) as refused:
         report.raise_for_errors()
     assert str(refused.value).count(expected) == 1
@@ -292,10 +292,10 @@ def test_a_graph_of_which_no_file_can_be_fetched_is_refused_once_with_node_and_f
 def test_an_output_that_is_not_kept_beside_one_that_is_stops_nothing() -> None:
     made = case("imagesaver")
     made["10"] = {"class_type": "SaveImage", "inputs": {"images": ["8", 0], "filename_prefix": "x"}}
-    assert told(check_plan([planned("SH010", made)], {A: saving_server()})) == ([], [])
+    assert reported(check_plan([planned("SH010", made)], {A: saving_server()})) == ([], [])
 
 
 def test_a_graph_of_previews_alone_is_refused() -> None:
     made = graph()
     made["9"] = {"class_type": "PreviewImage", "inputs": {"images": ["8", 0]}}
-    assert told(check_plan([planned("SH010", made)], {A: saving_server()}))[0] == [("not_saved", ("SH010",), (A,))]
+    assert reported(check_plan([planned("SH010", made)], {A: saving_server()}))[0] == [("not_saved", ("SH010",), (A,))]
