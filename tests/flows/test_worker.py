@@ -67,10 +67,10 @@ async def test_a_run_that_is_cancelled_in_the_ui_frees_the_servers_of_its_prompt
     simulator, url = await simulate(seconds=0.5)
     simulator.faults.stall_on = "坏"
     async with get_client() as client, Server(Address(url)) as somebody:
-        run = await start(client, shots=shots(4, SH02="坏"), farm=[url], store=str(tmp_path))
+        run = await start(client, shots=shots(4, SH03="坏"), farm=[url], store=str(tmp_path))
         async with asyncio.timeout(STARTS_WITHIN):
-            # The second shot stalls; the third waits behind it.
-            while not simulator.started or simulator.queue.remaining < 2 or not recorded(tmp_path):
+            # Of two slots the third shot gets one when a take has settled. It stalls; the fourth waits behind it.
+            while simulator.queue.remaining < 2 or recorded(tmp_path) < 2:
                 await asyncio.sleep(0.05)
         theirs = str(uuid.uuid4())
         await somebody.submit(graph(), theirs)
@@ -88,7 +88,7 @@ async def test_a_run_that_is_cancelled_in_the_ui_frees_the_servers_of_its_prompt
         assert ended.state is not None
         assert ended.state.is_cancelled()
     assert theirs not in [*simulator.interrupted, *simulator.deleted]
-    assert recorded(tmp_path) == 1
+    assert recorded(tmp_path) == 2
 
 
 async def test_a_run_that_was_lost_with_its_worker_starts_again_when_one_is_there_and_pays_for_nothing_twice(
