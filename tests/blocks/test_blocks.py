@@ -2,6 +2,7 @@
 
 import json
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -188,9 +189,9 @@ def test_a_limit_that_an_earlier_block_sets_is_used() -> None:
     assert (block.limits(), block.notices()) == (Limits(render=900), [])
 
 
-@pytest.mark.parametrize("block", [farm(silence_seconds=5), saved_earlier(silence_seconds=5, render_seconds=9)])
-def test_a_limit_on_silence_is_accepted_and_reported(block: ComfyUIFarm) -> None:
-    [notice] = block.notices()
+@pytest.mark.parametrize("made", [farm, saved_earlier])
+def test_a_limit_on_silence_is_accepted_and_reported(made: Callable[..., ComfyUIFarm]) -> None:
+    [notice] = made(silence_seconds=5, render_seconds=9).notices()
     assert notice.startswith("silence_seconds 5 of the farm block has no effect any more: ")
 
 
