@@ -1,13 +1,11 @@
-"""Keep Prefect from starting a server of its own for tests that need none."""
-
-from collections.abc import Iterator
+"""Keep Prefect from starting a server of its own for the events of tests that need none."""
 
 import pytest
-from prefect.settings import PREFECT_SERVER_ALLOW_EPHEMERAL_MODE, temporary_settings
+from prefect.events.clients import NullEventsClient
+from prefect.events.worker import EventsWorker
 
 
-@pytest.fixture(scope="module", autouse=True)
-def no_temporary_server() -> Iterator[None]:
+@pytest.fixture(autouse=True)
+def no_temporary_server(monkeypatch: pytest.MonkeyPatch) -> None:
     # Its threads would outlive the tests here, and draw random numbers while hypothesis watches.
-    with temporary_settings({PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False}):
-        yield
+    monkeypatch.setattr(EventsWorker, "_client_override", (NullEventsClient, ()))
