@@ -45,7 +45,7 @@ picture: $(READY) ## Take the README's picture of the example board; needs Chrom
 test: $(READY) ## Run the tests
 	$(BIN)/pytest -q --numprocesses 2 --dist worksteal
 
-test-fast: $(READY) ## Run the pure tests and a smoke test of all else, in a minute
+test-fast: $(READY) ## Run the pure tests, and a smoke test of the rest
 	$(BIN)/pytest -q --numprocesses 2 --dist worksteal -m 'pure or smoke'
 
 bench: $(READY) ## Measure speed, recovery, safety, memory and cached runs, in short
