@@ -2,10 +2,12 @@
 
 import contextlib
 import functools
+import gc
 import os
 import shutil
 import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
 import time
@@ -13,7 +15,9 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import certifi
 import httpx
 import pytest
 from moto.server import ThreadedMotoServer
@@ -22,17 +26,43 @@ from previs.simulator import Simulator, serve
 from previs.store import FolderStore, S3Settings, S3Store
 from previs.store.s3_connection import make_client
 
+TESTS = Path(__file__).parent
 ACCESS_KEY_ID = "AKIDFORTESTSONLY0001"
 SECRET_ACCESS_KEY = "secret-for-tests-only-4711"  # noqa: S105 - opens nothing
 
 
-@pytest.fixture(autouse=True)
-def no_aws_around(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def pytest_configure() -> None:
+    _forget_aws_and_proxies()
+    _share_trusted_certificates()
+
+
+def _forget_aws_and_proxies() -> None:
     for name in [name for name in os.environ if name.startswith("AWS_") or name.lower().endswith("_proxy")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        del os.environ[name]
+    nowhere = str(TESTS / "no-such-file")
+    os.environ |= {"AWS_CONFIG_FILE": nowhere, "AWS_SHARED_CREDENTIALS_FILE": nowhere}
+    os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+
+
+def _share_trusted_certificates() -> None:
+    """Read certifi's list once: each of Prefect's many HTTP clients would take 20 ms of CPU time to read it again."""
+    create = ssl.create_default_context
+
+    @functools.cache
+    def of_certifi() -> ssl.SSLContext:
+        return create(cafile=certifi.where())
+
+    def create_or_share(*arguments: Any, **options: Any) -> ssl.SSLContext:
+        only_certifi = not arguments and options == {"cafile": certifi.where()}
+        return of_certifi() if only_certifi else create(*arguments, **options)
+
+    ssl.create_default_context = create_or_share
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from searching all modules and tests again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -89,8 +119,6 @@ def folder_store(tmp_path: Path) -> FolderStore:
     return FolderStore(tmp_path / "故事 板" / "store")
 
 
-TESTS = Path(__file__).parent
-
 Serve = Callable[..., Awaitable[tuple[Simulator, str]]]
 
 
@@ -110,6 +138,7 @@ async def simulate() -> AsyncIterator[Serve]:
 PURE = (
     "blocks",
     "previs/comfyui/protocol",
+    "previs/farm",
     "previs/pictures",
     "previs/planning",
     "previs/publishing/views",

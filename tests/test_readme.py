@@ -1,12 +1,11 @@
 """README and docs are true: commands, options, paths, links, examples, fields and errors."""
 
+import contextlib
+import functools
+import io
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -16,6 +15,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from PIL import Image
 
+from previs.command import main
 from previs.errors import FixTheInput, PrevisError, ServerError, TryAgain
 from previs.shots import read_shot_list
 from previs.shots.models import Reference, Shot, ShotList
@@ -67,8 +67,9 @@ def parsed(text: str) -> Iterator[Token]:
         yield from token.children or ()
 
 
-def tokens(page: Path) -> Iterator[Token]:
-    return parsed(page.read_text(encoding="utf-8"))
+@functools.cache
+def tokens(page: Path) -> tuple[Token, ...]:
+    return tuple(parsed(page.read_text(encoding="utf-8")))
 
 
 def fences(language: str, pages: list[Path] = WITH_EXAMPLES) -> list[str]:
@@ -105,16 +106,19 @@ def in_first_cells(text: str) -> list[str]:
 
 
 def help_of(command: str) -> str:
-    program = [sys.executable, "-c", "from previs.command import main; main()", *command.split(), "--help"]
-    environment = os.environ | {"COLUMNS": "160", "NO_COLOR": "1", "TERM": "dumb"}
-    return subprocess.run(program, env=environment, check=True, capture_output=True, encoding="utf-8").stdout  # noqa: S603 - our own command
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown), pytest.raises(SystemExit) as end:
+        main([*command.split(), "--help"])
+    assert not end.value.code
+    return shown.getvalue()
 
 
 @pytest.fixture(scope="module")
 def helps() -> dict[str, str]:
-    with ThreadPoolExecutor(2) as threads:
-        every = ("", *COMMANDS, *OF_NIGHTLY)
-        return dict(zip(every, threads.map(help_of, every), strict=True))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("COLUMNS", "160"), ("NO_COLOR", "1"), ("TERM", "dumb")):
+            patch.setenv(name, value)
+        return {command: help_of(command) for command in ("", *COMMANDS, *OF_NIGHTLY)}
 
 
 def test_the_page_of_the_command_knows_every_command(helps: dict[str, str]) -> None:

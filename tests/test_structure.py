@@ -1,6 +1,7 @@
 """Check that the house is what docs/architecture.md says: rooms, imports without circles, plain first lines."""
 
 import ast
+import functools
 import re
 import tomllib
 from collections.abc import Iterator
@@ -21,23 +22,25 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-MODULES = {module_name(path): ast.parse(path.read_bytes()) for path in FILES}
+@functools.cache
+def modules() -> dict[str, ast.Module]:
+    return {module_name(path): ast.parse(path.read_bytes()) for path in FILES}
 
 
 def imports(tree: ast.Module) -> Iterator[str]:
     """Yield the modules of this repository that a module imports, wherever the import stands."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name in MODULES)
+            yield from (alias.name for alias in node.names if alias.name in modules())
         elif isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 submodule = f"{node.module}.{alias.name}"
-                if submodule in MODULES or node.module in MODULES:
-                    yield submodule if submodule in MODULES else node.module
+                if submodule in modules() or node.module in modules():
+                    yield submodule if submodule in modules() else node.module
 
 
 def docstrings() -> Iterator[tuple[str, str]]:
-    for name, tree in MODULES.items():
+    for name, tree in modules().items():
         for node in ast.walk(tree):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 text = ast.get_docstring(node)
@@ -46,9 +49,9 @@ def docstrings() -> Iterator[tuple[str, str]]:
 
 
 def test_no_files_import_each_other_in_a_circle() -> None:
-    graph = {name: set(imports(tree)) - {name} for name, tree in MODULES.items()}
+    graph = {name: set(imports(tree)) - {name} for name, tree in modules().items()}
     assert sum(map(len, graph.values())) > 1000
-    assert len(list(TopologicalSorter(graph).static_order())) == len(MODULES)
+    assert len(list(TopologicalSorter(graph).static_order())) == len(modules())
 
 
 def test_every_module_of_previs_but_the_errors_lives_in_a_package() -> None:

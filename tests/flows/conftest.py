@@ -1,6 +1,7 @@
 """Share a Prefect server, its deployments and its worker; read what a run left there."""
 
 import asyncio
+import functools
 import gc
 import subprocess
 import sys
@@ -13,8 +14,15 @@ from uuid import UUID
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, FlowRunFilter, FlowRunFilterId
+from prefect.context import SettingsContext, get_settings_context
 from prefect.events.worker import EventsWorker
-from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_HOME,
+    PREFECT_LOGGING_TO_API_ENABLED,
+    Settings,
+    get_current_settings,
+)
 
 from tests.flows.deployed import CHECKOUT, UPSTREAM, Worker
 
@@ -47,14 +55,17 @@ def idle_worker(prefect_environment: dict[str, str]) -> Iterator[Worker]:
 @contextmanager
 def prefect_settings(environment: dict[str, str]) -> Iterator[None]:
     """Have flows that this process runs use the server."""
-    settings = {
-        PREFECT_API_URL: environment["PREFECT_API_URL"],
-        PREFECT_HOME: Path(environment["PREFECT_HOME"]),
-        # Logs are sent from a thread that would wait for a server that is gone when the tests end.
-        PREFECT_LOGGING_TO_API_ENABLED: False,
-    }
-    with temporary_settings(settings):
+    settings = _settings(environment["PREFECT_API_URL"], Path(environment["PREFECT_HOME"]))
+    with SettingsContext(profile=get_settings_context().profile, settings=settings):
         yield
+
+
+@functools.cache
+def _settings(api: str, home: Path) -> Settings:
+    """Make settings once for each server: Prefect takes 50 ms of CPU time to validate them."""
+    # Logs are sent from a thread that would wait for a server that is gone when the tests end.
+    wanted = {PREFECT_API_URL: api, PREFECT_HOME: home, PREFECT_LOGGING_TO_API_ENABLED: False}
+    return get_current_settings().copy_with_update(wanted)
 
 
 @pytest.fixture

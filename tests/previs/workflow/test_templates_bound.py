@@ -5,9 +5,11 @@
 
 import contextlib
 import copy
+import functools
 import importlib.metadata
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -31,41 +33,39 @@ OBJECT_INFO = Path(__file__).parents[2] / "recordings" / "object_info.json"
 SECONDS = 3.0
 
 
-def _classes() -> dict[str, NodeClass]:
+@functools.cache
+def classes() -> dict[str, NodeClass]:
     return {name: read_class(name, detected) for name, detected in json.loads(OBJECT_INFO.read_text("utf-8")).items()}
 
 
-def _templates(classes: Mapping[str, NodeClass]) -> Iterator[tuple[str, Graph]]:
-    """Yield the templates whose classes the recorded server has."""
+@functools.cache
+def templates() -> dict[str, Graph]:
+    """Return the templates whose classes the recorded server has, by name."""
+    found = {}
     for file in importlib.metadata.files("comfyui-workflow-templates") or ():
         if file.suffix != ".json":
             continue
         document = json.loads(Path(str(file.locate())).read_text("utf-8"))
-        if isinstance(document, dict) and "nodes" in document and classes_in(document) <= classes.keys():
-            yield file.stem, convert(document, classes, name=file.stem).graph
+        if isinstance(document, dict) and "nodes" in document and classes_in(document) <= classes().keys():
+            found[file.stem] = convert(document, classes(), name=file.stem).graph
+    return dict(sorted(found.items()))
 
 
-CLASSES = _classes()
-TEMPLATES = dict(sorted(_templates(CLASSES)))
+# Templates that stop with the lines that settle them.
+AMBIGUOUS = (
+    "area_composition",
+    "area_composition_square_area_for_subject",
+    "hidream_e1_1",
+    "image_lotus_depth_v1_1",
+    "latent_upscale_different_prompt_model",
+    "sdxl_refiner_prompt_example",
+)
+READABLE = sorted(set(re.findall(r"^## (.*)$", GOLDEN.read_text("utf-8"), re.MULTILINE)) - set(AMBIGUOUS))
+NAMES = st.sampled_from(READABLE)
 
 
 def read(name: str, graph: Graph | None = None, **how: Any) -> SavedGraph:
-    return read_graph(graph or TEMPLATES[name], name=f"{name}.json", known=[], **({"classes": CLASSES} | how))
-
-
-def readable() -> list[str]:
-    names = []
-    for name in TEMPLATES:
-        try:
-            read(name)
-        except WorkflowFaults:
-            continue
-        names.append(name)
-    return names
-
-
-READABLE = readable()
-NAMES = st.sampled_from(READABLE)
+    return read_graph(graph or templates()[name], name=f"{name}.json", known=[], **({"classes": classes()} | how))
 
 
 def lines_of(name: str) -> Iterator[str]:
@@ -89,25 +89,20 @@ def lines_of(name: str) -> Iterator[str]:
 
 
 def test_what_is_bound_in_the_templates_is_what_a_person_would_choose() -> None:
-    table = "\n".join(line for name in TEMPLATES for line in lines_of(name)) + "\n"
+    table = "\n".join(line for name in templates() for line in lines_of(name)) + "\n"
     if os.environ.get("REWRITE_GOLDEN"):
         GOLDEN.write_text(table, "utf-8")
     assert table == GOLDEN.read_text("utf-8")
 
 
 def test_all_but_a_few_templates_are_unambiguous() -> None:
-    assert len(TEMPLATES) == 101
-    assert sorted(TEMPLATES.keys() - set(READABLE)) == [
-        "area_composition",
-        "area_composition_square_area_for_subject",
-        "hidream_e1_1",
-        "image_lotus_depth_v1_1",
-        "latent_upscale_different_prompt_model",
-        "sdxl_refiner_prompt_example",
-    ]
+    assert len(templates()) == 101
+    assert sorted(templates()) == sorted([*READABLE, *AMBIGUOUS])
+    for name in READABLE:
+        read(name)
 
 
-@pytest.mark.parametrize("name", sorted(TEMPLATES.keys() - set(READABLE)))
+@pytest.mark.parametrize("name", AMBIGUOUS)
 def test_the_lines_in_a_fault_resolve_it(name: str) -> None:
     with pytest.raises(WorkflowFaults) as caught:
         read(name)
@@ -161,7 +156,7 @@ def values_of(graph: Graph) -> dict[tuple[str, str], Any]:
 @settings(deadline=None)
 @given(NAMES, values, st.data())
 def test_binding_changes_nothing_but_what_it_names(name: str, drawn: ShotValues, data: st.DataObject) -> None:
-    workflow, before = read(name), copy.deepcopy(TEMPLATES[name])
+    workflow, before = read(name), copy.deepcopy(templates()[name])
     drawn = bindable(workflow, drawn, data)
     bound = workflow.bind(drawn)
     assert workflow.graph == before
@@ -185,7 +180,7 @@ def test_binding_twice_is_binding_once(name: str, drawn: ShotValues, data: st.Da
 @settings(deadline=None)
 @given(NAMES, st.data())
 def test_binding_is_stable_under_renumbered_nodes_in_any_order(name: str, data: st.DataObject) -> None:
-    graph = TEMPLATES[name]
+    graph = templates()[name]
     numbers = data.draw(st.permutations(range(len(graph))))
     renamed = {node_id: str(number + 1) for node_id, number in zip(graph, numbers, strict=True)}
     shuffled = {
@@ -230,13 +225,13 @@ ODD = (
 def test_a_graph_with_odd_values_is_bound_or_refused_with_a_reason(
     name: str, data: st.DataObject, drawn: ShotValues
 ) -> None:
-    graph = copy.deepcopy(TEMPLATES[name])
+    graph = copy.deepcopy(templates()[name])
     links = st.tuples(st.sampled_from(list(graph)), st.integers(0, 5)).map(list)
     for slot in data.draw(st.lists(st.sampled_from(list(values_of(graph))), max_size=6)):
         graph[slot[0]]["inputs"][slot[1]] = data.draw(ODD | links)
     drawn = replace(drawn, width=512, height=512, references=(PlacedReference("a.png", "a"),))
     with contextlib.suppress(WorkflowFaults):
-        workflow = read(name, graph, classes=data.draw(st.sampled_from([CLASSES, {}])))
+        workflow = read(name, graph, classes=data.draw(st.sampled_from([classes(), {}])))
         workflow.report()
         assert workflow.bindings_text()
         workflow.report(drawn)
