@@ -149,7 +149,7 @@ PURE = (
     "previs/workflow",
     "tasks",
 )
-IMPURE = {"browser", "folder_store", "prefect_environment", "s3_endpoint", "simulate"}
+IMPURE = {"browser", "deployed_environment", "folder_store", "prefect_environment", "s3_endpoint", "simulate"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -168,7 +168,7 @@ def _is_pure(item: pytest.Item) -> bool:
 def _turn(item: pytest.Item) -> int:
     """Return 0 for tests of deployed runs, 1 for others with Prefect's server, 3 for pure ones, 2 for the rest."""
     fixtures = getattr(item, "fixturenames", ())
-    if "deployed" in fixtures:
+    if "deployed_environment" in fixtures:
         return 0
     if "prefect_environment" in fixtures:
         return 1
@@ -209,6 +209,13 @@ def _share_database(of_server: Path, shared: Path) -> None:
 
 @pytest.fixture(scope="session")
 def prefect_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Run a Prefect server on a new database; yield the environment of a process that uses it."""
+    with prefect_server(tmp_path_factory) as environment:
+        yield environment
+
+
+@contextlib.contextmanager
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Run a Prefect server on a new database; yield the environment of a process that uses it."""
     home, port = tmp_path_factory.mktemp("prefect"), free_port()
     environment = (

@@ -24,17 +24,29 @@ from prefect.settings import (
     get_current_settings,
 )
 
+from tests.conftest import prefect_server
 from tests.flows.deployed import CHECKOUT, UPSTREAM, Worker
 
 
 @pytest.fixture(scope="session")
-def deployed(prefect_environment: dict[str, str]) -> str:
+def deployed_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Run a Prefect server for deployments and their worker alone.
+
+    A server on SQLite that has lost its worker can answer nothing for a minute (Prefect 3.8.8): it says so in an event
+    while it holds the lock for writing.
+    """
+    with prefect_server(tmp_path_factory) as environment:
+        yield environment
+
+
+@pytest.fixture(scope="session")
+def deployed(deployed_environment: dict[str, str]) -> str:
     """Deploy this checkout with the real command, once; return its output."""
     previs = Path(sys.executable).with_name("previs")
     done = subprocess.run(  # noqa: S603 - our own command
         [previs, "deploy", "--after", UPSTREAM],
         cwd=CHECKOUT,
-        env=prefect_environment,
+        env=deployed_environment,
         capture_output=True,
         encoding="utf-8",
         timeout=120,
@@ -45,9 +57,9 @@ def deployed(prefect_environment: dict[str, str]) -> str:
 
 
 @pytest.fixture(scope="session")
-def idle_worker(prefect_environment: dict[str, str]) -> Iterator[Worker]:
+def idle_worker(deployed_environment: dict[str, str]) -> Iterator[Worker]:
     """Yield a worker that has not started, one for all tests that need one."""
-    made = Worker(prefect_environment)
+    made = Worker(deployed_environment)
     yield made
     made.stop()
 
@@ -69,18 +81,17 @@ def _settings(api: str, home: Path) -> Settings:
 
 
 @pytest.fixture
-def worker(prefect_environment: dict[str, str], deployed: str, idle_worker: Worker) -> Iterator[Worker]:
+def worker(deployed_environment: dict[str, str], deployed: str, idle_worker: Worker) -> Iterator[Worker]:
     """Start the worker; it stays for the next test that needs it."""
     assert deployed
     idle_worker.start()
-    with prefect_settings(prefect_environment):
+    with prefect_settings(deployed_environment):
         yield idle_worker
 
 
 @pytest.fixture
-def prefect_api(prefect_environment: dict[str, str], idle_worker: Worker) -> Iterator[str]:
-    """Have flows that this process runs use the server, and nobody run what the test only schedules."""
-    idle_worker.stop()
+def prefect_api(prefect_environment: dict[str, str]) -> Iterator[str]:
+    """Have flows that this process runs use the server."""
     with prefect_settings(prefect_environment):
         yield prefect_environment["PREFECT_API_URL"]
 

@@ -112,9 +112,9 @@ class House:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def house(
-    prefect_environment: dict[str, str], deployed: str, idle_worker: Worker, s3_endpoint: str
+    deployed_environment: dict[str, str], deployed: str, idle_worker: Worker, s3_endpoint: str
 ) -> AsyncIterator[House]:
-    with prefect_settings(prefect_environment):
+    with prefect_settings(deployed_environment):
         async with AsyncExitStack() as running:
             farm = [Simulator(seconds=0.3, draw=False, previews=False) for _ in range(2)]
             urls = [await running.enter_async_context(serve(simulator)) for simulator in farm]
@@ -125,7 +125,7 @@ async def house(
             running.push_async_callback(ComfyUIFarm.adelete, "default")
             running.push_async_callback(S3FrameStore.adelete, "default")
             idle_worker.start()
-            yield House(prefect_environment, client, farm, store, deployed)
+            yield House(deployed_environment, client, farm, store, deployed)
 
 
 async def save_blocks(urls: list[str], settings: S3Settings) -> None:

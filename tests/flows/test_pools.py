@@ -36,21 +36,11 @@ async def client(prefect_api: str) -> AsyncIterator[PrefectClient]:  # noqa: ARG
         yield asked
 
 
-@pytest.fixture
-async def pools(client: PrefectClient, prefect_environment: dict[str, str]) -> AsyncIterator[None]:
-    """Delete the pools of these tests, and move the deployments back into the pool of all other tests."""
-    yield
-    await deploy_again(prefect_environment)
-    for kind in KINDS:
-        await client.delete_work_pool(kind)
-
-
 def used(pool: WorkPool) -> set[str]:
     """Return the variables that a job is made from."""
     return set(re.findall(r"\{\{ (\w+) \}\}", str(pool.base_job_template["job_configuration"])))
 
 
-@pytest.mark.usefixtures("pools")
 async def test_prefects_server_takes_the_examples_for_new_pools(
     client: PrefectClient, prefect_environment: dict[str, str]
 ) -> None:
