@@ -24,26 +24,6 @@ POOL = "storyboards"
 UPSTREAM = "upstream 上游"
 
 
-async def command(environment: dict[str, str], *arguments: str) -> str:
-    """Run a command of this virtual environment in the checkout; return its output."""
-    name, *options = arguments
-    process = await asyncio.create_subprocess_exec(
-        *[Path(sys.executable).with_name(name), *options],
-        cwd=CHECKOUT,
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    try:
-        output, _ = await asyncio.wait_for(process.communicate(), 120)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode == 0, output.decode()
-    return output.decode()
-
-
 async def deploy_again(environment: dict[str, str], **wanted: Any) -> str:
     """Deploy from this process, without the processes of ``previs deploy``; return what that would print."""
     # Prefect's own command still runs in a process, which has this environment.
@@ -91,7 +71,7 @@ async def until_final(client: PrefectClient, run: FlowRun | UUID, seconds: float
             now = await client.read_flow_run(identity)
             if now.state is not None and now.state.is_final():
                 return now
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.5)
 
 
 async def runs_of(client: PrefectClient, deployment: str) -> list[FlowRun]:
@@ -109,4 +89,4 @@ async def next_run(client: PrefectClient, deployment: str, before: list[FlowRun]
             [run] = new
             return run
         assert time.monotonic() < end, f"{deployment} was not started within {seconds:g} s"
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.5)

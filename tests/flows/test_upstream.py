@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from prefect import flow
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 
 from flows.storyboard import storyboard
@@ -73,6 +74,18 @@ async def test_a_payload_that_leaves_them_out_gets_those_of_the_run(simulate: Se
     state = await render(payload, url, tmp_path, board="by the run")
     assert state.is_completed(), state.message
     assert (await manifest_of(FolderStore(tmp_path), "by the run")).workflow["steps"] == 4
+
+
+async def test_a_malformed_payload_fails_a_run_that_has_the_boards_name_and_the_lists_faults(tmp_path: Path) -> None:
+    faulty = [{"shot_id": "A", "duration": -1}, {"prompt": "x", "duration": 1}]
+    payload = {"schema": "previs.shot-list-ready/1", "shot_list": faulty, "board": "malformed"}
+    state = await render(payload, "http://127.0.0.1:1", tmp_path)
+    assert state.name == "Failed"
+    message = state.message or ""
+    assert all(fault in message for fault in ("shot 1 (shot_id A)", "prompt", "duration", "shot 2", "shot_id"))
+    assert state.state_details.flow_run_id is not None
+    async with get_client() as client:
+        assert (await client.read_flow_run(state.state_details.flow_run_id)).name == "malformed"
 
 
 @pytest.mark.parametrize("form", ["list", "payload", "place"])
