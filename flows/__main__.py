@@ -35,8 +35,6 @@ from previs.errors import BoardIncomplete, FixTheInput, PrevisError
 from previs.ingest.offload import shots_parameter
 from previs.rendering.progress import ProgressEvent, emit, listening, to_line
 from tasks.context import open_store
-from tasks.deploy import deploy
-from tasks.prefect_yaml import DeployOptions
 
 _RECORDING_SECONDS = 10.0
 _NOT_TERMINAL = [kind for kind in StateType if kind not in TERMINAL_STATES]
@@ -76,6 +74,9 @@ async def _run(flow: Flow[..., Coroutine[Any, Any, Any]], parameters: dict[str, 
 
 
 async def _deploy(options: dict[str, Any]) -> int:
+    from tasks.deploy import deploy  # noqa: PLC0415 - a run needs none of it: 0.1 s of CPU time
+    from tasks.prefect_yaml import DeployOptions  # noqa: PLC0415 - likewise
+
     try:
         async for done in deploy(DeployOptions(**options)):
             sys.stdout.write(done + "\n")

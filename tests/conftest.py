@@ -15,7 +15,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import certifi
 import httpx
@@ -132,6 +132,15 @@ async def simulate() -> AsyncIterator[Serve]:
             return simulator, await served.enter_async_context(serve(simulator))
 
         yield start
+
+
+@pytest.fixture
+def standard_input(monkeypatch: pytest.MonkeyPatch) -> Iterator[IO[str]]:
+    """Yield the command's end of this process's standard input."""
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as given, os.fdopen(writing, "w") as command:
+        monkeypatch.setattr(sys, "stdin", given)
+        yield command
 
 
 # Packages whose tests need no server, store or process, and fixtures that give them one all the same.

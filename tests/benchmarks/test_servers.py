@@ -21,7 +21,7 @@ def plan(**faults: float) -> Plan:
     return Plan([[Cue(after_seconds=0.0, set=faults)] if faults else []])
 
 
-async def test_a_take_is_rendered_and_kept() -> None:
+async def test_a_take_is_rendered_and_kept_and_the_process_ends_with_its_servers() -> None:
     [take] = takes(1)
     async with servers(plan()) as served, stage(served.urls) as on:
         assert not is_kept(take, on.folder)
@@ -31,6 +31,9 @@ async def test_a_take_is_rendered_and_kept() -> None:
         assert not is_kept(take, on.folder)
         [log] = await served.event_logs()
     assert kinds(log, "posted", "started", "ended", "damaged") == ["posted", "started", "ended"]
+    async with http_client(served.urls[0]) as client:
+        with pytest.raises(httpx.ConnectError):
+            await client.get("/queue")
 
 
 async def test_short_takes_sample_nothing_and_takes_of_one_picture_only_once() -> None:
@@ -59,14 +62,6 @@ async def test_a_forgotten_end_is_reported() -> None:
         assert (await client.get(f"/history/{posted}")).json() == {}
         [log] = await served.event_logs()
     assert [(each.kind, each.prompt_id) for each in log][-1] == ("absent", posted)
-
-
-async def test_the_process_ends_with_its_servers() -> None:
-    async with servers(plan()) as served, http_client(served.urls[0]) as client:
-        (await client.get("/queue")).raise_for_status()
-    async with http_client(served.urls[0]) as client:
-        with pytest.raises(httpx.ConnectError):
-            await client.get("/queue")
 
 
 async def test_a_killed_process_ends_at_once_and_its_port_can_be_served_again() -> None:

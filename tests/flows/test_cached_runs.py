@@ -1,7 +1,6 @@
 """Check that a run renders what changed and nothing else, and that earlier frames stay."""
 
 import json
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -81,41 +80,29 @@ def _changed(label: str, **fields: Any) -> list[dict[str, Any]]:
 
 
 ARRANGED = {
-    "shots": {
-        "title": "雨夜",
-        "fps": 25,
-        "shots": [each | {"duration": 7.5, "sequence": "SQ010", "notes": "slow"} for each in FOUR[::-1]],
-    },
-    "board": BOARD,
+    "title": "雨夜",
+    "fps": 25,
+    "shots": [each | {"duration": 7.5, "sequence": "SQ010", "notes": "slow"} for each in FOUR[::-1]],
 }
 
 
-@pytest.mark.parametrize(
-    ("changes", "rendered"),
-    [
-        pytest.param(ARRANGED, [], id="reordered, retimed, retitled, annotated"),
-        pytest.param({"shots": _changed("SH04", prompt="雨")}, labels("SH04"), id="one prompt"),
-        pytest.param({"shots": [*FOUR, shot("SH05")]}, labels("SH05"), id="one more"),
-        pytest.param(
-            {"shots": FOUR, "overrides": {"sampler.cfg": 5.5}}, labels("SH01", "SH02", "SH03", "SH04"), id="all"
-        ),
-    ],
-)
-async def test_a_changed_list_renders_exactly_what_looks_different(
-    in_folder: Stage, changes: dict[str, Any], rendered: list[str]
-) -> None:
+async def test_a_changed_list_renders_exactly_what_looks_different(in_folder: Stage) -> None:
     await put_references(in_folder, hero="navy", alley="olive")
     assert len((await in_folder.run(*FOUR)).rendered) == 4
-    assert (await in_folder.run(**changes)).rendered == rendered
-
-
-async def test_other_bytes_under_a_references_name_render_exactly_the_shots_that_use_it(in_folder: Stage) -> None:
-    await put_references(in_folder, hero="navy", alley="olive")
-    await in_folder.run(*FOUR)
+    reordered_retimed_retitled_annotated = await in_folder.run(shots=ARRANGED)
+    assert reordered_retimed_retitled_annotated.rendered == []
+    one_other_prompt = await in_folder.run(shots=_changed("SH04", prompt="雨"))
+    assert one_other_prompt.rendered == labels("SH04")
+    one_more = await in_folder.run(*FOUR, shot("SH05"))
+    assert one_more.rendered == labels("SH05")
     await put_references(in_folder, hero="maroon")
-    assert (await in_folder.run(*FOUR)).rendered == labels("SH01", "SH02")
+    other_bytes_under_a_references_name = await in_folder.run(*FOUR)
+    assert other_bytes_under_a_references_name.rendered == labels("SH01", "SH02")
     await put_references(in_folder, hero="navy")
-    assert (await in_folder.run(*FOUR)).rendered == []
+    the_old_bytes = await in_folder.run(*FOUR)
+    assert the_old_bytes.rendered == []
+    other_settings = await in_folder.run(*FOUR, overrides={"sampler.cfg": 5.5})
+    assert other_settings.rendered == labels("SH01", "SH02", "SH03", "SH04")
 
 
 async def test_the_first_of_a_chain_of_three_changed_renders_three(in_folder: Stage) -> None:
@@ -126,47 +113,35 @@ async def test_the_first_of_a_chain_of_three_changed_renders_three(in_folder: St
     )
 
 
-async def _deleted(stage: Stage, ran: Ran) -> None:
-    await stage.store.delete([ran.takes["B · take 1"].frames[0].key])
+async def _damage(stage: Stage, ran: Ran) -> dict[str, str]:
+    """Damage one thing of each of four takes; return what is to be said, by the shot."""
+    store, takes = stage.store, {label: ran.takes[f"{label} · take 1"] for label in "ABCDE"}
+    frame, cut = takes["A"].frames[0].key, takes["B"].frames[0].key
+    record, exchanged = (keys.take_key(takes[label].fingerprint) for label in "CD")
+    await store.delete([frame])
+    await store.put(cut, (await store.get(cut) or b"")[:-9], media_type="image/png")
+    await store.put(record, (await store.get(record) or b"")[:-9], media_type="application/json")
+    other = await store.get(keys.take_key(takes["E"].fingerprint)) or b""
+    await store.put(exchanged, other, media_type="application/json")
+    return {
+        "A": f"{frame} is missing or has another size",
+        "B": f"{cut} is missing or has another size",
+        "C": f"{record} is damaged",
+        "D": f"{exchanged} is the record of another take",
+    }
 
 
-async def _cut(stage: Stage, ran: Ran) -> None:
-    key = ran.takes["B · take 1"].frames[0].key
-    await stage.store.put(key, (await stage.store.get(key) or b"")[:-9], media_type="image/png")
-
-
-async def _damaged(stage: Stage, ran: Ran) -> None:
-    key = keys.take_key(ran.takes["B · take 1"].fingerprint)
-    await stage.store.put(key, (await stage.store.get(key) or b"")[:-9], media_type="application/json")
-
-
-async def _exchanged(stage: Stage, ran: Ran) -> None:
-    other = await stage.store.get(keys.take_key(ran.takes["D · take 1"].fingerprint)) or b""
-    await stage.store.put(keys.take_key(ran.takes["B · take 1"].fingerprint), other, media_type="application/json")
-
-
-@pytest.mark.parametrize(
-    ("stage", "damage", "said"),
-    [
-        pytest.param("s3", _deleted, "is missing or has another size", id="frame deleted from a bucket"),
-        pytest.param("folder", _deleted, "is missing or has another size", id="frame deleted from a folder"),
-        pytest.param("s3", _cut, "is missing or has another size", id="frame cut"),
-        pytest.param("folder", _damaged, "is damaged", id="record damaged"),
-        pytest.param("folder", _exchanged, "is the record of another take", id="record exchanged"),
-    ],
-    indirect=["stage"],
-)
+@IN_BOTH
 async def test_what_is_damaged_in_the_store_is_rendered_again_alone_and_mended(
-    stage: Stage, damage: Callable[[Stage, Ran], Any], said: str, caplog: pytest.LogCaptureFixture
+    stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
-    shots = [shot("A"), shot("B"), shot("D")]
-    first = await stage.run(*shots)
-    await damage(stage, first)
+    shots = [shot(label) for label in "ABCDE"]
+    said = await _damage(stage, await stage.run(*shots))
     stage.restart()
     again = await stage.run(*shots)
-    assert again.rendered == labels("B")
-    [warning] = [each for each in caplog.records if said in each.getMessage()]
-    assert warning.levelname == "WARNING"
+    assert again.rendered == labels(*said)
+    warned = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert sorted(warned) == sorted(f"{reason}: the take is rendered again" for reason in said.values())
     await stage.assert_whole(again.manifest)
     assert (await stage.run(*shots)).rendered == []
 

@@ -11,9 +11,16 @@ from typing import IO, Any
 
 import pytest
 
+from flows.__main__ import _run
+from flows.storyboard import storyboard
 from previs.rendering.progress import BoardPublished, Progress, ProgressEvent, TakeSettled, from_line
 from tests.conftest import Serve
 from tests.flows.test_storyboard import SETTINGS, shots
+
+# Prefect keeps connections to its server open when the event loop that used them closes.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"
+)
 
 
 class FlowProcess:
@@ -69,7 +76,7 @@ async def flow_process(
         process.stdin.close()
 
 
-async def test_a_killed_run_started_again_renders_nothing_twice(
+async def test_a_killed_run_started_again_renders_nothing_twice_and_reports_its_progress_line_by_line(
     simulate: Serve, tmp_path: Path, prefect_environment: dict[str, str]
 ) -> None:
     farm = [await simulate(seconds=1.0) for _ in range(2)]
@@ -85,6 +92,12 @@ async def test_a_killed_run_started_again_renders_nothing_twice(
     started = [prompt for simulator, _ in farm for prompt in simulator.started]
     assert len(started) == len(set(started)) == 8
     assert second.outcomes().count("cached") >= 3
+    assert set(second.outcomes()) == {"cached", "rendered"}
+    progress = [event for event in second.reported if isinstance(event, Progress)]
+    assert (progress[0].waiting, progress[-1].rendered + progress[-1].cached) == (8, 8)
+    [board] = [event for event in second.reported if isinstance(event, BoardPublished)]
+    assert board.page.startswith("file://")
+    assert board.complete
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -106,40 +119,46 @@ async def test_a_run_that_is_stopped_frees_the_servers_of_its_prompts_alone(
     assert list((tmp_path / "takes").iterdir())
 
 
+@pytest.mark.usefixtures("prefect_api")
 async def test_a_run_whose_command_dies_stops_by_itself(
-    simulate: Serve, tmp_path: Path, prefect_environment: dict[str, str]
+    simulate: Serve, tmp_path: Path, standard_input: IO[str]
 ) -> None:
     simulator, url = await simulate(seconds=0.2)
     simulator.faults.stall_on = "坏"
-    order = {"shots": shots(3, SH03="坏"), "farm": [url], "store": str(tmp_path)}
-    async with flow_process(prefect_environment, **order) as flow:
-        await flow.until_settled(1)
-        assert flow.process.stdin is not None
-        flow.process.stdin.close()
-        assert await flow.ended() == 130
+    order = {"shots": shots(3, SH03="坏"), "farm": [url], "store": str(tmp_path), "workflow": SETTINGS}
+    run = asyncio.create_task(_run(storyboard, order))
+    while len(simulator.started) < 2:
+        assert not run.done()
+        await asyncio.sleep(0.01)
+    standard_input.close()
+    # The process exits with 130 for it, as after SIGINT.
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(run, 60)
     assert simulator.queue.remaining == 0
 
 
-async def test_a_run_reports_its_progress_line_by_line(
-    simulate: Serve, tmp_path: Path, prefect_environment: dict[str, str]
-) -> None:
-    _, url = await simulate()
-    order = {"shots": shots(2), "farm": [url], "store": str(tmp_path)}
-    async with flow_process(prefect_environment, **order) as flow:
-        assert await flow.ended() == 0
-    assert flow.outcomes() == ["rendered", "rendered"]
-    progress = [event for event in flow.reported if isinstance(event, Progress)]
-    assert (progress[0].waiting, progress[-1].rendered) == (2, 2)
-    [board] = [event for event in flow.reported if isinstance(event, BoardPublished)]
-    assert board.page.startswith("file://")
-    assert board.complete
-
-
+@pytest.mark.usefixtures("prefect_api", "standard_input")
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ([{"shot_id": 1}], "the shot list has 2 faults:"),
+        (
+            [shots(1)[0] | {"references": [{"url": "none.png", "reference_id": "a"}]}],
+            "none.png: there is no such file",
+        ),
+    ],
+)
 async def test_bad_input_is_reported_with_an_exit_code_of_its_own(
-    simulate: Serve, tmp_path: Path, prefect_environment: dict[str, str]
+    simulate: Serve,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    given: list[dict[str, Any]],
+    sentence: str,
 ) -> None:
-    _, url = await simulate()
-    async with flow_process(prefect_environment, shots=[{"shot_id": 1}], farm=[url], store=str(tmp_path)) as flow:
-        assert await flow.ended() == 2
-    [message] = [event for event in flow.reported if isinstance(event, str)]
-    assert message.startswith("the shot list has 2 faults:")
+    simulator, url = await simulate()
+    order = {"shots": given, "farm": [url], "store": str(tmp_path), "workflow": SETTINGS}
+    assert await _run(storyboard, order) == 2
+    events = map(from_line, capsys.readouterr().out.encode().splitlines())
+    [message] = [event for event in events if isinstance(event, str)]
+    assert sentence in message
+    assert simulator.posted == []

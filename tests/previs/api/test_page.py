@@ -3,9 +3,8 @@
 import asyncio
 import dataclasses
 import inspect
-import os
 import re
-import sys
+import runpy
 from pathlib import Path
 
 import pytest
@@ -28,22 +27,22 @@ def first_cells(heading: str, table: int = 0) -> list[str]:
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-async def test_its_programs_run(simulate: Serve, tmp_path: Path, program: str) -> None:
+async def test_its_programs_run(
+    simulate: Serve,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    program: str,
+) -> None:
     for port in (8188, 8189):
         _, url = await simulate()
         program = program.replace(f"http://127.0.0.1:{port}", url)
     # Examples are named as in the checkout; what is rendered goes elsewhere.
     (tmp_path / "examples").symlink_to(EXAMPLES)
-    running = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", program),
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(HOME), "PYTHONIOENCODING": "utf-8"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    printed, log = await running.communicate()
-    assert running.returncode == 0, log.decode()
-    assert f"file://{tmp_path}/storyboards/frames/" in printed.decode()
+    (tmp_path / "program.py").write_text(program, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    await asyncio.to_thread(runpy.run_path, "program.py", run_name="__main__")
+    assert f"file://{tmp_path}/storyboards/frames/" in capsys.readouterr().out
 
 
 def test_every_argument_method_and_field_is_on_the_page_and_no_other() -> None:

@@ -111,10 +111,11 @@ class Runs:
         return await previs("run", *self.options, *arguments, folder=self.folder, given=given, **self.environment)
 
 
-async def test_a_board_with_every_frame_ends_with_0_and_its_url(
+async def test_a_board_with_every_frame_ends_with_0_and_its_url_and_with_one_missing_ends_with_1_and_names_the_shot(
     simulate: Serve, tmp_path: Path, prefect_environment: dict[str, str]
 ) -> None:
-    _, url = await simulate()
+    simulator, url = await simulate()
+    simulator.faults.fail_on = "坏"
     runs = Runs(tmp_path, url, prefect_environment)
     ended = await runs.run(write(tmp_path / "雨夜.json", shots("城市", "雨")))
     assert ended.code == 0, ended
@@ -126,50 +127,21 @@ async def test_a_board_with_every_frame_ends_with_0_and_its_url(
     [board] = [line for line in lines if line.startswith("board: file://")]
     assert board.endswith("/index.html")
     assert list((tmp_path / "boards" / "boards" / "雨夜").iterdir())
-    small = json.dumps(shots("城市", "雨"))
-    again = await runs.run(*STANDARD_INPUT, "--board", "雨夜", "--takes", "2", "--only", "SH02", given=small)
-    assert again.code == 0, again
+    too_large_for_prefect = json.dumps(shots("城市", "雨", "坏", notes="备" * 100_000), ensure_ascii=False)
+    assert len(too_large_for_prefect.encode()) > 600_000
+    options = ["--board", "雨夜", "--takes", "2", "--only", "SH02", "--only", "SH03"]
+    again = await runs.run(*STANDARD_INPUT, *options, given=too_large_for_prefect)
+    assert again.code == 1, again
     assert "cached   SH02 · take 1" in again.out.splitlines()
     assert "rendered SH02 · take 2" in again.out
     assert "SH01 · take 2" not in again.out
-    assert sorted(entry.name for entry in (tmp_path / "boards").iterdir()) == ["boards", "claims", "frames", "takes"]
-
-
-async def test_a_board_with_a_frame_missing_ends_with_1_and_names_the_shot(
-    simulate: Serve, tmp_path: Path, prefect_environment: dict[str, str]
-) -> None:
-    simulator, url = await simulate()
-    simulator.faults.fail_on = "坏"
-    ended = await Runs(tmp_path, url, prefect_environment).run(write(tmp_path / "shots.json", shots("城市", "坏")))
-    assert ended.code == 1, ended
-    assert "1 of 2 shots failed: SH02" in ended.out.splitlines()
-    assert "board: file://" in ended.out
-    assert "Traceback" not in ended.out + ended.err
-
-
-async def test_a_list_too_large_for_prefect_goes_from_standard_input_through_the_store(
-    simulate: Serve, tmp_path: Path, prefect_environment: dict[str, str]
-) -> None:
-    _, url = await simulate()
-    given = json.dumps(shots("城市", "雨", notes="备" * 100_000), ensure_ascii=False)
-    assert len(given.encode()) > 600_000
-    ended = await Runs(tmp_path, url, prefect_environment).run(*STANDARD_INPUT, given=given)
-    assert ended.code == 0, ended
+    assert "1 of 3 shots failed: SH03" in again.out.splitlines()
+    assert "board: file://" in again.out
+    assert "Traceback" not in again.out + again.err
     [kept] = (tmp_path / "boards" / "lists").iterdir()
-    assert json.loads(kept.read_text("utf-8")) == json.loads(given)
-    assert "2 shots: 2 takes rendered, 0 cached" in ended.out
-
-
-async def test_a_fault_that_only_the_run_can_find_ends_with_2_and_is_reported(
-    simulate: Serve, tmp_path: Path, prefect_environment: dict[str, str]
-) -> None:
-    simulator, url = await simulate()
-    inline = json.dumps(shots("城市", references=[{"url": "none.png", "reference_id": "a"}]))
-    ended = await Runs(tmp_path, url, prefect_environment).run(*STANDARD_INPUT, given=inline)
-    assert ended.code == 2, ended
-    assert "none.png: there is no such file" in ended.out
-    assert "Traceback" not in ended.out + ended.err
-    assert simulator.posted == []
+    assert json.loads(kept.read_text("utf-8")) == json.loads(too_large_for_prefect)
+    places = ["boards", "claims", "frames", "lists", "takes"]
+    assert sorted(entry.name for entry in (tmp_path / "boards").iterdir()) == places
 
 
 async def test_a_run_that_is_interrupted_ends_with_130_and_frees_its_server(
