@@ -25,7 +25,7 @@ _ANY = frozenset({"*", "COMFY_MATCHTYPE_V3"})
 _UNCHECKED = frozenset({("CustomCombo", "choice")})
 """Inputs whose choices are not in ``object_info``: the node takes any."""
 _UPLOADS = {"image_upload": "image", "audio_upload": "audio", "video_upload": "video"}
-"""Switches of choices whose classes look for the file themselves. ``Painter.mask``, a text, is read only when it runs."""
+"""Switches of choices whose classes look for the file; ``Painter.mask``, a text, is read only when the node runs."""
 
 
 @dataclass(frozen=True, slots=True)
