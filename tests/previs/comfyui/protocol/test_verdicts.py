@@ -34,7 +34,13 @@ KINDS = {
     "missing_node_type": {"unknown_class", "malformed_node"},
 }
 LEFT_TO_THE_NODE = {"missing_link", "not_checked"}
-LOADERS = {"LoadImage": "image", "LoadImageMask": "image", "LoadAudio": "audio", "LoadVideo": "file"}
+LOADERS = {
+    "LoadImage": "image",
+    "LoadImageMask": "image",
+    "LoadImageOutput": "image",
+    "LoadAudio": "audio",
+    "LoadVideo": "file",
+}
 DESCRIBED_ELSEWHERE = {"image_upload", "file_upload", "audio_upload", "video_upload", "remote"}
 
 Input = tuple[str, str, str]
