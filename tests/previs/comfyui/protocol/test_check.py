@@ -1,4 +1,4 @@
-"""Test that findings predict exactly what a server would refuse."""
+"""Test what findings say: node, input, value and remedy."""
 
 import copy
 import json
