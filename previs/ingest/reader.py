@@ -24,7 +24,7 @@ from previs.errors import SourceNotFound, SourceUnavailable
 from previs.store import S3Store, Store
 from previs.store.addresses import kind_of, local_path, shown
 from previs.store.s3_connection import S3Connection
-from previs.store.s3_errors import S3_ERRORS, certificate_refused, classify
+from previs.store.s3_errors import certificate_refused, classify, s3_errors
 from previs.store.s3_settings import S3Settings
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class SourceReader:
 
         try:
             return await self._s3.run(fetch)
-        except S3_ERRORS as error:
+        except s3_errors() as error:
             permissions = f"s3:GetObject on {shown(uri)}, and s3:ListBucket on the bucket to recognize missing objects"
             classified = classify(error, permissions)
             raised = SourceUnavailable if classified.kind == "trouble" else SourceNotFound

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
 
-import av
 from PIL import ExifTags, Image
 
 from previs.errors import FrameDamaged
@@ -156,6 +155,8 @@ def recording_texts(content: bytes, kind: str, name: str) -> list[tuple[str, str
     Raises:
         FrameDamaged: FFmpeg cannot read the file.
     """
+    import av  # noqa: PLC0415 - FFmpeg takes longer to import than pictures to read
+
     file = io.BytesIO(content)
     try:
         with av.open(file, format=_DEMUXERS[kind], options=_PROBE, metadata_errors="replace") as container:

@@ -25,6 +25,7 @@ _ANY = frozenset({"*", "COMFY_MATCHTYPE_V3"})
 _UNCHECKED = frozenset({("CustomCombo", "choice")})
 """Inputs whose choices are not in ``object_info``: the node takes any."""
 _UPLOADS = {"image_upload": "image", "audio_upload": "audio", "video_upload": "video"}
+"""Switches of choices whose classes look for the file; ``Painter.mask``, a text, is read only when the node runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,11 +217,13 @@ class _Validation:
             return False
 
     def _missing_files(self, node: Node) -> Iterator[Reason]:
-        for name, _, _, config in declared_inputs(self.object_info[node["class_type"]], node["inputs"]):
+        for name, _, kind, config in declared_inputs(self.object_info[node["class_type"]], node["inputs"]):
             value = node["inputs"].get(name)
-            for switch, kind in _UPLOADS.items():
-                if config.get(switch) and isinstance(value, str) and value not in self.input_files:
-                    details = f"{name} - Invalid {kind} file: {value}"
+            if kind == "STRING" or not isinstance(value, str) or value in self.input_files:
+                continue
+            for switch, medium in _UPLOADS.items():
+                if config.get(switch):
+                    details = f"{name} - Invalid {medium} file: {value}"
                     message = "Custom validation failed for node"
                     yield _reason("custom_validation_failed", message, details, {"input_name": name})
 

@@ -13,12 +13,14 @@ from previs.store import keys, s3_requests
 from previs.store.interface import StoredFile
 from previs.store.retry import CHECK_SECONDS, PATIENCE_SECONDS, retrying
 from previs.store.s3_connection import S3Connection
-from previs.store.s3_errors import NO_S3, S3_ERRORS, S3Error, classify
+from previs.store.s3_errors import NO_S3, classify, s3_errors
 from previs.store.s3_settings import S3Settings
 from previs.store.s3_wire import content_disposition, entry_of, user_metadata
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
+
+    from previs.store.s3_errors import S3Error
 
 T = TypeVar("T")
 
@@ -201,7 +203,7 @@ class S3Store:
         async def attempt() -> T:
             try:
                 return await self._connection.run(work, of_file=of_file)
-            except S3_ERRORS as error:
+            except s3_errors() as error:
                 raise self._error(error, permission) from error
 
         return await retrying(self._patience if patience is None else patience)(attempt)
@@ -240,7 +242,7 @@ class S3Store:
             lambda client: s3_requests.honours_conditions(client, probe), self._write_permission(), patience
         )
 
-    def _error(self, error: S3Error, permission: str) -> StoreRefused | StoreUnavailable:
+    def _error(self, error: "S3Error", permission: str) -> StoreRefused | StoreUnavailable:
         found = classify(error, permission)
         return (StoreUnavailable if found.kind == "trouble" else StoreRefused)(self.name, found.reason)
 

@@ -1,5 +1,7 @@
 """Share one S3 client and its threads between all requests of a store."""
 
+# ruff: noqa: PLC0415 - most commands need no S3, and boto3 takes longer to import than all the rest
+
 import asyncio
 import base64
 import hashlib
@@ -9,11 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from botocore.awsrequest import HeadersDict
-from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError
-from botocore.loaders import Loader, create_loader
-from botocore.session import Session
 from pydantic import SecretStr
 
 from previs.store.s3_requests import PARTS_AT_ONCE
@@ -22,6 +20,7 @@ from previs.store.s3_wire import is_complete
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSRequest
+    from botocore.loaders import Loader
     from botocore.model import OperationModel
     from mypy_boto3_s3.client import S3Client
 
@@ -83,6 +82,9 @@ def make_client(settings: S3Settings) -> "S3Client":
 
     Every client has a session of its own, since a session keeps its credentials and profile.
     """
+    from botocore.config import Config
+    from botocore.session import Session
+
     style = settings.path_style
     config = Config(
         # Presigned links default to the old signature in some regions; newer regions and R2 reject it.
@@ -121,8 +123,10 @@ def make_client(settings: S3Settings) -> "S3Client":
 
 
 @cache
-def _loader(data_path: str | None) -> Loader:
+def _loader(data_path: str | None) -> "Loader":
     """Return the shared loader of botocore's service descriptions: a client costs 60 ms without it, 8 ms with it."""
+    from botocore.loaders import create_loader
+
     return create_loader(data_path)
 
 
@@ -137,6 +141,8 @@ def _refuse_incomplete(operation_model: "OperationModel", response_dict: dict[st
         if not isinstance(body, bytes):
             body.close()
         raise ConnectionClosedError(endpoint_url="S3")
+    from botocore.awsrequest import HeadersDict
+
     # previs never reads this header, and botocore raises ValueError for a truncated one.
     kept = {name: value for name, value in headers.items() if name.lower() != "last-modified"}
     response_dict["headers"] = HeadersDict(kept)

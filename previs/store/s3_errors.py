@@ -3,18 +3,20 @@
 Codes: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html, and those of MinIO, R2 and Ceph.
 """
 
+# ruff: noqa: PLC0415 - most commands need no S3, and boto3 takes longer to import than all the rest
+
 import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from botocore import exceptions as boto
-from botocore.parsers import ResponseParserError
 
-S3Error = boto.BotoCoreError | boto.ClientError | ResponseParserError
-S3_ERRORS: Final = (boto.BotoCoreError, boto.ClientError, ResponseParserError)
+if TYPE_CHECKING:
+    from botocore.parsers import ResponseParserError
 
+    S3Error = boto.BotoCoreError | boto.ClientError | ResponseParserError
 
 Kind = Literal["absent", "taken", "unsupported", "refused", "trouble"]
 
@@ -94,10 +96,6 @@ _CLASSES: Final[tuple[tuple[tuple[type[Exception], ...], Classification], ...]] 
         (boto.ParamValidationError, boto.InvalidDNSNameError, boto.UnsupportedS3ArnError),
         Classification("refused", "S3 rejects this bucket name or key"),
     ),
-    (
-        (ResponseParserError,),
-        Classification("refused", NO_S3),
-    ),
     ((boto.ReadTimeoutError, boto.ConnectTimeoutError), Classification("trouble", "no answer in time")),
     (
         (boto.ConnectionClosedError, boto.ResponseStreamingError, boto.IncompleteReadError),
@@ -107,15 +105,26 @@ _CLASSES: Final[tuple[tuple[tuple[type[Exception], ...], Classification], ...]] 
 )
 
 
-def classify(error: S3Error, permission: str = "another permission") -> Classification:
+def s3_errors() -> "tuple[type[boto.BotoCoreError], type[boto.ClientError], type[ResponseParserError]]":
+    """Return the exceptions of a failed request."""
+    from botocore.parsers import ResponseParserError
+
+    return boto.BotoCoreError, boto.ClientError, ResponseParserError
+
+
+def classify(error: "S3Error", permission: str = "another permission") -> Classification:
     """Classify a failed request.
 
     Args:
         error: Error from boto3.
         permission: Permission that the request needs, such as ``s3:PutObject on s3://bucket/prefix/*``.
     """
+    from botocore.parsers import ResponseParserError
+
     if isinstance(error, boto.ClientError):
         return _classify_response(error, permission)
+    if isinstance(error, ResponseParserError):
+        return Classification("refused", NO_S3)
     if certificate_refused(error):
         return Classification(
             "refused", "the endpoint's TLS certificate is expired, of another host or an unknown issuer"

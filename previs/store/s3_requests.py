@@ -1,15 +1,14 @@
 """Send single requests to S3; functions block, and errors are botocore's own."""
 
+# ruff: noqa: PLC0415 - most commands need no S3, and boto3 takes longer to import than all the rest
+
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from boto3.s3.transfer import TransferConfig, create_transfer_manager
-from botocore.parsers import ResponseParserError
-
 from previs.errors import SourceNotFound
-from previs.store.s3_errors import S3_ERRORS, classify, error_of_key
+from previs.store.s3_errors import classify, error_of_key, s3_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -24,7 +23,7 @@ def read(client: "S3Client", where: dict[str, Any]) -> bytes | None:
     """Return an object's bytes, or None if it does not exist."""
     try:
         answer = client.get_object(**where)
-    except S3_ERRORS as error:
+    except s3_errors() as error:
         if classify(error).kind == "absent":
             return None
         raise
@@ -39,7 +38,7 @@ def size_of(client: "S3Client", where: dict[str, Any]) -> int | None:
     """
     try:
         return client.head_object(**where).get("ContentLength")
-    except S3_ERRORS as error:
+    except s3_errors() as error:
         if classify(error).kind == "absent":
             return None
         raise
@@ -50,6 +49,8 @@ def list_page(client: "S3Client", wanted: dict[str, Any]) -> Mapping[str, Any]:
     try:
         return client.list_objects_v2(**wanted)
     except ValueError as error:
+        from botocore.parsers import ResponseParserError
+
         # botocore does not translate the ValueError of an invalid number or time.
         raise ResponseParserError("a listing with invalid values") from error
 
@@ -58,7 +59,7 @@ def put_new(client: "S3Client", wanted: dict[str, Any]) -> bool:
     """Write an object if it does not exist; return false if it exists, or if this S3 rejects the condition."""
     try:
         client.put_object(**wanted, IfNoneMatch="*")
-    except S3_ERRORS as error:
+    except s3_errors() as error:
         if classify(error).kind not in {"taken", "unsupported"}:
             raise
         return False
@@ -70,7 +71,7 @@ def honours_conditions(client: "S3Client", probe: dict[str, Any]) -> bool:
     client.put_object(**probe)
     try:
         client.put_object(**probe, IfNoneMatch="*")
-    except S3_ERRORS as error:
+    except s3_errors() as error:
         kind = classify(error).kind
         if kind not in {"taken", "unsupported"}:
             raise
@@ -86,6 +87,8 @@ def send_new(client: "S3Client", path: Path, wanted: dict[str, Any]) -> bool:
 
 def send(client: "S3Client", path: Path, where: dict[str, Any], extra: dict[str, Any]) -> None:
     """Write a file, a large one in parts, and replace the stored object."""
+    from boto3.s3.transfer import TransferConfig, create_transfer_manager
+
     open_file(path).close()
     parts = TransferConfig(
         multipart_threshold=PART_BYTES + 1, multipart_chunksize=PART_BYTES, max_concurrency=PARTS_AT_ONCE
@@ -101,7 +104,7 @@ def remove(client: "S3Client", bucket: str, names: list[str]) -> None:
     try:
         wanted: Any = {"Objects": [{"Key": name} for name in names], "Quiet": True}
         answer = client.delete_objects(Bucket=bucket, Delete=wanted)
-    except S3_ERRORS as error:
+    except s3_errors() as error:
         if classify(error).kind != "unsupported":
             raise
         for name in names:

@@ -1,9 +1,10 @@
 """Define and check the settings of a store in S3."""
 
+# ruff: noqa: PLC0415 - most commands need no S3, and boto3 takes longer to import than all the rest
+
 from typing import Final, Literal, Self
 from urllib.parse import urlsplit
 
-from botocore.utils import is_valid_endpoint_url, is_valid_ipv6_endpoint_url
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from previs.store.keys import fault_of
@@ -101,7 +102,11 @@ class S3Settings(S3Fields):
     @field_validator("endpoint_url")
     @classmethod
     def _check_host(cls, value: str | None) -> str | None:
-        if value is None or is_valid_endpoint_url(value) or is_valid_ipv6_endpoint_url(value):
+        if value is None:
+            return value
+        from botocore.utils import is_valid_endpoint_url, is_valid_ipv6_endpoint_url
+
+        if is_valid_endpoint_url(value) or is_valid_ipv6_endpoint_url(value):
             return value
         msg = "the host of an endpoint has only letters, digits, dots and hyphens"
         raise ValueError(msg)

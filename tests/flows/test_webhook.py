@@ -7,7 +7,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +28,7 @@ from previs.notifications.webhook import EVENTS, Message, signature
 from tasks import webhook
 from tasks.webhook import deliver, enqueue, open_webhook
 from tests.flows.conftest import task_states_of
+from tests.previs.comfyui.client.listening import listening
 
 pytestmark = [
     pytest.mark.usefixtures("prefect_api"),
@@ -60,17 +61,16 @@ class Heard:
 @asynccontextmanager
 async def receiver(answer: Answer = lambda _: TAKEN, *, gate: asyncio.Event | None = None) -> AsyncIterator[Heard]:
     """Take messages; hang up where the answer is empty, and answer once the gate is open if there is one."""
-    heard, serving = Heard(), set[asyncio.Task[None]]()
+    heard = Heard()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.IncompleteReadError), closing(writer):
-            heard.open += 1
-            heard.most = max(heard.most, heard.open)
-            try:
-                while await exchange(reader, writer):
-                    pass
-            finally:
-                heard.open -= 1
+        heard.open += 1
+        heard.most = max(heard.most, heard.open)
+        try:
+            while await exchange(reader, writer):
+                pass
+        finally:
+            heard.open -= 1
 
     async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")[1:]
@@ -84,19 +84,9 @@ async def receiver(answer: Answer = lambda _: TAKEN, *, gate: asyncio.Event | No
         await writer.drain()
         return bool(reply)
 
-    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        serving.add(made := asyncio.create_task(serve(reader, writer)))
-        made.add_done_callback(serving.discard)
-
-    server = await asyncio.start_server(begin, "127.0.0.1", 0)
-    heard.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
+    async with listening(serve) as host:
+        heard.url = f"http://{host}"
         yield heard
-    finally:
-        server.close()
-        for made in list(serving):
-            made.cancel()
-        await asyncio.gather(*serving, return_exceptions=True)
 
 
 def to(heard: Heard, **fields: Any) -> Webhook:

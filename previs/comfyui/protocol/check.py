@@ -1,8 +1,8 @@
 """Find what a server would refuse of a graph before it is posted; pure.
 
-The rules are those of ``validate_prompt`` in ComfyUI's ``execution.py``, as of 0.3.64. Servers do not describe what a
-node class checks in its own code (``VALIDATE_INPUTS``), so that is not checked here. Newer servers accept any value of
-a dynamic combo, and its node fails; such values are found here.
+The rules are those of ``validate_prompt`` in ComfyUI's ``execution.py``, as of 0.3.64 and 0.33.0. Servers do not
+describe what a node class checks in its own code (``VALIDATE_INPUTS``), so that is not checked here. Newer servers
+accept any value of a dynamic combo, and its node fails; such values are found here.
 """
 
 from collections.abc import Iterator, Mapping

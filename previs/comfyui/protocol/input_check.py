@@ -1,6 +1,6 @@
 """Check a value against the rule of a node class's input, as a server does; pure.
 
-The rules are those of ``validate_inputs`` in ComfyUI's ``execution.py``, as of 0.3.64.
+The rules are those of ``validate_inputs`` in ComfyUI's ``execution.py``, as of 0.3.64 and 0.33.0.
 """
 
 import json

@@ -1,9 +1,10 @@
 """Decide which of several saved outputs is the shot's frame: the one with a title, or else the last of the chain."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from previs.comfyui.protocol.graph import Graph, Node
+from previs.comfyui.protocol.graph import Graph, Node, is_link
 from previs.workflow.binding.bindings import Slot
 from previs.workflow.binding.traversal import is_sampler, place_of, places_of, title_of, upstream
 from previs.workflow.detection.saves import saving_nodes, unsaved_notices
@@ -13,21 +14,25 @@ OUTPUT_TITLE = "shot.output"
 # What these make of a picture describes it: a mask, edges, a depth map. Names end like those of comfyui_controlnet_aux.
 _MAPS = frozenset({"MaskToImage", "Canny", "ConvertMaskToImage", "Mask To Image"})
 _MAP_SUFFIX = "Preprocessor"
+# These put a picture beside others to compare them: of ComfyUI, KJNodes and other packs.
+_SIDE_BY_SIDE = re.compile(r"ImageStitch|Image ?Conca|ImageGrid|.*Compar")
 _SEEDS = ("seed", "noise_seed")
 
 
 def output_ranks(graph: Graph, node_ids: Iterable[str]) -> dict[str, int]:
     """Return the rank of each output node: 0 for those of which one is the shot's frame; equals have equal ranks.
 
-    A node with the title ``shot.output`` comes first, a map made from a picture after all pictures. Otherwise a node
-    ranks by how many of the others build on it.
+    A node with the title ``shot.output`` comes first; a map made from a picture, or a picture beside its sources, after
+    all others. Otherwise a node ranks by how many of the others build on it. Of several outputs of one node the first
+    is its picture; others are its alpha channel, or the same in another format.
     """
     sources = {node_id: frozenset(upstream(graph, [node_id])) - {node_id} for node_id in node_ids if node_id in graph}
     keys = {
         node_id: (
             title_of(graph[node_id]) != OUTPUT_TITLE,
-            _is_map(graph, node_id),
+            _is_map(graph, node_id) or any(_only_compares(graph, own, other) for other in sources.values()),
             sum(_builds_on(graph, other, own) for other in sources.values()),
+            sum(_saves_earlier_output(graph[other], graph[node_id]) for other in sources),
         )
         for node_id, own in sources.items()
     }
@@ -73,6 +78,20 @@ def _builds_on(graph: Graph, later: Collection[str], earlier: Collection[str]) -
     if len(rest) == len(earlier) or not more:
         return False
     return not rest or (_samples(graph, more) and not _samples(graph, rest))
+
+
+def _only_compares(graph: Graph, later: Collection[str], earlier: Collection[str]) -> bool:
+    """Return whether an output only puts another one's picture beside others."""
+    more = [node_id for node_id in later if node_id not in earlier]
+    stitches = any(_SIDE_BY_SIDE.match(graph[node_id]["class_type"]) for node_id in more)
+    return stitches and not _samples(graph, more) and _builds_on(graph, later, earlier)
+
+
+def _saves_earlier_output(one: Node, other: Node) -> bool:
+    """Return whether two nodes save outputs of the same node, the first node an earlier one."""
+    links = [value for value in one["inputs"].values() if is_link(value)]
+    others = [value for value in other["inputs"].values() if is_link(value)]
+    return len(links) == len(others) == 1 and links[0][0] == others[0][0] and links[0][1] < others[0][1]
 
 
 def _samples(graph: Graph, node_ids: Iterable[str]) -> bool:

@@ -124,7 +124,7 @@ def _class_remedy(class_type: str, values: Mapping[str, Any]) -> str:
     if class_type not in _SHOW and OUTPUT_PREFIX in values:
         return ""
     if _SEND_NAME.search(class_type):
-        return f"it sends its picture over the socket and keeps no file: {SAVE_INSTEAD}"
+        return f"it sends its picture over the socket once and keeps no file: {SAVE_INSTEAD}"
     if class_type in _SHOW or _SHOW_NAME.search(class_type) or _HAND_ON.fullmatch(class_type):
         return f"it only shows its result and keeps no file: {SAVE_INSTEAD}"
     return ""

@@ -24,6 +24,13 @@ for words in (["--help"], ["run", "--help"], ["nightly", "add", "--help"], ["sim
 sys.exit(", ".join(name for name in {HEAVY} if name in sys.modules) or 0)
 """
 
+LATER = ("av", "boto3", "botocore.parsers", "botocore.session")
+WITHOUT_S3 = f"""
+import sys
+import previs.command.check, previs.command.run, previs.pictures, previs.store
+sys.exit(", ".join(name for name in {LATER} if name in sys.modules) or 0)
+"""
+
 
 @pytest.fixture
 def no_flow(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
@@ -60,6 +67,11 @@ def test_help_of_a_command_lists_its_options(call: Call, command: str, options: 
 
 def test_help_and_faults_of_options_import_nothing_heavy() -> None:
     ended = subprocess.run([sys.executable, "-c", IMPORTED], capture_output=True, text=True, check=False)  # noqa: S603 - ours
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_what_needs_neither_s3_nor_a_film_imports_neither_boto3_nor_ffmpeg() -> None:
+    ended = subprocess.run([sys.executable, "-c", WITHOUT_S3], capture_output=True, text=True, check=False)  # noqa: S603 - ours
     assert ended.returncode == 0, ended.stderr
 
 

@@ -1,7 +1,6 @@
 """A payload of ``shot-list.ready`` is read, or all its faults are reported; outgoing events report what happened."""
 
 import json
-import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,9 +35,9 @@ from previs.publishing.results import RunIdentity
 from previs.records.takes import Attempt
 from previs.shots import Shot, ShotList, read_shot_list
 from previs.workflow import WorkflowSettings
+from tests.previs.records.field_tables import check_table
 from tests.previs.records.published import BEGAN, manifest, take
 from tests.previs.records.published import shot as shot_of
-from tests.previs.records.test_manifest import table
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "events.md"
 READY = "previs.shot-list-ready/1"
@@ -312,21 +311,9 @@ def test_what_is_sent_can_be_read_back(model: type[BaseModel]) -> None:
         model.model_validate({"schema": "previs.another/1"})
 
 
-def described(text: str, model: type[BaseModel]) -> re.Match[str]:
-    found = re.search(rf"(?<=<!-- fields: {model.__name__} -->\n\n)(\|.*\n)*", text)
-    assert found, f"docs/events.md does not say where the fields of {model.__name__} are"
-    return found
-
-
 @pytest.mark.parametrize("model", DESCRIBED, ids=lambda model: model.__name__)
 def test_the_document_has_every_field_as_the_model_says_it(model: type[BaseModel]) -> None:
-    text = DOCUMENT.read_text("utf-8")
-    if os.environ.get("REWRITE_GOLDEN"):
-        start, end = described(text, model).span()
-        rest = text[end:] if end > start else "\n" + text[end:]
-        DOCUMENT.write_text(text[:start] + table(model) + "\n" + rest, "utf-8")
-        text = DOCUMENT.read_text("utf-8")
-    assert described(text, model)[0].strip() == table(model)
+    check_table(DOCUMENT, model)
 
 
 def fences(language: str) -> list[str]:

@@ -8,8 +8,8 @@ import pickle
 import socket
 import ssl
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
 from http.server import HTTPServer
@@ -34,6 +34,7 @@ from previs.notifications.webhook import (
     signing_key,
 )
 from tests.previs.comfyui.client.http_server import Asked, answering, response
+from tests.previs.comfyui.client.listening import listening
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "events.md"
 AT = datetime(2026, 10, 31, 18, 40, 5, 250, tzinfo=timezone(timedelta(hours=1)))
@@ -61,33 +62,6 @@ def message(**changes: Any) -> Message:
 async def courier_to(url: str, **settings: Any) -> AsyncIterator[WebhookClient]:
     async with WebhookClient(WebhookEndpoint(receiver_url(url), **settings)) as courier:
         yield courier
-
-
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-@asynccontextmanager
-async def listening(serve: Serve, context: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-    """A server that does so with each connection; its host and port."""
-    serving = set[asyncio.Task[None]]()
-
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.IncompleteReadError), closing(writer):
-            await serve(reader, writer)
-
-    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        serving.add(task := asyncio.create_task(accept(reader, writer)))
-        task.add_done_callback(serving.discard)
-
-    server = await asyncio.start_server(begin, "127.0.0.1", 0, ssl=context)
-    try:
-        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
-        for task in list(serving):
-            task.cancel()
-        await asyncio.gather(*serving, return_exceptions=True)
-        await asyncio.sleep(0)
 
 
 async def sent(*answers: bytes | Iterable[bytes]) -> tuple[list[PrevisError | None], Asked]:

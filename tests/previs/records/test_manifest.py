@@ -6,7 +6,6 @@ The tables in docs/manifest.md are written again by ``REWRITE_GOLDEN=1 pytest te
 import contextlib
 import copy
 import json
-import os
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from previs.records.manifest import BindingEntry, Manifest, ShotEntry, TakeEntry
 from previs.records.takes import Attempt, Frame, InputPicture, Pick, TakeRecord
 from previs.rendering.rerender import find_take, plan_again
 from previs.store import FolderStore, keys
+from tests.previs.records.field_tables import check_table
 from tests.previs.records.published import manifest, put_run, sha, shot, take
 
 VERSION_1 = (Path(__file__).parent / "golden" / "manifest-1.json").read_bytes()
@@ -199,59 +199,9 @@ async def test_whatever_is_damaged_is_refused_in_a_sentence_or_does_no_harm(
                 await plan_again(made, *found, store, name="夜")
 
 
-def type_name(schema: dict[str, Any]) -> str:
-    """Return the type of a field in a word or two."""
-    if "anyOf" in schema:
-        return " or ".join(type_name(each) for each in schema["anyOf"])
-    if "const" in schema:
-        return f'`"{schema["const"]}"`'
-    if "$ref" in schema:
-        return f"[{words(schema['$ref'])}](#{words(schema['$ref']).replace(' ', '-')})"
-    if schema.get("format") == "date-time":
-        return "time"
-    if "enum" in schema:
-        return ", ".join(f"`{each}`" for each in schema["enum"])
-    if schema.get("type") == "array":
-        return f"list of {type_name(schema['items'])}"
-    plain = {
-        "string": "text",
-        "integer": "whole number",
-        "number": "number",
-        "boolean": "true or false",
-        "null": "null",
-    }
-    return plain.get(schema.get("type", ""), "object" if schema.get("type") == "object" else "anything")
-
-
-def words(reference: str) -> str:
-    named = {"ShotEntry": "shot", "TakeEntry": "take", "BindingEntry": "binding", "InputPicture": "input picture"}
-    name = reference.rpartition("/")[2]
-    return named.get(name, name.lower())
-
-
-def table(model: type[BaseModel]) -> str:
-    rows = [
-        f"| `{name}` | {type_name(field)} | {field['description']} |"
-        for name, field in model.model_json_schema(by_alias=True)["properties"].items()
-    ]
-    return "\n".join(["| field | type | meaning |", "| --- | --- | --- |", *rows])
-
-
-def described(text: str, model: type[BaseModel]) -> re.Match[str]:
-    found = re.search(rf"(?<=<!-- fields: {model.__name__} -->\n\n)(\|.*\n)*", text)
-    assert found, f"docs/manifest.md does not say where the fields of {model.__name__} are"
-    return found
-
-
 @pytest.mark.parametrize("model", DESCRIBED, ids=lambda model: model.__name__)
 def test_the_document_describes_every_field_as_the_schema_does(model: type[BaseModel]) -> None:
-    text = DOCUMENT.read_text("utf-8")
-    if os.environ.get("REWRITE_GOLDEN"):
-        start, end = described(text, model).span()
-        rest = text[end:] if end > start else "\n" + text[end:]
-        DOCUMENT.write_text(text[:start] + table(model) + "\n" + rest, "utf-8")
-        text = DOCUMENT.read_text("utf-8")
-    assert described(text, model)[0].strip() == table(model)
+    check_table(DOCUMENT, model)
 
 
 def test_links_to_forms_in_the_document_lead_to_their_headings() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from previs.comfyui.client import server as server_module
 from previs.comfyui.protocol.deadlines import Limits
+from previs.comfyui.protocol.history import Interruption
 from previs.errors import RenderTimedOut
 from previs.farm import pool
 from previs.planning.fingerprint import prompt_id
@@ -16,6 +17,7 @@ from previs.rendering.context import RunContext
 from previs.simulator import Faults, Simulator
 from previs.store import FolderStore
 from tests.conftest import Serve
+from tests.previs.comfyui.client.playback import playback
 from tests.previs.rendering.contexts import cancel, context_of, render, take, wait_until
 
 BRIEF = Limits(render=0.3, unreachable=1)
@@ -162,3 +164,27 @@ async def test_a_prompt_that_ended_well_in_spite_of_its_mark_is_used(
     async with context_of(folder_store, url) as context:
         assert (await render(take(), context)).frames == made.frames
     assert simulator.posted == [FIRST]
+
+
+async def test_the_recorded_server_that_obeys_late_is_busy_meanwhile_and_its_prompt_is_never_joined(
+    folder_store: FolderStore,
+) -> None:
+    async with playback("0.33.0/interrupt_silent_node") as (played, url), context_of(folder_store, url) as context:
+        [server] = context.farm.servers
+        await timed_out(context)
+        assert (played.posted, set(played.interrupted), server.cancelling) == ([FIRST], {FIRST}, {FIRST})
+        assert (await server.api.queue()).place_of(FIRST) == "running"
+        again, other = (asyncio.create_task(render(each, context)) for each in (take(), OTHER))
+        assert not await settled(again)
+        assert not await settled(other)
+        assert (played.posted, context.farm.held) == ([FIRST], 0)
+        await played.obey()
+        await wait_until(lambda: len(played.posted) == 2)
+        assert server.cancelling == frozenset()
+        assert isinstance(await server.status(FIRST), Interruption)
+        assert FIRST not in played.posted[1:]
+        for rendering in (again, other):
+            rendering.cancel()
+        await wait_until(lambda: played.posted[1] in played.interrupted)
+        await played.obey()
+        await asyncio.gather(again, other, return_exceptions=True)

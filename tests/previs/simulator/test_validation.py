@@ -181,6 +181,15 @@ def test_a_combo_whose_choices_the_user_defines_takes_any() -> None:
     assert validate(graph, NEWER).node_errors == {}
 
 
+def test_a_mask_that_an_artist_paints_is_read_only_when_the_node_runs() -> None:
+    painted = {"mask": "painter/gone.png [temp]", "width": 64, "height": 64, "bg_color": "#000000"}
+    graph = {
+        "1": {"class_type": "Painter", "inputs": painted},
+        "9": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "shot"}},
+    }
+    assert validate(graph, NEWER).node_errors == {}
+
+
 def test_a_title_names_a_node_that_is_not_installed() -> None:
     titled: dict[str, Any] = {"1": {"class_type": "Gone", "inputs": {}, "_meta": {"title": "天气"}}}
     error = validated("0.33.0", titled).error

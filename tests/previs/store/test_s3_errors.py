@@ -1,5 +1,5 @@
 import ssl
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore import exceptions as boto
@@ -7,7 +7,10 @@ from botocore.parsers import ResponseParserError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from previs.store.s3_errors import Classification, S3Error, classify
+from previs.store.s3_errors import Classification, classify
+
+if TYPE_CHECKING:
+    from previs.store.s3_errors import S3Error
 
 NEED = "s3:PutObject on s3://film/boards/*"
 
@@ -68,7 +71,7 @@ def answered(code: str, status: int, **facts: str) -> boto.ClientError:
         (boto.HTTPClientError(error="x"), "trouble", "HTTPClientError"),
     ],
 )
-def test_a_failure_is_judged_by_code_status_or_class(error: S3Error, kind: str, reason: str) -> None:
+def test_a_failure_is_judged_by_code_status_or_class(error: "S3Error", kind: str, reason: str) -> None:
     found = classify(error, NEED)
     assert found.kind == kind
     assert reason in found.reason

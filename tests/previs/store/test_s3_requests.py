@@ -9,7 +9,7 @@ import pytest
 
 from previs.store import s3_requests
 from previs.store.s3_connection import S3Connection
-from previs.store.s3_errors import S3_ERRORS, classify
+from previs.store.s3_errors import classify, s3_errors
 from previs.store.s3_settings import S3Settings
 from tests.previs.store.fault_schedule import headers_of
 
@@ -80,7 +80,7 @@ async def outcomes(server: FixedResponse, answer: bytes, work: Callable[["S3Clie
         server.response = answer[:end]
         try:
             found.append(await connection.run(work))
-        except S3_ERRORS as error:
+        except s3_errors() as error:
             found.append(classify(error).kind)
     await connection.aclose()
     return found

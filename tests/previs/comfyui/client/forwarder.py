@@ -6,6 +6,8 @@ import ssl
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
+from tests.previs.comfyui.client.listening import listening
+
 REFUSED = b"HTTP/1.1 %d No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
@@ -33,43 +35,29 @@ async def forwarder(
         return b"\r\n".join([b" ".join([method, where.removeprefix(path.encode()), version]), *lines, b"", b""])
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError), contextlib.closing(writer):
-            head = await reader.readuntil(b"\r\n\r\n")
-            if instead is not None and head.startswith(f"GET {instead[0]}".encode()):
-                writer.write(instead[1])
-                await writer.drain()
-                return
-            answer = answer_to(head)
-            if isinstance(answer, int):
-                writer.write(REFUSED % answer)
-                await writer.drain()
-                return
-            far_reader, far_writer = await asyncio.open_connection(target.hostname, target.port)
-            with contextlib.closing(far_writer):
-                far_writer.write(answer)
-                sides = [asyncio.create_task(_pass(reader, far_writer)), asyncio.create_task(_pass(far_reader, writer))]
-                try:
-                    await asyncio.wait(sides, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    for side in sides:
-                        side.cancel()
-                    await asyncio.wait(sides)
+        head = await reader.readuntil(b"\r\n\r\n")
+        if instead is not None and head.startswith(f"GET {instead[0]}".encode()):
+            writer.write(instead[1])
+            await writer.drain()
+            return
+        answer = answer_to(head)
+        if isinstance(answer, int):
+            writer.write(REFUSED % answer)
+            await writer.drain()
+            return
+        far_reader, far_writer = await asyncio.open_connection(target.hostname, target.port)
+        with contextlib.closing(far_writer):
+            far_writer.write(answer)
+            sides = [asyncio.create_task(_pass(reader, far_writer)), asyncio.create_task(_pass(far_reader, writer))]
+            try:
+                await asyncio.wait(sides, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for side in sides:
+                    side.cancel()
+                await asyncio.wait(sides)
 
-    serving: set[asyncio.Task[None]] = set()
-
-    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        serving.add(task := asyncio.create_task(serve(reader, writer)))
-        task.add_done_callback(serving.discard)
-
-    server = await asyncio.start_server(begin, "127.0.0.1", 0, ssl=tls)
-    scheme = "http" if tls is None else "https"
-    try:
-        yield f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}{path}"
-    finally:
-        server.close()
-        for task in list(serving):
-            task.cancel()
-        await asyncio.gather(*serving, return_exceptions=True)
+    async with listening(serve, tls) as host:
+        yield f"{'http' if tls is None else 'https'}://{host}{path}"
 
 
 async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

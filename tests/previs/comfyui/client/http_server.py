@@ -6,6 +6,8 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 
+from tests.previs.comfyui.client.listening import listening
+
 
 @dataclass
 class Asked:
@@ -30,29 +32,18 @@ async def answering(answer: Callable[[str], bytes | Iterable[bytes]]) -> AsyncIt
     Yields:
         The base URL, and the recorded requests.
     """
-    asked, serving = Asked(), set[asyncio.Task[None]]()
+    asked = Asked()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError), contextlib.closing(writer):
-            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-            length = [line for line in head.lower().split("\r\n") if line.startswith("content-length:")]
-            await reader.readexactly(int(length[0].partition(":")[2]) if length else 0)
-            asked.lines.append(head.partition(" HTTP/")[0])
-            asked.heads.append(head)
-            content = answer(asked.lines[-1])
-            for piece in [content] if isinstance(content, bytes) else content:
-                writer.write(piece)
-                await writer.drain()
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        length = [line for line in head.lower().split("\r\n") if line.startswith("content-length:")]
+        await reader.readexactly(int(length[0].partition(":")[2]) if length else 0)
+        asked.lines.append(head.partition(" HTTP/")[0])
+        asked.heads.append(head)
+        content = answer(asked.lines[-1])
+        for piece in [content] if isinstance(content, bytes) else content:
+            writer.write(piece)
+            await writer.drain()
 
-    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        serving.add(task := asyncio.create_task(serve(reader, writer)))
-        task.add_done_callback(serving.discard)
-
-    server = await asyncio.start_server(begin, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
-    finally:
-        server.close()
-        for task in list(serving):
-            task.cancel()
-        await asyncio.gather(*serving, return_exceptions=True)
+    async with listening(serve) as host:
+        yield f"http://{host}", asked

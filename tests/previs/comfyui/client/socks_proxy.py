@@ -5,6 +5,8 @@ import contextlib
 import struct
 from collections.abc import AsyncIterator
 
+from tests.previs.comfyui.client.listening import listening
+
 _REFUSED = b"\x05\x05\x00\x01\x00\x00\x00\x00\x00\x00"
 _GRANTED = b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00"
 
@@ -13,36 +15,24 @@ _GRANTED = b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00"
 async def socks_proxy() -> AsyncIterator[tuple[str, list[tuple[str, int]]]]:
     """Yield the proxy's host and port, and where it was asked to connect."""
     asked: list[tuple[str, int]] = []
-    serving: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError), contextlib.closing(writer):
-            _, count = await reader.readexactly(2)
-            await reader.readexactly(count)
-            writer.write(b"\x05\x00")
-            asked.append(await _target(reader))
-            try:
-                far_reader, far_writer = await asyncio.open_connection(*asked[-1])
-            except OSError:
-                writer.write(_REFUSED)
-                await writer.drain()
-                return
-            writer.write(_GRANTED)
-            with contextlib.closing(far_writer):
-                await asyncio.gather(_pass(reader, far_writer), _pass(far_reader, writer))
+        _, count = await reader.readexactly(2)
+        await reader.readexactly(count)
+        writer.write(b"\x05\x00")
+        asked.append(await _target(reader))
+        try:
+            far_reader, far_writer = await asyncio.open_connection(*asked[-1])
+        except OSError:
+            writer.write(_REFUSED)
+            await writer.drain()
+            return
+        writer.write(_GRANTED)
+        with contextlib.closing(far_writer):
+            await asyncio.gather(_pass(reader, far_writer), _pass(far_reader, writer))
 
-    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        serving.add(task := asyncio.create_task(serve(reader, writer)))
-        task.add_done_callback(serving.discard)
-
-    server = await asyncio.start_server(begin, "127.0.0.1", 0)
-    try:
-        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
-    finally:
-        server.close()
-        for task in list(serving):
-            task.cancel()
-        await asyncio.gather(*serving, return_exceptions=True)
+    async with listening(serve) as host:
+        yield host, asked
 
 
 async def _target(reader: asyncio.StreamReader) -> tuple[str, int]:

@@ -3,15 +3,12 @@
 import asyncio
 import contextlib
 import hashlib
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -39,6 +36,7 @@ from previs.errors import (
 from previs.simulator import ALWAYS, VERSIONS, Faults, Simulator
 from tests.conftest import Serve
 from tests.previs.comfyui.client.clients import client, new_id
+from tests.previs.comfyui.client.listening import serving_app
 from tests.previs.comfyui.graphs import graph
 
 
@@ -376,6 +374,7 @@ def test_a_base_url_keeps_its_path_and_loses_its_credentials_in_names() -> None:
     assert Address("https://farm.studio/comfy").socket_url == "wss://farm.studio/comfy/ws"
 
 
+@contextlib.asynccontextmanager
 async def odd_server(path: str, answer: object) -> AsyncIterator[str]:
     """Serve an idle ComfyUI that answers one path with ``answer``."""
 
@@ -385,19 +384,14 @@ async def odd_server(path: str, answer: object) -> AsyncIterator[str]:
             return answer if isinstance(answer, Response) else JSONResponse(answer)
         return JSONResponse({"queue_running": [], "queue_pending": []} if asked == "/queue" else {})
 
-    config = uvicorn.Config(Starlette(routes=[Route("/{_:path}", reply, methods=["GET", "POST"])]), log_config=None)
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        await serving
+    async with serving_app(Route("/{_:path}", reply, methods=["GET", "POST"])) as url:
+        yield url
 
 
 async def test_a_server_that_ignores_prompt_ids_of_clients_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_module, "MAX_PAUSE", 0.1)
     answer = {"prompt_id": "its-own", "number": 1, "node_errors": {}}
-    async with contextlib.asynccontextmanager(odd_server)("/prompt", answer) as url, client(url) as server:
+    async with odd_server("/prompt", answer) as url, client(url) as server:
         with pytest.raises(PromptRefused, match="ignores prompt ids of clients"):
             await run(server, graph())
 
@@ -409,14 +403,14 @@ async def test_a_server_that_ignores_prompt_ids_of_clients_is_refused(monkeypatc
 )
 async def test_an_unreadable_body_raises_unavailable(body: bytes) -> None:
     answer = Response(body, media_type="application/json")
-    async with contextlib.asynccontextmanager(odd_server)("/queue", answer) as url, client(url) as server:
+    async with odd_server("/queue", answer) as url, client(url) as server:
         with pytest.raises(ServerUnavailable):
             await server.api.queue()
 
 
 async def test_a_body_that_cannot_be_decompressed_raises_unavailable() -> None:
     answer = Response(b"not gzip", headers={"Content-Encoding": "gzip"})
-    async with contextlib.asynccontextmanager(odd_server)("/system_stats", answer) as url, client(url) as server:
+    async with odd_server("/system_stats", answer) as url, client(url) as server:
         with pytest.raises(ServerUnavailable):
             await server.probe()
 

@@ -17,6 +17,8 @@ from previs.comfyui.protocol.check import findings
 from previs.comfyui.protocol.classes import NodeClass, read_class
 from previs.comfyui.protocol.graph import Graph
 from previs.errors import Fault, WorkflowFaults
+from previs.simulator import VERSIONS
+from previs.simulator.validation import validate
 from previs.workflow.formats.editor import convert, is_editor_file
 
 TESTS = Path(__file__).parents[4]
@@ -42,6 +44,11 @@ REFUSED = {
 LACKS_A_CLASS = "templates_mjm_looped_restyler.json"
 # The editor replaces 16:9, which its file has, by the name of a model, since one primitive feeds two kinds of choices.
 EDITOR_ERRS = "templates_graphic_design_recomposer.json"
+# What a server refuses of the converted files besides missing models and media files.
+REFUSED_BY_SERVERS = {
+    LACKS_A_CLASS: ["Node 'GetImageSizeAndCount' not found. The custom node may not be installed."],
+}
+MODEL_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth")
 
 Classes = Mapping[str, NodeClass | None]
 Results = dict[str, Graph | tuple[Fault, ...]]
@@ -84,8 +91,12 @@ def plain(graph: Graph) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def current() -> Classes:
-    described = json.loads(gzip.decompress((CURRENT / "object_info.json.gz").read_bytes()))
+def described() -> dict[str, Any]:
+    return dict(json.loads(gzip.decompress((CURRENT / "object_info.json.gz").read_bytes())))
+
+
+@pytest.fixture(scope="module")
+def current(described: dict[str, Any]) -> Classes:
     return _AllOfAServer({name: read_class(name, each) for name, each in described.items()})
 
 
@@ -137,6 +148,30 @@ def test_the_check_finds_nothing_but_missing_files_and_one_missing_class(convert
         kinds = {found.kind for found in findings(graph, current)} if isinstance(graph, dict) else set()
         lacking = {"unknown_class"} if name == LACKS_A_CLASS else set()
         assert kinds - {"missing_model", "missing_file"} == lacking, name
+
+
+def _refusals(graph: Graph, described: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return why a server without models and media files would refuse a graph, as it answers ``POST /prompt``."""
+    verdict = validate(graph, described, names_missing_nodes=VERSIONS["0.33.0"].names_missing_nodes)
+    reasons = [reason for node in verdict.node_errors.values() for reason in node["errors"]]
+    return reasons or ([verdict.error] if verdict.error else [])
+
+
+def _is_of_a_missing_file(reason: dict[str, Any]) -> bool:
+    named = str(reason["extra_info"].get("received_value"))
+    missing_model = reason["type"] == "value_not_in_list" and named.endswith(MODEL_SUFFIXES)
+    return missing_model or (reason["type"] == "custom_validation_failed" and "Invalid" in reason["details"])
+
+
+def test_a_server_refuses_nothing_but_missing_models_and_media_files(
+    converted: Results, described: dict[str, Any]
+) -> None:
+    graphs = {name: graph for name, graph in converted.items() if isinstance(graph, dict)}
+    wrong = {
+        name: [r for r in _refusals(graph, described) if not _is_of_a_missing_file(r)] for name, graph in graphs.items()
+    }
+    assert {name: [each["message"] for each in found] for name, found in wrong.items() if found} == REFUSED_BY_SERVERS
+    assert len(graphs) == 500
 
 
 def test_what_the_editor_sends_passes_the_check_as_well(current: Classes) -> None:
