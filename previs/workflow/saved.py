@@ -20,6 +20,7 @@ from previs.workflow.binding.traversal import place_of
 from previs.workflow.detection.detect import detect_bindings
 from previs.workflow.detection.final_output import output_notices
 from previs.workflow.detection.lengths import LengthRule
+from previs.workflow.detection.size_choices import SizeChoices
 from previs.workflow.formats.validation import graph_faults
 
 
@@ -35,6 +36,8 @@ class SavedGraph:
         unused: Values that are unused on purpose.
         strengths: Inputs for references' strengths, by the inputs of their pictures.
         length_rule: Lengths that the graph takes.
+        size_choices: Sizes that the graph offers, if it takes no others.
+        seeds: Seeds that the graph takes; None if it takes all of ComfyUI's.
         bindings_file: Name of the bindings file beside the graph, even if there is none.
         on_outputs: What is not kept, and which of several outputs is the shot's frame.
     """
@@ -47,6 +50,8 @@ class SavedGraph:
     unused: frozenset[str] = frozenset()
     strengths: Mapping[Slot, Slot] = field(default_factory=dict)
     length_rule: LengthRule | None = None
+    size_choices: SizeChoices | None = None
+    seeds: range | None = None
     bindings_file: str = ""
     on_outputs: tuple[str, ...] = ()
 
@@ -54,6 +59,12 @@ class SavedGraph:
     def reference_images(self) -> tuple[str, ...]:
         """Return no pictures: the graph's own are on the servers already."""
         return ()
+
+    def fit_seed(self, seed: int) -> int:
+        """Return the seed that the graph takes in place of one that is too large or too small for a node of it."""
+        if self.seeds is None or seed in self.seeds:
+            return seed
+        return self.seeds[seed % len(self.seeds)]
 
     def bind(self, values: ShotValues, *, place: str = "the workflow") -> Graph:
         """Make a copy of the graph with a shot's values, then its overrides; see :meth:`Workflow.bind`.
@@ -111,11 +122,12 @@ class _ShotBinder:
         self.overrides = overridden(graph, values.overrides, place=self.place, bindings=bindings, faults=self.faults)
         self._bind_prompt(values.prompt)
         self._bind_negative(values.negative_prompt)
-        if fault := limits.seed_fault(self.place, values.seed):
-            self.faults.append(fault)
-        self._set_all("seed", values.seed)
-        for name, value in (("width", values.width), ("height", values.height)):
-            self._bind_size(name, value)
+        self._bind_seed(values.seed)
+        if self.saved.size_choices is not None:
+            self._choose_size(self.saved.size_choices, values.width, values.height)
+        else:
+            for name, value in (("width", values.width), ("height", values.height)):
+                self._bind_size(name, value)
         self._bind_length(values.duration)
         self._bind_references(values.references)
         self.values |= self.overrides
@@ -126,6 +138,9 @@ class _ShotBinder:
     def _set_all(self, what: str, value: Any) -> None:  # noqa: ANN401 - a text or a number
         for each in self._of(what):
             self._set(each.slot, what, value)
+        self._tell_unused(what)
+
+    def _tell_unused(self, what: str) -> None:
         if what in self.saved.unused:
             self.notices.append(f"{what} is not used: {self.saved.bindings_file} says so")
 
@@ -148,9 +163,37 @@ class _ShotBinder:
         if text and (gap := self.saved.gaps.get("negative_prompt")):
             self.faults.append(Fault(self.place, "negative_prompt", format_value(text), gap))
 
+    def _bind_seed(self, seed: int) -> None:
+        if fault := limits.seed_fault(self.place, seed):
+            self.faults.append(fault)
+            return
+        taken = self.saved.fit_seed(seed)
+        self._set_all("seed", taken)
+        if gap := self.saved.gaps.get("seed"):
+            self.notices.append(f"seed is not used: {gap}")
+        elif taken != seed and self.saved.seeds is not None:
+            bounds = f"{self.saved.seeds[0]} to {self.saved.seeds[-1]}"
+            self.notices.append(f"seed {seed} is {taken} in the graph, whose nodes take {bounds}")
+
+    def _choose_size(self, offered: SizeChoices, width: int | None, height: int | None) -> None:
+        if width is None and height is None:
+            return
+        node, size = place_of(self.saved.graph, offered.node_id), f"{width or '?'}x{height or '?'}"
+        found = offered.values_for(width, height) if width and height else None
+        if found is None:
+            remedy = f"{node} offers {offered.described()}: give width and height of one of these, or neither"
+            self.faults.append(Fault(self.place, "width and height", size, remedy))
+            return
+        values, note = found
+        for slot, value in values.items():
+            self._set(slot, "width and height", value)
+        if note:
+            self.notices.append(f"{size} is not exact: {node} takes {', '.join(offered.inputs)}; {note}")
+
     def _bind_size(self, name: str, value: int | None) -> None:
         if value is None:
             return
+        self._tell_unused(name)
         gap = self.saved.gaps.get(name)
         if fault := limits.size_fault(self.place, name, value):
             self.faults.append(fault)
@@ -163,12 +206,18 @@ class _ShotBinder:
 
     def _bind_length(self, duration: float | None) -> None:
         bindings, length_rule = self._of("length"), self.saved.length_rule
-        if duration is None or ("length" in self.saved.unused and not bindings):
+        if duration is None:
+            return
+        if "length" in self.saved.unused and not bindings:
+            self.notices.append(f"duration is not used: {self.saved.bindings_file} says so")
             return
         if bindings and length_rule is not None:
             rate = self._rate(length_rule)
             for each in bindings:
                 self._set(each.slot, "length", length_rule.value(duration, rate))
+            if note := length_rule.note(duration, rate):
+                node = place_of(self.saved.graph, bindings[0].node_id)
+                self.notices.append(f"duration {duration:g} s is not what {node} makes: {note}")
         elif gap := self.saved.gaps.get("length"):
             self.notices.append(f"duration is not used: {gap}")
 
@@ -240,6 +289,8 @@ def read_graph(
         unused=frozenset(places.unused),
         strengths=places.strengths,
         length_rule=places.length_rule,
+        size_choices=places.size_choices,
+        seeds=places.seeds,
         bindings_file=file,
         on_outputs=tuple(output_notices(graph)),
     )

@@ -9,13 +9,25 @@ from previs.workflow.binding.bindings_file import KEYS, REFERENCES, RULE, STRENG
 from previs.workflow.binding.link_types import Wiring
 from previs.workflow.binding.traversal import OUTPUT_PREFIX, outputs_of, saving, upstream
 from previs.workflow.detection import titles
+from previs.workflow.detection.api_nodes import (
+    ApiNodes,
+    find_api_length,
+    find_api_negative,
+    find_api_nodes,
+    find_api_prompt,
+    find_api_seeds,
+    find_api_sizes,
+    several_prompts,
+)
 from previs.workflow.detection.lengths import LengthRule, find_lengths, length_input_of, length_rule_of
 from previs.workflow.detection.outputs import model_inputs
 from previs.workflow.detection.prompts import find_negative, find_prompt, shared_faults
 from previs.workflow.detection.references import ReferenceInputs, find_references
 from previs.workflow.detection.roles import ROLES
+from previs.workflow.detection.sampling import samplers_among
 from previs.workflow.detection.seeds import find_seeds
-from previs.workflow.detection.sizes import find_batches, find_sizes
+from previs.workflow.detection.size_choices import SizeChoices
+from previs.workflow.detection.sizes import Sizes, find_batches, find_sizes
 
 _TITLES = {what: title for title, what in titles.TITLES.items()}
 _KEYS = {what: key for key, what in reversed(KEYS.items())}
@@ -31,6 +43,8 @@ class Detection:
         unused: Values, and references as ``reference ID_OR_ROLE``, that the bindings file leaves unused.
         strengths: Inputs for references' strengths, by the inputs of their pictures.
         length_rule: Lengths that the graph takes; None if a duration cannot be converted.
+        size_choices: Sizes that the graph offers as choices.
+        seeds: Seeds that all its inputs take; None if they take all of ComfyUI's.
     """
 
     bindings: list[Binding] = field(default_factory=list)
@@ -38,6 +52,8 @@ class Detection:
     unused: set[str] = field(default_factory=set)
     strengths: dict[Slot, Slot] = field(default_factory=dict)
     length_rule: LengthRule | None = None
+    size_choices: SizeChoices | None = None
+    seeds: range | None = None
 
 
 @dataclass(slots=True)
@@ -49,6 +65,7 @@ class _Detector:
     explicit: BindingsFile
     file: str
     faults: list[Fault]
+    api: ApiNodes | None
     detection: Detection = field(default_factory=Detection)
 
     def stated(self, what: What) -> bool:
@@ -91,10 +108,10 @@ def detect_bindings(wiring: Wiring, faults: list[Fault], *, explicit: BindingsFi
     """
     faults.extend(titles.title_faults(wiring.graph))
     live = upstream(wiring.graph, outputs_of(wiring.graph))
-    detector = _Detector(wiring, live, explicit or BindingsFile(file), file, faults)
+    api = find_api_nodes(wiring, live, file)
+    detector = _Detector(wiring, live, explicit or BindingsFile(file), file, faults, api)
     _find_texts(detector)
-    if not detector.stated("seed"):
-        detector.add(find_seeds(wiring, live, file, faults))
+    _find_seeds(detector)
     _find_numbers(detector)
     if not detector.stated("checkpoint"):
         detector.add(
@@ -111,9 +128,9 @@ def _find_texts(detector: _Detector) -> None:
     wiring, detection = detector.wiring, detector.detection
     prompt_stated = detector.stated("prompt")
     negative_stated = detector.stated("negative_prompt")
-    found, gap = ([], "") if negative_stated else find_negative(wiring, detector.live, detector.file)
+    found, gap = ([], "") if negative_stated else _negative(detector)
     if not prompt_stated:
-        prompt, prompt_gap = find_prompt(wiring, detector.live, detector.file, detector.faults)
+        prompt, prompt_gap = _prompt(detector)
         detector.add(prompt)
         if prompt_gap:
             detection.gaps["prompt"] = prompt_gap
@@ -129,9 +146,55 @@ def _find_texts(detector: _Detector) -> None:
         detection.gaps["negative_prompt"] = gap
 
 
+def _prompt(detector: _Detector) -> tuple[list[Binding], str]:
+    """Find the prompt of samplers, of API nodes, or of both."""
+    wiring, live, api = detector.wiring, detector.live, detector.api
+    found, gap = find_api_prompt(api, detector.faults) if api else ([], "")
+    if api and not samplers_among(wiring, live):
+        return found, gap
+    local, local_gap = find_prompt(wiring, live, detector.file, detector.faults)
+    if api and found and local and len({wiring.value(each.slot) for each in (*found, *local)}) > 1:
+        detector.faults.append(several_prompts(api, [each.slot for each in (*local, *found)]))
+    return [*local, *found], "" if found else local_gap
+
+
+def _negative(detector: _Detector) -> tuple[list[Binding], str]:
+    wiring, live, api = detector.wiring, detector.live, detector.api
+    found, gap = find_api_negative(api) if api else ([], "")
+    if api and not samplers_among(wiring, live):
+        return found, gap
+    local, local_gap = find_negative(wiring, live, detector.file)
+    return [*local, *found], local_gap if api is None or not found else ""
+
+
+def _find_seeds(detector: _Detector) -> None:
+    wiring, live, api = detector.wiring, detector.live, detector.api
+    if detector.stated("seed"):
+        return
+    if api is None or samplers_among(wiring, live):
+        detector.add(find_seeds(wiring, live, detector.file, detector.faults))
+    if api is not None:
+        found, gap, detector.detection.seeds = find_api_seeds(api, detector.faults)
+        detector.add(found)
+        if gap and not detector.slots("seed"):
+            detector.detection.gaps["seed"] = gap
+
+
+def _find_sizes(detector: _Detector) -> Sizes:
+    """Find the sizes of samplers or else of API nodes; add the choices that an API node offers instead."""
+    sizes = find_sizes(detector.wiring, detector.live)
+    stated = [what for what in ("width", "height") if what in detector.explicit.addresses]
+    if detector.api is None or not sizes.gap or stated:
+        return sizes
+    of_api = find_api_sizes(detector.api)
+    detector.detection.size_choices = of_api.choices
+    detector.add(each for each in of_api.bindings if each.what == "size")
+    return Sizes(of_api.bindings, of_api.gap, sizes.first_nodes)
+
+
 def _find_numbers(detector: _Detector) -> None:
     wiring, detection = detector.wiring, detector.detection
-    sizes = find_sizes(wiring, detector.live)
+    sizes = _find_sizes(detector)
     for what in ("width", "height"):
         if not detector.stated(what):
             detector.add(each for each in sizes.bindings if each.what == what)
@@ -140,6 +203,8 @@ def _find_numbers(detector: _Detector) -> None:
     if not detector.stated("batch_size"):
         detector.add(find_batches(wiring, detector.live, sizes.first_nodes))
     lengths = find_lengths(wiring, detector.live)
+    if detector.api and not lengths.bindings and not lengths.gap:
+        lengths = replace(find_api_length(detector.api), rates=lengths.rates)
     if not detector.stated("frame_rate"):
         detector.add(lengths.rates)
     if not detector.stated("length"):

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from previs.comfyui.protocol.classes import InputRule
 from previs.workflow.binding.bindings import Binding, Slot
@@ -36,6 +37,7 @@ _OWN = frozenset(
     }
 )
 _STEP, _FIRST, _LAST = 4, 1, 16384
+_UNHEARD = 0.1  # Seconds by which sound may be longer than asked without a word.
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class LengthRule:
     Attributes:
         rate: Input that holds the frames per second; None for an input in seconds.
         interpolated: Factor by which later nodes multiply the frames.
+        choices: Seconds with the values that mean them, shortest first, if the input takes nothing else.
+        whole: Whether an input in seconds takes whole ones only.
     """
 
     least: float
@@ -52,17 +56,45 @@ class LengthRule:
     most: float
     rate: Slot | None = None
     interpolated: int = 1
+    choices: tuple[tuple[float, Any], ...] = ()
+    whole: bool = False
 
-    def value(self, duration: float, rate: float) -> float:
+    def value(self, duration: float, rate: float) -> Any:  # noqa: ANN401 - a number, or a choice of the node's
         """Return the smallest value that lasts at least a duration in seconds, or else the largest value.
 
         The rate is 1 for an input in seconds.
         """
+        if self.choices:
+            return next((value for seconds, value in self.choices if seconds >= duration), self.choices[-1][1])
         wanted = round(duration * rate) / self.interpolated if self.rate else duration
         # 0.3 / 0.1 is 2.9999999999999996.
         steps = max(0, math.ceil(round((wanted - self.least) / self.step, 6)))
         value = min(self.least + steps * self.step, self.most)
-        return round(value) if self.rate else round(value, 6)
+        return round(value) if self.rate or self.whole else round(value, 6)
+
+    def note(self, duration: float, rate: float) -> str:
+        """Say what is made instead of a duration that the input does not take; empty if it takes it."""
+        value = self.value(duration, rate)
+        lasting = next((seconds for seconds, each in self.choices if each == value), value)
+        if self.rate is not None:
+            lasting = value * self.interpolated / rate
+            longer_is_usual = lasting >= duration - 1 / rate
+        else:
+            longer_is_usual = abs(lasting - duration) < _UNHEARD
+        return "" if longer_is_usual else f"it takes {self._range(rate)}: {lasting:.6g} s is made"
+
+    def _range(self, rate: float) -> str:
+        if self.choices:
+            return f"{', '.join(f'{seconds:g}' for seconds, _ in self.choices)} s"
+        per_second = rate / self.interpolated if self.rate else 1
+        steps = (
+            " in whole seconds"
+            if self.whole and self.step == 1
+            else f" in steps of {self.step:g} s"
+            if self.whole
+            else ""
+        )
+        return f"{self.least / per_second:.6g} to {self.most / per_second:.6g} s{steps}"
 
 
 @dataclass(frozen=True, slots=True)

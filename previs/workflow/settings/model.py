@@ -129,6 +129,10 @@ class WorkflowSettings(BaseModel):
         if self.controlnet is None:
             yield from self._one_start(len(self.reference_images), "settings", "reference_images")
 
+    def fit_seed(self, seed: int) -> int:
+        """Return the seed: the graph takes all of ComfyUI's."""
+        return seed
+
     def bind(self, values: ShotValues, *, place: str = "the workflow") -> Graph:
         """Build the graph of one take, whose references end with :attr:`reference_images`.
 
