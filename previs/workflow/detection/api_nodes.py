@@ -91,9 +91,13 @@ def _last(name: str) -> str:
     return name.rpartition(".")[2]
 
 
+def _is_text(rule: InputRule) -> bool:
+    return rule.type == "STRING" and rule.multiline
+
+
 def _prompt_names(rules: dict[str, InputRule]) -> list[str]:
     """Return the inputs that hold a node's prompt; several if the node has a text for each part."""
-    texts = [name for name, rule in rules.items() if rule.type == "STRING" and rule.multiline]
+    texts = [name for name, rule in rules.items() if _is_text(rule)]
     own = [name for name in texts if _last(name) not in _NEGATIVES and not _OTHER.fullmatch(_last(name))]
     if any(_NUMBERED.fullmatch(_last(name)) for name in own):
         return own
@@ -108,7 +112,9 @@ def find_api_prompt(api: ApiNodes, faults: list[Fault]) -> tuple[list[Binding], 
         for name in _prompt_names(api.rules(node_id)):
             texts = _texts(api, (node_id, name), set())
             if texts is None:
-                faults.append(_ask(api, place_of(wiring.graph, node_id), "its prompt cannot be traced", _offered(api)))
+                faults.append(
+                    _ask(api, place_of(wiring.graph, node_id), "its prompt cannot be traced", _offered(api, node_id))
+                )
                 return [], ""
             for slot in texts:
                 slots.setdefault(slot, f"prompt of {wiring.label(node_id)}")
@@ -136,7 +142,7 @@ def _unexplained(api: ApiNodes) -> list[Slot]:
         for node_id in api.live
         if node_id not in api.makers
         for name, rule in api.rules(node_id).items()
-        if rule.type == "STRING" and rule.multiline and str(wiring.value((node_id, name))).strip()
+        if _is_text(rule) and str(wiring.value((node_id, name))).strip()
     ]
 
 
@@ -149,10 +155,14 @@ def _texts(api: ApiNodes, slot: Slot, seen: set[Slot]) -> list[Slot] | None:
     if (found := texts_at(wiring, slot)) is not None:
         return non_empty(wiring, found)
     value = wiring.graph[slot[0]]["inputs"].get(slot[1])
-    if not is_link(value) or value[0] not in api.nodes or _sees(wiring, value[0]):
+    if not is_link(value):
         return None
-    of_writer = [_texts(api, (value[0], name), seen) for name in _prompt_names(api.rules(value[0]))]
-    return None if None in of_writer or not of_writer else [each for texts in of_writer for each in texts or ()]
+    inputs = wiring.graph[value[0]]["inputs"]
+    if value[0] not in api.nodes:
+        return _texts(api, (value[0], next(iter(inputs))), seen) if len(inputs) == 1 else None
+    of_writer = [] if _sees(wiring, value[0]) else [(value[0], name) for name in _prompt_names(api.rules(value[0]))]
+    texts = [_texts(api, each, seen) for each in of_writer]
+    return None if not texts or None in texts else [each for found in texts for each in found or ()]
 
 
 def _sees(wiring: Wiring, node_id: str) -> bool:
@@ -160,14 +170,16 @@ def _sees(wiring: Wiring, node_id: str) -> bool:
     return any(wiring.linked(node_id, "IMAGE", "VIDEO"))
 
 
-def _offered(api: ApiNodes) -> list[Slot]:
-    """Return the texts of the graph's API nodes, and of what feeds them."""
-    slots: dict[Slot, None] = {}
-    for node_id in api.nodes:
-        for name in _prompt_names(api.rules(node_id)):
-            texts = texts_at(api.wiring, (node_id, name))
-            slots.update(dict.fromkeys(non_empty(api.wiring, texts) if texts else [(node_id, name)]))
-    return list(slots)
+def _offered(api: ApiNodes, node_id: str) -> list[Slot]:
+    """Return the texts of several lines that a node depends on; if there are none, the node's own input."""
+    wiring = api.wiring
+    slots = [
+        (source, name)
+        for source in upstream(wiring.graph, [node_id])
+        for name, rule in api.rules(source).items()
+        if _is_text(rule) and not is_link(wiring.value((source, name))) and not _OTHER.fullmatch(_last(name))
+    ]
+    return non_empty(wiring, slots) or [(node_id, name) for name in _prompt_names(api.rules(node_id))]
 
 
 def _ask(api: ApiNodes, place: str, why: str, slots: list[Slot], value: str = "") -> Fault:

@@ -184,7 +184,7 @@ def _find_sizes(detector: _Detector) -> Sizes:
     """Find the sizes of samplers or else of API nodes; add the choices that an API node offers instead."""
     sizes = find_sizes(detector.wiring, detector.live)
     stated = [what for what in ("width", "height") if what in detector.explicit.addresses]
-    if detector.api is None or not sizes.gap or stated:
+    if detector.api is None or stated or (samplers_among(detector.wiring, detector.live) and not sizes.gap):
         return sizes
     of_api = find_api_sizes(detector.api)
     detector.detection.size_choices = of_api.choices
