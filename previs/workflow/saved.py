@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from previs.comfyui.protocol.classes import NodeClass
@@ -11,6 +11,7 @@ from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault, WorkflowFaults
 from previs.workflow.assignment import ReferenceAssignment
 from previs.workflow.binding import limits, suggestions
+from previs.workflow.binding.addresses import address_of
 from previs.workflow.binding.bindings import Binding, Report, Slot, in_order_of_meaning, rows
 from previs.workflow.binding.bindings_file import BindingsFile, bindings_name
 from previs.workflow.binding.interface import PlacedReference, ShotValues
@@ -21,6 +22,8 @@ from previs.workflow.detection.detect import detect_bindings
 from previs.workflow.detection.final_output import output_notices
 from previs.workflow.detection.lengths import LengthRule
 from previs.workflow.detection.size_choices import SizeChoices
+from previs.workflow.formats.editor import Converted
+from previs.workflow.formats.editor.dynamic_prompts import by_seed, resolve
 from previs.workflow.formats.validation import graph_faults
 
 
@@ -40,6 +43,8 @@ class SavedGraph:
         seeds: Seeds that the graph takes; None if it takes all of ComfyUI's.
         bindings_file: Name of the bindings file beside the graph, even if there is none.
         on_outputs: What is not kept, and which of several outputs is the shot's frame.
+        alternatives: Texts with choices such as ``{a|b}``, of which each take's seed takes one, by input.
+        left_out: What of an editor's file is not in the graph, in sentences.
     """
 
     source: str
@@ -54,6 +59,8 @@ class SavedGraph:
     seeds: range | None = None
     bindings_file: str = ""
     on_outputs: tuple[str, ...] = ()
+    alternatives: Mapping[Slot, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
     @property
     def reference_images(self) -> tuple[str, ...]:
@@ -87,12 +94,12 @@ class SavedGraph:
         if values is None:
             notices = [f"{what} is not bound: {gap}" for what, gap in self.gaps.items()]
             notices += [f"{what} is not used: {self.bindings_file} says so" for what in sorted(self.unused)]
-            notices += self.on_outputs
+            notices += [*self.on_outputs, *self.left_out]
             return Report(rows(self.graph, self.bindings, {}, {}), tuple(notices))
         binder = self._binder(values, place)
         on_outputs = output_notices(self.graph, binder.overrides) if binder.overrides else self.on_outputs
         bound = rows(self.graph, self.bindings, binder.values, binder.overrides)
-        return Report(bound, (*binder.notices, *on_outputs))
+        return Report(bound, (*binder.notices, *on_outputs, *self.left_out))
 
     def bindings_text(self) -> str:
         """Write the bindings file that states the present bindings."""
@@ -130,6 +137,7 @@ class _ShotBinder:
                 self._bind_size(name, value)
         self._bind_length(values.duration)
         self._bind_references(values.references)
+        self._choose_texts(self.saved.fit_seed(values.seed))
         self.values |= self.overrides
 
     def _of(self, what: str) -> list[Binding]:
@@ -155,6 +163,14 @@ class _ShotBinder:
         self._set_all("prompt", text)
         if gap := self.saved.gaps.get("prompt"):
             self.notices.append(f"prompt is not used: {gap}")
+
+    def _choose_texts(self, seed: int) -> None:
+        """Take one choice of each ``{a|b}`` that no value of the shot replaces."""
+        for slot, text in self.saved.alternatives.items():
+            if slot not in self.values and slot not in self.overrides:
+                self.values[slot] = resolve(text, by_seed(seed, address_of(slot)))
+                place = place_of(self.saved.graph, slot[0])
+                self.notices.append(f"{place}, {slot[1]}: each take's seed takes one of its choices {{a|b}}")
 
     def _bind_negative(self, text: str | None) -> None:
         if text is None:
@@ -265,7 +281,6 @@ def read_graph(
     known: Iterable[Fault],
     classes: Mapping[str, NodeClass | None] | None = None,
     explicit: BindingsFile | None = None,
-    packs: Mapping[str, str] | None = None,
 ) -> SavedGraph:
     """Check a graph in API format and detect its bindings; ComfyUI's own nodes are understood without ``classes``.
 
@@ -284,7 +299,6 @@ def read_graph(
         source=name,
         graph=graph,
         bindings=in_order_of_meaning(places.bindings),
-        packs=packs or {},
         gaps=places.gaps,
         unused=frozenset(places.unused),
         strengths=places.strengths,
@@ -294,3 +308,19 @@ def read_graph(
         bindings_file=file,
         on_outputs=tuple(output_notices(graph)),
     )
+
+
+def read_converted(
+    converted: Converted,
+    *,
+    name: str,
+    classes: Mapping[str, NodeClass | None],
+    explicit: BindingsFile | None = None,
+) -> SavedGraph:
+    """Check a graph that was converted from an editor's file, and detect its bindings.
+
+    Raises:
+        WorkflowFaults: As :func:`read_graph` does.
+    """
+    graph = read_graph(converted.graph, name=name, known=(), classes=classes, explicit=explicit)
+    return replace(graph, packs=converted.packs, alternatives=converted.alternatives, left_out=converted.notices)
