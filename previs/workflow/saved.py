@@ -25,6 +25,7 @@ from previs.workflow.detection.size_choices import SizeChoices
 from previs.workflow.formats.editor import Converted
 from previs.workflow.formats.editor.dynamic_prompts import by_seed, resolve
 from previs.workflow.formats.validation import graph_faults
+from previs.workflow.prompt_syntax import unread_syntax
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,8 @@ class _ShotBinder:
         self.overrides = overridden(graph, values.overrides, place=self.place, bindings=bindings, faults=self.faults)
         self._bind_prompt(values.prompt)
         self._bind_negative(values.negative_prompt)
+        class_types = {node["class_type"] for node in graph.values()}
+        self.notices += unread_syntax(values.prompt, values.negative_prompt, class_types)
         self._bind_seed(values.seed)
         if self.saved.size_choices is not None:
             self._choose_size(self.saved.size_choices, values.width, values.height)

@@ -14,7 +14,7 @@ from previs.comfyui.protocol.graph import is_link
 from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault
 from previs.workflow.binding.addresses import address_of
-from previs.workflow.binding.bindings import Binding, Slot
+from previs.workflow.binding.bindings import Binding, Slot, What
 from previs.workflow.binding.limits import SEED_MAX
 from previs.workflow.binding.link_types import Wiring
 from previs.workflow.binding.suggestions import suggestion_lines
@@ -22,7 +22,8 @@ from previs.workflow.binding.traversal import node_order, place_of, places_of, u
 from previs.workflow.detection.lengths import LengthRule, Lengths
 from previs.workflow.detection.numbers import number_at
 from previs.workflow.detection.sampling import samplers_among
-from previs.workflow.detection.size_choices import SizeChoices, find_size_choices
+from previs.workflow.detection.size_choices import find_size_choices
+from previs.workflow.detection.sizes import Sizes, chosen_sizes
 from previs.workflow.detection.texts import non_empty, texts_at
 
 # A node's own words for its prompt, the usual one first; of several, the first is the prompt.
@@ -35,7 +36,6 @@ _SEEDS = re.compile(r"(noise_|model_|image_|texture_)?seed", re.IGNORECASE)
 _SECONDS = frozenset({"duration", "duration_seconds", "seconds"})
 _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*s?")
 _LONGEST = 3600
-_TITLE = 'give the node that holds {} the title "shot.{}"'
 
 
 @dataclass(frozen=True)
@@ -183,10 +183,11 @@ def _offered(api: ApiNodes, node_id: str) -> list[Slot]:
 
 
 def _ask(api: ApiNodes, place: str, why: str, slots: list[Slot], value: str = "") -> Fault:
-    title = _TITLE.format("the prompt", "prompt")
+    several_in_one = len(slots) > len({node_id for node_id, _ in slots})
+    title = "" if several_in_one else 'give the node that holds the prompt the title "shot.prompt", or '
     ordered = sorted(slots, key=lambda slot: node_order(slot[0]))
     lines = suggestion_lines("prompt", [(address_of(slot), _present(api.wiring, slot)) for slot in ordered])
-    return Fault(place, "", value, f"{why}: {title}, or choose it in {api.file} beside the graph:\n{lines}")
+    return Fault(place, "", value, f"{why}: {title}choose it in {api.file} beside the graph:\n{lines}")
 
 
 def _present(wiring: Wiring, slot: Slot) -> str:
@@ -238,43 +239,31 @@ def find_api_seeds(api: ApiNodes, faults: list[Fault]) -> tuple[list[Binding], s
     return [Binding("seed", *slot, f"seed of {wiring.label(slot[0])}") for slot in slots], "", range(least, most + 1)
 
 
-@dataclass(frozen=True, slots=True)
-class ApiSizes:
-    """Hold what takes a shot's size: bindings of width and height, or of choices; or why nothing does."""
-
-    bindings: tuple[Binding, ...] = ()
-    choices: SizeChoices | None = None
-    gap: str = ""
-
-
-def find_api_sizes(api: ApiNodes) -> ApiSizes:
+def find_api_sizes(api: ApiNodes) -> Sizes:
     """Find what sets the size of the last node that has one."""
     offered = {node_id: each for node_id in api.makers if (each := _size_of(api, node_id)) is not None}
     last = api.last(offered)
     if not last:
-        return ApiSizes(gap="no node of the graph sets the picture's size: remove it from the shot")
+        return Sizes((), "no node of the graph sets the picture's size: remove it from the shot")
     if len(last) > 1:
-        return ApiSizes(gap=f"several nodes set a size, {places_of(api.wiring.graph, last)}: remove it from the shot")
+        return Sizes((), f"several nodes set a size, {places_of(api.wiring.graph, last)}: remove it from the shot")
     return offered[last[0]]
 
 
-def _size_of(api: ApiNodes, node_id: str) -> ApiSizes | None:
+def _size_of(api: ApiNodes, node_id: str) -> Sizes | None:
     wiring, graph = api.wiring, api.wiring.graph
     if choices := find_size_choices(wiring, node_id):
-        bindings = (Binding("size", node_id, name, f"size of {wiring.label(node_id)}") for name in choices.inputs)
-        return ApiSizes(tuple(each for each in bindings if each.input in graph[node_id]["inputs"]), choices)
+        return chosen_sizes(wiring, choices)
     by_name = {_last(name): name for name, rule in api.rules(node_id).items() if rule.type == "INT"}
     if not {"width", "height"} <= by_name.keys():
         return None
     slots = {what: number_at(wiring, (node_id, by_name[what])) for what in ("width", "height")}
     if None in slots.values():
-        return ApiSizes(
-            gap=f"the size of {place_of(graph, node_id)} is computed by other nodes: remove it from the shot"
-        )
+        node = place_of(graph, node_id)
+        return Sizes((), f"the size of {node} is computed by other nodes: remove it from the shot")
     rule = f"size of {wiring.label(node_id)}"
-    return ApiSizes(
-        tuple(Binding("width" if what == "width" else "height", *slot, rule) for what, slot in slots.items() if slot)
-    )
+    whats: tuple[What, What] = ("width", "height")
+    return Sizes(tuple(Binding(what, *slot, rule) for what in whats if (slot := slots[what]) is not None), "")
 
 
 def find_api_length(api: ApiNodes) -> Lengths:

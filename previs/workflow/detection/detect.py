@@ -182,14 +182,17 @@ def _find_seeds(detector: _Detector) -> None:
 
 def _find_sizes(detector: _Detector) -> Sizes:
     """Find the sizes of samplers or else of API nodes; add the choices that an API node offers instead."""
-    sizes = find_sizes(detector.wiring, detector.live)
-    stated = [what for what in ("width", "height") if what in detector.explicit.addresses]
-    if detector.api is None or stated or (samplers_among(detector.wiring, detector.live) and not sizes.gap):
-        return sizes
-    of_api = find_api_sizes(detector.api)
-    detector.detection.size_choices = of_api.choices
-    detector.add(each for each in of_api.bindings if each.what == "size")
-    return Sizes(of_api.bindings, of_api.gap, sizes.first_nodes)
+    wiring, live, api = detector.wiring, detector.live, detector.api
+    sizes = find_sizes(wiring, live)
+    whats: tuple[What, What] = ("width", "height")
+    if any(what in detector.explicit.addresses or titles.titled(wiring.graph, _TITLES[what]) for what in whats):
+        return replace(sizes, bindings=tuple(each for each in sizes.bindings if each.what != "size"))
+    if api is not None and (sizes.gap or not samplers_among(wiring, live)):
+        of_api = find_api_sizes(api)
+        sizes = replace(of_api, first_nodes=sizes.first_nodes)
+    detector.detection.size_choices = sizes.choices
+    detector.add(each for each in sizes.bindings if each.what == "size")
+    return sizes
 
 
 def _find_numbers(detector: _Detector) -> None:
@@ -200,9 +203,10 @@ def _find_numbers(detector: _Detector) -> None:
             detector.add(each for each in sizes.bindings if each.what == what)
             if sizes.gap:
                 detection.gaps[what] = sizes.gap
+    batches = find_batches(wiring, detector.live, sizes.first_nodes)
     if not detector.stated("batch_size"):
-        detector.add(find_batches(wiring, detector.live, sizes.first_nodes))
-    lengths = find_lengths(wiring, detector.live)
+        detector.add(batches)
+    lengths = find_lengths(wiring, detector.live, [each.slot for each in batches])
     if detector.api and not lengths.bindings and not lengths.gap:
         lengths = replace(find_api_length(detector.api), rates=lengths.rates)
     if not detector.stated("frame_rate"):

@@ -1,12 +1,14 @@
 """Find the length of a graph's video or sound, and convert a shot's duration to it."""
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from previs.comfyui.protocol.classes import InputRule
 from previs.workflow.binding.bindings import Binding, Slot
+from previs.workflow.binding.limits import BATCH_MAX
 from previs.workflow.binding.link_types import Wiring
 from previs.workflow.binding.traversal import OUTPUT_PREFIX, in_order, place_of, places_of
 from previs.workflow.detection.numbers import number_at
@@ -17,6 +19,9 @@ _RATES = ("fps", "frame_rate")
 # Nodes that show, save or assemble a video at a rate. For other nodes, a rate only conditions motion.
 _PLAYED = frozenset({"CreateVideo", "SaveAnimatedWEBP", "SaveAnimatedPNG", "SaveWEBM", "VHS_VideoCombine"})
 _INTERPOLATES = " VFI"
+# Custom packs that load a motion model beside a model of pictures.
+_MOTION = re.compile(r"AnimateDiff|^ADE_|Hotshot|AnimateLCM|MotionModel", re.IGNORECASE)
+_BATCHES = frozenset({"batch_size", "amount"})
 # Steps, in frames, of ComfyUI 0.3.64's own nodes where not 4; minimums where not 1.
 _STEPS = {
     **dict.fromkeys(("EmptyLTXVLatentVideo", "LTXVImgToVideo"), 8),
@@ -111,10 +116,16 @@ class Lengths:
     gap: str = ""
 
 
-def find_lengths(wiring: Wiring, live: list[str]) -> Lengths:
-    """Find the inputs for length and frame rate."""
+def find_lengths(wiring: Wiring, live: list[str], batches: Iterable[Slot] = ()) -> Lengths:
+    """Find the inputs for length and frame rate.
+
+    If no input is named for it, and pictures are played or a motion model makes them, the frames are the latent's
+    batch, whose inputs are ``batches``.
+    """
     rates = find_rates(wiring, live)
     named = [(node_id, name) for node_id in in_order(live) for name in _names(wiring, node_id)]
+    if not named and _frames_are_batch(wiring, live, batches, played=bool(rates)):
+        named = list(batches)
     if not named:
         return Lengths(rates=rates)
     slots = {slot: number_at(wiring, slot, float) for slot in named}
@@ -128,6 +139,12 @@ def find_lengths(wiring: Wiring, live: list[str]) -> Lengths:
     bindings = tuple(_bindings(wiring, slots))
     length_rule, gap = length_rule_of(wiring, named[0], rates, live)
     return Lengths(bindings, rates, length_rule, gap)
+
+
+def _frames_are_batch(wiring: Wiring, live: list[str], batches: Iterable[Slot], *, played: bool) -> bool:
+    """Return whether a batch of pictures is a video, as AnimateDiff makes it."""
+    moves = any(_MOTION.search(wiring.graph[node_id]["class_type"]) for node_id in live)
+    return any(moves or (played and wiring.value(slot) > 1) for slot in batches)
 
 
 def _bindings(wiring: Wiring, slots: dict[Slot, Slot | None]) -> Iterable[Binding]:
@@ -187,12 +204,13 @@ def length_rule_of(
         return None, f"several nodes set different frame rates: {places_of(graph, [each.node_id for each in rates])}"
     class_type = graph[node_id]["class_type"]
     interpolated, gap = _interpolated(wiring, live)
-    if name not in _FRAMES:
+    if name not in _FRAMES and name not in _BATCHES:
         return (None, gap) if gap else (LengthRule(_FIRST, 1, _LAST, rates[0].slot, interpolated), "")
-    if rule is None and class_type not in _OWN:
+    if rule is None and class_type not in _OWN and name not in _BATCHES:
         return None, f"only a server that has the class knows which lengths {place_of(graph, node_id)} takes"
     least, most = _LEAST.get(class_type, _FIRST), _MOST.get(class_type, _LAST)
-    length_rule = _rule_from(rule, least, 1 if rule else _STEPS.get(class_type, _STEP), most)
+    step = 1 if rule or name in _BATCHES else _STEPS.get(class_type, _STEP)
+    length_rule = _rule_from(rule, least, step, BATCH_MAX if name in _BATCHES else most)
     return (None, gap) if gap else (replace(length_rule, rate=rates[0].slot, interpolated=interpolated), "")
 
 

@@ -88,8 +88,9 @@ def _role_of_api(flow: ImageFlow, node_id: str, name: str, kind: str) -> str | N
         return "subject" if any(wiring.linked(node_id, "VIDEO")) else "start"
     if IMAGE in outputs:
         return "inpaint" if any(wiring.linked(node_id, MASK)) else "edit"
-    made_for_others = outputs == {"STRING"} or not any(output.startswith("FILE_3D") for output in outputs)
-    return None if made_for_others else "subject"
+    if any(output.startswith("FILE_3D") for output in outputs):
+        return "subject"
+    return "style" if _STYLE_CLASS.search(wiring.graph[node_id]["class_type"]) else None
 
 
 def _by_name(name: str) -> str | None:

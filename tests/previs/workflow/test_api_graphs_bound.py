@@ -86,7 +86,7 @@ def stopped() -> dict[str, WorkflowFaults]:
 
 
 def test_what_is_bound_is_what_an_artist_would_choose() -> None:
-    table = "\n".join(line for name in SHOWN for line in table_lines(name, read, width=20)) + "\n"
+    table = "\n".join(line for name in SHOWN for line in table_lines(name, read, width=24)) + "\n"
     if os.environ.get("REWRITE_GOLDEN"):
         GOLDEN.write_text(table, "utf-8")
     assert table == GOLDEN.read_text("utf-8")
