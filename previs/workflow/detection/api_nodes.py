@@ -153,7 +153,11 @@ def _texts(api: ApiNodes, slot: Slot, seen: set[Slot]) -> list[Slot] | None:
         return []
     seen.add(slot)
     if (found := texts_at(wiring, slot)) is not None:
-        return non_empty(wiring, found)
+        writers = {node_id for node_id, _ in found if node_id in api.nodes and node_id != slot[0]}
+        if any(_sees(wiring, node_id) for node_id in writers):
+            return None
+        own = {(node_id, name) for node_id in writers for name in _prompt_names(api.rules(node_id))}
+        return non_empty(wiring, [each for each in found if each[0] not in writers or each in own])
     value = wiring.graph[slot[0]]["inputs"].get(slot[1])
     if not is_link(value):
         return None

@@ -32,10 +32,26 @@ LACKS_A_CLASS = {
 }
 SHOWN = (
     *("api_beeble_switchx_image_edit", "api_bfl_flux2_max_sofa_swap", "api_bfl_flux3_i2v"),
-    *("api_bfl_flux_1_kontext_pro_image", "api_bria_image_edit", "api_bytedance_flf2v", "api_bytedance_seed_audio1_0_t2a"),
+    *(
+        "api_bfl_flux_1_kontext_pro_image",
+        "api_bria_image_edit",
+        "api_bytedance_flf2v",
+        "api_bytedance_seed_audio1_0_t2a",
+    ),
     *("api_bytedance_seedream_5_0_pro_t2i", "api_elevenlabs_text_to_dialogue", "api_elevenlabs_text_to_speech"),
-    *("api_google_gemini_image", "api_google_nano_banana2_text_to_image", "api_grok_reference_to_video", "api_grok_video"),
-    *("api_happyhorse1_1_r2v", "api_heygen_talking_photo", "api_ideogram_v4_t2i", "api_kling2_6_i2v", "api_kling_o3_flf2v"),
+    *(
+        "api_google_gemini_image",
+        "api_google_nano_banana2_text_to_image",
+        "api_grok_reference_to_video",
+        "api_grok_video",
+    ),
+    *(
+        "api_happyhorse1_1_r2v",
+        "api_heygen_talking_photo",
+        "api_ideogram_v4_t2i",
+        "api_kling2_6_i2v",
+        "api_kling_o3_flf2v",
+    ),
     *("api_kling_omni_t2v", "api_kling_v3_video", "api_krea2_t2i", "api_ltx2_5_i2v", "api_luma_i2v"),
     *("api_luma_photon_style_ref", "api_magnific_image_relight", "api_meshy_text_to_model", "api_minimax_h3_t2v"),
     *("api_openai_chat", "api_openai_dall_e_3_t2i", "api_openai_image_1_inpaint", "api_openai_image_1_multi_inputs"),
@@ -104,7 +120,9 @@ def test_the_lines_in_the_faults_settle_every_graph_that_stops() -> None:
     for name in asking:
         error, lines = stopped()[name], dict[str, str]()
         for _ in range(3):
-            found = [line for fault in error.faults for line in re.findall(r"^ {6}(\w+: .*)$", fault.remedy, re.MULTILINE)]
+            found = [
+                line for fault in error.faults for line in re.findall(r"^ {6}(\w+: .*)$", fault.remedy, re.MULTILINE)
+            ]
             lines |= {line.partition(":")[0]: line for line in reversed(found)}
             explicit = read_bindings("\n".join(lines.values()).encode(), name="x.bindings.yaml")
             try:

@@ -10,7 +10,7 @@ import importlib.metadata
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,8 @@ from hypothesis import strategies as st
 
 from previs.comfyui.protocol.classes import NodeClass, read_class
 from previs.comfyui.protocol.graph import Graph, is_link
-from previs.comfyui.protocol.input_check import format_value
 from previs.errors import WorkflowFaults
 from previs.workflow import PlacedReference, SavedGraph, ShotValues, read_bindings
-from previs.workflow.binding.traversal import place_of
 from previs.workflow.formats.editor import classes_in, convert
 from previs.workflow.saved import read_graph
 from tests.previs.workflow.tables import table_lines
