@@ -1,7 +1,7 @@
 """Find what a shot sets in API nodes, which let a maker's service do the work, by the names and kinds of their inputs.
 
 Servers mark these nodes in ``object_info``. Names are compared by their last part: a dynamic combo brings
-``model.prompt``. Read in the ``object_info`` of ComfyUI 0.33.0: 233 classes of 40 makers.
+``model.prompt``. Read in the ``object_info`` of ComfyUI 0.33.0: 233 classes of 38 makers.
 """
 
 import re
@@ -292,6 +292,12 @@ def find_api_length(api: ApiNodes) -> Lengths:
             return Lengths(gap=f"the choices of {place_of(graph, node_id)} name no seconds")
         return Lengths((Binding("length", *slot, f"length of {wiring.label(node_id)}"),), length_rule=length_rule)
     return Lengths()
+
+
+def api_length_rule(api: ApiNodes, slot: Slot) -> LengthRule | None:
+    """Return the durations that an input of an API node takes; None if it is another node's, or no duration."""
+    rule = api.rules(slot[0]).get(slot[1]) if slot[0] in api.nodes else None
+    return _length_rule(rule) if rule is not None and rule.type in ("INT", "FLOAT", COMBO) else None
 
 
 def _length_rule(rule: InputRule) -> LengthRule | None:

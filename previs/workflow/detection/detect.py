@@ -11,6 +11,7 @@ from previs.workflow.binding.traversal import OUTPUT_PREFIX, outputs_of, saving,
 from previs.workflow.detection import titles
 from previs.workflow.detection.api_nodes import (
     ApiNodes,
+    api_length_rule,
     find_api_length,
     find_api_negative,
     find_api_nodes,
@@ -224,6 +225,9 @@ def _count_stated(detector: _Detector) -> str:
     rates = tuple(each for each in detector.detection.bindings if each.what == "frame_rate")
     slots = detector.slots("length")
     if not slots:
+        return ""
+    if detector.api and (of_api := api_length_rule(detector.api, slots[0])):
+        detector.detection.length_rule = of_api
         return ""
     taking = length_input_of(detector.wiring, slots[0], detector.live)
     detector.detection.length_rule, gap = length_rule_of(detector.wiring, taking, rates, detector.live)

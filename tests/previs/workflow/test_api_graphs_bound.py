@@ -137,6 +137,16 @@ def test_the_lines_in_the_faults_settle_every_graph_that_stops() -> None:
         assert set(stated) == explicit.addresses.keys(), name
 
 
+def test_the_written_bindings_file_states_the_same_bindings() -> None:
+    for name in saving():
+        if name in stopped():
+            continue
+        found = read(name)
+        stated = read(name, explicit=read_bindings(found.bindings_text().encode(), name="x.bindings.yaml"))
+        assert [(each.what, each.slot) for each in stated.bindings] == [(e.what, e.slot) for e in found.bindings], name
+        assert stated.length_rule == found.length_rule, name
+
+
 def values_for(workflow: SavedGraph, prompt: str, seed: int) -> ShotValues:
     return ShotValues(prompt, None, workflow.fit_seed(seed), duration=6)
 
