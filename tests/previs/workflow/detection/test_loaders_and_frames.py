@@ -83,6 +83,9 @@ WITH_RESOLUTIONS: dict[str, NodeClass | None] = {
         {
             "input": {
                 "required": {
+                    "ckpt_name": ["STRING", {}],
+                    "positive": ["STRING", {"multiline": True}],
+                    "negative": ["STRING", {"multiline": True}],
                     "resolution": RESOLUTIONS,
                     "empty_latent_width": ["INT", {"min": 64, "max": 2048}],
                     "empty_latent_height": ["INT", {"min": 64, "max": 2048}],
