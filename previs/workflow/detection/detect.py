@@ -13,13 +13,11 @@ from previs.workflow.detection.api_nodes import (
     ApiNodes,
     api_length_rule,
     find_api_length,
-    find_api_negative,
     find_api_nodes,
-    find_api_prompt,
     find_api_seeds,
     find_api_sizes,
-    several_prompts,
 )
+from previs.workflow.detection.api_prompts import find_api_negative, find_api_prompt, several_prompts
 from previs.workflow.detection.lengths import LengthRule, find_lengths, length_input_of, length_rule_of
 from previs.workflow.detection.outputs import model_inputs
 from previs.workflow.detection.prompts import find_negative, find_prompt, shared_faults
