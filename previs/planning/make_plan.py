@@ -243,6 +243,7 @@ class _Binder:
             seed = derived_seed(fingerprint(self.workflow.bind(values, place=place)), number)
         else:
             seed = numbered_seed(shot.seed, number)
+        seed = self.workflow.fit_seed(seed)
         values = replace(values, seed=seed)
         graph = self.workflow.bind(values, place=place)
         return PlannedTake(
@@ -260,7 +261,9 @@ class _Binder:
 
     def notices(self, shot: Shot, frames: Mapping[str, TakeFrame]) -> tuple[str, ...]:
         """Return warnings on how the workflow takes a shot."""
-        return self.workflow.report(self._values(shot, frames), place=_place(shot)).notices
+        values = self._values(shot, frames)
+        own_seed = self.workflow.fit_seed(0) if shot.seed is None else shot.seed
+        return self.workflow.report(replace(values, seed=own_seed), place=_place(shot)).notices
 
     def _pictures(self, shot: Shot, frames: Mapping[str, TakeFrame]) -> Iterator[ReferenceImage]:
         yield from (self.pictures[each.url] for each in shot.references if each.url not in frames)

@@ -7,10 +7,10 @@ from typing import Any
 from previs.comfyui.protocol.classes import NodeClass
 from previs.errors import Fault, WorkflowFaults
 from previs.workflow.binding.bindings_file import BindingsFile
-from previs.workflow.formats.editor import classes_in, convert, is_editor_file
+from previs.workflow.formats.editor import Converted, classes_in, convert, is_editor_file
 from previs.workflow.formats.parsing import parse_json, plain_copy, truncated
 from previs.workflow.formats.unsupported import too_many_keys, unsupported_file
-from previs.workflow.saved import SavedGraph, read_graph
+from previs.workflow.saved import SavedGraph, read_converted, read_graph
 from previs.workflow.settings.model import WorkflowSettings
 from previs.workflow.settings.reading import read_settings
 
@@ -66,10 +66,11 @@ class WorkflowFile:
         """
         if not self.needs_classes and not _is_graph(self.content):
             return read_settings(self.content, name=self.name, known=self._known)
-        content, packs = self._converted(classes) if self.needs_classes else (self.content, {})
-        return read_graph(content, name=self.name, known=self._known, classes=classes, explicit=explicit, packs=packs)
+        if not self.needs_classes:
+            return read_graph(self.content, name=self.name, known=self._known, classes=classes, explicit=explicit)
+        return read_converted(self._converted(classes), name=self.name, classes=classes, explicit=explicit)
 
-    def _converted(self, classes: Mapping[str, NodeClass | None]) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+    def _converted(self, classes: Mapping[str, NodeClass | None]) -> Converted:
         if self._known:
             raise WorkflowFaults(self.name, self._known)
         if not classes:
@@ -77,7 +78,7 @@ class WorkflowFile:
         converted = convert(self.content, classes, name=self.name)
         if fault := _too_many(converted.graph):
             raise WorkflowFaults(self.name, (fault,))
-        return converted.graph, converted.packs
+        return converted
 
 
 def open_workflow(source: bytes | Mapping[str, Any], *, name: str) -> WorkflowFile:

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from previs.comfyui.protocol.classes import NodeClass
@@ -11,6 +11,7 @@ from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault, WorkflowFaults
 from previs.workflow.assignment import ReferenceAssignment
 from previs.workflow.binding import limits, suggestions
+from previs.workflow.binding.addresses import address_of
 from previs.workflow.binding.bindings import Binding, Report, Slot, in_order_of_meaning, rows
 from previs.workflow.binding.bindings_file import BindingsFile, bindings_name
 from previs.workflow.binding.interface import PlacedReference, ShotValues
@@ -20,7 +21,11 @@ from previs.workflow.binding.traversal import place_of
 from previs.workflow.detection.detect import detect_bindings
 from previs.workflow.detection.final_output import output_notices
 from previs.workflow.detection.lengths import LengthRule
+from previs.workflow.detection.size_choices import SizeChoices
+from previs.workflow.formats.editor import Converted
+from previs.workflow.formats.editor.dynamic_prompts import by_seed, resolve
 from previs.workflow.formats.validation import graph_faults
+from previs.workflow.prompt_syntax import unread_syntax
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +40,12 @@ class SavedGraph:
         unused: Values that are unused on purpose.
         strengths: Inputs for references' strengths, by the inputs of their pictures.
         length_rule: Lengths that the graph takes.
+        size_choices: Sizes that the graph offers, if it takes no others.
+        seeds: Seeds that the graph takes; None if it takes all of ComfyUI's.
         bindings_file: Name of the bindings file beside the graph, even if there is none.
         on_outputs: What is not kept, and which of several outputs is the shot's frame.
+        alternatives: Texts with choices such as ``{a|b}``, of which each take's seed takes one, by input.
+        left_out: What of an editor's file is not in the graph, in sentences.
     """
 
     source: str
@@ -47,13 +56,23 @@ class SavedGraph:
     unused: frozenset[str] = frozenset()
     strengths: Mapping[Slot, Slot] = field(default_factory=dict)
     length_rule: LengthRule | None = None
+    size_choices: SizeChoices | None = None
+    seeds: range | None = None
     bindings_file: str = ""
     on_outputs: tuple[str, ...] = ()
+    alternatives: Mapping[Slot, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
     @property
     def reference_images(self) -> tuple[str, ...]:
         """Return no pictures: the graph's own are on the servers already."""
         return ()
+
+    def fit_seed(self, seed: int) -> int:
+        """Return the seed that the graph takes in place of one that is too large or too small for a node of it."""
+        if self.seeds is None or seed in self.seeds:
+            return seed
+        return self.seeds[seed % len(self.seeds)]
 
     def bind(self, values: ShotValues, *, place: str = "the workflow") -> Graph:
         """Make a copy of the graph with a shot's values, then its overrides; see :meth:`Workflow.bind`.
@@ -76,12 +95,12 @@ class SavedGraph:
         if values is None:
             notices = [f"{what} is not bound: {gap}" for what, gap in self.gaps.items()]
             notices += [f"{what} is not used: {self.bindings_file} says so" for what in sorted(self.unused)]
-            notices += self.on_outputs
+            notices += [*self.on_outputs, *self.left_out]
             return Report(rows(self.graph, self.bindings, {}, {}), tuple(notices))
         binder = self._binder(values, place)
         on_outputs = output_notices(self.graph, binder.overrides) if binder.overrides else self.on_outputs
         bound = rows(self.graph, self.bindings, binder.values, binder.overrides)
-        return Report(bound, (*binder.notices, *on_outputs))
+        return Report(bound, (*binder.notices, *on_outputs, *self.left_out))
 
     def bindings_text(self) -> str:
         """Write the bindings file that states the present bindings."""
@@ -111,13 +130,17 @@ class _ShotBinder:
         self.overrides = overridden(graph, values.overrides, place=self.place, bindings=bindings, faults=self.faults)
         self._bind_prompt(values.prompt)
         self._bind_negative(values.negative_prompt)
-        if fault := limits.seed_fault(self.place, values.seed):
-            self.faults.append(fault)
-        self._set_all("seed", values.seed)
-        for name, value in (("width", values.width), ("height", values.height)):
-            self._bind_size(name, value)
+        class_types = {node["class_type"] for node in graph.values()}
+        self.notices += unread_syntax(values.prompt, values.negative_prompt, class_types)
+        self._bind_seed(values.seed)
+        if self.saved.size_choices is not None:
+            self._choose_size(self.saved.size_choices, values.width, values.height)
+        else:
+            for name, value in (("width", values.width), ("height", values.height)):
+                self._bind_size(name, value)
         self._bind_length(values.duration)
         self._bind_references(values.references)
+        self._choose_texts(self.saved.fit_seed(values.seed))
         self.values |= self.overrides
 
     def _of(self, what: str) -> list[Binding]:
@@ -126,6 +149,9 @@ class _ShotBinder:
     def _set_all(self, what: str, value: Any) -> None:  # noqa: ANN401 - a text or a number
         for each in self._of(what):
             self._set(each.slot, what, value)
+        self._tell_unused(what)
+
+    def _tell_unused(self, what: str) -> None:
         if what in self.saved.unused:
             self.notices.append(f"{what} is not used: {self.saved.bindings_file} says so")
 
@@ -141,6 +167,14 @@ class _ShotBinder:
         if gap := self.saved.gaps.get("prompt"):
             self.notices.append(f"prompt is not used: {gap}")
 
+    def _choose_texts(self, seed: int) -> None:
+        """Take one choice of each ``{a|b}`` that no value of the shot replaces."""
+        for slot, text in self.saved.alternatives.items():
+            if slot not in self.values and slot not in self.overrides:
+                self.values[slot] = resolve(text, by_seed(seed, address_of(slot)))
+                place = place_of(self.saved.graph, slot[0])
+                self.notices.append(f"{place}, {slot[1]}: each take's seed takes one of its choices {{a|b}}")
+
     def _bind_negative(self, text: str | None) -> None:
         if text is None:
             return
@@ -148,9 +182,37 @@ class _ShotBinder:
         if text and (gap := self.saved.gaps.get("negative_prompt")):
             self.faults.append(Fault(self.place, "negative_prompt", format_value(text), gap))
 
+    def _bind_seed(self, seed: int) -> None:
+        if fault := limits.seed_fault(self.place, seed):
+            self.faults.append(fault)
+            return
+        taken = self.saved.fit_seed(seed)
+        self._set_all("seed", taken)
+        if gap := self.saved.gaps.get("seed"):
+            self.notices.append(f"seed is not used: {gap}")
+        elif taken != seed and self.saved.seeds is not None:
+            bounds = f"{self.saved.seeds[0]} to {self.saved.seeds[-1]}"
+            self.notices.append(f"seed {seed} is {taken} in the graph, whose nodes take {bounds}")
+
+    def _choose_size(self, offered: SizeChoices, width: int | None, height: int | None) -> None:
+        if width is None and height is None:
+            return
+        node, size = place_of(self.saved.graph, offered.node_id), f"{width or '?'}x{height or '?'}"
+        found = offered.values_for(width, height) if width and height else None
+        if found is None:
+            remedy = f"{node} offers {offered.described()}: give width and height of one of these, or neither"
+            self.faults.append(Fault(self.place, "width and height", size, remedy))
+            return
+        values, note = found
+        for slot, value in values.items():
+            self._set(slot, "width and height", value)
+        if note:
+            self.notices.append(f"{size} is not exact: {node} takes {', '.join(offered.inputs)}; {note}")
+
     def _bind_size(self, name: str, value: int | None) -> None:
         if value is None:
             return
+        self._tell_unused(name)
         gap = self.saved.gaps.get(name)
         if fault := limits.size_fault(self.place, name, value):
             self.faults.append(fault)
@@ -163,12 +225,18 @@ class _ShotBinder:
 
     def _bind_length(self, duration: float | None) -> None:
         bindings, length_rule = self._of("length"), self.saved.length_rule
-        if duration is None or ("length" in self.saved.unused and not bindings):
+        if duration is None:
+            return
+        if "length" in self.saved.unused and not bindings:
+            self.notices.append(f"duration is not used: {self.saved.bindings_file} says so")
             return
         if bindings and length_rule is not None:
             rate = self._rate(length_rule)
             for each in bindings:
                 self._set(each.slot, "length", length_rule.value(duration, rate))
+            if note := length_rule.note(duration, rate):
+                node = place_of(self.saved.graph, bindings[0].node_id)
+                self.notices.append(f"duration {duration:g} s is not what {node} makes: {note}")
         elif gap := self.saved.gaps.get("length"):
             self.notices.append(f"duration is not used: {gap}")
 
@@ -216,7 +284,6 @@ def read_graph(
     known: Iterable[Fault],
     classes: Mapping[str, NodeClass | None] | None = None,
     explicit: BindingsFile | None = None,
-    packs: Mapping[str, str] | None = None,
 ) -> SavedGraph:
     """Check a graph in API format and detect its bindings; ComfyUI's own nodes are understood without ``classes``.
 
@@ -235,11 +302,28 @@ def read_graph(
         source=name,
         graph=graph,
         bindings=in_order_of_meaning(places.bindings),
-        packs=packs or {},
         gaps=places.gaps,
         unused=frozenset(places.unused),
         strengths=places.strengths,
         length_rule=places.length_rule,
+        size_choices=places.size_choices,
+        seeds=places.seeds,
         bindings_file=file,
         on_outputs=tuple(output_notices(graph)),
     )
+
+
+def read_converted(
+    converted: Converted,
+    *,
+    name: str,
+    classes: Mapping[str, NodeClass | None],
+    explicit: BindingsFile | None = None,
+) -> SavedGraph:
+    """Check a graph that was converted from an editor's file, and detect its bindings.
+
+    Raises:
+        WorkflowFaults: As :func:`read_graph` does.
+    """
+    graph = read_graph(converted.graph, name=name, known=(), classes=classes, explicit=explicit)
+    return replace(graph, packs=converted.packs, alternatives=converted.alternatives, left_out=converted.notices)

@@ -26,6 +26,7 @@ _UPLOADED = ("image_upload", "video_upload", "audio_upload", "file_upload")
 _SEEDS = frozenset({"seed", "noise_seed"})
 _DEEPEST = 8  # Combos within combos; ComfyUI's own nodes nest three.
 _LONGEST_ROW = 100  # ComfyUI's own limit.
+_API_CATEGORY = "api node"  # ComfyUI 0.3.64 has no mark of its own for such nodes.
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,7 @@ class NodeClass:
         output_names: Names that the editor shows, one for each output.
         is_output: Whether it is an output node: a graph runs only the nodes that output nodes need.
         module: Python module that defines it: ``nodes``, ``comfy_extras.nodes_wan``, ``custom_nodes.NAME``.
+        is_api: Whether a maker's service does the work, not the server: Kling, Veo, Runway …
     """
 
     name: str
@@ -144,6 +146,7 @@ class NodeClass:
     output_names: tuple[str, ...] = ()
     is_output: bool = False
     module: str = ""
+    is_api: bool = False
 
     @property
     def has_options(self) -> bool:
@@ -176,6 +179,7 @@ def read_class(name: str, description: Mapping[str, Any]) -> NodeClass:
         output_names=names if len(names) == len(outputs) else outputs,
         is_output=description.get("output_node") is True,
         module=as_text(description.get("python_module")),
+        is_api=description.get("api_node") is True or as_text(description.get("category")).startswith(_API_CATEGORY),
     )
 
 

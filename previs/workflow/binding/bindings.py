@@ -17,6 +17,7 @@ What = Literal[
     "seed",
     "width",
     "height",
+    "size",
     "length",
     "frame_rate",
     "batch_size",

@@ -47,6 +47,7 @@ _LARGEST = 100_000
 # PyYAML needs 10 s for 5,000 nested brackets.
 _MOST_BRACKETS = 1_000
 _FACTOR = re.compile(r"(?P<address>.*\S)\s+\*\s+(?P<factor>[0-9]+(\.[0-9]+)?)", re.DOTALL)
+_DURATION = re.compile(r"\d+(\.\d+)?\s*s?|auto", re.IGNORECASE)
 _SIZES = frozenset({"width", "height"})
 
 Addresses = tuple[str, ...]
@@ -188,6 +189,7 @@ def find_slots(
     """Yield the input at each address, and its factor, which an address of a size may have: ``"20.width * 1.5"``.
 
     ``faults`` receives addresses of no input, and inputs that do not hold the ``kind``.
+    A length may also be a choice such as ``5s``.
     """
     for address in addresses:
         scaled = _FACTOR.fullmatch(address.strip()) if key in _SIZES else None
@@ -201,11 +203,15 @@ def find_slots(
             faults.append(Fault(explicit.source, key, format_value(address), str(error)))
             continue
         value = graph[slot[0]]["inputs"][slot[1]]
-        if isinstance(value, list) or holds(value, kind):
+        if isinstance(value, list) or holds(value, kind) or (key == "length" and _is_duration(value)):
             yield slot, factor
         else:
             remedy = f"{place_of(graph, slot[0])} does not hold {_KINDS[kind]} there: {format_value(value)}"
             faults.append(Fault(explicit.source, key, format_value(address), remedy))
+
+
+def _is_duration(value: object) -> bool:
+    return isinstance(value, str) and _DURATION.fullmatch(value) is not None
 
 
 _KINDS = {str: "a text", int: "a whole number", float: "a number"}

@@ -65,6 +65,9 @@ class Workflow(Protocol):
     def packs(self) -> Mapping[str, str]:
         """Return the custom node packs by node class, if the workflow's file names them."""
 
+    def fit_seed(self, seed: int) -> int:
+        """Return the seed that the graph takes in place of one that is too large or too small for a node of it."""
+
     def bind(self, values: ShotValues, *, place: str = "the workflow") -> Graph:
         """Make a new graph for one take.
 

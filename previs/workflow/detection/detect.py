@@ -9,13 +9,24 @@ from previs.workflow.binding.bindings_file import KEYS, REFERENCES, RULE, STRENG
 from previs.workflow.binding.link_types import Wiring
 from previs.workflow.binding.traversal import OUTPUT_PREFIX, outputs_of, saving, upstream
 from previs.workflow.detection import titles
+from previs.workflow.detection.api_nodes import (
+    ApiNodes,
+    api_length_rule,
+    find_api_length,
+    find_api_nodes,
+    find_api_seeds,
+    find_api_sizes,
+)
+from previs.workflow.detection.api_prompts import find_api_negative, find_api_prompt, several_prompts
 from previs.workflow.detection.lengths import LengthRule, find_lengths, length_input_of, length_rule_of
 from previs.workflow.detection.outputs import model_inputs
 from previs.workflow.detection.prompts import find_negative, find_prompt, shared_faults
 from previs.workflow.detection.references import ReferenceInputs, find_references
 from previs.workflow.detection.roles import ROLES
+from previs.workflow.detection.sampling import samplers_among
 from previs.workflow.detection.seeds import find_seeds
-from previs.workflow.detection.sizes import find_batches, find_sizes
+from previs.workflow.detection.size_choices import SizeChoices
+from previs.workflow.detection.sizes import Sizes, find_batches, find_sizes
 
 _TITLES = {what: title for title, what in titles.TITLES.items()}
 _KEYS = {what: key for key, what in reversed(KEYS.items())}
@@ -31,6 +42,8 @@ class Detection:
         unused: Values, and references as ``reference ID_OR_ROLE``, that the bindings file leaves unused.
         strengths: Inputs for references' strengths, by the inputs of their pictures.
         length_rule: Lengths that the graph takes; None if a duration cannot be converted.
+        size_choices: Sizes that the graph offers as choices.
+        seeds: Seeds that all its inputs take; None if they take all of ComfyUI's.
     """
 
     bindings: list[Binding] = field(default_factory=list)
@@ -38,6 +51,8 @@ class Detection:
     unused: set[str] = field(default_factory=set)
     strengths: dict[Slot, Slot] = field(default_factory=dict)
     length_rule: LengthRule | None = None
+    size_choices: SizeChoices | None = None
+    seeds: range | None = None
 
 
 @dataclass(slots=True)
@@ -49,6 +64,7 @@ class _Detector:
     explicit: BindingsFile
     file: str
     faults: list[Fault]
+    api: ApiNodes | None
     detection: Detection = field(default_factory=Detection)
 
     def stated(self, what: What) -> bool:
@@ -91,10 +107,10 @@ def detect_bindings(wiring: Wiring, faults: list[Fault], *, explicit: BindingsFi
     """
     faults.extend(titles.title_faults(wiring.graph))
     live = upstream(wiring.graph, outputs_of(wiring.graph))
-    detector = _Detector(wiring, live, explicit or BindingsFile(file), file, faults)
+    api = find_api_nodes(wiring, live, file)
+    detector = _Detector(wiring, live, explicit or BindingsFile(file), file, faults, api)
     _find_texts(detector)
-    if not detector.stated("seed"):
-        detector.add(find_seeds(wiring, live, file, faults))
+    _find_seeds(detector)
     _find_numbers(detector)
     if not detector.stated("checkpoint"):
         detector.add(
@@ -111,9 +127,9 @@ def _find_texts(detector: _Detector) -> None:
     wiring, detection = detector.wiring, detector.detection
     prompt_stated = detector.stated("prompt")
     negative_stated = detector.stated("negative_prompt")
-    found, gap = ([], "") if negative_stated else find_negative(wiring, detector.live, detector.file)
+    found, gap = ([], "") if negative_stated else _negative(detector)
     if not prompt_stated:
-        prompt, prompt_gap = find_prompt(wiring, detector.live, detector.file, detector.faults)
+        prompt, prompt_gap = _prompt(detector)
         detector.add(prompt)
         if prompt_gap:
             detection.gaps["prompt"] = prompt_gap
@@ -129,17 +145,69 @@ def _find_texts(detector: _Detector) -> None:
         detection.gaps["negative_prompt"] = gap
 
 
+def _prompt(detector: _Detector) -> tuple[list[Binding], str]:
+    """Find the prompt of samplers, of API nodes, or of both."""
+    wiring, live, api = detector.wiring, detector.live, detector.api
+    found, gap = find_api_prompt(api, detector.faults) if api else ([], "")
+    if api and not samplers_among(wiring, live):
+        return found, gap
+    local, local_gap = find_prompt(wiring, live, detector.file, detector.faults)
+    if api and found and local and len({wiring.value(each.slot) for each in (*found, *local)}) > 1:
+        detector.faults.append(several_prompts(api, [each.slot for each in (*local, *found)]))
+    return [*local, *found], "" if found else local_gap
+
+
+def _negative(detector: _Detector) -> tuple[list[Binding], str]:
+    wiring, live, api = detector.wiring, detector.live, detector.api
+    found, gap = find_api_negative(api) if api else ([], "")
+    if api and not samplers_among(wiring, live):
+        return found, gap
+    local, local_gap = find_negative(wiring, live, detector.file)
+    return [*local, *found], local_gap if api is None or not found else ""
+
+
+def _find_seeds(detector: _Detector) -> None:
+    wiring, live, api = detector.wiring, detector.live, detector.api
+    if detector.stated("seed"):
+        return
+    if api is None or samplers_among(wiring, live):
+        detector.add(find_seeds(wiring, live, detector.file, detector.faults))
+    if api is not None:
+        found, gap, detector.detection.seeds = find_api_seeds(api, detector.faults)
+        detector.add(found)
+        if gap and not detector.slots("seed"):
+            detector.detection.gaps["seed"] = gap
+
+
+def _find_sizes(detector: _Detector) -> Sizes:
+    """Find the sizes of samplers or else of API nodes; add the choices that an API node offers instead."""
+    wiring, live, api = detector.wiring, detector.live, detector.api
+    sizes = find_sizes(wiring, live)
+    whats: tuple[What, What] = ("width", "height")
+    if any(what in detector.explicit.addresses or titles.titled(wiring.graph, _TITLES[what]) for what in whats):
+        return replace(sizes, bindings=tuple(each for each in sizes.bindings if each.what != "size"))
+    if api is not None and (sizes.gap or not samplers_among(wiring, live)):
+        of_api = find_api_sizes(api)
+        sizes = replace(of_api, first_nodes=sizes.first_nodes)
+    detector.detection.size_choices = sizes.choices
+    detector.add(each for each in sizes.bindings if each.what == "size")
+    return sizes
+
+
 def _find_numbers(detector: _Detector) -> None:
     wiring, detection = detector.wiring, detector.detection
-    sizes = find_sizes(wiring, detector.live)
+    sizes = _find_sizes(detector)
     for what in ("width", "height"):
         if not detector.stated(what):
             detector.add(each for each in sizes.bindings if each.what == what)
             if sizes.gap:
                 detection.gaps[what] = sizes.gap
+    batches = find_batches(wiring, detector.live, sizes.first_nodes)
     if not detector.stated("batch_size"):
-        detector.add(find_batches(wiring, detector.live, sizes.first_nodes))
-    lengths = find_lengths(wiring, detector.live)
+        detector.add(batches)
+    lengths = find_lengths(wiring, detector.live, [each.slot for each in batches])
+    if detector.api and not lengths.bindings and not lengths.gap:
+        lengths = replace(find_api_length(detector.api), rates=lengths.rates)
     if not detector.stated("frame_rate"):
         detector.add(lengths.rates)
     if not detector.stated("length"):
@@ -155,6 +223,9 @@ def _count_stated(detector: _Detector) -> str:
     rates = tuple(each for each in detector.detection.bindings if each.what == "frame_rate")
     slots = detector.slots("length")
     if not slots:
+        return ""
+    if detector.api and (of_api := api_length_rule(detector.api, slots[0])):
+        detector.detection.length_rule = of_api
         return ""
     taking = length_input_of(detector.wiring, slots[0], detector.live)
     detector.detection.length_rule, gap = length_rule_of(detector.wiring, taking, rates, detector.live)

@@ -1,11 +1,14 @@
 """Find the length of a graph's video or sound, and convert a shot's duration to it."""
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from previs.comfyui.protocol.classes import InputRule
 from previs.workflow.binding.bindings import Binding, Slot
+from previs.workflow.binding.limits import BATCH_MAX
 from previs.workflow.binding.link_types import Wiring
 from previs.workflow.binding.traversal import OUTPUT_PREFIX, in_order, place_of, places_of
 from previs.workflow.detection.numbers import number_at
@@ -16,6 +19,9 @@ _RATES = ("fps", "frame_rate")
 # Nodes that show, save or assemble a video at a rate. For other nodes, a rate only conditions motion.
 _PLAYED = frozenset({"CreateVideo", "SaveAnimatedWEBP", "SaveAnimatedPNG", "SaveWEBM", "VHS_VideoCombine"})
 _INTERPOLATES = " VFI"
+# Custom packs that load a motion model beside a model of pictures.
+_MOTION = re.compile(r"AnimateDiff|^ADE_|Hotshot|AnimateLCM|MotionModel", re.IGNORECASE)
+_BATCHES = frozenset({"batch_size", "amount"})
 # Steps, in frames, of ComfyUI 0.3.64's own nodes where not 4; minimums where not 1.
 _STEPS = {
     **dict.fromkeys(("EmptyLTXVLatentVideo", "LTXVImgToVideo"), 8),
@@ -36,6 +42,7 @@ _OWN = frozenset(
     }
 )
 _STEP, _FIRST, _LAST = 4, 1, 16384
+_UNHEARD = 0.1  # Seconds by which sound may be longer than asked without a word.
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,8 @@ class LengthRule:
     Attributes:
         rate: Input that holds the frames per second; None for an input in seconds.
         interpolated: Factor by which later nodes multiply the frames.
+        choices: Seconds with the values that mean them, shortest first, if the input takes nothing else.
+        whole: Whether an input in seconds takes whole ones only.
     """
 
     least: float
@@ -52,17 +61,45 @@ class LengthRule:
     most: float
     rate: Slot | None = None
     interpolated: int = 1
+    choices: tuple[tuple[float, Any], ...] = ()
+    whole: bool = False
 
-    def value(self, duration: float, rate: float) -> float:
+    def value(self, duration: float, rate: float) -> Any:  # noqa: ANN401 - a number, or a choice of the node's
         """Return the smallest value that lasts at least a duration in seconds, or else the largest value.
 
         The rate is 1 for an input in seconds.
         """
+        if self.choices:
+            return next((value for seconds, value in self.choices if seconds >= duration), self.choices[-1][1])
         wanted = round(duration * rate) / self.interpolated if self.rate else duration
         # 0.3 / 0.1 is 2.9999999999999996.
         steps = max(0, math.ceil(round((wanted - self.least) / self.step, 6)))
         value = min(self.least + steps * self.step, self.most)
-        return round(value) if self.rate else round(value, 6)
+        return round(value) if self.rate or self.whole else round(value, 6)
+
+    def note(self, duration: float, rate: float) -> str:
+        """Say what is made instead of a duration that the input does not take; empty if it takes it."""
+        value = self.value(duration, rate)
+        lasting = next((seconds for seconds, each in self.choices if each == value), value)
+        if self.rate is not None:
+            lasting = value * self.interpolated / rate
+            longer_is_usual = lasting >= duration - 1 / rate
+        else:
+            longer_is_usual = abs(lasting - duration) < _UNHEARD
+        return "" if longer_is_usual else f"it takes {self._range(rate)}: {lasting:.6g} s is made"
+
+    def _range(self, rate: float) -> str:
+        if self.choices:
+            return f"{', '.join(f'{seconds:g}' for seconds, _ in self.choices)} s"
+        per_second = rate / self.interpolated if self.rate else 1
+        steps = (
+            " in whole seconds"
+            if self.whole and self.step == 1
+            else f" in steps of {self.step:g} s"
+            if self.whole
+            else ""
+        )
+        return f"{self.least / per_second:.6g} to {self.most / per_second:.6g} s{steps}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +116,16 @@ class Lengths:
     gap: str = ""
 
 
-def find_lengths(wiring: Wiring, live: list[str]) -> Lengths:
-    """Find the inputs for length and frame rate."""
+def find_lengths(wiring: Wiring, live: list[str], batches: Iterable[Slot] = ()) -> Lengths:
+    """Find the inputs for length and frame rate.
+
+    If no input is named for it, and pictures are played or a motion model makes them, the frames are the latent's
+    batch, whose inputs are ``batches``.
+    """
     rates = find_rates(wiring, live)
     named = [(node_id, name) for node_id in in_order(live) for name in _names(wiring, node_id)]
+    if not named and _frames_are_batch(wiring, live, batches, played=bool(rates)):
+        named = list(batches)
     if not named:
         return Lengths(rates=rates)
     slots = {slot: number_at(wiring, slot, float) for slot in named}
@@ -96,6 +139,12 @@ def find_lengths(wiring: Wiring, live: list[str]) -> Lengths:
     bindings = tuple(_bindings(wiring, slots))
     length_rule, gap = length_rule_of(wiring, named[0], rates, live)
     return Lengths(bindings, rates, length_rule, gap)
+
+
+def _frames_are_batch(wiring: Wiring, live: list[str], batches: Iterable[Slot], *, played: bool) -> bool:
+    """Return whether a batch of pictures is a video, as AnimateDiff makes it."""
+    moves = any(_MOTION.search(wiring.graph[node_id]["class_type"]) for node_id in live)
+    return any(moves or (played and wiring.value(slot) > 1) for slot in batches)
 
 
 def _bindings(wiring: Wiring, slots: dict[Slot, Slot | None]) -> Iterable[Binding]:
@@ -155,12 +204,13 @@ def length_rule_of(
         return None, f"several nodes set different frame rates: {places_of(graph, [each.node_id for each in rates])}"
     class_type = graph[node_id]["class_type"]
     interpolated, gap = _interpolated(wiring, live)
-    if name not in _FRAMES:
+    if name not in _FRAMES and name not in _BATCHES:
         return (None, gap) if gap else (LengthRule(_FIRST, 1, _LAST, rates[0].slot, interpolated), "")
-    if rule is None and class_type not in _OWN:
+    if rule is None and class_type not in _OWN and name not in _BATCHES:
         return None, f"only a server that has the class knows which lengths {place_of(graph, node_id)} takes"
     least, most = _LEAST.get(class_type, _FIRST), _MOST.get(class_type, _LAST)
-    length_rule = _rule_from(rule, least, 1 if rule else _STEPS.get(class_type, _STEP), most)
+    step = 1 if rule or name in _BATCHES else _STEPS.get(class_type, _STEP)
+    length_rule = _rule_from(rule, least, step, BATCH_MAX if name in _BATCHES else most)
     return (None, gap) if gap else (replace(length_rule, rate=rates[0].slot, interpolated=interpolated), "")
 
 

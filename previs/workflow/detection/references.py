@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from previs.workflow.binding.bindings import Binding, Slot
 from previs.workflow.binding.link_types import Wiring
 from previs.workflow.binding.traversal import in_order
+from previs.workflow.detection.named_roles import named_role
 from previs.workflow.detection.roles import image_flow, picture_input, role_of, strength_of
 from previs.workflow.detection.texts import texts_at
 from previs.workflow.detection.titles import REFERENCE
@@ -28,7 +29,7 @@ def find_references(wiring: Wiring, live: list[str], claimed: Mapping[str, str])
     for node_id in in_order(flow.reaching | owners.keys()):
         name = picture_input(wiring, node_id) or ("image" if node_id in owners else None)
         texts = texts_at(wiring, (node_id, name)) if name else None
-        found = role_of(flow, node_id) if name else None
+        found = (named_role(flow, node_id) or role_of(flow, node_id)) if name else None
         if texts is None or len(texts) != 1 or (found is None and node_id not in owners):
             continue
         role, rule = found or ("start", "")

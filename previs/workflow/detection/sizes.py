@@ -10,8 +10,11 @@ from previs.workflow.binding.link_types import Wiring
 from previs.workflow.binding.traversal import in_order, outputs_of, places_of, saving
 from previs.workflow.detection.numbers import number_at
 from previs.workflow.detection.sampling import samplers_among
+from previs.workflow.detection.size_choices import SizeChoices, find_size_choices
 
 _PAIR = ("width", "height")
+# Loaders of custom packs that make the empty latent, too; the first pair that a node has sets its size.
+_PAIRS = (_PAIR, ("empty_latent_width", "empty_latent_height"), ("latent_width", "latent_height"))
 # ComfyUI's own nodes that are conditioned on the picture's size, with the pairs of inputs that hold it.
 _SIZE_CONDITIONING = {
     "CLIPTextEncodeSDXL": (_PAIR, ("target_width", "target_height")),
@@ -31,11 +34,13 @@ class Sizes:
         bindings: Empty if there is a gap.
         gap: Why a shot's size cannot be applied; empty if it can.
         first_nodes: Nodes of the first pass that set the size, also if it is computed.
+        choices: Sizes that a node offers as choices, in whose inputs they are bound.
     """
 
     bindings: tuple[Binding, ...]
     gap: str
-    first_nodes: tuple[str, ...]
+    first_nodes: tuple[str, ...] = ()
+    choices: SizeChoices | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +67,35 @@ def find_sizes(wiring: Wiring, live: list[str]) -> Sizes:
     bindings = [
         each for node_id, pair in known.items() for each in _pair_bindings(pair, f"size of {wiring.label(node_id)}")
     ]
+    if choices := _choices(wiring, first_nodes):
+        return _chosen(wiring, choices, nodes, first_nodes)
     first = next(iter(known.values()))
     size = _values(wiring, first)
     for node_id in in_order(nodes.later):
         bindings += _later_sizes(wiring, node_id, size, first_nodes[0])
     bindings += _size_conditioning(wiring, live, size, first, first_nodes[0])
     return Sizes(tuple({(*each.slot, each.what): each for each in reversed(bindings)}.values())[::-1], "", first_nodes)
+
+
+def _choices(wiring: Wiring, first_nodes: tuple[str, ...]) -> SizeChoices | None:
+    """Return the choices of a loader that reads its width and height only if one of them, ``custom``, is chosen."""
+    found = find_size_choices(wiring, first_nodes[0])
+    opened = found.custom.values if found and found.custom else {}
+    return found if any(wiring.value(slot) != value for slot, value in opened.items()) else None
+
+
+def _chosen(wiring: Wiring, choices: SizeChoices, nodes: _SizeNodes, first_nodes: tuple[str, ...]) -> Sizes:
+    if nodes.later or len(first_nodes) > 1:
+        node = places_of(wiring.graph, first_nodes)
+        return Sizes((), f"{node} takes its size from a choice, to which others are tied: remove it", first_nodes)
+    return replace(chosen_sizes(wiring, choices), first_nodes=first_nodes)
+
+
+def chosen_sizes(wiring: Wiring, choices: SizeChoices) -> Sizes:
+    """Bind the inputs of a node that offers sizes as choices."""
+    rule, inputs = f"size of {wiring.label(choices.node_id)}", wiring.graph[choices.node_id]["inputs"]
+    names = (name for name in choices.inputs if name in inputs)
+    return Sizes(tuple(Binding("size", choices.node_id, name, rule) for name in names), "", choices=choices)
 
 
 def _size_nodes(wiring: Wiring, live: list[str]) -> _SizeNodes:
@@ -99,7 +127,7 @@ def _size_setters(wiring: Wiring, starts: Iterable[str], samplers: set[str]) -> 
         if node_id in seen or node_id in samplers:
             continue
         seen.add(node_id)
-        if set(_PAIR) <= wiring.graph[node_id]["inputs"].keys():
+        if _names_of(wiring, node_id):
             yield node_id
         else:
             pending.extend(reversed(_sources(wiring, node_id)))
@@ -116,8 +144,12 @@ def _picture_upstream(wiring: Wiring, starts: Iterable[str]) -> list[str]:
     return list(found)
 
 
-def _pair(wiring: Wiring, node_id: str, names: tuple[str, str] = _PAIR) -> Pair | None:
-    width, height = (number_at(wiring, (node_id, name)) for name in names)
+def _names_of(wiring: Wiring, node_id: str) -> tuple[str, str] | None:
+    return next((names for names in _PAIRS if wiring.graph[node_id]["inputs"].keys() >= set(names)), None)
+
+
+def _pair(wiring: Wiring, node_id: str, names: tuple[str, str] | None = None) -> Pair | None:
+    width, height = (number_at(wiring, (node_id, name)) for name in names or _names_of(wiring, node_id) or _PAIR)
     return None if width is None or height is None else (width, height)
 
 
@@ -135,7 +167,8 @@ def _gap(wiring: Wiring, live: list[str], nodes: _SizeNodes, pairs: dict[str, Pa
         of = f", which comes from {places_of(wiring.graph, loaders)}" if loaders else ""
         return f"no node of the graph sets the picture's size{of}: remove it from the shot"
     if computed := [node_id for node_id, pair in pairs.items() if pair is None]:
-        sources = [value[0] for i in computed for name in _PAIR if is_link(value := graph[i]["inputs"][name])]
+        held = [graph[i]["inputs"][name] for i in computed for name in _names_of(wiring, i) or _PAIR]
+        sources = [value[0] for value in held if is_link(value)]
         why = f"computed by other nodes ({places_of(wiring.graph, sources)})" if sources else "not a whole number"
         return f"the size of {places_of(wiring.graph, computed)} is {why}: remove it from the shot"
     sizes = {_values(wiring, pair) for pair in pairs.values() if pair is not None}

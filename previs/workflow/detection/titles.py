@@ -84,7 +84,9 @@ def titled_slots(wiring: Wiring, title: str, faults: list[Fault]) -> list[Slot]:
     for node_id in titled(wiring.graph, title):
         inputs = wiring.graph[node_id]["inputs"]
         names = [
-            name for name, value in inputs.items() if name in _INPUTS[what] and (holds(value, kind) or is_link(value))
+            name
+            for name, value in inputs.items()
+            if name.rpartition(".")[2] in _INPUTS[what] and (holds(value, kind) or is_link(value))
         ]
         names = names or [name for name, value in inputs.items() if holds(value, kind)]
         found = [_held(wiring, (node_id, name), kind) for name in names]

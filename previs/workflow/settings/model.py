@@ -16,6 +16,7 @@ from previs.workflow.binding.interface import PlacedReference, ShotValues
 from previs.workflow.binding.overrides import overridden, with_overrides
 from previs.workflow.detection.roles import ROLES, role_named, serves
 from previs.workflow.formats import samplers
+from previs.workflow.prompt_syntax import unread_syntax
 from previs.workflow.settings.build import ImageSettings, bindings_of, build_graph
 
 OWN_RULE = "workflow_setting"
@@ -129,6 +130,10 @@ class WorkflowSettings(BaseModel):
         if self.controlnet is None:
             yield from self._one_start(len(self.reference_images), "settings", "reference_images")
 
+    def fit_seed(self, seed: int) -> int:
+        """Return the seed: the graph takes all of ComfyUI's."""
+        return seed
+
     def bind(self, values: ShotValues, *, place: str = "the workflow") -> Graph:
         """Build the graph of one take, whose references end with :attr:`reference_images`.
 
@@ -155,7 +160,8 @@ class WorkflowSettings(BaseModel):
         bindings, given = bindings_of(own), _given(values)
         overrides = overridden(own, values.overrides, place=place, bindings=bindings, faults=[])
         coming = {each.slot: bound[each.node_id]["inputs"][each.input] for each in bindings if each.what in given}
-        return Report(_without_shot_values(rows(own, bindings, coming, overrides)), ())
+        notices = unread_syntax(values.prompt, values.negative_prompt, {node["class_type"] for node in bound.values()})
+        return Report(_without_shot_values(rows(own, bindings, coming, overrides)), tuple(notices))
 
     def _graph(self, values: ShotValues) -> Graph:
         sampler, scheduler = samplers.sampler_and_scheduler(self.sampler, self.scheduler)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from previs.comfyui.protocol.classes import read_class
 from previs.comfyui.protocol.graph import Graph
 from previs.errors import ShotListFaults, WorkflowFaults
 from previs.planning.fingerprint import derived_seed, fingerprint, numbered_seed
@@ -358,3 +359,21 @@ def test_a_shot_that_cannot_be_bound_is_a_fault_only_where_something_wanted_need
     assert [take.label for take in plan(*shots, only=["C"]).takes] == ["C · take 1"]
     with pytest.raises(WorkflowFaults, match="shot A"):
         plan(*shots, only=["B"])
+
+
+def test_seeds_fit_what_the_nodes_of_the_graph_take() -> None:
+    described = {
+        "input": {"required": {"prompt": ["STRING", {"multiline": True}], "seed": ["INT", {"min": 1, "max": 100}]}},
+        "output": ["IMAGE"],
+        "api_node": True,
+    }
+    graph = {
+        "1": {"class_type": "AcmeImage", "inputs": {"prompt": "a fox", "seed": 7}},
+        "9": {"class_type": "SaveImage", "inputs": {"filename_prefix": "x", "images": ["1", 0]}},
+    }
+    workflow = read_workflow(graph, name="look.json", classes={"AcmeImage": read_class("AcmeImage", described)})
+    made = plan(shot(1), shot(2, seed=100), shot(3, seed=500), workflow=workflow, takes=2)
+    assert all(take.graph["1"]["inputs"]["seed"] == take.seed and 1 <= take.seed <= 100 for take in made.takes)
+    assert [take.seed for take in made.takes if take.shot.label == "2"] == [100, 2]
+    (said,) = [notice for notice in made.notices if "seed" in notice]
+    assert said == "seed 500 is 1 in the graph, whose nodes take 1 to 100 (3)"

@@ -10,8 +10,10 @@ from previs.comfyui.protocol.classes import ANY, InputRule, NodeClass
 from previs.comfyui.protocol.graph import Graph, Node, links
 from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault, WorkflowFaults
+from previs.workflow.binding.traversal import place_of
+from previs.workflow.detection.saves import saving_nodes
 from previs.workflow.formats.editor.document import EditorNode, Socket
-from previs.workflow.formats.editor.dynamic_prompts import resolve
+from previs.workflow.formats.editor.dynamic_prompts import has_choices, resolve
 from previs.workflow.formats.editor.numbering import renumbered
 from previs.workflow.formats.editor.promotion import Promotions
 from previs.workflow.formats.editor.reading import read_document
@@ -34,10 +36,14 @@ class Converted:
     Attributes:
         graph: Nodes by the file's ids; those within subgraphs have ids in parts: ``57:8``.
         packs: Custom node packs by class type, if the file names them.
+        alternatives: Texts with choices such as ``{a|b}`` by node id and input; the graph has the first of each choice.
+        notices: What of the file was left out, in sentences.
     """
 
     graph: Graph
     packs: Mapping[str, str]
+    alternatives: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
 
 
 def classes_in(document: Mapping[str, Any]) -> frozenset[str]:
@@ -65,7 +71,9 @@ def convert(document: Mapping[str, Any], classes: Mapping[str, NodeClass | None]
         faults.append(fault)
     if faults:
         raise WorkflowFaults(name, tuple(faults))
-    return Converted(graph, {node.type: node.pack for _, node in running if node.pack})
+    packs = {node.type: node.pack for _, node in running if node.pack}
+    alternatives = {slot: text for slot, text in conversion.alternatives.items() if slot[0] in graph}
+    return Converted(graph, packs, alternatives, tuple(conversion.notices))
 
 
 def _is_new(classes: Mapping[str, NodeClass | None]) -> bool:
@@ -134,6 +142,8 @@ class _Conversion:
     classes: Mapping[str, NodeClass | None]
     promotions: Promotions = field(default_factory=Promotions)
     faults: dict[str, list[Fault]] = field(default_factory=dict)
+    alternatives: dict[tuple[str, str], str] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
     resolver: LinkResolver = field(init=False)
 
     def __post_init__(self) -> None:
@@ -150,15 +160,23 @@ class _Conversion:
         return graph
 
     def _drop_parked(self, graph: Graph) -> None:
-        """Drop nodes with faults, and what they feed, if no output needs them: artists park nodes beside the graph."""
+        """Drop nodes with faults, and what they feed, if no output needs them: artists park nodes beside the graph.
+
+        A node that only shows its result is no such output if another one saves: the editor makes some of their values.
+        """
         sources = {node_id: [source for _, source, _ in links(node)] for node_id, node in graph.items()}
         users: dict[str, list[str]] = {}
         for node_id in graph:
             for source in sources[node_id]:
                 users.setdefault(source, []).append(node_id)
         outputs = [node_id for node_id, node in graph.items() if self._is_output(node)]
-        needed = _reachable(outputs or users, sources)
+        saving = [node_id for node_id in saving_nodes(graph, self.classes) if node_id in outputs]
+        needed = _reachable(saving or outputs or users, sources)
         for node_id in _reachable(self.faults.keys() - needed, users):
+            if node_id in outputs:
+                fault = next(iter(self.faults.get(node_id, ())), None)
+                why = f"{fault.field}: {fault.remedy}" if fault else "a node before it cannot be read"
+                self.notices.append(f"{place_of(graph, node_id)} is left out, and nothing saved needs it: {why}")
             graph.pop(node_id, None)
             self.faults.pop(node_id, None)
 
@@ -186,6 +204,8 @@ class _Conversion:
             value = self.promotions.field(instance, node, each.rule.name, own)
             if each.rule.name not in linked and value is not None:
                 inputs[each.rule.name] = _coerced(each.rule, value, instance.place(node), "", faults)
+                if processed and value == own and has_choices(each.value):
+                    self.alternatives[instance.full_id(node), each.rule.name] = each.value
         for name, source in sources.items():
             match source:
                 case Output(node_id, slot):

@@ -1,36 +1,58 @@
 """Read texts that the editor processes when it queues: comments are stripped, and of ``{a|b}`` one choice is taken."""
 
+import hashlib
 import re
+from collections.abc import Callable
 
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n\r]*", re.DOTALL)
 _PART = re.compile(r"\\.|[{|}]|[^\\{|}]+|\\", re.DOTALL)
 _ESCAPED = re.compile(r"\\([{}|])")
 
+Choose = Callable[[int, int], int]
 
-def resolve(text: str) -> str:
-    r"""Return the text that the editor would send, with the first of each choice, where the editor takes any.
+
+def resolve(text: str, choose: Choose = lambda _, __: 0) -> str:
+    r"""Return the text that the editor would send.
 
     Choices may be nested; ``\{``, ``\|`` and ``\}`` stand for themselves.
+
+    Args:
+        text: Text of a field.
+        choose: Takes the number of a choice within the text and how many alternatives it has, and returns the index of
+            one. The editor takes any; the default is the first.
     """
-    first = [""]  # What is read of the first alternative, for each choice that is open.
-    skipped = [False]  # Whether a later alternative is being read, for each choice that is open.
+    open_choices: list[list[str]] = [[""]]  # The alternatives read so far of each choice that is open.
+    number = 0
     for part in _PART.findall(_COMMENT.sub("", text)):
         if part == "{":
-            first.append("")
-            skipped.append(False)
-        elif part == "}" and len(first) > 1:
-            _close(first, skipped)
-        elif part == "|" and len(first) > 1:
-            skipped[-1] = True
-        elif not skipped[-1]:
-            first[-1] += part
-    while len(first) > 1:
-        _close(first, skipped)
-    return _ESCAPED.sub(r"\1", first[0])
+            open_choices.append([""])
+        elif part == "}" and len(open_choices) > 1:
+            number = _close(open_choices, choose, number)
+        elif part == "|" and len(open_choices) > 1:
+            open_choices[-1].append("")
+        else:
+            open_choices[-1][-1] += part
+    while len(open_choices) > 1:
+        number = _close(open_choices, choose, number)
+    return _ESCAPED.sub(r"\1", open_choices[0][0])
 
 
-def _close(first: list[str], skipped: list[bool]) -> None:
-    chosen = first.pop()
-    skipped.pop()
-    if not skipped[-1]:
-        first[-1] += chosen
+def has_choices(text: str) -> bool:
+    """Return whether another choice would give another text."""
+    return resolve(text) != resolve(text, lambda _, alternatives: alternatives - 1)
+
+
+def by_seed(seed: int, place: str) -> Choose:
+    """Return a way to choose that depends on a take's seed and on the field alone."""
+
+    def choose(number: int, alternatives: int) -> int:
+        digest = hashlib.sha256(f"{seed}:{place}:{number}".encode()).digest()
+        return int.from_bytes(digest[:8]) % alternatives
+
+    return choose
+
+
+def _close(open_choices: list[list[str]], choose: Choose, number: int) -> int:
+    alternatives = open_choices.pop()
+    open_choices[-1][-1] += alternatives[choose(number, len(alternatives))]
+    return number + 1

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from previs.comfyui.protocol.classes import NodeClass
+from previs.comfyui.protocol.classes import NodeClass, read_class
 from previs.comfyui.protocol.graph import Graph
 from previs.errors import Fault, WorkflowFaults
 from previs.workflow.formats.editor import Converted, classes_in, convert, is_editor_file
@@ -445,6 +445,40 @@ class TestFields:
         drawing.links.append([90, 10, 0, 9, 0, "IMAGE"])
         (fault,) = faults_of(drawing, classes)
         assert (fault.place, fault.field, fault.value) == ("node 10 (Camera)", "image", "WEBCAM")
+
+
+class TestValuesMadeInTheBrowser:
+    """3D views, splats and cameras beside what is saved: they are refused only if something saved needs them."""
+
+    @staticmethod
+    def view(name: str, output: str = "FILE_3D") -> NodeClass:
+        inputs = {"model_3d": ["IMAGE"], "viewport_state": ["LOAD_3D"]}
+        return read_class(name, {"input": {"required": inputs}, "output": [output], "output_node": True})
+
+    @pytest.mark.parametrize("name", ["Preview3DAdvanced", "PreviewGaussianSplat", "PreviewPointCloud", "Show3D"])
+    def test_a_view_beside_what_is_saved_is_left_out_and_named(
+        self, drawing: Drawing, classes: Classes, name: str
+    ) -> None:
+        text_to_image(drawing).node(10, name, ["", 1], (("model_3d", "IMAGE", (8, 0)),), "FILE_3D")
+        converted = convert(drawing.file(), {**classes, name: self.view(name)}, name="drawing.json")
+        assert converted.graph == TEXT_TO_IMAGE
+        (notice,) = converted.notices
+        assert notice.startswith(
+            f"node 10 ({name}) is left out, and nothing saved needs it: viewport_state: the editor"
+        )
+
+    def test_a_view_that_what_is_saved_needs_is_refused(self, drawing: Drawing, classes: Classes) -> None:
+        text_to_image(drawing).node(10, "Preview3DAdvanced", [""], (("model_3d", "IMAGE", (8, 0)),), "IMAGE")
+        node_called(drawing, 9)["inputs"][0]["link"] = 90
+        drawing.links.append([90, 10, 0, 9, 0, "IMAGE"])
+        described = {**classes, "Preview3DAdvanced": self.view("Preview3DAdvanced", "IMAGE")}
+        (fault,) = faults_of(drawing, described)
+        assert (fault.place, fault.field) == ("node 10 (Preview3DAdvanced)", "viewport_state")
+
+    def test_a_view_alone_is_refused(self, drawing: Drawing, classes: Classes) -> None:
+        drawing.node(10, "Preview3DAdvanced", [""], (), "FILE_3D")
+        (fault,) = faults_of(drawing, {**classes, "Preview3DAdvanced": self.view("Preview3DAdvanced")})
+        assert fault.field == "viewport_state"
 
 
 class TestUnknownClasses:
