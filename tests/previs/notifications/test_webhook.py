@@ -235,12 +235,12 @@ async def test_the_receiver_of_the_document_takes_what_is_signed_and_nothing_els
             await courier.send(message())
             await courier.send(message())
             await courier.send(message(id="0002"))
-        assert [each["id"] for each in printed] == ["0001", "0002"]
         for settings in ({"key": b"another"}, {}):
             async with courier_to(url, **settings) as courier:
                 with pytest.raises(WebhookRefused, match="HTTP 401"):
                     await courier.send(message(id="0003"))
-        assert len(printed) == 2
+        # The receiver prints after it has answered, and before it reads the next request.
+        assert [each["id"] for each in printed] == ["0001", "0002"]
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
