@@ -286,9 +286,9 @@ def test_the_chosen_server_is_free_and_no_free_server_suits_better(
 
 def test_a_server_with_an_interrupted_prompt_at_work_gets_no_take_and_counts_as_loaded() -> None:
     busy, idle = member("a"), member("b", held=1)
-    busy.server._interrupted.add("p")
+    busy.server._cancellations.interrupted.add("p")
     assert chosen([busy, idle]) == "b"
     assert chosen([busy]) is None
     assert (busy.load, busy.room(SLOTS)) == (1, 0)
-    busy.server._interrupted.clear()
+    busy.server._cancellations.interrupted.clear()
     assert chosen([busy, idle]) == "a"

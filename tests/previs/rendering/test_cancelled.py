@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from previs.comfyui.client import server as server_module
+from previs.comfyui.client import cancellation
 from previs.comfyui.protocol.deadlines import Limits
 from previs.errors import RenderTimedOut
 from previs.farm import pool
@@ -25,8 +25,8 @@ OTHER = take(6, "雨")
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "_POLL_PAUSE", 0.02)
-    monkeypatch.setattr(server_module, "_CANCEL_TIMEOUT", 0.4)
+    monkeypatch.setattr(cancellation, "_POLL_PAUSE", 0.02)
+    monkeypatch.setattr(cancellation, "_CANCEL_TIMEOUT", 0.4)
     monkeypatch.setattr(context_module, "_OBEYED_WITHIN", 0.2)
     monkeypatch.setattr(pool, "_LONGEST_PAUSE", 0.2)
 
