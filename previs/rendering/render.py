@@ -19,6 +19,7 @@ from previs.pictures import Media, examine, thumbnail
 from previs.planning.frame_order import shown_first
 from previs.planning.plan import UPLOAD_FOLDER, PlannedTake
 from previs.records.takes import Attempt, Frame, TakeRecord
+from previs.rendering.cancelled import CancelMarks
 from previs.rendering.context import RunContext
 from previs.store import Store, keys
 from previs.workflow import with_output_prefix
@@ -144,7 +145,7 @@ async def _cancel(server: Server, prompt: str, context: RunContext) -> None:
 async def _cancel_if_reachable(server: Server, prompt: str, context: RunContext) -> None:
     # A server that cannot be reached is cleaned up when it returns, and the next run joins what still runs there.
     with contextlib.suppress(ServerUnreachable, ServerUnavailable, AccessDenied):
-        await context.cancel(server, prompt)
+        await server.cancel_prompt(prompt, CancelMarks(context.store))
 
 
 async def _models(take: PlannedTake, server: Server) -> dict[str, str]:

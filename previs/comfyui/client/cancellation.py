@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from typing import Protocol
 
 from previs.comfyui.client.api import Api
 from previs.comfyui.client.posts import Posts
@@ -13,6 +14,16 @@ _CANCEL_TIMEOUT = 4.0
 _POST_TIMEOUT = 2.0
 _POLL_PAUSE, _INTERRUPT_POLLS = 0.2, 8
 _MAX_ATTEMPTS = 3
+
+
+class InterruptMarks(Protocol):
+    """Mark prompts that are being interrupted, for other clients: they may be at work for long."""
+
+    async def mark(self, prompt_id: str, server: str) -> bool:
+        """Mark a prompt on a server; return whether that is done."""
+
+    async def unmark(self, prompt_id: str) -> None:
+        """Remove a prompt's mark."""
 
 
 class Cancellations:
@@ -30,6 +41,8 @@ class Cancellations:
         self._posts = posts
         self._queue_cache = queue_cache
         self._removals: dict[str, asyncio.Task[None]] = {}
+        self._marks: dict[str, InterruptMarks] = {}
+        self._marked: set[str] = set()
 
     async def stop(self) -> None:
         """Stop all work in the background; what was interrupted stays so."""
@@ -37,15 +50,18 @@ class Cancellations:
             removal.cancel()
         await asyncio.gather(*removals, return_exceptions=True)
 
-    async def cancel(self, prompt_id: str) -> bool:
+    async def cancel(self, prompt_id: str, marks: InterruptMarks | None) -> bool:
         """Remove a pending or running prompt; return whether it is gone within a few seconds.
 
-        Otherwise its removal continues in the background.
+        Otherwise its removal continues in the background. The prompt is marked before the first request that may
+        interrupt it, until the server says that it has ended.
 
         Raises:
             ServerUnreachable, ServerUnavailable, AccessDenied: The server could not be asked; :meth:`start` it again.
         """
         self.abandoned.add(prompt_id)
+        if marks is not None:
+            self._marks[prompt_id] = marks
         self._queue_cache.invalidate()
         removal = self.start(prompt_id)
         # Cancelling the caller does not cancel the removal.
@@ -55,8 +71,10 @@ class Cancellations:
         removal.result()
         return True
 
-    def adopt(self, prompt_id: str) -> None:
-        """Cancel a prompt that another client has interrupted, in the background."""
+    def adopt(self, prompt_id: str, marks: InterruptMarks) -> None:
+        """Cancel a prompt that another client has marked and interrupted, in the background."""
+        self._marks[prompt_id] = marks
+        self._marked.add(prompt_id)
         self.abandoned.add(prompt_id)
         self.interrupted.add(prompt_id)
         self.start(prompt_id)
@@ -89,7 +107,7 @@ class Cancellations:
         while prompt_id in self.abandoned:
             try:
                 if not await self._remove(prompt_id):
-                    return
+                    break
                 await self._wait_until_gone(prompt_id, pause)
             except (ServerUnreachable, ServerUnavailable):
                 attempts += 1
@@ -98,9 +116,24 @@ class Cancellations:
                 await asyncio.sleep(_POLL_PAUSE)
             else:
                 attempts, pause = 0, min(2 * pause, MAX_PAUSE)
+        await self._unmark(prompt_id)
+
+    async def _mark(self, prompt_id: str) -> None:
+        marks = None if prompt_id in self._marked else self._marks.get(prompt_id)
+        if marks is not None and await marks.mark(prompt_id, self._api.name):
+            self._marked.add(prompt_id)
+
+    async def _unmark(self, prompt_id: str) -> None:
+        marks = self._marks.pop(prompt_id, None)
+        if marks is not None and prompt_id in self._marked:
+            self._marked.discard(prompt_id)
+            await marks.unmark(prompt_id)
 
     async def _remove(self, prompt_id: str) -> bool:
         """Request removal, and return whether the prompt was still there; the server may miss an early interrupt."""
+        if (await self._api.queue()).place_of(prompt_id) is None:
+            return False
+        await self._mark(prompt_id)
         if (removed := await self._api.cancel_job(prompt_id)) is not None:
             if removed:
                 self.interrupted.add(prompt_id)

@@ -8,7 +8,7 @@ from typing import Self
 
 from previs.comfyui.client.address import Address
 from previs.comfyui.client.api import Api
-from previs.comfyui.client.cancellation import Cancellations
+from previs.comfyui.client.cancellation import Cancellations, InterruptMarks
 from previs.comfyui.client.catalog import Catalog
 from previs.comfyui.client.hashes import Hashes
 from previs.comfyui.client.posts import Posts
@@ -201,20 +201,24 @@ class Server:
             self._queue_cache.invalidate()
         return self._success(state)
 
-    async def cancel_prompt(self, prompt_id: str) -> bool:
+    async def cancel_prompt(self, prompt_id: str, marks: InterruptMarks | None = None) -> bool:
         """Remove a pending or running prompt; return whether it is gone within a few seconds, or left alone.
 
         A node that is at work obeys an interrupt only when it is done. That is waited for in the background, and
         meanwhile the prompt is one of :attr:`cancelling`. If this raises, a later :meth:`probe` tries again, unless the
         prompt is submitted or followed again by then. A prompt neither posted nor followed by this client is left
         alone, as it may belong to another run. No other prompt is touched.
-        """
-        return prompt_id not in self._queue_cache.own or await self._cancellations.cancel(prompt_id)
 
-    def keep_cancelling(self, prompt_id: str) -> None:
-        """Cancel a prompt that another run has interrupted, in the background."""
+        Args:
+            prompt_id: The prompt.
+            marks: Marks the prompt before it is interrupted, and unmarks it once it has ended.
+        """
+        return prompt_id not in self._queue_cache.own or await self._cancellations.cancel(prompt_id, marks)
+
+    def keep_cancelling(self, prompt_id: str, marks: InterruptMarks) -> None:
+        """Cancel a prompt that another run has marked and interrupted, in the background; then unmark it."""
         self._queue_cache.own.add(prompt_id)
-        self._cancellations.adopt(prompt_id)
+        self._cancellations.adopt(prompt_id, marks)
 
     async def wait_until_cancelled(self, prompt_id: str) -> None:
         """Wait until an interrupted prompt is no longer at work, or the server cannot be asked."""
