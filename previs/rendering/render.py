@@ -5,6 +5,7 @@ import contextlib
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from previs.planning.frame_order import shown_first
 from previs.planning.plan import UPLOAD_FOLDER, PlannedTake
 from previs.records.takes import Attempt, Frame, TakeRecord
 from previs.rendering.cancelled import CancelMarks
-from previs.rendering.context import RunContext
+from previs.rendering.context import ExistingPrompt, RunContext
 from previs.store import Store, keys
 from previs.workflow import with_output_prefix
 
@@ -53,55 +54,46 @@ async def render(
     """
     try:
         existing = await context.find_existing_prompt(take)
-        found, prompt = existing.server, existing.prompt
-        if found is not None and existing.cancelled:
+        if existing.server is not None:
             slot.release()
-            await context.wait_until_ended(take, found, prompt)
+        if existing.server is not None and existing.cancelled:
+            await context.wait_until_ended(take, existing.server, existing.prompt)
             return None
-        server = found or slot.server
-        if found is not None:
-            slot.release()
-        began = time.monotonic()
-        success, waiting = await _run(take, found, prompt, slot, context, on_change)
+        ended = await _run(take, existing, slot, context, on_change)
     finally:
         slot.release()
-    ended = time.monotonic()
-    seconds = success.seconds if success.seconds is not None else ended - began
-    if not success.files:
-        raise NothingMade(server.name, prompt)
-    try:
-        frames = [await _keep(file, take, server, context, fresh=waiting is not None) for file in success.files]
-    except (FrameDamaged, ServerUnreachable, ServerUnavailable):
-        context.discard_result(prompt)
-        raise
-    record = TakeRecord(
-        fingerprint=take.fingerprint,
-        seed=take.seed,
-        prompt_id=prompt,
-        render_nonce=take.render_nonce,
-        server=server.name,
-        comfyui=server.version,
-        waiting=waiting,
-        seconds=round(seconds, 3),
-        uploading=round(time.monotonic() - ended, 3),
-        finished=datetime.now(UTC),
-        frames=shown_first(take.graph, frames),
-        inputs=await context.inputs.keep(take),
-        sources=dict(take.sources),
-        models=await _models(take, server),
-        attempts=tuple(attempts),
-    )
+    record = await _record(take, ended, context, attempts)
     content = record.model_dump_json(by_alias=True, indent=1).encode()
     await context.store.put(keys.take_key(take.fingerprint), content, media_type="application/json")
-    server.forget(prompt)
+    ended.server.forget(ended.prompt)
     return record
 
 
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """Hold a prompt that ended well.
+
+    Attributes:
+        success: What it made.
+        seconds: Seconds that it ran.
+        waited: Seconds that it waited on the server; None if its start was not observed, or if it was joined.
+        at: When its end was noticed, on the monotonic clock.
+    """
+
+    server: Server
+    prompt: str
+    success: Success
+    seconds: float
+    waited: float | None
+    at: float
+
+
 async def _run(
-    take: PlannedTake, found: Server | None, prompt: str, slot: Slot, context: RunContext, on_change: OnChange
-) -> tuple[Success, float | None]:
-    """Run the prompt; return its result and the seconds that it waited on the server, None if it was joined."""
-    server = found or slot.server
+    take: PlannedTake, existing: ExistingPrompt, slot: Slot, context: RunContext, on_change: OnChange
+) -> _Ended:
+    """Post the take's prompt, or join it where it is, and follow it to its end."""
+    server, prompt = existing.server or slot.server, existing.prompt
+    began = time.monotonic()
     submitted: float | None = None
     waited: float | None = None
 
@@ -114,18 +106,49 @@ async def _run(
         on_change(server.name, state)
 
     try:
-        if found is None:
+        if existing.server is None:
             await context.prepare(server, take)
             files = await context.inputs.uploads(take)
             # Each prompt has its own output names.
             await server.submit(with_output_prefix(take.graph, f"{UPLOAD_FOLDER}/{prompt}"), prompt, files)
             slot.prompt = prompt
             submitted = time.monotonic()
-        return await server.follow(prompt, context.limits_of(take), report), waited
+        success = await server.follow(prompt, context.limits_of(take), report)
     except BaseException as error:
         if not prompt_has_ended(error):
             await _cancel(server, prompt, context)
         raise
+    ended = time.monotonic()
+    return _Ended(server, prompt, success, ended - began if success.seconds is None else success.seconds, waited, ended)
+
+
+async def _record(take: PlannedTake, ended: _Ended, context: RunContext, attempts: Sequence[Attempt]) -> TakeRecord:
+    """Store the frames of a prompt that ended, and return the take's record."""
+    server, files, fresh = ended.server, ended.success.files, ended.waited is not None
+    if not files:
+        raise NothingMade(server.name, ended.prompt)
+    try:
+        frames = [await _keep(file, take, server, context, fresh=fresh) for file in files]
+    except (FrameDamaged, ServerUnreachable, ServerUnavailable):
+        context.discard_result(ended.prompt)
+        raise
+    return TakeRecord(
+        fingerprint=take.fingerprint,
+        seed=take.seed,
+        prompt_id=ended.prompt,
+        render_nonce=take.render_nonce,
+        server=server.name,
+        comfyui=server.version,
+        waiting=ended.waited,
+        seconds=round(ended.seconds, 3),
+        uploading=round(time.monotonic() - ended.at, 3),
+        finished=datetime.now(UTC),
+        frames=shown_first(take.graph, frames),
+        inputs=await context.inputs.keep(take),
+        sources=dict(take.sources),
+        models=await _models(take, server),
+        attempts=tuple(attempts),
+    )
 
 
 async def _cancel(server: Server, prompt: str, context: RunContext) -> None:
