@@ -70,8 +70,8 @@ class ShotResult:
     Attributes:
         shot_id: Id of the shot, as the list gives it.
         take: Number of the take, from 1.
-        outcome: ``rendered``, ``cached`` (the store had it), ``failed``, or ``skipped``, because another shot whose
-            frame it uses has none.
+        outcome: ``rendered``, ``joined`` (found on a server, as submitted before), ``cached`` (the store had it),
+            ``failed``, or ``skipped``, because another shot whose frame it uses has none.
         outputs: What was made; None if it failed or was skipped.
         error: Sentence that says why there are no outputs; empty if there are some.
         cause: Error behind that sentence; None for a skipped take.

@@ -82,6 +82,13 @@ class TakeRecord(BaseModel):
             "this, or the prompt that it replaced."
         ),
     )
+    joined: bool = Field(
+        default=False,
+        description=(
+            "Whether its prompt was found on the server, at work or finished: another run, or this one before a "
+            "restart, had submitted it."
+        ),
+    )
     server: str = Field(description="Base URL of the server, without credentials.")
     comfyui: str | None = Field(
         default=None, description="The server's version of ComfyUI; null if the server did not report it."
@@ -106,6 +113,11 @@ class TakeRecord(BaseModel):
         description="Hashes of model files from the server, by name, such as loras/rain.safetensors.",
     )
     attempts: tuple[Attempt, ...] = Field(default=(), description="Earlier failures in the run that made it.")
+
+    @property
+    def how_made(self) -> Literal["rendered", "joined"]:
+        """Return the take's outcome in the run that made the record."""
+        return "joined" if self.joined else "rendered"
 
     @property
     def picture(self) -> Frame | None:

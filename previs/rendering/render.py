@@ -75,7 +75,7 @@ class _Ended:
 
     Attributes:
         success: What it made.
-        seconds: Seconds that it ran.
+        seconds: Seconds that it ran: from the start that the history states, else from when it was first seen to run.
         waited: Seconds that it waited on the server; None if its start was not observed, or if it was joined.
         at: When its end was noticed, on the monotonic clock.
     """
@@ -93,14 +93,15 @@ async def _run(
 ) -> _Ended:
     """Post the take's prompt, or join it where it is, and follow it to its end."""
     server, prompt = existing.server or slot.server, existing.prompt
-    began = time.monotonic()
+    started = time.monotonic()
     submitted: float | None = None
     waited: float | None = None
 
     def report(state: PromptState) -> None:
-        nonlocal waited
+        nonlocal started, waited
         if state.phase is Phase.RUNNING:
             slot.started = True
+            started = state.running_since or started
             if waited is None and submitted is not None:
                 waited = round(time.monotonic() - submitted, 3)
         on_change(server.name, state)
@@ -110,7 +111,8 @@ async def _run(
             await context.prepare(server, take)
             files = await context.inputs.uploads(take)
             # Each prompt has its own output names.
-            await server.submit(with_output_prefix(take.graph, f"{UPLOAD_FOLDER}/{prompt}"), prompt, files)
+            if await server.submit(with_output_prefix(take.graph, f"{UPLOAD_FOLDER}/{prompt}"), prompt, files):
+                context.posted.add(prompt)
             slot.prompt = prompt
             submitted = time.monotonic()
         success = await server.follow(prompt, context.limits_of(take), report)
@@ -119,7 +121,8 @@ async def _run(
             await _cancel(server, prompt, context)
         raise
     ended = time.monotonic()
-    return _Ended(server, prompt, success, ended - began if success.seconds is None else success.seconds, waited, ended)
+    seconds = ended - started if success.seconds is None else success.seconds
+    return _Ended(server, prompt, success, seconds, waited, ended)
 
 
 async def _record(take: PlannedTake, ended: _Ended, context: RunContext, attempts: Sequence[Attempt]) -> TakeRecord:
@@ -137,6 +140,7 @@ async def _record(take: PlannedTake, ended: _Ended, context: RunContext, attempt
         seed=take.seed,
         prompt_id=ended.prompt,
         render_nonce=take.render_nonce,
+        joined=ended.prompt not in context.posted,
         server=server.name,
         comfyui=server.version,
         waiting=ended.waited,

@@ -146,8 +146,10 @@ class Server:
         """Forget a prompt of this client, as its outcome is stored and its status will not be requested again."""
         self._queue_cache.own.discard(prompt_id)
 
-    async def submit(self, graph: Graph, prompt_id: str, files: Collection[Upload] = ()) -> None:
+    async def submit(self, graph: Graph, prompt_id: str, files: Collection[Upload] = ()) -> bool:
         """Queue a graph, unless the server already has this id in queue or history; then call :meth:`follow`.
+
+        Return whether it was queued by this call.
 
         Uploads the files that the graph names and the server lacks. Waits for the socket first, because a short prompt
         ends within milliseconds and frames are not resent.
@@ -161,7 +163,7 @@ class Server:
         # One at a time, so that prompts run in the order of submission.
         async with self._lock:
             if await self.status(prompt_id) is not None:
-                return
+                return False
             tracked = self._tracker.track(prompt_id)
             try:
                 await self._upload_and_post(graph, tracked, files)
@@ -169,6 +171,7 @@ class Server:
                 self._note_retry_after(error)
                 self._tracker.untrack(prompt_id)
                 raise
+        return True
 
     async def follow(
         self, prompt_id: str, limits: Limits, on_change: Callable[[PromptState], None] = lambda _: None

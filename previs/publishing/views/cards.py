@@ -200,7 +200,8 @@ def _take(shot: ShotEntry, take: TakeEntry, usual: tuple[int, int], links: Links
 
 
 def _made(take: TakeEntry) -> str:
-    return _rendered(take) if take.outcome == "rendered" and take.seconds is not None else take.outcome
+    known = take.outcome in ("rendered", "joined") and take.seconds is not None
+    return _rendered(take) if known else take.outcome
 
 
 def _rendered(take: TakeEntry) -> str:
@@ -211,6 +212,8 @@ def _rendered(take: TakeEntry) -> str:
 def _details(take: TakeEntry) -> Iterator[str]:
     if take.outcome == "cached" and (made := _rendered(take)):
         yield f"rendered before: {made}"
+    if take.outcome == "joined":
+        yield "found on the server: submitted before this run"
     if take.waiting is not None:
         yield f"waited {spell(take.waiting)}"
     if take.uploading is not None:
