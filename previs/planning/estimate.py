@@ -95,7 +95,7 @@ class PastTakes:
 
 
 def _scaled(past: Collection[tuple[float, float]], amount: float, of: str) -> Estimate:
-    """Scale past seconds to an amount of work, between the medians of takes that had less and more of it."""
+    """Compute the seconds of an amount of work, between the medians of takes that had less and more of it."""
     of_amount = defaultdict[float, list[float]](list)
     for each, seconds in past:
         of_amount[each].append(seconds)

@@ -16,7 +16,7 @@ from previs.comfyui.protocol.prompt_state import Phase, PromptState
 from previs.errors import AccessDenied, FrameDamaged, NothingMade, ServerUnavailable, ServerUnreachable
 from previs.farm.failure_policy import prompt_has_ended
 from previs.farm.placement import Slot
-from previs.pictures import Media, examine, thumbnail
+from previs.pictures import Media, Playback, examine, playback
 from previs.planning.frame_order import shown_first
 from previs.planning.plan import UPLOAD_FOLDER, PlannedTake
 from previs.records.takes import Attempt, Frame, TakeRecord
@@ -215,7 +215,7 @@ async def _fetch(
 ) -> Frame:
     downloaded = await server.api.download(file, path, fresh=fresh)
     media: Media = await asyncio.to_thread(examine, path, name=file.filename)
-    small = await asyncio.to_thread(thumbnail, path, media)
+    shown: Playback = await asyncio.to_thread(playback, path, media)
     key = keys.frame_key(downloaded.sha256, media.suffix)
     await store.put_file(
         key,
@@ -235,8 +235,10 @@ async def _fetch(
         sha256=downloaded.sha256,
         size=downloaded.size,
         media_type=media.media_type,
-        width=media.width,
-        height=media.height,
-        thumbnail=small,
+        width=shown.width,
+        height=shown.height,
+        duration=shown.duration,
+        frame_rate=shown.frame_rate,
+        thumbnail=shown.thumbnail,
         node=file.node_id or None,
     )

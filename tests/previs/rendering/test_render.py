@@ -151,6 +151,11 @@ async def test_files_of_every_kind_are_stored_and_previews_are_not(simulate: Ser
     assert [frame.media_type for frame in record.frames] == ["video/mp4", *["image/png"] * 3, "image/webp"]
     assert [frame.key.rpartition(".")[2] for frame in record.frames] == ["mp4", "png", "png", "png", "webp"]
     assert [frame.kind for frame in record.frames] == ["video", *["image"] * 4]
+    video = record.frames[0]
+    assert video.thumbnail is not None
+    assert video.duration is not None
+    assert video.duration > 0
+    assert (video.frame_rate, video.width) == (24, record.frames[1].width)
     assert [frame.node for frame in record.frames] == ["13", "9", "9", "9", "11"]
     kept = await folder_store.entries("frames")
     assert {key: entry.size for key, entry in kept.items()} == {frame.key: frame.size for frame in record.frames}
