@@ -134,7 +134,7 @@ async def _create(entry: NightlyBoard, shared: Mapping[str, Any], idempotency_ke
 
 
 def _parameters(entry: NightlyBoard, shared: Mapping[str, Any]) -> dict[str, Any]:
-    own = {"workflow": entry.workflow, "overrides": entry.overrides or None}
+    own = {"workflow": entry.workflow, "overrides": entry.overrides or None, "render_seconds": entry.render_seconds}
     optional = {name: value for name, value in own.items() if value is not None}
     return {"shots": entry.shots, "board": entry.board, "takes": entry.takes} | optional | dict(shared)
 

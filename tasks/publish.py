@@ -55,8 +55,9 @@ async def publish_board(plan: Plan, results: list[TakeResult], identity: RunIden
     published = await publish(manifest, links, store)
     get_run_logger().info("board: %s", published.page)
     outcomes = [result.outcome for result in results]
-    rendered = plural(outcomes.count("rendered"), "take")
-    message = f"{plural(len(manifest.shots), 'shot')}: {rendered} rendered, {outcomes.count('cached')} cached"
+    rendered = f"{plural(outcomes.count('rendered'), 'take')} rendered"
+    joined = f", {count} joined" if (count := outcomes.count("joined")) else ""
+    message = f"{plural(len(manifest.shots), 'shot')}: {rendered}{joined}, {outcomes.count('cached')} cached"
     failure = failure_message(manifest) if manifest.failed else None
     emit(BoardPublished(published.link, published.manifest, failure or message, complete=failure is None))
     await show_board(manifest, links, store, published.link)

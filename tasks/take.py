@@ -83,8 +83,9 @@ async def take(label: str, job: Job) -> State[TakeRecord]:
         progress.waiting(job.take)
     if job.dispatcher.from_another_run:
         return _cached(job, record)
-    progress.settled(job.take, TakeSettled(label, "rendered", record.server, record.seconds))
-    return Completed(message=f"{record.server} · {record.seconds:.1f} s", data=record)
+    progress.settled(job.take, TakeSettled(label, record.how_made, record.server, record.seconds))
+    name = "Joined" if record.joined else "Completed"
+    return Completed(name=name, message=f"{record.server} · {record.seconds:.1f} s", data=record)
 
 
 def _cached(job: Job, record: TakeRecord) -> State[TakeRecord]:
@@ -187,7 +188,7 @@ async def _result(job: Job, state: State[TakeRecord]) -> TakeResult:
     result = await state.aresult(raise_on_failure=False)
     attempts = tuple(job.dispatcher.attempts)
     if isinstance(result, TakeRecord):
-        outcome: Outcome = "cached" if state.name == _CACHED else "rendered"
+        outcome: Outcome = "cached" if state.name == _CACHED else result.how_made
         return TakeResult(job.take, outcome, record=result, attempts=attempts)
     error = str(result) if isinstance(result, PrevisError) else f"{type(result).__name__}: {result}"
     return replace(_failed(job.take, error, job.context), attempts=attempts)

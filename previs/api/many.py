@@ -101,7 +101,7 @@ class _Settler:
         except PrevisError as error:
             result = TakeResult(action.take, "failed", error=str(error))
             return _End(result, ShotResult(shot_id, number, "failed", error=str(error), cause=error))
-        outcome: Outcome = "cached" if made.cached else "rendered"
+        outcome: Outcome = "cached" if made.cached else made.record.how_made
         result = TakeResult(action.take, outcome, record=made.record)
         return _End(result, ShotResult(shot_id, number, outcome, outputs))
 

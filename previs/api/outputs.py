@@ -20,8 +20,10 @@ class OutputFile:
             days by default).
         uri: Absolute path, or ``s3://bucket/key``.
         media_type: Media type found in its bytes, such as ``image/png``.
-        width: Width in pixels; None for sound, and for video whose size was not read.
+        width: Width in pixels; None for sound, and for files whose size was not read.
         height: Height in pixels; None in the same cases.
+        duration: Duration of video or sound in seconds; None for pictures, and if it was not read.
+        frame_rate: Frames per second of video, on average; None for anything else, and if it was not read.
         size: Size in bytes.
         sha256: SHA-256 of its bytes, hexadecimal; also its name in the store.
     """
@@ -33,6 +35,8 @@ class OutputFile:
     height: int | None
     size: int
     sha256: str
+    duration: float | None = None
+    frame_rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +74,8 @@ class ShotResult:
     Attributes:
         shot_id: Id of the shot, as the list gives it.
         take: Number of the take, from 1.
-        outcome: ``rendered``, ``cached`` (the store had it), ``failed``, or ``skipped``, because another shot whose
-            frame it uses has none.
+        outcome: ``rendered``, ``joined`` (found on a server, as submitted before), ``cached`` (the store had it),
+            ``failed``, or ``skipped``, because another shot whose frame it uses has none.
         outputs: What was made; None if it failed or was skipped.
         error: Sentence that says why there are no outputs; empty if there are some.
         cause: Error behind that sentence; None for a skipped take.
@@ -134,4 +138,6 @@ async def _file(frame: Frame, links: Links) -> OutputFile:
         height=frame.height,
         size=frame.size,
         sha256=frame.sha256,
+        duration=frame.duration,
+        frame_rate=frame.frame_rate,
     )

@@ -33,6 +33,9 @@ class NightlyBoard(BaseModel):
     overrides: dict[str, JsonValue] = Field(
         default_factory=dict, description="Inputs of the workflow's nodes for every shot, by node id or title."
     )
+    render_seconds: float | None = Field(
+        default=None, gt=0, description="Seconds that a take may render on a server; null for the deployment's limit."
+    )
     added: AwareDatetime = Field(description="When it was added, or last changed.")
 
     @property

@@ -54,7 +54,7 @@ class RunSummary:
         run: Name of the run.
         manifest: Key of the manifest.
         finished: When the run ended; None if the manifest cannot be read, and then all counts are 0.
-        shots: Number of shots; ``rendered``, ``cached``, ``failed`` and ``skipped`` count takes.
+        shots: Number of shots; the counts named like outcomes count takes.
         size: Size of its frames in bytes; a frame that several takes share counts once.
         fault: Reason why the manifest cannot be read.
     """
@@ -69,6 +69,7 @@ class RunSummary:
     skipped: int = 0
     size: int = 0
     fault: str | None = None
+    joined: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +271,7 @@ def summarize(location: RunLocation, manifest: Manifest) -> RunSummary:
         finished=manifest.finished,
         shots=len(manifest.shots),
         rendered=count["rendered"],
+        joined=count["joined"],
         cached=count["cached"],
         failed=count["failed"],
         skipped=count["skipped"],

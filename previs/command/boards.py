@@ -17,7 +17,7 @@ from previs.command.output import printable, write_json
 SCHEMA = "previs.boards/1"
 _RUN_NAME = len("20261124-040330-fe64c624")
 _PLAIN: Final[dict[str, Any]] = {"box": None, "pad_edge": False}
-_OUTCOMES = ("rendered", "cached", "failed", "skipped")
+_OUTCOMES = ("rendered", "joined", "cached", "failed", "skipped")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from previs.command.options import Days, Flag, Names, Runs, ShotOrList, TakeNumber
+from previs.command.options import Days, Flag, Names, RenderSeconds, Runs, ShotOrList, TakeNumber
 from previs.command.output import with_faults
 
 
@@ -136,6 +136,7 @@ def rerender(
     take: TakeNumber = None,
     farm: Names = None,
     store: str | None = None,
+    render_seconds: RenderSeconds | None = None,
     json: Flag = False,
 ) -> int:
     """Render a take again from a manifest, and compare.
@@ -158,12 +159,14 @@ def rerender(
     store
         s3://bucket/prefix, a folder, or block:NAME: the store with the take's input pictures; its frames go there.
         Default: the store that holds the manifest.
+    render_seconds
+        As for previs run. Default: 30 minutes for images and 4 hours for video and sound.
     json
         Print JSON.
     """
     from previs.command.rerender import SCHEMA, RerenderOrder, rerender_take
 
-    order = RerenderOrder(manifest, shot, take, tuple(farm or ()), store, as_json=json)
+    order = RerenderOrder(manifest, shot, take, tuple(farm or ()), store, render_seconds, as_json=json)
     return asyncio.run(with_faults(rerender_take(order), SCHEMA, as_json=json))
 
 

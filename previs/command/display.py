@@ -51,8 +51,8 @@ class Lines:
     def show(self, event: ProgressEvent) -> None:
         """Print the event, unless it is mere progress."""
         match event:
-            case TakeSettled(outcome="rendered"):
-                self._line("green", "rendered", f"{event.label} on {event.place} in {event.seconds:.1f} s")
+            case TakeSettled(outcome="rendered" | "joined" as outcome):
+                self._line("green", outcome, f"{event.label} on {event.place} in {event.seconds:.1f} s")
             case TakeSettled(outcome="cached"):
                 self._line("cyan", "cached", event.label)
             case TakeSettled(outcome="skipped"):

@@ -34,6 +34,7 @@ class AddOrder:
     workflow: str | None = None
     takes: int = 1
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    render_seconds: float | None = None
 
 
 async def add_board(order: AddOrder) -> int:
@@ -57,6 +58,7 @@ async def add_board(order: AddOrder) -> int:
             workflow=workflow,
             takes=order.takes,
             overrides=dict(order.overrides),
+            render_seconds=order.render_seconds,
             added=datetime.now(UTC),
         )
         changed = await add_nightly(store, entry)

@@ -6,7 +6,7 @@ import asyncio
 
 from cyclopts import App
 
-from previs.command.options import Count, Flag, Overrides
+from previs.command.options import Count, Flag, Overrides, RenderSeconds
 from previs.command.overrides import parse_overrides
 
 nightly = App(name="nightly", help="Choose the boards that are rendered every night.")
@@ -21,6 +21,7 @@ def add(
     workflow: str | None = None,
     takes: Count = 1,
     override: Overrides = None,
+    render_seconds: RenderSeconds | None = None,
     store: str | None = None,
 ) -> int:
     """Add a board to the nightly ones, or change it.
@@ -40,13 +41,16 @@ def add(
         As for previs run.
     override
         As for previs run.
+    render_seconds
+        As for previs run. Default: the deployment's.
     store
         The deployment's store: s3://bucket/prefix, a folder, or block:NAME. Default: the block named default, or else
         the folder storyboards.
     """
     from previs.command.nightly_boards import AddOrder, add_board
 
-    return asyncio.run(add_board(AddOrder(store, shots, board, workflow, takes, parse_overrides(override))))
+    overrides = parse_overrides(override)
+    return asyncio.run(add_board(AddOrder(store, shots, board, workflow, takes, overrides, render_seconds)))
 
 
 @nightly.command(name="list")

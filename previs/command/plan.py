@@ -1,5 +1,6 @@
 """Show what a run would do: which takes are cached, which would be rendered, why, and for how long."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -42,6 +43,7 @@ class PlannedRow:
         cached: Whether the store has the take, so that it would not be rendered.
         why: Reasons to render it, in sentences; empty for a cached take.
         seconds: Estimated seconds; 0 for a cached take, None if unknown.
+        basis: What the estimate rests on; empty for a cached take, or if nothing is known.
     """
 
     shot_id: int | str
@@ -50,6 +52,7 @@ class PlannedRow:
     cached: bool
     why: tuple[str, ...]
     seconds: float | None
+    basis: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,7 @@ async def plan_shots(order: PlanOrder) -> int:
 
 def _rows(takes: Sequence[PlannedTake], reasons: Mapping[str, str], past: Sequence[Manifest]) -> list[PlannedRow]:
     last, times = last_run(past[0] if past else None), PastTakes(past)
+    known = {take.label: times.estimate(take) for take in takes if take.label in reasons}
     return [
         PlannedRow(
             shot_id=take.shot.shot_id,
@@ -125,9 +129,10 @@ def _rows(takes: Sequence[PlannedTake], reasons: Mapping[str, str], past: Sequen
             fingerprint=take.fingerprint,
             cached=take.label not in reasons,
             why=why(take, last, known=reasons[take.label]) if take.label in reasons else (),
-            seconds=times.seconds(take) if take.label in reasons else 0.0,
+            seconds=(estimate.seconds if estimate else None) if take.label in reasons else 0.0,
+            basis=estimate.basis if estimate else "",
         )
-        for take in takes
+        for take, estimate in ((take, known.get(take.label)) for take in takes)
     ]
 
 
@@ -157,6 +162,8 @@ def show_plan(
         return
     console = Console(highlight=False)
     console.print(Text(_summary(sums, servers)), soft_wrap=True)
+    if basis := _basis(rows):
+        console.print(Text(basis), soft_wrap=True)
     shown = [row for row in rows if every or not row.cached]
     first = shown if every else shown[:_MOST_ROWS]
     if first:
@@ -189,6 +196,13 @@ def _summary(sums: _Sums, servers: int) -> str:
         duration = "for an unknown time" if sums.seconds is None else f"about {_duration(sums.seconds)}"
         parts.append(f"{duration} on {on}")
     return f"{plural(sums.takes, 'take')}: {', '.join(parts)}"
+
+
+def _basis(rows: Sequence[PlannedRow]) -> str:
+    """Return what the estimates rest on, with the number of takes for each."""
+    counts = Counter(row.basis for row in rows if row.basis)
+    named = ", ".join(f"{basis} ({count})" for basis, count in counts.most_common())
+    return f"estimated from {named}" if named else ""
 
 
 def _table(rows: Sequence[PlannedRow]) -> Table:

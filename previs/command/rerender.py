@@ -55,6 +55,7 @@ class RerenderOrder:
     take: int | None = None
     farm: tuple[str, ...] = ()
     store: str | None = None
+    render_seconds: float | None = None
     as_json: bool = False
 
 
@@ -97,7 +98,9 @@ async def rerender_take(order: RerenderOrder) -> int:
         await store.check()
         farm = await opened.enter_async_context(Farm(addresses, patience=_PATIENCE_SECONDS, warn=_log))
         leases = await opened.enter_async_context(Leases(store, f"rerender-{uuid.uuid4()}"))
-        context = RunContext(farm, store, sources, Limits(), RunProgress(), leases, InputAssets(store))
+        context = RunContext(
+            farm, store, sources, Limits(order.render_seconds), RunProgress(), leases, InputAssets(store)
+        )
         try:
             record = await rerender(take, context, _Progress(), lambda error: _log(f"{error}; trying again at once"))
         except PlanRefused:

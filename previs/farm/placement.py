@@ -69,6 +69,7 @@ class ServerState:
         last_checkpoint: Checkpoint of the last take that got a slot.
         denied: Why the server rejects us, if it does.
         looked_at: Whether it was probed once, with whatever result.
+        left: Prompts that were posted there and have left it, but for those that were moved.
         expects_until: When a prompt that is being moved here should have arrived.
         cancelling_since: Since when prompts that were interrupted are at work there; None if there are none.
         reported_cancelling: Whether that was reported.
@@ -80,6 +81,7 @@ class ServerState:
     last_checkpoint: str | None = None
     denied: AccessDenied | None = None
     looked_at: bool = False
+    left: int = 0
     expects_until: float = 0.0
     cancelling_since: float | None = None
     reported_cancelling: bool = False
@@ -109,6 +111,15 @@ class ServerState:
         return tripped and self.breaker.until - time.monotonic() < _WORTH_WAITING
 
     @property
+    def given(self) -> int:
+        """Return how many prompts it got so far."""
+        return self.left + len(self.slots)
+
+    def would_swap(self, checkpoint: str | None) -> bool:
+        """Return whether it would have to drop another checkpoint for this one."""
+        return self.last_checkpoint not in (None, checkpoint)
+
+    @property
     def load(self) -> int:
         """Return how many prompts it holds, other clients' included, which it reports to everybody."""
         return max(len(self.slots) + len(self.server.cancelling), self.server.queue_remaining)
@@ -135,7 +146,7 @@ def choose(members: Collection[ServerState], request: PlacementRequest, slots: i
         if any(member.usable or member.soon_half_open for member in others):
             usable = [member for member in others if member.usable]
     free = [member for member in usable if member.room(slots) > 0]
-    return min(free, key=lambda member: (member.load, member.last_checkpoint != request.checkpoint), default=None)
+    return min(free, key=lambda each: (each.load, each.would_swap(request.checkpoint), each.given), default=None)
 
 
 def slot_to_move(members: Collection[ServerState], idle: ServerState) -> Slot | None:

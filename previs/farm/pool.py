@@ -45,10 +45,10 @@ class _Waiter:
 class Farm:
     """Share servers among takes; each server has two slots: one prompt runs, one waits, so that no server idles.
 
-    The next prompt goes to the free server with the least load and, of equals, to the one that used the same
-    checkpoint last; never to a server that is known to lack what the prompt needs while another has it. A prompt that
-    waits on one server is moved to another that has nothing to do. A server that cannot be reached, or that fails one
-    take after the other, receives nothing, is probed again and returns by itself.
+    The next prompt goes to the free server with the least load; of equals, to one that need not drop a checkpoint,
+    and of those to the one that got the fewest so far; never to a server that is known to lack what the prompt needs
+    while another has it. A prompt that waits on one server is moved to another that has nothing to do. A server that
+    cannot be reached, or that fails one take after the other, receives nothing, is probed again and returns by itself.
 
     Attributes:
         capabilities: Node classes and models of the servers.
@@ -214,7 +214,9 @@ class Farm:
         self._dispatch()
 
     def _leave(self, slot: Slot) -> None:
-        self._members[slot.server].slots.remove(slot)
+        member = self._members[slot.server]
+        member.slots.remove(slot)
+        member.left += slot.prompt is not None and not slot.moved
         # The caller may still have to record how the attempt ended.
         asyncio.get_running_loop().call_soon(self._dispatch)
 

@@ -79,6 +79,7 @@ class BoardReady(BaseModel):
     complete: bool = Field(description="Whether every shot has its frames.")
     shot_count: int = Field(description="Number of shots on the board.")
     rendered: int = Field(description="Number of takes that this run rendered.")
+    joined: int = Field(default=0, description="Number of takes that this run found on a server, as submitted before.")
     cached: int = Field(description="Number of takes that an earlier run rendered.")
     failed: tuple[int | _Text, ...] = Field(description="IDs of the shots that lack a frame.")
     manifest: _Text = Field(description="Path or URL of manifest.json, which has the rest.")
@@ -218,6 +219,7 @@ def board_ready(manifest: Manifest, *, manifest_uri: str, page: str) -> BoardRea
         complete=not manifest.failed,
         shot_count=len(manifest.shots),
         rendered=outcomes.count("rendered"),
+        joined=outcomes.count("joined"),
         cached=outcomes.count("cached"),
         failed=tuple(shot.shot_id for shot in manifest.failed),
         manifest=manifest_uri,

@@ -12,12 +12,13 @@ from previs.pictures.pillow import BROKEN, MOST_PIXELS, depth_8
 _FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP", "image/gif": "GIF"}
 # Pillow reads a WEBP whole into memory, other formats only as far as needed.
 _LARGEST_WEBP = 64 << 20
+WIDTH = 384
 _HEIGHT_FACTOR = 2  # of the width
 _LARGEST = 12_000  # bytes, before base64
 _ATTEMPTS = ((1, 75), (1, 55), (1, 35), (2, 45), (2, 25))  # divisor of the size, quality
 
 
-def thumbnail(path: Path, media: Media, *, width: int = 384) -> str | None:
+def thumbnail(path: Path, media: Media, *, width: int = WIDTH) -> str | None:
     """Return a WEBP thumbnail of a picture or of an animation's first frame as a ``data:`` URI, mostly 5 to 12 KB.
 
     The height is at most twice the width; a picture is never enlarged. Return None for sound and video, and for
@@ -32,10 +33,14 @@ def thumbnail(path: Path, media: Media, *, width: int = 384) -> str | None:
         with Image.open(path, formats=(kind,)) as picture:
             if picture.width * picture.height > MOST_PIXELS:
                 return None
-            small = _small(picture, width)
+            return thumbnail_of(picture, width=width)
     except BROKEN:
         return None
-    return "data:image/webp;base64," + base64.b64encode(_encoded(small)).decode()
+
+
+def thumbnail_of(picture: Image.Image, *, width: int = WIDTH) -> str:
+    """Return a WEBP thumbnail of an opened picture as a ``data:`` URI."""
+    return "data:image/webp;base64," + base64.b64encode(_encoded(_small(picture, width))).decode()
 
 
 def _small(picture: Image.Image, width: int) -> Image.Image:

@@ -1,17 +1,52 @@
 """Estimate how long renders will take, from those of past runs; pure."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from math import isfinite
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from math import inf, isfinite, prod
 from statistics import median
 
-from previs.comfyui.protocol.graph import Graph
+from previs.comfyui.protocol.graph import Graph, links
 from previs.planning.diff import checkpoint_in, recorded_graph
 from previs.planning.plan import PlannedTake
 from previs.records.manifest import Manifest
 
-_Work = tuple[str | None, frozenset[tuple[float | None, ...]]]
+_FRAMES = ("length", "video_frames", "num_frames", "seconds")
+_BATCH = "batch_size"
+_LARGEST_NUMBER = 1e9
 
-_COUNTS = ("width", "height", "length", "batch_size")
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Say how long a render will probably take, and why.
+
+    Attributes:
+        seconds: Seconds on a server.
+        basis: What that rests on, in a phrase.
+    """
+
+    seconds: float
+    basis: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """Describe what decides how long a graph takes.
+
+    Attributes:
+        checkpoint: Model file that it samples with first.
+        shape: Its nodes' classes and links; two graphs of one shape differ in values alone.
+        amount: Steps × pixels × frames; what a graph does not state counts as 1.
+    """
+
+    checkpoint: str | None
+    shape: frozenset[tuple[str, str, frozenset[tuple[str, str]]]]
+    amount: float
+
+    @property
+    def graph(self) -> object:
+        """Return what takes of the same graph have in common."""
+        return self.checkpoint, self.shape
 
 
 class PastTakes:
@@ -23,31 +58,53 @@ class PastTakes:
 
     def __init__(self, runs: Iterable[Manifest]) -> None:
         self._own: dict[tuple[str, int], tuple[_Work | None, float]] = {}
-        of_work: dict[_Work, list[float]] = {}
-        of_checkpoint: dict[str | None, list[float]] = {}
-        everything: list[float] = []
+        self._of_graph = defaultdict[object, list[tuple[float, float]]](list)
+        self._of_checkpoint = defaultdict[str | None, list[tuple[float, float]]](list)
+        self._all: list[float] = []
         for label, number, graph, seconds in _rendered(runs):
             work = _work(graph) if graph else None
             self._own.setdefault((label, number), (work, seconds))
-            everything.append(seconds)
+            self._all.append(seconds)
             if work:
-                of_work.setdefault(work, []).append(seconds)
-                of_checkpoint.setdefault(work[0], []).append(seconds)
-        self._of_work = {work: median(seconds) for work, seconds in of_work.items()}
-        self._of_checkpoint = {checkpoint: median(seconds) for checkpoint, seconds in of_checkpoint.items()}
-        self._usual = median(everything) if everything else None
+                self._of_graph[work.graph].append((work.amount, seconds))
+                self._of_checkpoint[work.checkpoint].append((work.amount, seconds))
 
     def seconds(self, take: PlannedTake) -> float | None:
+        """Return the seconds of :meth:`estimate`, or None."""
+        known = self.estimate(take)
+        return known.seconds if known else None
+
+    def estimate(self, take: PlannedTake) -> Estimate | None:
         """Estimate the seconds that a take will need on a server; None if nothing is known.
 
-        The take's own last render counts if its checkpoint and size are the same. Otherwise it is the median of takes
-        with this checkpoint and size, else with this checkpoint, else of all.
+        The take's own last render counts if its graph, steps, size and frames are the same. Otherwise takes of the same
+        graph count, else takes with its checkpoint: their seconds are scaled to its steps × pixels × frames. Otherwise
+        it is the median of all takes.
         """
         work = _work(take.graph)
         before, own = self._own.get((take.shot.label, take.number), (None, None))
         if own is not None and before in (None, work):
-            return own
-        return self._of_work.get(work, self._of_checkpoint.get(work[0], self._usual))
+            return Estimate(own, "its own last render")
+        for past, of in (
+            (self._of_graph.get(work.graph), "of the same graph"),
+            (self._of_checkpoint.get(work.checkpoint) if work.checkpoint else None, "with the same checkpoint"),
+        ):
+            if past:
+                return _scaled(past, work.amount, of)
+        return Estimate(median(self._all), "past takes of other graphs") if self._all else None
+
+
+def _scaled(past: Collection[tuple[float, float]], amount: float, of: str) -> Estimate:
+    """Compute the seconds of an amount of work, between the medians of takes that had less and more of it."""
+    of_amount = defaultdict[float, list[float]](list)
+    for each, seconds in past:
+        of_amount[each].append(seconds)
+    if same := of_amount.get(amount):
+        return Estimate(median(same), f"past takes {of} and size")
+    scaled = median(seconds / each for each, seconds in past) * amount
+    least = max((median(seconds) for each, seconds in of_amount.items() if each < amount), default=0.0)
+    most = min((median(seconds) for each, seconds in of_amount.items() if each > amount), default=inf)
+    return Estimate(max(least, min(scaled, most)), f"past takes {of}, scaled by steps, size and frames")
 
 
 def longest_chain(takes: Iterable[PlannedTake], seconds: Mapping[str, float | None]) -> float:
@@ -95,10 +152,27 @@ def _rendered(runs: Iterable[Manifest]) -> Iterator[tuple[str, int, Graph, float
 
 
 def _work(graph: Graph) -> _Work:
-    """Return what mostly decides how long a graph takes: its checkpoint and the sizes that its nodes make."""
-    sizes = (tuple(_count(node["inputs"].get(name)) for name in _COUNTS) for node in graph.values())
-    return checkpoint_in(graph), frozenset(size for size in sizes if None not in size[:2])
+    shape = frozenset(
+        (node_id, node["class_type"], frozenset((name, source) for name, source, _ in links(node)))
+        for node_id, node in graph.items()
+    )
+    return _Work(checkpoint_in(graph), shape, _amount(graph))
 
 
-def _count(value: object) -> float | None:
-    return value if isinstance(value, int | float) else None
+def _amount(graph: Graph) -> float:
+    """Return steps × pixels × frames: of several sizes, the largest of nodes that state how many pictures to make."""
+    numbers = [{name: _number(graph, value) for name, value in node["inputs"].items()} for node in graph.values()]
+    sized = [each for each in numbers if each.get("width") and each.get("height")]
+    counted = [each for each in numbers if any(each.get(name) for name in (_BATCH, *_FRAMES))]
+    sizes = [prod(each.get(name) or 1 for name in ("width", "height", _BATCH, *_FRAMES)) for each in counted or sized]
+    return (sum(each.get("steps") or 0 for each in numbers) or 1) * max(sizes, default=1)
+
+
+def _number(graph: Graph, value: object) -> float | None:
+    """Return a positive number, also of the node that a link leads to if that only holds a value; else None."""
+    match value:
+        case [str() as source, 0] if source in graph:
+            value = graph[source]["inputs"].get("value")
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= _LARGEST_NUMBER:
+        return float(value)
+    return None

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from previs.errors import RecordUnreadable
 from previs.records.takes import Attempt, Frame, InputPicture
 
-Outcome = Literal["rendered", "cached", "failed", "skipped"]
+Outcome = Literal["rendered", "joined", "cached", "failed", "skipped"]
 SCHEMA: Final = "previs.manifest/2"
 _EARLIER: Final = {"previs.manifest/1"}
 
@@ -25,8 +25,9 @@ class TakeEntry(BaseModel):
     take: int = Field(description="Number of the take, from 1.")
     outcome: Outcome = Field(
         description=(
-            "Either rendered in this run, cached from an earlier one, failed, or skipped because a shot that it builds "
-            "on has no frame."
+            "Either rendered in this run, joined (found on a server, at work or finished, as submitted by another run, "
+            "or by this one before a restart), cached from an earlier run, failed, or skipped because a shot that it "
+            "builds on has no frame."
         )
     )
     fingerprint: str = Field(description="SHA-256 of everything that determines the picture, hexadecimal.")

@@ -18,14 +18,20 @@ class Frame(BaseModel):
     size: int = Field(description="Size in bytes.")
     media_type: str = Field(description="Media type, such as image/png.")
     width: int | None = Field(
-        default=None, description="Width in pixels; null for sound, and for video whose size was not read."
+        default=None, description="Width in pixels; null for sound, and for files whose size was not read."
     )
     height: int | None = Field(default=None, description="Height in pixels; null in the same cases.")
+    duration: float | None = Field(
+        default=None, description="Duration of video or sound in seconds; null for pictures, and if it was not read."
+    )
+    frame_rate: float | None = Field(
+        default=None, description="Frames per second of video, on average; null for anything else, and if not read."
+    )
     thumbnail: str | None = Field(
         default=None,
         description=(
-            "Small picture as a data: URI, so that a private store's board can be shown anywhere; null if no picture "
-            "could be made of the file."
+            "Small picture as a data: URI, of video the first frame, so that a private store's board can be shown "
+            "anywhere; null for sound, and if no picture could be made of the file."
         ),
     )
     node: str | None = Field(
@@ -82,6 +88,13 @@ class TakeRecord(BaseModel):
             "this, or the prompt that it replaced."
         ),
     )
+    joined: bool = Field(
+        default=False,
+        description=(
+            "Whether its prompt was found on the server, at work or finished: another run, or this one before a "
+            "restart, had submitted it."
+        ),
+    )
     server: str = Field(description="Base URL of the server, without credentials.")
     comfyui: str | None = Field(
         default=None, description="The server's version of ComfyUI; null if the server did not report it."
@@ -106,6 +119,11 @@ class TakeRecord(BaseModel):
         description="Hashes of model files from the server, by name, such as loras/rain.safetensors.",
     )
     attempts: tuple[Attempt, ...] = Field(default=(), description="Earlier failures in the run that made it.")
+
+    @property
+    def how_made(self) -> Literal["rendered", "joined"]:
+        """Return the take's outcome in the run that made the record."""
+        return "joined" if self.joined else "rendered"
 
     @property
     def picture(self) -> Frame | None:

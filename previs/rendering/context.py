@@ -15,14 +15,13 @@ from previs.farm.pool import Farm
 from previs.ingest.reader import SourceReader
 from previs.planning.fingerprint import prompt_id
 from previs.planning.plan import PlannedTake
-from previs.rendering.cancelled import is_marked_cancelled, mark_cancelled, unmark_cancelled
+from previs.rendering.cancelled import CancelMarks, is_marked_cancelled
 from previs.rendering.input_assets import InputAssets
 from previs.rendering.leases import Leases
 from previs.rendering.progress import RunProgress
 from previs.store import Store
 
 _GLANCE = 2.0
-_OBEYED_WITHIN = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +49,7 @@ class RunContext:
         inputs: Pictures that the takes are made from.
         seconds: Time after which takes are given up.
         usual_seconds: Returns how long renders like that of a take took, if that is known.
+        posted: Ids of the prompts that this run posted; any other that a server has is joined.
     """
 
     farm: Farm
@@ -61,6 +61,7 @@ class RunContext:
     inputs: InputAssets
     seconds: float = 12 * 3600
     usual_seconds: Callable[[PlannedTake], float | None] = lambda _: None
+    posted: set[str] = field(default_factory=set)
     _freed: set[Server] = field(default_factory=set)
     _discarded: set[str] = field(default_factory=set)
 
@@ -87,32 +88,9 @@ class RunContext:
             if not await is_marked_cancelled(self.store, wanted):
                 return ExistingPrompt(wanted, at_work[0] if at_work else None)
             if at_work:
-                at_work[0].keep_cancelling(wanted)
+                at_work[0].keep_cancelling(wanted, CancelMarks(self.store))
                 return ExistingPrompt(wanted, at_work[0], cancelled=True)
         raise AssertionError
-
-    async def cancel(self, server: Server, prompt_id: str) -> None:
-        """Cancel a prompt; while a node is still at work on it, mark it in the store, so that no run joins it.
-
-        Raises:
-            ServerUnreachable, ServerUnavailable, AccessDenied: The server could not be asked; it will be once it is up.
-        """
-        cancelling = asyncio.create_task(server.cancel_prompt(prompt_id))
-        await asyncio.wait([cancelling], timeout=_OBEYED_WITHIN)
-        marked = await self._mark_if_at_work(server, prompt_id)
-        try:
-            await cancelling
-        finally:
-            if not marked:
-                await self._mark_if_at_work(server, prompt_id)
-            elif prompt_id not in server.cancelling:
-                await unmark_cancelled(self.store, prompt_id)
-
-    async def _mark_if_at_work(self, server: Server, prompt_id: str) -> bool:
-        at_work = prompt_id in server.cancelling
-        if at_work:
-            await mark_cancelled(self.store, prompt_id, server.name)
-        return at_work
 
     async def wait_until_ended(self, take: PlannedTake, server: Server, prompt_id: str) -> None:
         """Wait until a take's cancelled prompt is no longer at work, or its server cannot be asked any more.
@@ -126,8 +104,6 @@ class RunContext:
                 await server.wait_until_cancelled(prompt_id)
         except TimeoutError as error:
             raise RenderTimedOut(server.name, seconds or 0.0) from error
-        if prompt_id not in server.cancelling:
-            await unmark_cancelled(self.store, prompt_id)
 
     def limits_of(self, take: PlannedTake) -> Limits:
         """Return the limits of a take's render."""

@@ -108,6 +108,7 @@ class RunProgress:
         outcomes = list(self._settled.values())
         return Progress(
             rendered=outcomes.count("rendered"),
+            joined=outcomes.count("joined"),
             cached=outcomes.count("cached"),
             failed=outcomes.count("failed"),
             skipped=outcomes.count("skipped"),

@@ -5,6 +5,7 @@ import contextlib
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,11 +16,12 @@ from previs.comfyui.protocol.prompt_state import Phase, PromptState
 from previs.errors import AccessDenied, FrameDamaged, NothingMade, ServerUnavailable, ServerUnreachable
 from previs.farm.failure_policy import prompt_has_ended
 from previs.farm.placement import Slot
-from previs.pictures import Media, examine, thumbnail
+from previs.pictures import Media, Playback, examine, playback
 from previs.planning.frame_order import shown_first
 from previs.planning.plan import UPLOAD_FOLDER, PlannedTake
 from previs.records.takes import Attempt, Frame, TakeRecord
-from previs.rendering.context import RunContext
+from previs.rendering.cancelled import CancelMarks
+from previs.rendering.context import ExistingPrompt, RunContext
 from previs.store import Store, keys
 from previs.workflow import with_output_prefix
 
@@ -52,37 +54,98 @@ async def render(
     """
     try:
         existing = await context.find_existing_prompt(take)
-        found, prompt = existing.server, existing.prompt
-        if found is not None and existing.cancelled:
+        if existing.server is not None:
             slot.release()
-            await context.wait_until_ended(take, found, prompt)
+        if existing.server is not None and existing.cancelled:
+            await context.wait_until_ended(take, existing.server, existing.prompt)
             return None
-        server = found or slot.server
-        if found is not None:
-            slot.release()
-        began = time.monotonic()
-        success, waiting = await _run(take, found, prompt, slot, context, on_change)
+        ended = await _run(take, existing, slot, context, on_change)
     finally:
         slot.release()
-    ended = time.monotonic()
-    seconds = success.seconds if success.seconds is not None else ended - began
-    if not success.files:
-        raise NothingMade(server.name, prompt)
+    record = await _record(take, ended, context, attempts)
+    content = record.model_dump_json(by_alias=True, indent=1).encode()
+    await context.store.put(keys.take_key(take.fingerprint), content, media_type="application/json")
+    ended.server.forget(ended.prompt)
+    return record
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """Hold a prompt that ended well.
+
+    Attributes:
+        success: What it made.
+        seconds: Seconds that it ran: from the start that the history states, else from when it was first seen to run.
+        waited: Seconds that it waited on the server; None if its start was not observed, or if it was joined.
+        at: When its end was noticed, on the monotonic clock.
+    """
+
+    server: Server
+    prompt: str
+    success: Success
+    seconds: float
+    waited: float | None
+    at: float
+
+
+async def _run(
+    take: PlannedTake, existing: ExistingPrompt, slot: Slot, context: RunContext, on_change: OnChange
+) -> _Ended:
+    """Post the take's prompt, or join it where it is, and follow it to its end."""
+    server, prompt = existing.server or slot.server, existing.prompt
+    started = time.monotonic()
+    submitted: float | None = None
+    waited: float | None = None
+
+    def report(state: PromptState) -> None:
+        nonlocal started, waited
+        if state.phase is Phase.RUNNING:
+            slot.started = True
+            started = state.running_since or started
+            if waited is None and submitted is not None:
+                waited = round(time.monotonic() - submitted, 3)
+        on_change(server.name, state)
+
     try:
-        frames = [await _keep(file, take, server, context, fresh=waiting is not None) for file in success.files]
-    except (FrameDamaged, ServerUnreachable, ServerUnavailable):
-        context.discard_result(prompt)
+        if existing.server is None:
+            await context.prepare(server, take)
+            files = await context.inputs.uploads(take)
+            # Each prompt has its own output names.
+            if await server.submit(with_output_prefix(take.graph, f"{UPLOAD_FOLDER}/{prompt}"), prompt, files):
+                context.posted.add(prompt)
+            slot.prompt = prompt
+            submitted = time.monotonic()
+        success = await server.follow(prompt, context.limits_of(take), report)
+    except BaseException as error:
+        if not prompt_has_ended(error):
+            await _cancel(server, prompt, context)
         raise
-    record = TakeRecord(
+    ended = time.monotonic()
+    seconds = ended - started if success.seconds is None else success.seconds
+    return _Ended(server, prompt, success, seconds, waited, ended)
+
+
+async def _record(take: PlannedTake, ended: _Ended, context: RunContext, attempts: Sequence[Attempt]) -> TakeRecord:
+    """Store the frames of a prompt that ended, and return the take's record."""
+    server, files, fresh = ended.server, ended.success.files, ended.waited is not None
+    if not files:
+        raise NothingMade(server.name, ended.prompt)
+    try:
+        frames = [await _keep(file, take, server, context, fresh=fresh) for file in files]
+    except (FrameDamaged, ServerUnreachable, ServerUnavailable):
+        context.discard_result(ended.prompt)
+        raise
+    return TakeRecord(
         fingerprint=take.fingerprint,
         seed=take.seed,
-        prompt_id=prompt,
+        prompt_id=ended.prompt,
         render_nonce=take.render_nonce,
+        joined=ended.prompt not in context.posted,
         server=server.name,
         comfyui=server.version,
-        waiting=waiting,
-        seconds=round(seconds, 3),
-        uploading=round(time.monotonic() - ended, 3),
+        waiting=ended.waited,
+        seconds=round(ended.seconds, 3),
+        uploading=round(time.monotonic() - ended.at, 3),
         finished=datetime.now(UTC),
         frames=shown_first(take.graph, frames),
         inputs=await context.inputs.keep(take),
@@ -90,41 +153,6 @@ async def render(
         models=await _models(take, server),
         attempts=tuple(attempts),
     )
-    content = record.model_dump_json(by_alias=True, indent=1).encode()
-    await context.store.put(keys.take_key(take.fingerprint), content, media_type="application/json")
-    server.forget(prompt)
-    return record
-
-
-async def _run(
-    take: PlannedTake, found: Server | None, prompt: str, slot: Slot, context: RunContext, on_change: OnChange
-) -> tuple[Success, float | None]:
-    """Run the prompt; return its result and the seconds that it waited on the server, None if it was joined."""
-    server = found or slot.server
-    submitted: float | None = None
-    waited: float | None = None
-
-    def report(state: PromptState) -> None:
-        nonlocal waited
-        if state.phase is Phase.RUNNING:
-            slot.started = True
-            if waited is None and submitted is not None:
-                waited = round(time.monotonic() - submitted, 3)
-        on_change(server.name, state)
-
-    try:
-        if found is None:
-            await context.prepare(server, take)
-            files = await context.inputs.uploads(take)
-            # Each prompt has its own output names.
-            await server.submit(with_output_prefix(take.graph, f"{UPLOAD_FOLDER}/{prompt}"), prompt, files)
-            slot.prompt = prompt
-            submitted = time.monotonic()
-        return await server.follow(prompt, context.limits_of(take), report), waited
-    except BaseException as error:
-        if not prompt_has_ended(error):
-            await _cancel(server, prompt, context)
-        raise
 
 
 async def _cancel(server: Server, prompt: str, context: RunContext) -> None:
@@ -144,7 +172,7 @@ async def _cancel(server: Server, prompt: str, context: RunContext) -> None:
 async def _cancel_if_reachable(server: Server, prompt: str, context: RunContext) -> None:
     # A server that cannot be reached is cleaned up when it returns, and the next run joins what still runs there.
     with contextlib.suppress(ServerUnreachable, ServerUnavailable, AccessDenied):
-        await context.cancel(server, prompt)
+        await server.cancel_prompt(prompt, CancelMarks(context.store))
 
 
 async def _models(take: PlannedTake, server: Server) -> dict[str, str]:
@@ -187,7 +215,7 @@ async def _fetch(
 ) -> Frame:
     downloaded = await server.api.download(file, path, fresh=fresh)
     media: Media = await asyncio.to_thread(examine, path, name=file.filename)
-    small = await asyncio.to_thread(thumbnail, path, media)
+    shown: Playback = await asyncio.to_thread(playback, path, media)
     key = keys.frame_key(downloaded.sha256, media.suffix)
     await store.put_file(
         key,
@@ -207,8 +235,10 @@ async def _fetch(
         sha256=downloaded.sha256,
         size=downloaded.size,
         media_type=media.media_type,
-        width=media.width,
-        height=media.height,
-        thumbnail=small,
+        width=shown.width,
+        height=shown.height,
+        duration=shown.duration,
+        frame_rate=shown.frame_rate,
+        thumbnail=shown.thumbnail,
         node=file.node_id or None,
     )

@@ -112,7 +112,7 @@ async def test_each_board_has_a_run_with_what_it_was_added_with(
     await add(
         folder_store,
         entry("夜城/1"),
-        entry("b", workflow=settings, takes=3, overrides={"4.ckpt_name": "x"}),
+        entry("b", workflow=settings, takes=3, overrides={"4.ckpt_name": "x"}, render_seconds=900),
         entry("c", workflow="/films/graph.json"),
     )
     state = await run(folder_store.name, farm=["http://render-01:8188"], max_age_days=30)
@@ -122,7 +122,7 @@ async def test_each_board_has_a_run_with_what_it_was_added_with(
     assert {board: each.parameters for board, each in runs.items()} == {
         "夜城/1": {"board": "夜城/1", "shots": "s3://film/夜城/1.csv", "takes": 1} | shared,
         "b": {"board": "b", "shots": "s3://film/b.csv", "takes": 3, "workflow": settings}
-        | {"overrides": {"4.ckpt_name": "x"}}
+        | {"overrides": {"4.ckpt_name": "x"}, "render_seconds": 900}
         | shared,
         "c": {"board": "c", "shots": "s3://film/c.csv", "takes": 1, "workflow": "/films/graph.json"} | shared,
     }

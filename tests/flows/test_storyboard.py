@@ -1,6 +1,7 @@
 """Run the flow in this process: it makes a board, and one failure costs no more than itself."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +196,17 @@ async def test_refresh_renders_stored_takes_again(simulate: Serve, tmp_path: Pat
     assert state.message == "1 shot: 1 take rendered, 0 cached"
     # Not only run again: sampled again, although the server remembered the result.
     assert len(simulator.sampled) == 2
+
+
+async def test_a_take_that_a_server_has_finished_is_joined(simulate: Serve, tmp_path: Path) -> None:
+    simulator, url = await simulate()
+    place = {"farm": [url], "store": str(tmp_path), "board": "b"}
+    await run(shots=shots(1), **place)
+    shutil.rmtree(tmp_path / "takes")
+    state = await run(shots=shots(1), **place)
+    assert state.message == "1 shot: 0 takes rendered, 1 joined, 0 cached"
+    [shot] = (await manifest_of(FolderFrameStore(folder=str(tmp_path)).open(), "b")).shots
+    assert (shot.takes[0].outcome, len(simulator.started)) == ("joined", 1)
 
 
 async def test_takes_differ_and_equal_takes_are_rendered_once(simulate: Serve, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Self
 
 from previs.comfyui.client.address import Address
 from previs.comfyui.client.api import Api
+from previs.comfyui.client.cancellation import Cancellations, InterruptMarks
 from previs.comfyui.client.catalog import Catalog
 from previs.comfyui.client.hashes import Hashes
 from previs.comfyui.client.posts import Posts
@@ -34,11 +35,8 @@ from previs.errors import (
     ServerUnreachable,
 )
 
-_CANCEL_TIMEOUT = 4.0
-_POST_TIMEOUT = 2.0
 _SEARCH_TIMEOUT = 5.0
-_POLL_PAUSE, _INTERRUPT_POLLS = 0.2, 8
-_MAX_ATTEMPTS = 3
+_SEARCH_PAUSE = 0.2
 _UNLOAD_SECONDS = 0.5
 _MAX_VERSION_LENGTH = 40
 
@@ -67,18 +65,14 @@ class Server:
         self._posts = Posts(self.api)
         self._queue_cache = QueueCache(self.api, self._tracker)
         self._lock = asyncio.Lock()
-        self._abandoned: set[str] = set()
-        self._interrupted: set[str] = set()
-        self._removals: dict[str, asyncio.Task[None]] = {}
+        self._cancellations = Cancellations(self.api, self._posts, self._queue_cache)
 
     async def __aenter__(self) -> Self:
         await self._tracker.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for removal in (removals := tuple(self._removals.values())):
-            removal.cancel()
-        await asyncio.gather(*removals, return_exceptions=True)
+        await self._cancellations.stop()
         await self._tracker.__aexit__()
         await self._posts.stop()
         await self._queue_cache.stop()
@@ -92,7 +86,7 @@ class Server:
     @property
     def cancelling(self) -> frozenset[str]:
         """Return the prompts that were interrupted and have not left the queue: a node obeys only when it is done."""
-        return frozenset(self._interrupted)
+        return frozenset(self._cancellations.interrupted)
 
     async def probe(self) -> Mapping[str, object]:
         """Check whether the server answers, set :attr:`up`, and return the answer of ``/system_stats``.
@@ -118,8 +112,9 @@ class Server:
             raise
         self.up = True
         self.version = _version(stats)
-        for prompt_id in (self._abandoned if was_up else self._interrupted) - self._tracker.tracked.keys():
-            self._start_removal(prompt_id)
+        unfinished = self._cancellations.abandoned if was_up else self._cancellations.interrupted
+        for prompt_id in unfinished - self._tracker.tracked.keys():
+            self._cancellations.start(prompt_id)
         return stats
 
     async def _was_used(self) -> bool:
@@ -151,8 +146,10 @@ class Server:
         """Forget a prompt of this client, as its outcome is stored and its status will not be requested again."""
         self._queue_cache.own.discard(prompt_id)
 
-    async def submit(self, graph: Graph, prompt_id: str, files: Collection[Upload] = ()) -> None:
+    async def submit(self, graph: Graph, prompt_id: str, files: Collection[Upload] = ()) -> bool:
         """Queue a graph, unless the server already has this id in queue or history; then call :meth:`follow`.
+
+        Return whether it was queued by this call.
 
         Uploads the files that the graph names and the server lacks. Waits for the socket first, because a short prompt
         ends within milliseconds and frames are not resent.
@@ -161,12 +158,12 @@ class Server:
             PromptRefused: Validation refused the graph or a part of it; any queued part is removed.
             ServerUnreachable, ServerUnavailable: The server does not have the prompt, or could not say whether it has.
         """
-        self._abandoned.discard(prompt_id)
+        self._cancellations.abandoned.discard(prompt_id)
         await self._tracker.socket.opened(MAX_PAUSE)
         # One at a time, so that prompts run in the order of submission.
         async with self._lock:
             if await self.status(prompt_id) is not None:
-                return
+                return False
             tracked = self._tracker.track(prompt_id)
             try:
                 await self._upload_and_post(graph, tracked, files)
@@ -174,6 +171,7 @@ class Server:
                 self._note_retry_after(error)
                 self._tracker.untrack(prompt_id)
                 raise
+        return True
 
     async def follow(
         self, prompt_id: str, limits: Limits, on_change: Callable[[PromptState], None] = lambda _: None
@@ -186,7 +184,7 @@ class Server:
             NodeFailed, OutOfMemory, PromptInterrupted, PromptLost: The prompt ended so.
             RenderTimedOut, ServerUnreachable: The prompt is not known to have ended.
         """
-        self._abandoned.discard(prompt_id)
+        self._cancellations.abandoned.discard(prompt_id)
         self._queue_cache.own.add(prompt_id)
         tracked = self._tracker.tracked.get(prompt_id) or self._tracker.track(prompt_id)
         state = tracked.state
@@ -206,96 +204,34 @@ class Server:
             self._queue_cache.invalidate()
         return self._success(state)
 
-    async def cancel_prompt(self, prompt_id: str) -> bool:
+    async def cancel_prompt(self, prompt_id: str, marks: InterruptMarks | None = None) -> bool:
         """Remove a pending or running prompt; return whether it is gone within a few seconds, or left alone.
 
         A node that is at work obeys an interrupt only when it is done. That is waited for in the background, and
         meanwhile the prompt is one of :attr:`cancelling`. If this raises, a later :meth:`probe` tries again, unless the
         prompt is submitted or followed again by then. A prompt neither posted nor followed by this client is left
         alone, as it may belong to another run. No other prompt is touched.
-        """
-        if prompt_id not in self._queue_cache.own:
-            return True
-        self._abandoned.add(prompt_id)
-        self._queue_cache.invalidate()
-        removal = self._start_removal(prompt_id)
-        # Cancelling the caller does not cancel the removal.
-        await asyncio.wait([removal], timeout=_CANCEL_TIMEOUT)
-        if not removal.done():
-            return False
-        removal.result()
-        return True
 
-    def keep_cancelling(self, prompt_id: str) -> None:
-        """Cancel a prompt that another run has interrupted, in the background."""
+        Args:
+            prompt_id: The prompt.
+            marks: Marks the prompt before it is interrupted, and unmarks it once it has ended.
+        """
+        return prompt_id not in self._queue_cache.own or await self._cancellations.cancel(prompt_id, marks)
+
+    def keep_cancelling(self, prompt_id: str, marks: InterruptMarks) -> None:
+        """Cancel a prompt that another run has marked and interrupted, in the background; then unmark it."""
         self._queue_cache.own.add(prompt_id)
-        self._abandoned.add(prompt_id)
-        self._interrupted.add(prompt_id)
-        self._start_removal(prompt_id)
+        self._cancellations.adopt(prompt_id, marks)
 
     async def wait_until_cancelled(self, prompt_id: str) -> None:
         """Wait until an interrupted prompt is no longer at work, or the server cannot be asked."""
-        if prompt_id in self._interrupted:
-            await asyncio.wait([self._start_removal(prompt_id)])
-
-    def _start_removal(self, prompt_id: str) -> asyncio.Task[None]:
-        removal = self._removals.get(prompt_id)
-        if removal is None:
-            removal = self._removals[prompt_id] = asyncio.create_task(self._remove_until_gone(prompt_id))
-            removal.add_done_callback(lambda done: self._end_removal(prompt_id, done))
-        return removal
-
-    def _end_removal(self, prompt_id: str, removal: asyncio.Task[None]) -> None:
-        del self._removals[prompt_id]
-        # asyncio logs an exception that nobody retrieved.
-        if removal.cancelled() or removal.exception() is not None:
-            return
-        self._abandoned.discard(prompt_id)
-        self._interrupted.discard(prompt_id)
-        self._queue_cache.invalidate()
-
-    async def _remove_until_gone(self, prompt_id: str) -> None:
-        await self._posts.wait_for_answer(prompt_id, _POST_TIMEOUT)
-        attempts, pause = 0, _POLL_PAUSE
-        while prompt_id in self._abandoned:
-            try:
-                if not await self._remove(prompt_id):
-                    return
-                await self._wait_until_gone(prompt_id, pause)
-            except (ServerUnreachable, ServerUnavailable):
-                attempts += 1
-                if attempts == _MAX_ATTEMPTS:
-                    raise
-                await asyncio.sleep(_POLL_PAUSE)
-            else:
-                attempts, pause = 0, min(2 * pause, MAX_PAUSE)
+        await self._cancellations.wait_until_gone(prompt_id)
 
     async def dequeue(self, prompt_id: str) -> None:
         """Remove a prompt from the queue if it is still pending; its followers get :exc:`PromptLost`."""
         await self.api.delete_pending(prompt_id)
         self._queue_cache.invalidate()
         self._tracker.poll_now()
-
-    async def _remove(self, prompt_id: str) -> bool:
-        """Request removal, and return whether the prompt was still there; the server may miss an early interrupt."""
-        if (removed := await self.api.cancel_job(prompt_id)) is not None:
-            if removed:
-                self._interrupted.add(prompt_id)
-            return removed
-        with contextlib.suppress(ServerUnavailable):
-            await self.api.delete_pending(prompt_id)
-        place = (await self.api.queue()).place_of(prompt_id)
-        if place == "running":
-            self._interrupted.add(prompt_id)
-            await self.api.interrupt(prompt_id)
-        return place is not None
-
-    async def _wait_until_gone(self, prompt_id: str, pause: float) -> None:
-        """Poll until a prompt has left the queue; stop after eight polls."""
-        for _ in range(_INTERRUPT_POLLS):
-            await asyncio.sleep(pause)
-            if (await self.api.queue()).place_of(prompt_id) is None:
-                return
 
     async def free_memory(self) -> None:
         """Make the server unload its models, and wait half a second, which that takes between prompts."""
@@ -355,7 +291,7 @@ class Server:
                 retry_after = error.retry_after if isinstance(error, ServerUnavailable) else None
                 if time.monotonic() + (retry_after or 0) > until:
                     raise
-                await asyncio.sleep(max(retry_after or 0, _POLL_PAUSE))
+                await asyncio.sleep(max(retry_after or 0, _SEARCH_PAUSE))
         return True
 
     async def _rules_of(self, body: Mapping[str, object]) -> Mapping[str, object]:

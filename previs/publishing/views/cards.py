@@ -92,6 +92,7 @@ class TakeCard:
 
     Attributes:
         picked: Whether a person picked it.
+        facts: Duration, size and frame rate of its video and sound, as far as known; the same facts only once.
         made: Duration and server of the render, or another outcome.
         details: Technical details of the render, in phrases.
         attempts: Failed attempts; None if no attempt failed.
@@ -102,6 +103,7 @@ class TakeCard:
     picked: bool
     outcome: str
     seed: str
+    facts: tuple[str, ...]
     made: str
     details: tuple[str, ...]
     attempts: Attempts | None
@@ -191,6 +193,7 @@ def _take(shot: ShotEntry, take: TakeEntry, usual: tuple[int, int], links: Links
         picked=picked,
         outcome=take.outcome,
         seed="" if take.seed is None else str(take.seed),
+        facts=tuple(dict.fromkeys(filter(None, map(_facts, take.frames)))),
         made=_made(take),
         details=tuple(_details(take)),
         attempts=_attempts(take),
@@ -200,7 +203,8 @@ def _take(shot: ShotEntry, take: TakeEntry, usual: tuple[int, int], links: Links
 
 
 def _made(take: TakeEntry) -> str:
-    return _rendered(take) if take.outcome == "rendered" and take.seconds is not None else take.outcome
+    known = take.outcome in ("rendered", "joined") and take.seconds is not None
+    return _rendered(take) if known else take.outcome
 
 
 def _rendered(take: TakeEntry) -> str:
@@ -211,6 +215,8 @@ def _rendered(take: TakeEntry) -> str:
 def _details(take: TakeEntry) -> Iterator[str]:
     if take.outcome == "cached" and (made := _rendered(take)):
         yield f"rendered before: {made}"
+    if take.outcome == "joined":
+        yield "found on the server: submitted before this run"
     if take.waiting is not None:
         yield f"waited {spell(take.waiting)}"
     if take.uploading is not None:
@@ -251,6 +257,15 @@ def _still(frame: Frame, alt: str, usual: tuple[int, int], links: FrameLinks) ->
         poster=thumbnail,
         format=one_line(frame.media_type),
     )
+
+
+def _facts(frame: Frame) -> str:
+    if frame.kind not in _PLAYED:
+        return ""
+    size = f"{frame.width}×{frame.height}" if frame.width and frame.height else ""
+    duration = f"{frame.duration:.1f} s" if frame.duration else ""
+    rate = f"{number(frame.frame_rate)} fps" if frame.frame_rate else ""
+    return " · ".join(filter(None, (duration, size, rate)))
 
 
 def _kind(frame: Frame, src: str | None) -> Kind:

@@ -46,6 +46,7 @@ class Progress:
         elapsed: Seconds since the run started.
         title: Title of the board; may be empty.
         notice: Message for people, such as that no server can be reached.
+        joined: Takes that were found on a server, as submitted before.
     """
 
     rendered: int = 0
@@ -57,6 +58,7 @@ class Progress:
     elapsed: float = 0
     title: str = ""
     notice: str = ""
+    joined: int = 0
 
     @property
     def total(self) -> int:
@@ -66,7 +68,7 @@ class Progress:
     @property
     def settled(self) -> int:
         """Return the number of takes that need no more work."""
-        return self.rendered + self.cached + self.failed + self.skipped
+        return self.rendered + self.joined + self.cached + self.failed + self.skipped
 
     @property
     def share(self) -> float:
@@ -77,8 +79,8 @@ class Progress:
     def left(self) -> float | None:
         """Return the estimated remaining seconds at the pace so far, or None until enough is rendered.
 
-        Cached and skipped takes cost nothing and do not count for the pace. If waiting takes turn out to be such, the
-        run ends sooner.
+        Joined, cached and skipped takes cost little or nothing and do not count for the pace. If waiting takes turn out
+        to be such, the run ends sooner.
         """
         worked = self.rendered + self.failed + self._running_share
         rest = self.waiting + len(self.running) - self._running_share
@@ -110,6 +112,7 @@ def _bar(progress: Progress) -> str:
 def _counts(progress: Progress) -> str:
     counts = {
         "rendered": progress.rendered,
+        "joined": progress.joined,
         "cached": progress.cached,
         "failed": progress.failed,
         "skipped": progress.skipped,

@@ -57,6 +57,7 @@ class Totals:
     shots: int
     takes: int
     rendered: int
+    joined: int
     cached: int
     failed: int
     skipped: int
@@ -71,6 +72,7 @@ def totals(manifest: Manifest) -> Totals:
         shots=len(manifest.shots),
         takes=outcomes.total(),
         rendered=outcomes["rendered"],
+        joined=outcomes["joined"],
         cached=outcomes["cached"],
         failed=outcomes["failed"] + untaken,
         skipped=outcomes["skipped"],

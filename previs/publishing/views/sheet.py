@@ -170,7 +170,8 @@ def _closing(pictures: int, strips: int, takes: int) -> str:
 def _head(manifest: Manifest, room: int) -> str:
     count = totals(manifest)
     length = f"{timecode(count.frames, manifest.fps)} ({spell(manifest.duration)} at {number(manifest.fps)} fps)"
-    counts = f"{count.rendered} rendered · {count.cached} cached · {count.failed} failed"
+    joined = f"{count.joined} joined · " if count.joined else ""
+    counts = f"{count.rendered} rendered · {joined}{count.cached} cached · {count.failed} failed"
     counts += f" · {count.skipped} skipped" if count.skipped else ""
     ran = f"Board {inline(manifest.board, 80)} · run {inline(manifest.run, 80)} · {moment(manifest.finished)}"
     head = (

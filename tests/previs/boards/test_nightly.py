@@ -43,6 +43,7 @@ async def test_a_nightly_board_is_written_with_its_schema_in_readable_text(store
     assert json.loads(content) == {
         "schema": "previs.nightly/1", "board": BOARD, "shots": "s3://film/镜头.csv", "workflow": None, "takes": 1,
         "overrides": {}, "added": "2026-11-24T01:00:00Z",
+        "render_seconds": None,
     }  # fmt: skip
 
 

@@ -32,6 +32,7 @@ def bars(progress: Progress) -> str:
     ("event", "line"),
     [
         (TakeSettled("SH010 · take 1", "rendered", "http://a", 1.25), "rendered SH010 · take 1 on http://a in 1.2 s"),
+        (TakeSettled("SH010 · take 1", "joined", "http://a", 1.25), "joined   SH010 · take 1 on http://a in 1.2 s"),
         (TakeSettled("镜头 1 · take 2", "cached"), "cached   镜头 1 · take 2"),
         (FAILED, "failed   SH010 · take 1: no [room] on http://a"),
         (SKIPPED, "skipped  SH020 · take 1: SH010, which it builds on, has no frame"),

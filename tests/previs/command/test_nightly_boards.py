@@ -55,6 +55,7 @@ async def test_a_board_is_kept_with_absolute_paths_and_read_again_each_night(
         "workflow": str(tmp_path / "settings.json"),
         "takes": 2,
         "overrides": {"4.ckpt_name": "x"},
+        "render_seconds": None,
     }
     assert set(await contents(store)) == {keys.nightly_key("夜城")}
     output = capsys.readouterr().out.splitlines()

@@ -100,6 +100,15 @@ def test_equal_takes_are_one_render(show: Show) -> None:
     assert head == "3 takes: 1 cached, 2 to render (1 render, as some are equal), about 12 s on 1 server"
 
 
+def test_it_says_what_the_estimates_rest_on(show: Show) -> None:
+    rows = [
+        row(n, "new shot", basis=basis) for n, basis in enumerate(["its own last render", "x, scaled", "x, scaled"])
+    ]
+    output = show(rows)
+    assert "estimated from x, scaled (2), its own last render (1)" in output.splitlines()
+    assert "estimated" not in show([row(1)], every=True).splitlines()[1]
+
+
 def test_the_json_form_has_every_take_and_non_latin_text(show: Show, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [row(1, shot_id=7), row(2, "提示词: 夜", shot_id="镜头", seconds=None)]
     assert show(rows, notices=["夜"], as_json=True) == {
@@ -112,7 +121,15 @@ def test_the_json_form_has_every_take_and_non_latin_text(show: Show, capsys: pyt
         "servers": 2,
         "notices": ["夜"],
         "rows": [
-            {"shot_id": 7, "take": 1, "fingerprint": rows[0].fingerprint, "cached": True, "why": [], "seconds": 0.0},
+            {
+                "shot_id": 7,
+                "take": 1,
+                "fingerprint": rows[0].fingerprint,
+                "cached": True,
+                "why": [],
+                "seconds": 0.0,
+                "basis": "",
+            },
             {
                 "shot_id": "镜头",
                 "take": 1,
@@ -120,6 +137,7 @@ def test_the_json_form_has_every_take_and_non_latin_text(show: Show, capsys: pyt
                 "cached": False,
                 "why": ["提示词: 夜"],
                 "seconds": None,
+                "basis": "",
             },
         ],
     }

@@ -104,6 +104,17 @@ async def test_a_render_that_fails_ends_with_1_and_its_reason(
     assert output["error"].startswith("node 3 (KSampler) failed on")
 
 
+async def test_a_render_over_its_limit_fails_and_is_interrupted(
+    simulate: Serve, folder_store: FolderStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    simulator, url = await simulate()
+    board = await board_of(folder_store, url, tmp_path, shot("SH01"))
+    simulator.faults.stall_on = "镜头"
+    assert await rerender_take(order(board, "SH01", render_seconds=0.3)) == 1
+    assert "0.3 s" in capsys.readouterr().err
+    assert set(simulator.interrupted) == {simulator.posted[-1]}
+
+
 async def test_without_a_server_it_fails_and_says_so(
     board: Rendered, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -77,6 +77,7 @@ async def test_a_program_reads_boards_and_runs_as_json(store: FolderStore, capsy
         "finished": "2026-10-31T17:40:02+00:00",
         "shots": 2,
         "rendered": 1,
+        "joined": 0,
         "cached": 0,
         "failed": 1,
         "skipped": 0,

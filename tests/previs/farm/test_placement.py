@@ -74,6 +74,25 @@ def test_a_server_whose_slots_are_all_in_use_is_full() -> None:
     assert chosen([member("a", held=2), member("b", held=2)]) is None
 
 
+@given(
+    count=st.integers(1, 5),
+    warm=st.sets(st.integers(0, 4)),
+    moves=st.lists(st.booleans(), max_size=30),
+)
+def test_equal_servers_get_equally_many_from_the_first_prompt_on(count: int, warm: set[int], moves: list[bool]) -> None:
+    """Prompts of one checkpoint, which some servers have in memory, arrive and end in any order of both."""
+    members = [member(str(n), last_checkpoint="sdxl" if n in warm else None) for n in range(count)]
+    for ends in moves:
+        if ends:
+            for each in members:
+                each.left, each.slots = each.given, []
+        elif (choice := choose(members, PlacementRequest("sdxl"), SLOTS)) is not None:
+            add_slot(choice, prompt="p")
+            choice.last_checkpoint = "sdxl"
+        given = [each.given for each in members]
+        assert max(given) - min(given) <= 1
+
+
 def test_of_equals_the_last_user_of_the_checkpoint_is_chosen_or_else_the_first() -> None:
     members = [member("a", last_checkpoint="sdxl"), member("b", last_checkpoint="flux")]
     assert [chosen(members, PlacementRequest(checkpoint)) for checkpoint in ("flux", "sdxl", "other")] == [
@@ -286,9 +305,9 @@ def test_the_chosen_server_is_free_and_no_free_server_suits_better(
 
 def test_a_server_with_an_interrupted_prompt_at_work_gets_no_take_and_counts_as_loaded() -> None:
     busy, idle = member("a"), member("b", held=1)
-    busy.server._interrupted.add("p")
+    busy.server._cancellations.interrupted.add("p")
     assert chosen([busy, idle]) == "b"
     assert chosen([busy]) is None
     assert (busy.load, busy.room(SLOTS)) == (1, 0)
-    busy.server._interrupted.clear()
+    busy.server._cancellations.interrupted.clear()
     assert chosen([busy, idle]) == "a"

@@ -214,7 +214,7 @@ def test_a_sender_gets_the_faults_before_anything_is_sent(wrong: object) -> None
 
 def test_a_board_that_is_ready_says_what_was_made_of_it() -> None:
     made = manifest(
-        shot_of("SH01", take(1, b"a"), take(2, b"b", outcome="cached")),
+        shot_of("SH01", take(1, b"a"), take(2, b"b", outcome="cached"), take(3, b"c", outcome="joined")),
         shot_of(7, take(1, error="no")),
         shot_of("SH03", take(1, outcome="skipped")),
         number=3,
@@ -228,6 +228,7 @@ def test_a_board_that_is_ready_says_what_was_made_of_it() -> None:
         "complete": False,
         "shot_count": 3,
         "rendered": 1,
+        "joined": 1,
         "cached": 1,
         "failed": [7, "SH03"],
         "manifest": "s3://b/manifest.json",

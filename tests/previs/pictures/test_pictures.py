@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from previs.errors import FrameDamaged, NotAPicture
-from previs.pictures import Media, examine, thumbnail, upright_png_or_jpeg
+from previs.pictures import Media, examine, upright_png_or_jpeg
 from previs.pictures.pillow import MOST_PIXELS
+from previs.pictures.thumbnails import thumbnail
 
 ORIENTATION = 0x0112
 RED, BLUE = (200, 20, 20), (20, 20, 200)

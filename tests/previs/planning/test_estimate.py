@@ -1,6 +1,7 @@
-"""Check estimates: from the take's own render, else from takes of its size, of its checkpoint, or from all."""
+"""Check estimates: from the take's own render, else scaled from takes of its graph or checkpoint, or from all."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from previs.comfyui.protocol.graph import Graph
 from previs.planning.estimate import PastTakes, longest_chain, whole_run
 from previs.planning.make_plan import make_plan
 from previs.planning.plan import PlannedTake
@@ -69,11 +71,88 @@ def test_a_new_shot_needs_the_median_of_its_checkpoint_and_size() -> None:
     assert PastTakes([run(*same, *others)]).seconds(planned("new")) == 3.0
 
 
-def test_without_takes_of_the_same_size_the_checkpoint_counts() -> None:
+def test_seconds_are_scaled_to_the_size() -> None:
     past = PastTakes([run(rendered(planned("A"), 2.0), rendered(planned("B", "b.safetensors"), 8.0))])
-    assert past.seconds(planned("new", width=512)) == 2.0
-    assert past.seconds(planned("new", "b.safetensors", width=512)) == 8.0
-    assert past.seconds(planned("new", "c.safetensors")) == 5.0
+    assert past.seconds(planned("new", width=512)) == 16.0
+    assert past.seconds(planned("new", "b.safetensors", width=128)) == 16.0
+    assert past.seconds(planned("new", "c.safetensors", width=512)) == 5.0
+
+
+def graph_of(classes: Sequence[str] = ("EmptyHunyuanLatentVideo",), **inputs: Any) -> Graph:
+    """Return a graph with a checkpoint, a sampler and nodes that make latents."""
+    known = {"width": 64, "height": 64, "length": 25, "batch_size": 1} | inputs
+    steps = known.pop("steps", 20)
+    latents: Graph = {str(n): {"class_type": each, "inputs": dict(known)} for n, each in enumerate(classes, 10)}
+    loader: Graph = {"1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "a.safetensors"}}}
+    sampler = {"steps": steps, "model": ["1", 0], "latent_image": ["10", 0]}
+    return loader | latents | {"2": {"class_type": "KSampler", "inputs": sampler}}
+
+
+def of_graph(label: str, graph: Graph) -> PlannedTake:
+    return replace(planned(label), graph=graph)
+
+
+def after(*known: tuple[Graph, float]) -> PastTakes:
+    """Return the past in which these graphs took so many seconds."""
+    return PastTakes([run(*(rendered(of_graph(f"P{n}", graph), took) for n, (graph, took) in enumerate(known)))])
+
+
+@pytest.mark.parametrize(
+    ("changed", "factor"),
+    [
+        ({"length": 50}, 2),
+        ({"batch_size": 3}, 3),
+        ({"width": 128, "height": 128}, 4),
+        ({"steps": 10}, 0.5),
+        ({"steps": ["3", 0]}, 0.05),
+        ({"length": 50, "steps": 40}, 4),
+    ],
+)
+def test_seconds_grow_with_frames_batch_pixels_and_steps(changed: dict[str, Any], factor: float) -> None:
+    estimate = after((graph_of(), 10.0)).estimate(of_graph("new", graph_of(**changed)))
+    assert estimate is not None
+    assert estimate.seconds == pytest.approx(10 * factor)
+
+
+def test_a_number_that_a_node_holds_counts() -> None:
+    def held(steps: int) -> Graph:
+        return graph_of(steps=["3", 0]) | {"3": {"class_type": "PrimitiveInt", "inputs": {"value": steps}}}
+
+    assert after((held(40), 8.0)).seconds(of_graph("new", held(10))) == 2.0
+
+
+def test_an_estimate_says_what_it_rests_on() -> None:
+    past = after((graph_of(), 10.0), (graph_of(["EmptyHunyuanLatentVideo", "Other"]), 90.0))
+    bases = [
+        past.estimate(of_graph(label, graph)).basis  # type: ignore[union-attr]
+        for label, graph in [
+            ("P0", graph_of()),
+            ("new", graph_of()),
+            ("new", graph_of(steps=5)),
+            ("new", graph_of(["Another"])),
+            ("new", {}),
+        ]
+    ]
+    assert bases == [
+        "its own last render",
+        "past takes of the same graph and size",
+        "past takes of the same graph, scaled by steps, size and frames",
+        "past takes with the same checkpoint and size",
+        "past takes of other graphs",
+    ]
+
+
+@given(
+    past=st.lists(st.tuples(st.integers(1, 100), st.floats(0.1, 1000)), min_size=1, max_size=6),
+    asked=st.lists(st.integers(1, 200), min_size=2, max_size=2),
+)
+def test_more_steps_never_take_less_time_if_that_was_so_before(past: list[tuple[int, float]], asked: list[int]) -> None:
+    steps, took = (sorted(each) for each in zip(*past, strict=True))
+    known = after(*((graph_of(steps=each), seconds) for each, seconds in zip(steps, took, strict=True)))
+    less, more = (known.seconds(of_graph("new", graph_of(steps=each))) for each in sorted(asked))
+    assert less is not None
+    assert more is not None
+    assert 0 < less <= more * 1.0000001
 
 
 @pytest.mark.parametrize("changed", [{"width": 512}, {"checkpoint": "b.safetensors"}])

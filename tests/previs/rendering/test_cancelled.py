@@ -1,20 +1,23 @@
 """Check that a prompt that was cancelled while a node is at work is neither joined nor repeated before it has ended."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from previs.comfyui.client import server as server_module
+from previs.comfyui.client import cancellation
 from previs.comfyui.protocol.deadlines import Limits
 from previs.comfyui.protocol.history import Interruption
 from previs.errors import RenderTimedOut
 from previs.farm import pool
 from previs.planning.fingerprint import prompt_id
-from previs.rendering import context as context_module
-from previs.rendering.cancelled import is_marked_cancelled, mark_cancelled
+from previs.rendering import cancelled
+from previs.rendering.cancelled import CancelMarks, is_marked_cancelled
 from previs.rendering.context import RunContext
 from previs.simulator import Faults, Simulator
+from previs.simulator.versions import VERSIONS, VersionName
 from previs.store import FolderStore
 from tests.conftest import Serve
 from tests.previs.comfyui.client.playback import playback
@@ -27,9 +30,8 @@ OTHER = take(6, "雨")
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "_POLL_PAUSE", 0.02)
-    monkeypatch.setattr(server_module, "_CANCEL_TIMEOUT", 0.4)
-    monkeypatch.setattr(context_module, "_OBEYED_WITHIN", 0.2)
+    monkeypatch.setattr(cancellation, "_POLL_PAUSE", 0.02)
+    monkeypatch.setattr(cancellation, "_CANCEL_TIMEOUT", 0.4)
     monkeypatch.setattr(pool, "_LONGEST_PAUSE", 0.2)
 
 
@@ -142,7 +144,61 @@ async def test_the_id_of_a_cancelled_prompt_that_a_restart_took_is_not_used_agai
         assert (await render(take(), context)).prompt_id == SECOND
 
 
-async def test_a_prompt_that_obeys_at_once_gets_no_mark(simulate: Serve, folder_store: FolderStore) -> None:
+class OrderedStore(FolderStore):
+    """Record when marks are written and removed, and which prompts were interrupted by then."""
+
+    def __init__(self, folder: Path, simulator: Simulator) -> None:
+        super().__init__(folder)
+        self.simulator = simulator
+        self.order: list[tuple[str, list[str]]] = []
+
+    async def put(self, key: str, data: bytes, *, media_type: str) -> None:
+        await super().put(key, data, media_type=media_type)
+        self._note("marked", key)
+
+    async def delete(self, keys: Iterable[str]) -> None:
+        self._note("unmarked", *(gone := tuple(keys)))
+        await super().delete(gone)
+
+    def _note(self, what: str, *names: str) -> None:
+        if any(name.startswith("claims/cancelled/") for name in names):
+            self.order.append((what, list(self.simulator.interrupted)))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_prompt_is_marked_before_it_is_interrupted_and_until_it_has_ended(
+    simulate: Serve, tmp_path: Path, version: VersionName
+) -> None:
+    simulator, url = await simulate(seconds=0, faults=Faults(silent_for=600, silent_on="夜"), version=version)
+    store = OrderedStore(tmp_path, simulator)
+    async with context_of(store, url) as context:
+        await timed_out(context)
+        assert (store.order, set(simulator.interrupted)) == ([("marked", [])], {FIRST})
+        simulator.end_silence()
+        await wait_until(lambda: not context.farm.servers[0].cancelling)
+    assert [what for what, _ in store.order] == ["marked", "unmarked"]
+    assert await store.entries("claims/cancelled") == {}
+
+
+async def test_a_store_that_is_away_delays_no_interrupt_for_long(
+    simulate: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class HangingStore(FolderStore):
+        async def put(self, key: str, data: bytes, *, media_type: str) -> None:
+            if key.startswith("claims/cancelled/"):
+                await asyncio.sleep(600)
+            await super().put(key, data, media_type=media_type)
+
+    monkeypatch.setattr(cancelled, "_SECONDS", 0.1)
+    simulator, url = await simulate(faults=Faults(stall_on="夜"))
+    async with context_of(HangingStore(tmp_path), url) as context:
+        rendering = asyncio.create_task(render(take(), context))
+        await wait_until(lambda: simulator.sampled)
+        await cancel(rendering)
+    assert simulator.interrupted == [FIRST]
+
+
+async def test_a_prompt_that_obeys_at_once_keeps_no_mark(simulate: Serve, folder_store: FolderStore) -> None:
     simulator, url = await simulate(faults=Faults(stall_on="夜"))
     async with context_of(folder_store, url) as context:
         rendering = asyncio.create_task(render(take(), context))
@@ -159,7 +215,7 @@ async def test_a_prompt_that_ended_well_in_spite_of_its_mark_is_used(
     simulator, url = await simulate(seconds=0)
     async with context_of(folder_store, url) as context:
         made = await render(take(), context)
-    await mark_cancelled(folder_store, FIRST, url)
+    assert await CancelMarks(folder_store).mark(FIRST, url)
     await folder_store.delete([f"takes/{take().fingerprint}.json"])
     async with context_of(folder_store, url) as context:
         assert (await render(take(), context)).frames == made.frames

@@ -355,3 +355,23 @@ async def test_a_prompt_whose_answer_is_lost_in_an_outage_is_not_posted_elsewher
         down[0].faults.heal()
         await rendering
     assert len(both[0].started + both[1].started) == 1
+
+
+async def test_equal_servers_share_the_work_from_the_first_prompt_on(
+    simulate: Serve, folder_store: FolderStore
+) -> None:
+    served = [await simulate(seconds=0) for _ in range(3)]
+
+    def shares() -> list[int]:
+        return sorted(len(simulator.posted) for simulator, _ in served)
+
+    async with context_of(folder_store, *(url for _, url in served)) as context:
+        for one in takes(4):
+            await render(one, context)
+        assert shares() == [1, 1, 2]
+        for simulator, _ in served:
+            simulator.faults.stall_on = "雨"
+        stalled = asyncio.create_task(render_all(takes(4, "雨"), context))
+        await wait_until(lambda: sum(shares()) == 8)
+        assert shares() == [2, 3, 3]
+        await cancel(stalled)

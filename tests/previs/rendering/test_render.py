@@ -5,6 +5,7 @@ import contextlib
 import copy
 import hashlib
 import io
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -42,7 +43,7 @@ from previs.rendering.cache_lookup import recorded_takes
 from previs.rendering.context import RunContext
 from previs.rendering.dispatch import TakeDispatcher
 from previs.rendering.render import render
-from previs.simulator import ALWAYS, Simulator
+from previs.simulator import ALWAYS, Faults, Simulator
 from previs.store import FolderStore, S3Store, keys
 from tests.conftest import Serve
 from tests.previs.comfyui.client.forwarder import forwarder
@@ -150,6 +151,11 @@ async def test_files_of_every_kind_are_stored_and_previews_are_not(simulate: Ser
     assert [frame.media_type for frame in record.frames] == ["video/mp4", *["image/png"] * 3, "image/webp"]
     assert [frame.key.rpartition(".")[2] for frame in record.frames] == ["mp4", "png", "png", "png", "webp"]
     assert [frame.kind for frame in record.frames] == ["video", *["image"] * 4]
+    video = record.frames[0]
+    assert video.thumbnail is not None
+    assert video.duration is not None
+    assert video.duration > 0
+    assert (video.frame_rate, video.width) == (24, record.frames[1].width)
     assert [frame.node for frame in record.frames] == ["13", "9", "9", "9", "11"]
     kept = await folder_store.entries("frames")
     assert {key: entry.size for key, entry in kept.items()} == {frame.key: frame.size for frame in record.frames}
@@ -318,8 +324,20 @@ async def test_a_take_that_another_client_submitted_is_joined_on_its_server(
         async with asyncio.timeout(5):
             assert (await context.farm.acquire_slot(avoiding)).server.name == idle_url
         record = await rendering
-    assert record.server == busy_url
+    assert (record.server, record.joined) == (busy_url, True)
     assert (len(busy.posted), idle.posted) == (1, [])
+
+
+async def test_a_render_counts_from_its_start_where_no_history_states_it(
+    simulate: Serve, folder_store: FolderStore
+) -> None:
+    _, url = await simulate(seconds=0.4, faults=Faults(history_limit=0))
+    began = time.monotonic()
+    async with context_of(folder_store, url) as context:
+        first, second = await asyncio.gather(rendered(take(1), context), rendered(take(2), context))
+    waited = max(first.waiting or 0, second.waiting or 0)
+    assert waited > 0.2
+    assert waited + max(first.seconds, second.seconds) <= time.monotonic() - began
 
 
 async def test_a_take_that_a_server_has_finished_is_only_fetched(simulate: Serve, tmp_path: Path) -> None:

@@ -241,8 +241,9 @@ async def test_a_run_joins_the_prompts_of_a_killed_run(simulate: Serve, folder_s
         process.kill()
         await process.wait()
         async with asyncio.timeout(60):
-            records_of(await render_all(takes(3), context))
+            records = records_of(await render_all(takes(3), context))
     assert len(simulator.posted) == 3
+    assert sorted(record.joined for record in records) == [False, True, True]
 
 
 @on_linux

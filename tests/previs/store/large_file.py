@@ -12,7 +12,8 @@ from pathlib import Path
 from previs.comfyui.client.address import Address
 from previs.comfyui.client.api import Api
 from previs.comfyui.protocol.history import OutputFile
-from previs.pictures import examine, thumbnail
+from previs.pictures import examine
+from previs.pictures.thumbnails import thumbnail
 from previs.store import FolderStore, S3Settings, S3Store
 
 

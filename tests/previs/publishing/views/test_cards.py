@@ -87,6 +87,7 @@ def test_known_details_of_a_render_are_shown(make: SimpleNamespace) -> None:
         make.take(2, outcome="cached", comfyui="0.3.64"),
         make.take(3),
         make.skipped(take=4),
+        make.take(5, outcome="joined"),
     )
     card = card_of(make, make.shot(takes=takes))
     assert [take.details for take in card.takes] == [
@@ -94,8 +95,10 @@ def test_known_details_of_a_render_are_shown(make: SimpleNamespace) -> None:
         ("rendered before: 12.34 s on render-01:8188", "ComfyUI 0.3.64"),
         (),
         (),
+        ("found on the server: submitted before this run",),
     ]
-    assert [take.made for take in card.takes] == ["12.34 s on render-01:8188", "cached", card.takes[2].made, "skipped"]
+    made = [take.made for take in card.takes]
+    assert made == ["12.34 s on render-01:8188", "cached", made[2], "skipped", "12.34 s on render-01:8188"]
 
 
 def test_a_cached_take_of_an_old_record_shows_its_known_details(make: SimpleNamespace) -> None:

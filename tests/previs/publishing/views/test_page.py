@@ -127,11 +127,12 @@ def test_takes_of_one_shot_stand_side_by_side(make: SimpleNamespace) -> None:
 
 
 def test_films_and_sounds_have_players(make: SimpleNamespace) -> None:
-    film = make.frame("a.mp4", "video/mp4", thumbnail=make.data_uri("red"))
+    film = make.frame("a.mp4", "video/mp4", thumbnail=make.data_uri("red"), duration=4.04, frame_rate=23.976)
     reader = read(make.board(make.shot(takes=(make.take(frames=(film, make.frame("b.flac", "audio/flac"))),))))
     (video,), (audio,) = reader.all("video"), reader.all("audio")
     assert (video["src"], video["poster"]) == ("../../../frames/aa/a.mp4", film.thumbnail)
     assert "controls" in video
+    assert "4.0 s · 1024×576 · 23.98 fps" in " ".join(reader.words)
     assert (audio["src"], "controls" in audio) == ("../../../frames/aa/b.flac", True)
 
 

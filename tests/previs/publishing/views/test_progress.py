@@ -33,10 +33,12 @@ def test_a_sheet_shows_counts_times_and_what_each_server_does() -> None:
         RunningTake("SH|4", 1, "http://user:secret@render-01:8188", 15, 30),
         RunningTake(5, 2, "http://render-02:8188"),
     )
-    sheet = progress_sheet(Progress(3, 2, 1, 0, 4, running, elapsed=90, title="夜市", notice="no server answers"))
+    sheet = progress_sheet(
+        Progress(3, 2, 1, 0, 4, running, elapsed=90, title="夜市", notice="no server answers", joined=1)
+    )
     assert "# 夜市" in sheet
-    assert "3 rendered · 2 cached · 1 failed · 2 running · 4 waiting" in sheet
-    assert "6 of 12 takes" in sheet
+    assert "3 rendered · 1 joined · 2 cached · 1 failed · 2 running · 4 waiting" in sheet
+    assert "7 of 13 takes" in sheet
     assert "1 min 30 s so far, about 1 min 50 s left" in sheet
     assert "| SH\\|4 | 1 | render-01:8188 | 15/30 |" in sheet
     assert "| 5 | 2 | render-02:8188 | starting |" in sheet

@@ -22,8 +22,14 @@ def test_positions_run_on_through_sequences_in_whole_frames(make: SimpleNamespac
 
 
 def test_totals_count_takes_by_outcome_and_shots_without_any_as_failed(make: SimpleNamespace) -> None:
-    takes = (make.take(1), make.take(2, outcome="cached"), make.failed("no", 3), make.skipped(take=4))
+    takes = (
+        make.take(1),
+        make.take(2, outcome="cached"),
+        make.failed("no", 3),
+        make.skipped(take=4),
+        make.take(5, outcome="joined"),
+    )
     manifest = make.board(make.shot(1, takes=takes), make.shot(2, takes=(), success=False))
     count = totals(manifest)
-    assert (count.shots, count.takes) == (2, 4)
-    assert (count.rendered, count.cached, count.failed, count.skipped) == (1, 1, 2, 1)
+    assert (count.shots, count.takes) == (2, 5)
+    assert (count.rendered, count.joined, count.cached, count.failed, count.skipped) == (1, 1, 1, 2, 1)

@@ -1,0 +1,84 @@
+"""Read what a player shows of video and sound: size, duration, frame rate and the first frame."""
+
+import contextlib
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from previs.pictures.media import Media
+from previs.pictures.pillow import MOST_PIXELS
+from previs.pictures.thumbnails import thumbnail, thumbnail_of
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+# FFmpeg's readers by media type, so that a file is never read as another format than the one that was found in it.
+_READERS = {
+    "video/mp4": "mp4",
+    "video/quicktime": "mov",
+    "video/webm": "matroska",
+    "video/x-matroska": "matroska",
+    "audio/mp4": "mp4",
+    "audio/wav": "wav",
+    "audio/flac": "flac",
+    "audio/mpeg": "mp3",
+    "audio/ogg": "ogg",
+}
+_MOST_PACKETS = 1000  # to read for the first frame
+_DIGITS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Playback:
+    """Describe how a file looks; what the file does not say, or what FFmpeg cannot read, is None.
+
+    Attributes:
+        width, height: In pixels; None for sound.
+        duration: In seconds; None for pictures.
+        frame_rate: Frames per second, on average; None for pictures and sound.
+        thumbnail: Picture, or first frame, as a ``data:`` URI; None for sound.
+    """
+
+    width: int | None
+    height: int | None
+    duration: float | None = None
+    frame_rate: float | None = None
+    thumbnail: str | None = None
+
+
+def playback(path: Path, media: Media) -> Playback:
+    """Describe a file that :func:`previs.pictures.media.examine` found whole; what FFmpeg cannot read is left out."""
+    reader = _READERS.get(media.media_type)
+    if reader is None:
+        return Playback(media.width, media.height, thumbnail=thumbnail(path, media))
+    import av  # noqa: PLC0415 - FFmpeg takes long to load, and pictures do not need it
+
+    try:
+        with av.open(str(path), format=reader, metadata_errors="replace") as container:
+            duration = None if container.duration is None else round(container.duration / av.time_base, _DIGITS)
+            # The video stream of a sound is its cover.
+            if media.media_type.startswith("audio/") or not container.streams.video:
+                return Playback(media.width, media.height, duration)
+            video = container.streams.video[0]
+            width, height = media.width or video.width or None, media.height or video.height or None
+            rate = round(float(video.average_rate), _DIGITS) if video.average_rate else None
+            return Playback(width, height, duration, rate, _first_frame(container, video))
+    except (av.FFmpegError, ValueError):
+        return Playback(media.width, media.height)
+
+
+def _first_frame(container: "InputContainer", video: "VideoStream") -> str | None:
+    import av  # noqa: PLC0415 - as above
+
+    with contextlib.suppress(av.FFmpegError, ValueError):
+        for packet in islice(container.demux(video), _MOST_PACKETS):
+            for frame in packet.decode():
+                if frame.width * frame.height > MOST_PIXELS:
+                    return None
+                picture: Image.Image = frame.to_image()  # type: ignore[no-untyped-call]
+                return thumbnail_of(picture)
+    return None
