@@ -5,9 +5,11 @@
 import asyncio
 import base64
 import hashlib
+import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
@@ -29,6 +31,8 @@ T = TypeVar("T")
 _REQUESTS_AT_ONCE: Final = 16
 _FILES_AT_ONCE: Final = 8
 _MAKING: Final = threading.Lock()
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
+_LISTED_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z", re.ASCII)
 
 
 class S3Connection:
@@ -108,6 +112,7 @@ def make_client(settings: S3Settings) -> "S3Client":
     with _MAKING:
         session = Session(profile=settings.profile)
         session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
+        session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_time_of)
         client = session.create_client(
             "s3",
             region_name=settings.region,
@@ -128,6 +133,16 @@ def _loader(data_path: str | None) -> "Loader":
     from botocore.loaders import create_loader
 
     return create_loader(data_path)
+
+
+def _time_of(value: Any) -> datetime:  # noqa: ANN401 - botocore passes what it found
+    """Return a time as listings write it, or as botocore reads it, which takes two thirds of the time of a listing."""
+    if isinstance(value, str) and _LISTED_TIME.fullmatch(value):
+        return datetime.fromisoformat(value)
+    from botocore.utils import parse_timestamp
+
+    parsed: datetime = parse_timestamp(value)
+    return parsed
 
 
 def _refuse_incomplete(operation_model: "OperationModel", response_dict: dict[str, Any], **_: object) -> None:

@@ -9,6 +9,7 @@ import pytest
 from previs.boards.nightly import NightlyBoard, add_nightly, nightly_boards, remove_nightly
 from previs.errors import NotInStore, RecordUnreadable
 from previs.store import Store, keys
+from tests.conftest import FOLDER_AND_S3
 from tests.previs.records.published import contents
 
 BOARD = "夜景/1"
@@ -19,12 +20,7 @@ def entry(board: str = BOARD, **fields: Any) -> NightlyBoard:
     return NightlyBoard(**({"board": board, "shots": "s3://film/镜头.csv", "added": ADDED} | fields))
 
 
-@pytest.fixture(params=["folder", "s3"])
-def store(request: pytest.FixtureRequest) -> Store:
-    made: Store = request.getfixturevalue(f"{request.param}_store")
-    return made
-
-
+@FOLDER_AND_S3
 async def test_added_boards_are_found(store: Store) -> None:
     first = entry("a", workflow={"checkpoint": "模型", "steps": 4}, takes=3, overrides={"4.ckpt_name": "x"})
     second = entry(workflow="/films/graph.json")
@@ -57,6 +53,7 @@ async def test_a_store_without_nightly_boards_has_none(store: Store) -> None:
     assert await nightly_boards(store) == {}
 
 
+@FOLDER_AND_S3
 @pytest.mark.parametrize("name", [BOARD, keys.part(BOARD)])
 async def test_a_board_is_removed_by_name_or_part_of_keys_and_no_other_is(store: Store, name: str) -> None:
     await add_nightly(store, entry("a"))

@@ -10,16 +10,11 @@ from previs.errors import NotInStore
 from previs.records.manifest import TakeEntry
 from previs.records.takes import Pick
 from previs.store import Store, keys
+from tests.conftest import FOLDER_AND_S3
 from tests.previs.records.published import manifest, put_run, run_name, shot, take
 
 BOARD = "夜景/1"
 FIRST, SECOND = take(1, b"one"), take(2, b"two")
-
-
-@pytest.fixture(params=["folder", "s3"])
-def empty(request: pytest.FixtureRequest) -> Store:
-    made: Store = request.getfixturevalue(f"{request.param}_store")
-    return made
 
 
 @pytest.fixture
@@ -86,6 +81,7 @@ async def test_an_absent_take_is_refused_with_the_existing_ones(
     assert await picks(store, BOARD) == {}
 
 
+@FOLDER_AND_S3
 async def test_a_withdrawn_pick_is_gone(store: Store) -> None:
     chosen = await pick(store, BOARD, "10", 1)
     kept = await pick(store, BOARD, "镜头", 2)

@@ -18,6 +18,7 @@ from previs.errors import StoreUnavailable
 from previs.records.manifest import Manifest
 from previs.rendering.cache_lookup import recorded_takes
 from previs.store import FolderStore, Store, keys
+from tests.conftest import FOLDER_AND_S3
 from tests.previs.records.published import (
     contents,
     frame,
@@ -44,12 +45,6 @@ KEEP_ONE = Rule(keep=1)
 
 def later(days: float = 30) -> datetime:
     return datetime.now(UTC) + timedelta(days=days)
-
-
-@pytest.fixture(params=["folder", "s3"])
-def empty(request: pytest.FixtureRequest) -> Store:
-    made: Store = request.getfixturevalue(f"{request.param}_store")
-    return made
 
 
 async def fill(store: Store) -> Store:
@@ -103,6 +98,7 @@ async def test_a_dry_run_reports_what_would_be_removed_and_changes_nothing(store
     assert found.removal.size == sum(len(before[key]) for key in gone)
 
 
+@FOLDER_AND_S3
 async def test_files_that_no_kept_run_refers_to_are_removed_and_no_others(store: Store) -> None:
     before = await contents(store)
     found = await prune(store, KEEP_ONE, really=True, now=later())
@@ -117,6 +113,7 @@ async def test_files_that_no_kept_run_refers_to_are_removed_and_no_others(store:
     assert (again.done, again.removal.runs, any(again.removal.stages)) == (True, 0, False)
 
 
+@FOLDER_AND_S3
 async def test_by_the_stores_own_clock_no_file_of_a_removed_run_is_too_young(store: Store) -> None:
     """Frames of a removed run are removed at once; leases and lists, which no run names, stay."""
     found = await prune(store, KEEP_ONE, really=True)
@@ -131,6 +128,7 @@ async def test_by_default_all_runs_stay(store: Store) -> None:
     assert (found.done, found.kept, any(found.removal.stages)) == (True, 3, False)
 
 
+@FOLDER_AND_S3
 async def test_an_empty_store_stays_empty(empty: Store) -> None:
     assert (await prune(empty, KEEP_ONE)).removal.runs == 0
     assert (await prune(empty, KEEP_ONE, really=True)).done
@@ -243,6 +241,7 @@ async def test_a_damaged_record_does_not_stop_a_prune(store: Store) -> None:
     assert keys.take_key("b" * 64) not in left
 
 
+@FOLDER_AND_S3
 @pytest.mark.parametrize("really", [False, True])
 async def test_nothing_is_removed_while_a_run_is_at_work(store: Store, really: bool) -> None:  # noqa: FBT001 - a case
     await put_beat(store, run_name(9), over=False)

@@ -1,8 +1,10 @@
 """Check that nothing is removed that a kept run or a pick refers to, and that the order of removal breaks nothing."""
 
-from collections.abc import Collection, Mapping
+import itertools
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import pytest
 from hypothesis import given
@@ -32,6 +34,8 @@ FRAMES = [keys.frame_key(sha(b"frame %d" % number), ".png") for number in range(
 INPUTS = [keys.input_key(sha(b"input %d" % number), ".png") for number in range(3)]
 MARKS = [mark(f"take {number}") for number in range(5)]
 STRANGERS = ["references/a.png", "frames/readme.txt", "takes/notes.json", "boards/notes.txt", "x", "claims/prune.json"]
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -64,19 +68,28 @@ class Shelf:
         return Shelf(listing, runs, self.latest, self.picked, self.on_record)
 
 
-made = st.builds(
-    TakeFiles, st.frozensets(st.sampled_from(FRAMES), max_size=3), st.frozensets(st.sampled_from(INPUTS + FRAMES))
-)
-ages = st.sampled_from([OLD, YOUNG])
+def subsets(items: Sequence[Item], most: int) -> list[frozenset[Item]]:
+    return [frozenset(some) for size in range(most + 1) for some in itertools.combinations(items, size)]
+
+
+made = st.builds(TakeFiles, st.sampled_from(subsets(FRAMES, 3)), st.sampled_from(subsets(INPUTS + FRAMES, 3)))
+
+
+def chosen(draw: st.DrawFn, items: Sequence[Item]) -> list[Item]:
+    """Draw any of the items at once; a draw for each takes several times as long."""
+    size = -(-len(items) // 8)
+    bits = int.from_bytes(draw(st.binary(min_size=size, max_size=size)))
+    return [item for number, item in enumerate(items) if bits >> number & 1]
 
 
 @st.composite
 def shelves(draw: st.DrawFn) -> Shelf:
-    locations = draw(st.sets(st.builds(RunLocation, st.sampled_from("ab"), st.sampled_from("1234")), max_size=7))
+    locations = chosen(draw, [RunLocation(board, number) for board in "ab" for number in "1234"])
     takes = st.dictionaries(st.sampled_from(MARKS), made, max_size=3)
-    runs = tuple(Run(location, draw(ages), draw(takes)) for location in sorted(locations))
+    young = chosen(draw, locations)
+    runs = tuple(Run(location, YOUNG if location in young else OLD, draw(takes)) for location in locations)
     on_record = draw(st.dictionaries(st.sampled_from(MARKS), made, max_size=5))
-    pages = [run.location.prefix + "index.html" for run in runs if draw(st.booleans())]
+    pages = [location.prefix + "index.html" for location in chosen(draw, locations)]
     claims = [
         keys.lease_key(MARKS[0], 0),
         keys.lease_key(MARKS[0], 1),
@@ -86,15 +99,14 @@ def shelves(draw: st.DrawFn) -> Shelf:
     ]
     boards = {run.location.board for run in runs}
     steady = [keys.latest_key(each) for each in sorted(boards)] + [keys.pick_key(each, "1") for each in sorted(boards)]
-    some = draw(
-        st.sets(st.sampled_from(FRAMES + INPUTS + [keys.take_key(each) for each in MARKS] + claims + STRANGERS))
-    )
-    every = [run.location.manifest for run in runs] + pages + steady + sorted(some)
+    some = chosen(draw, FRAMES + INPUTS + [keys.take_key(each) for each in MARKS] + claims + STRANGERS)
+    every = [run.location.manifest for run in runs] + pages + steady + some
     latest = frozenset(
         draw(st.sampled_from([run.location for run in runs if run.location.board == each])) for each in sorted(boards)
     )
-    listing = {key: StoredFile(draw(st.integers(0, 9)), draw(ages)) for key in every}
-    return Shelf(listing, runs, latest, frozenset(draw(st.sets(st.sampled_from(MARKS), max_size=2))), on_record)
+    new = set(chosen(draw, every))
+    listing = {key: StoredFile(1, YOUNG if key in new else OLD) for key in every}
+    return Shelf(listing, runs, latest, draw(st.sampled_from(subsets(MARKS, 2))), on_record)
 
 
 days = st.none() | st.sampled_from([timedelta(days=3), timedelta(days=60)])

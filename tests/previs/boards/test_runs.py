@@ -7,19 +7,16 @@ import pytest
 from previs.boards.runs import boards, find_run, load_manifest, name_of, only_board, run_locations
 from previs.errors import NotInStore, RecordUnreadable
 from previs.store import Store, keys
+from tests.conftest import FOLDER_AND_S3
 from tests.previs.records.published import manifest, put_run, run_name, shot, take
 
 
-@pytest.fixture(params=["folder", "s3"])
-def store(request: pytest.FixtureRequest) -> Store:
-    made: Store = request.getfixturevalue(f"{request.param}_store")
-    return made
-
-
+@FOLDER_AND_S3
 async def test_an_empty_store_has_no_board(store: Store) -> None:
     assert await boards(store) == []
 
 
+@FOLDER_AND_S3
 async def test_boards_and_their_runs_are_listed_with_counts_and_bytes(store: Store) -> None:
     twice = take(1, b"one")
     first = manifest(shot("A", twice, take(2)), number=1)

@@ -11,6 +11,7 @@ from previs.planning.cache import Found, usable
 from previs.records.takes import Frame, TakeRecord
 from previs.rendering.cache_lookup import recorded_takes
 from previs.store import FolderStore, Store, StoredFile, keys
+from tests.conftest import FOLDER_AND_S3
 from tests.previs.planning.test_explain import planned
 
 FINGERPRINT, OTHER = "a" * 64, "b" * 64
@@ -49,6 +50,7 @@ async def look_up(store: Store, *fingerprints: str) -> tuple[dict[str, TakeRecor
     return {fingerprint: one.usable for fingerprint, one in found.items() if one.usable}, warnings
 
 
+@FOLDER_AND_S3
 async def test_a_take_with_its_record_and_all_frames_is_found(store: Store) -> None:
     made = record(FINGERPRINT, frame(b"one"), frame(b"two"))
     await write(store, made, b"one", b"two")

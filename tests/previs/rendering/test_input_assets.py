@@ -14,7 +14,7 @@ from previs.records.takes import Frame, InputPicture
 from previs.rendering.dispatch import TakeDispatcher
 from previs.rendering.input_assets import InputAssets
 from previs.store import FolderStore, S3Settings, S3Store, Store, keys
-from tests.conftest import Serve
+from tests.conftest import FOLDER_AND_S3, Serve
 from tests.previs.comfyui.graphs import graph
 from tests.previs.rendering.contexts import context_of, take, take_of
 from tests.previs.store.fault_schedule import faulty_proxy
@@ -87,6 +87,7 @@ async def test_a_picture_of_many_takes_is_stored_once(settings: S3Settings, s3_e
         assert len(proxy.heads) == before
 
 
+@FOLDER_AND_S3
 async def test_runs_that_store_the_same_picture_at_once_agree(store: Store) -> None:
     runs = [InputAssets(store) for _ in range(4)]
     made = take_of(graph(), picture("red"), picture("blue"))

@@ -125,7 +125,7 @@ async def test_pruning_keeps_the_old_frames_and_the_new_ones(
     assert named <= stored.keys()
 
 
-@pytest.mark.parametrize(("store", "turned"), [("folder", False), ("folder", True), ("s3", False)], indirect=["store"])
+@pytest.mark.parametrize(("empty", "turned"), [("folder", False), ("folder", True), ("s3", False)], indirect=["empty"])
 async def test_the_pictures_of_a_take_come_from_the_store(
     simulate: Serve, store: Store, tmp_path: Path, *, turned: bool
 ) -> None:

@@ -12,7 +12,7 @@ from previs.errors import NodeFailed, StoreUnavailable
 from previs.planning.cache import Found, renewed
 from previs.rendering.dispatch import TakeDispatcher
 from previs.store import FolderStore, S3Settings, S3Store, Store
-from tests.conftest import Serve
+from tests.conftest import FOLDER_AND_S3, Serve
 from tests.previs.rendering.contexts import (
     cancel,
     context_of,
@@ -30,6 +30,7 @@ from tests.previs.store.fault_schedule import faulty_proxy
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells at once that a process was killed")
 
 
+@FOLDER_AND_S3
 async def test_two_runs_on_the_same_servers_render_each_take_once(simulate: Serve, store: Store) -> None:
     served, urls = await two_servers(simulate)
     async with context_of(store, *urls) as first, context_of(store, *urls) as second:

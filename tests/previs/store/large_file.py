@@ -1,4 +1,4 @@
-"""Copy a large file from a server to a store and print how much memory that took.
+"""Copy files of three sizes from a server to a store and print how much memory that took.
 
 Usage: large_file.py URL STORE, where STORE is a folder, or settings of S3 as JSON.
 """
@@ -28,7 +28,7 @@ async def main(url: str, store: S3Store | FolderStore) -> None:
     highest_of = {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "frame"
-        for name in ("small.mp4", "large.mp4"):
+        for name in ("small.mp4", "medium.mp4", "large.mp4"):
             came = await api.download(OutputFile(name, "", "output"), path)
             media = examine(path, name=name)
             assert thumbnail(path, media) is None
@@ -37,7 +37,8 @@ async def main(url: str, store: S3Store | FolderStore) -> None:
             highest_of[name] = highest()
     await api.aclose()
     await store.aclose()
-    print(json.dumps({"size": came.size, "grown": highest_of["large.mp4"] - highest_of["small.mp4"], "of": highest_of}))  # noqa: T201
+    grown = {name: highest_of[f"{name}.mp4"] - highest_of["small.mp4"] for name in ("medium", "large")}
+    print(json.dumps({"size": came.size, "grown": grown, "of": highest_of}))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -30,9 +30,12 @@ def video(size: int) -> Iterator[bytes]:
     yield b"0\r\n\r\n"
 
 
-async def grown(size: int, place: str) -> int:
-    """Return by how many bytes a program's peak memory for a video of this size exceeds that for one of 1 MB."""
-    async with answering(lambda asked: video(size if "large" in asked else MB)) as (url, _):
+SIZES = {"small": MB, "medium": 30 * MB, "large": 120 * MB}
+
+
+async def grown(place: str) -> tuple[int, int]:
+    """Return by how many bytes a program's peak memory for a medium and a large video exceeds that for a small one."""
+    async with answering(lambda asked: video(next(SIZES[name] for name in SIZES if name in asked))) as (url, _):
         program = await asyncio.create_subprocess_exec(
             sys.executable,
             PROGRAM,
@@ -42,8 +45,8 @@ async def grown(size: int, place: str) -> int:
             env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         )
         result = json.loads((await program.communicate())[0])
-    assert result["size"] >= size
-    return int(result["grown"])
+    assert result["size"] >= SIZES["large"]
+    return result["grown"]["medium"], result["grown"]["large"]
 
 
 @pytest.mark.parametrize("kind", ["folder", "s3"])
@@ -55,6 +58,6 @@ async def test_memory_does_not_grow_with_a_videos_size(
         settings: S3Settings = request.getfixturevalue("settings")
         secrets = {name: getattr(settings, name).get_secret_value() for name in ("access_key_id", "secret_access_key")}
         place = json.dumps(settings.model_dump(exclude_none=True) | secrets)
-    small, large = await grown(30 * MB, place), await grown(300 * MB, place)
+    medium, large = await grown(place)
     assert large < 40 * MB
-    assert large - small < 25 * MB
+    assert large - medium < 25 * MB

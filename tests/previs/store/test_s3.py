@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import parse_qs, quote, urlsplit
@@ -16,7 +17,7 @@ import pytest
 from pydantic import ValidationError
 
 from previs.errors import StoreRefused, StoreUnavailable
-from previs.store import S3Settings, S3Store
+from previs.store import S3Settings, S3Store, StoredFile
 from previs.store.s3_connection import make_client
 from tests.previs.store.fault_schedule import Conditions, faulty_proxy
 
@@ -435,6 +436,7 @@ async def test_keys_are_deleted_one_by_one_if_s3_cannot_delete_many(
         "<Size>1</Size><LastModified>2026-11-01T09:00:00.000Z</LastModified>",
         "<Key>boards/a</Key><Size>many</Size><LastModified>2026-11-01T09:00:00.000Z</LastModified>",
         "<Key>boards/a</Key><Size>1</Size><LastModified>yesterday</LastModified>",
+        "<Key>boards/a</Key><Size>1</Size><LastModified>2026-13-01T09:00:00.000Z</LastModified>",
     ],
 )
 async def test_a_listing_without_sense_is_no_listing(
@@ -444,6 +446,26 @@ async def test_a_listing_without_sense_is_no_listing(
     async with S3Store(settings_for(scripted(lambda *_: answer(body=page)).url)) as store:
         with pytest.raises(StoreRefused, match="the server that answers is not S3"):
             await store.entries("")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "2026-11-01T09:00:00.000Z",
+        "2026-11-01T09:00:00Z",
+        "2026-11-01T09:00:00",
+        "2026-11-01T10:00:00+01:00",
+        "Sun, 01 Nov 2026 09:00:00 GMT",
+        "1793523600",
+    ],
+)
+async def test_a_listed_time_is_the_same_however_it_is_written(
+    scripted: Callable[[Script], Any], answer: Callable[..., Any], written: str
+) -> None:
+    facts = f"<Key>boards/a</Key><Size>1</Size><LastModified>{written}</LastModified>"
+    page = f"<ListBucketResult><Name>film</Name><Contents>{facts}</Contents></ListBucketResult>".encode()
+    async with S3Store(settings_for(scripted(lambda *_: answer(body=page)).url)) as store:
+        assert await store.entries("") == {"a": StoredFile(1, datetime(2026, 11, 1, 9, tzinfo=UTC))}
 
 
 async def test_an_endless_listing_is_refused(scripted: Callable[[Script], Any], answer: Callable[..., Any]) -> None:
