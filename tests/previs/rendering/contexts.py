@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from previs.comfyui.client.address import Address
 from previs.comfyui.protocol.deadlines import Limits
@@ -20,10 +20,13 @@ from previs.rendering.input_assets import InputAssets
 from previs.rendering.leases import Leases
 from previs.rendering.progress import RunProgress
 from previs.shots import Shot
-from previs.simulator import Simulator
 from previs.store import Store
-from tests.conftest import Serve
 from tests.previs.comfyui.graphs import graph
+
+if TYPE_CHECKING:
+    # Processes that tests start import this module, and need neither pytest nor servers.
+    from previs.simulator import Simulator
+    from tests.conftest import Serve
 
 QUICK = Limits(render=20, unreachable=1)
 SHOT = Shot(shot_id="SH01", prompt="夜", duration=1.0)
@@ -66,7 +69,7 @@ def takes(count: int, text: str = "夜") -> list[PlannedTake]:
     ]
 
 
-async def two_servers(simulate: Serve) -> tuple[list[Simulator], list[str]]:
+async def two_servers(simulate: "Serve") -> "tuple[list[Simulator], list[str]]":
     """Start two servers that render a take in a tenth of a second."""
     served = [await simulate(seconds=0.1) for _ in range(2)]
     return [simulator for simulator, _ in served], [url for _, url in served]

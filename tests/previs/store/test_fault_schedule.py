@@ -61,7 +61,7 @@ async def test_a_large_file_arrives_complete(
     settings: S3Settings, s3_endpoint: str, s3_store: S3Store, tmp_path: Path
 ) -> None:
     path = tmp_path / "a.mp4"
-    path.write_bytes(random.Random(1).randbytes(40 * MB))
+    path.write_bytes(random.Random(1).randbytes(33 * MB))
     async with store_behind(settings, s3_endpoint) as (store, _):
         await store.put_file("a.mp4", path, media_type="video/mp4", if_absent=True)
     assert await s3_store.get("a.mp4") == path.read_bytes()

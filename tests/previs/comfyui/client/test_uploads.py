@@ -133,9 +133,14 @@ async def test_forgotten_files_are_uploaded_again(simulate: Serve) -> None:
 
 inputs = st.dictionaries(
     st.text(max_size=3),
-    st.sampled_from(["a", "b", "c", "previs/a.png", ""]) | st.integers() | st.lists(st.sampled_from(["a", 0])),
+    st.sampled_from(["a", "b", "c", "previs/a.png", ""])
+    | st.integers()
+    | st.lists(st.sampled_from(["a", 0]), max_size=2),
+    max_size=4,
 )
-graphs = st.dictionaries(st.text(max_size=2), st.fixed_dictionaries({"class_type": st.just("a"), "inputs": inputs}))
+graphs = st.dictionaries(
+    st.text(max_size=2), st.fixed_dictionaries({"class_type": st.just("a"), "inputs": inputs}), max_size=3
+)
 
 
 @given(graphs, st.dictionaries(st.sampled_from(["a", "b"]), st.sampled_from(["previs/a.png", "b (1).png"])))
