@@ -92,9 +92,12 @@ async def test_a_killed_run_started_again_renders_nothing_twice_and_reports_its_
     started = [prompt for simulator, _ in farm for prompt in simulator.started]
     assert len(started) == len(set(started)) == 8
     assert second.outcomes().count("cached") >= 3
-    assert set(second.outcomes()) == {"cached", "rendered"}
+    # What was at work when the first run was killed may be joined, or may have ended and be fetched.
+    assert "joined" in second.outcomes()
+    assert set(second.outcomes()) <= {"cached", "joined", "rendered"}
     progress = [event for event in second.reported if isinstance(event, Progress)]
-    assert (progress[0].waiting, progress[-1].rendered + progress[-1].cached) == (8, 8)
+    last = progress[-1]
+    assert (progress[0].waiting, last.rendered + last.joined + last.cached) == (8, 8)
     [board] = [event for event in second.reported if isinstance(event, BoardPublished)]
     assert board.page.startswith("file://")
     assert board.complete

@@ -142,7 +142,8 @@ async def test_one_read_of_the_queue_serves_all_prompts() -> None:
     assert polls <= 4 + (time.monotonic() - began) / tracker.MAX_PAUSE
 
 
-async def test_an_end_is_noticed_at_once_and_not_at_the_next_poll() -> None:
+async def test_an_end_is_noticed_at_once_and_not_at_the_next_poll(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracker, "_FIRST_PAUSE", FAR)
     async with logged(seconds=0) as (_, asked, url), client(url) as server:
         for seed in range(5):
             prompt = await submitted(server, seed)

@@ -115,15 +115,22 @@ def furnished(version: VersionName) -> Host:
     lines = gzip.decompress((RECORDINGS[version] / "exported.jsonl.gz").read_bytes()).splitlines()
     graphs = [json.loads(line)["graph"] for line in lines]
     bare, info, files = host(version), copy.deepcopy(host(version).info), set[str]()
+
+    def offer(class_type: str, name: str, value: str) -> None:
+        kind, *config = info[class_type]["input"]["required"][name]
+        options = kind if isinstance(kind, list) else config[0].get("options")
+        if options is not None and value not in options:
+            options.append(value)
+
     for graph in graphs:
         for finding in findings(graph, bare.classes):
             if finding.kind in ("missing_model", "missing_file"):
-                kind, *config = info[finding.class_type]["input"]["required"][finding.input]
-                value = graph[finding.node_id]["inputs"][finding.input]
-                (kind if isinstance(kind, list) else config[0]["options"]).append(value)
-        files |= {
-            node["inputs"][name] for node in graph.values() if (name := LOADERS.get(node["class_type"])) is not None
-        }
+                offer(finding.class_type, finding.input, graph[finding.node_id]["inputs"][finding.input])
+        # No finding tells of the files of nodes that feed no output.
+        for node in graph.values():
+            if name := LOADERS.get(node["class_type"]):
+                offer(node["class_type"], name, node["inputs"][name])
+                files.add(node["inputs"][name])
     full = Host(version, info, EveryClass(classes_of(info)), frozenset(files), (), ())
     return replace(full, bases=tuple(graph for graph in graphs if full.accepts(graph)))
 
