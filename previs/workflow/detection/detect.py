@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from previs.comfyui.protocol.graph import Graph
 from previs.errors import Fault
 from previs.workflow.binding.bindings import Binding, Slot, What
 from previs.workflow.binding.bindings_file import KEYS, REFERENCES, RULE, STRENGTHS, BindingsFile, find_slots
 from previs.workflow.binding.link_types import Wiring
+from previs.workflow.binding.switches import with_choices_made
 from previs.workflow.binding.traversal import OUTPUT_PREFIX, outputs_of, saving, upstream
 from previs.workflow.detection import titles
 from previs.workflow.detection.lengths import LengthRule, find_lengths, length_input_of, length_rule_of
@@ -14,6 +16,7 @@ from previs.workflow.detection.outputs import model_inputs
 from previs.workflow.detection.prompts import find_negative, find_prompt, shared_faults
 from previs.workflow.detection.references import ReferenceInputs, find_references
 from previs.workflow.detection.roles import ROLES
+from previs.workflow.detection.sampling import unguided
 from previs.workflow.detection.seeds import find_seeds
 from previs.workflow.detection.sizes import find_batches, find_sizes
 
@@ -42,9 +45,15 @@ class Detection:
 
 @dataclass(slots=True)
 class _Detector:
-    """Detect the bindings of one graph."""
+    """Detect the bindings of one graph.
+
+    Attributes:
+        wiring: The graph with the choices of constant switches made.
+        graph: The graph as it was saved, in which bindings files name inputs.
+    """
 
     wiring: Wiring
+    graph: Graph
     live: list[str]
     explicit: BindingsFile
     file: str
@@ -66,8 +75,8 @@ class _Detector:
         addresses = self.explicit.addresses[what]
         if not addresses:
             self.detection.unused.add(what)
-        graph, kind = self.wiring.graph, titles.KINDS[what]
-        for slot, factor in find_slots(graph, self.explicit, _KEYS[what], addresses, kind, self.faults):
+        kind = titles.KINDS[what]
+        for slot, factor in find_slots(self.graph, self.explicit, _KEYS[what], addresses, kind, self.faults):
             self.add([Binding(what, *slot, RULE, factor=factor)])
 
     def add(self, bindings: Iterable[Binding]) -> None:
@@ -90,8 +99,9 @@ def detect_bindings(wiring: Wiring, faults: list[Fault], *, explicit: BindingsFi
         file: Name that the bindings file has or would have.
     """
     faults.extend(titles.title_faults(wiring.graph))
+    saved, wiring = wiring.graph, replace(wiring, graph=with_choices_made(wiring.graph))
     live = upstream(wiring.graph, outputs_of(wiring.graph))
-    detector = _Detector(wiring, live, explicit or BindingsFile(file), file, faults)
+    detector = _Detector(wiring, saved, live, explicit or BindingsFile(file), file, faults)
     _find_texts(detector)
     if not detector.stated("seed"):
         detector.add(find_seeds(wiring, live, file, faults))
@@ -101,8 +111,8 @@ def detect_bindings(wiring: Wiring, faults: list[Fault], *, explicit: BindingsFi
             Binding("checkpoint", *slot, f"model of {wiring.label(slot[0])}") for slot in model_inputs(wiring.graph)
         )
     _find_pictures(detector)
-    saved = [(node_id, OUTPUT_PREFIX) for node_id in saving(wiring.graph)]
-    detector.add(Binding("output_prefix", *slot, "every node that saves") for slot in saved)
+    prefixes = [(node_id, OUTPUT_PREFIX) for node_id in saving(wiring.graph)]
+    detector.add(Binding("output_prefix", *slot, "every node that saves") for slot in prefixes)
     return detector.detection
 
 
@@ -119,7 +129,7 @@ def _find_texts(detector: _Detector) -> None:
             detection.gaps["prompt"] = prompt_gap
     negatives = {each.slot for each in found} | set(detector.slots("negative_prompt"))
     shared = [slot for slot in detector.slots("prompt") if slot in negatives]
-    if shared and prompt_stated:
+    if shared and (prompt_stated or unguided(wiring, detector.live)):
         detection.bindings = [each for each in detection.bindings if each.what != "negative_prompt"]
         found, gap = [], "the graph uses the same text as its prompt: remove it from the shot"
     elif shared:
@@ -182,7 +192,7 @@ def _find_pictures(detector: _Detector) -> None:
 
 def _stated_pictures(detector: _Detector, loaded: ReferenceInputs) -> Iterable[tuple[Slot, Binding]]:
     """Yield the inputs that the bindings file names for references, by id or role."""
-    graph, explicit = detector.wiring.graph, detector.explicit
+    graph, explicit = detector.graph, detector.explicit
     for name, addresses in explicit.references.items():
         if not addresses:
             detector.detection.unused.add(f"reference {name}")
@@ -196,7 +206,7 @@ def _stated_pictures(detector: _Detector, loaded: ReferenceInputs) -> Iterable[t
 def _state_strengths(detector: _Detector) -> set[Slot]:
     """Add the inputs that the bindings file names for strengths, by id or role of a reference."""
     stated: set[Slot] = set()
-    graph, explicit = detector.wiring.graph, detector.explicit
+    graph, explicit = detector.graph, detector.explicit
     detection = [each for each in detector.detection.bindings if each.what == "reference"]
     for name, addresses in explicit.strengths.items():
         loaded = [each.slot for each in detection if name in (each.reference_id, each.role)]
