@@ -103,7 +103,9 @@ class Wiring:
     def rule(self, node_id: str, name: str) -> InputRule | None:
         """Return the rule of an input, if known."""
         known = self.class_of(node_id)
-        return known.inputs.get(name) if known else None
+        if known is None:
+            return None
+        return known.inputs.get(name) or known.rules(self.graph[node_id]["inputs"]).get(name)
 
     def kind(self, node_id: str, name: str) -> str:
         """Return the type of a link: ``IMAGE``, ``LATENT`` …; empty if unknown."""
@@ -125,10 +127,9 @@ class Wiring:
 
     def _handed_on(self, node_id: str) -> Slot | None:
         """Return the first link of a node that takes several types, and whose output has the type of that link."""
-        known = self.class_of(node_id)
-        links = [name for name, value in self.graph[node_id]["inputs"].items() if is_link(value)]
-        taking = [name for name in links if (rule := self.rule(node_id, name)) is None or _open(rule.type)]
-        return (node_id, taking[0]) if known and taking else None
+        links = (name for name, value in self.graph[node_id]["inputs"].items() if is_link(value))
+        taking = (name for name in links if (rule := self.rule(node_id, name)) and _open(rule.type))
+        return next(((node_id, name) for name in taking), None)
 
     def linked(self, node_id: str, *kinds: str) -> Iterator[tuple[str, str, int]]:
         """Yield links of some types into a node, as (input, source node id, source output index)."""

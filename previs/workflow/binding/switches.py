@@ -14,6 +14,8 @@ _SELECTORS = frozenset({"select", "index"})
 _NUMBERED = re.compile(r"(?P<stem>.*?)_?(?P<number>[0-9]+)")
 # Nodes of rgthree-comfy that hand on the first input that is not empty.
 _FIRST = frozenset({"Any Switch (rgthree)", "Context Switch (rgthree)", "Context Switch Big (rgthree)"})
+# ComfyUI's own nodes that can be bypassed, with the input that they then hand on.
+_BYPASSED = {"LTXVImgToVideoInplace": "latent"}
 _HANDS_ON = re.compile(r"primitive.*|reroute.*|.*switch.*|.*(boolean|bool|int|integer|constant)", re.IGNORECASE)
 
 
@@ -36,6 +38,8 @@ def _chosen(graph: Graph, node: Node) -> str | None:
     inputs = node["inputs"]
     if node["class_type"] in _FIRST:
         return min((name for name, value in inputs.items() if is_link(value)), default=None)
+    if node["class_type"] in _BYPASSED:
+        return _BYPASSED[node["class_type"]] if _constant(graph, inputs.get("bypass")) is True else None
     by_condition = {name: _condition(name) for name in inputs}
     branches = {condition: name for name, condition in by_condition.items() if condition is not None}
     rest = [name for name, condition in by_condition.items() if condition is None]
