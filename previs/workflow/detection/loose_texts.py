@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from previs.comfyui.protocol.classes import InputRule
+from previs.comfyui.protocol.classes import ANY, InputRule
 from previs.workflow.binding.bindings import Slot
 from previs.workflow.binding.link_types import Wiring
 from previs.workflow.binding.traversal import OUTPUT_PREFIX, consumers
@@ -47,7 +47,7 @@ def _texts_of(wiring: Wiring, node_id: str) -> Iterator[str]:
 
 
 def _by_rule(name: str, rule: InputRule) -> bool:
-    return rule.type == "STRING" and (rule.multiline or name in _NAMES or bool(_LIKE_PROMPT.search(name)))
+    return rule.type in ("STRING", ANY) and (rule.multiline or name in _NAMES or bool(_LIKE_PROMPT.search(name)))
 
 
 def _by_value(name: str, value: str) -> bool:

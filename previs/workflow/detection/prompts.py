@@ -16,7 +16,7 @@ from previs.workflow.detection.texts import PromptTexts
 _TITLE = 'give the node that holds {} the title "shot.{}"'
 _PROMPT = _TITLE.format("the prompt", "prompt")
 _NEGATIVE = _TITLE.format("the negative prompt", "negative")
-_MOST_CANDIDATES = 6
+_MOST_CANDIDATES = 12
 _LOADERS = ("LoadImage", "LoadVideo", "LoadAudio", "Load3D", "VHS_LoadVideo", "VHS_LoadImage", "VHS_LoadAudio")
 
 

@@ -132,7 +132,7 @@ def _names_of_sources(wiring: Wiring, node_id: str, output: int) -> list[str] | 
     held = [name for name, value in inputs.items() if isinstance(value, str)]
     if len(held) == 1 and not linked and held[0] in HELD_TEXTS:
         return held
-    if len(linked) == 1 and len(inputs) == 1:
+    if len(linked) == 1 and len(inputs) == 1 and wiring.kind(node_id, linked[0]) in ("STRING", ""):
         return linked
     known = wiring.class_of(node_id)
     if known is None or output >= len(known.outputs) or known.outputs[output] != "STRING":

@@ -148,14 +148,14 @@ def _known_conditionings(known: NodeClass) -> list[int]:
 
 
 def _used_conditionings(wiring: Wiring, node_id: str) -> list[int]:
-    """Return the outputs of a node of an unknown class that carry conditioning: those used so, or else the first two."""
+    """Return the outputs of a node of an unknown class that other nodes take as conditioning."""
     used = {
         value[1]
         for user, node in wiring.graph.items()
         for name, value in node["inputs"].items()
         if is_link(value) and value[0] == node_id and wiring.kind(user, name) == CONDITIONING
     }
-    return [0, 1] if used <= {0, 1} else sorted(used)
+    return [0, 1] if used and used <= {0, 1} else sorted(used)
 
 
 def _takes_no_text(wiring: Wiring, node_id: str) -> bool:

@@ -10,7 +10,7 @@ import importlib.metadata
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,16 +21,14 @@ from hypothesis import strategies as st
 
 from previs.comfyui.protocol.classes import NodeClass, read_class
 from previs.comfyui.protocol.graph import Graph, is_link
-from previs.comfyui.protocol.input_check import format_value
 from previs.errors import WorkflowFaults
 from previs.workflow import PlacedReference, SavedGraph, ShotValues, read_bindings
-from previs.workflow.binding.traversal import place_of
 from previs.workflow.formats.editor import classes_in, convert
 from previs.workflow.saved import read_graph
+from tests.previs.workflow.golden_table import lines_of
 
 GOLDEN = Path(__file__).parent / "golden" / "bindings.txt"
 OBJECT_INFO = Path(__file__).parents[2] / "recordings" / "object_info.json"
-SECONDS = 3.0
 
 
 @functools.cache
@@ -68,28 +66,8 @@ def read(name: str, graph: Graph | None = None, **how: Any) -> SavedGraph:
     return read_graph(graph or templates()[name], name=f"{name}.json", known=[], **({"classes": classes()} | how))
 
 
-def lines_of(name: str) -> Iterator[str]:
-    yield f"## {name}"
-    try:
-        workflow = read(name)
-    except WorkflowFaults as error:
-        yield from (f"  {line}" for line in str(error).splitlines())
-        return
-    for each in workflow.bindings:
-        if each.what != "output_prefix":
-            what = f"{each.what} ({each.role})" if each.what == "reference" else each.what
-            place = place_of(workflow.graph, each.node_id).removeprefix("node ")
-            now = format_value(workflow.graph[each.node_id]["inputs"][each.input])[:40]
-            yield f"  {what:24}{each.input:16}{place:52} {each.rule}: {now}"
-    for gap in dict.fromkeys(workflow.gaps.values()):
-        yield f"  no {', '.join(what for what, why in workflow.gaps.items() if why == gap)}: {gap}"
-    if length_rule := workflow.length_rule:
-        rate = workflow.graph[length_rule.rate[0]]["inputs"][length_rule.rate[1]] if length_rule.rate else 1
-        yield f"  {SECONDS:g} s are {length_rule.value(SECONDS, rate)} {'frames' if length_rule.rate else 's'}"
-
-
 def test_what_is_bound_in_the_templates_is_what_a_person_would_choose() -> None:
-    table = "\n".join(line for name in templates() for line in lines_of(name)) + "\n"
+    table = "\n".join(line for name in templates() for line in lines_of(name, read)) + "\n"
     if os.environ.get("REWRITE_GOLDEN"):
         GOLDEN.write_text(table, "utf-8")
     assert table == GOLDEN.read_text("utf-8")
