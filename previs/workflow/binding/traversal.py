@@ -66,9 +66,12 @@ def consumers(graph: Graph) -> dict[str, list[tuple[str, str, int]]]:
 def is_sampler(node: Node) -> bool:
     """Return whether a node turns a prompt and a seed into a picture: any ``KSampler``, ``SamplerCustom`` or detailer.
 
-    Custom nodes bring samplers of their own, so links decide: a guider, or a prompt beside a seed.
+    Custom nodes bring samplers of their own, so links decide: a guider, or a prompt beside a seed. rgthree's contexts
+    hold both, but only hand them on.
     """
     inputs = node["inputs"]
+    if str(node["class_type"]).startswith("Context"):
+        return False
     return is_link(inputs.get("guider")) or (
         is_link(inputs.get("positive")) and ("seed" in inputs or "noise_seed" in inputs)
     )

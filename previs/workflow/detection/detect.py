@@ -9,9 +9,10 @@ from previs.workflow.binding.bindings import Binding, Slot, What
 from previs.workflow.binding.bindings_file import KEYS, REFERENCES, RULE, STRENGTHS, BindingsFile, find_slots
 from previs.workflow.binding.link_types import Wiring
 from previs.workflow.binding.switches import with_choices_made
-from previs.workflow.binding.traversal import OUTPUT_PREFIX, outputs_of, saving, upstream
+from previs.workflow.binding.traversal import OUTPUT_PREFIX, saving
 from previs.workflow.detection import titles
 from previs.workflow.detection.lengths import LengthRule, find_lengths, length_input_of, length_rule_of
+from previs.workflow.detection.live_nodes import live_nodes
 from previs.workflow.detection.outputs import model_inputs
 from previs.workflow.detection.prompts import find_negative, find_prompt, shared_faults
 from previs.workflow.detection.references import ReferenceInputs, find_references
@@ -100,7 +101,7 @@ def detect_bindings(wiring: Wiring, faults: list[Fault], *, explicit: BindingsFi
     """
     faults.extend(titles.title_faults(wiring.graph))
     saved, wiring = wiring.graph, replace(wiring, graph=with_choices_made(wiring.graph))
-    live = upstream(wiring.graph, outputs_of(wiring.graph))
+    live = live_nodes(wiring)
     detector = _Detector(wiring, saved, live, explicit or BindingsFile(file), file, faults)
     _find_texts(detector)
     if not detector.stated("seed"):

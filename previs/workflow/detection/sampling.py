@@ -1,12 +1,12 @@
 """Find a graph's samplers, their conditioning and noise, and which samplers follow each other."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from previs.comfyui.protocol.graph import is_link
 from previs.workflow.binding.bindings import Slot
-from previs.workflow.binding.link_types import CONDITIONING, NOISE, Wiring
-from previs.workflow.binding.traversal import is_sampler, upstream
+from previs.workflow.binding.link_types import CONDITIONING, NOISE, ORDINARY, Wiring
+from previs.workflow.binding.traversal import consumers, is_sampler, upstream
 from previs.workflow.detection.numbers import number_at
 from previs.workflow.detection.text_sources import prompt_role
 from previs.workflow.detection.texts import PromptTexts, pipes_into, texts_behind
@@ -15,12 +15,32 @@ SEEDS = ("seed", "noise_seed")
 
 _MAKES_NO_NOISE = frozenset({"DisableNoise"})
 _NO = ("disable", False)
+_HANDED_ON = frozenset({CONDITIONING, "MODEL", "CLIP", "VAE", "STRING", "INT", "FLOAT", "BOOLEAN"})
 _SECOND = "between"
 
 
 def samplers_among(wiring: Wiring, node_ids: Iterable[str]) -> list[str]:
-    """Return the samplers among nodes, in the nodes' order."""
-    return [node_id for node_id in node_ids if _samples(wiring, node_id)]
+    """Return the samplers among nodes whose pictures other nodes use, in the nodes' order."""
+    found = [node_id for node_id in node_ids if _samples(wiring, node_id)]
+    uses = consumers(wiring.graph) if found else {}
+    return [node_id for node_id in found if _is_seen(wiring, node_id, uses)]
+
+
+def _is_seen(wiring: Wiring, sampler: str, uses: Mapping[str, list[tuple[str, str, int]]]) -> bool:
+    """Return whether a sampler's result is used, and not only the models and conditioning that it hands on."""
+    pending, seen = [sampler], {sampler}
+    while pending:
+        node_id = pending.pop()
+        if not uses[node_id]:
+            return True
+        for user, name, _ in uses[node_id]:
+            kind = wiring.kind(user, name)
+            if kind not in _HANDED_ON and kind in (ORDINARY | {""}):
+                return True
+            if kind not in _HANDED_ON and user not in seen:
+                seen.add(user)
+                pending.append(user)
+    return False
 
 
 def _samples(wiring: Wiring, node_id: str) -> bool:
@@ -28,6 +48,8 @@ def _samples(wiring: Wiring, node_id: str) -> bool:
     node = wiring.graph[node_id]
     if is_sampler(node):
         return True
+    if node["class_type"].startswith("Context"):
+        return False
     if not any(name in node["inputs"] for name in SEEDS) and not any(wiring.linked(node_id, NOISE)):
         return False
     if pipes_into(wiring, node_id, "positive"):

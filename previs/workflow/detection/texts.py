@@ -116,17 +116,23 @@ def _conditioning_inputs(wiring: Wiring, node_id: str, output: int, role: str) -
     conditionings = [name for name, _, _ in wiring.linked(node_id, CONDITIONING)]
     pairs = {kind: [name for name in conditionings if prompt_role(name) == kind] for kind in ("positive", "negative")}
     pipes = [name for name in inputs if _is_pipe(wiring, node_id, name)]
-    role = _role_of_output(wiring, node_id, output, paired=all(pairs.values())) or role
+    stated = _role_of_output(wiring, node_id, output, paired=all(pairs.values()))
+    role = stated or role
     if pairs[role]:
         return role, pairs[role]
     shared = [name for name in conditionings if not prompt_role(name)]
     if found := shared or [name for name in pipes if _carries(wiring, inputs[name][0], role)]:
         return role, found
-    if conditionings:
+    if conditionings and not stated and _output_kind(wiring, node_id, output) in (CONDITIONING, ""):
         return role, conditionings
     linked = [name for name, value in inputs.items() if is_link(value)]
-    passes_on = len(linked) == 1 and len(inputs) == 1
+    passes_on = len(inputs) == len(linked) == 1 and wiring.kind(node_id, linked[0]) in (CONDITIONING, "")
     return role, linked if passes_on else []
+
+
+def _output_kind(wiring: Wiring, node_id: str, output: int) -> str:
+    known = wiring.class_of(node_id)
+    return known.outputs[output] if known and output < len(known.outputs) else ""
 
 
 def _role_of_output(wiring: Wiring, node_id: str, output: int, *, paired: bool) -> str:
