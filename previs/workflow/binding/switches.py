@@ -1,11 +1,12 @@
 """Leave of each switch whose choice is constant only the input that it chooses."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from previs.comfyui.protocol.graph import Graph, Node, is_link
-from previs.workflow.binding.traversal import upstream
+from previs.workflow.binding.bindings import Slot
+from previs.workflow.binding.traversal import outputs_of, upstream
 
 # Inputs of switches by condition, in lower case: ComfyUI's own, Impact Pack's, and those of packs that name them alike.
 _TRUE = ("true", "tt_value")
@@ -33,8 +34,24 @@ def with_choices_made(graph: Graph) -> Graph:
     return reduced
 
 
+def turned_away(graph: Graph, overrides: Mapping[Slot, Any], slots: Iterable[Slot]) -> list[str]:
+    """Return the nodes of inputs that outputs depend on as the graph is saved, and not with some overrides."""
+    if not overrides:
+        return []
+    changed: Graph = dict(graph)
+    for (node_id, name), value in overrides.items():
+        changed[node_id] = {**changed[node_id], "inputs": {**changed[node_id]["inputs"], name: value}}
+    before, after = _live_inputs(graph), _live_inputs(changed)
+    return [slot[0] for slot in slots if slot in before and slot not in after]
+
+
+def _live_inputs(graph: Graph) -> set[Slot]:
+    reduced = with_choices_made(graph)
+    return {(i, name) for i in upstream(reduced, outputs_of(reduced)) for name in reduced[i]["inputs"]}
+
+
 def _chosen(graph: Graph, node: Node) -> str | None:
-    """Return the name of the input that a switch chooses; None if the node is no switch or its choice is not constant."""
+    """Return the input that a switch chooses; None if the node is no switch or its choice is not constant."""
     inputs = node["inputs"]
     if node["class_type"] in _FIRST:
         return min((name for name, value in inputs.items() if is_link(value)), default=None)

@@ -54,6 +54,13 @@ def upstream(graph: Graph, node_ids: Iterable[str]) -> list[str]:
     return done
 
 
+def above_hand_ons(graph: Graph, node_id: str) -> str:
+    """Return the first node, from one upstream, that does more than hand on its only input."""
+    while len(inputs := graph[node_id]["inputs"]) == 1 and is_link(onward := next(iter(inputs.values()))):
+        node_id = onward[0]
+    return node_id
+
+
 def consumers(graph: Graph) -> dict[str, list[tuple[str, str, int]]]:
     """Map each node to where its outputs go, as (node id, input, output index)."""
     found: dict[str, list[tuple[str, str, int]]] = {node_id: [] for node_id in graph}

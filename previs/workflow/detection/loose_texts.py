@@ -51,6 +51,6 @@ def _by_rule(name: str, rule: InputRule) -> bool:
 
 
 def _by_value(name: str, value: str) -> bool:
-    """Judge an input of an unknown class by its name, or by whether it holds four words; choices hold fewer."""
+    """Return whether a text of an unknown class may be a prompt: by its name, or by four words, which no choice has."""
     named = name in _NAMES or (bool(_LIKE_PROMPT.search(name)) and not _FILE.fullmatch(value))
     return named or bool(_SENTENCE.search(value))

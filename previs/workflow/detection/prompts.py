@@ -9,8 +9,8 @@ from previs.workflow.binding.bindings import Binding, Slot
 from previs.workflow.binding.link_types import Wiring
 from previs.workflow.binding.suggestions import suggestion_lines, yaml_block
 from previs.workflow.binding.traversal import in_order, node_order, place_of, places_of, upstream
-from previs.workflow.detection.sampling import samplers_among, texts_of
 from previs.workflow.detection.loose_texts import loose_texts
+from previs.workflow.detection.sampling import samplers_among, texts_of
 from previs.workflow.detection.texts import PromptTexts
 
 _TITLE = 'give the node that holds {} the title "shot.{}"'
@@ -82,7 +82,9 @@ def _no_text(wiring: Wiring, live: list[str], file: str, faults: list[Fault]) ->
         choice = _choice_lines(wiring, "prompt", found, file, none=True)
         remedy = f"no sampler with a prompt was found: {_PROMPT}, {choice}"
     else:
-        remedy = f"it takes neither text nor pictures: if this is intended, write in {file}:\n{yaml_block('prompt: []')}"
+        remedy = (
+            f"it takes neither text nor pictures: if this is intended, write in {file}:\n{yaml_block('prompt: []')}"
+        )
     faults.append(Fault("the graph", "", places_of(wiring.graph, (slot[0] for slot in found)), remedy))
     return ""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from previs.comfyui.protocol.graph import is_link
 from previs.workflow.binding.bindings import Slot
 from previs.workflow.binding.link_types import CONDITIONING, NOISE, ORDINARY, Wiring
-from previs.workflow.binding.traversal import consumers, is_sampler, upstream
+from previs.workflow.binding.traversal import above_hand_ons, consumers, is_sampler, upstream
 from previs.workflow.detection.numbers import number_at
 from previs.workflow.detection.text_sources import prompt_role
 from previs.workflow.detection.texts import PromptTexts, pipes_into, texts_behind
@@ -79,9 +79,7 @@ def guiding(wiring: Wiring, sampler: str) -> str:
     """Return the node that takes a sampler's conditioning: its guider, or else the sampler itself."""
     node_id = sampler
     while is_link(guider := wiring.graph[node_id]["inputs"].get("guider")):
-        node_id = guider[0]
-        while len(inputs := wiring.graph[node_id]["inputs"]) == 1 and is_link(onward := next(iter(inputs.values()))):
-            node_id = onward[0]
+        node_id = above_hand_ons(wiring.graph, guider[0])
     return node_id
 
 

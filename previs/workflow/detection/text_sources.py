@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Any
 
-from previs.comfyui.protocol.graph import is_link
+from previs.comfyui.protocol.graph import is_link, links
 from previs.workflow.binding.bindings import Slot
 from previs.workflow.binding.link_types import ORDINARY, Wiring
+from previs.workflow.binding.traversal import above_hand_ons
 
 HELD_TEXTS = ("value", "text", "string", "prompt", "positive", "negative", "on_true", "on_false")
 
@@ -119,7 +120,9 @@ def _sources(wiring: Wiring, node_id: str, output: int, replaced: frozenset[str]
     names = _names_of_sources(wiring, node_id, output)
     if names is None:
         return None
-    appended = {name for name in names if isinstance(inputs.get(name), str)} if _joins_generated(wiring, node_id) else ()
+    appended = (
+        {name for name in names if isinstance(inputs.get(name), str)} if _joins_generated(wiring, node_id) else ()
+    )
     return [((node_id, name), replaced | {_ANY_TEXT} if name in appended else replaced) for name in names]
 
 
@@ -149,13 +152,8 @@ def _joins_generated(wiring: Wiring, node_id: str) -> bool:
     """Return whether a node joins a text with what a language model wrote without a picture, as for a trigger word."""
     if wiring.graph[node_id]["class_type"] != "StringConcatenate":
         return False
-    for value in wiring.graph[node_id]["inputs"].values():
-        source = wiring.graph[value[0]] if is_link(value) else None
-        while source is not None and len(source["inputs"]) == 1 and is_link(onward := [*source["inputs"].values()][0]):
-            source = wiring.graph[onward[0]]
-        if source is not None and source["class_type"] in _GENERATORS and not is_link(source["inputs"].get("image")):
-            return True
-    return False
+    sources = [wiring.graph[above_hand_ons(wiring.graph, source)] for _, source, _ in links(wiring.graph[node_id])]
+    return any(each["class_type"] in _GENERATORS and not is_link(each["inputs"].get("image")) for each in sources)
 
 
 def _without_triggers(wiring: Wiring, slots: list[Slot]) -> list[Slot]:

@@ -7,7 +7,7 @@ from previs.comfyui.protocol.classes import NodeClass
 from previs.comfyui.protocol.graph import is_link
 from previs.workflow.binding.bindings import Slot
 from previs.workflow.binding.link_types import CONDITIONING, ORDINARY, Wiring
-from previs.workflow.detection.text_sources import non_empty, prompt_inputs, prompt_role, texts_at
+from previs.workflow.detection.text_sources import prompt_inputs, prompt_role, texts_at
 
 # Text inputs of all nodes of ComfyUI 0.33.0 that make a CONDITIONING from text (except lyrics of audio).
 ENCODED_TEXTS = (
@@ -89,6 +89,11 @@ def pipes_into(wiring: Wiring, node_id: str, role: str) -> list[str]:
     return [name for name in inputs if _is_pipe(wiring, node_id, name) and _carries(wiring, inputs[name][0], role)]
 
 
+def has_pipes(wiring: Wiring, node_id: str) -> bool:
+    """Return whether a link of a type of its own enters a node: a pipe, a context, or another bundle."""
+    return any(_is_pipe(wiring, node_id, name) for name in wiring.graph[node_id]["inputs"])
+
+
 def _is_pipe(wiring: Wiring, node_id: str, name: str) -> bool:
     return is_link(wiring.graph[node_id]["inputs"][name]) and wiring.kind(node_id, name) not in ORDINARY
 
@@ -110,7 +115,7 @@ def _carries(wiring: Wiring, node_id: str, role: str) -> bool:
     return False
 
 
-def _conditioning_inputs(wiring: Wiring, node_id: str, output: int, role: str) -> tuple[str, list[str]]:
+def conditioning_inputs(wiring: Wiring, node_id: str, output: int, role: str) -> tuple[str, list[str]]:
     """Return the inputs that an output's conditioning comes from, and its role there."""
     inputs = wiring.graph[node_id]["inputs"]
     conditionings = [name for name, _, _ in wiring.linked(node_id, CONDITIONING)]
@@ -171,9 +176,9 @@ def _takes_no_text(wiring: Wiring, node_id: str) -> bool:
         return True
     if known is None or CONDITIONING not in known.outputs:
         return False
-    if any(_is_pipe(wiring, node_id, name) for name in node["inputs"]):
-        return False
-    return not any(rule.type in ("STRING", CONDITIONING) or "*" in rule.type for rule in known.inputs.values())
+    return not has_pipes(wiring, node_id) and not any(
+        rule.type in ("STRING", CONDITIONING) or "*" in rule.type for rule in known.inputs.values()
+    )
 
 
 def texts_behind(wiring: Wiring, links_in: Iterable[tuple[str, int]], role: str) -> PromptTexts:
@@ -195,7 +200,7 @@ def texts_behind(wiring: Wiring, links_in: Iterable[tuple[str, int]], role: str)
             continue
         if _takes_no_text(wiring, node_id):
             continue
-        role_before, sources = _conditioning_inputs(wiring, node_id, output, role_here)
+        role_before, sources = conditioning_inputs(wiring, node_id, output, role_here)
         names = text_inputs(wiring, node_id, role_before)
         _add_texts(wiring, node_id, names, slots, lost, mixed)
         for name in reversed(sources):

@@ -1,4 +1,4 @@
-"""Check the bindings of this year's local graphs, as ComfyUI 0.33.0's own editor exports them, against a reviewed table.
+"""Check the bindings of the local graphs that ComfyUI 0.33.0's own editor exports against a reviewed table.
 
 ``REWRITE_GOLDEN=1 pytest tests/previs/workflow/test_current_graphs_bound.py`` rewrites the table.
 """
@@ -67,7 +67,7 @@ def test_nearly_all_graphs_bind_without_a_question() -> None:
         except WorkflowFaults:
             assert name in STOPPED
     wordless = [each for each in bound if "prompt" in each.gaps]
-    print(f"{len(bound)} of {len(graphs())} local graphs bind, {len(wordless)} of them without a prompt")
+    print(f"{len(bound)} of {len(graphs())} local graphs bind, {len(wordless)} of them without a prompt")  # noqa: T201 - shown with -s
     assert len(graphs()) == 150
     assert len(bound) >= 0.92 * len(graphs())
     assert len(wordless) == 14

@@ -64,7 +64,7 @@ def test_pipes_are_followed_without_a_server_too(name: str) -> None:
     assert texts(case(name), {}) == (PROMPT, NEGATIVE)
 
 
-def test_a_director_of_an_unknown_class_stops_with_the_line_that_settles_it(classes: dict[str, NodeClass]) -> None:
+def test_a_director_of_an_unknown_class_stops_with_the_line_that_settles_it() -> None:
     with pytest.raises(WorkflowFaults) as caught:
         read(case("h3_notes"), {})
     lines = "\n".join(line.strip() for line in caught.value.faults[0].remedy.splitlines()[1:])
@@ -127,7 +127,9 @@ PIPES = {
 
 
 @pytest.mark.parametrize("name", PIPES)
-def test_more_pipes_of_impact_pack(name: str, saved: dict[str, Any], classes: dict[str, NodeClass], node: Write) -> None:
+def test_more_pipes_of_impact_pack(
+    name: str, saved: dict[str, Any], classes: dict[str, NodeClass], node: Write
+) -> None:
     nodes = {str(number): node(kind, **inputs) for number, (kind, inputs) in enumerate(PIPES[name], 21)}
     nodes["30"] = node("FromBasicPipe", basic_pipe=["22", 0])
     assert texts(with_nodes(saved, ["30", 3], ["30", 4], **nodes), classes) == (PROMPT, NEGATIVE)

@@ -62,6 +62,22 @@ def test_the_text_that_a_constant_switch_chooses_is_the_prompt(
     assert prompt(content, classes) == prompt(content, {}) == ["22.on_false"]
 
 
+def test_an_override_of_a_switch_that_turns_the_prompt_away_is_refused(
+    graph: dict[str, Any], classes: dict[str, NodeClass], node: Write
+) -> None:
+    graph["30"] = node("ComfySwitchNode", switch=["21", 0], on_false=["4", 0], on_true=["4", 0])
+    graph["31"] = node("PrimitiveBoolean", value=False)
+    graph["3"]["inputs"]["model"] = ["30", 0]
+    switch = node("ComfySwitchNode", switch=["31", 0], on_false=["20", 0], on_true="a city")
+    workflow = read(encoded(graph, n22=switch), classes)
+    assert workflow.bind(ShotValues("x", None, 1, overrides={"21.value": False}))["21"]["inputs"]["value"] is False
+    with pytest.raises(WorkflowFaults) as caught:
+        workflow.bind(ShotValues("x", None, 1, overrides={"31.value": True}))
+    (fault,) = caught.value.faults
+    assert (fault.field, fault.value) == ("overrides", "31.value")
+    assert "node 20 (PrimitiveStringMultiline)" in fault.remedy
+
+
 @pytest.mark.parametrize(
     ("class_type", "inputs"),
     [
