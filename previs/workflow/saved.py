@@ -17,7 +17,8 @@ from previs.workflow.binding.bindings_file import BindingsFile, bindings_name
 from previs.workflow.binding.interface import PlacedReference, ShotValues
 from previs.workflow.binding.link_types import Wiring
 from previs.workflow.binding.overrides import overridden
-from previs.workflow.binding.traversal import place_of
+from previs.workflow.binding.switches import turned_away
+from previs.workflow.binding.traversal import place_of, places_of
 from previs.workflow.detection.detect import detect_bindings
 from previs.workflow.detection.final_output import output_notices
 from previs.workflow.detection.lengths import LengthRule
@@ -142,6 +143,7 @@ class _ShotBinder:
         self._bind_references(values.references)
         self._choose_texts(self.saved.fit_seed(values.seed))
         self.values |= self.overrides
+        self._check_switches()
 
     def _of(self, what: str) -> list[Binding]:
         return [each for each in self.saved.bindings if each.what == what]
@@ -222,6 +224,15 @@ class _ShotBinder:
             for each in self._of(name):
                 scaled = value if each.factor == 1 else limits.whole_size(value * each.factor)
                 self._set(each.slot, name, scaled)
+
+    def _check_switches(self) -> None:
+        """Report overrides of switches after which no output uses the prompt."""
+        slots = [each.slot for each in self._of("prompt")]
+        if turned := turned_away(self.saved.graph, self.overrides, slots):
+            remedy = (
+                f"with these, no output uses the prompt in {places_of(self.saved.graph, turned)}: set them in the graph"
+            )
+            self.faults.append(Fault(self.place, "overrides", ", ".join(map(address_of, self.overrides)), remedy))
 
     def _bind_length(self, duration: float | None) -> None:
         bindings, length_rule = self._of("length"), self.saved.length_rule

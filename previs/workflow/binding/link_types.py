@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from previs.comfyui.protocol.classes import ANY, InputRule, NodeClass
+from previs.comfyui.protocol.classes import ANY, MATCH_TYPE, InputRule, NodeClass
 from previs.comfyui.protocol.graph import Graph, is_link
 from previs.workflow.binding.bindings import Slot
 
@@ -17,6 +17,12 @@ MASK = "MASK"
 NOISE = "NOISE"
 VISION = "CLIP_VISION_OUTPUT"
 
+# Types of links that carry no prompt. Links of other types, such as pipes and contexts, may carry several values.
+ORDINARY = frozenset(
+    {CONDITIONING, LATENT, IMAGE, MASK, NOISE, VISION, "MODEL", "CLIP", "VAE", "CLIP_VISION", "CONTROL_NET"}
+    | {"STYLE_MODEL", "UPSCALE_MODEL", "MODEL_PATCH", "PHOTOMAKER", "GLIGEN", "SAMPLER", "SIGMAS", "AUDIO", "VIDEO"}
+    | {"AUDIO_ENCODER", "AUDIO_ENCODER_OUTPUT", "STRING", "INT", "FLOAT", "BOOLEAN", "COMBO"}
+)
 _PICTURES = frozenset({IMAGE, LATENT, "VIDEO", ""})
 # Input names of ComfyUI 0.3.64's own nodes: whole names, then prefixes.
 _EXACT = {
@@ -66,7 +72,13 @@ _OUTPUTS = {
     "GetVideoComponents": (IMAGE, "AUDIO", "FLOAT"),
     "PrimitiveInt": ("INT",),
     "PrimitiveFloat": ("FLOAT",),
+    **dict.fromkeys(("PrimitiveString", "PrimitiveStringMultiline"), ("STRING",)),
 }
+
+
+def _open(kind: str) -> bool:
+    """Return whether an input takes links of several types."""
+    return kind == ANY or "," in kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +103,33 @@ class Wiring:
     def rule(self, node_id: str, name: str) -> InputRule | None:
         """Return the rule of an input, if known."""
         known = self.class_of(node_id)
-        return known.inputs.get(name) if known else None
+        if known is None:
+            return None
+        return known.inputs.get(name) or known.rules(self.graph[node_id]["inputs"]).get(name)
 
     def kind(self, node_id: str, name: str) -> str:
         """Return the type of a link: ``IMAGE``, ``LATENT`` …; empty if unknown."""
-        value = self.graph[node_id]["inputs"][name]
-        source, output = self.class_of(value[0]), int(value[1])
-        outputs = source.outputs if source else _OUTPUTS.get(self.graph[value[0]]["class_type"], ())
-        if output < len(outputs) and outputs[output] != ANY:
-            return outputs[output]
+        slot: Slot | None = (node_id, name)
+        while slot:
+            source, output = self.value(slot)
+            if kind := self._output_kind(source, output):
+                return kind
+            slot = self._handed_on(source)
         rule = self.rule(node_id, name)
-        if rule and rule.type != ANY and "," not in rule.type:
+        if rule and not _open(rule.type):
             return rule.type
         return _EXACT.get(name) or next((kind for start, kind in _PREFIXES if name.startswith(start)), "")
+
+    def _output_kind(self, node_id: str, output: int) -> str:
+        known = self.class_of(node_id)
+        outputs = known.outputs if known else _OUTPUTS.get(self.graph[node_id]["class_type"], ())
+        return outputs[output] if output < len(outputs) and outputs[output] not in (ANY, MATCH_TYPE) else ""
+
+    def _handed_on(self, node_id: str) -> Slot | None:
+        """Return the first link of a node that takes several types, and whose output has the type of that link."""
+        links = (name for name, value in self.graph[node_id]["inputs"].items() if is_link(value))
+        taking = (name for name in links if (rule := self.rule(node_id, name)) and _open(rule.type))
+        return next(((node_id, name) for name in taking), None)
 
     def linked(self, node_id: str, *kinds: str) -> Iterator[tuple[str, str, int]]:
         """Yield links of some types into a node, as (input, source node id, source output index)."""

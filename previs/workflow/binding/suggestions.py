@@ -57,15 +57,17 @@ def quoted(text: str) -> str:
     return yaml.dump(text, default_style='"', allow_unicode=True, width=10**9).rstrip("\n")
 
 
-def suggestion_lines(key: str, candidates: Iterable[tuple[str, str]]) -> str:
+def suggestion_lines(key: str, candidates: Iterable[tuple[str, str]], *, none: bool = False) -> str:
     """Write lines that resolve an ambiguity: the first candidate active, the others commented out.
 
-    Each candidate is an address with a comment for a person.
+    Each candidate is an address with a comment for a person. ``none`` adds the line that leaves the value unused.
     """
     found = list(candidates)
     lines = [f"{key}: {quoted(address)}  # {comment}" for address, comment in found]
     if len(found) > 1:
         lines.append(f"{key}: {_listed([address for address, _ in found])}  # all of these")
+    if none:
+        lines.append(f"{key}: []  # none of these")
     return yaml_block(*lines[:1], *(f"# {line}" for line in lines[1:]))
 
 

@@ -54,6 +54,13 @@ def upstream(graph: Graph, node_ids: Iterable[str]) -> list[str]:
     return done
 
 
+def above_hand_ons(graph: Graph, node_id: str) -> str:
+    """Return the first node, from one upstream, that does more than hand on its only input."""
+    while len(inputs := graph[node_id]["inputs"]) == 1 and is_link(onward := next(iter(inputs.values()))):
+        node_id = onward[0]
+    return node_id
+
+
 def consumers(graph: Graph) -> dict[str, list[tuple[str, str, int]]]:
     """Map each node to where its outputs go, as (node id, input, output index)."""
     found: dict[str, list[tuple[str, str, int]]] = {node_id: [] for node_id in graph}
@@ -66,9 +73,12 @@ def consumers(graph: Graph) -> dict[str, list[tuple[str, str, int]]]:
 def is_sampler(node: Node) -> bool:
     """Return whether a node turns a prompt and a seed into a picture: any ``KSampler``, ``SamplerCustom`` or detailer.
 
-    Custom nodes bring samplers of their own, so links decide: a guider, or a prompt beside a seed.
+    Custom nodes bring samplers of their own, so links decide: a guider, or a prompt beside a seed. rgthree's contexts
+    hold both, but only hand them on.
     """
     inputs = node["inputs"]
+    if str(node["class_type"]).startswith("Context"):
+        return False
     return is_link(inputs.get("guider")) or (
         is_link(inputs.get("positive")) and ("seed" in inputs or "noise_seed" in inputs)
     )

@@ -11,7 +11,7 @@ from previs.workflow.binding.link_types import Wiring
 from previs.workflow.binding.suggestions import suggestion_lines
 from previs.workflow.binding.traversal import node_order, place_of, places_of, upstream
 from previs.workflow.detection.api_nodes import ApiNodes, last_part, present
-from previs.workflow.detection.texts import non_empty, texts_at
+from previs.workflow.detection.text_sources import non_empty, texts_at
 
 # A node's own words for its prompt, the usual one first; of several, the first is the prompt.
 _PROMPTS = ("prompt", "text_prompt", "prompt_text", "edit_instruction", "text")

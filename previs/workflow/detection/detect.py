@@ -3,11 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from previs.comfyui.protocol.graph import Graph
 from previs.errors import Fault
 from previs.workflow.binding.bindings import Binding, Slot, What
 from previs.workflow.binding.bindings_file import KEYS, REFERENCES, RULE, STRENGTHS, BindingsFile, find_slots
 from previs.workflow.binding.link_types import Wiring
-from previs.workflow.binding.traversal import OUTPUT_PREFIX, outputs_of, saving, upstream
+from previs.workflow.binding.switches import with_choices_made
+from previs.workflow.binding.traversal import OUTPUT_PREFIX, saving
 from previs.workflow.detection import titles
 from previs.workflow.detection.api_nodes import (
     ApiNodes,
@@ -19,11 +21,12 @@ from previs.workflow.detection.api_nodes import (
 )
 from previs.workflow.detection.api_prompts import find_api_negative, find_api_prompt, several_prompts
 from previs.workflow.detection.lengths import LengthRule, find_lengths, length_input_of, length_rule_of
+from previs.workflow.detection.live_nodes import live_nodes
 from previs.workflow.detection.outputs import model_inputs
 from previs.workflow.detection.prompts import find_negative, find_prompt, shared_faults
 from previs.workflow.detection.references import ReferenceInputs, find_references
 from previs.workflow.detection.roles import ROLES
-from previs.workflow.detection.sampling import samplers_among
+from previs.workflow.detection.sampling import samplers_among, unguided
 from previs.workflow.detection.seeds import find_seeds
 from previs.workflow.detection.size_choices import SizeChoices
 from previs.workflow.detection.sizes import Sizes, find_batches, find_sizes
@@ -57,9 +60,15 @@ class Detection:
 
 @dataclass(slots=True)
 class _Detector:
-    """Detect the bindings of one graph."""
+    """Detect the bindings of one graph.
+
+    Attributes:
+        wiring: The graph with the choices of constant switches made.
+        graph: The graph as it was saved, in which bindings files name inputs.
+    """
 
     wiring: Wiring
+    graph: Graph
     live: list[str]
     explicit: BindingsFile
     file: str
@@ -82,8 +91,8 @@ class _Detector:
         addresses = self.explicit.addresses[what]
         if not addresses:
             self.detection.unused.add(what)
-        graph, kind = self.wiring.graph, titles.KINDS[what]
-        for slot, factor in find_slots(graph, self.explicit, _KEYS[what], addresses, kind, self.faults):
+        kind = titles.KINDS[what]
+        for slot, factor in find_slots(self.graph, self.explicit, _KEYS[what], addresses, kind, self.faults):
             self.add([Binding(what, *slot, RULE, factor=factor)])
 
     def add(self, bindings: Iterable[Binding]) -> None:
@@ -106,9 +115,10 @@ def detect_bindings(wiring: Wiring, faults: list[Fault], *, explicit: BindingsFi
         file: Name that the bindings file has or would have.
     """
     faults.extend(titles.title_faults(wiring.graph))
-    live = upstream(wiring.graph, outputs_of(wiring.graph))
+    saved, wiring = wiring.graph, replace(wiring, graph=with_choices_made(wiring.graph))
+    live = live_nodes(wiring)
     api = find_api_nodes(wiring, live, file)
-    detector = _Detector(wiring, live, explicit or BindingsFile(file), file, faults, api)
+    detector = _Detector(wiring, saved, live, explicit or BindingsFile(file), file, faults, api)
     _find_texts(detector)
     _find_seeds(detector)
     _find_numbers(detector)
@@ -117,8 +127,8 @@ def detect_bindings(wiring: Wiring, faults: list[Fault], *, explicit: BindingsFi
             Binding("checkpoint", *slot, f"model of {wiring.label(slot[0])}") for slot in model_inputs(wiring.graph)
         )
     _find_pictures(detector)
-    saved = [(node_id, OUTPUT_PREFIX) for node_id in saving(wiring.graph)]
-    detector.add(Binding("output_prefix", *slot, "every node that saves") for slot in saved)
+    prefixes = [(node_id, OUTPUT_PREFIX) for node_id in saving(wiring.graph)]
+    detector.add(Binding("output_prefix", *slot, "every node that saves") for slot in prefixes)
     return detector.detection
 
 
@@ -135,7 +145,7 @@ def _find_texts(detector: _Detector) -> None:
             detection.gaps["prompt"] = prompt_gap
     negatives = {each.slot for each in found} | set(detector.slots("negative_prompt"))
     shared = [slot for slot in detector.slots("prompt") if slot in negatives]
-    if shared and prompt_stated:
+    if shared and (prompt_stated or unguided(wiring, detector.live)):
         detection.bindings = [each for each in detection.bindings if each.what != "negative_prompt"]
         found, gap = [], "the graph uses the same text as its prompt: remove it from the shot"
     elif shared:
@@ -253,7 +263,7 @@ def _find_pictures(detector: _Detector) -> None:
 
 def _stated_pictures(detector: _Detector, loaded: ReferenceInputs) -> Iterable[tuple[Slot, Binding]]:
     """Yield the inputs that the bindings file names for references, by id or role."""
-    graph, explicit = detector.wiring.graph, detector.explicit
+    graph, explicit = detector.graph, detector.explicit
     for name, addresses in explicit.references.items():
         if not addresses:
             detector.detection.unused.add(f"reference {name}")
@@ -267,7 +277,7 @@ def _stated_pictures(detector: _Detector, loaded: ReferenceInputs) -> Iterable[t
 def _state_strengths(detector: _Detector) -> set[Slot]:
     """Add the inputs that the bindings file names for strengths, by id or role of a reference."""
     stated: set[Slot] = set()
-    graph, explicit = detector.wiring.graph, detector.explicit
+    graph, explicit = detector.graph, detector.explicit
     detection = [each for each in detector.detection.bindings if each.what == "reference"]
     for name, addresses in explicit.strengths.items():
         loaded = [each.slot for each in detection if name in (each.reference_id, each.role)]

@@ -9,14 +9,15 @@ from previs.workflow.binding.bindings import Binding, Slot
 from previs.workflow.binding.link_types import Wiring
 from previs.workflow.binding.suggestions import suggestion_lines, yaml_block
 from previs.workflow.binding.traversal import in_order, node_order, place_of, places_of, upstream
+from previs.workflow.detection.loose_texts import loose_texts
 from previs.workflow.detection.sampling import samplers_among, texts_of
-from previs.workflow.detection.texts import ENCODED_TEXTS, HELD_TEXTS, PromptTexts
+from previs.workflow.detection.texts import PromptTexts
 
 _TITLE = 'give the node that holds {} the title "shot.{}"'
 _PROMPT = _TITLE.format("the prompt", "prompt")
 _NEGATIVE = _TITLE.format("the negative prompt", "negative")
-_MOST_CANDIDATES = 6
-_TEXTS = frozenset({*ENCODED_TEXTS, *HELD_TEXTS, "string_a", "string_b", "words"})
+_MOST_CANDIDATES = 12
+_LOADERS = ("LoadImage", "LoadVideo", "LoadAudio", "Load3D", "VHS_LoadVideo", "VHS_LoadImage", "VHS_LoadAudio")
 
 
 def _read(wiring: Wiring, live: list[str], role: str) -> tuple[PromptTexts, dict[Slot, str]]:
@@ -41,11 +42,11 @@ def _differ(wiring: Wiring, slots: Iterable[Slot]) -> bool:
     return len({node_id for node_id, _ in found}) > 1 and len({wiring.value(slot) for slot in found}) > 1
 
 
-def _choice_lines(wiring: Wiring, key: str, slots: Iterable[Slot], file: str) -> str:
-    """Write the lines that choose one of several texts; all texts of one node are one choice."""
+def _choice_lines(wiring: Wiring, key: str, slots: Iterable[Slot], file: str, *, none: bool = False) -> str:
+    """Write the lines that choose one of several texts, or ``none`` of them."""
     ordered = sorted(slots, key=lambda slot: node_order(slot[0]))[:_MOST_CANDIDATES]
     found = [(address_of(slot), format_value(wiring.value(slot))) for slot in ordered]
-    return f"or choose it in {file} beside the graph:\n{suggestion_lines(key, found)}"
+    return f"or choose it in {file} beside the graph:\n{suggestion_lines(key, found, none=none)}"
 
 
 def find_prompt(wiring: Wiring, live: list[str], file: str, faults: list[Fault]) -> tuple[list[Binding], str]:
@@ -72,25 +73,34 @@ def find_prompt(wiring: Wiring, live: list[str], file: str, faults: list[Fault])
 
 
 def _no_text(wiring: Wiring, live: list[str], file: str, faults: list[Fault]) -> str:
-    """Return the gap of a graph that takes no text; report a graph whose sampler was not found."""
-    if samplers_among(wiring, live):
+    """Return the gap of a graph that takes no text; report a graph with texts that no sampler is known to use."""
+    negative, _ = _read(wiring, live, "negative")
+    found = [slot for slot in loose_texts(wiring, live) if slot not in negative.slots]
+    if not found and (samplers_among(wiring, live) or any(_loads(wiring, node_id) for node_id in live)):
         return "the graph takes no text"
-    remedy = f"no sampler with a prompt was found: {_PROMPT}{_candidates(wiring, None, file)}"
-    faults.append(Fault("the graph", "", "", remedy))
+    if found:
+        choice = _choice_lines(wiring, "prompt", found, file, none=True)
+        remedy = f"no sampler with a prompt was found: {_PROMPT}, {choice}"
+    else:
+        remedy = (
+            f"it takes neither text nor pictures: if this is intended, write in {file}:\n{yaml_block('prompt: []')}"
+        )
+    faults.append(Fault("the graph", "", places_of(wiring.graph, (slot[0] for slot in found)), remedy))
     return ""
 
 
-def _candidates(wiring: Wiring, node_id: str | None, file: str) -> str:
-    """Offer the texts that a node depends on, or all texts of the graph."""
-    nodes = upstream(wiring.graph, [node_id]) if node_id else list(wiring.graph)
-    slots = [
-        (i, name)
-        for i in nodes
-        for name, value in wiring.graph[i]["inputs"].items()
-        if isinstance(value, str) and name in _TEXTS
-    ]
-    if slots:
-        return f", {_choice_lines(wiring, 'prompt', slots, file)}"
+def _loads(wiring: Wiring, node_id: str) -> bool:
+    """Return whether a node loads a picture, a video or sound."""
+    node, known = wiring.graph[node_id], wiring.class_of(node_id)
+    uploads = known is not None and any(rule.uploaded for rule in known.inputs.values())
+    return uploads or node["class_type"].startswith(_LOADERS)
+
+
+def _candidates(wiring: Wiring, node_id: str, file: str) -> str:
+    """Offer the texts that a node depends on, or else all texts of the graph."""
+    found = loose_texts(wiring, upstream(wiring.graph, [node_id])) or loose_texts(wiring, wiring.graph)
+    if found:
+        return f", {_choice_lines(wiring, 'prompt', found, file)}"
     return f", or state in {file} beside the graph that it takes none:\n{yaml_block('prompt: []')}"
 
 

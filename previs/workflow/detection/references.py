@@ -8,7 +8,7 @@ from previs.workflow.binding.link_types import Wiring
 from previs.workflow.binding.traversal import in_order
 from previs.workflow.detection.named_roles import named_role
 from previs.workflow.detection.roles import image_flow, picture_input, role_of, strength_of
-from previs.workflow.detection.texts import texts_at
+from previs.workflow.detection.text_sources import texts_at
 from previs.workflow.detection.titles import REFERENCE
 
 

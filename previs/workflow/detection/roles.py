@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from previs.comfyui.protocol.graph import is_link
 from previs.workflow.binding.bindings import Slot
-from previs.workflow.binding.link_types import CONDITIONING, IMAGE, LATENT, MASK, VISION, Wiring
-from previs.workflow.binding.traversal import OUTPUT_PREFIX, consumers, in_order, upstream
+from previs.workflow.binding.link_types import CONDITIONING, IMAGE, LATENT, MASK, ORDINARY, VISION, Wiring
+from previs.workflow.binding.traversal import consumers, in_order, upstream
 from previs.workflow.detection.sampling import noise_of, samplers_among
 
 # Roles of references, as shot lists and bindings files name them, with their names in reports; if a picture has
@@ -30,8 +30,9 @@ _SEPARATORS = re.compile(r"[\s_\-]+")
 _FIRST = frozenset({"start_image", "init_image", "first_frame", "first_frame_image", "clip_vision_start_image"})
 _LAST = frozenset({"end_image", "last_image", "last_frame", "last_frame_image", "clip_vision_end_image"})
 _SUBJECT = frozenset({"reference_image", "ref_image", "ref_images", "reference_images"})
+_EDITED = frozenset({"source_video", "source_image"})
 _CONTROL = frozenset({"control_video", "control_image", "pose_video", "face_video", "background_video", "ref_motion"})
-_BY_NAME = {"last_frame": _LAST, "subject": _SUBJECT, "control": _CONTROL}
+_BY_NAME = {"last_frame": _LAST, "subject": _SUBJECT, "control": _CONTROL, "edit": _EDITED}
 # Other links of the same node that determine a picture's role.
 _BY_SIBLING = {
     "control_net": "control",
@@ -44,23 +45,32 @@ _BY_SIBLING = {
 }
 _BY_CLASS = {
     "WanPhantomSubjectToVideo": "subject",
-    "TextEncodeQwenImageEdit": "edit",
-    "TextEncodeQwenImageEditPlus": "edit",
+    "HiDreamO1ReferenceImages": "edit",
     "ReferenceLatent": "edit",
     "VAEEncodeForInpaint": "inpaint",
     "InpaintModelConditioning": "inpaint",
     "InstructPixToPixConditioning": "edit",
     "LTXVImgToVideo": "start",
+    "LTXVImgToVideoInplace": "start",
+    "MiniMaxH3ReferenceToVideo": "subject",
     "ImageToMask": "mask",
     "StyleModelApply": "style",
     "unCLIPConditioning": "style",
     "USOStyleReference": "style",
     "Hunyuan3Dv2Conditioning": "subject",
     "Hunyuan3Dv2ConditioningMultiView": "subject",
+    **dict.fromkeys(("Trellis2Conditioning", "Pixal3DConditioning", "TripoSplatConditioning"), "subject"),
 }
+# Encoders of a text and the pictures that it is about: TextEncodeQwenImageEditPlus, TextEncodeZImageOmni.
+_ENCODES_PICTURES = re.compile(r"TextEncode.*(Edit|Omni)")
 _GUIDES = re.compile(r"canny|depth|pose|lineart|scribble|hed|normal|edge|seg|preprocess", re.IGNORECASE)
 _STRENGTHS = ("strength", "weight")
 _FOLLOWED = frozenset({IMAGE, LATENT, VISION, MASK, "VIDEO", ""})
+
+
+def _shows(kind: str) -> bool:
+    """Return whether a link may carry a picture, or what was made of one, such as a depth map or poses."""
+    return kind in _FOLLOWED or kind not in ORDINARY
 
 
 def role_named(name: str) -> str | None:
@@ -129,7 +139,8 @@ def _roles(flow: ImageFlow, loader: str) -> Iterator[tuple[str, str]]:
     seen: set[tuple[str, str, _Path]] = set()
     while pending:
         (node_id, name, _), path = pending.pop()
-        if node_id not in flow.reaching or (node_id, name, path) in seen or wiring.kind(node_id, name) not in _FOLLOWED:
+        kind = wiring.kind(node_id, name)
+        if node_id not in flow.reaching or (node_id, name, path) in seen or not _shows(kind):
             continue
         seen.add((node_id, name, path))
         if role := _role_at(wiring, node_id, name, path):
@@ -143,9 +154,9 @@ def _roles(flow: ImageFlow, loader: str) -> Iterator[tuple[str, str]]:
             else:
                 sizing.append(node_id)
             continue
-        if not samplers and OUTPUT_PREFIX in wiring.graph[node_id]["inputs"]:
+        if not samplers and not uses[node_id]:
             yield "start", node_id
-        onward = path.through(wiring.graph[node_id]["class_type"], name)
+        onward = path.through(wiring.graph[node_id]["class_type"], name, kind)
         pending.extend((use, onward) for use in reversed(uses[node_id]))
     if not settled:
         yield from (("start", node_id) for node_id in sizing)
@@ -165,11 +176,11 @@ class _Path:
     masked: bool = False
     batched: frozenset[str] = frozenset()
 
-    def through(self, class_type: str, name: str) -> "_Path":
+    def through(self, class_type: str, name: str, kind: str) -> "_Path":
         """Return the path beyond a node."""
         batched = {name} if class_type == "ImageBatch" else set[str]()
         return _Path(
-            guiding=self.guiding or bool(_GUIDES.search(class_type)),
+            guiding=self.guiding or kind not in _FOLLOWED or bool(_GUIDES.search(class_type)),
             masked=self.masked or class_type == "SetLatentNoiseMask",
             batched=self.batched | batched,
         )
@@ -213,7 +224,9 @@ def _role_by_input(wiring: Wiring, node_id: str, name: str) -> str | None:
     if kind == MASK:
         return "mask"
     if class_type == "LTXVAddGuide" and name == "image":
-        return _frame_role(inputs.get("frame_idx"))
+        return "control" if is_link(inputs.get("iclora_parameters")) else _frame_role(inputs.get("frame_idx"))
+    if _ENCODES_PICTURES.match(class_type):
+        return "edit"
     if class_type in _BY_CLASS:
         return _BY_CLASS[class_type]
     if name in _FIRST:

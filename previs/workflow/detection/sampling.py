@@ -1,27 +1,46 @@
 """Find a graph's samplers, their conditioning and noise, and which samplers follow each other."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from previs.comfyui.protocol.graph import is_link
 from previs.workflow.binding.bindings import Slot
-from previs.workflow.binding.link_types import CONDITIONING, NOISE, Wiring
-from previs.workflow.binding.traversal import is_sampler, upstream
+from previs.workflow.binding.link_types import CONDITIONING, NOISE, ORDINARY, Wiring
+from previs.workflow.binding.traversal import above_hand_ons, consumers, is_sampler, upstream
 from previs.workflow.detection.numbers import number_at
-from previs.workflow.detection.texts import PromptTexts, texts_behind
+from previs.workflow.detection.text_sources import prompt_role
+from previs.workflow.detection.texts import PromptTexts, pipes_into, texts_behind
 
 SEEDS = ("seed", "noise_seed")
 
 _MAKES_NO_NOISE = frozenset({"DisableNoise"})
 _NO = ("disable", False)
-# WanVideoWrapper's samplers take both prompts in one link.
-_BOTH = "text_embeds"
+_HANDED_ON = frozenset({CONDITIONING, "MODEL", "CLIP", "VAE", "STRING", "INT", "FLOAT", "BOOLEAN"})
 _SECOND = "between"
 
 
 def samplers_among(wiring: Wiring, node_ids: Iterable[str]) -> list[str]:
-    """Return the samplers among nodes, in the nodes' order."""
-    return [node_id for node_id in node_ids if _samples(wiring, node_id)]
+    """Return the samplers among nodes whose pictures other nodes use, in the nodes' order."""
+    found = [node_id for node_id in node_ids if _samples(wiring, node_id)]
+    uses = consumers(wiring.graph) if found else {}
+    return [node_id for node_id in found if _is_seen(wiring, node_id, uses)]
+
+
+def _is_seen(wiring: Wiring, sampler: str, uses: Mapping[str, list[tuple[str, str, int]]]) -> bool:
+    """Return whether a sampler's result is used, and not only the models and conditioning that it hands on."""
+    pending, seen = [sampler], {sampler}
+    while pending:
+        node_id = pending.pop()
+        if not uses[node_id]:
+            return True
+        for user, name, _ in uses[node_id]:
+            kind = wiring.kind(user, name)
+            if kind not in _HANDED_ON and kind in (ORDINARY | {""}):
+                return True
+            if kind not in _HANDED_ON and user not in seen:
+                seen.add(user)
+                pending.append(user)
+    return False
 
 
 def _samples(wiring: Wiring, node_id: str) -> bool:
@@ -29,38 +48,57 @@ def _samples(wiring: Wiring, node_id: str) -> bool:
     node = wiring.graph[node_id]
     if is_sampler(node):
         return True
-    seeded = any(name in node["inputs"] for name in SEEDS) or any(wiring.linked(node_id, NOISE))
-    if seeded and is_link(node["inputs"].get(_BOTH)):
+    if node["class_type"].startswith("Context"):
+        return False
+    if not any(name in node["inputs"] for name in SEEDS) and not any(wiring.linked(node_id, NOISE)):
+        return False
+    if pipes_into(wiring, node_id, "positive"):
         return True
     known = wiring.class_of(node_id)
     return (
-        seeded
-        and known is not None
+        known is not None
         and not {CONDITIONING, "GUIDER"} & set(known.outputs)
         and any(wiring.linked(node_id, CONDITIONING))
     )
 
 
 def conditioned_by(wiring: Wiring, sampler: str, role: str) -> list[tuple[str, int]]:
-    """Return the links that bring a sampler its conditioning, also through guiders.
+    """Return the links that bring a sampler its conditioning, also through guiders, or else its pipes.
 
     The role is ``positive``, ``negative``, or ``between`` for a guider's second condition.
     """
+    node_id = guiding(wiring, sampler)
+    found = [(source, output) for name, source, output in wiring.linked(node_id, CONDITIONING) if _role(name) == role]
+    if found or role == _SECOND:
+        return found
+    links = [wiring.value((node_id, name)) for name in pipes_into(wiring, node_id, role)]
+    return [(source, output) for source, output in links]
+
+
+def guiding(wiring: Wiring, sampler: str) -> str:
+    """Return the node that takes a sampler's conditioning: its guider, or else the sampler itself."""
     node_id = sampler
     while is_link(guider := wiring.graph[node_id]["inputs"].get("guider")):
-        node_id = guider[0]
-    found = [(source, output) for name, source, output in wiring.linked(node_id, CONDITIONING) if _role(name) == role]
-    if role != _SECOND and is_link(both := wiring.graph[node_id]["inputs"].get(_BOTH)):
-        found.append((both[0], both[1]))
-    return found
+        node_id = above_hand_ons(wiring.graph, guider[0])
+    return node_id
+
+
+def unguided(wiring: Wiring, live: list[str]) -> bool:
+    """Return whether the guidance of all samplers is 1, so that no negative prompt has an effect."""
+    nodes = [guiding(wiring, sampler) for sampler in samplers_among(wiring, live)]
+    scales = [
+        number_at(wiring, (node_id, name), float)
+        for node_id in nodes
+        for name in wiring.graph[node_id]["inputs"]
+        if "cfg" in name
+    ]
+    return bool(scales) and all(slot is not None and wiring.value(slot) == 1 for slot in scales)
 
 
 def _role(name: str) -> str:
-    if name.startswith(("negative", "uncond")):
-        return "negative"
     if name == "empty_conditioning":
         return ""
-    return _SECOND if name == "cond2" else "positive"
+    return _SECOND if name == "cond2" else prompt_role(name) or "positive"
 
 
 def texts_of(wiring: Wiring, sampler: str, role: str) -> PromptTexts:
@@ -97,9 +135,14 @@ def noise_of(wiring: Wiring, sampler: str) -> Noise:
     makers = [node_id for node_id in makers if wiring.graph[node_id]["class_type"] not in _MAKES_NO_NOISE]
     named = [(node_id, name) for node_id in makers for name in SEEDS if name in wiring.graph[node_id]["inputs"]]
     found = [number_at(wiring, slot) for slot in named]
-    if not makers:
+    if not makers or (not named and all(_follows_sampling(wiring, sampler, node_id) for node_id in makers)):
         return Noise(unneeded=True)
     return Noise(tuple(slot for slot in found if slot is not None) if None not in found else ())
+
+
+def _follows_sampling(wiring: Wiring, sampler: str, maker: str) -> bool:
+    """Return whether noise is made from what another sampler made, and so from that one's noise."""
+    return maker != sampler and bool(samplers_among(wiring, upstream(wiring.graph, [maker])))
 
 
 def _noise_sources(wiring: Wiring, sampler: str) -> Iterator[str]:

@@ -12,7 +12,8 @@ from previs.workflow.binding.traversal import holds, place_of, places_of, title_
 from previs.workflow.detection.final_output import OUTPUT_TITLE
 from previs.workflow.detection.numbers import HELD_NUMBERS, number_at
 from previs.workflow.detection.saves import saving_nodes
-from previs.workflow.detection.texts import ENCODED_TEXTS, HELD_TEXTS, non_empty, texts_at
+from previs.workflow.detection.text_sources import HELD_TEXTS, texts_at
+from previs.workflow.detection.texts import ENCODED_TEXTS
 
 REFERENCE = "shot.reference."
 TITLES: dict[str, What] = {
@@ -101,7 +102,7 @@ def titled_slots(wiring: Wiring, title: str, faults: list[Fault]) -> list[Slot]:
 def _held(wiring: Wiring, slot: Slot, kind: type) -> Slot | None:
     if kind is not str:
         return number_at(wiring, slot, kind)
-    texts = non_empty(wiring, texts_at(wiring, slot) or ())
+    texts = texts_at(wiring, slot) or ()
     return texts[0] if len(texts) == 1 else None
 
 
