@@ -87,6 +87,16 @@ class Wiring:
 
     graph: Graph
     classes: Classes = field(default_factory=dict)
+    _links: dict[str, list[tuple[str, str, int]]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def links_from(self, node_id: str) -> list[tuple[str, str, int]]:
+        """Return the links out of a node, as (user's id, input, output index)."""
+        if not self._links:
+            for user, node in self.graph.items():
+                for name, value in node["inputs"].items():
+                    if is_link(value):
+                        self._links.setdefault(value[0], []).append((user, name, value[1]))
+        return self._links.get(node_id, [])
 
     def class_of(self, node_id: str) -> NodeClass | None:
         """Return what is known of a node's class."""

@@ -160,12 +160,7 @@ def _known_conditionings(known: NodeClass) -> list[int]:
 
 def _used_conditionings(wiring: Wiring, node_id: str) -> list[int]:
     """Return the outputs of a node of an unknown class that other nodes take as conditioning."""
-    used = {
-        value[1]
-        for user, node in wiring.graph.items()
-        for name, value in node["inputs"].items()
-        if is_link(value) and value[0] == node_id and wiring.kind(user, name) == CONDITIONING
-    }
+    used = {output for user, name, output in wiring.links_from(node_id) if wiring.kind(user, name) == CONDITIONING}
     return [0, 1] if used and used <= {0, 1} else sorted(used)
 
 
