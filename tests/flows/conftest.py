@@ -56,9 +56,9 @@ def deployed(deployed_environment: dict[str, str]) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def idle_worker(deployed_environment: dict[str, str]) -> Iterator[Worker]:
-    """Yield a worker that has not started, one for all tests that need one."""
+    """Yield a worker that has not started, one for all tests of a module: an idle one costs CPU time."""
     made = Worker(deployed_environment)
     yield made
     made.stop()

@@ -17,7 +17,7 @@ from prefect.states import Completed, Failed, Paused, Pending, Running, Suspende
 
 from tasks import lost_runs
 from tests.flows.conftest import prefect_settings
-from tests.flows.deployed import Worker, runs_of
+from tests.flows.deployed import runs_of
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -75,13 +75,9 @@ def deployed_api(deployed_environment: dict[str, str], silent_run: set[uuid.UUID
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def silent_run(
-    deployed: str, deployed_environment: dict[str, str], idle_worker: Worker
-) -> AsyncIterator[set[uuid.UUID]]:
+async def silent_run(deployed: str, deployed_environment: dict[str, str]) -> AsyncIterator[set[uuid.UUID]]:
     """Have silence noticed after ten seconds, Prefect's least, and let a run fall silent; yield the looks before."""
     assert deployed
-    # Nobody runs what is only scheduled here.
-    idle_worker.stop()
     with prefect_settings(deployed_environment):
         async with get_client() as client:
             [silence] = await client.read_automations_by_name("previs · a run gives no sign of life")
