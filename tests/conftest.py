@@ -64,9 +64,10 @@ def _share_trusted_certificates() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Keep the garbage collector from searching all modules and tests again and again."""
+    """Keep the garbage collector from searching all modules and tests again and again, and young objects so often."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 class _KeepingAlive(MotoRequestHandler):
