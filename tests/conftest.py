@@ -21,6 +21,7 @@ from typing import IO, Any
 
 import certifi
 import httpx
+import hypothesis
 import pytest
 from moto.server import MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
@@ -36,6 +37,9 @@ SECRET_ACCESS_KEY = "secret-for-tests-only-4711"  # noqa: S105 - opens nothing
 
 
 def pytest_configure() -> None:
+    # A busy machine makes any example slow.
+    hypothesis.settings.register_profile("untimed", deadline=None)
+    hypothesis.settings.load_profile("untimed")
     _forget_aws_and_proxies()
     _share_trusted_certificates()
 
