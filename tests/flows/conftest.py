@@ -32,8 +32,7 @@ from tests.flows.deployed import CHECKOUT, UPSTREAM, Worker
 def deployed_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Run a Prefect server for deployments and their worker alone.
 
-    A server on SQLite that has lost its worker can answer nothing for a minute (Prefect 3.8.8): it says so in an event
-    while it holds the lock for writing.
+    With a worker that had stopped, a server of Prefect 3.8.8 on SQLite answered nothing for a minute or two, twice.
     """
     with prefect_server(tmp_path_factory) as environment:
         yield environment

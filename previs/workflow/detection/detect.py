@@ -65,11 +65,14 @@ class _Detector:
     Attributes:
         wiring: The graph with the choices of constant switches made.
         graph: The graph as it was saved, in which bindings files name inputs.
+        live: Nodes that an output depends on.
+        sampled: Whether samplers are among them.
     """
 
     wiring: Wiring
     graph: Graph
     live: list[str]
+    sampled: bool
     explicit: BindingsFile
     file: str
     faults: list[Fault]
@@ -118,7 +121,9 @@ def detect_bindings(wiring: Wiring, faults: list[Fault], *, explicit: BindingsFi
     saved, wiring = wiring.graph, replace(wiring, graph=with_choices_made(wiring.graph))
     live = live_nodes(wiring)
     api = find_api_nodes(wiring, live, file)
-    detector = _Detector(wiring, saved, live, explicit or BindingsFile(file), file, faults, api)
+    detector = _Detector(
+        wiring, saved, live, bool(samplers_among(wiring, live)), explicit or BindingsFile(file), file, faults, api
+    )
     _find_texts(detector)
     _find_seeds(detector)
     _find_numbers(detector)
@@ -159,7 +164,7 @@ def _prompt(detector: _Detector) -> tuple[list[Binding], str]:
     """Find the prompt of samplers, of API nodes, or of both."""
     wiring, live, api = detector.wiring, detector.live, detector.api
     found, gap = find_api_prompt(api, detector.faults) if api else ([], "")
-    if api and not samplers_among(wiring, live):
+    if api and not detector.sampled:
         return found, gap
     local, local_gap = find_prompt(wiring, live, detector.file, detector.faults)
     if api and found and local and len({wiring.value(each.slot) for each in (*found, *local)}) > 1:
@@ -170,7 +175,7 @@ def _prompt(detector: _Detector) -> tuple[list[Binding], str]:
 def _negative(detector: _Detector) -> tuple[list[Binding], str]:
     wiring, live, api = detector.wiring, detector.live, detector.api
     found, gap = find_api_negative(api) if api else ([], "")
-    if api and not samplers_among(wiring, live):
+    if api and not detector.sampled:
         return found, gap
     local, local_gap = find_negative(wiring, live, detector.file)
     return [*local, *found], local_gap if api is None or not found else ""
@@ -180,7 +185,7 @@ def _find_seeds(detector: _Detector) -> None:
     wiring, live, api = detector.wiring, detector.live, detector.api
     if detector.stated("seed"):
         return
-    if api is None or samplers_among(wiring, live):
+    if api is None or detector.sampled:
         detector.add(find_seeds(wiring, live, detector.file, detector.faults))
     if api is not None:
         found, gap, detector.detection.seeds = find_api_seeds(api, detector.faults)
@@ -196,7 +201,7 @@ def _find_sizes(detector: _Detector) -> Sizes:
     whats: tuple[What, What] = ("width", "height")
     if any(what in detector.explicit.addresses or titles.titled(wiring.graph, _TITLES[what]) for what in whats):
         return replace(sizes, bindings=tuple(each for each in sizes.bindings if each.what != "size"))
-    if api is not None and (sizes.gap or not samplers_among(wiring, live)):
+    if api is not None and (sizes.gap or not detector.sampled):
         of_api = find_api_sizes(api)
         sizes = replace(of_api, first_nodes=sizes.first_nodes)
     detector.detection.size_choices = sizes.choices

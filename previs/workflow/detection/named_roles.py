@@ -5,8 +5,7 @@ from collections.abc import Iterator
 
 from previs.comfyui.protocol.graph import is_link
 from previs.workflow.binding.link_types import IMAGE, LATENT, MASK, VISION
-from previs.workflow.binding.traversal import in_order
-from previs.workflow.detection.roles import ROLES, ImageFlow
+from previs.workflow.detection.roles import ImageFlow, first_role
 
 _STYLE_INPUT = re.compile(r"(\w*_)?style(_\w+)?", re.IGNORECASE)
 _STYLE_CLASS = re.compile(r"style.?(model|ref|transfer|image|align|apply)|(apply|create).*style|redux", re.IGNORECASE)
@@ -30,13 +29,7 @@ _PICTURES = frozenset({IMAGE, VISION, ""})
 
 def named_role(flow: ImageFlow, loader: str) -> tuple[str, str] | None:
     """Return the role that names give a picture, and the evidence for it; None if they give none."""
-    found: dict[str, list[str]] = {}
-    for role, node_id in _roles(flow, loader):
-        found.setdefault(role, []).append(node_id)
-    if not found:
-        return None
-    role = next(role for role in ROLES if role in found)
-    return role, f"{ROLES[role]} of {flow.wiring.label(in_order(found[role])[0])}"
+    return first_role(flow, _roles(flow, loader))
 
 
 def _roles(flow: ImageFlow, loader: str) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """Determine the role of a graph's pictures and the inputs that set their strength."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from previs.comfyui.protocol.graph import is_link
@@ -120,14 +120,18 @@ def image_flow(wiring: Wiring, live: list[str]) -> ImageFlow:
 
 def role_of(flow: ImageFlow, loader: str) -> tuple[str, str] | None:
     """Return a picture's role and the evidence for it; None if nothing depends on the picture."""
+    return first_role(flow, _roles(flow, loader))
+
+
+def first_role(flow: ImageFlow, roles: Iterable[tuple[str, str]]) -> tuple[str, str] | None:
+    """Return the role that goes before the others in ``ROLES``, and its evidence; ``roles`` are (role, node id)."""
     found: dict[str, list[str]] = {}
-    for role, node_id in _roles(flow, loader):
+    for role, node_id in roles:
         found.setdefault(role, []).append(node_id)
     if not found:
         return None
     role = next(role for role in ROLES if role in found)
-    node_id = in_order(found[role])[0]
-    return role, f"{ROLES[role]} of {flow.wiring.label(node_id)}"
+    return role, f"{ROLES[role]} of {flow.wiring.label(in_order(found[role])[0])}"
 
 
 def _roles(flow: ImageFlow, loader: str) -> Iterator[tuple[str, str]]:
