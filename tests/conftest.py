@@ -4,23 +4,15 @@ import contextlib
 import functools
 import gc
 import io
+import itertools
 import os
-import shutil
-import socket
-import sqlite3
-import ssl
-import subprocess
 import sys
 import threading
-import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import closing
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-import certifi
-import httpx
 import hypothesis
 import pytest
 from moto.server import MotoRequestHandler, create_backend_app
@@ -30,6 +22,7 @@ from werkzeug.test import run_wsgi_app
 from previs.simulator import Simulator, serve
 from previs.store import FolderStore, S3Settings, S3Store, Store
 from previs.store.s3_connection import make_client
+from tests.prefect_server import NO_DEPLOYMENTS, prefect_server
 
 TESTS = Path(__file__).parent
 ACCESS_KEY_ID = "AKIDFORTESTSONLY0001"
@@ -40,31 +33,20 @@ def pytest_configure() -> None:
     # A busy machine makes any example slow.
     hypothesis.settings.register_profile("untimed", deadline=None)
     hypothesis.settings.load_profile("untimed")
-    _forget_aws_and_proxies()
-    _share_trusted_certificates()
+    _forget_environment()
 
 
-def _forget_aws_and_proxies() -> None:
+def _forget_environment() -> None:
+    """Use nothing that this machine is set to: no AWS account, no proxy, none of its certificates."""
     for name in [name for name in os.environ if name.startswith("AWS_") or name.lower().endswith("_proxy")]:
         del os.environ[name]
     nowhere = str(TESTS / "no-such-file")
     os.environ |= {"AWS_CONFIG_FILE": nowhere, "AWS_SHARED_CREDENTIALS_FILE": nowhere}
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
-
-
-def _share_trusted_certificates() -> None:
-    """Read certifi's list once: each of Prefect's many HTTP clients would take 20 ms of CPU time to read it again."""
-    create = ssl.create_default_context
-
-    @functools.cache
-    def of_certifi() -> ssl.SSLContext:
-        return create(cafile=certifi.where())
-
-    def create_or_share(*arguments: Any, **options: Any) -> ssl.SSLContext:
-        only_certifi = not arguments and options == {"cafile": certifi.where()}
-        return of_certifi() if only_certifi else create(*arguments, **options)
-
-    ssl.create_default_context = create_or_share
+    # Each of Prefect's many HTTP clients takes 20 ms of CPU time to read the list of a system.
+    os.environ["SSL_CERT_FILE"] = str(TESTS / "trusted.pem")
+    # Prefect searches each line that it logs for what to colour.
+    os.environ["PREFECT_LOGGING_COLORS"] = "false"
 
 
 def pytest_collection_finish() -> None:
@@ -213,7 +195,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _is_pure(item):
             item.add_marker("pure")
-    items.sort(key=_turn)
+    items[:] = _spread(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
 def _is_pure(item: pytest.Item) -> bool:
@@ -222,90 +204,47 @@ def _is_pure(item: pytest.Item) -> bool:
 
 
 def _turn(item: pytest.Item) -> int:
-    """Return 0 for tests of deployed runs, 1 for others with Prefect's server, 3 for pure ones, 2 for the rest."""
+    """Return 0 for deployed runs, 1 for those without a worker, 2 with Prefect's server alone, 4 if pure, otherwise 3."""
     fixtures = getattr(item, "fixturenames", ())
     if "deployed_environment" in fixtures:
-        return 0
+        return 1 if "no_worker" in fixtures else 0
     if "prefect_environment" in fixtures:
-        return 1
-    return 3 if item.get_closest_marker("pure") else 2
+        return 2
+    return 4 if item.get_closest_marker("pure") else 3
 
 
-PREFECT_STARTS = 120
+def _spread(items: list[pytest.Item], processes: int) -> list[pytest.Item]:
+    """Order tests for processes that each get an equal part of the list, and take from the ends of others' parts.
 
-# Prefect waits for seconds where the tests would wait along. The more often it writes, the more often SQLite is locked.
-PREFECT_PERIODS = {
-    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
-    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "1",
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
-}
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
-
-
-def _migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
-    """Return where the processes of one run of the tests share a database that Prefect has migrated."""
-    # Without pytest-xdist the folder above would be shared with other runs.
-    return tmp_path_factory.getbasetemp().parent / "prefect.db" if "PYTEST_XDIST_WORKER" in os.environ else None
-
-
-def _share_database(of_server: Path, shared: Path) -> None:
-    unfinished = shared.with_suffix(f".{os.getpid()}")
-    with closing(sqlite3.connect(of_server)) as source, closing(sqlite3.connect(unfinished)) as copy:
-        source.backup(copy)
-    unfinished.replace(shared)
+    The first gets the tests of deployed runs. Two get those with Prefect's server: each process starts one, and SQLite
+    refuses writes if several use the same. Pure tests fill the parts.
+    """
+    parts: list[list[pytest.Item]] = [[] for _ in range(processes)]
+    by_turn = [parts[:1], parts[:1], parts[1:3] or parts, parts[1:] or parts]
+    takers = [itertools.cycle(each) for each in by_turn]
+    pure: list[pytest.Item] = []
+    for (turn, _), group in itertools.groupby(sorted(items, key=_turn), key=lambda item: (_turn(item), item.path)):
+        (next(takers[turn]) if turn < len(takers) else pure).extend(group)
+    left = iter(pure)
+    for number, part in enumerate(parts):
+        size = (len(items) + number) // processes
+        part.extend(itertools.islice(left, max(0, size - len(part))))
+    return [*itertools.chain(*parts), *left]
 
 
 @pytest.fixture(scope="session")
 def prefect_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Run a Prefect server on a new database; yield the environment of a process that uses it."""
-    with prefect_server(tmp_path_factory) as environment:
+    """Run a Prefect server that starts no deployment; yield the environment of a process that uses it."""
+    with prefect_server(tmp_path_factory, NO_DEPLOYMENTS) as environment:
         yield environment
 
 
-@contextlib.contextmanager
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Run a Prefect server on a new database; yield the environment of a process that uses it."""
-    home, port = tmp_path_factory.mktemp("prefect"), free_port()
-    environment = (
-        os.environ
-        | PREFECT_PERIODS
-        | {
-            "PREFECT_HOME": str(home),
-            "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
-            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        }
-    )
-    shared = _migrated_database(tmp_path_factory)
-    if shared and shared.exists():
-        # Migrating a new database takes longer than the start of the server.
-        shutil.copy(shared, home / "prefect.db")
-    command = [sys.executable, "-m", "prefect", "server", "start", "--no-ui", "--port", str(port)]
-    with (home / "server.log").open("wb") as log:
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)  # noqa: S603 - our own command
-        try:
-            _wait_for(f"{environment['PREFECT_API_URL']}/health", server, home / "server.log")
-            if shared and not shared.exists():
-                _share_database(home / "prefect.db", shared)
-            yield environment
-        finally:
-            # Its database ends with it; a server that is asked to end waits for what its triggers have started.
-            server.kill()
-            server.wait(30)
+@pytest.fixture(scope="module")
+def no_threads_left() -> Iterator[None]:
+    """End Prefect's threads, whose sockets draw from the ``random`` module while other tests do so, too."""
+    yield
+    from prefect.events.worker import EventsWorker  # noqa: PLC0415 - most tests need no Prefect
 
-
-def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + PREFECT_STARTS
-    while time.monotonic() < end and server.poll() is None:
-        try:
-            if httpx.get(address, timeout=5).is_success:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    pytest.fail(f"Prefect's server did not start:\n{log.read_text()[-4000:]}")
+    EventsWorker.drain_all(timeout=30)
+    # What they leave open is seen here, where it is known to be theirs, and not in the midst of another test.
+    gc.collect()

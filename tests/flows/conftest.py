@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import gc
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +14,6 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, FlowRunFilter, FlowRunFilterId
 from prefect.context import SettingsContext, get_settings_context
-from prefect.events.worker import EventsWorker
 from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_HOME,
@@ -24,16 +22,13 @@ from prefect.settings import (
     get_current_settings,
 )
 
-from tests.conftest import prefect_server
 from tests.flows.deployed import CHECKOUT, UPSTREAM, Worker
+from tests.prefect_server import prefect_server
 
 
 @pytest.fixture(scope="session")
 def deployed_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Run a Prefect server for deployments and their worker alone.
-
-    With a worker that had stopped, a server of Prefect 3.8.8 on SQLite answered nothing for a minute or two, twice.
-    """
+    """Run a Prefect server for deployments and their worker alone."""
     with prefect_server(tmp_path_factory) as environment:
         yield environment
 
@@ -55,12 +50,18 @@ def deployed(deployed_environment: dict[str, str]) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def idle_worker(deployed_environment: dict[str, str]) -> Iterator[Worker]:
-    """Yield a worker that has not started, one for all tests of a module: an idle one costs CPU time."""
+    """Yield a worker that may not have started."""
     made = Worker(deployed_environment)
     yield made
     made.stop()
+
+
+@pytest.fixture(scope="session")
+def no_worker(idle_worker: Worker) -> None:
+    """Have no worker from now on."""
+    idle_worker.stop()
 
 
 @contextmanager
@@ -96,12 +97,8 @@ def prefect_api(prefect_environment: dict[str, str]) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def no_threads_left() -> Iterator[None]:
-    """End Prefect's threads, whose sockets draw from the ``random`` module while other tests do so, too."""
-    yield
-    EventsWorker.drain_all(timeout=30)
-    # What they leave open is seen here, where it is known to be theirs, and not in the midst of another test.
-    gc.collect()
+def _no_threads_left(no_threads_left: None) -> None:
+    """End Prefect's threads after each module."""
 
 
 async def artifacts_of(flow_run_id: UUID | None) -> dict[str, Any]:

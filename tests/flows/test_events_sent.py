@@ -13,9 +13,10 @@ from blocks import ComfyUIFarm
 from flows.storyboard import storyboard
 from previs.notifications.events import BoardReady, FarmDegraded, ShotFailed
 from previs.store import FolderStore
-from tests.conftest import Serve, free_port
+from tests.conftest import Serve
 from tests.flows.test_storyboard import SETTINGS, shots
 from tests.flows.test_webhook import receiver, to
+from tests.ports import free_port
 
 pytestmark = [
     pytest.mark.usefixtures("prefect_api"),

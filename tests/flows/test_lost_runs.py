@@ -21,7 +21,7 @@ from tests.flows.deployed import runs_of
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.usefixtures("deployed_api"),
+    pytest.mark.usefixtures("no_worker", "deployed_api"),
     # Prefect keeps connections to its server open when the event loop that used them closes.
     pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"),
 ]

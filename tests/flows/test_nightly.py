@@ -13,7 +13,6 @@ import pytest
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.objects import FlowRun, State
-from prefect.exceptions import ObjectNotFound
 from prefect.flow_engine import run_flow
 from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL, temporary_settings
 from prefect.states import Scheduled
@@ -24,10 +23,10 @@ from flows.nightly import nightly
 from previs.boards.nightly import NightlyBoard, add_nightly
 from previs.errors import FarmRefused, StoreRefused, TryAgain
 from previs.store import FolderStore, S3Settings, S3Store, Store, keys
-from tasks.nightly import DEPLOYMENT, start_board
-from tests.conftest import free_port
+from tasks.nightly import start_board
 from tests.flows.conftest import artifacts_of, task_states_of
 from tests.flows.test_storyboard import s3_block
+from tests.ports import free_port
 
 pytestmark = [
     pytest.mark.usefixtures("prefect_api"),
@@ -42,20 +41,24 @@ TOO_LARGE = {"text": "x" * 600_000}
 
 @dataclass
 class Started:
-    """The runs of the deployment that were made since a moment."""
+    """The runs of the deployment."""
 
     client: PrefectClient
     deployment: UUID
-    before: frozenset[UUID]
 
-    async def runs(self) -> dict[str, FlowRun]:
-        """By board."""
-        of_deployment = DeploymentFilter(id=DeploymentFilterId(any_=[self.deployment]))
-        found = await self.client.read_flow_runs(deployment_filter=of_deployment)
-        new = [run for run in found if run.id not in self.before]
+    async def runs(self, before: frozenset[UUID] = frozenset()) -> dict[str, FlowRun]:
+        """By board, those of before aside."""
+        new = [run for run in await self._all() if run.id not in before]
         by_board = {run.parameters["board"]: run for run in new}
         assert len(by_board) == len(new)
         return by_board
+
+    async def ids(self) -> frozenset[UUID]:
+        return frozenset(run.id for run in await self._all())
+
+    async def _all(self) -> list[FlowRun]:
+        of_deployment = DeploymentFilter(id=DeploymentFilterId(any_=[self.deployment]))
+        return await self.client.read_flow_runs(deployment_filter=of_deployment)
 
 
 @pytest.fixture
@@ -66,24 +69,13 @@ async def client(prefect_api: str) -> AsyncIterator[PrefectClient]:
 
 
 @pytest.fixture
-async def started(client: PrefectClient) -> AsyncIterator[Started]:
-    """With the deployment of boards, which nobody works for; another test may have left its own."""
-    made = None
-    try:
-        deployment = (await client.read_deployment_by_name(DEPLOYMENT)).id
-    except ObjectNotFound:
-        flow, _, name = DEPLOYMENT.partition("/")
-        found = await client.create_flow_from_name(flow)
-        made = deployment = await client.create_deployment(found, name, enforce_parameter_schema=False)
-    of_deployment = DeploymentFilter(id=DeploymentFilterId(any_=[deployment]))
-    before = frozenset(run.id for run in await client.read_flow_runs(deployment_filter=of_deployment))
-    watched = Started(client, deployment, before)
-    yield watched
-    for run in await client.read_flow_runs(deployment_filter=of_deployment):
-        if run.id not in before:
-            await client.delete_flow_run(run.id)
-    if made is not None:
-        await client.delete_deployment(made)
+async def started(client: PrefectClient, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Started]:
+    """With a deployment of boards that no other test has, and nobody works for."""
+    flow = await client.create_flow_from_name("rendered at night")
+    deployment = await client.create_deployment(flow, name := f"night {uuid.uuid4()}", enforce_parameter_schema=False)
+    monkeypatch.setattr("tasks.nightly.DEPLOYMENT", f"rendered at night/{name}")
+    yield Started(client, deployment)
+    await client.delete_deployment(deployment)
 
 
 def entry(board: str, **fields: Any) -> NightlyBoard:
@@ -161,10 +153,10 @@ async def test_blocks_are_handed_on_as_references_and_never_with_their_secrets(
         # A worker starts the flow with references, a program with blocks that it loaded.
         loaded = {"store": await S3FrameStore.aload(name), "farm": await ComfyUIFarm.aload(name)}
         for given in (nightly.validate_parameters(references), loaded):
-            before = Started(started.client, started.deployment, frozenset(await ids(started)))
+            before = await started.ids()
             state = await run(**given)
             assert state.message == "2 boards started", state.message
-            for each in (await before.runs()).values():
+            for each in (await started.runs(before)).values():
                 assert {name: each.parameters[name] for name in references} == references
                 text = each.model_dump_json()
                 assert TOKEN not in text
@@ -176,11 +168,6 @@ async def test_blocks_are_handed_on_as_references_and_never_with_their_secrets(
     finally:
         await ComfyUIFarm.adelete(name)
         await S3FrameStore.adelete(name)
-
-
-async def ids(started: Started) -> set[UUID]:
-    of_deployment = DeploymentFilter(id=DeploymentFilterId(any_=[started.deployment]))
-    return {each.id for each in await started.client.read_flow_runs(deployment_filter=of_deployment)}
 
 
 async def test_a_block_that_is_not_saved_starts_nothing(folder_store: FolderStore, started: Started) -> None:
@@ -268,9 +255,9 @@ async def test_a_night_that_is_started_again_starts_no_board_twice(
 async def test_another_night_starts_every_board_again(folder_store: FolderStore, started: Started) -> None:
     await add(folder_store, entry("a"))
     await run(folder_store.name)
-    before = Started(started.client, started.deployment, frozenset(await ids(started)))
+    before = await started.ids()
     await run(folder_store.name)
-    assert set(await before.runs()) == {"a"}
+    assert set(await started.runs(before)) == {"a"}
 
 
 async def test_a_store_without_nightly_boards_completes_and_says_how_to_add_one(

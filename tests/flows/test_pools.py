@@ -34,6 +34,12 @@ def variables(kind: str) -> dict[str, Any]:
 async def client(prefect_api: str) -> AsyncIterator[PrefectClient]:  # noqa: ARG001 - the server that it asks
     async with get_client() as asked:
         yield asked
+        # Events of other tests would start its deployments.
+        for automation in await asked.read_automations():
+            await asked.delete_automation(automation.id)
+        for deployment in await asked.read_deployments():
+            if deployment.work_pool_name in KINDS:
+                await asked.delete_deployment(deployment.id)
 
 
 def used(pool: WorkPool) -> set[str]:

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 from prefect.client.schemas.objects import State
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.flow_engine import run_flow_async
@@ -77,11 +78,10 @@ class Reviewed:
 
     async def _state(self) -> State[Any] | None:
         if self.run is None:
-            found = await self.client.read_flow_runs(limit=20, sort="START_TIME_DESC")
-            mine = [each for each in found if each.name.startswith(f"{self.board} ")]
-            if not mine:
+            named = FlowRunFilter(name=FlowRunFilterName(like_=self.board))
+            if not (found := await self.client.read_flow_runs(flow_run_filter=named)):
                 return None
-            self.run = mine[0].id
+            self.run = found[0].id
         return (await self.client.read_flow_run(self.run)).state
 
     async def _input(self, key: str) -> Any:

@@ -14,7 +14,8 @@ from PIL import Image
 
 from previs.simulator import Faults, Simulator
 from previs.simulator.versions import VERSIONS
-from tests.conftest import Serve, free_port
+from tests.conftest import Serve
+from tests.ports import free_port
 from tests.previs.api.sessions import EXAMPLES, SETTINGS, WITH_REFERENCES, most_in_work, shot
 from tests.previs.rendering.contexts import wait_until
 

@@ -27,7 +27,8 @@ from previs.errors import (
 )
 from previs.simulator import Faults
 from previs.simulator.versions import VERSIONS
-from tests.conftest import Serve, free_port
+from tests.conftest import Serve
+from tests.ports import free_port
 from tests.previs.api.sessions import EXAMPLES, SETTINGS, WITH_REFERENCES, session_of, shot
 from tests.previs.comfyui.graphs import graph
 from tests.previs.rendering.contexts import wait_until

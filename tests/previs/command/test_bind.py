@@ -12,7 +12,8 @@ from rich.cells import cell_len
 from previs.command.bind import SCHEMA, BindOrder, show_bindings
 from previs.command.output import with_faults
 from previs.errors import SourceNotFound, WorkflowFaults
-from tests.conftest import Serve, free_port
+from tests.conftest import Serve
+from tests.ports import free_port
 from tests.previs.comfyui.graphs import graph
 
 EXAMPLES = Path(__file__).parents[3] / "examples"

@@ -16,7 +16,8 @@ from previs.errors import FarmRefused, ServerUnreachable, ShotListFaults, Source
 from previs.planning.preflight import check_plan
 from previs.simulator import Faults
 from previs.simulator.catalog import bundled
-from tests.conftest import Serve, free_port
+from tests.conftest import Serve
+from tests.ports import free_port
 from tests.previs.comfyui.graphs import graph
 
 CHECKPOINT = "sd_xl_base_1.0.safetensors"

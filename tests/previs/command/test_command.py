@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import httpx
 import pytest
 
 from tests.conftest import Serve
+from tests.ports import two_free_ports
 from tests.previs.command.conftest import Ended
 
 PREVIS = str(Path(sys.executable).parent / "previs")
@@ -54,16 +54,6 @@ def shots(*prompts: str, **fields: Any) -> list[dict[str, Any]]:
         {"shot_id": f"SH{number:02d}", "prompt": prompt, "duration": 1.0} | fields
         for number, prompt in enumerate(prompts, 1)
     ]
-
-
-def two_free_ports() -> int:
-    """The first of two neighbours; nobody else should take them in the meantime."""
-    while True:
-        with contextlib.suppress(OSError), socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
-            second.bind(("127.0.0.1", port + 1))
-            return port
 
 
 async def test_simulators_serve_on_the_given_ports_and_fail_as_their_script_says_until_stopped(

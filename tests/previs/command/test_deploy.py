@@ -9,9 +9,11 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.__main__ import _deploy
 from previs.command.deploy import DeployOrder
-from tests.conftest import free_port
+from tests.ports import free_port
 from tests.previs.command.conftest import Call
 from tests.previs.command.test_command import previs
+
+pytestmark = pytest.mark.usefixtures("no_threads_left")
 
 
 async def test_without_a_server_it_says_how_to_start_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

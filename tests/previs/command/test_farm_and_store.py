@@ -13,6 +13,8 @@ from previs.command.farm_and_store import farm_addresses, option_store
 from previs.errors import FarmRefused, StoreRefused
 from previs.store import FolderStore, S3Store
 
+pytestmark = pytest.mark.usefixtures("no_threads_left")
+
 
 async def test_addresses_stay_what_they_are() -> None:
     assert [each.url for each in await farm_addresses(["http://a:8188/", "http://b:8188", "http://a:8188"])] == [

@@ -13,7 +13,7 @@ from flows.__main__ import _deploy, _run
 from flows.storyboard import storyboard
 from previs.command.deploy import DeployOrder
 from previs.rendering.progress import from_line
-from tests.conftest import free_port
+from tests.ports import free_port
 from tests.previs.command.conftest import Call, Ended
 from tests.previs.command.test_command import previs
 

@@ -14,7 +14,8 @@ from previs.command.rerender import SCHEMA, RerenderOrder, rerender_take
 from previs.errors import NotInStore, PlanRefused, RecordUnreadable, SourceNotFound, StoreRefused, WorkflowFaults
 from previs.publishing.pull import pull
 from previs.store import FolderStore, S3Store
-from tests.conftest import Serve, free_port
+from tests.conftest import Serve
+from tests.ports import free_port
 from tests.previs.comfyui.client.http_server import answering, response
 from tests.previs.rendering.rendered import BOARD, Rendered, board_of, from_picture, picture, shot
 

@@ -14,7 +14,8 @@ from previs.farm.circuit_breaker import FarmChange
 from previs.farm.placement import PlacementRequest, Slot
 from previs.farm.pool import Farm
 from previs.simulator import Faults
-from tests.conftest import Serve, free_port
+from tests.conftest import Serve
+from tests.ports import free_port
 from tests.previs.comfyui.graphs import TEXT_TO_IMAGE, graph
 from tests.previs.rendering.contexts import wait_until
 
