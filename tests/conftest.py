@@ -204,7 +204,7 @@ def _is_pure(item: pytest.Item) -> bool:
 
 
 def _turn(item: pytest.Item) -> int:
-    """Return 0 for deployed runs, 1 for those without a worker, 2 with Prefect's server alone, 4 if pure, otherwise 3."""
+    """Return 0 for deployed runs, 1 for those without a worker, 2 with Prefect's server alone, 4 if pure, else 3."""
     fixtures = getattr(item, "fixturenames", ())
     if "deployed_environment" in fixtures:
         return 1 if "no_worker" in fixtures else 0
