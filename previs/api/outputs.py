@@ -22,8 +22,8 @@ class OutputFile:
         media_type: Media type found in its bytes, such as ``image/png``.
         width: Width in pixels; None for sound, and for files whose size was not read.
         height: Height in pixels; None in the same cases.
-        duration: Duration of video or sound in seconds; None for pictures, and if it was not read.
-        frame_rate: Frames per second of video, on average; None for anything else, and if it was not read.
+        duration: Duration of video, sound or an animation in seconds; None for stills, and if it was not read.
+        frame_rate: Frames per second of video or an animation, on average; None for others, and if it was not read.
         size: Size in bytes.
         sha256: SHA-256 of its bytes, hexadecimal; also its name in the store.
     """

@@ -1,8 +1,8 @@
-"""Walk the parts of PNG, JPEG, RIFF (WEBP and WAV) and ISO media files (MP4, MOV, AVIF, HEIC).
+"""Walk the parts of PNG, JPEG, GIF, RIFF (WEBP and WAV) and ISO media files (MP4, MOV, AVIF, HEIC).
 
 Each walk yields a part with the reader at its contents, and then continues after them, even if they were not read.
 A part that reaches beyond the file raises FrameDamaged.
-Sources: the PNG specification (third edition), ITU-T T.81, the RIFF specification, ISO/IEC 14496-12.
+Sources: the PNG specification (third edition), ITU-T T.81, GIF89a, the RIFF specification, ISO/IEC 14496-12.
 """
 
 import re
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from previs.pictures.byte_reader import STEP, ByteReader
 
 JPEG_APP1, JPEG_SCAN, JPEG_END = 0xE1, 0xDA, 0xD9
+GIF_IMAGE, GIF_EXTENSION, _GIF_END = 0x2C, 0x21, 0x3B
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd8]", re.DOTALL)
 
 
@@ -49,6 +50,31 @@ def jpeg_segments(reader: ByteReader) -> Iterator[tuple[int, int]]:
         end = reader.at + length
         yield marker, length
         reader.skip(end - reader.at)
+
+
+def gif_blocks(reader: ByteReader) -> Iterator[tuple[int, bytes]]:
+    """Yield the kind of each block, up to the trailer, and the first bytes of its data, an extension's label first.
+
+    The reader must be after the size that the header states.
+    """
+    _skip_colours(reader, reader.take(3)[0])
+    while (block := reader.number(1)) != _GIF_END:
+        label = b""
+        if block == GIF_IMAGE:
+            _skip_colours(reader, reader.take(9)[8])
+            reader.skip(1)
+        elif block == GIF_EXTENSION:
+            label = reader.take(1)
+        else:
+            reader.refuse(f"it is a GIF with an unknown kind of block at byte {reader.at - 1}")
+        yield block, label + reader.peek(5)
+        while length := reader.number(1):
+            reader.skip(length)
+
+
+def _skip_colours(reader: ByteReader, flags: int) -> None:
+    if flags & 0x80:
+        reader.skip(3 * 2 ** ((flags & 7) + 1))
 
 
 def riff_chunks(reader: ByteReader, end: int) -> Iterator[tuple[bytes, int]]:

@@ -1,4 +1,4 @@
-"""Read what a player shows of video and sound: size, duration, frame rate and the first frame."""
+"""Read what a player shows of video, sound and animations: size, duration, frame rate and the first frame."""
 
 import contextlib
 from dataclasses import dataclass
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from previs.errors import FrameDamaged
+from previs.pictures import animations
 from previs.pictures.media import Media
 from previs.pictures.pillow import MOST_PIXELS
 from previs.pictures.thumbnails import thumbnail, thumbnail_of
@@ -38,8 +40,8 @@ class Playback:
 
     Attributes:
         width, height: In pixels; None for sound.
-        duration: In seconds; None for pictures.
-        frame_rate: Frames per second, on average; None for pictures and sound.
+        duration: In seconds; None for still pictures.
+        frame_rate: Frames per second, on average; None for still pictures and sound.
         thumbnail: Picture, or first frame, as a ``data:`` URI; None for sound.
     """
 
@@ -54,7 +56,7 @@ def playback(path: Path, media: Media) -> Playback:
     """Describe a file that :func:`previs.pictures.media.examine` found whole; what FFmpeg cannot read is left out."""
     reader = _READERS.get(media.media_type)
     if reader is None:
-        return Playback(media.width, media.height, thumbnail=thumbnail(path, media))
+        return Playback(media.width, media.height, *_animation(path, media), thumbnail(path, media))
     import av  # noqa: PLC0415 - FFmpeg takes long to load, and pictures do not need it
 
     try:
@@ -69,6 +71,15 @@ def playback(path: Path, media: Media) -> Playback:
             return Playback(width, height, duration, rate, _first_frame(container, video))
     except (av.FFmpegError, ValueError):
         return Playback(media.width, media.height)
+
+
+def _animation(path: Path, media: Media) -> tuple[float | None, float | None]:
+    """Return the duration and the frame rate of a picture; None twice if it stands still."""
+    with contextlib.suppress(FrameDamaged):
+        frames, time = animations.length(path, media.media_type)
+        if frames > 1 and time:
+            return round(float(time), _DIGITS), round(float(frames / time), _DIGITS)
+    return None, None
 
 
 def _first_frame(container: "InputContainer", video: "VideoStream") -> str | None:

@@ -8,11 +8,18 @@ import struct
 from collections.abc import Callable
 
 from previs.pictures.byte_reader import ByteReader
-from previs.pictures.containers import JPEG_SCAN, jpeg_segments, png_chunks, png_content, riff_chunks
+from previs.pictures.containers import (
+    GIF_IMAGE,
+    JPEG_SCAN,
+    gif_blocks,
+    jpeg_segments,
+    png_chunks,
+    png_content,
+    riff_chunks,
+)
 
 _JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _WEBP_PICTURES = (b"VP8 ", b"VP8L", b"ANMF")
-_GIF_IMAGE, _GIF_EXTENSION, _GIF_END = 0x2C, 0x21, 0x3B
 
 
 def png(reader: ByteReader) -> tuple[int, int]:
@@ -75,27 +82,10 @@ def gif(reader: ByteReader) -> tuple[int, int]:
     """Check every block, up to the trailer."""
     reader.skip(6)
     width, height = reader.number(2, little=True), reader.number(2, little=True)
-    _skip_colours(reader, reader.take(3)[0])
-    images = 0
-    while (block := reader.number(1)) != _GIF_END:
-        if block == _GIF_IMAGE:
-            images += 1
-            _skip_colours(reader, reader.take(9)[8])
-            reader.skip(1)
-        elif block == _GIF_EXTENSION:
-            reader.skip(1)
-        else:
-            reader.refuse(f"it is a GIF with an unknown kind of block at byte {reader.at - 1}")
-        while length := reader.number(1):
-            reader.skip(length)
+    images = sum(block == GIF_IMAGE for block, _ in gif_blocks(reader))
     if not images:
         reader.refuse("it is a GIF without pixels")
     return _checked_size(reader, width, height)
-
-
-def _skip_colours(reader: ByteReader, flags: int) -> None:
-    if flags & 0x80:
-        reader.skip(3 * 2 ** ((flags & 7) + 1))
 
 
 def _checked_size(reader: ByteReader, width: int, height: int) -> tuple[int, int]:

@@ -196,7 +196,7 @@ class _Planner:
             if pick.take in takes:
                 self.chosen[shot.label] = pick.take
         self.planned[shot.label] = dict(sorted(takes.items()))
-        for notice in self.binder.notices(shot, frames):
+        for notice in self.binder.notices(shot, sorted(takes), frames):
             self.notices.setdefault(notice, []).append(shot.label)
 
     def _lapse(self, shot: Shot, take: int, *, planned: bool) -> None:
@@ -259,11 +259,12 @@ class _Binder:
             render_nonce=render_nonce,
         )
 
-    def notices(self, shot: Shot, frames: Mapping[str, TakeFrame]) -> tuple[str, ...]:
-        """Return warnings on how the workflow takes a shot."""
-        values = self._values(shot, frames)
-        own_seed = self.workflow.fit_seed(0) if shot.seed is None else shot.seed
-        return self.workflow.report(replace(values, seed=own_seed), place=_place(shot)).notices
+    def notices(self, shot: Shot, numbers: Sequence[int], frames: Mapping[str, TakeFrame]) -> tuple[str, ...]:
+        """Return warnings on how the workflow takes a shot; of the takes' seeds, on the first that does not fit."""
+        values, fit = self._values(shot, frames), self.workflow.fit_seed
+        seeds = [fit(0)] if shot.seed is None else [numbered_seed(shot.seed, number) for number in numbers]
+        shown = next((seed for seed in seeds if fit(seed) != seed), seeds[0])
+        return self.workflow.report(replace(values, seed=shown), place=_place(shot)).notices
 
     def _pictures(self, shot: Shot, frames: Mapping[str, TakeFrame]) -> Iterator[ReferenceImage]:
         yield from (self.pictures[each.url] for each in shot.references if each.url not in frames)

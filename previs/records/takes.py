@@ -22,10 +22,12 @@ class Frame(BaseModel):
     )
     height: int | None = Field(default=None, description="Height in pixels; null in the same cases.")
     duration: float | None = Field(
-        default=None, description="Duration of video or sound in seconds; null for pictures, and if it was not read."
+        default=None,
+        description="Duration of video, sound or an animation in seconds; null for stills, and if it was not read.",
     )
     frame_rate: float | None = Field(
-        default=None, description="Frames per second of video, on average; null for anything else, and if not read."
+        default=None,
+        description="Frames per second of video or an animation, on average; null for anything else, and if not read.",
     )
     thumbnail: str | None = Field(
         default=None,

@@ -1,4 +1,4 @@
-"""Check what is read of video and sound, against files that FFmpeg writes."""
+"""Check what is read of video, sound and animations, against files that FFmpeg and Pillow write."""
 
 import base64
 import io
@@ -72,6 +72,24 @@ def test_a_rate_that_is_no_whole_number_is_kept(tmp_path: Path) -> None:
 
 def test_a_sound_has_a_duration_alone(tmp_path: Path) -> None:
     assert read(wav(1.5), "a.wav", tmp_path) == Playback(None, None, 1.5)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("a.webp", "WEBP"), ("a.gif", "GIF"), ("a.png", "PNG")])
+def test_an_animation_has_the_duration_of_its_frames(name: str, kind: str, tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (96, 54), (number * 40, 20, 20)) for number in range(6)]
+    file = io.BytesIO()
+    times = [100, 100, 100, 100, 100, 700]
+    frames[0].save(file, kind, save_all=True, append_images=frames[1:], duration=times, loop=0)
+    found = read(file.getvalue(), name, tmp_path)
+    assert (found.width, found.height, found.duration, found.frame_rate) == (96, 54, 1.2, 5)
+    assert found.thumbnail is not None
+
+
+def test_an_animation_that_states_no_time_has_no_duration(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (96, 54), (number * 40, 20, 20)) for number in range(2)]
+    file = io.BytesIO()
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=0)
+    assert read(file.getvalue(), "a.gif", tmp_path).duration is None
 
 
 def test_a_picture_is_no_film(tmp_path: Path) -> None:

@@ -375,5 +375,7 @@ def test_seeds_fit_what_the_nodes_of_the_graph_take() -> None:
     made = plan(shot(1), shot(2, seed=100), shot(3, seed=500), workflow=workflow, takes=2)
     assert all(take.graph["1"]["inputs"]["seed"] == take.seed and 1 <= take.seed <= 100 for take in made.takes)
     assert [take.seed for take in made.takes if take.shot.label == "2"] == [100, 2]
-    (said,) = [notice for notice in made.notices if "seed" in notice]
-    assert said == "seed 500 is 1 in the graph, whose nodes take 1 to 100 (3)"
+    assert [notice for notice in made.notices if "seed" in notice] == [
+        "seed 101 is 2 in the graph, whose nodes take 1 to 100 (2)",
+        "seed 500 is 1 in the graph, whose nodes take 1 to 100 (3)",
+    ]

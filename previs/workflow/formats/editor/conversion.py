@@ -73,7 +73,7 @@ def convert(document: Mapping[str, Any], classes: Mapping[str, NodeClass | None]
         raise WorkflowFaults(name, tuple(faults))
     packs = {node.type: node.pack for _, node in running if node.pack}
     alternatives = {slot: text for slot, text in conversion.alternatives.items() if slot[0] in graph}
-    return Converted(graph, packs, alternatives, tuple(conversion.notices))
+    return Converted(graph, packs, alternatives, (*conversion.notices, *conversion.resolver.notices))
 
 
 def _is_new(classes: Mapping[str, NodeClass | None]) -> bool:

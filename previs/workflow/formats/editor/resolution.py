@@ -83,12 +83,16 @@ class LinkResolver:
 
     Args:
         field_value: Returns the value that a node has for a field.
+
+    Attributes:
+        notices: Links that the file names but does not have, and whose inputs the editor leaves empty, in sentences.
     """
 
     promotions: Promotions
     field_value: Callable[[GraphInstance, EditorNode, str], Any]
     known: dict[tuple[object, ...], Source] = field(default_factory=dict)
     setters: dict[str, dict[str, EditorNode]] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
 
     def source(self, instance: GraphInstance, node: EditorNode, index: int) -> Source:
         """Return the source of a node's socket."""
@@ -185,7 +189,13 @@ class LinkResolver:
         if step.slot >= len(outputs):
             remedy = f"the subgraph has only {len(outputs)} outputs: draw the link again in ComfyUI and save"
             return BrokenLink(Fault(end.place, end.field, "", remedy))
-        links = [below.graph.links[link] for link in outputs[step.slot].links if link in below.graph.links]
+        output = outputs[step.slot]
+        links = [below.graph.links[link] for link in output.links if link in below.graph.links]
+        if not links and output.links:
+            self.notices.append(
+                f"{end.place}: what its output {output.name} feeds is left empty: the subgraph in the file has no link "
+                f"{', '.join(output.links)}: draw it again in ComfyUI and save"
+            )
         return self._follow_link(below, links[0], step.type, end) if links else None
 
     def _from_setter(self, step: _OutputStep) -> _Step | Source:

@@ -56,6 +56,19 @@ def test_inner_nodes_have_ids_in_parts_and_links_lead_in_out_and_through(
     }
 
 
+def test_a_link_that_a_subgraphs_output_names_and_the_file_lacks_is_told(
+    drawing: Drawing, classes: Classes, encoder: Subgraph
+) -> None:
+    encoder["outputs"][0]["linkIds"] = [77]
+    converted = convert(sampled(drawing, encoder).file(), classes, name="the file")
+    assert converted.graph["3"]["inputs"] == {}
+    [said] = converted.notices
+    assert said == (
+        "node 57 (encoder): what its output CONDITIONING feeds is left empty: the subgraph in the file has no link 77: "
+        "draw it again in ComfyUI and save"
+    )
+
+
 def test_the_classes_of_a_file_include_those_in_subgraphs(drawing: Drawing, encoder: Subgraph) -> None:
     assert classes_in(sampled(drawing, encoder).file()) == {
         "CheckpointLoaderSimple",
