@@ -59,6 +59,14 @@ def test_graphs_from_the_field_are_bound(
     assert texts(case(name), classes) == (prompt, negative)
 
 
+def test_the_null_of_an_efficiency_node_shifts_no_value(classes: dict[str, NodeClass]) -> None:
+    values = ShotValues("a harbour", "fog", 42, 640, 384, (), 2.0, {})
+    graph = read(case("ed_eff"), classes).bind(values)
+    assert graph["1"]["inputs"].items() >= {"empty_latent_width": 640, "empty_latent_height": 384}.items()
+    sampler = {"seed": 42, "steps": 20, "cfg": 7, "sampler_name": "euler", "scheduler": "normal", "denoise": 1}
+    assert graph["2"]["inputs"].items() >= sampler.items()
+
+
 @pytest.mark.parametrize("name", ["impact_pipe", "rgthree_context"])
 def test_pipes_are_followed_without_a_server_too(name: str) -> None:
     assert texts(case(name), {}) == (PROMPT, NEGATIVE)
