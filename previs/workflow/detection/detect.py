@@ -20,7 +20,7 @@ from previs.workflow.detection.api_nodes import (
     find_api_sizes,
 )
 from previs.workflow.detection.api_prompts import find_api_negative, find_api_prompt, several_prompts
-from previs.workflow.detection.lengths import LengthRule, find_lengths, length_input_of, length_rule_of
+from previs.workflow.detection.lengths import LengthRule, find_lengths, length_input_of, length_rule_of, missing_length
 from previs.workflow.detection.live_nodes import live_nodes
 from previs.workflow.detection.outputs import model_inputs
 from previs.workflow.detection.prompts import find_negative, find_prompt, shared_faults
@@ -223,6 +223,8 @@ def _find_numbers(detector: _Detector) -> None:
     lengths = find_lengths(wiring, detector.live, [each.slot for each in batches])
     if detector.api and not lengths.bindings and not lengths.gap:
         lengths = replace(find_api_length(detector.api), rates=lengths.rates)
+    if not lengths.bindings and not lengths.gap:
+        lengths = replace(lengths, gap=missing_length(wiring))
     if not detector.stated("frame_rate"):
         detector.add(lengths.rates)
     if not detector.stated("length"):
