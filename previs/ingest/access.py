@@ -91,11 +91,11 @@ class Allowed:
 
     def fault_of(self, host: str, address: IPAddress) -> str:
         """Return why a connection to a host's address is refused, and what allows it; empty if it is allowed."""
-        inner = embedded(address)
+        inner, named = embedded(address), host if host == str(address) else f"{host} ({address})"
         exactly = any(inner == embedded(each.network_address) for each in self.networks if each.num_addresses == 1)
         if not exactly and any(each in network for each in (address, inner) for network in _NEVER):
             return (
-                f"{host} is {address}, which is link-local or a cloud's metadata service: only the exact address among "
+                f"{named} is link-local or a cloud's metadata service: only the exact address among "
                 "the networks of the block AllowedSources allows it"
             )
         if (
@@ -106,9 +106,7 @@ class Allowed:
             return ""
         if all(map(is_public, {address, inner})):
             return ""
-        return (
-            f"{host} is {address}, which is not public: the host or its network in the block AllowedSources allows it"
-        )
+        return f"{named} is not public: the host or its network in the block AllowedSources allows it"
 
     def object_fault(self, uri: str) -> str:
         """Return why an ``s3://`` URL is refused, and what allows it; empty if it is allowed."""

@@ -16,6 +16,7 @@ from previs.shots import ShotList, names_shot, plain_json, read_chains, read_sho
 from previs.shots.chains import shot_place
 from previs.store import Store, keys
 from previs.store.addresses import base_of, kind_of, local_path, resolve, shown, stem_of
+from previs.store.credentials import without_credentials
 from previs.workflow import BindingsFile, Workflow, WorkflowSettings, bindings_name, open_workflow, read_bindings
 
 DEFAULT_WORKFLOW = WorkflowSettings(checkpoint="sd_xl_base_1.0.safetensors")
@@ -34,7 +35,7 @@ class RunInputs:
 
     Attributes:
         name: Name of the board unless the run sets one: the list's title, or its file's name.
-        workflow_facts: Workflow as given, for the record: settings, or the path or URL of a graph.
+        workflow_facts: Workflow as given, for the record, without credentials: settings, or the path or URL of a graph.
         pictures: Pictures of the shots' references, by their ``url``.
         workflow_pictures: Pictures of the workflow's ``reference_images``, in their order.
     """
@@ -144,7 +145,7 @@ async def _read_workflow(
 ) -> tuple[Workflow, dict[str, Any] | str, _Base]:
     if not isinstance(workflow, str):
         plain = plain_json(workflow)
-        return await _bind(plain, INLINE_WORKFLOW, look_up), plain, inline
+        return await _bind(plain, INLINE_WORKFLOW, look_up), without_credentials(plain), inline
     bound = await read_workflow_at(workflow, reader, look_up, sender=inline.sender)
     return bound, shown(workflow), _base_at(workflow, inline)
 

@@ -57,3 +57,14 @@ def credentials_in(content: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON
             left.extend(value.values())
         elif isinstance(value, list | tuple):
             left.extend(value)
+
+
+def without_credentials(content: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Return plain JSON in which URLs with credentials have lost them, as messages show such URLs."""
+    if isinstance(content, str):
+        return shown(content) if credential_fault(content) else content
+    if isinstance(content, Mapping):
+        return {name: without_credentials(value) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [without_credentials(value) for value in content]
+    return content

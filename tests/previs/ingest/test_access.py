@@ -256,7 +256,7 @@ async def test_closed_port_401_404_page_and_refusal_are_one_answer_and_the_log_t
         with caplog.at_level(logging.WARNING, "previs.ingest"):
             assert {await refused(uri, allowed) for uri in uris} == {ONE_ANSWER}
     said = [record.getMessage() for record in caplog.records if record.name == "previs.ingest"]
-    for word in ("no connection", "(401)", "(404)", "page", "127.0.0.1, which is not public: the host or its network"):
+    for word in ("no connection", "(401)", "(404)", "page", "127.0.0.1 is not public: the host or its network"):
         assert [line for line in said if word in line], word
 
 
