@@ -23,6 +23,8 @@ from previs.store.opening import BLOCK, DEFAULT_BLOCK
 from tasks.prefect_yaml import AFTER
 
 _NIGHTLY: Final = "nightly"
+_BLOCKS: Final = frozenset({"farm", "store", "webhook"})
+_known: dict[str, "Starter"] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +54,29 @@ def night_key(board: str) -> str:
 
 
 async def starter() -> Starter:
-    """Return whose the parameters of this flow run are.
+    """Return whose the parameters of this flow run are; Prefect's server is asked once.
 
     Raises:
         PrefectUnavailable, PrefectRefused: Prefect's server does not say.
         SourceNotFound: The saved block AllowedSources is no longer valid.
     """
+    identity = str(flow_run.id)
+    if identity not in _known:
+        _known[identity] = await _ask(UUID(identity))
+    return _known[identity]
+
+
+async def _ask(identity: UUID) -> Starter:
     with asking_prefect():
         async with get_client() as client:
-            run = await client.read_flow_run(UUID(flow_run.id))
+            run = await client.read_flow_run(identity)
             if run.deployment_id is None:
                 return Starter()
             block = await saved(AllowedSources, DEFAULT_BLOCK) or AllowedSources()
             tags = (await client.read_deployment(run.deployment_id)).tags
             of_senders = await _of_senders(client, run)
-            if await _is_a_boards_night(client, run) or (block.trust_run_parameters and run.idempotency_key is None):
+            by_hand = run.idempotency_key is None
+            if await _is_a_boards_night(client, run) or (block.trust_run_parameters and by_hand):
                 of_senders = frozenset()
     follows = frozenset(tag.removeprefix(AFTER) for tag in tags if tag.startswith(AFTER))
     return Starter(of_senders, follows, block.allowed())
@@ -80,15 +90,15 @@ async def _of_senders(client: PrefectClient, run: FlowRun) -> frozenset[str]:
     return frozenset(
         name
         for name, value in run.parameters.items()
-        if not (name in own and own[name] == value) and not (name == "store" and _is_saved(value))
+        if not (name in own and own[name] == value) and not (name in _BLOCKS and _is_saved(value))
     )
 
 
-def _is_saved(store: Any) -> bool:  # noqa: ANN401 - any JSON
-    """Return whether a store is a block that the operator saved."""
-    if isinstance(store, Mapping):
-        return set(store) == {"$ref"}
-    return store is None or (isinstance(store, str) and store.startswith(BLOCK))
+def _is_saved(block: Any) -> bool:  # noqa: ANN401 - any JSON
+    """Return whether a farm, store or webhook is a block that the operator saved."""
+    if isinstance(block, Mapping):
+        return set(block) == {"$ref"}
+    return block is None or (isinstance(block, str) and block.startswith(BLOCK))
 
 
 async def _is_a_boards_night(client: PrefectClient, run: FlowRun) -> bool:

@@ -12,7 +12,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.flow_engine import run_flow_async
 
-from blocks import AllowedSources, FolderFrameStore
+from blocks import AllowedSources, FolderFrameStore, Webhook
 from flows.script_to_shots import script_to_shots
 from flows.storyboard import storyboard
 from previs.ingest.reader import ONE_ANSWER
@@ -140,6 +140,21 @@ async def test_a_senders_path_is_read_from_the_operators_store_and_the_examples_
         assert "folders that the operator allows" in (state.message or "")
     own = {"store": str(tmp_path / "other")}
     assert (await started(url, {"shots": str(tmp_path / "other" / "list.json")}, own=own)).is_completed()
+
+
+async def test_a_webhook_of_a_sender_gets_nothing_and_a_saved_one_gets_what_it_wants(
+    simulate: Serve, intranet: Site
+) -> None:
+    _, url = await simulate()
+    receiver = f"http://127.0.0.1:{intranet.server_port}/"
+    state = await started(url, {"shots": [{}], "webhook": {"url": receiver}})
+    assert "save it as a block" in (state.message or "")
+    assert intranet.accepted == 0
+    name = f"hook-{uuid4().hex[:8]}"
+    identity = await Webhook(url=receiver, events=["board.ready"]).save(name)
+    reference = {"$ref": {"block_document_id": str(identity)}}
+    assert (await started(url, {"shots": shots(1), "webhook": reference})).is_completed()
+    assert intranet.accepted == 1
 
 
 async def test_a_script_that_a_form_names_is_a_senders(intranet: Site) -> None:

@@ -71,6 +71,12 @@ class _Page(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(204)
+        self.send_header("Connection", "close")
+        self.end_headers()
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's signature
         """Log nothing."""
 
