@@ -233,8 +233,8 @@ def test_an_opened_farm_or_store_shows_no_secret_either() -> None:
     assert not [secret for secret in (TOKEN, KEY, ACCESS) if secret in shown]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_block_has_a_field_that_must_be_given(kind: type[Block]) -> None:
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind is not blocks.AllowedSources])
+def test_a_block_that_is_a_parameter_has_a_field_that_must_be_given(kind: type[Block]) -> None:
     # A union's first member without a required field would accept the values of any block.
     with pytest.raises(ValidationError, match="Field required"):
         kind()
