@@ -39,7 +39,7 @@ from previs.store.addresses import kind_of, local_path, shown
 from previs.store.credentials import password_fault
 from previs.store.s3_connection import S3Connection
 from previs.store.s3_errors import certificate_refused, classify, s3_errors
-from previs.store.s3_requests import ObjectTooLargeError, read_body_of
+from previs.store.s3_requests import ObjectTooLargeError, body_pieces
 from previs.store.s3_settings import S3Settings
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ class SourceReader:
         def fetch(client: "S3Client") -> bytes:
             answer = client.get_object(Bucket=bucket, Key=key)
             try:
-                return read_body_of(answer, limit, _S3_SECONDS)
+                return b"".join(body_pieces(answer, limit, _S3_SECONDS))
             except ObjectTooLargeError as error:
                 raise _too_large(uri, limit) from error
 

@@ -38,11 +38,11 @@ def read(client: "S3Client", where: dict[str, Any]) -> bytes | None:
         if classify(error).kind == "absent":
             return None
         raise
-    return read_body_of(answer, max(answer.get("ContentLength", 0), _LARGEST_WITHOUT_LENGTH))
+    return b"".join(body_pieces(answer, max(answer.get("ContentLength", 0), _LARGEST_WITHOUT_LENGTH)))
 
 
-def read_body_of(answer: Mapping[str, Any], largest: int, seconds: float | None = None) -> bytes:
-    """Return the bytes of an object that was requested, and close its answer.
+def body_pieces(answer: Mapping[str, Any], largest: int, seconds: float | None = None) -> Iterator[bytes]:
+    """Yield the bytes of an object that was requested, in pieces of at most 256 KB, and close its answer.
 
     Args:
         answer: Answer of ``get_object``.
@@ -54,17 +54,17 @@ def read_body_of(answer: Mapping[str, Any], largest: int, seconds: float | None 
         ReadTimeoutError, IncompleteReadError, ResponseStreamingError: It did not arrive in time, or not whole.
     """
     announced = answer.get("ContentLength")
-    content = bytearray()
+    size = 0
     with closing(answer["Body"]) as body:
         if (announced or 0) > largest:
             raise ObjectTooLargeError
         for piece in _pieces(body, seconds):
-            content += piece
-            if len(content) > largest:
+            size += len(piece)
+            if size > largest:
                 raise ObjectTooLargeError
-    if announced is not None and len(content) != announced:
-        raise boto.IncompleteReadError(actual_bytes=len(content), expected_bytes=announced)
-    return bytes(content)
+            yield piece
+    if announced is not None and size != announced:
+        raise boto.IncompleteReadError(actual_bytes=size, expected_bytes=announced)
 
 
 def _pieces(body: Any, seconds: float | None) -> Iterator[bytes]:  # noqa: ANN401 - the stubs lack its context manager

@@ -96,8 +96,7 @@ def open_workflow(source: bytes | Mapping[str, Any], *, name: str) -> WorkflowFi
     is_graph = _is_graph(content)
     if fault := _too_many(content) if is_graph else None if is_editor_file(content) else too_many_keys(content):
         raise WorkflowFaults(name, (fault,))
-    document = source if isinstance(source, bytes) and not is_editor_file(content) else None
-    if document is not None and (fault := unrecognized_file(document, content, graph=is_graph)):
+    if isinstance(source, bytes) and (fault := unrecognized_file(source, content)):
         raise WorkflowFaults(name, (fault,))
     if is_graph:
         copy, faults = plain_copy(_known_keys(content), name=name, prefix="node ")

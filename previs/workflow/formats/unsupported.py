@@ -10,6 +10,7 @@ from previs.workflow.settings.model import WorkflowSettings
 _KINDS = 'settings, {"checkpoint": …}, or a graph that ComfyUI saved or exported'
 _WORKFLOW = "the workflow"
 _MOST_SETTINGS = 100
+_OF_THE_EDITOR = frozenset({"last_node_id", "last_link_id", "links", "state", "definitions"})
 _OF_A_SAMPLER = frozenset({"sampler_name", "scheduler", "seed", "steps", "cfg", "denoise"})
 _OF_A_SHOT = frozenset({"prompt", "shot_id", "duration", "negative_prompt", "references"})
 
@@ -34,13 +35,12 @@ def too_many_keys(content: Mapping[str, Any]) -> Fault | None:
     return Fault(_WORKFLOW, "", f"{len(content):,} keys", f"neither settings nor a graph: give {_KINDS}")
 
 
-def unrecognized_file(source: bytes, content: Mapping[str, Any], *, graph: bool) -> Fault | None:
+def unrecognized_file(source: bytes, content: Mapping[str, Any]) -> Fault | None:
     """Report a document in which nothing is a workflow's; its kind and length are told, and nothing of it is quoted."""
-    if graph:
-        recognized = any(map(_is_node, content.values()))
-    else:
-        recognized = "checkpoint" in content or len(WorkflowSettings.model_fields.keys() & content.keys()) > 1
-    if recognized:
+    settings = WorkflowSettings.model_fields.keys() & content.keys()
+    if "checkpoint" in settings or len(settings) > 1 or any(map(_is_node, content.values())):
+        return None
+    if "nodes" in content and _OF_THE_EDITOR & content.keys():
         return None
     value = f"{describe_document(source)}, {describe_shape(content)}"
     return Fault(_WORKFLOW, "", value, f"neither settings nor a graph: give {_KINDS}")

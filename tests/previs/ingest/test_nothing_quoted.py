@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from previs.comfyui.protocol.classes import read_class
 from previs.errors import PrevisError, ShotListFaults
 from previs.ingest.load import load_inputs
 from previs.ingest.reader import SourceReader
 from previs.pictures import upright_png_or_jpeg
 from previs.screenplay import read_screenplay
 from previs.shots import read_shot_list
+from previs.simulator.catalog import bundled
 from previs.workflow import open_workflow, read_bindings
 
 SECRET = "wJalrXUtnFEMI"  # noqa: S105 - opens nothing
@@ -32,6 +34,7 @@ DOCUMENTS = {
     "JSON with a duration": json.dumps({"duration": PUBLIC, "Token": SECRET}),
     "JSON with a width": json.dumps({"width": PUBLIC, "Token": SECRET}),
     "JSON with a schema": json.dumps({"schema": SECRET, "seed": PUBLIC, SECRET: 1}),
+    "JSON with nodes": json.dumps({"nodes": [{"type": SECRET, "id": PUBLIC}]}),
     "YAML": "".join(f"{key}: {value}\n" for key, value in KEYS.items()),
     "YAML that is not valid": f"a: [{SECRET}\nb: '{PUBLIC}\n",
     "YAML with a tag": f"a: !{SECRET} {PUBLIC}",
@@ -49,12 +52,13 @@ DOCUMENTS = {
     "a script's title page": f"Title: {PUBLIC}\nfps: {SECRET}\nstyle: {SECRET * 300}\n",
     "a script's note": f"[[seed: {SECRET}]]\n{PUBLIC}\n",
 }
+CLASSES = {name: read_class(name, described) for name, described in bundled().items()}
 READERS: dict[str, Callable[[bytes, str], object]] = {
     "list.json": lambda content, name: read_shot_list(content, name=name),
     "list.yaml": lambda content, name: read_shot_list(content, name=name),
     "list.csv": lambda content, name: read_shot_list(content, name=name),
     "list": lambda content, name: read_shot_list(content, name=name),
-    "workflow.json": lambda content, name: open_workflow(content, name=name).read(),
+    "workflow.json": lambda content, name: open_workflow(content, name=name).read(CLASSES),
     "look.bindings.yaml": lambda content, name: read_bindings(content, name=name),
     "script.fountain": read_screenplay,
     "reference.png": lambda content, name: upright_png_or_jpeg(content, uri=name),
