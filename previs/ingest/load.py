@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Any, Protocol
 
 from previs.comfyui.protocol.classes import NodeClass, merge_classes
-from previs.errors import AccessDenied, Fault, NotAPicture, ShotListFaults, SourceNotFound, TryAgain
+from previs.errors import AccessDenied, Fault, NotAPicture, ShotListFaults, SourceNotFound, SourceUnavailable, TryAgain
 from previs.ingest.reader import SourceReader
 from previs.pictures import upright_png_or_jpeg, workflow_in
 from previs.planning.plan import ReferenceImage
@@ -23,6 +23,8 @@ DEFAULT_WORKFLOW = WorkflowSettings(checkpoint="sd_xl_base_1.0.safetensors")
 INLINE_LIST = "the shot list"
 INLINE_WORKFLOW = "the workflow settings"
 _NO_BASE = "data:"
+# Thousands of pictures from S3 take minutes; as many that arrive one byte at a time would take days.
+_PICTURES_SECONDS = 3600.0
 _NEEDS_SERVER = (
     "is in the format of ComfyUI's editor, and a server's node classes are needed to read it: start a server, "
     'name one that is up, or export the graph with "Export (API)"'
@@ -119,7 +121,11 @@ async def load_inputs(
     )
     of_shots, of_workflow = list(_of_shots(shot_list, list_base)), list(_of_workflow(bound, workflow_base))
     name = shown(shots) if isinstance(shots, str) else INLINE_LIST
-    pictures = await _fetch_all([*of_shots, *of_workflow], reader, name, read_chains(shot_list).faults)
+    try:
+        async with asyncio.timeout(_PICTURES_SECONDS):
+            pictures = await _fetch_all([*of_shots, *of_workflow], reader, name, read_chains(shot_list).faults)
+    except TimeoutError as error:
+        raise SourceUnavailable(name, f"reading its pictures took longer than {_PICTURES_SECONDS:g} s") from error
     return RunInputs(
         name=shot_list.title or (stem_of(shots) if isinstance(shots, str) else "") or "storyboard",
         shot_list=shot_list,

@@ -1,7 +1,7 @@
 """Read shot lists, saved graphs and references by path or URL.
 
 A list may be untrusted. :func:`previs.store.addresses.resolve` decides which paths and URLs it may name, and
-:mod:`previs.ingest.access` what those of a sender may reach. The reader limits size and time.
+:mod:`previs.ingest.access` what those of a sender may reach. The reader limits size, time and rate.
 """
 
 import asyncio
@@ -12,14 +12,24 @@ import logging
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import unquote_to_bytes
 
 import httpx
 
+from previs.comfyui.client.bodies import (
+    PLAIN,
+    BodyDamagedError,
+    BodyLimits,
+    BodyTooLargeError,
+    BodyTooSlowError,
+    answer_to,
+    read_body,
+)
 from previs.comfyui.client.proxies import proxy_fault, proxy_of
 from previs.errors import SourceNotFound, SourceUnavailable
 from previs.ingest.access import Allowed
@@ -29,17 +39,18 @@ from previs.store.addresses import kind_of, local_path, shown
 from previs.store.credentials import password_fault
 from previs.store.s3_connection import S3Connection
 from previs.store.s3_errors import certificate_refused, classify, s3_errors
+from previs.store.s3_requests import ObjectTooLargeError, body_pieces
 from previs.store.s3_settings import S3Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 LIMIT_BYTES: Final = 50_000_000
-_CHUNK_BYTES: Final = 1 << 16
 _MOST_WEB_REQUESTS: Final = 16
 _READ_TIMEOUT: Final = 30.0
-_TOTAL_TIMEOUT: Final = 300.0
+_LIMITS: Final = BodyLimits(LIMIT_BYTES)
 _REDIRECTS: Final = 5
+_S3_SECONDS: Final = 300.0
 _TEMPORARY_STATUS: Final = {408, 425, 429}
 _SERVER_FAULT: Final = 500
 _WEB_REASONS: Final = {
@@ -61,6 +72,8 @@ _WEB_ERRORS: Final[tuple[tuple[type[Exception], type[SourceNotFound] | type[Sour
     (httpx.TimeoutException, SourceUnavailable, "its server did not answer in time"),
     (httpx.ConnectError, SourceUnavailable, "no connection to its server"),
     (httpx.RemoteProtocolError, SourceUnavailable, _BROKEN_OFF),
+    (BodyTooSlowError, SourceUnavailable, "its server sends too slowly: {}"),
+    (BodyDamagedError, SourceNotFound, "{}"),
 )
 _FILE_REASONS: Final = {
     errno.ENOENT: "there is no such file",
@@ -193,13 +206,10 @@ class SourceReader:
 
         def fetch(client: "S3Client") -> bytes:
             answer = client.get_object(Bucket=bucket, Key=key)
-            content = bytearray()
-            with closing(answer["Body"]) as body:
-                _check_size(answer.get("ContentLength", 0), uri, limit)
-                for chunk in body.iter_chunks(_CHUNK_BYTES):
-                    content += chunk
-                    _check_size(len(content), uri, limit)
-            return bytes(content)
+            try:
+                return b"".join(body_pieces(answer, limit, _S3_SECONDS))
+            except ObjectTooLargeError as error:
+                raise _too_large(uri, limit) from error
 
         try:
             return await self._s3.run(fetch)
@@ -215,12 +225,15 @@ class SourceReader:
         web = self._client(sender=sender)
         extensions = {BESIDE: httpx.URL(beside).host} if beside else {}
         reading = _READING.set(True)
+        limits = replace(_LIMITS, size=limit)
         try:
-            async with asyncio.timeout(_TOTAL_TIMEOUT), web.stream("GET", uri, extensions=extensions) as response:
-                return await _body_of(response, uri, limit)
-        except TimeoutError as error:
-            raise SourceUnavailable(shown(uri), f"reading it took longer than {_TOTAL_TIMEOUT:g} s") from error
-        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            request = web.build_request("GET", uri, extensions=extensions)
+            async with answer_to(request, web, limits) as response:
+                _check_status(response, uri)
+                return await read_body(response, limits)
+        except BodyTooLargeError as error:
+            raise _too_large(uri, limit) from error
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, BodyTooSlowError, BodyDamagedError) as error:
             raise _web_error(uri, error) from error
         finally:
             _READING.reset(reading)
@@ -234,26 +247,18 @@ class SourceReader:
                 follow_redirects=True,
                 max_redirects=_REDIRECTS,
                 timeout=httpx.Timeout(_READ_TIMEOUT, connect=10, pool=None),
-                headers={"User-Agent": "previs", "Accept-Encoding": "identity"},
+                headers={"User-Agent": "previs", **PLAIN},
                 event_hooks={"request": [_refuse_impossible_port]},
             )
         return self._web[sender]
 
 
-async def _body_of(response: httpx.Response, uri: str, limit: int) -> bytes:
+def _check_status(response: httpx.Response, uri: str) -> None:
     status = response.status_code
     if status in _TEMPORARY_STATUS or status >= _SERVER_FAULT:
         raise SourceUnavailable(shown(uri), f"its server answered {status}")
     if not response.is_success:
         raise SourceNotFound(shown(uri), _WEB_REASONS.get(status, f"its server answered {status}"))
-    announced = response.headers.get("content-length", "")
-    if announced.isdecimal():
-        _check_size(int(announced), uri, limit)
-    content = bytearray()
-    async for chunk in response.aiter_bytes(_CHUNK_BYTES):
-        content += chunk
-        _check_size(len(content), uri, limit)
-    return bytes(content)
 
 
 async def _refuse_impossible_port(request: httpx.Request) -> None:
@@ -316,4 +321,8 @@ def _read_data_uri(uri: str) -> bytes:
 
 def _check_size(size: int, uri: str, limit: int) -> None:
     if size > limit:
-        raise SourceNotFound(shown(uri), f"it is too large: at most {limit:,} bytes are read")
+        raise _too_large(uri, limit)
+
+
+def _too_large(uri: str, limit: int) -> SourceNotFound:
+    return SourceNotFound(shown(uri), f"it is too large: at most {limit:,} bytes are read")

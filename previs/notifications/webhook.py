@@ -22,6 +22,14 @@ from typing import Any, Final, NoReturn, Self, get_args
 import httpx
 
 from previs.comfyui.client.address import header
+from previs.comfyui.client.bodies import (
+    PLAIN,
+    BodyDamagedError,
+    BodyLimits,
+    BodyTooLargeError,
+    BodyTooSlowError,
+    read_pieces,
+)
 from previs.comfyui.client.connection import retry_after as seconds_of
 from previs.comfyui.client.proxies import proxy_fault
 from previs.errors import WebhookRefused, WebhookUnavailable
@@ -34,7 +42,7 @@ _TIMEOUT: Final = httpx.Timeout(30, connect=10, pool=None)
 _LONGEST_REQUEST: Final = 30.0
 _LONGEST_PAUSE: Final = 60.0
 _CONNECTIONS: Final = 16
-_LONGEST_ANSWER, _LONGEST_READ = 64 << 10, 1.0
+_ANSWERS: Final = BodyLimits(64 << 10, total=1.0)
 _SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - how secrets of Standard Webhooks begin
 _SET_HERE: Final = frozenset(
     {"content-length", "content-type", "transfer-encoding", "webhook-id", "webhook-signature", "webhook-timestamp"}
@@ -173,7 +181,7 @@ class WebhookClient:
         self._client = httpx.AsyncClient(
             # Without encryption, an empty context saves httpx from loading the system's certificates.
             verify=ssl.create_default_context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-            headers={"User-Agent": "previs", **self.receiver.headers},
+            headers={"User-Agent": "previs", **PLAIN, **self.receiver.headers},
             timeout=_TIMEOUT,
             limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
         )
@@ -250,13 +258,9 @@ class _WithoutUrl(logging.Filter):
 
 async def _read_if_short(response: httpx.Response) -> None:
     """Read a short answer to its end, so that its connection can be used again."""
-    with contextlib.suppress(httpx.TransportError, TimeoutError):
-        async with asyncio.timeout(_LONGEST_READ):
-            size = 0
-            async for chunk in response.aiter_raw():
-                size += len(chunk)
-                if size > _LONGEST_ANSWER:
-                    return
+    with contextlib.suppress(httpx.TransportError, BodyTooLargeError, BodyTooSlowError, BodyDamagedError):
+        async for _ in read_pieces(response, _ANSWERS):
+            pass
 
 
 def _reason(error: httpx.TransportError) -> str:
