@@ -17,7 +17,7 @@ _SECRETS: Final = (
 
 class _WithoutSecrets(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        """Hide secrets in the record; the error of a record that cannot be formatted is left to its handler."""
+        """Replace secrets in the record by asterisks; a record that cannot be formatted is left to its handler."""
         try:
             text = record.getMessage()
         except (TypeError, ValueError):
@@ -34,7 +34,7 @@ _FILTER: Final = _WithoutSecrets()
 
 
 def hide_secrets() -> None:
-    """Have the loggers of botocore and of its HTTP library hide secrets; call it when these modules are imported.
+    """Keep secrets out of the logs of botocore and its HTTP library; call it when these modules are imported.
 
     A logger's filter does not apply to the loggers below it, so each gets it. Calling this again adds new loggers only.
     """
