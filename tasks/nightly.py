@@ -23,6 +23,7 @@ from previs.publishing.views.wording import cell, plural
 from previs.store import Store, keys
 from previs.store.addresses import shown
 from tasks.artifacts import log_failures
+from tasks.passing import unevaluated
 from tasks.retries import step
 from tasks.starter import night_key
 
@@ -135,7 +136,7 @@ async def _create(entry: NightlyBoard, shared: Mapping[str, Any], idempotency_ke
 
 def _parameters(entry: NightlyBoard, shared: Mapping[str, Any]) -> dict[str, Any]:
     own = {"workflow": entry.workflow, "overrides": entry.overrides or None, "render_seconds": entry.render_seconds}
-    optional = {name: value for name, value in own.items() if value is not None}
+    optional = {name: unevaluated(value) for name, value in own.items() if value is not None}
     return {"shots": entry.shots, "board": entry.board, "takes": entry.takes} | optional | dict(shared)
 
 

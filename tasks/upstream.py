@@ -47,8 +47,8 @@ async def resolve_request(shots: object, workflow: object, board: str, starter: 
     """Return what the run is to render; the values of an upstream flow override the run's own.
 
     Args:
-        shots: Shot list, or its path or URL; the payload of ``shot-list.ready``; or ``prefect.flow-run.ID``, the name
-            of a flow run in Prefect's events, for its result.
+        shots: Shot list, or its path or URL; the parsed payload of ``shot-list.ready``; or ``prefect.flow-run.ID``, the
+            name of a flow run in Prefect's events, for its result.
         workflow: Workflow if the upstream flow names none.
         board: Board if the upstream flow names none.
         starter: Whose the parameters are. The result of a flow is a sender's, unless the operator deployed this run to

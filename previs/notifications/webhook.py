@@ -44,6 +44,8 @@ _LONGEST_PAUSE: Final = 60.0
 _CONNECTIONS: Final = 16
 _ANSWERS: Final = BodyLimits(64 << 10, total=1.0)
 _SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - how secrets of Standard Webhooks begin
+# A receiver shows a signed message to whoever records it, and a shorter key can be found by trying.
+_SHORTEST_KEY: Final = 16
 _SET_HERE: Final = frozenset(
     {"content-length", "content-type", "transfer-encoding", "webhook-id", "webhook-signature", "webhook-timestamp"}
 )
@@ -131,7 +133,7 @@ def signing_key(secret: str) -> bytes:
     """Return the key of a secret: ``whsec_`` with base64, as in Standard Webhooks, or any other text.
 
     Raises:
-        ValueError: The secret holds no key; the error does not show it.
+        ValueError: The secret holds no key, or one of less than 16 bytes; the error does not show it.
     """
     text = secret.strip()
     if not text.startswith(_SECRET_PREFIX):
@@ -145,6 +147,9 @@ def signing_key(secret: str) -> bytes:
     if not key:
         msg = f"the secret holds no key: give text, or {_SECRET_PREFIX} with base64 after it"
         raise ValueError(msg) from None
+    if len(key) < _SHORTEST_KEY:
+        msg = f"the secret's key has {len(key)} bytes: give at least {_SHORTEST_KEY}, better 32 random ones"
+        raise ValueError(msg)
     return key
 
 
