@@ -8,13 +8,14 @@ import asyncio
 import base64
 import binascii
 import errno
+import io
 import logging
 import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, BinaryIO, Final, Self
 from urllib.parse import unquote_to_bytes
 
 import httpx
@@ -117,47 +118,55 @@ class SourceReader:
             SourceNotFound: Nothing is there, access is denied, the file is over the limit, or the URL is not valid.
             SourceUnavailable: Reading failed this time and may succeed later.
         """
+        content = io.BytesIO()
+        await self.save(uri, content, limit=limit)
+        return content.getvalue()
+
+    async def save(self, uri: str, to: BinaryIO, *, limit: int = LIMIT_BYTES) -> None:
+        """Write what :meth:`read` returns to a file, with a few hundred KB in memory at a time.
+
+        Raises:
+            SourceNotFound, SourceUnavailable: As :meth:`read`; the file may then hold a part.
+        """
         match kind_of(uri):
             case "path" | "file":
-                return await asyncio.to_thread(_read_file, uri, limit)
+                await asyncio.to_thread(_read_file, uri, to, limit)
             case "s3":
-                return await self._read_object(uri, limit)
+                await self._read_object(uri, to, limit)
             case "http":
                 async with self._web_slots:
-                    return await self._read_page(uri, limit)
+                    await self._read_page(uri, to, limit)
             case "data":
                 content = _read_data_uri(uri)
                 _check_size(len(content), uri, limit)
-                return content
+                to.write(content)
             case "shot":
                 raise SourceNotFound(shown(uri), "it is another shot's frame, which only a run can read")
             case "unknown":
                 raise SourceNotFound(shown(uri), "use a path, file://, s3://, https:// or http://")
 
-    async def _read_object(self, uri: str, limit: int) -> bytes:
+    async def _read_object(self, uri: str, to: BinaryIO, limit: int) -> None:
         bucket, _, key = uri[len("s3://") :].partition("/")
         if not bucket or not key:
             raise SourceNotFound(shown(uri), "an S3 URL has the form s3://bucket/key")
 
-        def fetch(client: "S3Client") -> bytes:
+        def fetch(client: "S3Client") -> None:
             answer = client.get_object(Bucket=bucket, Key=key)
-            content = bytearray()
             with closing(answer["Body"]) as body:
                 _check_size(answer.get("ContentLength", 0), uri, limit)
                 for chunk in body.iter_chunks(_CHUNK_BYTES):
-                    content += chunk
-                    _check_size(len(content), uri, limit)
-            return bytes(content)
+                    to.write(chunk)
+                    _check_size(to.tell(), uri, limit)
 
         try:
-            return await self._s3.run(fetch)
+            await self._s3.run(fetch)
         except s3_errors() as error:
             permissions = f"s3:GetObject on {shown(uri)}, and s3:ListBucket on the bucket to recognize missing objects"
             classified = classify(error, permissions)
             raised = SourceUnavailable if classified.kind == "trouble" else SourceNotFound
             raise raised(shown(uri), classified.reason) from error
 
-    async def _read_page(self, uri: str, limit: int) -> bytes:
+    async def _read_page(self, uri: str, to: BinaryIO, limit: int) -> None:
         if fault := proxy_fault():
             raise SourceNotFound(shown(uri), fault)
         if self._web is None:
@@ -172,7 +181,7 @@ class SourceReader:
         reading = _READING.set(True)
         try:
             async with asyncio.timeout(_TOTAL_TIMEOUT), self._web.stream("GET", uri) as response:
-                return await _body_of(response, uri, limit)
+                await _save_body(response, uri, to, limit)
         except TimeoutError as error:
             raise SourceUnavailable(shown(uri), f"reading it took longer than {_TOTAL_TIMEOUT:g} s") from error
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
@@ -181,7 +190,7 @@ class SourceReader:
             _READING.reset(reading)
 
 
-async def _body_of(response: httpx.Response, uri: str, limit: int) -> bytes:
+async def _save_body(response: httpx.Response, uri: str, to: BinaryIO, limit: int) -> None:
     status = response.status_code
     if status in _TEMPORARY_STATUS or status >= _SERVER_FAULT:
         raise SourceUnavailable(shown(uri), f"its server answered {status}")
@@ -190,11 +199,9 @@ async def _body_of(response: httpx.Response, uri: str, limit: int) -> bytes:
     announced = response.headers.get("content-length", "")
     if announced.isdecimal():
         _check_size(int(announced), uri, limit)
-    content = bytearray()
     async for chunk in response.aiter_bytes(_CHUNK_BYTES):
-        content += chunk
-        _check_size(len(content), uri, limit)
-    return bytes(content)
+        to.write(chunk)
+        _check_size(to.tell(), uri, limit)
 
 
 async def _refuse_impossible_port(request: httpx.Request) -> None:
@@ -215,7 +222,7 @@ def _web_error(uri: str, error: Exception) -> SourceNotFound | SourceUnavailable
     return SourceUnavailable(shown(uri), f"the connection failed ({type(error).__name__})")
 
 
-def _read_file(uri: str, limit: int) -> bytes:
+def _read_file(uri: str, to: BinaryIO, limit: int) -> None:
     path = Path(local_path(uri))
     with _file_errors(uri):
         mode = path.stat().st_mode
@@ -224,9 +231,9 @@ def _read_file(uri: str, limit: int) -> bytes:
         if not stat.S_ISREG(mode):
             raise SourceNotFound(shown(uri), "it is not a regular file")
         with path.open("rb") as stream:
-            content = stream.read(limit + 1)
-    _check_size(len(content), uri, limit)
-    return content
+            while chunk := stream.read(_CHUNK_BYTES):
+                to.write(chunk)
+                _check_size(to.tell(), uri, limit)
 
 
 @contextmanager
