@@ -41,7 +41,7 @@ def depth_8(picture: Image.Image) -> Image.Image:
         part = picture.crop((0, top, picture.width, min(top + rows, picture.height)))
         strip = _depth_8(part, white)
         if made is None:
-            made = Image.new(strip.mode, picture.size)
+            made = Image.new(strip.mode, picture.size, None)
             made.info = strip.info
         made.paste(strip, (0, top))
     return made or picture
