@@ -88,11 +88,13 @@ class _LocalReader(SourceReader):
         self._bytes = 0
         self._one_at_a_time = asyncio.Lock()
 
-    async def save(self, uri: str, to: BinaryIO, *, limit: int = LIMIT_BYTES) -> None:
+    async def save(
+        self, uri: str, to: BinaryIO, *, limit: int = LIMIT_BYTES, sender: bool = False, beside: str | None = None
+    ) -> None:
         async with self._one_at_a_time:
             if self._bytes > LIMIT_BYTES or kind_of(uri) in {"s3", "http"}:
                 raise _LeftToTheRun
-            await super().save(uri, to, limit=limit)
+            await super().save(uri, to, limit=limit, sender=sender, beside=beside)
             self._bytes += to.tell()
 
 

@@ -52,6 +52,7 @@ def _upright(file: BinaryIO, made: BinaryIO, uri: str) -> tuple[str, bool]:
     kind = format_of(start)
     if kind not in FORMATS:
         actual = f"it is {kind}" if kind else "its format is unknown" if start else "it is empty"
+        actual += f", {file.seek(0, io.SEEK_END):,} bytes" if start else ""
         raise NotAPicture(uri, f"{actual}; a PNG or JPEG is needed")
     if kind in stills.CHECKS:
         _check_complete(file, kind, uri)
@@ -65,8 +66,9 @@ def _upright(file: BinaryIO, made: BinaryIO, uri: str) -> tuple[str, bool]:
             if not ready:
                 _save(picture, made, "JPEG" if suffix == ".jpg" else "PNG")
             return suffix, ready
-    except BROKEN as error:
-        raise NotAPicture(uri, f"it cannot be decoded as {kind}: {error}") from error
+    except BROKEN:
+        # Pillow's own messages may quote the file.
+        raise NotAPicture(uri, f"it cannot be decoded as {kind}: it is damaged") from None
 
 
 def _check_complete(file: BinaryIO, kind: str, uri: str) -> None:
