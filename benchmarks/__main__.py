@@ -24,6 +24,7 @@ from benchmarks.killed import killed
 from benchmarks.memory import memory
 from benchmarks.outage import outage
 from benchmarks.recovery import lost_for_good, restarted
+from benchmarks.references import references
 from benchmarks.rows import Row
 from benchmarks.share import share_of_the_ideal
 from benchmarks.silent import silent_node
@@ -53,6 +54,7 @@ def _measurements(*, long: bool) -> dict[str, Measurement]:
         "silent node": partial(silent_node, 90 if long else 15),
         **{f"chaos, seed {seed}": partial(chaos, size, seed) for seed in range(20 if long else 2)},
         "memory": partial(memory, 10_000, 10, 80) if long else partial(memory, 1_500, 6, 1000),
+        "references": partial(references, 40, 300),
         "conversion": partial(conversion, 500),
         "bombs": partial(bombs, 2000, 900) if long else partial(bombs, 500, 90),
         **_of_runs(long=long),

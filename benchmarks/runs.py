@@ -35,6 +35,7 @@ class Run:
         ending: Seconds from the flow's end to the end of the process.
         cpu: CPU seconds, with the startup.
         peak_mb: Maximum resident memory of the process.
+        peak_mb_of_children: Maximum resident memory of the processes that it started, together.
         code: Exit code of the process.
         outcomes: Number of takes by outcome.
         message: Message of the published board.
@@ -46,6 +47,7 @@ class Run:
     ending: float
     cpu: float
     peak_mb: float
+    peak_mb_of_children: float
     code: int
     outcomes: Mapping[str, int]
     message: str
@@ -70,6 +72,7 @@ class FlowProcess:
     log_lines: list[str] = field(default_factory=list)
     board: BoardPublished | None = None
     peak_kb: int = 0
+    peak_kb_of_children: int = 0
     cpu: float = 0.0
 
     async def read(self) -> None:
@@ -93,6 +96,7 @@ class FlowProcess:
                 [peak] = re.findall(r"^VmHWM:\s*(\d+) kB$", (proc / "status").read_text("utf-8"), re.MULTILINE)
                 self.peak_kb = int(peak)
                 fields = (proc / "stat").read_text("utf-8").rpartition(")")[2].split()
+                self.peak_kb_of_children = max(self.peak_kb_of_children, sum(map(_resident_kb, _children(proc))))
                 self.cpu = sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
                 await asyncio.sleep(_POLL_SECONDS)
 
@@ -141,6 +145,7 @@ class Prefect:
             ending=ended - end,
             cpu=flow.cpu,
             peak_mb=flow.peak_kb / 1024,
+            peak_mb_of_children=flow.peak_kb_of_children / 1024,
             code=code,
             outcomes=Counter(each.outcome for each in flow.settled),
             message=flow.board.message if flow.board else "",
@@ -191,6 +196,16 @@ async def prefect() -> AsyncIterator[Prefect]:
         finally:
             server.terminate()
             await server.wait()
+
+
+def _children(proc: Path) -> list[str]:
+    return [child for task in (proc / "task").iterdir() for child in (task / "children").read_text("ascii").split()]
+
+
+def _resident_kb(process: str) -> int:
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{process}/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
+    return 0
 
 
 async def _until_up(api: str) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Collection, Mapping
 from pathlib import PurePath
-from typing import Any
+from typing import Any, BinaryIO
 
 from previs.comfyui.protocol.classes import NodeClass
 from previs.errors import TryAgain
@@ -88,15 +88,14 @@ class _LocalReader(SourceReader):
         self._bytes = 0
         self._one_at_a_time = asyncio.Lock()
 
-    async def read(
-        self, uri: str, *, limit: int = LIMIT_BYTES, sender: bool = False, beside: str | None = None
-    ) -> bytes:
+    async def save(
+        self, uri: str, to: BinaryIO, *, limit: int = LIMIT_BYTES, sender: bool = False, beside: str | None = None
+    ) -> None:
         async with self._one_at_a_time:
             if self._bytes > LIMIT_BYTES or kind_of(uri) in {"s3", "http"}:
                 raise _LeftToTheRun
-            content = await super().read(uri, limit=limit, sender=sender, beside=beside)
-            self._bytes += len(content)
-            return content
+            await super().save(uri, to, limit=limit, sender=sender, beside=beside)
+            self._bytes += to.tell()
 
 
 async def ask_no_server(

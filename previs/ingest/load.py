@@ -4,13 +4,15 @@ import asyncio
 import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any, Protocol
 
 from previs.comfyui.protocol.classes import NodeClass, merge_classes
 from previs.errors import AccessDenied, Fault, NotAPicture, ShotListFaults, SourceNotFound, SourceUnavailable, TryAgain
+from previs.ingest import decoding
 from previs.ingest.reader import SourceReader
-from previs.pictures import upright_png_or_jpeg, workflow_in
+from previs.pictures import workflow_in
+from previs.pictures.spill import MOST_BYTES, SpillFolder
 from previs.planning.plan import ReferenceImage
 from previs.shots import ShotList, names_shot, plain_json, read_chains, read_shot_list
 from previs.shots.chains import shot_place
@@ -22,6 +24,8 @@ from previs.workflow import BindingsFile, Workflow, WorkflowSettings, bindings_n
 DEFAULT_WORKFLOW = WorkflowSettings(checkpoint="sd_xl_base_1.0.safetensors")
 INLINE_LIST = "the shot list"
 INLINE_WORKFLOW = "the workflow settings"
+_FETCHES_AT_ONCE = 16
+_TOO_MUCH = f"the references of a run may have {MOST_BYTES // 1_000_000:,} MB together: use fewer or smaller ones"
 _NO_BASE = "data:"
 # Thousands of pictures from S3 take minutes; as many that arrive one byte at a time would take days.
 _PICTURES_SECONDS = 3600.0
@@ -246,7 +250,10 @@ async def _fetch_all(
         ShotListFaults: There are known faults, or pictures cannot be used; all of them are reported together.
     """
     unique = {(each.url, each.base): each for each in requests}
-    fetched = await asyncio.gather(*(_fetch(each, reader) for each in unique.values()), return_exceptions=True)
+    spill, slots = SpillFolder(), asyncio.Semaphore(_FETCHES_AT_ONCE)
+    fetched = await asyncio.gather(
+        *(_fetch(each, reader, spill, slots) for each in unique.values()), return_exceptions=True
+    )
     for result in fetched:
         if isinstance(result, BaseException):
             raise result
@@ -261,12 +268,30 @@ async def _fetch_all(
     return {key: picture for key, picture in results.items() if isinstance(picture, ReferenceImage)}
 
 
-async def _fetch(request: _PictureRequest, reader: SourceReader) -> ReferenceImage | str:
+async def _fetch(
+    request: _PictureRequest, reader: SourceReader, spill: SpillFolder, slots: asyncio.Semaphore
+) -> ReferenceImage | str:
     """Return the picture, or the reason why it cannot be used."""
+    original, file = spill.new(), spill.new()
     try:
         uri = resolve(request.url, request.base.uri, inline=request.base.inline)
-        original = await reader.read(uri, sender=request.base.sender, beside=request.base.beside)
-        content, suffix = await asyncio.to_thread(upright_png_or_jpeg, original, uri=shown(request.url))
+        async with slots:
+            with original.path.open("w+b") as content:
+                await reader.save(uri, content, sender=request.base.sender, beside=request.base.beside)
+            sha256 = await asyncio.to_thread(_digest, original.path)
+            suffix = await decoding.upright(original.path, file.path, uri=shown(request.url))
+        if not spill.has_room(file):
+            return f"{shown(request.url)}: {_TOO_MUCH}"
     except (SourceNotFound, NotAPicture) as error:
         return f"{error.uri}: {error.reason}"
-    return ReferenceImage(content, suffix, hashlib.sha256(original).hexdigest())
+    except OSError as error:
+        reason = f"it cannot be kept in the temporary folder {original.path.parent}: {error.strerror}"
+        raise SourceUnavailable(shown(request.url), reason) from error
+    finally:
+        original.path.unlink(missing_ok=True)
+    return ReferenceImage(file, suffix, sha256)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -8,6 +8,7 @@ import asyncio
 import base64
 import binascii
 import errno
+import io
 import logging
 import os
 import stat
@@ -16,7 +17,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, BinaryIO, Final, Self
 from urllib.parse import unquote_to_bytes
 
 import httpx
@@ -28,7 +29,7 @@ from previs.comfyui.client.bodies import (
     BodyTooLargeError,
     BodyTooSlowError,
     answer_to,
-    read_body,
+    read_pieces,
 )
 from previs.comfyui.client.proxies import proxy_fault, proxy_of
 from previs.errors import SourceNotFound, SourceUnavailable
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 LIMIT_BYTES: Final = 50_000_000
+_PIECE_BYTES: Final = 1 << 16
 _MOST_WEB_REQUESTS: Final = 16
 _READ_TIMEOUT: Final = 30.0
 _LIMITS: Final = BodyLimits(LIMIT_BYTES)
@@ -151,11 +153,23 @@ class SourceReader:
                 a sender all that goes wrong on the web is one answer, and the log says which.
             SourceUnavailable: Reading failed this time and may succeed later.
         """
+        content = io.BytesIO()
+        await self.save(uri, content, limit=limit, sender=sender, beside=beside)
+        return content.getvalue()
+
+    async def save(
+        self, uri: str, to: BinaryIO, *, limit: int = LIMIT_BYTES, sender: bool = False, beside: str | None = None
+    ) -> None:
+        """Write what :meth:`read` returns to an empty file open for reading and writing, a piece at a time.
+
+        Raises:
+            SourceNotFound, SourceUnavailable: As :meth:`read`; the file may then hold a part.
+        """
         if self._allowed is None or not sender:
-            return await self._read(uri, limit)
+            return await self._save(uri, to, limit)
         kind, fault, found = kind_of(uri), "", uri
         if kind == "http":
-            return await self._read_for_sender(uri, limit, beside)
+            return await self._save_for_sender(uri, to, limit, beside)
         if kind == "s3":
             fault = self._allowed.object_fault(uri)
         elif kind in {"path", "file"}:
@@ -165,61 +179,62 @@ class SourceReader:
         if fault:
             _LOG.warning("%s is refused: %s", shown(uri), fault)
             raise SourceNotFound(shown(uri), fault)
-        return await self._read(found, limit)
+        return await self._save(found, to, limit)
 
-    async def _read_for_sender(self, uri: str, limit: int, beside: str | None) -> bytes:
+    async def _save_for_sender(self, uri: str, to: BinaryIO, limit: int, beside: str | None) -> None:
         if fault := password_fault(uri):
             raise SourceNotFound(shown(uri), fault)
         try:
-            content = await self._read(uri, limit, beside=beside, sender=True)
+            await self._save(uri, to, limit, beside=beside, sender=True)
         except (SourceNotFound, SourceUnavailable) as error:
             _LOG.warning("%s", error)
             lasting = isinstance(error, SourceNotFound) or isinstance(error.__cause__, httpx.ConnectError)
             raise (SourceNotFound if lasting else SourceUnavailable)(shown(uri), ONE_ANSWER) from None
-        if content.lstrip()[:1] == b"<":
+        if _is_page(to):
             _LOG.warning("%s cannot be read: it is a page, and no list, workflow or picture", shown(uri))
             raise SourceNotFound(shown(uri), ONE_ANSWER)
-        return content
 
-    async def _read(self, uri: str, limit: int, *, sender: bool = False, beside: str | None = None) -> bytes:
+    async def _save(
+        self, uri: str, to: BinaryIO, limit: int, *, sender: bool = False, beside: str | None = None
+    ) -> None:
         match kind_of(uri):
             case "path" | "file":
-                return await asyncio.to_thread(_read_file, uri, limit)
+                await asyncio.to_thread(_save_file, uri, to, limit)
             case "s3":
-                return await self._read_object(uri, limit)
+                await self._save_object(uri, to, limit)
             case "http":
                 async with self._web_slots:
-                    return await self._read_page(uri, limit, sender=sender, beside=beside)
+                    await self._save_page(uri, to, limit, sender=sender, beside=beside)
             case "data":
                 content = _read_data_uri(uri)
                 _check_size(len(content), uri, limit)
-                return content
+                to.write(content)
             case "shot":
                 raise SourceNotFound(shown(uri), "it is another shot's frame, which only a run can read")
             case "unknown":
                 raise SourceNotFound(shown(uri), "use a path, file://, s3://, https:// or http://")
 
-    async def _read_object(self, uri: str, limit: int) -> bytes:
+    async def _save_object(self, uri: str, to: BinaryIO, limit: int) -> None:
         bucket, _, key = uri[len("s3://") :].partition("/")
         if not bucket or not key:
             raise SourceNotFound(shown(uri), "an S3 URL has the form s3://bucket/key")
 
-        def fetch(client: "S3Client") -> bytes:
+        def fetch(client: "S3Client") -> None:
             answer = client.get_object(Bucket=bucket, Key=key)
             try:
-                return b"".join(body_pieces(answer, limit, _S3_SECONDS))
+                to.writelines(body_pieces(answer, limit, _S3_SECONDS))
             except ObjectTooLargeError as error:
                 raise _too_large(uri, limit) from error
 
         try:
-            return await self._s3.run(fetch)
+            await self._s3.run(fetch)
         except s3_errors() as error:
             permissions = f"s3:GetObject on {shown(uri)}, and s3:ListBucket on the bucket to recognize missing objects"
             classified = classify(error, permissions)
             raised = SourceUnavailable if classified.kind == "trouble" else SourceNotFound
             raise raised(shown(uri), classified.reason) from error
 
-    async def _read_page(self, uri: str, limit: int, *, sender: bool, beside: str | None) -> bytes:
+    async def _save_page(self, uri: str, to: BinaryIO, limit: int, *, sender: bool, beside: str | None) -> None:
         if fault := proxy_fault():
             raise SourceNotFound(shown(uri), fault)
         web = self._client(sender=sender)
@@ -230,7 +245,8 @@ class SourceReader:
             request = web.build_request("GET", uri, extensions=extensions)
             async with answer_to(request, web, limits) as response:
                 _check_status(response, uri)
-                return await read_body(response, limits)
+                async for piece in read_pieces(response, limits):
+                    to.write(piece)
         except BodyTooLargeError as error:
             raise _too_large(uri, limit) from error
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, BodyTooSlowError, BodyDamagedError) as error:
@@ -279,7 +295,7 @@ def _web_error(uri: str, error: Exception) -> SourceNotFound | SourceUnavailable
     return SourceUnavailable(shown(uri), f"the connection failed ({type(error).__name__})")
 
 
-def _read_file(uri: str, limit: int) -> bytes:
+def _save_file(uri: str, to: BinaryIO, limit: int) -> None:
     path = Path(local_path(uri))
     with _file_errors(uri):
         mode = path.stat().st_mode
@@ -288,9 +304,18 @@ def _read_file(uri: str, limit: int) -> bytes:
         if not stat.S_ISREG(mode):
             raise SourceNotFound(shown(uri), "it is not a regular file")
         with path.open("rb") as stream:
-            content = stream.read(limit + 1)
-    _check_size(len(content), uri, limit)
-    return content
+            while piece := stream.read(_PIECE_BYTES):
+                to.write(piece)
+                _check_size(to.tell(), uri, limit)
+
+
+def _is_page(file: BinaryIO) -> bool:
+    """Return whether a file's first byte that is no white space begins a tag."""
+    file.seek(0)
+    while piece := file.read(_PIECE_BYTES):
+        if start := piece.lstrip()[:1]:
+            return start == b"<"
+    return False
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Read what a player shows of video, sound and animations: size, duration, frame rate and the first frame."""
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,13 +54,12 @@ class Playback:
 
 def playback(path: Path, media: Media) -> Playback:
     """Describe a file that :func:`previs.pictures.media.examine` found whole; what FFmpeg cannot read is left out."""
-    reader = _READERS.get(media.media_type)
-    if reader is None:
-        return Playback(media.width, media.height, *_animation(path, media), thumbnail(path, media))
+    if not is_film(media):
+        return replace(without_picture(path, media), thumbnail=thumbnail(path, media))
     import av  # noqa: PLC0415 - FFmpeg takes long to load, and pictures do not need it
 
     try:
-        with av.open(str(path), format=reader, metadata_errors="replace") as container:
+        with av.open(str(path), format=_READERS[media.media_type], metadata_errors="replace") as container:
             duration = None if container.duration is None else round(container.duration / av.time_base, _DIGITS)
             # The video stream of a sound is its cover.
             if media.media_type.startswith("audio/") or not container.streams.video:
@@ -71,6 +70,16 @@ def playback(path: Path, media: Media) -> Playback:
             return Playback(width, height, duration, rate, _first_frame(container, video))
     except (av.FFmpegError, ValueError):
         return Playback(media.width, media.height)
+
+
+def is_film(media: Media) -> bool:
+    """Return whether FFmpeg reads the file: video or sound."""
+    return media.media_type in _READERS
+
+
+def without_picture(path: Path, media: Media) -> Playback:
+    """Describe a file by what can be read without decoding it."""
+    return Playback(media.width, media.height, *_animation(path, media))
 
 
 def _animation(path: Path, media: Media) -> tuple[float | None, float | None]:

@@ -1,6 +1,8 @@
 """Prepare references for ``LoadImage``."""
 
 import io
+from pathlib import Path
+from typing import BinaryIO
 
 from PIL import ExifTags, Image, ImageOps
 
@@ -24,26 +26,54 @@ def upright_png_or_jpeg(data: bytes, *, uri: str) -> tuple[bytes, str]:
     Raises:
         NotAPicture: The file is no picture, is damaged, or is too large to decode.
     """
-    kind = format_of(data[:LONGEST])
+    made = io.BytesIO()
+    suffix, ready = _upright(io.BytesIO(data), made, uri)
+    return data if ready else made.getvalue(), suffix
+
+
+def upright_file(source: Path, target: Path, *, uri: str) -> str:
+    """Write to ``target`` what :func:`upright_png_or_jpeg` returns, and return ``.png`` or ``.jpg``.
+
+    If nothing has to change, ``source`` is moved to ``target``.
+
+    Raises:
+        NotAPicture: As there; ``target`` may then hold a part of the picture.
+    """
+    with source.open("rb") as file, target.open("wb") as made:
+        suffix, ready = _upright(file, made, uri)
+    if ready:
+        source.replace(target)
+    return suffix
+
+
+def _upright(file: BinaryIO, made: BinaryIO, uri: str) -> tuple[str, bool]:
+    """Write the picture unless it is ready as it is; return its suffix, and whether it is ready."""
+    start = file.read(LONGEST)
+    kind = format_of(start)
     if kind not in FORMATS:
-        actual = f"it is {kind}" if kind else "its format is unknown" if data else "it is empty"
-        actual += f", {len(data):,} bytes" if data else ""
+        actual = f"it is {kind}" if kind else "its format is unknown" if start else "it is empty"
+        actual += f", {file.seek(0, io.SEEK_END):,} bytes" if start else ""
         raise NotAPicture(uri, f"{actual}; a PNG or JPEG is needed")
     if kind in stills.CHECKS:
-        _check_complete(data, kind, uri)
+        _check_complete(file, kind, uri)
+    file.seek(0)
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+        with Image.open(file, formats=FORMATS) as picture:
             _check_size(picture.size, uri)
             picture.load()
-            return _prepared(picture, data)
+            suffix = ".jpg" if picture.format in ("JPEG", "MPO") else ".png"
+            ready = _is_ready(picture)
+            if not ready:
+                _save(picture, made, "JPEG" if suffix == ".jpg" else "PNG")
+            return suffix, ready
     except BROKEN:
         # Pillow's own messages may quote the file.
         raise NotAPicture(uri, f"it cannot be decoded as {kind}: it is damaged") from None
 
 
-def _check_complete(data: bytes, kind: str, uri: str) -> None:
+def _check_complete(file: BinaryIO, kind: str, uri: str) -> None:
     try:
-        size = stills.CHECKS[kind](ByteReader(io.BytesIO(data), uri))
+        size = stills.CHECKS[kind](ByteReader(file, uri))
     except FrameDamaged as error:
         raise NotAPicture(uri, error.reason) from error
     _check_size(size, uri)
@@ -55,16 +85,24 @@ def _check_size(size: tuple[int, int], uri: str) -> None:
         raise NotAPicture(uri, reason)
 
 
-def _prepared(picture: Image.Image, data: bytes) -> tuple[bytes, str]:
-    is_jpeg = picture.format in ("JPEG", "MPO")
-    upright = picture.getexif().get(ExifTags.Base.Orientation, _UPRIGHT) == _UPRIGHT
-    single = getattr(picture, "n_frames", 1) == 1
-    if upright and single and picture.format in ("JPEG", "PNG") and not picture.mode.startswith("I"):
-        return data, ".jpg" if is_jpeg else ".png"
-    converted = ImageOps.exif_transpose(picture)
-    if converted.mode not in ("RGB", "L", "RGBA"):
-        converted = depth_8(converted)
-    file = io.BytesIO()
-    profile = picture.info.get("icc_profile") if picture.mode == converted.mode else None
-    converted.save(file, "JPEG" if is_jpeg else "PNG", quality=_QUALITY, icc_profile=profile)
-    return file.getvalue(), ".jpg" if is_jpeg else ".png"
+def _is_ready(picture: Image.Image) -> bool:
+    # The number of frames of a TIFF or GIF takes long to count.
+    return (
+        picture.format in ("JPEG", "PNG")
+        and not picture.mode.startswith("I")
+        and _is_upright(picture)
+        and getattr(picture, "n_frames", 1) == 1
+    )
+
+
+def _is_upright(picture: Image.Image) -> bool:
+    return bool(picture.getexif().get(ExifTags.Base.Orientation, _UPRIGHT) == _UPRIGHT)
+
+
+def _save(picture: Image.Image, made: BinaryIO, kind: str) -> None:
+    mode = picture.mode
+    if not _is_upright(picture):
+        ImageOps.exif_transpose(picture, in_place=True)
+    converted = picture if mode in ("RGB", "L", "RGBA") else depth_8(picture)
+    profile = picture.info.get("icc_profile") if mode == converted.mode else None
+    converted.save(made, kind, quality=_QUALITY, icc_profile=profile)

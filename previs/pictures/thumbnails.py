@@ -4,7 +4,7 @@ import base64
 import io
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from previs.pictures.media import Media
 from previs.pictures.pillow import BROKEN, MOST_PIXELS, depth_8
@@ -46,8 +46,10 @@ def thumbnail_of(picture: Image.Image, *, width: int = WIDTH) -> str:
 def _small(picture: Image.Image, width: int) -> Image.Image:
     box = (width, width * _HEIGHT_FACTOR)
     picture.draft("RGB", (box[0] * 2, box[1] * 2))  # lets a JPEG be decoded at a fraction of its size
-    upright = ImageOps.exif_transpose(picture)
-    small = depth_8(upright)
+    picture.load()
+    if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        ImageOps.exif_transpose(picture, in_place=True)
+    small = picture if picture.mode == "RGB" and "transparency" not in picture.info else depth_8(picture)
     small.thumbnail(box)
     return small
 

@@ -7,7 +7,6 @@ from previs.errors import Fault, FrameDamaged, WorkflowFaults
 from previs.pictures import metadata
 from previs.pictures.byte_reader import ByteReader
 from previs.pictures.signatures import LONGEST, format_of
-from previs.workflow.formats.parsing import LARGEST
 
 # In order of preference: the graph that ran, then the editor's workflow it came from.
 _GRAPHS = ("prompt", "workflow")
@@ -66,6 +65,8 @@ def workflow_in(content: bytes, *, name: str) -> bytes:
 def _texts(content: bytes, kind: str, name: str) -> Iterable[tuple[str, str]]:
     reader = ByteReader(io.BytesIO(content), name)
     if kind == "PNG":
+        from previs.workflow.formats.parsing import LARGEST  # noqa: PLC0415 - no decoder needs what this imports
+
         return metadata.png_texts(reader, _NAMES, LARGEST)
     if kind in _WITH_EXIF:
         return metadata.exif_texts(reader, kind)

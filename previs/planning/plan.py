@@ -9,6 +9,7 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 from previs.comfyui.protocol.graph import Graph, with_texts
+from previs.pictures.spill import SpilledFile
 from previs.records.takes import Frame
 from previs.shots import Shot, ShotList
 from previs.workflow import STAYS, BindingRow
@@ -21,12 +22,12 @@ class ReferenceImage:
     """Hold a reference's picture, ready for ``LoadImage``.
 
     Attributes:
-        content: Bytes to upload, turned upright.
+        file: File to upload, turned upright.
         suffix: File name suffix, with its dot.
         sha256: SHA-256 of the bytes before they were turned; another version of Pillow may turn them into other bytes.
     """
 
-    content: bytes
+    file: SpilledFile = field(compare=False)
     suffix: str
     sha256: str
 

@@ -1,22 +1,17 @@
 """Compare two renders of one take by their bytes, or else by their pixels."""
 
-import asyncio
 import hashlib
-import io
 from collections.abc import Sequence
 from itertools import chain, repeat
 from typing import Literal
 
-from PIL import Image, ImageSequence
-
-from previs.pictures.pillow import BROKEN, FORMATS, MOST_PIXELS
+from previs.ingest import decoding
+from previs.pictures.spill import SpillFolder
 from previs.records.takes import Frame
 from previs.store import Store, keys
 
 Comparison = Literal["same bytes", "same pixels", "other pixels", "other bytes", "new"]
 """How a frame compares to the one before; ComfyUI writes the prompt's id into its PNGs, so bytes mostly differ."""
-
-_Pixels = list[tuple[tuple[int, int], str, str]]
 
 
 async def compare_frames(before: Sequence[Frame], after: Sequence[Frame], store: Store) -> list[Comparison]:
@@ -47,28 +42,10 @@ async def _compare(old: Frame | None, new: Frame, store: Store) -> Comparison:
     return "same pixels" if one == other else "other pixels"
 
 
-async def _pixels_of(frame: Frame, store: Store) -> _Pixels | None:
+async def _pixels_of(frame: Frame, store: Store) -> list[tuple[tuple[int, int], str, str]] | None:
     # The key may come from a stranger's manifest.
     content = None if keys.fault_of(frame.key) else await store.get(frame.key)
     if content is None or hashlib.sha256(content).hexdigest() != frame.sha256:
         return None
-    return await asyncio.to_thread(_pixels, content)
-
-
-def _pixels(content: bytes) -> _Pixels | None:
-    """Return size, mode and hash of each picture in a file; None if it cannot be decoded."""
-    try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
-            if picture.width * picture.height > MOST_PIXELS:
-                return None
-            return [
-                (each.size, each.mode, hashlib.sha256(_plain(each).tobytes()).hexdigest())
-                for each in ImageSequence.Iterator(picture)
-            ]
-    except BROKEN:
-        return None
-
-
-def _plain(picture: Image.Image) -> Image.Image:
-    """Return the picture without a palette, whose order does not matter."""
-    return picture.convert("RGBA") if picture.mode == "P" else picture
+    file = SpillFolder().keep(content)
+    return await decoding.pixels_of(file.path)

@@ -3,10 +3,12 @@
 import asyncio
 import hashlib
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from previs.comfyui.client.uploads import Upload
 from previs.errors import SourceUnavailable
-from previs.pictures import upright_png_or_jpeg
+from previs.ingest import decoding
+from previs.pictures.spill import SpilledFile, SpillFolder
 from previs.planning.plan import UPLOAD_FOLDER, PlannedTake, ReferenceImage
 from previs.records.takes import Frame, InputPicture
 from previs.store import Store, keys
@@ -18,19 +20,22 @@ class InputAssets:
 
     store: Store
     _kept: dict[str, InputPicture] = field(default_factory=dict)
+    _frames: dict[str, SpilledFile] = field(default_factory=dict)
+    # A store returns a frame as bytes.
+    _one_frame: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def uploads(self, take: PlannedTake) -> list[Upload]:
-        """Return the files that a server needs before it renders a take.
+        """Return the files that a server needs before it renders a take; they exist as long as it and this object.
 
         Raises:
             SourceUnavailable: The frame of another shot is missing from the store, or is another file.
             NotAPicture: Such a frame cannot be read as a picture.
         """
-        given = [(picture.name, picture.content) for picture in take.pictures.values()]
-        frames = [(name, await self._content(frame)) for name, frame in take.frames.items()]
+        given = [(picture.name, picture.file) for picture in take.pictures.values()]
+        frames = [(name, await self._frame(frame)) for name, frame in take.frames.items()]
         return [
-            Upload(name, name.removeprefix(f"{UPLOAD_FOLDER}/"), UPLOAD_FOLDER, content)
-            for name, content in [*given, *frames]
+            Upload(name, name.removeprefix(f"{UPLOAD_FOLDER}/"), UPLOAD_FOLDER, file.path)
+            for name, file in [*given, *frames]
         ]
 
     async def keep(self, take: PlannedTake) -> tuple[InputPicture, ...]:
@@ -42,26 +47,38 @@ class InputAssets:
         ]
         return (*given, *frames)
 
-    async def _content(self, frame: Frame) -> bytes:
+    async def _frame(self, frame: Frame) -> SpilledFile:
+        async with self._one_frame:
+            if frame.key not in self._frames:
+                spill = SpillFolder()
+                stored, upright = spill.new(), spill.new()
+                await self._fetch(frame, stored.path)
+                await decoding.upright(stored.path, upright.path, uri=frame.key)
+                stored.path.unlink(missing_ok=True)
+                self._frames[frame.key] = upright
+        return self._frames[frame.key]
+
+    async def _fetch(self, frame: Frame, to: Path) -> None:
         content = await self.store.get(frame.key)
-        if content is None or await asyncio.to_thread(_digest, content) != frame.sha256:
+        if content is None or await asyncio.to_thread(_write, content, to) != frame.sha256:
             raise SourceUnavailable(frame.key, "the frame of another shot is missing from the store, or was replaced")
-        upright, _ = await asyncio.to_thread(upright_png_or_jpeg, content, uri=frame.key)
-        return upright
 
     async def _keep(self, picture: ReferenceImage) -> InputPicture:
         if picture.name not in self._kept:
-            digest = await asyncio.to_thread(_digest, picture.content)
+            path = picture.file.path
+            digest = await asyncio.to_thread(_digest, path)
             key = keys.input_key(digest, picture.suffix)
             media_type = "image/jpeg" if picture.suffix == ".jpg" else "image/png"
-            if not await self.store.create(key, picture.content, media_type=media_type):
-                # The key is made of the content's hash, so an existing object is equal or damaged.
-                await self.store.put(key, picture.content, media_type=media_type)
-            self._kept[picture.name] = InputPicture(
-                name=picture.name, key=key, sha256=digest, size=len(picture.content)
-            )
+            await self.store.put_file(key, path, media_type=media_type, if_absent=True)
+            self._kept[picture.name] = InputPicture(name=picture.name, key=key, sha256=digest, size=picture.file.size)
         return self._kept[picture.name]
 
 
-def _digest(content: bytes) -> str:
+def _write(content: bytes, to: Path) -> str:
+    to.write_bytes(content)
     return hashlib.sha256(content).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -16,7 +16,8 @@ from previs.comfyui.protocol.prompt_state import Phase, PromptState
 from previs.errors import AccessDenied, FrameDamaged, NothingMade, ServerUnavailable, ServerUnreachable
 from previs.farm.failure_policy import prompt_has_ended
 from previs.farm.placement import Slot
-from previs.pictures import Media, Playback, examine, playback
+from previs.ingest import decoding
+from previs.pictures import Media, Playback, examine
 from previs.planning.frame_order import shown_first
 from previs.planning.plan import UPLOAD_FOLDER, PlannedTake
 from previs.records.takes import Attempt, Frame, TakeRecord
@@ -215,7 +216,7 @@ async def _fetch(
 ) -> Frame:
     downloaded = await server.api.download(file, path, fresh=fresh)
     media: Media = await asyncio.to_thread(examine, path, name=file.filename)
-    shown: Playback = await asyncio.to_thread(playback, path, media)
+    shown: Playback = await decoding.describe(path, media)
     key = keys.frame_key(downloaded.sha256, media.suffix)
     await store.put_file(
         key,

@@ -23,6 +23,7 @@ from previs.boards.runs import list_names
 from previs.comfyui.protocol.graph import Graph, class_types, with_texts
 from previs.errors import Fault, FrameDamaged, NotInStore, PrevisError, RecordUnreadable, WorkflowFaults
 from previs.ingest.reader import SourceReader
+from previs.pictures.spill import SpilledFile, SpillFolder
 from previs.planning.fingerprint import fingerprint
 from previs.planning.plan import UPLOAD_FOLDER, PlannedTake, ReferenceImage, TakeFrame, take_label
 from previs.planning.preflight import check_plan
@@ -118,7 +119,8 @@ async def plan_again(manifest: Manifest, shot: ShotEntry, take: TakeEntry, store
     graph = _graph(manifest, take, f"{label} in {name}")
     if take.seed is None:
         raise RecordUnreadable(name, f"{label} has no seed")
-    contents = {each.name: await _content(each, label, store, name) for each in take.inputs}
+    spill = SpillFolder()
+    files = {each.name: spill.keep(await _content(each, label, store, name)) for each in take.inputs}
     frames = {each.name: _frame(each) for each in take.inputs if _is_frame(each)}
     sources = _sources(manifest, take, graph)
     return PlannedTake(
@@ -127,7 +129,7 @@ async def plan_again(manifest: Manifest, shot: ShotEntry, take: TakeEntry, store
         graph=graph,
         seed=take.seed,
         fingerprint=_fingerprint(graph, sources),
-        pictures={each: _picture(each, content) for each, content in contents.items() if each not in frames},
+        pictures={each: _picture(each, file) for each, file in files.items() if each not in frames},
         checkpoint=checkpoint_of(graph),
         frames=frames,
         sources={source: frames[name].sha256 for name, source in sources.items()},
@@ -258,9 +260,8 @@ def _frame(picture: InputPicture) -> Frame:
     return Frame(key=picture.key, sha256=picture.sha256, size=picture.size, media_type=media_type)
 
 
-def _picture(name: str, content: bytes) -> ReferenceImage:
-    file = Path(name)
-    return ReferenceImage(content, file.suffix, file.stem)
+def _picture(name: str, file: SpilledFile) -> ReferenceImage:
+    return ReferenceImage(file, Path(name).suffix, Path(name).stem)
 
 
 def _sources(manifest: Manifest, take: TakeEntry, graph: Graph) -> dict[str, str]:

@@ -5,6 +5,7 @@ The only state is the connection pool and which endpoints exist. Failures raise 
 """
 
 import hashlib
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -171,7 +172,7 @@ class Api:
         """Return versions and devices; the cheapest check that a ComfyUI answers."""
         return self._object(await self._connection.request("GET", "system_stats"), "GET", "system_stats")
 
-    async def upload_image(self, name: str, content: bytes, *, subfolder: str) -> str:
+    async def upload_image(self, name: str, path: Path, *, subfolder: str) -> str:
         """Upload an image to the server's input folder, and return the name that ``LoadImage`` takes.
 
         The server chooses another name than requested if other content already has that name.
@@ -180,11 +181,13 @@ class Api:
             FileNotPassed: A proxy before the server refuses a file of this size.
         """
         form = {"subfolder": subfolder, "type": "input"}
-        answer = await self._connection.request(
-            "POST", "upload/image", files={"image": (name, content)}, data=form, allow={TOO_LARGE}
-        )
+        with path.open("rb") as content:
+            answer = await self._connection.request(
+                "POST", "upload/image", files={"image": (name, content)}, data=form, allow={TOO_LARGE}
+            )
+            size = content.seek(0, io.SEEK_END)
         if answer.status == TOO_LARGE:
-            raise FileNotPassed(self.name, name, f"{BODY_LIMIT}; the file has {len(content):,} bytes")
+            raise FileNotPassed(self.name, name, f"{BODY_LIMIT}; the file has {size:,} bytes")
         body = self._object(answer, "POST", "upload/image")
         if not isinstance(body.get("name"), str):
             raise self._connection.unavailable("POST", "upload/image", "no name")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from previs.comfyui.client.api import Api
 from previs.comfyui.protocol.graph import Graph, with_texts
@@ -17,12 +18,13 @@ class Upload:
         file_name: Name requested from the server. It contains the content's hash, so that a second upload changes
             nothing.
         subfolder: Subfolder of the input folder.
+        path: Local file with the content, read when it is sent.
     """
 
     name: str
     file_name: str
     subfolder: str
-    content: bytes
+    path: Path
 
 
 class Uploads:
@@ -43,7 +45,7 @@ class Uploads:
             for file in files:
                 if file.name not in self.names:
                     self.names[file.name] = await self._api.upload_image(
-                        file.file_name, file.content, subfolder=file.subfolder
+                        file.file_name, file.path, subfolder=file.subfolder
                     )
 
     def has(self, files: Iterable[Upload]) -> bool:

@@ -2,6 +2,7 @@
 
 import base64
 from io import BytesIO
+from itertools import islice
 from typing import Final
 
 from PIL import Image, ImageOps
@@ -24,7 +25,7 @@ def overview(manifest: Manifest) -> str | None:
     """
     shown = (shot.shown for shot in manifest.shots)
     thumbnails = (next((frame.thumbnail for frame in take.frames if frame.thumbnail), None) for take in shown if take)
-    pictures = [opened for each in thumbnails if each and (opened := flat(each)) is not None][:_MOST]
+    pictures = list(islice((opened for each in thumbnails if each and (opened := flat(each)) is not None), _MOST))
     if not pictures:
         return None
     width, height = _SIZE[0] + _GAP, _SIZE[1] + _GAP

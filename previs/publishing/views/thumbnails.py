@@ -7,10 +7,14 @@ from io import BytesIO
 
 from PIL import Image
 
+from previs.errors import FrameDamaged
+from previs.pictures import stills
+from previs.pictures.byte_reader import ByteReader
+from previs.pictures.signatures import LONGEST, format_of
 from previs.publishing.views.addresses import is_picture
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
-_LARGEST = 40_000_000
+_LARGEST = 8_000_000
 """Pixels of the largest picture to open: a larger one is no thumbnail and may be a decompression bomb."""
 
 
@@ -69,12 +73,28 @@ def shrunk(picture: str, width: int, quality: int) -> str | None:
 def flat(picture: str) -> Image.Image | None:
     """Return the picture of a ``data:`` URI in RGB, on white if transparent; None if it is broken."""
     try:
-        with Image.open(
-            BytesIO(base64.b64decode(picture.partition(",")[2], validate=True)), formats=_FORMATS
-        ) as opened:
+        content = base64.b64decode(picture.partition(",")[2], validate=True)
+        if _is_large_webp(content):
+            return None
+        with Image.open(BytesIO(content), formats=_FORMATS) as opened:
             return None if opened.width * opened.height > _LARGEST else _on_white(opened)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+    except (
+        FrameDamaged,
+        OSError,
+        ValueError,
+        SyntaxError,
+        Image.DecompressionBombError,
+        Image.DecompressionBombWarning,
+    ):
         return None  # OSError covers Pillow's own errors; SyntaxError is what its PNG reader raises
+
+
+def _is_large_webp(content: bytes) -> bool:
+    """Return whether a WEBP is too large; Pillow allocates its canvas when it opens it."""
+    if format_of(content[:LONGEST]) != "WEBP":
+        return False
+    width, height = stills.webp(ByteReader(BytesIO(content), "thumbnail"))
+    return width * height > _LARGEST
 
 
 def _on_white(opened: Image.Image) -> Image.Image:

@@ -136,7 +136,7 @@ async def test_a_lists_relative_names_are_relative_to_its_folder(load: Any, tmp_
     write(tmp_path, b__png=BLUE)
     inputs = await load(str(tmp_path / "夜 景" / "镜头.json"))
     assert shas(inputs) == {"参考/a.png": sha256(RED), "../b.png": sha256(BLUE)}
-    assert inputs.pictures["参考/a.png"].content == RED
+    assert inputs.pictures["参考/a.png"].file.path.read_bytes() == RED
     assert inputs.name == "镜头"
     assert inputs.workflow_facts == SETTINGS
 
@@ -296,7 +296,8 @@ async def test_a_picture_is_turned_upright_and_hashed_as_given(load: Any, tmp_pa
     write(tmp_path, shots__json=[shot(1, "a.jpg")], a__jpg=packed.getvalue())
     [picture] = (await load(str(tmp_path / "shots.json"))).pictures.values()
     assert (picture.sha256, picture.suffix) == (sha256(packed.getvalue()), ".jpg")
-    assert Image.open(io.BytesIO(picture.content)).size == (6, 8)
+    with Image.open(picture.file.path) as upright:
+        assert upright.size == (6, 8)
 
 
 async def test_models_mean_the_same_as_their_json(load: Any) -> None:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from previs.comfyui.client.uploads import Upload
 from previs.errors import NotAPicture, SourceUnavailable
+from previs.pictures.spill import SpillFolder
 from previs.planning.plan import PlannedTake, ReferenceImage, TakeFrame
 from previs.records.takes import Frame, InputPicture
 from previs.rendering.dispatch import TakeDispatcher
@@ -32,7 +33,7 @@ def sha256(content: bytes) -> str:
 
 def picture(colour: str = "red", kind: str = "PNG") -> ReferenceImage:
     content = encoded(colour, kind)
-    return ReferenceImage(content, ".jpg" if kind == "JPEG" else ".png", sha256(content))
+    return ReferenceImage(SpillFolder().keep(content), ".jpg" if kind == "JPEG" else ".png", sha256(content))
 
 
 async def frame(store: Store, content: bytes, media_type: str = "image/png") -> Frame:
@@ -60,18 +61,19 @@ async def test_a_take_without_pictures_keeps_none(folder_store: FolderStore) -> 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
 async def test_a_picture_is_stored_under_the_hash_of_the_uploaded_bytes(store: Store, kind: str) -> None:
     given = picture("red", kind)
-    turned = ReferenceImage(given.content, given.suffix, sha256(b"the bytes before the picture was turned upright"))
+    content = given.file.path.read_bytes()
+    turned = ReferenceImage(given.file, given.suffix, sha256(b"the bytes before the picture was turned upright"))
     made = take_of(graph(), turned)
     [upload] = await InputAssets(store).uploads(made)
     [kept] = await InputAssets(store).keep(made)
-    assert upload == Upload(turned.name, turned.file_name, "previs", given.content)
+    assert upload == Upload(turned.name, turned.file_name, "previs", given.file.path)
     assert kept == InputPicture(
         name=turned.name,
-        key=keys.input_key(sha256(given.content), given.suffix),
-        sha256=sha256(given.content),
-        size=len(given.content),
+        key=keys.input_key(sha256(content), given.suffix),
+        sha256=sha256(content),
+        size=len(content),
     )
-    assert await store.get(kept.key) == given.content
+    assert await store.get(kept.key) == content
 
 
 async def test_a_picture_of_many_takes_is_stored_once(settings: S3Settings, s3_endpoint: str) -> None:
@@ -101,10 +103,10 @@ async def test_runs_that_store_the_same_picture_at_once_agree(store: Store) -> N
 @pytest.mark.parametrize("damage", [b"", b"half"])
 async def test_a_damaged_picture_in_the_store_is_replaced(store: Store, damage: bytes) -> None:
     given = picture()
-    key = keys.input_key(sha256(given.content), ".png")
+    key = keys.input_key(sha256(given.file.path.read_bytes()), ".png")
     await store.put(key, damage, media_type="image/png")
     await InputAssets(store).keep(take_of(graph(), given))
-    assert await store.get(key) == given.content
+    assert await store.get(key) == given.file.path.read_bytes()
 
 
 async def test_a_frame_of_another_shot_is_uploaded_and_not_stored_again(folder_store: FolderStore) -> None:
@@ -121,8 +123,9 @@ async def test_a_frame_of_another_shot_is_uploaded_and_not_stored_again(folder_s
 
 async def test_a_frame_that_is_neither_png_nor_jpeg_is_uploaded_as_png(folder_store: FolderStore) -> None:
     made = await frame(folder_store, encoded("green", "WEBP", lossless=True), "image/webp")
-    [upload] = await InputAssets(folder_store).uploads(with_sources(made))
-    with Image.open(io.BytesIO(upload.content)) as opened:
+    inputs = InputAssets(folder_store)
+    [upload] = await inputs.uploads(with_sources(made))
+    with Image.open(upload.path) as opened:
         assert (opened.format, opened.size) == ("PNG", (16, 8))
     assert upload.name.endswith(".png")
 
@@ -150,4 +153,4 @@ async def test_a_record_names_the_pictures_of_its_take(simulate: Serve, folder_s
     async with context_of(folder_store, url) as context:
         record = await TakeDispatcher(take_of(graph() | {"20": loading}, given), context).render()
     assert [each.name for each in record.inputs] == [given.name]
-    assert await folder_store.get(record.inputs[0].key) == given.content
+    assert await folder_store.get(record.inputs[0].key) == given.file.path.read_bytes()

@@ -35,6 +35,7 @@ from previs.errors import (
 )
 from previs.farm.failure_policy import may_succeed_later
 from previs.farm.placement import PlacementRequest, Slot
+from previs.pictures.spill import SpillFolder
 from previs.planning.cache import Found, usable
 from previs.planning.fingerprint import prompt_id
 from previs.planning.plan import PlannedTake, ReferenceImage
@@ -63,7 +64,7 @@ def with_nodes(**nodes: Any) -> Graph:
 def picture(colour: str = "red") -> ReferenceImage:
     packed = io.BytesIO()
     Image.new("RGB", (16, 16), colour).save(packed, "PNG")
-    return ReferenceImage(packed.getvalue(), ".png", hashlib.sha256(packed.getvalue()).hexdigest())
+    return ReferenceImage(SpillFolder().keep(packed.getvalue()), ".png", hashlib.sha256(packed.getvalue()).hexdigest())
 
 
 def from_picture(start: ReferenceImage, seed: int = 5) -> PlannedTake:
@@ -388,7 +389,8 @@ async def test_a_picture_is_uploaded_once_to_each_server(simulate: Serve, folder
 async def test_the_posted_graph_names_a_picture_as_its_server_does(simulate: Serve, folder_store: FolderStore) -> None:
     simulator, url = await simulate()
     red = picture()
-    simulator.disk.write("input", red.name, picture("blue").content)
+    blue = picture("blue")
+    simulator.disk.write("input", red.name, blue.file.path.read_bytes())
     planned = from_picture(red)
     async with context_of(folder_store, url) as context:
         record = await rendered(planned, context)

@@ -445,12 +445,13 @@ async def test_a_file_that_was_just_made_and_is_missing_was_saved_elsewhere(tmp_
             await api.download(FILE, tmp_path / "frame", fresh=True)
 
 
-async def test_an_upload_that_a_proxy_finds_too_large_names_its_limit() -> None:
+async def test_an_upload_that_a_proxy_finds_too_large_names_its_limit(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(bytes(3000))
     nginx = response(413, b"<html>413 Request Entity Too Large</html>", "text/html")
     async with answering(lambda _: nginx) as (url, _), api_of(url) as api:
         with pytest.raises(
             FileNotPassed, match=r"'a\.png' .*\(nginx: client_max_body_size\); the file has 3,000 bytes"
         ):
-            await api.upload_image("a.png", bytes(3000), subfolder="previs")
+            await api.upload_image("a.png", tmp_path / "a.png", subfolder="previs")
         with pytest.raises(ServerUnavailable, match=r"POST /prompt with HTTP 413: .*client_max_body_size"):
             await api.post_prompt(graph(), prompt_id="p", client_id="c")

@@ -324,11 +324,14 @@ async def test_a_file_that_the_server_no_longer_has_is_damaged(simulate: Serve, 
             await server.api.download(OutputFile("gone.png", "", "output"), tmp_path / "frame")
 
 
-async def test_a_name_taken_by_other_bytes_gets_the_servers_own_name(simulate: Serve) -> None:
+async def test_a_name_taken_by_other_bytes_gets_the_servers_own_name(simulate: Serve, tmp_path: Path) -> None:
+    for content in ("1", "2"):
+        (tmp_path / content).write_text(content)
     _, url = await simulate()
     async with client(url) as server:
         names = [
-            await server.api.upload_image("ref.png", content, subfolder="previs") for content in (b"1", b"1", b"2")
+            await server.api.upload_image("ref.png", tmp_path / content, subfolder="previs")
+            for content in ("1", "1", "2")
         ]
     assert names == ["previs/ref.png", "previs/ref.png", "previs/ref (1).png"]
 

@@ -5,6 +5,7 @@ import contextlib
 import copy
 import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from previs.comfyui.client.uploads import Upload, Uploads
 from previs.comfyui.protocol.deadlines import Limits
 from previs.comfyui.protocol.graph import Graph
 from previs.errors import PromptRefused, ServerUnavailable, ServerUnreachable
+from previs.pictures.spill import SpillFolder
 from previs.simulator import Simulator
 from tests.conftest import Serve
 from tests.previs.comfyui.client.clients import api_of
@@ -24,10 +26,15 @@ from tests.previs.comfyui.graphs import graph
 from tests.previs.simulator.sessions import picture_of
 
 FOLDER = "previs"
+SPILL = SpillFolder()
 
 
 def upload(name: str, content: bytes = b"", file_name: str = "") -> Upload:
-    return Upload(name, file_name or f"{name}.png", FOLDER, content or name.encode())
+    return Upload(name, file_name or f"{name}.png", FOLDER, _path(content or name.encode()))
+
+
+def _path(content: bytes) -> Path:
+    return SPILL.keep(content).path
 
 
 @contextlib.asynccontextmanager

@@ -1,4 +1,5 @@
 import base64
+import resource
 from io import BytesIO
 from types import SimpleNamespace
 
@@ -73,3 +74,12 @@ def test_a_picture_of_a_trap_s_size_is_not_opened() -> None:
     packed = BytesIO()
     Image.new("1", (12_000, 12_000)).save(packed, "PNG")
     assert shrunk(f"data:image/png;base64,{base64.b64encode(packed.getvalue()).decode()}", 100, 50) is None
+
+
+def test_a_webp_that_pillow_would_allocate_is_not_opened() -> None:
+    bits = 16382 | 16382 << 14 | sum(0b0001 << 35 + 4 * code for code in range(5))
+    chunk = b"\x2f" + bits.to_bytes(9, "little")
+    webp = b"RIFF" + (len(chunk) + 12).to_bytes(4, "little") + b"WEBPVP8L" + len(chunk).to_bytes(4, "little") + chunk
+    tracked = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert shrunk(f"data:image/webp;base64,{base64.b64encode(webp).decode()}", 50, 80) is None
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - tracked < 50_000
