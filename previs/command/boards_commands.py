@@ -3,12 +3,11 @@
 # ruff: noqa: PLC0415 - the help needs only the signatures; see app.py
 
 import asyncio
-import sys
 from datetime import timedelta
 from pathlib import Path
 
 from previs.command.options import Days, Flag, Names, RenderSeconds, Runs, ShotOrList, TakeNumber
-from previs.command.output import with_faults
+from previs.command.output import with_faults, write_error
 
 
 def boards(
@@ -61,7 +60,7 @@ def pick(
         Clear the choice; leave TAKE out.
     """
     if (take is None) != none:
-        sys.stderr.write("give a take, or --none to clear the choice\n")
+        write_error("give a take, or --none to clear the choice")
         return 2
     from previs.command.pick import PickOrder, pick_take
 

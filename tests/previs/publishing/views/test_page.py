@@ -181,7 +181,7 @@ def test_a_board_without_shots_is_a_page(make: SimpleNamespace) -> None:
 
 def test_halves_of_surrogate_pairs_do_not_keep_a_page_from_being_written(make: SimpleNamespace) -> None:
     shot = make.shot(shot={"notes": "a\ud800b\x00"})
-    assert "a\ufffdb\ufffd" in page(make.board(shot), links=beside).encode().decode()
+    assert r"a\ud800b\x00" in page(make.board(shot), links=beside).encode().decode()
 
 
 MARKS = [
