@@ -99,11 +99,11 @@ def prune(
 ) -> int:
     """Delete what no kept run uses.
 
-    That is runs, frames, take records, pictures, shot lists and leases. Without --yes it only lists them. All runs are
-    kept unless --keep or --older-than is given; with both, a run goes only if both let it go. The latest run of each
-    board always stays, and so do picked takes, your own references, nightly boards and the lists that they name.
-    Nothing is deleted while a run is active, or if a manifest, a pick or a nightly board cannot be read. Start no run
-    meanwhile.
+    That is runs, frames, take records, pictures, shot lists, leases, and files that killed writers left unfinished.
+    Without --yes it only lists them. All runs are kept unless --keep or --older-than is given; with both, a run goes
+    only if both let it go. The latest run of each board always stays, and so do picked takes, your own references,
+    nightly boards and the lists that they name. Nothing is deleted while a run is active, or if a manifest, a pick or a
+    nightly board cannot be read. Start no run meanwhile.
 
     Parameters
     ----------

@@ -55,6 +55,7 @@ def _print(removal: Removal) -> None:
         ("pictures used", len(removal.inputs), removal.inputs),
         ("shot lists", len(removal.lists), removal.lists),
         ("leases", len(removal.claims), removal.claims),
+        ("unfinished files", len(removal.unfinished), removal.unfinished),
     ]
     table = Table(box=None, pad_edge=False)
     table.add_column("kind")

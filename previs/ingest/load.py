@@ -16,6 +16,7 @@ from previs.shots import ShotList, names_shot, plain_json, read_chains, read_sho
 from previs.shots.chains import shot_place
 from previs.store import Store, keys
 from previs.store.addresses import base_of, kind_of, local_path, resolve, shown, stem_of
+from previs.store.links import REFUSAL, leads_out
 from previs.workflow import BindingsFile, Workflow, WorkflowSettings, bindings_name, open_workflow, read_bindings
 
 DEFAULT_WORKFLOW = WorkflowSettings(checkpoint="sd_xl_base_1.0.safetensors")
@@ -234,8 +235,20 @@ async def _fetch(request: _PictureRequest, reader: SourceReader) -> ReferenceIma
     """Return the picture, or the reason why it cannot be used."""
     try:
         uri = resolve(request.url, request.base.uri, inline=request.base.inline)
+        if request.base.inline and kind_of(uri) in {"path", "file"}:
+            await asyncio.to_thread(_refuse_link_out, uri, request.base.uri)
         original = await reader.read(uri)
         content, suffix = await asyncio.to_thread(upright_png_or_jpeg, original, uri=shown(request.url))
     except (SourceNotFound, NotAPicture) as error:
         return f"{error.uri}: {error.reason}"
     return ReferenceImage(content, suffix, hashlib.sha256(original).hexdigest())
+
+
+def _refuse_link_out(uri: str, folder: str) -> None:
+    """Refuse a picture of an inline list outside the folder of its references: its sender may not know that it is one.
+
+    Raises:
+        SourceNotFound: A symbolic link leads out of the folder.
+    """
+    if leads_out(local_path(uri), local_path(folder)):
+        raise SourceNotFound(shown(uri), REFUSAL)

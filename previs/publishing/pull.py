@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from previs.boards.runs import find_run
 from previs.errors import FrameDamaged, NotInStore, PrevisError, RecordUnreadable
+from previs.pictures.media import is_inert
 from previs.publishing.views import FrameLinks, page
 from previs.records.manifest import Manifest, read_manifest
 from previs.records.takes import Frame
@@ -96,7 +97,7 @@ def file_names(manifest: Manifest) -> dict[str, Frame]:
     that would be equal get a hash of their shot_id, so that they stay the same from run to run.
     """
     wanted = [
-        (_stem(str(shot.shot_id)), str(shot.shot_id), f"_t{take.take:02d}{number}{_suffix(frame.key)}", frame)
+        (_stem(str(shot.shot_id)), str(shot.shot_id), f"_t{take.take:02d}{number}{_file_suffix(frame.key)}", frame)
         for shot in manifest.shots
         for take in shot.takes
         for number, frame in _numbered(take.frames)
@@ -127,6 +128,12 @@ def _numbered(frames: tuple[Frame, ...]) -> list[tuple[str, Frame]]:
 def _suffix(key: str) -> str:
     found = _SUFFIX.search(key)
     return found[0] if found else ""
+
+
+def _file_suffix(key: str) -> str:
+    """Return the suffix of a downloaded frame: that of its key, unless a browser or the system would run the file."""
+    suffix = _suffix(key)
+    return suffix if is_inert(key) or not suffix else ".bin"
 
 
 def _short_hash(text: str) -> str:

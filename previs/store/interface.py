@@ -86,6 +86,9 @@ class Store(Protocol):
     async def delete(self, keys: Iterable[str]) -> None:
         """Remove files; absent keys are ignored. If it raises, some files may be removed already."""
 
+    async def unfinished(self) -> dict[str, StoredFile]:
+        """Return the files that killed writers left, and those of writers at work, by key; no listing has them."""
+
     async def link(self, key: str) -> str:
         """Return a URL that a person can open, without checking that the file exists."""
 

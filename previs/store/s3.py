@@ -121,7 +121,7 @@ class S3Store:
         target = self._object(key)
         extra: dict[str, Any] = self._encryption() | {"ContentType": media_type}
         if download_name is not None:
-            extra["ContentDisposition"] = content_disposition(download_name)
+            extra["ContentDisposition"] = content_disposition(download_name, media_type)
         if metadata:
             extra["Metadata"] = user_metadata(metadata)
         if not (if_absent and await self._ensure_stored(path, target, extra)):
@@ -160,6 +160,10 @@ class S3Store:
         names = [self._object(key)["Key"] for key in keys]
         for start in range(0, len(names), s3_requests.KEYS_PER_REQUEST):
             await self._remove(names[start : start + s3_requests.KEYS_PER_REQUEST])
+
+    async def unfinished(self) -> dict[str, StoredFile]:
+        """Return nothing: an object is visible only as a whole; a rule of the bucket ends uploads in parts."""
+        return {}
 
     async def link(self, key: str) -> str:
         """Return the public URL, or one that is signed for the time that the settings allow."""
