@@ -67,7 +67,9 @@ def pick(
     return asyncio.run(pick_take(PickOrder(store, shot, take, board)))
 
 
-def pull(board: str, folder: Path, /, *, run: str | None = None, store: str | None = None) -> int:
+def pull(
+    board: str, folder: Path, /, *, run: str | None = None, store: str | None = None, page_assets: Flag = False
+) -> int:
     """Download a run's frames, page and manifest.
 
     Frames get readable names such as SQ010_SH020_t01.png. Only what is missing is downloaded, and other files in the
@@ -83,10 +85,13 @@ def pull(board: str, folder: Path, /, *, run: str | None = None, store: str | No
         Name of the run. Default: the latest run.
     store
         s3://bucket/prefix, a folder, or block:NAME. Default: the folder storyboards.
+    page_assets
+        Write the page's style and script into board.css and board.js beside it, for web hosts whose
+        Content-Security-Policy forbids inline ones. Default: one self-contained index.html.
     """
     from previs.command.pull import PullOrder, pull_board
 
-    return asyncio.run(pull_board(PullOrder(store, board, folder, run)))
+    return asyncio.run(pull_board(PullOrder(store, board, folder, run, page_assets)))
 
 
 def prune(

@@ -23,6 +23,7 @@ class PullOrder:
     board: str
     folder: Path
     run: str | None = None
+    page_assets: bool = False
 
 
 async def pull_board(order: PullOrder) -> int:
@@ -42,6 +43,7 @@ async def pull_board(order: PullOrder) -> int:
                 order.board,
                 order.folder.expanduser(),
                 run=order.run,
+                beside=order.page_assets,
                 report=lambda number, of: progress.update(bar, completed=number, total=of),
             )
     _print(pulled, order.folder)

@@ -54,12 +54,14 @@ class FolderStore:
 
     Args:
         folder: Absolute path, or relative to the present working directory.
+        page_assets: Whether pages have style and script beside them.
     """
 
     public = True
     link_seconds = None
 
-    def __init__(self, folder: Path | str) -> None:
+    def __init__(self, folder: Path | str, *, page_assets: bool = False) -> None:
+        self.page_assets = page_assets
         self._root = Path(folder).absolute()
         self._synced: set[Path] = set()
 

@@ -40,6 +40,10 @@ class Store(Protocol):
         """Return whether a page in the store can show its neighbours by relative links, without signatures."""
 
     @property
+    def page_assets(self) -> bool:
+        """Return whether pages have style and script beside them, because the store's host forbids inline ones."""
+
+    @property
     def link_seconds(self) -> int | None:
         """Return for how long a URL from ``link`` works, in seconds, or None if it lasts."""
 

@@ -70,6 +70,11 @@ class S3Store:
         return self._settings.public_url is not None
 
     @property
+    def page_assets(self) -> bool:
+        """Return whether pages have style and script beside them."""
+        return self._settings.page_assets
+
+    @property
     def link_seconds(self) -> int | None:
         """Return for how long a signed URL works, in seconds, or None for public URLs."""
         return None if self.public else self._settings.link_seconds
