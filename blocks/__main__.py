@@ -15,6 +15,8 @@ from blocks.saved import saved
 from previs.comfyui.client.address import Address
 from previs.errors import PrevisError
 from previs.store import S3Settings
+from previs.text.logs import show_logs_visibly
+from previs.text.visible import visible
 
 _ADDRESSES = TypeAdapter(tuple[Address, ...])
 _NOT_READ, _NOT_SAVED = 1, 2
@@ -26,10 +28,11 @@ def main() -> int:
     if sys.stdout.isatty():
         sys.stderr.write("this command writes secrets, and only to a pipe\n")
         return _NOT_READ
+    show_logs_visibly()
     try:
         content = asyncio.run(_farm(name) if kind == "farm" else _store(name))
     except PrevisError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(visible(str(error), lines=True) + "\n")
         return _NOT_READ
     if content is None:
         return _NOT_SAVED

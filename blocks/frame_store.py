@@ -38,7 +38,12 @@ class FolderFrameStore(Block):
     _description = "A folder that keeps frames, records and boards."
 
     folder: str = Field(title="Folder", description="Path of the folder.", min_length=1, examples=["/mnt/boards"])
+    page_assets: bool = Field(
+        default=False,
+        title="Style and script beside pages",
+        description="As of the S3 store, for a folder that a web server with a strict policy publishes.",
+    )
 
     def open(self) -> FolderStore:
         """Return the store; it creates the folder when it first writes."""
-        return FolderStore(Path(self.folder).expanduser())
+        return FolderStore(Path(self.folder).expanduser(), page_assets=self.page_assets)

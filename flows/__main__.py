@@ -34,6 +34,8 @@ from blocks.asking import version_of
 from previs.errors import BoardIncomplete, FixTheInput, PrevisError
 from previs.ingest.offload import shots_parameter
 from previs.rendering.progress import ProgressEvent, emit, listening, to_line
+from previs.text.logs import show_logs_visibly
+from previs.text.visible import visible
 from tasks.context import open_store
 
 _RECORDING_SECONDS = 10.0
@@ -43,6 +45,7 @@ _COMPLETED, _NOT_COMPLETED, _BAD_INPUT, _STOPPED = 0, 1, 2, 130
 
 def main() -> int:
     """Run the flow that the command line names, or deploy, and return the exit code."""
+    show_logs_visibly()
     try:
         name = sys.argv[1]
         if name == "deploy":
@@ -79,10 +82,10 @@ async def _deploy(options: dict[str, Any]) -> int:
 
     try:
         async for done in deploy(DeployOptions(**options)):
-            sys.stdout.write(done + "\n")
+            sys.stdout.write(visible(done) + "\n")
             sys.stdout.flush()
     except PrevisError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(visible(str(error), lines=True) + "\n")
         return _BAD_INPUT if isinstance(error, FixTheInput) else _NOT_COMPLETED
     return _COMPLETED
 

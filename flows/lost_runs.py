@@ -8,6 +8,7 @@ from prefect.states import Completed
 from pydantic import Field
 
 from previs.publishing.views.wording import plural
+from previs.text.logs import show_logs_visibly
 from tasks.lost_runs import restart_lost_runs
 from tasks.naming import name_this_run
 
@@ -20,6 +21,7 @@ async def lost_runs(watch_seconds: Annotated[float, Field(gt=0, le=1800)] = 200)
         watch_seconds: Seconds without a heartbeat after which a run is lost. Runs send a heartbeat each minute, or each
             three minutes if the worker was not started in the checkout.
     """
+    show_logs_visibly()
     restarted = await restart_lost_runs("storyboard", watch_seconds)
     await name_this_run(f"lost runs · {len(restarted) or 'none'}")
     message = f"{plural(len(restarted), 'run')} restarted: {', '.join(restarted)}" if restarted else "none"

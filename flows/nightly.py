@@ -10,6 +10,7 @@ from pydantic import Field
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
 from previs.boards.nightly import NO_BOARDS
 from previs.publishing.views.wording import plural
+from previs.text.logs import show_logs_visibly
 from tasks.context import open_store
 from tasks.naming import name_this_run
 from tasks.nightly import read_boards, shared_parameters, show_starts, start_boards, summary
@@ -29,6 +30,7 @@ async def nightly(
         farm: Saved farm, block:NAME, or addresses of servers. Empty: the farm of the deployment by-schedule.
         max_age_days: Age in days above which takes are rendered again. Empty: any age is fine.
     """
+    show_logs_visibly()
     shared = shared_parameters(farm, store, max_age_days)
     async with await open_store(store) as opened:
         boards = await read_boards(as_is(opened))

@@ -7,6 +7,7 @@ from pydantic import SkipValidation
 
 from blocks import FolderFrameStore, S3FrameStore
 from previs.publishing.views.wording import plural
+from previs.text.logs import show_logs_visibly
 from previs.workflow import WorkflowSettings
 from tasks.context import open_store
 from tasks.events import shot_list_ready
@@ -32,6 +33,7 @@ async def script_to_shots(
         store: Saved store, block:NAME, s3://bucket/prefix, or folder. Empty: the block named 'default', else a folder.
         send: Whether to send the event shot-list.ready, which starts the storyboard.
     """
+    show_logs_visibly()
     await name_this_run(first_name(script, board))
     async with await open_store(store) as opened:
         shot_list = await read_script(as_is(script), as_is(opened))

@@ -18,6 +18,7 @@ from previs.planning.make_plan import RunOptions
 from previs.publishing.results import RunIdentity
 from previs.rendering.context import RunContext
 from previs.shots import Shot, ShotList
+from previs.text.logs import show_logs_visibly
 from previs.workflow import WorkflowSettings
 from tasks.artifacts import live_progress
 from tasks.context import open_context
@@ -72,6 +73,7 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
         review_minutes: Minutes to wait for a review, with the form on this run's page. Empty: no review.
         webhook: Saved webhook that gets the run's events. Empty: the block named 'default', if there is one.
     """
+    show_logs_visibly()
     started, given = datetime.now(UTC), parse_payload(shots)
     options = RunOptions(takes, only or (), overrides or {}, refresh or refresh_wanted())
     not_before = None if max_age_days is None else started - timedelta(days=max_age_days)

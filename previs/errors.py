@@ -42,9 +42,12 @@ server. Each error carries its values, a machine-readable ``code``, and survives
 """
 
 import re
+import string
 from collections.abc import Hashable
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Final, dataclass_transform
+
+from previs.text.visible import visible
 
 _MOST_FAULTS: Final = 100
 
@@ -66,8 +69,9 @@ class Fault:
     remedy: str
 
     def __str__(self) -> str:
-        where = f"{self.place}, {self.field}" if self.field else self.place
-        return f"{where}: {self.value}: {self.remedy}" if self.value else f"{where}: {self.remedy}"
+        where = visible(f"{self.place}, {self.field}" if self.field else self.place)
+        remedy = visible(self.remedy, lines=True)
+        return f"{where}: {visible(self.value)}: {remedy}" if self.value else f"{where}: {remedy}"
 
 
 @dataclass_transform(eq_default=False)
@@ -79,11 +83,14 @@ class PrevisError(Exception):
 
     Attributes:
         code: Stable name for programs, such as ``server_unreachable`` for :class:`ServerUnreachable`.
-        sentence: Format string over the values.
+        sentence: Format string over the values, which come from outside: each is shown on one line, with control
+            characters visible.
+        of_lines: Names of values that previs itself breaks into lines.
     """
 
     code: ClassVar[str] = "previs_error"
     sentence: ClassVar[str] = ""
+    of_lines: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls) -> None:
         """Derive the code from the class's name, and turn the class into a dataclass that compares by identity."""
@@ -96,9 +103,10 @@ class PrevisError(Exception):
 
     def __str__(self) -> str:
         values = self._values()
-        return self.sentence.format_map(
-            {name: ", ".join(value) if isinstance(value, tuple) else value for name, value in values.items()}
-        )
+        shown = {name: ", ".join(value) if isinstance(value, tuple) else value for name, value in values.items()}
+        for name in self.of_lines:
+            shown[name] = _Lines(shown[name])
+        return _sentence(self.sentence, **shown)
 
     @property
     def cause(self) -> Hashable:
@@ -132,6 +140,7 @@ class BoardIncomplete(PrevisError):
     """
 
     sentence = "{message}"
+    of_lines = frozenset({"message"})
     message: str
     shots: list[dict[str, Any]]
 
@@ -149,7 +158,8 @@ class ShotListFaults(FixTheInput):
     faults: tuple[Fault, ...]
 
     def __str__(self) -> str:
-        return _report(self.sentence.format(source=self.source, count=_count(len(self.faults), "fault")), self.faults)
+        count = _count(len(self.faults), "fault")
+        return _report(_sentence(self.sentence, source=self.source, count=count), self.faults)
 
 
 class WorkflowFaults(FixTheInput):
@@ -165,13 +175,14 @@ class WorkflowFaults(FixTheInput):
     faults: tuple[Fault, ...]
 
     def __str__(self) -> str:
-        return _report(self.sentence.format(source=self.source), self.faults)
+        return _report(_sentence(self.sentence, source=self.source), self.faults)
 
 
 class SourceNotFound(FixTheInput):
     """Report that a path or URL in the input does not exist or cannot be read."""
 
     sentence = "{uri} cannot be read: {reason}"
+    of_lines = frozenset({"reason"})
     uri: str
     reason: str
 
@@ -197,7 +208,7 @@ class PlanRefused(FixTheInput):
     faults: tuple[Fault, ...]
 
     def __str__(self) -> str:
-        return _report(self.sentence.format(count=_count(self.takes, "take")), self.faults)
+        return _report(_sentence(self.sentence, count=_count(self.takes, "take")), self.faults)
 
 
 class FarmRefused(FixTheInput):
@@ -242,6 +253,7 @@ class DeploymentRefused(FixTheInput):
     """Report that previs cannot register the deployments as asked."""
 
     sentence = "cannot deploy: {reason}"
+    of_lines = frozenset({"reason"})
     reason: str
 
 
@@ -285,7 +297,7 @@ class PromptRefused(FixTheInput, ServerError):
     faults: tuple[Fault, ...]
 
     def __str__(self) -> str:
-        return _report(self.sentence.format(server=self.server), self.faults)
+        return _report(_sentence(self.sentence, server=self.server), self.faults)
 
     @property
     def cause(self) -> Hashable:
@@ -469,6 +481,24 @@ class PromptInterrupted(TryAgain, ServerError):
 
     sentence = "prompt {prompt_id} was interrupted on {server}"
     prompt_id: str
+
+
+class _Lines(str):
+    """Hold a text whose line feeds stay."""
+
+    __slots__ = ()
+
+
+class _Visibly(string.Formatter):
+    """Format values with their control characters visible."""
+
+    def format_field(self, value: Any, format_spec: str) -> Any:  # noqa: ANN401 - the base class's signature
+        """Return a value as text, on one line unless previs broke it into lines."""
+        return visible(super().format_field(value, format_spec), lines=isinstance(value, _Lines))
+
+
+def _sentence(pattern: str, **values: Any) -> str:  # noqa: ANN401 - values of any error
+    return _Visibly().vformat(pattern, (), values)
 
 
 def _report(head: str, faults: tuple[Fault, ...]) -> str:

@@ -13,6 +13,7 @@ from previs.planning.plan import Plan
 from previs.publishing.results import RunIdentity
 from previs.publishing.views.wording import one_line, plural, shorten
 from previs.store.addresses import stem_of
+from previs.text.visible import visible
 
 _LONGEST: Final = 100
 
@@ -36,6 +37,6 @@ async def name_this_run(name: str) -> None:
     """Name this flow run. If Prefect's server cannot be reached, log a warning."""
     try:
         async with get_client() as client:
-            await client.update_flow_run(UUID(flow_run.id), name=name)
+            await client.update_flow_run(UUID(flow_run.id), name=visible(name))
     except httpx.HTTPError as error:
         get_run_logger().warning("the run could not be named %r: %s", name, type(error).__name__)

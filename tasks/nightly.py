@@ -22,6 +22,7 @@ from previs.publishing.views.addresses import markdown_link
 from previs.publishing.views.wording import cell, plural
 from previs.store import Store, keys
 from previs.store.addresses import shown
+from previs.text.visible import visible
 from tasks.artifacts import log_failures
 from tasks.passing import unevaluated
 from tasks.retries import step
@@ -98,7 +99,7 @@ async def _start(key: str, entry: NightlyBoard | RecordUnreadable, shared: Mappi
     result = await state.aresult(raise_on_failure=False)
     if isinstance(result, FlowRun):
         return Start(entry.board, entry.shots, run=result)
-    error = str(result) if isinstance(result, PrevisError) else f"{type(result).__name__}: {result}"
+    error = str(result) if isinstance(result, PrevisError) else visible(f"{type(result).__name__}: {result}")
     return Start(entry.board, entry.shots, error=error)
 
 
@@ -128,7 +129,7 @@ async def _create(entry: NightlyBoard, shared: Mapping[str, Any], idempotency_ke
         return await client.create_flow_run_from_deployment(
             deployment.id,
             parameters=_parameters(entry, shared),
-            name=f"{entry.board} · nightly",
+            name=visible(f"{entry.board} · nightly"),
             tags=[_TAG],
             idempotency_key=idempotency_key,
         )
@@ -146,7 +147,7 @@ def summary(starts: Sequence[Start]) -> str:
     if not failed:
         return f"{plural(len(starts), 'board')} started"
     head = f"{len(failed)} of {plural(len(starts), 'board')} could not be started"
-    return "\n".join([head, *(f"{start.board}: {start.error}" for start in failed)])
+    return "\n".join([head, *(f"{visible(start.board)}: {start.error}" for start in failed)])
 
 
 async def show_starts(starts: Sequence[Start]) -> None:

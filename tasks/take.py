@@ -23,6 +23,7 @@ from previs.records.takes import TakeRecord
 from previs.rendering.context import RunContext
 from previs.rendering.dispatch import TakeDispatcher
 from previs.rendering.progress import TakeSettled
+from previs.text.visible import visible
 from tasks.events import shot_failed
 from tasks.passing import as_is
 from tasks.retries import step
@@ -57,7 +58,7 @@ class Job:
 async def take(label: str, job: Job) -> State[TakeRecord]:
     """Return a take's record from the store, or render the take on the farm."""
     if isinstance(job.action, Skip):
-        return Cancelled(name="Skipped", message=job.action.reason)
+        return Cancelled(name="Skipped", message=visible(job.action.reason))
     if isinstance(job.action, Reuse):
         return _cached(job, job.action.record)
     logger, progress = get_run_logger(), job.context.progress
@@ -190,7 +191,7 @@ async def _result(job: Job, state: State[TakeRecord]) -> TakeResult:
     if isinstance(result, TakeRecord):
         outcome: Outcome = "cached" if state.name == _CACHED else result.how_made
         return TakeResult(job.take, outcome, record=result, attempts=attempts)
-    error = str(result) if isinstance(result, PrevisError) else f"{type(result).__name__}: {result}"
+    error = str(result) if isinstance(result, PrevisError) else visible(f"{type(result).__name__}: {result}")
     return replace(_failed(job.take, error, job.context), attempts=attempts)
 
 

@@ -21,8 +21,13 @@ from previs.rendering.leases import Leases
 from previs.rendering.progress import RunProgress
 from previs.store import FolderStore, S3Store
 from previs.store.opening import LOCAL_FOLDER, store_at
+from previs.text.visible import visible
 
 _logger = logging.getLogger("previs")
+
+
+def _warn(sentence: str) -> None:
+    _logger.warning("%s", visible(sentence, lines=True))
 
 
 @contextlib.asynccontextmanager
@@ -33,7 +38,7 @@ async def connect(
     prompts_per_server: int = 2,
     render_seconds: float | None = None,
     patience: float = 30.0,
-    warn: Callable[[str], None] = _logger.warning,
+    warn: Callable[[str], None] = _warn,
 ) -> AsyncIterator[Session]:
     """Connect to one or more ComfyUI servers; use with ``async with``, in one event loop.
 

@@ -116,7 +116,10 @@ async def _survey(store: Store, rule: Rule, now: datetime) -> tuple[Pruned, dict
     records = await _records(store, records_to_read(listing, staying, picked, oldest), faults)
     if faults:
         return Pruned(obstacles=tuple(faults)), heartbeats
-    removal = plan_removal(listing, runs, kept, picked, records, oldest=oldest, input_uris=nightly)
+    unfinished = await store.unfinished()
+    removal = plan_removal(
+        listing, runs, kept, picked, records, oldest=oldest, input_uris=nightly, unfinished=unfinished
+    )
     return Pruned(removal, kept=len(staying)), heartbeats
 
 

@@ -79,6 +79,7 @@ class Removal:
     Attributes:
         runs: Number of runs.
         pages: Files of runs other than their manifests.
+        unfinished: Files that killed writers left.
     """
 
     runs: int = 0
@@ -89,6 +90,7 @@ class Removal:
     inputs: Mapping[str, int] = field(default_factory=dict)
     lists: Mapping[str, int] = field(default_factory=dict)
     claims: Mapping[str, int] = field(default_factory=dict)
+    unfinished: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def stages(self) -> tuple[Mapping[str, int], ...]:
@@ -96,7 +98,8 @@ class Removal:
 
         A run's manifest goes before its frames, and a take's record before the files that it names.
         """
-        return (self.pages, self.manifests, self.records, {**self.frames, **self.inputs}, {**self.lists, **self.claims})
+        rest = {**self.lists, **self.claims, **self.unfinished}
+        return (self.pages, self.manifests, self.records, {**self.frames, **self.inputs}, rest)
 
     @property
     def size(self) -> int:
@@ -172,6 +175,7 @@ def plan_removal(
     *,
     oldest: datetime,
     input_uris: Iterable[str] = (),
+    unfinished: Mapping[str, StoredFile] | None = None,
 ) -> Removal:
     """Return what no kept run, picked take or input of later runs refers to.
 
@@ -183,6 +187,7 @@ def plan_removal(
         records: Files that the records of :func:`records_to_read` name, by fingerprint; without damaged records.
         oldest: Time after which a file stays, unless a removed run refers to it.
         input_uris: Paths or URLs that later runs read, some of which may be files of the store.
+        unfinished: Files that writers have not finished; a writer at work may still have a young one.
     """
     staying = [run for run in runs if run.location in kept]
     going = [run for run in runs if run.location not in kept]
@@ -218,6 +223,7 @@ def plan_removal(
         inputs=unneeded(_INPUT),
         lists=unneeded(_LIST),
         claims=_old_leases(listing, oldest),
+        unfinished={key: entry.size for key, entry in (unfinished or {}).items() if entry.modified < oldest},
     )
 
 

@@ -12,6 +12,7 @@ from cyclopts import App, Parameter
 from previs import __doc__ as about
 from previs.command.boards_commands import boards, pick, prune, pull, rerender, schema
 from previs.command.nightly_commands import nightly
+from previs.command.output import write_error
 from previs.command.prefect_commands import deploy
 from previs.command.shots_commands import bind, check, plan, run
 from previs.command.simulator_commands import demo, simulate
@@ -32,7 +33,7 @@ def main(words: Sequence[str] | None = None) -> None:
     try:
         sys.exit(app(words, result_action="return_value"))
     except PrevisError as error:
-        sys.stderr.write("\n".join([str(error), *getattr(error, "__notes__", ())]) + "\n")
+        write_error("\n".join([str(error), *getattr(error, "__notes__", ())]))
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -8,21 +8,22 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from previs.comfyui.protocol.graph import Graph
+from previs.command.console import console
 from previs.command.farm_and_store import farm_addresses
 from previs.command.inquiry import Inquiry
-from previs.command.output import printable, write_json
+from previs.command.output import write_error, write_json
 from previs.errors import Fault, WorkflowFaults
 from previs.ingest.load import bindings_uri, load_inputs, read_workflow_at
 from previs.ingest.reader import SourceReader
 from previs.planning.make_plan import RunOptions, make_plan
 from previs.shots import ShotList, read_chains
 from previs.store.addresses import kind_of, local_path, shown
+from previs.text.visible import visible
 from previs.workflow import STAYS, BindingRow, Report, SavedGraph, Workflow, saving_nodes, unsaved_outputs
 
 SCHEMA = "previs.bind/1"
@@ -105,26 +106,26 @@ def _as_json(row: BindingRow) -> dict[str, Any]:
 
 def _print_blocks(graph: str, label: str, report: Report) -> None:
     """Print one block for each binding, readable on a terminal of 80 columns."""
-    console = Console(highlight=False)
-    console.print(Text(printable(f"{shown(graph)}{f' · shot {label}' if label else ''}"), style="bold"))
+    printed = console()
+    printed.print(Text(visible(f"{shown(graph)}{f' · shot {label}' if label else ''}"), style="bold"))
     for row in report.rows:
-        console.print(_heading(row))
+        printed.print(_heading(row))
         block = Table.grid(padding=(0, 2, 0, 0))
         block.add_column(width=_NAMES)
         block.add_column(overflow="fold")
-        block.add_row("rule", Text(printable(row.rule)))
-        block.add_row("now", Text(printable(_value(row.now))))
+        block.add_row("rule", Text(visible(row.rule)))
+        block.add_row("now", Text(visible(_value(row.now))))
         if label:
-            block.add_row("to come", Text(printable(_value(row.to_come))))
-        console.print(Padding(block, (0, 0, 0, _INDENT), expand=False))
+            block.add_row("to come", Text(visible(_value(row.to_come))))
+        printed.print(Padding(block, (0, 0, 0, _INDENT), expand=False))
     for notice in report.notices:
-        console.print(Text(f"note: {printable(notice)}"), soft_wrap=True)
+        printed.print(Text(f"note: {visible(notice, lines=True)}"), soft_wrap=True)
 
 
 def _heading(row: BindingRow) -> Text:
     title = f' "{row.title}"' if row.title else ""
     where = f": node {row.node_id} ({row.class_type}{title}), {row.input}" if row.node_id else ""
-    return Text(printable(row.what), style="bold").append(printable(where), style="not bold")
+    return Text(visible(row.what), style="bold").append(visible(where), style="not bold")
 
 
 def _value(value: object) -> str:
@@ -152,7 +153,7 @@ def _write(graph: str, workflow: Workflow) -> None:
         raise _not_written(graph, f"{path} already exists: edit it, or move it away") from error
     except OSError as error:
         raise _not_written(graph, f"{path} cannot be written: {os.strerror(error.errno or 0)}") from error
-    Console(highlight=False, stderr=True).print(Text(f"written: {path}"), soft_wrap=True)
+    write_error(f"written: {path}")
 
 
 def _not_written(graph: str, remedy: str) -> WorkflowFaults:

@@ -5,14 +5,15 @@ from dataclasses import asdict, dataclass
 from datetime import UTC
 from typing import Any, Final
 
-from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Column, Table
 from rich.text import Text
 
 from previs.boards.runs import BoardSummary, RunSummary, boards
+from previs.command.console import console
 from previs.command.farm_and_store import option_store
-from previs.command.output import printable, write_json
+from previs.command.output import write_error, write_json, write_line
+from previs.text.visible import visible
 
 SCHEMA = "previs.boards/1"
 _RUN_NAME = len("20261124-040330-fe64c624")
@@ -55,7 +56,7 @@ def _as_json(board: BoardSummary) -> dict[str, Any]:
 
 def _print_boards(found: Sequence[BoardSummary], store: str) -> None:
     if not found:
-        Console(highlight=False).print(Text(printable(f"{store} has no board yet")), soft_wrap=True)
+        write_line(f"{store} has no board yet")
         return
     table = Table(
         "board", _number("runs"), _whole("latest run"), "finished (UTC)", _number("shots"), _number("size"), **_PLAIN
@@ -64,7 +65,7 @@ def _print_boards(found: Sequence[BoardSummary], store: str) -> None:
         latest = next(run for run in board.runs if run.run == board.latest)
         shots = f"{latest.shots}, {latest.failed} failed" if latest.failed else str(latest.shots)
         _add(table, board.name, str(len(board.runs)), latest.run, _finished(latest), shots, decimal(latest.size))
-    Console(highlight=False).print(table)
+    console().print(table)
     _print_faults(run for board in found for run in board.runs)
 
 
@@ -74,7 +75,7 @@ def _print_runs(board: BoardSummary) -> None:
         takes = ", ".join(f"{count} {name}" for name in _OUTCOMES if (count := getattr(run, name)))
         latest = "latest" if run.run == board.latest else ""
         _add(table, run.run, _finished(run), str(run.shots), decimal(run.size), takes, latest)
-    Console(highlight=False).print(table)
+    console().print(table)
     _print_faults(board.runs)
 
 
@@ -88,7 +89,7 @@ def _number(name: str) -> Column:
 
 
 def _add(table: Table, *words: str) -> None:
-    table.add_row(*(Text(printable(word)) for word in words))
+    table.add_row(*(Text(visible(word)) for word in words))
 
 
 def _finished(run: RunSummary) -> str:
@@ -98,5 +99,4 @@ def _finished(run: RunSummary) -> str:
 def _print_faults(runs: Iterable[RunSummary]) -> None:
     for run in runs:
         if run.fault:
-            sentence = printable(f"{run.manifest} cannot be used: {run.fault}")
-            Console(highlight=False, stderr=True).print(Text(sentence), soft_wrap=True)
+            write_error(f"{run.manifest} cannot be used: {run.fault}")

@@ -3,12 +3,11 @@
 # ruff: noqa: PLC0415 - the help needs only the signatures; see app.py
 
 import asyncio
-import sys
 from datetime import timedelta
 from pathlib import Path
 
 from previs.command.options import Days, Flag, Names, RenderSeconds, Runs, ShotOrList, TakeNumber
-from previs.command.output import with_faults
+from previs.command.output import with_faults, write_error
 
 
 def boards(
@@ -61,14 +60,16 @@ def pick(
         Clear the choice; leave TAKE out.
     """
     if (take is None) != none:
-        sys.stderr.write("give a take, or --none to clear the choice\n")
+        write_error("give a take, or --none to clear the choice")
         return 2
     from previs.command.pick import PickOrder, pick_take
 
     return asyncio.run(pick_take(PickOrder(store, shot, take, board)))
 
 
-def pull(board: str, folder: Path, /, *, run: str | None = None, store: str | None = None) -> int:
+def pull(
+    board: str, folder: Path, /, *, run: str | None = None, store: str | None = None, page_assets: Flag = False
+) -> int:
     """Download a run's frames, page and manifest.
 
     Frames get readable names such as SQ010_SH020_t01.png. Only what is missing is downloaded, and other files in the
@@ -84,10 +85,13 @@ def pull(board: str, folder: Path, /, *, run: str | None = None, store: str | No
         Name of the run. Default: the latest run.
     store
         s3://bucket/prefix, a folder, or block:NAME. Default: the folder storyboards.
+    page_assets
+        Write the page's style and script into board.css and board.js beside it, for web hosts whose
+        Content-Security-Policy forbids inline ones. Default: one self-contained index.html.
     """
     from previs.command.pull import PullOrder, pull_board
 
-    return asyncio.run(pull_board(PullOrder(store, board, folder, run)))
+    return asyncio.run(pull_board(PullOrder(store, board, folder, run, page_assets)))
 
 
 def prune(
@@ -100,11 +104,11 @@ def prune(
 ) -> int:
     """Delete what no kept run uses.
 
-    That is runs, frames, take records, pictures, shot lists and leases. Without --yes it only lists them. All runs are
-    kept unless --keep or --older-than is given; with both, a run goes only if both let it go. The latest run of each
-    board always stays, and so do picked takes, your own references, nightly boards and the lists that they name.
-    Nothing is deleted while a run is active, or if a manifest, a pick or a nightly board cannot be read. Start no run
-    meanwhile.
+    That is runs, frames, take records, pictures, shot lists, leases, and files that killed writers left unfinished.
+    Without --yes it only lists them. All runs are kept unless --keep or --older-than is given; with both, a run goes
+    only if both let it go. The latest run of each board always stays, and so do picked takes, your own references,
+    nightly boards and the lists that they name. Nothing is deleted while a run is active, or if a manifest, a pick or a
+    nightly board cannot be read. Start no run meanwhile.
 
     Parameters
     ----------

@@ -4,10 +4,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from previs.comfyui.protocol.graph import class_types
+from previs.command.console import console
 from previs.command.farm_and_store import farm_addresses
 from previs.command.inquiry import Inquiry
 from previs.command.output import write_json
@@ -15,6 +15,7 @@ from previs.ingest.load import load_inputs
 from previs.ingest.reader import SourceReader
 from previs.planning.make_plan import RunOptions, make_plan
 from previs.planning.preflight import Report, check_plan
+from previs.text.visible import visible
 
 _COLOURS = {"error": "red", "warning": "yellow"}
 
@@ -53,8 +54,7 @@ async def check_shots(order: CheckOrder) -> int:
 
 
 def _print(report: Report, notices: Collection[str]) -> None:
-    console = Console(highlight=False)
-    for line in (*report.text().splitlines(), *(f"note: {notice}" for notice in notices)):
+    printed = console()
+    for line in (*report.text().splitlines(), *(f"note: {visible(notice, lines=True)}" for notice in notices)):
         word, colon, rest = line.partition(": ")
-        colour = _COLOURS.get(word)
-        console.print(f"[{colour}]{word}[/]{colon}{escape(rest)}" if colour else escape(line), soft_wrap=True)
+        printed.print(Text.assemble((word, _COLOURS.get(word, "")), f"{colon}{rest}"), soft_wrap=True)

@@ -6,14 +6,15 @@ from typing import Protocol
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from previs.command.console import console as visible_console
 from previs.publishing.views import Progress
 from previs.rendering.progress import BoardPublished, ProgressEvent, TakeSettled
+from previs.text.visible import visible
 
 _MOST_ROWS = 12
 _STARTING = "starting Prefect, which takes up to half a minute …"
@@ -32,7 +33,7 @@ class Display(Protocol):
 @contextlib.contextmanager
 def display(*, verbose: bool) -> Iterator[Display]:
     """Yield bars on a terminal, or plain lines if the output is no terminal or a log is shown as well."""
-    console = Console(highlight=False)
+    console = visible_console()
     lines = Lines(console)
     if verbose or not console.is_terminal:
         lines.say(_STARTING)
@@ -52,13 +53,13 @@ class Lines:
         """Print the event, unless it is mere progress."""
         match event:
             case TakeSettled(outcome="rendered" | "joined" as outcome):
-                self._line("green", outcome, f"{event.label} on {event.place} in {event.seconds:.1f} s")
+                self._line("green", outcome, event, f" on {visible(event.place)} in {event.seconds:.1f} s")
             case TakeSettled(outcome="cached"):
-                self._line("cyan", "cached", event.label)
+                self._line("cyan", "cached", event)
             case TakeSettled(outcome="skipped"):
-                self._line("bright_black", "skipped", f"{event.label}: {event.error}")
+                self._line("bright_black", "skipped", event, f": {event.error}")
             case TakeSettled():
-                self._line("red", "failed", f"{event.label}: {event.error}")
+                self._line("red", "failed", event, f": {event.error}")
             case BoardPublished():
                 self.say(event.message)
                 self.say(f"board: {event.page}")
@@ -67,10 +68,11 @@ class Lines:
 
     def say(self, sentence: str) -> None:
         """Print a sentence."""
-        self._console.print(escape(sentence), soft_wrap=True)
+        self._console.print(Text(visible(sentence, lines=True)), soft_wrap=True)
 
-    def _line(self, colour: str, word: str, rest: str) -> None:
-        self._console.print(f"[{colour}]{word:<8}[/] {escape(rest)}", soft_wrap=True)
+    def _line(self, colour: str, word: str, take: TakeSettled, rest: str = "") -> None:
+        shown = visible(take.label) + visible(rest, lines=True)
+        self._console.print(Text.assemble((f"{word:<8}", colour), f" {shown}"), soft_wrap=True)
 
 
 class LiveDisplay:
@@ -95,17 +97,17 @@ class LiveDisplay:
 def _bars(progress: Progress) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     table.add_row(
-        Text(progress.title or "storyboard", style="bold"),
+        Text(visible(progress.title) or "storyboard", style="bold"),
         ProgressBar(total=1, completed=progress.share, width=30),
         _counts(progress),
         _left(progress),
     )
     for running in progress.running[:_MOST_ROWS]:
         table.add_row(
-            Text(f"{running.shot_id} · take {running.take}"),
+            Text(visible(f"{running.shot_id} · take {running.take}")),
             ProgressBar(total=1, completed=running.share, width=30),
             f"step {running.step} of {running.steps}" if running.steps else "starting",
-            Text(running.server, style="dim"),
+            Text(visible(running.server), style="dim"),
         )
     more = len(progress.running) - _MOST_ROWS
     return Group(table, f"and {more} more") if more > 0 else table

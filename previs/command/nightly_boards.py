@@ -1,26 +1,26 @@
 """Choose the boards that are rendered every night."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from previs.boards.nightly import NO_BOARDS, NightlyBoard, add_nightly, nightly_boards, remove_nightly
+from previs.command.console import console
 from previs.command.farm_and_store import deployment_store
 from previs.command.input_check import ask_no_server, check_workflow
-from previs.command.output import printable, write_json
+from previs.command.output import write_error, write_json, write_line
 from previs.errors import RecordUnreadable
 from previs.ingest.load import DEFAULT_WORKFLOW, load_inputs
 from previs.ingest.reader import SourceReader
 from previs.publishing.views.wording import plural
 from previs.store.addresses import kind_of, shown
 from previs.store.credentials import refuse_credentials
+from previs.text.visible import visible
 
 SCHEMA: Final = "previs.nightly-boards/1"
 
@@ -67,9 +67,9 @@ async def add_board(order: AddOrder) -> int:
         )
         changed = await add_nightly(store, entry)
     count = plural(len(inputs.shot_list.shots), "shot")
-    _write(f"{entry.board} is rendered every night from {shown(shots)} ({count}){', changed' if changed else ''}")
-    _write(f"kept in {store.name}: the deployment nightly/nightly must use this store")
-    _write(f"every worker must be able to read {' and '.join(map(shown, entry.input_uris))}")
+    write_line(f"{entry.board} is rendered every night from {shown(shots)} ({count}){', changed' if changed else ''}")
+    write_line(f"kept in {store.name}: the deployment nightly/nightly must use this store")
+    write_line(f"every worker must be able to read {' and '.join(map(shown, entry.input_uris))}")
     return 0
 
 
@@ -95,7 +95,7 @@ async def remove_board(store: str | None, board: str) -> int:
     """
     async with await deployment_store(store) as kept:
         await remove_nightly(kept, board)
-    _write(f"{board} is no longer rendered every night; rendered frames stay")
+    write_line(f"{board} is no longer rendered every night; rendered frames stay")
     return 0
 
 
@@ -103,13 +103,9 @@ def _absolute(path_or_url: str) -> str:
     return str(Path(path_or_url).expanduser().absolute()) if kind_of(path_or_url) == "path" else path_or_url
 
 
-def _write(sentence: str) -> None:
-    sys.stdout.write(printable(sentence) + "\n")
-
-
 def _print(boards: Sequence[NightlyBoard], faults: Sequence[str], store: str) -> None:
     if not boards and not faults:
-        _write(f"{store}: {NO_BOARDS}")
+        write_line(f"{store}: {NO_BOARDS}")
     if boards:
         table = Table(box=None, pad_edge=False)
         for heading in ("board", "shot list", "workflow"):
@@ -119,10 +115,10 @@ def _print(boards: Sequence[NightlyBoard], faults: Sequence[str], store: str) ->
         for each in boards:
             words = [each.board, shown(each.shots), _workflow(each), str(each.takes)]
             words.append(f"{each.added.astimezone(UTC):%Y-%m-%d %H:%M}")
-            table.add_row(*(Text(printable(word)) for word in words))
-        Console(highlight=False).print(table)
+            table.add_row(*(Text(visible(word)) for word in words))
+        console().print(table)
     for fault in faults:
-        Console(highlight=False, stderr=True).print(Text(printable(fault)), soft_wrap=True)
+        write_error(fault)
 
 
 def _workflow(board: NightlyBoard) -> str:

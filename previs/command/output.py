@@ -1,4 +1,4 @@
-"""Write results of commands to standard output."""
+"""Write results of commands to standard output, and the rest to standard error; all of it is visible."""
 
 import json
 import sys
@@ -7,21 +7,27 @@ from dataclasses import asdict
 from typing import Any
 
 from previs.errors import ShotListFaults, WorkflowFaults
+from previs.text.visible import visible, visible_json
 
 _BAD_INPUT = 2
 
 
 def write_json(content: Mapping[str, Any]) -> None:
     """Write an object to standard output as indented JSON in UTF-8."""
-    text = json.dumps(content, ensure_ascii=False, indent=2)
-    # JSON can hold half of a surrogate pair and UTF-8 cannot: it is written as an escape.
-    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
+    text = visible_json(json.dumps(content, ensure_ascii=False, indent=2))
+    sys.stdout.buffer.write(text.encode() + b"\n")
     sys.stdout.buffer.flush()
 
 
-def printable(text: str) -> str:
-    """Replace control characters by spaces, so that the text cannot control a terminal."""
-    return "".join(c if c.isprintable() else " " for c in text)
+def write_line(text: str) -> None:
+    """Write one line to standard output."""
+    sys.stdout.write(visible(text) + "\n")
+    sys.stdout.flush()
+
+
+def write_error(text: str) -> None:
+    """Write to standard error; the text may have several lines."""
+    sys.stderr.write(visible(text, lines=True) + "\n")
 
 
 async def with_faults(work: Coroutine[Any, Any, int], schema: str, *, as_json: bool) -> int:

@@ -1,12 +1,11 @@
 """Choose which take of a shot its board shows."""
 
-import sys
 from dataclasses import dataclass
 
 from previs.boards.picks import pick, unpick
 from previs.boards.runs import only_board
 from previs.command.farm_and_store import option_store
-from previs.command.output import printable
+from previs.command.output import write_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,5 @@ async def pick_take(order: PickOrder) -> int:
             choice, change = await unpick(store, board, order.shot), "is no longer picked"
         else:
             choice, change = await pick(store, board, order.shot, order.take), "is picked"
-    sys.stdout.write(
-        printable(f"take {choice.take} of {choice.shot_id} {change}: the next run of {board} shows this") + "\n"
-    )
+    write_line(f"take {choice.take} of {choice.shot_id} {change}: the next run of {board} shows this")
     return 0

@@ -6,13 +6,13 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from previs.boards.picks import picks
 from previs.boards.runs import last_manifests
 from previs.comfyui.protocol.graph import class_types
+from previs.command.console import console
 from previs.command.farm_and_store import farm_addresses, option_store
 from previs.command.inquiry import Inquiry
 from previs.command.output import write_json
@@ -160,18 +160,18 @@ def show_plan(
         content = asdict(sums) | {"servers": servers, "notices": list(notices), "rows": [asdict(row) for row in rows]}
         write_json({"schema": SCHEMA} | content)
         return
-    console = Console(highlight=False)
-    console.print(Text(_summary(sums, servers)), soft_wrap=True)
+    printed = console()
+    printed.print(Text(_summary(sums, servers)), soft_wrap=True)
     if basis := _basis(rows):
-        console.print(Text(basis), soft_wrap=True)
+        printed.print(Text(basis), soft_wrap=True)
     shown = [row for row in rows if every or not row.cached]
     first = shown if every else shown[:_MOST_ROWS]
     if first:
-        console.print(_table(first))
+        printed.print(_table(first))
     if more := len(shown) - len(first):
-        console.print(Text(f"and {more} more to render: --all shows them"), soft_wrap=True)
+        printed.print(Text(f"and {more} more to render: --all shows them"), soft_wrap=True)
     for notice in notices:
-        console.print(Text(f"note: {one_line(notice)}"), soft_wrap=True)
+        printed.print(Text(f"note: {one_line(notice)}"), soft_wrap=True)
 
 
 def _sums(rows: Sequence[PlannedRow], servers: int, longest: float) -> _Sums:

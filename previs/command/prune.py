@@ -1,17 +1,16 @@
 """Delete what no kept run uses, or list it."""
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
 from previs.boards.prune import prune
 from previs.boards.retention import Removal, Rule
+from previs.command.console import console
 from previs.command.farm_and_store import option_store
-from previs.command.output import printable
+from previs.command.output import write_error, write_line
 from previs.publishing.views.wording import plural
 
 
@@ -33,18 +32,18 @@ async def prune_store(order: PruneOrder) -> int:
     async with await option_store(order.store) as store:
         found = await prune(store, order.rule, really=order.delete)
     for sentence in found.obstacles:
-        sys.stderr.write(printable(sentence) + "\n")
+        write_error(sentence)
     if found.obstacles:
-        sys.stderr.write("not everything was deleted\n" if any(found.removal.stages) else "nothing was deleted\n")
+        write_error("not everything was deleted" if any(found.removal.stages) else "nothing was deleted")
         return 1
     _print(found.removal)
     kept = f"{plural(found.kept, 'run')} kept"
     if not any(found.removal.stages):
-        sys.stdout.write(f"{kept}; there is nothing to delete\n")
+        write_line(f"{kept}; there is nothing to delete")
     elif found.done:
-        sys.stdout.write(f"{kept}; {decimal(found.removal.size)} deleted\n")
+        write_line(f"{kept}; {decimal(found.removal.size)} deleted")
     else:
-        sys.stdout.write(f"{kept}; nothing was deleted: --yes deletes {decimal(found.removal.size)}\n")
+        write_line(f"{kept}; nothing was deleted: --yes deletes {decimal(found.removal.size)}")
     return 0
 
 
@@ -56,6 +55,7 @@ def _print(removal: Removal) -> None:
         ("pictures used", len(removal.inputs), removal.inputs),
         ("shot lists", len(removal.lists), removal.lists),
         ("leases", len(removal.claims), removal.claims),
+        ("unfinished files", len(removal.unfinished), removal.unfinished),
     ]
     table = Table(box=None, pad_edge=False)
     table.add_column("kind")
@@ -65,4 +65,4 @@ def _print(removal: Removal) -> None:
         if count:
             table.add_row(kind, str(count), decimal(sum(sizes.values())))
     if table.row_count:
-        Console(highlight=False).print(table)
+        console().print(table)

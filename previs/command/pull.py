@@ -1,15 +1,14 @@
 """Download a run of a board into a folder."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from previs.command.console import console
 from previs.command.farm_and_store import option_store
-from previs.command.output import printable
+from previs.command.output import write_error, write_line
 from previs.publishing.pull import Pulled, pull
 from previs.publishing.views.wording import plural
 
@@ -24,6 +23,7 @@ class PullOrder:
     board: str
     folder: Path
     run: str | None = None
+    page_assets: bool = False
 
 
 async def pull_board(order: PullOrder) -> int:
@@ -35,7 +35,7 @@ async def pull_board(order: PullOrder) -> int:
         StoreRefused, StoreUnavailable: The store cannot be read, or the folder cannot be written to.
     """
     columns = (TextColumn("frames"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=console(stderr=True), transient=True) as progress:
         bar = progress.add_task("", total=None)
         async with await option_store(order.store) as store:
             pulled = await pull(
@@ -43,6 +43,7 @@ async def pull_board(order: PullOrder) -> int:
                 order.board,
                 order.folder.expanduser(),
                 run=order.run,
+                beside=order.page_assets,
                 report=lambda number, of: progress.update(bar, completed=number, total=of),
             )
     _print(pulled, order.folder)
@@ -53,8 +54,8 @@ def _print(pulled: Pulled, folder: Path) -> None:
     fetched = f"{plural(len(pulled.fetched), 'frame')} downloaded ({decimal(sum(pulled.fetched.values()))})"
     kept = f"{len(pulled.kept)} already there"
     failed = f", {len(pulled.failed)} missing" if pulled.failed else ""
-    sys.stdout.write(printable(f"run {pulled.run}: {fetched}, {kept}{failed}: {folder / 'index.html'}") + "\n")
+    write_line(f"run {pulled.run}: {fetched}, {kept}{failed}: {folder / 'index.html'}")
     for sentence in list(pulled.failed.values())[:_MOST_FAILURES]:
-        sys.stderr.write(printable(sentence) + "\n")
+        write_error(sentence)
     if len(pulled.failed) > _MOST_FAILURES:
-        sys.stderr.write(f"and {len(pulled.failed) - _MOST_FAILURES} more\n")
+        write_error(f"and {len(pulled.failed) - _MOST_FAILURES} more")

@@ -1,19 +1,15 @@
 """Render a take again from a manifest, and compare its frames."""
 
-import sys
 import uuid
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Final
 
-from rich.console import Console
-from rich.text import Text
-
 from previs.comfyui.protocol.deadlines import Limits
 from previs.comfyui.protocol.prompt_state import Phase, PromptState
 from previs.command.farm_and_store import farm_addresses, option_store
-from previs.command.output import printable, write_json
+from previs.command.output import write_error, write_json, write_line
 from previs.errors import PlanRefused, PrevisError, StoreRefused
 from previs.farm.pool import Farm
 from previs.ingest.reader import SourceReader
@@ -28,6 +24,7 @@ from previs.rendering.progress import RunProgress
 from previs.rendering.rerender import find_take, plan_again, read_manifest_at, rerender, store_of_manifest
 from previs.store import FolderStore, S3Store, Store
 from previs.store.addresses import shown
+from previs.text.visible import visible
 
 SCHEMA: Final = "previs.rerender/1"
 _PATIENCE_SECONDS: Final = 20.0
@@ -96,13 +93,15 @@ async def rerender_take(order: RerenderOrder) -> int:
             await opened.enter_async_context(store)
         take = await plan_again(manifest, shot, entry, store, name=name)
         await store.check()
-        farm = await opened.enter_async_context(Farm(addresses, patience=_PATIENCE_SECONDS, warn=_log))
+        farm = await opened.enter_async_context(Farm(addresses, patience=_PATIENCE_SECONDS, warn=write_error))
         leases = await opened.enter_async_context(Leases(store, f"rerender-{uuid.uuid4()}"))
         context = RunContext(
             farm, store, sources, Limits(order.render_seconds), RunProgress(), leases, InputAssets(store)
         )
         try:
-            record = await rerender(take, context, _Progress(), lambda error: _log(f"{error}; trying again at once"))
+            record = await rerender(
+                take, context, _Progress(), lambda error: write_error(f"{error}; trying again at once")
+            )
         except PlanRefused:
             raise
         except PrevisError as error:
@@ -113,7 +112,7 @@ async def rerender_take(order: RerenderOrder) -> int:
         write_json(_heading(name, take) | _as_json(rendered, entry))
     else:
         _print(rendered, take, entry)
-        _log("its record is replaced, as by a refresh: the next run renders again what builds on changed frames")
+        write_error("its record is replaced, as by a refresh: the next run renders again what builds on changed frames")
     return 0
 
 
@@ -133,18 +132,14 @@ class _Progress:
     def __call__(self, server: str, state: PromptState) -> None:
         if state.phase is not self._phase:
             self._phase = state.phase
-            _log(f"{state.phase.value} on {server}, prompt {state.prompt_id}")
-
-
-def _log(sentence: str) -> None:
-    sys.stderr.write(printable(sentence) + "\n")
+            write_error(f"{state.phase.value} on {server}, prompt {state.prompt_id}")
 
 
 def _fail(order: RerenderOrder, name: str, take: PlannedTake, error: PrevisError) -> None:
     if order.as_json:
         write_json(_heading(name, take) | {"error": str(error)})
     else:
-        sys.stderr.write("\n".join(printable(line) for line in f"{take.label} failed: {error}".split("\n")) + "\n")
+        write_error(f"{visible(take.label)} failed: {error}")
 
 
 def _heading(name: str, take: PlannedTake) -> dict[str, Any]:
@@ -164,7 +159,7 @@ def _as_json(rendered: _Rendered, entry: TakeEntry) -> dict[str, Any]:
 
 
 def _print(rendered: _Rendered, take: PlannedTake, entry: TakeEntry) -> None:
-    console, record = Console(highlight=False), rendered.record
+    record = rendered.record
     lines = [f"{take.label}: rendered again on {record.server} in {record.seconds:.1f} s"]
     compared = zip(record.frames, rendered.comparisons, strict=True)
     lines += [f"{rendered.store.uri(frame.key)}: {_COMPARED[comparison]}" for frame, comparison in compared]
@@ -173,4 +168,4 @@ def _print(rendered: _Rendered, take: PlannedTake, entry: TakeEntry) -> None:
     if take.fingerprint != entry.fingerprint:
         lines.append("this version of previs gives its graph another fingerprint than the manifest")
     for line in lines:
-        console.print(Text(printable(line)), soft_wrap=True)
+        write_line(line)

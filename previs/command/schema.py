@@ -1,6 +1,5 @@
 """Print the JSON Schemas of the files that previs reads and writes."""
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -8,7 +7,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from previs.boards.nightly import NightlyBoard
-from previs.command.output import write_json
+from previs.command.output import write_error, write_json, write_line
 from previs.records.manifest import Manifest
 from previs.records.takes import Pick, TakeRecord
 from previs.shots import Shot, ShotList
@@ -56,10 +55,10 @@ def write_schema(name: str | None) -> int:
     """Print the schema of one format, or list the formats if ``name`` is None, and return the exit code."""
     if name is None:
         for each, json_format in _FORMATS.items():
-            sys.stdout.write(f"{each:<10}{json_format.identity:<24}{json_format.title}\n")
+            write_line(f"{each:<10}{json_format.identity:<24}{json_format.title}")
         return 0
     if name not in _FORMATS:
-        sys.stderr.write(f"there is no schema {name!r}: there are {', '.join(NAMES)}\n")
+        write_error(f"there is no schema {name!r}: there are {', '.join(NAMES)}")
         return _BAD_INPUT
     write_json(json_schema(name))
     return 0

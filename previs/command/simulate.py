@@ -3,10 +3,10 @@
 import asyncio
 import contextlib
 import signal
-import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+from previs.command.output import write_error, write_line
 from previs.command.run import RunOrder, run_shots
 from previs.errors import SourceNotFound
 from previs.simulator import Cue, ScriptFaults, Simulator, VersionName, read_script, serve
@@ -34,10 +34,10 @@ async def serve_simulators(
     try:
         async with simulators(count, seconds=seconds, port=port, script=script, version=version) as urls:
             for url in urls:
-                print(url, flush=True)  # noqa: T201 - the command's output
+                write_line(url)
             await _wait_for_signal()
     except OSError as error:
-        sys.stderr.write(f"port {port} and the next {count - 1} cannot all be used: {error.strerror}\n")
+        write_error(f"port {port} and the next {count - 1} cannot all be used: {error.strerror}")
         return 2
     return 0
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from previs.command.options import Count, Flag, Port, Seconds
+from previs.command.output import write_error
 
 
 def demo(
@@ -83,5 +84,5 @@ def _needs_extra() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        sys.stderr.write(f"{error}\n")
+        write_error(str(error))
         sys.exit(2)

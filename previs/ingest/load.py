@@ -19,6 +19,7 @@ from previs.shots.chains import shot_place
 from previs.store import Store, keys
 from previs.store.addresses import base_of, kind_of, local_path, resolve, shown, stem_of
 from previs.store.credentials import without_credentials
+from previs.store.links import REFUSAL, leads_out
 from previs.workflow import BindingsFile, Workflow, WorkflowSettings, bindings_name, open_workflow, read_bindings
 
 DEFAULT_WORKFLOW = WorkflowSettings(checkpoint="sd_xl_base_1.0.safetensors")
@@ -275,6 +276,8 @@ async def _fetch(
     original, file = spill.new(), spill.new()
     try:
         uri = resolve(request.url, request.base.uri, inline=request.base.inline)
+        if request.base.inline and kind_of(uri) in {"path", "file"}:
+            await asyncio.to_thread(_refuse_link_out, uri, request.base.uri)
         async with slots:
             with original.path.open("w+b") as content:
                 await reader.save(uri, content, sender=request.base.sender, beside=request.base.beside)
@@ -295,3 +298,13 @@ async def _fetch(
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _refuse_link_out(uri: str, folder: str) -> None:
+    """Refuse a picture of an inline list that is outside the folder of its references.
+
+    Raises:
+        SourceNotFound: A symbolic link leads out of the folder.
+    """
+    if leads_out(local_path(uri), local_path(folder)):
+        raise SourceNotFound(shown(uri), REFUSAL)

@@ -5,6 +5,7 @@ out: ``board.ready``, ``shot.failed``, ``farm.degraded`` and ``farm.recovered``.
 """
 
 import reprlib
+import unicodedata
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, TypeGuard
 
@@ -14,7 +15,6 @@ from previs.errors import Fault, ShotListFaults
 from previs.farm.circuit_breaker import FarmChange
 from previs.planning.schedule import TakeResult
 from previs.publishing.results import RunIdentity
-from previs.publishing.views.wording import clean
 from previs.records.manifest import Manifest
 from previs.shots import plain_json, read_shot_list
 from previs.store.addresses import shown
@@ -43,8 +43,14 @@ _BOARD: Final = "Name of the board; runs with one name belong together."
 _RUN: Final = "Name of the run within the board; names sort by the start of the runs."
 
 
+def _sendable(text: str) -> str:
+    """Replace control characters and unpaired surrogates; names stay as programs compare them."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return "".join("\ufffd" if unicodedata.category(c) in {"Cc", "Cs"} and c not in "\t\n" else c for c in text)
+
+
 # Prefect drops an event that UTF-8 cannot hold, and a server's error message may hold anything.
-_Text = Annotated[str, AfterValidator(clean)]
+_Text = Annotated[str, AfterValidator(_sendable)]
 
 
 class ShotListReady(BaseModel):

@@ -40,8 +40,16 @@ _SUFFIXES = {
     "audio/mpeg": ".mp3",
 }
 _LENGTH_AT = {"BMP": 2, "GLB": 8}  # position of the file's length in its header; EXR and TIFF state none
-_PLAIN_SUFFIX = re.compile(r"\.[a-z0-9]{1,16}")
+_HARMLESS = ".bin"
+# Suffixes of formats that are not recognised, which no browser, web server or operating system runs. Web servers derive
+# the media type from the suffix, and browsers run scripts in HTML, SVG and every XML.
+_INERT = re.compile(
+    r"\.(?:abc|ass|bin|blend|bvh|ckpt|csv|cube|dds|dpx|edl|fbx|gguf|gltf|gz|hdr|json|jxl|kra|ksplat|ktx|ktx2|latent|log"
+    r"|md|midi?|mtl|mxf|np[yz]|obj|onnx|ora|otio|pdf|pfm|pkl|ply|ps[bd]|pth?|safetensors|sft|splat|spz|srt|stl|tar|tga"
+    r"|toml|tsv|txt|usd[acz]?|vdb|vtt|y4m|ya?ml|zip)"
+)
 _KINDS = (*FORMATS, "AVIF", "HEIC", "MP4", "WEBM", "WAV", "FLAC", "MP3", "OGG", "EXR", "GLB")
+_KNOWN_SUFFIXES = {*_SUFFIXES.values(), *(f".{kind.lower()}" for kind in _KINDS)}
 _CLAIMS = (
     {f".{kind.lower()}": kind for kind in _KINDS}
     | {".apng": "PNG", ".jpg": "JPEG", ".tif": "TIFF", ".heif": "HEIC", ".mkv": "WEBM"}
@@ -55,6 +63,7 @@ def examine(path: Path, *, name: str) -> Media:
 
     Only a small part of the file is in memory at a time. A file of unknown format is accepted as
     ``application/octet-stream``, unless ``name``, the server's name of the file, claims a known format by its suffix.
+    Its suffix stays only if nothing runs files of that kind; else it becomes ``.bin``, as of ``page.html``.
 
     Raises:
         FrameDamaged: The file is empty, cut short or damaged, an error page, or not what its name claims.
@@ -67,6 +76,12 @@ def examine(path: Path, *, name: str) -> Media:
         found = format_of(start)
         _check_claim(name, suffix, found)
         return _check_content(ByteReader(file, name), found, suffix)
+
+
+def is_inert(name: str) -> bool:
+    """Return whether no browser, web server or operating system runs a file of this name when a person opens it."""
+    suffix = PurePosixPath(name).suffix.lower()
+    return suffix in _KNOWN_SUFFIXES or _INERT.fullmatch(suffix) is not None
 
 
 def _check_claim(name: str, suffix: str, found: str | None) -> None:
@@ -94,6 +109,5 @@ def _check_content(reader: ByteReader, found: str | None, suffix: str) -> Media:
         if reader.number(4, little=True) > reader.size:
             raise reader.cut_short()
     if media_type == _UNKNOWN:
-        # The name comes from a server: its suffix is used only if it cannot be anything else.
-        return Media(media_type, suffix if _PLAIN_SUFFIX.fullmatch(suffix) else "")
+        return Media(media_type, suffix if _INERT.fullmatch(suffix) else _HARMLESS)
     return Media(media_type, _SUFFIXES.get(media_type, f".{media_type.partition('/')[2]}"), *(size or ()))

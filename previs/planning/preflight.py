@@ -9,6 +9,7 @@ from previs.comfyui.protocol.classes import NodeClass
 from previs.comfyui.protocol.graph import class_types
 from previs.errors import Fault, PlanRefused
 from previs.planning.plan import PlannedTake
+from previs.text.visible import visible
 from previs.workflow import saving_nodes, unsaved_outputs
 from previs.workflow.binding.traversal import title_of
 
@@ -74,7 +75,7 @@ class Report:
 
     def text(self) -> str:
         """Return the findings for people, grouped by shots and servers; at most the first 50."""
-        return "\n".join(_printable(line) for line in self._lines())
+        return "\n".join(visible(line) for line in self._lines())
 
     def as_json(self) -> dict[str, Any]:
         """Return all findings for programs."""
@@ -254,8 +255,3 @@ def _count(number: int, noun: str) -> str:
 
 def _more(number: int) -> str:
     return f"and {_count(number, 'finding')} more: the JSON form has all of them"
-
-
-def _printable(line: str) -> str:
-    """Return a line without control characters, which titles and names from a file may hold."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in line)

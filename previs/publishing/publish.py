@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from previs.boards.runs import RunLocation, run_locations
-from previs.publishing.views import FrameLinks, page
+from previs.publishing.views import ASSETS, FrameLinks, page, page_assets
 from previs.publishing.views.wording import calendar
 from previs.records.manifest import Manifest
 from previs.records.takes import Frame
@@ -52,16 +52,30 @@ def links_until(manifest: Manifest, store: Store) -> str | None:
 
 
 async def publish(manifest: Manifest, links: dict[str, str], store: Store) -> Published:
-    """Write ``index.html``, ``manifest.json`` and the board's ``latest.json``, in this order."""
+    """Write ``index.html``, ``manifest.json`` and the board's ``latest.json``, in this order.
+
+    If the store's host allows pages no inline style and script, these are written beside the page first.
+    """
     board, run = manifest.board, manifest.run
     manifest_key = keys.run_key(board, run, "manifest.json")
     page_key = keys.run_key(board, run, _PAGE)
     content = manifest.model_dump_json(by_alias=True, indent=1).encode()
     # Readers take a run as published as soon as its manifest exists.
-    await store.put(page_key, _page(manifest, links, store).encode(), media_type="text/html; charset=utf-8")
+    html = _page(manifest, links, store, await _write_assets(manifest, store) if store.page_assets else None)
+    await store.put(page_key, html.encode(), media_type="text/html; charset=utf-8")
     await store.put(manifest_key, content, media_type="application/json")
     await _write_latest(board, run, store)
     return Published(await store.link(page_key), store.uri(page_key), store.uri(manifest_key))
+
+
+async def _write_assets(manifest: Manifest, store: Store) -> dict[str, str]:
+    """Write the page's style and script, and return their URLs by name."""
+    urls: dict[str, str] = {}
+    for name, content in page_assets(manifest).items():
+        key = keys.run_key(manifest.board, manifest.run, name)
+        await store.put(key, content.encode(), media_type=ASSETS[name])
+        urls[name] = name if store.public else await store.link(key)
+    return urls
 
 
 async def _write_latest(board: str, run: str, store: Store) -> None:
@@ -84,7 +98,7 @@ async def _write_latest(board: str, run: str, store: Store) -> None:
         written = latest
 
 
-def _page(manifest: Manifest, links: dict[str, str], store: Store) -> str:
+def _page(manifest: Manifest, links: dict[str, str], store: Store, assets: dict[str, str] | None) -> str:
     to_root = "../" * keys.run_prefix(manifest.board, manifest.run).count("/")
 
     def beside(frame: Frame) -> FrameLinks:
@@ -96,8 +110,8 @@ def _page(manifest: Manifest, links: dict[str, str], store: Store) -> str:
         return FrameLinks(src=picture or links[frame.key], href=links[frame.key])
 
     if store.public:
-        return page(manifest, links=beside)
+        return page(manifest, links=beside, assets=assets)
     note = "The pictures here are small ones."
     if until := links_until(manifest, store):
         note += f" Links to the full frames work until {until}; run again for new ones."
-    return page(manifest, links=signed, note=note)
+    return page(manifest, links=signed, note=note, assets=assets)

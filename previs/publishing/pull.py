@@ -14,7 +14,8 @@ from urllib.parse import quote
 
 from previs.boards.runs import find_run
 from previs.errors import FrameDamaged, NotInStore, PrevisError, RecordUnreadable
-from previs.publishing.views import FrameLinks, page
+from previs.pictures.media import is_inert
+from previs.publishing.views import ASSETS, FrameLinks, page, page_assets
 from previs.records.manifest import Manifest, read_manifest
 from previs.records.takes import Frame
 from previs.store import FolderStore, Store, keys
@@ -49,7 +50,13 @@ class Pulled:
 
 
 async def pull(
-    store: Store, board: str, folder: Path, *, run: str | None = None, report: Report = lambda *_: None
+    store: Store,
+    board: str,
+    folder: Path,
+    *,
+    run: str | None = None,
+    beside: bool = False,
+    report: Report = lambda *_: None,
 ) -> Pulled:
     """Download a run's frames, page and manifest into a folder, leaving its other files alone.
 
@@ -61,6 +68,7 @@ async def pull(
         board: Name of the board.
         folder: Folder to download to; created if it does not exist.
         run: Name of the run; None or ``latest`` for the run that was published last.
+        beside: Whether the page's style and script are files beside it, for web hosts that allow no inline ones.
         report: Callback for progress.
 
     Raises:
@@ -79,7 +87,11 @@ async def pull(
     results = await _download_all(named, store, target, report)
     failed = {name: str(result) for name, result in results.items() if isinstance(result, PrevisError)}
     await target.put("manifest.json", content, media_type="application/json")
-    html = _page(manifest, {name: frame for name, frame in named.items() if name not in failed})
+    downloaded = {name: frame for name, frame in named.items() if name not in failed}
+    if beside:
+        for name, text in page_assets(manifest).items():
+            await target.put(name, text.encode(), media_type=ASSETS[name])
+    html = _page(manifest, downloaded, {name: name for name in ASSETS} if beside else None)
     await target.put("index.html", html.encode(), media_type="text/html; charset=utf-8")
     return Pulled(
         run=location.run,
@@ -96,7 +108,7 @@ def file_names(manifest: Manifest) -> dict[str, Frame]:
     that would be equal get a hash of their shot_id, so that they stay the same from run to run.
     """
     wanted = [
-        (_stem(str(shot.shot_id)), str(shot.shot_id), f"_t{take.take:02d}{number}{_suffix(frame.key)}", frame)
+        (_stem(str(shot.shot_id)), str(shot.shot_id), f"_t{take.take:02d}{number}{_file_suffix(frame.key)}", frame)
         for shot in manifest.shots
         for take in shot.takes
         for number, frame in _numbered(take.frames)
@@ -127,6 +139,12 @@ def _numbered(frames: tuple[Frame, ...]) -> list[tuple[str, Frame]]:
 def _suffix(key: str) -> str:
     found = _SUFFIX.search(key)
     return found[0] if found else ""
+
+
+def _file_suffix(key: str) -> str:
+    """Return the suffix of a downloaded frame: that of its key, unless a browser or the system would run the file."""
+    suffix = _suffix(key)
+    return suffix if is_inert(key) or not suffix else ".bin"
 
 
 def _short_hash(text: str) -> str:
@@ -193,11 +211,11 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _page(manifest: Manifest, downloaded: Mapping[str, Frame]) -> str:
+def _page(manifest: Manifest, downloaded: Mapping[str, Frame], assets: Mapping[str, str] | None) -> str:
     """Return the page, which refers to the frames beside it and shows thumbnails in place of missing ones."""
     urls = {frame.key: quote(name) for name, frame in downloaded.items()}
 
     def beside(frame: Frame) -> FrameLinks:
         return FrameLinks(src=urls.get(frame.key, ""), href=urls.get(frame.key, ""))
 
-    return page(manifest, links=beside)
+    return page(manifest, links=beside, assets=assets)

@@ -12,6 +12,7 @@ from previs.records.manifest import BindingEntry, Manifest, ShotEntry, TakeEntry
 from previs.shots import Shot
 from previs.store.addresses import shown
 from previs.store.credentials import without_credentials
+from previs.text.visible import visible
 from previs.workflow import STAYS, BindingRow
 
 _MOST_NAMES = 20
@@ -117,9 +118,10 @@ def failure_message(manifest: Manifest) -> str:
     """Return which shots failed, and why the first five did."""
     failed = manifest.failed
     reasons = [
-        f"{shot.shot_id}: {next((take.error for take in shot.takes if take.error), 'no frame')}" for shot in failed[:5]
+        f"{visible(str(shot.shot_id))}: {next((take.error for take in shot.takes if take.error), 'no frame')}"
+        for shot in failed[:5]
     ]
-    names = ", ".join(str(shot.shot_id) for shot in failed)
+    names = visible(", ".join(str(shot.shot_id) for shot in failed))
     return f"{len(failed)} of {len(manifest.shots)} shots failed: {names}\n" + "\n".join(reasons)
 
 

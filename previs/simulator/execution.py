@@ -204,7 +204,7 @@ class Execution:
         if faults.memory_full or (faults.out_of_memory_on and faults.out_of_memory_on in texts):
             return NodeRaisedError("torch.OutOfMemoryError", "Allocation on device ")
         if faults.fail_on and faults.fail_on in texts:
-            return NodeRaisedError("RuntimeError", "The simulator fails here, as its faults say.")
+            return NodeRaisedError("RuntimeError", faults.fail_message)
         return None
 
     def _failing_node(self, running: list[str], samplers: list[str]) -> str | None:

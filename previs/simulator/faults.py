@@ -34,6 +34,7 @@ class Faults:
         header: Name and value that each request and WebSocket must send, as behind a proxy; others get 401.
         lose_prompt_answer: Number of accepted prompts whose response is lost.
         fail_on: Text; a prompt that contains it fails while it runs.
+        fail_message: Text of the error that such a prompt gets.
         fail_at: Class of the node that raises; empty for the first sampler, or else the first node that runs.
         out_of_memory_on: Text; a prompt that contains it runs out of GPU memory.
         memory_full: Whether each prompt that is not cached runs out of memory, until a request to ``/free`` unloads
@@ -73,6 +74,7 @@ class Faults:
     header: Annotated[tuple[str, str], Field(strict=False)] | None = None
     lose_prompt_answer: Count = 0
     fail_on: str = ""
+    fail_message: str = "The simulator fails here, as its faults say."
     fail_at: str = ""
     out_of_memory_on: str = ""
     memory_full: bool = False

@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from urllib.request import url2pathname
 
 from previs.errors import SourceNotFound
+from previs.text.visible import visible
 
 Kind = Literal["path", "file", "s3", "http", "data", "shot", "unknown"]
 
@@ -48,7 +49,7 @@ def shown(uri: str) -> str:
         uri = bare if bare == _USER.sub(r"\1", uri) else f"{bare}?…"
     if len(uri) > _SHOWN_CHARACTERS:
         uri = uri[:_SHOWN_CHARACTERS] + "…"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in uri)
+    return visible(uri)
 
 
 def local_path(uri: str) -> str:

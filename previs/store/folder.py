@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -16,6 +17,7 @@ from typing import BinaryIO, Final, Self
 from previs.errors import PrevisError, SourceNotFound, StoreRefused, StoreUnavailable
 from previs.store import keys
 from previs.store.interface import StoredFile
+from previs.store.links import REFUSAL, leads_out
 
 _REASONS: Final = {
     errno.EACCES: "no permission: let the user who runs this read and write there",
@@ -38,6 +40,7 @@ _WINDOWS_IN_USE: Final = {32, 33}
 # Errors of file systems without hard links: FAT, some network shares, Android.
 _NO_LINKS: Final = {errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _UNFINISHED: Final = ".part"
+_UNFINISHED_NAME: Final = re.compile(rf"\.[0-9a-f]{{16}}{re.escape(_UNFINISHED)}")
 _COPY_BYTES: Final = 1 << 20
 _FOLDER_ATTEMPTS: Final = 20
 
@@ -45,17 +48,22 @@ _FOLDER_ATTEMPTS: Final = 20
 class FolderStore:
     """Keep files in a folder, which is created at the first write.
 
-    A program that is killed while it writes leaves a hidden file ending in ``.part``; the store never lists it.
+    A program that is killed while it writes leaves a hidden file ending in ``.part``; only ``unfinished`` lists it.
+    A file is visible only when its bytes, its name and the folders above it are on the disk. The store's folder and the
+    folders in it, such as ``frames``, may be symbolic links; no link below them is followed out of them.
 
     Args:
         folder: Absolute path, or relative to the present working directory.
+        page_assets: Whether pages have style and script beside them.
     """
 
     public = True
     link_seconds = None
 
-    def __init__(self, folder: Path | str) -> None:
+    def __init__(self, folder: Path | str, *, page_assets: bool = False) -> None:
+        self.page_assets = page_assets
         self._root = Path(folder).absolute()
+        self._synced: set[Path] = set()
 
     def __repr__(self) -> str:
         return f"FolderStore({str(self._root)!r})"
@@ -106,6 +114,10 @@ class FolderStore:
         """Remove files, and folders that become empty."""
         await asyncio.to_thread(self._delete, [self._path(key) for key in keys])
 
+    async def unfinished(self) -> dict[str, StoredFile]:
+        """Return the files that writers left unfinished, or are writing, by key."""
+        return await asyncio.to_thread(self._unfinished)
+
     async def link(self, key: str) -> str:
         """Return the file's ``file://`` URL."""
         return self._path(key).as_uri()
@@ -137,6 +149,21 @@ class FolderStore:
             raise StoreRefused(self.name, f"key {key!r}: {fault}")
         return self._root.joinpath(*key.split("/"))
 
+    def _followed(self, path: Path, *, of: Path | None = None) -> Path:
+        """Return the path of a file, or of its folder if ``of`` is the file.
+
+        Raises:
+            StoreRefused: A symbolic link leads elsewhere.
+        """
+        if self._leads_out(path, of or path):
+            raise StoreRefused(self.name, f"{path}: {REFUSAL}")
+        return path
+
+    def _leads_out(self, path: Path, file: Path) -> bool:
+        kind, *rest = file.relative_to(self._root).parts
+        with self._translated(path):
+            return leads_out(path, self._root / kind if rest else self._root)
+
     def _check(self) -> None:
         with self._translated(self._root):
             self._root.mkdir(parents=True, exist_ok=True)
@@ -152,6 +179,7 @@ class FolderStore:
         target = self._path(key)
         with self._temporary_file(target, write) as unfinished:
             unfinished.replace(target)
+            self._sync_folders(target)
 
     def _create(self, key: str, data: bytes) -> bool:
         target = self._path(key)
@@ -161,11 +189,28 @@ class FolderStore:
             except FileExistsError:
                 # NFS may raise this for a repeated request that it has carried out already.
                 return self._read(key) == data
+            self._sync_folders(target)
         return True
+
+    def _sync_folders(self, path: Path) -> None:
+        """Write a file's name to the disk, and the first time those of its folders, as far as the system can do it."""
+        known = path.parent in self._synced
+        for folder in path.parents:
+            # Windows opens no folders, and some network shares sync none.
+            with suppress(OSError):
+                descriptor = os.open(folder, os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+            if known or folder == self._root:
+                break
+        self._synced.add(path.parent)
 
     @contextmanager
     def _temporary_file(self, target: Path, write: Callable[[BinaryIO], object]) -> Iterator[Path]:
         """Write a temporary file beside the target and remove it at the end, unless it was moved."""
+        self._followed(target.parent, of=target)
         unfinished = target.with_name(f".{secrets.token_hex(8)}{_UNFINISHED}")
         with self._translated(target):
             try:
@@ -190,6 +235,7 @@ class FolderStore:
 
     def _delete(self, paths: list[Path]) -> None:
         for path in paths:
+            self._followed(path.parent, of=path)
             if self._size_of(path) is not None:
                 with self._translated(path):
                     path.unlink(missing_ok=True)
@@ -202,6 +248,7 @@ class FolderStore:
             except OSError:
                 # It is not empty, in use, or gone.
                 return
+            self._synced.discard(folder)
             folder = folder.parent
 
     def _copy(self, key: str, path: Path, *, if_absent: bool) -> None:
@@ -212,7 +259,7 @@ class FolderStore:
             raise SourceNotFound(str(path), error.strerror or type(error).__name__) from error
         with source:
             size = os.fstat(source.fileno()).st_size
-            if if_absent and self._size_of(target) == size:
+            if if_absent and self._size_of(self._followed(target)) == size:
                 return
             self._write(key, lambda stream: shutil.copyfileobj(source, stream, _COPY_BYTES))
 
@@ -229,7 +276,7 @@ class FolderStore:
         return found if stat.S_ISREG(found.st_mode) else None
 
     def _read(self, key: str) -> bytes | None:
-        path = self._path(key)
+        path = self._followed(self._path(key))
         if self._size_of(path) is None:
             return None
         with self._translated(path):
@@ -237,14 +284,26 @@ class FolderStore:
 
     def _entries(self, prefix: str) -> dict[str, StoredFile]:
         top = self._path(prefix.rstrip("/")) if prefix else self._root
-        found: dict[str, StoredFile] = {}
+        self._followed(top, of=top / "a file")
+        finished = (path for path in self._walk(top) if not _is_unfinished(path))
+        return self._listed(path for path in finished if not (path.is_symlink() and self._leads_out(path, path)))
+
+    def _unfinished(self) -> dict[str, StoredFile]:
+        """List what writers left in the store's own folders; ``references`` belongs to people."""
+        below = (path for kind in keys.KINDS for path in self._walk(self._root / kind.rstrip("/")))
+        paths = (*self._root.glob(f".*{_UNFINISHED}"), *below)
+        return self._listed(path for path in paths if _UNFINISHED_NAME.fullmatch(path.name))
+
+    def _walk(self, top: Path) -> Iterator[Path]:
         for folder, _, names in os.walk(top, onerror=self._raise_unlisted):
-            for name in names:
-                path = Path(folder, name)
-                status = None if name.startswith(".") and name.endswith(_UNFINISHED) else self._status_of(path)
-                if status is not None:
-                    modified = datetime.fromtimestamp(status.st_mtime, UTC)
-                    found[path.relative_to(self._root).as_posix()] = StoredFile(status.st_size, modified)
+            yield from (Path(folder, name) for name in names)
+
+    def _listed(self, paths: Iterable[Path]) -> dict[str, StoredFile]:
+        found: dict[str, StoredFile] = {}
+        for path in paths:
+            if (status := self._status_of(path)) is not None:
+                modified = datetime.fromtimestamp(status.st_mtime, UTC)
+                found[path.relative_to(self._root).as_posix()] = StoredFile(status.st_size, modified)
         return found
 
     def _raise_unlisted(self, error: OSError) -> None:
@@ -265,6 +324,10 @@ class FolderStore:
         if reason is not None and getattr(error, "winerror", None) not in _WINDOWS_IN_USE:
             return StoreRefused(self.name, f"{path}: {reason}")
         return StoreUnavailable(self.name, f"{path}: {error.strerror or type(error).__name__}")
+
+
+def _is_unfinished(path: Path) -> bool:
+    return path.name.startswith(".") and path.name.endswith(_UNFINISHED)
 
 
 def _link(unfinished: Path, target: Path) -> None:

@@ -40,6 +40,10 @@ class Store(Protocol):
         """Return whether a page in the store can show its neighbours by relative links, without signatures."""
 
     @property
+    def page_assets(self) -> bool:
+        """Return whether pages have style and script beside them, because the store's host forbids inline ones."""
+
+    @property
     def link_seconds(self) -> int | None:
         """Return for how long a URL from ``link`` works, in seconds, or None if it lasts."""
 
@@ -85,6 +89,9 @@ class Store(Protocol):
 
     async def delete(self, keys: Iterable[str]) -> None:
         """Remove files; absent keys are ignored. If it raises, some files may be removed already."""
+
+    async def unfinished(self) -> dict[str, StoredFile]:
+        """Return the files that killed writers left, and those of writers at work, by key; no listing has them."""
 
     async def link(self, key: str) -> str:
         """Return a URL that a person can open, without checking that the file exists."""

@@ -17,6 +17,8 @@ LISTS: Final = "lists/"
 INPUTS: Final = "inputs/"
 CLAIMS: Final = "claims/"
 NIGHTLY: Final = "nightly/"
+KINDS: Final = (FRAMES, TAKES, BOARDS, LISTS, INPUTS, CLAIMS, NIGHTLY)
+"""Folders that previs writes to."""
 
 # S3 accepts keys of at most 1024 bytes.
 _LONGEST_KEY: Final = 1024
@@ -37,7 +39,7 @@ _PLAIN_SUFFIX: Final = re.compile(r"\.[a-z0-9]{1,8}")
 
 
 def part(name: str) -> str:
-    """Return a name as one part of a key: readable, never a path, never hidden, never that of another name.
+    """Return a name as one part of a key: readable, never a path, hidden, an option, or that of another name.
 
     Letters of every script, blanks and most punctuation stay. If anything is replaced or cut, a digest of the whole
     name follows, such as ``act_1~0a4d55a8d7``. The digest's ``~`` is itself replaced in names, so two different names
@@ -47,7 +49,8 @@ def part(name: str) -> str:
     name = unicodedata.normalize("NFC", name)
     safe = "".join("_" if _is_unsafe(character) else character for character in name)[:_LONGEST_NAME]
     # Windows drops blanks and dots at the end. A dot at the start hides a file, and two of them are the parent folder.
-    safe = re.sub(r"^[. ]|[. ]$", "_", safe)
+    # A dash at the start makes a file name an option of commands.
+    safe = re.sub(r"^[-. ]|[. ]$", "_", safe)
     if not safe or _DEVICE.match(safe) or safe.lower() in _RESERVED:
         safe = "_" + safe[: _LONGEST_NAME - 1]
     if safe == name:

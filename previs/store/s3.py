@@ -70,6 +70,11 @@ class S3Store:
         return self._settings.public_url is not None
 
     @property
+    def page_assets(self) -> bool:
+        """Return whether pages have style and script beside them."""
+        return self._settings.page_assets
+
+    @property
     def link_seconds(self) -> int | None:
         """Return for how long a signed URL works, in seconds, or None for public URLs."""
         return None if self.public else self._settings.link_seconds
@@ -121,7 +126,7 @@ class S3Store:
         target = self._object(key)
         extra: dict[str, Any] = self._encryption() | {"ContentType": media_type}
         if download_name is not None:
-            extra["ContentDisposition"] = content_disposition(download_name)
+            extra["ContentDisposition"] = content_disposition(download_name, media_type)
         if metadata:
             extra["Metadata"] = user_metadata(metadata)
         if not (if_absent and await self._ensure_stored(path, target, extra)):
@@ -160,6 +165,10 @@ class S3Store:
         names = [self._object(key)["Key"] for key in keys]
         for start in range(0, len(names), s3_requests.KEYS_PER_REQUEST):
             await self._remove(names[start : start + s3_requests.KEYS_PER_REQUEST])
+
+    async def unfinished(self) -> dict[str, StoredFile]:
+        """Return nothing: an object is visible only as a whole; a rule of the bucket ends uploads in parts."""
+        return {}
 
     async def link(self, key: str) -> str:
         """Return the public URL, or one that is signed for the time that the settings allow."""

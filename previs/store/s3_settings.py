@@ -58,6 +58,14 @@ class S3Fields(BaseModel):
         title="Public address",
         description="URL under which the bucket's root can be read without a signature, such as a CDN's.",
     )
+    page_assets: bool = Field(
+        default=False,
+        title="Style and script beside pages",
+        description=(
+            "Write a page's style and script into files beside it, for web hosts whose Content-Security-Policy forbids "
+            "inline ones."
+        ),
+    )
     link_seconds: int = Field(
         default=WEEK_SECONDS,
         ge=1,

@@ -1,5 +1,6 @@
 """Encode headers for S3, decode its listings and recognise incomplete responses; pure."""
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -17,11 +18,17 @@ _WITHOUT_A_BODY: Final = frozenset({204, 304})
 _FIRST_REFUSAL: Final = 300
 
 
-def content_disposition(download_name: str) -> str:
-    """Return a Content-Disposition header that shows a file in a browser and names its download (RFC 6266, 8187)."""
-    name = "".join("_" if unicodedata.category(c) in {"Cc", "Cs"} or c in '/\\"' else c for c in download_name)
+def content_disposition(download_name: str, media_type: str) -> str:
+    """Return a Content-Disposition header that names a file's download (RFC 6266, 8187).
+
+    Browsers show pictures, videos and sound; any other file they only save.
+    """
+    safe = "".join("_" if unicodedata.category(c) in {"Cc", "Cf", "Cs"} or c in '/\\"' else c for c in download_name)
+    # A dash or dot at the start makes the saved file an option of commands, or hides it.
+    name = re.sub(r"^[-. ]", "_", safe)
+    shown = "inline" if media_type.partition("/")[0] in {"image", "video", "audio"} else "attachment"
     plain = "".join(c if c.isascii() else "_" for c in name)
-    return f"inline; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+    return f"{shown}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
 def user_metadata(words: Mapping[str, str]) -> dict[str, str]:

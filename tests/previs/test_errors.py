@@ -100,6 +100,25 @@ def test_a_sentence_says_every_value(each: type[PrevisError]) -> None:
 
 
 @pytest.mark.parametrize("each", RAISED)
+def test_no_value_of_an_error_controls_a_terminal_or_forges_a_line(each: type[PrevisError]) -> None:
+    hostile = "\x1b[2J\x9b31m\u202e\u2028\nforged: all is well"
+    error = made(each)
+    for name, value in vars(error).items():
+        if isinstance(value, str):
+            setattr(error, name, hostile)
+        elif value == FAULTS:
+            setattr(error, name, (Fault(hostile, hostile, hostile, "a remedy,\nof two lines"),))
+        elif isinstance(value, tuple):
+            setattr(error, name, (hostile,))
+    lines = str(error).split("\n")
+    assert not [c for c in "".join(lines) if not c.isprintable()]
+    if not each.of_lines:
+        assert not [line for line in lines if line.startswith("forged")]
+    if "server" in vars(error):
+        assert r"\x1b[2J\x9b31m\u202e\u2028\nforged: all is well" in str(error)
+
+
+@pytest.mark.parametrize("each", RAISED)
 def test_an_error_is_in_one_branch_alone(each: type[PrevisError]) -> None:
     branches = {branch for branch in (BoardIncomplete, FixTheInput, TryAgain) if issubclass(each, branch)}
     assert len(branches) == 1

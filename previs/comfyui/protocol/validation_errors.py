@@ -12,6 +12,7 @@ from typing import Any
 from previs.comfyui.protocol.graph import Graph
 from previs.comfyui.protocol.wire import as_list, as_mapping
 from previs.errors import Fault
+from previs.text.visible import visible
 
 _NODE_ID = re.compile(r"Node ID '#(.*)'")
 _MAX_CHOICES = 12
@@ -78,7 +79,8 @@ def _input_fault(
             value, remedy = str(error.get("details", "")), f"wants a link to {_kind(config)}"
         case _:
             remedy = f"{error.get('message', '')}: {error.get('details', '')}"[:500]
-    return Fault(place, name, value, remedy)
+    # A remedy may have several lines, and this one comes from a server.
+    return Fault(place, name, value, visible(remedy))
 
 
 def _config(object_info: Mapping[str, Any], class_type: str, name: str) -> Any:  # noqa: ANN401 - as the wire has it

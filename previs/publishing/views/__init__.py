@@ -5,12 +5,13 @@ untrusted: all text is escaped, and only URLs of known harmless kinds become lin
 """
 
 from previs.publishing.views.overview import overview
-from previs.publishing.views.page import FrameLinks, page
+from previs.publishing.views.page import ASSETS, FrameLinks, page, page_assets
 from previs.publishing.views.progress import Progress, RunningTake, progress_sheet
 from previs.publishing.views.rows import shot_rows
 from previs.publishing.views.sheet import FOR_FORM, contact_sheet
 
 __all__ = [
+    "ASSETS",
     "FOR_FORM",
     "FrameLinks",
     "Progress",
@@ -18,6 +19,7 @@ __all__ = [
     "contact_sheet",
     "overview",
     "page",
+    "page_assets",
     "progress_sheet",
     "shot_rows",
 ]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from previs.pictures.media import is_inert
 from previs.publishing.views.addresses import for_page, is_picture
 from previs.publishing.views.sequences import Placed, Sequence, sequences
 from previs.publishing.views.takes import LONGEST_REASON, circled, lacking, picked_first, reason
@@ -245,6 +246,8 @@ def _attempt(attempt: Attempt) -> tuple[str, str]:
 def _still(frame: Frame, alt: str, usual: tuple[int, int], links: FrameLinks) -> Still:
     thumbnail = frame.thumbnail if frame.thumbnail and is_picture(frame.thumbnail) else None
     src, href = for_page(links.src) or thumbnail, for_page(links.href)
+    if not is_inert(frame.key):
+        src, href = thumbnail, None
     kind = _kind(frame, src)
     sized = frame.width and frame.height and frame.width > 0 and frame.height > 0
     return Still(

@@ -1,11 +1,16 @@
-"""Make the board's page: one HTML file that works from a folder and from S3, with and without scripts."""
+"""Make the board's page, which works from a folder and from S3, with and without scripts.
+
+It is one HTML file, or on request an HTML file with its style and script beside it.
+"""
 
 import base64
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Final
+from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -18,21 +23,36 @@ from previs.publishing.views.timecode import number, spell, timecode
 from previs.publishing.views.wording import clean, language, moment, one_line, seconds_between
 from previs.records.manifest import Manifest
 
-__all__ = ["FrameLinks", "page"]
+__all__ = ["ASSETS", "FrameLinks", "page", "page_assets"]
+
+_STYLE, _SCRIPT = "board.css", "board.js"
+ASSETS: Final = {_STYLE: "text/css; charset=utf-8", _SCRIPT: "text/javascript; charset=utf-8"}
+"""Media types of the files beside a page without inline style and script, by file name."""
+# A relative path on a page in a folder is file:, which some browsers do not count as 'self'.
+_BESIDE: Final = ("'self'", "file:")
 
 
-def page(manifest: Manifest, *, links: LinksOf, note: str | None = None) -> str:
+def page_assets(manifest: Manifest) -> dict[str, str]:
+    """Return the files beside a page without inline style and script, by the names in :data:`ASSETS`."""
+    width, height = usual_size(manifest)
+    style = f":root {{ --across: {width}; --down: {height}; }}\n{_text(_STYLE)}"
+    return {_STYLE: style, _SCRIPT: _text(_SCRIPT)}
+
+
+def page(
+    manifest: Manifest, *, links: LinksOf, note: str | None = None, assets: Mapping[str, str] | None = None
+) -> str:
     """Return the ``index.html`` of a run: frames in order with their slates, and problems.
 
     Args:
         manifest: Manifest of the run.
         links: Function that returns the URLs of a frame; called once for each frame.
         note: Sentence for the head of the page, such as until when its links work.
+        assets: URLs of the files of :func:`page_assets` by their names, relative to the page or absolute, for hosts
+            whose policy forbids inline style and script; None for one self-contained file.
     """
     shown = groups(manifest, links)
-    width, height = usual_size(manifest)
-    css = f":root {{ --across: {width}; --down: {height}; }}\n{_text('board.css')}"
-    script = _text("board.js")
+    inline = page_assets(manifest)
     title = one_line(manifest.title) or one_line(manifest.board)
     count = totals(manifest)
     cards = [card for group in shown for card in group.cards]
@@ -40,9 +60,11 @@ def page(manifest: Manifest, *, links: LinksOf, note: str | None = None) -> str:
         _environment()
         .get_template("index.html")
         .render(
-            policy=_policy(css, script, _stills(shown)),
-            css=Markup(css),  # noqa: S704 - our own file and two whole numbers
-            script=Markup(script),  # noqa: S704 - our own file
+            policy=_policy(inline, assets, _stills(shown)),
+            css=Markup(inline[_STYLE]),  # noqa: S704 - our own file and two whole numbers
+            script=Markup(inline[_SCRIPT]),  # noqa: S704 - our own file
+            style_url=assets[_STYLE] if assets else None,
+            script_url=assets[_SCRIPT] if assets else None,
             title=title,
             title_lang=language(title),
             board=one_line(manifest.board),
@@ -108,24 +130,27 @@ def _stills(shown: Iterable[Group]) -> Iterator[Still]:
     return (still for group in shown for card in group.cards for take in card.takes for still in take.stills)
 
 
-def _policy(css: str, script: str, stills: Iterable[Still]) -> str:
-    """Return a content security policy that allows this style, this script, and the schemes of this board's pictures.
-
-    A relative path on a page in a folder is ``file:``, which some browsers do not count as ``'self'``.
-    """
+def _policy(inline: Mapping[str, str], assets: Mapping[str, str] | None, stills: Iterable[Still]) -> str:
+    """Return a content security policy that allows this page's style, script and schemes of pictures."""
     used = {scheme(url) for still in stills for url in (still.src, still.href, still.poster) if url is not None}
-    origins = sorted(f"{name}:" for name in used - {""}) + (["'self'", "file:"] if "" in used else [])
+    origins = sorted(f"{name}:" for name in used - {""}) + (list(_BESIDE) if "" in used else [])
     sources = " ".join(dict.fromkeys(origins)) or "'none'"
     rules = {
         "default-src": "'none'",
         "img-src": sources,
         "media-src": sources,
-        "style-src": _hash(css),
-        "script-src": _hash(script),
+        "style-src": _origin(assets[_STYLE]) if assets else _hash(inline[_STYLE]),
+        "script-src": _origin(assets[_SCRIPT]) if assets else _hash(inline[_SCRIPT]),
         "base-uri": "'none'",
         "form-action": "'none'",
     }
     return "; ".join(f"{name} {value}" for name, value in rules.items())
+
+
+def _origin(url: str) -> str:
+    """Return the source expression for a file at a URL: its origin."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}" if parts.scheme else " ".join(_BESIDE)
 
 
 def _hash(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from previs.pictures.media import is_inert
 from previs.publishing.views.addresses import markdown_link
 from previs.publishing.views.takes import PICKED_MARK, reason
 from previs.publishing.views.wording import cell, server_name
@@ -38,6 +39,6 @@ def _row(shot: ShotEntry, take: TakeEntry | None, link: Callable[[Frame], str | 
         "seed": "" if take.seed is None else str(take.seed),
         "seconds": "" if take.seconds is None else round(take.seconds, 1),
         "server": cell(server_name(take.server or ""), 100),
-        "link": markdown_link("open", link(take.frames[0])) if take.frames else "",
+        "link": markdown_link("open", link(take.frames[0])) if take.frames and is_inert(take.frames[0].key) else "",
         "error": cell(reason(take), 1000),
     }

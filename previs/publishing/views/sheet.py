@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from html import escape
 
+from previs.pictures.media import is_inert
 from previs.publishing.views.addresses import for_artifact
 from previs.publishing.views.sequences import Placed, Sequence, sequences, totals
 from previs.publishing.views.takes import PICKED_MARK, circled, lacking, picked_first, reason
@@ -218,7 +219,7 @@ def _cells(placed: Placed, fps: float, picture: PictureOf, layout: Layout) -> It
     others = f"<br>{plural(len(shot.takes) - len(wanted), 'other take')}" if len(wanted) < len(shot.takes) else ""
     for take in wanted:
         seed = "" if take.seed is None else f"<br>seed {take.seed}"
-        shown = next(filter(None, (for_artifact(picture(frame)) for frame in take.frames)), None)
+        shown = next(filter(None, (for_artifact(picture(frame)) for frame in take.frames if is_inert(frame.key))), None)
         mark, spoken = (f" {PICKED_MARK}", ", picked") if take is circled(shot) else ("", "")
         slate, alt = f"{name} · take {take.take}{mark}", f"{plain} · take {take.take}{spoken}"
         yield _Cell(layout.width, slate, alt, shown, _instead(take, layout), f"{when}{seed}{others}", text)

@@ -4,6 +4,8 @@ import re
 import unicodedata
 from datetime import UTC, datetime
 
+from previs.text.visible import visible
+
 # Characters with a meaning in CommonMark, GitHub's tables or HTML, except those at the start of a line, where no text
 # is put.
 _MEANINGFUL = re.compile(r"[&<>\[\]|\\`*_~#!]")
@@ -17,12 +19,8 @@ _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff
 
 
 def clean(text: str) -> str:
-    """Replace control characters and unpaired surrogates, which UTF-8 cannot hold; keep line ends."""
-    return "".join("\ufffd" if unicodedata.category(c) in {"Cc", "Cs"} and c not in "\t\n" else c for c in _lines(text))
-
-
-def _lines(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    """Make control and invisible characters, and unpaired surrogates, visible; keep line ends and tabs."""
+    return visible(text.replace("\r\n", "\n").replace("\r", "\n"), lines=True)
 
 
 def one_line(text: str) -> str:

@@ -113,6 +113,25 @@ async def test_files_that_no_kept_run_refers_to_are_removed_and_no_others(store:
     assert (again.done, again.removal.runs, any(again.removal.stages)) == (True, 0, False)
 
 
+async def test_abandoned_unfinished_files_are_removed_and_young_ones_stay(folder_store: FolderStore) -> None:
+    await fill(folder_store)
+    root, month = Path(folder_store.name), 30 * 24 * 3600
+    old = [root / kind / ".0123456789abcdef.part" for kind in ("", "frames", "takes", "boards/night", "claims/x")]
+    kept = [root / "frames" / ".fedcba9876543210.part", root / "references" / ".0123456789abcdef.part"]
+    kept += [root / "frames" / ".mine.part", root / "frames" / "0123456789abcdef.part"]
+    for path in (*old, *kept):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"half")
+    for path in (*old, *kept[1:]):
+        os.utime(path, times=(path.stat().st_atime - month, path.stat().st_mtime - month))
+    found = await prune(folder_store, Rule())
+    assert sum(found.removal.unfinished.values()) == 4 * len(old) == found.removal.size
+    assert all(path.exists() for path in old)
+    assert (await prune(folder_store, Rule(), really=True)).done
+    assert not [path for path in old if path.exists()]
+    assert all(path.exists() for path in kept)
+
+
 @FOLDER_AND_S3
 async def test_by_the_stores_own_clock_no_file_of_a_removed_run_is_too_young(store: Store) -> None:
     """Frames of a removed run are removed at once; leases and lists, which no run names, stay."""

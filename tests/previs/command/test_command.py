@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -21,6 +22,7 @@ PREVIS = str(Path(sys.executable).parent / "previs")
 SETTINGS = {"checkpoint": "sd_xl_base_1.0.safetensors", "width": 64, "height": 64, "steps": 4}
 STANDARD_INPUT = ("-",)
 PATIENCE = 60
+HOSTILE = "\x1b[2A\x1b[2K\x9b31m\u202eevil"
 
 
 @contextlib.asynccontextmanager
@@ -132,6 +134,27 @@ async def test_a_board_with_every_frame_ends_with_0_and_its_url_and_with_one_mis
     assert json.loads(kept.read_text("utf-8")) == json.loads(too_large_for_prefect)
     places = ["boards", "claims", "frames", "lists", "takes"]
     assert sorted(entry.name for entry in (tmp_path / "boards").iterdir()) == places
+
+
+async def test_text_of_a_server_and_of_a_list_reaches_terminal_and_log_with_its_control_characters_visible(
+    simulate: Serve, tmp_path: Path, prefect_environment: dict[str, str]
+) -> None:
+    simulator, url = await simulate()
+    simulator.faults.fail_on = "坏"
+    simulator.faults.fail_message = f"\x1b]0;owned\x07{HOSTILE}"
+    runs = Runs(tmp_path, url, prefect_environment)
+    listed = [{"shot_id": "SH\u202eevil", "prompt": "坏", "duration": 1.0}]
+    # In a log without colours every escape comes from outside.
+    environment = prefect_environment | {"PREFECT_LOGGING_COLORS": "false"}
+    arguments = ["run", write(tmp_path / "list.json", listed), *runs.options, "--board", f"b{HOSTILE}", "--verbose"]
+    ended = await previs(*arguments, folder=tmp_path, **environment)
+    assert ended.code == 1, ended
+    assert re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\u2028]", ended.out + ended.err) is None
+    shown = r"failed on " + url + r": \x1b]0;owned\x07\x1b[2A\x1b[2K\x9b31m\u202eevil"
+    assert shown in ended.out
+    # Prefect writes the error's repr, which doubles backslashes.
+    assert shown in ended.err.replace("\\\\", "\\")
+    assert r"SH\u202eevil · take 1: node" in ended.out
 
 
 async def test_a_run_that_is_interrupted_ends_with_130_and_frees_its_server(

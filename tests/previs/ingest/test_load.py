@@ -183,6 +183,25 @@ async def test_relative_names_of_an_inline_list_are_in_the_stores_references(sto
     assert [picture.sha256 for picture in inputs.workflow_pictures] == [sha256(BLUE)]
 
 
+async def test_a_link_out_of_the_references_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "secret.png").write_bytes(RED)
+    folder = tmp_path / "store" / "references"
+    folder.mkdir(parents=True)
+    (folder / "file.png").symlink_to(tmp_path / "secret.png")
+    (folder / "folder").symlink_to(tmp_path)
+    (folder / "blue.png").write_bytes(BLUE)
+    (folder / "inside.png").symlink_to("blue.png")
+    store, names = FolderStore(tmp_path / "store"), ("file.png", "folder/secret.png", "inside.png")
+    async with SourceReader() as reader:
+        with pytest.raises(ShotListFaults) as caught:
+            await load_inputs([shot(1, *names)], SETTINGS, reader, store, no_server)
+        assert [fault.value for fault in caught.value.faults] == ["file.png", "folder/secret.png"]
+        assert "a symbolic link leads out" in caught.value.faults[0].remedy
+        assert shas(await load_inputs([shot(1, "inside.png")], SETTINGS, reader, store, no_server)) == {
+            "inside.png": sha256(BLUE)
+        }
+
+
 async def test_a_list_sent_through_the_store_means_the_same_as_inline(store: Store) -> None:
     await store.put("references/a.png", RED, media_type="image/png")
     shots = [shot(1, "a.png", notes="夜" * INLINE_BYTES)]

@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw
 
 from previs.errors import FrameDamaged, NotAPicture
 from previs.pictures import Media, examine, upright_png_or_jpeg
+from previs.pictures.media import is_inert
 from previs.pictures.pillow import MOST_PIXELS
 from previs.pictures.thumbnails import thumbnail
 
@@ -232,8 +233,39 @@ def test_files_of_other_formats_are_accepted(
 
 
 @pytest.mark.parametrize("name", ["a.x\\..\\y", "a.\x00", "a.\ud800", "a.x y", "a." + "x" * 5000, "../b.夜"])
-def test_an_unsafe_suffix_is_dropped(name: str, written: Callable[[bytes], Path]) -> None:
-    assert examine(written(bytes(50)), name=name) == Media("application/octet-stream", "")
+def test_an_unsafe_suffix_is_replaced(name: str, written: Callable[[bytes], Path]) -> None:
+    assert examine(written(bytes(50)), name=name) == Media("application/octet-stream", ".bin")
+
+
+PROGRAMS = ("exe", "com", "bat", "cmd", "ps1", "scr", "msi", "lnk", "hta", "jar", "sh", "php")
+WEB = ("js", "mjs", "css", "xhtml", "shtml", "xht", "mhtml", "wasm", "swf", "dae")
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("page.html", b"<!doctype html><script>alert(1)</script>"),
+        ("page.HTM", b"<html><script>alert(1)</script>"),
+        ("drawing.svg", b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'),
+        ("drawing.svgz", b"\x1f\x8b" + bytes(50)),
+        ("list.xml", b'<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"/>'),
+        *(
+            (f"file.{suffix}", b"MZ" + bytes(50))
+            for suffix in ["exe", "com", "bat", "cmd", "ps1", "scr", "msi", "lnk", "hta", "jar", "sh", "php"]
+        ),
+        *(
+            (f"file.{suffix}", b"alert(1)" * 9)
+            for suffix in ["js", "mjs", "css", "xhtml", "shtml", "xht", "mhtml", "wasm", "swf", "dae"]
+        ),
+        ("file", b"%PDF-1.7" + bytes(50)),
+    ],
+)
+def test_what_a_browser_a_web_server_or_a_system_would_run_is_kept_as_plain_bytes(
+    name: str, data: bytes, written: Callable[[bytes], Path]
+) -> None:
+    assert examine(written(data), name=name) == Media("application/octet-stream", ".bin")
+    assert not is_inert(f"frames/ab/{name}")
+    assert is_inert("frames/ab/abc.bin")
 
 
 @pytest.mark.parametrize(

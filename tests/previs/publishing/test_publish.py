@@ -162,6 +162,33 @@ async def test_no_boards_name_leads_elsewhere(folder_store: FolderStore, name: s
     assert published.page in {folder_store.uri(key) for key in there}
 
 
+async def test_a_store_for_strict_hosts_has_style_and_script_beside_each_page(
+    tmp_path: Path, settings: S3Settings
+) -> None:
+    strict = settings.model_copy(update={"page_assets": True})
+    async with S3Store(strict) as private:
+        for store in (FolderStore(tmp_path, page_assets=True), private):
+            await put(store, PICTURE)
+            made = board(PICTURE)
+            await publish(made, await links_of([PICTURE], store), store)
+            folder = f"boards/{made.board}/{made.run}/"
+            content = await store.get(f"{folder}index.html")
+            assert content is not None
+            text = content.decode()
+            assert "<style" not in text
+            assert "<script>" not in text
+            beside = {urlsplit(each).path.rpartition("/")[2]: each for each in addresses(text) if "board." in each}
+            assert set(beside) == {"board.css", "board.js"}
+            for name, address in beside.items():
+                stored = await store.get(folder + name)
+                assert stored
+                if store is private:
+                    async with httpx.AsyncClient() as client:
+                        answer = await client.get(address)
+                    assert answer.content == stored
+                    assert answer.headers["content-type"].startswith("text/")
+
+
 class FullStore(FolderStore):
     """A folder whose disk is full when a file of a name is to be written."""
 

@@ -195,6 +195,27 @@ async def test_progress_is_reported_frame_by_frame(folder_store: Store, folder: 
     assert reports == [(number, 4) for number in range(1, 5)]
 
 
+async def test_a_frame_of_an_earlier_version_that_a_browser_would_run_comes_as_plain_bytes(
+    store: Store, folder: Path
+) -> None:
+    script = b"<script>alert(1)</script>"
+    old = frame(script, ".html", media_type="application/octet-stream", width=None, height=None)
+    made = manifest(shot("-rf", take(1, frames=(old,))), board=BOARD)
+    await put_run(store, made, (script,))
+    done = await pull(store, BOARD, folder)
+    assert (set(done.fetched), done.failed) == ({"_rf_t01.bin"}, {})
+    assert relative((folder / "index.html").read_bytes()) == set()
+
+
+async def test_a_page_for_a_strict_host_comes_with_its_style_and_script_beside_it(store: Store, folder: Path) -> None:
+    await put_run(store, WHOLE, CONTENTS)
+    await pull(store, BOARD, folder, beside=True)
+    page = (folder / "index.html").read_bytes()
+    assert {"board.css", "board.js"} < relative(page) < {*NAMES, "board.css", "board.js"}
+    assert all((folder / name).read_bytes() for name in relative(page))
+    assert b"<style" not in page
+
+
 class _GoneAfterOne(FolderStore):
     """A store whose drive is pulled out after the first frame."""
 

@@ -1,6 +1,7 @@
 import asyncio
 import errno
 import os
+import stat
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -51,6 +52,108 @@ async def test_a_half_written_file_of_a_killed_program_is_not_listed(folder_stor
     await folder_store.put("takes/a.json", b"{}", media_type="application/json")
     (Path(folder_store.name) / "takes" / ".0123456789abcdef.part").write_bytes(b"half")
     assert list(await folder_store.entries("")) == ["takes/a.json"]
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Collect the paths that are written to the disk, by their order."""
+    paths: list[str] = []
+    sync = os.fsync
+
+    def record(descriptor: int) -> None:
+        paths.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", record)
+    return paths
+
+
+LINUX_ONLY = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux names open files")
+
+
+@LINUX_ONLY
+async def test_a_file_that_a_writer_was_told_of_survives_a_loss_of_power(
+    folder_store: FolderStore, tmp_path: Path, synced: list[str]
+) -> None:
+    source, root = tmp_path / "source", folder_store.name
+    source.write_bytes(b"frame")
+    writers = {
+        "takes/a.json": lambda key: folder_store.put(key, b"{}", media_type="application/json"),
+        "claims/takes/b/000000.json": lambda key: folder_store.create(key, b"{}", media_type="application/json"),
+        "frames/ab/c.png": lambda key: folder_store.put_file(key, source, media_type="image/png"),
+    }
+    for key, write in writers.items():
+        synced.clear()
+        await write(key)
+        content, *folders = synced
+        assert content.endswith(".part")
+        assert folders == [str(each) for each in (Path(root) / key).parents if each.is_relative_to(root)]
+    synced.clear()
+    await folder_store.put("takes/d.json", b"{}", media_type="application/json")
+    assert synced[1:] == [f"{root}/takes"]
+
+
+@LINUX_ONLY
+async def test_a_system_that_syncs_no_folders_keeps_files_all_the_same(
+    folder_store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync = os.fsync
+
+    def refuse(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    await folder_store.put("takes/a.json", b"{}", media_type="application/json")
+    assert await folder_store.get("takes/a.json") == b"{}"
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """Provide a folder outside the store, with a file."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "secret.json").write_bytes(b"secret")
+    return folder
+
+
+async def test_a_link_out_of_the_store_is_not_followed(folder_store: FolderStore, elsewhere: Path) -> None:
+    boards = Path(folder_store.name) / "boards"
+    boards.mkdir(parents=True)
+    (boards / "night").symlink_to(elsewhere)
+    (boards / "file.json").symlink_to(elsewhere / "secret.json")
+    (boards / "inside.json").symlink_to("real.json")
+    (boards / "real.json").write_bytes(b"{}")
+    for work in (
+        folder_store.get("boards/night/secret.json"),
+        folder_store.get("boards/file.json"),
+        folder_store.put("boards/night/new.json", b"{}", media_type="application/json"),
+        folder_store.create("boards/night/new.json", b"{}", media_type="application/json"),
+        folder_store.delete(["boards/night/secret.json"]),
+        folder_store.entries("boards/night"),
+    ):
+        with pytest.raises(StoreRefused, match="a symbolic link leads out of the store"):
+            await work
+    assert set(await folder_store.entries("boards")) == {"boards/inside.json", "boards/real.json"}
+    assert await folder_store.get("boards/inside.json") == b"{}"
+    assert everything(elsewhere) == ["secret.json"]
+    await folder_store.put("boards/file.json", b"{}", media_type="application/json")
+    assert (elsewhere / "secret.json").read_bytes() == b"secret"
+
+
+async def test_the_store_and_its_folders_may_be_on_other_disks(tmp_path: Path, elsewhere: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "frames").symlink_to(elsewhere)
+    (tmp_path / "linked").symlink_to(tmp_path / "real")
+    store = FolderStore(tmp_path / "linked")
+    await store.check()
+    await store.put("frames/ab/c.png", b"frame", media_type="image/png")
+    assert (elsewhere / "ab" / "c.png").read_bytes() == b"frame"
+    assert await store.get("frames/ab/c.png") == b"frame"
+    assert set(await store.entries("frames")) == {"frames/ab/c.png", "frames/secret.json"}
+    await store.delete(["frames/ab/c.png"])
+    assert not (elsewhere / "ab").exists()
 
 
 async def test_files_have_the_permissions_of_the_umask(folder_store: FolderStore, tmp_path: Path) -> None:

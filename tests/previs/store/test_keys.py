@@ -67,6 +67,13 @@ def test_different_names_never_share_a_part(one: str, other: str) -> None:
     assert (keys.part(one) == keys.part(other)) == same_text
 
 
+@given(names)
+@example("-rf")
+@example("--help")
+def test_no_part_is_an_option_of_a_command(name: str) -> None:
+    assert not keys.part(name).startswith("-")
+
+
 def test_a_name_spelled_with_combining_accents_is_the_same_name() -> None:
     assert keys.part("e\u0301te\u0301") == keys.part("été") == "été"
 

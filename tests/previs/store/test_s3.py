@@ -87,6 +87,19 @@ async def test_type_and_name_are_kept_with_the_object(s3_store: S3Store, tmp_pat
     assert of_bytes["ContentType"] == "application/json"
 
 
+async def test_browsers_save_what_is_no_picture_video_or_sound_under_a_name_that_is_no_option(
+    s3_store: S3Store, tmp_path: Path
+) -> None:
+    source = tmp_path / "a.bin"
+    source.write_bytes(b"<script>")
+    kinds = {"a.bin": "application/octet-stream", "a.glb": "model/gltf-binary", "a.mp4": "video/mp4"}
+    for key, media_type in kinds.items():
+        await s3_store.put_file(key, source, media_type=media_type, download_name=f"-rf\u202e {key}")
+    shown = [(await head(s3_store, key))["ContentDisposition"] for key in kinds]
+    assert [each.partition(";")[0] for each in shown] == ["attachment", "attachment", "inline"]
+    assert shown[0] == "attachment; filename=\"_rf_ a.bin\"; filename*=UTF-8''_rf_%20a.bin"
+
+
 @pytest.mark.parametrize("size", [5, 17 * MB])
 async def test_encryption_is_asked_for_with_everything_that_is_written(
     settings: S3Settings, s3_endpoint: str, tmp_path: Path, size: int

@@ -1,11 +1,14 @@
 """The page in a real browser: one start of Chromium for the whole file, skipped only where none is installed."""
 
 import base64
+import functools
 import itertools
 import json
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +17,7 @@ import pytest
 from PIL import Image
 from websockets.sync.client import ClientConnection, connect
 
-from previs.publishing.views import FrameLinks, page
+from previs.publishing.views import ASSETS, FrameLinks, page, page_assets
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
@@ -50,9 +53,9 @@ class Tab:
         assert "error" not in answer, answer
         return answer["result"]
 
-    def open(self, path: Path) -> None:
+    def open(self, page: Path | str) -> None:
         self.complaints.clear()
-        self.ask("Page.navigate", url=path.as_uri())
+        self.ask("Page.navigate", url=page if isinstance(page, str) else page.as_uri())
         next(said for said in iter(self.receive, None) if said.get("method") == "Page.loadEventFired")
 
     def value(self, expression: str) -> object:
@@ -123,6 +126,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory, make: SimpleNamespace) -> P
     links = [FrameLinks(f"../../../frames/aa/{n}.png", f"../../../frames/aa/{n}.png") for n in range(1, 6)]
     index.write_text(page(manifest, links=lambda frame: links[int(frame.key[-5]) - 1]), encoding="utf-8")
     private = page(manifest, links=lambda frame: FrameLinks(frame.thumbnail or "", ""))
+    beside = page(manifest, links=lambda frame: links[int(frame.key[-5]) - 1], assets={name: name for name in ASSETS})
+    index.with_name("beside.html").write_text(beside, encoding="utf-8")
+    for name, content in page_assets(manifest).items():
+        index.with_name(name).write_text(content, encoding="utf-8")
     index.with_name("private.html").write_text(private, encoding="utf-8")
     index.with_name("takes.html").write_text(page_with_takes(make), encoding="utf-8")
     return index.parent
@@ -135,7 +142,7 @@ CENTRES = """[...document.querySelectorAll("article img")].map((image) => {
     return [Math.round(box.x + box.width / 2 + scrollX), Math.round(box.y + box.height / 2 + scrollY)]; })"""
 
 
-@pytest.mark.parametrize(("name", "width"), [("index.html", 1024), ("private.html", 320)])
+@pytest.mark.parametrize(("name", "width"), [("index.html", 1024), ("beside.html", 1024), ("private.html", 320)])
 def test_every_picture_of_a_folders_board_is_seen(tab: Tab, folder: Path, name: str, width: int) -> None:
     tab.sized(1440, 1400)
     tab.open(folder / name)
@@ -162,6 +169,55 @@ def test_the_policy_keeps_other_scripts_and_places_out(tab: Tab, folder: Path) -
         script.textContent = "window.hacked = 1";
         document.body.append(script); })""")
     assert tab.value("window.hacked") is None
+
+
+class StrictHost(SimpleHTTPRequestHandler):
+    """Serve files under a policy that forbids inline style and script."""
+
+    def do_GET(self) -> None:
+        if self.path != "/favicon.ico":
+            return super().do_GET()
+        self.send_response(204)
+        return self.end_headers()
+
+    def end_headers(self) -> None:
+        self.send_header("Content-Security-Policy", "default-src 'self'; img-src 'self' data:")
+        super().end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def strict_host(folder: Path) -> Iterator[str]:
+    root = folder.parents[2]
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(StrictHost, directory=str(root))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/{folder.relative_to(root).as_posix()}"
+        server.shutdown()
+
+
+STYLED = 'getComputedStyle(document.querySelector("article")).display + getComputedStyle(document.body).margin'
+LARGE = '(document.querySelector(".picture").click(), document.querySelector("dialog").open)'
+
+
+def test_a_strict_host_shows_a_page_with_its_style_and_script_beside_it(
+    tab: Tab, folder: Path, strict_host: str
+) -> None:
+    tab.sized(1440, 1400)
+    tab.open(folder / "index.html")
+    tab.value(ALL_SHOWN)
+    wanted, seen = tab.value(STYLED), tab.screenshot()
+    tab.open(f"{strict_host}/index.html")
+    # Without its script a picture's link leads away, so it is not clicked.
+    assert tab.value(STYLED) != wanted
+    assert tab.complaints
+    tab.open(f"{strict_host}/beside.html")
+    tab.value(ALL_SHOWN)
+    assert tab.value(STYLED) == wanted
+    assert tab.screenshot().tobytes() == seen.tobytes()
+    assert tab.value(LARGE) is True
+    assert tab.complaints == []
 
 
 def test_a_picture_opens_large_and_arrows_and_escape_work(tab: Tab, folder: Path) -> None:

@@ -2,6 +2,7 @@ import re
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -175,13 +176,28 @@ def test_a_board_of_three_hundred_shots_stays_light(make: SimpleNamespace) -> No
     assert text.count('loading="lazy"') == 296
 
 
+@pytest.mark.parametrize("name", ["a.html", "a.SVG", "a.xhtml", "a.exe", "a.js"])
+def test_a_file_that_a_browser_would_run_is_no_link_on_a_page(make: SimpleNamespace, name: str) -> None:
+    kinds = ("application/octet-stream", "image/svg+xml", "text/html")
+    takes = tuple(make.take(number, frames=(make.frame(name, kind),)) for number, kind in enumerate(kinds, 1))
+    made = page(make.board(make.shot(takes=takes)), links=beside)
+    assert name not in made
+    assert "application/octet-stream, without a link" in made
+
+
+def test_another_file_is_a_download(make: SimpleNamespace) -> None:
+    frame = make.frame("a.bin", "application/octet-stream")
+    made = page(make.board(make.shot(takes=(make.take(frames=(frame,)),))), links=beside)
+    assert re.search(r'<a href="[^"]*a\.bin" download>Download application/octet-stream</a>', made)
+
+
 def test_a_board_without_shots_is_a_page(make: SimpleNamespace) -> None:
     assert "00:00:00:00" in text_of(read(make.board()))
 
 
 def test_halves_of_surrogate_pairs_do_not_keep_a_page_from_being_written(make: SimpleNamespace) -> None:
     shot = make.shot(shot={"notes": "a\ud800b\x00"})
-    assert "a\ufffdb\ufffd" in page(make.board(shot), links=beside).encode().decode()
+    assert r"a\ud800b\x00" in page(make.board(shot), links=beside).encode().decode()
 
 
 MARKS = [

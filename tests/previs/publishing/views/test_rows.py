@@ -29,6 +29,13 @@ def test_every_take_has_a_row_of_the_same_columns(make: SimpleNamespace) -> None
     ]
 
 
+def test_a_file_that_a_browser_would_run_has_no_link(make: SimpleNamespace) -> None:
+    frames = [make.frame(name, "application/octet-stream") for name in ("a.html", "a.svg", "a.exe", "a.bin")]
+    takes = tuple(make.take(number, frames=(frame,)) for number, frame in enumerate(frames, 1))
+    rows = shot_rows(make.board(make.shot(takes=takes)), link=lambda frame: f"https://store.example/{frame.key}")
+    assert [row["link"] for row in rows] == ["", "", "", "[open](https://store.example/frames/aa/a.bin)"]
+
+
 def test_the_picked_take_is_marked_and_the_rows_keep_their_order(make: SimpleNamespace) -> None:
     shots = (make.shot(1, picked=2, takes=(make.take(1), make.take(2))), make.shot(2, picked=9))
     rows = shot_rows(make.board(*shots), link=lambda _: None)

@@ -1,0 +1,50 @@
+"""Make all log records of a process visible, whichever logger writes them and whichever handler shows them."""
+
+import logging
+import sys
+import traceback
+from types import TracebackType
+from typing import Any
+
+from previs.text.visible import visible
+
+
+class VisibleRecord(logging.LogRecord):
+    """Represent a log record whose message and traceback hold no character that controls a terminal."""
+
+    def getMessage(self) -> str:  # noqa: N802 - the base class's name
+        """Return the message, which may have several lines."""
+        return visible(super().getMessage(), lines=True)
+
+    @property
+    def exc_text(self) -> str | None:
+        """Return the formatted traceback, which formatters set."""
+        return self.__dict__.get("exc_text")
+
+    @exc_text.setter
+    def exc_text(self, text: str | None) -> None:
+        self.__dict__["exc_text"] = None if text is None else visible(text, lines=True)
+
+
+def show_logs_visibly() -> None:
+    """Make every later log record, and the traceback of an error that ends the process, visible; safe to repeat.
+
+    Records of other classes than logging's own, which another record factory made, stay as they are.
+    """
+    make = logging.getLogRecordFactory()
+    if getattr(make, "makes_visible", False):
+        return
+
+    def factory(*values: Any, **named: Any) -> logging.LogRecord:  # noqa: ANN401 - passed on to another factory
+        record = make(*values, **named)
+        if type(record) is logging.LogRecord:
+            record.__class__ = VisibleRecord
+        return record
+
+    factory.makes_visible = True  # type: ignore[attr-defined]
+    logging.setLogRecordFactory(factory)
+    sys.excepthook = _print_visibly
+
+
+def _print_visibly(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    sys.stderr.write(visible("".join(traceback.format_exception(kind, error, trace)), lines=True))
