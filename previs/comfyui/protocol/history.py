@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from previs.comfyui.protocol.wire import as_list, as_mapping
+from previs.comfyui.protocol.wire import as_list, as_mapping, as_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +114,7 @@ def _messages(status: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any
 
 
 def _seconds(messages: Mapping[str, Mapping[str, Any]]) -> float | None:
-    try:
-        start = float(messages["execution_start"]["timestamp"])
-        return max(0.0, float(messages["execution_success"]["timestamp"]) - start) / 1000
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return None
+    start, end = (
+        as_number(messages.get(kind, {}).get("timestamp")) for kind in ("execution_start", "execution_success")
+    )
+    return None if start is None or end is None else max(0.0, end - start) / 1000
