@@ -6,10 +6,10 @@ Each input is made from a reader's name and a number, so it can be made again: `
 import argparse
 import csv
 import io
-import json
 import os
 import random
 import resource
+import shlex
 import signal
 import sys
 import time
@@ -157,15 +157,17 @@ def _start() -> None:
 
 
 def fuzz(readers: list[str], first: int, inputs: int) -> dict[str, Findings]:
-    """Read damaged inputs with all cores; return what was found, by reader."""
+    """Read damaged inputs with all cores, and write each finding to stderr; return all that was found, by reader."""
     found = {reader: Findings() for reader in readers}
     batches = list(_batches(readers, first, inputs))
+    random.Random(0).shuffle(batches)  # noqa: S311 - no secret is drawn
     with ProcessPoolExecutor(os.cpu_count(), initializer=_start) as pool:
         for (reader, *_), part in zip(batches, pool.map(read_damaged, *zip(*batches, strict=True)), strict=True):
+            for place, (number, trace) in part.exceptions.items():
+                if place not in found[reader].exceptions:
+                    again = f"python -m benchmarks.fuzz --only {shlex.quote(reader)} --first {number} --inputs 1"
+                    sys.stderr.write(f"\n{place}\n{again}\n{trace}")
             found[reader].add(part)
-            if sys.stderr.isatty():
-                done = sum(each.inputs for each in found.values())
-                sys.stderr.write(f"\r{done:,} inputs")
     return found
 
 
@@ -176,10 +178,6 @@ def _show(found: dict[str, Findings]) -> None:
         table.add_row(
             reader, f"{each.inputs:,}", str(each.unexpected), str(len(each.too_slow)), f"{seconds:.2f}", str(number)
         )
-    for reader, each in found.items():
-        for place, (number, trace) in each.exceptions.items():
-            again = f"python -m benchmarks.fuzz --only {reader} --first {number} --inputs 1"
-            sys.stdout.write(f"\n{place}\n{again}\n{trace}")
     Console().print(table)
     sys.stdout.write(f"{sum(each.inputs for each in found.values()):,} inputs\n")
 

@@ -63,12 +63,12 @@ class Reader:
     Attributes:
         read: Reads an input; may raise errors of previs, and no others.
         good: Returns inputs that can be read, by name.
-        share: Part of all inputs that it gets, compared with the others; slow readers get fewer.
+        share: Part of all inputs that it gets, compared with the others; slow readers get few.
     """
 
     read: Callable[[bytes, str], object]
     good: Callable[[], dict[str, bytes]]
-    share: float = 1
+    share: int
 
 
 def _files(*patterns: str) -> dict[str, bytes]:
@@ -132,7 +132,9 @@ def _lists() -> dict[str, bytes]:
 
 def _read_workflow(content: bytes, name: str) -> None:
     opened = open_workflow(content, name=name)
-    workflow = opened.read({each: read_class(each, classes()[each]) if each in classes() else None for each in opened.classes})
+    workflow = opened.read(
+        {each: read_class(each, classes()[each]) if each in classes() else None for each in opened.classes}
+    )
     workflow.report()
     for shot in _SHOTS:
         with contextlib.suppress(WorkflowFaults):
@@ -146,7 +148,7 @@ def _editor_files() -> dict[str, bytes]:
     return {each.name: each.read_bytes() for each in files if each.stat().st_size <= _LARGEST}
 
 
-def _read_object_info(content: bytes, name: str) -> None:
+def _read_classes(content: bytes, name: str) -> None:
     try:
         value = as_mapping(read_json(content))
     except (ValueError, RecursionError):
@@ -166,13 +168,17 @@ def _read_object_info(content: bytes, name: str) -> None:
             [str(each.fault) for each in findings(bound, known)]
 
 
-def _object_infos() -> dict[str, bytes]:
+def _described_graphs() -> dict[str, bytes]:
     pairs = [
         {"graph": graph, "classes": {each: classes()[each] for each in used if each in classes()}}
         for graph in graphs()
         if (used := {node["class_type"] for node in graph.values()})
     ]
     return _numbered(pairs)
+
+
+def _workflows() -> dict[str, bytes]:
+    return {**_files("examples/workflows/*.json"), **_numbered(list(graphs()))}
 
 
 def _read_metadata(content: bytes, name: str) -> None:
@@ -244,7 +250,13 @@ def _read_answer(content: bytes, _: str) -> None:
 
 
 def _answers() -> dict[str, bytes]:
-    asked = [("GET", "/history"), ("GET", "/api/jobs"), ("GET", "/queue"), ("GET", "/system_stats"), ("POST", "/prompt")]
+    asked = [
+        ("GET", "/history"),
+        ("GET", "/api/jobs"),
+        ("GET", "/queue"),
+        ("GET", "/system_stats"),
+        ("POST", "/prompt"),
+    ]
     return _numbered([each for request in asked for status in (200, 400) for each in answers(*request, status)])
 
 
@@ -258,22 +270,46 @@ def _headers() -> dict[str, bytes]:
 
 def _records() -> dict[str, bytes]:
     attempt = {"at": "2026-01-01T00:00:00Z", "server": "http://a", "error": "e"}
-    frame = {"key": "frames/ab/ab.png", "sha256": "ab" * 32, "size": 3, "media_type": "image/png", "width": 8, "height": 8}
+    frame = {
+        "key": "frames/ab/ab.png",
+        "sha256": "ab" * 32,
+        "size": 3,
+        "media_type": "image/png",
+        "width": 8,
+        "height": 8,
+    }
     record = {"schema": "previs.take/1", "fingerprint": "f", "seed": 7, "prompt_id": "p", "server": "http://a"}
     record |= {"seconds": 1.5, "finished": "2026-01-01T00:00:00Z", "frames": [frame], "attempts": [attempt]}
     pick = {"schema": "previs.pick/1", "shot_id": "f", "take": 2, "fingerprint": "f", "picked": "2026-01-01T00:00:00Z"}
     return {"record": json.dumps(record).encode(), "pick": json.dumps(pick).encode()}
 
 
-def _read_record(content: bytes, _: str) -> None:
-    parse_record(content, "f")
-    read_pick("picks/b/f.json", content)
+def _read_record(content: bytes, name: str) -> None:
+    if name == "pick":
+        read_pick("picks/b/f.json", content)
+    else:
+        parse_record(content, "f")
 
 
 def _manifests() -> dict[str, bytes]:
-    frame = {"key": "frames/ab/ab.png", "sha256": "ab" * 32, "size": 3, "media_type": "image/png", "width": 8, "height": 8}
+    frame = {
+        "key": "frames/ab/ab.png",
+        "sha256": "ab" * 32,
+        "size": 3,
+        "media_type": "image/png",
+        "width": 8,
+        "height": 8,
+    }
     take = {"take": 1, "outcome": "rendered", "fingerprint": "f", "seed": 7, "frames": [frame], "graph": graphs()[0]}
-    shot = {"shot_id": "a", "success": True, "image_url": "a", "prompt": "p", "duration": 2, "shot": {}, "takes": [take]}
+    shot = {
+        "shot_id": "a",
+        "success": True,
+        "image_url": "a",
+        "prompt": "p",
+        "duration": 2,
+        "shot": {},
+        "takes": [take],
+    }
     manifest = {"schema": "previs.manifest/2", "board": "b", "run": "r", "number": 1, "started": "2026-01-01T00:00:00Z"}
     manifest |= {"finished": "2026-01-01T00:00:00Z", "workflow": {}, "servers": ["http://a"], "shots": [shot]}
     return {"manifest": json.dumps(manifest).encode()}
@@ -290,20 +326,20 @@ def _read_bindings(content: bytes, name: str) -> None:
 
 
 READERS = {
-    "lists": Reader(_read_list, _lists),
-    "workflows": Reader(_read_workflow, lambda: {**_files("examples/workflows/*.json"), **_numbered(list(graphs()))}, 0.4),
-    "editor files": Reader(_read_workflow, _editor_files, 0.3),
-    "bindings": Reader(_read_bindings, lambda: _files("examples/workflows/*.yaml")),
-    "metadata": Reader(_read_metadata, _media),
-    "Fountain": Reader(_read_script, lambda: _files("examples/*.fountain"), 0.5),
-    "frames": Reader(_read_picture, _media, 0.2),
-    "references": Reader(_read_reference, _media, 0.2),
-    "histories": Reader(_read_answer, _answers, 2),
-    "messages": Reader(_read_message, _messages, 2),
-    "object_info": Reader(_read_object_info, _object_infos, 0.4),
-    "headers": Reader(_read_header, _headers),
-    "manifests": Reader(_read_manifest, _manifests),
-    "records": Reader(_read_record, _records, 2),
+    "lists": Reader(_read_list, _lists, 12),
+    "workflows": Reader(_read_workflow, _workflows, 4),
+    "editor files": Reader(_read_workflow, _editor_files, 2),
+    "node classes": Reader(_read_classes, _described_graphs, 2),
+    "bindings": Reader(_read_bindings, lambda: _files("examples/workflows/*.yaml"), 4),
+    "metadata": Reader(_read_metadata, _media, 10),
+    "Fountain": Reader(_read_script, lambda: _files("examples/*.fountain"), 6),
+    "frames": Reader(_read_picture, _media, 10),
+    "references": Reader(_read_reference, _media, 10),
+    "histories": Reader(_read_answer, _answers, 15),
+    "messages": Reader(_read_message, _messages, 10),
+    "headers": Reader(_read_header, _headers, 2),
+    "manifests": Reader(_read_manifest, _manifests, 8),
+    "records": Reader(_read_record, _records, 8),
 }
 """All readers, by name."""
 

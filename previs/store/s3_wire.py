@@ -67,4 +67,4 @@ def is_complete(method: str, status: int, headers: Mapping[str, str], body: obje
     length = length.strip()
     if not (length.isascii() and length.isdecimal()):
         return False
-    return method == "HEAD" or not isinstance(body, bytes) or len(body) == int(length)
+    return method == "HEAD" or not isinstance(body, bytes) or str(len(body)) == (length.lstrip("0") or "0")

@@ -102,8 +102,12 @@ def _files_of(node: str, output: object) -> Iterator[OutputFile]:
                 yield OutputFile(item["filename"], str(item.get("subfolder") or ""), folder, node)
 
 
-def _node_order(node: str) -> tuple[int, int, str]:
-    return (0, int(node), "") if node.isascii() and node.isdigit() else (1, 0, node)
+def _node_order(node: str) -> tuple[bool, int, str]:
+    """Order numbers by their value, before all others; Python converts no text of more than 4,300 digits."""
+    if node.isascii() and node.isdigit():
+        digits = node.lstrip("0")
+        return False, len(digits), digits
+    return True, 0, node
 
 
 def _messages(status: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

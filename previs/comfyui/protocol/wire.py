@@ -4,10 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-LARGEST = 2.0**64
-"""Above the largest number that a node of ComfyUI takes, a seed; larger ones of a server say nothing."""
-
-
+# No node of ComfyUI takes a larger number than a seed; larger ones of a server say nothing.
+_LARGEST = 2.0**64
 _DEEPEST = 100  # ComfyUI's own answers nest twenty levels.
 
 
@@ -42,8 +40,9 @@ def as_text(value: object) -> str:
 
 def as_number(value: object) -> float | None:
     """Return a number from -2^64 to 2^64 as it is, and None for anything else."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if is_number and -LARGEST <= value <= LARGEST else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if -_LARGEST <= value <= _LARGEST else None
 
 
 def _check_depth(value: object) -> None:
