@@ -183,7 +183,7 @@ def _show(found: dict[str, Findings]) -> None:
 
 
 def main() -> int:
-    """Fuzz the chosen readers, print a table, and return 1 if anything was found."""
+    """Read the damaged inputs, print a table, and return 1 if anything was found."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fuzz", description="Read damaged inputs.")
     parser.add_argument("--inputs", type=int, default=1_000_000, help="how many inputs; the default is a million")
     parser.add_argument("--first", type=int, default=0, help="number of the first input of each reader")

@@ -1,4 +1,4 @@
-"""Damage inputs at random, reproducibly: bytes, texts, and JSON of any shape."""
+"""Make damaged inputs of good ones, reproducibly: bytes, texts, and JSON of any shape."""
 
 import copy
 import json
