@@ -54,11 +54,11 @@ async def test_headers_of_any_content_raise_only_errors_of_previs(name: str) -> 
     for value in HEADERS[name]:
         content = response(200, b"abc", "text/plain", **{name: value})
         async with answering(lambda _, content=content: content) as (url, _), _store(url) as store:
-            await _ask(partial(store.get, "a"), partial(store.put, "a", b"abc", media_type="text/plain"))
+            await _ask(partial(store.get, "a"))
 
 
 async def test_listings_of_any_shape_raise_only_errors_of_previs() -> None:
     source = random.Random(1)
     wrong = iter(lambda: wrong_bytes(source, LISTING, [LISTING]), None)
     async with answering(lambda _: response(200, next(wrong), "application/xml")) as (url, _), _store(url) as store:
-        await _ask(*[partial(store.entries, "frames/")] * 12)
+        await _ask(*[partial(store.entries, "frames/")] * 4)
