@@ -1,5 +1,6 @@
 # Install the checkout at /opt/previs, for work pools that start containers; see docs/deploying.md.
-FROM python:3.12-slim
+# python:3.12.14-slim for all processors; docs/decisions/0035-a-lock-with-hashes.md says how to take a newer one.
+FROM python:3.12-slim@sha256:e5c9fa26ffb76e11e0f054f30dc2523a2f9693f0c36c0cf1e39b27e152d899fc
 
 RUN useradd --create-home --uid 1000 previs
 
@@ -11,9 +12,17 @@ ENV PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR=reschedule \
 
 WORKDIR /opt/previs
 
+# Another index than pip's own: docker build --build-arg PIP_INDEX_URL=…; without a password, which the image would show.
+ARG PIP_INDEX_URL
+
 # Dependencies change seldom, so they come first. The install is editable because no wheel carries the flows.
-COPY pyproject.toml constraints.txt README.md LICENSE ./
-RUN pip install --no-cache-dir --root-user-action=ignore --constraint constraints.txt --editable .
+COPY pyproject.toml requirements.txt requirements-build.txt README.md LICENSE ./
+RUN export PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_DEPS=1 PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    && pip install --require-hashes --only-binary :all: --requirement requirements.txt \
+    && pip install --require-hashes --only-binary :all: --requirement requirements-build.txt --target /tmp/build \
+    && PYTHONPATH=/tmp/build pip install --no-build-isolation --editable . \
+    && rm -r /tmp/build \
+    && pip check
 
 # .dockerignore lists what is copied.
 COPY . .

@@ -1,4 +1,4 @@
-# Targets set up .venv first, and again only after pyproject.toml or constraints.txt has changed.
+# Targets set up .venv first, and again only after pyproject.toml or requirements-dev.txt has changed.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
@@ -12,17 +12,24 @@ export PREFECT_HOME := $(CURDIR)/.venv/prefect
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo picture test test-fast bench fuzz check lint types imports format constraints clean
+.PHONY: help setup demo picture test test-fast bench fuzz check lint types imports audit sbom format lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-$(READY): pyproject.toml constraints.txt
+# Files of other hashes are refused, and so is building: what a build needs would have none. A few platforms, such as Macs
+# with Intel processors, lack a wheel: make setup WHEELS= builds there.
+WHEELS ?= --only-binary :all:
+LOCKED = $(BIN)/python -m pip install --quiet --no-deps --require-hashes $(WHEELS)
+
+$(READY): pyproject.toml requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 		|| { echo "previs needs Python 3.11, 3.12 or 3.13: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "setting up .venv, which takes a few minutes"
 	@$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(LOCKED) --requirement requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip check --quiet
 	@touch $(READY)
 
 setup: $(READY) ## Install everything into .venv
@@ -64,15 +71,31 @@ types: $(READY) ## Check types
 imports: $(READY) ## Check the layers of imports
 	$(BIN)/lint-imports
 
+audit: $(READY) ## Look for known vulnerabilities in the locked versions; needs the internet
+	$(BIN)/python .ci/audit.py --requirement requirements-dev.txt --require-hashes --disable-pip
+
+sbom: $(READY) ## Write what an installation consists of to sbom.json, in CycloneDX
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-file sbom.json \
+		requirements.txt
+
 check: lint types imports test ## Run all checks and the tests
 
 format: $(READY) ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-constraints: $(READY) ## Write the installed versions to constraints.txt
-	$(BIN)/python -m pip freeze --exclude-editable | grep -E '^[A-Za-z0-9._-]+==' > constraints.txt
-	@touch $(READY)
+COMPILE = .venv/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--no-emit-index-url --custom-compile-command 'make lock' $(UPGRADE)
+# uv does not read the settings of pip.
+ifdef PIP_INDEX_URL
+export UV_DEFAULT_INDEX := $(PIP_INDEX_URL)
+endif
+lock: ## Write the locks; UPGRADE=--upgrade takes newer versions
+	$(PYTHON) -m venv .venv/lock
+	.venv/lock/bin/python -m pip install --quiet uv==0.13.9
+	$(COMPILE) --extra dev --group build pyproject.toml --output-file requirements-dev.txt
+	$(COMPILE) --constraint requirements-dev.txt pyproject.toml --output-file requirements.txt
+	$(COMPILE) --constraint requirements-dev.txt --group build --output-file requirements-build.txt
 
 clean: ## Remove .venv, the demo and all caches
-	rm -rf .venv previs-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv previs-demo sbom.json .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

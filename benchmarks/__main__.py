@@ -14,6 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.bombs import bombs
 from benchmarks.bucket import KINDS
 from benchmarks.cached import cached
 from benchmarks.chaos import Size, chaos
@@ -53,6 +54,7 @@ def _measurements(*, long: bool) -> dict[str, Measurement]:
         **{f"chaos, seed {seed}": partial(chaos, size, seed) for seed in range(20 if long else 2)},
         "memory": partial(memory, 10_000, 10, 80) if long else partial(memory, 1_500, 6, 1000),
         "conversion": partial(conversion, 500),
+        "bombs": partial(bombs, 2000, 900) if long else partial(bombs, 500, 90),
         **_of_runs(long=long),
     }
 

@@ -6,6 +6,7 @@ Each input is made from a reader's name and a number, so it can be made again: `
 import argparse
 import csv
 import io
+import math
 import os
 import random
 import resource
@@ -125,7 +126,7 @@ def read_damaged(reader: str, first: int, count: int) -> Findings:
             str(error)
         except _TooSlow:
             found.too_slow.append(number)
-            found.exceptions.setdefault("too slow", (number, traceback.format_exc(limit=-12)))
+            found.exceptions.setdefault(f"input {number} is too slow", (number, traceback.format_exc(limit=-12)))
         except Exception as error:  # noqa: BLE001 - whatever comes out is the finding
             found.unexpected += 1
             steps = traceback.extract_tb(error.__traceback__)[-1]
@@ -147,7 +148,7 @@ def _stop(*_: object) -> None:
 def _batches(readers: list[str], first: int, inputs: int) -> Iterator[tuple[str, int, int]]:
     shares = sum(READERS[reader].share for reader in readers)
     for reader in readers:
-        count = round(inputs * READERS[reader].share / shares)
+        count = math.ceil(inputs * READERS[reader].share / shares)
         yield from ((reader, first + at, min(_BATCH, count - at)) for at in range(0, count, _BATCH))
 
 

@@ -1,7 +1,8 @@
 """Define the Prefect blocks, through which all addresses and secrets enter."""
 
+from blocks.allowed_sources import AllowedSources
 from blocks.comfyui_farm import ComfyUIFarm
 from blocks.frame_store import FolderFrameStore, S3FrameStore
 from blocks.webhook import Webhook
 
-__all__ = ["ComfyUIFarm", "FolderFrameStore", "S3FrameStore", "Webhook"]
+__all__ = ["AllowedSources", "ComfyUIFarm", "FolderFrameStore", "S3FrameStore", "Webhook"]

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from prefect.blocks.core import Block
 from pydantic import AfterValidator, ConfigDict, Field, SecretStr, model_validator
 
-from previs.comfyui.client.address import Address, base_url, header
+from previs.comfyui.client.address import LARGEST_FILE, Address, base_url, header
 from previs.comfyui.client.tls import Tls
 from previs.comfyui.protocol.deadlines import Limits
 
@@ -78,19 +78,27 @@ class ComfyUIFarm(Block):
         description="Seconds for the whole run; then unfinished takes are cancelled and finished ones published.",
     )
 
+    frame_gigabytes: float = Field(
+        default=LARGEST_FILE / 1e9,
+        gt=0,
+        title="Largest frame",
+        description="Gigabytes of one file that a server made; a larger one is not fetched.",
+    )
+
     @model_validator(mode="after")
     def _check_headers(self) -> Self:
         self._all_headers()
         return self
 
     def addresses(self) -> tuple[Address, ...]:
-        """Return every server's address, with the headers that a proxy needs.
+        """Return every server's address, with the headers that a proxy needs and the size of frames.
 
         Raises:
             FarmRefused: The certificate authority cannot be read.
         """
         tls = Tls((self.certificate_authority or "").strip() or None, self.verify_certificates)
-        addresses = tuple(Address(url, self._all_headers(), tls) for url in dict.fromkeys(self.servers))
+        largest = round(self.frame_gigabytes * 1e9)
+        addresses = tuple(Address(url, self._all_headers(), tls, largest) for url in dict.fromkeys(self.servers))
         if any(url.startswith("https:") for url in self.servers):
             # Read now, so that a fault stops the run before anything is rendered.
             _ = tls.context

@@ -29,7 +29,10 @@ class Webhook(Block):
     secret: SecretStr | None = Field(
         default=None,
         title="Signing secret",
-        description="Shared with the receiver: whsec_ and base64, or any other text. Unset: messages are not signed.",
+        description=(
+            "Shared with the receiver: whsec_ and base64, or any other text, of at least 16 bytes. Unset: messages are "
+            "not signed."
+        ),
     )
     events: list[EventName] = Field(
         default_factory=lambda: list(EVENTS),

@@ -13,6 +13,7 @@ from pydantic import Field, SkipValidation
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore, Webhook
 from previs.errors import BoardIncomplete
 from previs.ingest.load import DEFAULT_WORKFLOW, RunInputs
+from previs.notifications.payload_text import parse_payload
 from previs.planning.make_plan import RunOptions
 from previs.publishing.results import RunIdentity
 from previs.rendering.context import RunContext
@@ -55,7 +56,8 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
 
     Args:
         shots: The shots, or the path or URL (s3:// or https://) of a JSON, YAML or CSV file that every worker can read.
-            From another flow: the payload of shot-list.ready, or prefect.flow-run.ID for that run's result.
+            From another flow: the payload of shot-list.ready, also as JSON text, or prefect.flow-run.ID for that run's
+            result.
         workflow: Settings, or the path or URL of a settings file or of a file that ComfyUI saved: a workflow, a graph
             in API format, or a picture or video that holds one.
         board: Name of the board. Empty: the list's title.
@@ -70,15 +72,15 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
         review_minutes: Minutes to wait for a review, with the form on this run's page. Empty: no review.
         webhook: Saved webhook that gets the run's events. Empty: the block named 'default', if there is one.
     """
-    started = datetime.now(UTC)
+    started, given = datetime.now(UTC), parse_payload(shots)
     options = RunOptions(takes, only or (), overrides or {}, refresh or refresh_wanted())
     not_before = None if max_age_days is None else started - timedelta(days=max_age_days)
     opened = partial(open_context, farm, store, render_seconds=render_seconds)
-    await name_this_run(first_name(shots, board))
+    await name_this_run(first_name(given, board))
     async with open_webhook(webhook):
         async with opened() as context:
             inputs, identity = await read_input(
-                as_is(shots), as_is(workflow), as_is(context), board=board, started=started
+                as_is(given), as_is(workflow), as_is(context), board=board, started=started
             )
             render = partial(_make_board, identity=identity, not_before=not_before)
             made = await render(inputs, context, options=options)

@@ -20,7 +20,7 @@ A caller has two choices, so there are two branches: have a person change someth
         * :exc:`PromptRefused`: a server refused a graph by validation
         * :exc:`NodeFailed`: a node raised while it ran
         * :exc:`NothingMade`: a graph ran to its end and left no file
-        * :exc:`FileNotPassed`: a file does not get to a server or from it, because of a proxy or its folder
+        * :exc:`FileNotPassed`: a file does not get to a server or from it, because of a proxy, its folder or its size
         * :exc:`AccessDenied`: a server, or the proxy before it, rejects the credentials
     * :exc:`TryAgain`: the same may succeed later or elsewhere
         * :exc:`NoServer`: no server of the farm could be reached for the time allowed

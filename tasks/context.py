@@ -21,6 +21,7 @@ from previs.rendering.progress import RunProgress
 from previs.store import FolderStore, S3Store
 from previs.store.opening import DEFAULT_BLOCK, LOCAL_FOLDER, no_store_block, store_at, store_block
 from tasks.events import farm_changed
+from tasks.starter import starter
 
 
 @contextlib.asynccontextmanager
@@ -56,7 +57,8 @@ async def open_context(
     async with contextlib.AsyncExitStack() as opened:
         opened_store: S3Store | FolderStore = await open_store(store)
         await opened.enter_async_context(opened_store)
-        reader = await opened.enter_async_context(SourceReader.for_store(opened_store))
+        allowed = (await starter()).allowed_with(opened_store)
+        reader = await opened.enter_async_context(SourceReader.for_store(opened_store, allowed))
         patience = block.patience_seconds
         servers = Farm(block.addresses(), slots=block.places, patience=patience, warn=warn, on_change=farm_changed)
         await opened.enter_async_context(servers)

@@ -1,6 +1,5 @@
 """Send events: the one with which an upstream flow starts a run, and those that report a run's outcome."""
 
-import json
 import logging
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -14,7 +13,6 @@ from pydantic import BaseModel
 
 from previs.errors import EventNotSent, Fault, ShotListFaults
 from previs.farm.circuit_breaker import FarmChange
-from previs.ingest.offload import INLINE_BYTES
 from previs.notifications import events
 from previs.notifications.events import (
     BOARD_READY,
@@ -24,6 +22,7 @@ from previs.notifications.events import (
     SHOT_LIST_READY,
     EventName,
 )
+from previs.notifications.payload_text import LARGEST_PARAMETER, parameter_bytes
 from previs.notifications.webhook import Message
 from previs.planning.schedule import TakeResult
 from previs.publishing.results import RunIdentity
@@ -49,9 +48,9 @@ def shot_list_ready(shot_list: object, *, board: str = "", workflow: object = No
         EventNotSent: Prefect did not accept the event.
     """
     payload = events.make_ready(shot_list, board=board, workflow=workflow)
-    size = len(json.dumps(payload))
-    if size > INLINE_BYTES:
-        remedy = f"more than {INLINE_BYTES:,}: store the list and send its path or URL"
+    size = parameter_bytes(payload)
+    if size > LARGEST_PARAMETER:
+        remedy = f"more than {LARGEST_PARAMETER:,}: store the list and send its path or URL"
         raise ShotListFaults(f"the event {SHOT_LIST_READY}", (Fault("the payload", "", f"{size:,} bytes", remedy),))
     listed = payload["shot_list"]
     name = board or (listed.get("title") if isinstance(listed, Mapping) else "") or _UNTITLED

@@ -11,7 +11,6 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.logging import get_run_logger
-from prefect.runtime import flow_run
 from prefect.utilities.urls import url_for
 from pydantic_core import PydanticSerializationError
 
@@ -24,7 +23,9 @@ from previs.publishing.views.wording import cell, plural
 from previs.store import Store, keys
 from previs.store.addresses import shown
 from tasks.artifacts import log_failures
+from tasks.passing import unevaluated
 from tasks.retries import step
+from tasks.starter import night_key
 
 DEPLOYMENT: Final = "storyboard/by-schedule"
 _TAG: Final = "nightly"
@@ -112,7 +113,7 @@ async def start_board(label: str, entry: NightlyBoard, shared: Mapping[str, Any]
     """
     try:
         with asking_prefect():
-            return await _create(entry, shared, f"nightly {flow_run.id} {keys.part(entry.board)}")
+            return await _create(entry, shared, night_key(keys.part(entry.board)))
     except ObjectNotFound as error:
         raise SourceNotFound(f"deployment {DEPLOYMENT}", "Prefect does not have it: run previs deploy") from error
     except PrefectHTTPStatusError as error:
@@ -135,7 +136,7 @@ async def _create(entry: NightlyBoard, shared: Mapping[str, Any], idempotency_ke
 
 def _parameters(entry: NightlyBoard, shared: Mapping[str, Any]) -> dict[str, Any]:
     own = {"workflow": entry.workflow, "overrides": entry.overrides or None, "render_seconds": entry.render_seconds}
-    optional = {name: value for name, value in own.items() if value is not None}
+    optional = {name: unevaluated(value) for name, value in own.items() if value is not None}
     return {"shots": entry.shots, "board": entry.board, "takes": entry.takes} | optional | dict(shared)
 
 

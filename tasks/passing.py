@@ -1,6 +1,7 @@
-"""Pass large arguments to tasks."""
+"""Pass large arguments to tasks, and any values to runs."""
 
-from typing import TypeVar, cast
+import json
+from typing import Any, TypeVar, cast
 
 from prefect.utilities.annotations import opaque
 
@@ -14,3 +15,12 @@ def as_is(argument: Argument) -> Argument:
     without the search.
     """
     return cast("Argument", opaque(argument))
+
+
+def unevaluated(value: object) -> dict[str, Any]:
+    """Return a parameter for a new run from which Prefect makes the value itself, with nothing in it evaluated.
+
+    Otherwise Prefect's server evaluates every object with the key ``__prefect_kind`` that parameters hold, and such an
+    object can name a variable of the workspace.
+    """
+    return {"__prefect_kind": "json", "value": json.dumps(value)}

@@ -59,6 +59,8 @@ async def publish_board(plan: Plan, results: list[TakeResult], identity: RunIden
     joined = f", {count} joined" if (count := outcomes.count("joined")) else ""
     message = f"{plural(len(manifest.shots), 'shot')}: {rendered}{joined}, {outcomes.count('cached')} cached"
     failure = failure_message(manifest) if manifest.failed else None
-    emit(BoardPublished(published.link, published.manifest, failure or message, complete=failure is None))
+    # A signed link would stay in terminals and in logs of whatever ran the command.
+    address = published.link if store.public else published.page
+    emit(BoardPublished(address, published.manifest, failure or message, complete=failure is None))
     await show_board(manifest, links, store, published.link)
     return Board(manifest, published, result_of(manifest, links), failure, message)

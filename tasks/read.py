@@ -7,6 +7,7 @@ from previs.ingest.load import RunInputs, load_inputs
 from previs.publishing.results import RunIdentity, name_run
 from previs.rendering.context import RunContext
 from tasks.retries import step
+from tasks.starter import starter
 from tasks.upstream import resolve_request
 
 
@@ -25,8 +26,15 @@ async def read_input(
     """
     await context.store.check()
     await context.leases.start()
-    request = await resolve_request(shots, workflow, board)
-    inputs = await load_inputs(request.shots, request.workflow, context.reader, context.store, context.farm.classes)
+    request = await resolve_request(shots, workflow, board, await starter())
+    inputs = await load_inputs(
+        request.shots,
+        request.workflow,
+        context.reader,
+        context.store,
+        context.farm.classes,
+        of_senders=request.of_senders,
+    )
     name = request.board or inputs.shot_list.title or request.fallback or inputs.name
     run = name_run(started, context.leases.run)
     number = await next_number(context.store, name, run)

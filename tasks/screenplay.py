@@ -16,6 +16,7 @@ from previs.store import Store, keys
 from previs.store.addresses import shown, stem_of
 from tasks.artifacts import artifact_key, log_failures
 from tasks.retries import step
+from tasks.starter import starter
 
 _INLINE: Final = "the script"
 _UNTITLED: Final = "screenplay"
@@ -42,8 +43,9 @@ async def read_script(script: str, store: Store) -> ShotList:
 
 
 async def _read(uri: str, store: Store) -> bytes:
-    async with SourceReader.for_store(store) as reader:
-        return await reader.read(uri, limit=LARGEST)
+    by = await starter()
+    async with SourceReader.for_store(store, by.allowed_with(store)) as reader:
+        return await reader.read(uri, limit=LARGEST, sender="script" in by.of_senders)
 
 
 @step("store shot list")

@@ -14,6 +14,7 @@ from prefect.exceptions import MissingResult, ObjectNotFound
 from blocks.asking import asking_prefect
 from previs.errors import SourceNotFound
 from previs.notifications.events import is_ready, read_ready
+from tasks.starter import Starter
 
 FLOW_RUN = "prefect.flow-run."
 # Prefect's result storages and serializers raise these; the last line is for results that another machine pickled.
@@ -32,35 +33,45 @@ class Request:
         workflow: Settings, or the path or URL of a workflow.
         board: Name of the board; empty for the list's title.
         fallback: Name of the board if the list has no title; empty for its file's name.
+        of_senders: ``shots``, ``workflow``, both or none: which of them a sender gave.
     """
 
     shots: object
     workflow: object
     board: str
     fallback: str = ""
+    of_senders: frozenset[str] = frozenset()
 
 
-async def resolve_request(shots: object, workflow: object, board: str) -> Request:
+async def resolve_request(shots: object, workflow: object, board: str, starter: Starter) -> Request:
     """Return what the run is to render; the values of an upstream flow override the run's own.
 
     Args:
-        shots: Shot list, or its path or URL; the payload of ``shot-list.ready``; or ``prefect.flow-run.ID``, the name
-            of a flow run in Prefect's events, for its result.
+        shots: Shot list, or its path or URL; the parsed payload of ``shot-list.ready``; or ``prefect.flow-run.ID``, the
+            name of a flow run in Prefect's events, for its result.
         workflow: Workflow if the upstream flow names none.
         board: Board if the upstream flow names none.
+        starter: Whose the parameters are. The result of a flow is a sender's, unless the operator deployed this run to
+            follow that flow.
 
     Raises:
         ShotListFaults: The payload is not valid.
         SourceNotFound: The flow run has no readable result.
         PrefectUnavailable: Prefect's server does not answer.
     """
-    upstream = ""
+    upstream, of_senders = "", set(starter.of_senders)
     if isinstance(shots, str) and shots.startswith(FLOW_RUN):
         shots, upstream = await _result_of(shots)
+        of_senders.discard("shots")
+        if upstream not in starter.follows:
+            of_senders.add("shots")
     if not is_ready(shots):
-        return Request(shots, workflow, board, upstream)
+        return Request(shots, workflow, board, upstream, frozenset(of_senders))
     ready = read_ready(shots)
-    return Request(ready.shot_list, ready.workflow or workflow, ready.board or board, upstream)
+    if ready.workflow:
+        of_senders.discard("workflow")
+        of_senders |= {"workflow"} if "shots" in of_senders else set()
+    return Request(ready.shot_list, ready.workflow or workflow, ready.board or board, upstream, frozenset(of_senders))
 
 
 async def _result_of(name: str) -> tuple[object, str]:

@@ -14,10 +14,11 @@ from prefect.states import Completed
 
 from blocks.saved import saved
 from blocks.webhook import Webhook
-from previs.errors import PrefectRefused, PrefectUnavailable, PrevisError, SourceNotFound
+from previs.errors import PrefectRefused, PrefectUnavailable, PrevisError, SourceNotFound, WebhookRefused
 from previs.notifications.webhook import EVENTS, Message, WebhookClient
 from tasks.passing import as_is
 from tasks.retries import step
+from tasks.starter import starter
 
 LONGEST_END: Final = 90.0
 """Limit in seconds for deliveries that are unfinished when the run ends; six quick attempts take about a minute."""
@@ -117,7 +118,12 @@ async def open_webhook(webhook: Webhook | None) -> AsyncIterator[None]:
 
     Args:
         webhook: Block of the receiver; None for the saved default, if it exists.
+
+    Raises:
+        WebhookRefused: A sender wrote the receiver into the run's parameters: only the operator's are posted to.
     """
+    if webhook is not None and "webhook" in (await starter()).of_senders:
+        raise WebhookRefused(webhook.receiver().name, "save it as a block, and choose that block in the run's form")
     block = webhook or await _default()
     if block is None:
         yield

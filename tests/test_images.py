@@ -97,7 +97,7 @@ def test_the_flows_load_from_what_is_in_the_image(image: Path, tmp_path: Path) -
 
 def test_the_image_holds_what_a_run_needs_and_nothing_of_the_tests(image: Path) -> None:
     assert {path.name for path in image.iterdir()} == {
-        *("LICENSE", "README.md", "constraints.txt", "prefect.yaml", "pyproject.toml"),
+        *("LICENSE", "README.md", "prefect.yaml", "pyproject.toml", "requirements.txt", "requirements-build.txt"),
         *("blocks", "examples", "flows", "previs", "tasks"),
     }
     assert list(image.rglob("__pycache__")) == []
@@ -122,12 +122,18 @@ def test_all_that_is_needed_to_install_is_copied_before_it() -> None:
     assert {"pyproject.toml", project["readme"], *project["license-files"]} <= {*copied()[0][0]}
 
 
-def test_versions_are_those_of_the_constraints_and_no_tools_of_the_tests_are_installed() -> None:
+def test_only_locked_files_are_installed_and_no_tools_of_the_tests() -> None:
     [install] = [what for what in of("RUN") if "pip install" in what]
-    assert "--constraint constraints.txt" in install
-    assert "constraints.txt" in copied()[0][0]
-    assert "[" not in install
-    assert install.endswith("--editable .")
+    *locked, own = re.findall(r"pip install ([^&]*[^&\s])", install)
+    assert [re.findall(r"--requirement (\S+)", each) for each in locked] == [
+        ["requirements.txt"],
+        ["requirements-build.txt"],
+    ]
+    assert all("--require-hashes --only-binary :all:" in each for each in locked)
+    assert {"requirements.txt", "requirements-build.txt"} <= {*copied()[0][0]}
+    assert own == "--no-build-isolation --editable ."
+    assert "PIP_NO_DEPS=1" in install
+    assert install.endswith("pip check")
 
 
 def test_the_checkout_is_where_deployments_look_for_it() -> None:
@@ -136,7 +142,7 @@ def test_the_checkout_is_where_deployments_look_for_it() -> None:
 
 def test_the_python_is_one_that_previs_runs_on() -> None:
     [base] = of("FROM")
-    match = re.fullmatch(r"python:(3\.\d+)-slim", base)
+    match = re.fullmatch(r"python:(3\.\d+)-slim@sha256:[0-9a-f]{64}", base)
     assert match
     project = tomllib.loads((HOME / "pyproject.toml").read_text("utf-8"))["project"]
     assert SpecifierSet(project["requires-python"]).contains(f"{match[1]}.0")

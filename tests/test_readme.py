@@ -245,13 +245,18 @@ def test_the_page_of_errors_has_each_with_its_code_and_branch() -> None:
 
 
 def test_every_field_of_a_block_is_on_the_page() -> None:
-    from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore, Webhook  # noqa: PLC0415 - Prefect takes seconds
+    from blocks import (  # noqa: PLC0415 - Prefect takes seconds
+        AllowedSources,
+        ComfyUIFarm,
+        FolderFrameStore,
+        S3FrameStore,
+        Webhook,
+    )
 
     code = set(inline_code(DEPLOYING))
     described = in_first_cells(section(DEPLOYING, "## Blocks and secrets"))
-    assert sorted(described) == sorted(
-        ["ComfyUIFarm", *ComfyUIFarm.model_fields, "S3FrameStore", *S3FrameStore.model_fields]
-    )
+    kinds = (ComfyUIFarm, S3FrameStore, AllowedSources)
+    assert sorted(described) == sorted(name for kind in kinds for name in (kind.__name__, *kind.model_fields))
     assert {*FolderFrameStore.model_fields, *Webhook.model_fields} <= code
 
 

@@ -88,11 +88,13 @@ class _LocalReader(SourceReader):
         self._bytes = 0
         self._one_at_a_time = asyncio.Lock()
 
-    async def read(self, uri: str, *, limit: int = LIMIT_BYTES) -> bytes:
+    async def read(
+        self, uri: str, *, limit: int = LIMIT_BYTES, sender: bool = False, beside: str | None = None
+    ) -> bytes:
         async with self._one_at_a_time:
             if self._bytes > LIMIT_BYTES or kind_of(uri) in {"s3", "http"}:
                 raise _LeftToTheRun
-            content = await super().read(uri, limit=limit)
+            content = await super().read(uri, limit=limit, sender=sender, beside=beside)
             self._bytes += len(content)
             return content
 

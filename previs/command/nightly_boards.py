@@ -20,6 +20,7 @@ from previs.ingest.load import DEFAULT_WORKFLOW, load_inputs
 from previs.ingest.reader import SourceReader
 from previs.publishing.views.wording import plural
 from previs.store.addresses import kind_of, shown
+from previs.store.credentials import refuse_credentials
 
 SCHEMA: Final = "previs.nightly-boards/1"
 
@@ -45,6 +46,9 @@ async def add_board(order: AddOrder) -> int:
             be used.
         StoreRefused, StoreUnavailable: the store cannot be read or written to.
     """
+    # Prefect keeps the parameters of each night's runs.
+    refuse_credentials(order.shots)
+    refuse_credentials(order.workflow)
     shots = _absolute(order.shots)
     workflow = None if order.workflow is None else _absolute(order.workflow)
     async with await deployment_store(order.store) as store:

@@ -17,6 +17,7 @@ from previs.farm.opening import farm_block, server_urls
 from previs.ingest.reader import SourceReader
 from previs.store import FolderStore, S3Store
 from previs.store.addresses import kind_of
+from previs.store.credentials import refuse_credentials
 from previs.store.opening import store_at, store_block
 
 
@@ -41,7 +42,8 @@ class RunOrder:
 
         Raises:
             ShotListFaults: Standard input is not JSON.
-            FarmRefused: A URL cannot be used. Prefect keeps parameters, so no password may become one.
+            FarmRefused, SourceNotFound: A URL cannot be used. Prefect keeps parameters, so no password or signature may
+                become one.
         """
         parameters: dict[str, Any] = {
             "shots": await self._shots(),
@@ -54,6 +56,7 @@ class RunOrder:
             "render_seconds": self.render_seconds,
         }
         if self.workflow is not None:
+            refuse_credentials(self.workflow)
             parameters["workflow"] = _absolute(self.workflow)
         if self.farm:
             if farm_block(self.farm) is None:
@@ -65,6 +68,7 @@ class RunOrder:
 
     async def _shots(self) -> Any:  # noqa: ANN401 - any JSON
         if self.shots != "-":
+            refuse_credentials(self.shots)
             return _absolute(self.shots)
         try:
             return json.loads(await asyncio.to_thread(sys.stdin.buffer.read))

@@ -3,12 +3,12 @@
 import asyncio
 import hashlib
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any, Protocol
 
 from previs.comfyui.protocol.classes import NodeClass, merge_classes
-from previs.errors import AccessDenied, Fault, NotAPicture, ShotListFaults, SourceNotFound, TryAgain
+from previs.errors import AccessDenied, Fault, NotAPicture, ShotListFaults, SourceNotFound, SourceUnavailable, TryAgain
 from previs.ingest.reader import SourceReader
 from previs.pictures import upright_png_or_jpeg, workflow_in
 from previs.planning.plan import ReferenceImage
@@ -16,12 +16,15 @@ from previs.shots import ShotList, names_shot, plain_json, read_chains, read_sho
 from previs.shots.chains import shot_place
 from previs.store import Store, keys
 from previs.store.addresses import base_of, kind_of, local_path, resolve, shown, stem_of
+from previs.store.credentials import without_credentials
 from previs.workflow import BindingsFile, Workflow, WorkflowSettings, bindings_name, open_workflow, read_bindings
 
 DEFAULT_WORKFLOW = WorkflowSettings(checkpoint="sd_xl_base_1.0.safetensors")
 INLINE_LIST = "the shot list"
 INLINE_WORKFLOW = "the workflow settings"
 _NO_BASE = "data:"
+# Thousands of pictures from S3 take minutes; as many that arrive one byte at a time would take days.
+_PICTURES_SECONDS = 3600.0
 _NEEDS_SERVER = (
     "is in the format of ComfyUI's editor, and a server's node classes are needed to read it: start a server, "
     'name one that is up, or export the graph with "Export (API)"'
@@ -34,7 +37,7 @@ class RunInputs:
 
     Attributes:
         name: Name of the board unless the run sets one: the list's title, or its file's name.
-        workflow_facts: Workflow as given, for the record: settings, or the path or URL of a graph.
+        workflow_facts: Workflow as given, for the record, without credentials: settings, or the path or URL of a graph.
         pictures: Pictures of the shots' references, by their ``url``.
         workflow_pictures: Pictures of the workflow's ``reference_images``, in their order.
     """
@@ -61,10 +64,14 @@ class _Base:
     Attributes:
         uri: Path or URL of the folder.
         inline: Whether the list or workflow was sent inline, and so may name no local file outside the folder.
+        sender: Whether what the list or workflow names counts as named by a sender.
+        beside: URL of the operator whose host a sender's names may reach too.
     """
 
     uri: str
     inline: bool
+    sender: bool = False
+    beside: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,7 @@ async def load_inputs(
     look_up: ClassLookup,
     *,
     folder: str | None = None,
+    of_senders: Collection[str] = (),
 ) -> RunInputs:
     """Read the list, then the workflow, then every picture, each once.
 
@@ -96,6 +104,8 @@ async def load_inputs(
         look_up: Look-up for the workflow's node classes.
         folder: Folder of relative names, if this program itself made the inline list or workflow, which then may name
             any local file; None for lists and workflows that somebody sent.
+        of_senders: ``shots``, ``workflow``, both or none: which of them a sender gave, so that its addresses, and those
+            that it names, reach what :mod:`previs.ingest.access` allows.
 
     Raises:
         NoServer, AccessDenied: The workflow is in the format of ComfyUI's editor, and no server could be asked for its
@@ -105,11 +115,17 @@ async def load_inputs(
         SourceNotFound, SourceUnavailable: The list or workflow cannot be read.
     """
     inline = _inline(store) if folder is None else _Base(folder, inline=False)
-    shot_list, list_base = await _read_list(shots, reader, store, inline)
-    bound, facts, workflow_base = await _read_workflow(workflow, reader, look_up, inline)
+    shot_list, list_base = await _read_list(shots, reader, store, replace(inline, sender="shots" in of_senders))
+    bound, facts, workflow_base = await _read_workflow(
+        workflow, reader, look_up, replace(inline, sender="workflow" in of_senders)
+    )
     of_shots, of_workflow = list(_of_shots(shot_list, list_base)), list(_of_workflow(bound, workflow_base))
     name = shown(shots) if isinstance(shots, str) else INLINE_LIST
-    pictures = await _fetch_all([*of_shots, *of_workflow], reader, name, read_chains(shot_list).faults)
+    try:
+        async with asyncio.timeout(_PICTURES_SECONDS):
+            pictures = await _fetch_all([*of_shots, *of_workflow], reader, name, read_chains(shot_list).faults)
+    except TimeoutError as error:
+        raise SourceUnavailable(name, f"reading its pictures took longer than {_PICTURES_SECONDS:g} s") from error
     return RunInputs(
         name=shot_list.title or (stem_of(shots) if isinstance(shots, str) else "") or "storyboard",
         shot_list=shot_list,
@@ -123,10 +139,11 @@ async def load_inputs(
 async def _read_list(shots: object, reader: SourceReader, store: Store | None, inline: _Base) -> tuple[ShotList, _Base]:
     if not isinstance(shots, str):
         return read_shot_list(plain_json(shots), name=INLINE_LIST), inline
-    shot_list = read_shot_list(await reader.read(shots), name=shown(shots))
+    shot_list = read_shot_list(await reader.read(shots, sender=inline.sender), name=shown(shots))
     # A list that was stored because it was too large to send inline is still an inline list.
     offloaded = store is not None and shots.startswith(store.uri(keys.LISTS))
-    return shot_list, _inline(store) if offloaded else _Base(base_of(shots), inline=False)
+    base = _inline(store) if offloaded else _base_at(shots, inline)
+    return shot_list, replace(base, sender=inline.sender or base.sender)
 
 
 async def _read_workflow(
@@ -134,19 +151,33 @@ async def _read_workflow(
 ) -> tuple[Workflow, dict[str, Any] | str, _Base]:
     if not isinstance(workflow, str):
         plain = plain_json(workflow)
-        return await _bind(plain, INLINE_WORKFLOW, look_up), plain, inline
-    return await read_workflow_at(workflow, reader, look_up), shown(workflow), _Base(base_of(workflow), inline=False)
+        return await _bind(plain, INLINE_WORKFLOW, look_up), without_credentials(plain), inline
+    bound = await read_workflow_at(workflow, reader, look_up, sender=inline.sender)
+    return bound, shown(workflow), _base_at(workflow, inline)
 
 
-async def read_workflow_at(uri: str, reader: SourceReader, look_up: ClassLookup) -> Workflow:
+def _base_at(uri: str, given: _Base) -> _Base:
+    """Return the base of a document; one from the web is nobody's own, and what it names is a sender's."""
+    if kind_of(uri) == "http" and not given.sender:
+        return _Base(base_of(uri), inline=False, sender=True, beside=uri)
+    return _Base(base_of(uri), inline=False, sender=given.sender)
+
+
+async def read_workflow_at(uri: str, reader: SourceReader, look_up: ClassLookup, *, sender: bool = False) -> Workflow:
     """Read a workflow's file by its path or URL, with the bindings file beside it if there is one.
+
+    Args:
+        uri: Path or URL.
+        reader: Reader for paths and URLs.
+        look_up: Look-up for the workflow's node classes.
+        sender: Whether a sender named the file.
 
     Raises:
         WorkflowFaults, SourceNotFound, SourceUnavailable, NoServer, AccessDenied: As in :func:`load_inputs`.
     """
     name = shown(uri)
-    content = workflow_in(await reader.read(uri), name=name)
-    return await _bind(content, name, look_up, await _bindings_beside(uri, reader))
+    content = workflow_in(await reader.read(uri, sender=sender), name=name)
+    return await _bind(content, name, look_up, await _bindings_beside(uri, reader, sender=sender))
 
 
 async def _bind(
@@ -166,7 +197,7 @@ def bindings_uri(workflow: str) -> str:
     return resolve(bindings_name(_file_name(workflow)), base_of(workflow))
 
 
-async def _bindings_beside(workflow: str, reader: SourceReader) -> BindingsFile | None:
+async def _bindings_beside(workflow: str, reader: SourceReader, *, sender: bool) -> BindingsFile | None:
     """Read the bindings file beside a graph, if there is one.
 
     A web server may answer with an HTML page for a file that it does not have. A signed URL is valid for one name only,
@@ -177,7 +208,7 @@ async def _bindings_beside(workflow: str, reader: SourceReader) -> BindingsFile 
         return None
     uri = bindings_uri(workflow)
     try:
-        content = await reader.read(uri)
+        content = await reader.read(uri, sender=sender)
     except SourceNotFound:
         return None
     return None if web and content.lstrip().startswith(b"<") else read_bindings(content, name=shown(uri))
@@ -234,7 +265,7 @@ async def _fetch(request: _PictureRequest, reader: SourceReader) -> ReferenceIma
     """Return the picture, or the reason why it cannot be used."""
     try:
         uri = resolve(request.url, request.base.uri, inline=request.base.inline)
-        original = await reader.read(uri)
+        original = await reader.read(uri, sender=request.base.sender, beside=request.base.beside)
         content, suffix = await asyncio.to_thread(upright_png_or_jpeg, original, uri=shown(request.url))
     except (SourceNotFound, NotAPicture) as error:
         return f"{error.uri}: {error.reason}"

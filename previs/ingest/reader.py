@@ -1,7 +1,7 @@
 """Read shot lists, saved graphs and references by path or URL.
 
-A list may be untrusted. :func:`previs.store.addresses.resolve` decides which paths and URLs it may name; the reader
-accepts every one, and limits size and time.
+A list may be untrusted. :func:`previs.store.addresses.resolve` decides which paths and URLs it may name, and
+:mod:`previs.ingest.access` what those of a sender may reach. The reader limits size, time and rate.
 """
 
 import asyncio
@@ -9,33 +9,48 @@ import base64
 import binascii
 import errno
 import logging
+import os
 import stat
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import unquote_to_bytes
 
 import httpx
 
+from previs.comfyui.client.bodies import (
+    PLAIN,
+    BodyDamagedError,
+    BodyLimits,
+    BodyTooLargeError,
+    BodyTooSlowError,
+    answer_to,
+    read_body,
+)
 from previs.comfyui.client.proxies import proxy_fault, proxy_of
 from previs.errors import SourceNotFound, SourceUnavailable
+from previs.ingest.access import Allowed
+from previs.ingest.checked_transport import BESIDE, AddressRefused, CheckedTransport
 from previs.store import S3Store, Store
 from previs.store.addresses import kind_of, local_path, shown
+from previs.store.credentials import password_fault
 from previs.store.s3_connection import S3Connection
 from previs.store.s3_errors import certificate_refused, classify, s3_errors
+from previs.store.s3_requests import ObjectTooLargeError, body_pieces
 from previs.store.s3_settings import S3Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 LIMIT_BYTES: Final = 50_000_000
-_CHUNK_BYTES: Final = 1 << 16
 _MOST_WEB_REQUESTS: Final = 16
 _READ_TIMEOUT: Final = 30.0
-_TOTAL_TIMEOUT: Final = 300.0
+_LIMITS: Final = BodyLimits(LIMIT_BYTES)
 _REDIRECTS: Final = 5
+_S3_SECONDS: Final = 300.0
 _TEMPORARY_STATUS: Final = {408, 425, 429}
 _SERVER_FAULT: Final = 500
 _WEB_REASONS: Final = {
@@ -53,9 +68,12 @@ _WEB_ERRORS: Final[tuple[tuple[type[Exception], type[SourceNotFound] | type[Sour
     (UnicodeError, SourceNotFound, _NOT_A_URL),
     (httpx.UnsupportedProtocol, SourceNotFound, _NO_HOST),
     (httpx.TooManyRedirects, SourceNotFound, f"it redirects more than {_REDIRECTS} times"),
+    (AddressRefused, SourceNotFound, "{}"),
     (httpx.TimeoutException, SourceUnavailable, "its server did not answer in time"),
     (httpx.ConnectError, SourceUnavailable, "no connection to its server"),
     (httpx.RemoteProtocolError, SourceUnavailable, _BROKEN_OFF),
+    (BodyTooSlowError, SourceUnavailable, "its server sends too slowly: {}"),
+    (BodyDamagedError, SourceNotFound, "{}"),
 )
 _FILE_REASONS: Final = {
     errno.ENOENT: "there is no such file",
@@ -67,6 +85,11 @@ _FILE_REASONS: Final = {
     errno.EINVAL: "the file system does not allow a character of the path",
     errno.EILSEQ: "the file system does not allow a character of the path",
 }
+ONE_ANSWER: Final = (
+    "it is not there, it is not what it should be, or the operator does not allow it: the log of the machine that runs "
+    "this says which, and docs/security.md what can be allowed"
+)
+_LOG: Final = logging.getLogger("previs.ingest")
 _READING: ContextVar[bool] = ContextVar("_READING", default=False)
 
 
@@ -84,18 +107,20 @@ class SourceReader:
     """Read from disk, S3 and the web; use with ``async with``, in one event loop.
 
     ``s3`` sets credentials, region and endpoint for every ``s3://`` URL, whatever its bucket; by default they are
-    found as AWS tools find them.
+    found as AWS tools find them. ``allowed`` is what senders' addresses may reach besides public ones; None if whoever
+    runs this program vouches for everything that is read.
     """
 
-    def __init__(self, s3: S3Settings | None = None) -> None:
+    def __init__(self, s3: S3Settings | None = None, allowed: Allowed | None = None) -> None:
         self._s3 = S3Connection(s3)
-        self._web: httpx.AsyncClient | None = None
+        self._allowed = allowed
+        self._web: dict[bool, httpx.AsyncClient] = {}
         self._web_slots = asyncio.Semaphore(_MOST_WEB_REQUESTS)
 
     @classmethod
-    def for_store(cls, store: Store | None) -> Self:
+    def for_store(cls, store: Store | None, allowed: Allowed | None = None) -> Self:
         """Return a reader that uses the credentials, region and endpoint of an S3 store."""
-        return cls(store.settings if isinstance(store, S3Store) else None)
+        return cls(store.settings if isinstance(store, S3Store) else None, allowed)
 
     async def __aenter__(self) -> Self:
         return self
@@ -105,18 +130,58 @@ class SourceReader:
 
     async def aclose(self) -> None:
         """Close all connections; the reader cannot be used afterwards."""
-        if self._web is not None:
-            await self._web.aclose()
-            self._web = None
+        while self._web:
+            _, client = self._web.popitem()
+            await client.aclose()
         await self._s3.aclose()
 
-    async def read(self, uri: str, *, limit: int = LIMIT_BYTES) -> bytes:
+    async def read(
+        self, uri: str, *, limit: int = LIMIT_BYTES, sender: bool = False, beside: str | None = None
+    ) -> bytes:
         """Return all bytes at a path or at a ``file://``, ``s3://``, ``https://``, ``http://`` or ``data:`` URL.
 
+        Args:
+            uri: Path or URL.
+            limit: Most bytes to read.
+            sender: Whether a sender named it, rather than the operator.
+            beside: URL of the operator whose host a sender's URL may name too.
+
         Raises:
-            SourceNotFound: Nothing is there, access is denied, the file is over the limit, or the URL is not valid.
+            SourceNotFound: Nothing is there, access is denied, the file is over the limit, or the URL is not valid. For
+                a sender all that goes wrong on the web is one answer, and the log says which.
             SourceUnavailable: Reading failed this time and may succeed later.
         """
+        if self._allowed is None or not sender:
+            return await self._read(uri, limit)
+        kind, fault, found = kind_of(uri), "", uri
+        if kind == "http":
+            return await self._read_for_sender(uri, limit, beside)
+        if kind == "s3":
+            fault = self._allowed.object_fault(uri)
+        elif kind in {"path", "file"}:
+            with _file_errors(uri):
+                found = await asyncio.to_thread(os.path.realpath, local_path(uri))
+            fault = self._allowed.file_fault(Path(found))
+        if fault:
+            _LOG.warning("%s is refused: %s", shown(uri), fault)
+            raise SourceNotFound(shown(uri), fault)
+        return await self._read(found, limit)
+
+    async def _read_for_sender(self, uri: str, limit: int, beside: str | None) -> bytes:
+        if fault := password_fault(uri):
+            raise SourceNotFound(shown(uri), fault)
+        try:
+            content = await self._read(uri, limit, beside=beside, sender=True)
+        except (SourceNotFound, SourceUnavailable) as error:
+            _LOG.warning("%s", error)
+            lasting = isinstance(error, SourceNotFound) or isinstance(error.__cause__, httpx.ConnectError)
+            raise (SourceNotFound if lasting else SourceUnavailable)(shown(uri), ONE_ANSWER) from None
+        if content.lstrip()[:1] == b"<":
+            _LOG.warning("%s cannot be read: it is a page, and no list, workflow or picture", shown(uri))
+            raise SourceNotFound(shown(uri), ONE_ANSWER)
+        return content
+
+    async def _read(self, uri: str, limit: int, *, sender: bool = False, beside: str | None = None) -> bytes:
         match kind_of(uri):
             case "path" | "file":
                 return await asyncio.to_thread(_read_file, uri, limit)
@@ -124,7 +189,7 @@ class SourceReader:
                 return await self._read_object(uri, limit)
             case "http":
                 async with self._web_slots:
-                    return await self._read_page(uri, limit)
+                    return await self._read_page(uri, limit, sender=sender, beside=beside)
             case "data":
                 content = _read_data_uri(uri)
                 _check_size(len(content), uri, limit)
@@ -141,13 +206,10 @@ class SourceReader:
 
         def fetch(client: "S3Client") -> bytes:
             answer = client.get_object(Bucket=bucket, Key=key)
-            content = bytearray()
-            with closing(answer["Body"]) as body:
-                _check_size(answer.get("ContentLength", 0), uri, limit)
-                for chunk in body.iter_chunks(_CHUNK_BYTES):
-                    content += chunk
-                    _check_size(len(content), uri, limit)
-            return bytes(content)
+            try:
+                return b"".join(body_pieces(answer, limit, _S3_SECONDS))
+            except ObjectTooLargeError as error:
+                raise _too_large(uri, limit) from error
 
         try:
             return await self._s3.run(fetch)
@@ -157,44 +219,46 @@ class SourceReader:
             raised = SourceUnavailable if classified.kind == "trouble" else SourceNotFound
             raise raised(shown(uri), classified.reason) from error
 
-    async def _read_page(self, uri: str, limit: int) -> bytes:
+    async def _read_page(self, uri: str, limit: int, *, sender: bool, beside: str | None) -> bytes:
         if fault := proxy_fault():
             raise SourceNotFound(shown(uri), fault)
-        if self._web is None:
-            logging.getLogger("httpx").addFilter(_LOG_FILTER)
-            self._web = httpx.AsyncClient(
-                follow_redirects=True,
-                max_redirects=_REDIRECTS,
-                timeout=httpx.Timeout(_READ_TIMEOUT, connect=10, pool=None),
-                headers={"User-Agent": "previs", "Accept-Encoding": "identity"},
-                event_hooks={"request": [_refuse_impossible_port]},
-            )
+        web = self._client(sender=sender)
+        extensions = {BESIDE: httpx.URL(beside).host} if beside else {}
         reading = _READING.set(True)
+        limits = replace(_LIMITS, size=limit)
         try:
-            async with asyncio.timeout(_TOTAL_TIMEOUT), self._web.stream("GET", uri) as response:
-                return await _body_of(response, uri, limit)
-        except TimeoutError as error:
-            raise SourceUnavailable(shown(uri), f"reading it took longer than {_TOTAL_TIMEOUT:g} s") from error
-        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            request = web.build_request("GET", uri, extensions=extensions)
+            async with answer_to(request, web, limits) as response:
+                _check_status(response, uri)
+                return await read_body(response, limits)
+        except BodyTooLargeError as error:
+            raise _too_large(uri, limit) from error
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, BodyTooSlowError, BodyDamagedError) as error:
             raise _web_error(uri, error) from error
         finally:
             _READING.reset(reading)
 
+    def _client(self, *, sender: bool) -> httpx.AsyncClient:
+        """Return the client of the operator or of senders; they share no connection."""
+        if sender not in self._web:
+            logging.getLogger("httpx").addFilter(_LOG_FILTER)
+            self._web[sender] = httpx.AsyncClient(
+                transport=CheckedTransport(self._allowed or Allowed()) if sender else None,
+                follow_redirects=True,
+                max_redirects=_REDIRECTS,
+                timeout=httpx.Timeout(_READ_TIMEOUT, connect=10, pool=None),
+                headers={"User-Agent": "previs", **PLAIN},
+                event_hooks={"request": [_refuse_impossible_port]},
+            )
+        return self._web[sender]
 
-async def _body_of(response: httpx.Response, uri: str, limit: int) -> bytes:
+
+def _check_status(response: httpx.Response, uri: str) -> None:
     status = response.status_code
     if status in _TEMPORARY_STATUS or status >= _SERVER_FAULT:
         raise SourceUnavailable(shown(uri), f"its server answered {status}")
     if not response.is_success:
         raise SourceNotFound(shown(uri), _WEB_REASONS.get(status, f"its server answered {status}"))
-    announced = response.headers.get("content-length", "")
-    if announced.isdecimal():
-        _check_size(int(announced), uri, limit)
-    content = bytearray()
-    async for chunk in response.aiter_bytes(_CHUNK_BYTES):
-        content += chunk
-        _check_size(len(content), uri, limit)
-    return bytes(content)
 
 
 async def _refuse_impossible_port(request: httpx.Request) -> None:
@@ -211,7 +275,7 @@ def _web_error(uri: str, error: Exception) -> SourceNotFound | SourceUnavailable
         return SourceUnavailable(shown(uri), f"{proxy} {reason}")
     for kind, raised, reason in _WEB_ERRORS:
         if isinstance(error, kind):
-            return raised(shown(uri), reason)
+            return raised(shown(uri), reason.format(error))
     return SourceUnavailable(shown(uri), f"the connection failed ({type(error).__name__})")
 
 
@@ -257,4 +321,8 @@ def _read_data_uri(uri: str) -> bytes:
 
 def _check_size(size: int, uri: str, limit: int) -> None:
     if size > limit:
-        raise SourceNotFound(shown(uri), f"it is too large: at most {limit:,} bytes are read")
+        raise _too_large(uri, limit)
+
+
+def _too_large(uri: str, limit: int) -> SourceNotFound:
+    return SourceNotFound(shown(uri), f"it is too large: at most {limit:,} bytes are read")

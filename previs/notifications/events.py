@@ -17,6 +17,8 @@ from previs.publishing.results import RunIdentity
 from previs.publishing.views.wording import clean
 from previs.records.manifest import Manifest
 from previs.shots import plain_json, read_shot_list
+from previs.store.addresses import shown
+from previs.store.credentials import credential_fault, credentials_in
 
 EventName = Literal["board.ready", "shot.failed", "farm.degraded", "farm.recovered"]
 SHOT_LIST_READY: Final = "shot-list.ready"
@@ -200,7 +202,13 @@ def make_ready(shot_list: object, *, board: str = "", workflow: object = None) -
         ShotListFaults: An argument has faults; every fault is reported.
     """
     given = {"shot_list": plain_json(shot_list), "board": board, "workflow": plain_json(workflow)}
-    return read_ready({"schema": _READY_1, **given}).model_dump(mode="json", by_alias=True)
+    ready = read_ready({"schema": _READY_1, **given}).model_dump(mode="json", by_alias=True)
+    faults = [
+        Fault(_PLACE, name, shown(uri), credential_fault(uri)) for name in given for uri in credentials_in(ready[name])
+    ]
+    if faults:
+        raise ShotListFaults(_SOURCE, tuple(faults))
+    return ready
 
 
 def board_ready(manifest: Manifest, *, manifest_uri: str, page: str) -> BoardReady:

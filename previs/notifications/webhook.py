@@ -22,6 +22,14 @@ from typing import Any, Final, NoReturn, Self, get_args
 import httpx
 
 from previs.comfyui.client.address import header
+from previs.comfyui.client.bodies import (
+    PLAIN,
+    BodyDamagedError,
+    BodyLimits,
+    BodyTooLargeError,
+    BodyTooSlowError,
+    read_pieces,
+)
 from previs.comfyui.client.connection import retry_after as seconds_of
 from previs.comfyui.client.proxies import proxy_fault
 from previs.errors import WebhookRefused, WebhookUnavailable
@@ -34,8 +42,10 @@ _TIMEOUT: Final = httpx.Timeout(30, connect=10, pool=None)
 _LONGEST_REQUEST: Final = 30.0
 _LONGEST_PAUSE: Final = 60.0
 _CONNECTIONS: Final = 16
-_LONGEST_ANSWER, _LONGEST_READ = 64 << 10, 1.0
+_ANSWERS: Final = BodyLimits(64 << 10, total=1.0)
 _SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - how secrets of Standard Webhooks begin
+# A receiver shows a signed message to whoever records it, and a shorter key can be found by trying.
+_SHORTEST_KEY: Final = 16
 _SET_HERE: Final = frozenset(
     {"content-length", "content-type", "transfer-encoding", "webhook-id", "webhook-signature", "webhook-timestamp"}
 )
@@ -123,7 +133,7 @@ def signing_key(secret: str) -> bytes:
     """Return the key of a secret: ``whsec_`` with base64, as in Standard Webhooks, or any other text.
 
     Raises:
-        ValueError: The secret holds no key; the error does not show it.
+        ValueError: The secret holds no key, or one of less than 16 bytes; the error does not show it.
     """
     text = secret.strip()
     if not text.startswith(_SECRET_PREFIX):
@@ -137,6 +147,9 @@ def signing_key(secret: str) -> bytes:
     if not key:
         msg = f"the secret holds no key: give text, or {_SECRET_PREFIX} with base64 after it"
         raise ValueError(msg) from None
+    if len(key) < _SHORTEST_KEY:
+        msg = f"the secret's key has {len(key)} bytes: give at least {_SHORTEST_KEY}, better 32 random ones"
+        raise ValueError(msg)
     return key
 
 
@@ -173,7 +186,7 @@ class WebhookClient:
         self._client = httpx.AsyncClient(
             # Without encryption, an empty context saves httpx from loading the system's certificates.
             verify=ssl.create_default_context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-            headers={"User-Agent": "previs", **self.receiver.headers},
+            headers={"User-Agent": "previs", **PLAIN, **self.receiver.headers},
             timeout=_TIMEOUT,
             limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
         )
@@ -250,13 +263,9 @@ class _WithoutUrl(logging.Filter):
 
 async def _read_if_short(response: httpx.Response) -> None:
     """Read a short answer to its end, so that its connection can be used again."""
-    with contextlib.suppress(httpx.TransportError, TimeoutError):
-        async with asyncio.timeout(_LONGEST_READ):
-            size = 0
-            async for chunk in response.aiter_raw():
-                size += len(chunk)
-                if size > _LONGEST_ANSWER:
-                    return
+    with contextlib.suppress(httpx.TransportError, BodyTooLargeError, BodyTooSlowError, BodyDamagedError):
+        async for _ in read_pieces(response, _ANSWERS):
+            pass
 
 
 def _reason(error: httpx.TransportError) -> str:

@@ -27,6 +27,7 @@ def upright_png_or_jpeg(data: bytes, *, uri: str) -> tuple[bytes, str]:
     kind = format_of(data[:LONGEST])
     if kind not in FORMATS:
         actual = f"it is {kind}" if kind else "its format is unknown" if data else "it is empty"
+        actual += f", {len(data):,} bytes" if data else ""
         raise NotAPicture(uri, f"{actual}; a PNG or JPEG is needed")
     if kind in stills.CHECKS:
         _check_complete(data, kind, uri)
@@ -35,8 +36,9 @@ def upright_png_or_jpeg(data: bytes, *, uri: str) -> tuple[bytes, str]:
             _check_size(picture.size, uri)
             picture.load()
             return _prepared(picture, data)
-    except BROKEN as error:
-        raise NotAPicture(uri, f"it cannot be decoded as {kind}: {error}") from error
+    except BROKEN:
+        # Pillow's own messages may quote the file.
+        raise NotAPicture(uri, f"it cannot be decoded as {kind}: it is damaged") from None
 
 
 def _check_complete(data: bytes, kind: str, uri: str) -> None:

@@ -17,7 +17,7 @@ from previs.workflow.binding.bindings import OVERRIDE, WHATS, Slot
 from previs.workflow.binding.traversal import OUTPUT_PREFIX, in_order, place_of
 
 _MOST_SHOWN = 5
-_LONGEST, _LONG_EQUAL, _BEFORE_CHANGE = 60, 32, 16
+_LONGEST, _LONG_EQUAL, _BEFORE_CHANGE = 56, 32, 16
 _GIVEN_PICTURE = "a given picture"
 _ABSENT: Final = object()
 _NO_FRAMES: Final[Mapping[str, TakeFrame]] = {}

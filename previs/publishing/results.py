@@ -11,6 +11,7 @@ from previs.planning.schedule import TakeResult
 from previs.records.manifest import BindingEntry, Manifest, ShotEntry, TakeEntry, representative
 from previs.shots import Shot
 from previs.store.addresses import shown
+from previs.store.credentials import without_credentials
 from previs.workflow import STAYS, BindingRow
 
 _MOST_NAMES = 20
@@ -68,7 +69,7 @@ def make_manifest(
         fps=shot_list.fps,
         started=run.started,
         finished=finished,
-        shot_list=dict(shot_list.model_extra or {}),
+        shot_list=without_credentials(dict(shot_list.model_extra or {})),
         workflow=run.workflow,
         bindings=tuple(_binding(row) for row in plan.bindings),
         servers=tuple(servers),
@@ -156,7 +157,8 @@ def _given(shot: Shot) -> dict[str, Any]:
     given = shot.given()
     for reference in given.get("references", ()):
         reference["url"] = shown(reference["url"])
-    return given
+    masked: dict[str, Any] = without_credentials(given)
+    return masked
 
 
 def _take(result: TakeResult, addresses: Mapping[str, str]) -> TakeEntry:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from previs.comfyui.protocol.documents import describe_document
 from previs.errors import Fault, ShotListFaults
 from previs.screenplay.headings import split_heading
 from previs.screenplay.models import Element, Kind, Note, Passage, Scene, Screenplay, Speech
@@ -41,7 +42,8 @@ def read_screenplay(content: bytes, name: str) -> Screenplay:
     scenes = tuple(_scenes(script, script.lines[page.lines :]))
     faults = [*script.faults, *page.faults, *_repeated_numbers(scenes)]
     if not any(scene.heading for scene in scenes):
-        faults.append(Fault("the script", "", "" if scenes else "empty", _NO_SCENE))
+        # Without a scene nothing shows that this is a script, so nothing of it is quoted.
+        faults = [Fault("the script", "", describe_document(content), _NO_SCENE)]
     if faults:
         raise ShotListFaults(name, tuple(sorted(faults, key=_line_of)))
     return Screenplay(name, page.title, scenes, page.style, page.fps)

@@ -44,9 +44,8 @@ def _decoded(content: bytes, name: str) -> str:
         return content[len(mark) :].decode(encoding)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, len(mark) + error.start) + 1
-        value = f"byte 0x{error.object[error.start]:02x}"
         remedy = f"not {encoding.upper()}: save the script as UTF-8"
-        raise fault(name, f"line {line}", remedy, value=value) from error
+        raise fault(name, f"line {line}", remedy) from error
 
 
 def join_lines(text: str) -> str:

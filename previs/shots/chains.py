@@ -17,7 +17,7 @@ from previs.shots.rules import same_name
 _SCHEME: Final = re.compile(r"shot:", re.IGNORECASE)
 _TAKE: Final = re.compile(r"#0*(\d{1,9})$")
 _LONGEST_PATH: Final = 12
-_LONGEST_VALUE: Final = 200
+_LONGEST_VALUE: Final = 60
 _LISTED: Final = 20
 
 

@@ -84,7 +84,7 @@ def _rows(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
 
 def _missing(row: int, fields: frozenset[str], header: list[str]) -> Iterator[Fault]:
     for field in sorted(fields):
-        value = "columns are " + ", ".join(cell for cell in header if cell)[:120]
+        value = "columns are " + ", ".join(cell for cell in header if cell)[:60]
         yield Fault(f"row {row}", field, value, f"add a column named {field} or {_NEEDED[field]}")
 
 

@@ -53,7 +53,7 @@ class _RefusedError(Exception):
 
     def __init__(self, *, value: str = "", remedy: str) -> None:
         super().__init__(value, remedy)
-        self.value = value[:80]
+        self.value = value
         self.remedy = remedy
 
 
@@ -68,7 +68,8 @@ def read_yaml(text: str, name: str) -> Any:  # noqa: ANN401 - whatever the file 
         for event in yaml.parse(text, Loader=_PARSER):
             builder.take(event)
     except yaml.YAMLError as error:
-        raise _not_yaml(error, text, name) from error
+        # A traceback would show PyYAML's own error, which quotes the text.
+        raise _not_yaml(error, text, name) from None
     except _RefusedError as error:
         raise fault(name, _place(builder.mark), error.remedy, value=error.value) from error
     return builder.value
@@ -111,7 +112,7 @@ class _Builder:
 
     def _begin(self, event: yaml.CollectionStartEvent) -> None:
         if event.tag is not None:
-            raise _RefusedError(value=f"tag {event.tag}", remedy="write plain values, without tags")
+            raise _RefusedError(value="a tag", remedy="write plain values, without tags")
         if self._at_key():
             raise _RefusedError(remedy="a field's name is expected here, not a list or mapping")
         if len(self._open) >= DEEPEST:
@@ -129,9 +130,9 @@ class _Builder:
 
     def _aliased(self, anchor: str) -> tuple[Any, int]:
         if anchor not in self._anchors:
-            raise _RefusedError(value=f"*{anchor}", remedy="this alias has no complete anchor before it")
+            raise _RefusedError(value="an alias", remedy="this alias has no complete anchor before it")
         if self._at_key():
-            raise _RefusedError(value=f"*{anchor}", remedy="a field's name is expected here, not an alias")
+            raise _RefusedError(value="an alias", remedy="a field's name is expected here, not an alias")
         return self._anchors[anchor]
 
     def _set_anchor(self, anchor: str | None, value: Any, weight: int) -> None:  # noqa: ANN401 - whatever the file holds
@@ -157,7 +158,7 @@ def _scalar(event: yaml.ScalarEvent) -> Any:  # noqa: ANN401 - whatever the file
     if event.tag in _TEXT_TAGS or (event.tag is None and not event.implicit[0]):
         return text
     if event.tag is not None:
-        raise _RefusedError(value=f"tag {event.tag}", remedy="write plain values, without tags")
+        raise _RefusedError(value="a tag", remedy="write plain values, without tags")
     if text in _WORDS:
         return _WORDS[text]
     if _INTEGER.fullmatch(text):
@@ -192,7 +193,9 @@ def _place(mark: _Mark | None) -> str:
 def _not_yaml(error: yaml.YAMLError, text: str, name: str) -> ShotListFaults:
     if isinstance(error, yaml.MarkedYAMLError):
         remedy = "this is not valid YAML: check the indentation, and put text that contains : or # or quotes in quotes"
-        return fault(name, _place(error.problem_mark), remedy, value=(error.problem or "")[:200])
+        # The parser in Python quotes the text in its messages, libyaml does not.
+        problem = (error.problem or "") if _PARSER is not yaml.SafeLoader else ""
+        return fault(name, _place(error.problem_mark), remedy, value=problem)
     position = getattr(error, "position", 0)
     place = f"line {text.count(chr(10), 0, position) + 1}"
     return fault(name, place, "a character that YAML does not allow, such as a control character")

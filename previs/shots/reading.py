@@ -11,9 +11,11 @@ from previs.shots.from_csv import Sheet, read_csv
 from previs.shots.from_json import read_json, too_deep
 from previs.shots.from_yaml import read_yaml
 from previs.shots.models import Shot, ShotList
+from previs.shots.recognition import check_kind, not_a_list
 from previs.shots.text import Notation, decoded, fault, notation_by_content, notation_by_name
 from previs.shots.tree import plain, repeated_keys
 
+_START = 1_000
 _NEEDED = [name for name, info in Shot.model_fields.items() if info.is_required()]
 
 
@@ -35,6 +37,8 @@ def read_shot_list(
         ShotListFaults: The list has faults; every fault is reported.
     """
     values, sheet = _contents(source, name, media) if isinstance(source, bytes | str) else (source, None)
+    if isinstance(source, bytes | str):
+        check_kind(source, values, sheet, name)
     document = _as_object(values, name)
     try:
         findings = Findings(plain(document), sheet)
@@ -59,6 +63,8 @@ def _validated(findings: Findings, name: str) -> ShotList:
 def _contents(source: bytes | str, name: str, media: Notation | None) -> tuple[Any, Sheet | None]:
     expected = media or notation_by_name(name)
     text = decoded(source, name, chinese=expected in (None, "csv"))
+    if text[:_START].lstrip().startswith("<"):
+        raise not_a_list(source, name)
     notation = expected or notation_by_content(text)
     if notation == "csv":
         sheet = read_csv(text, name)

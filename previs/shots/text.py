@@ -106,6 +106,5 @@ def _decode(encoding: str, source: bytes, name: str) -> str:
     except UnicodeDecodeError as error:
         line = source.count(b"\n", 0, error.start) + 1
         place = f"line {line}, byte {error.start + 1} of the file"
-        value = source[error.start : error.start + 1].hex()
         remedy = f'not {encoding.upper()}: save the file as UTF-8 (Excel: "CSV UTF-8")'
-        raise fault(name, place, remedy, value=f"byte 0x{value}") from error
+        raise fault(name, place, remedy) from error

@@ -205,6 +205,8 @@ class S3Store:
                 return await self._connection.run(work, of_file=of_file)
             except s3_errors() as error:
                 raise self._error(error, permission) from error
+            except s3_requests.ObjectTooLargeError as error:
+                raise StoreRefused(self.name, NO_S3) from error
 
         return await retrying(self._patience if patience is None else patience)(attempt)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from botocore.exceptions import ConnectionClosedError
 from pydantic import SecretStr
 
+from previs.store.s3_log import hide_secrets
 from previs.store.s3_requests import PARTS_AT_ONCE
 from previs.store.s3_settings import S3Settings
 from previs.store.s3_wire import is_complete
@@ -123,6 +124,7 @@ def make_client(settings: S3Settings) -> "S3Client":
             aws_session_token=_revealed(settings.session_token),
             config=config,
         )
+    hide_secrets()
     client.meta.events.register("before-sign.s3.DeleteObjects", _send_md5)
     client.meta.events.register("before-parse.s3", _refuse_incomplete)
     return cast("S3Client", client)

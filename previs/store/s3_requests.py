@@ -2,10 +2,13 @@
 
 # ruff: noqa: PLC0415 - most commands need no S3, and boto3 takes longer to import than all the rest
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
+
+from botocore import exceptions as boto
 
 from previs.errors import SourceNotFound
 from previs.store.s3_errors import classify, error_of_key, s3_errors
@@ -17,6 +20,14 @@ PART_BYTES: Final = 16 * 1024 * 1024
 # S3 deletes at most 1000 objects per request.
 KEYS_PER_REQUEST: Final = 1000
 PARTS_AT_ONCE: Final = 4
+_PIECE_BYTES: Final = 1 << 18
+# Of an answer that does not announce its length; S3 itself always does.
+_LARGEST_WITHOUT_LENGTH: Final = 200_000_000
+_LEAST_BYTES, _PER_SECONDS = 1 << 16, 30.0
+
+
+class ObjectTooLargeError(Exception):
+    """Report an object with more bytes than the limit."""
 
 
 def read(client: "S3Client", where: dict[str, Any]) -> bytes | None:
@@ -27,8 +38,57 @@ def read(client: "S3Client", where: dict[str, Any]) -> bytes | None:
         if classify(error).kind == "absent":
             return None
         raise
+    return b"".join(body_pieces(answer, max(answer.get("ContentLength", 0), _LARGEST_WITHOUT_LENGTH)))
+
+
+def body_pieces(answer: Mapping[str, Any], largest: int, seconds: float | None = None) -> Iterator[bytes]:
+    """Yield the bytes of an object that was requested, in pieces of at most 256 KB, and close its answer.
+
+    Args:
+        answer: Answer of ``get_object``.
+        largest: Most bytes that it may have.
+        seconds: Longest time; None for as long as 64 KB arrive every 30 s.
+
+    Raises:
+        ObjectTooLargeError: It has more bytes.
+        ReadTimeoutError, IncompleteReadError, ResponseStreamingError: It did not arrive in time, or not whole.
+    """
+    announced = answer.get("ContentLength")
+    size = 0
     with closing(answer["Body"]) as body:
-        return body.read()
+        if (announced or 0) > largest:
+            raise ObjectTooLargeError
+        for piece in _pieces(body, seconds):
+            size += len(piece)
+            if size > largest:
+                raise ObjectTooLargeError
+            yield piece
+    if announced is not None and size != announced:
+        raise boto.IncompleteReadError(actual_bytes=size, expected_bytes=announced)
+
+
+def _pieces(body: Any, seconds: float | None) -> Iterator[bytes]:  # noqa: ANN401 - the stubs lack its context manager
+    """Yield a body as it arrives; ``read`` would wait for a full piece, however slowly its bytes arrive."""
+    from urllib3.exceptions import ProtocolError, ReadTimeoutError
+
+    began = since = time.monotonic()
+    arrived = 0
+    with body as raw:
+        while True:
+            try:
+                piece = raw.read1(_PIECE_BYTES)
+            except ReadTimeoutError as error:
+                raise boto.ReadTimeoutError(endpoint_url="S3", error=error) from error
+            except ProtocolError as error:
+                raise boto.ResponseStreamingError(error=error) from error
+            if not piece:
+                return
+            now, arrived = time.monotonic(), arrived + len(piece)
+            if (arrived < _LEAST_BYTES and now - since > _PER_SECONDS) or (seconds and now - began > seconds):
+                raise boto.ReadTimeoutError(endpoint_url="S3")
+            if arrived >= _LEAST_BYTES:
+                since, arrived = now, 0
+            yield piece
 
 
 def size_of(client: "S3Client", where: dict[str, Any]) -> int | None:

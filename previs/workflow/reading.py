@@ -9,7 +9,7 @@ from previs.errors import Fault, WorkflowFaults
 from previs.workflow.binding.bindings_file import BindingsFile
 from previs.workflow.formats.editor import Converted, classes_in, convert, is_editor_file
 from previs.workflow.formats.parsing import parse_json, plain_copy, truncated
-from previs.workflow.formats.unsupported import too_many_keys, unsupported_file
+from previs.workflow.formats.unsupported import too_many_keys, unrecognized_file, unsupported_file
 from previs.workflow.saved import SavedGraph, read_converted, read_graph
 from previs.workflow.settings.model import WorkflowSettings
 from previs.workflow.settings.reading import read_settings
@@ -95,6 +95,8 @@ def open_workflow(source: bytes | Mapping[str, Any], *, name: str) -> WorkflowFi
         raise WorkflowFaults(name, (fault,))
     is_graph = _is_graph(content)
     if fault := _too_many(content) if is_graph else None if is_editor_file(content) else too_many_keys(content):
+        raise WorkflowFaults(name, (fault,))
+    if isinstance(source, bytes) and (fault := unrecognized_file(source, content)):
         raise WorkflowFaults(name, (fault,))
     if is_graph:
         copy, faults = plain_copy(_known_keys(content), name=name, prefix="node ")

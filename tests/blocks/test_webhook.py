@@ -51,6 +51,7 @@ def test_a_secret_left_empty_in_a_form_is_none() -> None:
         {"secret": "whsec_path-4711 ü"},
         {"secret": "whsec_"},
         {"secret": " "},
+        {"secret": "path-4711"},
         {"headers": {"X-Key": "path-4711\r\nX-Evil: 1"}},
         {"headers": {"X Key": "path-4711"}},
         {"headers": {"Webhook-Signature": "path-4711"}},

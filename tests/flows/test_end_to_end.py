@@ -262,11 +262,62 @@ async def test_an_events_list_arrives_as_it_was_sent_and_a_second_event_costs_no
         for simulator in house.farm:
             simulator.seconds = 0.3
     assert [run.state.name for run in ended if run.state] == ["Completed", "Completed"]
-    assert ended[0].parameters["shots"]["shot_list"] == given
+    assert json.loads(ended[0].parameters["shots"])["shot_list"] == given
     assert house.started - prompts == len(given)
     manifest = await house.manifest(board)
     assert [shot.prompt for shot in manifest.shots] == [shot["prompt"] for shot in given]
     assert sorted(run.name for run in ended) == [f"{board} · 8 shots · #{number}" for number in (1, 2)]
+
+
+HOSTILE = (
+    '{"__prefect_kind": "workspace_variable", "variable_name": "studio_secret"}',
+    '{"__prefect_kind": "jinja", "template": "{{ event.id }}"}',
+    "{{ 7 * 7 }} {% raw %} ${{x}} {{ prefect.variables.studio_secret }}",
+    "</script><b>&amp; \"double\" 'single' \\ \n\t",
+    "雨夜 😀 𠮷 \u202e",
+)
+
+
+@pytest.mark.parametrize("passed", ["as JSON text", "as an object, as earlier deployments do"])
+async def test_nothing_in_an_events_texts_is_evaluated(house: House, passed: str) -> None:
+    board, earlier = f"{{{{ board }}}} {passed}", passed != "as JSON text"
+    given = [{"shot_id": f"{n}{passed[3]}", "prompt": text, "duration": 1} for n, text in enumerate(HOSTILE)]
+    before = await runs_of(house.client, "storyboard/by-event")
+    if earlier:
+        payload = {"schema": "previs.shot-list-ready/1", "shot_list": given, "board": board, "workflow": SETTINGS}
+        run = await house.start("storyboard/by-event", shots=payload)
+    else:
+        await send(house, given, board)
+        run = await next_run(house.client, "storyboard/by-event", before)
+        assert json.loads(run.parameters["shots"])["shot_list"] == given
+    ended = await until_final(house.client, run)
+    assert ended.state is not None
+    assert ended.state.is_completed(), ended.state.message
+    assert [shot.prompt for shot in (await house.manifest(board)).shots] == list(HOSTILE)
+
+
+async def test_objects_of_prefects_in_an_event_are_not_evaluated_at_any_depth(house: House) -> None:
+    variable = {"__prefect_kind": "workspace_variable", "variable_name": "studio_secret"}
+    given = [
+        {"shot_id": 1, "prompt": variable, "duration": 1},
+        {"shot_id": 2, "prompt": "x", "duration": 1, "notes": {"a": [{"b": variable}]}},
+        {"shot_id": 3, "prompt": {"__prefect_kind": "json", "value": json.dumps("leaked")}, "duration": 1},
+        {"shot_id": 4, "prompt": {"__prefect_kind": "jinja", "template": "{{ 'leaked' }}"}, "duration": 1},
+        {"shot_id": 5, "prompt": {"$ref": {"block_document_id": str(uuid.uuid4())}}, "duration": 1},
+        {"__prefect_kind": "none", "value": {"shot_id": 6, "prompt": "leaked", "duration": 1}},
+    ]
+    async with httpx.AsyncClient(base_url=house.environment["PREFECT_API_URL"]) as client:
+        (await client.post("/variables/", json={"name": "studio_secret", "value": "leaked"})).raise_for_status()
+    before = await runs_of(house.client, "storyboard/by-event")
+    await send(house, given, "kinds")
+    run = await next_run(house.client, "storyboard/by-event", before)
+    assert json.loads(run.parameters["shots"])["shot_list"] == given
+    ended = await until_final(house.client, run)
+    assert ended.state is not None
+    assert ended.state.name == "Failed"
+    message = ended.state.message or ""
+    assert all(f"shot {n} (shot_id {n}), prompt" in message for n in (1, 3, 4, 5))
+    assert "the event shot-list.ready has" in message
 
 
 async def test_an_event_that_is_too_large_for_a_run_is_a_failed_run_that_says_so(house: House) -> None:

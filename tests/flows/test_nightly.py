@@ -101,10 +101,12 @@ async def test_each_board_has_a_run_with_what_it_was_added_with(
     folder_store: FolderStore, started: Started, client: PrefectClient
 ) -> None:
     settings = {"checkpoint": "模型.safetensors", "steps": 4}
+    # Prefect would put a variable of the workspace here, or refuse the run because it has none of this name.
+    overrides = {"4.ckpt_name": {"__prefect_kind": "workspace_variable", "variable_name": "studio_secret"}}
     await add(
         folder_store,
         entry("夜城/1"),
-        entry("b", workflow=settings, takes=3, overrides={"4.ckpt_name": "x"}, render_seconds=900),
+        entry("b", workflow=settings, takes=3, overrides=overrides, render_seconds=900),
         entry("c", workflow="/films/graph.json"),
     )
     state = await run(folder_store.name, farm=["http://render-01:8188"], max_age_days=30)
@@ -114,7 +116,7 @@ async def test_each_board_has_a_run_with_what_it_was_added_with(
     assert {board: each.parameters for board, each in runs.items()} == {
         "夜城/1": {"board": "夜城/1", "shots": "s3://film/夜城/1.csv", "takes": 1} | shared,
         "b": {"board": "b", "shots": "s3://film/b.csv", "takes": 3, "workflow": settings}
-        | {"overrides": {"4.ckpt_name": "x"}, "render_seconds": 900}
+        | {"overrides": overrides, "render_seconds": 900}
         | shared,
         "c": {"board": "c", "shots": "s3://film/c.csv", "takes": 1, "workflow": "/films/graph.json"} | shared,
     }

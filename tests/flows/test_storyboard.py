@@ -14,6 +14,7 @@ from flows.storyboard import storyboard
 from previs.comfyui.protocol import deadlines
 from previs.errors import BoardIncomplete, FarmRefused, ShotListFaults, StoreRefused, WorkflowFaults
 from previs.records.manifest import Manifest
+from previs.rendering.progress import BoardPublished, ProgressEvent, listening
 from previs.store import S3Settings, S3Store, Store
 from tasks.take import take
 from tests.conftest import Serve
@@ -65,8 +66,14 @@ async def test_a_board_in_s3_has_its_layout_and_its_artifacts(
     simulate: Serve, settings: S3Settings, s3_store: S3Store
 ) -> None:
     _, url = await simulate()
-    state = await run(shots=shots(3), farm=[url], store=s3_block(settings), board="夜景")
+    told: list[ProgressEvent] = []
+    with listening(told.append):
+        state = await run(shots=shots(3), farm=[url], store=s3_block(settings), board="夜景")
     assert state.is_completed(), state.message
+    # Signed links are for artifacts and the result, and not for a terminal or its log.
+    [published] = [event for event in told if isinstance(event, BoardPublished)]
+    assert published.page.startswith(f"s3://{settings.bucket}/")
+    assert "X-Amz-Signature" not in repr(told)
     result = await outcome(state)
     assert [(shot["shot_id"], shot["success"], shot["prompt"]) for shot in result] == [
         ("SH01", True, "城市 SH01"),

@@ -40,7 +40,7 @@ Answer = Callable[[dict[str, Any]], bytes]
 TAKEN = b"HTTP/1.1 204 Taken\r\n\r\n"
 BUSY = b"HTTP/1.1 503 Busy\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n"
 REFUSED = b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"
-SECRET = "s3cret-4711"  # noqa: S105 - opens nothing
+SECRET = "s3cret-4711-0815-1605"  # noqa: S105 - opens nothing
 
 
 @dataclass

@@ -1,12 +1,15 @@
 """Check that options of ``previs deploy`` extend the checkout's prefect.yaml and change nothing else of it."""
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from prefect.server.utilities.user_templates import render_user_template_sync
 
+from previs.notifications.payload_text import LARGEST_PARAMETER, parameter_bytes, parse_payload
 from tasks.prefect_yaml import DeployOptions, Schedule, after_name, deployment_file
 
 CHECKOUT = Path(__file__).parents[2]
@@ -81,3 +84,17 @@ def test_each_followed_flow_has_its_own_deployment() -> None:
 @pytest.mark.parametrize("flow", ["a/b", "a%b", "a&b<c>", "a\x00b", "上游"])
 def test_deployment_names_hold_no_character_that_prefect_refuses(flow: str) -> None:
     assert not set(after_name(flow)) & set("/%&<>\x00")
+
+
+@pytest.mark.parametrize("text", ["雨", "x", "'", '"', "\\", "😀", "</script>&"])
+def test_an_event_is_passed_on_up_to_the_size_that_a_sender_may_send(text: str) -> None:
+    [trigger] = named(content_for(DeployOptions("storyboards")), "by-event")["triggers"]
+    template = trigger["parameters"]["shots"]["template"]
+    payload = {"board": text, "filler": ""}
+    payload["filler"] = "x" * (LARGEST_PARAMETER - parameter_bytes(payload))
+    rendered = render_user_template_sync(template, {"event": {"payload": payload}})
+    assert json.loads(rendered) == payload
+    assert len(json.dumps(rendered)) == parameter_bytes(payload) == LARGEST_PARAMETER
+    payload["filler"] += "x"
+    rendered = render_user_template_sync(template, {"event": {"payload": payload}})
+    assert parse_payload(rendered) == {"schema": "previs.shot-list-ready/1", "too_large": LARGEST_PARAMETER + 1}

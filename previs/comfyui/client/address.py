@@ -1,12 +1,16 @@
-"""Hold a server's URL with the headers and certificates that its proxy requires."""
+"""Hold a server's URL, what its proxy requires, and the size of files that are fetched from it."""
 
 import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 from urllib.parse import urlsplit
 
 from previs.comfyui.client.tls import Tls
+
+LARGEST_FILE: Final = 8_000_000_000
+"""Most bytes of a file that a server made, unless its address sets another limit."""
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[\x21-\x7e]+(?:[ \t]+[\x21-\x7e]+)*")
@@ -14,17 +18,19 @@ _HEADER_VALUE = re.compile(r"[\x21-\x7e]+(?:[ \t]+[\x21-\x7e]+)*")
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Hold a server's URL with the headers and certificates that its proxy requires.
+    """Hold a server's URL, what its proxy requires, and the size of files that are fetched from it.
 
     Attributes:
         url: Base URL, including the path if the server is behind one.
         headers: Headers sent with every request and with the socket; secret, so never shown.
         tls: Certificates to trust; servers may share it.
+        largest_file: Most bytes of one file that is fetched from the server.
     """
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     tls: Tls = field(default_factory=Tls, repr=False)
+    largest_file: int = LARGEST_FILE
 
     @property
     def tls_context(self) -> ssl.SSLContext | None:

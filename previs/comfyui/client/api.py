@@ -6,21 +6,24 @@ The only state is the connection pool and which endpoints exist. Failures raise 
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
-from previs.comfyui.client.address import Address
+from previs.comfyui.client.address import LARGEST_FILE, Address
+from previs.comfyui.client.bodies import BodyDamagedError, BodyLimits, BodyTooLargeError, read_pieces
 from previs.comfyui.client.connection import BODY_LIMIT, CONNECTION_BROKEN, REDIRECTS, TOO_LARGE, Answer, Connection
 from previs.comfyui.protocol.graph import Graph
 from previs.comfyui.protocol.history import OutputFile
 from previs.comfyui.protocol.queue import Queue, read_queue
 from previs.errors import FileNotPassed, FrameDamaged
 
-_CHUNK = 1 << 18
+_WRITE_BUFFER = 1 << 18
+# A film may take hours on a slow line: it has as long as it makes progress.
+_FILES = BodyLimits(LARGEST_FILE, total=None, least_bytes=1 << 19, per_seconds=60)
 _OK = 200
 _BAD_REQUEST = 400
 _NOT_FOUND = 404
@@ -198,10 +201,13 @@ class Api:
 
         Raises:
             FrameDamaged: The server no longer has the file, or its length differs from the announced one.
-            FileNotPassed: A page came in its place, or the server does not have a file that it has just made.
+            FileNotPassed: A page came in its place, it is too large, or the server does not have a file that it has
+                just made.
+            ServerUnreachable: Fewer than 512 KB arrived in a minute.
         """
         query = {"filename": file.filename, "subfolder": file.subfolder, "type": file.type}
         digest, size = hashlib.sha256(), 0
+        limits = replace(_FILES, size=self.address.largest_file)
         try:
             async with self._connection.stream_file("view", query, allow={_NOT_FOUND, *REDIRECTS}) as response:
                 if response.status_code == _NOT_FOUND and fresh:
@@ -210,17 +216,21 @@ class Api:
                     raise FrameDamaged(file.filename, f"{self.name} no longer has it")
                 if page := _page(response, file):
                     raise FileNotPassed(self.name, file.filename, page)
-                with to.open("wb") as out:
-                    async for chunk in response.aiter_bytes(_CHUNK):
-                        out.write(chunk)
-                        digest.update(chunk)
-                        size += len(chunk)
+                with to.open("wb", _WRITE_BUFFER) as out:
+                    async for piece in read_pieces(response, limits):
+                        out.write(piece)
+                        digest.update(piece)
+                        size += len(piece)
                 # Content-Length counts compressed bytes.
                 announced, received = response.headers.get("content-length"), response.num_bytes_downloaded
         except CONNECTION_BROKEN as error:
             raise FrameDamaged(file.filename, f"{self.name} stopped sending after {size} bytes") from error
-        except httpx.DecodingError as error:
-            raise FrameDamaged(file.filename, f"its compressed content is damaged after {size} bytes") from error
+        except BodyDamagedError as error:
+            raise FrameDamaged(file.filename, f"{error}, after {size} bytes") from error
+        except BodyTooLargeError as error:
+            size = self.address.largest_file
+            reason = f"it has more than {size:,} bytes: raise frame_gigabytes of the farm block"
+            raise FileNotPassed(self.name, file.filename, reason) from error
         if announced is not None and announced != str(received):
             raise FrameDamaged(file.filename, f"{received} of {announced} bytes arrived")
         return Downloaded(to, size, digest.hexdigest())

@@ -4,6 +4,7 @@ Every failure raises :exc:`~previs.errors.ServerUnreachable`, :exc:`~previs.erro
 :exc:`~previs.errors.AccessDenied`; a proxy of the environment that cannot be used, :exc:`~previs.errors.FarmRefused`.
 """
 
+import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Collection, Mapping
@@ -15,6 +16,15 @@ from typing import Any
 import httpx
 
 from previs.comfyui.client.address import Address
+from previs.comfyui.client.bodies import (
+    PLAIN,
+    BodyDamagedError,
+    BodyLimits,
+    BodyTooLargeError,
+    BodyTooSlowError,
+    answer_to,
+    read_body,
+)
 from previs.comfyui.client.proxies import Proxy, proxy_fault, proxy_of
 from previs.comfyui.client.tls import explain_tls_failure
 from previs.comfyui.protocol.wire import read_json
@@ -24,7 +34,9 @@ from previs.errors import AccessDenied, FarmRefused, ServerUnavailable, ServerUn
 _CONNECTIONS = 6
 _TIMEOUT = httpx.Timeout(10, read=30)
 _FILE_TIMEOUT = httpx.Timeout(10, read=60, pool=None)
-_MAX_ANSWER_BYTES = 64 << 20
+_FILES_AT_ONCE = 4
+# A server that is shared or far away may take minutes for a list of its nodes.
+_ANSWERS = BodyLimits(64 << 20, total=600)
 _MAX_RETRY_AFTER = 300.0
 _OK = 200
 _DENIED = frozenset({401, 403})
@@ -62,7 +74,9 @@ class Connection:
             raise FarmRefused(fault)
         self._proxy = proxy_of(address.url)
         self._requests = _client(address, _TIMEOUT, connections=_CONNECTIONS)
-        self._files = _client(address, _FILE_TIMEOUT, connections=4)
+        self._files = _client(address, _FILE_TIMEOUT, connections=_FILES_AT_ONCE)
+        # A request that waits for a free connection is not late.
+        self._file_slots = asyncio.Semaphore(_FILES_AT_ONCE)
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -78,26 +92,23 @@ class Connection:
         **content: Any,  # noqa: ANN401 - passed on to httpx
     ) -> Answer:
         """Return an answer whose status is 200 or in ``allow``, and that has at most 64 MB."""
-        body = bytearray()
         try:
             async with self._stream(self._requests, method, path, allow, content) as response:
-                async for chunk in response.aiter_bytes():
-                    body += chunk
-                    if len(body) > _MAX_ANSWER_BYTES:
-                        raise self.unavailable(method, path, f"more than {_MAX_ANSWER_BYTES >> 20} MB")
-                return Answer(response.status_code, bytes(body))
+                return Answer(response.status_code, await read_body(response, _ANSWERS))
         except CONNECTION_BROKEN as error:
             raise ServerUnreachable(self.name, "the connection broke in the middle of an answer") from error
-        except httpx.DecodingError as error:
-            raise self.unavailable(method, path, "a body that cannot be decompressed") from error
+        except BodyTooLargeError as error:
+            raise self.unavailable(method, path, f"more than {_ANSWERS.size >> 20} MB") from error
+        except BodyDamagedError as error:
+            raise self.unavailable(method, path, f"a body that cannot be read: {error}") from error
 
-    def stream_file(
+    @contextlib.asynccontextmanager
+    async def stream_file(
         self, path: str, query: Mapping[str, str], *, allow: Collection[int]
-    ) -> contextlib.AbstractAsyncContextManager[httpx.Response]:
-        """Return a response to read a file from; reading may raise :data:`CONNECTION_BROKEN` or a decoding error."""
-        # With this header most proxies do not compress a file.
-        content = {"params": query, "headers": {"Accept-Encoding": "identity"}}
-        return self._stream(self._files, "GET", path, allow, content)
+    ) -> AsyncIterator[httpx.Response]:
+        """Yield a response to read a file from; reading may raise :data:`CONNECTION_BROKEN` and the bodies' errors."""
+        async with self._file_slots, self._stream(self._files, "GET", path, allow, {"params": query}) as response:
+            yield response
 
     def unavailable(self, method: str, path: str, answer: str) -> ServerUnavailable:
         """Return the error for an unusable answer, without the part of the path that names a prompt or file."""
@@ -109,13 +120,15 @@ class Connection:
     ) -> AsyncIterator[httpx.Response]:
         answered = False
         try:
-            async with client.stream(method, path, **content) as response:
+            async with answer_to(client.build_request(method, path, **content), client, _ANSWERS) as response:
                 answered = True
                 if response.status_code != _OK and response.status_code not in allow:
                     raise self._refusal(response, method, path)
                 yield response
         except httpx.TimeoutException as error:
             raise ServerUnreachable(self.name, self._timed_out(error, method, path)) from error
+        except BodyTooSlowError as error:
+            raise ServerUnreachable(self.name, f"{_endpoint(method, path)} is too slow: {error}") from error
         except CONNECTION_BROKEN as error:
             if answered:
                 raise
@@ -147,9 +160,11 @@ class Connection:
 def _client(address: Address, timeout: httpx.Timeout, *, connections: int) -> httpx.AsyncClient:
     # For plain HTTP an empty context is cheaper than the one that httpx would create.
     context = address.tls_context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    headers = httpx.Headers(PLAIN)
+    headers.update(address.headers)
     return httpx.AsyncClient(
         base_url=address.url.rstrip("/") + "/",
-        headers=dict(address.headers),
+        headers=headers,
         timeout=timeout,
         limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
         verify=context,

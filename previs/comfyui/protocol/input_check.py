@@ -40,7 +40,7 @@ _CONVERSIONS = {"INT": int, "FLOAT": float}
 TYPE_NAMES = {"INT": "a whole number", "FLOAT": "a number", "STRING": "a text", "BOOLEAN": "true or false"}
 _MODEL_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pt2", ".pth", ".pkl", ".bin", ".gguf", ".onnx", ".engine")
 _FEW, _CLOSEST, _SIMILARITY = 12, 3, 0.5
-_MAX_LENGTH = 80
+_MAX_LENGTH = 60
 
 
 @dataclass(frozen=True, slots=True)

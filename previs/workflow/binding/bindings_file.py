@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from previs.comfyui.protocol.documents import describe_document, describe_shape
 from previs.comfyui.protocol.graph import Graph
 from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault, WorkflowFaults
@@ -87,7 +88,10 @@ def read_bindings(source: bytes | Mapping[str, Any], *, name: str) -> BindingsFi
     content = _content(source, name) if isinstance(source, bytes) else source
     if not isinstance(content, Mapping):
         remedy = f'write "schema: {SCHEMA}", then lines like prompt: "6.text"'
-        raise _refused(name, format_value(content), remedy)
+        raise _refused(name, describe_document(source) if isinstance(source, bytes) else "", remedy)
+    if isinstance(source, bytes) and content.get("schema") != SCHEMA and not content.keys() <= set(_ALL_KEYS):
+        remedy = f'this is no bindings file: write "schema: {SCHEMA}", then lines like prompt: "6.text"'
+        raise _refused(name, f"{describe_document(source)}, {describe_shape(content)}", remedy)
     if content.get("schema") != SCHEMA:
         found = format_value(content["schema"]) if "schema" in content else "missing"
         faults.append(Fault("the bindings file", "schema", found, f"the first line must be schema: {SCHEMA}"))
@@ -151,10 +155,11 @@ def _content(source: bytes, name: str) -> Any:  # noqa: ANN401 - whatever a file
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
-        raise _refused(name, place, "not valid YAML: check quotes, brackets and indentation") from error
-    except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:
+        # PyYAML's own error, which a traceback would show, quotes the file.
+        raise _refused(name, place, "not valid YAML: check quotes, brackets and indentation") from None
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError):
         # PyYAML passes on the errors of chr() for escapes beyond Unicode.
-        raise _refused(name, "", "not the YAML of a bindings file: write it again") from error
+        raise _refused(name, "", "not the YAML of a bindings file: write it again") from None
 
 
 def _refused(name: str, value: str, remedy: str) -> WorkflowFaults:

@@ -35,8 +35,8 @@ def _prompt_names(rules: dict[str, InputRule]) -> list[str]:
     return [ranked[0][1]] if ranked else own or [name for name in texts if last_part(name).endswith("style_prompt")]
 
 
-def find_api_prompt(api: ApiNodes, faults: list[Fault]) -> tuple[list[Binding], str]:
-    """Find the texts that are the prompt, or the reason why there is none."""
+def find_api_prompt(api: ApiNodes, local: list[Slot], faults: list[Fault]) -> tuple[list[Binding], str]:
+    """Find the texts that are the prompt, or the reason why there is none; ``local`` hold the samplers' prompt."""
     wiring, slots = api.wiring, dict[Slot, str]()
     for node_id in api.makers:
         for name in _prompt_names(api.rules(node_id)):
@@ -52,16 +52,12 @@ def find_api_prompt(api: ApiNodes, faults: list[Fault]) -> tuple[list[Binding], 
         faults.append(_ask(api, "the graph", "no prompt was found", unexplained))
     if not slots:
         return [], "" if unexplained else "the graph takes no text"
-    if len(slots) > 1 and len({wiring.value(slot) for slot in slots}) > 1:
-        faults.append(several_prompts(api, list(slots)))
+    held = list(dict.fromkeys((*local, *slots)))
+    if len({wiring.value(slot) for slot in held}) > 1:
+        places = places_of(wiring.graph, (node_id for node_id, _ in held))
+        faults.append(_ask(api, "the graph", "several texts could be the prompt", held, places))
         return [], ""
     return [Binding("prompt", *slot, rule) for slot, rule in slots.items()], ""
-
-
-def several_prompts(api: ApiNodes, slots: list[Slot]) -> Fault:
-    """Ask which of several texts is the prompt."""
-    places = places_of(api.wiring.graph, (node_id for node_id, _ in slots))
-    return _ask(api, "the graph", "several texts could be the prompt", slots, places)
 
 
 def _unexplained(api: ApiNodes) -> list[Slot]:

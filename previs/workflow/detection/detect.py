@@ -19,8 +19,8 @@ from previs.workflow.detection.api_nodes import (
     find_api_seeds,
     find_api_sizes,
 )
-from previs.workflow.detection.api_prompts import find_api_negative, find_api_prompt, several_prompts
-from previs.workflow.detection.lengths import LengthRule, find_lengths, length_input_of, length_rule_of
+from previs.workflow.detection.api_prompts import find_api_negative, find_api_prompt
+from previs.workflow.detection.lengths import LengthRule, find_lengths, length_input_of, length_rule_of, missing_length
 from previs.workflow.detection.live_nodes import live_nodes
 from previs.workflow.detection.outputs import model_inputs
 from previs.workflow.detection.prompts import find_negative, find_prompt, shared_faults
@@ -163,13 +163,10 @@ def _find_texts(detector: _Detector) -> None:
 def _prompt(detector: _Detector) -> tuple[list[Binding], str]:
     """Find the prompt of samplers, of API nodes, or of both."""
     wiring, live, api = detector.wiring, detector.live, detector.api
-    found, gap = find_api_prompt(api, detector.faults) if api else ([], "")
-    if api and not detector.sampled:
-        return found, gap
-    local, local_gap = find_prompt(wiring, live, detector.file, detector.faults)
-    if api and found and local and len({wiring.value(each.slot) for each in (*found, *local)}) > 1:
-        detector.faults.append(several_prompts(api, [each.slot for each in (*local, *found)]))
-    return [*local, *found], "" if found else local_gap
+    sampled = api is None or detector.sampled
+    local, gap = find_prompt(wiring, live, detector.file, detector.faults) if sampled else ([], "")
+    found, api_gap = find_api_prompt(api, [each.slot for each in local], detector.faults) if api else ([], "")
+    return [*local, *found], "" if found else gap if sampled else api_gap
 
 
 def _negative(detector: _Detector) -> tuple[list[Binding], str]:
@@ -223,6 +220,8 @@ def _find_numbers(detector: _Detector) -> None:
     lengths = find_lengths(wiring, detector.live, [each.slot for each in batches])
     if detector.api and not lengths.bindings and not lengths.gap:
         lengths = replace(find_api_length(detector.api), rates=lengths.rates)
+    if not lengths.bindings and not lengths.gap:
+        lengths = replace(lengths, gap=missing_length(wiring))
     if not detector.stated("frame_rate"):
         detector.add(lengths.rates)
     if not detector.stated("length"):

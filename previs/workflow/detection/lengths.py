@@ -2,15 +2,17 @@
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from previs.comfyui.protocol.classes import InputRule
+from previs.comfyui.protocol.graph import links
 from previs.workflow.binding.bindings import Binding, Slot
 from previs.workflow.binding.limits import BATCH_MAX
 from previs.workflow.binding.link_types import Wiring
-from previs.workflow.binding.traversal import OUTPUT_PREFIX, in_order, place_of, places_of
+from previs.workflow.binding.traversal import OUTPUT_PREFIX, holds, in_order, place_of, places_of, saving, upstream
+from previs.workflow.detection.computed import seconds_behind
 from previs.workflow.detection.numbers import number_at
 
 _FRAMES = ("length", "video_frames", "num_frames")
@@ -21,7 +23,9 @@ _PLAYED = frozenset({"CreateVideo", "SaveAnimatedWEBP", "SaveAnimatedPNG", "Save
 _INTERPOLATES = " VFI"
 # Custom packs that load a motion model beside a model of pictures.
 _MOTION = re.compile(r"AnimateDiff|^ADE_|Hotshot|AnimateLCM|MotionModel", re.IGNORECASE)
+_LOADS = frozenset({"LoadVideo", "LoadAudio", "VHS_LoadVideo", "VHS_LoadVideoPath", "VHS_LoadAudio"})
 _BATCHES = frozenset({"batch_size", "amount"})
+_JOINS = re.compile(r"Batch|Concat|Merge|Join|Combine")
 # Steps, in frames, of ComfyUI 0.3.64's own nodes where not 4; minimums where not 1.
 _STEPS = {
     **dict.fromkeys(("EmptyLTXVLatentVideo", "LTXVImgToVideo"), 8),
@@ -130,15 +134,68 @@ def find_lengths(wiring: Wiring, live: list[str], batches: Iterable[Slot] = ()) 
         return Lengths(rates=rates)
     slots = {slot: number_at(wiring, slot, float) for slot in named}
     if computed := [node_id for (node_id, _), slot in slots.items() if slot is None]:
+        if seconds := _seconds(wiring, [slot for slot, found in slots.items() if found is None], rates):
+            rule = f"seconds of {wiring.label(computed[0])}"
+            return Lengths((Binding("length", *seconds, rule),), rates, _seconds_rule(wiring, seconds))
         return Lengths(rates=rates, gap=f"the length of {places_of(wiring.graph, computed)} is computed by other nodes")
     held = {slot: wiring.value(slot) for slot in slots.values() if slot is not None}
     extending = [i for i, _ in named if wiring.graph[i]["class_type"].endswith("Extend")]
-    if len(set(held.values())) > 1 or extending:
+    if len(set(held.values())) > 1 or extending or _joined(wiring, live, {node_id for node_id, _ in named}):
         nodes = places_of(wiring.graph, [node_id for node_id, _ in named])
         return Lengths(rates=rates, gap=f"several nodes each make a part of it: {nodes}")
-    bindings = tuple(_bindings(wiring, slots))
+    bindings = (*_bindings(wiring, slots), *_equal_durations(wiring, live, held))
     length_rule, gap = length_rule_of(wiring, named[0], rates, live)
     return Lengths(bindings, rates, length_rule, gap)
+
+
+def _seconds(wiring: Wiring, computed: list[Slot], rates: tuple[Binding, ...]) -> Slot | None:
+    """Return the number of seconds behind all computed lengths."""
+    slots = {each.slot for each in rates}
+    values = {wiring.value(slot) for slot in slots}
+    if len(values) != 1:
+        return None
+    found = {seconds_behind(wiring, slot, slots, *values) for slot in computed}
+    return found.pop() if len(found) == 1 else None
+
+
+def _seconds_rule(wiring: Wiring, slot: Slot) -> LengthRule:
+    rule = wiring.rule(*slot)
+    whole = rule.type == "INT" if rule else isinstance(wiring.value(slot), int)
+    least = 1.0 if whole else 0.1
+    return LengthRule(least, least, 1000.0, whole=whole)
+
+
+def missing_length(wiring: Wiring) -> str:
+    """Return why a graph that saves video or sound takes no duration; empty for a graph that saves only pictures."""
+    ends = saving(wiring.graph)
+    if not any(kind in ("VIDEO", "AUDIO") for end in ends for kind in _kinds(wiring, end)):
+        return ""
+    loaders = [each for each in upstream(wiring.graph, ends) if wiring.graph[each]["class_type"] in _LOADS]
+    return f"it has the length of what {places_of(wiring.graph, loaders)} loads" if loaders else "no node sets a length"
+
+
+def _kinds(wiring: Wiring, node_id: str) -> list[str]:
+    return [wiring.kind(node_id, name) for name, _, _ in links(wiring.graph[node_id])]
+
+
+def _joined(wiring: Wiring, live: list[str], makers: set[str]) -> bool:
+    """Return whether a node joins frames that different nodes of a length have made, one after another."""
+    for node_id in live if len(makers) > 1 else ():
+        if not _JOINS.search(wiring.graph[node_id]["class_type"]):
+            continue
+        parts = [makers & set(upstream(wiring.graph, [source])) for _, source, _ in wiring.pictures(node_id)]
+        if any(part and part != parts[0] for part in parts):
+            return True
+    return False
+
+
+def _equal_durations(wiring: Wiring, live: list[str], held: Mapping[Slot, float]) -> Iterator[Binding]:
+    """Yield durations of encoders that are the length in seconds now, as of ACE-Step 1.5."""
+    lengths = {value: node_id for (node_id, name), value in held.items() if name in _SECONDS}
+    for node_id in in_order(live):
+        slot = number_at(wiring, (node_id, "duration"), float)
+        if slot is not None and slot not in held and (maker := lengths.get(wiring.value(slot))):
+            yield Binding("length", *slot, f"the same length as {wiring.label(maker)}")
 
 
 def _frames_are_batch(wiring: Wiring, live: list[str], batches: Iterable[Slot], *, played: bool) -> bool:
@@ -205,6 +262,9 @@ def length_rule_of(
     class_type = graph[node_id]["class_type"]
     interpolated, gap = _interpolated(wiring, live)
     if name not in _FRAMES and name not in _BATCHES:
+        held = wiring.value(slot)
+        if holds(held, float) and held < min(values):  # as in seconds_behind
+            return _seconds_rule(wiring, slot), ""
         return (None, gap) if gap else (LengthRule(_FIRST, 1, _LAST, rates[0].slot, interpolated), "")
     if rule is None and class_type not in _OWN and name not in _BATCHES:
         return None, f"only a server that has the class knows which lengths {place_of(graph, node_id)} takes"

@@ -1,5 +1,8 @@
 """Follow a numeric input up its links to the input that holds the number."""
 
+import re
+from collections.abc import Mapping
+
 from previs.comfyui.protocol.graph import is_link
 from previs.workflow.binding.bindings import Slot
 from previs.workflow.binding.link_types import Wiring
@@ -10,6 +13,7 @@ HELD_NUMBERS = ("value", "seed", "noise_seed", "number", "int", "float", "width"
 # ComfyUI's own nodes whose outputs repeat a numeric input: the input's name by output.
 _REPEATS = {"WanCameraEmbedding": ("", "width", "height", "length")}
 _NUMBERS = frozenset({"INT", "FLOAT"})
+_VARIABLE = re.compile(r"[A-Za-z_]\w*")
 
 
 def number_at(wiring: Wiring, slot: Slot, kind: type = int) -> Slot | None:
@@ -34,11 +38,22 @@ def _source_of(wiring: Wiring, node_id: str, output: int, kind: type) -> str | N
     inputs = wiring.graph[node_id]["inputs"]
     if repeated := _repeated(wiring, node_id, output):
         return repeated
+    if variable := _repeated_variable(inputs):
+        return variable
     linked = [name for name, value in inputs.items() if is_link(value)]
     held = [name for name, value in inputs.items() if holds(value, kind)]
     if len(held) == 1 and not linked and held[0] in HELD_NUMBERS:
         return held[0]
     return linked[0] if len(linked) == 1 and len(inputs) == 1 else None
+
+
+def _repeated_variable(inputs: Mapping[str, object]) -> str | None:
+    """Return the input that an expression repeats: ``a`` of ``ComfyMathExpression``."""
+    expression = inputs.get("expression")
+    if not isinstance(expression, str) or not _VARIABLE.fullmatch(expression.strip()):
+        return None
+    name = f"values.{expression.strip()}"
+    return name if name in inputs else None
 
 
 def _repeated(wiring: Wiring, node_id: str, output: int) -> str | None:

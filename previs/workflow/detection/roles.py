@@ -118,6 +118,19 @@ def image_flow(wiring: Wiring, live: list[str]) -> ImageFlow:
     return ImageFlow(wiring, frozenset(reaching), frozenset(samplers), consumers(wiring.graph))
 
 
+def pictures_below(flow: ImageFlow, loader: str) -> Iterator[tuple[str, str]]:
+    """Yield the inputs, as (node id, name), that a loader's picture reaches before it is sampled."""
+    pending, seen = list(flow.uses[loader]), set[tuple[str, str]]()
+    while pending:
+        node_id, name, _ = pending.pop()
+        if (node_id, name) in seen or node_id not in flow.reaching or not _shows(flow.wiring.kind(node_id, name)):
+            continue
+        seen.add((node_id, name))
+        yield node_id, name
+        if node_id not in flow.samplers:
+            pending += flow.uses[node_id]
+
+
 def role_of(flow: ImageFlow, loader: str) -> tuple[str, str] | None:
     """Return a picture's role and the evidence for it; None if nothing depends on the picture."""
     return first_role(flow, _roles(flow, loader))

@@ -1,5 +1,7 @@
 """Find the inputs that hold a graph's seed."""
 
+from collections.abc import Iterator, Mapping
+
 from previs.comfyui.protocol.graph import is_link
 from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault
@@ -7,8 +9,9 @@ from previs.workflow.binding.addresses import address_of
 from previs.workflow.binding.bindings import Binding, Slot
 from previs.workflow.binding.link_types import Wiring
 from previs.workflow.binding.suggestions import suggestion_lines, yaml_block
-from previs.workflow.binding.traversal import node_order, place_of, places_of
-from previs.workflow.detection.sampling import SEEDS, chained, noise_of, samplers_among
+from previs.workflow.binding.traversal import node_order, place_of, places_of, upstream
+from previs.workflow.detection.numbers import number_at
+from previs.workflow.detection.sampling import SEEDS, chained, conditioned_by, noise_of, samplers_among
 
 _TITLE = 'give the node that holds the seed the title "shot.seed"'
 
@@ -16,8 +19,9 @@ _TITLE = 'give the node that holds the seed the title "shot.seed"'
 def find_seeds(wiring: Wiring, live: list[str], file: str, faults: list[Fault]) -> tuple[Binding, ...]:
     """Find the seeds of all samplers; if no sampler is known, report every node with a seed.
 
-    Samplers that follow each other share a seed, and so do others whose seeds are equal now. Different seeds are a
-    fault: whether they should become equal cannot be known.
+    Samplers that follow each other share a seed, and so do others whose seeds are equal now, and encoders whose seed
+    is that of a sampler now (ACE-Step 1.5 composes with one). Different seeds of samplers are a fault: whether they
+    should become equal cannot be known.
     """
     samplers = samplers_among(wiring, live)
     by_sampler: dict[str, tuple[Slot, ...]] = {}
@@ -39,7 +43,22 @@ def find_seeds(wiring: Wiring, live: list[str], file: str, faults: list[Fault]) 
     elif fault := _different(wiring, by_sampler, file):
         faults.append(fault)
     ordered = sorted(slots, key=lambda slot: samplers.index(slots[slot]))
-    return tuple(Binding("seed", *slot, f"noise of {wiring.label(slots[slot])}") for slot in ordered)
+    bindings = [Binding("seed", *slot, f"noise of {wiring.label(slots[slot])}") for slot in ordered]
+    return (*bindings, *_equal_seeds(wiring, live, slots))
+
+
+def _equal_seeds(wiring: Wiring, live: list[str], slots: Mapping[Slot, str]) -> Iterator[Binding]:
+    """Yield seeds of other nodes that a sampler's conditioning depends on, if they are the sampler's now."""
+    held = {wiring.value(slot): sampler for slot, sampler in slots.items()}
+    conditioning = {source for sampler in slots.values() for source, _ in conditioned_by(wiring, sampler, "positive")}
+    before = upstream(wiring.graph, conditioning) if conditioning else set()
+    known = set(slots)
+    for node_id in live:
+        for name in SEEDS if node_id in before else ():
+            slot = number_at(wiring, (node_id, name))
+            if slot is not None and slot not in known and (sampler := held.get(wiring.value(slot))):
+                known.add(slot)
+                yield Binding("seed", *slot, f"the same seed as {wiring.label(sampler)}")
 
 
 def _untraced(wiring: Wiring, node_id: str, file: str) -> Fault:

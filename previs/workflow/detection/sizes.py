@@ -1,13 +1,14 @@
 """Find the inputs that set the picture's size, in the first pass and in later ones."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from previs.comfyui.protocol.graph import is_link
-from previs.workflow.binding.bindings import Binding, Slot
+from previs.workflow.binding.bindings import Binding, Slot, What
 from previs.workflow.binding.limits import SIZE_MAX
 from previs.workflow.binding.link_types import Wiring
-from previs.workflow.binding.traversal import in_order, outputs_of, places_of, saving
+from previs.workflow.binding.traversal import in_order, outputs_of, places_of, saving, upstream
+from previs.workflow.detection.computed import size_behind
 from previs.workflow.detection.numbers import number_at
 from previs.workflow.detection.sampling import samplers_among
 from previs.workflow.detection.size_choices import SizeChoices, find_size_choices
@@ -21,6 +22,7 @@ _SIZE_CONDITIONING = {
     **dict.fromkeys(
         ("CLIPTextEncodeSDXLRefiner", "CLIPTextEncodePixArtAlpha", "ModelSamplingFlux", "SolidMask"), (_PAIR,)
     ),
+    **dict.fromkeys(("Flux2Scheduler", "Ideogram4Scheduler"), (_PAIR,)),
 }
 
 Pair = tuple[Slot, Slot]
@@ -45,11 +47,16 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class _SizeNodes:
-    """Hold the nodes that set a size: before the first sampler, between samplers, and after the last."""
+    """Hold the nodes that set a size: before the first sampler, between samplers, and after the last.
+
+    Attributes:
+        beside: Of samplers whose pictures only condition those that are saved, such as the base of an upscaler.
+    """
 
     first: list[str]
     later: list[str]
     after: list[str]
+    beside: list[str] = field(default_factory=list)
 
 
 def find_sizes(wiring: Wiring, live: list[str]) -> Sizes:
@@ -61,6 +68,8 @@ def find_sizes(wiring: Wiring, live: list[str]) -> Sizes:
     nodes = _size_nodes(wiring, live)
     first_nodes = tuple(in_order(nodes.first))
     pairs = {node_id: _pair(wiring, node_id) for node_id in first_nodes}
+    if computed := _computed(wiring, live, nodes, pairs):
+        return Sizes(computed, "", first_nodes)
     if gap := _gap(wiring, live, nodes, pairs):
         return Sizes((), gap, first_nodes)
     known = {node_id: pair for node_id, pair in pairs.items() if pair is not None}
@@ -71,7 +80,7 @@ def find_sizes(wiring: Wiring, live: list[str]) -> Sizes:
         return _chosen(wiring, choices, nodes, first_nodes)
     first = next(iter(known.values()))
     size = _values(wiring, first)
-    for node_id in in_order(nodes.later):
+    for node_id in in_order([*nodes.later, *nodes.beside]):
         bindings += _later_sizes(wiring, node_id, size, first_nodes[0])
     bindings += _size_conditioning(wiring, live, size, first, first_nodes[0])
     return Sizes(tuple({(*each.slot, each.what): each for each in reversed(bindings)}.values())[::-1], "", first_nodes)
@@ -111,7 +120,10 @@ def _size_nodes(wiring: Wiring, live: list[str]) -> _SizeNodes:
         for node_id in _size_setters(wiring, _sources(wiring, sampler), samplers):
             follows = samplers & set(_picture_upstream(wiring, [node_id]))
             (later if follows else first)[node_id] = None
-    return _SizeNodes(list(first), list(later), list(_size_setters(wiring, ends, samplers)))
+    conditioning = (samplers & set(upstream(wiring.graph, starts))) - set(starts)
+    sources = [source for sampler in conditioning for source in _sources(wiring, sampler)]
+    beside = [each for each in _size_setters(wiring, sources, samplers) if each not in first and each not in later]
+    return _SizeNodes(list(first), list(later), list(_size_setters(wiring, ends, samplers)), beside)
 
 
 def _sources(wiring: Wiring, node_id: str) -> list[str]:
@@ -177,6 +189,18 @@ def _gap(wiring: Wiring, live: list[str], nodes: _SizeNodes, pairs: dict[str, Pa
         several = [*nodes.first, *cropping, *nodes.after]
         return f"several nodes set a size, {places_of(wiring.graph, several)}: remove it from the shot"
     return ""
+
+
+def _computed(wiring: Wiring, live: list[str], nodes: _SizeNodes, pairs: dict[str, Pair | None]) -> tuple[Binding, ...]:
+    """Bind what decides the computed size of the only node that sets one; return nothing if that is not known."""
+    if len(nodes.first) != 1 or nodes.later or nodes.after or nodes.beside or None not in pairs.values():
+        return ()
+    node_id = nodes.first[0]
+    width, height = ((node_id, name) for name in _names_of(wiring, node_id) or _PAIR)
+    found = size_behind(wiring, live, (width, height))
+    rule = f"size of {wiring.label(node_id)}"
+    named: tuple[tuple[What, list[Slot]], ...] = (("width", found[0]), ("height", found[1])) if found else ()
+    return tuple(Binding(what, *slot, rule) for what, slots in named for slot in slots)
 
 
 def _pair_bindings(pair: Pair, rule: str) -> tuple[Binding, Binding]:

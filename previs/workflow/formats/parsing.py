@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from previs.comfyui.protocol.documents import describe_document
 from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault, WorkflowFaults
 
@@ -20,6 +21,9 @@ _LISTED = 50
 _UTF_16 = re.compile(rb"\xff\xfe|\xfe\xff|\0?[{\[]\0", re.DOTALL)
 _OPEN_TEXT = re.compile(r'"(?:[^"\\]++|\\.)*+\\?', re.DOTALL)
 _WHERE = "the file"
+_LONGEST_NAME = 60
+# Without these, a file may be anything, and nothing of it is quoted.
+_OF_WORKFLOWS = ('"class_type"', '"last_node_id"', '"checkpoint"')
 
 
 class _DuplicateKeyError(ValueError):
@@ -42,7 +46,8 @@ def parse_json(source: bytes, *, name: str) -> Any:  # noqa: ANN401 - whatever a
     try:
         return json.loads(text, object_pairs_hook=_unique_keys)
     except (ValueError, RecursionError) as error:
-        raise WorkflowFaults(name, (_unreadable(error, text),)) from error
+        # A traceback would show the error of a key that occurs twice, with the key.
+        raise WorkflowFaults(name, (_unreadable(error, text),)) from None
 
 
 def _not_text(source: bytes) -> Fault | None:
@@ -58,7 +63,7 @@ def _not_text(source: bytes) -> Fault | None:
         return Fault(_WHERE, "", "UTF-16", "save the file as UTF-8 (Windows' PowerShell writes UTF-16 with >)")
     if text.startswith(b"<"):
         remedy = "a web page, such as a login or error page, not JSON: open the URL in a browser and download the file"
-        return Fault(_WHERE, "", "", remedy)
+        return Fault(_WHERE, "", describe_document(source), remedy)
     values = sum(source.count(symbol) for symbol in (b",", b"{", b"["))
     if values > _MOST_VALUES:
         remedy = f"a workflow has at most {_MOST_VALUES:,}: is this the right file?"
@@ -83,10 +88,11 @@ def _unreadable(error: ValueError | RecursionError, text: str) -> Fault:
                 return Fault(_WHERE, "", place, "the file is truncated: save, copy or download it again")
             if text[:position].isspace() or not position:
                 remedy = "not JSON: a workflow is a JSON file, or a picture or video that ComfyUI saved"
-                return Fault(_WHERE, "", place, remedy)
+                return Fault(_WHERE, "", describe_document(text), remedy)
             return Fault(_WHERE, "", place, "not JSON from here on: look for a missing comma, quote or bracket")
         case _DuplicateKeyError():
-            return Fault(_WHERE, "", format_value(str(error)), "this key occurs twice in one object: keep one of them")
+            key = format_value(str(error)) if any(mark in text for mark in _OF_WORKFLOWS) else "a key"
+            return Fault(_WHERE, "", key, "this key occurs twice in one object: keep one of them")
     # A number with more digits than Python reads, or endlessly nested brackets.
     return Fault(_WHERE, "", "", "not the JSON of a workflow: export it again")
 
@@ -131,7 +137,7 @@ def _plain_pairs(
 ) -> Iterator[tuple[str, Any]]:
     for key, inner in value.items():
         name = _plain_text(str(key), place or "the workflow", faults)
-        inner_place = f"{place}, {name}" if place else f"{prefix}{name}"
+        inner_place = f"{place}, {name[:_LONGEST_NAME]}" if place else f"{prefix}{name[:_LONGEST_NAME]}"
         if not isinstance(key, str):
             faults.append(Fault(inner_place, "", format_value(key), "a key must be text"))
         yield name, _plain(inner, inner_place, faults, depth)

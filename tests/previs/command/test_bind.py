@@ -109,7 +109,7 @@ async def test_a_workflow_of_the_editor_names_the_server_that_does_not_answer(sh
 
 
 async def test_faults_are_json_on_request(capsys: pytest.CaptureFixture[str], tmp_path: Path, nobody: str) -> None:
-    order = BindOrder(str(saved({"1": {"inputs": {}}}, tmp_path)), farm=(nobody,), as_json=True)
+    order = BindOrder(str(saved({"1": {"class_type": 5, "inputs": {}}}, tmp_path)), farm=(nobody,), as_json=True)
     assert await with_faults(show_bindings(order), SCHEMA, as_json=True) == 2
     output = json.loads(capsys.readouterr().out)
     assert (output["schema"], output["source"]) == ("previs.bind/1", order.graph)

@@ -9,15 +9,26 @@ from typing import Any
 import pytest
 
 from previs.comfyui.client.address import Address
+from previs.comfyui.client.bodies import BodyLimits
 from previs.command.check import CheckOrder, check_shots
 from previs.command.inquiry import Inquiry
 from previs.command.output import write_json
-from previs.errors import FarmRefused, ServerUnreachable, ShotListFaults, SourceNotFound, WorkflowFaults
+from previs.command.plan import PlanOrder, plan_shots
+from previs.errors import (
+    FarmRefused,
+    ServerUnreachable,
+    ShotListFaults,
+    SourceNotFound,
+    SourceUnavailable,
+    WorkflowFaults,
+)
+from previs.ingest import reader
 from previs.planning.preflight import check_plan
 from previs.simulator import Faults
 from previs.simulator.catalog import bundled
 from tests.conftest import Serve
 from tests.ports import free_port
+from tests.previs.comfyui.client.bombs import OK, endless, sending
 from tests.previs.comfyui.graphs import graph
 
 CHECKPOINT = "sd_xl_base_1.0.safetensors"
@@ -165,3 +176,16 @@ async def test_unreadable_input_is_reported_before_any_server_is_asked(tmp_path:
 async def test_an_invalid_url_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FarmRefused, match="render-01"):
         await check_shots(CheckOrder(*written(tmp_path), farm=("render-01",)))
+
+
+async def test_a_list_that_drips_ends_check_and_plan_after_a_set_time(
+    simulate: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "_LIMITS", BodyLimits(1000, headers_within=0.5, per_seconds=0.5))
+    _, url = await simulate()
+    async with sending(endless(OK + b"Content-Length: 1000\r\n\r\n", b"x", 0.02)) as slow:
+        shots = f"{slow}/shots.json"
+        with pytest.raises(SourceUnavailable, match="its server sends too slowly"):
+            await check_shots(CheckOrder(shots, written(tmp_path)[1], farm=(url,)))
+        with pytest.raises(SourceUnavailable, match="its server sends too slowly"):
+            await plan_shots(PlanOrder(shots, None, (url,), str(tmp_path)))

@@ -1,5 +1,6 @@
 import asyncio
 import base64
+import gzip
 import logging
 import os
 import socket
@@ -20,10 +21,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from moto.server import ThreadedMotoServer
 
+from previs.comfyui.client.bodies import BodyLimits
 from previs.errors import FixTheInput, SourceNotFound, SourceUnavailable
+from previs.ingest import reader as reading
 from previs.ingest.reader import SourceReader
-from previs.store import S3Settings, S3Store
+from previs.store import S3Settings, S3Store, s3_requests
 from previs.store.addresses import base_of, resolve
+from tests.previs.comfyui.client.bombs import OK, Send, encoded, endless, nested, sending, whole
 
 PICTURE = bytes(range(256)) * 40
 SECRET = "very-secret-key-0815"  # noqa: S105 - opens nothing
@@ -344,3 +348,59 @@ async def test_a_server_that_does_not_speak_tls_is_no_certificate_fault(reader: 
     with pytest.raises(SourceUnavailable) as caught:
         await reader.read(site.replace("http://", "https://"))
     assert not isinstance(caught.value.__cause__, ssl.SSLCertVerificationError)
+
+
+async def test_a_nested_encoding_is_for_a_person_to_fix(reader: SourceReader) -> None:
+    async with sending(encoded(nested(100), "gzip, gzip")) as url:
+        with pytest.raises(SourceNotFound, match="several content encodings"):
+            await reader.read(f"{url}/list.json")
+
+
+async def test_a_bomb_is_too_large(reader: SourceReader) -> None:
+    async with sending(encoded(gzip.compress(bytes(80 << 20)), "gzip")) as url:
+        with pytest.raises(SourceNotFound, match="it is too large: at most 50,000,000 bytes are read"):
+            await reader.read(f"{url}/list.json")
+
+
+@pytest.mark.parametrize(
+    "send",
+    [
+        endless(OK + b"Content-Length: 1000\r\n\r\n", b"x", 0.02),
+        endless(OK, b"X", 0.02),
+        endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    ],
+    ids=["body", "header", "endless 100 Continue"],
+)
+async def test_a_server_that_drips_is_unavailable_after_a_set_time(
+    send: Send, reader: SourceReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_LIMITS", BodyLimits(1000, headers_within=0.5, per_seconds=0.5))
+    async with sending(send) as url:
+        with pytest.raises(SourceUnavailable, match="its server sends too slowly"):
+            await reader.read(f"{url}/list.json")
+
+
+def s3_at(url: str) -> SourceReader:
+    return SourceReader(
+        S3Settings(bucket="b", region="us-east-1", endpoint_url=url, access_key_id="K", secret_access_key=SECRET)
+    )
+
+
+async def test_an_s3_that_drips_is_unavailable_after_a_set_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3_requests, "_PER_SECONDS", 0.5)
+    async with sending(endless(OK + b"Content-Length: 100000\r\n\r\n", b"x", 0.02)) as url, s3_at(url) as there:
+        with pytest.raises(SourceUnavailable, match="no answer in time"):
+            await there.read("s3://b/list.json")
+
+
+async def test_an_s3_object_that_breaks_off_is_unavailable() -> None:
+    async with sending(whole(OK + b"Content-Length: 100000\r\n\r\n" + bytes(500))) as url, s3_at(url) as there:
+        with pytest.raises(SourceUnavailable, match="the connection was cut"):
+            await there.read("s3://b/list.json")
+
+
+async def test_an_endless_s3_object_is_too_large() -> None:
+    chunks = endless(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"400\r\n" + bytes(1024) + b"\r\n")
+    async with sending(chunks) as url, s3_at(url) as there:
+        with pytest.raises(SourceNotFound, match="it is too large: at most 100,000 bytes"):
+            await there.read("s3://b/list.json", limit=100_000)

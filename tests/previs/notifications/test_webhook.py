@@ -93,14 +93,14 @@ def test_a_secret_with_its_mark_is_base64_with_or_without_padding(secret: str) -
     assert signing_key(secret) == KEY
 
 
-@given(st.binary(min_size=1, max_size=64))
+@given(st.binary(min_size=16, max_size=64))
 def test_every_key_is_read_from_its_base64(key: bytes) -> None:
     written = base64.b64encode(key).decode()
     assert signing_key(f"whsec_{written}") == signing_key(f"whsec_{written.rstrip('=')}") == key
 
 
 def test_any_other_secret_is_its_own_text() -> None:
-    assert signing_key("open 芝麻") == "open 芝麻".encode()
+    assert signing_key("open 芝麻, open 芝麻") == "open 芝麻, open 芝麻".encode()
 
 
 @pytest.mark.parametrize("secret", ["", "  ", "whsec_", "whsec_==", "whsec_Mf-Q9r8GKYq", "whsec_夜", "whsec_MfKQ9"])
@@ -108,6 +108,15 @@ def test_a_secret_without_a_key_is_refused_and_not_shown(secret: str) -> None:
     with pytest.raises(ValueError, match="the secret holds no key") as caught:
         signing_key(secret)
     assert "Mf" not in f"{caught.value}"
+
+
+@pytest.mark.parametrize(
+    "secret", ["k" * 15, "芝麻芝麻芝", "whsec_" + base64.b64encode(b"k" * 15).decode(), " short \n"]
+)
+def test_a_key_that_can_be_found_by_trying_is_refused_and_not_shown(secret: str) -> None:
+    with pytest.raises(ValueError, match="bytes: give at least 16") as caught:
+        signing_key(secret)
+    assert secret.strip() not in f"{caught.value}"
 
 
 @pytest.mark.parametrize(

@@ -246,9 +246,9 @@ def test_an_invalid_duration_is_a_fault(seconds: str) -> None:
     [
         (b"", "empty: there is no scene"),
         (b"\n \n", "empty: there is no scene"),
-        (b"Title: X\n", "empty: there is no scene"),
-        ("只有一段话。".encode(), "the script: there is no scene"),
-        (b"INT. A\n\n\xff", "line 3: byte 0xff: not UTF-8: save the script as UTF-8"),
+        (b"Title: X\n", "the script: text, 9 bytes: there is no scene"),
+        ("只有一段话。".encode(), "the script: text, 18 bytes: there is no scene"),
+        (b"INT. A\n\n\xff", "line 3: not UTF-8: save the script as UTF-8"),
         (b"\xff\xfeA", "not UTF-16-LE"),
         (b"%PDF-1.7", "a PDF: export the script as Fountain"),
         (b"PK\x03\x04", "a file of a word processor or of Fade In"),

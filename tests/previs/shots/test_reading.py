@@ -218,9 +218,9 @@ def test_parse_errors_give_line_and_column() -> None:
 @pytest.mark.parametrize(
     ("source", "place"),
     [
-        ("a: 城".encode("gb18030"), "line 1, byte 4 of the file: byte 0xb3: not UTF-8"),
-        (b'{"a":\n"\xe9"}', "line 2, byte 8 of the file: byte 0xe9: not UTF-8"),
-        (b"\xff\xfea", "line 1, byte 1 of the file: byte 0x61: not UTF-16-LE"),
+        ("a: 城".encode("gb18030"), "line 1, byte 4 of the file: not UTF-8"),
+        (b'{"a":\n"\xe9"}', "line 2, byte 8 of the file: not UTF-8"),
+        (b"\xff\xfea", "line 1, byte 1 of the file: not UTF-16-LE"),
     ],
 )
 def test_invalid_unicode_is_reported_with_its_position(source: bytes, place: str) -> None:

@@ -14,11 +14,12 @@ from typing import Any, get_args
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from previs.errors import StoreRefused, StoreUnavailable
 from previs.store import S3Settings, S3Store, StoredFile
 from previs.store.s3_connection import make_client
+from previs.store.s3_log import hide_secrets
 from tests.previs.store.fault_schedule import Conditions, faulty_proxy
 
 Script = Callable[[str, str], object]
@@ -531,3 +532,56 @@ def test_settings_show_no_secret() -> None:
 @pytest.mark.parametrize("given", ["film", "/film/", "film/"])
 def test_slashes_around_a_prefix_do_not_matter(given: str) -> None:
     assert S3Store(S3Settings(bucket="b", prefix=given)).uri("a") == "s3://b/film/a"
+
+
+async def test_botocores_debug_log_shows_no_key_id_token_or_signature(
+    settings: S3Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = "token/with+odd=0817&more"  # noqa: S105 - opens nothing
+    key_id = settings.access_key_id.get_secret_value() if settings.access_key_id else ""
+    caplog.set_level(logging.DEBUG)
+    for name in ("botocore", "urllib3", "boto3"):
+        caplog.set_level(logging.DEBUG, name)
+    async with S3Store(settings.model_copy(update={"session_token": SecretStr(token)})) as store:
+        await store.put("a.txt", b"x", media_type="text/plain")
+        assert await store.get("a.txt") == b"x"
+        await store.entries("")
+        link = await store.link("a.txt")
+        await store.delete(["a.txt"])
+    said = "\n".join(record.getMessage() for record in caplog.records if record.name.startswith("botocore"))
+    assert "Sending http request" in said
+    assert "CanonicalRequest" in said
+    signature = link.partition("X-Amz-Signature=")[2].partition("&")[0]
+    assert signature
+    hidden = [key_id, token, quote(token, safe=""), "0817", signature]
+    assert not [secret for secret in hidden if secret in said or secret in caplog.text]
+    assert not re.search(r"Signature[=:]\s*[0-9a-f]{64}", said)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Response body:\n<AccessKeyId>S3CRET</AccessKeyId><SessionToken>S3CRET=</SessionToken>",
+        'b\'{\\n "AccessKeyId" : "S3CRET", "SecretAccessKey":"S3CRET/+", "Token" : "S3CRET==" }\'',
+        "{'access_key': 'x', 'X-Amz-Security-Token': b'S3CRET/+=', 'Authorization': b'AWS4 Credential=S3CRET/2026/s3'}",
+        "x-amz-security-token:S3CRET\nx-amz-date:2026",
+        "https://b/k?X-Amz-Credential=S3CRET%2F2026&X-Amz-Security-Token=S3CRET%2F&X-Amz-Signature=S3CRET",
+        "Signature:\nS3CRET",
+    ],
+)
+def test_the_log_of_requests_hides_each_form_of_a_credential(text: str, caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("botocore.tests")
+    hide_secrets()
+    caplog.set_level(logging.DEBUG, "botocore.tests")
+    logger.debug("%s", text)
+    assert "***" in caplog.text
+    assert "S3CRET" not in caplog.text
+
+
+def test_the_log_of_requests_keeps_what_is_no_secret(caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("botocore.tests")
+    hide_secrets()
+    caplog.set_level(logging.DEBUG, "botocore.tests")
+    text = "GET /b?continuation-token=abc <NextContinuationToken>def</NextContinuationToken> SignedHeaders=host"
+    logger.debug("%s", text)
+    assert text in caplog.text

@@ -105,16 +105,16 @@ def test_the_corrected_fragment_lacks_only_its_graph() -> None:
             "the file: line 1, column 26: not JSON from here on: look for a missing comma, quote or bracket",
         ),
         (
-            b'{"1": {"inputs": {}}, "1": {"inputs": {}}}',
+            b'{"1": {"class_type": "A", "inputs": {}}, "1": {"inputs": {}}}',
             'the file: "1": this key occurs twice in one object: keep one of them',
         ),
         (
             b"<!DOCTYPE html><html><head><title>Sign in</title></head></html>",
-            WEB_PAGE,
+            WEB_PAGE.replace("the file: ", "the file: HTML, 63 bytes: "),
         ),
         (
             b"shot_id,prompt,duration\n1,a city,3\n",
-            "the file: line 1, column 1: not JSON: a workflow is a JSON file, or a picture or video that ComfyUI saved",
+            "the file: text, 35 bytes: not JSON: a workflow is a JSON file, or a picture or video that ComfyUI saved",
         ),
         (
             b'{"shots": [{"shot_id": 1, "prompt": "a city", "duration": 3}]}',
@@ -128,7 +128,7 @@ def test_the_corrected_fragment_lacks_only_its_graph() -> None:
             b'{"Comfy.Queue.MaxHistoryItems": 64, "Comfy.DevMode": true}',
             f"the workflow: these are the settings of ComfyUI's own editor: give {KINDS}",
         ),
-        (b'"storyboard"', f'the workflow: "storyboard": give {KINDS}'),
+        (b'"storyboard"', f"the workflow: a text: give {KINDS}"),
     ],
 )
 def test_a_file_that_is_no_workflow_is_recognized(source: bytes | Callable[[], bytes], fault: str) -> None:

@@ -1,0 +1,41 @@
+"""Tell shot lists from other documents, of which nothing may be quoted."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from previs.comfyui.protocol.documents import describe_document, describe_shape
+from previs.errors import ShotListFaults
+from previs.shots.from_csv import Sheet
+from previs.shots.text import fault
+
+_OF_SHOTS = frozenset({"shot_id", "prompt", "negative_prompt", "references", "duration"})
+_REMEDY = (
+    "this is no shot list: a list of shots, or an object with shots, is needed (the contents of a file, not its path), "
+    "each shot with shot_id, prompt and duration"
+)
+
+
+def check_kind(source: bytes | str, values: object, sheet: Sheet | None, name: str) -> None:
+    """Refuse a document that is no shot list.
+
+    Raises:
+        ShotListFaults: Nothing in it is a shot; the error tells its kind and length alone.
+    """
+    if not (len(_OF_SHOTS & sheet.headers.keys()) > 1 if sheet else _is_list(values)):
+        raise not_a_list(source, name, values)
+
+
+def not_a_list(source: bytes | str, name: str, values: object = None) -> ShotListFaults:
+    """Return the error for a document that is no shot list; ``values`` are its own, if it could be parsed."""
+    shape = f", {describe_shape(values)}" if isinstance(values, Mapping | list) else ""
+    return fault(name, "the file", _REMEDY, value=describe_document(source) + shape)
+
+
+def _is_list(values: Any) -> bool:  # noqa: ANN401 - whatever a file holds
+    if isinstance(values, Mapping):
+        return "shots" in values or _is_shot(values)
+    return isinstance(values, list) and (not values or any(map(_is_shot, values)))
+
+
+def _is_shot(value: object) -> bool:
+    return isinstance(value, Mapping) and ("shot_id" in value or len(_OF_SHOTS & value.keys()) > 1)

@@ -1,0 +1,117 @@
+"""Find out which parameters of a run the operator set, and which a sender.
+
+Whoever deploys is the operator: values of the deployment itself, of its schedules, and of the nightly boards. A run
+without a deployment is the operator's own. What else a run was started with, by a form or an event, is a sender's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import ObjectNotFound
+from prefect.runtime import flow_run
+
+from blocks import AllowedSources
+from blocks.asking import asking_prefect
+from blocks.saved import saved
+from previs.ingest.access import Allowed
+from previs.store import Store
+from previs.store.opening import BLOCK, DEFAULT_BLOCK
+from tasks.prefect_yaml import AFTER
+
+_NIGHTLY: Final = "nightly"
+_BLOCKS: Final = frozenset({"farm", "store", "webhook"})
+_known: dict[str, "Starter"] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """Hold whose the parameters of this run are.
+
+    Attributes:
+        of_senders: Names of the parameters that a sender set.
+        follows: Names of flows whose results the operator has this deployment render.
+        allowed: What senders' addresses may reach besides public ones; None if there is no sender.
+    """
+
+    of_senders: frozenset[str] = frozenset()
+    follows: frozenset[str] = frozenset()
+    allowed: Allowed | None = None
+
+    def allowed_with(self, store: Store) -> Allowed | None:
+        """Return the allowances with the run's store, unless a sender chose that store."""
+        if self.allowed is None or "store" in self.of_senders:
+            return self.allowed
+        return self.allowed.with_store(store)
+
+
+def night_key(board: str) -> str:
+    """Return the key under which this nightly run starts the run of a board, once."""
+    return f"{_NIGHTLY} {flow_run.id} {board}"
+
+
+async def starter() -> Starter:
+    """Return whose the parameters of this flow run are; Prefect's server is asked once.
+
+    Raises:
+        PrefectUnavailable, PrefectRefused: Prefect's server does not say.
+        SourceNotFound: The saved block AllowedSources is no longer valid.
+    """
+    identity = str(flow_run.id)
+    if identity not in _known:
+        _known[identity] = await _ask(UUID(identity))
+    return _known[identity]
+
+
+async def _ask(identity: UUID) -> Starter:
+    with asking_prefect():
+        async with get_client() as client:
+            run = await client.read_flow_run(identity)
+            if run.deployment_id is None:
+                return Starter()
+            block = await saved(AllowedSources, DEFAULT_BLOCK) or AllowedSources()
+            tags = (await client.read_deployment(run.deployment_id)).tags
+            of_senders = await _of_senders(client, run)
+            by_hand = run.idempotency_key is None
+            if await _is_a_boards_night(client, run) or (block.trust_run_parameters and by_hand):
+                of_senders = frozenset()
+    follows = frozenset(tag.removeprefix(AFTER) for tag in tags if tag.startswith(AFTER))
+    return Starter(of_senders, follows, block.allowed())
+
+
+async def _of_senders(client: PrefectClient, run: FlowRun) -> frozenset[str]:
+    """Return the parameters whose values are not those of the run's deployment or its schedule."""
+    if run.deployment_id is None or run.auto_scheduled:
+        return frozenset()
+    own = (await client.read_deployment(run.deployment_id)).parameters
+    return frozenset(
+        name
+        for name, value in run.parameters.items()
+        if not (name in own and own[name] == value) and not (name in _BLOCKS and _is_saved(value))
+    )
+
+
+def _is_saved(block: Any) -> bool:  # noqa: ANN401 - any JSON
+    """Return whether a farm, store or webhook is a block that the operator saved."""
+    if isinstance(block, Mapping):
+        return set(block) == {"$ref"}
+    return block is None or (isinstance(block, str) and block.startswith(BLOCK))
+
+
+async def _is_a_boards_night(client: PrefectClient, run: FlowRun) -> bool:
+    """Return whether a nightly run started this one, from boards in a store that the operator chose.
+
+    No form and no event sets the key that says so.
+    """
+    night, _, rest = (run.idempotency_key or "").partition(" ")
+    if night != _NIGHTLY:
+        return False
+    try:
+        by = await client.read_flow_run(UUID(rest.partition(" ")[0]))
+        flow = await client.read_flow(by.flow_id)
+    except (ObjectNotFound, ValueError):
+        return False
+    return flow.name == _NIGHTLY and "store" not in await _of_senders(client, by)

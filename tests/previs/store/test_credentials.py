@@ -1,0 +1,93 @@
+"""Credentials in URLs become no parameter, event or record."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from previs.command.nightly_boards import AddOrder, add_board
+from previs.command.run import RunOrder
+from previs.errors import ShotListFaults, SourceNotFound
+from previs.ingest.offload import shots_parameter
+from previs.notifications.events import make_ready
+from previs.store import FolderStore
+from previs.store.credentials import credential_fault, credentials_in, without_credentials
+
+SECRET = "geheim4711"  # noqa: S105 - opens nothing
+WITH = [
+    f"https://somebody:{SECRET}@files.example/list.json",
+    f"https://{SECRET}@files.example/list.json",
+    f"HTTPS://a:{SECRET}@files.example",
+    f"ftp://a:{SECRET}@files.example/list.json",
+    f"https://b.s3.amazonaws.com/list.json?X-Amz-Algorithm=A&X-Amz-Signature={SECRET}",
+    f"https://storage.googleapis.com/b/list.json?X-Goog-Signature={SECRET}",
+    f"https://acc.blob.core.windows.net/c/list.json?sv=2024&sig={SECRET}",
+    f"https://d.cloudfront.net/list.json?Policy=p&Signature={SECRET}",
+    f"https://files.example/list.json?access_token={SECRET}",
+    f"https://files.example/list.json?api_key={SECRET}#x",
+    f"https://files.example/list.json?TOKEN={SECRET}",
+]
+WITHOUT = [
+    "https://files.example/list.json",
+    "https://files.example/list.json?version=3&raw=1",
+    "https://files.example/a@b.json",
+    "https://files.example/?mail=a@b",
+    "s3://bucket/list.json?sig=1",
+    "/mnt/lists/a@b?sig=1.json",
+    "a prompt: who@home",
+]
+
+
+def shot(url: str) -> dict[str, Any]:
+    return {"shot_id": 1, "prompt": "rain", "duration": 2, "references": [{"reference_id": "a", "url": url}]}
+
+
+@pytest.mark.parametrize("uri", WITH)
+async def test_a_url_with_credentials_becomes_no_parameter_no_event_and_no_nightly_board(
+    uri: str, tmp_path: Path
+) -> None:
+    with pytest.raises(SourceNotFound) as run:
+        await RunOrder(uri).parameters()
+    with pytest.raises(SourceNotFound) as workflow:
+        await RunOrder("list.json", workflow=uri).parameters()
+    with pytest.raises(SourceNotFound) as nightly:
+        await add_board(AddOrder(str(tmp_path), uri))
+    with pytest.raises(ShotListFaults) as event:
+        make_ready(uri)
+    with pytest.raises(ShotListFaults) as of_workflow:
+        make_ready([shot("a.png")], workflow=uri)
+    with pytest.raises(ShotListFaults) as of_picture:
+        make_ready([shot(uri)])
+    for caught in (run, workflow, nightly, event, of_workflow, of_picture):
+        assert SECRET not in str(caught.value)
+        assert "everybody who sees the run could use it" in str(caught.value)
+    assert await FolderStore(tmp_path).entries("") == {}
+
+
+@pytest.mark.parametrize("uri", WITHOUT)
+async def test_other_names_are_as_they_were(uri: str) -> None:
+    assert credential_fault(uri) == ""
+    assert without_credentials([uri]) == [uri]
+    assert (await RunOrder(uri).parameters())["shots"].endswith(uri)
+
+
+@pytest.mark.parametrize("uri", WITH)
+async def test_an_inline_list_with_credentials_is_stored_instead_of_becoming_a_parameter(
+    uri: str, tmp_path: Path
+) -> None:
+    store = FolderStore(tmp_path)
+    place = await shots_parameter([shot(uri)], store)
+    assert isinstance(place, str)
+    [key] = await store.entries("lists/")
+    assert (place, json.loads(await store.get(key) or b"")) == (store.uri(key), [shot(uri)])
+    assert await shots_parameter([shot("a.png")], store) == [shot("a.png")]
+
+
+def test_a_record_keeps_what_is_given_but_no_credentials() -> None:
+    given = {"settings": {"reference_images": [*WITH, *WITHOUT]}, "cfg": 7, "more": [None, True, {"a": WITH[0]}]}
+    masked = without_credentials(given)
+    assert SECRET not in json.dumps(masked)
+    assert masked["settings"]["reference_images"][len(WITH) :] == WITHOUT
+    assert (masked["cfg"], masked["more"][:2]) == (7, [None, True])
+    assert len(list(credentials_in(given))) == len(WITH) + 1
