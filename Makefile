@@ -12,7 +12,7 @@ export PREFECT_HOME := $(CURDIR)/.venv/prefect
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo picture test test-fast bench check lint types imports audit sbom format lock clean
+.PHONY: help setup demo picture test test-fast bench fuzz check lint types imports audit sbom format lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -57,6 +57,9 @@ test-fast: $(READY) ## Run the pure tests, and a smoke test of the rest
 
 bench: $(READY) ## Measure speed, recovery, safety, memory and cached runs, in short
 	$(BIN)/python -m benchmarks
+
+fuzz: $(READY) ## Read a million damaged inputs with every reader
+	$(BIN)/python -m benchmarks.fuzz
 
 lint: $(READY) ## Check style
 	$(BIN)/ruff check .

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from previs.comfyui.protocol.graph import Graph, is_link, links
+from previs.comfyui.protocol.graph import Graph, is_link, links, readable
 from previs.comfyui.protocol.input_check import format_value
 from previs.planning.fingerprint import fingerprint
 from previs.planning.plan import UPLOAD_FOLDER, TakeFrame
@@ -73,19 +73,6 @@ def summarize(found: Sequence[Change]) -> tuple[str, ...]:
     return (*first, f"and {more} more {'change' if more == 1 else 'changes'}") if more else first
 
 
-def recorded_graph(entry: TakeEntry) -> Graph:
-    """Return the nodes of a manifest's graph that have a class and inputs."""
-    graph: Graph = {}
-    for node_id, node in entry.graph.items():
-        match node:
-            case {"class_type": str(class_type), "inputs": dict(inputs)}:
-                meta = node.get("_meta")
-                graph[node_id] = {"class_type": class_type, "inputs": dict(inputs)}
-                if isinstance(meta, dict):
-                    graph[node_id]["_meta"] = meta
-    return graph
-
-
 def checkpoint_in(graph: Graph) -> str | None:
     """Return the model file that a graph samples with first, or None. Links may name nodes that do not exist."""
     loose = {
@@ -117,7 +104,7 @@ def changes(
         frames: Frames of other shots' takes, by fingerprint and by SHA-256: a planned graph names them by the first, a
             rendered one by the second.
     """
-    old, new = recorded_graph(before), after.graph
+    old, new = readable(before.graph), after.graph
     if _is_another_workflow(old, new):
         return tuple(_workflow_changes(old, new))
     describer = _Describer(old, new, {(row.node_id, row.input): row for row in reversed(after.rows)}, frames)

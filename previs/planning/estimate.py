@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from math import inf, isfinite, prod
 from statistics import median
 
-from previs.comfyui.protocol.graph import Graph, links
-from previs.planning.diff import checkpoint_in, recorded_graph
+from previs.comfyui.protocol.graph import Graph, links, readable
+from previs.planning.diff import checkpoint_in
 from previs.planning.plan import PlannedTake
 from previs.records.manifest import Manifest
 
@@ -148,7 +148,7 @@ def _rendered(runs: Iterable[Manifest]) -> Iterator[tuple[str, int, Graph, float
                     continue
                 if take.prompt_id is not None:
                     seen.add(take.prompt_id)
-                yield str(shot.shot_id), take.take, recorded_graph(take), seconds
+                yield str(shot.shot_id), take.take, readable(take.graph), seconds
 
 
 def _work(graph: Graph) -> _Work:

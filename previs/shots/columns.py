@@ -30,7 +30,7 @@ _RANKS = {name: (field, rank) for field, names in _NAMES.items() for rank, name 
 def plain_name(header: str) -> str:
     """Strip case, spaces, underscores, hyphens and brackets from a header: ``Duration (s)`` becomes ``duration``."""
     text = unicodedata.normalize("NFKC", header).casefold()
-    return re.sub(r"\(.*?\)|\[.*?\]|[\s_\-#*:]", "", text)
+    return re.sub(r"\([^()]*+\)|\[[^\[\]]*+\]|[\s_\-#*:]", "", text)
 
 
 def overridden(header: str) -> str | None:

@@ -7,7 +7,7 @@ import base64
 import hashlib
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import cache
@@ -32,6 +32,7 @@ T = TypeVar("T")
 _REQUESTS_AT_ONCE: Final = 16
 _FILES_AT_ONCE: Final = 8
 _MAKING: Final = threading.Lock()
+_CONVERTED: Final = frozenset({"integer", "long", "timestamp"})
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
 _LISTED_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z", re.ASCII)
 
@@ -160,9 +161,19 @@ def _refuse_incomplete(operation_model: "OperationModel", response_dict: dict[st
         raise ConnectionClosedError(endpoint_url="S3")
     from botocore.awsrequest import HeadersDict
 
-    # previs never reads this header, and botocore raises ValueError for a truncated one.
-    kept = {name: value for name, value in headers.items() if name.lower() != "last-modified"}
+    # previs reads no number or time of a header but the length, and botocore raises ValueError for a wrong one.
+    unread = set(_numbers_and_times(operation_model))
+    kept = {name: value for name, value in headers.items() if name.lower() not in unread}
     response_dict["headers"] = HeadersDict(kept)
+
+
+def _numbers_and_times(operation_model: "OperationModel") -> Iterator[str]:
+    """Yield the headers of a response that botocore converts, in lower case, but for the length."""
+    members = operation_model.output_shape.members if operation_model.output_shape else {}
+    for name, shape in members.items():
+        at = shape.serialization
+        if name != "ContentLength" and at.get("location") == "header" and shape.type_name in _CONVERTED:
+            yield at.get("name", name).lower()
 
 
 def _send_md5(request: "AWSRequest", **_: object) -> None:

@@ -16,6 +16,7 @@ _METADATA_BYTES: Final = 2048
 _FIRST_WITH_A_BODY: Final = 200
 _WITHOUT_A_BODY: Final = frozenset({204, 304})
 _FIRST_REFUSAL: Final = 300
+_MOST_DIGITS: Final = 15  # of a length
 
 
 def content_disposition(download_name: str, media_type: str) -> str:
@@ -72,6 +73,6 @@ def is_complete(method: str, status: int, headers: Mapping[str, str], body: obje
     if length is None:
         return status >= _FIRST_REFUSAL or headers.get("transfer-encoding", "").lower().endswith("chunked")
     length = length.strip()
-    if not (length.isascii() and length.isdecimal()):
+    if not (length.isascii() and length.isdecimal() and len(length) <= _MOST_DIGITS):
         return False
     return method == "HEAD" or not isinstance(body, bytes) or len(body) == int(length)

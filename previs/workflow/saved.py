@@ -73,7 +73,8 @@ class SavedGraph:
         """Return the seed that the graph takes in place of one that is too large or too small for a node of it."""
         if self.seeds is None or seed in self.seeds:
             return seed
-        return self.seeds[seed % len(self.seeds)]
+        # A range over 63 bits has no len().
+        return self.seeds[seed % (self.seeds.stop - self.seeds.start)]
 
     def bind(self, values: ShotValues, *, place: str = "the workflow") -> Graph:
         """Make a copy of the graph with a shot's values, then its overrides; see :meth:`Workflow.bind`.

@@ -9,9 +9,10 @@ inputs of its own (``format``, ``format.codec``), and an autogrow input stands f
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
-from previs.comfyui.protocol.wire import as_list, as_mapping, as_text
+from previs.comfyui.protocol.wire import as_list, as_mapping, as_number, as_text
 
 COMBO = "COMBO"
 ANY = "*"
@@ -26,6 +27,8 @@ _UPLOADED = ("image_upload", "video_upload", "audio_upload", "file_upload")
 _SEEDS = frozenset({"seed", "noise_seed"})
 _DEEPEST = 8  # Combos within combos; ComfyUI's own nodes nest three.
 _LONGEST_ROW = 100  # ComfyUI's own limit.
+_MOST_INPUTS = 10_000  # Rows of rows multiply.
+_SMALLEST_STEP = 1e-9
 _API_CATEGORY = "api node"  # ComfyUI 0.3.64 has no mark of its own for such nodes.
 
 
@@ -155,7 +158,7 @@ class NodeClass:
 
     def rules(self, inputs: Mapping[str, Any]) -> dict[str, InputRule]:
         """Return the rules of a node's inputs by full name, with those that its values and links bring."""
-        return {rule.name: rule for rule in _expanded(self.inputs.values(), inputs)}
+        return {rule.name: rule for rule in islice(_expanded(self.inputs.values(), inputs), _MOST_INPUTS)}
 
 
 def _expanded(rules: Iterable[InputRule], inputs: Mapping[str, Any]) -> Iterator[InputRule]:
@@ -213,9 +216,9 @@ def _rule(name: str, described: object, *, required: bool, depth: int) -> InputR
         required=required,
         choices=_choices(described[0], settings),
         default=settings.get("default"),
-        minimum=_number(settings.get("min")),
-        maximum=_number(settings.get("max")),
-        step=_number(settings.get("step")),
+        minimum=as_number(settings.get("min")),
+        maximum=as_number(settings.get("max")),
+        step=_step(settings.get("step")),
         multiline=settings.get("multiline") is True,
         linked_only=settings.get("forceInput") is True,
         controlled=kind in ("INT", COMBO)
@@ -260,5 +263,6 @@ def _allowed_types(settings: Mapping[str, Any]) -> str:
     return as_text(as_mapping(settings.get("template")).get("allowed_types")) or ANY
 
 
-def _number(value: object) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+def _step(value: object) -> float | None:
+    step = as_number(value)
+    return step if step is not None and step >= _SMALLEST_STEP else None

@@ -9,7 +9,7 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-from previs.comfyui.protocol.wire import read_json
+from previs.comfyui.protocol.wire import as_mapping, as_number, read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +128,13 @@ def _read_text(kind: str, data: dict[str, Any]) -> Frame:
 
 
 def _read_status(data: dict[str, Any]) -> Frame:
-    try:
-        return Status(int(data["status"]["exec_info"]["queue_remaining"]))
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return Other("status")
+    execution = as_mapping(as_mapping(data.get("status")).get("exec_info"))
+    remaining = as_number(execution.get("queue_remaining"))
+    return Other("status") if remaining is None or remaining < 0 else Status(int(remaining))
 
 
 def _read_step(prompt_id: str, data: dict[str, Any]) -> Frame:
-    try:
-        return Step(prompt_id, str(data.get("node")), int(data["value"]), int(data["max"]))
-    except (KeyError, TypeError, ValueError, OverflowError):
+    value, maximum = as_number(data.get("value")), as_number(data.get("max"))
+    if value is None or maximum is None or not 0 <= value <= maximum:
         return Alive(prompt_id)
+    return Step(prompt_id, str(data.get("node")), int(value), int(maximum))

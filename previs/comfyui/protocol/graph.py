@@ -21,6 +21,19 @@ class Node(_RequiredOfNode, total=False):
 Graph = dict[str, Node]
 
 
+def readable(graph: Mapping[str, Any]) -> Graph:
+    """Return the nodes that have a class and inputs, of a graph that nobody has checked."""
+    found: Graph = {}
+    for node_id, node in graph.items():
+        match node:
+            case {"class_type": str(class_type), "inputs": dict(inputs)}:
+                meta = node.get("_meta")
+                found[node_id] = {"class_type": class_type, "inputs": dict(inputs)}
+                if isinstance(meta, dict):
+                    found[node_id]["_meta"] = meta
+    return found
+
+
 def is_link(value: object) -> TypeGuard[list[Any]]:
     """Return whether an input's value links to another node's output."""
     return (

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from previs.comfyui.protocol.wire import as_list, as_mapping
+from previs.comfyui.protocol.wire import as_list, as_mapping, as_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +102,12 @@ def _files_of(node: str, output: object) -> Iterator[OutputFile]:
                 yield OutputFile(item["filename"], str(item.get("subfolder") or ""), folder, node)
 
 
-def _node_order(node: str) -> tuple[int, int, str]:
-    return (0, int(node), "") if node.isascii() and node.isdigit() else (1, 0, node)
+def _node_order(node: str) -> tuple[bool, int, str]:
+    """Order numbers by their value, before all others; Python converts no text of more than 4,300 digits."""
+    if node.isascii() and node.isdigit():
+        digits = node.lstrip("0")
+        return False, len(digits), digits
+    return True, 0, node
 
 
 def _messages(status: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -114,8 +118,7 @@ def _messages(status: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any
 
 
 def _seconds(messages: Mapping[str, Mapping[str, Any]]) -> float | None:
-    try:
-        start = float(messages["execution_start"]["timestamp"])
-        return max(0.0, float(messages["execution_success"]["timestamp"]) - start) / 1000
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return None
+    start, end = (
+        as_number(messages.get(kind, {}).get("timestamp")) for kind in ("execution_start", "execution_success")
+    )
+    return None if start is None or end is None else max(0.0, end - start) / 1000

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from previs.comfyui.protocol.wire import as_mapping
+from previs.comfyui.protocol.wire import as_mapping, as_number
 
 
 class Queued(NamedTuple):
@@ -62,7 +62,7 @@ def _read_entries(entries: list[Any], *, running: bool) -> Iterator[Queued]:
                 client_id = as_mapping(rest[1]).get("client_id") if len(rest) > 1 else None
                 yield Queued(
                     prompt_id,
-                    number if isinstance(number, int | float) else None,
+                    as_number(number),
                     client_id if isinstance(client_id, str) else None,
                     running,
                 )

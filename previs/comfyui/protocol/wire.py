@@ -4,6 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+# No node of ComfyUI takes a larger number than a seed; larger ones of a server say nothing.
+_LARGEST = 2.0**64
+_DEEPEST = 100  # ComfyUI's own answers nest twenty levels.
+
 
 def read_json(text: str | bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
     """Parse JSON and replace each lone half of a surrogate pair with a replacement character.
@@ -11,9 +15,10 @@ def read_json(text: str | bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
     JSON can hold such halves, escaped. UTF-8 cannot, so messages and records made from them could not be written.
 
     Raises:
-        ValueError, RecursionError: The text is not JSON, or is nested too deeply.
+        ValueError, RecursionError: The text is not JSON, or is nested over 100 levels deep.
     """
     value = json.loads(text)
+    _check_depth(value)
     escaped = b"\\ud" in text.lower() if isinstance(text, bytes) else "\\ud" in text.lower()
     return _without_surrogates(value) if escaped else value
 
@@ -31,6 +36,24 @@ def as_list(value: object) -> list[Any]:
 def as_text(value: object) -> str:
     """Return a text as it is, and an empty text for anything else."""
     return value if isinstance(value, str) else ""
+
+
+def as_number(value: object) -> float | None:
+    """Return a number from -2^64 to 2^64 as it is, and None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if -_LARGEST <= value <= _LARGEST else None
+
+
+def _check_depth(value: object) -> None:
+    """Refuse what Python reads, but could not compare, copy or write again everywhere: that takes deeper stacks."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        inner = (each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list))
+        level = [each for values in inner for each in values if isinstance(each, dict | list)]
+        if not level:
+            return
+    raise RecursionError
 
 
 def _without_surrogates(value: object) -> object:

@@ -62,11 +62,12 @@ def above_hand_ons(graph: Graph, node_id: str) -> str:
 
 
 def consumers(graph: Graph) -> dict[str, list[tuple[str, str, int]]]:
-    """Map each node to where its outputs go, as (node id, input, output index)."""
+    """Map each node to where its outputs go, as (node id, input, output index); leave out links to no node."""
     found: dict[str, list[tuple[str, str, int]]] = {node_id: [] for node_id in graph}
     for node_id, node in graph.items():
         for name, source, output in links(node):
-            found[source].append((node_id, name, output))
+            if source in found:
+                found[source].append((node_id, name, output))
     return found
 
 

@@ -117,7 +117,8 @@ def find_api_seeds(api: ApiNodes, faults: list[Fault]) -> tuple[list[Binding], s
         return [], "", None
     least = max(int(rule.minimum or 0) for rule in slots.values())
     most = min(int(rule.maximum or SEED_MAX) for rule in slots.values())
-    return [Binding("seed", *slot, f"seed of {wiring.label(slot[0])}") for slot in slots], "", range(least, most + 1)
+    found = [Binding("seed", *slot, f"seed of {wiring.label(slot[0])}") for slot in slots]
+    return found, "", range(max(least, 0), min(most, SEED_MAX) + 1) or None
 
 
 def find_api_sizes(api: ApiNodes) -> Sizes:

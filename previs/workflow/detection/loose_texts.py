@@ -14,7 +14,7 @@ _NAMES = frozenset({*ENCODED_TEXTS, *HELD_TEXTS, "string_a", "string_b", "words"
 _LIKE_PROMPT = re.compile(r"prompt|text|caption|description|positive|story|tags", re.IGNORECASE)
 # Texts of several lines that programs read, not models.
 _CODE = frozenset({"expression", "fragment_shader", "tracks", "json_string", "f_string"})
-_SENTENCE = re.compile(r"\S+(\s+\S+){3}")
+_SENTENCE = 4  # words
 _FILE = re.compile(r"\S*\.[A-Za-z0-9]{2,11}")
 _PLAIN = frozenset({"INT", "FLOAT", "BOOLEAN"})
 
@@ -53,4 +53,4 @@ def _by_rule(name: str, rule: InputRule) -> bool:
 def _by_value(name: str, value: str) -> bool:
     """Return whether a text of an unknown class may be a prompt: by its name, or by four words, which no choice has."""
     named = name in _NAMES or (bool(_LIKE_PROMPT.search(name)) and not _FILE.fullmatch(value))
-    return named or bool(_SENTENCE.search(value))
+    return named or len(value.split(maxsplit=_SENTENCE)) >= _SENTENCE

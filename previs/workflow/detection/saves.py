@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from previs.comfyui.protocol.classes import NodeClass
-from previs.comfyui.protocol.graph import Graph, Node, is_link
+from previs.comfyui.protocol.graph import Graph, Node, is_link, readable
 from previs.comfyui.protocol.input_check import format_value
 from previs.comfyui.protocol.wire import as_text
 from previs.errors import Fault
@@ -64,14 +64,18 @@ class Unsaved:
 
 
 def unsaved_outputs(graph: Graph, classes: Classes | None = None) -> list[Unsaved]:
-    """Return the output nodes that save nothing where it can be fetched, in the order of the graph."""
-    return [found for node_id in _outputs(graph, classes or {}) for found in _unsaved(graph, node_id, classes or {})]
+    """Return the output nodes that save nothing where it can be fetched, in the order of the graph.
+
+    The graph may be any JSON object: what is no node is left out, here and by :func:`saving_nodes`.
+    """
+    nodes, known = readable(graph), classes or {}
+    return [found for node_id in _outputs(nodes, known) for found in _unsaved(nodes, node_id, known)]
 
 
 def saving_nodes(graph: Graph, classes: Classes | None = None) -> list[str]:
     """Return the output nodes that save, or may save, as far as their inputs and classes show."""
     lost = {each.node_id for each in unsaved_outputs(graph, classes) if each.certain}
-    return [node_id for node_id in _outputs(graph, classes or {}) if node_id not in lost]
+    return [node_id for node_id in _outputs(readable(graph), classes or {}) if node_id not in lost]
 
 
 def unsaved_notices(graph: Graph) -> Iterator[str]:

@@ -1,3 +1,4 @@
+import time
 from typing import Any
 
 import pytest
@@ -226,3 +227,10 @@ def test_columns_set_inputs_of_nodes() -> None:
 def test_a_column_says_what_references_are_for() -> None:
     made = shots("shot_id,prompt,duration,reference,参考图用途\n1,x,2,a.jpg,style\n2,x,2,b.jpg,\n")
     assert [shot["references"][0].get("role") for shot in made] == ["style", None]
+
+
+def test_a_header_of_opening_brackets_is_read_in_linear_time() -> None:
+    began = time.process_time()
+    with pytest.raises(ShotListFaults):
+        read_shot_list("(" * 100_000 + "[" * 100_000 + ",prompt\na,b\n", name="a.csv")
+    assert time.process_time() - began < 2

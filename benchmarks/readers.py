@@ -1,0 +1,355 @@
+"""Give each reader of foreign content good inputs, for the fuzzer to damage."""
+
+import contextlib
+import gzip
+import importlib.metadata
+import io
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from PIL import Image
+
+from previs.boards.picks import read_pick
+from previs.comfyui.client.connection import retry_after
+from previs.comfyui.protocol.check import findings
+from previs.comfyui.protocol.classes import read_class
+from previs.comfyui.protocol.frames import read_frame
+from previs.comfyui.protocol.history import read_entry
+from previs.comfyui.protocol.jobs import read_job
+from previs.comfyui.protocol.models import header_hash
+from previs.comfyui.protocol.prompt_state import PromptState
+from previs.comfyui.protocol.queue import read_queue
+from previs.comfyui.protocol.requirements import lacking, requirements_of
+from previs.comfyui.protocol.validation_errors import classes_to_ask, faults_of
+from previs.comfyui.protocol.wire import as_mapping, read_json
+from previs.errors import WorkflowFaults
+from previs.pictures import examine, playback, upright_png_or_jpeg, workflow_in
+from previs.planning.cache import parse_record
+from previs.records.manifest import read_manifest
+from previs.screenplay import make_shot_list, read_screenplay
+from previs.shots import read_chains, read_shot_list
+from previs.simulator import media
+from previs.workflow import (
+    PlacedReference,
+    ShotValues,
+    open_workflow,
+    read_bindings,
+    read_workflow,
+    saving_nodes,
+    unsaved_outputs,
+)
+
+ROOT = Path(__file__).parents[1]
+_RECORDINGS = (ROOT / "tests" / "recordings", ROOT / "tests" / "recordings-0.33.0")
+_LARGEST = 40_000  # bytes of a good input: a small one shows as much as a large one, sooner
+_SHOTS = (
+    ShotValues("a city", "blur", 7, width=512, height=512, duration=2.0),
+    ShotValues("", None, 2**64 - 1, duration=0.04, overrides={"seed": 1}),
+    ShotValues("a {city|town}", None, 0, references=(PlacedReference("previs/a.png", "r", 0.5),)),
+    ShotValues("a city", None, 12),
+)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Represent a reader of foreign content.
+
+    Attributes:
+        read: Reads an input; may raise errors of previs, and no others.
+        good: Returns inputs that can be read, by name.
+        share: Part of all inputs that it gets, compared with the others; slow readers get few.
+    """
+
+    read: Callable[[bytes, str], object]
+    good: Callable[[], dict[str, bytes]]
+    share: int
+
+
+def _files(*patterns: str) -> dict[str, bytes]:
+    found = (path for pattern in patterns for path in sorted(ROOT.glob(pattern)))
+    return {path.name: path.read_bytes() for path in found if path.stat().st_size <= _LARGEST}
+
+
+@cache
+def _events() -> list[dict[str, Any]]:
+    sessions = (path for folder in _RECORDINGS for path in sorted(folder.glob("*.json")) if path.stem != "object_info")
+    return [event for path in sessions for event in json.loads(path.read_bytes())["events"]]
+
+
+def answers(method: str, path: str, status: int = 200) -> list[Any]:
+    """Return the recorded JSON answers to requests whose path begins so."""
+    asked = (each for each in _events() if each.get("http") == method and each["path"].startswith(path))
+    given = (each.get("response") or {} for each in asked)
+    return [each["json"] for each in given if each.get("status") == status and "json" in each]
+
+
+def messages() -> list[dict[str, Any]]:
+    """Return the recorded texts of WebSocket messages."""
+    return [each["text"] for each in _events() if each.get("ws") == "recv" and "text" in each]
+
+
+def _numbered(values: list[Any]) -> dict[str, bytes]:
+    texts = dict.fromkeys(json.dumps(value, ensure_ascii=False).encode() for value in values)
+    return {f"answer {number}": text for number, text in enumerate(text for text in texts if len(text) <= _LARGEST)}
+
+
+@cache
+def classes() -> dict[str, Any]:
+    """Return the node classes of a real server, as it describes them."""
+    content: dict[str, Any] = json.loads(gzip.decompress((_RECORDINGS[1] / "object_info.json.gz").read_bytes()))
+    return content
+
+
+@cache
+def graphs() -> tuple[dict[str, Any], ...]:
+    """Return graphs in API format: the recorded ones, and ComfyUI's templates."""
+    lines = gzip.decompress((_RECORDINGS[1] / "exported.jsonl.gz").read_bytes()).splitlines()
+    posted = [each["json"].get("prompt") for each in _events() if each.get("path") == "/prompt" and "json" in each]
+    cases = [json.loads(text) for text in _files("tests/cases/graphs/*.json").values()]
+    found = [*(json.loads(line)["graph"] for line in lines), *posted, *(each for each in cases if "nodes" not in each)]
+    return tuple(each for each in found if _is_graph(each) and len(json.dumps(each)) <= _LARGEST)
+
+
+def _is_graph(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(each, dict) and "class_type" in each for each in value.values())
+
+
+def _read_list(content: bytes, name: str) -> None:
+    read_chains(read_shot_list(content, name=name))
+
+
+def _lists() -> dict[str, bytes]:
+    files = _files("examples/*.yaml", "examples/*.csv", "examples/upstream.json")
+    listed = yaml.safe_load(files["night-city.yaml"])
+    return {**files, "night-city.json": json.dumps(listed, default=str, ensure_ascii=False).encode()}
+
+
+def _read_workflow(content: bytes, name: str) -> None:
+    opened = open_workflow(content, name=name)
+    workflow = opened.read(
+        {each: read_class(each, classes()[each]) if each in classes() else None for each in opened.classes}
+    )
+    workflow.report()
+    for shot in _SHOTS:
+        with contextlib.suppress(WorkflowFaults):
+            saving_nodes(workflow.bind(shot))
+            workflow.report(shot)
+
+
+def _editor_files() -> dict[str, bytes]:
+    templates = (Path(each.locate()) for each in importlib.metadata.files("comfyui-workflow-templates-json") or [])
+    files = [each for each in templates if each.suffix == ".json" and not each.name.startswith("index")]
+    return {each.name: each.read_bytes() for each in files if each.stat().st_size <= _LARGEST}
+
+
+def _read_classes(content: bytes, name: str) -> None:
+    try:
+        value = as_mapping(read_json(content))
+    except (ValueError, RecursionError):
+        return
+    described, graph = as_mapping(value.get("classes")), dict(as_mapping(value.get("graph")))
+    known = {each: read_class(each, rules) if isinstance(rules, dict) else None for each, rules in described.items()}
+    for each in findings(graph, known):
+        str(each.fault)
+    workflow = read_workflow(graph, name=name, classes=known)
+    for shot in _SHOTS:
+        with contextlib.suppress(WorkflowFaults):
+            bound = workflow.bind(shot)
+            workflow.report(shot)
+            lacking(requirements_of(bound), known)
+            saving_nodes(bound, known)
+            unsaved_outputs(bound, known)
+            [str(each.fault) for each in findings(bound, known)]
+
+
+def _described_graphs() -> dict[str, bytes]:
+    pairs = [
+        {"graph": graph, "classes": {each: classes()[each] for each in used if each in classes()}}
+        for graph in graphs()
+        if (used := {node["class_type"] for node in graph.values()})
+    ]
+    return _numbered(pairs)
+
+
+def _workflows() -> dict[str, bytes]:
+    return {**_files("examples/workflows/*.json"), **_numbered(list(graphs()))}
+
+
+def _read_metadata(content: bytes, name: str) -> None:
+    open_workflow(workflow_in(content, name=name), name=name)
+
+
+def _read_picture(content: bytes, name: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "frame"
+        path.write_bytes(content)
+        playback(path, examine(path, name=name))
+
+
+def _read_reference(content: bytes, name: str) -> None:
+    upright_png_or_jpeg(content, uri=name)
+
+
+@cache
+def _media() -> dict[str, bytes]:
+    pictures = [Image.effect_noise((24, 16), spread).convert("RGB") for spread in (20, 60)]
+    texts = {"prompt": graphs()[0], "workflow": {"nodes": [], "links": [], "version": 0.4}}
+    return {
+        "a.png": media.png(pictures[0], texts),
+        "moving.png": media.apng(pictures, 6, texts),
+        "a.webp": media.webp(pictures, 6, texts, lossless=True, quality=80),
+        "a.mp4": media.mp4(pictures, 8, texts),
+        **{f"a.{kind}": _saved(pictures[0], kind) for kind in ("jpeg", "gif", "tiff", "bmp")},
+    }
+
+
+def _saved(picture: Image.Image, kind: str) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, kind)
+    return file.getvalue()
+
+
+def _read_script(content: bytes, name: str) -> None:
+    make_shot_list(read_screenplay(content, name))
+
+
+def _read_message(content: bytes, _: str) -> None:
+    state = PromptState("p")
+    for message in (content, content.decode(errors="replace")):
+        state.on_frame(read_frame(message), 0.0)
+    state.accept()
+    state.on_history(None, absent_from_queue=True)
+
+
+def _messages() -> dict[str, bytes]:
+    metadata = json.dumps({"prompt_id": "p", "node_id": "3"}).encode()
+    preview = b"\0\0\0\4" + len(metadata).to_bytes(4) + metadata + b"\xff\xd8\xff"
+    return {**_numbered(messages()), "preview": preview, "older preview": b"\0\0\0\1\0\0\0\1\xff\xd8\xff"}
+
+
+def _read_answer(content: bytes, _: str) -> None:
+    """Read JSON as each answer of a server."""
+    try:
+        value = as_mapping(read_json(content))
+    except (ValueError, RecursionError):
+        return
+    for each in (value, *map(as_mapping, value.values())):
+        read_entry(each)
+        read_job(each)
+        read_queue(each)
+        header_hash(each)
+        classes_to_ask(each)
+        for fault in faults_of(each, {}, {"KSampler": each}):
+            str(fault)
+
+
+def _answers() -> dict[str, bytes]:
+    asked = [
+        ("GET", "/history"),
+        ("GET", "/api/jobs"),
+        ("GET", "/queue"),
+        ("GET", "/system_stats"),
+        ("POST", "/prompt"),
+    ]
+    return _numbered([each for request in asked for status in (200, 400) for each in answers(*request, status)])
+
+
+def _read_header(content: bytes, _: str) -> None:
+    retry_after(content.decode("latin-1"))
+
+
+def _headers() -> dict[str, bytes]:
+    return {"seconds": b"120", "date": b"Wed, 21 Oct 2026 07:28:00 GMT", "zone": b"Wed, 21 Oct 2026 07:28:00 -0730 (x)"}
+
+
+def _records() -> dict[str, bytes]:
+    attempt = {"at": "2026-01-01T00:00:00Z", "server": "http://a", "error": "e"}
+    frame = {
+        "key": "frames/ab/ab.png",
+        "sha256": "ab" * 32,
+        "size": 3,
+        "media_type": "image/png",
+        "width": 8,
+        "height": 8,
+    }
+    record = {"schema": "previs.take/1", "fingerprint": "f", "seed": 7, "prompt_id": "p", "server": "http://a"}
+    record |= {"seconds": 1.5, "finished": "2026-01-01T00:00:00Z", "frames": [frame], "attempts": [attempt]}
+    pick = {"schema": "previs.pick/1", "shot_id": "f", "take": 2, "fingerprint": "f", "picked": "2026-01-01T00:00:00Z"}
+    return {"record": json.dumps(record).encode(), "pick": json.dumps(pick).encode()}
+
+
+def _read_record(content: bytes, name: str) -> None:
+    if name == "pick":
+        read_pick("picks/b/f.json", content)
+    else:
+        parse_record(content, "f")
+
+
+def _manifests() -> dict[str, bytes]:
+    frame = {
+        "key": "frames/ab/ab.png",
+        "sha256": "ab" * 32,
+        "size": 3,
+        "media_type": "image/png",
+        "width": 8,
+        "height": 8,
+    }
+    take = {"take": 1, "outcome": "rendered", "fingerprint": "f", "seed": 7, "frames": [frame], "graph": graphs()[0]}
+    shot = {
+        "shot_id": "a",
+        "success": True,
+        "image_url": "a",
+        "prompt": "p",
+        "duration": 2,
+        "shot": {},
+        "takes": [take],
+    }
+    manifest = {"schema": "previs.manifest/2", "board": "b", "run": "r", "number": 1, "started": "2026-01-01T00:00:00Z"}
+    manifest |= {"finished": "2026-01-01T00:00:00Z", "workflow": {}, "servers": ["http://a"], "shots": [shot]}
+    return {"manifest": json.dumps(manifest).encode()}
+
+
+def _read_manifest(content: bytes, name: str) -> None:
+    manifest = read_manifest(content, name=name)
+    str(manifest.duration)
+    list(manifest.failed)
+
+
+def _read_bindings(content: bytes, name: str) -> None:
+    read_bindings(content, name=name)
+
+
+READERS = {
+    "lists": Reader(_read_list, _lists, 12),
+    "workflows": Reader(_read_workflow, _workflows, 4),
+    "editor files": Reader(_read_workflow, _editor_files, 2),
+    "node classes": Reader(_read_classes, _described_graphs, 2),
+    "bindings": Reader(_read_bindings, lambda: _files("examples/workflows/*.yaml"), 4),
+    "metadata": Reader(_read_metadata, _media, 10),
+    "Fountain": Reader(_read_script, lambda: _files("examples/*.fountain"), 6),
+    "frames": Reader(_read_picture, _media, 10),
+    "references": Reader(_read_reference, _media, 10),
+    "histories": Reader(_read_answer, _answers, 15),
+    "messages": Reader(_read_message, _messages, 10),
+    "headers": Reader(_read_header, _headers, 2),
+    "manifests": Reader(_read_manifest, _manifests, 8),
+    "records": Reader(_read_record, _records, 8),
+}
+"""All readers, by name."""
+
+
+def variants(good: dict[str, bytes]) -> Iterator[tuple[str, bytes, Any]]:
+    """Yield each good input with its name and, if it is JSON or YAML, what it holds."""
+    for name, content in good.items():
+        held = None
+        with contextlib.suppress(ValueError):
+            held = json.loads(content)
+        if name.endswith(".yaml"):
+            held = yaml.safe_load(content)
+        yield name, content, held
