@@ -35,7 +35,10 @@ ASKED: dict[str, tuple[list[Any], Callable[[Api, Path], Coroutine[Any, Any, obje
     "object_info": (answers("GET", "/object_info/"), lambda api, _: api.object_info("KSampler")),
     "metadata": ([{"sshs_model_hash": "ab" * 32}], lambda api, _: _hash(api)),
     "prompt": (answers("POST", "/prompt") + answers("POST", "/prompt", 400), lambda api, _: _posted(api)),
-    "upload": (answers("POST", "/upload/image"), lambda api, _: api.upload_image("a.png", b"a", subfolder="previs")),
+    "upload": (
+        answers("POST", "/upload/image"),
+        lambda api, _: api.upload_image("a.png", Path(__file__), subfolder="previs"),
+    ),
     "free": ([{}], lambda api, _: api.free()),
     "interrupt": ([{}], lambda api, _: api.interrupt(PROMPT)),
     "delete": ([{}], lambda api, _: api.delete_pending(PROMPT)),
