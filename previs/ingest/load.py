@@ -12,7 +12,7 @@ from previs.errors import AccessDenied, Fault, NotAPicture, ShotListFaults, Sour
 from previs.ingest.reader import SourceReader
 from previs.pictures import upright_png_or_jpeg, workflow_in
 from previs.planning.plan import ReferenceImage
-from previs.shots import ShotList, names_shot, plain_json, read_chains, read_shot_list
+from previs.shots import Chains, ShotList, names_shot, plain_json, read_chains, read_shot_list
 from previs.shots.chains import shot_place
 from previs.store import Store, keys
 from previs.store.addresses import base_of, kind_of, local_path, resolve, shown, stem_of
@@ -22,6 +22,7 @@ DEFAULT_WORKFLOW = WorkflowSettings(checkpoint="sd_xl_base_1.0.safetensors")
 INLINE_LIST = "the shot list"
 INLINE_WORKFLOW = "the workflow settings"
 _NO_BASE = "data:"
+_START_BYTES = 1_000
 _NEEDS_SERVER = (
     "is in the format of ComfyUI's editor, and a server's node classes are needed to read it: start a server, "
     'name one that is up, or export the graph with "Export (API)"'
@@ -109,7 +110,7 @@ async def load_inputs(
     bound, facts, workflow_base = await _read_workflow(workflow, reader, look_up, inline)
     of_shots, of_workflow = list(_of_shots(shot_list, list_base)), list(_of_workflow(bound, workflow_base))
     name = shown(shots) if isinstance(shots, str) else INLINE_LIST
-    pictures = await _fetch_all([*of_shots, *of_workflow], reader, name, read_chains(shot_list).faults)
+    pictures = await _fetch_all([*of_shots, *of_workflow], reader, name, await asyncio.to_thread(read_chains, shot_list))
     return RunInputs(
         name=shot_list.title or (stem_of(shots) if isinstance(shots, str) else "") or "storyboard",
         shot_list=shot_list,
@@ -122,18 +123,27 @@ async def load_inputs(
 
 async def _read_list(shots: object, reader: SourceReader, store: Store | None, inline: _Base) -> tuple[ShotList, _Base]:
     if not isinstance(shots, str):
-        return read_shot_list(plain_json(shots), name=INLINE_LIST), inline
-    shot_list = read_shot_list(await reader.read(shots), name=shown(shots))
+        return await asyncio.to_thread(read_inline_list, shots), inline
+    shot_list = await asyncio.to_thread(read_shot_list, await reader.read(shots), name=shown(shots))
     # A list that was stored because it was too large to send inline is still an inline list.
     offloaded = store is not None and shots.startswith(store.uri(keys.LISTS))
     return shot_list, _inline(store) if offloaded else _Base(base_of(shots), inline=False)
+
+
+def read_inline_list(shots: object) -> ShotList:
+    """Read a list that was sent as models or as JSON.
+
+    Raises:
+        ShotListFaults: The list has faults.
+    """
+    return read_shot_list(plain_json(shots), name=INLINE_LIST)
 
 
 async def _read_workflow(
     workflow: object, reader: SourceReader, look_up: ClassLookup, inline: _Base
 ) -> tuple[Workflow, dict[str, Any] | str, _Base]:
     if not isinstance(workflow, str):
-        plain = plain_json(workflow)
+        plain = await asyncio.to_thread(plain_json, workflow)
         return await _bind(plain, INLINE_WORKFLOW, look_up), plain, inline
     return await read_workflow_at(workflow, reader, look_up), shown(workflow), _Base(base_of(workflow), inline=False)
 
@@ -145,7 +155,7 @@ async def read_workflow_at(uri: str, reader: SourceReader, look_up: ClassLookup)
         WorkflowFaults, SourceNotFound, SourceUnavailable, NoServer, AccessDenied: As in :func:`load_inputs`.
     """
     name = shown(uri)
-    content = workflow_in(await reader.read(uri), name=name)
+    content = await asyncio.to_thread(workflow_in, await reader.read(uri), name=name)
     return await _bind(content, name, look_up, await _bindings_beside(uri, reader))
 
 
@@ -158,7 +168,7 @@ async def _bind(
     except (AccessDenied, TryAgain) as error:
         error.add_note(f"{name} {_NEEDS_SERVER}")
         raise
-    return opened.read(merge_classes(servers.values()), bindings)
+    return await asyncio.to_thread(opened.read, merge_classes(servers.values()), bindings)
 
 
 def bindings_uri(workflow: str) -> str:
@@ -180,7 +190,9 @@ async def _bindings_beside(workflow: str, reader: SourceReader) -> BindingsFile 
         content = await reader.read(uri)
     except SourceNotFound:
         return None
-    return None if web and content.lstrip().startswith(b"<") else read_bindings(content, name=shown(uri))
+    if web and content[:_START_BYTES].lstrip().startswith(b"<"):
+        return None
+    return await asyncio.to_thread(read_bindings, content, name=shown(uri))
 
 
 def _file_name(uri: str) -> str:
@@ -207,12 +219,12 @@ def _of_workflow(workflow: Workflow, base: _Base) -> Iterator[_PictureRequest]:
 
 
 async def _fetch_all(
-    requests: list[_PictureRequest], reader: SourceReader, name: str, known: tuple[Fault, ...]
+    requests: list[_PictureRequest], reader: SourceReader, name: str, chains: Chains
 ) -> dict[tuple[str, _Base], ReferenceImage]:
     """Return every picture by its URL and base, each fetched once.
 
     Raises:
-        ShotListFaults: There are known faults, or pictures cannot be used; all of them are reported together.
+        ShotListFaults: The chains have faults, or pictures cannot be used; all of them are reported together.
     """
     unique = {(each.url, each.base): each for each in requests}
     fetched = await asyncio.gather(*(_fetch(each, reader) for each in unique.values()), return_exceptions=True)
@@ -225,8 +237,8 @@ async def _fetch_all(
         for each in requests
         if isinstance(remedy := results[each.url, each.base], str)
     ]
-    if known or faults:
-        raise ShotListFaults(name, (*known, *faults))
+    if chains.faults or faults:
+        raise ShotListFaults(name, (*chains.faults, *faults), chains.more)
     return {key: picture for key, picture in results.items() if isinstance(picture, ReferenceImage)}
 
 

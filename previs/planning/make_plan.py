@@ -43,7 +43,8 @@ def choose_shots(shot_list: ShotList, names: Iterable[int | str], *, field: str 
     """
     labels = [shot.label for shot in shot_list.shots]
     chosen = [str(name) for name in names]
-    if unknown := [name for name in chosen if name not in labels]:
+    known = set(labels)
+    if unknown := [name for name in chosen if name not in known]:
         shown = ", ".join(labels[:_LISTED]) + (", …" if len(labels) > _LISTED else "")
         remedy = f"no shot has this shot_id; the list has {shown}"
         faults = tuple(Fault(field, "", repr(name), remedy) for name in unknown)
@@ -78,7 +79,7 @@ def make_plan(
     """
     chains = read_chains(shot_list)
     if chains.faults:
-        raise ShotListFaults("the shot list", chains.faults)
+        raise ShotListFaults("the shot list", chains.faults, chains.more)
     refreshed = [] if isinstance(options.refresh, bool) else options.refresh
     again = choose_shots(shot_list, refreshed, field="refresh")
     asked = choose_shots(shot_list, options.only)

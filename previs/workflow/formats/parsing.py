@@ -16,7 +16,6 @@ LARGEST = 16_000_000
 # Counted by commas and opening brackets, one before each value. The templates have up to 7,000.
 _MOST_VALUES = 200_000
 _DEEPEST = 100
-_LISTED = 50
 _UTF_16 = re.compile(rb"\xff\xfe|\xfe\xff|\0?[{\[]\0", re.DOTALL)
 _OPEN_TEXT = re.compile(r'"(?:[^"\\]++|\\.)*+\\?', re.DOTALL)
 _WHERE = "the file"
@@ -142,11 +141,3 @@ def _plain_text(text: str, place: str, faults: list[Fault]) -> str:
     if readable != text:
         faults.append(Fault(place, "", format_value(readable), "contains half of a character: write the text again"))
     return readable
-
-
-def truncated(faults: list[Fault]) -> list[Fault]:
-    """Truncate a list of faults to what a person reads."""
-    if len(faults) <= _LISTED:
-        return faults
-    more = Fault("the workflow", "", "", f"and {len(faults) - _LISTED:,} more faults")
-    return [*faults[:_LISTED], more]

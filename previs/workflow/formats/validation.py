@@ -10,7 +10,6 @@ from previs.comfyui.protocol.wire import as_mapping, as_text
 from previs.errors import Fault
 from previs.workflow.binding.limits import SEED_MAX
 from previs.workflow.binding.traversal import NEVER_SAVE, is_sampler, place_of, saving, unused
-from previs.workflow.formats.parsing import truncated
 from previs.workflow.formats.samplers import SAMPLERS, SCHEDULERS, read_sampler, read_scheduler
 
 # Classes of ComfyUI's own nodes by their characteristic inputs, most specific first.
@@ -168,7 +167,7 @@ def graph_faults(content: Mapping[str, Any]) -> list[Fault]:
         seeds = [fault for node_id, node in content.items() for fault in _seed_faults(node_id, node)]
         faults += [*seeds, fragment]
     if faults:
-        return truncated(faults)
+        return faults
     graph: Graph = dict(content)
     fault = cycle_fault(graph, "the graph") or _saving_fault(graph)
     return [fault] if fault else []
