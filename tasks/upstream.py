@@ -1,5 +1,6 @@
 """Read requests that an upstream flow makes by an event or with its result."""
 
+import asyncio
 import pickle
 from dataclasses import dataclass
 from typing import Any
@@ -59,7 +60,7 @@ async def resolve_request(shots: object, workflow: object, board: str) -> Reques
         shots, upstream = await _result_of(shots)
     if not is_ready(shots):
         return Request(shots, workflow, board, upstream)
-    ready = read_ready(shots)
+    ready = await asyncio.to_thread(read_ready, shots)
     return Request(ready.shot_list, ready.workflow or workflow, ready.board or board, upstream)
 
 

@@ -108,9 +108,11 @@ async def load_inputs(
     inline = _inline(store) if folder is None else _Base(folder, inline=False)
     shot_list, list_base = await _read_list(shots, reader, store, inline)
     bound, facts, workflow_base = await _read_workflow(workflow, reader, look_up, inline)
-    of_shots, of_workflow = list(_of_shots(shot_list, list_base)), list(_of_workflow(bound, workflow_base))
+    of_shots = await asyncio.to_thread(lambda: list(_of_shots(shot_list, list_base)))
+    of_workflow = list(_of_workflow(bound, workflow_base))
     name = shown(shots) if isinstance(shots, str) else INLINE_LIST
-    pictures = await _fetch_all([*of_shots, *of_workflow], reader, name, await asyncio.to_thread(read_chains, shot_list))
+    chains = await asyncio.to_thread(read_chains, shot_list)
+    pictures = await _fetch_all([*of_shots, *of_workflow], reader, name, chains)
     return RunInputs(
         name=shot_list.title or (stem_of(shots) if isinstance(shots, str) else "") or "storyboard",
         shot_list=shot_list,

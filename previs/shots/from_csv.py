@@ -16,6 +16,7 @@ from previs.shots.text import MOST_VALUES, fault, too_many_shots, too_many_value
 
 _MOST_COLUMNS = 16_384  # Excel's own limit
 _LONGEST_VALUE = 60
+_IN_REFERENCE = 3  # values: the reference, its url and its reference_id
 _NEEDED = {"shot_id": "镜号", "prompt": "提示词", "duration": "时长"}
 _READERS: dict[str, Callable[[str], Any]] = {
     "shot_id": cells.shot_id,
@@ -88,15 +89,15 @@ def read_csv(text: str, name: str) -> Sheet:
 
 
 def _add_shots(sheet: Sheet, rows: Iterator[tuple[int, list[str]]], header: _Header, name: str) -> None:
-    references = 0
+    values = 0
     for number, row in rows:
         if len(sheet.shots) == MOST_SHOTS:
             raise too_many_shots(name)
         sheet.faults.extend(_too_wide(number, row, header.names))
         sheet.shots.append(_shot(row, header))
         sheet.rows.append(number)
-        references += len(sheet.shots[-1].get("references", ()))
-        if references > MOST_VALUES:
+        values += len(row) + _IN_REFERENCE * len(sheet.shots[-1].get("references", ()))
+        if values > MOST_VALUES:
             raise too_many_values(name)
 
 

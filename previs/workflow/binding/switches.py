@@ -12,7 +12,7 @@ from previs.workflow.binding.traversal import outputs_of, upstream
 _TRUE = ("true", "tt_value")
 _FALSE = ("false", "ff_value")
 _SELECTORS = frozenset({"select", "index"})
-_NUMBERED = re.compile(r"(?P<stem>.*?)_?(?P<number>[0-9]+)")
+_NUMBERED = re.compile(r"(?P<stem>.*?)_?(?P<number>(?<![0-9])[0-9]{1,9})")
 # Nodes of rgthree-comfy that hand on the first input that is not empty.
 _FIRST = frozenset({"Any Switch (rgthree)", "Context Switch (rgthree)", "Context Switch Big (rgthree)"})
 # ComfyUI's own nodes that can be bypassed, with the input that they then hand on.
