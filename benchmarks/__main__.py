@@ -20,6 +20,7 @@ from benchmarks.chaos import Size, chaos
 from benchmarks.conversion import conversion
 from benchmarks.floor import over_the_floor
 from benchmarks.killed import killed
+from benchmarks.lists import FILES, lists
 from benchmarks.memory import memory
 from benchmarks.outage import outage
 from benchmarks.recovery import lost_for_good, restarted
@@ -53,6 +54,7 @@ def _measurements(*, long: bool) -> dict[str, Measurement]:
         **{f"chaos, seed {seed}": partial(chaos, size, seed) for seed in range(20 if long else 2)},
         "memory": partial(memory, 10_000, 10, 80) if long else partial(memory, 1_500, 6, 1000),
         "conversion": partial(conversion, 500),
+        **{f"list, {name}": partial(lists, name, 50_000_000 if long else 2_000_000) for name in FILES},
         **_of_runs(long=long),
     }
 

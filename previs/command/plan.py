@@ -1,7 +1,7 @@
 """Show what a run would do: which takes are cached, which would be rendered, why, and for how long."""
 
-from collections import Counter
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta

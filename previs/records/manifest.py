@@ -143,9 +143,7 @@ class Manifest(BaseModel):
         default_factory=dict, description="Fields of the list that previs does not know, as given."
     )
     workflow: dict[str, Any] | str = Field(description="Settings, or path or URL of the workflow's file.")
-    bindings: Items[BindingEntry] = Field(
-        default=(), description="Inputs of the workflow that are set from a shot."
-    )
+    bindings: Items[BindingEntry] = Field(default=(), description="Inputs of the workflow that are set from a shot.")
     servers: tuple[str, ...] = Field(default=(), description="Base URLs of the farm's servers, without credentials.")
     problems: tuple[str, ...] = Field(
         default=(), description="Problems beyond single shots, such as a server that was not used for a while."

@@ -14,7 +14,7 @@ _NAMES = frozenset({*ENCODED_TEXTS, *HELD_TEXTS, "string_a", "string_b", "words"
 _LIKE_PROMPT = re.compile(r"prompt|text|caption|description|positive|story|tags", re.IGNORECASE)
 # Texts of several lines that programs read, not models.
 _CODE = frozenset({"expression", "fragment_shader", "tracks", "json_string", "f_string"})
-_SENTENCE = re.compile(r"\S+(\s+\S+){3}")
+_SENTENCE = re.compile(r"(?<!\S)\S++(\s++\S++){3}")
 _FILE = re.compile(r"\S*\.[A-Za-z0-9]{2,11}")
 _PLAIN = frozenset({"INT", "FLOAT", "BOOLEAN"})
 

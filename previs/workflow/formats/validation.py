@@ -29,6 +29,7 @@ _READS_SAMPLER_NAME = frozenset({"", "KSampler", "KSamplerAdvanced", "KSamplerSe
 _READS_SEED = frozenset({"", "KSampler", "KSamplerAdvanced", "SamplerCustom", "RandomNoise"})
 _SEEDS = ("seed", "noise_seed")
 _NODES_SHOWN = 10
+_LONGEST_NAME = 200
 _EXPORT = 'in ComfyUI export the whole graph with "Export (API)" or "Save (API Format)"'
 
 
@@ -107,6 +108,11 @@ def _node_faults(node_id: str, node: object, node_ids: Mapping[str, Any]) -> Ite
         yield Fault(f"node {node_id}", "", format_value(node), remedy)
         return
     place = _description(node_id, node)
+    names = (node_id, _class_of(node), *_inputs_of(node))
+    if long := next((each for each in names if len(each) > _LONGEST_NAME), None):
+        remedy = f"the name of a node, a class or an input has at most {_LONGEST_NAME} characters: {_EXPORT}"
+        yield Fault("the graph", "", format_value(long), remedy)
+        return
     if fault := _class_fault(place, node):
         yield fault
     if not isinstance(node.get("inputs"), Mapping):

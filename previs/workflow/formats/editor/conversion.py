@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -234,7 +234,7 @@ class _Conversion:
         return sources
 
 
-def _server_name(socket: Socket, known: Set[str]) -> str | None:
+def _server_name(socket: Socket, known: Collection[str]) -> str | None:
     """Return the name by which the server knows an input; None for a field that the class no longer has."""
     if socket.widget is None or socket.name in known or socket.name.partition(".")[0] in known:
         return socket.name
