@@ -16,12 +16,14 @@ from previs.records.manifest import read_manifest
 from previs.screenplay import make_shot_list, read_screenplay
 from previs.shots import read_chains, read_shot_list
 from previs.workflow import read_bindings, read_workflow
+from previs.workflow.formats.editor.dynamic_prompts import resolve
+from previs.workflow.prompt_syntax import unread_syntax
 
 Read = Callable[[bytes], object]
 Make = Callable[[int], bytes]
 
 # Readers refuse longer files of these kinds before they read them.
-_LARGEST = {"script": 2_000_000, "workflow": 16_000_000, "bindings": 100_000}
+_LARGEST = {"script": 2_000_000, "workflow": 16_000_000, "bindings": 100_000, "prompt": 10_000_000}
 _MOST_TIMES = 100.0
 _MOST_MB = 1_500.0
 # Marks below and above the line: a normal form has them in another order.
@@ -35,7 +37,7 @@ def _repeated(part: str, start: str = "", end: str = "") -> Make:
 
 def _numbered(part: str, start: str = "", end: str = "") -> Make:
     """Return a maker of files whose parts have a number each, 7 digits long."""
-    length = len(part.format(0).encode()) + 6
+    length = len(part.format("0" * 7).encode())
 
     def make(size: int) -> bytes:
         count = (size - len(start + end)) // length
@@ -62,6 +64,28 @@ def _workflow(content: bytes) -> object:
 
 def _bindings(content: bytes) -> object:
     return read_bindings(content, name="workflow.bindings.yaml")
+
+
+def _prompt(content: bytes) -> object:
+    text = content.decode()
+    return resolve(text), list(unread_syntax(text, None, ()))
+
+
+def _reroutes(size: int) -> bytes:
+    """Return a graph whose prompt passes through a chain of nodes, and whose switches look at its end."""
+    graph: dict[str, object] = {
+        "p": {"class_type": "CLIPTextEncode", "inputs": {"text": "a"}},
+        "0": {"class_type": "Reroute", "inputs": {"value": ["p", 0]}},
+    }
+    last = min(size // 170, 4_900)
+    for number in range(1, last):
+        graph[str(number)] = {"class_type": "Reroute", "inputs": {"value": [str(number - 1), 0]}}
+        choice = {"on_true": ["p", 0], "on_false": ["p", 0], "switch": [str(number), 0]}
+        graph[f"s{number}"] = {"class_type": "Switch", "inputs": choice}
+    sampler = {"seed": 1, "positive": [str(last - 1), 0], "negative": ["s1", 0]}
+    graph["k"] = {"class_type": "KSampler", "inputs": sampler}
+    graph["o"] = {"class_type": "SaveImage", "inputs": {"images": ["k", 0], "filename_prefix": "a"}}
+    return json.dumps(graph).encode()
 
 
 def _manifest(content: bytes) -> object:
@@ -139,6 +163,11 @@ FILES: Mapping[str, tuple[Read, Make]] = {
     "workflow, nodes": (_workflow, _numbered('"{0}":{{"class_type":"A","inputs":{{}}}},', "{", '"a":1}')),
     "workflow, brackets": (_workflow, _repeated("[")),
     "workflow, class name": (_workflow, _repeated("lora", '{"1": {"class_type": "', '", "inputs": {"text": "a"}}}')),
+    "workflow, reroutes": (_workflow, _reroutes),
+    "prompt, open choices": (_prompt, _repeated("{")),
+    "prompt, escapes in open choices": (_prompt, lambda size: b"{" * (size // 2) + b"\\a" * (size // 4)),
+    "prompt, open comments": (_prompt, _repeated("/*")),
+    "prompt, wildcards": (_prompt, _repeated(" __a")),
     "bindings": (_bindings, _repeated("[", "schema: previs.bindings/1\nprompt: ")),
     "manifest, empty shots": (_manifest, _repeated("{},", '{"shots": [', "{}]}")),
     "manifest, brackets": (_manifest, _repeated("[")),
