@@ -21,6 +21,7 @@ from benchmarks.chaos import Size, chaos
 from benchmarks.conversion import conversion
 from benchmarks.floor import over_the_floor
 from benchmarks.killed import killed
+from benchmarks.lists import FILES, lists
 from benchmarks.memory import memory
 from benchmarks.outage import outage
 from benchmarks.recovery import lost_for_good, restarted
@@ -57,6 +58,7 @@ def _measurements(*, long: bool) -> dict[str, Measurement]:
         "references": partial(references, 40, 300),
         "conversion": partial(conversion, 500),
         "bombs": partial(bombs, 2000, 900) if long else partial(bombs, 500, 90),
+        **{f"list, {name}": partial(lists, name, 50_000_000 if long else 2_000_000) for name in FILES},
         **_of_runs(long=long),
     }
 

@@ -37,7 +37,7 @@ def _in_fresh_process() -> dict[str, float]:
         for each in importlib.metadata.files(_PACKAGE) or []
         if each.suffix == ".json" and not each.name.startswith("index")
     ]
-    before, start = _peak_mb(), time.process_time()
+    before, start = peak_mb(), time.process_time()
     classes = {name: read_class(name, described) for name, described in bundled("0.33.0").items()}
     ready = time.process_time()
     converted, slowest, files = 0, 0.0, 0
@@ -61,12 +61,12 @@ def _in_fresh_process() -> dict[str, float]:
         "seconds": round(done - start, 2),
         "seconds_for_classes": round(ready - start, 2),
         "ms_for_the_slowest": round(1000 * slowest, 1),
-        "peak_mb": round(_peak_mb(), 1),
+        "peak_mb": round(peak_mb(), 1),
         "peak_mb_before": round(before, 1),
     }
 
 
-def _peak_mb() -> float:
+def peak_mb() -> float:
     """Return the most memory that the process had resident; needs Linux."""
     lines = Path("/proc/self/status").read_text("utf-8").splitlines()
     return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) / 1024

@@ -49,7 +49,8 @@ from typing import Any, ClassVar, Final, dataclass_transform
 
 from previs.text.visible import visible
 
-_MOST_FAULTS: Final = 100
+MOST_FAULTS: Final = 50
+"""Faults that an error holds and shows; it counts the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,16 +151,22 @@ class ShotListFaults(FixTheInput):
 
     Attributes:
         source: The list's name: a path, a URL, or ``the shot list``.
-        faults: Every fault of the list, in its order.
+        faults: Faults of the list, in its order: the first 50.
+        more: How many faults it has beyond these.
     """
 
     sentence = "{source} has {count}:"
     source: str
     faults: tuple[Fault, ...]
+    more: int = 0
+
+    def __post_init__(self) -> None:
+        _keep_first(self)
+        super().__post_init__()
 
     def __str__(self) -> str:
-        count = _count(len(self.faults), "fault")
-        return _report(_sentence(self.sentence, source=self.source, count=count), self.faults)
+        count = _count(len(self.faults) + self.more, "fault")
+        return _report(_sentence(self.sentence, source=self.source, count=count), self.faults, self.more)
 
 
 class WorkflowFaults(FixTheInput):
@@ -167,15 +174,21 @@ class WorkflowFaults(FixTheInput):
 
     Attributes:
         source: The workflow's name: a path, a URL, or ``the workflow settings``.
-        faults: Every fault found.
+        faults: Faults found: the first 50.
+        more: How many were found beyond these.
     """
 
     sentence = "{source} cannot be used:"
     source: str
     faults: tuple[Fault, ...]
+    more: int = 0
+
+    def __post_init__(self) -> None:
+        _keep_first(self)
+        super().__post_init__()
 
     def __str__(self) -> str:
-        return _report(_sentence(self.sentence, source=self.source), self.faults)
+        return _report(_sentence(self.sentence, source=self.source), self.faults, self.more)
 
 
 class SourceNotFound(FixTheInput):
@@ -501,16 +514,22 @@ def _sentence(pattern: str, **values: Any) -> str:  # noqa: ANN401 - values of a
     return _Visibly().vformat(pattern, (), values)
 
 
-def _report(head: str, faults: tuple[Fault, ...]) -> str:
-    """Return one line per fault; of very many the first 100, since the sentence becomes the message of a state."""
-    lines = [str(fault) for fault in faults[:_MOST_FAULTS]]
-    if more := len(faults) - len(lines):
-        lines.append(f"and {_count(more, 'further fault')}")
+def _keep_first(error: ShotListFaults | WorkflowFaults) -> None:
+    """Keep the first faults of an error and count the others: a list may have millions."""
+    error.more += max(len(error.faults) - MOST_FAULTS, 0)
+    error.faults = tuple(error.faults[:MOST_FAULTS])
+
+
+def _report(head: str, faults: tuple[Fault, ...], more: int = 0) -> str:
+    """Return one line per fault, of very many the first 50: the sentence becomes the message of a state."""
+    lines = [str(fault) for fault in faults[:MOST_FAULTS]]
+    if more := more + len(faults) - len(lines):
+        lines.append(f"and {more:,} more")
     return "\n".join([head, *(f"  - {line}" for line in lines)])
 
 
 def _count(number: int, noun: str) -> str:
-    return f"1 {noun}" if number == 1 else f"{number} {noun}s"
+    return f"1 {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _with_pause(sentence: str, seconds: float | None) -> str:

@@ -1,5 +1,6 @@
 """Bind the takes of a run, find those that are stored, and check whether the servers can render the others."""
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from datetime import datetime
@@ -25,7 +26,8 @@ async def plan_takes(inputs: RunInputs, context: RunContext, *, board: str, opti
     """Bind every take of the run, with the picks of its board."""
     logger = get_run_logger()
     picked = await picks(context.store, board, warn=logger.warning)
-    plan = make_plan(
+    plan = await asyncio.to_thread(
+        make_plan,
         inputs.shot_list,
         inputs.workflow,
         inputs.pictures,

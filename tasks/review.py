@@ -98,7 +98,7 @@ async def _ask(board: Board, inputs: RunInputs, minutes: float, failure: str) ->
             submitted = await _submitted(form, left)
             if submitted is not None:
                 answer = _review_answer(submitted)
-                revised(inputs.shot_list, answer, board.manifest)
+                await asyncio.to_thread(revised, inputs.shot_list, answer, board.manifest)
                 return answer
         except (FlowPauseTimeout, TimeoutError):
             break
@@ -224,7 +224,7 @@ async def apply_review(answer: ReviewAnswer, inputs: RunInputs, board: Board, co
             logger.info("take %d of %s is picked", take.take, entry.shot_id)
         elif number is not None:
             logger.warning("take %d of %s has no frame and is not picked", number, entry.shot_id)
-    shot_list = revised(inputs.shot_list, answer, manifest)
+    shot_list = await asyncio.to_thread(revised, inputs.shot_list, answer, manifest)
     if answer.again:
         uri = await _store(shot_list.model_dump(mode="json", exclude_unset=True), manifest, context.store)
         logger.info("rendered again: %s; revised list: %s", ", ".join(answer.again), uri)

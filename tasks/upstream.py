@@ -1,5 +1,6 @@
 """Read requests that an upstream flow makes by an event or with its result."""
 
+import asyncio
 import pickle
 from dataclasses import dataclass
 from typing import Any
@@ -67,7 +68,7 @@ async def resolve_request(shots: object, workflow: object, board: str, starter: 
             of_senders.add("shots")
     if not is_ready(shots):
         return Request(shots, workflow, board, upstream, frozenset(of_senders))
-    ready = read_ready(shots)
+    ready = await asyncio.to_thread(read_ready, shots)
     if ready.workflow:
         of_senders.discard("workflow")
         of_senders |= {"workflow"} if "shots" in of_senders else set()

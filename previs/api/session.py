@@ -188,7 +188,8 @@ class Session:
         )
         shot_list = inputs.shot_list if take is None else _single(inputs.shot_list, take)
         options = RunOptions(takes=takes)
-        plan = make_plan(shot_list, inputs.workflow, inputs.pictures, inputs.workflow_pictures, options=options)
+        given = shot_list, inputs.workflow, inputs.pictures, inputs.workflow_pictures
+        plan = await asyncio.to_thread(make_plan, *given, options=options)
         for notice in plan.notices:
             if notice not in self._warned:
                 self._warned.add(notice)

@@ -131,7 +131,7 @@ async def load_manifest(store: Store, board: str, run: str | None = None) -> tup
     content = await store.get(location.manifest)
     if content is None:
         raise NotInStore(store.name, f"run {location.run!r} of board {board!r} any more", "it was just removed")
-    return read_manifest(content, name=store.uri(location.manifest)), location.manifest
+    return await asyncio.to_thread(read_manifest, content, name=store.uri(location.manifest)), location.manifest
 
 
 async def find_run(store: Store, board: str, run: str | None = None) -> RunLocation:
@@ -221,7 +221,7 @@ async def each_manifest(
             if content is None:
                 return None
             try:
-                return of(location, read_manifest(content, name=store.uri(location.manifest)))
+                return of(location, await asyncio.to_thread(read_manifest, content, name=store.uri(location.manifest)))
             except RecordUnreadable as error:
                 return error
 

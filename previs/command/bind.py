@@ -58,9 +58,10 @@ async def show_bindings(order: BindOrder) -> int:
         else:
             inputs = await load_inputs(order.shot, order.graph, sources, None, inquiry)
             workflow, label = inputs.workflow, inputs.shot_list.shots[0].label
-            shots = _with_sources(inputs.shot_list, label)
+            shots = await asyncio.to_thread(_with_sources, inputs.shot_list, label)
             options = RunOptions(overrides=order.overrides)
-            plan = make_plan(shots, workflow, inputs.pictures, inputs.workflow_pictures, options=options)
+            given = shots, workflow, inputs.pictures, inputs.workflow_pictures
+            plan = await asyncio.to_thread(make_plan, *given, options=options)
             report, graph = Report(plan.takes[0].rows, tuple(plan.notices)), plan.takes[0].graph
     report = replace(report, notices=(*report.notices, *_nothing_kept(graph)))
     if order.farm:

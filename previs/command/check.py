@@ -1,5 +1,6 @@
 """Check a shot list against every server of a farm before anything is rendered."""
 
+import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,7 +41,8 @@ async def check_shots(order: CheckOrder) -> int:
     async with SourceReader() as sources, Inquiry(await farm_addresses(order.farm)) as inquiry:
         inputs = await load_inputs(order.shots, order.workflow, sources, None, inquiry)
         options = RunOptions(overrides=order.overrides)
-        plan = make_plan(inputs.shot_list, inputs.workflow, inputs.pictures, inputs.workflow_pictures, options=options)
+        given = inputs.shot_list, inputs.workflow, inputs.pictures, inputs.workflow_pictures
+        plan = await asyncio.to_thread(make_plan, *given, options=options)
         used = class_types(take.graph for take in plan.takes)
         servers = await inquiry(used, needed=False)
     report = check_plan(plan.takes, servers, plan.packs, unreachable=inquiry.failed)

@@ -8,11 +8,11 @@ from typing import Any, BinaryIO
 
 from previs.comfyui.protocol.classes import NodeClass
 from previs.errors import TryAgain
-from previs.ingest.load import DEFAULT_WORKFLOW, INLINE_LIST, load_inputs, read_workflow_at
+from previs.ingest.load import DEFAULT_WORKFLOW, load_inputs, read_inline_list, read_workflow_at
 from previs.ingest.reader import LIMIT_BYTES, SourceReader
 from previs.notifications.events import is_ready
 from previs.planning.make_plan import RunOptions, choose_shots, make_plan
-from previs.shots import ShotList, plain_json, read_shot_list
+from previs.shots import ShotList, read_shot_list
 from previs.store import keys
 from previs.store.addresses import kind_of, shown
 
@@ -52,17 +52,18 @@ async def _check_together(shots: Any, workflow: str | None, options: RunOptions,
     if not _has_own_place(shots):
         raise _LeftToTheRun
     inputs = await load_inputs(shots, workflow or DEFAULT_WORKFLOW, sources, None, ask_no_server)
-    make_plan(inputs.shot_list, inputs.workflow, inputs.pictures, inputs.workflow_pictures, options=options)
+    given = inputs.shot_list, inputs.workflow, inputs.pictures, inputs.workflow_pictures
+    await asyncio.to_thread(make_plan, *given, options=options)
 
 
 async def _read_shots(shots: Any, sources: SourceReader) -> ShotList:  # noqa: ANN401 - any JSON
     if _has_own_place(shots):
         return (await load_inputs(shots, DEFAULT_WORKFLOW, sources, None, ask_no_server)).shot_list
     if isinstance(shots, str):
-        return read_shot_list(await sources.read(shots), name=shown(shots))
+        return await asyncio.to_thread(read_shot_list, await sources.read(shots), name=shown(shots))
     if is_ready(shots):
         raise _LeftToTheRun
-    return read_shot_list(plain_json(shots), name=INLINE_LIST)
+    return await asyncio.to_thread(read_inline_list, shots)
 
 
 def _has_own_place(shots: Any) -> bool:  # noqa: ANN401 - any JSON

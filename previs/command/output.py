@@ -41,5 +41,6 @@ async def with_faults(work: Coroutine[Any, Any, int], schema: str, *, as_json: b
     except (ShotListFaults, WorkflowFaults) as error:
         if not as_json:
             raise
-        write_json({"schema": schema, "source": error.source, "faults": [asdict(fault) for fault in error.faults]})
+        faults = [asdict(fault) for fault in error.faults]
+        write_json({"schema": schema, "source": error.source, "faults": faults, "more": error.more})
         return _BAD_INPUT

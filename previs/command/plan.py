@@ -1,5 +1,6 @@
 """Show what a run would do: which takes are cached, which would be rendered, why, and for how long."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -98,7 +99,8 @@ async def plan_shots(order: PlanOrder) -> int:
         async with SourceReader.for_store(store) as sources:
             inputs = await load_inputs(order.shots, order.workflow or DEFAULT_WORKFLOW, sources, store, inquiry)
         board = order.board or inputs.name
-        plan = make_plan(
+        plan = await asyncio.to_thread(
+            make_plan,
             inputs.shot_list,
             inputs.workflow,
             inputs.pictures,

@@ -14,7 +14,7 @@ from previs.ingest.reader import SourceReader
 from previs.pictures import workflow_in
 from previs.pictures.spill import MOST_BYTES, SpillFolder
 from previs.planning.plan import ReferenceImage
-from previs.shots import ShotList, names_shot, plain_json, read_chains, read_shot_list
+from previs.shots import Chains, ShotList, names_shot, plain_json, read_chains, read_shot_list
 from previs.shots.chains import shot_place
 from previs.store import Store, keys
 from previs.store.addresses import base_of, kind_of, local_path, resolve, shown, stem_of
@@ -30,6 +30,7 @@ _TOO_MUCH = f"the references of a run may have {MOST_BYTES // 1_000_000:,} MB to
 _NO_BASE = "data:"
 # Thousands of pictures from S3 take minutes; as many that arrive one byte at a time would take days.
 _PICTURES_SECONDS = 3600.0
+_START_BYTES = 1_000
 _NEEDS_SERVER = (
     "is in the format of ComfyUI's editor, and a server's node classes are needed to read it: start a server, "
     'name one that is up, or export the graph with "Export (API)"'
@@ -124,11 +125,13 @@ async def load_inputs(
     bound, facts, workflow_base = await _read_workflow(
         workflow, reader, look_up, replace(inline, sender="workflow" in of_senders)
     )
-    of_shots, of_workflow = list(_of_shots(shot_list, list_base)), list(_of_workflow(bound, workflow_base))
+    of_shots = await asyncio.to_thread(lambda: list(_of_shots(shot_list, list_base)))
+    of_workflow = list(_of_workflow(bound, workflow_base))
     name = shown(shots) if isinstance(shots, str) else INLINE_LIST
+    chains = await asyncio.to_thread(read_chains, shot_list)
     try:
         async with asyncio.timeout(_PICTURES_SECONDS):
-            pictures = await _fetch_all([*of_shots, *of_workflow], reader, name, read_chains(shot_list).faults)
+            pictures = await _fetch_all([*of_shots, *of_workflow], reader, name, chains)
     except TimeoutError as error:
         raise SourceUnavailable(name, f"reading its pictures took longer than {_PICTURES_SECONDS:g} s") from error
     return RunInputs(
@@ -143,19 +146,29 @@ async def load_inputs(
 
 async def _read_list(shots: object, reader: SourceReader, store: Store | None, inline: _Base) -> tuple[ShotList, _Base]:
     if not isinstance(shots, str):
-        return read_shot_list(plain_json(shots), name=INLINE_LIST), inline
-    shot_list = read_shot_list(await reader.read(shots, sender=inline.sender), name=shown(shots))
+        return await asyncio.to_thread(read_inline_list, shots), inline
+    content = await reader.read(shots, sender=inline.sender)
+    shot_list = await asyncio.to_thread(read_shot_list, content, name=shown(shots))
     # A list that was stored because it was too large to send inline is still an inline list.
     offloaded = store is not None and shots.startswith(store.uri(keys.LISTS))
     base = _inline(store) if offloaded else _base_at(shots, inline)
     return shot_list, replace(base, sender=inline.sender or base.sender)
 
 
+def read_inline_list(shots: object) -> ShotList:
+    """Read a list that was sent as models or as JSON.
+
+    Raises:
+        ShotListFaults: The list has faults.
+    """
+    return read_shot_list(plain_json(shots), name=INLINE_LIST)
+
+
 async def _read_workflow(
     workflow: object, reader: SourceReader, look_up: ClassLookup, inline: _Base
 ) -> tuple[Workflow, dict[str, Any] | str, _Base]:
     if not isinstance(workflow, str):
-        plain = plain_json(workflow)
+        plain = await asyncio.to_thread(plain_json, workflow)
         return await _bind(plain, INLINE_WORKFLOW, look_up), without_credentials(plain), inline
     bound = await read_workflow_at(workflow, reader, look_up, sender=inline.sender)
     return bound, shown(workflow), _base_at(workflow, inline)
@@ -181,7 +194,7 @@ async def read_workflow_at(uri: str, reader: SourceReader, look_up: ClassLookup,
         WorkflowFaults, SourceNotFound, SourceUnavailable, NoServer, AccessDenied: As in :func:`load_inputs`.
     """
     name = shown(uri)
-    content = workflow_in(await reader.read(uri, sender=sender), name=name)
+    content = await asyncio.to_thread(workflow_in, await reader.read(uri, sender=sender), name=name)
     return await _bind(content, name, look_up, await _bindings_beside(uri, reader, sender=sender))
 
 
@@ -194,7 +207,7 @@ async def _bind(
     except (AccessDenied, TryAgain) as error:
         error.add_note(f"{name} {_NEEDS_SERVER}")
         raise
-    return opened.read(merge_classes(servers.values()), bindings)
+    return await asyncio.to_thread(opened.read, merge_classes(servers.values()), bindings)
 
 
 def bindings_uri(workflow: str) -> str:
@@ -216,7 +229,9 @@ async def _bindings_beside(workflow: str, reader: SourceReader, *, sender: bool)
         content = await reader.read(uri, sender=sender)
     except SourceNotFound:
         return None
-    return None if web and content.lstrip().startswith(b"<") else read_bindings(content, name=shown(uri))
+    if web and content[:_START_BYTES].lstrip().startswith(b"<"):
+        return None
+    return await asyncio.to_thread(read_bindings, content, name=shown(uri))
 
 
 def _file_name(uri: str) -> str:
@@ -243,12 +258,12 @@ def _of_workflow(workflow: Workflow, base: _Base) -> Iterator[_PictureRequest]:
 
 
 async def _fetch_all(
-    requests: list[_PictureRequest], reader: SourceReader, name: str, known: tuple[Fault, ...]
+    requests: list[_PictureRequest], reader: SourceReader, name: str, chains: Chains
 ) -> dict[tuple[str, _Base], ReferenceImage]:
     """Return every picture by its URL and base, each fetched once.
 
     Raises:
-        ShotListFaults: There are known faults, or pictures cannot be used; all of them are reported together.
+        ShotListFaults: The chains have faults, or pictures cannot be used; all of them are reported together.
     """
     unique = {(each.url, each.base): each for each in requests}
     spill, slots = SpillFolder(), asyncio.Semaphore(_FETCHES_AT_ONCE)
@@ -264,8 +279,8 @@ async def _fetch_all(
         for each in requests
         if isinstance(remedy := results[each.url, each.base], str)
     ]
-    if known or faults:
-        raise ShotListFaults(name, (*known, *faults))
+    if chains.faults or faults:
+        raise ShotListFaults(name, (*chains.faults, *faults), chains.more)
     return {key: picture for key, picture in results.items() if isinstance(picture, ReferenceImage)}
 
 

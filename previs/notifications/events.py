@@ -159,6 +159,7 @@ def read_ready(payload: object) -> ShotListReady:
         raise ShotListFaults(_SOURCE, (Fault(_PLACE, "", size, "too large: store the list and send its path or URL"),))
     given = payload.get("shot_list")
     ready, faults = _checked(payload)
+    more = 0
     if given in (None, ""):
         faults.append(Fault(_PLACE, "shot_list", "", "missing; give the list itself, or its path or URL"))
     elif isinstance(given, bytes):
@@ -170,8 +171,9 @@ def read_ready(payload: object) -> ShotListReady:
             read_shot_list(given, name=_SOURCE)
         except ShotListFaults as error:
             faults.extend(error.faults)
+            more = error.more
     if ready is None or faults:
-        raise ShotListFaults(_SOURCE, tuple(faults))
+        raise ShotListFaults(_SOURCE, tuple(faults), more)
     return ready
 
 

@@ -5,9 +5,10 @@ The caller passes in what must be read first: the bytes of the references and th
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
-from previs.errors import Fault, ShotListFaults, WorkflowFaults
+from previs.errors import MOST_FAULTS, Fault, ShotListFaults, WorkflowFaults
 from previs.planning.fingerprint import derived_seed, fingerprint, numbered_seed
 from previs.planning.plan import Plan, PlannedTake, ReferenceImage, TakeFrame
 from previs.records.takes import Pick
@@ -16,6 +17,7 @@ from previs.workflow import PlacedReference, ShotValues, Workflow, checkpoint_of
 
 _NAMED = 3
 _LISTED = 20
+_MOST_TAKES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,8 @@ def choose_shots(shot_list: ShotList, names: Iterable[int | str], *, field: str 
     """
     labels = [shot.label for shot in shot_list.shots]
     chosen = [str(name) for name in names]
-    if unknown := [name for name in chosen if name not in labels]:
+    known = set(labels)
+    if unknown := [name for name in chosen if name not in known]:
         shown = ", ".join(labels[:_LISTED]) + (", …" if len(labels) > _LISTED else "")
         remedy = f"no shot has this shot_id; the list has {shown}"
         faults = tuple(Fault(field, "", repr(name), remedy) for name in unknown)
@@ -74,11 +77,14 @@ def make_plan(
 
     Raises:
         ShotListFaults: An option names a shot that does not exist, or shots build on each other in a circle.
-        WorkflowFaults: The workflow cannot be bound to wanted shots; all of them are reported.
+        WorkflowFaults: The workflow cannot be bound to wanted shots; the first 50 reasons are reported.
     """
     chains = read_chains(shot_list)
     if chains.faults:
-        raise ShotListFaults("the shot list", chains.faults)
+        raise ShotListFaults("the shot list", chains.faults, chains.more)
+    if (count := sum(shot.takes or options.takes for shot in shot_list.shots)) > _MOST_TAKES:
+        remedy = f"a run has at most {_MOST_TAKES:,}: give fewer takes, or split the list"
+        raise ShotListFaults("the shot list", (Fault("the list", "takes", f"{count:,} takes", remedy),))
     refreshed = [] if isinstance(options.refresh, bool) else options.refresh
     again = choose_shots(shot_list, refreshed, field="refresh")
     asked = choose_shots(shot_list, options.only)
@@ -172,6 +178,10 @@ class _Planner:
             for frame in self.chains.parents(shot):
                 named.setdefault(frame.label, set()).update({frame.take} if frame.take else ())
         for shot in self.chains.order:
+            if len(self.faults) >= MOST_FAULTS:
+                unchecked = Fault("the other shots", "", "", "not checked yet: correct these faults first")
+                self.faults = {**dict(islice(self.faults.items(), MOST_FAULTS - 1)), unchecked: []}
+                return
             try:
                 self._plan_shot(shot, named.get(shot.label, set()))
             except WorkflowFaults as error:

@@ -81,7 +81,7 @@ async def pull(
     content = await store.get(location.manifest)
     if content is None:
         raise NotInStore(store.name, f"run {location.run!r} of board {board!r}", "it was removed a moment ago")
-    manifest = read_manifest(content, name=store.uri(location.manifest))
+    manifest = await asyncio.to_thread(read_manifest, content, name=store.uri(location.manifest))
     named, target = file_names(manifest), FolderStore(folder)
     await target.check()
     results = await _download_all(named, store, target, report)

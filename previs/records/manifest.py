@@ -10,10 +10,11 @@ from typing import Any, Final, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from previs.errors import RecordUnreadable
-from previs.records.takes import Attempt, Frame, InputPicture
+from previs.records.takes import Attempt, Frame, InputPicture, Items
 
 Outcome = Literal["rendered", "joined", "cached", "failed", "skipped"]
 SCHEMA: Final = "previs.manifest/2"
+_MOST_OBJECTS: Final = 1_000_000  # pydantic needs 500 bytes for an empty one
 _EARLIER: Final = {"previs.manifest/1"}
 
 
@@ -50,7 +51,7 @@ class TakeEntry(BaseModel):
     uploading: float | None = Field(
         default=None, description="Seconds to copy the frames from the server to the store."
     )
-    frames: tuple[Frame, ...] = Field(default=(), description="Files that it made; empty if the take failed.")
+    frames: Items[Frame] = Field(default=(), description="Files that it made; empty if the take failed.")
     image_url: str | None = Field(
         default=None,
         title="Image URL",
@@ -60,11 +61,11 @@ class TakeEntry(BaseModel):
         ),
     )
     error: str | None = Field(default=None, description="Sentence that says why it failed or was skipped.")
-    attempts: tuple[Attempt, ...] = Field(default=(), description="Failed attempts, also if a later attempt succeeded.")
+    attempts: Items[Attempt] = Field(default=(), description="Failed attempts, also if a later attempt succeeded.")
     graph: dict[str, Any] = Field(
         default_factory=dict, description="Graph that was rendered, or would have been, in ComfyUI's API format."
     )
-    inputs: tuple[InputPicture, ...] = Field(
+    inputs: Items[InputPicture] = Field(
         default=(), description="Pictures that the graph names and that were uploaded for it, with their keys."
     )
     bound: dict[str, Any] = Field(
@@ -113,7 +114,7 @@ class ShotEntry(BaseModel):
     shot: dict[str, Any] = Field(
         description="The shot as given, unknown fields included, without the signatures of signed URLs."
     )
-    takes: tuple[TakeEntry, ...] = Field(description="Takes of the shot, by number.")
+    takes: Items[TakeEntry] = Field(description="Takes of the shot, by number.")
 
     @property
     def shown(self) -> TakeEntry | None:
@@ -142,14 +143,12 @@ class Manifest(BaseModel):
         default_factory=dict, description="Fields of the list that previs does not know, as given."
     )
     workflow: dict[str, Any] | str = Field(description="Settings, or path or URL of the workflow's file.")
-    bindings: tuple[BindingEntry, ...] = Field(
-        default=(), description="Inputs of the workflow that are set from a shot."
-    )
+    bindings: Items[BindingEntry] = Field(default=(), description="Inputs of the workflow that are set from a shot.")
     servers: tuple[str, ...] = Field(default=(), description="Base URLs of the farm's servers, without credentials.")
     problems: tuple[str, ...] = Field(
         default=(), description="Problems beyond single shots, such as a server that was not used for a while."
     )
-    shots: tuple[ShotEntry, ...] = Field(
+    shots: Items[ShotEntry] = Field(
         description="Shots in the list's order, without those that the run left out and the store does not have."
     )
 
@@ -180,6 +179,8 @@ def read_manifest(content: bytes, *, name: str) -> Manifest:
     Raises:
         RecordUnreadable: The manifest is damaged, or of a later version.
     """
+    if content.count(b"{") > _MOST_OBJECTS:
+        raise RecordUnreadable(name, f"it has more than {_MOST_OBJECTS:,} objects")
     try:
         return Manifest.model_validate_json(content)
     except ValidationError as error:

@@ -3,9 +3,13 @@
 The fields are described only here: ``previs schema`` writes them as JSON Schema, ``docs/manifest.md`` as tables.
 """
 
-from typing import Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, FailFast, Field
+
+T = TypeVar("T")
+Items = Annotated[tuple[T, ...], FailFast()]
+"""Items of a record; reading stops at the first that is damaged, since a record may have millions."""
 
 
 class Frame(BaseModel):
@@ -110,8 +114,8 @@ class TakeRecord(BaseModel):
         default=None, description="Seconds to copy the frames from the server to the store."
     )
     finished: AwareDatetime = Field(description="When its frames were in the store.")
-    frames: tuple[Frame, ...] = Field(description="Files that it made, the shot's frame first.")
-    inputs: tuple[InputPicture, ...] = Field(default=(), description="Pictures that it was made from.")
+    frames: Items[Frame] = Field(description="Files that it made, the shot's frame first.")
+    inputs: Items[InputPicture] = Field(default=(), description="Pictures that it was made from.")
     sources: dict[str, str] = Field(
         default_factory=dict,
         description="SHA-256 of other shots' frames that it was made from, by those takes' fingerprints.",
@@ -120,7 +124,7 @@ class TakeRecord(BaseModel):
         default_factory=dict,
         description="Hashes of model files from the server, by name, such as loras/rain.safetensors.",
     )
-    attempts: tuple[Attempt, ...] = Field(default=(), description="Earlier failures in the run that made it.")
+    attempts: Items[Attempt] = Field(default=(), description="Earlier failures in the run that made it.")
 
     @property
     def how_made(self) -> Literal["rendered", "joined"]:

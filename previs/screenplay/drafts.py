@@ -41,7 +41,7 @@ class Draft:
     framing: str = ""
     actions: list[str] = field(default_factory=list)
     speakers: list[str] = field(default_factory=list)
-    manners: list[str] = field(default_factory=list)
+    manners: dict[str, None] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
     references: list[Note] = field(default_factory=list)
     speech_seconds: float = 0.0

@@ -97,7 +97,7 @@ class _Parser:
     script: SplitScript
     lines: Sequence[Line]
     block: _Block | None = None
-    pending_notes: str = ""
+    pending_notes: list[str] = field(default_factory=list)
     found: list[Element | Scene] = field(default_factory=list)
 
     def parse(self) -> Iterator[Element | Scene]:
@@ -116,7 +116,7 @@ class _Parser:
         if not line.is_blank and self.block:
             self.block.texts.append(line.text)
         elif not line.is_blank:
-            self.pending_notes += note_marks(line.text)
+            self.pending_notes.append(note_marks(line.text))
         elif not (self.block and self.block.cue is not None and len(line.text) > 1):
             # Fountain: a line of two spaces does not end a speech.
             self._close()
@@ -137,8 +137,7 @@ class _Parser:
             notes = self.script.notes_in(line.text)
             self.found.append(Scene(join_lines(plain_text(heading[0])), line.number, (), number, notes))
         elif self.block is None and self._is_cue(text_only, following):
-            self.block = _Block(line.number, [self.pending_notes + note_marks(line.text)], text_only)
-            self.pending_notes = ""
+            self.block = _Block(line.number, [self._take_pending() + note_marks(line.text)], text_only)
         else:
             self._action(line)
 
@@ -168,8 +167,7 @@ class _Parser:
         if line.text_only.startswith("!"):
             text = text.replace("!", "", 1)
         if self.block is None:
-            self.block = _Block(line.number, [self.pending_notes + text])
-            self.pending_notes = ""
+            self.block = _Block(line.number, [self._take_pending() + text])
         else:
             self.block.texts.append(text)
 
@@ -179,12 +177,16 @@ class _Parser:
             self.found.append(Passage(kind, text, line.number))
         self.found.extend(self.script.notes_in(line.text))
 
+    def _take_pending(self) -> str:
+        marks = "".join(self.pending_notes)
+        self.pending_notes.clear()
+        return marks
+
     def _close(self) -> None:
         """Complete the current block."""
         block, self.block = self.block, None
         if block is None:
-            self.found.extend(self.script.notes_in(self.pending_notes))
-            self.pending_notes = ""
+            self.found.extend(self.script.notes_in(self._take_pending()))
         elif block.cue is None:
             self.found.extend(self._paragraph(block))
         else:

@@ -10,7 +10,7 @@ from previs.screenplay.models import Note, NoteKind
 from previs.screenplay.text import join_lines
 from previs.shots.faults import display_value
 from previs.shots.models import LONGEST_SHOT
-from previs.shots.rules import is_blank
+from previs.shots.rules import LONGEST_SHOT_ID, is_blank
 
 _OPENS: Final = re.compile(r"\[\[|/\*")
 _NOTE_ENDS: Final = re.compile(r"\]\]|\n ?(?=\n)")  # a line of two spaces does not end a note
@@ -189,6 +189,8 @@ def _direction(kind: NoteKind, value: str, line: int) -> Note | Fault:
             if is_blank(url) or (name and is_blank(name)):
                 remedy = "a path or URL, such as references/mei.jpg as mei"
                 return Fault(f"line {line}", kind, display_value(value), remedy)
+            if len(name) > LONGEST_SHOT_ID:
+                return Fault(f"line {line}", kind, display_value(name), f"at most {LONGEST_SHOT_ID} characters")
             return Note(kind, url, line, name=name)
         case _:
             return Note(kind, value, line)

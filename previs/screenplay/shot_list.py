@@ -14,6 +14,7 @@ from previs.screenplay.models import Note, Passage, Scene, Screenplay, Speech
 from previs.shots import ShotList, read_shot_list
 
 _MOST_SHOTS: Final = 5_000  # a feature film has one to three thousand
+_MOST_CHARACTERS: Final = 500  # each is looked for in each later prompt
 _MOST_TEXT: Final = 10_000_000  # characters: at most 40 MB; a list's file may have 50
 # "OFF" counts only on its own: in "off the phone" the speaker is seen.
 _UNSEEN: Final = re.compile(
@@ -42,9 +43,12 @@ def make_shot_list(screenplay: Screenplay, *, title: str = "") -> ShotList:
         faults.extend(fault for draft in drafts for fault in draft.faults())
         size.shots += len(drafts)
         for number, draft in enumerate(drafts, 1):
-            if size.fault() is None:
+            if size.fault() is None and len(builder.looks) <= _MOST_CHARACTERS:
                 shots.append(draft.fields(f"{sequence}_SH{10 * number:03d}", sequence))
                 size.text += len(shots[-1]["prompt"]) + len(shots[-1].get("notes", ""))
+    if len(builder.looks) > _MOST_CHARACTERS:
+        remedy = f"at most {_MOST_CHARACTERS} characters can be described in one script: split the script"
+        faults.insert(0, Fault("the script", "character", f"more than {_MOST_CHARACTERS}", remedy))
     if oversize := size.fault():
         faults.insert(0, oversize)
     if faults:
@@ -137,6 +141,8 @@ class _Builder:
     def _begin(self, kind: Kind) -> Draft:
         """Start a shot, and apply the notes before it."""
         framing = self.requested_shot.text if self.requested_shot else ""
+        if len(self.drafts) > _MOST_SHOTS:
+            self.drafts[-1].looks = {}  # it is counted only
         draft = Draft(kind, self.setting, self.style, self.looks, framing)
         notes, self.pending_notes, self.requested_shot, self.accepts_action = self.pending_notes, [], None, False
         self.drafts.append(draft)
@@ -166,10 +172,12 @@ class _Builder:
                 draft.seconds = note.seconds
             case "style":
                 self.style = draft.style = note.text
-            case "character":
+            case "character" if len(self.looks) <= _MOST_CHARACTERS:
                 self.looks = draft.looks = MappingProxyType({**self.looks, note.name: note.text})
             case "reference":
                 draft.references.append(note)
+            case "character":
+                pass  # make_shot_list reports that there are too many
             case _:
                 draft.remarks.append(note.text)
 
@@ -205,8 +213,8 @@ class _Builder:
         draft.speech_seconds = max(draft.speech_seconds, seconds) if together else draft.speech_seconds + seconds
         if not unseen and speech.character not in draft.speakers:
             draft.speakers.append(speech.character)
-        if speech.manner and not unseen and speech.manner not in draft.manners:
-            draft.manners.append(speech.manner)
+        if speech.manner and not unseen:
+            draft.manners[speech.manner] = None
         if speech.text:
             who = f"{speech.character} ({speech.extension})" if speech.extension else speech.character
             draft.remarks.append(f"{who}: {speech.text}")

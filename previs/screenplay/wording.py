@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Final
 
 from previs.screenplay.headings import Setting, Side
@@ -56,12 +57,16 @@ def joined(parts: Iterable[str], *, chinese: bool) -> str:
     return ("，" if chinese else ", ").join(part for part in kept if part)
 
 
+@lru_cache(maxsize=1024)
+def _sought(name: str) -> tuple[str, re.Pattern[str]]:
+    sought = name.casefold()
+    return sought, re.compile(rf"(?<!\w){re.escape(sought)}(?!\w)")
+
+
 def looks_of(text: str, looks: Mapping[str, str]) -> Iterator[str]:
     """Yield the name and look of each character whose name is in a text."""
     folded = text.casefold()
     for name, look in looks.items():
-        sought = name.casefold()
-        if sought not in folded:
-            continue
-        if is_east_asian(name) or re.search(rf"(?<!\w){re.escape(sought)}(?!\w)", folded):
+        sought, as_word = _sought(name)
+        if sought in folded and (is_east_asian(name) or as_word.search(folded)):
             yield f"{titled(name)}{'：' if is_east_asian(name) else ': '}{look}"

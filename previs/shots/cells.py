@@ -16,6 +16,7 @@ _DECIMAL = re.compile(r"[-+]?\d+(\.\d+)?")
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,(\d{1,2}|\d{4,})")  # three digits after a comma may be thousands
 _WHOLE = re.compile(r"([-+]?\d{1,300})(\.0+)?")
 _CANONICAL = re.compile(r"0|-?[1-9]\d{0,299}")
+_LONGEST_NUMBER = 400  # characters, with its unit
 _ID_AND_URL = re.compile(r"([^=/\\:?#\s]+)\s*=\s*(.+)")
 
 
@@ -26,12 +27,15 @@ def shot_id(cell: str) -> int | str:
 
 def seconds(cell: str) -> float | str:
     """Read ``3``, ``2.5``, ``2,5``, ``3.0 s``, ``3秒`` or full-width digits; leave ``1,500``, which is ambiguous."""
-    return decimal(_UNIT.sub("", _narrow(cell)), cell)
+    text = _narrow(cell)
+    return decimal(_UNIT.sub("", text), cell) if len(text) <= _LONGEST_NUMBER else cell
 
 
 def strength(cell: str) -> float | str:
     """Read ``0.8``, ``0,8`` or ``80%``."""
     text = _narrow(cell)
+    if len(text) > _LONGEST_NUMBER:
+        return cell
     if text.endswith("%"):
         share = decimal(text[:-1].strip(), cell)
         return share / 100 if isinstance(share, float) else cell
@@ -57,7 +61,7 @@ def value(cell: str) -> float | bool | str:
         return int(cell)
     if cell.casefold() in ("true", "false"):
         return cell.casefold() == "true"
-    return float(cell) if _DECIMAL.fullmatch(cell) else cell
+    return float(cell) if len(cell) <= _LONGEST_NUMBER and _DECIMAL.fullmatch(cell) else cell
 
 
 def references(cells: Iterable[str]) -> list[dict[str, Any]]:
@@ -73,14 +77,21 @@ def with_reference_ids(pictures: list[tuple[str, str]]) -> list[dict[str, Any]]:
     """Return references for pairs of id and URL; an empty id becomes ``ref_`` and the first free number."""
     taken = {same_name(name) for name, _ in pictures if name}
     made = []
+    unused = 1
     for number, (given, url) in enumerate(pictures, 1):
-        name = given or next(free for at in count(number) if (free := f"ref_{at}") not in taken)
+        name = given
+        if not given:
+            unused = next(at for at in count(max(number, unused)) if f"ref_{at}" not in taken)
+            name = f"ref_{unused}"
         taken.add(name)
         made.append({"url": url, "reference_id": name})
     return made
 
 
 def _narrow(cell: str) -> str:
+    """Return a number's usual characters; a cell too long for a number stays as it is."""
+    if len(cell) > _LONGEST_NUMBER:
+        return cell
     return unicodedata.normalize("NFKC", cell).strip()
 
 

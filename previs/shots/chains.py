@@ -4,13 +4,14 @@
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
+from itertools import islice
 from typing import Final
 
-from previs.errors import Fault
+from previs.errors import MOST_FAULTS, Fault
 from previs.shots.models import MOST_TAKES, Shot, ShotList
 from previs.shots.rules import same_name
 
@@ -19,6 +20,7 @@ _TAKE: Final = re.compile(r"#0*(\d{1,9})$")
 _LONGEST_PATH: Final = 12
 _LONGEST_VALUE: Final = 60
 _LISTED: Final = 20
+_COMPARED: Final = 500  # names: comparing two of 200 letters may take milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +38,14 @@ class Chains:
     Attributes:
         order: All shots, each after the shots it depends on.
         frames: Frames of other shots, by the ``url`` of the reference.
-        faults: Unknown shots and cycles; ``frames`` leaves such references out.
+        faults: Unknown shots and cycles, the first of each; ``frames`` leaves such references out.
+        more: How many faults there are beyond these.
     """
 
     order: tuple[Shot, ...]
     frames: Mapping[str, ShotFrame]
     faults: tuple[Fault, ...] = ()
+    more: int = 0
 
     def parents(self, shot: Shot) -> tuple[ShotFrame, ...]:
         """Return the frames of other shots that a shot refers to."""
@@ -67,6 +71,7 @@ def read_chains(shot_list: ShotList) -> Chains:
     names = {same_name(label): label for label in shots}
     frames: dict[str, ShotFrame] = {}
     faults: list[Fault] = []
+    more = 0
     places = {shot.label: shot_place(number, shot) for number, shot in enumerate(shot_list.shots, 1)}
     for shot in shot_list.shots:
         for index, reference in enumerate(shot.references):
@@ -74,12 +79,15 @@ def read_chains(shot_list: ShotList) -> Chains:
                 found = _frame(reference.url, names)
                 if isinstance(found, ShotFrame):
                     frames[reference.url] = found
-                else:
+                elif len(faults) < MOST_FAULTS:
                     value = reference.url[:_LONGEST_VALUE]
-                    faults.append(Fault(places[shot.label], f"references[{index}].url", value, found))
-    order, cycles = _in_order(shots, frames)
+                    remedy = found or _unknown_shot(reference.url, names)
+                    faults.append(Fault(places[shot.label], f"references[{index}].url", value, remedy))
+                else:
+                    more += 1
+    order, cycles, uncounted = _in_order(shots, frames)
     faults += [_cycle_fault(cycle, places) for cycle in cycles]
-    return Chains(tuple(order), frames, tuple(faults))
+    return Chains(tuple(order), frames, tuple(faults), more + uncounted)
 
 
 def shot_place(number: int, shot: Shot) -> str:
@@ -88,45 +96,72 @@ def shot_place(number: int, shot: Shot) -> str:
 
 
 def _frame(url: str, names: Mapping[str, str]) -> ShotFrame | str:
-    """Return the frame that a reference names, or the remedy if it names none."""
+    """Return the frame that a reference names, or the remedy if it names none; empty for an unknown shot."""
     name = same_name(_SCHEME.sub("", url, count=1))
     if name in names:
         return ShotFrame(names[name])
-    shot, take = name, None
-    if found := _TAKE.search(name):
-        shot, take = same_name(name[: found.start()]), int(found[1])
+    shot, take = _shot_and_take(name)
     if shot not in names:
-        return _unknown_shot(shot, names)
+        return ""
     if take is not None and not 1 <= take <= MOST_TAKES:
         return f"a take's number is from 1 to {MOST_TAKES}"
     return ShotFrame(names[shot], take)
 
 
-def _unknown_shot(shot: str, names: Mapping[str, str]) -> str:
+def _shot_and_take(name: str) -> tuple[str, int | None]:
+    found = _TAKE.search(name)
+    return (same_name(name[: found.start()]), int(found[1])) if found else (name, None)
+
+
+def _unknown_shot(url: str, names: Mapping[str, str]) -> str:
+    """Return the remedy for an unknown shot; a very long list is not searched for a similar name."""
+    shot, _ = _shot_and_take(same_name(_SCHEME.sub("", url, count=1)))
     known = same_name(shot.rpartition("#")[0])
     if known in names:
         return f"write the number of a take after #, such as shot:{names[known]}#2"
-    if close := get_close_matches(shot, names, n=1):
+    if close := get_close_matches(shot, islice(names, _COMPARED), n=1):
         return f"no shot of the list has this shot_id; did you mean shot:{names[close[0]]}?"
-    listed = ", ".join(list(names.values())[:_LISTED]) + (", …" if len(names) > _LISTED else "")
+    listed = ", ".join(islice(names.values(), _LISTED)) + (", …" if len(names) > _LISTED else "")
     return f"no shot of the list has this shot_id; the list has {listed}"
 
 
-def _in_order(shots: Mapping[str, Shot], frames: Mapping[str, ShotFrame]) -> tuple[list[Shot], list[list[str]]]:
-    """Return every shot after its dependencies, and the cycles, of which one reference each was ignored."""
+def _in_order(shots: Mapping[str, Shot], frames: Mapping[str, ShotFrame]) -> tuple[list[Shot], list[list[str]], int]:
+    """Return every shot after its dependencies; the first cycles, of which one reference each was ignored; their rest.
+
+    The order counts only if there is no cycle.
+    """
     dependencies = {
         label: list(dict.fromkeys(frames[each.url].label for each in shot.references if each.url in frames))
         for label, shot in shots.items()
     }
+    try:
+        return [shots[label] for label in TopologicalSorter(dependencies).static_order()], [], 0
+    except CycleError:
+        return list(shots.values()), *_cycles(dependencies)
+
+
+def _cycles(dependencies: Mapping[str, Sequence[str]]) -> tuple[list[list[str]], int]:
+    """Return the first cycles, each from a shot along its dependencies back to it, and how many more there are."""
     cycles: list[list[str]] = []
-    while True:
-        try:
-            return [shots[label] for label in TopologicalSorter(dependencies).static_order()], cycles
-        except CycleError as error:
-            # Each label in the cycle is needed by the next one (documented by graphlib).
-            cycle: list[str] = error.args[1]
-            cycles.append(cycle[::-1])
-            dependencies[cycle[1]].remove(cycle[0])
+    more = 0
+    done: set[str] = set()
+    for start in dependencies:
+        path: dict[str, Iterator[str]] = {} if start in done else {start: iter(dependencies[start])}
+        while path:
+            label = next(reversed(path))
+            below = next(path[label], None)
+            if below is None:
+                del path[label]
+                done.add(label)
+            elif below in path:
+                if len(cycles) < MOST_FAULTS:
+                    steps = list(path)
+                    cycles.append([*steps[steps.index(below) :], below])
+                else:
+                    more += 1
+            elif below not in done:
+                path[below] = iter(dependencies[below])
+    return cycles, more
 
 
 def _cycle_fault(cycle: list[str], places: Mapping[str, str]) -> Fault:

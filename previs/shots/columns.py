@@ -6,6 +6,11 @@ import unicodedata
 from collections.abc import Iterable
 
 DELIMITERS = ",;\t"
+_LONGEST_NAME = 200  # characters
+_LONGEST_HEADER = 100_000  # characters of the first row in which names are looked for
+_BREAKS = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"  # as in str.splitlines
+_BLANK = re.compile(rf'[{DELIMITERS} "{_BREAKS}]*+')
+_REST_OF_LINE = re.compile(rf"[^{_BREAKS}]*+")
 
 # The most specific name first: if a sheet has both 提示词 and 画面描述, the second is kept as an unknown column.
 _NAMES = {
@@ -29,13 +34,15 @@ _RANKS = {name: (field, rank) for field, names in _NAMES.items() for rank, name 
 
 def plain_name(header: str) -> str:
     """Strip case, spaces, underscores, hyphens and brackets from a header: ``Duration (s)`` becomes ``duration``."""
+    if len(header) > _LONGEST_NAME:
+        return header
     text = unicodedata.normalize("NFKC", header).casefold()
     return re.sub(r"\([^()]*+\)|\[[^\[\]]*+\]|[\s_\-#*:]", "", text)
 
 
 def overridden(header: str) -> str | None:
     """Return the input that a column overrides: ``4.ckpt_name`` for ``override 4.ckpt_name``."""
-    found = _OVERRIDE.fullmatch(header.strip())
+    found = _OVERRIDE.fullmatch(header) if len(header) <= _LONGEST_NAME else None
     return found[1].strip() if found else None
 
 
@@ -54,10 +61,19 @@ def known_columns(header: list[str]) -> dict[int, str]:
 
 def delimiter_of(text: str) -> str | None:
     """Return the delimiter with which the first row that is not blank has known names; None without one."""
-    first = next((line for line in text.splitlines() if line.strip(DELIMITERS + ' "')), "")
+    first = _first_line(text)
     counts = {delimiter: _count_known(first, delimiter) for delimiter in DELIMITERS}
     best = max(counts, key=lambda delimiter: counts[delimiter])
     return best if counts[best] > 1 else None
+
+
+def _first_line(text: str) -> str:
+    """Return the first line that is not blank, or the start of a very long one."""
+    blank = _BLANK.match(text)
+    end = blank.end() if blank else 0
+    start = max(text.rfind(each, 0, end) for each in _BREAKS) + 1
+    line = _REST_OF_LINE.match(text, start, start + _LONGEST_HEADER)
+    return line[0] if line and end < len(text) else ""
 
 
 def _count_known(line: str, delimiter: str) -> int:

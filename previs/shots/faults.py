@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
-from previs.errors import Fault
+from previs.errors import MOST_FAULTS, Fault
 from previs.shots.from_csv import Sheet
 from previs.shots.models import (
     HIGHEST_FPS,
@@ -25,6 +25,7 @@ from previs.shots.rules import LONGEST_SHOT_ID, repeats, same_name, usable_shot_
 from previs.shots.tree import Path
 
 LONGEST_VALUE = 60
+_BUFFERED = 20 * MOST_FAULTS
 _MOST_DIGITS_SHOWN = 10**40
 _SIDE = f"a whole number of pixels from 1 to {LARGEST_SIDE}"
 _TEXT = "text, in quotes if it could be read as another type"
@@ -61,7 +62,10 @@ _REMEDIES: dict[type, dict[str, str]] = {
 }
 
 
-@dataclass(frozen=True)
+_RANKS = {model: {name: rank for rank, name in enumerate(remedies)} for model, remedies in _REMEDIES.items()}
+
+
+@dataclass(frozen=True, slots=True)
 class _Location:
     """Locate a value in a list: its shot, its reference and its field."""
 
@@ -78,33 +82,42 @@ class _Location:
     @property
     def order(self) -> tuple[int, int, int, int]:
         """Return a sort key: the list first, then shot by shot, fields in documented order."""
-        names = list(_REMEDIES[self.model])
-        of_shot = list(_REMEDIES[Shot]).index("references") if self.reference is not None else _rank(self.name, names)
+        names = _RANKS[self.model]
+        rank = names.get(self.name, len(names))
+        of_shot = _RANKS[Shot]["references"] if self.reference is not None else rank
         shot, reference = (-1 if index is None else index for index in (self.shot, self.reference))
-        return shot, of_shot, reference, _rank(self.name, names)
+        return shot, of_shot, reference, rank
 
 
-def _rank(name: str, names: list[str]) -> int:
-    return names.index(name) if name in names else len(names)
-
-
-@dataclass
+@dataclass(slots=True)
 class Findings:
-    """Collect the faults of one list.
+    """Collect the first faults of one list, and count the others.
 
     Attributes:
         tree: List as plain dicts and lists.
         sheet: Spreadsheet that the list came from, if any.
+        more: How many faults are not kept.
     """
 
     tree: dict[Any, Any]
     sheet: Sheet | None = None
-    _found: list[tuple[_Location, Fault]] = field(default_factory=list)
+    more: int = 0
+    # Value and remedy of each fault; only the faults that are reported get their text.
+    _found: dict[tuple[_Location, str, str], None] = field(default_factory=dict)
+    _last: tuple[int, int, int, int] | None = None
 
     def in_order(self) -> tuple[Fault, ...]:
-        """Return each fault once, in order; faults of the sheet as a whole come first."""
-        ordered = [fault for _, fault in sorted(self._found, key=lambda found: found[0].order)]
+        """Return each kept fault once, in order; faults of the sheet as a whole come first."""
+        self._keep_first()
+        ordered = [self._fault(*found) for found in self._found]
         return tuple(dict.fromkeys([*(self.sheet.faults if self.sheet else ()), *ordered]))
+
+    def _keep_first(self) -> None:
+        ordered = sorted(self._found, key=lambda found: found[0].order)
+        self.more += max(len(ordered) - MOST_FAULTS, 0)
+        self._found = dict.fromkeys(ordered[:MOST_FAULTS])
+        if len(ordered) >= MOST_FAULTS:
+            self._last = ordered[MOST_FAULTS - 1][0].order
 
     def add_repeated_keys(self, paths: Iterable[Path]) -> None:
         """Add the fields that a file gives twice in one object."""
@@ -127,22 +140,38 @@ class Findings:
                     value = display_value(references[index]["reference_id"])
                     self._add(_Location(number, index, "reference_id"), value, remedy)
 
-    def add_broken_rules(self, error: ValidationError) -> None:
-        """Add what the models refuse, except the repeated names that ``add_repeated_names`` finds."""
+    def add_oversized(self, shot: int | None, most: int) -> None:
+        """Add a shot with more than ``most`` values, or the list itself."""
+        owner = "a list without its shots" if shot is None else "a shot"
+        remedy = f"{owner} has at most {most:,}, in all its fields: remove what no model needs"
+        self._add(_Location(shot), f"more than {most:,} values", remedy)
+
+    def add_broken_rules(self, error: ValidationError, above: Path = ()) -> None:
+        """Add what the model at the path ``above`` refuses, except what ``add_repeated_names`` finds."""
         for violation in error.errors(include_url=False, include_context=False):
-            location = _location(violation["loc"])
+            location = _location((*above, *violation["loc"]))
             remedy = _REMEDIES[location.model].get(location.name, _UNKNOWN)
             if violation["type"] == "missing":
                 if self.sheet is None or location.name not in self.sheet.missing:
                     self._add(location, "", f"missing; give {remedy}")
-            elif violation["type"] == "too_short" and violation["input"] != [] and location.name == "shots":
-                continue  # pydantic counts only the valid shots
+            elif violation["type"] == "too_short" and self.tree.get("shots") and location.name == "shots":
+                continue  # pydantic gets only the valid shots
+            elif violation["type"] == "string_too_long":
+                self._add(location, display_value(violation["input"]), f"at most {LONGEST_SHOT_ID} characters")
             elif violation["type"] != "twice":
                 self._add(location, display_value(violation["input"]), remedy)
 
     def _add(self, location: _Location, value: str, remedy: str) -> None:
+        if self._last is not None and location.order > self._last:
+            self.more += 1
+            return
+        self._found[location, value, remedy] = None
+        if len(self._found) > _BUFFERED:
+            self._keep_first()
+
+    def _fault(self, location: _Location, value: str, remedy: str) -> Fault:
         name = self.sheet.headers.get(location.name, location.name) if self.sheet else location.name
-        self._found.append((location, Fault(self._place(location), name, value, remedy)))
+        return Fault(self._place(location), name, value, remedy)
 
     def _place(self, location: _Location) -> str:
         if location.shot is None:

@@ -2,15 +2,21 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from previs.errors import Fault
 from previs.shots import cells
 from previs.shots.columns import delimiter_of, known_columns, overridden
-from previs.shots.text import fault
+from previs.shots.models import MOST_SHOTS
+from previs.shots.text import MOST_VALUES, fault, too_many_shots, too_many_values
 
+_MOST_COLUMNS = 16_384  # Excel's own limit
+_LONGEST_VALUE = 60
+_IN_REFERENCE = 3  # values: the reference, its url and its reference_id
 _NEEDED = {"shot_id": "镜号", "prompt": "提示词", "duration": "时长"}
 _READERS: dict[str, Callable[[str], Any]] = {
     "shot_id": cells.shot_id,
@@ -41,6 +47,21 @@ class Sheet:
     faults: list[Fault]
 
 
+@dataclass(frozen=True)
+class _Header:
+    """Hold the names of the columns, with the field or the overridden input of each that has one, by index."""
+
+    names: list[str]
+    known: Mapping[int, str]
+    overrides: Mapping[int, str]
+
+    @classmethod
+    def of(cls, names: list[str]) -> "_Header":
+        """Return the header for the names of a sheet's columns."""
+        found = ((index, overridden(name)) for index, name in enumerate(names))
+        return cls(names, known_columns(names), {index: slot for index, slot in found if slot})
+
+
 def read_csv(text: str, name: str) -> Sheet:
     """Read a text with commas, semicolons or tabs between its cells.
 
@@ -48,20 +69,45 @@ def read_csv(text: str, name: str) -> Sheet:
     columns are kept as text.
 
     Raises:
-        ShotListFaults: The text is not CSV, or is empty.
+        ShotListFaults: The text is not CSV, is empty, or has too many columns, rows or cells.
     """
-    lines = list(_rows(text, name))
-    if not lines:
+    rows = _rows(text, name)
+    first, names = next(rows, (0, []))
+    if not names:
         remedy = "it is empty: the first row must name the columns, such as shot_id, prompt, duration"
         raise fault(name, "the sheet", remedy)
-    (first, header), *body = lines
-    known = known_columns(header)
-    missing = frozenset(_NEEDED) - set(known.values())
-    faults = [*_missing(first, missing, header), *_repeated(first, header, known)]
-    faults += [found for number, row in body for found in _too_wide(number, row, header)]
-    headers = {field: header[index] for index, field in known.items()}
-    shots = [_shot(row, header, known) for _, row in body]
-    return Sheet(shots, [number for number, _ in body], headers, missing, faults)
+    if len(names) > _MOST_COLUMNS:
+        remedy = f"a sheet has at most {_MOST_COLUMNS:,}: remove those that no shot needs"
+        raise fault(name, f"row {first}", remedy, value=f"{len(names):,} columns")
+    header = _Header.of(names)
+    missing = frozenset(_NEEDED) - set(header.known.values())
+    faults = [*_missing(first, missing, names), *_repeated(first, header)]
+    headers = {field: names[index] for index, field in header.known.items()}
+    sheet = Sheet([], [], headers, missing, faults)
+    _add_shots(sheet, rows, header, name)
+    return sheet
+
+
+def _add_shots(sheet: Sheet, rows: Iterator[tuple[int, list[str]]], header: _Header, name: str) -> None:
+    values = 0
+    for number, row in rows:
+        if len(sheet.shots) == MOST_SHOTS:
+            raise too_many_shots(name)
+        sheet.faults.extend(_too_wide(number, row, header.names))
+        sheet.shots.append(_shot(row, header))
+        sheet.rows.append(number)
+        values += len(row) + _IN_REFERENCE * len(sheet.shots[-1].get("references", ()))
+        if values > MOST_VALUES:
+            raise too_many_values(name)
+
+
+def _has_too_many_cells(text: str, delimiter: str) -> bool:
+    """Return whether a text has more cells and rows than are read; what is in quotes is one cell."""
+    if text.count(delimiter) + text.count("\n") + text.count("\r") <= MOST_VALUES:
+        return False
+    end = re.escape(delimiter) + "\r\n"
+    cell = re.compile(rf'(?:"(?:[^"]++|"")*+"?)?+[^{end}]*+(?:[{end}]|\Z)')
+    return any(True for _ in islice(cell.finditer(text), MOST_VALUES, None))
 
 
 def _rows(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
@@ -69,6 +115,8 @@ def _rows(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
     delimiter = delimiter_of(text) or ","
     if text[:4].lower() == "sep=" and text[5:6] in ("\r", "\n"):
         delimiter, text = text[4], text[5:].removeprefix("\r").removeprefix("\n")
+    if _has_too_many_cells(text, delimiter):
+        raise too_many_values(name)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     number = 0
     try:
@@ -88,12 +136,13 @@ def _missing(row: int, fields: frozenset[str], header: list[str]) -> Iterator[Fa
         yield Fault(f"row {row}", field, value, f"add a column named {field} or {_NEEDED[field]}")
 
 
-def _repeated(row: int, header: list[str], known: dict[int, str]) -> Iterator[Fault]:
+def _repeated(row: int, header: _Header) -> Iterator[Fault]:
     seen: set[str] = set()
-    for index, name in enumerate(header):
-        means = known.get(index, name)
+    for index, name in enumerate(header.names):
+        means = header.known.get(index, name)
         if means in seen and means not in ("references", ""):
-            yield Fault(f"row {row}", means, f'"{name}"', "two columns have this name: rename or remove one")
+            shown = f'"{name[:_LONGEST_VALUE]}"'
+            yield Fault(f"row {row}", means[:_LONGEST_VALUE], shown, "two columns have this name: rename or remove one")
         seen.add(means)
 
 
@@ -101,26 +150,26 @@ def _too_wide(number: int, row: list[str], header: list[str]) -> Iterator[Fault]
     extra = [cell for cell in row[len(header) :] if cell]
     if extra:
         remedy = f"{len(row)} cells, but only {len(header)} columns have names: put text that contains commas in quotes"
-        yield Fault(f"row {number}", "", f'"{extra[0][:60]}"', remedy)
+        yield Fault(f"row {number}", "", f'"{extra[0][:_LONGEST_VALUE]}"', remedy)
 
 
-def _shot(row: list[str], header: list[str], known: dict[int, str]) -> dict[str, Any]:
+def _shot(row: list[str], header: _Header) -> dict[str, Any]:
     shot: dict[str, Any] = {}
     pictures: list[str] = []
     for_all: dict[str, Any] = {}
     overrides: dict[str, Any] = {}
-    for index, cell in enumerate(row[: len(header)]):
-        field = known.get(index)
+    for index, cell in enumerate(row[: len(header.names)]):
+        field = header.known.get(index)
         if field == "references":
             pictures.append(cell)
         elif field == "reference_strength" and cell:
             for_all["strength"] = cells.strength(cell)
         elif field == "reference_role" and cell:
             for_all["role"] = cell
-        elif cell and (slot := overridden(header[index])):
+        elif cell and (slot := header.overrides.get(index)):
             overrides[slot] = cells.value(cell)
         elif cell:
-            shot[field or header[index] or f"column {index + 1}"] = _READERS.get(field or "", str)(cell)
+            shot[field or header.names[index] or f"column {index + 1}"] = _READERS.get(field or "", str)(cell)
     if references := cells.references(pictures):
         shot["references"] = [{**reference, **for_all} for reference in references]
     if overrides:

@@ -13,11 +13,12 @@ import yaml
 
 from previs.errors import ShotListFaults
 from previs.shots.rules import DEEPEST
-from previs.shots.text import fault
+from previs.shots.text import MOST_VALUES, fault, too_many_values
 from previs.shots.tree import Pairs
 
 LARGEST_WEIGHT = 100_000_000
-_WEIGHT = 20  # of a value, in addition to its characters
+_WEIGHT = 50  # of a value, in addition to its characters
+_MOST_TAG_DIRECTIVES = 100  # libyaml compares each with all before
 _PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # not every build of PyYAML has the fast parser
 _TEXT_TAGS = ("!", "tag:yaml.org,2002:str")
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,299})")
@@ -63,7 +64,9 @@ def read_yaml(text: str, name: str) -> Any:  # noqa: ANN401 - whatever the file 
     Raises:
         ShotListFaults: The text is not YAML, or uses a refused feature.
     """
-    builder = _Builder()
+    if text.count("%TAG") > _MOST_TAG_DIRECTIVES:
+        raise fault(name, "the file", "write plain values, without tags and their %TAG directives")
+    builder = _Builder(name)
     try:
         for event in yaml.parse(text, Loader=_PARSER):
             builder.take(event)
@@ -78,10 +81,12 @@ def read_yaml(text: str, name: str) -> Any:  # noqa: ANN401 - whatever the file 
 class _Builder:
     """Assemble the values event by event, without recursion."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.value: Any = None
         self.mark: _Mark | None = None
         self._documents = 0
+        self._nodes = 0
         self._open: list[_OpenCollection] = []
         self._anchors: dict[str, tuple[Any, int]] = {}
 
@@ -98,6 +103,9 @@ class _Builder:
                 raise _RefusedError(remedy="a second document starts here: one file holds one shot list")
 
     def _node(self, event: yaml.NodeEvent) -> None:
+        self._nodes += not self._at_key()
+        if self._nodes > MOST_VALUES:
+            raise too_many_values(self.name)
         if isinstance(event, yaml.AliasEvent):
             self._add(*self._aliased(event.anchor or ""))
         elif isinstance(event, yaml.ScalarEvent):

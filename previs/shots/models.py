@@ -38,11 +38,17 @@ LARGEST_SIDE = 16_384  # pixels: ComfyUI's MAX_RESOLUTION
 STRONGEST = 10  # ControlNetApplyAdvanced accepts 0 to 10
 MOST_TAKES = 1_000
 HIGHEST_FPS = 1_000
+MOST_SHOTS = 100_000
 
 _Unknown = Annotated[JsonValue, AfterValidator(as_json), WithJsonSchema({})]
 _Text = Annotated[str, Field(strict=True), AfterValidator(without_surrogates)]
 _LineOfText = Annotated[_Text, AfterValidator(one_line)]
-_Line = Annotated[str, Field(strict=True, min_length=1), BeforeValidator(number_as_text), AfterValidator(one_line)]
+_Line = Annotated[
+    str,
+    Field(strict=True, min_length=1, max_length=LONGEST_SHOT_ID),
+    BeforeValidator(number_as_text),
+    AfterValidator(one_line),
+]
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 _Whole = Annotated[int, Field(strict=True)]
 _ShotId = Annotated[
@@ -195,7 +201,9 @@ class ShotList(BaseModel):
         le=HIGHEST_FPS,
         examples=[24, 25, 23.976],
     )
-    shots: tuple[Shot, ...] = Field(title="Shots", description="In the order of the film.", min_length=1)
+    shots: tuple[Shot, ...] = Field(
+        title="Shots", description="In the order of the film.", min_length=1, max_length=MOST_SHOTS
+    )
 
     @model_validator(mode="after")
     def _each_shot_once(self) -> Self:

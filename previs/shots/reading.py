@@ -1,6 +1,6 @@
 """Read a shot list from a file's contents or from Python values."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,12 +10,13 @@ from previs.shots.faults import Findings, display_value
 from previs.shots.from_csv import Sheet, read_csv
 from previs.shots.from_json import read_json, too_deep
 from previs.shots.from_yaml import read_yaml
-from previs.shots.models import Shot, ShotList
+from previs.shots.models import MOST_SHOTS, Shot, ShotList
 from previs.shots.recognition import check_kind, not_a_list
-from previs.shots.text import Notation, decoded, fault, notation_by_content, notation_by_name
-from previs.shots.tree import plain, repeated_keys
+from previs.shots.text import Notation, decoded, fault, notation_by_content, notation_by_name, too_many_shots
+from previs.shots.tree import has_more_values, plain, repeated_keys
 
 _START = 1_000
+_MOST_IN_SHOT = 10_000  # values, references and overrides included
 _NEEDED = [name for name, info in Shot.model_fields.items() if info.is_required()]
 
 
@@ -34,12 +35,16 @@ def read_shot_list(
         media: Notation of the contents; by default the suffix of ``name`` decides, then the contents.
 
     Raises:
-        ShotListFaults: The list has faults; every fault is reported.
+        ShotListFaults: The list has faults: the first 50 in its order, and how many more; or it has more than 100,000
+            shots.
     """
     values, sheet = _contents(source, name, media) if isinstance(source, bytes | str) else (source, None)
     if isinstance(source, bytes | str):
         check_kind(source, values, sheet, name)
     document = _as_object(values, name)
+    shots = document.get("shots")
+    if isinstance(shots, list | tuple) and len(shots) > MOST_SHOTS:
+        raise too_many_shots(name, len(shots))
     try:
         findings = Findings(plain(document), sheet)
         findings.add_repeated_keys(repeated_keys(document))
@@ -50,14 +55,38 @@ def read_shot_list(
 
 def _validated(findings: Findings, name: str) -> ShotList:
     findings.add_repeated_names()
+    given = findings.tree
+    shots = given.get("shots")
+    if isinstance(shots, list):
+        given = given | {"shots": list(_valid_shots(shots, findings))}
+    shot_list = _valid_list(given, findings)
+    faults = findings.in_order()
+    if shot_list is None or faults:
+        raise ShotListFaults(name, faults, findings.more)
+    return shot_list
+
+
+def _valid_shots(shots: list[Any], findings: Findings) -> Iterator[Shot]:
+    """Yield the valid shots, each checked by itself: the faults of millions of values would not fit into memory."""
+    for index, shot in enumerate(shots):
+        if has_more_values(shot, _MOST_IN_SHOT):
+            findings.add_oversized(index, _MOST_IN_SHOT)
+            continue
+        try:
+            yield Shot.model_validate(shot)
+        except ValidationError as error:
+            findings.add_broken_rules(error, ("shots", index))
+
+
+def _valid_list(given: dict[Any, Any], findings: Findings) -> ShotList | None:
+    if has_more_values({key: value for key, value in given.items() if key != "shots"}, _MOST_IN_SHOT):
+        findings.add_oversized(None, _MOST_IN_SHOT)
+        return None
     try:
-        shot_list = ShotList.model_validate(findings.tree)
+        return ShotList.model_validate(given)
     except ValidationError as error:
         findings.add_broken_rules(error)
-        raise ShotListFaults(name, findings.in_order()) from error
-    if faults := findings.in_order():
-        raise ShotListFaults(name, faults)
-    return shot_list
+        return None
 
 
 def _contents(source: bytes | str, name: str, media: Notation | None) -> tuple[Any, Sheet | None]:

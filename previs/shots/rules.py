@@ -17,17 +17,17 @@ DEEPEST = 60
 _LARGEST_NUMBER = 10**300
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _INVISIBLE = {"Cc", "Cf", "Cs", "Zs", "Zl", "Zp"}
-_BREAKS = {"Cc", "Cs", "Zl", "Zp"}
+_BREAK = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # categories Cc, Zl, Zp and Cs
 
 
 def is_blank(text: str) -> bool:
     """Return whether a text has no visible character."""
-    return all(unicodedata.category(char) in _INVISIBLE for char in text)
+    return all(unicodedata.category(char) in _INVISIBLE for char in text.strip())
 
 
 def has_breaks(text: str) -> bool:
     """Return whether a text contains control characters, line breaks or halves of a surrogate pair."""
-    return any(unicodedata.category(char) in _BREAKS for char in text)
+    return _BREAK.search(text) is not None
 
 
 def usable_shot_id(value: object) -> object:
@@ -102,8 +102,12 @@ def _fits_json(value: JsonValue, depth: int) -> bool:
 
 
 def same_name(value: object) -> str:
-    """Return a form that is equal for names that look the same: 1 and ``1``, composed and decomposed accents."""
-    return unicodedata.normalize("NFC", str(value)).strip()
+    """Return a form that is equal for names that look the same: 1 and ``1``, composed and decomposed accents.
+
+    Texts too long for a name stay as they are: the time to normalize accents grows with the square of their number.
+    """
+    name = str(value)
+    return unicodedata.normalize("NFC", name).strip() if len(name) <= LONGEST_SHOT_ID else name
 
 
 def repeats(names: Iterable[Hashable]) -> Iterator[tuple[int, int]]:

@@ -6,10 +6,14 @@ from typing import Literal
 
 from previs.errors import Fault, ShotListFaults
 from previs.shots.columns import delimiter_of
+from previs.shots.models import MOST_SHOTS
 
 Notation = Literal["json", "yaml", "csv"]
 
 LARGEST = 50_000_000
+MOST_VALUES = 2_000_000
+"""Values of a list, in objects and lists or in cells: 20 for each of the most shots."""
+
 _BOMS = {
     codecs.BOM_UTF8: "utf-8",
     codecs.BOM_UTF32_LE: "utf-32-le",
@@ -21,11 +25,25 @@ _SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
 _PDF = b"%PDF"
 _SUFFIXES: dict[str, Notation] = {"json": "json", "yaml": "yaml", "yml": "yaml", "csv": "csv", "tsv": "csv"}
 _CHINESE_SHARE = 0.7
+_SAMPLE = 1_000_000  # bytes
+_NOT_ASCII = re.compile(rb"[\x80-\xff]")
 
 
 def fault(name: str, place: str, remedy: str, *, value: str = "") -> ShotListFaults:
     """Return the error for a fault that prevents reading the list any further."""
     return ShotListFaults(name, (Fault(place, "", value, remedy),))
+
+
+def too_many_values(name: str) -> ShotListFaults:
+    """Return the fault for a list of more values than are read."""
+    remedy = f"a list has at most {MOST_VALUES:,}: split the list"
+    return fault(name, "the list", remedy, value=f"more than {MOST_VALUES:,} values")
+
+
+def too_many_shots(name: str, count: int | None = None) -> ShotListFaults:
+    """Return the fault for a list of more shots than are read; ``count`` is their number, if it is known."""
+    value = f"more than {MOST_SHOTS:,} shots" if count is None else f"{count:,} shots"
+    return fault(name, "the list", f"a list has at most {MOST_SHOTS:,}: split the list", value=value)
 
 
 def notation_by_name(name: str) -> Notation | None:
@@ -94,9 +112,11 @@ def _is_utf8(source: bytes) -> bool:
 
 
 def _looks_chinese(source: bytes) -> bool:
-    """Return whether most non-ASCII bytes are in pairs, as in Chinese; Western accented letters are single."""
-    non_ascii = len(re.findall(rb"[\x80-\xff]", source))
-    paired = 2 * len(re.findall(rb"[\xa1-\xfe]{2}", source))
+    """Return whether most non-ASCII bytes of a sample are in pairs, as in Chinese; Western letters are single."""
+    first = _NOT_ASCII.search(source)
+    sample = source[first.start() :][:_SAMPLE] if first else b""
+    non_ascii = len(_NOT_ASCII.findall(sample))
+    paired = 2 * len(re.findall(rb"[\xa1-\xfe]{2}", sample))
     return paired >= _CHINESE_SHARE * non_ascii
 
 

@@ -12,7 +12,7 @@ Path = tuple[int | str, ...]
 
 
 class Pairs(dict[str, Any]):
-    """Hold an object of a file, with the first value of each key, and the keys that are repeated."""
+    """Hold an object of a file, with the first value of each key, and each key that is repeated, once."""
 
     repeated: tuple[str, ...] = ()
 
@@ -20,12 +20,28 @@ class Pairs(dict[str, Any]):
     def of(cls, pairs: list[tuple[str, Any]]) -> "Pairs":
         """Return an object made of pairs, in their order."""
         made = cls()
+        repeated: dict[str, None] = {}
         for key, value in pairs:
             if key in made:
-                made.repeated = (*made.repeated, key)
+                repeated[key] = None
             else:
                 made[key] = value
+        if repeated:
+            made.repeated = tuple(repeated)
         return made
+
+
+def has_more_values(value: object, most: int) -> bool:
+    """Return whether plain JSON has more than ``most`` values, itself and the keys of objects not counted."""
+    pending = [value]
+    while pending:
+        each = pending.pop()
+        if isinstance(each, dict | list):
+            most -= len(each)
+            if most < 0:
+                return True
+            pending += each.values() if isinstance(each, dict) else each
+    return False
 
 
 def plain(value: object, depth: int = DEEPEST) -> Any:  # noqa: ANN401 - whatever a file may hold

@@ -31,6 +31,7 @@ _UNSAFE: Final = frozenset('/\\:*?"<>|' + "#%{}^[]`" + _DIGEST_SIGN)
 _UNSAFE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"})
 # Windows reserves device names in every folder, case and extension, also with the superscript digits 1 to 3.
 _DEVICE: Final = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\.|$)", re.IGNORECASE)
+_LONGEST_NORMALIZED: Final = 1_000  # the time for many accents on one letter grows with their square
 _LATEST: Final = "latest.json"
 _PICKS: Final = "picks"
 _NUMBERS: Final = "numbers"
@@ -46,7 +47,8 @@ def part(name: str) -> str:
     never share a part. Names that differ only in Unicode normalisation are the same name. Names that differ only in
     case have different keys, but one file where the file system ignores case.
     """
-    name = unicodedata.normalize("NFC", name)
+    if len(name) <= _LONGEST_NORMALIZED:
+        name = unicodedata.normalize("NFC", name)
     safe = "".join("_" if _is_unsafe(character) else character for character in name)[:_LONGEST_NAME]
     # Windows drops blanks and dots at the end. A dot at the start hides a file, and two of them are the parent folder.
     # A dash at the start makes a file name an option of commands.

@@ -21,7 +21,7 @@ _SYNTAX = {
         "load the LoRA with a node of the graph",
     ),
     "wildcards (__…__)": (
-        re.compile(r"(?<!\w)__(?=[^_\s])[\w\-/*. ]+?__(?!\w)"),
+        re.compile(r"(?<!\w)__(?=[^_\s])[\w\-/*. ]{1,200}?__(?!\w)"),
         _READS_WILDCARDS,
         "write the words themselves",
     ),

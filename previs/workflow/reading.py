@@ -8,7 +8,7 @@ from previs.comfyui.protocol.classes import NodeClass
 from previs.errors import Fault, WorkflowFaults
 from previs.workflow.binding.bindings_file import BindingsFile
 from previs.workflow.formats.editor import Converted, classes_in, convert, is_editor_file
-from previs.workflow.formats.parsing import parse_json, plain_copy, truncated
+from previs.workflow.formats.parsing import parse_json, plain_copy
 from previs.workflow.formats.unsupported import too_many_keys, unrecognized_file, unsupported_file
 from previs.workflow.saved import SavedGraph, read_converted, read_graph
 from previs.workflow.settings.model import WorkflowSettings
@@ -102,7 +102,7 @@ def open_workflow(source: bytes | Mapping[str, Any], *, name: str) -> WorkflowFi
         copy, faults = plain_copy(_known_keys(content), name=name, prefix="node ")
     else:
         copy, faults = plain_copy(content, name=name)
-    return WorkflowFile(name, copy, _classes(copy), tuple(truncated(faults)))
+    return WorkflowFile(name, copy, _classes(copy), tuple(faults))
 
 
 def read_workflow(

@@ -18,15 +18,20 @@ from previs.workflow.binding.interface import PlacedReference, ShotValues
 from previs.workflow.binding.link_types import Wiring
 from previs.workflow.binding.overrides import overridden
 from previs.workflow.binding.switches import turned_away
-from previs.workflow.binding.traversal import place_of, places_of
+from previs.workflow.binding.traversal import place_of, places_of, samplers_of
 from previs.workflow.detection.detect import detect_bindings
 from previs.workflow.detection.final_output import output_notices
 from previs.workflow.detection.lengths import LengthRule
+from previs.workflow.detection.roles import picture_input
+from previs.workflow.detection.saves import saving_nodes
 from previs.workflow.detection.size_choices import SizeChoices
 from previs.workflow.formats.editor import Converted
 from previs.workflow.formats.editor.dynamic_prompts import by_seed, resolve
 from previs.workflow.formats.validation import graph_faults
 from previs.workflow.prompt_syntax import unread_syntax
+
+# Each output is compared with all others; for each sampler and picture the whole graph is searched.
+_MOST_OUTPUTS, _MOST_SAMPLERS, _MOST_PICTURES = 100, 500, 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +294,19 @@ class _ShotBinder:
             self._set(slot, name, reference.strength)
 
 
+def _too_many(wiring: Wiring) -> Fault | None:
+    """Report a graph with more nodes of a kind than can be told apart in seconds."""
+    graph = wiring.graph
+    for kind, count, most in (
+        ("nodes that save", len(saving_nodes(graph)), _MOST_OUTPUTS),
+        ("samplers", len(samplers_of(graph, graph)), _MOST_SAMPLERS),
+        ("nodes that load pictures", sum(picture_input(wiring, each) is not None for each in graph), _MOST_PICTURES),
+    ):
+        if count > most:
+            return Fault("the graph", "", f"{count:,} {kind}", f"a graph has at most {most}: split it")
+    return None
+
+
 def read_graph(
     content: Mapping[str, Any],
     *,
@@ -306,8 +324,11 @@ def read_graph(
     if faults:
         raise WorkflowFaults(name, tuple(faults))
     graph: Graph = dict(content)
+    wiring = Wiring(graph, classes or {})
+    if fault := _too_many(wiring):
+        raise WorkflowFaults(name, (fault,))
     file = explicit.source if explicit else bindings_name(name.rpartition("/")[2])
-    places = detect_bindings(Wiring(graph, classes or {}), faults, explicit=explicit, file=file)
+    places = detect_bindings(wiring, faults, explicit=explicit, file=file)
     if faults:
         raise WorkflowFaults(name, tuple(faults))
     return SavedGraph(

@@ -9,6 +9,7 @@ from previs.workflow.binding.bindings import Slot
 from previs.workflow.binding.traversal import place_of, places_of, title_of
 
 _CLOSEST = 3
+_LONGEST = 1_000
 
 
 class AddressError(Exception):
@@ -28,6 +29,9 @@ def find_slot(graph: Graph, address: str) -> Slot:
     Raises:
         AddressError: The node or input does not exist, or several nodes have the title.
     """
+    if len(address) > _LONGEST:
+        msg = f"an address has at most {_LONGEST:,} characters"
+        raise AddressError(msg)
     splits = list(_splits(address))
     for node_id, name in splits:
         if node_id in graph and name in graph[node_id]["inputs"]:
@@ -69,8 +73,9 @@ def _unknown(graph: Graph, address: str, splits: list[tuple[str, str]]) -> str:
             closest = _close(wanted, inputs) or inputs[:_CLOSEST]
             return f"{place_of(graph, node)} has no such input: {_did_you_mean(f'{node}.{each}' for each in closest)}"
     name, wanted = splits[0]
+    named = {title: node for node in reversed(graph.values()) if (title := title_of(node))} | graph
     names = [*graph, *(title for node in graph.values() if (title := title_of(node)))]
-    candidates = [each for each in names if wanted in graph[_node_named(graph, each) or each]["inputs"]] or names
+    candidates = [each for each in names if wanted in named[each]["inputs"]] or names
     closest = _close(name, candidates) or candidates[:_CLOSEST]
     return f"no node has this id or title: {_did_you_mean(_example(graph, each, wanted) for each in closest)}"
 

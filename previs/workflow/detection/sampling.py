@@ -163,8 +163,9 @@ def _noise_sources(wiring: Wiring, sampler: str) -> Iterator[str]:
 def chained(wiring: Wiring, samplers: list[str]) -> list[set[str]]:
     """Group samplers that follow each other, or that feed the same sampler."""
     groups: list[set[str]] = []
+    known = set(samplers_among(wiring, upstream(wiring.graph, samplers)))
     for sampler in samplers:
-        group = {sampler, *(each for each in samplers_among(wiring, upstream(wiring.graph, [sampler])))}
+        group = {sampler, *known.intersection(upstream(wiring.graph, [sampler]))}
         apart = [other for other in groups if not other & group]
         groups = [*apart, group.union(*(other for other in groups if other & group))]
     return groups

@@ -32,6 +32,7 @@ _ANY_TEXT = ""  # Any text contains it.
 _ASIDE = re.compile(r"negative|note|comment|system|instruct|lyric|delimiter|separator|find|pattern|regex|key|url|path")
 _HELD_ASIDE = re.compile(r"replace|prefix|suffix|model|language|format|name")
 # Beginnings of texts that tell a language model what it is, after marks such as "<|turn>system" or "[SYSTEM_PROMPT]".
+_START = 300  # characters of a text that show whether it instructs a model
 _INSTRUCTS = re.compile(r"\W*(system\b|(<[^>]*>|\[[^\]]*\]|\s)*(you are\b|your task\b|act as\b|你是))", re.IGNORECASE)
 _WORDS = re.compile(r"[^\W_]{3,}")
 _NUMBERS = frozenset({"INT", "FLOAT", "BOOLEAN"})
@@ -83,7 +84,7 @@ def texts_at(wiring: Wiring, slot: Slot) -> list[Slot] | None:
             if any(part in value for part in replaced):
                 stays = True
             else:
-                (instructions if _INSTRUCTS.match(value) else written)[node_id, name] = None
+                (instructions if _INSTRUCTS.match(value[:_START]) else written)[node_id, name] = None
         elif is_link(value) and wiring.kind(node_id, name) not in _NUMBERS:
             sources = _sources(wiring, value[0], value[1], replaced)
             if sources is None:

@@ -100,18 +100,27 @@ def _is_pipe(wiring: Wiring, node_id: str, name: str) -> bool:
 
 def _carries(wiring: Wiring, node_id: str, role: str) -> bool:
     """Return whether conditioning or texts of a role enter a node, or one that its pipes come from."""
-    seen: set[str] = set()
-    pending = [node_id]
+    known = wiring.carriers
+    reached_from: dict[str, str] = {}
+    pending = [(node_id, "")]
     while pending:
-        here = pending.pop()
-        if here in seen:
+        here, user = pending.pop()
+        if here in reached_from or known.get((here, role)) is False:
             continue
-        seen.add(here)
+        reached_from[here] = user
         inputs = wiring.graph[here]["inputs"]
         linked = [name for name, _, _ in wiring.linked(here, CONDITIONING)]
-        if _texts_of_role(wiring, here, role) or any(prompt_role(name) in (role, "") for name in linked):
+        if (
+            known.get((here, role))
+            or _texts_of_role(wiring, here, role)
+            or any(prompt_role(name) in (role, "") for name in linked)
+        ):
+            while here:
+                known[here, role] = True
+                here = reached_from[here]
             return True
-        pending.extend(inputs[name][0] for name in inputs if _is_pipe(wiring, here, name))
+        pending.extend((inputs[name][0], here) for name in inputs if _is_pipe(wiring, here, name))
+    known.update(dict.fromkeys(((each, role) for each in reached_from), False))
     return False
 
 

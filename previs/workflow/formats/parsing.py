@@ -17,7 +17,7 @@ LARGEST = 16_000_000
 # Counted by commas and opening brackets, one before each value. The templates have up to 7,000.
 _MOST_VALUES = 200_000
 _DEEPEST = 100
-_LISTED = 50
+_LONGEST_STEP = 60  # characters of a key in the place of a fault
 _UTF_16 = re.compile(rb"\xff\xfe|\xfe\xff|\0?[{\[]\0", re.DOTALL)
 _OPEN_TEXT = re.compile(r'"(?:[^"\\]++|\\.)*+\\?', re.DOTALL)
 _WHERE = "the file"
@@ -137,7 +137,8 @@ def _plain_pairs(
 ) -> Iterator[tuple[str, Any]]:
     for key, inner in value.items():
         name = _plain_text(str(key), place or "the workflow", faults)
-        inner_place = f"{place}, {name[:_LONGEST_NAME]}" if place else f"{prefix}{name[:_LONGEST_NAME]}"
+        shown = name if len(name) <= _LONGEST_STEP else f"{name[: _LONGEST_STEP - 1]}…"
+        inner_place = f"{place}, {shown}" if place else f"{prefix}{shown}"
         if not isinstance(key, str):
             faults.append(Fault(inner_place, "", format_value(key), "a key must be text"))
         yield name, _plain(inner, inner_place, faults, depth)
@@ -148,11 +149,3 @@ def _plain_text(text: str, place: str, faults: list[Fault]) -> str:
     if readable != text:
         faults.append(Fault(place, "", format_value(readable), "contains half of a character: write the text again"))
     return readable
-
-
-def truncated(faults: list[Fault]) -> list[Fault]:
-    """Truncate a list of faults to what a person reads."""
-    if len(faults) <= _LISTED:
-        return faults
-    more = Fault("the workflow", "", "", f"and {len(faults) - _LISTED:,} more faults")
-    return [*faults[:_LISTED], more]

@@ -10,7 +10,6 @@ from previs.comfyui.protocol.wire import as_mapping, as_text
 from previs.errors import Fault
 from previs.workflow.binding.limits import SEED_MAX
 from previs.workflow.binding.traversal import NEVER_SAVE, is_sampler, place_of, saving, unused
-from previs.workflow.formats.parsing import truncated
 from previs.workflow.formats.samplers import SAMPLERS, SCHEDULERS, read_sampler, read_scheduler
 
 # Classes of ComfyUI's own nodes by their characteristic inputs, most specific first.
@@ -30,6 +29,7 @@ _READS_SAMPLER_NAME = frozenset({"", "KSampler", "KSamplerAdvanced", "KSamplerSe
 _READS_SEED = frozenset({"", "KSampler", "KSamplerAdvanced", "SamplerCustom", "RandomNoise"})
 _SEEDS = ("seed", "noise_seed")
 _NODES_SHOWN = 10
+_LONGEST_NAME = 200
 _EXPORT = 'in ComfyUI export the whole graph with "Export (API)" or "Save (API Format)"'
 
 
@@ -108,6 +108,11 @@ def _node_faults(node_id: str, node: object, node_ids: Mapping[str, Any]) -> Ite
         yield Fault(f"node {node_id}", "", format_value(node), remedy)
         return
     place = _description(node_id, node)
+    names = (node_id, _class_of(node), *_inputs_of(node))
+    if long := next((each for each in names if len(each) > _LONGEST_NAME), None):
+        remedy = f"the name of a node, a class or an input has at most {_LONGEST_NAME} characters: {_EXPORT}"
+        yield Fault("the graph", "", format_value(long), remedy)
+        return
     if fault := _class_fault(place, node):
         yield fault
     if not isinstance(node.get("inputs"), Mapping):
@@ -168,7 +173,7 @@ def graph_faults(content: Mapping[str, Any]) -> list[Fault]:
         seeds = [fault for node_id, node in content.items() for fault in _seed_faults(node_id, node)]
         faults += [*seeds, fragment]
     if faults:
-        return truncated(faults)
+        return faults
     graph: Graph = dict(content)
     fault = cycle_fault(graph, "the graph") or _saving_fault(graph)
     return [fault] if fault else []

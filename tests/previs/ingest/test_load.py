@@ -1,10 +1,12 @@
 """Check that a run's inputs are loaded, or every unusable one is reported."""
 
+import asyncio
 import base64
 import hashlib
 import io
 import json
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -381,3 +383,22 @@ async def test_faults_of_the_list_come_before_any_picture_is_fetched(load: Any, 
 async def test_a_picture_that_is_unavailable_for_now_is_no_fault_of_the_list(load: Any, site: Site) -> None:
     with pytest.raises(SourceUnavailable, match="503"):
         await load([shot(1, f"{site.url}/broken/a.png"), shot(2, "missing.png")])
+
+
+async def test_a_list_is_read_beside_the_event_loop(tmp_path: Path) -> None:
+    shots = [{"shot_id": n, "prompt": "p", "duration": 1, "notes": ["x"] * 10} for n in range(20_000)]
+    (tmp_path / "list.json").write_text(json.dumps(shots), "utf-8")
+    gaps: list[float] = []
+
+    async def tick() -> None:
+        while True:
+            start = time.monotonic()
+            await asyncio.sleep(0.01)
+            gaps.append(time.monotonic() - start)
+
+    ticking, start = asyncio.create_task(tick()), time.monotonic()
+    async with SourceReader() as reader:
+        with pytest.raises(ShotListFaults):
+            await load_inputs(str(tmp_path / "list.json"), SETTINGS, reader, None, no_server)
+    ticking.cancel()
+    assert max(gaps, default=1e9) < (time.monotonic() - start) / 3

@@ -273,5 +273,7 @@ def test_text_that_every_prompt_repeats_is_limited(script: str) -> None:
     assert "at most 1000 characters" in faults(f"{script}\n\n{HEADING}")[0]
 
 
-def test_a_great_many_faults_are_all_kept() -> None:
-    assert len(faults(HEADING + "[[\n\n" * 300)) == 300
+def test_a_great_many_faults_are_counted() -> None:
+    with pytest.raises(ShotListFaults) as caught:
+        read(HEADING + "[[\n\n" * 300)
+    assert (len(caught.value.faults), caught.value.more) == (50, 250)

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -144,6 +144,7 @@ class _Conversion:
     faults: dict[str, list[Fault]] = field(default_factory=dict)
     alternatives: dict[tuple[str, str], str] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
+    fields: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     resolver: LinkResolver = field(init=False)
 
     def __post_init__(self) -> None:
@@ -185,10 +186,12 @@ class _Conversion:
         return node_class is None or node_class.is_output
 
     def _field_value(self, instance: GraphInstance, node: EditorNode, name: str) -> Any:  # noqa: ANN401 - any field's
-        node_class = self.classes.get(node.type)
-        fields = widget_values(node, node_class, frozenset(), "")[0] if node_class is not None else []
-        own = next((each.value for each in fields if each.rule.name == name), None)
-        return self.promotions.field(instance, node, name, own)
+        place = instance.prefix, node.id
+        if place not in self.fields:
+            node_class = self.classes.get(node.type)
+            fields = widget_values(node, node_class, frozenset(), "")[0] if node_class is not None else []
+            self.fields[place] = {each.rule.name: each.value for each in reversed(fields)}
+        return self.promotions.field(instance, node, name, self.fields[place].get(name))
 
     def _node(self, instance: GraphInstance, node: EditorNode, node_class: NodeClass) -> Node:
         sources = self._sources(instance, node, node_class)
@@ -223,16 +226,16 @@ class _Conversion:
     def _sources(self, instance: GraphInstance, node: EditorNode, node_class: NodeClass) -> dict[str, Source]:
         """Find the sources of the linked inputs, by the names that the server knows."""
         sources = {}
+        known = node_class.inputs.keys() | (node.named_values or {}).keys()
         for index, socket in enumerate(node.sockets):
-            name = _server_name(socket, node, node_class)
+            name = _server_name(socket, known)
             if socket.link is not None and name is not None:
                 sources[name] = self.resolver.source(instance, node, index)
         return sources
 
 
-def _server_name(socket: Socket, node: EditorNode, node_class: NodeClass) -> str | None:
+def _server_name(socket: Socket, known: Collection[str]) -> str | None:
     """Return the name by which the server knows an input; None for a field that the class no longer has."""
-    known = node_class.inputs.keys() | (node.named_values or {}).keys()
     if socket.widget is None or socket.name in known or socket.name.partition(".")[0] in known:
         return socket.name
     return socket.widget if socket.widget in known else None

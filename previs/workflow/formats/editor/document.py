@@ -86,6 +86,12 @@ class EditorGraph:
     entrance: str = "-10"
     inputs: tuple[SubgraphSocket, ...] = ()
     outputs: tuple[SubgraphSocket, ...] = ()
+    sockets: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        """Count the inputs and outputs of the subgraph and its nodes, with their links."""
+        own = sum(1 + len(each.links) for each in (*self.inputs, *self.outputs))
+        object.__setattr__(self, "sockets", own + sum(len(node.sockets) for node in self.nodes.values()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,17 @@
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Union
 
-_COMMENT = re.compile(r"/\*.*?\*/|//[^\n\r]*", re.DOTALL)
+# A comment, or the start of one that nothing closes.
+_COMMENT = re.compile(r"/\*(?:.*?\*/|(?P<open>.*))|//[^\n\r]*", re.DOTALL)
+_LINE_COMMENT = re.compile(r"//[^\n\r]*")
 _PART = re.compile(r"\\.|[{|}]|[^\\{|}]+|\\", re.DOTALL)
 _ESCAPED = re.compile(r"\\([{}|])")
 
 Choose = Callable[[int, int], int]
+_Pieces = list[Union[str, "_Pieces"]]
 
 
 def resolve(text: str, choose: Choose = lambda _, __: 0) -> str:
@@ -21,20 +25,37 @@ def resolve(text: str, choose: Choose = lambda _, __: 0) -> str:
         choose: Takes the number of a choice within the text and how many alternatives it has, and returns the index of
             one. The editor takes any; the default is the first.
     """
-    open_choices: list[list[str]] = [[""]]  # The alternatives read so far of each choice that is open.
+    open_choices: list[list[_Pieces]] = [[[]]]  # The alternatives read so far of each choice that is open.
     number = 0
-    for part in _PART.findall(_COMMENT.sub("", text)):
+    for part in _PART.findall(_COMMENT.sub(_without_comment, text)):
         if part == "{":
-            open_choices.append([""])
+            open_choices.append([[]])
         elif part == "}" and len(open_choices) > 1:
             number = _close(open_choices, choose, number)
         elif part == "|" and len(open_choices) > 1:
-            open_choices[-1].append("")
+            open_choices[-1].append([])
         else:
-            open_choices[-1][-1] += part
+            open_choices[-1][-1].append(part)
     while len(open_choices) > 1:
         number = _close(open_choices, choose, number)
-    return _ESCAPED.sub(r"\1", open_choices[0][0])
+    return _ESCAPED.sub(r"\1", "".join(_flat(open_choices[0][0])))
+
+
+def _without_comment(comment: re.Match[str]) -> str:
+    return "" if comment["open"] is None else "/*" + _LINE_COMMENT.sub("", comment["open"])
+
+
+def _flat(pieces: "_Pieces") -> Iterator[str]:
+    """Yield the texts of pieces of any depth."""
+    pending = [iter(pieces)]
+    while pending:
+        piece = next(pending[-1], None)
+        if piece is None:
+            pending.pop()
+        elif isinstance(piece, str):
+            yield piece
+        else:
+            pending.append(iter(piece))
 
 
 def has_choices(text: str) -> bool:
@@ -52,7 +73,7 @@ def by_seed(seed: int, place: str) -> Choose:
     return choose
 
 
-def _close(open_choices: list[list[str]], choose: Choose, number: int) -> int:
+def _close(open_choices: "list[list[_Pieces]]", choose: Choose, number: int) -> int:
     alternatives = open_choices.pop()
-    open_choices[-1][-1] += alternatives[choose(number, len(alternatives))]
+    open_choices[-1][-1].append(alternatives[choose(number, len(alternatives))])
     return number + 1

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from previs.workflow.formats.editor.document import Document, EditorGraph, EditorNode
 
-_INNER_FIELD = re.compile(r"\s*(\w+)\s*:\s*(.+)", re.DOTALL)
+_INNER_FIELD = re.compile(r"\s*(\w+)\s*:\s*(\S.*)", re.DOTALL)
 
 
 def renumbered(document: Document) -> Document:

@@ -10,7 +10,7 @@ from previs.workflow.formats.editor.document import EditorNode
 from previs.workflow.formats.editor.subgraphs import GraphInstance
 
 _OWN_INPUT = "-1"
-_NESTED = re.compile(r"\s*(\w+)\s*:\s*(.+)")
+_NESTED = re.compile(r"\s*(\w+)\s*:\s*(\S.*)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,9 @@ _DEEPEST = 32
 _MOST_NODES = 20_000
 _TOO_MANY = f"with its subgraphs the file has more than {_MOST_NODES} nodes, the most allowed: give another file"
 
+_MOST_SOCKETS = 500_000
+_TOO_MANY_SOCKETS = f"the subgraphs have more than {_MOST_SOCKETS:,} inputs and outputs in sum: give another file"
+
 
 @dataclass(slots=True, eq=False)
 class GraphInstance:
@@ -83,9 +86,12 @@ class _Expansion:
     document: Document
     faults: list[Fault]
     nodes: int = 0
+    sockets: int = 0
+    reported: set[str] = field(default_factory=set)
 
     def instance(self, instance: GraphInstance, enclosing: tuple[str, ...]) -> GraphInstance:
         self.nodes += len(instance.graph.nodes)
+        self.sockets += instance.graph.sockets
         for node in instance.graph.nodes.values():
             graph = self.document.subgraphs.get(node.type)
             if graph is None or self._too_many(instance, node, enclosing):
@@ -102,8 +108,11 @@ class _Expansion:
             remedy = f"subgraphs are nested more than {_DEEPEST} deep: unpack some in ComfyUI"
         elif self.nodes > _MOST_NODES:
             remedy = _TOO_MANY
+        elif self.sockets > _MOST_SOCKETS:
+            remedy = _TOO_MANY_SOCKETS
         else:
             return False
-        if not any(fault.remedy == remedy for fault in self.faults):
+        if remedy not in self.reported:
+            self.reported.add(remedy)
             self.faults.append(Fault(instance.place(node), "", "", remedy))
         return True
