@@ -20,7 +20,7 @@ def refused(source: Any, name: str = "a.json") -> ShotListFaults:
 
 
 def test_the_first_fifty_faults_are_held_and_the_others_counted() -> None:
-    error = refused([{}] * 418)
+    error = refused([{"negative_prompt": "", "references": []}] * 418)
     assert (len(error.faults), error.more) == (50, 1204)
     assert str(error).startswith("a.json has 1,254 faults:\n  - shot 1, shot_id: missing")
     assert str(error).endswith("and 1,204 more")
@@ -44,8 +44,13 @@ def test_a_key_that_is_repeated_often_is_one_fault() -> None:
 @pytest.mark.parametrize(
     ("content", "name"),
     [
-        (b"[" + b"{}," * 100_000 + b"{}]", "a.json"),
-        (b"- {}\n" * 100_001, "a.yaml"),
+        (
+            b"["
+            + b'{"negative_prompt": "", "references": []},' * 100_000
+            + b'{"negative_prompt": "", "references": []}]',
+            "a.json",
+        ),
+        (b"- {shot_id: , notes: n}\n" * 100_001, "a.yaml"),
         (b"shot_id\n" + b"1\n" * 100_001, "a.csv"),
     ],
 )

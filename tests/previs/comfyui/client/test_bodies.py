@@ -61,6 +61,7 @@ def few_megabytes(most: float) -> Iterator[None]:
 async def test_a_nested_encoding_is_refused_before_anything_is_decoded(encoding: str) -> None:
     bomb = nested(100)
     assert len(bomb) < 3400
+    await body_of(encoded(CONTENT, "identity"))  # what is imported first is not counted
     with few_megabytes(2), pytest.raises(BodyDamagedError, match="several content encodings"):
         await body_of(encoded(bomb, encoding))
 
