@@ -58,6 +58,11 @@ def locked(name: str) -> dict[str, tuple[Requirement, frozenset[str]]]:
 
 
 @pytest.mark.parametrize("name", NEEDED)
+def test_nothing_is_installed_that_makes_each_import_of_prefect_a_second_longer(name: str) -> None:
+    assert "rfc3987-syntax" not in locked(name)
+
+
+@pytest.mark.parametrize("name", NEEDED)
 def test_every_package_has_one_version_and_hashes_and_no_address(name: str) -> None:
     assert "://" not in (HOME / name).read_text("utf-8")
     assert "--index" not in (HOME / name).read_text("utf-8")
