@@ -1,5 +1,6 @@
 """The time to read a file grows with its size, whatever is in it, and not with the square of its size."""
 
+import functools
 import time
 from contextlib import suppress
 
@@ -14,20 +15,24 @@ PLAIN = ("shot_id,prompt,duration\n" + "".join(f"{number},p,1\n" for number in r
 
 
 def _seconds(read: Read, content: bytes) -> float:
-    taken = []
-    for _ in range(2):
-        start = time.process_time()
-        with suppress(PrevisError):
-            read(content)
-        taken.append(time.process_time() - start)
-    return min(taken)
+    start = time.process_time()
+    with suppress(PrevisError):
+        read(content)
+    return time.process_time() - start
+
+
+@functools.cache
+def _floor() -> float:
+    """Return what a plain sheet takes: less is not told from noise."""
+    return min(_seconds(lambda content: read_shot_list(content, name="plain.csv"), PLAIN) for _ in range(3))
 
 
 @pytest.mark.parametrize("kind", FILES)
 def test_four_times_the_size_takes_less_than_ten_times_the_time(kind: str) -> None:
     read, make = FILES[kind]
-    floor = _seconds(lambda content: read_shot_list(content, name="plain.csv"), PLAIN)
     # Of files that are read fast, only larger ones show how the time grows.
-    size = SIZE if _seconds(read, make(SIZE)) > floor / 4 else LARGER
-    once = max(_seconds(read, make(size)), floor)
-    assert _seconds(read, make(4 * size)) < 10 * once
+    size = SIZE if min(_seconds(read, make(SIZE)) for _ in range(2)) > _floor() / 4 else LARGER
+    content, larger = make(size), make(4 * size)
+    once = max(min(_seconds(read, content) for _ in range(2)), _floor())
+    # A busy machine may make one reading slow, and not both.
+    assert any(_seconds(read, larger) < 10 * once for _ in range(2))

@@ -1,6 +1,6 @@
-"""Load a picture several times as the references of a list, and print the memory and the time that it took as JSON.
+"""Load pictures several times as the references of a list, and print the memory and the time that it took as JSON.
 
-Usage: picture_bombs.py FILE COUNT
+Usage: picture_bombs.py COUNT FILE …
 """
 
 import asyncio
@@ -41,16 +41,16 @@ async def load(folder: Path, names: list[str]) -> list[str]:
         try:
             await load_inputs(str(folder / "shots.json"), SETTINGS, reader, None, no_server)
         except ShotListFaults as error:
-            return [fault.remedy for fault in error.faults]
+            return [f"{fault.place}: {fault.remedy}" for fault in error.faults]
     return []
 
 
 def main() -> None:
-    content = Path(sys.argv[1]).read_bytes()
+    copies = [(number, Path(file)) for file in sys.argv[2:] for number in range(int(sys.argv[1]))]
     with tempfile.TemporaryDirectory() as folder:
-        names = [f"{number}.bin" for number in range(int(sys.argv[2]))]
-        for number, name in enumerate(names):
-            (Path(folder) / name).write_bytes(content + bytes([number]))
+        names = [f"{file.stem}-{number}.bin" for number, file in copies]
+        for name, (number, file) in zip(names, copies, strict=True):
+            (Path(folder) / name).write_bytes(file.read_bytes() + bytes([number]))
         before, began = highest(), time.monotonic()
         faults = asyncio.run(load(Path(folder), names))
         print(  # noqa: T201

@@ -225,7 +225,11 @@ async def test_a_prompt_that_ended_well_in_spite_of_its_mark_is_used(
 async def test_the_recorded_server_that_obeys_late_is_busy_meanwhile_and_its_prompt_is_never_joined(
     folder_store: FolderStore,
 ) -> None:
-    async with playback("0.33.0/interrupt_silent_node") as (played, url), context_of(folder_store, url) as context:
+    # The recorded session has one prompt at a time.
+    async with (
+        playback("0.33.0/interrupt_silent_node") as (played, url),
+        context_of(folder_store, url, slots=1) as context,
+    ):
         [server] = context.farm.servers
         await timed_out(context)
         assert (played.posted, set(played.interrupted), server.cancelling) == ([FIRST], {FIRST}, {FIRST})
