@@ -10,7 +10,7 @@ from benchmarks.lists import FILES, Read
 from previs.errors import PrevisError
 from previs.shots import read_shot_list
 
-SIZE, LARGER = 20_000, 400_000
+SIZE, LARGER = 20_000, 200_000
 PLAIN = ("shot_id,prompt,duration\n" + "".join(f"{number},p,1\n" for number in range(SIZE // 10))).encode()
 
 

@@ -11,9 +11,9 @@ from typing import IO, Any
 
 import pytest
 
-from flows.__main__ import _run
 from flows.storyboard import storyboard
 from previs.rendering.progress import BoardPublished, Progress, ProgressEvent, TakeSettled, from_line
+from tasks.process import _run
 from tests.conftest import Serve
 from tests.flows.test_storyboard import SETTINGS, shots
 

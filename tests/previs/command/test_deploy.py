@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.__main__ import _deploy
 from previs.command.deploy import DeployOrder
+from tasks.process import _deploy
 from tests.ports import free_port
 from tests.previs.command.conftest import Call
 from tests.previs.command.test_command import previs

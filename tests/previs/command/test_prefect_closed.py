@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.__main__ import _deploy, _run
 from flows.storyboard import storyboard
 from previs.command.deploy import DeployOrder
 from previs.rendering.progress import from_line
+from tasks.process import _deploy, _run
 from tests.ports import free_port
 from tests.previs.command.conftest import Call, Ended
 from tests.previs.command.test_command import previs
