@@ -50,7 +50,7 @@ picture: $(READY) ## Take the README's picture of the example board; needs Chrom
 	rm -rf $(SCRATCH)
 
 test: $(READY) ## Run the tests
-	$(BIN)/pytest -q --numprocesses 4 --dist worksteal
+	$(BIN)/pytest -q --numprocesses 5 --dist worksteal
 
 test-fast: $(READY) ## Run the pure tests, and a smoke test of the rest
 	$(BIN)/pytest -q --numprocesses 2 --dist worksteal -m 'pure or smoke'

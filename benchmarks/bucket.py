@@ -126,11 +126,14 @@ class _Counting:
     def __init__(self) -> None:
         self.app = DomainDispatcherApplication(create_backend_app)
         self.counts: Counter[str] = Counter()
+        # moto looks for a key that must be free before it writes it, and may write another's in between; S3 does not.
+        self._writing = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         listing = "list-type" in environ.get("QUERY_STRING", "")
         self.counts["LIST" if listing else environ["REQUEST_METHOD"]] += 1
-        answer: Iterable[bytes] = self.app(environ, start_response)
+        with contextlib.nullcontext() if environ["REQUEST_METHOD"] in {"GET", "HEAD"} else self._writing:
+            answer: Iterable[bytes] = self.app(environ, start_response)
         return answer
 
 

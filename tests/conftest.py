@@ -66,14 +66,18 @@ class _KeepingAlive(MotoRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
+    # moto looks for a key that must be free before it writes it, and may write another's in between; S3 does not.
+    writing = threading.Lock()
 
     def run_wsgi(self) -> None:
         if self.headers.get("Expect") == "100-continue":
             self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.wfile.flush()
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        parts, status, headers = run_wsgi_app(self.server.app, self.make_environ() | {"wsgi.input": io.BytesIO(body)})
-        content = b"".join(parts)
+        with contextlib.nullcontext() if self.command in {"GET", "HEAD"} else self.writing:
+            asked = self.make_environ() | {"wsgi.input": io.BytesIO(body)}
+            parts, status, headers = run_wsgi_app(self.server.app, asked)
+            content = b"".join(parts)
         self.send_response_only(int(status.split()[0]))
         for name, value in ({"Content-Length": str(len(content))} | dict(headers)).items():
             self.send_header(name, value)
