@@ -1,5 +1,6 @@
 """Open the farm, the store and whatever else all steps of a run share, from blocks or plain addresses."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
@@ -14,6 +15,7 @@ from previs.errors import FarmRefused
 from previs.farm.opening import LOCAL_SERVER, farm_block, no_farm_block
 from previs.farm.pool import Farm
 from previs.ingest.reader import SourceReader
+from previs.pictures.spill import remove_abandoned
 from previs.rendering.context import RunContext
 from previs.rendering.input_assets import InputAssets
 from previs.rendering.leases import Leases
@@ -51,6 +53,7 @@ async def open_context(
         logger.warning(sentence)
         progress.notice(sentence)
 
+    await asyncio.to_thread(remove_abandoned)
     block = await _farm(farm)
     for notice in block.notices():
         warn(notice)
