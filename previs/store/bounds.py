@@ -7,8 +7,8 @@ from previs.errors import RecordUnreadable
 RECORD_BYTES: Final = 32_000_000
 """Most bytes of a record; a frame with its thumbnail takes some 17 KB of it."""
 
-MANIFEST_BYTES: Final = 200_000_000
-"""Most bytes of a manifest; with its thumbnails one of a thousand shots has some 20 MB."""
+MANIFEST_BYTES: Final = 500_000_000
+"""Most bytes of a manifest; with its thumbnails one of ten thousand shots has some 200 MB."""
 
 
 def too_large(uri: str, limit: int) -> RecordUnreadable:
