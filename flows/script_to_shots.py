@@ -1,27 +1,29 @@
 """Make a shot list from a screenplay, for the flow that renders the board."""
 
+from typing import Annotated
+
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import SkipValidation
 
-from blocks import FolderFrameStore, S3FrameStore
 from previs.publishing.views.wording import plural
 from previs.text.logs import show_logs_visibly
 from previs.workflow import WorkflowSettings
-from tasks.context import open_store
 from tasks.events import shot_list_ready
+from tasks.farm_and_store import open_store
 from tasks.naming import first_name, name_this_run
+from tasks.parameters import NO_SECRETS, StoreParameter
 from tasks.passing import as_is
 from tasks.screenplay import read_script, show_list, store_list
 
 
 @flow(name="script-to-shots", persist_result=True, timeout_seconds=1800)
 async def script_to_shots(
-    script: str,
+    script: Annotated[str, NO_SECRETS],
     board: str = "",
-    workflow: SkipValidation[WorkflowSettings | str | None] = None,
-    store: S3FrameStore | FolderFrameStore | str | None = None,
+    workflow: Annotated[SkipValidation[WorkflowSettings | str | None], NO_SECRETS] = None,
+    store: StoreParameter = None,
     send: bool = True,  # noqa: FBT001, FBT002 - Prefect passes parameters by name
 ) -> State[str]:
     """Make a shot list from a screenplay in Fountain by fixed rules, store it, and send the event that renders it.

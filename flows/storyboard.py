@@ -10,7 +10,6 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from pydantic import Field, SkipValidation
 
-from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore, Webhook
 from previs.errors import BoardIncomplete
 from previs.ingest.load import DEFAULT_WORKFLOW, RunInputs
 from previs.notifications.payload_text import parse_payload
@@ -24,6 +23,7 @@ from tasks.artifacts import live_progress
 from tasks.context import open_context
 from tasks.events import board_ready
 from tasks.naming import first_name, name_this_run, run_name
+from tasks.parameters import NO_SECRETS, FarmParameter, StoreParameter, WebhookParameter
 from tasks.passing import as_is
 from tasks.plan import check_takes, find_recorded, plan_takes
 from tasks.publish import Board, publish_board
@@ -33,8 +33,8 @@ from tasks.take import refresh_wanted, run_takes
 from tasks.webhook import open_webhook
 
 # The readers of the list and the workflow report every fault at once; these types only make the form.
-ShotsParameter = SkipValidation[ShotList | list[Shot] | str]
-WorkflowParameter = SkipValidation[WorkflowSettings | str]
+ShotsParameter = Annotated[SkipValidation[ShotList | list[Shot] | str], NO_SECRETS]
+WorkflowParameter = Annotated[SkipValidation[WorkflowSettings | str], NO_SECRETS]
 
 
 @flow(name="storyboard", persist_result=True, timeout_seconds=7 * 24 * 3600)
@@ -42,8 +42,8 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
     shots: ShotsParameter,
     workflow: WorkflowParameter = DEFAULT_WORKFLOW,
     board: str = "",
-    farm: ComfyUIFarm | list[str] | str | None = None,
-    store: S3FrameStore | FolderFrameStore | str | None = None,
+    farm: FarmParameter = None,
+    store: StoreParameter = None,
     takes: Annotated[int, Field(ge=1, le=100)] = 1,
     only: list[str | int] | None = None,
     overrides: dict[str, Any] | None = None,
@@ -51,7 +51,7 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
     max_age_days: Annotated[float | None, Field(ge=0)] = None,
     render_seconds: Annotated[float | None, Field(gt=0)] = None,
     review_minutes: Annotated[float | None, Field(gt=0, le=3 * 24 * 60)] = None,
-    webhook: Webhook | None = None,
+    webhook: WebhookParameter = None,
 ) -> State[list[dict[str, Any]]]:
     """Render a shot list on a farm of ComfyUI servers and publish the board.
 

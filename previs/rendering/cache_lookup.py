@@ -11,11 +11,12 @@ from previs.planning.cache import Found, Hashes, check_models, check_record, par
 from previs.planning.plan import PlannedTake
 from previs.records.takes import TakeRecord
 from previs.store import Store, StoredFile, keys
-from previs.store.bounds import MANIFEST_BYTES, RECORD_BYTES
+from previs.store.bounds import RECORD_BYTES
 from previs.store.record_files import get_record
 
 _READS_AT_ONCE = 16
 # More have no place in a manifest that can be read again, unless there are very many takes.
+_MOST_BYTES = 200_000_000
 _BYTES_PER_TAKE = 64_000
 
 
@@ -90,7 +91,7 @@ async def cached_takes(
 def _refuse_too_large(records: Collection[StoredFile], store: Store) -> None:
     """Raise ``StoreRefused`` if records are too large together; one that is too large by itself is not read."""
     size = sum(each.size for each in records if each.size <= RECORD_BYTES)
-    most = MANIFEST_BYTES + _BYTES_PER_TAKE * len(records)
+    most = _MOST_BYTES + _BYTES_PER_TAKE * len(records)
     if size > most:
         reason = f"the records of {len(records)} takes have {size:,} bytes, more than {most:,}"
         raise StoreRefused(store.name, f"{reason}: delete the largest in {keys.TAKES}, and those takes are made again")
