@@ -303,14 +303,20 @@ class PromptRefused(FixTheInput, ServerError):
     """Report that a server refused a graph by validation; nothing of it is queued.
 
     Attributes:
-        faults: What it refused, one fault per input.
+        faults: What it refused, one fault per input: the first 50.
+        more: How many faults it reported beyond these.
     """
 
     sentence = "{server} refused the graph:"
     faults: tuple[Fault, ...]
+    more: int = 0
+
+    def __post_init__(self) -> None:
+        _keep_first(self)
+        super().__post_init__()
 
     def __str__(self) -> str:
-        return _report(_sentence(self.sentence, server=self.server), self.faults)
+        return _report(_sentence(self.sentence, server=self.server), self.faults, self.more)
 
     @property
     def cause(self) -> Hashable:
@@ -514,7 +520,7 @@ def _sentence(pattern: str, **values: Any) -> str:  # noqa: ANN401 - values of a
     return _Visibly().vformat(pattern, (), values)
 
 
-def _keep_first(error: ShotListFaults | WorkflowFaults) -> None:
+def _keep_first(error: ShotListFaults | WorkflowFaults | PromptRefused) -> None:
     """Keep the first faults of an error and count the others: a list may have millions."""
     error.more += max(len(error.faults) - MOST_FAULTS, 0)
     error.faults = tuple(error.faults[:MOST_FAULTS])

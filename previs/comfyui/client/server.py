@@ -20,7 +20,7 @@ from previs.comfyui.protocol.graph import Graph
 from previs.comfyui.protocol.history import Failure, Interruption, Success
 from previs.comfyui.protocol.jobs import read_job
 from previs.comfyui.protocol.prompt_state import PromptState
-from previs.comfyui.protocol.validation_errors import classes_to_ask, faults_of
+from previs.comfyui.protocol.validation_errors import classes_to_ask, faults_of, more_faults
 from previs.comfyui.protocol.wire import as_mapping
 from previs.errors import (
     AccessDenied,
@@ -275,7 +275,8 @@ class Server:
         if posted.refused:
             if posted.accepted:
                 await self.cancel_prompt(prompt_id)
-            raise PromptRefused(self.name, faults_of(posted.body, graph, await self._rules_of(posted.body)))
+            faults = faults_of(posted.body, graph, await self._rules_of(posted.body))
+            raise PromptRefused(self.name, faults, more_faults(posted.body))
 
     async def _was_queued(self, state: PromptState) -> bool:
         """Search for a prompt whose post had no answer, up to 5 s, and return whether the server has it.

@@ -5,13 +5,14 @@
 """
 
 import re
-from collections.abc import Mapping
-from difflib import get_close_matches
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from previs.comfyui.protocol.graph import Graph
 from previs.comfyui.protocol.wire import as_list, as_mapping
-from previs.errors import Fault
+from previs.errors import MOST_FAULTS, Fault
+from previs.text.similar import Budget, closest
 from previs.text.visible import visible
 
 _NODE_ID = re.compile(r"Node ID '#(.*)'")
@@ -22,23 +23,25 @@ def classes_to_ask(body: Mapping[str, Any]) -> set[str]:
     """Return node classes whose choices the refusal omits; servers omit lists of over 20 entries."""
     return {
         str(node.get("class_type"))
-        for node in _node_errors(body).values()
-        for error in _errors(node)
+        for _, node, error in islice(_input_errors(body), MOST_FAULTS)
         if error.get("type") == "value_not_in_list" and not as_mapping(error.get("extra_info")).get("input_config")
     }
 
 
 def faults_of(body: Mapping[str, Any], graph: Graph, object_info: Mapping[str, Any] | None = None) -> tuple[Fault, ...]:
-    """Return every fault that a refusal of a graph reports.
+    """Return the first 50 faults that a refusal of a graph reports; :func:`more_faults` counts the others.
 
     With descriptions of the classes of :func:`classes_to_ask` in ``object_info``, choices can be named.
     """
-    faults = [
-        _input_fault(str(node_id), node, error, object_info or {})
-        for node_id, node in _node_errors(body).items()
-        for error in _errors(node)
-    ]
+    budget = Budget()
+    errors = islice(_input_errors(body), MOST_FAULTS)
+    faults = [_input_fault(node_id, node, error, object_info or {}, budget) for node_id, node, error in errors]
     return tuple(faults) or (_graph_fault(body, graph),)
+
+
+def more_faults(body: Mapping[str, Any]) -> int:
+    """Return how many faults a refusal reports beyond those of :func:`faults_of`."""
+    return sum(1 for _ in islice(_input_errors(body), MOST_FAULTS, None))
 
 
 def _graph_fault(body: Mapping[str, Any], graph: Graph) -> Fault:
@@ -57,7 +60,7 @@ def _graph_fault(body: Mapping[str, Any], graph: Graph) -> Fault:
 
 
 def _input_fault(
-    node_id: str, node: Mapping[str, Any], error: Mapping[str, Any], object_info: Mapping[str, Any]
+    node_id: str, node: Mapping[str, Any], error: Mapping[str, Any], object_info: Mapping[str, Any], budget: Budget
 ) -> Fault:
     class_type = str(node.get("class_type", "?"))
     extra = as_mapping(error.get("extra_info"))
@@ -70,7 +73,7 @@ def _input_fault(
         case "required_input_missing":
             remedy = "this input is required and was not given"
         case "value_not_in_list":
-            remedy = _choices(config, received)
+            remedy = _choices(config, received, budget)
         case "value_smaller_than_min" | "value_bigger_than_max":
             remedy = _range(config)
         case "invalid_input_type":
@@ -88,7 +91,7 @@ def _config(object_info: Mapping[str, Any], class_type: str, name: str) -> Any: 
     return next((section[name] for section in map(as_mapping, sections) if name in section), None)
 
 
-def _choices(config: Any, received: object) -> str:  # noqa: ANN401 - as the wire has it
+def _choices(config: Any, received: object, budget: Budget) -> str:  # noqa: ANN401 - as the wire has it
     match config:
         case [list() as choices, *_] | ["COMBO", {"options": list() as choices}, *_]:
             known = [str(choice) for choice in choices]
@@ -98,7 +101,7 @@ def _choices(config: Any, received: object) -> str:  # noqa: ANN401 - as the wir
         return "the server has none installed"
     if len(known) <= _MAX_CHOICES:
         return "the server has " + ", ".join(known)
-    close = get_close_matches(str(received), known, n=3, cutoff=0.3) or known[:3]
+    close = closest(str(received), known, budget=budget, cutoff=0.3) or known[:3]
     return f"the server has {len(known)} others, the closest are {', '.join(close)}"
 
 
@@ -114,6 +117,10 @@ def _kind(config: Any) -> str:  # noqa: ANN401 - as the wire has it
 
 def _node_errors(body: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
     return {key: node for key, node in as_mapping(body.get("node_errors")).items() if isinstance(node, Mapping)}
+
+
+def _input_errors(body: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
+    return ((str(node_id), node, error) for node_id, node in _node_errors(body).items() for error in _errors(node))
 
 
 def _errors(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
