@@ -194,13 +194,14 @@ class Api:
         folder = str(body.get("subfolder") or "")
         return f"{folder}/{body['name']}" if folder else body["name"]
 
-    async def download(self, file: OutputFile, to: Path, *, fresh: bool = False) -> Downloaded:
+    async def download(self, file: OutputFile, to: Path, *, fresh: bool = False, room: int | None = None) -> Downloaded:
         """Stream an output file to a path, with a few hundred KB in memory at a time.
 
         Args:
             file: The file.
             to: Path to write to.
             fresh: Whether the server has just made it.
+            room: Most bytes that it may have, if other files have used some of the server's limit.
 
         Raises:
             FrameDamaged: The server no longer has the file, or its length differs from the announced one.
@@ -210,7 +211,7 @@ class Api:
         """
         query = {"filename": file.filename, "subfolder": file.subfolder, "type": file.type}
         digest, size = hashlib.sha256(), 0
-        limits = replace(_FILES, size=self.address.largest_file)
+        limits = replace(_FILES, size=self.address.largest_file if room is None else room)
         try:
             async with self._connection.stream_file("view", query, allow={_NOT_FOUND, *REDIRECTS}) as response:
                 if response.status_code == _NOT_FOUND and fresh:
@@ -231,8 +232,8 @@ class Api:
         except BodyDamagedError as error:
             raise FrameDamaged(file.filename, f"{error}, after {size} bytes") from error
         except BodyTooLargeError as error:
-            size = self.address.largest_file
-            reason = f"it has more than {size:,} bytes: raise frame_gigabytes of the farm block"
+            them = "it has" if limits.size == self.address.largest_file else "with the take's other files, it has"
+            reason = f"{them} more than {self.address.largest_file:,} bytes: raise frame_gigabytes of the farm block"
             raise FileNotPassed(self.name, file.filename, reason) from error
         if announced is not None and announced != str(received):
             raise FrameDamaged(file.filename, f"{received} of {announced} bytes arrived")
