@@ -35,6 +35,11 @@ _OUTSIDE = (
     "the server made it but does not have it in its output folder: the node saves elsewhere, or the file was removed; "
     "give the node a folder within the output folder"
 )
+_LONGEST_PATH, _SHOWN = 4_096, 60
+_NO_NAME = (
+    f"the server named it, and no file can be named so: a path has at most {_LONGEST_PATH:,} characters, none of which "
+    "is NUL or half of a surrogate pair; give the node that saves another filename_prefix"
+)
 _NOT_COMFYUI = "JSON that is not in ComfyUI's format"
 
 
@@ -205,10 +210,12 @@ class Api:
 
         Raises:
             FrameDamaged: The server no longer has the file, or its length differs from the announced one.
-            FileNotPassed: A page came in its place, it is too large, or the server does not have a file that it has
-                just made.
+            FileNotPassed: No file can have its name, a page came in its place, it is too large, or the server does not
+                have a file that it has just made.
             ServerUnreachable: Fewer than 512 KB arrived in a minute.
         """
+        if not _can_be_named(file):
+            raise FileNotPassed(self.name, file.filename[:_SHOWN], _NO_NAME)
         query = {"filename": file.filename, "subfolder": file.subfolder, "type": file.type}
         digest, size = hashlib.sha256(), 0
         limits = replace(_FILES, size=self.address.largest_file if room is None else room)
@@ -244,6 +251,11 @@ class Api:
         if isinstance(body, dict):
             return body
         raise self._connection.unavailable(method, path, "no JSON" if body is None else _NOT_COMFYUI)
+
+
+def _can_be_named(file: OutputFile) -> bool:
+    path = f"{file.subfolder}/{file.filename}"
+    return len(path) <= _LONGEST_PATH and "\0" not in path and path.encode(errors="replace").decode() == path
 
 
 def _page(response: httpx.Response, file: OutputFile) -> str:
