@@ -34,6 +34,7 @@ from previs.errors import (
     ServerUnavailable,
     ServerUnreachable,
 )
+from previs.text.visible import shortened
 
 _SEARCH_TIMEOUT = 5.0
 _SEARCH_PAUSE = 0.2
@@ -271,7 +272,7 @@ class Server:
             self._queue_cache.own.add(assigned)
             await self.cancel_prompt(assigned)
             remedy = "this ComfyUI ignores prompt ids of clients, so no render could be found again: update it"
-            raise PromptRefused(self.name, (Fault("the server", "prompt_id", assigned, remedy),))
+            raise PromptRefused(self.name, (Fault("the server", "prompt_id", shortened(assigned), remedy),))
         if posted.refused:
             if posted.accepted:
                 await self.cancel_prompt(prompt_id)

@@ -24,6 +24,7 @@ from previs.comfyui.protocol.input_check import (
 from previs.comfyui.protocol.wire import as_mapping, as_text
 from previs.errors import Fault
 from previs.text.similar import Budget
+from previs.text.visible import shortened
 
 _EXPORT = 'export the graph with "Export (API)"'
 _CUSTOM = "custom_nodes."
@@ -61,13 +62,14 @@ class Finding:
         """Return the node in words, so that a person can find it."""
         if not self.node_id:
             return "the graph"
-        name = f'{self.class_type} "{self.title}"' if self.title else self.class_type
-        return f"node {self.node_id} ({name})" if name else f"node {self.node_id}"
+        node_id, class_type, title = map(shortened, (self.node_id, self.class_type, self.title))
+        name = f'{class_type} "{title}"' if title else class_type
+        return f"node {node_id} ({name})" if name else f"node {node_id}"
 
     @property
     def fault(self) -> Fault:
         """Return the finding as a fault."""
-        return Fault(self.place, self.input, self.value, self.remedy)
+        return Fault(self.place, shortened(self.input), self.value, self.remedy)
 
 
 def findings(

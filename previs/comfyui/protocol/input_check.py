@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from previs.comfyui.protocol.classes import ANY, COMBO, DYNAMIC_COMBO, InputRule
 from previs.text.similar import Budget, closest
+from previs.text.visible import shortened
 
 Kind = Literal[
     "unknown_class",
@@ -40,7 +41,7 @@ _CONVERSIONS = {"INT": int, "FLOAT": float}
 TYPE_NAMES = {"INT": "a whole number", "FLOAT": "a number", "STRING": "a text", "BOOLEAN": "true or false"}
 _MODEL_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pt2", ".pth", ".pkl", ".bin", ".gguf", ".onnx", ".engine")
 _FEW, _CLOSEST, _SIMILARITY = 12, 3, 0.5
-_MAX_LENGTH = 60
+_MAX_LENGTH, _MAX_NAME = 60, 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def describe_rule(rule: InputRule) -> str:
         return "a link to anything" if ANY in rule.link_types else f"a link to {' or '.join(rule.type.split(','))}"
     if rule.type in (COMBO, DYNAMIC_COMBO):
         few = rule.values is not None and 0 < len(rule.values) <= _FEW
-        return "one of " + ", ".join(str(choice) for choice in rule.values or ()) if few else "one of its choices"
+        return "one of " + _listed(map(str, rule.values or ())) if few else "one of its choices"
     limits, name = _limits(rule), TYPE_NAMES.get(rule.kind, f"a value of type {rule.kind}")
     return f"{name} {limits}" if limits else name
 
@@ -145,19 +146,24 @@ def _not_offered(rule: InputRule, value: object, budget: Budget | None) -> Misfi
 def _offer(value: str, names: tuple[str, ...], budget: Budget | None) -> str:
     close = _closest(value, names, budget) if len(names) > _CLOSEST else ()
     if not close and len(names) <= _FEW:
-        return f"it has {', '.join(names)}"
+        return f"it has {_listed(names)}"
     if not close:
         return f"none of its {len(names)} has a similar name"
-    return f"of its {len(names)} the closest {'are' if len(close) > 1 else 'is'} {', '.join(close)}"
+    return f"of its {len(names)} the closest {'are' if len(close) > 1 else 'is'} {_listed(close)}"
 
 
 def _choose(value: str, names: tuple[str, ...], budget: Budget | None) -> str:
     if not names:
         return "the server offers no choices here"
     if len(names) <= _FEW:
-        return f"choose one of {', '.join(names)}"
+        return f"choose one of {_listed(names)}"
     close = _closest(value, names, budget) or names[:_CLOSEST]
-    return f"choose one of its {len(names)}: the closest are {', '.join(close)}"
+    return f"choose one of its {len(names)}: the closest are {_listed(close)}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Return names one after another, each whole unless no file could have it."""
+    return ", ".join(shortened(name, _MAX_NAME) for name in names)
 
 
 def _lists_models(input_name: str, names: Iterable[str], *, has_any: bool) -> bool:

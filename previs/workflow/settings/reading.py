@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault, WorkflowFaults
 from previs.text.similar import Budget, closest
+from previs.text.visible import shortened
 from previs.workflow.binding import limits
 from previs.workflow.formats import samplers
 from previs.workflow.settings.model import OWN_RULE, WorkflowSettings
@@ -72,7 +73,7 @@ def _faults_of(error: ValidationError) -> Iterator[Fault]:
             yield from context["faults"]
         else:
             key, *rest = detail["loc"]
-            field = "".join([str(key), *(f"[{part}]" for part in rest)])
+            field = "".join([shortened(str(key)), *(f"[{shortened(str(part))}]" for part in rest)])
             yield _fault_of(field, detail["type"], detail["input"], context, budget)
 
 
