@@ -81,8 +81,8 @@ class ComfyUIFarm(Block):
     frame_gigabytes: float = Field(
         default=LARGEST_FILE / 1e9,
         gt=0,
-        title="Largest frame",
-        description="Gigabytes of one file that a server made; a larger one is not fetched.",
+        title="Largest take",
+        description="Gigabytes of the files that a server made for one take; what is beyond is not fetched.",
     )
 
     @model_validator(mode="after")

@@ -47,10 +47,14 @@ from collections.abc import Hashable
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Final, dataclass_transform
 
-from previs.text.visible import visible
+from previs.text.visible import shortened, visible
 
 MOST_FAULTS: Final = 50
 """Faults that an error holds and shows; it counts the others."""
+
+_LONGEST: Final = {"place": 500, "field": 200, "value": 500, "remedy": 1_500}
+# A place names shots and a node; a value may be a row of nodes. What they quote is at most 60 characters each.
+_LONGEST_TEXT, _LONGEST_LINES = 2_000, 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,12 @@ class Fault:
     field: str
     value: str
     remedy: str
+
+    def __post_init__(self) -> None:
+        """Keep the start of what is too long for a message; who makes a fault shortens the values that it quotes."""
+        for name, most in _LONGEST.items():
+            if len(text := getattr(self, name)) > most:
+                object.__setattr__(self, name, shortened(text, most))
 
     def __str__(self) -> str:
         where = visible(f"{self.place}, {self.field}" if self.field else self.place)
@@ -99,7 +109,13 @@ class PrevisError(Exception):
         dataclass(eq=False, repr=False)(cls)
 
     def __post_init__(self) -> None:
-        """Hand all values to ``Exception``, defaults included: unpickling calls the class with them."""
+        """Keep the start of long texts, and hand all values to ``Exception``: unpickling calls the class with them."""
+        for name, value in self._values().items():
+            most = _LONGEST_LINES if name in self.of_lines else _LONGEST_TEXT
+            if isinstance(value, str):
+                setattr(self, name, shortened(value, most))
+            elif isinstance(value, tuple):
+                setattr(self, name, tuple(shortened(each, most) if isinstance(each, str) else each for each in value))
         super().__init__(*self._values().values())
 
     def __str__(self) -> str:
@@ -303,14 +319,20 @@ class PromptRefused(FixTheInput, ServerError):
     """Report that a server refused a graph by validation; nothing of it is queued.
 
     Attributes:
-        faults: What it refused, one fault per input.
+        faults: What it refused, one fault per input: the first 50.
+        more: How many faults it reported beyond these.
     """
 
     sentence = "{server} refused the graph:"
     faults: tuple[Fault, ...]
+    more: int = 0
+
+    def __post_init__(self) -> None:
+        _keep_first(self)
+        super().__post_init__()
 
     def __str__(self) -> str:
-        return _report(_sentence(self.sentence, server=self.server), self.faults)
+        return _report(_sentence(self.sentence, server=self.server), self.faults, self.more)
 
     @property
     def cause(self) -> Hashable:
@@ -514,7 +536,7 @@ def _sentence(pattern: str, **values: Any) -> str:  # noqa: ANN401 - values of a
     return _Visibly().vformat(pattern, (), values)
 
 
-def _keep_first(error: ShotListFaults | WorkflowFaults) -> None:
+def _keep_first(error: ShotListFaults | WorkflowFaults | PromptRefused) -> None:
     """Keep the first faults of an error and count the others: a list may have millions."""
     error.more += max(len(error.faults) - MOST_FAULTS, 0)
     error.faults = tuple(error.faults[:MOST_FAULTS])

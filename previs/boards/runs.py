@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import difflib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from previs.records.manifest import Manifest, read_manifest
 from previs.store import Store, keys
 from previs.store.bounds import MANIFEST_BYTES
 from previs.store.record_files import get_record
+from previs.text.similar import closest
 
 T = TypeVar("T")
 
@@ -297,12 +297,10 @@ def list_names(wanted: str, names: Collection[str]) -> str:
     if not names:
         return "there is none"
 
-    def order(name: str) -> tuple[float, str]:
-        return -difflib.SequenceMatcher(None, name.lower(), wanted.lower()).ratio(), name
-
-    known = sorted(set(names), key=order)
-    more = f" and {len(known) - _NAMES_SHOWN} more" if len(known) > _NAMES_SHOWN else ""
-    return f"there {'is' if len(known) == 1 else 'are'} {', '.join(map(repr, known[:_NAMES_SHOWN]))}{more}"
+    known = sorted(set(names))
+    shown = closest(wanted, known, most=_NAMES_SHOWN, cutoff=0, key=str.lower)
+    more = f" and {len(known) - len(shown)} more" if len(known) > len(shown) else ""
+    return f"there {'is' if len(known) == 1 else 'are'} {', '.join(map(repr, shown))}{more}"
 
 
 def _facts(location: RunLocation, found: RunSummary | RecordUnreadable) -> RunSummary:

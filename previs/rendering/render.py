@@ -12,7 +12,7 @@ from previs.comfyui.client.server import Server
 from previs.comfyui.protocol.history import OutputFile, Success
 from previs.comfyui.protocol.models import model_files
 from previs.comfyui.protocol.prompt_state import Phase, PromptState
-from previs.errors import AccessDenied, FrameDamaged, NothingMade, ServerUnavailable, ServerUnreachable
+from previs.errors import AccessDenied, FileNotPassed, FrameDamaged, NothingMade, ServerUnavailable, ServerUnreachable
 from previs.farm.failure_policy import prompt_has_ended
 from previs.farm.placement import Slot
 from previs.ingest import decoding
@@ -31,6 +31,7 @@ OnChange = Callable[[str, PromptState], None]
 
 _HASHES_WITHIN = 2.0
 _BEFORE_REFETCH, _LONGEST_PATIENCE = 0.5, 60.0
+_MOST_FILES = 1_000
 
 
 async def render(
@@ -131,8 +132,14 @@ async def _record(take: PlannedTake, ended: _Ended, context: RunContext, attempt
     server, files, fresh = ended.server, ended.success.files, ended.waited is not None
     if not files:
         raise NothingMade(server.name, ended.prompt)
+    if len(files) > _MOST_FILES:
+        left = f"the prompt left {len(files):,} files, and a take has at most {_MOST_FILES:,}"
+        raise FileNotPassed(server.name, files[_MOST_FILES].filename, f"{left}: save a video, or fewer pictures")
     try:
-        frames = [await _keep(file, take, server, context, fresh=fresh) for file in files]
+        frames: list[Frame] = []
+        for file in files:
+            room = server.api.address.largest_file - sum(frame.size for frame in frames)
+            frames.append(await _keep(file, take, server, context, fresh=fresh, room=room))
     except (FrameDamaged, ServerUnreachable, ServerUnavailable):
         context.discard_result(ended.prompt)
         raise
@@ -185,7 +192,9 @@ async def _models(take: PlannedTake, server: Server) -> dict[str, str]:
     return server.hashes.of_files(sorted(files))
 
 
-async def _keep(file: OutputFile, take: PlannedTake, server: Server, context: RunContext, *, fresh: bool) -> Frame:
+async def _keep(
+    file: OutputFile, take: PlannedTake, server: Server, context: RunContext, *, fresh: bool, room: int
+) -> Frame:
     """Fetch a file and store it.
 
     A file that arrives damaged is fetched once more. A file that its server does not return is asked for as long as a
@@ -198,7 +207,7 @@ async def _keep(file: OutputFile, take: PlannedTake, server: Server, context: Ru
         while True:
             pause = _BEFORE_REFETCH
             try:
-                return await _fetch(file, path, take, server, context.store, fresh=fresh)
+                return await _fetch(file, path, take, server, context.store, fresh=fresh, room=room)
             except FrameDamaged:
                 if damaged:
                     raise
@@ -213,9 +222,9 @@ async def _keep(file: OutputFile, take: PlannedTake, server: Server, context: Ru
 
 
 async def _fetch(
-    file: OutputFile, path: Path, take: PlannedTake, server: Server, store: Store, *, fresh: bool
+    file: OutputFile, path: Path, take: PlannedTake, server: Server, store: Store, *, fresh: bool, room: int
 ) -> Frame:
-    downloaded = await server.api.download(file, path, fresh=fresh)
+    downloaded = await server.api.download(file, path, fresh=fresh, room=room)
     media: Media = await asyncio.to_thread(examine, path, name=file.filename)
     shown: Playback = await decoding.describe(path, media)
     key = keys.frame_key(downloaded.sha256, media.suffix)

@@ -6,7 +6,6 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
 from itertools import islice
 from typing import Final
@@ -14,13 +13,13 @@ from typing import Final
 from previs.errors import MOST_FAULTS, Fault
 from previs.shots.models import MOST_TAKES, Shot, ShotList
 from previs.shots.rules import same_name
+from previs.text.similar import Budget, closest
 
 _SCHEME: Final = re.compile(r"shot:", re.IGNORECASE)
 _TAKE: Final = re.compile(r"#0*(\d{1,9})$")
 _LONGEST_PATH: Final = 12
 _LONGEST_VALUE: Final = 60
 _LISTED: Final = 20
-_COMPARED: Final = 500  # names: comparing two of 200 letters may take milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +71,7 @@ def read_chains(shot_list: ShotList) -> Chains:
     frames: dict[str, ShotFrame] = {}
     faults: list[Fault] = []
     more = 0
+    budget = Budget()
     places = {shot.label: shot_place(number, shot) for number, shot in enumerate(shot_list.shots, 1)}
     for shot in shot_list.shots:
         for index, reference in enumerate(shot.references):
@@ -81,7 +81,7 @@ def read_chains(shot_list: ShotList) -> Chains:
                     frames[reference.url] = found
                 elif len(faults) < MOST_FAULTS:
                     value = reference.url[:_LONGEST_VALUE]
-                    remedy = found or _unknown_shot(reference.url, names)
+                    remedy = found or _unknown_shot(reference.url, names, budget)
                     faults.append(Fault(places[shot.label], f"references[{index}].url", value, remedy))
                 else:
                     more += 1
@@ -113,13 +113,13 @@ def _shot_and_take(name: str) -> tuple[str, int | None]:
     return (same_name(name[: found.start()]), int(found[1])) if found else (name, None)
 
 
-def _unknown_shot(url: str, names: Mapping[str, str]) -> str:
-    """Return the remedy for an unknown shot; a very long list is not searched for a similar name."""
+def _unknown_shot(url: str, names: Mapping[str, str], budget: Budget) -> str:
+    """Return the remedy for an unknown shot."""
     shot, _ = _shot_and_take(same_name(_SCHEME.sub("", url, count=1)))
     known = same_name(shot.rpartition("#")[0])
     if known in names:
         return f"write the number of a take after #, such as shot:{names[known]}#2"
-    if close := get_close_matches(shot, islice(names, _COMPARED), n=1):
+    if close := closest(shot, names, budget=budget, most=1):
         return f"no shot of the list has this shot_id; did you mean shot:{names[close[0]]}?"
     listed = ", ".join(islice(names.values(), _LISTED)) + (", …" if len(names) > _LISTED else "")
     return f"no shot of the list has this shot_id; the list has {listed}"

@@ -1,17 +1,14 @@
 """Read JSON into plain values."""
 
 import json
-import re
-from itertools import islice
 from typing import Any
 
 from previs.errors import ShotListFaults
 from previs.shots.text import MOST_VALUES, fault, too_many_values
 from previs.shots.tree import Pairs
+from previs.text.json_values import has_more_values
 
 _MOST_DIGITS = 300
-# A comma or an opening bracket, with what is before it: one precedes each value. Those in texts do not count.
-_BEFORE_VALUE = re.compile(r'(?:[^",\[{]++|"(?:[^"\\]++|\\.)*+"?)*+(?:[,\[{]|\Z)', re.DOTALL)
 
 
 def read_json(text: str, name: str) -> Any:  # noqa: ANN401 - whatever the file holds
@@ -23,7 +20,7 @@ def read_json(text: str, name: str) -> Any:  # noqa: ANN401 - whatever the file 
     Raises:
         ShotListFaults: The text is not JSON, or has too many values.
     """
-    if sum(map(text.count, ",[{")) > MOST_VALUES and _has_too_many_values(text):
+    if has_more_values(text, MOST_VALUES):
         raise too_many_values(name)
     try:
         return json.loads(text, object_pairs_hook=Pairs.of, parse_int=_integer)
@@ -33,10 +30,6 @@ def read_json(text: str, name: str) -> Any:  # noqa: ANN401 - whatever the file 
         raise fault(name, place, remedy, value=error.msg) from error
     except RecursionError as error:
         raise too_deep(name) from error
-
-
-def _has_too_many_values(text: str) -> bool:
-    return any(True for _ in islice(_BEFORE_VALUE.finditer(text), MOST_VALUES, None))
 
 
 def too_deep(name: str) -> ShotListFaults:

@@ -1,1 +1,1 @@
-"""Show text from outside on terminals and in logs; knows nothing of the rest of previs."""
+"""Show text from outside, suggest similar names and count JSON's values; knows nothing of the rest of previs."""

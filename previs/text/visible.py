@@ -17,6 +17,9 @@ _JOINER: Final = "(?<![^\\x00-\\x7f])[\u200c\u200d]"
 _IN_LINES: Final = re.compile(f"[{_HIDDEN}]|{_JOINER}")
 _IN_ONE_LINE: Final = re.compile(f"[\\t\\n{_HIDDEN}]|{_JOINER}")
 
+LONGEST_VALUE: Final = 60
+"""Characters of a value from outside that are shown."""
+
 
 def visible(text: str, *, lines: bool = False) -> str:
     r"""Return a text with control and invisible characters as escapes such as ``\x1b`` and ``\u202e``.
@@ -29,6 +32,11 @@ def visible(text: str, *, lines: bool = False) -> str:
         lines: Whether line feeds and tabs stay, as they do in a text that previs itself broke into lines.
     """
     return (_IN_LINES if lines else _IN_ONE_LINE).sub(_escape, text)
+
+
+def shortened(text: str, most: int = LONGEST_VALUE) -> str:
+    """Return the start of a text that is too long to show, with an ellipsis."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def visible_json(text: str) -> str:

@@ -11,7 +11,7 @@ from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault, WorkflowFaults
 from previs.workflow.assignment import ReferenceAssignment
 from previs.workflow.binding import limits, suggestions
-from previs.workflow.binding.addresses import address_of
+from previs.workflow.binding.addresses import AddressFinder, address_of
 from previs.workflow.binding.bindings import Binding, Report, Slot, in_order_of_meaning, rows
 from previs.workflow.binding.bindings_file import BindingsFile, bindings_name
 from previs.workflow.binding.interface import PlacedReference, ShotValues
@@ -52,6 +52,7 @@ class SavedGraph:
         on_outputs: What is not kept, and which of several outputs is the shot's frame.
         alternatives: Texts with choices such as ``{a|b}``, of which each take's seed takes one, by input.
         left_out: What of an editor's file is not in the graph, in sentences.
+        finder: Finds inputs of the graph by their addresses.
     """
 
     source: str
@@ -68,6 +69,11 @@ class SavedGraph:
     on_outputs: tuple[str, ...] = ()
     alternatives: Mapping[Slot, str] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
+    finder: AddressFinder = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Make the finder, which all shots share."""
+        object.__setattr__(self, "finder", AddressFinder(self.graph))
 
     @property
     def reference_images(self) -> tuple[str, ...]:
@@ -133,8 +139,8 @@ class _ShotBinder:
     notices: list[str] = field(default_factory=list)
 
     def bind(self, values: ShotValues) -> None:
-        graph, bindings = self.saved.graph, self.saved.bindings
-        self.overrides = overridden(graph, values.overrides, place=self.place, bindings=bindings, faults=self.faults)
+        graph, bindings, finder = self.saved.graph, self.saved.bindings, self.saved.finder
+        self.overrides = overridden(finder, values.overrides, place=self.place, bindings=bindings, faults=self.faults)
         self._bind_prompt(values.prompt)
         self._bind_negative(values.negative_prompt)
         class_types = {node["class_type"] for node in graph.values()}

@@ -10,6 +10,10 @@ from typing import Any, get_type_hints
 import pytest
 
 from previs import errors
+from previs.comfyui.protocol.check import findings
+from previs.comfyui.protocol.classes import read_class
+from previs.comfyui.protocol.history import Failure, read_entry
+from previs.comfyui.protocol.validation_errors import faults_of
 from previs.errors import (
     BoardIncomplete,
     Fault,
@@ -25,6 +29,9 @@ from previs.errors import (
     TryAgain,
     WorkflowFaults,
 )
+from previs.workflow.binding.overrides import with_overrides
+from previs.workflow.binding.traversal import place_of
+from previs.workflow.settings.reading import read_settings
 
 CLASSES = [each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, Exception)]
 RAISED = [each for each in CLASSES if each.sentence]
@@ -200,3 +207,74 @@ def test_a_server_that_says_nothing_of_when_to_ask_again_is_not_quoted_on_it() -
     silent = ServerUnavailable("http://a:8188", "GET /queue", "HTTP 502")
     assert str(silent) == "http://a:8188 answered GET /queue with HTTP 502"
     assert pickle.loads(pickle.dumps(silent)).retry_after is None  # noqa: S301 - our own
+
+
+LONG = "x" * 1_000_000
+
+
+def of_a_title() -> str:
+    node = {"class_type": LONG, "inputs": {"name": LONG}, "_meta": {"title": LONG}}
+    rules = {"input": {"required": {"name": [["a" + LONG, "b" + LONG]]}}, "output": [], "output_node": True}
+    [found] = findings({"1": node}, {LONG: read_class(LONG, rules)})
+    return f"{found.fault}{place_of({'1': node}, '1')}{found.remedy[:-3_000]}"
+
+
+def of_settings() -> str:
+    with pytest.raises(WorkflowFaults) as raised:
+        read_settings({"checkpoint": "a", LONG: LONG, "steps": LONG}, name="the settings", known=())
+    return str(raised.value)
+
+
+def of_an_override() -> str:
+    with pytest.raises(WorkflowFaults) as raised:
+        with_overrides({"1": {"class_type": "A", "inputs": {}}}, {LONG: LONG, "1.": 1}, source=LONG, place="shot 1")
+    return str(raised.value)
+
+
+def of_a_refusal() -> str:
+    kinds = ("value_not_in_list", "value_bigger_than_max", "invalid_input_type", "return_type_mismatch", "other")
+    configs: tuple[Any, ...] = ([[LONG, LONG]], ["INT", {"min": LONG}], [LONG], [LONG], [])
+    errors_ = [
+        {
+            "type": kind,
+            "message": LONG,
+            "details": LONG,
+            "extra_info": {"input_name": LONG, "received_value": LONG, "input_config": config},
+        }
+        for kind, config in zip(kinds, configs, strict=True)
+    ]
+    of_inputs = faults_of({"node_errors": {LONG: {"class_type": LONG, "errors": errors_}}}, {})
+    said = {"type": "invalid_prompt", "message": LONG, "details": f"Node ID '#{LONG}'"}
+    of_graphs = [faults_of({"error": each}, {})[0] for each in (LONG, said, said | {"details": LONG})]
+    return str(PromptRefused("http://a:8188", (*of_inputs, *of_graphs)))
+
+
+def of_a_failed_node() -> str:
+    data = {"exception_message": LONG, "node_id": LONG, "node_type": LONG, "exception_type": LONG}
+    entry = {"status": {"status_str": "error", "messages": [["execution_error", data]]}}
+    failure = read_entry(entry)
+    assert isinstance(failure, Failure)
+    return str(NodeFailed("http://a:8188", failure.node_id, failure.class_type, failure.message))
+
+
+@pytest.mark.parametrize("sentence", [of_a_title, of_settings, of_an_override, of_a_refusal, of_a_failed_node])
+def test_no_value_from_outside_makes_a_sentence_long(sentence: Any) -> None:
+    assert 100 < len(sentence()) < 8_000
+
+
+@pytest.mark.parametrize("each", RAISED)
+def test_an_error_keeps_only_the_start_of_long_values(each: type[PrevisError]) -> None:
+    kinds = get_type_hints(each)
+    faults = (Fault(LONG, LONG, LONG, LONG),) * 60
+    long = {str: LONG, tuple[str, ...]: (LONG,), tuple[Fault, ...]: faults}
+    names = [field.name for field in dataclasses.fields(each)]
+    error = each(*(long.get(kinds[name]) or sample(name, kinds[name]) for name in names))
+    assert len(str(error)) < 200_000
+    assert len(pickle.dumps(error)) < 250_000
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301 - our own
+
+
+def test_the_ordinary_parts_of_a_fault_are_whole() -> None:
+    fault = Fault(f"shot 1 (shot_id {'S' * 200}), node 6 (CLIPTextEncode)", "f" * 60, "v" * 60, "r" * 1_000)
+    assert fault == Fault(fault.place, "f" * 60, "v" * 60, "r" * 1_000)
+    assert len(str(fault)) > 1_300

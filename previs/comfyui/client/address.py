@@ -26,7 +26,7 @@ class Address:
         url: Base URL, including the path if the server is behind one.
         headers: Headers sent with every request and with the socket; secret, so never shown.
         tls: Certificates to trust; servers may share it.
-        largest_file: Most bytes of one file that is fetched from the server.
+        largest_file: Most bytes of the files of one take that are fetched from the server.
         policy: The :class:`~previs.comfyui.client.checked_transport.Policy` for its address, if a sender named it.
     """
 

@@ -35,6 +35,11 @@ _OUTSIDE = (
     "the server made it but does not have it in its output folder: the node saves elsewhere, or the file was removed; "
     "give the node a folder within the output folder"
 )
+_LONGEST_PATH, _SHOWN = 4_096, 60
+_NO_NAME = (
+    f"the server named it, and no file can be named so: a path has at most {_LONGEST_PATH:,} characters, none of which "
+    "is NUL or half of a surrogate pair; give the node that saves another filename_prefix"
+)
 _NOT_COMFYUI = "JSON that is not in ComfyUI's format"
 
 
@@ -87,11 +92,11 @@ class Api:
         """
         content = {"prompt": graph, "prompt_id": prompt_id, "client_id": client_id}
         answer = await self._connection.request("POST", "prompt", json=content, allow={_BAD_REQUEST})
-        return Posted(answer.status == _OK, self._object(answer, "POST", "prompt"))
+        return Posted(answer.status == _OK, await self._object(answer, "POST", "prompt"))
 
     async def queue(self) -> Queue:
         """Return the running and pending prompts."""
-        queue = read_queue(self._object(await self._connection.request("GET", "queue"), "GET", "queue"))
+        queue = read_queue(await self._object(await self._connection.request("GET", "queue"), "GET", "queue"))
         if queue is None:
             raise self._connection.unavailable("GET", "queue", _NOT_COMFYUI)
         return queue
@@ -99,13 +104,13 @@ class Api:
     async def history(self, prompt_id: str) -> Mapping[str, Any] | None:
         """Return the history entry of a prompt, or None if it is pending, running or unknown."""
         answer = await self._connection.request("GET", f"history/{_escaped(prompt_id)}")
-        entry = self._object(answer, "GET", "history").get(prompt_id)
+        entry = (await self._object(answer, "GET", "history")).get(prompt_id)
         return entry if isinstance(entry, Mapping) else None
 
     async def has_history(self) -> bool:
         """Return whether any prompt has ended on the server since its start; requests at most one entry."""
         answer = await self._connection.request("GET", "history", params={"max_items": 1})
-        return bool(self._object(answer, "GET", "history"))
+        return bool(await self._object(answer, "GET", "history"))
 
     async def job(self, prompt_id: str) -> Mapping[str, Any] | None:
         """Return a prompt's job for :func:`previs.comfyui.protocol.jobs.read_job`, or None if the prompt is unknown.
@@ -117,7 +122,7 @@ class Api:
         answer = await self._connection.request(
             "GET", f"{self.address.jobs_path}/{_escaped(prompt_id)}", allow=_MAYBE_ABSENT
         )
-        body = _job_answer(answer, "status")
+        body = _job_body(answer, await self._connection.parsed(answer, "GET", "jobs"), "status")
         self.has_jobs = body is not None
         return body if answer.status == _OK else None
 
@@ -130,7 +135,7 @@ class Api:
             return None
         path = f"{self.address.jobs_path}/{_escaped(prompt_id)}/cancel"
         answer = await self._connection.request("POST", path, allow=_MAYBE_ABSENT)
-        body = _job_answer(answer, "cancelled")
+        body = _job_body(answer, await self._connection.parsed(answer, "POST", "jobs"), "cancelled")
         self.has_job_cancel = body is not None
         return None if body is None else body.get("cancelled") is True
 
@@ -157,7 +162,7 @@ class Api:
     async def object_info(self, class_type: str | None = None) -> Mapping[str, Any]:
         """Return descriptions of all node classes, or of one (empty if the server lacks it)."""
         path = "object_info" if class_type is None else f"object_info/{_escaped(class_type)}"
-        return self._object(await self._connection.request("GET", path), "GET", "object_info")
+        return await self._object(await self._connection.request("GET", path), "GET", "object_info")
 
     async def model_metadata(self, folder: str, name: str) -> Mapping[str, Any] | None:
         """Return the ``__metadata__`` in the header of a ``.safetensors`` file in a folder such as ``loras``.
@@ -166,11 +171,11 @@ class Api:
         """
         path = f"view_metadata/{_escaped(folder)}"
         answer = await self._connection.request("GET", path, params={"filename": name}, allow=_MAYBE_ABSENT)
-        return self._object(answer, "GET", path) if answer.status == _OK else None
+        return await self._object(answer, "GET", path) if answer.status == _OK else None
 
     async def system_stats(self) -> Mapping[str, Any]:
         """Return versions and devices; the cheapest check that a ComfyUI answers."""
-        return self._object(await self._connection.request("GET", "system_stats"), "GET", "system_stats")
+        return await self._object(await self._connection.request("GET", "system_stats"), "GET", "system_stats")
 
     async def upload_image(self, name: str, path: Path, *, subfolder: str) -> str:
         """Upload an image to the server's input folder, and return the name that ``LoadImage`` takes.
@@ -188,29 +193,32 @@ class Api:
             size = content.seek(0, io.SEEK_END)
         if answer.status == TOO_LARGE:
             raise FileNotPassed(self.name, name, f"{BODY_LIMIT}; the file has {size:,} bytes")
-        body = self._object(answer, "POST", "upload/image")
+        body = await self._object(answer, "POST", "upload/image")
         if not isinstance(body.get("name"), str):
             raise self._connection.unavailable("POST", "upload/image", "no name")
         folder = str(body.get("subfolder") or "")
         return f"{folder}/{body['name']}" if folder else body["name"]
 
-    async def download(self, file: OutputFile, to: Path, *, fresh: bool = False) -> Downloaded:
+    async def download(self, file: OutputFile, to: Path, *, fresh: bool = False, room: int | None = None) -> Downloaded:
         """Stream an output file to a path, with a few hundred KB in memory at a time.
 
         Args:
             file: The file.
             to: Path to write to.
             fresh: Whether the server has just made it.
+            room: Most bytes that it may have, if other files have used some of the server's limit.
 
         Raises:
             FrameDamaged: The server no longer has the file, or its length differs from the announced one.
-            FileNotPassed: A page came in its place, it is too large, or the server does not have a file that it has
-                just made.
+            FileNotPassed: No file can have its name, a page came in its place, it is too large, or the server does not
+                have a file that it has just made.
             ServerUnreachable: Fewer than 512 KB arrived in a minute.
         """
+        if not _can_be_named(file):
+            raise FileNotPassed(self.name, file.filename[:_SHOWN], _NO_NAME)
         query = {"filename": file.filename, "subfolder": file.subfolder, "type": file.type}
         digest, size = hashlib.sha256(), 0
-        limits = replace(_FILES, size=self.address.largest_file)
+        limits = replace(_FILES, size=self.address.largest_file if room is None else room)
         try:
             async with self._connection.stream_file("view", query, allow={_NOT_FOUND, *REDIRECTS}) as response:
                 if response.status_code == _NOT_FOUND and fresh:
@@ -231,18 +239,23 @@ class Api:
         except BodyDamagedError as error:
             raise FrameDamaged(file.filename, f"{error}, after {size} bytes") from error
         except BodyTooLargeError as error:
-            size = self.address.largest_file
-            reason = f"it has more than {size:,} bytes: raise frame_gigabytes of the farm block"
+            them = "it has" if limits.size == self.address.largest_file else "with the take's other files, it has"
+            reason = f"{them} more than {self.address.largest_file:,} bytes: raise frame_gigabytes of the farm block"
             raise FileNotPassed(self.name, file.filename, reason) from error
         if announced is not None and announced != str(received):
             raise FrameDamaged(file.filename, f"{received} of {announced} bytes arrived")
         return Downloaded(to, size, digest.hexdigest())
 
-    def _object(self, answer: Answer, method: str, path: str) -> Mapping[str, Any]:
-        body = answer.parsed()
+    async def _object(self, answer: Answer, method: str, path: str) -> Mapping[str, Any]:
+        body = await self._connection.parsed(answer, method, path)
         if isinstance(body, dict):
             return body
         raise self._connection.unavailable(method, path, "no JSON" if body is None else _NOT_COMFYUI)
+
+
+def _can_be_named(file: OutputFile) -> bool:
+    path = f"{file.subfolder}/{file.filename}"
+    return len(path) <= _LONGEST_PATH and "\0" not in path and path.encode(errors="replace").decode() == path
 
 
 def _page(response: httpx.Response, file: OutputFile) -> str:
@@ -264,12 +277,11 @@ def _escaped(part: str) -> str:
     return quote(part, safe="", errors="replace")
 
 
-def _job_answer(answer: Answer, key: str) -> Mapping[str, Any] | None:
+def _job_body(answer: Answer, body: object, key: str) -> Mapping[str, Any] | None:
     """Return the answer of an endpoint for jobs, or None if something else answered.
 
     The endpoint answers 200 with a key of its own, or 404 with ``{"error": …}`` for an unknown job. Any other answer
     comes from elsewhere: a server without the endpoint, or a proxy that answers every path with a page.
     """
-    body = answer.parsed()
     expected = {_OK: key, _NOT_FOUND: "error"}.get(answer.status)
     return body if isinstance(body, dict) and expected in body else None

@@ -20,6 +20,10 @@ PLAIN: Final = {"Accept-Encoding": "identity"}
 _GZIP: Final = frozenset({"gzip", "x-gzip"})
 _PIECE_BYTES: Final = 1 << 18
 _MOST_DIGITS: Final = 20
+# Each piece takes some microseconds, whatever its length; a packet of a network has over a thousand bytes.
+_SMALL_PIECES: Final = 10_000
+_LEAST_PIECE: Final = 512
+_AT_ONCE: Final = 64
 # httpx gives up if 64 KB of an upload take ten seconds.
 _SLOWEST_UPLOAD: Final = 6_000
 # zlib's window size, with gzip's or zlib's header, or without one, as some servers send "deflate".
@@ -117,7 +121,7 @@ async def _in_time(response: httpx.Response, limits: BodyLimits) -> AsyncIterato
     """Yield a body as it arrives; only the time spent waiting for the server counts for the rate."""
     raw = aiter(response.aiter_raw())
     end = None if limits.total is None else time.monotonic() + limits.total
-    waited, arrived = 0.0, 0
+    waited, arrived, received, pieces = 0.0, 0, 0, 0
     while True:
         began = time.monotonic()
         left = limits.per_seconds - waited
@@ -133,7 +137,14 @@ async def _in_time(response: httpx.Response, limits: BodyLimits) -> AsyncIterato
         waited, arrived = waited + time.monotonic() - began, arrived + len(data)
         if arrived >= limits.least_bytes:
             waited, arrived = 0.0, 0
+        received, pieces = received + len(data), pieces + 1
+        if pieces > _SMALL_PIECES and received < pieces * _LEAST_PIECE:
+            msg = f"it comes in more than {_SMALL_PIECES:,} pieces, of fewer than {_LEAST_PIECE} bytes each"
+            raise BodyDamagedError(msg)
         yield data
+        if pieces % _AT_ONCE == 0:
+            # Pieces that have arrived together are read without waiting.
+            await asyncio.sleep(0)
 
 
 class _Decoder:

@@ -7,6 +7,8 @@ from previs.comfyui.client.api import Api
 from previs.comfyui.protocol.classes import NodeClass, read_class
 from previs.comfyui.protocol.requirements import Requirement, is_choice, lacking
 
+_LONGEST_NAME = 1_000  # No URL holds a much longer one, and no class has it.
+
 
 class Catalog:
     """Hold the node classes of one server by name, each requested once; None for a class that the server lacks."""
@@ -26,7 +28,8 @@ class Catalog:
         async with self._lock:
             # An empty name would request all classes, and a URL path drops names of dots.
             for class_type in sorted(name for name in set(classes) - self.classes.keys() if name.strip(".")):
-                rules = (await self._api.object_info(class_type)).get(class_type)
+                known = len(class_type) <= _LONGEST_NAME
+                rules = (await self._api.object_info(class_type)).get(class_type) if known else None
                 self.classes[class_type] = read_class(class_type, rules) if isinstance(rules, Mapping) else None
                 self._lacking.clear()
 

@@ -28,7 +28,7 @@ from previs.comfyui.client.bodies import (
 from previs.comfyui.client.checked_transport import NOT_ALLOWED, AddressRefused, CheckedTransport, Policy
 from previs.comfyui.client.proxies import Proxy, proxy_fault, proxy_of
 from previs.comfyui.client.tls import explain_tls_failure
-from previs.comfyui.protocol.wire import read_json
+from previs.comfyui.protocol.wire import MOST_VALUES, TooManyValuesError, read_json
 from previs.errors import AccessDenied, FarmRefused, ServerUnavailable, ServerUnreachable
 
 # Small, because httpx checks every pooled connection at each request.
@@ -38,6 +38,7 @@ _FILE_TIMEOUT = httpx.Timeout(10, read=60, pool=None)
 _FILES_AT_ONCE = 4
 # A server that is shared or far away may take minutes for a list of its nodes.
 _ANSWERS = BodyLimits(64 << 20, total=600)
+_PARSED_AT_ONCE = 1 << 18
 _MAX_RETRY_AFTER = 300.0
 _OK = 200
 _DENIED = frozenset({401, 403})
@@ -57,13 +58,6 @@ class Answer:
 
     status: int
     body: bytes
-
-    def parsed(self) -> Any:  # noqa: ANN401 - whatever JSON holds
-        """Return the body's JSON, or None if it is not JSON or nested too deeply."""
-        try:
-            return read_json(self.body)
-        except (ValueError, RecursionError):
-            return None
 
 
 class Connection:
@@ -102,6 +96,21 @@ class Connection:
             raise self.unavailable(method, path, f"more than {_ANSWERS.size >> 20} MB") from error
         except BodyDamagedError as error:
             raise self.unavailable(method, path, f"a body that cannot be read: {error}") from error
+
+    async def parsed(self, answer: Answer, method: str, path: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+        """Return the JSON of an answer, or None if it is not JSON or nested too deeply; a large one in a thread.
+
+        Raises:
+            ServerUnavailable: It has more than four million values.
+        """
+        try:
+            if len(answer.body) > _PARSED_AT_ONCE:
+                return await asyncio.to_thread(read_json, answer.body, MOST_VALUES)
+            return read_json(answer.body, MOST_VALUES)
+        except TooManyValuesError as error:
+            raise self.unavailable(method, path, f"more than {MOST_VALUES:,} values") from error
+        except (ValueError, RecursionError):
+            return None
 
     @contextlib.asynccontextmanager
     async def stream_file(

@@ -20,7 +20,7 @@ from previs.comfyui.protocol.graph import Graph
 from previs.comfyui.protocol.history import Failure, Interruption, Success
 from previs.comfyui.protocol.jobs import read_job
 from previs.comfyui.protocol.prompt_state import PromptState
-from previs.comfyui.protocol.validation_errors import classes_to_ask, faults_of
+from previs.comfyui.protocol.validation_errors import classes_to_ask, faults_of, more_faults
 from previs.comfyui.protocol.wire import as_mapping
 from previs.errors import (
     AccessDenied,
@@ -34,6 +34,7 @@ from previs.errors import (
     ServerUnavailable,
     ServerUnreachable,
 )
+from previs.text.visible import shortened
 
 _SEARCH_TIMEOUT = 5.0
 _SEARCH_PAUSE = 0.2
@@ -271,11 +272,12 @@ class Server:
             self._queue_cache.own.add(assigned)
             await self.cancel_prompt(assigned)
             remedy = "this ComfyUI ignores prompt ids of clients, so no render could be found again: update it"
-            raise PromptRefused(self.name, (Fault("the server", "prompt_id", assigned, remedy),))
+            raise PromptRefused(self.name, (Fault("the server", "prompt_id", shortened(assigned), remedy),))
         if posted.refused:
             if posted.accepted:
                 await self.cancel_prompt(prompt_id)
-            raise PromptRefused(self.name, faults_of(posted.body, graph, await self._rules_of(posted.body)))
+            faults = faults_of(posted.body, graph, await self._rules_of(posted.body))
+            raise PromptRefused(self.name, faults, more_faults(posted.body))
 
     async def _was_queued(self, state: PromptState) -> bool:
         """Search for a prompt whose post had no answer, up to 5 s, and return whether the server has it.

@@ -23,6 +23,8 @@ from previs.comfyui.protocol.input_check import (
 )
 from previs.comfyui.protocol.wire import as_mapping, as_text
 from previs.errors import Fault
+from previs.text.similar import Budget
+from previs.text.visible import shortened
 
 _EXPORT = 'export the graph with "Export (API)"'
 _CUSTOM = "custom_nodes."
@@ -60,13 +62,14 @@ class Finding:
         """Return the node in words, so that a person can find it."""
         if not self.node_id:
             return "the graph"
-        name = f'{self.class_type} "{self.title}"' if self.title else self.class_type
-        return f"node {self.node_id} ({name})" if name else f"node {self.node_id}"
+        node_id, class_type, title = map(shortened, (self.node_id, self.class_type, self.title))
+        name = f'{class_type} "{title}"' if title else class_type
+        return f"node {node_id} ({name})" if name else f"node {node_id}"
 
     @property
     def fault(self) -> Fault:
         """Return the finding as a fault."""
-        return Fault(self.place, self.input, self.value, self.remedy)
+        return Fault(self.place, shortened(self.input), self.value, self.remedy)
 
 
 def findings(
@@ -88,6 +91,7 @@ class Checker:
         self._classes = classes
         self._packs = packs or {}
         self._checks: dict[tuple[str, ...], _Check] = {}
+        self._budget = Budget()
 
     def findings(self, graph: Graph) -> tuple[Finding, ...]:
         """Return all findings: first unusable nodes, then inputs, each in the order of the graph.
@@ -97,17 +101,20 @@ class Checker:
         """
         check = self._checks.get(tuple(graph))
         if check is None or not check.update(graph):
-            check = self._checks[tuple(graph)] = _Check(graph, self._classes, self._packs)
+            check = self._checks[tuple(graph)] = _Check(graph, self._classes, self._packs, self._budget)
         return check.findings()
 
 
 class _Check:
     """Check one graph, and later graphs of the same shape."""
 
-    def __init__(self, graph: Graph, classes: Mapping[str, NodeClass | None], packs: Mapping[str, str]) -> None:
+    def __init__(
+        self, graph: Graph, classes: Mapping[str, NodeClass | None], packs: Mapping[str, str], budget: Budget
+    ) -> None:
         self._graph = graph
         self._classes = classes
         self._packs = packs
+        self._budget = budget
         self._of_graph = tuple(self._check_graph())
         roots = [node_id for node_id in graph if (known := self._known(node_id)) is not None and known.is_output]
         self._reached, self._circular = self._reach([*roots, *self._unknown_ends()] if self._of_graph else roots)
@@ -230,7 +237,7 @@ class _Check:
             return self._check_link(rule, value)
         if rule.type in LINKED:
             return Misfit("missing_link", f"give {describe_rule(rule)}: a value cannot replace it")
-        return check_value(rule, value)
+        return check_value(rule, value, self._budget)
 
     def _check_link(self, rule: InputRule, value: list[Any]) -> Misfit | None:
         if not _is_pair(value):

@@ -78,6 +78,8 @@ class Other:
 Frame = Status | Started | Executing | Step | Executed | Ending | Alive | Other
 
 _PREVIEW_WITH_METADATA = 4
+# Frames are read between other work, and the history has what an unreadable one said; ten thousand files are 50,000.
+_MOST_VALUES = 200_000
 _ENDINGS = {"execution_success": True, "execution_error": False, "execution_interrupted": False}
 
 
@@ -86,7 +88,7 @@ def read_frame(message: str | bytes) -> Frame:
     if isinstance(message, bytes):
         return _read_binary(message)
     try:
-        content = read_json(message)
+        content = read_json(message, _MOST_VALUES)
     except (ValueError, RecursionError):
         return Other("unreadable")
     match content:
@@ -101,7 +103,7 @@ def _read_binary(message: bytes) -> Frame:
         event_type, length = struct.unpack_from(">II", message)
         if event_type != _PREVIEW_WITH_METADATA:
             return Other(f"binary {event_type}")
-        metadata = read_json(message[8 : 8 + length])
+        metadata = read_json(message[8 : 8 + length], _MOST_VALUES)
         return Alive(str(metadata["prompt_id"]))
     except (struct.error, ValueError, RecursionError, KeyError, TypeError):
         return Other("unreadable")

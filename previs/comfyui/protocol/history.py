@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from previs.comfyui.protocol.wire import as_list, as_mapping, as_number
+from previs.text.visible import shortened
+
+_LONGEST_REASON = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +88,13 @@ def output_files(outputs: Mapping[str, Any]) -> tuple[OutputFile, ...]:
 
 
 def _read_failure(data: Mapping[str, Any]) -> Failure:
-    message = str(data.get("exception_message", "")).strip()
+    message = str(data.get("exception_message", "")).strip()[:_LONGEST_REASON]
+    exception_type = str(data.get("exception_type", ""))[-_LONGEST_REASON:]
     return Failure(
-        node_id=str(data.get("node_id", "?")),
-        class_type=str(data.get("node_type", "?")),
-        exception_type=str(data.get("exception_type", "")),
-        message=message.splitlines()[0][:500] if message else str(data.get("exception_type", "no reason given")),
+        node_id=shortened(str(data.get("node_id", "?"))),
+        class_type=shortened(str(data.get("node_type", "?"))),
+        exception_type=exception_type,
+        message=message.splitlines()[0] if message else exception_type or "no reason given",
     )
 
 

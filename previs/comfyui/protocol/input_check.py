@@ -6,12 +6,13 @@ The rules are those of ``validate_inputs`` in ComfyUI's ``execution.py``, as of 
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from previs.comfyui.protocol.classes import ANY, COMBO, DYNAMIC_COMBO, InputRule
+from previs.text.similar import Budget, closest
+from previs.text.visible import shortened
 
 Kind = Literal[
     "unknown_class",
@@ -40,7 +41,7 @@ _CONVERSIONS = {"INT": int, "FLOAT": float}
 TYPE_NAMES = {"INT": "a whole number", "FLOAT": "a number", "STRING": "a text", "BOOLEAN": "true or false"}
 _MODEL_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pt2", ".pth", ".pkl", ".bin", ".gguf", ".onnx", ".engine")
 _FEW, _CLOSEST, _SIMILARITY = 12, 3, 0.5
-_MAX_LENGTH = 60
+_MAX_LENGTH, _MAX_NAME = 60, 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +78,13 @@ def describe_rule(rule: InputRule) -> str:
         return "a link to anything" if ANY in rule.link_types else f"a link to {' or '.join(rule.type.split(','))}"
     if rule.type in (COMBO, DYNAMIC_COMBO):
         few = rule.values is not None and 0 < len(rule.values) <= _FEW
-        return "one of " + ", ".join(str(choice) for choice in rule.values or ()) if few else "one of its choices"
+        return "one of " + _listed(map(str, rule.values or ())) if few else "one of its choices"
     limits, name = _limits(rule), TYPE_NAMES.get(rule.kind, f"a value of type {rule.kind}")
     return f"{name} {limits}" if limits else name
 
 
-def check_value(rule: InputRule, value: Any) -> Misfit | None:  # noqa: ANN401 - any JSON
-    """Check a value that is not a link; lists are links."""
+def check_value(rule: InputRule, value: Any, budget: Budget | None = None) -> Misfit | None:  # noqa: ANN401 - any JSON
+    """Check a value that is not a link; lists are links. All suggestions of a report share a budget."""
     if isinstance(value, dict) and "__value__" in value:
         value = value["__value__"]
     if rule.type in _CONVERSIONS:
@@ -93,7 +94,7 @@ def check_value(rule: InputRule, value: Any) -> Misfit | None:  # noqa: ANN401 -
             return Misfit("wrong_value_type", f"give {describe_rule(rule)}")
     if rule.uploaded:
         return _missing_file(rule, value)
-    return _out_of_range(rule, value) or _not_offered(rule, value)
+    return _out_of_range(rule, value) or _not_offered(rule, value, budget)
 
 
 def _out_of_range(rule: InputRule, value: object) -> Misfit | None:
@@ -126,7 +127,7 @@ def _missing_file(rule: InputRule, value: object) -> Misfit | None:
     return Misfit("missing_file", remedy)
 
 
-def _not_offered(rule: InputRule, value: object) -> Misfit | None:
+def _not_offered(rule: InputRule, value: object, budget: Budget | None) -> Misfit | None:
     offered = rule.values
     if offered is None or value in offered:
         return None
@@ -135,29 +136,34 @@ def _not_offered(rule: InputRule, value: object) -> Misfit | None:
     names = tuple(str(choice) for choice in offered)
     name = value if isinstance(value, str) else format_value(value)
     if not _lists_models(rule.name, (*names, name), has_any=bool(names)):
-        return Misfit("value_not_in_list", _choose(name, names))
+        return Misfit("value_not_in_list", _choose(name, names, budget))
     if not names:
         return Misfit("missing_model", "the server has none of this kind: install it there")
-    remedy = f"the server does not have it: install it there, or choose another: {_offer(name, names)}"
+    remedy = f"the server does not have it: install it there, or choose another: {_offer(name, names, budget)}"
     return Misfit("missing_model", remedy)
 
 
-def _offer(value: str, names: tuple[str, ...]) -> str:
-    close = _closest(value, names) if len(names) > _CLOSEST else ()
+def _offer(value: str, names: tuple[str, ...], budget: Budget | None) -> str:
+    close = _closest(value, names, budget) if len(names) > _CLOSEST else ()
     if not close and len(names) <= _FEW:
-        return f"it has {', '.join(names)}"
+        return f"it has {_listed(names)}"
     if not close:
         return f"none of its {len(names)} has a similar name"
-    return f"of its {len(names)} the closest {'are' if len(close) > 1 else 'is'} {', '.join(close)}"
+    return f"of its {len(names)} the closest {'are' if len(close) > 1 else 'is'} {_listed(close)}"
 
 
-def _choose(value: str, names: tuple[str, ...]) -> str:
+def _choose(value: str, names: tuple[str, ...], budget: Budget | None) -> str:
     if not names:
         return "the server offers no choices here"
     if len(names) <= _FEW:
-        return f"choose one of {', '.join(names)}"
-    close = _closest(value, names) or names[:_CLOSEST]
-    return f"choose one of its {len(names)}: the closest are {', '.join(close)}"
+        return f"choose one of {_listed(names)}"
+    close = _closest(value, names, budget) or names[:_CLOSEST]
+    return f"choose one of its {len(names)}: the closest are {_listed(close)}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Return names one after another, each whole unless no file could have it."""
+    return ", ".join(shortened(name, _MAX_NAME) for name in names)
 
 
 def _lists_models(input_name: str, names: Iterable[str], *, has_any: bool) -> bool:
@@ -168,13 +174,9 @@ def _lists_models(input_name: str, names: Iterable[str], *, has_any: bool) -> bo
 
 
 @lru_cache(maxsize=1024)
-def _closest(value: str, names: tuple[str, ...]) -> tuple[str, ...]:
+def _closest(value: str, names: tuple[str, ...], budget: Budget | None) -> tuple[str, ...]:
     """Return the names most similar to one, best first; folders, case and suffixes make no difference."""
-    by_stem: dict[str, list[str]] = {}
-    for name in names:
-        by_stem.setdefault(_stem(name), []).append(name)
-    similar = get_close_matches(_stem(value), by_stem, n=_CLOSEST, cutoff=_SIMILARITY)
-    return tuple(name for stem in similar for name in by_stem[stem])[:_CLOSEST]
+    return tuple(closest(value, names, budget=budget, most=_CLOSEST, cutoff=_SIMILARITY, key=_stem))
 
 
 def _stem(name: str) -> str:

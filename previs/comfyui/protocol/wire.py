@@ -2,25 +2,36 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
+
+from previs.text.json_values import has_more_values
 
 # No node of ComfyUI takes a larger number than a seed; larger ones of a server say nothing.
 _LARGEST = 2.0**64
 _DEEPEST = 100  # ComfyUI's own answers nest twenty levels.
+MOST_VALUES: Final = 4_000_000
+"""Values of an answer; a server with thousands of node classes describes them with 1,500,000."""
 
 
-def read_json(text: str | bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
+class TooManyValuesError(ValueError):
+    """Report JSON of more values than are read."""
+
+
+def read_json(text: str | bytes, most: int = MOST_VALUES) -> Any:  # noqa: ANN401 - whatever JSON holds
     """Parse JSON and replace each lone half of a surrogate pair with a replacement character.
 
     JSON can hold such halves, escaped. UTF-8 cannot, so messages and records made from them could not be written.
 
     Raises:
+        TooManyValuesError: It has more than ``most`` values.
         ValueError, RecursionError: The text is not JSON, or is nested over 100 levels deep.
     """
-    value = json.loads(text)
+    decoded = text.decode(json.detect_encoding(text)) if isinstance(text, bytes) else text
+    if has_more_values(decoded, most):
+        raise TooManyValuesError
+    value = json.loads(decoded)
     _check_depth(value)
-    escaped = b"\\ud" in text.lower() if isinstance(text, bytes) else "\\ud" in text.lower()
-    return _without_surrogates(value) if escaped else value
+    return _without_surrogates(value) if "\\ud" in decoded.lower() else value
 
 
 def as_mapping(value: object) -> Mapping[str, Any]:

@@ -7,7 +7,6 @@ It takes precedence over titles and links. Its lines are ``schema: previs.bindin
 A value is an address or a list of addresses; an empty list leaves the shot's value unused on purpose.
 """
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,10 +15,10 @@ from typing import Any
 import yaml
 
 from previs.comfyui.protocol.documents import describe_document, describe_shape
-from previs.comfyui.protocol.graph import Graph
 from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault, WorkflowFaults
-from previs.workflow.binding.addresses import AddressError, find_slot
+from previs.text.similar import Budget, closest
+from previs.workflow.binding.addresses import AddressError, AddressFinder
 from previs.workflow.binding.bindings import Slot
 from previs.workflow.binding.traversal import holds, place_of
 
@@ -96,6 +95,7 @@ def read_bindings(source: bytes | Mapping[str, Any], *, name: str) -> BindingsFi
         found = format_value(content["schema"]) if "schema" in content else "missing"
         faults.append(Fault("the bindings file", "schema", found, f"the first line must be schema: {SCHEMA}"))
     addresses: dict[str, Addresses] = {}
+    budget = Budget()
     for key, value in content.items():
         if key in KEYS:
             if KEYS[key] in addresses:
@@ -103,7 +103,7 @@ def read_bindings(source: bytes | Mapping[str, Any], *, name: str) -> BindingsFi
                 faults.append(Fault("the bindings file", key, "", remedy))
             addresses[KEYS[key]] = _addresses(key, value, faults)
         elif key not in _ALL_KEYS:
-            faults.append(Fault("the bindings file", format_value(key), "", _unknown_key(str(key))))
+            faults.append(Fault("the bindings file", format_value(key), "", _unknown_key(str(key), budget)))
     references = _by_reference(REFERENCES, content.get(REFERENCES), faults)
     if content.get(REFERENCES) in ([], ()):
         addresses["reference"] = ()
@@ -113,10 +113,10 @@ def read_bindings(source: bytes | Mapping[str, Any], *, name: str) -> BindingsFi
     return BindingsFile(name, addresses, references, strengths)
 
 
-def _unknown_key(key: str) -> str:
+def _unknown_key(key: str, budget: Budget) -> str:
     bare = key.casefold().replace(" ", "_").replace("-", "_")
-    closest = difflib.get_close_matches(bare, _ALL_KEYS, n=1)
-    return f"did you mean {closest[0]}?" if closest else f"no such key; the keys are {', '.join(_ALL_KEYS)}"
+    close = closest(bare, _ALL_KEYS, budget=budget, most=1)
+    return f"did you mean {close[0]}?" if close else f"no such key; the keys are {', '.join(_ALL_KEYS)}"
 
 
 def _addresses(key: str, value: object, faults: list[Fault]) -> Addresses:
@@ -189,7 +189,7 @@ def _checked_text(text: str, node: yaml.Node, name: str) -> str:
 
 
 def find_slots(
-    graph: Graph, explicit: BindingsFile, key: str, addresses: Addresses, kind: type, faults: list[Fault]
+    finder: AddressFinder, explicit: BindingsFile, key: str, addresses: Addresses, kind: type, faults: list[Fault]
 ) -> Iterator[tuple[Slot, float]]:
     """Yield the input at each address, and its factor, which an address of a size may have: ``"20.width * 1.5"``.
 
@@ -203,15 +203,15 @@ def find_slots(
             faults.append(Fault(explicit.source, key, format_value(address), "multiply a size by a number above 0"))
             continue
         try:
-            slot = find_slot(graph, plain)
+            slot = finder.find(plain)
         except AddressError as error:
             faults.append(Fault(explicit.source, key, format_value(address), str(error)))
             continue
-        value = graph[slot[0]]["inputs"][slot[1]]
+        value = finder.graph[slot[0]]["inputs"][slot[1]]
         if isinstance(value, list) or holds(value, kind) or (key == "length" and _is_duration(value)):
             yield slot, factor
         else:
-            remedy = f"{place_of(graph, slot[0])} does not hold {_KINDS[kind]} there: {format_value(value)}"
+            remedy = f"{place_of(finder.graph, slot[0])} does not hold {_KINDS[kind]} there: {format_value(value)}"
             faults.append(Fault(explicit.source, key, format_value(address), remedy))
 
 

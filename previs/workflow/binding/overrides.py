@@ -7,7 +7,8 @@ from typing import Any
 from previs.comfyui.protocol.graph import Graph, is_link
 from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault, WorkflowFaults
-from previs.workflow.binding.addresses import AddressError, address_of, find_slot
+from previs.text.visible import shortened
+from previs.workflow.binding.addresses import AddressError, AddressFinder, address_of
 from previs.workflow.binding.bindings import Binding, Slot
 from previs.workflow.binding.traversal import OUTPUT_PREFIX
 
@@ -27,7 +28,7 @@ def with_overrides(
         WorkflowFaults: Unknown addresses, two values for one input, and links to missing nodes.
     """
     faults: list[Fault] = []
-    slots = overridden(graph, overrides, place=place, bindings=bindings, faults=faults)
+    slots = overridden(AddressFinder(graph), overrides, place=place, bindings=bindings, faults=faults)
     if faults:
         raise WorkflowFaults(source, tuple(faults))
     changed = {node_id: node.copy() for node_id, node in graph.items()}
@@ -37,38 +38,38 @@ def with_overrides(
 
 
 def overridden(
-    graph: Graph, overrides: Mapping[str, Any], *, place: str, bindings: Iterable[Binding], faults: list[Fault]
+    finder: AddressFinder, overrides: Mapping[str, Any], *, place: str, bindings: Iterable[Binding], faults: list[Fault]
 ) -> dict[Slot, Any]:
     """Return the overriding values by input."""
     known = list(bindings)
     slots: dict[Slot, Any] = {}
     for address, value in overrides.items():
-        for slot in _meant(graph, str(address), place, known, faults):
-            if fault := _value_fault(graph, str(address), value, place):
+        for slot in _meant(finder, str(address), place, known, faults):
+            if fault := _value_fault(finder.graph, str(address), value, place):
                 faults.append(fault)
             elif slot in slots and slots[slot] != value:
                 remedy = f'"{address_of(slot)}" is overridden twice, also with {format_value(slots[slot])}: keep one'
-                faults.append(Fault(place, f"override {address}", format_value(value), remedy))
+                faults.append(Fault(place, f"override {shortened(address)}", format_value(value), remedy))
             slots[slot] = value
     return slots
 
 
-def _meant(graph: Graph, address: str, place: str, known: list[Binding], faults: list[Fault]) -> list[Slot]:
+def _meant(finder: AddressFinder, address: str, place: str, known: list[Binding], faults: list[Fault]) -> list[Slot]:
     if "." in address:
         try:
-            slot = find_slot(graph, address)
+            slot = finder.find(address)
         except AddressError as error:
-            faults.append(Fault(place, f"override {address}", "", str(error)))
+            faults.append(Fault(place, f"override {shortened(address)}", "", str(error)))
             return []
         if slot[1] != OUTPUT_PREFIX:
             return [slot]
         remedy = "the names of saved files are set for each render: remove it"
-        faults.append(Fault(place, f"override {address}", "", remedy))
+        faults.append(Fault(place, f"override {shortened(address)}", "", remedy))
         return []
     slots = [each.slot for each in known if each.what == address and each.factor == 1]
     if address in MEANINGS and len(slots) == 1:
         return slots
-    faults.append(Fault(place, f"override {address}", "", _no_meaning(graph, address, slots)))
+    faults.append(Fault(place, f"override {shortened(address)}", "", _no_meaning(finder.graph, address, slots)))
     return []
 
 
@@ -94,4 +95,4 @@ def _value_fault(graph: Graph, address: str, value: object, place: str) -> Fault
         remedy = f'write the node id of a link as text: ["{value[0]}", {value[1]}]'
     else:
         return None
-    return Fault(place, f"override {address}", format_value(value), remedy)
+    return Fault(place, f"override {shortened(address)}", format_value(value), remedy)

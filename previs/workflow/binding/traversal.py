@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from previs.comfyui.protocol.graph import Graph, Node, is_link, links
 from previs.comfyui.protocol.wire import as_text
+from previs.text.visible import shortened
 
 OUTPUT_PREFIX = "filename_prefix"
 """Input that marks nodes that save; all of ComfyUI's own and VideoHelperSuite's have it."""
@@ -19,8 +20,8 @@ def title_of(node: Node) -> str:
 def place_of(graph: Graph, node_id: str) -> str:
     """Describe a node by its id, class and title."""
     node = graph[node_id]
-    title = title_of(node)
-    return f'node {node_id} ({node["class_type"]} "{title}")' if title else f"node {node_id} ({node['class_type']})"
+    name, class_type, title = (shortened(text) for text in (node_id, str(node["class_type"]), title_of(node)))
+    return f'node {name} ({class_type} "{title}")' if title else f"node {name} ({class_type})"
 
 
 def places_of(graph: Graph, node_ids: Iterable[str]) -> str:

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from previs.comfyui.protocol.graph import Graph
 from previs.errors import Fault
+from previs.workflow.binding.addresses import AddressFinder
 from previs.workflow.binding.bindings import Binding, Slot, What
 from previs.workflow.binding.bindings_file import KEYS, REFERENCES, RULE, STRENGTHS, BindingsFile, find_slots
 from previs.workflow.binding.link_types import Wiring
@@ -64,13 +64,13 @@ class _Detector:
 
     Attributes:
         wiring: The graph with the choices of constant switches made.
-        graph: The graph as it was saved, in which bindings files name inputs.
+        finder: Finds inputs of the graph as it was saved, in which bindings files name them.
         live: Nodes that an output depends on.
         sampled: Whether samplers are among them.
     """
 
     wiring: Wiring
-    graph: Graph
+    finder: AddressFinder
     live: list[str]
     sampled: bool
     explicit: BindingsFile
@@ -95,7 +95,7 @@ class _Detector:
         if not addresses:
             self.detection.unused.add(what)
         kind = titles.KINDS[what]
-        for slot, factor in find_slots(self.graph, self.explicit, _KEYS[what], addresses, kind, self.faults):
+        for slot, factor in find_slots(self.finder, self.explicit, _KEYS[what], addresses, kind, self.faults):
             self.add([Binding(what, *slot, RULE, factor=factor)])
 
     def add(self, bindings: Iterable[Binding]) -> None:
@@ -122,7 +122,14 @@ def detect_bindings(wiring: Wiring, faults: list[Fault], *, explicit: BindingsFi
     live = live_nodes(wiring)
     api = find_api_nodes(wiring, live, file)
     detector = _Detector(
-        wiring, saved, live, bool(samplers_among(wiring, live)), explicit or BindingsFile(file), file, faults, api
+        wiring,
+        AddressFinder(saved),
+        live,
+        bool(samplers_among(wiring, live)),
+        explicit or BindingsFile(file),
+        file,
+        faults,
+        api,
     )
     _find_texts(detector)
     _find_seeds(detector)
@@ -267,12 +274,12 @@ def _find_pictures(detector: _Detector) -> None:
 
 def _stated_pictures(detector: _Detector, loaded: ReferenceInputs) -> Iterable[tuple[Slot, Binding]]:
     """Yield the inputs that the bindings file names for references, by id or role."""
-    graph, explicit = detector.graph, detector.explicit
+    explicit = detector.explicit
     for name, addresses in explicit.references.items():
         if not addresses:
             detector.detection.unused.add(f"reference {name}")
         key = f"{REFERENCES}, {name}"
-        for slot, _ in find_slots(graph, explicit, key, addresses, str, detector.faults):
+        for slot, _ in find_slots(detector.finder, explicit, key, addresses, str, detector.faults):
             known = loaded.bindings.get(slot) or Binding("reference", *slot, RULE, "start")
             role, reference_id = (name, "") if name in ROLES else (known.role, name)
             yield slot, replace(known, rule=RULE, role=role, reference_id=reference_id)
@@ -281,12 +288,12 @@ def _stated_pictures(detector: _Detector, loaded: ReferenceInputs) -> Iterable[t
 def _state_strengths(detector: _Detector) -> set[Slot]:
     """Add the inputs that the bindings file names for strengths, by id or role of a reference."""
     stated: set[Slot] = set()
-    graph, explicit = detector.graph, detector.explicit
+    explicit = detector.explicit
     detection = [each for each in detector.detection.bindings if each.what == "reference"]
     for name, addresses in explicit.strengths.items():
         loaded = [each.slot for each in detection if name in (each.reference_id, each.role)]
         key = f"{STRENGTHS}, {name}"
-        slots = [slot for slot, _ in find_slots(graph, explicit, key, addresses, float, detector.faults)]
+        slots = [slot for slot, _ in find_slots(detector.finder, explicit, key, addresses, float, detector.faults)]
         detector.detection.strengths.update(zip(loaded, slots, strict=False))
         stated.update(slots)
         for picture in loaded if not addresses else ():

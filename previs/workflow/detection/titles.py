@@ -1,11 +1,11 @@
 """Read node titles such as ``shot.prompt``, by which an artist marks the inputs that a shot sets."""
 
-import difflib
 from collections.abc import Iterator
 
 from previs.comfyui.protocol.graph import Graph, is_link
 from previs.comfyui.protocol.input_check import format_value
-from previs.errors import Fault
+from previs.errors import MOST_FAULTS, Fault
+from previs.text.similar import Budget, closest
 from previs.workflow.binding.bindings import Slot, What
 from previs.workflow.binding.link_types import Wiring
 from previs.workflow.binding.traversal import holds, place_of, places_of, title_of
@@ -57,6 +57,7 @@ def titled(graph: Graph, title: str) -> list[str]:
 
 def title_faults(graph: Graph) -> Iterator[Fault]:
     """Report titles that begin with ``shot.`` but name no value of a shot."""
+    budget = Budget(MOST_FAULTS * len(TITLES))
     for node_id, node in graph.items():
         title = title_of(node)
         claims_reference = title.startswith(REFERENCE) and title != REFERENCE
@@ -64,8 +65,9 @@ def title_faults(graph: Graph) -> Iterator[Fault]:
             yield from _output_faults(graph, node_id)
         elif title.startswith(_PREFIX) and title not in TITLES and not claims_reference:
             titles = (*TITLES, OUTPUT_TITLE)
-            closest = difflib.get_close_matches(title, (*titles, REFERENCE), n=1, cutoff=0)[0]
-            remedy = f"did you mean {closest}? A shot has {', '.join(titles)} and {REFERENCE}REFERENCE_ID"
+            close = closest(title, (*titles, REFERENCE), budget=budget, most=1, cutoff=0)
+            meant = f"did you mean {close[0]}? " if close else ""
+            remedy = f"{meant}A shot has {', '.join(titles)} and {REFERENCE}REFERENCE_ID"
             yield Fault(place_of(graph, node_id), "title", format_value(title), remedy)
 
 

@@ -6,11 +6,11 @@ diffusers. A name is translated only to the same method: PLMS, Restart, DPM++ 2S
 Steps have no counterpart and are refused.
 """
 
-import difflib
 import re
 
 from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault, WorkflowFaults
+from previs.text.similar import closest
 
 _SAMPLER_NAMES = (
     "euler euler_cfg_pp euler_ancestral euler_ancestral_cfg_pp heun heunpp2 dpm_2 dpm_2_ancestral lms dpm_fast "
@@ -95,7 +95,7 @@ def is_automatic(scheduler: str | None) -> bool:
 
 
 def _closest(name: str, known: dict[str, str]) -> str:
-    bare_names = difflib.get_close_matches(_bare(name), known, n=5, cutoff=0.5)
+    bare_names = closest(_bare(name), known, most=5, cutoff=0.5)
     names = list(dict.fromkeys(known[bare] for bare in bare_names))[:3]
     return ", ".join(names or list(dict.fromkeys(known.values()))[:3])
 

@@ -11,6 +11,7 @@ from previs.comfyui.protocol.graph import Graph
 from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault, WorkflowFaults
 from previs.workflow.binding import limits
+from previs.workflow.binding.addresses import AddressFinder
 from previs.workflow.binding.bindings import STAYS, BindingRow, Report, rows
 from previs.workflow.binding.interface import PlacedReference, ShotValues
 from previs.workflow.binding.overrides import overridden, with_overrides
@@ -158,7 +159,7 @@ class WorkflowSettings(BaseModel):
         bound = self.bind(values, place=place)
         own = self._graph(replace(_NO_VALUES, references=values.references))
         bindings, given = bindings_of(own), _given(values)
-        overrides = overridden(own, values.overrides, place=place, bindings=bindings, faults=[])
+        overrides = overridden(AddressFinder(own), values.overrides, place=place, bindings=bindings, faults=[])
         coming = {each.slot: bound[each.node_id]["inputs"][each.input] for each in bindings if each.what in given}
         notices = unread_syntax(values.prompt, values.negative_prompt, {node["class_type"] for node in bound.values()})
         return Report(_without_shot_values(rows(own, bindings, coming, overrides)), tuple(notices))

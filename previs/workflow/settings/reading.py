@@ -1,6 +1,5 @@
 """Check settings from a file or a form, and report every fault with its remedy."""
 
-import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -8,6 +7,8 @@ from pydantic import ValidationError
 
 from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault, WorkflowFaults
+from previs.text.similar import Budget, closest
+from previs.text.visible import shortened
 from previs.workflow.binding import limits
 from previs.workflow.formats import samplers
 from previs.workflow.settings.model import OWN_RULE, WorkflowSettings
@@ -42,22 +43,22 @@ _OTHER_KEYS = {
 }
 
 
-def _unknown_key_remedy(key: str) -> str:
+def _unknown_key_remedy(key: str, budget: Budget) -> str:
     bare = key.casefold()
     if bare in _OTHER_KEYS:
         return f"not a setting: {_OTHER_KEYS[bare]}"
     known = list(WorkflowSettings.model_fields)
-    if closest := difflib.get_close_matches(bare, known, n=1):
-        return f"not a setting: did you mean {closest[0]}?"
+    if close := closest(bare, known, budget=budget, most=1):
+        return f"not a setting: did you mean {close[0]}?"
     return f"not a setting: remove it; the settings are {', '.join(known)}"
 
 
-def _fault_of(field: str, kind: str, value: object, context: Mapping[str, Any]) -> Fault:
+def _fault_of(field: str, kind: str, value: object, context: Mapping[str, Any], budget: Budget) -> Fault:
     name = field.partition("[")[0]
     if kind == "missing":
         return Fault("settings", field, "missing", _REMEDIES[name])
     if kind == "extra_forbidden":
-        return Fault("settings", field, format_value(value), _unknown_key_remedy(field))
+        return Fault("settings", field, format_value(value), _unknown_key_remedy(field, budget))
     if kind == OWN_RULE:
         return Fault("settings", field, format_value(value), context["remedy"])
     remedy = limits.size_remedy(value) if name in ("width", "height") else _REMEDIES[name]
@@ -65,14 +66,15 @@ def _fault_of(field: str, kind: str, value: object, context: Mapping[str, Any]) 
 
 
 def _faults_of(error: ValidationError) -> Iterator[Fault]:
+    budget = Budget()
     for detail in error.errors(include_url=False):
         context = detail.get("ctx", {})
         if "faults" in context:
             yield from context["faults"]
         else:
             key, *rest = detail["loc"]
-            field = "".join([str(key), *(f"[{part}]" for part in rest)])
-            yield _fault_of(field, detail["type"], detail["input"], context)
+            field = "".join([shortened(str(key)), *(f"[{shortened(str(part))}]" for part in rest)])
+            yield _fault_of(field, detail["type"], detail["input"], context, budget)
 
 
 def read_settings(content: Mapping[str, Any], *, name: str, known: tuple[Fault, ...]) -> WorkflowSettings:

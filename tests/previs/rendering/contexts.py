@@ -34,12 +34,14 @@ SHOT = Shot(shot_id="SH01", prompt="夜", duration=1.0)
 
 @contextlib.asynccontextmanager
 async def context_of(
-    store: Store, *urls: str, slots: int = 2, limits: Limits = QUICK, patience: float = 600
+    store: Store, *urls: str | Address, slots: int = 2, limits: Limits = QUICK, patience: float = 600
 ) -> AsyncIterator[RunContext]:
     """Open a run context, and wait until all its servers are up."""
     async with (
         SourceReader() as reader,
-        Farm((Address(url) for url in urls), slots=slots, patience=patience) as farm,
+        Farm(
+            (url if isinstance(url, Address) else Address(url) for url in urls), slots=slots, patience=patience
+        ) as farm,
         Leases(store, str(uuid.uuid4()), interval=0.1) as leases,
     ):
         await wait_until(lambda: len(farm.up) == len(urls))

@@ -558,3 +558,28 @@ async def test_a_frame_that_a_server_never_sends_costs_one_render(
             await TakeDispatcher(take(), context).render()
     assert not may_succeed_later(caught.value)
     assert len(simulator.posted) == 1
+
+
+BATCH = with_nodes(n5={"class_type": "EmptyLatentImage", "inputs": {"width": 16, "height": 16, "batch_size": 3}})
+
+
+async def test_a_take_of_too_many_files_says_so_and_fetches_none(
+    simulate: Serve, folder_store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("previs.rendering.render._MOST_FILES", 2)
+    _, url = await simulate()
+    async with context_of(folder_store, url) as context:
+        with pytest.raises(FileNotPassed, match="left 3 files, and a take has at most 2: save a video, or fewer"):
+            await rendered(take_of(BATCH), context)
+    assert await folder_store.entries("frames/") == {}
+
+
+async def test_the_files_of_a_take_share_the_limit_of_its_server(simulate: Serve, folder_store: FolderStore) -> None:
+    _, url = await simulate()
+    async with context_of(folder_store, url) as context:
+        sizes = [frame.size for frame in (await rendered(take_of(BATCH), context)).frames]
+    assert len(sizes) == 3
+    limited = Address(url, largest_file=sum(sizes) - 1)
+    async with context_of(folder_store, limited) as context:
+        with pytest.raises(FileNotPassed, match="with the take's other files, it has more than"):
+            await rendered(take_of(BATCH), context)

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -180,10 +181,10 @@ async def test_an_answer_without_the_queue_is_not_an_empty_queue() -> None:
 
 
 @pytest.mark.parametrize("name", ["half \ud800", "long" * 20_000])
-async def test_a_name_that_cannot_be_sent_raises_unavailable(name: str, tmp_path: Path) -> None:
+async def test_a_name_that_cannot_be_sent_raises_unavailable(name: str) -> None:
     async with answering(lambda _: MISSING) as (url, asked), api_of(url) as api:
         with pytest.raises(ServerUnavailable, match="cannot be sent"):
-            await api.download(OutputFile(name, "", "output"), tmp_path / "frame")
+            await api.model_metadata("loras", name)
         assert asked.lines == []
 
 
@@ -365,7 +366,7 @@ async def test_a_name_from_the_server_never_becomes_a_path(tmp_path: Path) -> No
     names = [
         "../../x",
         "/etc/passwd",
-        "a\x00b",
+        "a\x01b",
         "..\\..\\x",
         "C:\\x",
         "a/b",
@@ -455,3 +456,14 @@ async def test_an_upload_that_a_proxy_finds_too_large_names_its_limit(tmp_path: 
             await api.upload_image("a.png", tmp_path / "a.png", subfolder="previs")
         with pytest.raises(ServerUnavailable, match=r"POST /prompt with HTTP 413: .*client_max_body_size"):
             await api.post_prompt(graph(), prompt_id="p", client_id="c")
+
+
+@pytest.mark.parametrize("name", ["a" * 70_000, "a\0.png", "a\ud800.png"], ids=["long", "NUL", "half"])
+@pytest.mark.parametrize("named", ["filename", "subfolder"])
+async def test_a_file_that_no_server_can_have_fails_at_once(name: str, named: str, tmp_path: Path) -> None:
+    file = replace(OutputFile("a.png", "", "output", "9"), **{named: name})  # type: ignore[arg-type]
+    async with answering(lambda _: response(200, {})) as (url, asked), api_of(url) as api:
+        with pytest.raises(FileNotPassed, match="no file can be named so") as raised:
+            await api.download(file, tmp_path / "a")
+    assert len(str(raised.value)) < 500
+    assert asked.lines == []

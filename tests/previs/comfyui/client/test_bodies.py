@@ -1,7 +1,10 @@
 """Test that no answer takes more memory or time than its limits, whatever it sends."""
 
+import asyncio
 import gzip
+import json
 import ssl
+import threading
 import time
 import tracemalloc
 import zlib
@@ -227,3 +230,56 @@ async def test_a_file_in_nested_encodings_is_damaged(tmp_path: Path) -> None:
     async with sending(encoded(nested(100), "gzip, gzip")) as url, api_of(url) as api:
         with few_megabytes(3), pytest.raises(FrameDamaged, match="several content encodings"):
             await api.download(FILE, tmp_path / "a")
+
+
+def chunked(count: int, piece: bytes) -> Send:
+    """Send a body in equal chunks, all at once."""
+    chunks = b"%x\r\n%s\r\n" % (len(piece), piece) * count
+    return whole(OK + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n")
+
+
+async def test_a_body_in_very_many_small_pieces_is_refused() -> None:
+    with pytest.raises(BodyDamagedError, match="more than 10,000 pieces, of fewer than 512 bytes each"):
+        await body_of(chunked(10_001, b"x"))
+    assert await body_of(chunked(10_000, b"x")) == b"x" * 10_000
+
+
+async def test_others_work_while_a_body_in_small_pieces_is_read() -> None:
+    turns = 0
+
+    async def work() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    working = asyncio.create_task(work())
+    await body_of(chunked(1, b"x" * 9_000))
+    whole_body, turns = turns, 0
+    await body_of(chunked(9_000, b"x"))
+    working.cancel()
+    assert turns > whole_body + 100
+
+
+async def test_an_answer_of_very_many_values_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "MOST_VALUES", 1_000)
+    for count, text in ((1_000, "[],"), (100, '"a,[{",')):
+        body = f'{{"queue_pending": [], "queue_running": [{text * count}0]}}'.encode()
+        async with answering(lambda _, body=body: response(200, body)) as (url, _), api_of(url) as api:  # type: ignore[misc]
+            if text == "[],":
+                with pytest.raises(ServerUnavailable, match="GET /queue with more than 1,000 values"):
+                    await api.queue()
+            else:
+                assert (await api.queue()).entries == ()
+
+
+@pytest.mark.parametrize(("letters", "aside"), [(1_000, False), (1_000_000, True)])
+async def test_a_large_answer_is_parsed_in_a_thread(
+    letters: int, *, aside: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[threading.Thread] = []
+    loads = json.loads
+    monkeypatch.setattr(json, "loads", lambda text: threads.append(threading.current_thread()) or loads(text))
+    async with answering(lambda _: response(200, {"a": "x" * letters})) as (url, _), api_of(url) as api:
+        assert await api.has_history()
+    assert [each is not threading.current_thread() for each in threads] == [aside]

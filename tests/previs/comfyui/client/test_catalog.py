@@ -125,3 +125,10 @@ async def test_a_failed_request_is_repeated_the_next_time(simulate: Serve) -> No
             simulator.faults.heal()
         await catalog.learn({LOADER, "VAEDecode"})
         assert catalog.lacks(frozenset({SDXL, Requirement("VAEDecode")})) == {SDXL}
+
+
+async def test_a_class_whose_name_no_request_can_hold_is_lacking() -> None:
+    async with stocked([]) as (catalog, asked):
+        await catalog.learn({"K" * 70_000})
+    assert catalog.classes == {"K" * 70_000: None}
+    assert asked.lines == []

@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from previs.comfyui.client.connection import Answer
-from previs.comfyui.protocol.frames import Other, read_frame
+from previs.comfyui.protocol.frames import Executed, Other, read_frame
 from previs.comfyui.protocol.history import Failure, read_entry
-from previs.comfyui.protocol.wire import read_json
+from previs.comfyui.protocol.wire import TooManyValuesError, read_json
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -47,10 +46,28 @@ def test_text_that_is_not_json_is_not_a_frame(text: str) -> None:
     assert isinstance(read_frame(text), Other)
 
 
+IN_TEXTS = "a, [{" * 50
+
+
+@pytest.mark.parametrize("text", [f"[{'[], ' * 50}0]", json.dumps({IN_TEXTS: IN_TEXTS, '\\"': [0] * 100})])
+def test_json_of_too_many_values_is_not_parsed(text: str) -> None:
+    assert read_json(text.encode(), 105) == json.loads(text)
+    for encoding in ("utf-8", "utf-16"):
+        with pytest.raises(TooManyValuesError):
+            read_json(text.encode(encoding), 95)
+
+
+def test_a_frame_of_very_many_values_is_unreadable() -> None:
+    files = [{"filename": f"{number}.png", "subfolder": "", "type": "output"} for number in range(10_000)]
+    frame = {"type": "executed", "data": {"prompt_id": "a", "node": "9", "output": {"images": files}}}
+    assert isinstance(read_frame(json.dumps(frame)), Executed)
+    assert isinstance(read_frame('{"type": "executed", "data": {"a": [' + "[]," * 200_000 + "0]}}"), Other)
+
+
 def test_the_reason_of_a_failure_can_be_written_to_a_record() -> None:
     raised = {"exception_type": "RuntimeError", "exception_message": "half \ud83d", "node_id": "3"}
     messages = [["execution_error", raised | {"node_type": "KSampler"}]]
     entry = {"status": {"status_str": "error", "completed": False, "messages": messages}, "outputs": {}}
-    found = read_entry(Answer(200, json.dumps(entry).encode()).parsed())
+    found = read_entry(read_json(json.dumps(entry).encode()))
     assert isinstance(found, Failure)
     assert found.message == "half \ufffd"
