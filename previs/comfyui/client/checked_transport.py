@@ -52,7 +52,12 @@ async def checked_addresses(url: str, host: str, port: int | None, policy: Polic
     Raises:
         AddressRefused: An address of the host is not allowed.
         httpx.ConnectError: The host has no address.
+        httpx.UnsupportedProtocol: The URL has no host, or another scheme.
     """
+    scheme = urlsplit(url).scheme
+    if scheme not in _PORTS or not host:
+        msg = "the URL has no host, or a scheme that is not read"
+        raise httpx.UnsupportedProtocol(msg)
     if proxy := proxy_of(url):
         if policy.names(host):
             return []
@@ -61,7 +66,7 @@ async def checked_addresses(url: str, host: str, port: int | None, policy: Polic
             "AllowedSources allows it, or NO_PROXY reaches it directly"
         )
         raise AddressRefused(msg)
-    addresses = await _resolve(host, port or _PORTS[urlsplit(url).scheme])
+    addresses = await _resolve(host, port or _PORTS[scheme])
     for address in addresses:
         if fault := policy.fault_of(host, address):
             raise AddressRefused(fault)
@@ -90,9 +95,17 @@ class CheckedTransport(httpx.AsyncBaseTransport):
         """Send a request to the first address of its host that accepts a connection.
 
         Raises:
-            AddressRefused: An address of the host is not allowed; nothing was connected to.
+            AddressRefused: An address of the host is not allowed, or the URL, perhaps of a redirect, has a user or a
+                password; nothing was connected to.
             httpx.ConnectError: The host has no address, or none accepts a connection.
+            httpx.UnsupportedProtocol: The URL has no host, or another scheme than ``http`` and ``https``.
         """
+        if request.url.scheme not in {"http", "https"}:
+            msg = "only http:// and https:// are read"
+            raise httpx.UnsupportedProtocol(msg)
+        if request.url.userinfo:
+            msg = "the URL, or one that it redirects to, has a user or a password"
+            raise AddressRefused(msg)
         host = request.url.raw_host.decode("ascii")
         policy = self._policy.with_host(request.extensions.get(BESIDE))
         url = str(request.url)

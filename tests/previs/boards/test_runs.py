@@ -2,6 +2,7 @@
 
 import logging
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from previs.boards.prune import prune
 from previs.boards.retention import Rule
 from previs.boards.runs import boards, find_run, load_manifest, name_of, only_board, run_locations
 from previs.errors import NotInStore, RecordUnreadable
-from previs.store import FolderStore, S3Store, Store, keys
+from previs.store import FolderStore, S3Store, Store, keys, s3_requests
 from tests.conftest import FOLDER_AND_S3
 from tests.previs.records.published import manifest, put_run, run_name, shot, take
 
@@ -172,8 +173,8 @@ async def put_raw(store: Store, *names: str) -> None:
     if isinstance(store, S3Store):
         prefix = keys.below(store.settings.prefix)
         for name in (*names, "boards//r/manifest.json", "boards/../r/manifest.json"):
-            where = {"Bucket": store.settings.bucket, "Key": prefix + name}
-            await store._connection.run(lambda client, where=where: client.put_object(**where, Body=b"{}"))
+            where = {"Bucket": store.settings.bucket, "Key": prefix + name, "Body": b"{}"}
+            await store._connection.run(partial(s3_requests.put_new, wanted=where))
     elif isinstance(store, FolderStore):
         write(store.name, *names, "boards/c:/r/manifest.json")
 

@@ -273,6 +273,29 @@ async def test_a_password_in_a_senders_url_is_refused_before_anything_is_connect
     assert count(sites) == before
 
 
+@pytest.mark.parametrize(
+    "to",
+    [
+        *("file:///etc/passwd", "s3://theirs/a", "ftp://127.0.0.1/", "gopher://127.0.0.1/", "ws://127.0.0.1:{port}/"),
+        *(
+            "http://somebody:geheim@127.0.0.1:{port}/",
+            "http://somebody@127.0.0.1:{port}/",
+            "//:geheim@127.0.0.1:{port}",
+        ),
+    ],
+)
+async def test_a_redirect_to_another_scheme_or_with_a_password_is_not_followed(to: str, sites: list[Site]) -> None:
+    port, before = sites[0].server_port, count(sites)
+    uri = f"http://127.0.0.1:{port}/?to={to.format(port=port)}"
+    assert await refused(uri, Allowed.of(["127.0.0.1"], [], [], [])) == ONE_ANSWER
+    assert count(sites) == before + 1
+
+
+@pytest.mark.parametrize("uri", ["https://", "http:///x", "http:////x/", "http://:80/"])
+async def test_a_url_without_a_host_is_not_there(uri: str) -> None:
+    assert await refused(uri) == ONE_ANSWER
+
+
 async def test_a_proxy_is_used_for_hosts_that_are_allowed_by_name_alone(
     sites: list[Site], monkeypatch: pytest.MonkeyPatch
 ) -> None:
