@@ -34,6 +34,10 @@ class AddressRefused(httpx.TransportError):
 class Policy(Protocol):
     """Decide which addresses may be reached; :class:`previs.ingest.access.Allowed` does."""
 
+    @property
+    def where(self) -> str:
+        """Return where the operator can allow more."""
+
     def names(self, host: str) -> bool:
         """Return whether a host is allowed by its name."""
 
@@ -62,8 +66,8 @@ async def checked_addresses(url: str, host: str, port: int | None, policy: Polic
         if policy.names(host):
             return []
         msg = (
-            f"{host} is reached by {proxy}, behind which its address cannot be checked: the host in the block "
-            "AllowedSources allows it, or NO_PROXY reaches it directly"
+            f"{host} is reached by {proxy}, behind which its address cannot be checked: the host in {policy.where} "
+            "allows it, or NO_PROXY reaches it directly"
         )
         raise AddressRefused(msg)
     addresses = await _resolve(host, port or _PORTS[scheme])
