@@ -64,7 +64,7 @@ async def resolve_request(shots: object, workflow: object, board: str, starter: 
     if isinstance(shots, str) and shots.startswith(FLOW_RUN):
         shots, upstream = await _result_of(shots)
         of_senders.discard("shots")
-        if upstream not in starter.follows:
+        if upstream not in starter.follows and starter.allowed is not None:
             of_senders.add("shots")
     if not is_ready(shots):
         return Request(shots, workflow, board, upstream, frozenset(of_senders))

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from previs.comfyui.protocol.deadlines import Limits
 from previs.errors import FarmRefused
 from previs.farm.opening import LOCAL_SERVER, server_urls
 from previs.farm.pool import Farm
+from previs.ingest.access import Allowed
 from previs.ingest.reader import SourceReader
 from previs.pictures.spill import remove_abandoned
 from previs.rendering.context import RunContext
@@ -40,6 +41,7 @@ async def connect(
     prompts_per_server: int = 2,
     render_seconds: float | None = None,
     patience: float = 30.0,
+    allow: Sequence[str] = (),
     warn: Callable[[str], None] = _warn,
 ) -> AsyncIterator[Session]:
     """Connect to one or more ComfyUI servers; use with ``async with``, in one event loop.
@@ -57,16 +59,20 @@ async def connect(
         render_seconds: Limit in seconds of one render, from its start on the server; None for half an hour, and for
             four hours if the graph makes video or sound.
         patience: Seconds to wait while no server can be reached, before renders fail with ``NoServer``.
+        allow: Hosts, addresses, networks and ``s3://bucket/prefix`` that lists and workflows from the web may name,
+            besides public addresses, their own host and the store; those of the variable ``PREVIS_ALLOW`` count too.
         warn: Receives sentences that a person should read; by default the logger ``previs``.
 
     Raises:
         FarmRefused: A URL cannot be used, or one server is named twice with different settings.
         StoreRefused, StoreUnavailable: The store cannot be listed, written and read.
-        ValueError: ``prompts_per_server`` is less than 1.
+        SourceNotFound: The variable ``PREVIS_ALLOW`` cannot be used.
+        ValueError: ``prompts_per_server`` is less than 1, or an entry of ``allow`` cannot be used.
     """
     if prompts_per_server < 1:
         msg = f"prompts_per_server is {prompts_per_server}: a server must hold at least 1 prompt"
         raise ValueError(msg)
+    allowed = Allowed.of_operator(allow)
     addresses = _addresses(servers or (LOCAL_SERVER,))
     limits = Limits() if render_seconds is None else replace(Limits(), render=render_seconds)
     await asyncio.to_thread(remove_abandoned)
@@ -75,8 +81,7 @@ async def connect(
         if kept is not store:
             await opened.enter_async_context(kept)
         await kept.check()
-        s3_settings = kept.settings if isinstance(kept, S3Store) else None
-        reader = await opened.enter_async_context(SourceReader(s3_settings))
+        reader = await opened.enter_async_context(SourceReader.for_store(kept, allowed.with_store(kept)))
         farm = Farm(addresses, slots=prompts_per_server, patience=patience, warn=warn)
         await opened.enter_async_context(farm)
         leases = await opened.enter_async_context(Leases(kept, f"session-{uuid.uuid4()}"))

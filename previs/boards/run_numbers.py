@@ -4,6 +4,9 @@ import json
 
 from previs.store import Store, keys
 
+# A number of hundreds of digits, which previs never writes, would leave no key for the next one.
+_MOST_DIGITS = 9
+
 
 async def next_number(store: Store, board: str, run: str) -> int:
     """Reserve and return the number after the highest; every call reserves another one.
@@ -15,7 +18,7 @@ async def next_number(store: Store, board: str, run: str) -> int:
     """
     taken = await store.entries(keys.numbers_prefix(board))
     names = [key.rpartition("/")[2].removesuffix(".json") for key in taken]
-    number = max((int(name) for name in names if name.isdecimal()), default=0)
+    number = max((int(name) for name in names if name.isdecimal() and len(name) <= _MOST_DIGITS), default=0)
     content = json.dumps({"schema": "previs.number/1", "run": run}).encode()
     while True:
         number += 1

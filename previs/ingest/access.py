@@ -1,6 +1,7 @@
 """Decide what an address from a sender may reach; pure.
 
-An operator's address reaches anything. A sender's reaches public addresses, and what the operator allows.
+An operator's address reaches anything. A sender's reaches public addresses, and what the operator allows. What a
+document from the web names is a sender's, also where the operator named the document.
 """
 
 import os
@@ -11,10 +12,14 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_net
 from pathlib import Path
 from typing import Final, Self
 
+from previs.errors import SourceNotFound
 from previs.store import FolderStore, S3Store, Store, keys
 
 IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
+
+ALLOW: Final = "PREVIS_ALLOW"
+"""Variable with what documents from the web may name, for commands and programs without a block ``AllowedSources``."""
 
 _GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
 # RFC 6052 and RFC 8215: a gateway translates them into IPv4.
@@ -41,12 +46,14 @@ class Allowed:
         networks: Networks; one of a single address allows that address even if it is link-local.
         objects: Prefixes of ``s3://`` URLs, each with its closing slash.
         folders: Absolute paths of folders without symbolic links.
+        own: Whether the operator runs the program and reads its errors, as on the command line.
     """
 
     hosts: frozenset[str] = frozenset()
     networks: tuple[IPNetwork, ...] = ()
     objects: tuple[str, ...] = ()
     folders: tuple[Path, ...] = ()
+    own: bool = False
 
     @classmethod
     def of(cls, hosts: list[str], networks: list[str], buckets: list[str], folders: list[str]) -> Self:
@@ -67,6 +74,38 @@ class Allowed:
             tuple(_objects(each) for each in buckets),
             tuple(Path(os.path.realpath(Path(each).expanduser())) for each in folders),
         )
+
+    @classmethod
+    def of_operator(cls, entries: Iterable[str] = ()) -> Self:
+        """Return what the operator's program allows: the entries, and those of the variable ``PREVIS_ALLOW``.
+
+        Args:
+            entries: Host names, ``*.domain``, addresses, networks, and ``s3://bucket/prefix``.
+
+        Raises:
+            ValueError: One of the entries cannot be used.
+            SourceNotFound: An entry of the variable cannot be used.
+        """
+        variable = [each.strip() for each in os.environ.get(ALLOW, "").split(",") if each.strip()]
+        try:
+            found = cls._of_entries(variable)
+        except ValueError as error:
+            raise SourceNotFound(f"the variable {ALLOW}", str(error)) from error
+        given = cls._of_entries(entries)
+        hosts, networks = found.hosts | given.hosts, (*found.networks, *given.networks)
+        return cls(hosts, networks, (*found.objects, *given.objects), own=True)
+
+    @classmethod
+    def _of_entries(cls, entries: Iterable[str]) -> Self:
+        buckets, networks, hosts = list[str](), list[str](), list[str]()
+        for each in entries:
+            (buckets if each.startswith("s3://") else networks if "/" in each else hosts).append(each)
+        return cls.of(hosts, networks, buckets, [])
+
+    @property
+    def where(self) -> str:
+        """Return where the operator can allow more."""
+        return f"the variable {ALLOW}" if self.own else "the block AllowedSources"
 
     def with_store(self, store: Store) -> Self:
         """Return these allowances and the store's own bucket and prefix, or folder."""
@@ -100,8 +139,7 @@ class Allowed:
         exactly = any(inner == embedded(each.network_address) for each in self.networks if each.num_addresses == 1)
         if not exactly and any(each in network for each in (address, inner) for network in _NEVER):
             return (
-                f"{named} is link-local or a cloud's metadata service: only the exact address among "
-                "the networks of the block AllowedSources allows it"
+                f"{named} is link-local or a cloud's metadata service: only the exact address in {self.where} allows it"
             )
         if (
             exactly
@@ -111,13 +149,18 @@ class Allowed:
             return ""
         if all(map(is_public, {address, inner})):
             return ""
-        return f"{named} is not public: the host or its network in the block AllowedSources allows it"
+        return f"{named} is not public: the host or its network in {self.where} allows it"
 
     def object_fault(self, uri: str) -> str:
         """Return why an ``s3://`` URL is refused, and what allows it; empty if it is allowed."""
         steps = uri.split("/")
         if uri.startswith(self.objects) and ".." not in steps and "." not in steps:
             return ""
+        if self.own:
+            return (
+                "a list or workflow from the web names it, which may name the store's own bucket and prefix alone: "
+                f"s3://bucket/prefix in {self.where} allows it"
+            )
         return (
             "a sender's s3:// URL is read from the store's own bucket and prefix, and from buckets that the operator "
             "allows (block AllowedSources, buckets)"

@@ -109,19 +109,21 @@ class SourceReader:
     """Read from disk, S3 and the web; use with ``async with``, in one event loop.
 
     ``s3`` sets credentials, region and endpoint for every ``s3://`` URL, whatever its bucket; by default they are
-    found as AWS tools find them. ``allowed`` is what senders' addresses may reach besides public ones; None if whoever
-    runs this program vouches for everything that is read.
+    found as AWS tools find them. ``allowed`` is what senders' addresses may reach besides public ones; None for what
+    :meth:`Allowed.of_operator` returns.
     """
 
     def __init__(self, s3: S3Settings | None = None, allowed: Allowed | None = None) -> None:
         self._s3 = S3Connection(s3)
-        self._allowed = allowed
+        self._allowed = Allowed.of_operator() if allowed is None else allowed
         self._web: dict[bool, httpx.AsyncClient] = {}
         self._web_slots = asyncio.Semaphore(_MOST_WEB_REQUESTS)
 
     @classmethod
     def for_store(cls, store: Store | None, allowed: Allowed | None = None) -> Self:
         """Return a reader that uses the credentials, region and endpoint of an S3 store."""
+        if allowed is None:
+            allowed = Allowed.of_operator() if store is None else Allowed.of_operator().with_store(store)
         return cls(store.settings if isinstance(store, S3Store) else None, allowed)
 
     async def __aenter__(self) -> Self:
@@ -165,7 +167,7 @@ class SourceReader:
         Raises:
             SourceNotFound, SourceUnavailable: As :meth:`read`; the file may then hold a part.
         """
-        if self._allowed is None or not sender:
+        if not sender:
             return await self._save(uri, to, limit)
         kind, fault, found = kind_of(uri), "", uri
         if kind == "http":
@@ -177,7 +179,8 @@ class SourceReader:
                 found = await asyncio.to_thread(os.path.realpath, local_path(uri))
             fault = self._allowed.file_fault(Path(found))
         if fault:
-            _LOG.warning("%s is refused: %s", shown(uri), fault)
+            if not self._allowed.own:
+                _LOG.warning("%s is refused: %s", shown(uri), fault)
             raise SourceNotFound(shown(uri), fault)
         return await self._save(found, to, limit)
 
@@ -187,10 +190,12 @@ class SourceReader:
         try:
             await self._save(uri, to, limit, beside=beside, sender=True)
         except (SourceNotFound, SourceUnavailable) as error:
+            if self._allowed.own:
+                raise
             _LOG.warning("%s", error)
             lasting = isinstance(error, SourceNotFound) or isinstance(error.__cause__, httpx.ConnectError)
             raise (SourceNotFound if lasting else SourceUnavailable)(shown(uri), ONE_ANSWER) from None
-        if _is_page(to):
+        if not self._allowed.own and _is_page(to):
             _LOG.warning("%s cannot be read: it is a page, and no list, workflow or picture", shown(uri))
             raise SourceNotFound(shown(uri), ONE_ANSWER)
 
@@ -259,7 +264,7 @@ class SourceReader:
         if sender not in self._web:
             logging.getLogger("httpx").addFilter(_LOG_FILTER)
             self._web[sender] = httpx.AsyncClient(
-                transport=CheckedTransport(self._allowed or Allowed()) if sender else None,
+                transport=CheckedTransport(self._allowed) if sender else None,
                 follow_redirects=True,
                 max_redirects=_REDIRECTS,
                 timeout=httpx.Timeout(_READ_TIMEOUT, connect=10, pool=None),

@@ -126,7 +126,7 @@ class FolderStore:
                 await asyncio.to_thread(unfinished.unlink, missing_ok=True)
 
     async def entries(self, prefix: str) -> dict[str, StoredFile]:
-        """Return all files below a prefix by key."""
+        """Return all files below a prefix by key, without keys that cannot be used."""
         return await asyncio.to_thread(self._entries, keys.below(prefix))
 
     async def delete(self, keys: Iterable[str]) -> None:
@@ -161,10 +161,7 @@ class FolderStore:
         await self.aclose()
 
     def _path(self, key: str) -> Path:
-        fault = keys.fault_of(key)
-        if fault is None and ":" in key:
-            fault = "a file name on Windows cannot contain a colon"
-        if fault is not None:
+        if (fault := _fault_of(key)) is not None:
             raise StoreRefused(self.name, f"key {key!r}: {fault}")
         return self._root.joinpath(*key.split("/"))
 
@@ -358,7 +355,7 @@ class FolderStore:
             if (status := self._status_of(path)) is not None:
                 modified = datetime.fromtimestamp(status.st_mtime, UTC)
                 found[path.relative_to(self._root).as_posix()] = StoredFile(status.st_size, modified)
-        return found
+        return keys.without_faults(found, self.name, _fault_of)
 
     def _raise_unlisted(self, error: OSError) -> None:
         if not isinstance(error, FileNotFoundError | NotADirectoryError):
@@ -378,6 +375,10 @@ class FolderStore:
         if reason is not None and getattr(error, "winerror", None) not in _WINDOWS_IN_USE:
             return StoreRefused(self.name, f"{path}: {reason}")
         return StoreUnavailable(self.name, f"{path}: {error.strerror or type(error).__name__}")
+
+
+def _fault_of(key: str) -> str | None:
+    return keys.fault_of(key) or ("a file name on Windows cannot contain a colon" if ":" in key else None)
 
 
 def _is_unfinished(path: Path) -> bool:

@@ -5,9 +5,15 @@ safe parts first, so a name never becomes a path.
 """
 
 import hashlib
+import logging
 import re
 import unicodedata
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
+
+from previs.text.visible import visible
+
+T = TypeVar("T")
 
 FRAMES: Final = "frames/"
 TAKES: Final = "takes/"
@@ -36,6 +42,8 @@ _LATEST: Final = "latest.json"
 _PICKS: Final = "picks"
 _NUMBERS: Final = "numbers"
 _RESERVED: Final = frozenset({_LATEST, _PICKS, _NUMBERS})
+_SHOWN: Final = 60
+_LOG: Final = logging.getLogger("previs.store")
 _PLAIN_SUFFIX: Final = re.compile(r"\.[a-z0-9]{1,8}")
 
 
@@ -168,6 +176,26 @@ def fault_of(key: str) -> str | None:
     if len(key.encode()) > _LONGEST_KEY:
         return f"a key is at most {_LONGEST_KEY} bytes long"
     return None
+
+
+def without_faults(listed: Mapping[str, T], store: str, fault: Callable[[str], str | None] = fault_of) -> dict[str, T]:
+    """Return what was listed without the keys that no store can use, and log how many there are.
+
+    Whoever may write to a store could otherwise stop everything that reads what it lists.
+
+    Args:
+        listed: Files by key.
+        store: Name of the store.
+        fault: Function that returns why the store cannot use a key.
+    """
+    faults = {key: reason for key in listed if (reason := fault(key)) is not None}
+    if faults:
+        key, reason = next(iter(faults.items()))
+        _LOG.warning(
+            "%s: %d file(s) whose names cannot be used are left out, such as %s: %s; remove or rename them",
+            *(store, len(faults), visible(key[:_SHOWN]), reason),
+        )
+    return {key: each for key, each in listed.items() if key not in faults}
 
 
 def below(prefix: str) -> str:

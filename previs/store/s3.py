@@ -158,7 +158,7 @@ class S3Store:
             raise too_large(self.uri(key), limit) from error
 
     async def entries(self, prefix: str) -> dict[str, StoredFile]:
-        """Return all files below a prefix by key, a thousand per request.
+        """Return all files below a prefix by key, a thousand per request, without keys that cannot be used.
 
         Raises:
             StoreRefused: There are more than two million, or more pages than these can fill, or a page repeats.
@@ -180,7 +180,7 @@ class S3Store:
                     found[key[len(self._prefix) :]] = entry
             more = page.get("NextContinuationToken")
             if not page.get("IsTruncated") or not more:
-                return found
+                return keys.without_faults(found, self.name)
             if more in asked:
                 raise StoreRefused(self.name, NO_S3)
             asked.add(more)

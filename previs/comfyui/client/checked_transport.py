@@ -34,6 +34,10 @@ class AddressRefused(httpx.TransportError):
 class Policy(Protocol):
     """Decide which addresses may be reached; :class:`previs.ingest.access.Allowed` does."""
 
+    @property
+    def where(self) -> str:
+        """Return where the operator can allow more."""
+
     def names(self, host: str) -> bool:
         """Return whether a host is allowed by its name."""
 
@@ -52,16 +56,21 @@ async def checked_addresses(url: str, host: str, port: int | None, policy: Polic
     Raises:
         AddressRefused: An address of the host is not allowed.
         httpx.ConnectError: The host has no address.
+        httpx.UnsupportedProtocol: The URL has no host, or another scheme.
     """
+    scheme = urlsplit(url).scheme
+    if scheme not in _PORTS or not host:
+        msg = "the URL has no host, or a scheme that is not read"
+        raise httpx.UnsupportedProtocol(msg)
     if proxy := proxy_of(url):
         if policy.names(host):
             return []
         msg = (
-            f"{host} is reached by {proxy}, behind which its address cannot be checked: the host in the block "
-            "AllowedSources allows it, or NO_PROXY reaches it directly"
+            f"{host} is reached by {proxy}, behind which its address cannot be checked: the host in {policy.where} "
+            "allows it, or NO_PROXY reaches it directly"
         )
         raise AddressRefused(msg)
-    addresses = await _resolve(host, port or _PORTS[urlsplit(url).scheme])
+    addresses = await _resolve(host, port or _PORTS[scheme])
     for address in addresses:
         if fault := policy.fault_of(host, address):
             raise AddressRefused(fault)
@@ -90,9 +99,17 @@ class CheckedTransport(httpx.AsyncBaseTransport):
         """Send a request to the first address of its host that accepts a connection.
 
         Raises:
-            AddressRefused: An address of the host is not allowed; nothing was connected to.
+            AddressRefused: An address of the host is not allowed, or the URL, perhaps of a redirect, has a user or a
+                password; nothing was connected to.
             httpx.ConnectError: The host has no address, or none accepts a connection.
+            httpx.UnsupportedProtocol: The URL has no host, or another scheme than ``http`` and ``https``.
         """
+        if request.url.scheme not in {"http", "https"}:
+            msg = "only http:// and https:// are read"
+            raise httpx.UnsupportedProtocol(msg)
+        if request.url.userinfo:
+            msg = "the URL, or one that it redirects to, has a user or a password"
+            raise AddressRefused(msg)
         host = request.url.raw_host.decode("ascii")
         policy = self._policy.with_host(request.extensions.get(BESIDE))
         url = str(request.url)

@@ -27,6 +27,6 @@ async def test_runs_that_start_at_once_get_different_numbers_in_s3(s3_store: S3S
 
 
 async def test_numbers_continue_after_the_highest_whatever_other_files_exist(folder_store: FolderStore) -> None:
-    for name in ("7", "x", "-3", "2.5"):
+    for name in ("7", "x", "-3", "2.5", "9" * 200):
         await folder_store.put(f"{keys.numbers_prefix('a')}{name}.json", b"{}", media_type="application/json")
     assert await next_number(folder_store, "a", "run") == 8

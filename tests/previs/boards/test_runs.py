@@ -1,12 +1,18 @@
 """Check that boards and runs are listed from keys and manifests, also from damaged ones."""
 
+import logging
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 
 import pytest
 
+from previs.boards.nightly import nightly_boards
+from previs.boards.prune import prune
+from previs.boards.retention import Rule
 from previs.boards.runs import boards, find_run, load_manifest, name_of, only_board, run_locations
 from previs.errors import NotInStore, RecordUnreadable
-from previs.store import Store, keys
+from previs.store import FolderStore, S3Store, Store, keys, s3_requests
 from tests.conftest import FOLDER_AND_S3
 from tests.previs.records.published import manifest, put_run, run_name, shot, take
 
@@ -150,3 +156,38 @@ async def test_one_board_can_be_listed_alone(store: Store) -> None:
     assert [each.name for each in await boards(store, "c")] == ["c"]
     with pytest.raises(NotInStore):
         await boards(store, "d")
+
+
+UNUSABLE = ["nightly/a\\b.json", "boards/x\\y/r/manifest.json", "boards/b/picks/\x1b[2J.json"]
+
+
+def write(folder: str, *names: str) -> None:
+    for name in names:
+        path = Path(folder, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"{}")
+
+
+async def put_raw(store: Store, *names: str) -> None:
+    """Write files as whoever may write to the store can, whatever their names."""
+    if isinstance(store, S3Store):
+        prefix = keys.below(store.settings.prefix)
+        for name in (*names, "boards//r/manifest.json", "boards/../r/manifest.json"):
+            where = {"Bucket": store.settings.bucket, "Key": prefix + name, "Body": b"{}"}
+            await store._connection.run(partial(s3_requests.put_new, wanted=where))
+    elif isinstance(store, FolderStore):
+        write(store.name, *names, "boards/c:/r/manifest.json")
+
+
+@FOLDER_AND_S3
+async def test_names_that_no_store_can_use_stop_nobody_and_are_told(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    await put_run(store, manifest(board="b"))
+    await put_raw(store, *UNUSABLE)
+    with caplog.at_level(logging.WARNING, logger="previs.store"):
+        assert [found.name for found in await boards(store)] == ["b"]
+    assert "name" in caplog.text
+    assert "\x1b" not in caplog.text
+    assert await nightly_boards(store) == {}
+    assert (await prune(store, Rule(keep=1))).obstacles == ()

@@ -19,7 +19,7 @@ import trustme
 from PIL import Image
 
 from previs.errors import FixTheInput, PrevisError, ShotListFaults, SourceNotFound
-from previs.ingest.access import Allowed
+from previs.ingest.access import ALLOW, Allowed
 from previs.ingest.load import load_inputs
 from previs.ingest.reader import ONE_ANSWER, SourceReader
 from previs.store import FolderStore, S3Settings, S3Store
@@ -273,6 +273,29 @@ async def test_a_password_in_a_senders_url_is_refused_before_anything_is_connect
     assert count(sites) == before
 
 
+@pytest.mark.parametrize(
+    "to",
+    [
+        *("file:///etc/passwd", "s3://theirs/a", "ftp://127.0.0.1/", "gopher://127.0.0.1/", "ws://127.0.0.1:{port}/"),
+        *(
+            "http://somebody:geheim@127.0.0.1:{port}/",
+            "http://somebody@127.0.0.1:{port}/",
+            "//:geheim@127.0.0.1:{port}",
+        ),
+    ],
+)
+async def test_a_redirect_to_another_scheme_or_with_a_password_is_not_followed(to: str, sites: list[Site]) -> None:
+    port, before = sites[0].server_port, count(sites)
+    uri = f"http://127.0.0.1:{port}/?to={to.format(port=port)}"
+    assert await refused(uri, Allowed.of(["127.0.0.1"], [], [], [])) == ONE_ANSWER
+    assert count(sites) == before + 1
+
+
+@pytest.mark.parametrize("uri", ["https://", "http:///x", "http:////x/", "http://:80/"])
+async def test_a_url_without_a_host_is_not_there(uri: str) -> None:
+    assert await refused(uri) == ONE_ANSWER
+
+
 async def test_a_proxy_is_used_for_hosts_that_are_allowed_by_name_alone(
     sites: list[Site], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -381,6 +404,44 @@ async def test_whatever_a_senders_list_or_workflow_names_is_a_senders(sites: lis
                 await load(reader, shots, workflow, store, "shots", "workflow")
             assert CONTENT.decode() not in str(caught.value)
     assert count(sites) == before
+
+
+@pytest.mark.parametrize("variable", ["", "127.0.0.2", "x.lan, 127.0.0.2/32,s3://film/refs"])
+async def test_a_list_on_the_web_is_a_senders_for_the_operator_too_who_is_told_what_allows_it(
+    variable: str, sites: list[Site], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ALLOW, variable)
+    port, before = sites[0].server_port, count(sites)
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    sites[0].picture = (tmp_path / "a.png").read_bytes()
+    sites[0].content = json.dumps(shot(f"http://127.0.0.2:{port}/a.png")).encode()
+    async with SourceReader() as reader:
+        loading = load_inputs(f"http://127.0.0.1:{port}/list", {"checkpoint": "a"}, reader, None, no_server)
+        if variable:
+            await loading
+        else:
+            with pytest.raises(ShotListFaults, match=r"127\.0\.0\.2 is not public: .* in the variable PREVIS_ALLOW"):
+                await loading
+        assert await reader.read(f"http://127.0.0.2:{port}/") == CONTENT
+    assert count(sites) == before + (3 if variable else 2)
+
+
+async def test_a_list_on_the_web_names_buckets_that_the_operator_allows(
+    sites: list[Site], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sites[0].content = json.dumps(shot("s3://film/other/a.png")).encode()
+    monkeypatch.setenv(ALLOW, "s3://film/refs")
+    async with SourceReader() as reader:
+        with pytest.raises(ShotListFaults, match="in the variable PREVIS_ALLOW"):
+            await load_inputs(
+                f"http://127.0.0.1:{sites[0].server_port}/list", {"checkpoint": "a"}, reader, None, no_server
+            )
+
+
+def test_a_variable_that_allows_nothing_is_refused_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ALLOW, "10.0.0.1/8")
+    with pytest.raises(SourceNotFound, match=r"PREVIS_ALLOW.*10\.0\.0\.1/8"):
+        SourceReader()
 
 
 async def test_a_list_on_the_web_names_its_own_host_and_no_other_that_is_not_public(
