@@ -16,6 +16,7 @@ from prefect.client.schemas.actions import DeploymentUpdate
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelling
 
+from blocks import AllowedSources
 from previs.comfyui.client.address import Address
 from previs.comfyui.client.server import Server
 from previs.comfyui.protocol.deadlines import Limits
@@ -36,6 +37,7 @@ STARTS_WITHIN = 120
 
 
 async def start(client: PrefectClient, **parameters: Any) -> FlowRun:
+    await AllowedSources(trust_run_parameters=True).save("default", overwrite=True)
     deployment = await client.read_deployment_by_name("storyboard/by-hand")
     return await client.create_flow_run_from_deployment(deployment.id, parameters={"workflow": SETTINGS} | parameters)
 
