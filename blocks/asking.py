@@ -22,7 +22,7 @@ _LONGEST: Final = 500
 
 
 def use_running_server() -> None:
-    """Have this process use the local server if it runs and Prefect's settings name none."""
+    """Use the local server in this process if it runs and Prefect's settings name none."""
     settings = get_current_settings()
     if settings.api.url is None and (server := running_server(settings.home)):
         os.environ["PREFECT_API_URL"] = server.api

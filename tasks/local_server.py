@@ -9,10 +9,13 @@ import socket
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from previs.daemon import LocalServer, StartedServer, claim, log_file, running_server, start_server, stop_server
+from previs.daemon import Claim, LocalServer, StartedServer, claim, log_file, running_server, start_server, stop_server
 from previs.errors import PrevisError
+
+if TYPE_CHECKING:
+    import uvicorn
 
 _BACKLOG: Final = 2048
 _LAST_REQUESTS_SECONDS: Final = 5
@@ -37,7 +40,7 @@ def control(word: str, home: str = "") -> int:
 
 
 def use_local_server(*, start: bool) -> StartedServer | None:
-    """Have this process use the local server, unless Prefect's settings name one.
+    """Use the local server in this process, unless Prefect's settings name one.
 
     Args:
         start: Whether to start one if none runs.
@@ -118,11 +121,11 @@ def _serve(home: Path) -> int:
         listening.listen(_BACKLOG)
         server = LocalServer(os.getpid(), listening.getsockname()[1], version("prefect"))
         claimed.write(server)
-        asyncio.run(_serve_prefect(server, home, listening))
+        asyncio.run(_serve_prefect(server, home, listening, claimed))
     return _DONE
 
 
-async def _serve_prefect(server: LocalServer, home: Path, listening: socket.socket) -> None:
+async def _serve_prefect(server: LocalServer, home: Path, listening: socket.socket, claimed: Claim) -> None:
     origins = f"{server.address},http://localhost:{server.port}"
     os.environ |= {
         "PREFECT_HOME": str(home),
@@ -144,19 +147,21 @@ async def _serve_prefect(server: LocalServer, home: Path, listening: socket.sock
             app, lifespan="on", log_level="warning", timeout_graceful_shutdown=_LAST_REQUESTS_SECONDS, access_log=False
         )
     )
-    collecting = asyncio.create_task(_collect_garbage())
+    looking_after = asyncio.create_task(_look_after(served, claimed))
     await served.serve(sockets=[listening])
-    collecting.cancel()
+    looking_after.cancel()
 
 
-async def _collect_garbage() -> None:
+async def _look_after(served: "uvicorn.Server", claimed: Claim) -> None:
+    """Collect garbage from time to time, and end the server when its folder is deleted."""
     from prefect.server.database import provide_database_interface
 
     engine = await provide_database_interface().engine()
-    while True:
+    while not claimed.lost:
         await asyncio.sleep(_LOOK_SECONDS)
         if gc.get_count()[0] > _OBJECTS:
             collect_if_idle(engine.pool)
+    served.should_exit = True
 
 
 def collect_if_idle(pool: object) -> None:

@@ -57,7 +57,7 @@ async def _follow(process: Process, line: str, shown: Display) -> int:
 
 @contextlib.asynccontextmanager
 async def _forwarding_signals(process: Process, stopped: asyncio.Event) -> AsyncIterator[None]:
-    """Forward signals to the process, which has a session of its own, and set ``stopped``; end it with the context."""
+    """Send signals on to the process, which has a session of its own, and set ``stopped``; end it with the context."""
     loop = asyncio.get_running_loop()
 
     def stop(number: signal.Signals) -> None:

@@ -72,7 +72,7 @@ def start_server(home: Path) -> StartedServer:
 
 
 def stop_server(home: Path) -> LocalServer | None:
-    """End the server that runs for a ``PREFECT_HOME``, wait for its end and return it; None if there is none."""
+    """Stop the server that runs for a ``PREFECT_HOME``, wait for its end and return it; None if there is none."""
     server = running_server(home)
     if server is None:
         return None

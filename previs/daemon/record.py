@@ -51,6 +51,11 @@ class Claim:
         self.earlier_port = earlier.port if earlier else 0
         os.ftruncate(file, 0)
 
+    @property
+    def lost(self) -> bool:
+        """Return whether the record was deleted, so that nobody finds the server any more."""
+        return not os.fstat(self._file).st_nlink
+
     def write(self, server: LocalServer) -> None:
         """Write the record."""
         os.pwrite(self._file, json.dumps(asdict(server)).encode(), 0)
@@ -58,7 +63,7 @@ class Claim:
 
 @contextlib.contextmanager
 def claim(home: Path) -> Iterator[Claim | None]:
-    """Lock the record while the context lasts; yield None if another process holds it."""
+    """Hold the lock of the record while the context lasts; yield None if another process holds it."""
     home.mkdir(parents=True, exist_ok=True)
     file = os.open(_path(home), os.O_RDWR | os.O_CREAT, 0o600)
     try:

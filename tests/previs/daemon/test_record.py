@@ -57,6 +57,15 @@ def test_stop_ends_the_process_that_holds_the_lock(tmp_path: Path) -> None:
         assert running_server(tmp_path) is None
 
 
+def test_a_server_learns_that_its_record_was_deleted(tmp_path: Path) -> None:
+    with claim(tmp_path) as claimed:
+        assert claimed is not None
+        assert not claimed.lost
+        for each in tmp_path.iterdir():
+            each.unlink()
+        assert claimed.lost
+
+
 def test_a_record_that_nobody_locks_is_of_no_server_though_its_number_and_port_are_in_use(tmp_path: Path) -> None:
     with holding(tmp_path):
         [record] = tmp_path.iterdir()
