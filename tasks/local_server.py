@@ -109,20 +109,28 @@ def _described(server: LocalServer, home: Path) -> str:
 def _serve(home: Path) -> int:
     """Serve until a signal comes, unless another process does so already."""
     gc.disable()
-    with claim(home) as claimed, socket.socket() as listening:
+    with claim(home) as claimed:
         if claimed is None:
             return _DONE
         os.ftruncate(sys.stderr.fileno(), 0)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind(("127.0.0.1", claimed.earlier_port))
-        except OSError:
-            listening.bind(("127.0.0.1", 0))
-        listening.listen(_BACKLOG)
+        listening = listen(claimed.earlier_port)
         server = LocalServer(os.getpid(), listening.getsockname()[1], version("prefect"))
         claimed.write(server)
         asyncio.run(_serve_prefect(server, home, listening, claimed))
     return _DONE
+
+
+def listen(port: int) -> socket.socket:
+    """Return a socket that listens on 127.0.0.1, at a port if it is free, or else at another."""
+    # asyncio sends small packets at once only through sockets of this protocol; through others they wait 40 ms.
+    listening = socket.socket(proto=socket.IPPROTO_TCP)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(("127.0.0.1", port))
+    except OSError:
+        listening.bind(("127.0.0.1", 0))
+    listening.listen(_BACKLOG)
+    return listening
 
 
 async def _serve_prefect(server: LocalServer, home: Path, listening: socket.socket, claimed: Claim) -> None:
