@@ -29,6 +29,7 @@ from benchmarks.references import references
 from benchmarks.rows import Row
 from benchmarks.share import share_of_the_ideal
 from benchmarks.silent import silent_node
+from benchmarks.start import start
 
 Measurement = Callable[[], Coroutine[Any, Any, Row]]
 
@@ -67,6 +68,7 @@ def _of_runs(*, long: bool) -> dict[str, Measurement]:
     """Return the measurements of whole runs of the flow."""
     shots, kills = (100, 10) if long else (20, 2)
     return {
+        "start": partial(start, 5 if long else 3, 5, 2.5),
         **{
             f"cached run, {shots} shots, {kind}": partial(cached, kind, shots, seconds, megabytes)
             for shots, seconds, megabytes in _CACHED

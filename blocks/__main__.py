@@ -11,6 +11,7 @@ import sys
 from pydantic import SecretStr, TypeAdapter
 
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
+from blocks.asking import use_running_server
 from blocks.saved import saved
 from previs.comfyui.client.address import Address
 from previs.errors import PrevisError
@@ -29,6 +30,7 @@ def main() -> int:
         sys.stderr.write("this command writes secrets, and only to a pipe\n")
         return _NOT_READ
     show_logs_visibly()
+    use_running_server()
     try:
         content = asyncio.run(_farm(name) if kind == "farm" else _store(name))
     except PrevisError as error:

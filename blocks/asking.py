@@ -1,21 +1,32 @@
-"""Translate failures of requests to Prefect's server."""
+"""Ask Prefect's server, and translate failures of requests to it."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from typing import Final
 
 import httpx
 from prefect.client.base import ServerType
 from prefect.client.orchestration import PrefectClient
+from prefect.context import refresh_global_settings_context
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import get_current_settings
 
+from previs.daemon import running_server
 from previs.errors import PrefectRefused, PrefectUnavailable
 
 _UNAUTHORIZED: Final = 401
 _TEMPORARY: Final = frozenset({408, 429})
 _SERVER_ERROR: Final = 500
 _LONGEST: Final = 500
+
+
+def use_running_server() -> None:
+    """Use the local server in this process if it runs and Prefect's settings name none."""
+    settings = get_current_settings()
+    if settings.api.url is None and (server := running_server(settings.home)):
+        os.environ["PREFECT_API_URL"] = server.api
+        refresh_global_settings_context()
 
 
 @contextlib.contextmanager

@@ -103,6 +103,7 @@ async def _make_board(
     await name_this_run(run_name(identity, plan))
     found = await find_recorded(as_is(plan), as_is(context), not_before)
     await check_takes(as_is(plan), as_is(found), as_is(context))
-    async with live_progress(context.progress, identity.board):
+    async with live_progress(context.progress, identity.board) as over:
         results = await run_takes(plan, found, identity, context)
-    return await publish_board(as_is(plan), as_is(results), as_is(identity), as_is(context))
+        over.set()
+        return await publish_board(as_is(plan), as_is(results), as_is(identity), as_is(context))

@@ -39,12 +39,15 @@ def artifact_key(board: str, kind: str) -> str:
 
 
 @contextlib.asynccontextmanager
-async def live_progress(progress: RunProgress, board: str) -> AsyncIterator[None]:
-    """Keep the run's progress artifact up to date while the context lasts; failures never reach the run."""
+async def live_progress(progress: RunProgress, board: str) -> AsyncIterator[asyncio.Event]:
+    """Keep the run's progress artifact up to date until the event that is yielded is set, or the context ends.
+
+    Failures never reach the run.
+    """
     over = asyncio.Event()
     updating = asyncio.create_task(_keep_up_to_date(progress, artifact_key(board, "progress"), over))
     try:
-        yield
+        yield over
     finally:
         over.set()
         try:
@@ -106,9 +109,11 @@ async def show_board(manifest: Manifest, links: Mapping[str, str], store: Store,
     note = f"Links to the board and its frames work until {until}; run again for new ones." if until else None
     link, after = link_to_board(page), f"\n\n{note}" if note else ""
     sheet = contact_sheet(manifest, picture=picture, note=note)
-    await acreate_markdown_artifact(sheet, key=artifact_key(board, "contact-sheet"), description=link + after)
     rows = shot_rows(manifest, link=lambda frame: links[frame.key])
     # A run's page shows the first paragraph of a description, with Markdown pictures; it drops <img>.
     small = await asyncio.to_thread(overview, manifest)
     embedded = f" ![]({small})" if small else ""
-    await acreate_table_artifact(rows, key=artifact_key(board, "shots"), description=link + embedded + after)
+    await asyncio.gather(
+        acreate_markdown_artifact(sheet, key=artifact_key(board, "contact-sheet"), description=link + after),
+        acreate_table_artifact(rows, key=artifact_key(board, "shots"), description=link + embedded + after),
+    )

@@ -46,7 +46,7 @@ async def deploy(options: DeployOptions) -> AsyncIterator[str]:
     """
     server = get_current_settings().api.url
     if server is None:
-        start = "start one with 'prefect server start', and then: export PREFECT_API_URL=http://127.0.0.1:4200/api"
+        start = "start one with 'previs server start', and then, as that prints: export PREFECT_API_URL=http://…/api"
         raise DeploymentRefused(f"PREFECT_API_URL names no Prefect server: {start}")
     _check_schedule(options)
     try:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Coroutine
 from typing import Any
 
+import prefect
 from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
@@ -21,38 +22,53 @@ from prefect.exceptions import TerminationSignal
 from prefect.settings import get_current_settings
 
 from blocks.asking import version_of
-from previs.errors import BoardIncomplete, FixTheInput, PrevisError
+from previs.daemon import StartedServer, log_file
+from previs.errors import BoardIncomplete, FixTheInput, PrefectUnavailable, PrevisError
 from previs.ingest.offload import shots_parameter
-from previs.rendering.progress import ProgressEvent, emit, listening, to_line
+from previs.rendering.progress import PrefectStarting, ProgressEvent, emit, listening, to_line
 from previs.text.logs import show_logs_visibly
 from previs.text.visible import visible
 from tasks.farm_and_store import open_store
 
 _RECORDING_SECONDS = 10.0
+_START_SECONDS = 120.0
 _NOT_TERMINAL = [kind for kind in StateType if kind not in TERMINAL_STATES]
 _COMPLETED, _NOT_COMPLETED, _BAD_INPUT, _STOPPED = 0, 1, 2, 130
 
 
-def main(flow: Flow[..., Coroutine[Any, Any, Any]] | None) -> int:
-    """Run a flow with the parameters from standard input, or deploy if there is none, and return the exit code."""
+def main(flow: Flow[..., Coroutine[Any, Any, Any]] | None, line: str, local: StartedServer | None) -> int:
+    """Run a flow, or deploy if there is none, and return the exit code.
+
+    Args:
+        flow: The flow.
+        line: Parameters in JSON.
+        local: The local server, if the flow uses it.
+    """
     show_logs_visibly()
     try:
-        given = json.loads(sys.stdin.readline())
-        return asyncio.run(_deploy(given) if flow is None else _run(flow, given))
+        given = json.loads(line)
+        return asyncio.run(_deploy(given) if flow is None else _run(flow, given, local))
     except (asyncio.CancelledError, KeyboardInterrupt, TerminationSignal):
         # While a flow runs, Prefect turns SIGTERM into its own exception.
         return _STOPPED
 
 
-async def _run(flow: Flow[..., Coroutine[Any, Any, Any]], parameters: dict[str, Any]) -> int:
+def refuse(error: PrevisError) -> int:
+    """Report an error that prevents a run, and return the exit code."""
+    _write(str(error))
+    return _BAD_INPUT if isinstance(error, FixTheInput) else _NOT_COMPLETED
+
+
+async def _run(
+    flow: Flow[..., Coroutine[Any, Any, Any]], parameters: dict[str, Any], local: StartedServer | None = None
+) -> int:
     _stop_on_signals()
     with listening(_write):
         try:
-            await _reach_prefect()
+            await _reach_prefect(local)
             await _offload(parameters)
         except PrevisError as error:
-            emit(str(error))
-            return _BAD_INPUT if isinstance(error, FixTheInput) else _NOT_COMPLETED
+            return refuse(error)
         state: State[Any] = await flow(**parameters, return_state=True)
         result = await state.aresult(raise_on_failure=False)
         await _until_recorded(state)
@@ -91,11 +107,28 @@ def _stop_on_signals() -> None:
     loop.add_reader(sys.stdin, lambda: None if sys.stdin.readline() else (loop.remove_reader(sys.stdin), run.cancel()))
 
 
-async def _reach_prefect() -> None:
+async def _reach_prefect(local: StartedServer | None) -> None:
     """Check that Prefect's server answers; the flow's engine would report that with a traceback."""
-    if get_current_settings().api.url is not None:
+    settings = get_current_settings()
+    if settings.api.url is None:
+        emit(PrefectStarting())
+        return
+    if local is None:
         async with get_client() as client:
             await version_of(client)
+        return
+    if local.started:
+        emit(PrefectStarting(local.server.address))
+    try:
+        async with get_client(httpx_settings={"timeout": _START_SECONDS}) as client:
+            found = await version_of(client)
+    except PrefectUnavailable as error:
+        raise PrefectUnavailable(error.server, f"{error.reason}; its log is {log_file(settings.home)}") from error
+    if found != prefect.__version__:
+        remedy = "end it with: previs server stop"
+        raise PrefectUnavailable(
+            settings.api.url, f"it is Prefect {found}, and here is {prefect.__version__}: {remedy}"
+        )
 
 
 async def _offload(parameters: dict[str, Any]) -> None:

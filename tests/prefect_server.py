@@ -69,7 +69,7 @@ def prefect_server(
     )
     command = [sys.executable, "-c", START, "server", "start", "--no-ui", "--port", str(port)]
     with contextlib.ExitStack() as ending, (home / "server.log").open("wb") as log:
-        with _migrated(tmp_path_factory, home / "prefect.db"):
+        with migrated(tmp_path_factory, home / "prefect.db"):
             server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)  # noqa: S603 - our own command
             ending.callback(server.wait, 30)
             # Its database ends with it; a server that is asked to end waits for what its triggers have started.
@@ -79,7 +79,7 @@ def prefect_server(
 
 
 @contextlib.contextmanager
-def _migrated(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Iterator[None]:
+def migrated(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Iterator[None]:
     """Have Prefect migrate a database once for all processes of one run of the tests: it takes longer than its start.
 
     The first makes one until the context ends, the others wait for it and copy it.

@@ -46,12 +46,13 @@ COMMANDS = (
     "schema",
     "nightly",
     "deploy",
+    "server",
     "demo",
     "simulate",
 )
 OF_NIGHTLY = ("nightly add", "nightly list", "nightly remove")
-WITHOUT_OPTIONS = {"schema", "nightly"}
-OF_OTHER_PROGRAMS = {"--param", "--watch"}
+WITHOUT_OPTIONS = {"schema", "nightly", "server"}
+OF_OTHER_PROGRAMS = {"--no-prompt", "--param", "--watch"}
 FOLDERS = ("previs", "tasks", "blocks", "flows", "examples", "docs", "tests")
 
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")

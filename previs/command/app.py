@@ -13,7 +13,7 @@ from previs import __doc__ as about
 from previs.command.boards_commands import boards, pick, prune, pull, rerender, schema
 from previs.command.nightly_commands import nightly
 from previs.command.output import write_error
-from previs.command.prefect_commands import deploy
+from previs.command.prefect_commands import deploy, server
 from previs.command.shots_commands import bind, check, plan, run
 from previs.command.simulator_commands import demo, simulate
 from previs.errors import PrevisError
@@ -24,7 +24,23 @@ app = App(
     version_flags=["--version"],
     default_parameter=Parameter(show_default=lambda default: str(default) if default else None),
 )
-for command in (run, plan, bind, check, pick, rerender, boards, pull, prune, schema, nightly, deploy, demo, simulate):
+for command in (
+    run,
+    plan,
+    bind,
+    check,
+    pick,
+    rerender,
+    boards,
+    pull,
+    prune,
+    schema,
+    nightly,
+    deploy,
+    server,
+    demo,
+    simulate,
+):
     app.command(command)
 
 

@@ -13,11 +13,11 @@ from rich.text import Text
 
 from previs.command.console import console as visible_console
 from previs.publishing.views import Progress
-from previs.rendering.progress import BoardPublished, ProgressEvent, TakeSettled
+from previs.rendering.progress import BoardPublished, PrefectStarting, ProgressEvent, TakeSettled
 from previs.text.visible import visible
 
 _MOST_ROWS = 12
-_STARTING = "starting Prefect, which takes up to half a minute …"
+_STARTING = "starting …"
 
 
 class Display(Protocol):
@@ -36,7 +36,6 @@ def display(*, verbose: bool) -> Iterator[Display]:
     console = visible_console()
     lines = Lines(console)
     if verbose or not console.is_terminal:
-        lines.say(_STARTING)
         yield lines
         return
     with Live(Spinner("dots", _STARTING), console=console, transient=True, refresh_per_second=8) as live:
@@ -63,6 +62,10 @@ class Lines:
             case BoardPublished():
                 self.say(event.message)
                 self.say(f"board: {event.page}")
+            case PrefectStarting(address=""):
+                self.say("starting Prefect for this run, which takes up to half a minute …")
+            case PrefectStarting():
+                self.say(f"starting a Prefect server at {event.address}, which stays until: previs server stop")
             case str():
                 self.say(event)
 

@@ -1,9 +1,10 @@
-"""Define the command that registers the flows with Prefect."""
+"""Define the commands that register the flows with Prefect and control its local server."""
 
 # ruff: noqa: PLC0415 - the help needs only the signatures; see app.py
 
 import asyncio
 from pathlib import Path
+from typing import Literal
 
 from previs.command.options import Count, Names
 
@@ -49,3 +50,24 @@ def deploy(
 
     order = DeployOrder(pool, type, image, job_variables, at_once, tuple(after or ()), cron, timezone)
     return asyncio.run(deploy_checkout(order))
+
+
+def server(action: Literal["start", "stop", "status"], /) -> int:
+    """Start, stop or show the Prefect server of this machine that stays.
+
+    previs run starts it when it is needed, unless PREFECT_API_URL or Prefect's profile names a server. It listens on
+    127.0.0.1 only, and keeps its data where PREFECT_HOME says. Exit code 1 of status means that none runs.
+
+    Parameters
+    ----------
+    action
+        start, stop or status.
+    """
+    import subprocess
+    import sys
+
+    from previs.command.checkout import require_checkout
+
+    require_checkout("flows", "flows/storyboard.py")
+    words = [sys.executable, "-m", "flows", "server", action]
+    return subprocess.run(words, check=False).returncode  # noqa: S603 - our own command

@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import json
 import sys
+from asyncio.subprocess import Process
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from previs.command.checkout import require_checkout
 from previs.errors import Fault, ShotListFaults, TryAgain
 from previs.farm.opening import farm_block, server_urls
 from previs.ingest.reader import SourceReader
@@ -77,18 +77,17 @@ class RunOrder:
             raise ShotListFaults("standard input", (fault,)) from error
 
 
-async def run_shots(order: RunOrder, *, home: Path | None = None, verbose: bool = False) -> int:
-    """Run the flow, show its progress and return the exit code.
+async def run_shots(order: RunOrder, process: Process, *, verbose: bool = False) -> int:
+    """Check the input, have the flow's process run the flow, show its progress and return the exit code.
 
     Args:
         order: Options of the command.
-        home: Folder for Prefect's database unless ``PREFECT_HOME`` is set; None for Prefect's default.
+        process: The flow's process, which waits for its parameters.
         verbose: Whether to show Prefect's log instead of progress.
 
     Raises:
-        FixTheInput: An option, the shot list or the workflow cannot be used; Prefect is not started.
+        FixTheInput: An option, the shot list or the workflow cannot be used; no Prefect server is started.
     """
-    require_checkout("flows", "flows/storyboard.py")
     parameters = await order.parameters()
     store = _store_of(parameters)
     await _check_readable(parameters["shots"])
@@ -100,9 +99,9 @@ async def run_shots(order: RunOrder, *, home: Path | None = None, verbose: bool 
     if isinstance(store, FolderStore):
         with contextlib.suppress(TryAgain):
             await store.check()
-    from previs.command.flow_process import run_flow
+    from previs.command.flow_run import run_flow
 
-    return await run_flow(parameters, home=home, verbose=verbose)
+    return await run_flow(process, parameters, verbose=verbose)
 
 
 def _store_of(parameters: Mapping[str, Any]) -> S3Store | FolderStore | None:

@@ -25,6 +25,7 @@ def run(  # noqa: PLR0913 - each is an option of the command
     refresh_only: Shots = None,
     max_age: Days | None = None,
     render_seconds: RenderSeconds | None = None,
+    no_server: Flag = False,
     verbose: Flag = False,
 ) -> int:
     """Render a shot list and publish its board.
@@ -62,16 +63,25 @@ def run(  # noqa: PLR0913 - each is an option of the command
     render_seconds
         Seconds that a take may render on a server, from its start there. Default: the farm block's, or else 30 minutes
         for images and 4 hours for video and sound.
+    no_server
+        Start no Prefect server that stays: if there is none, use one that ends with the run.
     verbose
         Show Prefect's log instead of the progress display.
     """
-    from previs.command.run import RunOrder, run_shots
+    from previs.command.flow_process import flow_process
 
     again = refresh or list(refresh_only or ())
     overrides = parse_overrides(override)
     chosen = tuple(only or ())
-    order = RunOrder(shots, workflow, farm, store, board, chosen, takes, again, overrides, max_age, render_seconds)
-    return asyncio.run(run_shots(order, verbose=verbose))
+
+    async def check_and_run() -> int:
+        async with flow_process(server=not no_server, verbose=verbose) as process:
+            from previs.command.run import RunOrder, run_shots
+
+            given = (shots, workflow, farm, store, board, chosen, takes, again, overrides, max_age, render_seconds)
+            return await run_shots(RunOrder(*given), process, verbose=verbose)
+
+    return asyncio.run(check_and_run())
 
 
 def plan(  # noqa: PLR0913 - each is an option of the command

@@ -6,6 +6,7 @@ import signal
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+from previs.command.flow_process import flow_process
 from previs.command.output import write_error, write_line
 from previs.command.run import RunOrder, run_shots
 from previs.errors import SourceNotFound
@@ -24,7 +25,8 @@ async def render_examples(folder: Path, *, servers: int, seconds: float, verbose
             farm=farm,
             store=str(folder),
         )
-        return await run_shots(order, home=folder / ".prefect", verbose=verbose)
+        async with flow_process(home=folder / ".prefect", verbose=verbose) as process:
+            return await run_shots(order, process, verbose=verbose)
 
 
 async def serve_simulators(

@@ -48,7 +48,18 @@ class BoardPublished:
     complete: bool
 
 
-ProgressEvent = Progress | TakeSettled | BoardPublished | str
+@dataclass(frozen=True, slots=True)
+class PrefectStarting:
+    """Report that a Prefect server is being started.
+
+    Attributes:
+        address: URL of the server that stays; empty for one that ends with the run.
+    """
+
+    address: str = ""
+
+
+ProgressEvent = Progress | TakeSettled | BoardPublished | PrefectStarting | str
 Listener = Callable[[ProgressEvent], None]
 
 _listener: ContextVar[Listener | None] = ContextVar("previs_listener", default=None)
@@ -130,6 +141,7 @@ _KINDS: dict[str, TypeAdapter[ProgressEvent]] = {
     "progress": TypeAdapter(Progress),
     "settled": TypeAdapter(TakeSettled),
     "board": TypeAdapter(BoardPublished),
+    "prefect": TypeAdapter(PrefectStarting),
     "say": TypeAdapter(str),
 }
 
@@ -143,6 +155,8 @@ def to_line(event: ProgressEvent) -> str:
             kind = "settled"
         case BoardPublished():
             kind = "board"
+        case PrefectStarting():
+            kind = "prefect"
         case _:
             kind = "say"
     return json.dumps({kind: _KINDS[kind].dump_python(event, mode="json")})

@@ -20,7 +20,7 @@ async def test_without_a_server_it_says_how_to_start_one(tmp_path: Path, monkeyp
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     ended = await previs("deploy", folder=tmp_path, PREFECT_HOME=str(tmp_path / "prefect"))
     assert (ended.code, ended.out) == (2, "")
-    assert "prefect server start" in ended.err
+    assert "previs server start" in ended.err
     assert "export PREFECT_API_URL=" in ended.err
 
 

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from previs.command.display import Lines, _bars
 from previs.publishing.views import Progress, RunningTake
-from previs.rendering.progress import BoardPublished, ProgressEvent, TakeSettled
+from previs.rendering.progress import BoardPublished, PrefectStarting, ProgressEvent, TakeSettled
 
 SKIPPED = TakeSettled("SH020 · take 1", "skipped", error="SH010, which it builds on, has no frame")
 FAILED = TakeSettled("SH010 · take 1", "failed", error="no [room] on http://a")
@@ -38,6 +38,11 @@ def bars(progress: Progress) -> str:
         (SKIPPED, "skipped  SH020 · take 1: SH010, which it builds on, has no frame"),
         ("http://a [was] set aside", "http://a [was] set aside"),
         (BoardPublished("file:///b.html", "m", "2 shots", complete=True), "2 shots\nboard: file:///b.html"),
+        (PrefectStarting(), "starting Prefect for this run, which takes up to half a minute …"),
+        (
+            PrefectStarting("http://127.0.0.1:4711"),
+            "starting a Prefect server at http://127.0.0.1:4711, which stays until: previs server stop",
+        ),
         (Progress(rendered=1), ""),
     ],
 )

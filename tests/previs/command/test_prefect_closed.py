@@ -67,17 +67,26 @@ async def test_runs_and_deployments_report_what_is_wrong_with_the_server(
     assert output.err == f"{sentence}\n"
 
 
-async def test_a_run_reports_it_without_a_traceback(tmp_path: Path) -> None:
+@pytest.mark.parametrize("named", ["environment", "profile"])
+async def test_a_run_reports_it_without_a_traceback_and_starts_no_server(tmp_path: Path, named: str) -> None:
     (tmp_path / "shots.json").write_text(json.dumps([{"shot_id": "A", "prompt": "雨", "duration": 1}]))
+    home = tmp_path / "prefect"
     async with answering("401 Unauthorized", UNAUTHORIZED) as url:
-        ended = await previs(
-            *("run", "shots.json"), folder=tmp_path, PREFECT_HOME=str(tmp_path / "prefect"), PREFECT_API_URL=url
-        )
+        if named == "environment":
+            settings = {"PREFECT_API_URL": url}
+        else:
+            settings = {}
+            home.mkdir()
+            profile = f'active = "studio"\n[profiles.studio]\nPREFECT_API_URL = "{url}"\n'
+            (home / "profiles.toml").write_text(profile, "utf-8")
+        ended = await previs("run", "shots.json", folder=tmp_path, PREFECT_HOME=str(home), **settings)
     assert ended.code == 2
     assert f"Prefect at {url} wants a password, or another one (HTTP 401: " in printed(ended)
     assert "PREFECT_API_AUTH_STRING" in printed(ended)
     assert "Traceback" not in printed(ended)
     assert "the flow's process ended with" not in printed(ended)
+    assert "starting" not in printed(ended)
+    assert list(home.glob("previs-server*")) == []
 
 
 def test_a_command_that_reads_a_block_reports_it_without_a_traceback(

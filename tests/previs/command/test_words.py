@@ -34,14 +34,14 @@ sys.exit(", ".join(name for name in {LATER} if name in sys.modules) or 0)
 
 @pytest.fixture
 def no_flow(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """Has runs end where the flow's process would be started; their parameters."""
+    """Has runs end where the flow's process would get its parameters; these."""
     started = []
 
-    async def run_flow(parameters: dict[str, Any], **_: object) -> int:
+    async def run_flow(_: object, parameters: dict[str, Any], **__: object) -> int:
         started.append(parameters)
         return 0
 
-    monkeypatch.setattr("previs.command.flow_process.run_flow", run_flow)
+    monkeypatch.setattr("previs.command.flow_run.run_flow", run_flow)
     return started
 
 
