@@ -19,9 +19,7 @@ HOME = Path(__file__).parents[2]
 FOLDER = HOME / "examples" / "compose"
 TEXT = (FOLDER / "compose.yaml").read_text("utf-8")
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
-EXAMPLE = dict(
-    line.split("=", 1) for line in (FOLDER / "example.env").read_text("utf-8").splitlines() if "=" in line[:20]
-)
+EXAMPLE = dict(re.findall(r"^(\w+)=(.*)$", (FOLDER / "example.env").read_text("utf-8"), re.MULTILINE))
 SECRETS = {"DATABASE_PASSWORD", "API_PASSWORD", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"}
 
 
