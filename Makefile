@@ -12,10 +12,10 @@ export PREFECT_HOME := $(CURDIR)/.venv/prefect
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo picture test test-fast bench fuzz check lint types imports audit sbom format lock clean
+.PHONY: help setup demo picture test test-newer-prefect test-fast bench fuzz check lint types imports audit sbom format lock clean
 
 help: ## List the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 # Files of other hashes are refused, and so is building: what a build needs would have none. A few platforms, such as Macs
 # with Intel processors, lack a wheel: make setup WHEELS= builds there.
@@ -51,6 +51,22 @@ picture: $(READY) ## Take the README's picture of the example board; needs Chrom
 
 test: $(READY) ## Run the tests
 	$(BIN)/pytest -q --numprocesses 5 --dist worksteal
+
+# An environment of its own that has another Prefect before what is in .venv.
+NEWER := .venv/newer-prefect
+PACKAGES = -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
+NEWER_PIP = $(BIN)/python -m pip --python $(NEWER)/bin/python
+$(NEWER)/ready: $(READY) requirements-newer-prefect.txt
+	$(BIN)/python -m venv --clear --without-pip $(NEWER)
+	$(BIN)/python $(PACKAGES) > $$($(NEWER)/bin/python $(PACKAGES))/locked.pth
+	$(NEWER_PIP) install --quiet --no-deps --require-hashes --ignore-installed $(WHEELS) \
+		--requirement requirements-newer-prefect.txt
+	$(NEWER_PIP) install --quiet --no-deps --no-build-isolation --ignore-installed --editable .
+	$(NEWER_PIP) check --quiet
+	@touch $@
+
+test-newer-prefect: $(NEWER)/ready ## Run the tests that need Prefect with the newest version
+	$(NEWER)/bin/python -m pytest -q --numprocesses 5 --dist worksteal tests/blocks tests/flows tests/tasks
 
 test-fast: $(READY) ## Run the pure tests, and a smoke test of the rest
 	$(BIN)/pytest -q --numprocesses 2 --dist worksteal -m 'pure or smoke'
@@ -96,9 +112,10 @@ endif
 lock: ## Write the locks; UPGRADE=--upgrade takes newer versions
 	$(PYTHON) -m venv .venv/lock
 	.venv/lock/bin/python -m pip install --quiet uv==0.13.9
-	$(COMPILE) $(UNUSED) --extra dev --group build pyproject.toml --output-file requirements-dev.txt
+	$(COMPILE) $(UNUSED) --constraint .ci/constraints.txt --extra dev --group build pyproject.toml --output-file requirements-dev.txt
 	$(COMPILE) --constraint requirements-dev.txt pyproject.toml --output-file requirements.txt
 	$(COMPILE) --constraint requirements-dev.txt --group build --output-file requirements-build.txt
+	$(COMPILE) --no-deps .ci/newer-prefect.in --output-file requirements-newer-prefect.txt
 
 clean: ## Remove .venv, the demo and all caches
 	rm -rf .venv previs-demo sbom.json .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

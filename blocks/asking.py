@@ -2,12 +2,12 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
 import httpx
 from prefect.client.base import ServerType
-from prefect.client.orchestration import PrefectClient
+from prefect.client.orchestration import PrefectClient, get_client
 from prefect.context import refresh_global_settings_context
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import get_current_settings
@@ -51,6 +51,18 @@ def asking_prefect() -> Iterator[None]:
     except httpx.HTTPError as error:
         reason = f"it cannot be reached ({str(error) or type(error).__name__}); is prefect server start running there?"
         raise PrefectUnavailable(server, reason) from error
+
+
+@contextlib.asynccontextmanager
+async def prefect_client() -> AsyncIterator[PrefectClient]:
+    """Open Prefect's client, and translate its errors inside the context as :func:`asking_prefect` does.
+
+    The client sends a request up to six times within a minute if the server answers 408, 429, 502 or 503, or a
+    connection is lost. It does not repeat the first connection of a process: a wrong address fails at once.
+    """
+    with asking_prefect():
+        async with get_client() as client:
+            yield client
 
 
 async def version_of(client: PrefectClient) -> str:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
     FlowFilter,
     FlowFilterName,
@@ -22,6 +22,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.logging import get_run_logger
 from prefect.states import AwaitingRetry
 
+from blocks.asking import prefect_client
 from tasks.retries import step
 
 _HEARTBEAT: Final = "prefect.flow-run.heartbeat"
@@ -44,7 +45,7 @@ async def restart_lost_runs(flow: str, seconds: float) -> list[str]:
         seconds: How long to watch; longer than the interval of heartbeats.
     """
     logger, loop = get_run_logger(), asyncio.get_running_loop()
-    async with get_client() as client:
+    async with prefect_client() as client:
         silent = {run.id: (run, heartbeat) async for run, heartbeat in _candidates(client, flow)}
         until = loop.time() + seconds
         while silent and loop.time() < until:

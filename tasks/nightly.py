@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from prefect.artifacts import acreate_table_artifact
 from prefect.blocks.core import Block
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.logging import get_run_logger
@@ -15,7 +14,7 @@ from prefect.utilities.urls import url_for
 from pydantic_core import PydanticSerializationError
 
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
-from blocks.asking import asking_prefect, refusal
+from blocks.asking import prefect_client, refusal
 from previs.boards.nightly import NightlyBoard, name_of, nightly_boards
 from previs.errors import FarmRefused, PrevisError, RecordUnreadable, SourceNotFound, StoreRefused
 from previs.publishing.views.addresses import markdown_link
@@ -113,8 +112,7 @@ async def start_board(label: str, entry: NightlyBoard, shared: Mapping[str, Any]
         PrefectUnavailable: Prefect's server does not answer, or returns an error.
     """
     try:
-        with asking_prefect():
-            return await _create(entry, shared, night_key(keys.part(entry.board)))
+        return await _create(entry, shared, night_key(keys.part(entry.board)))
     except ObjectNotFound as error:
         raise SourceNotFound(f"deployment {DEPLOYMENT}", "Prefect does not have it: run previs deploy") from error
     except PrefectHTTPStatusError as error:
@@ -124,7 +122,7 @@ async def start_board(label: str, entry: NightlyBoard, shared: Mapping[str, Any]
 
 async def _create(entry: NightlyBoard, shared: Mapping[str, Any], idempotency_key: str) -> FlowRun:
     """Create the run; if a run has this key already, Prefect returns that one."""
-    async with get_client() as client:
+    async with prefect_client() as client:
         deployment = await client.read_deployment_by_name(DEPLOYMENT)
         return await client.create_flow_run_from_deployment(
             deployment.id,

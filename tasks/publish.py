@@ -6,6 +6,7 @@ from typing import Any
 
 from prefect.logging import get_run_logger
 
+from blocks.asking import asking_prefect
 from previs.planning.plan import Plan
 from previs.planning.schedule import TakeResult
 from previs.publishing.publish import Published, lasting_addresses, links_of, publish
@@ -59,8 +60,9 @@ async def publish_board(plan: Plan, results: list[TakeResult], identity: RunIden
     joined = f", {count} joined" if (count := outcomes.count("joined")) else ""
     message = f"{plural(len(manifest.shots), 'shot')}: {rendered}{joined}, {outcomes.count('cached')} cached"
     failure = failure_message(manifest) if manifest.failed else None
+    with asking_prefect():
+        await show_board(manifest, links, store, published.link)
     # A signed link would stay in terminals and in logs of whatever ran the command.
     address = published.link if store.public else published.page
     emit(BoardPublished(address, published.manifest, failure or message, complete=failure is None))
-    await show_board(manifest, links, store, published.link)
     return Board(manifest, published, result_of(manifest, links), failure, message)

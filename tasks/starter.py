@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
-from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
 
 from blocks import AllowedSources
-from blocks.asking import asking_prefect
+from blocks.asking import prefect_client
 from blocks.saved import saved
 from previs.ingest.access import Allowed
 from previs.store import Store
@@ -71,20 +71,19 @@ async def starter() -> Starter:
 
 
 async def _ask(identity: UUID) -> Starter:
-    with asking_prefect():
-        async with get_client() as client:
-            run = await client.read_flow_run(identity)
-            if run.deployment_id is None:
-                return Starter()
-            block = await saved(AllowedSources, DEFAULT_BLOCK) or AllowedSources()
-            deployment = await client.read_deployment(run.deployment_id)
-            night = await _night_of(client, run)
-            of_senders = await _of_senders(client, night or run, trusted=block.trust_run_parameters)
-            if night is not None and "store" in of_senders:
-                # The boards are those of a store that a sender chose.
-                of_senders = await _of_senders(client, run)
-            elif night is not None:
-                of_senders &= {"farm"}
+    async with prefect_client() as client:
+        run = await client.read_flow_run(identity)
+        if run.deployment_id is None:
+            return Starter()
+        block = await saved(AllowedSources, DEFAULT_BLOCK) or AllowedSources()
+        deployment = await client.read_deployment(run.deployment_id)
+        night = await _night_of(client, run)
+        of_senders = await _of_senders(client, night or run, trusted=block.trust_run_parameters)
+        if night is not None and "store" in of_senders:
+            # The boards are those of a store that a sender chose.
+            of_senders = await _of_senders(client, run)
+        elif night is not None:
+            of_senders &= {"farm"}
     follows = frozenset(tag.removeprefix(AFTER) for tag in deployment.tags if tag.startswith(AFTER))
     own = {name: value for name, value in deployment.parameters.items() if name in _BLOCKS}
     return Starter(of_senders, follows, block.allowed(), block.allowed_stores(), own)

@@ -8,11 +8,10 @@ from uuid import UUID
 
 import httpx
 from botocore.exceptions import BotoCoreError, ClientError
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import MissingResult, ObjectNotFound
 
-from blocks.asking import asking_prefect
+from blocks.asking import prefect_client
 from previs.errors import SourceNotFound
 from previs.notifications.events import is_ready, read_ready
 from tasks.starter import Starter
@@ -82,10 +81,9 @@ async def _result_of(name: str) -> tuple[object, str]:
     except ValueError as error:
         raise SourceNotFound(name, "this is not the id of a flow run") from error
     try:
-        with asking_prefect():
-            async with get_client() as client:
-                run = await client.read_flow_run(run_id)
-                flow = await client.read_flow(run.flow_id)
+        async with prefect_client() as client:
+            run = await client.read_flow_run(run_id)
+            flow = await client.read_flow(run.flow_id)
     except ObjectNotFound as error:
         raise SourceNotFound(name, "Prefect has no such flow run") from error
     return await _read(run, name), flow.name

@@ -17,7 +17,7 @@ from tests.flows.deployed import deploy_again
 
 HOME = Path(__file__).parents[2]
 IMAGE = "registry.studio.lan/previs:1"
-KINDS = ("docker", "kubernetes")
+KINDS = ("docker", "kubernetes", "ecs")
 DEPLOYMENTS = ("storyboard/by-hand", "storyboard/by-schedule", "nightly/nightly")
 
 
