@@ -1,39 +1,39 @@
 """Make a shot list from a screenplay, for the flow that renders the board."""
 
-from prefect import flow
+from typing import Annotated
+
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
-from pydantic import SkipValidation
+from pydantic import Field, SkipValidation
 
 from blocks import FolderFrameStore, S3FrameStore
 from previs.publishing.views.wording import plural
-from previs.text.logs import show_logs_visibly
 from previs.workflow import WorkflowSettings
 from tasks.context import open_store
 from tasks.events import shot_list_ready
 from tasks.naming import first_name, name_this_run
 from tasks.passing import as_is
+from tasks.reporting import reporting_flow
 from tasks.screenplay import read_script, show_list, store_list
 
 
-@flow(name="script-to-shots", persist_result=True, timeout_seconds=1800)
+@reporting_flow(name="script-to-shots", persist_result=True, timeout_seconds=1800)
 async def script_to_shots(
-    script: str,
-    board: str = "",
-    workflow: SkipValidation[WorkflowSettings | str | None] = None,
-    store: S3FrameStore | FolderFrameStore | str | None = None,
-    send: bool = True,  # noqa: FBT001, FBT002 - Prefect passes parameters by name
+    script: Annotated[str, Field(title="Screenplay")],
+    board: Annotated[str, Field(title="Board")] = "",
+    store: Annotated[S3FrameStore | FolderFrameStore | str | None, Field(title="Store")] = None,
+    workflow: Annotated[SkipValidation[str | WorkflowSettings | None], Field(title="Workflow")] = None,
+    send: Annotated[bool, Field(title="Render the board")] = True,  # noqa: FBT002 - Prefect passes it by name
 ) -> State[str]:
     """Make a shot list from a screenplay in Fountain by fixed rules, store it, and send the event that renders it.
 
     Args:
-        script: Screenplay text, or the path or URL (s3:// or https://) of a Fountain file that every worker can read.
+        script: Text of a screenplay in Fountain, or the path or URL of its file.
         board: Name of the board. Empty: the script's title.
-        workflow: Settings, or the path or URL of a workflow. Empty: the workflow of the deployment that renders.
-        store: Saved store, block:NAME, s3://bucket/prefix, or folder. Empty: the block named 'default', else a folder.
-        send: Whether to send the event shot-list.ready, which starts the storyboard.
+        store: Where the list is kept. Empty: the saved store 'default', else a folder.
+        workflow: Path or URL of a file that ComfyUI saved, or settings. Empty: that of the deployment by-event.
+        send: Send the event shot-list.ready, which starts the storyboard.
     """
-    show_logs_visibly()
     await name_this_run(first_name(script, board))
     async with await open_store(store) as opened:
         shot_list = await read_script(as_is(script), as_is(opened))

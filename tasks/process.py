@@ -35,7 +35,7 @@ _COMPLETED, _NOT_COMPLETED, _BAD_INPUT, _STOPPED = 0, 1, 2, 130
 
 def main(flow: Flow[..., Coroutine[Any, Any, Any]] | None) -> int:
     """Run a flow with the parameters from standard input, or deploy if there is none, and return the exit code."""
-    show_logs_visibly()
+    show_logs_visibly(FixTheInput)
     try:
         given = json.loads(sys.stdin.readline())
         return asyncio.run(_deploy(given) if flow is None else _run(flow, given))

@@ -20,6 +20,7 @@ from blocks.saved import saved
 from previs.ingest.access import Allowed
 from previs.store import Store
 from previs.store.opening import BLOCK, DEFAULT_BLOCK
+from tasks.form import unfolded
 from tasks.prefect_yaml import AFTER
 
 _NIGHTLY: Final = "nightly"
@@ -86,10 +87,10 @@ async def _of_senders(client: PrefectClient, run: FlowRun) -> frozenset[str]:
     """Return the parameters whose values are not those of the run's deployment or its schedule."""
     if run.deployment_id is None or run.auto_scheduled:
         return frozenset()
-    own = (await client.read_deployment(run.deployment_id)).parameters
+    own = unfolded((await client.read_deployment(run.deployment_id)).parameters)
     return frozenset(
         name
-        for name, value in run.parameters.items()
+        for name, value in unfolded(run.parameters).items()
         if not (name in own and own[name] == value) and not (name in _BLOCKS and _is_saved(value))
     )
 
