@@ -51,10 +51,11 @@ def form_signature(function: Callable[..., object], folded: Collection[str]) -> 
 
 
 def unfolded(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a run's parameters with those that the form has folded among the others, which win."""
+    """Return a run's parameters with those that the form has folded, unless they are null, in place of others."""
     more = parameters.get(MORE)
     others = {name: value for name, value in parameters.items() if name != MORE}
-    return others if not isinstance(more, Mapping) else dict(more) | others
+    given = more.items() if isinstance(more, Mapping) else ()
+    return others | {name: value for name, value in given if value is not None or name not in others}
 
 
 class _Unset:
@@ -63,7 +64,7 @@ class _Unset:
     A form sends a default of null with every run, and Prefect, asked to validate, refuses it.
     """
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401, PLW3201 - pydantic's hook
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401 - pydantic's hook
         return core_schema.with_default_schema(handler(source), default_factory=lambda: None)
 
 

@@ -66,7 +66,7 @@ def _faults_of_more(given: Mapping[str, Any], known: Mapping[str, inspect.Parame
         yield Fault(MORE, "", format_value(more), "give an object of parameters, or leave it out")
         return
     for name in more.keys() & known.keys() & given.keys():
-        if more[name] not in (given[name], known[name].default):
+        if more[name] is not None and given[name] not in (more[name], known[name].default):
             yield Fault(name, "", "", f"given twice, here and in {MORE}: keep one")
 
 
