@@ -56,7 +56,7 @@ def reporting_flow(
 
 
 class _Unknown(inspect.Parameter):
-    """Stand for a parameter that the function does not have; its name may be no name of Python's."""
+    """Represent a parameter that the function does not have; its name may be no name of Python's."""
 
     def __init__(self, name: str) -> None:
         super().__init__("unknown", inspect.Parameter.KEYWORD_ONLY)

@@ -116,7 +116,7 @@ async def test_the_second_run_renders_nothing_and_a_changed_prompt_one_shot(simu
     assert again.message == "4 shots: 0 takes rendered, 4 cached"
     assert again.state_details.flow_run_id is not None
     async with get_client() as client:
-        assert (await client.read_flow_run(again.state_details.flow_run_id)).tags == ["board:the shot list"]
+        assert (await client.read_flow_run(again.state_details.flow_run_id)).tags == ["board:storyboard"]
     assert len(simulator.started) == 4
     states = await task_states_of(again.state_details.flow_run_id, 7)
     assert {name for label, (name, _) in states.items() if "take" in label and label.startswith("SH")} == {"Cached"}
