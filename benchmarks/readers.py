@@ -268,18 +268,20 @@ def _headers() -> dict[str, bytes]:
     return {"seconds": b"120", "date": b"Wed, 21 Oct 2026 07:28:00 GMT", "zone": b"Wed, 21 Oct 2026 07:28:00 -0730 (x)"}
 
 
+_FRAME = {
+    "key": "frames/ab/ab.png",
+    "sha256": "ab" * 32,
+    "size": 3,
+    "media_type": "image/png",
+    "width": 8,
+    "height": 8,
+}
+
+
 def _records() -> dict[str, bytes]:
     attempt = {"at": "2026-01-01T00:00:00Z", "server": "http://a", "error": "e"}
-    frame = {
-        "key": "frames/ab/ab.png",
-        "sha256": "ab" * 32,
-        "size": 3,
-        "media_type": "image/png",
-        "width": 8,
-        "height": 8,
-    }
     record = {"schema": "previs.take/1", "fingerprint": "f", "seed": 7, "prompt_id": "p", "server": "http://a"}
-    record |= {"seconds": 1.5, "finished": "2026-01-01T00:00:00Z", "frames": [frame], "attempts": [attempt]}
+    record |= {"seconds": 1.5, "finished": "2026-01-01T00:00:00Z", "frames": [_FRAME], "attempts": [attempt]}
     pick = {"schema": "previs.pick/1", "shot_id": "f", "take": 2, "fingerprint": "f", "picked": "2026-01-01T00:00:00Z"}
     return {"record": json.dumps(record).encode(), "pick": json.dumps(pick).encode()}
 
@@ -292,15 +294,7 @@ def _read_record(content: bytes, name: str) -> None:
 
 
 def _manifests() -> dict[str, bytes]:
-    frame = {
-        "key": "frames/ab/ab.png",
-        "sha256": "ab" * 32,
-        "size": 3,
-        "media_type": "image/png",
-        "width": 8,
-        "height": 8,
-    }
-    take = {"take": 1, "outcome": "rendered", "fingerprint": "f", "seed": 7, "frames": [frame], "graph": graphs()[0]}
+    take = {"take": 1, "outcome": "rendered", "fingerprint": "f", "seed": 7, "frames": [_FRAME], "graph": graphs()[0]}
     shot = {
         "shot_id": "a",
         "success": True,

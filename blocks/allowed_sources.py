@@ -16,7 +16,10 @@ class AllowedSources(Block):
 
     _block_type_name = "Allowed Sources"
     _block_type_slug = "allowed-sources"
-    _description = "Hosts, networks, buckets and folders from which senders of shot lists may have files read."
+    _description = (
+        "Hosts, networks, buckets and folders from which senders of shot lists may have files read, and that they may "
+        "choose as farm and store."
+    )
 
     hosts: list[str] = Field(
         default_factory=list,
@@ -33,13 +36,19 @@ class AllowedSources(Block):
     buckets: list[str] = Field(
         default_factory=list,
         title="Buckets",
-        description="s3://bucket or s3://bucket/prefix, read with the store's credentials, besides the store's own.",
+        description=(
+            "s3://bucket or s3://bucket/prefix, besides the store's own: read with the store's credentials, and "
+            "written to by a run whose form names it as the store."
+        ),
         examples=[["s3://studio-lists/film"]],
     )
     folders: list[str] = Field(
         default_factory=lambda: [EXAMPLES],
         title="Folders",
-        description="Paths on the machine that runs the flow; relative ones are below the checkout.",
+        description=(
+            "Paths on the machine that runs the flow; relative ones are below the checkout. A run's form may name any "
+            "of them but examples as the store."
+        ),
         examples=[["/mnt/lists"]],
     )
     trust_run_parameters: bool = Field(
@@ -59,3 +68,7 @@ class AllowedSources(Block):
     def allowed(self) -> Allowed:
         """Return what senders' addresses may reach besides public ones."""
         return Allowed.of(self.hosts, self.networks, self.buckets, self.folders)
+
+    def allowed_stores(self) -> Allowed:
+        """Return which buckets and folders senders may choose as a store; the examples are only read."""
+        return Allowed.of([], [], self.buckets, [each for each in self.folders if each.rstrip("/") != EXAMPLES])

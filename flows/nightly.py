@@ -6,20 +6,20 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from pydantic import Field
 
-from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
 from previs.boards.nightly import NO_BOARDS
 from previs.publishing.views.wording import plural
-from tasks.context import open_store
+from tasks.farm_and_store import open_store
 from tasks.naming import name_this_run
 from tasks.nightly import read_boards, shared_parameters, show_starts, start_boards, summary
+from tasks.parameters import FarmParameter, StoreParameter
 from tasks.passing import as_is
 from tasks.reporting import reporting_flow
 
 
 @reporting_flow(name="nightly", timeout_seconds=1800)
 async def nightly(
-    store: Annotated[S3FrameStore | FolderFrameStore | str | None, Field(title="Store")] = None,
-    farm: Annotated[ComfyUIFarm | list[str] | str | None, Field(title="Farm")] = None,
+    store: Annotated[StoreParameter, Field(title="Store")] = None,
+    farm: Annotated[FarmParameter, Field(title="Farm")] = None,
     max_age_days: Annotated[float | None, Field(title="Days until a take is too old", ge=0)] = None,
 ) -> State[None]:
     """Start a run for each board that `previs nightly` has added to the store, without waiting for the runs.

@@ -6,12 +6,12 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field, SkipValidation
 
-from blocks import FolderFrameStore, S3FrameStore
 from previs.publishing.views.wording import plural
 from previs.workflow import WorkflowSettings
-from tasks.context import open_store
 from tasks.events import shot_list_ready
+from tasks.farm_and_store import open_store
 from tasks.naming import first_name, name_this_run
+from tasks.parameters import NO_SECRETS, StoreParameter
 from tasks.passing import as_is
 from tasks.reporting import reporting_flow
 from tasks.screenplay import read_script, show_list, store_list
@@ -19,10 +19,10 @@ from tasks.screenplay import read_script, show_list, store_list
 
 @reporting_flow(name="script-to-shots", persist_result=True, timeout_seconds=1800)
 async def script_to_shots(
-    script: Annotated[str, Field(title="Screenplay")],
+    script: Annotated[str, NO_SECRETS, Field(title="Screenplay")],
     board: Annotated[str, Field(title="Board")] = "",
-    store: Annotated[S3FrameStore | FolderFrameStore | str | None, Field(title="Store")] = None,
-    workflow: Annotated[SkipValidation[str | WorkflowSettings | None], Field(title="Workflow")] = None,
+    store: Annotated[StoreParameter, Field(title="Store")] = None,
+    workflow: Annotated[SkipValidation[str | WorkflowSettings | None], NO_SECRETS, Field(title="Workflow")] = None,
     send: Annotated[bool, Field(title="Render the board")] = True,  # noqa: FBT002 - Prefect passes it by name
 ) -> State[str]:
     """Make a shot list from a screenplay in Fountain by fixed rules, store it, and send the event that renders it.

@@ -9,7 +9,6 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from pydantic import Field, SkipValidation
 
-from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore, Webhook
 from previs.errors import BoardIncomplete
 from previs.ingest.load import DEFAULT_WORKFLOW, RunInputs
 from previs.notifications.payload_text import parse_payload
@@ -22,6 +21,7 @@ from tasks.artifacts import live_progress
 from tasks.context import open_context
 from tasks.events import board_ready
 from tasks.naming import first_name, name_this_run, run_name
+from tasks.parameters import NO_SECRETS, FarmParameter, StoreParameter, WebhookParameter
 from tasks.passing import as_is
 from tasks.plan import check_takes, find_recorded, plan_takes
 from tasks.publish import Board, publish_board
@@ -32,8 +32,8 @@ from tasks.take import refresh_wanted, run_takes
 from tasks.webhook import open_webhook
 
 # The readers of the list and the workflow report every fault at once; these types only make the form.
-ShotsParameter = SkipValidation[str | ShotList | list[Shot]]
-WorkflowParameter = SkipValidation[str | WorkflowSettings | None]
+ShotsParameter = Annotated[SkipValidation[str | ShotList | list[Shot]], NO_SECRETS]
+WorkflowParameter = Annotated[SkipValidation[str | WorkflowSettings | None], NO_SECRETS]
 
 
 @reporting_flow(
@@ -47,15 +47,15 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
     board: Annotated[str, Field(title="Board")] = "",
     takes: Annotated[int, Field(title="Takes per shot", ge=1, le=100)] = 1,
     review_minutes: Annotated[float | None, Field(title="Minutes for a review", gt=0, le=3 * 24 * 60)] = None,
-    store: Annotated[S3FrameStore | FolderFrameStore | str | None, Field(title="Store")] = None,
-    farm: Annotated[ComfyUIFarm | list[str] | str | None, Field(title="Farm")] = None,
+    store: Annotated[StoreParameter, Field(title="Store")] = None,
+    farm: Annotated[FarmParameter, Field(title="Farm")] = None,
     workflow: Annotated[WorkflowParameter, Field(title="Workflow")] = None,
     only: Annotated[list[str | int] | None, Field(title="Only these shots")] = None,
     overrides: Annotated[dict[str, Any] | None, Field(title="Inputs of nodes")] = None,
     refresh: Annotated[bool | list[str | int], Field(title="Render again")] = False,  # noqa: FBT002 - Prefect passes it by name
     max_age_days: Annotated[float | None, Field(title="Days until a take is too old", ge=0)] = None,
     render_seconds: Annotated[float | None, Field(title="Seconds for one render", gt=0)] = None,
-    webhook: Annotated[Webhook | None, Field(title="Webhook")] = None,
+    webhook: Annotated[WebhookParameter, Field(title="Webhook")] = None,
 ) -> State[list[dict[str, Any]]]:
     """Render a shot list on a farm of ComfyUI servers and publish the board.
 

@@ -13,7 +13,7 @@ A caller has two choices, so there are two branches: have a person change someth
         * :exc:`FarmRefused`: the farm's settings cannot be used
         * :exc:`StoreRefused`: wrong bucket, region, key or missing permission
         * :exc:`NotInStore`: the store has no such board, run, shot or take
-        * :exc:`RecordUnreadable`: a manifest or another record is damaged, or of a later version
+        * :exc:`RecordUnreadable`: a manifest or another record is damaged, too large, or of a later version
         * :exc:`DeploymentRefused`: previs cannot register the deployments as asked
         * :exc:`ParametersRefused`: a run cannot start with its parameters
         * :exc:`PrefectRefused`: Prefect's server rejects the password or the key
@@ -256,7 +256,7 @@ class NotInStore(FixTheInput):
 
 
 class RecordUnreadable(FixTheInput):
-    """Report that a manifest, or another record of previs, is damaged or of a later version."""
+    """Report that a manifest, or another record of previs, is damaged, too large, or of a later version."""
 
     sentence = "{place} cannot be used: {reason}"
     place: str

@@ -1,123 +1,103 @@
-"""Check the parameters of a run against the signature of its flow's function."""
+"""Check a run's parameters for secrets before anything else reads them, and declare their types.
 
-import inspect
-from collections.abc import Iterable, Iterator, Mapping
-from types import NoneType, UnionType
-from typing import Annotated, Any, Final, Union, get_args, get_origin
+Prefect keeps and shows parameters, also in its own error if another parameter is not valid. So URLs with credentials
+are refused while Prefect validates the parameters, and blocks that are no blocks without their values.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Annotated, Any, Final
 
 from prefect.blocks.core import Block
-from pydantic import SkipValidation, TypeAdapter, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
-from blocks.asking import asking_prefect
-from previs.comfyui.protocol.input_check import TYPE_NAMES, format_value
-from previs.errors import Fault, ParametersRefused
-from previs.text.similar import meant
-from tasks.form import MORE, is_block, unfolded
+from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore, Webhook
+from previs.errors import FarmRefused, PrevisError, ShotListFaults, SourceNotFound, StoreRefused, WebhookRefused
+from previs.notifications.payload_text import parse_payload
+from previs.shots import plain_json
+from previs.store.credentials import credentials_in, parameter_fault
 
-_NAMES: Final = {
-    int: TYPE_NAMES["INT"],
-    float: TYPE_NAMES["FLOAT"],
-    bool: TYPE_NAMES["BOOLEAN"],
-    str: TYPE_NAMES["STRING"],
-    list: "a list",
-    dict: "an object",
-}
-_BOUNDS: Final = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
-_REFERENCE: Final = "$ref"
+_KEPT: Final = "Prefect keeps what was typed among this run's parameters: delete the run"
+_HAS_ONE: Final = "everybody who sees the run could use its user, password, signature or key: save a block with it"
+_TYPED_WEBHOOK: Final = "an address among the run's parameters"
 
 
-async def check_parameters(
-    flow: str, signature: inspect.Signature, descriptions: Mapping[str, str], given: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return the parameters with which a flow's function can be called: saved blocks loaded, values of its types.
-
-    Raises:
-        ParametersRefused: Some are missing, unknown or of another type; the error has all of them.
-        PrefectUnavailable: Prefect's server does not return a saved block.
-    """
-    known = signature.parameters
-    faults = [*_faults_of_more(given, known)]
-    given = unfolded(given)
-    faults += [Fault(name, "", "", _unknown(name, known)) for name in given if name not in known]
-    checked = {}
-    for name, parameter in known.items():
-        required = parameter.default is inspect.Parameter.empty
-        value = given.get(name)
-        if required and (value is None or value == ""):
-            faults.append(Fault(name, "", "", f"missing, and the flow needs it: {descriptions[name]}"))
-        elif name in given:
-            try:
-                checked[name] = await _converted(value, parameter.annotation)
-            except ValidationError as error:
-                remedy = f"give {wanted(parameter.annotation)}{_of_fields(error, parameter.annotation)}"
-                faults.append(Fault(name, "", _shown(value, parameter.annotation), remedy))
-            except ValueError:
-                remedy = "the saved block is gone or cannot be read: choose another, or save it again"
-                faults.append(Fault(name, "", "", remedy))
-    if faults:
-        raise ParametersRefused(flow, tuple(faults))
-    return checked
+def _refuse_source(name: str, fault: str) -> PrevisError:
+    return SourceNotFound(name, f"{fault}. {_KEPT}")
 
 
-def _faults_of_more(given: Mapping[str, Any], known: Mapping[str, inspect.Parameter]) -> Iterator[Fault]:
-    more = given.get(MORE) or {}
-    if not isinstance(more, Mapping):
-        yield Fault(MORE, "", format_value(more), "give an object of parameters, or leave it out")
-        return
-    for name in more.keys() & known.keys() & given.keys():
-        if more[name] is not None and given[name] not in (more[name], known[name].default):
-            yield Fault(name, "", "", f"given twice, here and in {MORE}: keep one")
+def _refuse_farm(name: str, _: str) -> PrevisError:
+    return FarmRefused(f"{name}: {_HAS_ONE}, in its token or headers, and choose the block. {_KEPT}")
 
 
-async def _converted(value: object, annotation: Any) -> object:  # noqa: ANN401 - any type
-    if SkipValidation in map(type, get_args(annotation)):
-        return value
-    if isinstance(value, Mapping) and _REFERENCE in value and _blocks_of(annotation):
-        with asking_prefect():
-            value = await Block.aload_from_ref(value[_REFERENCE])
-    adapter: TypeAdapter[object] = TypeAdapter(annotation)
-    return adapter.validate_python(value)
+def _refuse_store(name: str, _: str) -> PrevisError:
+    return StoreRefused(name, f"{_HAS_ONE}, and choose the block. {_KEPT}")
 
 
-def _unknown(name: str, known: Iterable[str]) -> str:
-    if closest := meant(name, known):
-        return f"not a parameter: did you mean {closest}?"
-    return f"not a parameter: remove it; the parameters are {', '.join(known)}"
+def _refuse_webhook(_name: str, _fault: str) -> PrevisError:
+    return WebhookRefused(_TYPED_WEBHOOK, f"save it as a block, and choose that block. {_KEPT}")
 
 
-def _shown(value: object, annotation: Any) -> str:  # noqa: ANN401 - any type
-    """Return a value as it looks in JSON; of a block, which may hold secrets, nothing but a number."""
-    may_be_secret = _blocks_of(annotation) and not isinstance(value, bool | int | float)
-    return "" if may_be_secret else format_value(value)
+def _webhook_not_valid(reasons: str) -> PrevisError:
+    return WebhookRefused(_TYPED_WEBHOOK, f"save it as a block, and choose that block ({reasons})")
 
 
-def wanted(annotation: Any) -> str:  # noqa: ANN401 - any type
-    """Describe the values that a parameter takes, such as ``a whole number, at least 1, at most 100``."""
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        facts = [fact for each in arguments[1:] if isinstance(each, FieldInfo) for fact in each.metadata]
-        bounds = [
-            f", {words} {getattr(fact, bound):g}"
-            for fact in facts
-            for bound, words in _BOUNDS.items()
-            if hasattr(fact, bound)
-        ]
-        return wanted(arguments[0]) + "".join(bounds)
-    if origin in {Union, UnionType}:
-        return ", or ".join(dict.fromkeys(wanted(each) for each in arguments if each is not NoneType))
-    kind = origin or annotation
-    return f"a saved {kind.get_block_type_name()}" if is_block(kind) else _NAMES[kind]
+def _check_source(given: object, handler: ValidatorFunctionWrapHandler) -> Any:  # noqa: ANN401 - the parameter
+    for name, fault in _faults_in(given):
+        raise _refuse_source(name, fault)
+    return handler(given)
 
 
-def _of_fields(error: ValidationError, annotation: Any) -> str:  # noqa: ANN401 - any type
-    """Return what is wrong with the fields of a block that was given as an object."""
-    fields = {name for block in _blocks_of(annotation) for name in block.model_fields}
-    found = [each for each in error.errors(include_input=False, include_url=False) if fields.intersection(each["loc"])]
-    return "".join(f"; {next(part for part in each['loc'] if part in fields)}: {each['msg']}" for each in found)
+def _check_block(
+    given: object,
+    handler: ValidatorFunctionWrapHandler,
+    *,
+    refuse: Callable[[str, str], PrevisError],
+    not_valid: Callable[[str], PrevisError],
+) -> Any:  # noqa: ANN401 - the parameter
+    if isinstance(given, Block):
+        return handler(given)
+    for name, fault in _faults_in(given):
+        raise refuse(name, fault)
+    try:
+        return handler(given)
+    except ValidationError as error:
+        faults = error.errors(include_input=False, include_url=False, include_context=False)
+        reasons = "; ".join(dict.fromkeys(each["msg"].removeprefix("Value error, ") for each in faults))
+    # Outside of the handler, as its context would be shown with the values.
+    raise not_valid(reasons)
 
 
-def _blocks_of(annotation: Any) -> list[type[Block]]:  # noqa: ANN401 - any type
-    if is_block(annotation):
-        return [annotation]
-    return [block for each in get_args(annotation) for block in _blocks_of(each)]
+def _faults_in(given: object) -> Iterator[tuple[str, str]]:
+    """Yield how each text with credentials may be shown, and what is wrong with it."""
+    try:
+        given = parse_payload(given)
+    except ShotListFaults:
+        return  # The flow reports them.
+    if isinstance(given, str):
+        texts = [] if "\n" in given else [given]
+    elif isinstance(given, list) and all(isinstance(each, str) for each in given):
+        texts = given
+    else:
+        texts = list(credentials_in(plain_json(given)))
+    for text in texts:
+        name, fault = parameter_fault(text)
+        if fault:
+            yield name, fault
+
+
+NO_SECRETS: Final = WrapValidator(_check_source)
+"""Refuse the parameter if it is or holds a URL with credentials."""
+
+FarmParameter = Annotated[
+    ComfyUIFarm | list[str] | str | None,
+    WrapValidator(partial(_check_block, refuse=_refuse_farm, not_valid=FarmRefused)),
+]
+StoreParameter = Annotated[
+    S3FrameStore | FolderFrameStore | str | None,
+    WrapValidator(partial(_check_block, refuse=_refuse_store, not_valid=partial(StoreRefused, "the store"))),
+]
+WebhookParameter = Annotated[
+    Webhook | None,
+    WrapValidator(partial(_check_block, refuse=_refuse_webhook, not_valid=_webhook_not_valid)),
+]

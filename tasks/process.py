@@ -26,7 +26,7 @@ from previs.ingest.offload import shots_parameter
 from previs.rendering.progress import ProgressEvent, emit, listening, to_line
 from previs.text.logs import show_logs_visibly
 from previs.text.visible import visible
-from tasks.context import open_store
+from tasks.farm_and_store import open_store
 
 _RECORDING_SECONDS = 10.0
 _NOT_TERMINAL = [kind for kind in StateType if kind not in TERMINAL_STATES]

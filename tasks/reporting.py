@@ -18,7 +18,7 @@ from prefect.states import Failed
 from previs.errors import FixTheInput, PrevisError
 from previs.text.logs import show_logs_visibly
 from tasks.form import form_signature
-from tasks.parameters import check_parameters
+from tasks.parameter_check import check_parameters
 
 P = ParamSpec("P")
 Run = Coroutine[Any, Any, State[Any]]

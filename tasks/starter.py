@@ -5,7 +5,7 @@ without a deployment is the operator's own. What else a run was started with, by
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
@@ -36,17 +36,19 @@ class Starter:
         of_senders: Names of the parameters that a sender set.
         follows: Names of flows whose results the operator has this deployment render.
         allowed: What senders' addresses may reach besides public ones; None if there is no sender.
+        stores: Buckets and folders that a sender may choose as the store.
+        own: Farm and store of the deployment's own parameters, as far as it has them.
     """
 
     of_senders: frozenset[str] = frozenset()
     follows: frozenset[str] = frozenset()
     allowed: Allowed | None = None
+    stores: Allowed = field(default_factory=Allowed)
+    own: Mapping[str, Any] = field(default_factory=dict)
 
     def allowed_with(self, store: Store) -> Allowed | None:
-        """Return the allowances with the run's store, unless a sender chose that store."""
-        if self.allowed is None or "store" in self.of_senders:
-            return self.allowed
-        return self.allowed.with_store(store)
+        """Return the allowances with the run's store, which the operator chose or allows."""
+        return self.allowed and self.allowed.with_store(store)
 
 
 def night_key(board: str) -> str:
@@ -55,12 +57,14 @@ def night_key(board: str) -> str:
 
 
 async def starter() -> Starter:
-    """Return whose the parameters of this flow run are; Prefect's server is asked once.
+    """Return whose the parameters of this flow run are, or the operator's outside of one; Prefect is asked once.
 
     Raises:
         PrefectUnavailable, PrefectRefused: Prefect's server does not say.
         SourceNotFound: The saved block AllowedSources is no longer valid.
     """
+    if flow_run.id is None:
+        return Starter()
     identity = str(flow_run.id)
     if identity not in _known:
         _known[identity] = await _ask(UUID(identity))
@@ -74,18 +78,28 @@ async def _ask(identity: UUID) -> Starter:
             if run.deployment_id is None:
                 return Starter()
             block = await saved(AllowedSources, DEFAULT_BLOCK) or AllowedSources()
-            tags = (await client.read_deployment(run.deployment_id)).tags
-            of_senders = await _of_senders(client, run)
-            by_hand = run.idempotency_key is None
-            if await _is_a_boards_night(client, run) or (block.trust_run_parameters and by_hand):
-                of_senders = frozenset()
-    follows = frozenset(tag.removeprefix(AFTER) for tag in tags if tag.startswith(AFTER))
-    return Starter(of_senders, follows, block.allowed())
+            deployment = await client.read_deployment(run.deployment_id)
+            night = await _night_of(client, run)
+            of_senders = await _of_senders(client, night or run, trusted=block.trust_run_parameters)
+            if night is not None and "store" in of_senders:
+                # The boards are those of a store that a sender chose.
+                of_senders = await _of_senders(client, run)
+            elif night is not None:
+                of_senders &= {"farm"}
+    follows = frozenset(tag.removeprefix(AFTER) for tag in deployment.tags if tag.startswith(AFTER))
+    own = {name: value for name, value in unfolded(deployment.parameters).items() if name in _BLOCKS}
+    return Starter(of_senders, follows, block.allowed(), block.allowed_stores(), own)
 
 
-async def _of_senders(client: PrefectClient, run: FlowRun) -> frozenset[str]:
-    """Return the parameters whose values are not those of the run's deployment or its schedule."""
-    if run.deployment_id is None or run.auto_scheduled:
+async def _of_senders(client: PrefectClient, run: FlowRun, *, trusted: bool = False) -> frozenset[str]:
+    """Return the parameters whose values are not those of the run's deployment or its schedule.
+
+    Args:
+        client: Client of Prefect's server.
+        run: The run.
+        trusted: Whether the parameters of a run that somebody started by hand are the operator's.
+    """
+    if run.deployment_id is None or run.auto_scheduled or (trusted and run.idempotency_key is None):
         return frozenset()
     own = unfolded((await client.read_deployment(run.deployment_id)).parameters)
     return frozenset(
@@ -102,17 +116,17 @@ def _is_saved(block: Any) -> bool:  # noqa: ANN401 - any JSON
     return block is None or (isinstance(block, str) and block.startswith(BLOCK))
 
 
-async def _is_a_boards_night(client: PrefectClient, run: FlowRun) -> bool:
-    """Return whether a nightly run started this one, from boards in a store that the operator chose.
+async def _night_of(client: PrefectClient, run: FlowRun) -> FlowRun | None:
+    """Return the nightly run that started this one, or None.
 
     No form and no event sets the key that says so.
     """
     night, _, rest = (run.idempotency_key or "").partition(" ")
     if night != _NIGHTLY:
-        return False
+        return None
     try:
         by = await client.read_flow_run(UUID(rest.partition(" ")[0]))
         flow = await client.read_flow(by.flow_id)
     except (ObjectNotFound, ValueError):
-        return False
-    return flow.name == _NIGHTLY and "store" not in await _of_senders(client, by)
+        return None
+    return by if flow.name == _NIGHTLY else None

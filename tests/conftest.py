@@ -48,7 +48,8 @@ def _forget_environment() -> None:
     os.environ |= {"AWS_CONFIG_FILE": nowhere, "AWS_SHARED_CREDENTIALS_FILE": nowhere}
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
     # Each of Prefect's many HTTP clients takes 20 ms of CPU time to read the list of a system.
-    os.environ["SSL_CERT_FILE"] = str(TESTS / "trusted.pem")
+    for name in ("SSL_CERT_FILE", "PREFECT_API_SSL_CERT_FILE"):
+        os.environ[name] = str(TESTS / "trusted.pem")
     # Prefect searches each line that it logs for what to colour.
     os.environ["PREFECT_LOGGING_COLORS"] = "false"
 

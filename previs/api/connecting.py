@@ -1,5 +1,6 @@
 """Open a session with servers and a store."""
 
+import asyncio
 import contextlib
 import logging
 import uuid
@@ -15,6 +16,7 @@ from previs.errors import FarmRefused
 from previs.farm.opening import LOCAL_SERVER, server_urls
 from previs.farm.pool import Farm
 from previs.ingest.reader import SourceReader
+from previs.pictures.spill import remove_abandoned
 from previs.rendering.context import RunContext
 from previs.rendering.input_assets import InputAssets
 from previs.rendering.leases import Leases
@@ -67,6 +69,7 @@ async def connect(
         raise ValueError(msg)
     addresses = _addresses(servers or (LOCAL_SERVER,))
     limits = Limits() if render_seconds is None else replace(Limits(), render=render_seconds)
+    await asyncio.to_thread(remove_abandoned)
     async with contextlib.AsyncExitStack() as opened:
         kept = store_at(str(store)) if isinstance(store, str | Path) else store
         if kept is not store:

@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, Val
 from previs.boards.runs import each_file, list_names
 from previs.errors import NotInStore, RecordUnreadable
 from previs.store import Store, keys
+from previs.store.record_files import get_record
 
 NO_BOARDS: Final = "no board is rendered each night: previs nightly add SHOTS adds one"
 _ENTRY: Final = re.compile(rf"{keys.NIGHTLY}([^/]+)\.json")
@@ -47,7 +48,7 @@ class NightlyBoard(BaseModel):
 async def add_nightly(store: Store, entry: NightlyBoard) -> bool:
     """Add a board to the nightly ones, and return whether an earlier entry was replaced."""
     key = keys.nightly_key(entry.board)
-    before = await store.get(key)
+    before = await get_record(store, key)
     content = entry.model_dump_json(by_alias=True, indent=1).encode()
     await store.put(key, content, media_type="application/json")
     return before is not None

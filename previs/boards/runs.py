@@ -1,6 +1,7 @@
 """List the boards and runs of a store from their keys and manifests."""
 
 import asyncio
+import contextlib
 import difflib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
@@ -13,11 +14,14 @@ from pydantic import BaseModel, ValidationError
 from previs.errors import NotInStore, RecordUnreadable
 from previs.records.manifest import Manifest, read_manifest
 from previs.store import Store, keys
+from previs.store.bounds import MANIFEST_BYTES
+from previs.store.record_files import get_record
 
 T = TypeVar("T")
 
-# A manifest of a thousand shots has some 20 MB with its thumbnails.
 _MANIFESTS_AT_ONCE: Final = 4
+# Of a manifest; a larger one is read alone.
+_SEVERAL_BYTES: Final = 25_000_000
 _FILES_AT_ONCE: Final = 16
 _NAMES_SHOWN: Final = 5
 _MANIFEST: Final = "manifest.json"
@@ -128,7 +132,7 @@ async def load_manifest(store: Store, board: str, run: str | None = None) -> tup
         RecordUnreadable: The manifest is damaged, or of a later version.
     """
     location = await find_run(store, board, run)
-    content = await store.get(location.manifest)
+    content = await store.get(location.manifest, limit=MANIFEST_BYTES)
     if content is None:
         raise NotInStore(store.name, f"run {location.run!r} of board {board!r} any more", "it was just removed")
     return await asyncio.to_thread(read_manifest, content, name=store.uri(location.manifest)), location.manifest
@@ -213,20 +217,26 @@ async def each_manifest(
 
     Few manifests are in memory at a time. A run that was removed meanwhile is left out.
     """
-    gate = asyncio.Semaphore(_MANIFESTS_AT_ONCE)
+    gate, alone = asyncio.Semaphore(_MANIFESTS_AT_ONCE), asyncio.Lock()
 
-    async def read(location: RunLocation) -> T | RecordUnreadable | None:
+    async def read(location: RunLocation, limit: int) -> T | None:
+        content = await store.get(location.manifest, limit=limit)
+        if content is None:
+            return None
+        return of(location, await asyncio.to_thread(read_manifest, content, name=store.uri(location.manifest)))
+
+    async def read_one(location: RunLocation) -> T | RecordUnreadable | None:
         async with gate:
-            content = await store.get(location.manifest)
-            if content is None:
-                return None
+            with contextlib.suppress(RecordUnreadable):
+                return await read(location, _SEVERAL_BYTES)
+        async with alone:
             try:
-                return of(location, await asyncio.to_thread(read_manifest, content, name=store.uri(location.manifest)))
+                return await read(location, MANIFEST_BYTES)
             except RecordUnreadable as error:
                 return error
 
     ordered = list(locations)
-    found = await asyncio.gather(*(read(location) for location in ordered))
+    found = await asyncio.gather(*(read_one(location) for location in ordered))
     return {location: each for location, each in zip(ordered, found, strict=True) if each is not None}
 
 
@@ -247,12 +257,15 @@ async def last_manifests(store: Store, board: str, count: int = 3) -> list[Manif
 
 
 async def each_file(store: Store, names: Iterable[str], of: Callable[[str, bytes], T]) -> dict[str, T]:
-    """Apply a function to key and content of many small files and return the results by key, without absent files."""
+    """Apply a function to key and content of many records and return the results by key, without absent files.
+
+    Too large a file has no content.
+    """
     gate = asyncio.Semaphore(_FILES_AT_ONCE)
 
     async def read(key: str) -> tuple[T] | None:
         async with gate:
-            content = await store.get(key)
+            content = await get_record(store, key)
         return None if content is None else (of(key, content),)
 
     wanted = list(names)

@@ -1,5 +1,6 @@
 """Render a take again from a manifest, and compare its frames."""
 
+import asyncio
 import uuid
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -13,6 +14,7 @@ from previs.command.output import write_error, write_json, write_line
 from previs.errors import PlanRefused, PrevisError, StoreRefused
 from previs.farm.pool import Farm
 from previs.ingest.reader import SourceReader
+from previs.pictures.spill import remove_abandoned
 from previs.planning.plan import PlannedTake
 from previs.records.manifest import TakeEntry
 from previs.records.takes import TakeRecord
@@ -78,6 +80,7 @@ async def rerender_take(order: RerenderOrder) -> int:
         WorkflowFaults, PlanRefused: The take's inputs are unknown, or no server has what it needs.
         StoreRefused, StoreUnavailable, FarmRefused: The store or the farm cannot be used.
     """
+    await asyncio.to_thread(remove_abandoned)
     async with AsyncExitStack() as opened:
         addresses = await farm_addresses(order.farm)
         store: S3Store | FolderStore | None = None

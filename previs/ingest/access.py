@@ -77,6 +77,11 @@ class Allowed:
             return replace(self, folders=(*self.folders, Path(os.path.realpath(store.name))))
         return self
 
+    def holds(self, store: Store) -> bool:
+        """Return whether a store's bucket and prefix, or its folder, is within what is allowed."""
+        own = Allowed().with_store(store)
+        return not any(map(self.object_fault, own.objects)) and not any(map(self.file_fault, own.folders))
+
     def with_host(self, host: str | None) -> Self:
         """Return these allowances and one more host."""
         if host is None:

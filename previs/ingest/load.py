@@ -1,10 +1,9 @@
 """Load the inputs of a run: the shot list, the workflow, and the pictures they refer to."""
 
 import asyncio
-import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any, Protocol
 
 from previs.comfyui.protocol.classes import NodeClass, merge_classes
@@ -296,7 +295,7 @@ async def _fetch(
         async with slots:
             with original.path.open("w+b") as content:
                 await reader.save(uri, content, sender=request.base.sender, beside=request.base.beside)
-            sha256 = await asyncio.to_thread(_digest, original.path)
+            sha256 = await asyncio.to_thread(original.digest)
             suffix = await decoding.upright(original.path, file.path, uri=shown(request.url))
         if not spill.has_room(file):
             return f"{shown(request.url)}: {_TOO_MUCH}"
@@ -308,11 +307,6 @@ async def _fetch(
     finally:
         original.path.unlink(missing_ok=True)
     return ReferenceImage(file, suffix, sha256)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _refuse_link_out(uri: str, folder: str) -> None:

@@ -31,10 +31,10 @@ from previs.comfyui.client.bodies import (
     answer_to,
     read_pieces,
 )
+from previs.comfyui.client.checked_transport import BESIDE, AddressRefused, CheckedTransport
 from previs.comfyui.client.proxies import proxy_fault, proxy_of
 from previs.errors import SourceNotFound, SourceUnavailable
 from previs.ingest.access import Allowed
-from previs.ingest.checked_transport import BESIDE, AddressRefused, CheckedTransport
 from previs.store import S3Store, Store
 from previs.store.addresses import kind_of, local_path, shown
 from previs.store.credentials import password_fault

@@ -1,7 +1,6 @@
 """Download a run into a folder: frames under readable names, page and manifest; only what is missing."""
 
 import asyncio
-import contextlib
 import hashlib
 import re
 import unicodedata
@@ -19,10 +18,9 @@ from previs.publishing.views import ASSETS, FrameLinks, page, page_assets
 from previs.records.manifest import Manifest, read_manifest
 from previs.records.takes import Frame
 from previs.store import FolderStore, Store, keys
+from previs.store.bounds import MANIFEST_BYTES
 
 _AT_ONCE: Final = 8
-# Bytes of a frame above which only one is in memory at a time.
-_LARGE: Final = 32 * 1024 * 1024
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _SUFFIX: Final = re.compile(r"\.[a-z0-9]{1,8}\Z")
 # Most file systems limit names to 255 bytes; the hash, take, number and suffix need some of them.
@@ -78,7 +76,7 @@ async def pull(
             were downloaded stay.
     """
     location = await find_run(store, board, run)
-    content = await store.get(location.manifest)
+    content = await store.get(location.manifest, limit=MANIFEST_BYTES)
     if content is None:
         raise NotInStore(store.name, f"run {location.run!r} of board {board!r}", "it was removed a moment ago")
     manifest = await asyncio.to_thread(read_manifest, content, name=store.uri(location.manifest))
@@ -160,11 +158,11 @@ async def _download_all(
     named: Mapping[str, Frame], store: Store, target: FolderStore, report: Report
 ) -> dict[str, int | PrevisError | None]:
     """Return for each name the number of bytes downloaded, None if the folder has the frame, or the error."""
-    gate, large, done = asyncio.Semaphore(_AT_ONCE), asyncio.Semaphore(1), 0
+    gate, done = asyncio.Semaphore(_AT_ONCE), 0
 
     async def download(name: str, frame: Frame) -> int | PrevisError | None:
         nonlocal done
-        async with large if frame.size > _LARGE else contextlib.nullcontext(), gate:
+        async with gate:
             try:
                 return await _download(name, frame, store, target)
             except (FrameDamaged, NotInStore, RecordUnreadable) as error:
@@ -187,17 +185,16 @@ async def _download(name: str, frame: Frame, store: Store, target: FolderStore) 
         raise RecordUnreadable(name, f"the manifest names it by {frame.key!r}, which is not the key of a frame")
     if await asyncio.to_thread(_has_frame, Path(target.uri(name)), frame):
         return None
-    content = await store.get(frame.key)
-    if content is None:
-        raise NotInStore(store.name, f"{frame.key} ({name})", "run the list again to render it again")
-    if await asyncio.to_thread(_sha256, content) != frame.sha256:
-        raise FrameDamaged(name, f"the bytes of {store.uri(frame.key)} have changed since it was rendered")
-    await target.put(name, content, media_type=frame.media_type)
-    return len(content)
+    async with target.replacing(name) as path:
+        if not await store.get_file(frame.key, path, limit=frame.size):
+            raise NotInStore(store.name, f"{frame.key} ({name})", "run the list again to render it again")
+        if not await asyncio.to_thread(_has_frame, path, frame):
+            raise FrameDamaged(name, f"the bytes of {store.uri(frame.key)} have changed since it was rendered")
+    return frame.size
 
 
 def _has_frame(path: Path, frame: Frame) -> bool:
-    """Return whether a file has a frame's bytes; False if it cannot be read."""
+    """Return whether a file has a frame's size and bytes; False if it cannot be read."""
     try:
         if path.stat().st_size != frame.size:
             return False
@@ -205,10 +202,6 @@ def _has_frame(path: Path, frame: Frame) -> bool:
             return hashlib.file_digest(stream, "sha256").hexdigest() == frame.sha256
     except OSError:
         return False
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 def _page(manifest: Manifest, downloaded: Mapping[str, Frame], assets: Mapping[str, str] | None) -> str:

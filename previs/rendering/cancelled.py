@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from previs.errors import StoreRefused, StoreUnavailable
 from previs.store import Store, keys
+from previs.store.record_files import get_record
 
 _SECONDS = 2.0
 
@@ -51,4 +52,4 @@ class CancelMarks:
 
 async def is_marked_cancelled(store: Store, prompt_id: str) -> bool:
     """Return whether a prompt is marked."""
-    return await store.get(keys.cancelled_key(prompt_id)) is not None
+    return await get_record(store, keys.cancelled_key(prompt_id)) is not None

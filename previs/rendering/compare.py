@@ -1,13 +1,14 @@
 """Compare two renders of one take by their bytes, or else by their pixels."""
 
-import hashlib
 from collections.abc import Sequence
 from itertools import chain, repeat
 from typing import Literal
 
+from previs.errors import FrameDamaged, RecordUnreadable
 from previs.ingest import decoding
 from previs.pictures.spill import SpillFolder
 from previs.records.takes import Frame
+from previs.rendering.stored_files import spill_stored
 from previs.store import Store, keys
 
 Comparison = Literal["same bytes", "same pixels", "other pixels", "other bytes", "new"]
@@ -44,8 +45,10 @@ async def _compare(old: Frame | None, new: Frame, store: Store) -> Comparison:
 
 async def _pixels_of(frame: Frame, store: Store) -> list[tuple[tuple[int, int], str, str]] | None:
     # The key may come from a stranger's manifest.
-    content = None if keys.fault_of(frame.key) else await store.get(frame.key)
-    if content is None or hashlib.sha256(content).hexdigest() != frame.sha256:
+    if keys.fault_of(frame.key):
         return None
-    file = SpillFolder().keep(content)
-    return await decoding.pixels_of(file.path)
+    try:
+        file = await spill_stored(store, frame, SpillFolder())
+    except (FrameDamaged, RecordUnreadable):
+        return None
+    return None if file is None else await decoding.pixels_of(file.path)

@@ -1,16 +1,16 @@
 """Prepare the pictures that takes are made from for servers, and keep them so that a take can be made again."""
 
 import asyncio
-import hashlib
+import contextlib
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from previs.comfyui.client.uploads import Upload
-from previs.errors import SourceUnavailable
+from previs.errors import FrameDamaged, SourceUnavailable
 from previs.ingest import decoding
 from previs.pictures.spill import SpilledFile, SpillFolder
 from previs.planning.plan import UPLOAD_FOLDER, PlannedTake, ReferenceImage
 from previs.records.takes import Frame, InputPicture
+from previs.rendering.stored_files import spill_stored
 from previs.store import Store, keys
 
 
@@ -21,7 +21,8 @@ class InputAssets:
     store: Store
     _kept: dict[str, InputPicture] = field(default_factory=dict)
     _frames: dict[str, SpilledFile] = field(default_factory=dict)
-    # A store returns a frame as bytes.
+    _spill: SpillFolder = field(default_factory=SpillFolder)
+    # A frame may have several GB.
     _one_frame: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def uploads(self, take: PlannedTake) -> list[Upload]:
@@ -50,35 +51,29 @@ class InputAssets:
     async def _frame(self, frame: Frame) -> SpilledFile:
         async with self._one_frame:
             if frame.key not in self._frames:
-                spill = SpillFolder()
-                stored, upright = spill.new(), spill.new()
-                await self._fetch(frame, stored.path)
-                await decoding.upright(stored.path, upright.path, uri=frame.key)
-                stored.path.unlink(missing_ok=True)
+                stored, upright = await self._fetch(frame), self._spill.new()
+                try:
+                    await decoding.upright(stored.path, upright.path, uri=frame.key)
+                finally:
+                    await asyncio.to_thread(stored.path.unlink, missing_ok=True)
+                if not self._spill.has_room(upright):
+                    await asyncio.to_thread(upright.path.unlink)
+                    raise SourceUnavailable(frame.key, f"frames of other shots have over {self._spill.most:,} bytes")
                 self._frames[frame.key] = upright
         return self._frames[frame.key]
 
-    async def _fetch(self, frame: Frame, to: Path) -> None:
-        content = await self.store.get(frame.key)
-        if content is None or await asyncio.to_thread(_write, content, to) != frame.sha256:
-            raise SourceUnavailable(frame.key, "the frame of another shot is missing from the store, or was replaced")
+    async def _fetch(self, frame: Frame) -> SpilledFile:
+        with contextlib.suppress(FrameDamaged):
+            if stored := await spill_stored(self.store, frame, self._spill):
+                return stored
+        raise SourceUnavailable(frame.key, "the frame of another shot is missing from the store, or was replaced")
 
     async def _keep(self, picture: ReferenceImage) -> InputPicture:
         if picture.name not in self._kept:
             path = picture.file.path
-            digest = await asyncio.to_thread(_digest, path)
+            digest = await asyncio.to_thread(picture.file.digest)
             key = keys.input_key(digest, picture.suffix)
             media_type = "image/jpeg" if picture.suffix == ".jpg" else "image/png"
             await self.store.put_file(key, path, media_type=media_type, if_absent=True)
             self._kept[picture.name] = InputPicture(name=picture.name, key=key, sha256=digest, size=picture.file.size)
         return self._kept[picture.name]
-
-
-def _write(content: bytes, to: Path) -> str:
-    to.write_bytes(content)
-    return hashlib.sha256(content).hexdigest()
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

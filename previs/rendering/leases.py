@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from previs.errors import StoreRefused, StoreUnavailable
 from previs.rendering.process_identity import has_ended, this_machine, this_process
 from previs.store import Store, keys
+from previs.store.record_files import get_record
 
 _INTERVAL = 5.0
 _SILENCE = 25.0
@@ -219,7 +220,7 @@ class Leases:
 
     async def _read(self, fingerprint: str, number: int) -> Lease:
         """Return a lease; one that cannot be read, perhaps half written, counts as held by a run without heartbeat."""
-        content = await self.store.get(keys.lease_key(fingerprint, number))
+        content = await get_record(self.store, keys.lease_key(fingerprint, number))
         return _NO_LEASE if content is None else _parsed(content, Lease) or Lease(run="")
 
     async def _is_held(self, lease: Lease, seen_within: float = 0.0) -> bool:
@@ -233,7 +234,7 @@ class Leases:
 
     async def _observe(self, run: str) -> _ObservedHeartbeat:
         """Read a run's heartbeat, and decide whether the run lives."""
-        content = await self.store.get(keys.heartbeat_key(run))
+        content = await get_record(self.store, keys.heartbeat_key(run))
         observed, now = self._observed.get(run), time.monotonic()
         if observed is None or observed.content != content:
             observed = self._observed[run] = _ObservedHeartbeat(content, now)
@@ -268,7 +269,7 @@ class Leases:
         with contextlib.suppress(StoreUnavailable, StoreRefused):
             await self._write_heartbeat()
             for key, lease in list(self._unreleased.items()):
-                if await self.store.get(key) == _json(lease):
+                if await get_record(self.store, key) == _json(lease):
                     await self._write_release(key, lease)
                 self._unreleased.pop(key, None)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from previs.farm.failure_policy import prompt_has_ended
 from previs.farm.placement import Slot
 from previs.ingest import decoding
 from previs.pictures import Media, Playback, examine
+from previs.pictures.spill import SpillFolder
 from previs.planning.frame_order import shown_first
 from previs.planning.plan import UPLOAD_FOLDER, PlannedTake
 from previs.records.takes import Attempt, Frame, TakeRecord
@@ -193,11 +193,12 @@ async def _keep(file: OutputFile, take: PlannedTake, server: Server, context: Ru
     """
     began, damaged = time.monotonic(), False
     until = began + context.limits.unreachable
-    with tempfile.TemporaryDirectory(prefix="previs-") as folder:
+    with SpillFolder() as spill:
+        path = spill.new().path
         while True:
             pause = _BEFORE_REFETCH
             try:
-                return await _fetch(file, Path(folder) / "frame", take, server, context.store, fresh=fresh)
+                return await _fetch(file, path, take, server, context.store, fresh=fresh)
             except FrameDamaged:
                 if damaged:
                     raise

@@ -8,7 +8,6 @@ alone, and the take's fingerprint is computed from the graph.
 """
 
 import asyncio
-import hashlib
 import re
 import unicodedata
 import uuid
@@ -21,7 +20,7 @@ from pydantic import ValidationError
 
 from previs.boards.runs import list_names
 from previs.comfyui.protocol.graph import Graph, class_types, with_texts
-from previs.errors import Fault, FrameDamaged, NotInStore, PrevisError, RecordUnreadable, WorkflowFaults
+from previs.errors import Fault, NotInStore, PrevisError, RecordUnreadable, WorkflowFaults
 from previs.ingest.reader import SourceReader
 from previs.pictures.spill import SpilledFile, SpillFolder
 from previs.planning.fingerprint import fingerprint
@@ -32,14 +31,14 @@ from previs.records.takes import Frame, InputPicture, TakeRecord
 from previs.rendering.context import RunContext
 from previs.rendering.dispatch import TakeDispatcher
 from previs.rendering.render import OnChange
+from previs.rendering.stored_files import spill_stored
 from previs.shots import Shot
 from previs.store import Store, keys
 from previs.store.addresses import kind_of, local_path, shown
+from previs.store.bounds import MANIFEST_BYTES
 from previs.workflow import checkpoint_of
 from previs.workflow.formats.validation import graph_faults
 
-# With its thumbnails a manifest of a thousand shots has some 20 MB.
-_LARGEST: Final = 200_000_000
 _MANIFEST: Final = "manifest.json"
 _UPLOAD: Final = re.compile(rf"{UPLOAD_FOLDER}/(?P<shot>shot-)?(?P<hash>[0-9a-f]{{64}})(?P<suffix>\.png|\.jpg)")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -58,7 +57,7 @@ async def read_manifest_at(uri: str, reader: SourceReader) -> tuple[Manifest, st
         RecordUnreadable: It is damaged, or of a later version.
     """
     uri = await asyncio.to_thread(_manifest_in, uri)
-    content = await reader.read(uri, limit=_LARGEST)
+    content = await reader.read(uri, limit=MANIFEST_BYTES)
     return await asyncio.to_thread(read_manifest, content, name=shown(uri)), uri
 
 
@@ -120,7 +119,7 @@ async def plan_again(manifest: Manifest, shot: ShotEntry, take: TakeEntry, store
     if take.seed is None:
         raise RecordUnreadable(name, f"{label} has no seed")
     spill = SpillFolder()
-    files = {each.name: spill.keep(await _content(each, label, store, name)) for each in take.inputs}
+    files = {each.name: await _fetch(each, label, store, name, spill) for each in take.inputs}
     frames = {each.name: _frame(each) for each in take.inputs if _is_frame(each)}
     sources = _sources(manifest, take, graph)
     return PlannedTake(
@@ -232,23 +231,19 @@ def _takes(manifest: Manifest) -> Iterator[tuple[ShotEntry, TakeEntry]]:
     return ((shot, take) for shot in manifest.shots for take in shot.takes)
 
 
-async def _content(picture: InputPicture, label: str, store: Store, name: str) -> bytes:
-    """Return the bytes of a picture that a take was made from; its key follows from its hash."""
+async def _fetch(picture: InputPicture, label: str, store: Store, name: str, spill: SpillFolder) -> SpilledFile:
+    """Return a picture that a take was made from, in a temporary file; its key follows from its hash."""
     found, suffix = _UPLOAD.fullmatch(picture.name), Path(picture.key).suffix
     homes = (keys.input_key(picture.sha256, suffix), keys.frame_key(picture.sha256, suffix))
     if found is None or found["shot"] or not _SHA256.fullmatch(picture.sha256) or picture.key not in homes:
         raise RecordUnreadable(name, f"{label}: {picture.key!r} cannot be the key of picture {picture.name!r}")
-    content = await store.get(picture.key)
-    if content is None:
+    file = await spill_stored(store, picture, spill)
+    if file is None:
         remedy = "run the shot list again, with its references"
         raise NotInStore(store.name, f"{picture.key}, from which {label} was made", remedy)
-    if await asyncio.to_thread(_sha256, content) != picture.sha256:
-        raise FrameDamaged(picture.key, f"{store.name} holds other bytes than those that {label} was made from")
-    return content
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+    if not spill.has_room(file):
+        raise RecordUnreadable(name, f"the pictures that {label} was made from have more than {spill.most:,} bytes")
+    return file
 
 
 def _is_frame(picture: InputPicture) -> bool:

@@ -20,7 +20,8 @@ _BARE_KINDS: Final[dict[str, Kind]] = {"data": "data", "shot": "shot"}
 # On Windows a drive without a slash leads to that drive's own working directory.
 _ABSOLUTE: Final = re.compile(r"[/\\]|[a-z]:", re.IGNORECASE)
 _NOT_AN_ESCAPE: Final = re.compile(r"%(?![0-9a-f]{2})", re.IGNORECASE)
-_USER: Final = re.compile(r"^([a-z][a-z0-9+.-]*://)[^/?#]*@", re.IGNORECASE)
+# A password may hold / ? or # though it should not; what follows a host's colon and is no port is one.
+USER: Final = re.compile(r"^([a-z][a-z0-9+.-]*://)(?:[^/?#]*@|[^/?#@\s:]*:(?!\d+(?:[/?#]|$))[^\s@]*@)", re.IGNORECASE)
 _SHOWN_CHARACTERS: Final = 200
 
 
@@ -44,9 +45,11 @@ def shown(uri: str) -> str:
     kind = kind_of(uri)
     if kind == "data":
         uri = uri.partition(",")[0][:40] + ",…"
-    elif kind in {"http", "unknown"}:
-        bare = re.split(r"[?#]", _USER.sub(r"\1", uri), maxsplit=1)[0]
-        uri = bare if bare == _USER.sub(r"\1", uri) else f"{bare}?…"
+    else:
+        uri = USER.sub(r"\1", uri)
+        bare = re.split(r"[?#]", uri, maxsplit=1)[0]
+        if kind in {"http", "unknown"} and bare != uri:
+            uri = f"{bare}?…"
     if len(uri) > _SHOWN_CHARACTERS:
         uri = uri[:_SHOWN_CHARACTERS] + "…"
     return visible(uri)

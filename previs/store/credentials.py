@@ -6,9 +6,13 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from previs.errors import SourceNotFound
-from previs.store.addresses import kind_of, shown
+from previs.store.addresses import USER, kind_of, shown
 
-_WITH_USER: Final = re.compile(r"[a-z][a-z0-9+.-]*:/*[^/?#]*@", re.IGNORECASE)
+# As people write it who leave out the scheme or a slash.
+_BARE_USER: Final = re.compile(
+    r"https?:/*[^/?#\s]*@|(?:https?:/*)?[^/\\\s:@]*:(?![/\\]|\d+(?:[/?#]|$))[^\s@]*@[^\s@/\\]", re.IGNORECASE
+)
+_BARE_HOST: Final = re.compile(r"[^/\\?#\s@]+\.[^/\\?#\s@]+/[^?#\s]*\?")
 # Presigned URLs of Amazon, Google, Azure and CloudFront, and what web services call their keys.
 _SECRET: Final = re.compile(
     r"(x-(amz|goog)-)?(signature|credential|security-token)|sig|sign|policy|awsaccesskeyid|googleaccessid|.*token"
@@ -16,13 +20,12 @@ _SECRET: Final = re.compile(
     re.IGNORECASE,
 )
 _REMEDY: Final = "everybody who sees the run could use it: save the file, and give its path or an s3:// URL"
+_PASSWORD: Final = f"it has a user or a password, and {_REMEDY}"
 
 
 def password_fault(uri: str) -> str:
     """Return what is wrong with a URL that has a user or a password; empty if it has neither."""
-    if kind_of(uri) in {"http", "unknown"} and _WITH_USER.match(uri):
-        return f"it has a user or a password, and {_REMEDY}"
-    return ""
+    return _PASSWORD if USER.match(uri) else ""
 
 
 def credential_fault(uri: str) -> str:
@@ -35,14 +38,31 @@ def credential_fault(uri: str) -> str:
     return password_fault(uri)
 
 
+def parameter_fault(text: str) -> tuple[str, str]:
+    """Return how a parameter may be shown, and what is wrong with it if it has credentials, else an empty text.
+
+    A person types parameters, perhaps without a URL's scheme; the text of a list is not so typed.
+    """
+    if fault := credential_fault(text):
+        return shown(text), fault
+    if kind_of(text) == "path":
+        if _BARE_USER.match(text):
+            return shown(re.split(r"[?#]", text.rpartition("@")[2], maxsplit=1)[0]), _PASSWORD
+        if _BARE_HOST.match(text):
+            return shown(text.partition("?")[0]), credential_fault(f"https://{text}")
+    return shown(text), ""
+
+
 def refuse_credentials(uri: object) -> None:
     """Refuse a URL with credentials.
 
     Raises:
         SourceNotFound: The URL has a user, a password, a signature or a key; the error does not show them.
     """
-    if isinstance(uri, str) and (fault := credential_fault(uri)):
-        raise SourceNotFound(shown(uri), fault)
+    if isinstance(uri, str):
+        name, fault = parameter_fault(uri)
+        if fault:
+            raise SourceNotFound(name, fault)
 
 
 def credentials_in(content: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON

@@ -7,15 +7,16 @@ import re
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Self
 
-from previs.errors import PrevisError, SourceNotFound, StoreRefused, StoreUnavailable
+from previs.errors import PrevisError, RecordUnreadable, SourceNotFound, StoreRefused, StoreUnavailable
 from previs.store import keys
+from previs.store.bounds import RECORD_BYTES, too_large
 from previs.store.interface import StoredFile
 from previs.store.links import REFUSAL, leads_out
 
@@ -102,9 +103,27 @@ class FolderStore:
         """Copy a file and replace what is stored under the key."""
         await asyncio.to_thread(self._copy, key, path, if_absent=if_absent)
 
-    async def get(self, key: str) -> bytes | None:
+    async def get(self, key: str, *, limit: int = RECORD_BYTES) -> bytes | None:
         """Return the bytes under a key, or None if there are none."""
-        return await asyncio.to_thread(self._read, key)
+        return await asyncio.to_thread(self._read, key, limit)
+
+    async def get_file(self, key: str, path: Path, *, limit: int) -> bool:
+        """Copy the file under a key, and return whether there is one."""
+        return await asyncio.to_thread(self._copy_out, key, path, limit)
+
+    @asynccontextmanager
+    async def replacing(self, key: str) -> AsyncIterator[Path]:
+        """Yield the path of a file to write, which replaces what is under the key once the ``with`` block ends."""
+        target = self._path(key)
+        unfinished = await asyncio.to_thread(self._unfinished_beside, target)
+        try:
+            yield unfinished
+            await asyncio.to_thread(self._finish, unfinished, target)
+        except OSError as error:
+            raise self._error(target, error) from error
+        finally:
+            with suppress(OSError):
+                await asyncio.to_thread(unfinished.unlink, missing_ok=True)
 
     async def entries(self, prefix: str) -> dict[str, StoredFile]:
         """Return all files below a prefix by key."""
@@ -188,7 +207,7 @@ class FolderStore:
                 _link(unfinished, target)
             except FileExistsError:
                 # NFS may raise this for a repeated request that it has carried out already.
-                return self._read(key) == data
+                return self._holds(key, data)
             self._sync_folders(target)
         return True
 
@@ -222,6 +241,20 @@ class FolderStore:
             finally:
                 with suppress(OSError):
                     unfinished.unlink(missing_ok=True)
+
+    def _unfinished_beside(self, target: Path) -> Path:
+        self._followed(target.parent, of=target)
+        unfinished = target.with_name(f".{secrets.token_hex(8)}{_UNFINISHED}")
+        with self._translated(target):
+            self._create_file(unfinished).close()
+        return unfinished
+
+    def _finish(self, unfinished: Path, target: Path) -> None:
+        with self._translated(target):
+            with unfinished.open("rb+") as stream:
+                os.fsync(stream.fileno())
+            unfinished.replace(target)
+            self._sync_folders(target)
 
     def _create_file(self, path: Path) -> BinaryIO:
         for _ in range(_FOLDER_ATTEMPTS):
@@ -275,12 +308,33 @@ class FolderStore:
                 return None
         return found if stat.S_ISREG(found.st_mode) else None
 
-    def _read(self, key: str) -> bytes | None:
+    def _read(self, key: str, limit: int) -> bytes | None:
+        path = self._followed(self._path(key))
+        return None if self._size_of(path) is None else b"".join(self._pieces(path, limit))
+
+    def _holds(self, key: str, data: bytes) -> bool:
+        try:
+            return self._read(key, len(data)) == data
+        except RecordUnreadable:
+            return False
+
+    def _copy_out(self, key: str, to: Path, limit: int) -> bool:
         path = self._followed(self._path(key))
         if self._size_of(path) is None:
-            return None
-        with self._translated(path):
-            return path.read_bytes()
+            return False
+        with to.open("wb") as stream:
+            stream.writelines(self._pieces(path, limit))
+        return True
+
+    def _pieces(self, path: Path, limit: int) -> Iterator[bytes]:
+        """Yield a file's bytes; ``RecordUnreadable`` if there are more than the limit."""
+        with self._translated(path), path.open("rb") as stream:
+            left = limit
+            while piece := stream.read(min(_COPY_BYTES, max(left, 0) + 1)):
+                left -= len(piece)
+                if left < 0:
+                    raise too_large(str(path), limit)
+                yield piece
 
     def _entries(self, prefix: str) -> dict[str, StoredFile]:
         top = self._path(prefix.rstrip("/")) if prefix else self._root

@@ -7,6 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+from previs.store.bounds import RECORD_BYTES
+
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
@@ -81,11 +83,28 @@ class Store(Protocol):
             metadata: Texts to keep with the file, by names of letters, digits and hyphens; some stores drop them.
         """
 
-    async def get(self, key: str) -> bytes | None:
-        """Return the bytes under a key, or None if there are none."""
+    async def get(self, key: str, *, limit: int = RECORD_BYTES) -> bytes | None:
+        """Return the bytes under a key, or None if there are none.
+
+        Raises:
+            RecordUnreadable: There are more than ``limit``; no more are read.
+        """
+
+    async def get_file(self, key: str, path: Path, *, limit: int) -> bool:
+        """Copy the bytes under a key, in pieces, to a file, and return whether there are any.
+
+        If it raises, the file may exist and be incomplete.
+
+        Raises:
+            RecordUnreadable: There are more than ``limit``; no more are read.
+            OSError: The file cannot be written.
+        """
 
     async def entries(self, prefix: str) -> dict[str, StoredFile]:
-        """Return all files below a prefix by key; the prefix is a folder, with or without its last slash."""
+        """Return all files below a prefix by key; the prefix is a folder, with or without its last slash.
+
+        S3 refuses the listing if there are more than two million.
+        """
 
     async def delete(self, keys: Iterable[str]) -> None:
         """Remove files; absent keys are ignored. If it raises, some files may be removed already."""

@@ -6,7 +6,8 @@ from typing import Final
 from pydantic import ValidationError
 
 from previs.errors import StoreRefused
-from previs.store.addresses import kind_of, local_path
+from previs.store.addresses import kind_of, local_path, shown
+from previs.store.credentials import password_fault
 from previs.store.folder import FolderStore
 from previs.store.s3 import S3Store
 from previs.store.s3_settings import S3Settings
@@ -30,10 +31,13 @@ def store_at(uri: str) -> S3Store | FolderStore:
     """Return the store at ``s3://bucket/prefix``, with credentials found as every AWS tool does, or in a folder.
 
     Raises:
-        StoreRefused: The bucket or the prefix cannot be used.
+        StoreRefused: The bucket or the prefix cannot be used, or it is a URL of neither S3 nor a folder.
         SourceNotFound: A ``file://`` URL names another machine.
     """
-    if kind_of(uri) != "s3":
+    kind = kind_of(uri)
+    if kind not in {"s3", "path", "file"} or password_fault(uri):
+        raise StoreRefused(shown(uri), "a store is s3://bucket/prefix or a folder; other settings are in its block")
+    if kind != "s3":
         return FolderStore(Path(local_path(uri)).expanduser())
     bucket, _, prefix = uri[len("s3://") :].partition("/")
     return S3Store(s3_settings({"bucket": bucket, "prefix": prefix}))
@@ -49,4 +53,4 @@ def s3_settings(fields: dict[str, object]) -> S3Settings:
         return S3Settings.model_validate(fields)
     except ValidationError as error:
         reasons = "; ".join(f"{'.'.join(map(str, e['loc']))} {e['msg']}".strip() for e in error.errors())
-        raise StoreRefused(f"s3://{fields.get('bucket')}", reasons) from error
+        raise StoreRefused(shown(f"s3://{fields.get('bucket')}"), reasons) from error

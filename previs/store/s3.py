@@ -1,6 +1,7 @@
 """Keep files in S3 or in any service with its protocol."""
 
 import asyncio
+import io
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -8,8 +9,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from urllib.parse import quote
 
-from previs.errors import StoreRefused, StoreUnavailable
+from previs.errors import RecordUnreadable, StoreRefused, StoreUnavailable
 from previs.store import keys, s3_requests
+from previs.store.bounds import RECORD_BYTES, too_large
 from previs.store.interface import StoredFile
 from previs.store.retry import CHECK_SECONDS, PATIENCE_SECONDS, retrying
 from previs.store.s3_connection import S3Connection
@@ -29,6 +31,10 @@ _PROBE_KEY: Final = ".previs-check"
 _PROBE: Final = b"previs makes sure here that it may write and read\n"
 # An S3 without If-None-Match cannot tell writers apart: each checks after this time whose bytes are stored.
 _SETTLING_SECONDS: Final = 1.0
+_MOST_LISTED: Final = 2_000_000
+# S3 may return pages with few objects or none, of a bucket with many old versions.
+_LEAST_PER_PAGE: Final = 100
+_SPLIT: Final = "remove runs with previs prune, or use another prefix"
 
 
 class S3Store:
@@ -85,7 +91,7 @@ class S3Store:
         own = {"Bucket": self._settings.bucket, "Prefix": self._prefix + _PROBE_KEY}
         await self._run(lambda client: s3_requests.list_page(client, own), self._list_permission(), seconds)
         self._honours_conditions = await self._probe_conditions(seconds)
-        if await self._read(_PROBE_KEY, seconds) != _PROBE:
+        if await self._read(_PROBE_KEY, seconds, RECORD_BYTES) != _PROBE:
             raise StoreRefused(self.name, NO_S3)
 
     async def put(self, key: str, data: bytes, *, media_type: str) -> None:
@@ -106,11 +112,11 @@ class S3Store:
             request = target | {"Body": data}
             if await self._run(lambda client: s3_requests.put_new(client, request), self._write_permission()):
                 return True
-        elif await self.get(key) is None:
+        elif await self._holds(key, data) is None:
             await self.put(key, data, media_type=media_type)
             await asyncio.sleep(_SETTLING_SECONDS)
         # If the key is taken, an earlier attempt may have written these bytes although its response was lost.
-        return await self.get(key) == data
+        return bool(await self._holds(key, data))
 
     async def put_file(
         self,
@@ -134,17 +140,36 @@ class S3Store:
                 lambda client: s3_requests.send(client, path, target, extra), self._write_permission(), of_file=True
             )
 
-    async def get(self, key: str) -> bytes | None:
+    async def get(self, key: str, *, limit: int = RECORD_BYTES) -> bytes | None:
         """Return the bytes under a key, or None if there are none."""
-        return await self._read(key, self._patience)
+        return await self._read(key, self._patience, limit)
+
+    async def get_file(self, key: str, path: Path, *, limit: int) -> bool:
+        """Copy an object to a file, and return whether it exists."""
+        target = self._object(key)
+
+        def fetch(client: "S3Client") -> bool:
+            with path.open("wb") as stream:
+                return s3_requests.read(client, target, stream, limit)
+
+        try:
+            return await self._run(fetch, self._read_permission(), of_file=True)
+        except s3_requests.ObjectTooLargeError as error:
+            raise too_large(self.uri(key), limit) from error
 
     async def entries(self, prefix: str) -> dict[str, StoredFile]:
-        """Return all files below a prefix by key, a thousand per request."""
+        """Return all files below a prefix by key, a thousand per request.
+
+        Raises:
+            StoreRefused: There are more than two million, or more pages than these can fill, or a page repeats.
+        """
         below = keys.below(prefix)
         if below:
             self._object(below.rstrip("/"))
         request: Any = {"Bucket": self._settings.bucket, "Prefix": self._prefix + below}
         found: dict[str, StoredFile] = {}
+        asked: set[str] = set()
+        listed_so_far = 0
         while True:
             page = await self._listed(request)
             for listed in page.get("Contents", []):
@@ -156,8 +181,12 @@ class S3Store:
             more = page.get("NextContinuationToken")
             if not page.get("IsTruncated") or not more:
                 return found
-            if more == request.get("ContinuationToken"):
+            if more in asked:
                 raise StoreRefused(self.name, NO_S3)
+            asked.add(more)
+            listed_so_far += max(len(page.get("Contents", [])), _LEAST_PER_PAGE)
+            if listed_so_far > _MOST_LISTED:
+                raise StoreRefused(self.name, f"below {below or 'it'} are more than {_MOST_LISTED:,} objects: {_SPLIT}")
             request = request | {"ContinuationToken": more}
 
     async def delete(self, keys: Iterable[str]) -> None:
@@ -214,14 +243,28 @@ class S3Store:
                 return await self._connection.run(work, of_file=of_file)
             except s3_errors() as error:
                 raise self._error(error, permission) from error
-            except s3_requests.ObjectTooLargeError as error:
-                raise StoreRefused(self.name, NO_S3) from error
 
         return await retrying(self._patience if patience is None else patience)(attempt)
 
-    async def _read(self, key: str, patience: float) -> bytes | None:
+    async def _read(self, key: str, patience: float, limit: int) -> bytes | None:
         target = self._object(key)
-        return await self._run(lambda client: s3_requests.read(client, target), self._read_permission(), patience)
+
+        def fetch(client: "S3Client") -> bytes | None:
+            content = io.BytesIO()
+            return content.getvalue() if s3_requests.read(client, target, content, limit) else None
+
+        try:
+            return await self._run(fetch, self._read_permission(), patience)
+        except s3_requests.ObjectTooLargeError as error:
+            raise too_large(self.uri(key), limit) from error
+
+    async def _holds(self, key: str, data: bytes) -> bool | None:
+        """Return whether a key holds these bytes, or None if it is free."""
+        try:
+            stored = await self.get(key, limit=len(data))
+        except RecordUnreadable:
+            return False
+        return None if stored is None else stored == data
 
     async def _size(self, target: dict[str, Any]) -> int | None:
         return await self._run(lambda client: s3_requests.size_of(client, target), self._read_permission())

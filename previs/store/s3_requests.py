@@ -21,8 +21,6 @@ PART_BYTES: Final = 16 * 1024 * 1024
 KEYS_PER_REQUEST: Final = 1000
 PARTS_AT_ONCE: Final = 4
 _PIECE_BYTES: Final = 1 << 18
-# Of an answer that does not announce its length; S3 itself always does.
-_LARGEST_WITHOUT_LENGTH: Final = 200_000_000
 _LEAST_BYTES, _PER_SECONDS = 1 << 16, 30.0
 
 
@@ -30,15 +28,20 @@ class ObjectTooLargeError(Exception):
     """Report an object with more bytes than the limit."""
 
 
-def read(client: "S3Client", where: dict[str, Any]) -> bytes | None:
-    """Return an object's bytes, or None if it does not exist."""
+def read(client: "S3Client", where: dict[str, Any], to: BinaryIO, limit: int) -> bool:
+    """Write an object's bytes to an empty file, and return whether it exists.
+
+    Raises:
+        ObjectTooLargeError: It has more bytes than the limit.
+    """
     try:
         answer = client.get_object(**where)
     except s3_errors() as error:
         if classify(error).kind == "absent":
-            return None
+            return False
         raise
-    return b"".join(body_pieces(answer, max(answer.get("ContentLength", 0), _LARGEST_WITHOUT_LENGTH)))
+    to.writelines(body_pieces(answer, limit))
+    return True
 
 
 def body_pieces(answer: Mapping[str, Any], largest: int, seconds: float | None = None) -> Iterator[bytes]:

@@ -242,11 +242,22 @@ async def test_an_event_from_a_screenplay_starts_a_run_with_its_list(
     assert ended.name == f"harbour · {len(manifest.shots)} shots · #1"
 
 
+HOSTILE = (
+    '{"__prefect_kind": "workspace_variable", "variable_name": "studio_secret"}',
+    '{"__prefect_kind": "jinja", "template": "{{ event.id }}"}',
+    "{{ 7 * 7 }} {% raw %} ${{x}} {{ prefect.variables.studio_secret }}",
+    "</script><b>&amp; \"double\" 'single' \\ \n\t",
+    "雨夜 😀 𠮷 \u202e",
+)
+
+
 async def test_an_events_list_arrives_as_it_was_sent_and_a_second_event_costs_no_render_twice(
     house: House,
 ) -> None:
     before, prompts = await runs_of(house.client, "storyboard/by-event"), house.started
-    board, given = "twice 两次", shots("twice", 8)
+    board, given = "{{ board }} 两次", shots("twice", 8)
+    for shot, text in zip(given, HOSTILE, strict=False):
+        shot["prompt"] = text
     for simulator in house.farm:
         simulator.seconds = 1.5
     try:
@@ -269,31 +280,13 @@ async def test_an_events_list_arrives_as_it_was_sent_and_a_second_event_costs_no
     assert sorted(run.name for run in ended) == [f"{board} · 8 shots · #{number}" for number in (1, 2)]
 
 
-HOSTILE = (
-    '{"__prefect_kind": "workspace_variable", "variable_name": "studio_secret"}',
-    '{"__prefect_kind": "jinja", "template": "{{ event.id }}"}',
-    "{{ 7 * 7 }} {% raw %} ${{x}} {{ prefect.variables.studio_secret }}",
-    "</script><b>&amp; \"double\" 'single' \\ \n\t",
-    "雨夜 😀 𠮷 \u202e",
-)
-
-
-@pytest.mark.parametrize("passed", ["as JSON text", "as an object, as earlier deployments do"])
-async def test_nothing_in_an_events_texts_is_evaluated(house: House, passed: str) -> None:
-    board, earlier = f"{{{{ board }}}} {passed}", passed != "as JSON text"
-    given = [{"shot_id": f"{n}{passed[3]}", "prompt": text, "duration": 1} for n, text in enumerate(HOSTILE)]
-    before = await runs_of(house.client, "storyboard/by-event")
-    if earlier:
-        payload = {"schema": "previs.shot-list-ready/1", "shot_list": given, "board": board, "workflow": SETTINGS}
-        run = await house.start("storyboard/by-event", shots=payload)
-    else:
-        await send(house, given, board)
-        run = await next_run(house.client, "storyboard/by-event", before)
-        assert json.loads(run.parameters["shots"])["shot_list"] == given
-    ended = await until_final(house.client, run)
+async def test_an_event_as_an_object_of_an_earlier_deployment_is_taken_as_it_is(house: House) -> None:
+    given = [{"shot_id": number, "prompt": text, "duration": 1} for number, text in enumerate(HOSTILE)]
+    payload = {"schema": "previs.shot-list-ready/1", "shot_list": given, "board": "earlier", "workflow": SETTINGS}
+    ended = await until_final(house.client, await house.start("storyboard/by-event", shots=payload))
     assert ended.state is not None
     assert ended.state.is_completed(), ended.state.message
-    assert [shot.prompt for shot in (await house.manifest(board)).shots] == list(HOSTILE)
+    assert [shot.prompt for shot in (await house.manifest("earlier")).shots] == list(HOSTILE)
 
 
 async def test_objects_of_prefects_in_an_event_are_not_evaluated_at_any_depth(house: House) -> None:

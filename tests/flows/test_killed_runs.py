@@ -64,11 +64,16 @@ async def test_a_run_that_is_killed_at_random_moments_ends_whole_and_renders_not
     farm = [await simulate(seconds=0.1) for _ in range(2)]
     stage = Stage(farm, FolderStore(tmp_path), str(tmp_path))
     order = {"shots": SHOTS, "workflow": SETTINGS, "board": BOARD, "farm": [url for _, url in farm]}
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    environment = prefect_environment | {"TMPDIR": str(temporary)}
     for moment in moments(seed, stage):
-        async with flow_process(prefect_environment, **order, store=stage.place) as flow:
+        async with flow_process(environment, **order, store=stage.place) as flow:
             await killed_at(moment, flow)
-    async with flow_process(prefect_environment, **order, store=stage.place) as flow:
+    assert list(temporary.glob("previs-*"))
+    async with flow_process(environment, **order, store=stage.place) as flow:
         assert await flow.ended() == 0, flow.reported
+    assert not list(temporary.glob("previs-*"))
     extra = len(stage.started) - len(SHOTS)
     assert 0 <= extra <= KILLS * len(farm)
     manifest = await stage.manifest()

@@ -1,6 +1,9 @@
 """Run deployments with parameters of senders and of the operator: only the operator's reach what is not public."""
 
+import asyncio
 import json
+import logging
+import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,14 +12,18 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.events.filters import EventAnyResourceFilter, EventFilter, EventNameFilter
 from prefect.flow_engine import run_flow_async
 
-from blocks import AllowedSources, FolderFrameStore, Webhook
+from blocks import AllowedSources, ComfyUIFarm, FolderFrameStore, Webhook
+from flows.nightly import nightly
 from flows.script_to_shots import script_to_shots
 from flows.storyboard import storyboard
 from previs.ingest.reader import ONE_ANSWER
+from previs.store import FolderStore
 from tests.conftest import Serve
+from tests.flows.conftest import artifacts_of
 from tests.flows.test_storyboard import SETTINGS, shots
 from tests.previs.ingest.test_access import Site, serving
 
@@ -26,6 +33,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"),
 ]
 SECRET = "password of the intranet"  # noqa: S105 - opens nothing
+PASSWORD = "geheim4711"  # noqa: S105 - likewise
 READY = "previs.shot-list-ready/1"
 
 
@@ -134,14 +142,116 @@ async def test_a_senders_path_is_read_from_the_operators_store_and_the_examples_
     assert (await started(url, {"shots": "examples/upstream.json"})).is_completed()
     for given in (
         {"shots": str(tmp_path / "other" / "list.json")},
-        # A store that a sender chooses allows nothing.
-        {"shots": str(tmp_path / "other" / "list.json"), "store": str(tmp_path / "other")},
         {"shots": "/etc/passwd"},
     ):
         state = await started(url, given)
         assert "folders that the operator allows" in (state.message or "")
     own = {"store": str(tmp_path / "other")}
     assert (await started(url, {"shots": str(tmp_path / "other" / "list.json")}, own=own)).is_completed()
+
+
+@pytest.mark.usefixtures("allowing")
+async def test_a_form_names_the_operators_store_a_saved_one_or_what_the_block_allows_and_no_other(
+    simulate: Serve, tmp_path: Path, default_blocks: Path
+) -> None:
+    _, url = await simulate()
+    other, link = tmp_path / "other", tmp_path / "link"
+    link.symlink_to(other)
+    given = {"shots": shots(1)}
+    for store in (str(link), "examples", "s3://elsewhere/film", {"folder": str(other)}):
+        message = (await started(url, given | {"store": store})).message or ""
+        assert "leave the field empty, choose a saved store, or have the operator allow this one" in message
+    assert await FolderStore(other).entries("") == await FolderStore("examples").entries("frames") == {}
+    assert (await started(url, given | {"store": f"{default_blocks}/"})).is_completed()
+    assert (await started(url, given | {"store": str(link)}, own={"store": str(other)})).is_completed()
+    allowed = tmp_path / "allowed"
+    await AllowedSources(folders=[str(allowed)]).save("default", overwrite=True)
+    assert (await started(url, given | {"store": str(allowed / "film")})).is_completed()
+    assert await FolderStore(allowed / "film").entries("boards/")
+
+
+@pytest.mark.usefixtures("allowing")
+async def test_a_form_names_the_operators_servers_and_others_only_where_the_block_allows_them(
+    simulate: Serve, intranet: Site
+) -> None:
+    inside = f"http://127.0.0.1:{intranet.server_port}"
+    _, url = await simulate()
+    for farm in ([url, inside], {"servers": [inside]}):
+        message = (await started(url, {"shots": shots(1), "farm": farm})).message or ""
+        assert "choose a saved farm (block:NAME), or leave the field empty" in message
+    host = "nowhere.invalid"
+    message = (await started(url, {"shots": shots(1), "farm": f"http://{host}:8188"})).message or ""
+    assert (
+        f"http://{host}:8188 is not among the operator's servers, and its address is not public or not kno" in message
+    )
+    assert f"or have the operator add {host} to the hosts of the block AllowedSources, or its network to" in message
+    assert intranet.accepted == 0
+    # The deployment's own server, written otherwise; then one of a saved farm.
+    assert (await started(url, {"shots": shots(1), "farm": f"{url.upper()}/"})).is_completed()
+    simulator, second = await simulate()
+    name = f"studio-{uuid4().hex[:8]}"
+    await ComfyUIFarm(servers=[second]).save(name)
+    assert (await started(url, {"shots": shots(1), "farm": [second], "refresh": True})).is_completed()
+    await ComfyUIFarm.adelete(name)
+    await AllowedSources(networks=["127.0.0.0/8"]).save("default", overwrite=True)
+    assert (await started(url, {"shots": shots(1), "farm": [second], "refresh": True})).is_completed()
+    assert len(simulator.started) == 2
+
+
+async def test_a_nightly_run_whose_form_names_a_farm_makes_it_no_operators(intranet: Site) -> None:
+    farm = f"http://127.0.0.1:{intranet.server_port}"
+    async with get_client() as client:
+        flow_id = await client.create_flow(nightly)
+        deployment = await client.create_deployment(flow_id, f"test-{uuid4()}")
+        night = await client.create_flow_run_from_deployment(deployment, parameters={"farm": farm})
+    state = await started("http://render-01:8188", {"shots": shots(1), "farm": farm}, key=f"nightly {night.id} board")
+    assert "is not among the operator's servers" in (state.message or "")
+    assert intranet.accepted == 0
+
+
+SECRETS: list[dict[str, Any]] = [
+    {"shots": f"https://somebody:{PASSWORD}@files.example/list.json"},
+    {"shots": json.dumps({"schema": READY, "shot_list": f"https://files.example/list.json?sig={PASSWORD}"})},
+    {"shots": [{"prompt": "a", "references": [{"url": f"https://files.example/a.png?token={PASSWORD}"}]}]},
+    # Prefect's own error about takes would show all parameters.
+    {"workflow": f"somebody:{PASSWORD}@files.example/list.json", "takes": 0},
+    {"farm": [f"http://render-01:8188?token={PASSWORD}"]},
+    {"farm": {"servers": ["render-01"], "token": PASSWORD}},
+    {"store": f"s3://AKID:{PASSWORD}@bucket/film"},
+    {"store": {"bucket": [], "secret_access_key": PASSWORD}},
+    {"webhook": f"https://hooks.example/{PASSWORD}"},
+    {"webhook": {"url": f"https://somebody:{PASSWORD}@hooks.example/"}},
+]
+
+
+async def test_a_secret_in_a_parameter_is_refused_before_it_is_in_a_name_log_state_event_or_artifact(
+    caplog: pytest.LogCaptureFixture, default_blocks: Path
+) -> None:
+    caplog.set_level(logging.INFO)
+    states = [await started("http://render-01:8188", {"shots": shots(1)} | given) for given in SECRETS]
+    runs = [state.state_details.flow_run_id for state in states]
+    for state in states:
+        assert state.is_failed()
+        assert re.search("is refused|cannot be (used|read)", state.message or "")
+    failures = EventFilter(
+        any_resource=EventAnyResourceFilter(id=[f"prefect.flow-run.{run}" for run in runs]),
+        event=EventNameFilter(name=["prefect.flow-run.Failed"]),
+    )
+    async with get_client() as client:
+        kept: list[Any] = [await client.read_flow_run(run) for run in runs if run]
+        found = await client.read_events(failures, limit=50)
+        for _ in range(100):
+            if found.total == len(runs):
+                break
+            await asyncio.sleep(0.1)
+            found = await client.read_events(failures, limit=50)
+    assert found.total == len(runs)
+    kept += found.events
+    kept += [await artifacts_of(run) for run in runs]
+    assert PASSWORD not in str([(each.name, each.state) if isinstance(each, FlowRun) else each for each in kept])
+    assert len(caplog.messages) >= len(runs)
+    assert PASSWORD not in caplog.text
+    assert await FolderStore(default_blocks).entries("") == {}
 
 
 async def test_a_webhook_of_a_sender_gets_nothing_and_a_saved_one_gets_what_it_wants(

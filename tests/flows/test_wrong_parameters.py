@@ -44,20 +44,30 @@ WRONG: list[tuple[Flow[..., Any], dict[str, Any], list[str]]] = [
     ),
     (
         storyboard,
-        {"shots": LIST, "takes": "many", "max_age_days": -1, "refresh": 5.5, "overrides": "4.ckpt_name"},
+        {
+            "shots": LIST,
+            "takes": "many",
+            "max_age_days": -1,
+            "refresh": 5.5,
+            "overrides": f"https://me:{SECRET}@a.example/",
+        },
         [
             'takes: "many": give a whole number, at least 1, at most 100',
             "max_age_days: -1: give a number, at least 0",
             "refresh: 5.5: give true or false, or a list",
-            'overrides: "4.ckpt_name": give an object',
+            "overrides: give an object",
         ],
     ),
     (
         storyboard,
         {"shots": LIST, "farm": {"servers": [], "token": SECRET}},
-        ["farm: give a saved ComfyUI Farm, or a list, or a text; servers: List should have at least 1 item"],
+        ["the farm cannot be used: List should have at least 1 item"],
     ),
-    (storyboard, {"shots": LIST, "webhook": f"https://hooks.example/{SECRET}"}, ["webhook: give a saved Storyboard"]),
+    (
+        storyboard,
+        {"shots": LIST, "webhook": f"https://hooks.example/{SECRET}"},
+        ["save it as a block, and choose that block"],
+    ),
     (
         storyboard,
         {"shots": LIST, "store": {"$ref": {"block_document_id": str(uuid4())}}},

@@ -4,14 +4,16 @@ import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
+from previs.comfyui.client.checked_transport import IPAddress, Policy, checked_addresses
 from previs.comfyui.client.tls import Tls
 
 LARGEST_FILE: Final = 8_000_000_000
 """Most bytes of a file that a server made, unless its address sets another limit."""
 
+_SHOWN: Final = 60
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[\x21-\x7e]+(?:[ \t]+[\x21-\x7e]+)*")
 
@@ -25,12 +27,15 @@ class Address:
         headers: Headers sent with every request and with the socket; secret, so never shown.
         tls: Certificates to trust; servers may share it.
         largest_file: Most bytes of one file that is fetched from the server.
+        policy: The :class:`~previs.comfyui.client.checked_transport.Policy` for its address, if a sender named it.
     """
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     tls: Tls = field(default_factory=Tls, repr=False)
     largest_file: int = LARGEST_FILE
+    # Blocks hand addresses over as JSON, whose model must not need the type.
+    policy: Any = field(default=None, repr=False)
 
     @property
     def tls_context(self) -> ssl.SSLContext | None:
@@ -41,6 +46,11 @@ class Address:
     def socket_url(self) -> str:
         """Return the URL of ``/ws``."""
         return "ws" + self.url.rstrip("/").removeprefix("http") + "/ws"
+
+    async def checked(self, policy: Policy) -> list[IPAddress]:
+        """Return the addresses of the host as a policy allows them; raises as :func:`checked_addresses` does."""
+        parts = urlsplit(self.url)
+        return await checked_addresses(self.url, parts.hostname or "", parts.port, policy)
 
     @property
     def jobs_path(self) -> str:
@@ -62,7 +72,7 @@ def base_url(text: str) -> str:
         ValueError: The text is no such URL. The message gives the reason and shows nothing that may be a password.
     """
     url = text.strip().rstrip("/")
-    shown = repr(url[:200]) if "@" not in url else "an address with an @"
+    shown = repr(re.split(r"[?#]", url)[0][:_SHOWN]) if "@" not in url else "an address with an @"
     try:
         parts = urlsplit(url)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0

@@ -25,6 +25,7 @@ from previs.comfyui.client.bodies import (
     answer_to,
     read_body,
 )
+from previs.comfyui.client.checked_transport import NOT_ALLOWED, AddressRefused, CheckedTransport, Policy
 from previs.comfyui.client.proxies import Proxy, proxy_fault, proxy_of
 from previs.comfyui.client.tls import explain_tls_failure
 from previs.comfyui.protocol.wire import read_json
@@ -162,12 +163,15 @@ def _client(address: Address, timeout: httpx.Timeout, *, connections: int) -> ht
     context = address.tls_context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     headers = httpx.Headers(PLAIN)
     headers.update(address.headers)
+    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
+    policy: Policy | None = address.policy
     return httpx.AsyncClient(
         base_url=address.url.rstrip("/") + "/",
         headers=headers,
         timeout=timeout,
-        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+        limits=limits,
         verify=context,
+        transport=None if policy is None else CheckedTransport(policy, verify=context, limits=limits),
     )
 
 
@@ -177,6 +181,8 @@ def _endpoint(method: str, path: str) -> str:
 
 def _reason(error: httpx.TransportError, proxy: Proxy | None) -> str:
     # The text of a library's error may hold a header's value.
+    if isinstance(error, AddressRefused):
+        return NOT_ALLOWED
     if proxy is not None and isinstance(error, httpx.ProxyError):
         return f"{proxy} cannot connect to it: start the server, or add its host to NO_PROXY"
     if proxy is not None and isinstance(error, httpx.ConnectError):

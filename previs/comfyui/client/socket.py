@@ -6,12 +6,14 @@ import json
 import logging
 import uuid
 from collections.abc import Callable
-from typing import Self
+from typing import Any, Self
 
+from httpx import TransportError
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
 
 from previs.comfyui.client.address import Address
+from previs.comfyui.client.checked_transport import NOT_ALLOWED, AddressRefused, Policy
 from previs.comfyui.client.proxies import proxy_of
 from previs.comfyui.client.tls import explain_tls_failure
 from previs.comfyui.protocol.frames import Frame, read_frame
@@ -47,6 +49,7 @@ class Socket:
     def __init__(self, address: Address, *, on_frame: Callable[[Frame], None], on_open: Callable[[], None]) -> None:
         self.client_id = uuid.uuid4().hex
         self.reason = ""
+        self._address = address
         self._url = f"{address.socket_url}?clientId={self.client_id}"
         self._headers = dict(address.headers)
         self._tls = address.tls_context
@@ -74,11 +77,12 @@ class Socket:
         return self._opened.is_set()
 
     async def _keep_open(self) -> None:
-        pause = _FIRST_PAUSE
+        pause, attempt = _FIRST_PAUSE, 0
         while True:
             try:
                 async with _DirectConnection(
                     self._url,
+                    **await self._checked_host(attempt),
                     additional_headers=self._headers,
                     ssl=self._tls,
                     proxy=self._proxy.url if self._proxy else None,
@@ -93,14 +97,24 @@ class Socket:
                     await socket.send(_FLAGS)
                     self._open()
                     async for message in socket:
-                        pause = _FIRST_PAUSE
+                        pause, attempt = _FIRST_PAUSE, 0
                         self._on_frame(read_frame(message))
-            except (OSError, TimeoutError, InvalidHandshake, InvalidURI, WebSocketException) as error:
+            except (OSError, TimeoutError, InvalidHandshake, InvalidURI, WebSocketException, TransportError) as error:
                 self.reason = _reason(error)
             finally:
                 self._opened.clear()
             await asyncio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
+            pause, attempt = min(pause * 2, _LONGEST_PAUSE), attempt + 1
+
+    async def _checked_host(self, attempt: int) -> dict[str, Any]:
+        """Return the host to connect to, if a sender named the server: the next of its addresses, all of them checked.
+
+        Raises:
+            httpx.TransportError: An address is not allowed, or there is none.
+        """
+        policy: Policy | None = self._address.policy
+        addresses = [] if policy is None else await self._address.checked(policy)
+        return {"host": str(addresses[attempt % len(addresses)])} if addresses else {}
 
     def _open(self) -> None:
         self._opened.set()
@@ -111,6 +125,8 @@ def _reason(error: Exception) -> str:
     # The text of a library's error may hold a header's value.
     if isinstance(error, InvalidStatus):
         return f"its socket was refused with HTTP {error.response.status_code}"
-    if isinstance(error, OSError):
+    if isinstance(error, AddressRefused):
+        return NOT_ALLOWED
+    if isinstance(error, OSError | TransportError):
         return explain_tls_failure(error) or "no connection"
     return f"its socket failed ({type(error).__name__})"

@@ -331,3 +331,9 @@ async def test_a_notice_is_logged_once(simulate: Serve, tmp_path: Path, caplog: 
     assert built[0].notices == built[1].notices
     assert "keeps its picture example.png" in " ".join(built[0].notices)
     assert [record.getMessage() for record in caplog.records] == list(built[0].notices)
+
+
+async def test_a_session_first_removes_what_a_killed_run_left(simulate: Serve, tmp_path: Path, abandoned: Path) -> None:
+    _, url = await simulate()
+    async with session_of(tmp_path / "store", url):
+        assert not list(abandoned.parent.glob(abandoned.name))

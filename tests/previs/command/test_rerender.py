@@ -59,6 +59,11 @@ async def test_it_reports_where_the_frame_is_and_whether_it_is_the_same(
     assert f"running on {board.url}" in output.err
 
 
+async def test_it_first_removes_what_a_killed_run_left(board: Rendered, abandoned: Path) -> None:
+    assert await rerender_take(order(board)) == 0
+    assert not list(abandoned.parent.glob(abandoned.name))
+
+
 async def test_programs_get_it_as_json_alone_on_standard_output(
     board: Rendered, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:

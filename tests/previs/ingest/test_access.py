@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 import trustme
-from moto.server import ThreadedMotoServer
 from PIL import Image
 
 from previs.errors import FixTheInput, PrevisError, ShotListFaults, SourceNotFound
@@ -325,15 +324,6 @@ async def test_a_senders_paths_stay_in_allowed_folders_whatever_links_and_dots_s
         for path in (*paths, f"file://{inside}/../out/secret"):
             with pytest.raises(SourceNotFound, match="folders that the operator allows"):
                 await reader.read(path, sender=True)
-
-
-@pytest.fixture(scope="module")
-def s3_endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 async def test_a_bucket_of_somebody_else_is_not_read_with_the_stores_credentials(s3_endpoint: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import os
+import resource
 import struct
 import subprocess
 import sys
@@ -160,9 +161,11 @@ def test_no_pictures_take_the_memory_of_the_run(names: list[str], tmp_path: Path
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the memory of a process")
 async def test_a_tile_that_takes_more_memory_than_a_decoder_may_have_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(tiled_tiff(60_000, 30_000, tile=zeros(1000)))
+    (tmp_path / "a").write_bytes(tiled_tiff(46_000, 46_000, tile=zeros(1000)))
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     with pytest.raises(NotAPicture, match=r"^reference ref\.tiff .*(cannot be decoded as TIFF|more than 2,000 MB)"):
         await decoding.upright(tmp_path / "a", tmp_path / "b", uri="ref.tiff")
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss <= max(before, 500_000)
 
 
 @pytest.mark.parametrize(

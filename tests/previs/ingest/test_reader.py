@@ -19,7 +19,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
-from moto.server import ThreadedMotoServer
 
 from previs.comfyui.client.bodies import BodyLimits
 from previs.errors import FixTheInput, SourceNotFound, SourceUnavailable
@@ -134,17 +133,6 @@ def site_with_its_own_certificate(tmp_path: Path) -> Iterator[str]:
     server.context = context
     with _serving(server):
         yield f"https://127.0.0.1:{server.server_port}"
-
-
-@pytest.fixture(scope="module")
-def s3_endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-    assert server._server is not None
-    server._server.server_close()
 
 
 @pytest.fixture(autouse=True)

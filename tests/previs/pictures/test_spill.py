@@ -1,8 +1,10 @@
-"""Check that temporary files live as long as they are used, and stay within a limit together."""
+"""Check that temporary files live as long as they are used, stay within a limit together, and go after a kill."""
 
 import gc
+import os
+from pathlib import Path
 
-from previs.pictures.spill import SpillFolder
+from previs.pictures.spill import SpillFolder, remove_abandoned
 
 
 def test_a_file_lives_as_long_as_it_is_used() -> None:
@@ -14,6 +16,48 @@ def test_a_file_lives_as_long_as_it_is_used() -> None:
     assert not path.parent.exists()
 
 
+def test_the_end_of_a_block_removes_the_folder() -> None:
+    with SpillFolder() as spill:
+        kept = spill.keep(b"one")
+    assert not kept.path.parent.exists()
+
+
 def test_files_that_are_too_large_together_are_noticed() -> None:
     spill = SpillFolder(most=10)
     assert [spill.has_room(spill.keep(bytes(4))) for _ in range(4)] == [True, True, False, False]
+
+
+def test_the_folder_of_a_killed_program_is_removed_and_that_of_a_living_one_stays(abandoned: Path) -> None:
+    mine = SpillFolder().keep(b"mine")
+    assert remove_abandoned() == [abandoned]
+    assert mine.path.read_bytes() == b"mine"
+    assert not abandoned.exists()
+
+
+def test_what_is_below_a_link_in_an_abandoned_folder_stays(abandoned: Path, temporary: Path) -> None:
+    (temporary / "film").mkdir()
+    film = temporary / "film" / "frame.png"
+    film.write_bytes(b"film")
+    (abandoned / "folder").mkdir()
+    for link, target in (("a", film), ("b", film.parent), ("folder/c", film.parent)):
+        (abandoned / link).symlink_to(target)
+    assert remove_abandoned() == [abandoned]
+    assert film.read_bytes() == b"film"
+
+
+def test_what_only_has_the_name_of_an_abandoned_folder_stays(abandoned: Path, temporary: Path) -> None:
+    def named(letter: str) -> Path:
+        return abandoned.with_name(abandoned.name[:-8] + letter * 8)
+
+    abandoned.rename(temporary / "moved")
+    named("a").symlink_to(temporary / "moved")
+    named("b").write_bytes(b"a file")
+    named("c").mkdir(mode=0o755)
+    abandoned.with_name("previs-0123abcd").mkdir(mode=0o700)
+    abandoned.with_name("previs-00000000-other_pc").mkdir(mode=0o700)
+    if os.getuid() == 0:
+        named("d").mkdir(mode=0o700)
+        os.chown(named("d"), 65_534, 65_534)
+    before = sorted(temporary.rglob("*"))
+    assert remove_abandoned() == []
+    assert sorted(temporary.rglob("*")) == before

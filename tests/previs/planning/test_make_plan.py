@@ -175,6 +175,11 @@ def test_a_long_list_is_shortened() -> None:
     assert str(caught.value).endswith("18, 19, …")
 
 
+def test_a_run_has_at_most_100_000_takes() -> None:
+    with pytest.raises(ShotListFaults, match=r"100,100 takes: a run has at most 100,000: give fewer takes, or split"):
+        plan(*(shot(number) for number in range(1_001)), takes=100)
+
+
 def test_faults_of_all_shots_are_in_one_report_and_each_once() -> None:
     shots = [shot("A", width=100), shot("B"), shot("C", height=7), shot("D", references=[reference("hero.png", 2)])]
     with pytest.raises(WorkflowFaults) as caught:

@@ -2,6 +2,7 @@
 
 import asyncio
 import html
+import os
 import re
 import unicodedata
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -221,12 +222,11 @@ class _GoneAfterOne(FolderStore):
 
     given = 0
 
-    async def get(self, key: str) -> bytes | None:
-        if key.startswith(keys.FRAMES):
-            self.given += 1
-            if self.given > 1:
-                raise StoreRefused(self.name, "it is gone")
-        return await super().get(key)
+    async def get_file(self, key: str, path: Path, *, limit: int) -> bool:
+        self.given += 1
+        if self.given > 1:
+            raise StoreRefused(self.name, "it is gone")
+        return await super().get_file(key, path, limit=limit)
 
 
 async def test_a_store_that_is_gone_ends_the_pull_and_what_came_stays(folder_store: FolderStore, folder: Path) -> None:
@@ -305,3 +305,11 @@ def test_no_two_frames_share_a_name_on_any_disk_and_no_name_leads_out(
         assert len(name.encode()) <= 255
         assert not name.startswith(".")
         assert name == name.rstrip(". ")
+
+
+async def test_a_frame_larger_than_its_record_says_is_not_read_on(folder_store: FolderStore, folder: Path) -> None:
+    await put_run(folder_store, manifest(shot("A", take(1, b"one")), board=BOARD), CONTENTS)
+    os.truncate(folder_store.uri(frame(b"one").key), 10**12)
+    done = await pull(folder_store, BOARD, folder)
+    assert "it has more than 3 bytes" in done.failed["A_t01.png"]
+    assert set(files(folder)) == {"manifest.json", "index.html"}

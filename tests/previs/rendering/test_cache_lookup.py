@@ -11,6 +11,7 @@ from previs.planning.cache import Found, usable
 from previs.records.takes import Frame, TakeRecord
 from previs.rendering.cache_lookup import recorded_takes
 from previs.store import FolderStore, Store, StoredFile, keys
+from previs.store.bounds import RECORD_BYTES
 from tests.conftest import FOLDER_AND_S3
 from tests.previs.planning.test_explain import planned
 
@@ -163,9 +164,9 @@ class CountingStore(FolderStore):
         self.reads.append(prefix)
         return await super().entries(prefix)
 
-    async def get(self, key: str) -> bytes | None:
+    async def get(self, key: str, *, limit: int = RECORD_BYTES) -> bytes | None:
         self.reads.append(key)
-        return await super().get(key)
+        return await super().get(key, limit=limit)
 
 
 async def test_any_number_of_takes_costs_two_listings_and_one_read_per_record(

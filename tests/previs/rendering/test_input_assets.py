@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from previs.comfyui.client.uploads import Upload
-from previs.errors import NotAPicture, SourceUnavailable
+from previs.errors import NotAPicture, RecordUnreadable, SourceUnavailable
 from previs.pictures.spill import SpillFolder
 from previs.planning.plan import PlannedTake, ReferenceImage, TakeFrame
 from previs.records.takes import Frame, InputPicture
@@ -130,7 +130,7 @@ async def test_a_frame_that_is_neither_png_nor_jpeg_is_uploaded_as_png(folder_st
     assert upload.name.endswith(".png")
 
 
-@pytest.mark.parametrize("stored", [None, b"", b"another file"])
+@pytest.mark.parametrize("stored", [None, b"", b"another file", b"longer" * 1000])
 async def test_a_missing_or_replaced_frame_is_reported(folder_store: FolderStore, stored: bytes | None) -> None:
     made = await frame(folder_store, encoded("green"))
     await folder_store.delete([made.key])
@@ -138,6 +138,16 @@ async def test_a_missing_or_replaced_frame_is_reported(folder_store: FolderStore
         await folder_store.put(made.key, stored, media_type="image/png")
     with pytest.raises(SourceUnavailable, match=made.sha256):
         await InputAssets(folder_store).uploads(with_sources(made))
+
+
+async def test_frames_of_other_shots_stay_within_a_limit_together(folder_store: FolderStore) -> None:
+    one, other = [await frame(folder_store, encoded(colour)) for colour in ("green", "blue")]
+    inputs = InputAssets(folder_store, _spill=SpillFolder(most=one.size + 1))
+    await inputs.uploads(with_sources(one))
+    with pytest.raises(SourceUnavailable, match=f"frames of other shots have over {one.size + 1} bytes"):
+        await inputs.uploads(with_sources(other))
+    with pytest.raises(RecordUnreadable, match="it has more than 9 bytes"):
+        await InputAssets(folder_store, _spill=SpillFolder(most=9)).uploads(with_sources(one))
 
 
 async def test_a_frame_that_is_no_picture_is_reported(folder_store: FolderStore) -> None:

@@ -8,6 +8,7 @@ import pytest
 from previs.errors import StoreRefused, StoreUnavailable
 from previs.rendering.leases import Leases
 from previs.store import FolderStore, S3Settings, S3Store
+from previs.store.bounds import RECORD_BYTES
 from tests.previs.rendering.contexts import wait_until
 from tests.previs.rendering.leasing import (
     NEVER,
@@ -119,7 +120,7 @@ async def test_waiting_continues_after_a_short_outage(folder_store: FolderStore)
 
 async def test_waiting_ends_after_a_long_outage(folder_store: FolderStore, clock: Clock) -> None:
     class UnavailableFolder(FolderStore):
-        async def get(self, key: str) -> bytes | None:
+        async def get(self, key: str, *, limit: int = RECORD_BYTES) -> bytes | None:  # noqa: ARG002
             clock.now += 60
             raise StoreUnavailable(self.name, key)
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from previs.rendering.leases import Lease, Leases
 from previs.store import FolderStore, S3Settings, S3Store, Store, keys
+from previs.store.bounds import RECORD_BYTES
 from tests.conftest import FOLDER_AND_S3
 from tests.previs.rendering.contexts import wait_until
 from tests.previs.rendering.leasing import (
@@ -197,12 +198,12 @@ async def test_hundreds_of_waiting_takes_do_not_block_the_heartbeats(folder_stor
     most, reads = 0, 0
 
     class CountingFolder(FolderStore):
-        async def get(self, key: str) -> bytes | None:
+        async def get(self, key: str, *, limit: int = RECORD_BYTES) -> bytes | None:
             nonlocal most, reads
             reads += 1
             most = max(most, reads)
             try:
-                return await super().get(key)
+                return await super().get(key, limit=limit)
             finally:
                 reads -= 1
 

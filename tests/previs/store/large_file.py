@@ -1,4 +1,4 @@
-"""Copy files of three sizes from a server to a store and print how much memory that took.
+"""Copy files of three sizes from a server to a store and back, and print how much memory that took.
 
 Usage: large_file.py URL STORE, where STORE is a folder, or settings of S3 as JSON.
 """
@@ -34,6 +34,7 @@ async def main(url: str, store: S3Store | FolderStore) -> None:
             assert thumbnail(path, media) is None
             highest_of[f"{name} downloaded"] = highest()
             await store.put_file(f"frames/{name}", path, media_type=media.media_type)
+            assert await store.get_file(f"frames/{name}", path, limit=came.size)
             highest_of[name] = highest()
     await api.aclose()
     await store.aclose()

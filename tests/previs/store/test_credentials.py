@@ -8,11 +8,12 @@ import pytest
 
 from previs.command.nightly_boards import AddOrder, add_board
 from previs.command.run import RunOrder
-from previs.errors import ShotListFaults, SourceNotFound
+from previs.errors import ShotListFaults, SourceNotFound, StoreRefused
 from previs.ingest.offload import shots_parameter
 from previs.notifications.events import make_ready
 from previs.store import FolderStore
 from previs.store.credentials import credential_fault, credentials_in, without_credentials
+from previs.store.opening import store_at
 
 SECRET = "geheim4711"  # noqa: S105 - opens nothing
 WITH = [
@@ -27,12 +28,27 @@ WITH = [
     f"https://files.example/list.json?access_token={SECRET}",
     f"https://files.example/list.json?api_key={SECRET}#x",
     f"https://files.example/list.json?TOKEN={SECRET}",
+    f"https://a:b/{SECRET}@files.example/list.json",
+    f"https://a:b#{SECRET}?@files.example/list.json",
+    f"s3://AKID:{SECRET}@bucket/list.json",
+    f"file://a:{SECRET}@host/list.json",
+]
+# As people type them who leave out the scheme or a slash.
+BARE = [
+    f"a:{SECRET}@files.example/list.json",
+    f"https:/a:{SECRET}@files.example/list.json",
+    f"https:{SECRET}@files.example/list.json",
+    f"files.example/list.json?X-Amz-Signature={SECRET}",
 ]
 WITHOUT = [
     "https://files.example/list.json",
     "https://files.example/list.json?version=3&raw=1",
     "https://files.example/a@b.json",
     "https://files.example/?mail=a@b",
+    "https://files.example:8443/a@b.json",
+    "2026/10:30@set.json",
+    "s3://bucket/a:b@c.json",
+    "C:\\lists\\a@b.json",
     "s3://bucket/list.json?sig=1",
     "/mnt/lists/a@b?sig=1.json",
     "a prompt: who@home",
@@ -63,6 +79,21 @@ async def test_a_url_with_credentials_becomes_no_parameter_no_event_and_no_night
         assert SECRET not in str(caught.value)
         assert "everybody who sees the run could use it" in str(caught.value)
     assert await FolderStore(tmp_path).entries("") == {}
+
+
+@pytest.mark.parametrize("uri", BARE)
+async def test_a_parameter_with_credentials_is_refused_even_if_it_is_no_complete_url(uri: str, tmp_path: Path) -> None:
+    for refused in (RunOrder(uri).parameters(), add_board(AddOrder(str(tmp_path), uri))):
+        with pytest.raises(SourceNotFound, match="everybody who sees the run could use it") as caught:
+            await refused
+        assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("store", [WITH[0], WITH[4], f"s3://AKID:{SECRET}@bucket/film"])
+def test_a_store_is_a_bucket_or_a_folder_and_its_error_shows_no_credentials(store: str) -> None:
+    with pytest.raises(StoreRefused, match=r"a store is s3://bucket/prefix or a folder") as caught:
+        store_at(store)
+    assert SECRET not in str(caught.value)
 
 
 @pytest.mark.parametrize("uri", WITHOUT)

@@ -57,14 +57,13 @@ async def test_with_a_third_of_all_requests_failing_everything_is_kept_whole(
     assert {fault for fault in FAULTS if proxy.counts[fault]} == set(FAULTS)
 
 
-async def test_a_large_file_arrives_complete(
-    settings: S3Settings, s3_endpoint: str, s3_store: S3Store, tmp_path: Path
-) -> None:
+async def test_a_large_file_arrives_complete(settings: S3Settings, s3_endpoint: str, tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     path.write_bytes(random.Random(1).randbytes(33 * MB))
     async with store_behind(settings, s3_endpoint) as (store, _):
         await store.put_file("a.mp4", path, media_type="video/mp4", if_absent=True)
-    assert await s3_store.get("a.mp4") == path.read_bytes()
+        assert await store.get_file("a.mp4", tmp_path / "back.mp4", limit=33 * MB)
+    assert (tmp_path / "back.mp4").read_bytes() == path.read_bytes()
 
 
 @pytest.mark.parametrize("faults", [("lost",), ("cut",), FAULTS])

@@ -1,4 +1,4 @@
-"""Check that a large video goes from a server to a store without being held in memory."""
+"""Check that a large video goes from a server to a store and back without being held in memory."""
 
 import asyncio
 import json

@@ -6,9 +6,10 @@ import os
 import re
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from itertools import count, cycle, repeat
 from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import parse_qs, quote, urlsplit
@@ -482,12 +483,38 @@ async def test_a_listed_time_is_the_same_however_it_is_written(
         assert await store.entries("") == {"a": StoredFile(1, datetime(2026, 11, 1, 9, tzinfo=UTC))}
 
 
-async def test_an_endless_listing_is_refused(scripted: Callable[[Script], Any], answer: Callable[..., Any]) -> None:
-    more = "<IsTruncated>true</IsTruncated><NextContinuationToken>t1</NextContinuationToken>"
-    page = f"<ListBucketResult><Name>film</Name>{more}</ListBucketResult>".encode()
-    async with S3Store(settings_for(scripted(lambda *_: answer(body=page)).url)) as store:
-        with pytest.raises(StoreRefused, match="the server that answers is not S3"):
+@pytest.mark.parametrize(
+    ("tokens", "entry", "reason", "pages"),
+    [
+        (repeat("t1"), "", "the server that answers is not S3", 2),
+        (cycle(["t1", "t2", "t3"]), "", "the server that answers is not S3", 4),
+        (map("t{}".format, count()), "", "below it are more than 1,000 objects: remove runs with previs prune", 11),
+        (map("t{}".format, count()), "<Key>boards/a</Key>", "more than 1,000 objects", 11),
+    ],
+    ids=["one token", "a circle of tokens", "empty pages", "one object for ever"],
+)
+async def test_an_endless_listing_is_refused(
+    scripted: Callable[[Script], Any],
+    answer: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    tokens: Iterator[str],
+    entry: str,
+    reason: str,
+    pages: int,
+) -> None:
+    monkeypatch.setattr("previs.store.s3._MOST_LISTED", 1000)
+    facts = "<Size>1</Size><LastModified>2026-11-01T09:00:00.000Z</LastModified>"
+    contents = f"<Contents>{entry}{facts}</Contents>" if entry else ""
+
+    def page(*_: str) -> Any:
+        more = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{next(tokens)}</NextContinuationToken>"
+        return answer(body=f"<ListBucketResult><Name>film</Name>{more}{contents}</ListBucketResult>".encode())
+
+    server = scripted(page)
+    async with S3Store(settings_for(server.url)) as store:
+        with pytest.raises(StoreRefused, match=reason):
             await store.entries("")
+    assert len(server.asked) == pages
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Check responses of S3 that end anywhere: each is complete enough, or counts as trouble."""
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,6 +66,11 @@ async def server() -> AsyncIterator[FixedResponse]:
         yield made
 
 
+def read(client: "S3Client") -> bytes | None:
+    content = io.BytesIO()
+    return content.getvalue() if s3_requests.read(client, WHERE, content, 100) else None
+
+
 async def outcomes(server: FixedResponse, answer: bytes, work: Callable[["S3Client"], object]) -> list[object]:
     """Return the result or the kind of error of a request for every length of the response after its status."""
     settings = S3Settings(
@@ -90,10 +96,16 @@ async def outcomes(server: FixedResponse, answer: bytes, work: Callable[["S3Clie
     "answer", [answer_of(b"x" * 20, TIMES), answer_of(b"x" * 20, TIMES, length_first=True), in_chunks(b"x" * 20)]
 )
 async def test_an_object_whose_response_ends_early_is_trouble(server: FixedResponse, answer: bytes) -> None:
-    found = await outcomes(server, answer, lambda client: s3_requests.read(client, WHERE))
+    found = await outcomes(server, answer, read)
     assert found[-1] == b"x" * 20
     assert set(found[:-8]) == {"trouble"}
     assert set(found[-8:]) <= {"trouble", b"x" * 20}
+
+
+@pytest.mark.parametrize("answer", [answer_of(b"x" * 101), in_chunks(b"x" * 101)])
+async def test_no_more_than_the_limit_of_an_object_is_read(server: FixedResponse, answer: bytes) -> None:
+    with pytest.raises(s3_requests.ObjectTooLargeError):
+        await outcomes(server, answer, read)
 
 
 async def test_a_size_whose_response_ends_early_is_trouble_or_too_small(server: FixedResponse) -> None:
@@ -121,7 +133,7 @@ async def test_a_deletion_whose_answer_ends_early_may_have_had_refusals(server: 
 
 async def test_a_missing_bucket_does_not_count_as_a_missing_object(server: FixedResponse) -> None:
     answer = answer_of(NO_BUCKET, head=HEAD.replace(b"200 OK", b"404 Not Found"))
-    found = await outcomes(server, answer, lambda client: s3_requests.read(client, WHERE))
+    found = await outcomes(server, answer, read)
     assert found[-1] == "refused"
     assert None not in found[answer.index(b"Content-Length") + 20 :]
 

@@ -181,6 +181,15 @@ def test_endless_subgraphs_are_refused(drawing: Drawing, classes: Classes, depth
     assert words in fault.remedy
 
 
+def test_endless_sockets_of_repeated_subgraphs_are_refused(drawing: Drawing, classes: Classes) -> None:
+    sockets = tuple((f"in {number}", "CLIP") for number in range(2_000))
+    drawing.subgraphs.append(Drawing().as_subgraph("wide", sockets, ()))
+    for number in range(300):
+        drawing.node(number, "wide")
+    (fault,) = refusal_of(drawing.file(), classes)
+    assert "the subgraphs have more than 500,000 inputs and outputs in sum" in fault.remedy
+
+
 def test_an_id_that_a_node_shares_with_one_inside_is_named(drawing: Drawing, classes: Classes) -> None:
     inside = Drawing()
     inside.node(8, "EmptyLatentImage", [8, 8, 1], outputs="LATENT")
