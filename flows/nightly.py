@@ -2,35 +2,33 @@
 
 from typing import Annotated
 
-from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from pydantic import Field
 
 from previs.boards.nightly import NO_BOARDS
 from previs.publishing.views.wording import plural
-from previs.text.logs import show_logs_visibly
 from tasks.farm_and_store import open_store
 from tasks.naming import name_this_run
 from tasks.nightly import read_boards, shared_parameters, show_starts, start_boards, summary
 from tasks.parameters import FarmParameter, StoreParameter
 from tasks.passing import as_is
+from tasks.reporting import reporting_flow
 
 
-@flow(name="nightly", timeout_seconds=1800)
+@reporting_flow(name="nightly", timeout_seconds=1800)
 async def nightly(
-    store: StoreParameter = None,
-    farm: FarmParameter = None,
-    max_age_days: Annotated[float | None, Field(ge=0)] = None,
+    store: Annotated[StoreParameter, Field(title="Store")] = None,
+    farm: Annotated[FarmParameter, Field(title="Farm")] = None,
+    max_age_days: Annotated[float | None, Field(title="Days until a take is too old", ge=0)] = None,
 ) -> State[None]:
     """Start a run for each board that `previs nightly` has added to the store, without waiting for the runs.
 
     Args:
-        store: Saved store, block:NAME, s3://bucket/prefix, or folder. Empty: the block named 'default', else a folder.
-        farm: Saved farm, block:NAME, or addresses of servers. Empty: the farm of the deployment by-schedule.
-        max_age_days: Age in days above which takes are rendered again. Empty: any age is fine.
+        store: Where the nightly boards are kept. Empty: the saved store 'default', else a folder.
+        farm: Servers that render. Empty: the farm of the deployment by-schedule.
+        max_age_days: Older takes are rendered again. Empty: any age is fine.
     """
-    show_logs_visibly()
     shared = shared_parameters(farm, store, max_age_days)
     async with await open_store(store) as opened:
         boards = await read_boards(as_is(opened))

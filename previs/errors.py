@@ -15,6 +15,7 @@ A caller has two choices, so there are two branches: have a person change someth
         * :exc:`NotInStore`: the store has no such board, run, shot or take
         * :exc:`RecordUnreadable`: a manifest or another record is damaged, too large, or of a later version
         * :exc:`DeploymentRefused`: previs cannot register the deployments as asked
+        * :exc:`ParametersRefused`: a run cannot start with its parameters
         * :exc:`PrefectRefused`: Prefect's server rejects the password or the key
         * :exc:`WebhookRefused`: the receiver of a webhook rejects the message, or its settings cannot be used
         * :exc:`PromptRefused`: a server refused a graph by validation
@@ -284,6 +285,22 @@ class DeploymentRefused(FixTheInput):
     sentence = "cannot deploy: {reason}"
     of_lines = frozenset({"reason"})
     reason: str
+
+
+class ParametersRefused(FixTheInput):
+    """Report that a run cannot start with its parameters.
+
+    Attributes:
+        flow: Name of the flow.
+        faults: Parameters that are missing, unknown or of another type, each as the place of a fault.
+    """
+
+    sentence = "{flow} cannot run with these parameters:"
+    flow: str
+    faults: tuple[Fault, ...]
+
+    def __str__(self) -> str:
+        return _report(_sentence(self.sentence, flow=self.flow), self.faults)
 
 
 class PrefectRefused(FixTheInput):

@@ -125,8 +125,9 @@ async def _deployments(client: PrefectClient, options: DeployOptions) -> AsyncIt
             yield f"flow {flow}: has not run at this server yet"
     content = deployment_file(written, options, str(CHECKOUT), _schedule(before.get(_NIGHTLY)))
     await _run_prefect_deploy(content)
-    for each in before.values():
-        await client.update_deployment(each.id, _kept_settings(each))
+    made = await _registered(client, flows.values())
+    for name, each in before.items():
+        await client.update_deployment(each.id, _kept_settings(each, made[name].tags))
     now = await _registered(client, flows.values())
     for deployment in content["deployments"]:
         name = f"{flows[deployment['entrypoint']]}/{deployment['name']}"
@@ -147,9 +148,15 @@ def _flow_name(entrypoint: str) -> str:
     return flow.name
 
 
-def _kept_settings(deployment: DeploymentResponse) -> DeploymentUpdate:
-    """Return the settings that prefect.yaml does not have, which Prefect's command would therefore clear."""
-    return DeploymentUpdate(parameters=deployment.parameters, tags=deployment.tags, paused=deployment.paused)
+def _kept_settings(deployment: DeploymentResponse, tags: Iterable[str]) -> DeploymentUpdate:
+    """Return the settings that prefect.yaml does not have, which Prefect's command would therefore clear.
+
+    Args:
+        deployment: Deployment as it was before.
+        tags: Tags that prefect.yaml has, beside which others stay.
+    """
+    kept = [*dict.fromkeys([*deployment.tags, *tags])]
+    return DeploymentUpdate(parameters=deployment.parameters, tags=kept, paused=deployment.paused)
 
 
 def _schedule(deployment: DeploymentResponse | None) -> Schedule | None:

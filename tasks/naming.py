@@ -16,6 +16,7 @@ from previs.store.addresses import stem_of
 from previs.text.visible import visible
 
 _LONGEST: Final = 100
+_BOARD: Final = "board:"
 
 
 def run_name(identity: RunIdentity, plan: Plan) -> str:
@@ -33,10 +34,11 @@ def first_name(given: object, board: str) -> str:
     return shorten(one_line(str(named or file or "a run without a name")), _LONGEST)
 
 
-async def name_this_run(name: str) -> None:
-    """Name this flow run. If Prefect's server cannot be reached, log a warning."""
+async def name_this_run(name: str, board: str = "") -> None:
+    """Name this flow run, and tag it with its board. If Prefect's server cannot be reached, log a warning."""
+    tags = {*flow_run.tags, visible(f"{_BOARD}{shorten(one_line(board), _LONGEST)}")} if board else None
     try:
         async with get_client() as client:
-            await client.update_flow_run(UUID(flow_run.id), name=visible(name))
+            await client.update_flow_run(UUID(flow_run.id), name=visible(name), tags=tags)
     except httpx.HTTPError as error:
         get_run_logger().warning("the run could not be named %r: %s", name, type(error).__name__)

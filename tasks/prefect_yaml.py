@@ -109,8 +109,8 @@ def _after(by_event: Deployment, flows: Iterable[str]) -> list[Deployment]:
         by_event
         | {
             "name": after_name(flow),
-            "description": f"Render the shot list that the flow {flow} returns, or whose path or URL it returns.",
-            "tags": [f"{AFTER}{flow}"],
+            "description": f"Renders the shot list that the flow {flow} returns, or whose path or URL it returns.",
+            "tags": [*by_event.get("tags", ()), f"{AFTER}{flow}"],
             "triggers": [_on_completion(flow)],
         }
         for flow in flows

@@ -44,7 +44,7 @@ def main(flow: Flow[..., Coroutine[Any, Any, Any]] | None, line: str, local: Sta
         line: Parameters in JSON.
         local: The local server, if the flow uses it.
     """
-    show_logs_visibly()
+    show_logs_visibly(FixTheInput)
     try:
         given = json.loads(line)
         return asyncio.run(_deploy(given) if flow is None else _run(flow, given, local))

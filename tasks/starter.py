@@ -20,6 +20,7 @@ from blocks.saved import saved
 from previs.ingest.access import Allowed
 from previs.store import Store
 from previs.store.opening import BLOCK, DEFAULT_BLOCK
+from tasks.form import unfolded
 from tasks.prefect_yaml import AFTER
 
 _NIGHTLY: Final = "nightly"
@@ -85,7 +86,7 @@ async def _ask(identity: UUID) -> Starter:
         elif night is not None:
             of_senders &= {"farm"}
     follows = frozenset(tag.removeprefix(AFTER) for tag in deployment.tags if tag.startswith(AFTER))
-    own = {name: value for name, value in deployment.parameters.items() if name in _BLOCKS}
+    own = {name: value for name, value in unfolded(deployment.parameters).items() if name in _BLOCKS}
     return Starter(of_senders, follows, block.allowed(), block.allowed_stores(), own)
 
 
@@ -99,10 +100,10 @@ async def _of_senders(client: PrefectClient, run: FlowRun, *, trusted: bool = Fa
     """
     if run.deployment_id is None or run.auto_scheduled or (trusted and run.idempotency_key is None):
         return frozenset()
-    own = (await client.read_deployment(run.deployment_id)).parameters
+    own = unfolded((await client.read_deployment(run.deployment_id)).parameters)
     return frozenset(
         name
-        for name, value in run.parameters.items()
+        for name, value in unfolded(run.parameters).items()
         if not (name in own and own[name] == value) and not (name in _BLOCKS and _is_saved(value))
     )
 

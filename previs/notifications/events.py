@@ -7,6 +7,7 @@ out: ``board.ready``, ``shot.failed``, ``farm.degraded`` and ``farm.recovered``.
 import reprlib
 import unicodedata
 from collections.abc import Mapping
+from itertools import islice
 from typing import Annotated, Any, Final, Literal, TypeGuard
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
@@ -19,8 +20,11 @@ from previs.records.manifest import Manifest
 from previs.shots import plain_json, read_shot_list
 from previs.store.addresses import shown
 from previs.store.credentials import credential_fault, credentials_in
+from previs.text.similar import meant
 
 EventName = Literal["board.ready", "shot.failed", "farm.degraded", "farm.recovered"]
+_KEYS: Final = ("schema", "shot_list", "board", "workflow")
+_COMPARED: Final = 500
 SHOT_LIST_READY: Final = "shot-list.ready"
 BOARD_READY: Final = "board.ready"
 SHOT_FAILED: Final = "shot.failed"
@@ -160,6 +164,8 @@ def read_ready(payload: object) -> ShotListReady:
     given = payload.get("shot_list")
     ready, faults = _checked(payload)
     more = 0
+    close = {name: meant(name, _KEYS) for name in map(str, islice(payload, _COMPARED)) if name not in _KEYS}
+    faults += [Fault(_PLACE, name, "", f"did you mean {closest}?") for name, closest in close.items() if closest]
     if given in (None, ""):
         faults.append(Fault(_PLACE, "shot_list", "", "missing; give the list itself, or its path or URL"))
     elif isinstance(given, bytes):

@@ -26,10 +26,13 @@ class VisibleRecord(logging.LogRecord):
         self.__dict__["exc_text"] = None if text is None else visible(text, lines=True)
 
 
-def show_logs_visibly() -> None:
+def show_logs_visibly(*explained: type[BaseException]) -> None:
     """Make every later log record, and the traceback of an error that ends the process, visible; safe to repeat.
 
     Records of other classes than logging's own, which another record factory made, stay as they are.
+
+    Args:
+        explained: Errors whose text says what to do: a record shows it in place of a traceback. The first call counts.
     """
     make = logging.getLogRecordFactory()
     if getattr(make, "makes_visible", False):
@@ -39,6 +42,8 @@ def show_logs_visibly() -> None:
         record = make(*values, **named)
         if type(record) is logging.LogRecord:
             record.__class__ = VisibleRecord
+            if record.exc_info and isinstance(error := record.exc_info[1], explained):
+                record.msg, record.args, record.exc_info = str(error), (), None
         return record
 
     factory.makes_visible = True  # type: ignore[attr-defined]

@@ -19,6 +19,8 @@ MOST_CONSIDERED: Final = 5_000
 MOST_PER_REPORT: Final = 20_000
 """Names that are looked at for all suggestions of one report."""
 
+_EDITS: Final = 2
+
 
 @dataclass(slots=True, eq=False)
 class Budget:
@@ -82,3 +84,26 @@ def _alike(text: str, texts: Iterable[str]) -> list[str]:
 
 def _pairs(text: str) -> set[str]:
     return set(map("".join, pairwise(text))) or {text}
+
+
+def meant(name: str, names: Iterable[str]) -> str | None:
+    """Return the closest of the names within two edits, or None; case makes no difference, nor do dashes and blanks."""
+    by_edits = {each: _edits(_bare(name), _bare(each)) for each in names}
+    closest = min(by_edits, key=by_edits.__getitem__, default=None)
+    return closest if closest is not None and by_edits[closest] <= _EDITS else None
+
+
+def _bare(name: str) -> str:
+    return name.strip().casefold().replace("-", "_").replace(" ", "_")
+
+
+def _edits(one: str, other: str) -> int:
+    """Return how many characters must be inserted, removed or replaced; beyond two, any larger number."""
+    if abs(len(one) - len(other)) > _EDITS:
+        return _EDITS + 1
+    row = list(range(len(other) + 1))
+    for number, letter in enumerate(one, 1):
+        above, row = row, [number]
+        for place, another in enumerate(other):
+            row.append(min(above[place + 1] + 1, row[-1] + 1, above[place] + (letter != another)))
+    return row[-1]

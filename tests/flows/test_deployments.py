@@ -18,11 +18,12 @@ FLOWS = sorted(path for path in (CHECKOUT / "flows").glob("*.py"))
 LOAD = """
 import json, os, sys
 from prefect.flows import load_flow_from_entrypoint
+from prefect.utilities.callables import parameter_schema
 for entrypoint in sys.argv[1:]:
     child = os.fork()
     if not child:
         flow = load_flow_from_entrypoint(entrypoint, use_placeholder_flow=False)
-        found = {"name": flow.name, "async": flow.isasync, "schema": flow.parameters.model_dump()}
+        found = {"name": flow.name, "async": flow.isasync, "schema": parameter_schema(flow).model_dump()}
         print(json.dumps([entrypoint, found]), flush=True)
         os._exit(0)
     if os.waitpid(child, 0)[1]:
@@ -93,13 +94,46 @@ def test_every_parameter_of_a_flow_is_described(loaded: dict[str, Any]) -> None:
     assert sorted(about["position"] for about in properties.values()) == list(range(len(properties)))
 
 
+def fields(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the fields of a form, folded ones too, in their order."""
+    folded = schema["definitions"].get("More", {"properties": {}})["properties"]
+    return {name: about for name, about in schema["properties"].items() if name != "more"} | folded
+
+
+def test_a_field_of_the_form_has_a_title_in_words_one_line_of_text_and_no_choice_of_none(
+    loaded: dict[str, Any],
+) -> None:
+    for name, about in fields(loaded["schema"]).items():
+        # Prefect makes no title of a block that is folded; it shows the name.
+        title = about.get("title", name.title())
+        assert title[0].isupper()
+        assert "_" not in title
+        assert len(about["description"]) <= 100
+        assert "`" not in about["description"]
+        assert {"type": "null"} not in about.get("anyOf", ())
+        assert about.get("default", "") is not None
+
+
+def test_the_form_begins_with_what_a_director_needs_and_folds_what_is_rarely_needed(
+    all_loaded: dict[str, dict[str, Any]],
+) -> None:
+    schema = all_loaded["flows/storyboard.py:storyboard"]["schema"]
+    assert list(schema["properties"]) == ["shots", "board", "takes", "review_minutes", "store", "farm", "more"]
+    assert schema["properties"]["shots"]["anyOf"][0] == {"type": "string"}
+    assert schema["properties"]["farm"]["$ref"] == "#/definitions/ComfyUIFarm"
+    assert schema["properties"]["more"]["anyOf"][1] == {"type": "null"}
+    folded = ["workflow", "only", "overrides", "refresh", "max_age_days", "render_seconds", "webhook"]
+    assert list(schema["definitions"]["More"]["properties"]) == folded
+
+
 def test_a_flow_can_be_started_with_its_input_alone(loaded: dict[str, Any]) -> None:
     inputs = {"storyboard": ["shots"], "script-to-shots": ["script"], "nightly": [], "lost-runs": []}
     assert loaded["schema"].get("required", []) == inputs[loaded["name"]]
 
 
-def test_every_deployment_has_a_description() -> None:
+def test_every_deployment_has_a_description_and_tags() -> None:
     assert [deployment["name"] for deployment in deployments() if not deployment.get("description")] == []
+    assert [deployment["name"] for deployment in deployments() if "previs" not in deployment.get("tags", ())] == []
 
 
 @pytest.mark.parametrize("flow", [path.stem for path in FLOWS if not path.stem.startswith("__")])

@@ -15,7 +15,7 @@ from prefect.client.schemas.objects import State
 
 from flows.script_to_shots import script_to_shots
 from flows.storyboard import storyboard
-from previs.errors import ShotListFaults, SourceNotFound
+from previs.errors import FixTheInput, ShotListFaults
 from previs.notifications.events import ShotListReady
 from previs.shots import read_shot_list
 from previs.store import FolderStore, S3Settings, S3Store, Store
@@ -147,7 +147,7 @@ async def test_a_script_with_faults_fails_the_run_with_all_of_them_and_nothing_i
 async def test_what_is_no_script_fails_the_run_with_a_sentence(tmp_path: Path, script: str) -> None:
     state = await run(script, store=str(tmp_path), send=False)
     assert state.is_failed()
-    assert isinstance(await state.aresult(raise_on_failure=False), ShotListFaults | SourceNotFound)
+    assert isinstance(await state.aresult(raise_on_failure=False), FixTheInput)
 
 
 async def test_the_list_is_rendered_with_references_from_the_store(simulate: Serve, tmp_path: Path, board: str) -> None:

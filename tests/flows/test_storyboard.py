@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from pydantic import SecretStr
 
@@ -113,6 +114,9 @@ async def test_the_second_run_renders_nothing_and_a_changed_prompt_one_shot(simu
     assert len(simulator.started) == 4
     again = await run(shots=shots(4), **place)
     assert again.message == "4 shots: 0 takes rendered, 4 cached"
+    assert again.state_details.flow_run_id is not None
+    async with get_client() as client:
+        assert (await client.read_flow_run(again.state_details.flow_run_id)).tags == ["board:storyboard"]
     assert len(simulator.started) == 4
     states = await task_states_of(again.state_details.flow_run_id, 7)
     assert {name for label, (name, _) in states.items() if "take" in label and label.startswith("SH")} == {"Cached"}

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentUpdate
+from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelling
 
@@ -52,6 +53,17 @@ def recorded(store: Path) -> int:
     return len([*store.glob("takes/*")])
 
 
+async def messages_of(client: PrefectClient, run: FlowRun, last: str) -> list[str]:
+    """Return the log of a run once it has a message that begins so."""
+    of_run = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id]))
+    async with asyncio.timeout(30):
+        while True:
+            messages = [log.message for log in await client.read_logs(of_run)]
+            if any(message.startswith(last) for message in messages):
+                return messages
+            await asyncio.sleep(0.5)
+
+
 def processes_of(run: FlowRun) -> list[int]:
     """Find the processes that a run has on this machine."""
     found = []
@@ -60,6 +72,19 @@ def processes_of(run: FlowRun) -> list[int]:
             if f"FLOW_RUN_ID={run.id}".encode() in environment.read_bytes():
                 found.append(int(environment.parent.name))
     return found
+
+
+@pytest.mark.usefixtures("worker")
+async def test_a_run_with_unknown_and_missing_parameters_says_so_as_its_state_and_logs_no_traceback() -> None:
+    async with get_client() as client:
+        deployment = await client.read_deployment_by_name("storyboard/by-hand")
+        run = await client.create_flow_run_from_deployment(deployment.id, parameters={"taks": 2})
+        ended = await until_final(client, run, STARTS_WITHIN)
+        messages = await messages_of(client, run, "Finished in state Failed")
+    assert ended.state is not None
+    assert ended.state.name == "Failed"
+    assert "  - taks: not a parameter: did you mean takes?\n  - shots: missing" in (ended.state.message or "")
+    assert [message for message in messages if "Traceback" in message] == []
 
 
 @pytest.mark.usefixtures("worker")

@@ -15,7 +15,7 @@ from previs.comfyui.protocol.validation_errors import faults_of
 from previs.errors import Fault
 from previs.shots import read_chains, read_shot_list
 from previs.text import similar
-from previs.text.similar import LONGEST, MOST_CONSIDERED, Budget, closest
+from previs.text.similar import LONGEST, MOST_CONSIDERED, Budget, closest, meant
 from previs.workflow.binding.addresses import AddressFinder
 from previs.workflow.binding.overrides import overridden
 from previs.workflow.detection.titles import title_faults
@@ -130,3 +130,26 @@ def test_a_report_looks_at_a_bounded_number_of_names() -> None:
     assert budget.left == 3
     assert closest("1", names, budget=budget, cutoff=0.9) == ["1"]
     assert closest("1", names, budget=budget, cutoff=0.9) == []
+
+
+_PARAMETERS = ["shots", "board", "takes", "max_age_days", "only"]
+
+
+@pytest.mark.parametrize(
+    ("name", "closest"),
+    [
+        ("shotz", "shots"),
+        ("shot", "shots"),
+        ("Shot List", None),
+        ("MAX-AGE-DAY", "max_age_days"),
+        ("max age", None),
+        ("tkaes", "takes"),
+        ("bored", "board"),
+        ("", None),
+        ("镜头", None),
+        ("takes" * 100_000, None),
+    ],
+)
+def test_the_closest_name_within_two_edits_is_meant(name: str, closest: str | None) -> None:
+    assert meant(name, _PARAMETERS) == closest
+    assert meant(name, []) is None
