@@ -15,14 +15,18 @@ from tasks.naming import name_this_run
 
 @flow(name="lost-runs", timeout_seconds=3600)
 async def lost_runs(watch_seconds: Annotated[float, Field(gt=0, le=1800)] = 200) -> State[None]:
-    """Restart storyboard runs that were lost with their machine or worker; the takes they rendered are reused.
+    """Restart storyboard runs that lost their process; the takes they rendered are reused.
 
     Args:
         watch_seconds: Seconds without a heartbeat after which a run is lost. Runs send a heartbeat each minute, or each
             three minutes if the worker was not started in the checkout.
     """
     show_logs_visibly()
-    restarted = await restart_lost_runs("storyboard", watch_seconds)
-    await name_this_run(f"lost runs · {len(restarted) or 'none'}")
-    message = f"{plural(len(restarted), 'run')} restarted: {', '.join(restarted)}" if restarted else "none"
-    return Completed(message=message)
+    lost = await restart_lost_runs("storyboard", watch_seconds)
+    await name_this_run(f"lost runs · {len(lost.restarted) + len(lost.given_up) or 'none'}")
+    told = [
+        f"{plural(len(names), 'run')} {what}: {', '.join(names)}"
+        for names, what in ((lost.restarted, "restarted"), (lost.given_up, "given up"))
+        if names
+    ]
+    return Completed(message="; ".join(told) or "none")
