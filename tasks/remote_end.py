@@ -3,10 +3,9 @@
 import asyncio
 import contextlib
 import os
-import signal
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import httpx
@@ -30,16 +29,19 @@ async def ending_with_its_run() -> AsyncIterator[None]:
     A run that outlives its worker has nobody who stops it. Cancelled, it stops as a worker would stop it. Restarted by
     ``lost-runs``, it leaves its prompts to the new process.
     """
-    watch = asyncio.create_task(_watch(UUID(flow_run.id))) if deployment.id else None
+    run = asyncio.current_task()
+    if run is None or deployment.id is None:
+        yield
+        return
+    watch = asyncio.create_task(_watch(UUID(flow_run.id), run))
     try:
         yield
     finally:
-        if watch is not None:
-            watch.cancel()
-            await asyncio.wait([watch])
+        watch.cancel()
+        await asyncio.wait([watch])
 
 
-async def _watch(identity: UUID) -> None:
+async def _watch(identity: UUID, run: asyncio.Task[Any]) -> None:
     starts: int | None = None
     async with get_client() as client:
         while True:
@@ -50,7 +52,12 @@ async def _watch(identity: UUID) -> None:
                 starts = scheduled if starts is None else starts
                 if scheduled > starts:
                     await _leave()
-                await _stop_if_cancelled(client, identity, max(states, key=lambda state: state.timestamp))
+                if await _is_cancelled(client, identity, max(states, key=lambda state: state.timestamp)):
+                    get_run_logger().warning(
+                        "this run was cancelled, and no worker was there to stop it: it stops itself"
+                    )
+                    run.cancel()
+                    return
 
 
 async def _leave() -> None:
@@ -60,11 +67,10 @@ async def _leave() -> None:
     os._exit(0)
 
 
-async def _stop_if_cancelled(client: PrefectClient, identity: UUID, state: State[None]) -> None:
+async def _is_cancelled(client: PrefectClient, identity: UUID, state: State[None]) -> bool:
+    """Return whether the run was cancelled and no worker stops it; let Prefect know that it ends."""
     if state.is_cancelling() and state.timestamp < datetime.now(UTC) - _WORKERS_TURN:
+        # What is final stays: the crash that Prefect's engine makes of a cancelled task is refused.
         await client.set_flow_run_state(identity, Cancelled(message="stopped by itself: no worker was there to do it"))
-    elif not state.is_cancelled():
-        return
-    get_run_logger().warning("this run was cancelled, and no worker was there to stop it: it stops itself")
-    os.kill(os.getpid(), signal.SIGTERM)
-    await asyncio.Event().wait()
+        return True
+    return state.is_cancelled()

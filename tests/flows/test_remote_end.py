@@ -2,14 +2,13 @@
 
 import asyncio
 import os
-import signal
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
-from prefect.states import AwaitingRetry, Cancelling, Pending, Running
+from prefect.states import AwaitingRetry, Cancelling, Crashed, Pending, Running
 
 from tasks import remote_end
 from tests.flows.conftest import prefect_settings
@@ -34,19 +33,21 @@ def _often(deployed_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 
 
 async def test_a_cancelled_run_gives_a_worker_time_and_then_stops_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    stopped = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+    rendering = asyncio.create_task(asyncio.Event().wait())
 
     @flow
     async def watch() -> None:
         async with get_client() as client:
             run = await run_in(client, Pending(), Running(), Cancelling())
-            watching = asyncio.create_task(remote_end._watch(run.id))
+            watching = asyncio.create_task(remote_end._watch(run.id, rendering))
             await asyncio.sleep(0.3)
-            assert not stopped.is_set()
+            assert not rendering.done()
             monkeypatch.setattr(remote_end, "_WORKERS_TURN", timedelta(0))
-            await asyncio.wait_for(stopped.wait(), 30)
-            watching.cancel()
+            await asyncio.wait([rendering], timeout=30)
+            assert rendering.cancelled()
+            await watching
+            # What Prefect's engine says of it.
+            await client.set_flow_run_state(run.id, Crashed())
             state = (await client.read_flow_run(run.id)).state
             await client.delete_flow_run(run.id)
         assert state is not None
@@ -66,7 +67,9 @@ async def test_a_process_whose_run_started_elsewhere_leaves_without_a_word(monke
     async def watch() -> None:
         async with get_client() as client:
             run = await run_in(client, Pending(), Running())
-            watching = asyncio.create_task(remote_end._watch(run.id))
+            this = asyncio.current_task()
+            assert this is not None
+            watching = asyncio.create_task(remote_end._watch(run.id, this))
             await asyncio.sleep(0.3)
             assert not watching.done()
             for state in (AwaitingRetry(), Pending(), Running()):
