@@ -9,7 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import httpx
-from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.logging import get_run_logger
@@ -20,6 +20,7 @@ from prefect.states import Cancelled
 _POLL_EVERY: Final = 15
 # A worker stops a cancelled run within seconds.
 _WORKERS_TURN: Final = timedelta(seconds=40)
+_AWAY: Final = (httpx.TransportError, PrefectHTTPStatusError, ObjectNotFound)
 
 
 @contextlib.asynccontextmanager
@@ -33,9 +34,14 @@ async def ending_with_its_run() -> AsyncIterator[None]:
     if run is None or deployment.id is None:
         yield
         return
-    watch = asyncio.create_task(_watch(UUID(flow_run.id), run))
+    identity = UUID(flow_run.id)
+    watch = asyncio.create_task(_watch(identity, run))
     try:
         yield
+    except asyncio.CancelledError:
+        if watch.done():
+            await _leave_cancelled(identity)
+        raise
     finally:
         watch.cancel()
         await asyncio.wait([watch])
@@ -46,31 +52,34 @@ async def _watch(identity: UUID, run: asyncio.Task[Any]) -> None:
     async with get_client() as client:
         while True:
             await asyncio.sleep(_POLL_EVERY)
-            with contextlib.suppress(httpx.TransportError, PrefectHTTPStatusError, ObjectNotFound):
+            with contextlib.suppress(*_AWAY):
                 states = await client.read_flow_run_states(identity)
                 scheduled = sum(state.is_scheduled() for state in states)
                 starts = scheduled if starts is None else starts
                 if scheduled > starts:
-                    await _leave()
-                if await _is_cancelled(client, identity, max(states, key=lambda state: state.timestamp)):
-                    get_run_logger().warning(
-                        "this run was cancelled, and no worker was there to stop it: it stops itself"
+                    await _leave(
+                        "this run has started again elsewhere: this process ends, and leaves its prompts there"
                     )
+                if _is_cancelled(max(states, key=lambda state: state.timestamp)):
                     run.cancel()
                     return
 
 
-async def _leave() -> None:
+def _is_cancelled(state: State[None]) -> bool:
+    """Return whether the run was cancelled, and no worker stops it."""
+    return state.is_cancelled() or (state.is_cancelling() and state.timestamp < datetime.now(UTC) - _WORKERS_TURN)
+
+
+async def _leave_cancelled(identity: UUID) -> None:
+    """Leave as cancelled; Prefect's engine would call a cancelled task a crash."""
+    with contextlib.suppress(*_AWAY):
+        async with get_client() as client:
+            await client.set_flow_run_state(identity, Cancelled(message="it stopped itself: its worker was gone"))
+    await _leave("this run was cancelled, and no worker was there to stop it: it stopped itself")
+
+
+async def _leave(sentence: str) -> None:
     """Leave the process at once; the exit code is 0, because Prefect's worker would report another one as a crash."""
-    get_run_logger().warning("this run has started again elsewhere: this process ends, and leaves its prompts there")
+    get_run_logger().warning(sentence)
     await APILogHandler.aflush()
     os._exit(0)
-
-
-async def _is_cancelled(client: PrefectClient, identity: UUID, state: State[None]) -> bool:
-    """Return whether the run was cancelled and no worker stops it; let Prefect know that it ends."""
-    if state.is_cancelling() and state.timestamp < datetime.now(UTC) - _WORKERS_TURN:
-        # What is final stays: the crash that Prefect's engine makes of a cancelled task is refused.
-        await client.set_flow_run_state(identity, Cancelled(message="stopped by itself: no worker was there to do it"))
-        return True
-    return state.is_cancelled()
