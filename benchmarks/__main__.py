@@ -19,6 +19,7 @@ from benchmarks.bucket import KINDS
 from benchmarks.cached import cached
 from benchmarks.chaos import Size, chaos
 from benchmarks.conversion import conversion
+from benchmarks.deaths import DEATHS, deaths
 from benchmarks.floor import over_the_floor
 from benchmarks.killed import killed
 from benchmarks.lists import FILES, lists
@@ -37,6 +38,7 @@ _LONG_SHARES = ((0.2, 1, None), (0.2, 4, 0.9), (0.2, 16, None), (1, 1, None), (1
 # The start takes a large part of so short a run, so there is no goal.
 _SHORT_SHARES = ((40, 0.2, 4, None), (20, 1, 4, None), (64, 1, 16, None))
 _CACHED = ((200, 5, 250), (1000, 15, 250))
+_SHORT_DEATHS = ("worker killed", "run killed")
 _TIME_LIMIT = 1800
 
 
@@ -79,6 +81,7 @@ def _of_runs(*, long: bool) -> dict[str, Measurement]:
             for seed in range(5 if long else 1)
             for kind in KINDS
         },
+        **{f"deaths, {name}": partial(deaths, name, 60) for name in (DEATHS if long else _SHORT_DEATHS)},
         "S3 gone in mid-run": partial(outage, 100, 30) if long else partial(outage, 20, 5),
     }
 

@@ -5,6 +5,8 @@ import contextlib
 import json
 import os
 import re
+import signal
+import sqlite3
 import sys
 import tempfile
 import time
@@ -23,6 +25,7 @@ from previs.rendering.progress import BoardPublished, TakeSettled, from_line
 _START_TIMEOUT = 120
 _POLL_SECONDS = 0.02
 _LINE = 1 << 24
+POOL = "storyboards"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +110,57 @@ class FlowProcess:
         await self.process.wait()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Prefect:
-    """Represent a Prefect server, with the environment of processes that use it."""
+    """Control a Prefect server.
 
-    api: str
+    Attributes:
+        host: Address that it listens on.
+        port: Port that it listens on.
+        environment: Environment of processes that use it.
+    """
+
+    host: str
+    port: int
     environment: Mapping[str, str]
+    _server: Process | None = None
+
+    @property
+    def api(self) -> str:
+        """Return the URL of its API."""
+        return self.environment["PREFECT_API_URL"]
+
+    @property
+    def database(self) -> Path:
+        """Return the file of its database."""
+        return Path(self.environment["PREFECT_HOME"]) / "prefect.db"
+
+    async def start(self) -> None:
+        """Start it, and wait until it answers."""
+        self._server = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "prefect", "server", "start", "--no-ui"),
+            *("--host", self.host, "--port", str(self.port)),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=os.environ | self.environment,
+        )
+        await _until_up(self.api)
+
+    async def end(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Stop it with a signal; its database stays."""
+        if self._server is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._server.send_signal(number)
+            await self._server.wait()
+            self._server = None
+
+    async def deploy(self) -> None:
+        """Register the deployments of this checkout."""
+        process = await self._start("flows", "deploy", environment={})
+        output, _ = await process.communicate(json.dumps({"pool": POOL}).encode() + b"\n")
+        if process.returncode:
+            raise RuntimeError(output.decode())
 
     @contextlib.asynccontextmanager
     async def flow(
@@ -178,24 +226,26 @@ class Prefect:
 
 
 @contextlib.asynccontextmanager
-async def prefect() -> AsyncIterator[Prefect]:
-    """Run a Prefect server with a database of its own."""
+async def prefect(host: str = "127.0.0.1", database: Path | None = None) -> AsyncIterator[Prefect]:
+    """Run a Prefect server with a database of its own, which may begin as a copy of another one."""
     with tempfile.TemporaryDirectory(prefix="previs-bench-prefect-", ignore_cleanup_errors=True) as home:
         port = await _free_port()
-        api = f"http://127.0.0.1:{port}/api"
+        api = f"http://{host}:{port}/api"
         environment = {"PREFECT_HOME": home, "PREFECT_API_URL": api, "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
-        server = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "prefect", "server", "start", "--no-ui", "--port", str(port)),
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-            env=os.environ | environment,
-        )
+        server = Prefect(host, port, environment)
+        if database:
+            copy_database(database, server.database)
         try:
-            await _until_up(api)
-            yield Prefect(api, environment)
+            await server.start()
+            yield server
         finally:
-            server.terminate()
-            await server.wait()
+            await server.end()
+
+
+def copy_database(database: Path, copy: Path) -> None:
+    """Copy a database of SQLite that may be in use."""
+    with contextlib.closing(sqlite3.connect(database)) as source, contextlib.closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
 
 
 def _children(proc: Path) -> list[str]:

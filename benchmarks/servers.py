@@ -26,11 +26,13 @@ class Plan:
         scripts: Script of each server.
         seconds: Duration of a prompt that samples.
         port: Port of the first server; the others use the next ones. 0 picks free ones.
+        host: Address to listen on.
     """
 
     scripts: Sequence[Sequence[Cue]]
     seconds: float = 0.0
     port: int = 0
+    host: str = "127.0.0.1"
 
 
 class Servers:
@@ -138,7 +140,7 @@ async def _serve(line: Connection, plan: Plan) -> None:
             answers.logged.append(logged)
             port = plan.port + number if plan.port else 0
             app = EventLog(make_app(simulator), simulator, logged)
-            urls.append(await served.enter_async_context(serve(simulator, port=port, app=app)))
+            urls.append(await served.enter_async_context(serve(simulator, host=plan.host, port=port, app=app)))
         line.send(urls)
         while question := await asyncio.to_thread(_next, line):
             line.send(getattr(answers, question)())

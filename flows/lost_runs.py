@@ -16,12 +16,16 @@ from tasks.reporting import reporting_flow
 async def lost_runs(
     watch_seconds: Annotated[float, Field(title="Seconds of silence", gt=0, le=1800)] = 200,
 ) -> State[None]:
-    """Restart storyboard runs that were lost with their machine or worker; the takes they rendered are reused.
+    """Restart storyboard runs that lost their process; the takes they rendered are reused.
 
     Args:
         watch_seconds: A run without a sign of life for so long is lost; runs give one each minute, or every three.
     """
-    restarted = await restart_lost_runs("storyboard", watch_seconds)
-    await name_this_run(f"lost runs · {len(restarted) or 'none'}")
-    message = f"{plural(len(restarted), 'run')} restarted: {', '.join(restarted)}" if restarted else "none"
-    return Completed(message=message)
+    lost = await restart_lost_runs("storyboard", watch_seconds)
+    await name_this_run(f"lost runs · {len(lost.restarted) + len(lost.given_up) or 'none'}")
+    told = [
+        f"{plural(len(names), 'run')} {what}: {', '.join(names)}"
+        for names, what in ((lost.restarted, "restarted"), (lost.given_up, "given up"))
+        if names
+    ]
+    return Completed(message="; ".join(told) or "none")

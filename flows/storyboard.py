@@ -26,6 +26,7 @@ from tasks.passing import as_is
 from tasks.plan import check_takes, find_recorded, plan_takes
 from tasks.publish import Board, publish_board
 from tasks.read import read_input
+from tasks.remote_end import ending_with_its_run
 from tasks.reporting import reporting_flow
 from tasks.review import review
 from tasks.take import refresh_wanted, run_takes
@@ -79,7 +80,7 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
     not_before = None if max_age_days is None else started - timedelta(days=max_age_days)
     opened = partial(open_context, farm, store, render_seconds=render_seconds)
     await name_this_run(first_name(given, board), board)
-    async with open_webhook(webhook):
+    async with ending_with_its_run(), open_webhook(webhook):
         async with opened() as context:
             inputs, identity = await read_input(
                 as_is(given), as_is(workflow or DEFAULT_WORKFLOW), as_is(context), board=board, started=started

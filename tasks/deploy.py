@@ -26,7 +26,7 @@ import blocks
 from blocks.asking import asking_prefect, refusal, version_of
 from previs.errors import DeploymentRefused
 from previs.publishing.views.wording import plural
-from tasks.prefect_yaml import AFTER, PROCESS, QUEUE, DeployOptions, Schedule, deployment_file
+from tasks.prefect_yaml import AFTER, OUTPUT, PROCESS, QUEUE, DeployOptions, Schedule, deployment_file
 
 CHECKOUT: Final = Path(__file__).parents[1]
 AT_ONCE: Final = 2
@@ -80,6 +80,10 @@ async def _pool(client: PrefectClient, options: DeployOptions) -> AsyncIterator[
         new = WorkPoolCreate(name=options.pool, type=options.type, base_job_template=template)
         pool, done = await client.create_work_pool(new), "created"
     yield f"work pool {pool.name}, of type {pool.type}: {done}"
+    if pool.type == PROCESS:
+        ends = options.job_variables.get(OUTPUT, False)
+        logs = f"also go to its terminal ({OUTPUT}: true)" if ends else f"are on their pages ({OUTPUT}: false)"
+        yield f"runs {'end with' if ends else 'outlive'} their worker, and their logs {logs}"
 
 
 def _check_image(options: DeployOptions, kind: str) -> None:

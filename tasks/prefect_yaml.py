@@ -10,6 +10,7 @@ QUEUE: Final = "boards"
 IN_IMAGE: Final = "/opt/previs"
 PROCESS: Final = "process"
 AFTER: Final = "after:"
+OUTPUT: Final = "stream_output"
 
 _WORKING_DIRECTORY: Final = "prefect.deployments.steps.set_working_directory"
 # Prefect refuses these in names.
@@ -98,8 +99,9 @@ def _cron_and_timezone(source: DeployOptions | Schedule) -> dict[str, str]:
 
 
 def _in_pool(deployment: Deployment, options: DeployOptions) -> Deployment:
-    image = {"image": options.image} if options.image else {}
-    variables = {**deployment["work_pool"].get("job_variables", {}), **options.job_variables, **image}
+    # A process that writes to a pipe of its worker ends with it.
+    outlives, image = ({}, {"image": options.image}) if options.image else ({OUTPUT: False}, {})
+    variables = {**deployment["work_pool"].get("job_variables", {}), **outlives, **options.job_variables, **image}
     return deployment | {"work_pool": deployment["work_pool"] | {"name": options.pool, "job_variables": variables}}
 
 

@@ -1,4 +1,4 @@
-"""Tell runs without a sign of life from those that live, have ended or have not begun."""
+"""Tell runs that lost their process from those that live, have ended or have not begun."""
 
 import asyncio
 import uuid
@@ -10,10 +10,22 @@ import httpx
 import pytest
 import pytest_asyncio
 from prefect import flow
+from prefect._internal.infrastructure_exit_codes import get_infrastructure_exit_info
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.events.schemas.automations import AutomationCore, EventTrigger
-from prefect.states import Completed, Failed, Paused, Pending, Running, Suspended
+from prefect.exceptions import TerminationSignal
+from prefect.states import (
+    Cancelling,
+    Completed,
+    Crashed,
+    Failed,
+    Paused,
+    Pending,
+    Running,
+    Suspended,
+    exception_to_crashed_state,
+)
 
 from tasks import lost_runs
 from tests.flows.conftest import prefect_settings
@@ -51,12 +63,24 @@ async def sign(api: str, run: uuid.UUID) -> None:
         (await client.post("/events", json=[event])).raise_for_status()
 
 
-async def run_in(client: PrefectClient, state: State[Any]) -> FlowRun:
-    """Create a run of the deployed flow that has no process."""
+async def run_in(client: PrefectClient, *states: State[Any]) -> FlowRun:
+    """Create a run of the deployed flow that has no process, and that had these states."""
     deployment = await client.read_deployment_by_name("storyboard/by-hand")
-    run = await client.create_flow_run_from_deployment(deployment.id, name=f"{state.name} {uuid.uuid4()}")
-    await client.set_flow_run_state(run.id, state, force=True)
-    return run
+    run = await client.create_flow_run_from_deployment(deployment.id, name=f"{states[-1].name} {uuid.uuid4()}")
+    for state in states:
+        await client.set_flow_run_state(run.id, state, force=True)
+    return await client.read_flow_run(run.id)
+
+
+def exited(code: int) -> State[Any]:
+    """Return the state that a worker reports for a process that has exited."""
+    explanation = get_infrastructure_exit_info(code).explanation
+    return Crashed(message=f"Process exited with status code: {code}. {explanation}")
+
+
+async def crashed_by(error: BaseException) -> State[Any]:
+    """Return the state that a flow's own process reports."""
+    return Crashed(message=(await exception_to_crashed_state(error)).message)
 
 
 async def until_signed(client: PrefectClient, *runs: FlowRun) -> None:
@@ -119,7 +143,7 @@ async def test_only_runs_that_stay_silent_start_again(deployed_api: str, monkeyp
         await asyncio.sleep(begun + STARTS_WITHIN - asyncio.get_running_loop().time())
 
         @flow
-        async def look() -> list[str]:
+        async def look() -> lost_runs.LostRuns:
             runs["starting"] = await run_in(client, Pending())
             looking = asyncio.create_task(lost_runs.restart_lost_runs("storyboard", WATCH))
             await asyncio.sleep(1)
@@ -131,15 +155,57 @@ async def test_only_runs_that_stay_silent_start_again(deployed_api: str, monkeyp
         now = {name: await client.read_flow_run(run.id) for name, run in {**runs, "unheard": unheard}.items()}
         for run in now.values():
             await client.delete_flow_run(run.id)
-    assert {name for name, run in now.items() if run.name in again} == lost
+    assert {name for name, run in now.items() if run.name in again.restarted} == lost
     assert {name for name, run in now.items() if run.state_name == "AwaitingRetry"} == lost
 
 
-async def test_silence_and_a_workers_start_are_looked_after(silent_run: set[uuid.UUID]) -> None:
+async def test_crashed_runs_start_again_at_once_if_their_process_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lost_runs, "_MOST_STARTS", 2)
+    async with get_client() as client:
+        states = {
+            "killed": [Pending(), Running(), exited(-9)],
+            "out of memory": [Running(), exited(137)],
+            "pipe cut": [Running(), await crashed_by(asyncio.CancelledError())],
+            "terminated": [Running(), await crashed_by(TerminationSignal(15))],
+            "cancelled once": [Pending(), Cancelling(), Pending(), Running(), exited(-9)],
+            "own fault": [Running(), exited(1)],
+            "interrupted": [Running(), await crashed_by(KeyboardInterrupt())],
+            "cancelled": [Pending(), Running(), Cancelling(), exited(-9)],
+            "set by hand": [Running(), Crashed(message="no longer needed")],
+            "too often": [Running(), Running(), exited(-9)],
+        }
+        runs = {name: await run_in(client, *of_run) for name, of_run in states.items()}
+
+        @flow
+        async def look() -> lost_runs.LostRuns:
+            return await lost_runs.restart_lost_runs("storyboard", 0)
+
+        first, second = await look(), await look()
+        now = {name: await client.read_flow_run(run.id) for name, run in runs.items()}
+        for run in now.values():
+            await client.delete_flow_run(run.id)
+    lost = {"killed", "out of memory", "pipe cut", "terminated", "cancelled once"}
+    assert {name for name, run in now.items() if run.state_name == "AwaitingRetry"} == lost
+    assert {name for name, run in now.items() if run.name in first.restarted} == lost
+    assert first.given_up == [now["too often"].name]
+    assert second == lost_runs.LostRuns([], [])
+    messages = {name: (run.state and run.state.message) or "" for name, run in now.items()}
+    assert messages["killed"] == (
+        "its process was lost, start 2 of at most 2 follows: 'Process exited with status code: -9'"
+    )
+    assert messages["too often"].startswith("its process was lost in 2 starts, and it is not started again: 'Process")
+
+
+async def test_silence_crashes_and_a_workers_start_are_looked_after(silent_run: set[uuid.UUID]) -> None:
+    noticed = {"previs · a run gives no sign of life", "previs · a run has crashed"}
     async with get_client() as client, asyncio.timeout(60):
-        while not (looks := [run for run in await runs_of(client, LOOKS) if run.id not in silent_run]):
+        while {run.created_by.display_value for run in await runs_of(client, LOOKS) if run.created_by} < noticed:
             await asyncio.sleep(0.1)
-        assert {look.state_type for look in looks} == {StateType.SCHEDULED}
+        assert noticed == {
+            run.created_by.display_value
+            for run in await runs_of(client, LOOKS)
+            if run.created_by and run.id not in silent_run
+        }
         [started] = await client.read_automations_by_name("previs · a worker has started")
         assert isinstance(started.trigger, EventTrigger)
         assert started.trigger.expect == {"prefect.worker.started"}

@@ -1,4 +1,4 @@
-"""Cancel a run of a process worker, and lose the worker with its run."""
+"""Cancel a run of a process worker, and lose the worker with its run or without it."""
 
 import asyncio
 import os
@@ -116,6 +116,25 @@ async def test_a_run_that_is_cancelled_in_the_ui_frees_the_servers_of_its_prompt
         assert ended.state.is_cancelled()
     assert theirs not in [*simulator.interrupted, *simulator.deleted]
     assert recorded(tmp_path) == 2
+
+
+async def test_a_run_outlives_its_worker(simulate: Serve, tmp_path: Path, worker: Worker, deployed: str) -> None:
+    assert "runs outlive their worker, and their logs are on their pages (stream_output: false)\n" in deployed
+    simulator, url = await simulate(seconds=0.2)
+    async with get_client() as client:
+        run = await start(client, shots=shots(6), farm=[url], store=str(tmp_path))
+        async with asyncio.timeout(STARTS_WITHIN):
+            while not recorded(tmp_path):
+                await asyncio.sleep(0.05)
+        worker.kill()
+        assert recorded(tmp_path) < 6
+        ended = await until_final(client, run, STARTS_WITHIN)
+        assert ended.state is not None
+        assert ended.state.is_completed(), ended.state.message
+        logs = await client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id])))
+    assert ended.run_count == 1
+    assert len(simulator.started) == recorded(tmp_path) == 6
+    assert sum("running on" in log.message for log in logs) == 6
 
 
 async def test_a_run_that_was_lost_with_its_worker_starts_again_when_one_is_there_and_pays_for_nothing_twice(

@@ -52,6 +52,13 @@ def test_an_image_and_job_variables_apply_to_every_deployment() -> None:
         assert each["work_pool"]["job_variables"] == {"namespace": "film", "image": "registry/previs:1"}
 
 
+@pytest.mark.parametrize("given", [{}, {"stream_output": True}])
+def test_processes_write_to_no_pipe_of_their_worker_unless_job_variables_say_so(given: dict[str, Any]) -> None:
+    content = content_for(DeployOptions("storyboards", job_variables=given, after=("script",)))
+    for each in content["deployments"]:
+        assert each["work_pool"]["job_variables"] == {"stream_output": False} | given
+
+
 @pytest.mark.parametrize(
     ("options", "schedule"),
     [
