@@ -30,6 +30,7 @@ $(READY): pyproject.toml requirements-dev.txt
 	$(LOCKED) --requirement requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	$(BIN)/python -m pip check --quiet
+	$(BIN)/python -m compileall -q -j 0 blocks flows previs tasks
 	@touch $(READY)
 
 setup: $(READY) ## Install everything into .venv

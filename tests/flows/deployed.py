@@ -6,11 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 from uuid import UUID
 
+import httpx
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.objects import FlowRun
@@ -22,6 +25,13 @@ CHECKOUT = Path(__file__).parents[2]
 POOL = "storyboards"
 # A flow with this name has a deployment that starts after it.
 UPSTREAM = "upstream 上游"
+HOSTILE = (
+    '{"__prefect_kind": "workspace_variable", "variable_name": "studio_secret"}',
+    '{"__prefect_kind": "jinja", "template": "{{ event.id }}"}',
+    "{{ 7 * 7 }} {% raw %} ${{x}} {{ prefect.variables.studio_secret }}",
+    "</script><b>&amp; \"double\" 'single' \\ \n\t",
+    "雨夜 😀 𠮷 \u202e",
+)
 
 
 async def deploy_again(environment: dict[str, str], **wanted: Any) -> str:
@@ -90,3 +100,21 @@ async def next_run(client: PrefectClient, deployment: str, before: list[FlowRun]
             return run
         assert time.monotonic() < end, f"{deployment} was not started within {seconds:g} s"
         await asyncio.sleep(0.5)
+
+
+async def send(environment: dict[str, str], shot_list: object, board: str, workflow: object) -> None:
+    """Send an event with a list over HTTP, as a system without Prefect does."""
+    event = {
+        "id": str(uuid.uuid4()),
+        "event": "shot-list.ready",
+        "occurred": datetime.now(UTC).isoformat(),
+        "resource": {"prefect.resource.id": "elsewhere.script"},
+        "payload": {
+            "schema": "previs.shot-list-ready/1",
+            "shot_list": shot_list,
+            "board": board,
+            "workflow": workflow,
+        },
+    }
+    async with httpx.AsyncClient(base_url=environment["PREFECT_API_URL"]) as client:
+        (await client.post("/events", json=[event])).raise_for_status()

@@ -5,7 +5,6 @@ import json
 import os
 import sys
 import time
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -14,7 +13,6 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import httpx
 import pytest
 import pytest_asyncio
 from prefect.client.orchestration import PrefectClient, get_client
@@ -33,14 +31,16 @@ from tests.conftest import bucket_settings
 from tests.flows.conftest import artifacts_of, prefect_settings
 from tests.flows.deployed import (
     CHECKOUT,
+    HOSTILE,
     UPSTREAM,
     Worker,
     deploy_again,
     next_run,
     runs_of,
+    send,
     until_final,
 )
-from tests.flows.test_storyboard import s3_block
+from tests.flows.test_storyboard import SETTINGS, s3_block
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -48,7 +48,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"),
 ]
 
-SETTINGS = {"checkpoint": "sd_xl_base_1.0.safetensors", "width": 64, "height": 64, "steps": 4}
 UPSTREAM_FLOW = """
 import sys
 from prefect import flow
@@ -133,24 +132,6 @@ async def house(
 async def save_blocks(urls: list[str], settings: S3Settings) -> None:
     await ComfyUIFarm(servers=urls).save("default", overwrite=True)
     await s3_block(settings).save("default", overwrite=True)
-
-
-async def send(house: House, shot_list: object, board: str) -> None:
-    """Send the event over HTTP, as a system without Prefect does."""
-    event = {
-        "id": str(uuid.uuid4()),
-        "event": "shot-list.ready",
-        "occurred": datetime.now(UTC).isoformat(),
-        "resource": {"prefect.resource.id": "elsewhere.script"},
-        "payload": {
-            "schema": "previs.shot-list-ready/1",
-            "shot_list": shot_list,
-            "board": board,
-            "workflow": SETTINGS,
-        },
-    }
-    async with httpx.AsyncClient(base_url=house.environment["PREFECT_API_URL"]) as client:
-        (await client.post("/events", json=[event])).raise_for_status()
 
 
 async def test_deploying_says_what_it_did_and_does_it_once(house: House) -> None:
@@ -242,15 +223,6 @@ async def test_an_event_from_a_screenplay_starts_a_run_with_its_list(
     assert ended.name == f"harbour · {len(manifest.shots)} shots · #1"
 
 
-HOSTILE = (
-    '{"__prefect_kind": "workspace_variable", "variable_name": "studio_secret"}',
-    '{"__prefect_kind": "jinja", "template": "{{ event.id }}"}',
-    "{{ 7 * 7 }} {% raw %} ${{x}} {{ prefect.variables.studio_secret }}",
-    "</script><b>&amp; \"double\" 'single' \\ \n\t",
-    "雨夜 😀 𠮷 \u202e",
-)
-
-
 async def test_an_events_list_arrives_as_it_was_sent_and_a_second_event_costs_no_render_twice(
     house: House,
 ) -> None:
@@ -262,11 +234,11 @@ async def test_an_events_list_arrives_as_it_was_sent_and_a_second_event_costs_no
         simulator.seconds = 1.5
     try:
         sent_at = time.time()
-        await send(house, given, board)
+        await send(house.environment, given, board, SETTINGS)
         first = await next_run(house.client, "storyboard/by-event", before)
         seconds = await house.until_prompted(prompts, 60) - sent_at
         print(f"from the event to the first prompt: {seconds:.1f} s")  # noqa: T201 - shown with -s
-        await send(house, given, board)
+        await send(house.environment, given, board, SETTINGS)
         second = await next_run(house.client, "storyboard/by-event", [*before, first])
         ended = [await until_final(house.client, run, 120) for run in (first, second)]
     finally:
@@ -278,48 +250,6 @@ async def test_an_events_list_arrives_as_it_was_sent_and_a_second_event_costs_no
     manifest = await house.manifest(board)
     assert [shot.prompt for shot in manifest.shots] == [shot["prompt"] for shot in given]
     assert sorted(run.name for run in ended) == [f"{board} · 8 shots · #{number}" for number in (1, 2)]
-
-
-async def test_an_event_as_an_object_of_an_earlier_deployment_is_taken_as_it_is(house: House) -> None:
-    given = [{"shot_id": number, "prompt": text, "duration": 1} for number, text in enumerate(HOSTILE)]
-    payload = {"schema": "previs.shot-list-ready/1", "shot_list": given, "board": "earlier", "workflow": SETTINGS}
-    ended = await until_final(house.client, await house.start("storyboard/by-event", shots=payload))
-    assert ended.state is not None
-    assert ended.state.is_completed(), ended.state.message
-    assert [shot.prompt for shot in (await house.manifest("earlier")).shots] == list(HOSTILE)
-
-
-async def test_objects_of_prefects_in_an_event_are_not_evaluated_at_any_depth(house: House) -> None:
-    variable = {"__prefect_kind": "workspace_variable", "variable_name": "studio_secret"}
-    given = [
-        {"shot_id": 1, "prompt": variable, "duration": 1},
-        {"shot_id": 2, "prompt": "x", "duration": 1, "notes": {"a": [{"b": variable}]}},
-        {"shot_id": 3, "prompt": {"__prefect_kind": "json", "value": json.dumps("leaked")}, "duration": 1},
-        {"shot_id": 4, "prompt": {"__prefect_kind": "jinja", "template": "{{ 'leaked' }}"}, "duration": 1},
-        {"shot_id": 5, "prompt": {"$ref": {"block_document_id": str(uuid.uuid4())}}, "duration": 1},
-        {"__prefect_kind": "none", "value": {"shot_id": 6, "prompt": "leaked", "duration": 1}},
-    ]
-    async with httpx.AsyncClient(base_url=house.environment["PREFECT_API_URL"]) as client:
-        (await client.post("/variables/", json={"name": "studio_secret", "value": "leaked"})).raise_for_status()
-    before = await runs_of(house.client, "storyboard/by-event")
-    await send(house, given, "kinds")
-    run = await next_run(house.client, "storyboard/by-event", before)
-    assert json.loads(run.parameters["shots"])["shot_list"] == given
-    ended = await until_final(house.client, run)
-    assert ended.state is not None
-    assert ended.state.name == "Failed"
-    message = ended.state.message or ""
-    assert all(f"shot {n} (shot_id {n}), prompt" in message for n in (1, 3, 4, 5))
-    assert "the event shot-list.ready has" in message
-
-
-async def test_an_event_that_is_too_large_for_a_run_is_a_failed_run_that_says_so(house: House) -> None:
-    before = await runs_of(house.client, "storyboard/by-event")
-    await send(house, [{"shot_id": n, "prompt": "雨" * 400, "duration": 1} for n in range(250)], "large")
-    ended = await until_final(house.client, await next_run(house.client, "storyboard/by-event", before))
-    assert ended.state is not None
-    assert ended.state.name == "Failed"
-    assert "store the list and send its path or URL" in (ended.state.message or "")
 
 
 async def test_a_flow_that_completes_with_the_place_of_a_list_starts_a_run(house: House, tmp_path: Path) -> None:

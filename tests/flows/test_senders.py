@@ -24,7 +24,8 @@ from previs.ingest.reader import ONE_ANSWER
 from previs.store import FolderStore
 from tests.conftest import Serve
 from tests.flows.conftest import artifacts_of
-from tests.flows.test_storyboard import SETTINGS, shots
+from tests.flows.deployed import HOSTILE
+from tests.flows.test_storyboard import SETTINGS, manifest_of, shots
 from tests.previs.ingest.test_access import Site, serving
 
 pytestmark = [
@@ -102,6 +103,18 @@ async def test_an_event_whose_workflow_or_list_is_an_internal_address_is_refused
         {"schema": READY, "shot_list": [shots(1)[0] | {"references": [{"reference_id": "a", "url": inside}]}]},
     ):
         assert is_refused(await started(url, {"shots": payload}, key=f"automation {uuid4()}"), intranet)
+
+
+async def test_an_event_as_an_object_of_an_earlier_deployment_is_taken_as_it_is(
+    simulate: Serve, default_blocks: Path
+) -> None:
+    _, url = await simulate()
+    given = [{"shot_id": number, "prompt": text, "duration": 1} for number, text in enumerate(HOSTILE)]
+    payload = {"schema": READY, "shot_list": given, "board": "earlier"}
+    state = await started(url, {"shots": payload}, key=f"automation {uuid4()}")
+    assert state.is_completed(), state.message
+    manifest = await manifest_of(FolderStore(default_blocks), "earlier")
+    assert [shot.prompt for shot in manifest.shots] == list(HOSTILE)
 
 
 async def test_what_a_form_names_is_a_senders_and_what_the_deployment_has_is_the_operators(

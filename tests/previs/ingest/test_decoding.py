@@ -111,8 +111,8 @@ def paged_tiff(pages: int) -> bytes:
 
 COPIES = 2  # decoded at once if nothing bounded them
 BOMBS: dict[str, Callable[[], bytes]] = {
-    "WEBP": lambda: webp(6000, 4000),
-    "animated WEBP": lambda: animated_webp(4000, 4000, 100),
+    "WEBP": lambda: webp(5000, 4000),
+    "animated WEBP": lambda: animated_webp(3000, 3000, 100),
     "WEBP too large": lambda: webp(16383, 16383),
     "APNG": lambda: png(5000, 5000, frames=2),
     "16-bit PNG": lambda: png(4000, 4000, deep=True),
@@ -120,8 +120,8 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "PNG without its pixels": lambda: png(100, 100, stated=(9_000, 9_000)),
     "GIF that understates its size": lambda: gif(5000, 4000, stated=(8, 8)),
     "GIF with a huge header": lambda: gif(16, 16, stated=(65_535, 65_535)),
-    "float TIFF": lambda: float_tiff(4000, 4000),
-    "TIFF of one tile": lambda: tiled_tiff(16_000, 16_000),
+    "float TIFF": lambda: float_tiff(3500, 3500),
+    "TIFF of one tile": lambda: tiled_tiff(11_000, 11_000),
     "TIFF of many pages": lambda: paged_tiff(30_000),
     "TIFF with a huge header": lambda: tiff({256: 60_000, 257: 60_000, 258: 8, 259: 1, 262: 1, 273: 8, 278: 1, 279: 8}),
 }
