@@ -96,13 +96,15 @@ _READING: ContextVar[bool] = ContextVar("_READING", default=False)
 
 
 class _WithoutOwnRequests(logging.Filter):
-    """Drop httpx's log records of our own requests, whose full URLs contain signatures."""
+    """Drop log records of our own requests, whose URLs and answers' headers contain signatures."""
 
     def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - the base class's signature
         return not _READING.get()
 
 
 _LOG_FILTER: Final = _WithoutOwnRequests()
+# A logger's filter does not apply to the loggers below it.
+_LOGGERS: Final = ("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")))
 
 
 class SourceReader:
@@ -262,7 +264,8 @@ class SourceReader:
     def _client(self, *, sender: bool) -> httpx.AsyncClient:
         """Return the client of the operator or of senders; they share no connection."""
         if sender not in self._web:
-            logging.getLogger("httpx").addFilter(_LOG_FILTER)
+            for name in _LOGGERS:
+                logging.getLogger(name).addFilter(_LOG_FILTER)
             self._web[sender] = httpx.AsyncClient(
                 transport=CheckedTransport(self._allowed) if sender else None,
                 follow_redirects=True,

@@ -13,12 +13,14 @@ _BARE_USER: Final = re.compile(
     r"https?:/*[^/?#\s]*@|(?:https?:/*)?[^/\\\s:@]*:(?![/\\]|\d+(?:[/?#]|$))[^\s@]*@[^\s@/\\]", re.IGNORECASE
 )
 _BARE_HOST: Final = re.compile(r"[^/\\?#\s@]+\.[^/\\?#\s@]+/[^?#\s]*\?")
-# Presigned URLs of Amazon, Google, Azure and CloudFront, and what web services call their keys.
+# What presigned URLs of Amazon, Google, Azure, CloudFront, Aliyun, Tencent, Huawei, Volcano Engine and Akamai, and web
+# services, call their signatures and keys.
 _SECRET: Final = re.compile(
-    r"(x-(amz|goog)-)?(signature|credential|security-token)|sig|sign|policy|awsaccesskeyid|googleaccessid|.*token"
-    r"|(.*[-_])?(key|apikey|secret|password|passwd|pwd|auth)|apikey",
+    r"(.*[-_])?(sig|sign|signature|credential|policy|key|secret|password|passwd|pwd|auth|authorization)"
+    r"|.*(apikey|token_*|access_?(key)?id)|hdn[a-z]+|__gda__|q-ak",
     re.IGNORECASE,
 )
+_DEEPEST: Final = 4
 _REMEDY: Final = "everybody who sees the run could use it: save the file, and give its path or an s3:// URL"
 _PASSWORD: Final = f"it has a user or a password, and {_REMEDY}"
 
@@ -30,12 +32,27 @@ def password_fault(uri: str) -> str:
 
 def credential_fault(uri: str) -> str:
     """Return what is wrong with a URL that has a user, a password, a signature or a key; empty if it has none."""
-    query = uri.partition("?")[2].partition("#")[0]
-    if kind_of(uri) == "http" and (
-        name := next((name for name, _ in parse_qsl(query, keep_blank_values=True) if _SECRET.fullmatch(name)), None)
-    ):
-        return f"it has a signature or key ({name}), and {_REMEDY}"
+    for url in _urls_in(uri):
+        if fault := password_fault(url):
+            return fault
+        if name := next((name for name, _ in _fields(url) if _SECRET.fullmatch(name)), None):
+            return f"it has a signature or key ({name}), and {_REMEDY}"
     return password_fault(uri)
+
+
+def _fields(url: str) -> list[tuple[str, str]]:
+    """Return names and values of a URL's query and fragment."""
+    query, _, fragment = url.partition("?")[2].partition("#") if "?" in url else ("", "", url.partition("#")[2])
+    return [*parse_qsl(query, keep_blank_values=True), *parse_qsl(fragment, keep_blank_values=True)]
+
+
+def _urls_in(uri: str) -> Iterator[str]:
+    """Yield an HTTP URL and those in its fields, as a proxy or a share names them, up to a depth."""
+    found = [uri]
+    for _ in range(_DEEPEST):
+        found = [url for url in found if kind_of(url) == "http"]
+        yield from found
+        found = [value for url in found for _, value in _fields(url)]
 
 
 def parameter_fault(text: str) -> tuple[str, str]:
