@@ -51,9 +51,10 @@ def part(name: str) -> str:
     """Return a name as one part of a key: readable, never a path, hidden, an option, or that of another name.
 
     Letters of every script, blanks and most punctuation stay. If anything is replaced or cut, a digest of the whole
-    name follows, such as ``act_1~0a4d55a8d7``. The digest's ``~`` is itself replaced in names, so two different names
-    never share a part. Names that differ only in Unicode normalisation are the same name. Names that differ only in
-    case have different keys, but one file where the file system ignores case.
+    name follows, such as ``act_1~0a4d55a8d7``. The digest's ``~`` is itself replaced in names, so another name has this
+    part only if its digest begins with the same 40 bits, which happens by intent. Names that differ only in Unicode
+    normalisation are the same name. Names that differ only in case have different keys, but one file where the file
+    system ignores case.
     """
     if len(name) <= _LONGEST_NORMALIZED:
         name = unicodedata.normalize("NFC", name)
