@@ -23,6 +23,7 @@ from benchmarks.deaths import DEATHS, deaths
 from benchmarks.floor import over_the_floor
 from benchmarks.killed import killed
 from benchmarks.lists import FILES, lists
+from benchmarks.load import load
 from benchmarks.memory import memory
 from benchmarks.outage import outage
 from benchmarks.recovery import lost_for_good, restarted
@@ -38,6 +39,8 @@ _LONG_SHARES = ((0.2, 1, None), (0.2, 4, 0.9), (0.2, 16, None), (1, 1, None), (1
 # The start takes a large part of so short a run, so there is no goal.
 _SHORT_SHARES = ((40, 0.2, 4, None), (20, 1, 4, None), (64, 1, 16, None))
 _CACHED = ((200, 5, 250), (1000, 15, 250))
+_LOADS = ((2_000, 1), (2_000, 2), (10_000, 1), (10_000, 2))
+_SHORT_LOADS = ((100, 1), (100, 2))
 _SHORT_DEATHS = ("worker killed", "run killed")
 _TIME_LIMIT = 1800
 
@@ -79,6 +82,11 @@ def _of_runs(*, long: bool) -> dict[str, Measurement]:
         **{
             f"killed run, {kind}, seed {seed}": partial(killed, kind, shots, kills, seed)
             for seed in range(5 if long else 1)
+            for kind in KINDS
+        },
+        **{
+            f"load, {shots} shots, {kind}, parts {parts}": partial(load, kind, shots, parts)
+            for shots, parts in (_LOADS if long else _SHORT_LOADS)
             for kind in KINDS
         },
         **{f"deaths, {name}": partial(deaths, name, 60) for name in (DEATHS if long else _SHORT_DEATHS)},

@@ -45,7 +45,7 @@ async def cached(kind: Kind, shots: int, goal_seconds: float, goal_mb: float) ->
             reads = (
                 await asyncio.to_thread(_bare_s3, s3.url) if kind == "s3" else await asyncio.to_thread(_bare, folder)
             )
-            tasks = await server.bare(shots)
+            tasks, _ = await server.bare(shots)
     figures = {
         "seconds": round(again.seconds, 2),
         "bare_reads_seconds": round(reads, 2),

@@ -260,14 +260,9 @@ async def _scene(shots: int, *, isolated: bool) -> AsyncIterator[Scene]:
         worker = Worker(server.environment, isolated=isolated)
         opened.push_async_callback(worker.end)
         worker.start()
-        parameters = {
-            "shots": shot_list(shots),
-            "workflow": SETTINGS,
-            "board": _BOARD,
-            "farm": farm.urls,
-            "store": str(folder),
-        }
-        scene = Scene(server, worker, farm, folder, await _created(server, parameters), own)
+        of_operator = {"workflow": SETTINGS, "farm": farm.urls, "store": str(folder)}
+        run = await server.start_deployed(of_operator, {"shots": shot_list(shots), "board": _BOARD})
+        scene = Scene(server, worker, farm, folder, run, own)
         opened.callback(scene.signal_run, signal.SIGKILL)
         yield scene
 
@@ -280,12 +275,3 @@ async def _deployed() -> Path:
             await server.deploy()
             copy_database(server.database, database)
     return database
-
-
-async def _created(server: Prefect, parameters: Mapping[str, object]) -> str:
-    async with httpx.AsyncClient(base_url=server.api, timeout=60) as client:
-        deployment = (await client.get("deployments/name/storyboard/by-hand")).raise_for_status().json()
-        path = f"deployments/{deployment['id']}/create_flow_run"
-        answer = await client.post(path, json={"parameters": parameters})
-    run: str = answer.raise_for_status().json()["id"]
-    return run

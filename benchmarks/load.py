@@ -1,0 +1,135 @@
+"""Measure a board of many shots that are all rendered, and how Prefect's API answers meanwhile."""
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import statistics
+import tempfile
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from benchmarks.bucket import NAME, Kind, bucket
+from benchmarks.machine import Worker
+from benchmarks.proof import flaws
+from benchmarks.rows import Row
+from benchmarks.runs import Prefect, prefect, shot_list
+from benchmarks.servers import Plan, servers
+from benchmarks.stage import SETTINGS
+from previs.store import FolderStore
+
+_SERVERS = 4
+_GOAL_CPU_MS = 12
+_GOAL_MB = 300
+_POLL_SECONDS = 0.25
+_BOARD = "load"
+_ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+_PAGE = {"sort": "START_TIME_DESC", "limit": 200}
+
+
+@dataclass(slots=True)
+class _Watch:
+    """Watch the API and the processes of flow runs.
+
+    Attributes:
+        latencies: Seconds that a page of flow runs took, once each poll.
+        processes: CPU seconds and peak memory in MB of each process, by its id.
+    """
+
+    latencies: list[float] = field(default_factory=list)
+    processes: dict[int, tuple[float, float]] = field(default_factory=dict)
+
+    async def until_ended(self, server: Prefect, run: str) -> dict[str, Any]:
+        """Watch until the run has ended; return it."""
+        async with httpx.AsyncClient(base_url=server.api, timeout=60) as client:
+            while True:
+                began = time.perf_counter()
+                (await client.post("flow_runs/filter", json=_PAGE)).raise_for_status()
+                self.latencies.append(time.perf_counter() - began)
+                self._measure(server)
+                found: dict[str, Any] = (await client.get(f"flow_runs/{run}")).raise_for_status().json()
+                if found["state_type"] in _ENDED:
+                    return found
+                await asyncio.sleep(_POLL_SECONDS)
+
+    def _measure(self, server: Prefect) -> None:
+        mark = f"PREFECT_API_URL={server.api}\0".encode()
+        for proc in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError, ValueError):
+                environment = (proc / "environ").read_bytes()
+                if mark in environment and b"PREFECT__FLOW_RUN_ID=" in environment:
+                    [peak] = re.findall(r"^VmHWM:\s*(\d+) kB$", (proc / "status").read_text("utf-8"), re.MULTILINE)
+                    fields = (proc / "stat").read_text("utf-8").rpartition(")")[2].split()
+                    cpu = sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+                    self.processes[int(proc.name)] = (cpu, int(peak) / 1024)
+
+
+async def load(kind: Kind, shots: int, parts: int) -> Row:
+    """Measure a board under a worker for each part; servers take no time for an image.
+
+    CPU time is that of the runs' processes, beyond what as many empty Prefect tasks take.
+
+    Args:
+        kind: Kind of the store.
+        shots: Number of shots, one take each.
+        parts: Number of runs that render the board.
+    """
+    async with AsyncExitStack() as opened:
+        server = await opened.enter_async_context(prefect())
+        farm = await opened.enter_async_context(servers(Plan([()] * _SERVERS)))
+        s3 = await opened.enter_async_context(bucket())
+        folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="previs-bench-"))
+        bare, bare_cpu = await server.bare(shots)
+        await server.deploy()
+        for _ in range(parts):
+            worker = Worker({**server.environment, **s3.environment})
+            opened.push_async_callback(worker.end, signal.SIGTERM)
+            worker.start()
+        before = _megabytes(server)
+        # Prefect takes no parameters as large as a long list.
+        listed = Path(folder) / "shots.json"
+        listed.write_text(json.dumps(shot_list(shots)), "utf-8")
+        store = f"s3://{NAME}/load" if kind == "s3" else f"{folder}/store"
+        own = {"workflow": SETTINGS, "farm": farm.urls, "store": store, "shots": str(listed)}
+        given = {"board": _BOARD, **({"parts": parts} if parts > 1 else {})}
+        watch = _Watch()
+        began = time.perf_counter()
+        ended = await watch.until_ended(server, await server.start_deployed(own, given))
+        took = time.perf_counter() - began
+        renders = sum(map(len, await farm.started()))
+        database = _megabytes(server) - before
+        async with AsyncExitStack() as reading:
+            made = await reading.enter_async_context(s3.store("load")) if kind == "s3" else FolderStore(Path(store))
+            found = await flaws(made, _BOARD, shots)
+    cpu = (sum(cpu for cpu, _ in watch.processes.values()) - bare_cpu) / shots * 1000
+    peak = max((peak for _, peak in watch.processes.values()), default=0.0)
+    if ended["state_type"] != "COMPLETED":
+        found.append(f"{ended['state_name']}: {ended['state'].get('message')}")
+    latencies = sorted(watch.latencies)
+    figures = {
+        "seconds": round(took, 1),
+        "bare_tasks_seconds": round(bare, 1),
+        "cpu_ms_a_shot_beyond_prefect": round(cpu, 1),
+        "prefect_cpu_ms_a_shot": round(bare_cpu / shots * 1000, 1),
+        "peak_mb": round(peak),
+        "renders_over_the_floor": renders - shots,
+        "database_mb": round(database, 1),
+        "api_median_ms": round(statistics.median(latencies) * 1000),
+        "api_p99_ms": round(latencies[int(len(latencies) * 0.99)] * 1000),
+        "api_most_ms": round(latencies[-1] * 1000),
+    }
+    goal = f"every shot once, at most {_GOAL_CPU_MS} ms of CPU a shot beyond Prefect's own and {_GOAL_MB} MB"
+    met = not found and renders == shots and cpu <= _GOAL_CPU_MS and peak <= _GOAL_MB
+    return Row(figures, goal, met, found)
+
+
+def _megabytes(server: Prefect) -> float:
+    files = server.database.parent.glob(f"{server.database.name}*")
+    return sum(file.stat().st_size for file in files) / 1_000_000
