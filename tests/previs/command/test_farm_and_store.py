@@ -49,7 +49,7 @@ async def test_saved_blocks_are_used_with_their_secrets(
         await farm.asave("places")
         await S3FrameStore(bucket="boards", prefix="film", **keys).asave("places")
         await FolderFrameStore(folder="/mnt/boards").asave("places-folder")
-        assert json.loads(await _store("places-folder") or "") == {"folder": "/mnt/boards"}
+        assert json.loads(await _store("places-folder") or "") == {"folder": "/mnt/boards", "page_assets": False}
         assert await _store("nobody") is None
     first, second = await farm_addresses(["block:places"])
     assert (first.url, second.url) == ("http://render-01:8188", "https://render-02")
