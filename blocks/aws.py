@@ -5,8 +5,7 @@ from importlib import import_module
 from typing import Any, Final
 
 from prefect.blocks.core import Block
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import CoreSchema, core_schema
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from blocks.saved import saved
 from previs.errors import StoreRefused
@@ -18,16 +17,30 @@ _CREDENTIALS: Final = {"aws-credentials": "AwsCredentials", "minio-credentials":
 _ADDRESSING: Final = {"path": True, "virtual": False}
 
 
-class S3BucketStore:
+def _as_s3_bucket(schema: dict[str, Any]) -> None:
+    schema.update(title="S3Bucket", block_type_slug=AWS_BUCKET, properties={}, required=["bucket_name"])
+    schema.pop("description", None)
+
+
+class S3BucketStore(BaseModel):
     """Hold a saved S3Bucket of prefect-aws as a store.
 
     Forms offer such blocks by their type's name alone: to import prefect-aws takes 0.4 s of CPU time.
     """
 
-    def __init__(self, block: Any) -> None:  # noqa: ANN401 - prefect-aws may not be installed
-        self.block: Block = block
-        self.fields: dict[str, object] = {"bucket": block.bucket_name, "prefix": block.bucket_folder}
-        self.fields |= _fields_of(block.credentials, f"the credentials of the S3 bucket {block.bucket_name}")
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, json_schema_extra=_as_s3_bucket)
+
+    block: Any = Field(repr=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_block(cls, given: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever is given
+        if isinstance(given, Mapping) and set(given) == {"block"}:
+            given = given["block"]
+        if isinstance(given, Block) and given.get_block_type_slug() == AWS_BUCKET:
+            return {"block": given}
+        msg = "it is no saved S3 Bucket"
+        raise ValueError(msg)
 
     def open(self) -> S3Store:
         """Return the store, without a request to it.
@@ -35,28 +48,14 @@ class S3BucketStore:
         Raises:
             StoreRefused: The settings contradict each other.
         """
-        return S3Store(s3_settings(self.fields))
+        name = f"s3://{self.block.bucket_name}"
+        fields = {"bucket": self.block.bucket_name, "prefix": self.block.bucket_folder}
+        return S3Store(s3_settings(fields | _fields_of(self.block.credentials, name)))
 
     @classmethod
     def get_block_type_name(cls) -> str:
         """Return the name of the type of block."""
         return "S3 Bucket"
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, _source: object, _handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(_bucket_store)
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"title": "S3Bucket", "type": "object", "block_type_slug": AWS_BUCKET, "properties": {}}
-
-
-def _bucket_store(given: object) -> S3BucketStore:
-    if isinstance(given, S3BucketStore):
-        return given
-    if isinstance(given, Block) and given.get_block_type_slug() == AWS_BUCKET:
-        return S3BucketStore(given)
-    raise ValueError("it is no saved S3 Bucket")
 
 
 async def saved_bucket(name: str) -> S3BucketStore | None:
@@ -67,7 +66,7 @@ async def saved_bucket(name: str) -> S3BucketStore | None:
         SourceNotFound, PrefectUnavailable, PrefectRefused: As in :func:`blocks.saved.saved`.
     """
     block = await saved(_kind("S3Bucket", f"{BLOCK}{AWS_BUCKET}/{name}"), name)
-    return None if block is None else S3BucketStore(block)
+    return None if block is None else S3BucketStore(block=block)
 
 
 async def saved_credentials(reference: str) -> dict[str, object]:

@@ -59,5 +59,5 @@ def as_store_block(block: StoreBlock | Block) -> StoreBlock:
     if isinstance(block, S3FrameStore | FolderFrameStore | S3BucketStore):
         return block
     if block.get_block_type_slug() == AWS_BUCKET:
-        return S3BucketStore(block)
+        return S3BucketStore(block=block)
     raise StoreRefused(f"the block {block.get_block_type_slug()}", "it is no store")
