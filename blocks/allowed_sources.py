@@ -40,7 +40,7 @@ class AllowedSources(Block):
         examples=[["s3://studio-lists/film"]],
     )
     folders: list[str] = Field(
-        default_factory=lambda: [EXAMPLES],
+        default=[EXAMPLES],
         title="Folders",
         description="Paths where the flow runs, or below the checkout; all but examples are also stores.",
         examples=[["/mnt/lists"]],

@@ -22,8 +22,8 @@ class ComfyUIFarm(Block):
     _block_type_name = "ComfyUI Farm"
     _block_type_slug = "comfyui-farm"
     _description = "ComfyUI servers that render a storyboard's takes together."
-    _logo_url = HttpUrl("https://avatars.githubusercontent.com/u/166579949")
-    _documentation_url = HttpUrl("https://docs.comfy.org/development/comfyui-server/comms_overview")
+    _logo_url = HttpUrl("https://github.com/Comfy-Org.png")
+    _documentation_url = HttpUrl("https://docs.comfy.org")
 
     servers: list[Annotated[str, AfterValidator(base_url)]] = Field(
         title="Servers",

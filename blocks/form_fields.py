@@ -9,7 +9,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from previs.store.s3_settings import without_blanks
 
-# Prefect shows no picture of a file here.
+# Prefect's own pictures: it takes only a URL.
 LOGOS: Final = (
     "https://raw.githubusercontent.com/PrefectHQ/prefect/420d0d6a78bb6df1fc18bcf188fdad43c1d22ea9/assets/block-logos"
 )

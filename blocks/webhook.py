@@ -34,7 +34,7 @@ class Webhook(Block):
         description="whsec_ and base64, or any text of at least 16 bytes. Empty: messages are not signed.",
     )
     events: list[EventName] = Field(
-        default_factory=lambda: list(EVENTS),
+        default=list(EVENTS),
         min_length=1,
         title="Events",
         description="Events that the receiver gets.",

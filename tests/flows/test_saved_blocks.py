@@ -15,7 +15,7 @@ from blocks.saved import saved
 from flows.storyboard import storyboard
 from previs.errors import FarmRefused, SourceNotFound, StoreRefused
 from previs.store import S3Settings
-from tasks.farm_and_store import check_saved, open_store
+from tasks.farm_and_store import check_saved, defaults, open_store
 from tasks.nightly import shared_parameters
 from tests.conftest import Serve
 from tests.flows.test_storyboard import SETTINGS, shots
@@ -75,6 +75,9 @@ async def test_a_farm_that_a_run_needs_and_nobody_saved_stops_it_before_anything
     state = await storyboard(shots=shots(1), workflow=SETTINGS, store=str(tmp_path), return_state=True)
     assert isinstance(await state.aresult(raise_on_failure=False), FarmRefused)
     assert "none is saved as 'default', and no server answers at http" in (state.message or "")
+    farm, store = [line async for line in defaults(in_containers=True)]
+    assert farm.startswith("warning: no farm is saved as default: events and nightly boards that name none use http://")
+    assert "which is lost with the container; save an S3 Frame Store or a Folder Frame Store as 'default'" in store
     # Nor is there a run if the command's process is given a block that is not saved.
     with pytest.raises(StoreRefused, match="no S3 Bucket named 'nobody' is saved in Prefect: save one"):
         await check_saved({"store": "block:s3-bucket/nobody"})
@@ -100,12 +103,16 @@ async def test_blocks_of_prefect_aws_are_stores_and_their_secrets_go_nowhere(
     bucket = S3Bucket(bucket_name=settings.bucket, bucket_folder=settings.prefix, credentials=minio)
     reference = {"$ref": {"block_document_id": str(await bucket.asave(name))}}
     order = {"shots": shots(1), "workflow": SETTINGS, "farm": url, "return_state": True}
-    for store in (f"block:s3-bucket/{name}", reference):
+    for store, shown in (
+        (f"block:s3-bucket/{name}", f"block:s3-bucket/{name}"),
+        (reference, reference),
+        (bucket, reference),
+    ):
         state = await storyboard(**order, store=store)
         assert state.is_completed(), state.message
         async with get_client() as asked:
             run = await asked.read_flow_run(state.state_details.flow_run_id)
-        assert run.parameters["store"] == store
+        assert run.parameters["store"] == shown
         assert secret not in run.model_dump_json() + caplog.text
     await S3FrameStore(bucket=settings.bucket, prefix=settings.prefix, block=f"minio-credentials/{name}").asave(name)
     async with await open_store(f"block:{name}") as kept:
