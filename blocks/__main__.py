@@ -10,12 +10,13 @@ import sys
 
 from pydantic import SecretStr, TypeAdapter
 
-from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
+from blocks import ComfyUIFarm
 from blocks.asking import use_running_server
 from blocks.saved import saved
+from blocks.stores import open_block, saved_store
 from previs.comfyui.client.address import Address
 from previs.errors import PrevisError
-from previs.store import S3Settings
+from previs.store import FolderStore
 from previs.text.logs import show_logs_visibly
 from previs.text.visible import visible
 
@@ -48,11 +49,13 @@ async def _farm(name: str) -> str | None:
 
 
 async def _store(name: str) -> str | None:
-    store = await saved(S3FrameStore, name) or await saved(FolderFrameStore, name)
-    if store is None:
+    block = await saved_store(name)
+    if block is None:
         return None
-    fields = ["folder"] if isinstance(store, FolderFrameStore) else S3Settings.model_fields
-    return json.dumps({field: getattr(store, field) for field in fields}, default=SecretStr.get_secret_value)
+    store = await open_block(block)
+    if isinstance(store, FolderStore):
+        return json.dumps({"folder": store.name, "page_assets": store.page_assets})
+    return json.dumps(dict(store.settings), default=SecretStr.get_secret_value)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
 from typing import Final, Self
 
 from prefect.blocks.core import Block
-from pydantic import Field, model_validator
+from pydantic import Field, HttpUrl, field_validator, model_validator
 
+from blocks.form_fields import LOGOS
 from previs.ingest.access import Allowed
 
 # The folder comes with the checkout, and holds nothing that is secret.
@@ -16,10 +17,9 @@ class AllowedSources(Block):
 
     _block_type_name = "Allowed Sources"
     _block_type_slug = "allowed-sources"
-    _description = (
-        "Hosts, networks, buckets and folders from which senders of shot lists may have files read, and that they may "
-        "choose as farm and store."
-    )
+    _logo_url = HttpUrl(f"{LOGOS}/secret.png")
+    _documentation_url = HttpUrl("https://owasp.org/www-community/attacks/Server_Side_Request_Forgery")
+    _description = "What senders of shot lists may have read, and choose as farm and store, besides public addresses."
 
     hosts: list[str] = Field(
         default_factory=list,
@@ -36,29 +36,26 @@ class AllowedSources(Block):
     buckets: list[str] = Field(
         default_factory=list,
         title="Buckets",
-        description=(
-            "s3://bucket or s3://bucket/prefix, besides the store's own: read with the store's credentials, and "
-            "written to by a run whose form names it as the store."
-        ),
+        description="s3://bucket/prefix: read with the store's credentials, written to if a run's form names it.",
         examples=[["s3://studio-lists/film"]],
     )
     folders: list[str] = Field(
-        default_factory=lambda: [EXAMPLES],
+        default=[EXAMPLES],
         title="Folders",
-        description=(
-            "Paths on the machine that runs the flow; relative ones are below the checkout. A run's form may name any "
-            "of them but examples as the store."
-        ),
+        description="Paths where the flow runs, or below the checkout; all but examples are also stores.",
         examples=[["/mnt/lists"]],
     )
     trust_run_parameters: bool = Field(
         default=False,
         title="Trust run parameters",
-        description=(
-            "Whether the parameters of a run that somebody starts by hand are the operator's. Those of a run that an "
-            "event starts never are."
-        ),
+        description="Take what is typed into a run's form as the operator's; an event's never is.",
     )
+
+    @field_validator("hosts", "networks", "buckets", "folders", mode="after")
+    @classmethod
+    def _drop_blanks(cls, entries: list[str]) -> list[str]:
+        # An empty path would be the whole checkout.
+        return [stripped for each in entries if (stripped := each.strip())]
 
     @model_validator(mode="after")
     def _check_allowed(self) -> Self:

@@ -3,8 +3,9 @@
 from typing import Annotated, Self
 
 from prefect.blocks.core import Block
-from pydantic import AfterValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, HttpUrl, SecretStr, model_validator
 
+from blocks.form_fields import PositiveNumber, Secret, Text, also_secret, unset
 from previs.comfyui.client.address import LARGEST_FILE, Address, base_url, header
 from previs.comfyui.client.tls import Tls
 from previs.comfyui.protocol.deadlines import Limits
@@ -16,56 +17,51 @@ _SILENCE, _EARLIER_SILENCE_SECONDS, _EARLIER_RENDER_SECONDS = "silence_seconds",
 class ComfyUIFarm(Block):
     """Hold the addresses and limits of ComfyUI servers that render together."""
 
-    model_config = ConfigDict(hide_input_in_errors=True)
+    model_config = ConfigDict(hide_input_in_errors=True, json_schema_extra=also_secret("headers.*"))
 
     _block_type_name = "ComfyUI Farm"
     _block_type_slug = "comfyui-farm"
     _description = "ComfyUI servers that render a storyboard's takes together."
+    _logo_url = HttpUrl("https://github.com/Comfy-Org.png")
+    _documentation_url = HttpUrl("https://docs.comfy.org")
 
     servers: list[Annotated[str, AfterValidator(base_url)]] = Field(
         title="Servers",
-        description="Base URL of each server, such as http://render-01:8188; a path behind a proxy is allowed.",
+        description="Base URL of each server, such as http://render-01:8188.",
         min_length=1,
         examples=[["http://127.0.0.1:8188"]],
     )
-    token: SecretStr | None = Field(
-        default=None,
+    token: Secret = Field(
+        default_factory=unset,
         title="Bearer token",
-        description="For servers behind a proxy: sent as 'Authorization: Bearer …' with every request and socket.",
+        description="For servers behind a proxy: sent as Authorization: Bearer with every request.",
     )
     headers: dict[str, SecretStr] = Field(
         default_factory=dict,
         title="Headers",
-        description="Other headers that a proxy needs, with every request and socket.",
+        description="Other headers that a proxy needs with every request; their values stay secret.",
     )
-    certificate_authority: str | None = Field(
-        default=None,
+    certificate_authority: Text = Field(
+        default_factory=unset,
         title="Certificate authority",
-        description=(
-            "For https with your own certificates: the text of a PEM file, or its path on the machine that runs the "
-            "flow. Authorities that the system trusts stay trusted."
-        ),
+        description="For https with your own certificates: a PEM file's text, or its path where the flow runs.",
     )
     verify_certificates: bool = Field(
         default=True,
         title="Verify certificates",
-        description="If turned off, anybody on the network path can read the token and change the pictures.",
+        description="If turned off, anybody in between can read the token and change the pictures.",
     )
     places: int = Field(
         default=2,
         ge=1,
         le=16,
         title="Places per server",
-        description="Prompts in a server's queue: one runs, the others wait, so that the server never idles.",
+        description="Prompts in a server's queue: one runs, the others wait.",
     )
-    render_seconds: float | None = Field(
-        default=None,
-        gt=0,
+    render_seconds: PositiveNumber = Field(
+        default_factory=unset,
         title="Longest render",
-        description=(
-            "Seconds that a take may render on a server, from its start there. Empty: 30 minutes for images, 4 hours "
-            "for video and sound, and at least ten times what such takes of the board took before."
-        ),
+        description="Seconds for one take. Empty: 30 minutes for images, 4 hours for video and sound, or more.",
     )
     patience_seconds: float = Field(
         default=600, gt=0, title="Patience", description="Seconds to wait while no server can be reached."
@@ -75,14 +71,13 @@ class ComfyUIFarm(Block):
         gt=0,
         le=23 * 3600,
         title="Longest run",
-        description="Seconds for the whole run; then unfinished takes are cancelled and finished ones published.",
+        description="Seconds for the whole run; what is done by then is published.",
     )
-
     frame_gigabytes: float = Field(
         default=LARGEST_FILE / 1e9,
         gt=0,
         title="Largest take",
-        description="Gigabytes of the files that a server made for one take; what is beyond is not fetched.",
+        description="Gigabytes of the files of one take; a take with more fails.",
     )
 
     @model_validator(mode="after")
@@ -96,7 +91,7 @@ class ComfyUIFarm(Block):
         Raises:
             FarmRefused: The certificate authority cannot be read.
         """
-        tls = Tls((self.certificate_authority or "").strip() or None, self.verify_certificates)
+        tls = Tls(self.certificate_authority, self.verify_certificates)
         largest = round(self.frame_gigabytes * 1e9)
         addresses = tuple(Address(url, self._all_headers(), tls, largest) for url in dict.fromkeys(self.servers))
         if any(url.startswith("https:") for url in self.servers):

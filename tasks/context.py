@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
-from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
+from blocks import ComfyUIFarm
+from blocks.stores import StoreBlock
 from previs.comfyui.protocol.deadlines import Limits
 from previs.farm.pool import Farm
 from previs.ingest.reader import SourceReader
@@ -25,7 +26,7 @@ from tasks.starter import starter
 @contextlib.asynccontextmanager
 async def open_context(
     farm: ComfyUIFarm | list[str] | str | None,
-    store: S3FrameStore | FolderFrameStore | str | None,
+    store: StoreBlock | str | None,
     *,
     render_seconds: float | None = None,
     part: int = 1,
@@ -50,7 +51,8 @@ async def open_context(
         progress.notice(sentence)
 
     await asyncio.to_thread(remove_abandoned)
-    block, addresses = await find_farm(farm)
+    found = await find_farm(farm)
+    block = found.block
     for notice in block.notices():
         warn(notice)
     async with contextlib.AsyncExitStack() as opened:
@@ -59,7 +61,14 @@ async def open_context(
         allowed = (await starter()).allowed_with(opened_store)
         reader = await opened.enter_async_context(SourceReader.for_store(opened_store, allowed))
         patience = block.patience_seconds
-        servers = Farm(addresses, slots=block.places, patience=patience, warn=warn, on_change=farm_changed)
+        servers = Farm(
+            found.addresses,
+            slots=block.places,
+            patience=patience,
+            if_absent=found.if_absent,
+            warn=warn,
+            on_change=farm_changed,
+        )
         await opened.enter_async_context(servers)
         name = str(flow_run.id) if part == 1 else f"{flow_run.id}-{part}"
         leases = await opened.enter_async_context(Leases(opened_store, name))

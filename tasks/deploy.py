@@ -26,6 +26,7 @@ import blocks
 from blocks.asking import asking_prefect, refusal, version_of
 from previs.errors import DeploymentRefused
 from previs.publishing.views.wording import plural
+from tasks.farm_and_store import defaults
 from tasks.prefect_yaml import AFTER, OUTPUT, PROCESS, QUEUE, DeployOptions, Schedule, deployment_file
 
 CHECKOUT: Final = Path(__file__).parents[1]
@@ -53,7 +54,7 @@ async def deploy(options: DeployOptions) -> AsyncIterator[str]:
         with asking_prefect():
             async with get_client() as client:
                 yield f"Prefect {await version_of(client)} at {server}"
-                for step in (_blocks, _pool, _queue, _deployments):
+                for step in (_blocks, _pool, _queue, _deployments, _defaults):
                     async for done in step(client, options):
                         yield done
     except PrefectHTTPStatusError as error:
@@ -101,6 +102,11 @@ def _check_schedule(options: DeployOptions) -> None:
     except ValidationError as error:
         reasons = "; ".join(f"{each['loc'][0]}: {each['msg']}" for each in error.errors(include_url=False))
         raise DeploymentRefused(f"the nightly run cannot have this schedule: {reasons}") from error
+
+
+async def _defaults(_: PrefectClient, options: DeployOptions) -> AsyncIterator[str]:
+    async for line in defaults(in_containers=bool(options.image)):
+        yield line
 
 
 async def _queue(client: PrefectClient, options: DeployOptions) -> AsyncIterator[str]:

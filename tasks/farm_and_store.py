@@ -8,9 +8,9 @@ operator lets senders write.
 import asyncio
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -21,17 +21,18 @@ from prefect.client.orchestration import get_client
 from prefect.exceptions import PrefectHTTPStatusError
 from pydantic import ValidationError
 
-from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
+from blocks import ComfyUIFarm, FolderFrameStore
 from blocks.asking import asking_prefect
 from blocks.saved import saved
+from blocks.stores import StoreBlock, as_store_block, open_block, saved_store
 from previs.comfyui.client.address import Address, base_url
 from previs.comfyui.client.checked_transport import AddressRefused
-from previs.errors import FarmRefused, StoreRefused
-from previs.farm.opening import LOCAL_SERVER, farm_block, no_farm_block
+from previs.errors import FarmRefused, FixTheInput, StoreRefused
+from previs.farm.opening import LOCAL_SERVER, farm_block, no_default_farm, no_farm_block, saving_farm
 from previs.ingest.access import Allowed
 from previs.store import FolderStore, S3Store
 from previs.store.addresses import shown
-from previs.store.opening import DEFAULT_BLOCK, LOCAL_FOLDER, no_store_block, store_at, store_block
+from previs.store.opening import DEFAULT_BLOCK, LOCAL_FOLDER, no_store_block, saving_store, store_at, store_block
 from tasks.starter import Starter, starter
 
 _CHOOSE_FARM: Final = "choose a saved farm (block:NAME), or leave the field empty"
@@ -44,7 +45,20 @@ _MOST_BLOCKS: Final = 200
 _LOG: Final = logging.getLogger("previs.ingest")
 
 
-async def find_farm(farm: ComfyUIFarm | list[str] | str | None) -> tuple[ComfyUIFarm, tuple[Address, ...]]:
+@dataclass(frozen=True, slots=True)
+class ChosenFarm:
+    """Hold the settings of a farm and the addresses of its servers.
+
+    Attributes:
+        if_absent: Error of the run if no server was ever reached: nobody named or saved a farm.
+    """
+
+    block: ComfyUIFarm
+    addresses: tuple[Address, ...]
+    if_absent: FarmRefused | None = None
+
+
+async def find_farm(farm: ComfyUIFarm | list[str] | str | None) -> ChosenFarm:
     """Return the settings of a farm, and the addresses of its servers.
 
     Args:
@@ -58,21 +72,24 @@ async def find_farm(farm: ComfyUIFarm | list[str] | str | None) -> tuple[ComfyUI
     if isinstance(farm, ComfyUIFarm):
         if of_sender:
             raise FarmRefused(f"a run's form cannot hold a farm's settings: {_CHOOSE_FARM}")
-        return farm, farm.addresses()
+        return ChosenFarm(farm, farm.addresses())
     if farm is None:
-        block = await saved(ComfyUIFarm, DEFAULT_BLOCK) or ComfyUIFarm(servers=[LOCAL_SERVER])
-        return block, block.addresses()
+        if (default := await saved(ComfyUIFarm, DEFAULT_BLOCK)) is not None:
+            return ChosenFarm(default, default.addresses())
+        block = ComfyUIFarm(servers=[LOCAL_SERVER])
+        return ChosenFarm(block, block.addresses(), no_default_farm())
     servers = [farm] if isinstance(farm, str) else farm
     if (name := farm_block(servers)) is not None:
         named = await saved(ComfyUIFarm, name)
         if named is None:
             raise no_farm_block(name)
-        return named, named.addresses()
+        return ChosenFarm(named, named.addresses())
     try:
         block = ComfyUIFarm(servers=servers)
     except ValidationError as error:
         raise FarmRefused("; ".join(problem["msg"] for problem in error.errors())) from error
-    return block, await _checked(block.addresses(), by, by.allowed) if of_sender and by.allowed else block.addresses()
+    addresses = block.addresses()
+    return ChosenFarm(block, await _checked(addresses, by, by.allowed) if of_sender and by.allowed else addresses)
 
 
 async def _checked(addresses: tuple[Address, ...], by: Starter, allowed: Allowed) -> tuple[Address, ...]:
@@ -138,7 +155,7 @@ def _urls(farm: Any) -> Iterator[str]:  # noqa: ANN401 - a parameter, or the dat
             yield base_url(url)
 
 
-async def open_store(store: S3FrameStore | FolderFrameStore | str | None) -> S3Store | FolderStore:
+async def open_store(store: StoreBlock | str | None) -> S3Store | FolderStore:
     """Return the store of a block, ``block:NAME``, path or URL; for None the saved default, or else a folder.
 
     Raises:
@@ -170,13 +187,50 @@ async def _operators_store(own: Any) -> S3Store | FolderStore | None:  # noqa: A
     return None if isinstance(own, Mapping) else await _open(own)
 
 
-async def _open(store: S3FrameStore | FolderFrameStore | str | None) -> S3Store | FolderStore:
-    if isinstance(store, S3FrameStore | FolderFrameStore):
-        return store.open()
+async def _open(store: StoreBlock | Block | str | None) -> S3Store | FolderStore:
+    if store is not None and not isinstance(store, str):
+        return await open_block(as_store_block(store))
     name = DEFAULT_BLOCK if store is None else store_block(store)
     if name is None:
         return store_at(str(store))
-    block = await saved(S3FrameStore, name) or await saved(FolderFrameStore, name)
+    block = await saved_store(name)
     if block is None and store is not None:
         raise no_store_block(name)
-    return (block or FolderFrameStore(folder=LOCAL_FOLDER)).open()
+    return await open_block(block or FolderFrameStore(folder=LOCAL_FOLDER))
+
+
+async def check_saved(parameters: Mapping[str, Any]) -> None:
+    """Check that the blocks which a run's parameters name are saved and can be used, before there is a run.
+
+    Raises:
+        FarmRefused, StoreRefused: One is not, or prefect-aws is not installed.
+        SourceNotFound, PrefectUnavailable, PrefectRefused: As in :func:`blocks.saved.saved`.
+    """
+    farm, store = parameters.get("farm"), parameters.get("store")
+    if farm and farm_block([farm] if isinstance(farm, str) else farm) is not None:
+        await find_farm(farm)
+    if isinstance(store, str) and store_block(store) is not None:
+        await _open(store)
+
+
+async def defaults(*, in_containers: bool) -> AsyncIterator[str]:
+    """Yield what runs use that name no farm or no store, as those of events and of every night.
+
+    Args:
+        in_containers: Whether runs are in containers, which keep no folder.
+    """
+    who = "events and nightly boards that name none"
+    try:
+        if (farm := await saved(ComfyUIFarm, DEFAULT_BLOCK)) is None:
+            local = f"{who} use {LOCAL_SERVER} where they run"
+            yield f"warning: no farm is saved as default: {local}; {saving_farm(DEFAULT_BLOCK)}"
+        else:
+            yield f"farm default, for {who}: {', '.join(farm.servers)}"
+        if (store := await saved_store(DEFAULT_BLOCK)) is None:
+            folder = f"the folder {LOCAL_FOLDER} in the checkout where they run"
+            lost = ", which is lost with the container" if in_containers else ""
+            yield f"warning: no store is saved as default: {who} use {folder}{lost}; {saving_store(DEFAULT_BLOCK)}"
+        else:
+            yield f"store default, for {who}: {(await open_block(store)).name}"
+    except FixTheInput as error:
+        yield f"warning: {error}"

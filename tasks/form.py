@@ -11,6 +11,8 @@ from pydantic import ConfigDict, Field, GetCoreSchemaHandler, create_model
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
 
+from blocks.aws import S3BucketStore
+
 MORE: Final = "more"
 """Field of the form that holds the folded parameters."""
 
@@ -85,5 +87,5 @@ def _offered(annotation: Any) -> Any:  # noqa: ANN401 - any type
 
 
 def is_block(kind: object) -> bool:
-    """Return whether a type is one of Prefect's blocks."""
-    return isinstance(kind, type) and issubclass(kind, Block)
+    """Return whether a type is one of Prefect's blocks, or stands for one."""
+    return isinstance(kind, type) and issubclass(kind, Block | S3BucketStore)

@@ -13,8 +13,10 @@ from prefect.logging import get_run_logger
 from prefect.utilities.urls import url_for
 from pydantic_core import PydanticSerializationError
 
-from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
+from blocks import ComfyUIFarm
 from blocks.asking import prefect_client, refusal
+from blocks.aws import S3BucketStore
+from blocks.stores import StoreBlock
 from previs.boards.nightly import NightlyBoard, name_of, nightly_boards
 from previs.errors import FarmRefused, PrevisError, RecordUnreadable, SourceNotFound, StoreRefused
 from previs.publishing.views.addresses import markdown_link
@@ -59,7 +61,7 @@ async def read_boards(store: Store) -> dict[str, NightlyBoard | RecordUnreadable
 
 def shared_parameters(
     farm: ComfyUIFarm | list[str] | str | None,
-    store: S3FrameStore | FolderFrameStore | str | None,
+    store: StoreBlock | str | None,
     max_age_days: float | None,
 ) -> dict[str, Any]:
     """Return the nightly run's own parameters for the boards' runs; those that are None stay the deployment's.
@@ -73,8 +75,9 @@ def shared_parameters(
     shared: dict[str, Any] = {"farm": farm, "store": store, "max_age_days": max_age_days}
     if isinstance(farm, ComfyUIFarm):
         shared["farm"] = _reference(farm, FarmRefused(_NOT_SAVED))
-    if isinstance(store, S3FrameStore | FolderFrameStore):
-        shared["store"] = _reference(store, StoreRefused("the store", _NOT_SAVED))
+    if store is not None and not isinstance(store, str):
+        block = store.block if isinstance(store, S3BucketStore) else store
+        shared["store"] = _reference(block, StoreRefused("the store", _NOT_SAVED))
     return {name: value for name, value in shared.items() if value is not None}
 
 

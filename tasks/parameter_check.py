@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 
-from prefect.blocks.core import Block
+from prefect.blocks.core import Block, UnknownBlockType
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
@@ -54,6 +54,15 @@ async def check_parameters(
                 checked[name] = await _converted(value, parameter.annotation)
             except ValidationError:
                 faults.append(Fault(name, "", _shown(value), f"give {wanted(parameter.annotation)}"))
+            except UnknownBlockType:
+                faults.append(
+                    Fault(
+                        name,
+                        "",
+                        "",
+                        "run pip install --editable '.[aws]' in the checkout: it is a block of prefect-aws",
+                    )
+                )
             except ValueError:
                 remedy = "the saved block is gone or cannot be read: choose another, or save it again"
                 faults.append(Fault(name, "", "", remedy))

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Final
 from prefect.blocks.core import Block
 from pydantic import ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
-from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore, Webhook
+from blocks import ComfyUIFarm, Webhook
+from blocks.stores import StoreBlock
 from previs.errors import FarmRefused, PrevisError, ShotListFaults, SourceNotFound, StoreRefused, WebhookRefused
 from previs.notifications.payload_text import parse_payload
 from previs.shots import plain_json
@@ -94,7 +95,7 @@ FarmParameter = Annotated[
     WrapValidator(partial(_check_block, refuse=_refuse_farm, not_valid=FarmRefused)),
 ]
 StoreParameter = Annotated[
-    S3FrameStore | FolderFrameStore | str | None,
+    StoreBlock | str | None,
     WrapValidator(partial(_check_block, refuse=_refuse_store, not_valid=partial(StoreRefused, "the store"))),
 ]
 WebhookParameter = Annotated[

@@ -28,7 +28,7 @@ from previs.ingest.offload import shots_parameter
 from previs.rendering.progress import PrefectStarting, ProgressEvent, emit, listening, to_line
 from previs.text.logs import show_logs_visibly
 from previs.text.visible import visible
-from tasks.farm_and_store import open_store
+from tasks.farm_and_store import check_saved, open_store
 
 _RECORDING_SECONDS = 10.0
 _START_SECONDS = 120.0
@@ -66,6 +66,7 @@ async def _run(
     with listening(_write):
         try:
             await _reach_prefect(local)
+            await check_saved(parameters)
             await _offload(parameters)
         except PrevisError as error:
             return refuse(error)

@@ -10,12 +10,15 @@ from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any, Generic, ParamSpec
 
 from prefect import Flow
+from prefect.blocks.core import Block
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 from prefect.states import Failed
+from pydantic_core import PydanticSerializationError
 
 from previs.errors import FixTheInput, PrevisError
+from previs.store.opening import AWS_BUCKET
 from previs.text.logs import show_logs_visibly
 from tasks.form import form_signature
 from tasks.parameter_check import check_parameters
@@ -40,7 +43,7 @@ def reporting_flow(
 
     def decorate(function: Callable[P, Run]) -> Flow[P, Run]:
         # Prefect's own check would write the values to the log.
-        made = Flow(
+        made = _SecretFlow(
             function,
             name=name,
             timeout_seconds=timeout_seconds,
@@ -53,6 +56,21 @@ def reporting_flow(
         return made
 
     return decorate
+
+
+class _SecretFlow(Flow[P, Run]):
+    def serialize_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Return the parameters that Prefect shows: a reference for an S3Bucket, which hides no session token."""
+        return super().serialize_parameters({name: _shown(value) for name, value in parameters.items()})
+
+
+def _shown(value: object) -> object:
+    if not isinstance(value, Block) or value.get_block_type_slug() != AWS_BUCKET:
+        return value
+    try:
+        return value.model_dump(mode="json", context={"serialize_blocks_as_references": True})
+    except PydanticSerializationError:
+        return "<S3Bucket>"
 
 
 class _Unknown(inspect.Parameter):

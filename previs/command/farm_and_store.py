@@ -67,7 +67,7 @@ async def _saved_store(name: str) -> S3Store | FolderStore | None:
     if content is None:
         return None
     fields = json.loads(content)
-    return store_at(fields["folder"]) if "folder" in fields else S3Store(s3_settings(fields))
+    return FolderStore(**fields) if "folder" in fields else S3Store(s3_settings(fields))
 
 
 async def _saved_block(kind: str, name: str) -> bytes | None:

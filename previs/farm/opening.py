@@ -5,7 +5,7 @@ from typing import Final
 
 from previs.comfyui.client.address import base_url
 from previs.errors import FarmRefused
-from previs.store.opening import BLOCK
+from previs.store.opening import BLOCK, DEFAULT_BLOCK
 
 LOCAL_SERVER: Final = "http://127.0.0.1:8188"
 
@@ -25,7 +25,21 @@ def farm_block(farm: Sequence[str]) -> str | None:
 
 def no_farm_block(name: str) -> FarmRefused:
     """Return the error for a farm block that is not saved."""
-    return FarmRefused(f"no ComfyUI farm block named {name!r} is saved in Prefect")
+    return FarmRefused(f"no ComfyUI farm block named {name!r} is saved in Prefect: {saving_farm(name)}")
+
+
+def no_default_farm() -> FarmRefused:
+    """Return the error for a run that names no farm, if none is the default and no server runs on this machine."""
+    return FarmRefused(
+        f"none is named, none is saved as {DEFAULT_BLOCK!r}, and no server answers at {LOCAL_SERVER}: name one, start "
+        f"a server there, or {saving_farm(DEFAULT_BLOCK)}"
+    )
+
+
+def saving_farm(name: str) -> str:
+    """Return how to save a block of a farm under a name."""
+    code = f"from blocks import ComfyUIFarm; ComfyUIFarm(servers=['http://SERVER:8188']).save('{name}')"
+    return f'save a ComfyUI Farm as {name!r} in Prefect\'s pages under Blocks, or in the checkout: python -c "{code}"'
 
 
 def server_urls(farm: Sequence[str]) -> tuple[str, ...]:

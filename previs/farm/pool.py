@@ -12,7 +12,7 @@ from previs.comfyui.client.hashes import hashes_by_file
 from previs.comfyui.client.server import Server
 from previs.comfyui.protocol.classes import NodeClass
 from previs.comfyui.protocol.models import ModelFile
-from previs.errors import AccessDenied, NoServer, ServerUnavailable, ServerUnreachable
+from previs.errors import AccessDenied, FarmRefused, NoServer, ServerUnavailable, ServerUnreachable
 from previs.farm.capabilities import Capabilities
 from previs.farm.circuit_breaker import FarmChange
 from previs.farm.placement import PlacementRequest, ServerState, Slot, choose, slot_to_move
@@ -60,6 +60,7 @@ class Farm:
         *,
         slots: int = 2,
         patience: float = 600,
+        if_absent: FarmRefused | None = None,
         warn: Callable[[str], None] = lambda _: None,
         on_change: Callable[[FarmChange], None] = lambda _: None,
     ) -> None:
@@ -69,6 +70,7 @@ class Farm:
             addresses: Addresses of the servers.
             slots: Prompts that each server holds at a time.
             patience: Seconds to wait while no server can be reached.
+            if_absent: Error of waiting requests if no server is reached at once; None: wait.
             warn: Receives sentences that a person should see.
             on_change: Called when a server becomes unhealthy, or healthy again.
         """
@@ -76,6 +78,7 @@ class Farm:
         self._problems: list[_Problem] = []
         self._slots = slots
         self._patience = patience
+        self._if_absent = if_absent
         self._warn = warn
         self._on_change = on_change
         self._members = {server: ServerState(server) for server in self.servers}
@@ -326,7 +329,11 @@ class Farm:
                 self._report_cancelling(member)
             self._dispatch()
             if self.up or self._none_up_since is None:
-                warned = False
+                warned, self._if_absent = False, None
+                continue
+            if self._if_absent is not None:
+                if self._all_looked_at.is_set() or time.monotonic() >= self._look_until:
+                    self._dismiss(self._if_absent)
                 continue
             if not warned:
                 names = ", ".join(server.name for server in self.servers)
@@ -338,7 +345,7 @@ class Farm:
             elif time.monotonic() - self._none_up_since >= self._patience:
                 self._dismiss(NoServer(tuple(server.name for server in self.servers), self._patience))
 
-    def _dismiss(self, error: NoServer | AccessDenied) -> None:
+    def _dismiss(self, error: NoServer | AccessDenied | FarmRefused) -> None:
         waiting, self._waiters = self._waiters, []
         for waiter in waiting:
             if not waiter.future.done():

@@ -15,6 +15,15 @@ from previs.store.s3_settings import S3Settings
 LOCAL_FOLDER: Final = "storyboards"
 BLOCK: Final = "block:"
 DEFAULT_BLOCK: Final = "default"
+AWS_BUCKET: Final = "s3-bucket"
+"""Type of the S3 Bucket of prefect-aws, as in ``block:s3-bucket/NAME``."""
+
+_PAGE: Final = "in Prefect's pages under Blocks"
+_AWS_KINDS: Final = {
+    AWS_BUCKET: ("S3 Bucket", "S3Bucket"),
+    "aws-credentials": ("AWS Credentials", "AwsCredentials"),
+    "minio-credentials": ("MinIO Credentials", "MinIOCredentials"),
+}
 
 
 def store_block(store: str) -> str | None:
@@ -24,7 +33,25 @@ def store_block(store: str) -> str | None:
 
 def no_store_block(name: str) -> StoreRefused:
     """Return the error for a store block that is not saved."""
-    return StoreRefused(f"{BLOCK}{name}", f"no frame store block named {name!r} is saved in Prefect")
+    slug, _, bare = name.rpartition("/")
+    if slug in _AWS_KINDS:
+        return no_aws_block(slug, bare)
+    reason = f"no frame store block named {bare!r} is saved in Prefect"
+    return StoreRefused(f"{BLOCK}{name}", f"{reason}: {saving_store(bare)}")
+
+
+def saving_store(name: str) -> str:
+    """Return how to save a block of a store under a name."""
+    code = f"from blocks import S3FrameStore; S3FrameStore(bucket='BUCKET').save('{name}')"
+    return f'save an S3 Frame Store or a Folder Frame Store as {name!r} {_PAGE}, or in the checkout: python -c "{code}"'
+
+
+def no_aws_block(slug: str, name: str) -> StoreRefused:
+    """Return the error for a block of prefect-aws that is not saved."""
+    title, kind = _AWS_KINDS[slug]
+    code = f"from prefect_aws import {kind}; {kind}(…).save('{name}')"
+    remedy = f"save one {_PAGE} ({title}), or in Python: {code}"
+    return StoreRefused(f"{BLOCK}{slug}/{name}", f"no {title} named {name!r} is saved in Prefect: {remedy}")
 
 
 def store_at(uri: str) -> S3Store | FolderStore:

@@ -14,15 +14,16 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from botocore.exceptions import ConnectionClosedError
-from pydantic import SecretStr
 
 from previs.store.s3_log import hide_secrets
 from previs.store.s3_requests import PARTS_AT_ONCE
+from previs.store.s3_role import assume_role
 from previs.store.s3_settings import S3Settings
 from previs.store.s3_wire import is_complete
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSRequest
+    from botocore.config import Config
     from botocore.loaders import Loader
     from botocore.model import OperationModel
     from mypy_boto3_s3.client import S3Client
@@ -88,46 +89,59 @@ def make_client(settings: S3Settings) -> "S3Client":
 
     Every client has a session of its own, since a session keeps its credentials and profile.
     """
-    from botocore.config import Config
     from botocore.session import Session
 
-    style = settings.path_style
-    config = Config(
-        # Presigned links default to the old signature in some regions; newer regions and R2 reject it.
-        signature_version="s3v4",
-        # "when_supported", the default, sends trailing checksums; R2, GCS and older MinIO reject them.
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-        # "adaptive" lets about seven requests a second pass when one in twelve is told to slow down, and all 16
-        # threads sleep meanwhile. The caller decides how long to retry.
-        retries={"mode": "standard", "total_max_attempts": 3},
-        s3={"addressing_style": "auto" if style is None else "path" if style else "virtual"},
-        max_pool_connections=_REQUESTS_AT_ONCE + _FILES_AT_ONCE * PARTS_AT_ONCE,
-        connect_timeout=10,
-        # Seconds of silence, not of a whole transfer. A healthy S3 begins to answer within a second. The longest
-        # silence of a busy one is the joining of a large file's parts; Amazon sends blanks every 10 s meanwhile.
-        read_timeout=30,
-        tcp_keepalive=True,
-    )
     # botocore promises thread safety only for clients, and the loader is shared:
     # https://boto3.amazonaws.com/v1/documentation/api/latest/guide/clients.html
     with _MAKING:
         session = Session(profile=settings.profile)
         session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
         session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_time_of)
+        if settings.access_key_id and settings.secret_access_key:
+            token = settings.session_token
+            session.set_credentials(
+                settings.access_key_id.get_secret_value(),
+                settings.secret_access_key.get_secret_value(),
+                token.get_secret_value() if token else None,
+            )
+        if settings.role:
+            assume_role(session, settings.role, settings.region)
         client = session.create_client(
             "s3",
             region_name=settings.region,
             endpoint_url=settings.endpoint_url,
-            aws_access_key_id=_revealed(settings.access_key_id),
-            aws_secret_access_key=_revealed(settings.secret_access_key),
-            aws_session_token=_revealed(settings.session_token),
-            config=config,
+            config=_config(settings),
+            **settings.client_options,
         )
     hide_secrets()
     client.meta.events.register("before-sign.s3.DeleteObjects", _send_md5)
     client.meta.events.register("before-parse.s3", _refuse_incomplete)
     return cast("S3Client", client)
+
+
+def _config(settings: S3Settings) -> "Config":
+    from botocore.config import Config
+
+    style, given = settings.path_style, settings.client_config
+    addressing = {} if style is None else {"addressing_style": "path" if style else "virtual"}
+    own: dict[str, Any] = {
+        # Presigned links default to the old signature in some regions; newer regions and R2 reject it.
+        "signature_version": "s3v4",
+        # "when_supported", the default, sends trailing checksums; R2, GCS and older MinIO reject them.
+        "request_checksum_calculation": "when_required",
+        "response_checksum_validation": "when_required",
+        # "adaptive" lets about seven requests a second pass when one in twelve is told to slow down, and all 16
+        # threads sleep meanwhile. The caller decides how long to retry.
+        "retries": {"mode": "standard", "total_max_attempts": 3},
+        "max_pool_connections": _REQUESTS_AT_ONCE + _FILES_AT_ONCE * PARTS_AT_ONCE,
+        "connect_timeout": 10,
+        # Seconds of silence, not of a whole transfer. A healthy S3 begins to answer within a second. The longest
+        # silence of a busy one is the joining of a large file's parts; Amazon sends blanks every 10 s meanwhile.
+        "read_timeout": 30,
+        "tcp_keepalive": True,
+    }
+    s3 = {"addressing_style": "auto"} | given.get("s3", {}) | addressing
+    return Config(**(own | given | {"s3": s3}))
 
 
 @cache
@@ -184,7 +198,3 @@ def _send_md5(request: "AWSRequest", **_: object) -> None:
     body = request.body.encode() if isinstance(request.body, str) else request.body
     digest = hashlib.md5(body, usedforsecurity=False).digest()
     request.headers["Content-MD5"] = base64.b64encode(digest).decode()
-
-
-def _revealed(secret: SecretStr | None) -> str | None:
-    return None if secret is None else secret.get_secret_value()

@@ -2,7 +2,8 @@
 
 # ruff: noqa: PLC0415 - most commands need no S3, and boto3 takes longer to import than all the rest
 
-from typing import Final, Literal, Self
+from collections.abc import Mapping
+from typing import Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
@@ -12,76 +13,55 @@ from previs.store.keys import fault_of
 WEEK_SECONDS: Final = 7 * 24 * 3600
 
 
-class S3Fields(BaseModel):
-    """Declare the settings of a store in S3, unchecked; forms show their titles and descriptions."""
+class S3Settings(BaseModel):
+    """Hold checked settings of a store in S3. Blanks around a value are dropped, and an empty text means none.
 
-    bucket: str = Field(title="Bucket", description="Name of the bucket.", min_length=1, examples=["our-storyboards"])
-    prefix: str = Field(
-        default="",
-        title="Prefix",
-        description="Folder in the bucket that the store uses; slashes at its ends are ignored.",
-    )
-    region: str | None = Field(
-        default=None, title="Region", description="Such as eu-central-1; auto for Cloudflare R2."
-    )
-    endpoint_url: str | None = Field(
-        default=None,
-        title="Endpoint",
-        description="URL of an S3 other than Amazon's, such as http://minio.studio.lan:9000.",
-    )
-    path_style: bool | None = Field(
-        default=None,
-        title="Path style",
-        description=(
-            "Put the bucket's name in the path (true) or in the host (false, which Aliyun OSS and Tencent COS need). "
-            "Unset: in the path for every endpoint other than Amazon's."
-        ),
-    )
-    profile: str | None = Field(
-        default=None, title="Profile", description="Name of a profile in the AWS configuration files."
-    )
-    access_key_id: SecretStr | None = Field(
-        default=None,
-        title="Access key ID",
-        description="Without key and profile, credentials come from the environment, AWS files or the machine's role.",
-    )
-    secret_access_key: SecretStr | None = Field(default=None, title="Secret access key")
-    session_token: SecretStr | None = Field(default=None, title="Session token")
-    server_side_encryption: Literal["AES256", "aws:kms", "aws:kms:dsse"] | None = Field(
-        default=None, title="Encryption", description="Encryption to request from S3. Unset: the bucket's own rule."
-    )
-    kms_key_id: str | None = Field(
-        default=None, title="KMS key", description="Key for encryption with KMS. Unset: the account's own key."
-    )
-    public_url: str | None = Field(
-        default=None,
-        title="Public address",
-        description="URL under which the bucket's root can be read without a signature, such as a CDN's.",
-    )
-    page_assets: bool = Field(
-        default=False,
-        title="Style and script beside pages",
-        description=(
-            "Write a page's style and script into files beside it, for web hosts whose Content-Security-Policy forbids "
-            "inline ones."
-        ),
-    )
-    link_seconds: int = Field(
-        default=WEEK_SECONDS,
-        ge=1,
-        le=WEEK_SECONDS,
-        title="Life of links",
-        description=(
-            "Seconds for which a signed link works; S3 grants a week at most. Links signed with temporary credentials "
-            "end with them."
-        ),
-    )
-
-
-class S3Settings(S3Fields):
-    """Hold checked settings of a store in S3."""
+    Attributes:
+        bucket: Name of the bucket.
+        prefix: Folder in the bucket; slashes at its ends are ignored.
+        region: Such as eu-central-1; auto for Cloudflare R2.
+        endpoint_url: URL of an S3 other than Amazon's.
+        path_style: Whether the bucket's name is in the path; None: for every endpoint other than Amazon's.
+        profile: Profile in the AWS configuration files.
+        access_key_id: None, without a profile: credentials come from the environment, AWS files or the machine's role.
+        server_side_encryption: Encryption to request; None: the bucket's own rule.
+        kms_key_id: Key for encryption with KMS; None: the account's own key.
+        public_url: URL under which the bucket's root can be read without a signature.
+        page_assets: Whether a page's style and script are files beside it.
+        link_seconds: Seconds for which a signed link works.
+        role: Request of STS's AssumeRole, with its RoleArn; its credentials are renewed before they expire.
+        client_options: Other arguments for botocore's client, such as verify.
+        client_config: Options of botocore's Config; they replace those of previs.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    bucket: str = Field(min_length=1)
+    prefix: str = ""
+    region: str | None = None
+    endpoint_url: str | None = None
+    path_style: bool | None = None
+    profile: str | None = None
+    access_key_id: SecretStr | None = None
+    secret_access_key: SecretStr | None = None
+    session_token: SecretStr | None = None
+    server_side_encryption: Literal["AES256", "aws:kms", "aws:kms:dsse"] | None = None
+    kms_key_id: str | None = None
+    public_url: str | None = None
+    page_assets: bool = False
+    link_seconds: int = Field(default=WEEK_SECONDS, ge=1, le=WEEK_SECONDS)
+    # They may hold an external ID, or a proxy's password.
+    role: dict[str, Any] = Field(default_factory=dict, repr=False)
+    client_options: dict[str, Any] = Field(default_factory=dict, repr=False)
+    client_config: dict[str, Any] = Field(default_factory=dict, repr=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_blanks(cls, fields: Any) -> Any:  # noqa: ANN401 - whatever is given
+        if not isinstance(fields, Mapping):
+            return fields
+        given = {name: without_blanks(value) for name, value in fields.items()}
+        return {name: value for name, value in given.items() if value is not None}
 
     @field_validator("prefix")
     @classmethod
@@ -131,3 +111,10 @@ class S3Settings(S3Fields):
             msg = 'kms_key_id goes with server_side_encryption "aws:kms" or "aws:kms:dsse"'
             raise ValueError(msg)
         return self
+
+
+def without_blanks(value: Any) -> Any:  # noqa: ANN401 - any value
+    """Return a text or secret without blanks around it, None if nothing is left, and any other value as it is."""
+    if isinstance(value, SecretStr):
+        return SecretStr(stripped) if (stripped := value.get_secret_value().strip()) else None
+    return value.strip() or None if isinstance(value, str) else value

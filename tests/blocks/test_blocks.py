@@ -17,6 +17,7 @@ import blocks
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
 from previs.comfyui.protocol.deadlines import Limits
 from previs.errors import FarmRefused, StoreRefused
+from previs.ingest.access import Allowed
 from previs.store import S3Settings
 
 KINDS = [getattr(blocks, name) for name in blocks.__all__]
@@ -222,12 +223,13 @@ def test_no_secret_is_shown(block: Block) -> None:
 
 @pytest.mark.parametrize("block", secret_blocks(), ids=lambda block: type(block).__name__)
 def test_prefect_knows_which_values_to_keep_secret(block: Block) -> None:
-    secret = {name.partition(".")[0] for name in type(block).model_json_schema()["secret_fields"]}
+    keys = {"access_key_id", "secret_access_key", "session_token"}
     expected = {
-        ComfyUIFarm: {"token", "headers"},
-        S3FrameStore: {"access_key_id", "secret_access_key", "session_token"},
+        ComfyUIFarm: {"token", "headers", "headers.*"},
+        # Values of earlier versions stay in a document that is saved again.
+        S3FrameStore: keys | {f"credentials.{key}" for key in keys},
     }
-    assert secret == expected[type(block)]
+    assert set(type(block).model_json_schema()["secret_fields"]) == expected[type(block)]
 
 
 def test_an_opened_farm_or_store_shows_no_secret_either() -> None:
@@ -248,9 +250,19 @@ def test_a_block_that_is_a_parameter_has_a_field_that_must_be_given(kind: type[B
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_blocks_form_explains_itself(kind: type[Block]) -> None:
-    own = {name: about for name, about in kind.model_fields.items() if name not in Block.model_fields}
-    assert not [name for name, about in own.items() if not about.title]
-    assert kind.get_description()
+    schema = kind.model_json_schema()
+    parts = {"block": schema} | schema.get("definitions", {})
+    fields = [about for part in parts.values() for about in part["properties"].values()]
+    # A union with null shows a switch between the types.
+    assert not [about for about in fields if "anyOf" in about or about.get("default", "") is None]
+    texts = [part["description"] for part in parts.values()] + [about.get("description", "") for about in fields]
+    assert not [text for text in texts if len(text) > 105 or "`" in text or "\n" in text]
+    # A section has the title of its own schema.
+    titled = [about for about in (*fields, *parts.values()) if about is not schema and "$ref" not in about]
+    titles = [about["title"] for about in titled]
+    assert not [title for title in titles if not title[0].isupper() or "_" in title or title.startswith("S3")]
+    assert kind._logo_url is not None
+    assert kind._documentation_url is not None
 
 
 def test_blocks_are_saved_under_names_that_stay() -> None:
@@ -285,9 +297,48 @@ def test_an_s3_block_that_an_earlier_version_saved_is_loaded_with_its_secrets() 
     )
     block = S3FrameStore._load_from_block_document(document)
     assert block.open().settings == S3Settings(**saved)
-    # Saving over a document merges the new data with the old: only equal names keep old secrets masked.
-    assert json.loads(block.model_dump_json(context={"include_secrets": True})).items() >= saved.items()
-    assert set(S3FrameStore.model_json_schema()["secret_fields"]) == set(fields["secret_fields"])
+    # Saving over a document merges the new data with the old, which then has no effect.
+    again = json.loads(block.model_dump_json(context={"include_secrets": True}))
+    assert again["credentials"]["secret_access_key"] == KEY
+    again["service"]["endpoint_url"] = ""
+    merged = S3FrameStore.model_validate(saved | again)
+    assert merged.open().settings == S3Settings(**saved | {"endpoint_url": None})
+
+
+@pytest.mark.parametrize(("style", "shown"), [(True, "in the path"), (False, "in the host"), (None, "automatic")])
+def test_how_an_earlier_block_addresses_its_bucket_stays(style: bool | None, shown: str) -> None:  # noqa: FBT001 - a value
+    block = S3FrameStore(bucket="b", path_style=style)
+    assert (block.service.bucket_name, block.open().settings.path_style) == (shown, style)
+
+
+def test_a_setting_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(StoreRefused, match="regoin is no setting: did you mean region"):
+        S3FrameStore(bucket="b", regoin="eu").open()
+
+
+@pytest.mark.parametrize("blank", ["", "  ", "\n"])
+def test_what_a_form_leaves_empty_is_not_given(blank: str) -> None:
+    fields = ("region", "endpoint_url", "profile", "access_key_id", "secret_access_key", "session_token")
+    more = ("server_side_encryption", "kms_key_id", "public_url", "prefix", "block")
+    assert S3FrameStore(bucket=" b ", **dict.fromkeys([*fields, *more], blank)).open().settings == S3Settings(
+        bucket="b"
+    )
+    assert S3Settings(bucket="b", **dict.fromkeys(fields, blank)) == S3Settings(bucket="b")
+    assert farm(token=blank, render_seconds=blank).addresses()[0].headers == {}
+    for refused in (S3FrameStore, FolderFrameStore):
+        with pytest.raises(ValidationError):
+            refused(bucket=blank, folder=blank)
+    allowed = blocks.AllowedSources(hosts=[blank], networks=[blank], buckets=[blank], folders=[blank])
+    # An empty folder would be the whole checkout.
+    assert allowed.allowed_stores() == allowed.allowed() == Allowed()
+
+
+def test_blanks_around_a_value_are_dropped() -> None:
+    given = S3FrameStore(bucket=" b", region="eu-central-1 ", access_key_id=" A\n", secret_access_key=f"{KEY}\n")
+    expected = S3Settings(
+        bucket="b", region="eu-central-1", access_key_id=SecretStr("A"), secret_access_key=SecretStr(KEY)
+    )
+    assert given.open().settings == expected
 
 
 def test_an_s3_block_opens_the_store_of_its_settings() -> None:

@@ -40,6 +40,7 @@ def test_all_that_the_block_holds_is_in_the_receiver() -> None:
 
 def test_a_secret_left_empty_in_a_form_is_none() -> None:
     assert block(secret="").receiver().key is None
+    assert block(secret=" \n").receiver().key is None  # noqa: S106 - no secret
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,6 @@ def test_a_secret_left_empty_in_a_form_is_none() -> None:
         {"url": f"ftp://hooks.example/{SECRET}"},
         {"secret": "whsec_path-4711 ü"},
         {"secret": "whsec_"},
-        {"secret": " "},
         {"secret": "path-4711"},
         {"headers": {"X-Key": "path-4711\r\nX-Evil: 1"}},
         {"headers": {"X Key": "path-4711"}},

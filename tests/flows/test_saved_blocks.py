@@ -6,13 +6,20 @@ from uuid import uuid4
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import BlockDocumentUpdate
+from prefect_aws import AwsClientParameters, MinIOCredentials, S3Bucket
+from pydantic import SecretStr
 
-from blocks import ComfyUIFarm, FolderFrameStore
+from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
+from blocks.aws import S3BucketStore
 from blocks.saved import saved
 from flows.storyboard import storyboard
 from previs.errors import FarmRefused, SourceNotFound, StoreRefused
+from previs.store import S3Settings
+from tasks.farm_and_store import check_saved, defaults, open_store
+from tasks.nightly import shared_parameters
 from tests.conftest import Serve
 from tests.flows.test_storyboard import SETTINGS, shots
+from tests.ports import free_port
 
 pytestmark = [
     pytest.mark.usefixtures("prefect_api"),
@@ -54,5 +61,79 @@ async def test_a_run_finds_farm_and_store_by_the_names_of_their_blocks(simulate:
     assert (tmp_path / "boards").is_dir()
     refused = await storyboard(**order, farm="block:nobody", store=str(tmp_path))
     assert isinstance(await refused.aresult(raise_on_failure=False), FarmRefused)
-    refused = await storyboard(**order, farm=url, store="block:nobody")
-    assert isinstance(await refused.aresult(raise_on_failure=False), StoreRefused)
+    assert "save a ComfyUI Farm as 'nobody' in Prefect's pages under Blocks" in (refused.message or "")
+    for block, saving in (("nobody", "save an S3 Frame Store or"), ("s3-bucket/nobody", "save one in Prefect's pages")):
+        refused = await storyboard(**order, farm=url, store=f"block:{block}")
+        assert isinstance(await refused.aresult(raise_on_failure=False), StoreRefused)
+        assert saving in (refused.message or "")
+
+
+async def test_a_farm_that_a_run_needs_and_nobody_saved_stops_it_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.farm_and_store.LOCAL_SERVER", f"http://127.0.0.1:{free_port()}")
+    state = await storyboard(shots=shots(1), workflow=SETTINGS, store=str(tmp_path), return_state=True)
+    assert isinstance(await state.aresult(raise_on_failure=False), FarmRefused)
+    assert "none is saved as 'default', and no server answers at http" in (state.message or "")
+    farm, store = [line async for line in defaults(in_containers=True)]
+    assert farm.startswith("warning: no farm is saved as default: events and nightly boards that name none use http://")
+    assert "which is lost with the container; save an S3 Frame Store or a Folder Frame Store as 'default'" in store
+    # Nor is there a run if the command's process is given a block that is not saved.
+    with pytest.raises(StoreRefused, match="no S3 Bucket named 'nobody' is saved in Prefect: save one"):
+        await check_saved({"store": "block:s3-bucket/nobody"})
+    with pytest.raises(FarmRefused, match="save a ComfyUI Farm as 'nobody'"):
+        await check_saved({"farm": ["block:nobody"], "store": str(tmp_path)})
+
+
+async def test_blocks_of_prefect_aws_are_stores_and_their_secrets_go_nowhere(
+    simulate: Serve, settings: S3Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, url = await simulate()
+    assert settings.access_key_id is not None
+    assert settings.secret_access_key is not None
+    secret, name = settings.secret_access_key.get_secret_value(), f"block-{uuid4().hex[:8]}"
+    client = AwsClientParameters(endpoint_url=settings.endpoint_url)
+    minio = MinIOCredentials(
+        minio_root_user=settings.access_key_id.get_secret_value(),
+        minio_root_password=secret,
+        region_name="us-east-1",
+        aws_client_parameters=client,
+    )
+    await minio.asave(name)
+    bucket = S3Bucket(bucket_name=settings.bucket, bucket_folder=settings.prefix, credentials=minio)
+    reference = {"$ref": {"block_document_id": str(await bucket.asave(name))}}
+    order = {"shots": shots(1), "workflow": SETTINGS, "farm": url, "return_state": True}
+    for store, shown in (
+        (f"block:s3-bucket/{name}", f"block:s3-bucket/{name}"),
+        (reference, reference),
+        (bucket, reference),
+    ):
+        state = await storyboard(**order, store=store)
+        assert state.is_completed(), state.message
+        async with get_client() as asked:
+            run = await asked.read_flow_run(state.state_details.flow_run_id)
+        assert run.parameters["store"] == shown
+        assert secret not in run.model_dump_json() + caplog.text
+    await S3FrameStore(bucket=settings.bucket, prefix=settings.prefix, block=f"minio-credentials/{name}").asave(name)
+    async with await open_store(f"block:{name}") as kept:
+        assert [key for key in await kept.entries("boards/") if key.endswith("/manifest.json")]
+    loaded = S3BucketStore(block=await S3Bucket.aload(name))
+    assert shared_parameters(None, loaded, None) == {"store": reference}
+
+
+async def test_prefect_shows_no_secret_of_a_header_and_none_that_an_earlier_version_left() -> None:
+    name, secret = f"block-{uuid4().hex[:8]}", "s3cret-4711"
+    identity = await ComfyUIFarm(servers=["http://a:8188"], headers={"X-Key": SecretStr(secret)}).asave(name)
+    store = S3FrameStore(bucket="b", access_key_id="AKID", secret_access_key=secret)
+    other = await store.asave(name)
+    async with get_client() as client:
+        # As an earlier version saved it, beside which Prefect keeps what is saved over it.
+        earlier = {"bucket": "b", "access_key_id": "AKID-old", "secret_access_key": f"{secret}-old"}
+        await client.update_block_document(other, BlockDocumentUpdate(data=earlier))
+        await store.asave(name, overwrite=True)
+        for each in (identity, other):
+            shown = await client.read_block_document(each, include_secrets=False)
+            assert secret not in shown.model_dump_json()
+            assert "AKID" not in shown.model_dump_json()
+    loaded = await S3FrameStore.aload(name)
+    assert loaded.open().settings == store.open().settings

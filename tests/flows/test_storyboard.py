@@ -52,9 +52,7 @@ async def outcome(state: State[Any]) -> Any:
 
 
 def s3_block(settings: S3Settings) -> S3FrameStore:
-    return S3FrameStore(
-        **{name: getattr(settings, name) for name in S3FrameStore.model_fields if name in S3Settings.model_fields}
-    )
+    return S3FrameStore.model_validate(settings.model_dump(exclude={"role", "client_options", "client_config"}))
 
 
 async def manifest_of(store: Store, board: str) -> Manifest:

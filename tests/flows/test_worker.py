@@ -120,6 +120,7 @@ async def test_a_run_that_is_cancelled_in_the_ui_frees_the_servers_of_its_prompt
 
 async def test_a_run_outlives_its_worker(simulate: Serve, tmp_path: Path, worker: Worker, deployed: str) -> None:
     assert "runs outlive their worker, and their logs are on their pages (stream_output: false)\n" in deployed
+    assert "warning: no store is saved as default: events and nightly boards that name none use the folder" in deployed
     simulator, url = await simulate(seconds=0.2)
     async with get_client() as client:
         run = await start(client, shots=shots(6), farm=[url], store=str(tmp_path))

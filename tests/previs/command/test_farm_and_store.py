@@ -5,6 +5,7 @@ from unittest.mock import AsyncMock
 
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect_aws import AwsCredentials, S3Bucket
 from pydantic import SecretStr
 
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
@@ -12,6 +13,7 @@ from blocks.__main__ import _store
 from previs.command.farm_and_store import farm_addresses, option_store
 from previs.errors import FarmRefused, StoreRefused
 from previs.store import FolderStore, S3Store
+from previs.store.opening import s3_settings
 
 pytestmark = pytest.mark.usefixtures("no_threads_left")
 
@@ -49,8 +51,12 @@ async def test_saved_blocks_are_used_with_their_secrets(
         await farm.asave("places")
         await S3FrameStore(bucket="boards", prefix="film", **keys).asave("places")
         await FolderFrameStore(folder="/mnt/boards").asave("places-folder")
-        assert json.loads(await _store("places-folder") or "") == {"folder": "/mnt/boards"}
+        assert json.loads(await _store("places-folder") or "") == {"folder": "/mnt/boards", "page_assets": False}
         assert await _store("nobody") is None
+        credentials = AwsCredentials(aws_access_key_id="key-0815", aws_secret_access_key=SecretStr("sec-0815"))
+        await S3Bucket(bucket_name="film", credentials=credentials).asave("places")
+        bucket = s3_settings(json.loads(await _store("s3-bucket/places") or ""))
+        assert (bucket.bucket, bucket.secret_access_key) == ("film", SecretStr("sec-0815"))
     first, second = await farm_addresses(["block:places"])
     assert (first.url, second.url) == ("http://render-01:8188", "https://render-02")
     assert first.headers == second.headers == {"Authorization": "Bearer tok-4711"}
