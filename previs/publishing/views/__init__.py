@@ -8,7 +8,7 @@ from previs.publishing.views.overview import overview
 from previs.publishing.views.page import ASSETS, FrameLinks, page, page_assets
 from previs.publishing.views.progress import Progress, RunningTake, progress_sheet
 from previs.publishing.views.rows import shot_rows
-from previs.publishing.views.sheet import FOR_FORM, contact_sheet
+from previs.publishing.views.sheet import FOR_FORM, contact_sheet, contact_sheets
 
 __all__ = [
     "ASSETS",
@@ -17,6 +17,7 @@ __all__ = [
     "Progress",
     "RunningTake",
     "contact_sheet",
+    "contact_sheets",
     "overview",
     "page",
     "page_assets",

@@ -11,7 +11,12 @@ from previs.text.visible import visible
 _MEANINGFUL = re.compile(r"[&<>\[\]|\\`*_~#!]")
 # One of Prefect's UIs shows a table artifact's cells as plain text, the other as markdown, so neither escapes nor
 # entities work: characters that start a link, an image, code or a tag are replaced by their full-width twins.
-_TWINS = str.maketrans("<>[]|`\\&", "＜＞［］｜｀＼＆")
+_TWINS = str.maketrans("<>[]|`\\&:.@", "＜＞［］｜｀＼＆：．＠")
+# Both UIs make links of URLs, of hosts that begin with www and of e-mail addresses, whatever is escaped in them: in
+# markdown, and one of them in a table's cells, too. They do not if a tag or a twin is where this matches.
+_LINKS = r"(?:(?<=http)|(?<=https)|(?<=ftp)):(?=//)|(?<=www)\.|(?<=[\w.+\-])@(?=[\w\-])"
+_LINKED = re.compile(_LINKS, re.IGNORECASE)
+_TWINNED = re.compile(rf"[<>\[\]|`\\&]|{_LINKS}", re.IGNORECASE)
 _HOST = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.\-]*://)?(?:[^/?#]*@)?([^/?#]+)")
 _KANA = re.compile("[\u3040-\u30ff\u31f0-\u31ff]")
 _HANGUL = re.compile("[\u1100-\u11ff\uac00-\ud7af]")
@@ -34,9 +39,10 @@ def shorten(text: str, limit: int) -> str:
 
 
 def inline(text: str, limit: int = 400) -> str:
-    """Return markdown that shows exactly this text, on one line of a paragraph, heading or table cell."""
+    """Return markdown that shows exactly this text, without links, on a line of a paragraph, heading or table cell."""
     # Backslashes, because one of Prefect's UIs shows entities in a table's head unchanged.
-    return _MEANINGFUL.sub(r"\\\g<0>", shorten(one_line(text), limit))
+    escaped = _MEANINGFUL.sub(r"\\\g<0>", shorten(one_line(text), limit))
+    return _LINKED.sub(r"<wbr>\g<0>", escaped)
 
 
 def wrapped(text: str, *, columns: int, lines: int) -> str:
@@ -58,8 +64,8 @@ def wrapped(text: str, *, columns: int, lines: int) -> str:
 
 
 def cell(text: str, limit: int = 400) -> str:
-    """Return text for a table artifact that reads the same as plain text and as markdown."""
-    return shorten(one_line(text), limit).translate(_TWINS)
+    """Return text for a table artifact that reads the same as plain text and as markdown, without links."""
+    return _TWINNED.sub(lambda found: found[0].translate(_TWINS), shorten(one_line(text), limit))
 
 
 def language(text: str) -> str | None:
