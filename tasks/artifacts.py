@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import httpx
@@ -14,7 +15,14 @@ from prefect.client.schemas.actions import ArtifactUpdate
 from prefect.logging import get_run_logger
 
 from previs.publishing.publish import links_until
-from previs.publishing.views import contact_sheets, overview, progress_sheet, row_pages, shot_rows
+from previs.publishing.views import (
+    Progress,
+    contact_sheets,
+    overview,
+    progress_sheet,
+    row_pages,
+    shot_rows,
+)
 from previs.publishing.views.wording import cell
 from previs.records.manifest import Manifest
 from previs.records.takes import Frame
@@ -23,6 +31,7 @@ from previs.store import Store
 from previs.store.addresses import kind_of, local_path
 
 _UPDATE_EVERY = 2.0
+_UNCHANGED_UPDATE_EVERY = 30.0
 _PROGRESS = "Progress of the run."
 _LAST_UPDATE_SECONDS = 10.0
 _HASHED = re.compile(r"(?:^|-)[0-9a-f]{8}$")
@@ -49,7 +58,7 @@ async def live_progress(progress: RunProgress, board: str) -> AsyncIterator[asyn
     Failures never reach the run.
     """
     over = asyncio.Event()
-    updating = asyncio.create_task(_keep_up_to_date(progress, artifact_key(board, "progress"), over))
+    updating = asyncio.create_task(_keep_up_to_date(progress, board, over))
     try:
         yield over
     finally:
@@ -60,18 +69,13 @@ async def live_progress(progress: RunProgress, board: str) -> AsyncIterator[asyn
             updating.cancel()
 
 
-async def _keep_up_to_date(progress: RunProgress, key: str, over: asyncio.Event) -> None:
+async def _keep_up_to_date(progress: RunProgress, board: str, over: asyncio.Event) -> None:
     """Write the artifact until the run is over, and then once more."""
-    artifact: UUID | None = None
+    artifact = _ProgressArtifact(artifact_key(board, "progress"))
     while True:
-        last = over.is_set()
+        last, now = over.is_set(), progress.snapshot()
         with log_failures():
-            if artifact is None:
-                artifact = await acreate_markdown_artifact(
-                    progress_sheet(progress.snapshot()), key=key, description=_PROGRESS
-                )
-            else:
-                await _update(artifact, progress)
+            await artifact.show(now, last=last)
         if last:
             return
         with contextlib.suppress(TimeoutError):
@@ -79,9 +83,31 @@ async def _keep_up_to_date(progress: RunProgress, key: str, over: asyncio.Event)
                 await over.wait()
 
 
-async def _update(artifact: UUID, progress: RunProgress) -> None:
-    async with get_client() as client:
-        await client.update_artifact(artifact, ArtifactUpdate(data=progress_sheet(progress.snapshot())))
+@dataclass(slots=True)
+class _ProgressArtifact:
+    """Write a run's progress, at once if takes moved on, else twice a minute: each write is an event in Prefect."""
+
+    key: str
+    artifact: UUID | None = None
+    shown: Progress | None = None
+
+    async def show(self, progress: Progress, *, last: bool) -> None:
+        """Write the progress, unless it is nearly what is shown."""
+        if self.artifact is None:
+            sheet = progress_sheet(progress)
+            self.artifact = await acreate_markdown_artifact(sheet, key=self.key, description=_PROGRESS)
+        elif last or self._is_news(progress):
+            async with get_client() as client:
+                await client.update_artifact(self.artifact, ArtifactUpdate(data=progress_sheet(progress)))
+        else:
+            return
+        self.shown = progress
+
+    def _is_news(self, progress: Progress) -> bool:
+        before = self.shown
+        if before is None or progress.elapsed - before.elapsed >= _UNCHANGED_UPDATE_EVERY:
+            return True
+        return replace(progress, elapsed=before.elapsed) != before
 
 
 @contextlib.contextmanager

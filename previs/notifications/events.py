@@ -1,7 +1,7 @@
 """Define the payloads of events, which Prefect or a webhook carries; pure.
 
 One event comes in: an upstream flow sends ``shot-list.ready`` with the payload :class:`ShotListReady`. The others go
-out: ``board.ready``, ``shot.failed``, ``farm.degraded`` and ``farm.recovered``.
+out: ``board.ready``, ``shot.failed``, ``farm.degraded`` and ``farm.recovered``; and ``run.status``, in Prefect alone.
 """
 
 import reprlib
@@ -30,6 +30,7 @@ BOARD_READY: Final = "board.ready"
 SHOT_FAILED: Final = "shot.failed"
 FARM_DEGRADED: Final = "farm.degraded"
 FARM_RECOVERED: Final = "farm.recovered"
+RUN_STATUS: Final = "run.status"
 
 _READY: Final = "previs.shot-list-ready"
 _READY_1: Final = "previs.shot-list-ready/1"
@@ -139,6 +140,18 @@ class FarmRecovered(BaseModel):
     server: _Text = Field(description="Base URL of the last server that recovered, without credentials.")
     reason: _Text = Field(description="Reason, in a sentence.")
     servers: int = Field(description="Number of all servers of the farm.")
+
+
+class RunStatus(BaseModel):
+    """Say what a run does or waits for: the payload of ``run.status``."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    schema_name: Literal["previs.run-status/1"] = Field(
+        "previs.run-status/1", alias="schema", title="Schema", description=_SCHEMA
+    )
+    name: _Text = Field(description="Name of the board, or of the list's file if the board has no name yet.")
+    status: _Text = Field(description="What the run does or waits for, in words for people.")
 
 
 def is_ready(shots: object) -> TypeGuard[Mapping[str, Any]]:
