@@ -30,7 +30,7 @@ def run_name(identity: RunIdentity, plan: Plan) -> str:
 def step_name(name: str, kind: str, number: int) -> str:
     """Return the name of a task run, with a number before it if Prefect's graph of a run would show too little of it.
 
-    The graph leaves out all characters but ASCII: of ``镜头一 · take 1``, it would show ``take 1``.
+    In one of Prefect's UIs, the graph leaves out all characters but ASCII: of ``镜头一 · take 1``, it shows ``take 1``.
 
     Args:
         name: Name, of which parts are divided by ``·``.

@@ -11,7 +11,7 @@ from previs.records.manifest import Manifest, ShotEntry, TakeEntry
 from previs.records.takes import Frame
 
 Row = dict[str, str | int | float]
-_COLUMNS = ("shot", "take", "picked", "state", "seed", "seconds", "server", "error", "frame")
+_COLUMNS = ("shot", "take", "picked", "state", "error", "seconds", "server", "seed", "frame")
 _MOST_ROWS = 500
 _MOST_BYTES = 400_000
 
