@@ -97,7 +97,7 @@ async def _ask(board: Board, inputs: RunInputs, minutes: float, failure: str) ->
     while (left := until - loop.time()) > 0:
         logger.info("waiting up to %g minutes for a review: press Resume on this run's page", round(left / 60, 1))
         try:
-            async with sending_status(board.manifest.board, lambda: _waits(until - loop.time())):
+            async with sending_status(board.manifest.board, "review.waiting", lambda: _waits(until - loop.time())):
                 submitted = await _submitted(form, left)
             if submitted is not None:
                 answer = _review_answer(submitted)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from prefect.events import emit_event
 from prefect.runtime import flow_run
 
-from previs.notifications.events import RUN_STATUS, RunStatus
+from previs.notifications.events import RunStatus, StatusEvent
 from previs.publishing.views import status_line
 from previs.publishing.views.wording import one_line, shorten
 from previs.rendering.progress import RunProgress
@@ -21,14 +21,14 @@ _LOOK_EVERY: Final = 5.0
 _LONGEST: Final = 400
 
 
-def send_status(name: str, status: str) -> None:
-    """Send the event ``run.status``; its resource is named after the status, because event feeds show that name."""
+def send_status(name: str, event: StatusEvent, status: str) -> None:
+    """Send what a run does or waits for; the resource is named after it, because Prefect's V2 pages show that name."""
     resource = {
         "prefect.resource.id": f"previs.run.{flow_run.id}",
         "prefect.resource.name": shorten(one_line(f"{name}: {status}"), _LONGEST),
     }
     payload = RunStatus(name=name, status=shorten(status, _LONGEST))
-    emit_event(RUN_STATUS, resource=resource, payload=payload.model_dump(mode="json", by_alias=True))
+    emit_event(event, resource=resource, payload=payload.model_dump(mode="json", by_alias=True))
 
 
 class StatusFeed:
@@ -39,7 +39,7 @@ class StatusFeed:
         clock: Returns the time in seconds.
     """
 
-    def __init__(self, send: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, send: Callable[[StatusEvent, str], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._send = send
         self._clock = clock
         self._waits = self._sent_waits = False
@@ -53,16 +53,16 @@ class StatusFeed:
         changed = waits is not self._sent_waits and now - self._since >= _HELD
         if changed or now - self._sent >= EVERY:
             self._sent_waits, self._sent = waits, now
-            self._send(status)
+            self._send("run.waiting" if waits else "run.working", status)
 
 
 @contextlib.asynccontextmanager
-async def sending_status(name: str, status: Callable[[], str]) -> AsyncIterator[None]:
+async def sending_status(name: str, event: StatusEvent, status: Callable[[], str]) -> AsyncIterator[None]:
     """Send a status at once and every five minutes, until the context ends."""
 
     async def keep_sending() -> None:
         while True:
-            send_status(name, status())
+            send_status(name, event, status())
             await asyncio.sleep(EVERY)
 
     async with _meanwhile(keep_sending()):

@@ -1,7 +1,8 @@
 """Define the payloads of events, which Prefect or a webhook carries; pure.
 
 One event comes in: an upstream flow sends ``shot-list.ready`` with the payload :class:`ShotListReady`. The others go
-out: ``board.ready``, ``shot.failed``, ``farm.degraded`` and ``farm.recovered``; and ``run.status``, in Prefect alone.
+out: ``board.ready``, ``shot.failed``, ``farm.degraded`` and ``farm.recovered``; and in Prefect
+alone ``review.waiting``, ``run.waiting`` and ``run.working``.
 """
 
 import reprlib
@@ -23,6 +24,7 @@ from previs.store.credentials import credential_fault, credentials_in
 from previs.text.similar import meant
 
 EventName = Literal["board.ready", "shot.failed", "farm.degraded", "farm.recovered"]
+StatusEvent = Literal["review.waiting", "run.waiting", "run.working"]
 _KEYS: Final = ("schema", "shot_list", "board", "workflow")
 _COMPARED: Final = 500
 SHOT_LIST_READY: Final = "shot-list.ready"
@@ -30,7 +32,6 @@ BOARD_READY: Final = "board.ready"
 SHOT_FAILED: Final = "shot.failed"
 FARM_DEGRADED: Final = "farm.degraded"
 FARM_RECOVERED: Final = "farm.recovered"
-RUN_STATUS: Final = "run.status"
 
 _READY: Final = "previs.shot-list-ready"
 _READY_1: Final = "previs.shot-list-ready/1"
@@ -143,7 +144,7 @@ class FarmRecovered(BaseModel):
 
 
 class RunStatus(BaseModel):
-    """Say what a run does or waits for: the payload of ``run.status``."""
+    """Say what a run does or waits for: the payload of ``review.waiting``, ``run.waiting`` and ``run.working``."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 

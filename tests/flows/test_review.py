@@ -155,7 +155,7 @@ async def test_chosen_takes_are_circled_and_shots_made_again_until_nothing_more_
     revised = json.loads(await store.get(f"boards/{run.board}/{manifest.run}/shots.json") or b"")
     assert [shot["prompt"] for shot in revised["shots"]] == ["城市 SH01", "雨夜 {{ x }}", "城市 SH03"]
     assert len([key for key in await store.entries("boards/") if key.endswith("manifest.json")]) == 1
-    asked = (await events_of(prefect_api, run.run, {"board.ready"}))["run.status"]
+    asked = (await events_of(prefect_api, run.run, {"board.ready"}))["review.waiting"]
     says = f"{run.board}: waits for a review: press Resume on the run's page · 5 min left"
     assert [event["resource"]["prefect.resource.name"] for event in asked] == [says] * 2
 

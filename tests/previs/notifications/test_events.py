@@ -323,7 +323,7 @@ def fences(language: str) -> list[str]:
 
 
 def test_the_document_knows_every_event_and_no_other() -> None:
-    names = {events.SHOT_LIST_READY, events.RUN_STATUS, *get_args(EventName)}
+    names = {events.SHOT_LIST_READY, *get_args(EventName), *get_args(events.StatusEvent)}
     assert set(re.findall(r"^\| \[`([^`]+)`\]", DOCUMENT.read_text("utf-8"), re.MULTILINE)) == names
 
 
