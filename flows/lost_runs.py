@@ -19,7 +19,7 @@ async def lost_runs(
     """Restart storyboard runs that lost their process; the takes they rendered are reused.
 
     Args:
-        watch_seconds: A run without a sign of life for so long is lost; runs give one each minute, or every three.
+        watch_seconds: A run without a sign of life for so long is lost; runs give one every 90 s, or every 180.
     """
     lost = await restart_lost_runs("storyboard", watch_seconds)
     await name_this_run(f"lost runs · {len(lost.restarted) + len(lost.given_up) or 'none'}")

@@ -78,8 +78,9 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
     started, given = datetime.now(UTC), parse_payload(shots)
     options = RunOptions(takes, only or (), overrides or {}, refresh or refresh_wanted())
     not_before = None if max_age_days is None else started - timedelta(days=max_age_days)
-    opened = partial(open_context, farm, store, render_seconds=render_seconds)
-    await name_this_run(first_name(given, board), board)
+    name = first_name(given, board)
+    opened = partial(open_context, farm, store, name=name, render_seconds=render_seconds)
+    await name_this_run(name, board)
     async with ending_with_its_run(), open_webhook(webhook):
         async with opened() as context:
             inputs, identity = await read_input(

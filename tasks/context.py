@@ -21,6 +21,7 @@ from previs.store import FolderStore, S3Store
 from tasks.events import farm_changed
 from tasks.farm_and_store import find_farm, open_store
 from tasks.starter import starter
+from tasks.status import sending_progress
 
 
 @contextlib.asynccontextmanager
@@ -28,6 +29,7 @@ async def open_context(
     farm: ComfyUIFarm | list[str] | str | None,
     store: StoreBlock | str | None,
     *,
+    name: str,
     render_seconds: float | None = None,
     part: int = 1,
 ) -> AsyncIterator[RunContext]:
@@ -36,6 +38,7 @@ async def open_context(
     Args:
         farm: Block, ``block:NAME``, or addresses; None for the saved default, or else one server on this machine.
         store: Block, ``block:NAME``, path or URL; None for the saved default, or else a folder.
+        name: Name of the run for its feed of events.
         render_seconds: Limit of one render; None for the farm's own.
         part: Number of the context within its run, from 1; the run's leases are named after it.
 
@@ -56,6 +59,7 @@ async def open_context(
     for notice in block.notices():
         warn(notice)
     async with contextlib.AsyncExitStack() as opened:
+        await opened.enter_async_context(sending_progress(name, progress))
         opened_store: S3Store | FolderStore = await open_store(store)
         await opened.enter_async_context(opened_store)
         allowed = (await starter()).allowed_with(opened_store)

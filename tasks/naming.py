@@ -27,6 +27,19 @@ def run_name(identity: RunIdentity, plan: Plan) -> str:
     return f"{identity.board} · {shots} · #{identity.number}"
 
 
+def step_name(name: str, kind: str, number: int) -> str:
+    """Return the name of a task run, with a number before it if Prefect's graph of a run would show too little of it.
+
+    In one of Prefect's UIs, the graph leaves out all characters but ASCII: of ``镜头一 · take 1``, it shows ``take 1``.
+
+    Args:
+        name: Name, of which parts are divided by ``·``.
+        kind: What is numbered, such as ``shot``.
+        number: Number within the run, from 1.
+    """
+    return name if name.replace(" · ", " ").isascii() else f"{kind} {number} · {name}"
+
+
 def first_name(given: object, board: str) -> str:
     """Return the name of a run whose input is not read yet: its board, the list's title, or its file's name."""
     named = board or (given.get("board") or given.get("title") if isinstance(given, Mapping) else "")

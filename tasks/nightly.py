@@ -25,6 +25,7 @@ from previs.store import Store, keys
 from previs.store.addresses import shown
 from previs.text.visible import visible
 from tasks.artifacts import log_failures
+from tasks.naming import step_name
 from tasks.passing import unevaluated
 from tasks.retries import step
 from tasks.starter import night_key
@@ -90,14 +91,15 @@ def _reference(block: Block, refusal: FarmRefused | StoreRefused) -> dict[str, A
 
 async def start_boards(found: Mapping[str, NightlyBoard | RecordUnreadable], shared: Mapping[str, Any]) -> list[Start]:
     """Start a run for each board, all at once; a failed start does not affect the others."""
-    return list(await asyncio.gather(*(_start(*each, shared) for each in found.items())))
+    return list(await asyncio.gather(*(_start(n, *each, shared) for n, each in enumerate(found.items(), 1))))
 
 
-async def _start(key: str, entry: NightlyBoard | RecordUnreadable, shared: Mapping[str, Any]) -> Start:
+async def _start(number: int, key: str, entry: NightlyBoard | RecordUnreadable, shared: Mapping[str, Any]) -> Start:
     if isinstance(entry, RecordUnreadable):
         return Start(name_of((key, entry)), error=str(entry))
+    name = step_name(entry.board, "board", number)
     # Prefect's types do not say that the call of an async task must be awaited if its state is requested.
-    state: State[FlowRun] = await start_board(entry.board, entry, shared, return_state=True)  # type: ignore[misc]
+    state: State[FlowRun] = await start_board(name, entry, shared, return_state=True)  # type: ignore[misc]
     result = await state.aresult(raise_on_failure=False)
     if isinstance(result, FlowRun):
         return Start(entry.board, entry.shots, run=result)
@@ -105,8 +107,8 @@ async def _start(key: str, entry: NightlyBoard | RecordUnreadable, shared: Mappi
     return Start(entry.board, entry.shots, error=error)
 
 
-@step("start board", run_name="{label}")
-async def start_board(label: str, entry: NightlyBoard, shared: Mapping[str, Any]) -> FlowRun:  # noqa: ARG001 - the run's name
+@step("start board", run_name="{name}")
+async def start_board(name: str, entry: NightlyBoard, shared: Mapping[str, Any]) -> FlowRun:  # noqa: ARG001 - the run's name
     """Start the run of a board, or return the run that this nightly run has started already.
 
     Raises:

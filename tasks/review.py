@@ -26,6 +26,7 @@ from previs.errors import PrevisError, ShotListFaults
 from previs.ingest.load import RunInputs
 from previs.publishing.review import ReviewAnswer, revised
 from previs.publishing.views import FOR_FORM, contact_sheet
+from previs.publishing.views.timecode import spell
 from previs.publishing.views.wording import cell
 from previs.records.manifest import Manifest
 from previs.rendering.context import RunContext
@@ -34,6 +35,7 @@ from tasks.artifacts import link_to_board
 from tasks.passing import as_is
 from tasks.publish import Board
 from tasks.retries import step
+from tasks.status import sending_status
 
 _POLL_EVERY: Final = 2
 _SPARE_SECONDS: Final = 600
@@ -95,7 +97,8 @@ async def _ask(board: Board, inputs: RunInputs, minutes: float, failure: str) ->
     while (left := until - loop.time()) > 0:
         logger.info("waiting up to %g minutes for a review: press Resume on this run's page", round(left / 60, 1))
         try:
-            submitted = await _submitted(form, left)
+            async with sending_status(board.manifest.board, "review.waiting", lambda: _waits(until - loop.time())):
+                submitted = await _submitted(form, left)
             if submitted is not None:
                 answer = _review_answer(submitted)
                 await asyncio.to_thread(revised, inputs.shot_list, answer, board.manifest)
@@ -108,6 +111,10 @@ async def _ask(board: Board, inputs: RunInputs, minutes: float, failure: str) ->
         except ShotListFaults as error:
             logger.warning("the review cannot be applied: %s", error)
     return ReviewAnswer()
+
+
+def _waits(left: float) -> str:
+    return f"waits for a review: press Resume on the run's page · {spell(60 * round(left / 60) or left)} left"
 
 
 async def _submitted(form: type[RunInput], seconds: float) -> RunInput | None:

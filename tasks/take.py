@@ -25,6 +25,7 @@ from previs.rendering.dispatch import TakeDispatcher
 from previs.rendering.progress import TakeSettled
 from previs.text.visible import visible
 from tasks.events import shot_failed
+from tasks.naming import step_name
 from tasks.passing import as_is
 from tasks.retries import step
 
@@ -38,10 +39,12 @@ class Job:
 
     Attributes:
         dispatcher: Renders the take, if the action says so.
+        name: Name of its task run.
     """
 
     action: Render | Reuse | Skip
     dispatcher: TakeDispatcher
+    name: str
 
     @property
     def take(self) -> PlannedTake:
@@ -54,8 +57,8 @@ class Job:
         return self.dispatcher.context
 
 
-@step("take", run_name="{label}", timeout_seconds=_OUTER_BOUND)
-async def take(label: str, job: Job) -> State[TakeRecord]:
+@step("take", run_name="{name}", timeout_seconds=_OUTER_BOUND)
+async def take(name: str, job: Job) -> State[TakeRecord]:  # noqa: ARG001 - the run's name
     """Return a take's record from the store, or render the take on the farm."""
     if isinstance(job.action, Skip):
         return Cancelled(name="Skipped", message=visible(job.action.reason))
@@ -84,9 +87,9 @@ async def take(label: str, job: Job) -> State[TakeRecord]:
         progress.waiting(job.take)
     if job.dispatcher.from_another_run:
         return _cached(job, record)
-    progress.settled(job.take, TakeSettled(label, record.how_made, record.server, record.seconds))
-    name = "Joined" if record.joined else "Completed"
-    return Completed(name=name, message=f"{record.server} · {record.seconds:.1f} s", data=record)
+    progress.settled(job.take, TakeSettled(job.take.label, record.how_made, record.server, record.seconds))
+    how = "Joined" if record.joined else "Completed"
+    return Completed(name=how, message=f"{record.server} · {record.seconds:.1f} s", data=record)
 
 
 def _cached(job: Job, record: TakeRecord) -> State[TakeRecord]:
@@ -112,9 +115,11 @@ async def run_takes(
     context = await _with_usual_seconds(context, plan, found, identity.board)
     settling: dict[str, asyncio.Task[_End]] = {}
     takes: dict[asyncio.Task[_End], PlannedTake] = {}
+    numbers = {shot.label: number for number, shot in enumerate(plan.shot_list.shots, 1)}
     for each in make_schedule(plan, found):
+        name = step_name(each.label, "shot", numbers[each.take.shot.label])
         before = {label: settling[label] for label in each.waits_for}
-        settling[each.label] = asyncio.create_task(_settle(each, before, identity, context))
+        settling[each.label] = asyncio.create_task(_settle(each, name, before, identity, context))
         takes[settling[each.label]] = each.take
     try:
         if takes:
@@ -148,7 +153,11 @@ class _End:
 
 
 async def _settle(
-    scheduled: ScheduledTake, before: Mapping[str, asyncio.Task[_End]], identity: RunIdentity, context: RunContext
+    scheduled: ScheduledTake,
+    name: str,
+    before: Mapping[str, asyncio.Task[_End]],
+    identity: RunIdentity,
+    context: RunContext,
 ) -> _End:
     """Wait for the takes that go before, and do what the schedule then says."""
     if before:
@@ -158,7 +167,7 @@ async def _settle(
     if isinstance(action, Fail):
         end = _End(_failed(action.take, action.error, context), ends[scheduled.leader or ""].state)
     else:
-        job = Job(action, TakeDispatcher(action.take, context, scheduled.seen))
+        job = Job(action, TakeDispatcher(action.take, context, scheduled.seen), name)
         end = await _run(job, [ends[label].state for label in scheduled.sources.values()])
     if end.result.outcome == "failed":
         shot_failed(identity, end.result)
@@ -175,7 +184,7 @@ async def _run(job: Job, upstream: Collection[State[TakeRecord]]) -> _End:
             with contextlib.suppress(NoServer, AccessDenied):
                 await job.dispatcher.reserve()
         # Prefect's types say of a task that returns a state that its state holds a state; it is passed through.
-        state: State[TakeRecord] = await take(job.take.label, as_is(job), return_state=True, wait_for=sources)  # type: ignore[misc]
+        state: State[TakeRecord] = await take(job.name, as_is(job), return_state=True, wait_for=sources)  # type: ignore[misc]
     finally:
         job.dispatcher.leave()
     return _End(await _result(job, state), state)

@@ -1,7 +1,8 @@
 """Define the payloads of events, which Prefect or a webhook carries; pure.
 
 One event comes in: an upstream flow sends ``shot-list.ready`` with the payload :class:`ShotListReady`. The others go
-out: ``board.ready``, ``shot.failed``, ``farm.degraded`` and ``farm.recovered``.
+out: ``board.ready``, ``shot.failed``, ``farm.degraded`` and ``farm.recovered``; and in Prefect
+alone ``review.waiting``, ``run.waiting`` and ``run.working``.
 """
 
 import reprlib
@@ -23,6 +24,7 @@ from previs.store.credentials import credential_fault, credentials_in
 from previs.text.similar import meant
 
 EventName = Literal["board.ready", "shot.failed", "farm.degraded", "farm.recovered"]
+StatusEvent = Literal["review.waiting", "run.waiting", "run.working"]
 _KEYS: Final = ("schema", "shot_list", "board", "workflow")
 _COMPARED: Final = 500
 SHOT_LIST_READY: Final = "shot-list.ready"
@@ -139,6 +141,18 @@ class FarmRecovered(BaseModel):
     server: _Text = Field(description="Base URL of the last server that recovered, without credentials.")
     reason: _Text = Field(description="Reason, in a sentence.")
     servers: int = Field(description="Number of all servers of the farm.")
+
+
+class RunStatus(BaseModel):
+    """Say what a run does or waits for: the payload of ``review.waiting``, ``run.waiting`` and ``run.working``."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    schema_name: Literal["previs.run-status/1"] = Field(
+        "previs.run-status/1", alias="schema", title="Schema", description=_SCHEMA
+    )
+    name: _Text = Field(description="Name of the board, or of the list's file if the board has no name yet.")
+    status: _Text = Field(description="What the run does or waits for, in words for people.")
 
 
 def is_ready(shots: object) -> TypeGuard[Mapping[str, Any]]:

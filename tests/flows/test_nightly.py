@@ -127,7 +127,7 @@ async def test_each_board_has_a_run_with_what_it_was_added_with(
         assert each.state.is_scheduled()
     assert state.state_details.flow_run_id is not None
     assert (await client.read_flow_run(state.state_details.flow_run_id)).name == "nightly · 3 boards"
-    assert {"夜城/1", "b", "c"} < set(await task_states_of(state.state_details.flow_run_id, 4))
+    assert {"board 3 · 夜城/1", "b", "c"} < set(await task_states_of(state.state_details.flow_run_id, 4))
 
 
 async def test_what_the_night_was_not_given_is_left_to_the_deployment_of_boards(
@@ -229,7 +229,7 @@ async def test_the_night_shows_each_board_with_a_link_to_its_run(folder_store: F
             "board": "夜城",
             "run": "夜城 · nightly",
             "link": f"[open](https://prefect.example/runs/flow-run/{made.id})",
-            "shots": "https://films.example/shots.csv?…",
+            "shots": "https：//films.example/shots.csv?…",
             "error": "",
         }
     ]

@@ -24,6 +24,7 @@ from previs.boards.picks import picks
 from previs.store import FolderStore
 from tasks import review
 from tests.conftest import Serve
+from tests.flows.test_events_sent import events_of
 from tests.flows.test_process import flow_process
 from tests.flows.test_storyboard import SETTINGS, manifest_of, shots
 from tests.previs.store.fault_schedule import faulty_proxy
@@ -117,7 +118,7 @@ async def reviewed(minutes: float = 5, **parameters: Any) -> AsyncIterator[Revie
 
 
 async def test_chosen_takes_are_circled_and_shots_made_again_until_nothing_more_is_wanted(
-    simulate: Serve, tmp_path: Path
+    simulate: Serve, tmp_path: Path, prefect_api: str
 ) -> None:
     simulator, url = await simulate()
     store = FolderStore(tmp_path)
@@ -154,6 +155,9 @@ async def test_chosen_takes_are_circled_and_shots_made_again_until_nothing_more_
     revised = json.loads(await store.get(f"boards/{run.board}/{manifest.run}/shots.json") or b"")
     assert [shot["prompt"] for shot in revised["shots"]] == ["城市 SH01", "雨夜 {{ x }}", "城市 SH03"]
     assert len([key for key in await store.entries("boards/") if key.endswith("manifest.json")]) == 1
+    asked = (await events_of(prefect_api, run.run, {"board.ready"}))["review.waiting"]
+    says = f"{run.board}: waits for a review: press Resume on the run's page · 5 min left"
+    assert [event["resource"]["prefect.resource.name"] for event in asked] == [says] * 2
 
 
 async def test_when_nobody_answers_the_run_goes_on_with_the_first_takes(simulate: Serve, tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ untrusted: all text is escaped, and only URLs of known harmless kinds become lin
 
 from previs.publishing.views.overview import overview
 from previs.publishing.views.page import ASSETS, FrameLinks, page, page_assets
-from previs.publishing.views.progress import Progress, RunningTake, progress_sheet
-from previs.publishing.views.rows import shot_rows
-from previs.publishing.views.sheet import FOR_FORM, contact_sheet
+from previs.publishing.views.progress import Progress, RunningTake, progress_sheet, status_line
+from previs.publishing.views.rows import row_pages, shot_rows
+from previs.publishing.views.sheet import FOR_FORM, contact_sheet, contact_sheets
 
 __all__ = [
     "ASSETS",
@@ -17,9 +17,12 @@ __all__ = [
     "Progress",
     "RunningTake",
     "contact_sheet",
+    "contact_sheets",
     "overview",
     "page",
     "page_assets",
     "progress_sheet",
+    "row_pages",
     "shot_rows",
+    "status_line",
 ]

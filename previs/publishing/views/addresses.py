@@ -49,10 +49,10 @@ def markdown_link(label: str, url: str | None) -> str:
 
     Args:
         label: Trusted text.
-        url: An http, https or file URL; browsers do not open links to ``data:``.
+        url: An http or https URL; from a web page, browsers open neither ``data:`` nor ``file:``.
     """
     allowed = for_page(url)
-    if allowed is None or scheme(allowed) not in _LINKED:
+    if allowed is None or scheme(allowed) not in _REACHABLE:
         return ""
     quoted = _SPLITS_MARKDOWN.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), allowed)
     return f"[{label}]({quoted})"

@@ -11,7 +11,7 @@ from previs.publishing.views.thumbnails import flat
 from previs.records.manifest import Manifest
 
 _ACROSS: Final = 4
-_MOST: Final = 24
+_MOST: Final = 12
 _SIZE: Final = (128, 72)
 _GAP: Final = 4
 _BACKGROUND: Final = (24, 24, 27)
@@ -19,9 +19,9 @@ _QUALITY: Final = 60
 
 
 def overview(manifest: Manifest) -> str | None:
-    """Return a ``data:`` URI of a JPEG with the first 24 shots that have a picture, or None if no shot has one.
+    """Return a ``data:`` URI of a JPEG with the first 12 shots that have a picture, or None if no shot has one.
 
-    Four shots make a row. The JPEG is 524 pixels wide and at most 452 high, and takes about 30 KB.
+    Four shots make a row. The JPEG is 524 pixels wide and at most 224 high, and takes about 15 KB.
     """
     shown = (shot.shown for shot in manifest.shots)
     thumbnails = (next((frame.thumbnail for frame in take.frames if frame.thumbnail), None) for take in shown if take)

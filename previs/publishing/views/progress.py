@@ -71,6 +71,11 @@ class Progress:
         return self.rendered + self.joined + self.cached + self.failed + self.skipped
 
     @property
+    def waits(self) -> bool:
+        """Return whether the run waits: for takes, of which no server renders one, or for a server to plan them."""
+        return (self.waiting > 0 and not self.running) if self.total else bool(self.notice)
+
+    @property
     def share(self) -> float:
         """Return the finished part of the run, from 0 to 1; running takes count by their steps."""
         return (self.settled + self._running_share) / self.total if self.total else 1.0
@@ -101,6 +106,26 @@ def progress_sheet(progress: Progress) -> str:
     if progress.running:
         blocks.append(_table(progress.running))
     return "\n\n".join(blocks) + "\n"
+
+
+def status_line(progress: Progress) -> str:
+    """Return in a few words what a run does or waits for."""
+    if not progress.total:
+        doing = "reads the input"
+    elif progress.waits:
+        doing = "waits, and no server renders"
+    elif progress.running:
+        doing = f"renders {plural(len(progress.running), 'take')}"
+    else:
+        doing = "publishes the board"
+    parts = [doing]
+    if progress.total:
+        parts.append(f"{progress.settled} of {plural(progress.total, 'take')} done")
+    if progress.running and progress.left:
+        parts.append(f"about {spell(round(progress.left))} left")
+    if progress.waits and progress.notice:
+        parts.append(progress.notice)
+    return " · ".join(parts)
 
 
 def _bar(progress: Progress) -> str:

@@ -1,6 +1,7 @@
 """Make the table of shots for a Prefect table artifact."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator, Sequence
 
 from previs.pictures.media import is_inert
 from previs.publishing.views.addresses import markdown_link
@@ -10,7 +11,9 @@ from previs.records.manifest import Manifest, ShotEntry, TakeEntry
 from previs.records.takes import Frame
 
 Row = dict[str, str | int | float]
-_COLUMNS = ("shot", "take", "picked", "state", "seed", "seconds", "server", "link", "error")
+_COLUMNS = ("shot", "take", "picked", "state", "error", "seconds", "server", "seed", "frame")
+_MOST_ROWS = 500
+_MOST_BYTES = 400_000
 
 
 def shot_rows(manifest: Manifest, *, link: Callable[[Frame], str | None]) -> list[Row]:
@@ -21,7 +24,7 @@ def shot_rows(manifest: Manifest, *, link: Callable[[Frame], str | None]) -> lis
 
     Args:
         manifest: Manifest of the run.
-        link: Function that returns the URL where a person opens a frame, or None.
+        link: Function that returns the http(s) URL where a person opens a frame, or its absolute path, or None.
     """
     return [_row(shot, take, link) for shot in manifest.shots for take in shot.takes or (None,)]
 
@@ -39,6 +42,25 @@ def _row(shot: ShotEntry, take: TakeEntry | None, link: Callable[[Frame], str | 
         "seed": "" if take.seed is None else str(take.seed),
         "seconds": "" if take.seconds is None else round(take.seconds, 1),
         "server": cell(server_name(take.server or ""), 100),
-        "link": markdown_link("open", link(take.frames[0])) if take.frames and is_inert(take.frames[0].key) else "",
         "error": cell(reason(take), 1000),
+        "frame": _where(link(take.frames[0])) if take.frames and is_inert(take.frames[0].key) else "",
     }
+
+
+def _where(address: str | None) -> str:
+    """Return a link, or a path as text."""
+    return cell(address, 1000) if address and address.startswith("/") else markdown_link("open", address)
+
+
+def row_pages(rows: Sequence[Row]) -> Iterator[list[Row]]:
+    """Yield the rows in pages of at most 500 and of at most 400,000 bytes as Prefect stores them."""
+    page: list[Row] = []
+    room = _MOST_BYTES
+    for row in rows:
+        size = len(json.dumps(row)) + len(", ")
+        if page and (size > room or len(page) == _MOST_ROWS):
+            yield page
+            page, room = [], _MOST_BYTES
+        page.append(row)
+        room -= size
+    yield page

@@ -6,12 +6,16 @@ from datetime import UTC, datetime
 
 from previs.text.visible import visible
 
+# Both of Prefect's UIs make links of URLs, of hosts that begin with www and of e-mail addresses, whatever is escaped in
+# them: in markdown, and one of them in a table's cells, too. They do not if a tag or a twin is where this matches.
+_LINKS = r"(?:(?<=http)|(?<=https)|(?<=ftp)):(?=//)|(?<=www)\.|(?<=[\w.+\-])@(?=[\w\-])"
 # Characters with a meaning in CommonMark, GitHub's tables or HTML, except those at the start of a line, where no text
 # is put.
-_MEANINGFUL = re.compile(r"[&<>\[\]|\\`*_~#!]")
-# One of Prefect's UIs shows a table artifact's cells as plain text, the other as markdown, so neither escapes nor
-# entities work: characters that start a link, an image, code or a tag are replaced by their full-width twins.
-_TWINS = str.maketrans("<>[]|`\\&", "＜＞［］｜｀＼＆")
+_MEANINGFUL = re.compile(rf"([&<>\[\]|\\`*_~#!])|{_LINKS}", re.IGNORECASE)
+# One UI shows a table artifact's cells as plain text, the other as markdown, so neither escapes nor entities work:
+# characters that start a link, an image, code or a tag are replaced by their full-width twins.
+_TWINNED = re.compile(rf"[<>\[\]|`\\&]|{_LINKS}", re.IGNORECASE)
+_TWINS = str.maketrans("<>[]|`\\&:.@", "＜＞［］｜｀＼＆：．＠")
 _HOST = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.\-]*://)?(?:[^/?#]*@)?([^/?#]+)")
 _KANA = re.compile("[\u3040-\u30ff\u31f0-\u31ff]")
 _HANGUL = re.compile("[\u1100-\u11ff\uac00-\ud7af]")
@@ -34,9 +38,13 @@ def shorten(text: str, limit: int) -> str:
 
 
 def inline(text: str, limit: int = 400) -> str:
-    """Return markdown that shows exactly this text, on one line of a paragraph, heading or table cell."""
+    """Return markdown that shows exactly this text, without links, on a line of a paragraph, heading or table cell."""
     # Backslashes, because one of Prefect's UIs shows entities in a table's head unchanged.
-    return _MEANINGFUL.sub(r"\\\g<0>", shorten(one_line(text), limit))
+    return _MEANINGFUL.sub(_escaped, shorten(one_line(text), limit))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\{found[0]}" if found[1] else f"<wbr>{found[0]}"
 
 
 def wrapped(text: str, *, columns: int, lines: int) -> str:
@@ -58,8 +66,8 @@ def wrapped(text: str, *, columns: int, lines: int) -> str:
 
 
 def cell(text: str, limit: int = 400) -> str:
-    """Return text for a table artifact that reads the same as plain text and as markdown."""
-    return shorten(one_line(text), limit).translate(_TWINS)
+    """Return text for a table artifact that reads the same as plain text and as markdown, without links."""
+    return _TWINNED.sub(lambda found: found[0].translate(_TWINS), shorten(one_line(text), limit))
 
 
 def language(text: str) -> str | None:

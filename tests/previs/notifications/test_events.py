@@ -19,6 +19,7 @@ from previs.notifications.events import (
     EventName,
     FarmDegraded,
     FarmRecovered,
+    RunStatus,
     ShotFailed,
     ShotListReady,
     board_ready,
@@ -47,7 +48,7 @@ SHOT: dict[str, Any] = {
     "duration": 2.5,
     "镜头": [1, None],
 }
-SENT: tuple[type[BaseModel], ...] = (BoardReady, ShotFailed, FarmDegraded, FarmRecovered)
+SENT: tuple[type[BaseModel], ...] = (BoardReady, ShotFailed, FarmDegraded, FarmRecovered, RunStatus)
 DESCRIBED = (ShotListReady, *SENT)
 
 texts = st.text(max_size=8)
@@ -322,7 +323,7 @@ def fences(language: str) -> list[str]:
 
 
 def test_the_document_knows_every_event_and_no_other() -> None:
-    names = {events.SHOT_LIST_READY, *get_args(EventName)}
+    names = {events.SHOT_LIST_READY, *get_args(EventName), *get_args(events.StatusEvent)}
     assert set(re.findall(r"^\| \[`([^`]+)`\]", DOCUMENT.read_text("utf-8"), re.MULTILINE)) == names
 
 

@@ -83,6 +83,6 @@ def test_a_presigned_address_survives_as_a_markdown_link() -> None:
     assert markdown_link("open", url) == f"[open]({url})"
 
 
-@pytest.mark.parametrize("url", [None, "../a.png", PICTURE, "javascript:x"])
+@pytest.mark.parametrize("url", [None, "../a.png", PICTURE, "javascript:x", "file:///mnt/a.png"])
 def test_what_cannot_be_opened_from_a_table_is_no_link(url: str | None) -> None:
     assert markdown_link("open", url) == ""

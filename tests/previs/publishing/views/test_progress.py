@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from previs.publishing.views import Progress, RunningTake, progress_sheet
+from previs.publishing.views import Progress, RunningTake, progress_sheet, status_line
 
 COUNT = st.integers(0, 400)
 RUNNING = st.builds(
@@ -75,6 +75,7 @@ def test_no_text_breaks_out_of_a_sheet(progress: Progress) -> None:
     sheet = progress_sheet(progress)
     parser = MarkdownIt("commonmark").enable("table")
     tokens = [each for token in parser.parse(sheet) for each in (token, *(token.children or []))]
+    tokens = [token for token in tokens if token.content != "<wbr>"]
     assert not {token.type for token in tokens} & {"link_open", "image", "html_inline", "html_block", "fence"}
     assert sum(token.type == "tr_open" for token in tokens) == (len(progress.running) + 1 if progress.running else 0)
     assert sum(token.type == "code_inline" for token in tokens) == 1
@@ -89,3 +90,23 @@ def test_share_and_time_left_stay_in_their_bounds(progress: Progress) -> None:
 def test_many_running_takes_are_cut_with_a_count() -> None:
     sheet = progress_sheet(Progress(running=tuple(RunningTake(n, 1, "http://a", 1, 2) for n in range(60))))
     assert "and 20 more" in sheet
+
+
+@pytest.mark.parametrize(
+    ("progress", "line"),
+    [
+        (
+            Progress(rendered=1, waiting=3, notice="no server can be reached"),
+            "waits, and no server renders · 1 of 4 takes done · no server can be reached",
+        ),
+        (
+            Progress(rendered=2, waiting=1, running=(RunningTake(1, 1, "http://a"),), elapsed=60, notice="x"),
+            "renders 1 take · 2 of 4 takes done · about 1 min left",
+        ),
+        (Progress(notice="no server can be reached"), "reads the input · no server can be reached"),
+        (Progress(), "reads the input"),
+        (Progress(cached=3), "publishes the board · 3 of 3 takes done"),
+    ],
+)
+def test_a_status_says_what_the_run_does_or_waits_for(progress: Progress, line: str) -> None:
+    assert status_line(progress) == line

@@ -1,6 +1,7 @@
+import json
 from types import SimpleNamespace
 
-from previs.publishing.views import shot_rows
+from previs.publishing.views import row_pages, shot_rows
 
 
 def test_every_take_has_a_row_of_the_same_columns(make: SimpleNamespace) -> None:
@@ -19,8 +20,8 @@ def test_every_take_has_a_row_of_the_same_columns(make: SimpleNamespace) -> None
         "seed": "7",
         "seconds": 12.3,
         "server": "render-01:8188",
-        "link": "[open](https://store.example/frames/aa/a.png)",
         "error": "",
+        "frame": "[open](https://store.example/frames/aa/a.png)",
     }
     assert [(row["shot"], row["take"], row["state"], row["error"]) for row in rows[1:]] == [
         (1, 2, "cached", ""),
@@ -33,7 +34,7 @@ def test_a_file_that_a_browser_would_run_has_no_link(make: SimpleNamespace) -> N
     frames = [make.frame(name, "application/octet-stream") for name in ("a.html", "a.svg", "a.exe", "a.bin")]
     takes = tuple(make.take(number, frames=(frame,)) for number, frame in enumerate(frames, 1))
     rows = shot_rows(make.board(make.shot(takes=takes)), link=lambda frame: f"https://store.example/{frame.key}")
-    assert [row["link"] for row in rows] == ["", "", "", "[open](https://store.example/frames/aa/a.bin)"]
+    assert [row["frame"] for row in rows] == ["", "", "", "[open](https://store.example/frames/aa/a.bin)"]
 
 
 def test_the_picked_take_is_marked_and_the_rows_keep_their_order(make: SimpleNamespace) -> None:
@@ -58,4 +59,19 @@ def test_a_seed_beyond_a_browsers_numbers_keeps_all_its_digits(make: SimpleNames
 
 
 def test_an_address_that_runs_a_script_is_no_link(make: SimpleNamespace) -> None:
-    assert shot_rows(make.board(make.shot()), link=lambda _: "javascript:alert(1)")[0]["link"] == ""
+    assert shot_rows(make.board(make.shot()), link=lambda _: "javascript:alert(1)")[0]["frame"] == ""
+
+
+def test_a_frame_in_a_folder_has_its_path_as_text(make: SimpleNamespace) -> None:
+    [row] = shot_rows(make.board(make.shot()), link=lambda _: "/mnt/夜城/a[1] https://x.png")
+    assert row["frame"] == "/mnt/夜城/a［1］ https：//x.png"
+
+
+def test_rows_are_split_into_pages_of_bounded_length_and_size(make: SimpleNamespace) -> None:
+    shots = [make.shot(n, takes=(make.failed("夜" * 1000 if n < 300 else ""),)) for n in range(1300)]
+    rows = shot_rows(make.board(*shots), link=lambda _: None)
+    pages = list(row_pages(rows))
+    assert [row for page in pages for row in page] == rows
+    assert max(len(json.dumps(page)) for page in pages) <= 400_000
+    assert (len(pages[0]), len(pages[-2])) == (65, 500)
+    assert list(row_pages([])) == [[]]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from previs.publishing.views import contact_sheet
+from previs.publishing.views import contact_sheet, contact_sheets
 from previs.publishing.views.wording import one_line, plural, shorten
 from previs.records.manifest import Manifest
 
@@ -139,9 +139,49 @@ def test_a_board_too_large_for_its_words_says_how_many_takes_are_missing(make: S
     assert f"*{300 - rows} more takes on the board's page.*" in sheet
 
 
+def test_a_board_of_one_page_is_the_whole_sheet(make: SimpleNamespace) -> None:
+    board = make.board(make.shot("SH1"), make.shot("SH2", sequence="A"))
+    asked = {"picture": lambda _: "https://a/b.png", "note": "until Friday"}
+    assert contact_sheets(board, link=str, **asked) == [contact_sheet(board, **asked)]
+
+
+def test_a_long_sheet_is_split_into_pages_and_the_first_says_what_is_where(make: SimpleNamespace) -> None:
+    frame = make.frame(thumbnail=make.data_uri("", (60, 40), noise=True))
+    shots = [make.shot(f"SH{n}", sequence=f"Q{n // 20}", takes=(make.take(frames=(frame,)),)) for n in range(90)]
+    pages = contact_sheets(
+        make.board(*shots, title="夜市"),
+        picture=lambda frame: frame.thumbnail,
+        link=lambda number: f"../key/night-{number}",
+        note="until Friday",
+        page=200_000,
+    )
+    assert len(pages) == 5
+    assert max(len(page.encode()) for page in pages) <= 200_000
+    slates = [re.findall(r"(SH\d+) · take 1 \|", page) for page in pages]
+    assert [shot for page in slates for shot in page] == [f"SH{n}" for n in range(90)]
+    assert (
+        f"5 pages:\n\n- This page: SH0 to {slates[0][-1]}\n- [Page 2](../key/night-2): {slates[1][0]} to " in pages[0]
+    )
+    assert pages[0].endswith("\n\n*until Friday*\n")
+    head, _, rest = pages[1].partition("\n\n")
+    assert head == "# 夜市 · page 2 of 5"
+    assert rest.startswith("Board night · run r1 · 2026-10-31 17:44 UTC · pages [1](../key/night-1) **2** [3]")
+    assert re.search(r"\n\n## Q\d( · continued\n\n\| SH|.* 20 shots)", pages[1])
+    assert not any("left out" in page or "more take" in page for page in pages)
+
+
+def test_a_picture_too_large_for_a_page_is_made_smaller_or_left_out(make: SimpleNamespace) -> None:
+    large = make.frame(thumbnail=make.data_uri("", (900, 500), noise=True))
+    board = make.board(*[make.shot(n, takes=(make.take(frames=(large,)),)) for n in range(4)])
+    for page, shown in ((400_000, 4), (30_000, 0)):
+        pages = contact_sheets(board, picture=lambda frame: frame.thumbnail, link=str, page=page)
+        assert sum(map(len, map(sources, pages))) == shown
+        assert max(len(each.encode()) for each in pages) <= page
+
+
 TEXT = (
     st.text(max_size=60)
-    | st.sampled_from(["|", "![](x)", "<script>", "`", "\n# a\n", "</td></table>"])
+    | st.sampled_from(["|", "![](x)", "<script>", "`", "\n# a\n", "</td></table>", "https://evil.example"])
     | st.just("夜|" * 200)
 )
 
@@ -168,7 +208,7 @@ def test_no_text_breaks_out_of_the_sheet_or_its_budget(
         "code_block",
     }
     slates = {shorten(one_line(f"x{shot_id}"), 60) + " · take 1" for shot_id, _, _ in texts}
-    tags = [token.content for token in tokens if token.type == "html_inline" and token.content != "<br>"]
+    tags = [token.content for token in tokens if token.type == "html_inline" and token.content not in {"<br>", "<wbr>"}]
     pictures = [re.fullmatch(r'<img src="https://a/b.png" width="240" alt="([^"<>|]*)">', tag) for tag in tags]
     assert all(pictures)
     shown = {html.unescape(picture[1]) for picture in pictures if picture}

@@ -1,0 +1,158 @@
+"""Arrange a board's takes in strips of pictures: parts of a contact sheet, as markdown."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from html import escape
+
+from previs.pictures.media import is_inert
+from previs.publishing.views.addresses import for_artifact
+from previs.publishing.views.sequences import Placed, Sequence, sequences
+from previs.publishing.views.takes import PICKED_MARK, circled, picked_first, reason
+from previs.publishing.views.timecode import number, timecode
+from previs.publishing.views.wording import inline, one_line, plural, shorten, wrapped
+from previs.records.manifest import Manifest, ShotEntry, TakeEntry
+from previs.records.takes import Frame
+
+_LINES = 3
+
+# Characters that end an attribute, a table cell or a run of text.
+_INERT = re.compile(r"[&<>\"'|\\`]")
+
+PictureOf = Callable[[Frame], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Arrange takes in rows.
+
+    Attributes:
+        across: Takes per row.
+        width: Width of a picture in pixels.
+        columns: Characters per line of the text below it, about as wide as the picture: Prefect's UI does not wrap
+            cells.
+        every: Whether to show the other takes of a picked shot, too.
+    """
+
+    across: int
+    width: int
+    columns: int
+    every: bool = False
+
+
+FOR_PAGE = Layout(across=3, width=240, columns=32)
+FOR_FORM = Layout(across=2, width=190, columns=24, every=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Hold one take of the sheet as markdown, except ``picture``, a URL or None, ``shot`` and ``alt``, plain text."""
+
+    width: int
+    shot: str
+    slate: str
+    alt: str
+    picture: str | None
+    instead: str
+    line: str
+    text: str
+
+    def with_picture(self, picture: str | None) -> "Cell":
+        """Return the take with another picture."""
+        return replace(self, picture=picture)
+
+    def middle(self, url: str | None) -> str:
+        """Return the markup of the picture at this URL, or the words that replace it."""
+        if url is None:
+            return self.instead
+        source = escape(url, quote=True).replace("|", "%7C").replace("`", "%60").replace("\\", "%5C")
+        alt = _INERT.sub(lambda found: f"&#{ord(found[0])};", self.alt)
+        return f'<img src="{source}" width="{self.width}" alt="{alt}">'
+
+    def markup(self) -> int:
+        """Return the size in bytes of the picture's markup without its URL."""
+        return len(self.middle(self.picture).encode()) - len(self.picture) if self.picture else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """Hold a row of takes, with a heading if it is the first of a sequence.
+
+    Attributes:
+        continued: Heading for a row that is not the first of its sequence, if it is the first of a page.
+    """
+
+    heading: str
+    continued: str
+    cells: tuple[Cell, ...]
+
+    def markdown(self) -> str:
+        """Return the markdown of the strip."""
+        rows = [
+            [each.slate for each in self.cells],
+            [":--"] * len(self.cells),
+            [each.middle(each.picture) for each in self.cells],
+            [each.line for each in self.cells],
+            [each.text for each in self.cells],
+        ]
+        return self.heading + "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n\n"
+
+    def without_pictures(self) -> "Strip":
+        """Return the strip with words instead of pictures."""
+        return self.with_pictures([None] * len(self.cells))
+
+    def with_pictures(self, pictures: list[str | None]) -> "Strip":
+        """Return the strip with other pictures, one for each take."""
+        return replace(self, cells=tuple(map(Cell.with_picture, self.cells, pictures)))
+
+    def at_the_top(self) -> "Strip":
+        """Return the strip with a heading, if its sequence has one."""
+        return replace(self, heading=self.heading or self.continued)
+
+
+def strips(manifest: Manifest, picture: PictureOf, layout: Layout) -> Iterator[Strip]:
+    """Yield the rows of a board's takes; of a picked shot only that take, unless the layout says every one."""
+    groups = sequences(manifest)
+    for group in groups:
+        headed = len(groups) > 1 or group.name
+        heading, continued = _headings(group, manifest.fps) if headed else ("", "")
+        cells = [cell for placed in group.shots for cell in _cells(placed, manifest.fps, picture, layout)]
+        for first in range(0, len(cells), layout.across):
+            yield Strip("" if first else heading, continued, tuple(cells[first : first + layout.across]))
+
+
+def _headings(group: Sequence, fps: float) -> tuple[str, str]:
+    name = inline(group.name, 80) or "Without sequence"
+    length = f"{plural(len(group.shots), 'shot')} · {timecode(group.frames, fps)}"
+    return f"## {name} · {length}\n\n", f"## {name} · continued\n\n"
+
+
+def _cells(placed: Placed, fps: float, picture: PictureOf, layout: Layout) -> Iterator[Cell]:
+    shot = placed.shot
+    plain = shorten(one_line(str(shot.shot_id)), 60)
+    name = inline(plain, 60)
+    text = wrapped(shot.prompt, columns=layout.columns, lines=_LINES)
+    when = f"{timecode(placed.start, fps)} · {number(shot.duration)} s"
+    wanted = shot.takes if layout.every else _wanted(shot)
+    others = f"<br>{plural(len(shot.takes) - len(wanted), 'other take')}" if len(wanted) < len(shot.takes) else ""
+    for take in wanted:
+        seed = "" if take.seed is None else f"<br>seed {take.seed}"
+        shown = next(filter(None, (for_artifact(picture(frame)) for frame in take.frames if is_inert(frame.key))), None)
+        mark, spoken = (f" {PICKED_MARK}", ", picked") if take is circled(shot) else ("", "")
+        slate, alt = f"{name} · take {take.take}{mark}", f"{plain} · take {take.take}{spoken}"
+        yield Cell(layout.width, plain, slate, alt, shown, _instead(take, layout), f"{when}{seed}{others}", text)
+    if not shot.takes:
+        yield Cell(layout.width, plain, name, plain, None, "**NO TAKE**", when, text)
+
+
+def _wanted(shot: ShotEntry) -> tuple[TakeEntry, ...]:
+    """Return only the picked take if it is shown for the shot, else all takes."""
+    picked = circled(shot)
+    return (picked,) if picked is not None and picked is shot.shown else picked_first(shot)
+
+
+def _instead(take: TakeEntry, layout: Layout) -> str:
+    if take.frames:
+        return "*no picture*"
+    why = wrapped(reason(take), columns=layout.columns, lines=6)
+    return {"failed": f"**FAILED** {why}", "skipped": f"*Skipped*<br>{why}"}.get(take.outcome, "**NO FRAME**")
