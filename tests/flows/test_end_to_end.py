@@ -25,10 +25,12 @@ from prefect.client.schemas.schedules import IntervalSchedule
 
 from blocks import ComfyUIFarm, S3FrameStore
 from flows.storyboard import storyboard
-from previs.command.nightly_boards import AddOrder, add_board
+from previs.command.board_schedules import remove_schedules
+from previs.command.nightly_boards import AddOrder, add_board, remove_board
 from previs.records.manifest import Manifest
 from previs.simulator import Simulator, serve
 from previs.store import S3Settings, S3Store, keys
+from tasks.schedules import answered
 from tests.conftest import bucket_settings
 from tests.flows.conftest import artifacts_of, prefect_settings
 from tests.flows.deployed import (
@@ -166,11 +168,22 @@ async def test_deploying_says_what_it_did_and_does_it_once(house: House) -> None
         rarely = IntervalSchedule(interval=timedelta(days=9))
         await house.client.create_deployment_schedules(nightly.id, [(rarely, True)])
         schedules = (await house.client.read_deployment_by_name("nightly/nightly")).schedules
+        entry = {"board": "夜/1", "shots": "s3://film/a.csv", "added": datetime.now(UTC).isoformat()}
+        added = {"do": "add", "entry": entry, "store": "block:film", "cron": "0 3 * * 1-5", "timezone": None}
+        assert (await answered(added))["replaced"] == []
+        changed = added | {"cron": "30 4 * * *", "timezone": "Europe/Berlin", "entry": entry | {"takes": 2}}
+        [replaced] = (await answered(changed))["replaced"]
+        assert (replaced["when"], replaced["timezone"]) == ("0 3 * * 1-5", "Etc/UTC")
         await deploy_again(house.environment, after=(UPSTREAM,))
         assert len(await house.client.read_automations()) == automations
         kept = await house.client.read_deployment_by_name("nightly/nightly")
         assert (kept.id, kept.parameters, kept.tags[0]) == (nightly.id, {"max_age_days": 400}, "ours")
         assert [each.schedule for each in kept.schedules] == [each.schedule for each in schedules]
+        [own_schedule] = (await house.client.read_deployment_by_name("storyboard/by-schedule")).schedules
+        own_parameters = {"board": "夜/1", "shots": "s3://film/a.csv", "takes": 2, "store": "block:film"}
+        assert (own_schedule.slug, own_schedule.parameters) == (keys.part("夜/1"), own_parameters)
+        assert await answered({"do": "list"}) == await answered({"do": "remove", "board": "夜/1"})
+        assert await answered({"do": "list"}) == []
         for each in kept.schedules:
             if isinstance(each.schedule, IntervalSchedule):
                 await house.client.delete_deployment_schedule(nightly.id, each.id)
@@ -367,3 +380,31 @@ async def test_the_nightly_schedule_has_its_next_run_and_renders_only_what_chang
     assert board.state.is_completed(), board.state.message
     assert house.started - prompts == 1
     assert board.name == "夜城 · 4 shots · #2"
+
+
+async def test_a_board_has_a_schedule_of_its_own_whose_runs_have_its_parameters(
+    house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed = house.store.uri("lists/own.json")
+    await house.store.put("lists/own.json", json.dumps(shots("own", 1)).encode(), media_type="application/json")
+    # Prefect's server evaluates it in the parameters of a run that is created by hand.
+    variable = {"4.ckpt_name": {"__prefect_kind": "workspace_variable", "variable_name": "studio_secret"}}
+    order = AddOrder(None, listed, "own", overrides=variable, cron="0 3 * * 1-5", timezone="Asia/Tokyo")
+    with patch.dict(os.environ, house.environment):
+        assert await add_board(order) == 0
+        said = capsys.readouterr().out.splitlines()
+        assert said[0] == f"own is rendered at 0 3 * * 1-5 (Asia/Tokyo) from {listed} (1 shot)"
+        async with asyncio.timeout(60):
+            while not (planned := await planned_runs(house)):
+                await asyncio.sleep(0.2)
+        own = {"shots": listed, "board": "own", "takes": 1, "overrides": variable}
+        assert all(run.parameters == own for run in planned)
+        assert await remove_board(None, "own", remove_schedules) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said == ["own is no longer rendered at 0 3 * * 1-5 (Asia/Tokyo); rendered frames stay"]
+    assert await planned_runs(house) == []
+
+
+async def planned_runs(house: House) -> list[FlowRun]:
+    """Return the runs that schedules of boards have made."""
+    return [run for run in await runs_of(house.client, "storyboard/by-schedule") if run.auto_scheduled]
