@@ -21,6 +21,7 @@ from previs.records.takes import Frame
 from previs.rendering.progress import RunProgress
 from previs.store import Store
 from previs.store.addresses import kind_of, local_path
+from tasks.part import this_part
 
 _UPDATE_EVERY = 2.0
 _PROGRESS = "Progress of the run."
@@ -44,8 +45,10 @@ async def live_progress(progress: RunProgress, board: str) -> AsyncIterator[asyn
 
     Failures never reach the run.
     """
+    part = this_part()
+    kind = f"part-{part.number}-progress" if part else "progress"
     over = asyncio.Event()
-    updating = asyncio.create_task(_keep_up_to_date(progress, artifact_key(board, "progress"), over))
+    updating = asyncio.create_task(_keep_up_to_date(progress, artifact_key(board, kind), over))
     try:
         yield over
     finally:

@@ -23,7 +23,7 @@ from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.schedules import IntervalSchedule
 
-from blocks import ComfyUIFarm, S3FrameStore
+from blocks import AllowedSources, ComfyUIFarm, S3FrameStore
 from flows.storyboard import storyboard
 from previs.command.board_schedules import remove_schedules
 from previs.command.nightly_boards import AddOrder, add_board, remove_board
@@ -403,6 +403,47 @@ async def test_a_board_has_a_schedule_of_its_own_whose_runs_have_its_parameters(
     said = capsys.readouterr().out.splitlines()
     assert said == ["own is no longer rendered at 0 3 * * 1-5 (Asia/Tokyo); rendered frames stay"]
     assert await planned_runs(house) == []
+
+
+async def test_two_runs_of_two_workers_render_one_board_and_no_take_twice(house: House, tmp_path: Path) -> None:
+    given = shots("parts", 12)
+    # Shots of a chain are in one part.
+    given[11] |= {"references": [{"url": "shot:SH10", "reference_id": "before"}]}
+    place = tmp_path / "parts.json"
+    place.write_text(json.dumps(given), "utf-8")
+    await AllowedSources(folders=[str(tmp_path)]).save("default", overwrite=True)
+    second, prompts = Worker(house.environment), house.started
+    second.start()
+    for simulator in house.farm:
+        simulator.faults.silent_for = 60
+    try:
+        parameters = {"shots": str(place), "board": "parts", "refresh": True, "workflow": SETTINGS}
+        run = await house.start("storyboard/by-hand", parts=2, **parameters)
+        async with asyncio.timeout(60):
+            # The first run has two prompts at each server, the others are of the second.
+            while sum(simulator.queue.remaining for simulator in house.farm) < 6:
+                await asyncio.sleep(0.05)
+        for simulator in house.farm:
+            simulator.faults.heal()
+            simulator.end_silence()
+        run = await until_final(house.client, run)
+    finally:
+        second.stop()
+        await AllowedSources.adelete("default")
+    assert run.state is not None
+    assert (run.state.name, run.state.message) == ("Completed", "12 shots: 12 takes rendered, 0 cached")
+    assert run.name == "parts · 12 shots · #1"
+    assert house.started - prompts == len(set(house.prompts[prompts:])) == 12
+    [part] = [one for one in await runs_of(house.client, "storyboard/by-hand") if one.name.startswith("parts · 6 of")]
+    assert part.state is not None
+    assert (part.name, part.state.name) == ("parts · 6 of 12 shots · part 2 of 2", "Completed")
+    assert {"part", "board:parts"} <= set(part.tags)
+    assert part.parameters == parameters | {"only": ["SH07", "SH08", "SH09", "SH10", "SH12", "SH11"]}
+    assert part.parent_task_run_id is not None
+    assert "12 shots: 0 takes" not in (part.state.message or "")
+    assert set(await artifacts_of(part.id)) == {"parts-part-2-progress"}
+    pages = [key for key in await house.store.entries(keys.board_prefix("parts")) if key.endswith(".html")]
+    assert len(pages) == 1
 
 
 async def planned_runs(house: House) -> list[FlowRun]:
