@@ -39,6 +39,7 @@ _LAST_SECONDS: Final = 60.0
 _CANCEL_SECONDS: Final = 5.0
 _TAG: Final = "part"
 _OF_THE_BOARD: Final = frozenset({"parts", "review_minutes", "webhook"})
+_WITHOUT_PARENT: Final = "the run whose board it is has ended"
 _OVER: Final = "the board is done without it"
 _AWAY: Final = (httpx.HTTPError, ObjectNotFound, PrefectUnavailable, PrefectRefused)
 
@@ -171,5 +172,5 @@ async def _cancel(runs: Sequence[FlowRun]) -> None:
                 state = (await client.read_flow_run(run.id)).state
                 if state is None or not (state.is_final() or state.is_cancelling()):
                     unbegun = state is None or state.is_scheduled()
-                    over: State[None] = (Cancelled if unbegun else Cancelling)(message=_OVER)
+                    over: State[None] = (Cancelled if unbegun else Cancelling)(message=_WITHOUT_PARENT)
                     await client.set_flow_run_state(run.id, over)

@@ -411,7 +411,8 @@ async def test_two_runs_of_two_workers_render_one_board_and_no_take_twice(house:
     given[11] |= {"references": [{"url": "shot:SH10", "reference_id": "before"}]}
     place = tmp_path / "parts.json"
     place.write_text(json.dumps(given), "utf-8")
-    await AllowedSources(folders=[str(tmp_path)]).save("default", overwrite=True)
+    # A part is trusted as the run whose board it is.
+    await AllowedSources(trust_run_parameters=True).save("default", overwrite=True)
     second, prompts = Worker(house.environment), house.started
     second.start()
     for simulator in house.farm:
