@@ -1,4 +1,4 @@
-"""Have several runs render one board: this one, and others of its deployment, each some of the shots.
+"""Render one board in several runs: this one, and others of its deployment, each some of the shots.
 
 The runs share nothing but the store. Its leases keep takes apart, and this run goes through all shots: what a part has
 rendered it finds there, what a part is rendering it waits for, and the rest it renders itself.

@@ -169,7 +169,7 @@ async def answered(order: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
     """
     what = f"the board {order['entry']['board']!r}" if order["do"] == "add" else ""
     schedule = checked_cron(what, order["cron"], order["timezone"]) if what else None
-    if get_current_settings().api.url is None:
+    if not get_current_settings().api.url:
         if schedule is None:
             return []
         start = "start one with 'previs server start', and then, as that prints: export PREFECT_API_URL=http://…/api"

@@ -169,8 +169,9 @@ async def remove_board(store: str | None, board: str, remove: Remove | None = No
         try:
             await remove_nightly(kept, board)
             write_line(f"{board} is no longer rendered every night; rendered frames stay")
-        except NotInStore:
+        except NotInStore as error:
             if not schedules and not fault:
+                error.add_note("no schedule in Prefect has this name either: previs nightly list shows them")
                 raise
     if fault:
         write_error(f"a schedule of {board} in Prefect would still start it: {fault}")
