@@ -14,7 +14,7 @@ from pydantic_core import CoreSchema, core_schema
 MORE: Final = "more"
 """Field of the form that holds the folded parameters."""
 
-_OF_MORE: Final = "Workflow, some of the shots, takes that are rendered again, limits, webhook."
+_OF_MORE: Final = "Workflow, some of the shots, takes that are rendered again, limits, parts, webhook."
 _KEYWORD: Final = inspect.Parameter.KEYWORD_ONLY
 
 
