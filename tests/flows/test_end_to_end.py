@@ -22,6 +22,8 @@ from prefect.client.schemas.actions import DeploymentUpdate
 from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.schedules import IntervalSchedule
+from prefect.flow_engine import run_flow_async
+from prefect.states import Pending
 
 from blocks import AllowedSources, ComfyUIFarm, S3FrameStore
 from flows.storyboard import storyboard
@@ -383,29 +385,32 @@ async def test_the_nightly_schedule_has_its_next_run_and_renders_only_what_chang
 
 
 async def test_a_board_has_a_schedule_of_its_own_whose_runs_have_its_parameters(
-    house: House, capsys: pytest.CaptureFixture[str]
+    house: House, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    listed = house.store.uri("lists/own.json")
-    await house.store.put("lists/own.json", json.dumps(shots("own", 1)).encode(), media_type="application/json")
+    listed, folder = tmp_path / "own.json", str(tmp_path / "store")
+    listed.write_text(json.dumps(shots("own", 1)), "utf-8")
     # Prefect's server evaluates it in the parameters of a run that is created by hand.
     variable = {"4.ckpt_name": {"__prefect_kind": "workspace_variable", "variable_name": "studio_secret"}}
-    order = AddOrder(None, listed, "own", overrides=variable, cron="0 3 * * 1-5", timezone="Asia/Tokyo")
+    order = AddOrder(folder, str(listed), "own", overrides=variable, cron="0 3 * * 1-5", timezone="Asia/Tokyo")
     with patch.dict(os.environ, house.environment):
         assert await add_board(order) == 0
         said = capsys.readouterr().out.splitlines()
         assert said[0] == f"own is rendered at 0 3 * * 1-5 (Asia/Tokyo) from {listed} (1 shot)"
-        async with asyncio.timeout(60):
-            while not (planned := await planned_runs(house)):
-                await asyncio.sleep(0.2)
-        own = {"shots": listed, "board": "own", "takes": 1, "overrides": variable}
+        # Prefect's scheduler does it within a minute.
+        deployment = await house.client.read_deployment_by_name("storyboard/by-schedule")
+        async with httpx.AsyncClient(base_url=house.environment["PREFECT_API_URL"]) as client:
+            (await client.post(f"/deployments/{deployment.id}/schedule", json={})).raise_for_status()
+        planned = await planned_runs(house)
+        assert planned
+        own = {"shots": str(listed), "board": "own", "takes": 1, "overrides": variable, "store": folder}
         assert all(run.parameters == own for run in planned)
-        assert await remove_board(None, "own", remove_schedules) == 0
+        assert await remove_board(folder, "own", remove_schedules) == 0
     said = capsys.readouterr().out.splitlines()
     assert said == ["own is no longer rendered at 0 3 * * 1-5 (Asia/Tokyo); rendered frames stay"]
     assert await planned_runs(house) == []
 
 
-async def test_two_runs_of_two_workers_render_one_board_and_no_take_twice(house: House, tmp_path: Path) -> None:
+async def test_two_runs_in_two_processes_render_one_board_and_no_take_twice(house: House, tmp_path: Path) -> None:
     given = shots("parts", 12)
     # Shots of a chain are in one part.
     given[11] |= {"references": [{"url": "shot:SH10", "reference_id": "before"}]}
@@ -413,13 +418,17 @@ async def test_two_runs_of_two_workers_render_one_board_and_no_take_twice(house:
     place.write_text(json.dumps(given), "utf-8")
     # A part is trusted as the run whose board it is.
     await AllowedSources(trust_run_parameters=True).save("default", overwrite=True)
-    second, prompts = Worker(house.environment), house.started
-    second.start()
+    prompts = house.started
     for simulator in house.farm:
         simulator.faults.silent_for = 60
     try:
         parameters = {"shots": str(place), "board": "parts", "refresh": True, "workflow": SETTINGS}
-        run = await house.start("storyboard/by-hand", parts=2, **parameters)
+        found = await house.client.read_deployment_by_name("storyboard/by-hand")
+        # It begins in this process, and its part in one of the worker's.
+        run = await house.client.create_flow_run_from_deployment(
+            found.id, parameters=parameters | {"parts": 2}, state=Pending()
+        )
+        board = asyncio.create_task(run_flow_async(storyboard, flow_run=run, parameters=run.parameters))
         async with asyncio.timeout(60):
             # The first run has two prompts at each server, the others are of the second.
             while sum(simulator.queue.remaining for simulator in house.farm) < 6:
@@ -427,9 +436,9 @@ async def test_two_runs_of_two_workers_render_one_board_and_no_take_twice(house:
         for simulator in house.farm:
             simulator.faults.heal()
             simulator.end_silence()
-        run = await until_final(house.client, run)
+        await board
+        run = await house.client.read_flow_run(run.id)
     finally:
-        second.stop()
         await AllowedSources.adelete("default")
     assert run.state is not None
     assert (run.state.name, run.state.message) == ("Completed", "12 shots: 12 takes rendered, 0 cached")
