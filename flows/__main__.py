@@ -9,6 +9,9 @@ none runs.
 ``python -m flows deploy`` reads :class:`tasks.prefect_yaml.DeployOptions` in the same way, registers all flows with
 Prefect's server and writes what it did as plain lines; the exit codes are the same.
 
+``python -m flows schedules`` reads what to do with the schedules of boards in the same way, and writes the answer as a
+line of JSON.
+
 ``python -m flows server start|stop|status`` controls the local Prefect server; ``serve HOME`` is that server.
 """
 
@@ -33,6 +36,10 @@ def main() -> int:
     line = sys.stdin.readline()
     if not line:
         return 130
+    if name == "schedules":
+        from tasks.schedules import answer
+
+        return answer(line)
     local = None
     if name != "deploy":
         from previs.errors import PrefectUnavailable

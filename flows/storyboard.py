@@ -22,6 +22,7 @@ from tasks.context import open_context
 from tasks.events import board_ready
 from tasks.naming import first_name, name_this_run, run_name
 from tasks.parameters import NO_SECRETS, FarmParameter, StoreParameter, WebhookParameter
+from tasks.parts import check_parts, in_parts
 from tasks.passing import as_is
 from tasks.plan import check_takes, find_recorded, plan_takes
 from tasks.publish import Board, publish_board
@@ -41,7 +42,7 @@ WorkflowParameter = Annotated[SkipValidation[str | WorkflowSettings | None], NO_
     name="storyboard",
     persist_result=True,
     timeout_seconds=7 * 24 * 3600,
-    folded=("workflow", "only", "overrides", "refresh", "max_age_days", "render_seconds", "webhook"),
+    folded=("workflow", "only", "overrides", "refresh", "max_age_days", "render_seconds", "parts", "webhook"),
 )
 async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
     shots: Annotated[ShotsParameter, Field(title="Shot list")],
@@ -56,6 +57,7 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
     refresh: Annotated[bool | list[str | int], Field(title="Render again")] = False,  # noqa: FBT002 - Prefect passes it by name
     max_age_days: Annotated[float | None, Field(title="Days until a take is too old", ge=0)] = None,
     render_seconds: Annotated[float | None, Field(title="Seconds for one render", gt=0)] = None,
+    parts: Annotated[int, Field(title="Parts", ge=1, le=50)] = 1,
     webhook: Annotated[WebhookParameter, Field(title="Webhook")] = None,
 ) -> State[list[dict[str, Any]]]:
     """Render a shot list on a farm of ComfyUI servers and publish the board.
@@ -73,11 +75,13 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
         refresh: Render stored takes again: all, or those of the shots with these IDs.
         max_age_days: Older takes are rendered again. Empty: any age is fine.
         render_seconds: Longest render of a take. Empty: the farm's limit.
+        parts: Number of runs that render the board together, on several workers. 1: only this one.
         webhook: Gets the run's events. Empty: the saved webhook 'default', if there is one.
     """
     started, given = datetime.now(UTC), parse_payload(shots)
     options = RunOptions(takes, only or (), overrides or {}, refresh or refresh_wanted())
     not_before = None if max_age_days is None else started - timedelta(days=max_age_days)
+    check_parts(parts)
     name = first_name(given, board)
     opened = partial(open_context, farm, store, name=name, render_seconds=render_seconds)
     await name_this_run(name, board)
@@ -87,7 +91,7 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
                 as_is(given), as_is(workflow or DEFAULT_WORKFLOW), as_is(context), board=board, started=started
             )
             render = partial(_make_board, identity=identity, not_before=not_before)
-            made = await render(inputs, context, options=options)
+            made = await render(inputs, context, options=options, parts=parts)
         if review_minutes:
             again = partial(render, options=replace(options, refresh=False))
             made = await review(made, inputs, review_minutes, opened, again)
@@ -98,14 +102,21 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
 
 
 async def _make_board(
-    inputs: RunInputs, context: RunContext, *, identity: RunIdentity, options: RunOptions, not_before: datetime | None
+    inputs: RunInputs,
+    context: RunContext,
+    *,
+    identity: RunIdentity,
+    options: RunOptions,
+    not_before: datetime | None,
+    parts: int = 1,
 ) -> Board:
     """Plan the takes, find the stored ones, render the others and publish the board."""
     plan = await plan_takes(as_is(inputs), as_is(context), board=identity.board, options=options)
     await name_this_run(run_name(identity, plan), identity.board)
     found = await find_recorded(as_is(plan), as_is(context), not_before)
     await check_takes(as_is(plan), as_is(found), as_is(context))
-    async with live_progress(context.progress, identity.board) as over:
-        results = await run_takes(plan, found, identity, context)
+    others = in_parts(parts, plan, found, context, board=identity.board, refresh=options.refresh)
+    async with others as ordered, live_progress(context.progress, identity.board) as over:
+        results = await run_takes(ordered, found, identity, context)
         over.set()
         return await publish_board(as_is(plan), as_is(results), as_is(identity), as_is(context))

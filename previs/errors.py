@@ -15,6 +15,7 @@ A caller has two choices, so there are two branches: have a person change someth
         * :exc:`NotInStore`: the store has no such board, run, shot or take
         * :exc:`RecordUnreadable`: a manifest or another record is damaged, too large, or of a later version
         * :exc:`DeploymentRefused`: previs cannot register the deployments as asked
+        * :exc:`ScheduleRefused`: a board or the nightly run cannot have this schedule
         * :exc:`ParametersRefused`: a run cannot start with its parameters
         * :exc:`PrefectRefused`: Prefect's server rejects the password or the key
         * :exc:`WebhookRefused`: the receiver of a webhook rejects the message, or its settings cannot be used
@@ -284,6 +285,14 @@ class DeploymentRefused(FixTheInput):
 
     sentence = "cannot deploy: {reason}"
     of_lines = frozenset({"reason"})
+    reason: str
+
+
+class ScheduleRefused(FixTheInput):
+    """Report that a board, or the nightly run, cannot have a schedule as asked."""
+
+    sentence = "{what} cannot have this schedule: {reason}"
+    what: str
     reason: str
 
 

@@ -29,6 +29,7 @@ from previs.records.takes import Frame
 from previs.rendering.progress import RunProgress
 from previs.store import Store
 from previs.store.addresses import kind_of, local_path
+from tasks.part import this_part
 
 _UPDATE_EVERY = 2.0
 _UNCHANGED_UPDATE_EVERY = 30.0
@@ -57,8 +58,10 @@ async def live_progress(progress: RunProgress, board: str) -> AsyncIterator[asyn
 
     Failures never reach the run.
     """
+    part = this_part()
+    kind = f"part-{part.number}-progress" if part else "progress"
     over = asyncio.Event()
-    updating = asyncio.create_task(_keep_up_to_date(progress, board, over))
+    updating = asyncio.create_task(_keep_up_to_date(progress, artifact_key(board, kind), over))
     try:
         yield over
     finally:
@@ -69,9 +72,9 @@ async def live_progress(progress: RunProgress, board: str) -> AsyncIterator[asyn
             updating.cancel()
 
 
-async def _keep_up_to_date(progress: RunProgress, board: str, over: asyncio.Event) -> None:
+async def _keep_up_to_date(progress: RunProgress, key: str, over: asyncio.Event) -> None:
     """Write the artifact until the run is over, and then once more."""
-    artifact = _ProgressArtifact(artifact_key(board, "progress"))
+    artifact = _ProgressArtifact(key)
     while True:
         last, now = over.is_set(), progress.snapshot()
         with log_failures():

@@ -31,7 +31,7 @@ async def open_context(
     *,
     name: str,
     render_seconds: float | None = None,
-    part: int = 1,
+    number: int = 1,
 ) -> AsyncIterator[RunContext]:
     """Open the farm and the store, and close both at the end.
 
@@ -40,7 +40,7 @@ async def open_context(
         store: Block, ``block:NAME``, path or URL; None for the saved default, or else a folder.
         name: Name of the run for its feed of events.
         render_seconds: Limit of one render; None for the farm's own.
-        part: Number of the context within its run, from 1; the run's leases are named after it.
+        number: Number of the context within its run, from 1; the run's leases are named after it.
 
     Raises:
         FarmRefused: The farm's settings cannot be used, or a sender may not reach a server.
@@ -74,7 +74,7 @@ async def open_context(
             on_change=farm_changed,
         )
         await opened.enter_async_context(servers)
-        name = str(flow_run.id) if part == 1 else f"{flow_run.id}-{part}"
+        name = str(flow_run.id) if number == 1 else f"{flow_run.id}-{number}"
         leases = await opened.enter_async_context(Leases(opened_store, name))
         inputs = InputAssets(opened_store)
         limits = block.limits() if render_seconds is None else Limits(render_seconds)

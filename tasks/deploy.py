@@ -20,7 +20,6 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.flows import load_flow_from_entrypoint
 from prefect.settings import get_current_settings
 from prefect.workers.utilities import get_default_base_job_template_for_infrastructure_type
-from pydantic import ValidationError
 
 import blocks
 from blocks.asking import asking_prefect, refusal, version_of
@@ -28,6 +27,7 @@ from previs.errors import DeploymentRefused
 from previs.publishing.views.wording import plural
 from tasks.farm_and_store import defaults
 from tasks.prefect_yaml import AFTER, OUTPUT, PROCESS, QUEUE, DeployOptions, Schedule, deployment_file
+from tasks.schedules import checked_cron
 
 CHECKOUT: Final = Path(__file__).parents[1]
 AT_ONCE: Final = 2
@@ -43,13 +43,14 @@ async def deploy(options: DeployOptions) -> AsyncIterator[str]:
 
     Raises:
         DeploymentRefused: Prefect's settings name no server, or the options cannot be used.
+        ScheduleRefused: The nightly run cannot have this schedule.
         PrefectUnavailable: The server does not answer, or returns an error.
     """
     server = get_current_settings().api.url
     if server is None:
         start = "start one with 'previs server start', and then, as that prints: export PREFECT_API_URL=http://…/api"
         raise DeploymentRefused(f"PREFECT_API_URL names no Prefect server: {start}")
-    _check_schedule(options)
+    checked_cron("the nightly run", options.cron or "0 1 * * *", options.timezone)
     try:
         with asking_prefect():
             async with get_client() as client:
@@ -94,14 +95,6 @@ def _check_image(options: DeployOptions, kind: str) -> None:
     if kind != PROCESS and not options.image:
         remedy = "with --image, name the image that holds this checkout"
         raise DeploymentRefused(f"work pool {options.pool} is of type {kind}: {remedy}")
-
-
-def _check_schedule(options: DeployOptions) -> None:
-    try:
-        CronSchedule(cron=options.cron or "0 1 * * *", timezone=options.timezone)
-    except ValidationError as error:
-        reasons = "; ".join(f"{each['loc'][0]}: {each['msg']}" for each in error.errors(include_url=False))
-        raise DeploymentRefused(f"the nightly run cannot have this schedule: {reasons}") from error
 
 
 async def _defaults(_: PrefectClient, options: DeployOptions) -> AsyncIterator[str]:

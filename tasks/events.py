@@ -27,6 +27,7 @@ from previs.notifications.webhook import Message
 from previs.planning.schedule import TakeResult
 from previs.publishing.results import RunIdentity
 from previs.store import keys
+from tasks.part import this_part
 from tasks.publish import Board
 from tasks.webhook import enqueue
 
@@ -99,6 +100,8 @@ def _announce(
 ) -> None:
     """Send an event, and a message to the webhook if the run has one; failures never reach the run.
 
+    A part sends none: the run whose board it is reports it.
+
     Args:
         name: Name of the event.
         resource: Resource that it is about.
@@ -106,6 +109,8 @@ def _announce(
         related: Related resources; Prefect adds the run and its flow itself.
         more: Further content for the webhook alone.
     """
+    if this_part():
+        return
     content, event_id = payload.model_dump(mode="json", by_alias=True), uuid4()
     try:
         sent = _emit(name, resource, content, event_id, related)

@@ -26,6 +26,7 @@ from prefect.states import AwaitingRetry, Crashed
 
 from blocks.asking import prefect_client
 from previs.text.visible import visible
+from tasks.part import Part
 from tasks.retries import step
 
 _HEARTBEAT: Final = "prefect.flow-run.heartbeat"
@@ -60,7 +61,8 @@ async def restart_lost_runs(flow: str, seconds: float) -> LostRuns:
 
     Those that Prefect knows to have crashed are restarted at once; those under way are watched, and restarted if they
     neither change state nor send a heartbeat. Left alone are runs without a deployment, which no worker would restart;
-    those that somebody cancelled; those that never sent a heartbeat; and suspended ones.
+    those that somebody cancelled; those that never sent a heartbeat; suspended ones; and parts, whose shots another run
+    takes.
 
     Args:
         flow: Name of the flow.
@@ -119,7 +121,7 @@ async def _deployed_runs(
         flow_filter=of_flow, flow_run_filter=wanted, limit=_PAGE, offset=len(found)
     ):
         found += page
-    return found
+    return [run for run in found if Part.of_key(run.idempotency_key) is None]
 
 
 async def _candidates(client: PrefectClient, flow: str) -> AsyncIterator[tuple[FlowRun, UUID | None]]:

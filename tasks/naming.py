@@ -14,6 +14,7 @@ from previs.publishing.results import RunIdentity
 from previs.publishing.views.wording import one_line, plural, shorten
 from previs.store.addresses import stem_of
 from previs.text.visible import visible
+from tasks.part import this_part
 
 _LONGEST: Final = 100
 _BOARD: Final = "board:"
@@ -24,7 +25,7 @@ def run_name(identity: RunIdentity, plan: Plan) -> str:
     wanted = len({take.shot.label for take in plan.takes if take.label in plan.wanted})
     total = len(plan.shot_list.shots)
     shots = plural(total, "shot") if wanted == total else f"{wanted} of {plural(total, 'shot')}"
-    return f"{identity.board} · {shots} · #{identity.number}"
+    return f"{identity.board} · {shots}" + (f" · #{identity.number}" if identity.number else "")
 
 
 def step_name(name: str, kind: str, number: int) -> str:
@@ -48,8 +49,13 @@ def first_name(given: object, board: str) -> str:
 
 
 async def name_this_run(name: str, board: str = "") -> None:
-    """Name this flow run, and tag it with its board. If Prefect's server cannot be reached, log a warning."""
+    """Name this flow run, a part with its number, and tag it with its board.
+
+    If Prefect's server cannot be reached, log a warning.
+    """
     tags = {*flow_run.tags, visible(f"{_BOARD}{shorten(one_line(board), _LONGEST)}")} if board else None
+    if part := this_part():
+        name = f"{name} · {part.words}"
     try:
         async with get_client() as client:
             await client.update_flow_run(UUID(flow_run.id), name=visible(name), tags=tags)

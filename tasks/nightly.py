@@ -32,6 +32,7 @@ from tasks.starter import night_key
 
 DEPLOYMENT: Final = "storyboard/by-schedule"
 _TAG: Final = "nightly"
+_OF_PEOPLE: Final = ("workflow", "overrides", "render_seconds")
 _NOT_SAVED: Final = "its block is not saved in Prefect, so the boards' runs cannot load it"
 
 
@@ -139,9 +140,19 @@ async def _create(entry: NightlyBoard, shared: Mapping[str, Any], idempotency_ke
 
 
 def _parameters(entry: NightlyBoard, shared: Mapping[str, Any]) -> dict[str, Any]:
-    own = {"workflow": entry.workflow, "overrides": entry.overrides or None, "render_seconds": entry.render_seconds}
-    optional = {name: unevaluated(value) for name, value in own.items() if value is not None}
-    return {"shots": entry.shots, "board": entry.board, "takes": entry.takes} | optional | dict(shared)
+    own = parameters_of(entry)
+    return own | {name: unevaluated(own[name]) for name in _OF_PEOPLE if name in own} | dict(shared)
+
+
+def parameters_of(entry: NightlyBoard) -> dict[str, Any]:
+    """Return the parameters of a board's runs; those that the entry leaves out are the deployment's."""
+    optional = {
+        "workflow": entry.workflow,
+        "overrides": entry.overrides or None,
+        "render_seconds": entry.render_seconds,
+    }
+    given = {name: value for name, value in optional.items() if value is not None}
+    return {"shots": entry.shots, "board": entry.board, "takes": entry.takes} | given
 
 
 def summary(starts: Sequence[Start]) -> str:

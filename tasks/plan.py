@@ -18,13 +18,14 @@ from previs.planning.preflight import check_plan
 from previs.publishing.views.wording import plural
 from previs.rendering.cache_lookup import cached_takes
 from previs.rendering.context import RunContext
+from tasks.part import this_part
 from tasks.retries import step
 
 
 @step("plan")
 async def plan_takes(inputs: RunInputs, context: RunContext, *, board: str, options: RunOptions) -> Plan:
     """Bind every take of the run, with the picks of its board."""
-    logger = get_run_logger()
+    logger, part = get_run_logger(), this_part()
     picked = await picks(context.store, board, warn=logger.warning)
     plan = await asyncio.to_thread(
         make_plan,
@@ -34,7 +35,7 @@ async def plan_takes(inputs: RunInputs, context: RunContext, *, board: str, opti
         inputs.workflow_pictures,
         options=options,
         picks=picked,
-        render_nonce=context.leases.run,
+        render_nonce=str(part.parent) if part else context.leases.run,
     )
     context.progress.expect(inputs.name, plan.takes)
     logger.info("%s, %s", plural(len(plan.shot_list.shots), "shot"), plural(len(plan.takes), "take"))

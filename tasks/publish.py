@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from prefect.logging import get_run_logger
 
@@ -16,7 +16,10 @@ from previs.records.manifest import Manifest
 from previs.rendering.context import RunContext
 from previs.rendering.progress import BoardPublished, emit
 from tasks.artifacts import show_board
+from tasks.part import this_part
 from tasks.retries import step
+
+NOWHERE: Final = Published("", "", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,7 @@ class Board:
 
     Attributes:
         manifest: Record of the run.
-        published: Paths and URLs of the board's files.
+        published: Paths and URLs of the board's files; those of a part are empty.
         shots: Result for an upstream system, one entry per shot.
         failure: Sentence that says which shots failed and why; None if every shot has its frames.
         message: Sentence that counts the shots and the takes.
@@ -40,7 +43,7 @@ class Board:
 
 @step("publish", retries=5)
 async def publish_board(plan: Plan, results: list[TakeResult], identity: RunIdentity, context: RunContext) -> Board:
-    """Write the run's manifest and page, and create its artifacts."""
+    """Write the run's manifest and page, and create its artifacts; a part has none, only its result."""
     store = context.store
     frames = [frame for result in results if result.record for frame in result.record.frames]
     links = await links_of(frames, store)
@@ -53,13 +56,15 @@ async def publish_board(plan: Plan, results: list[TakeResult], identity: RunIden
         servers=(server.name for server in context.farm.servers),
         problems=(*context.farm.problems, *missing_shots(plan, results)),
     )
-    published = await publish(manifest, links, store)
-    get_run_logger().info("board: %s", published.page)
     outcomes = [result.outcome for result in results]
     rendered = f"{plural(outcomes.count('rendered'), 'take')} rendered"
     joined = f", {count} joined" if (count := outcomes.count("joined")) else ""
     message = f"{plural(len(manifest.shots), 'shot')}: {rendered}{joined}, {outcomes.count('cached')} cached"
     failure = failure_message(manifest) if manifest.failed else None
+    if this_part():
+        return Board(manifest, NOWHERE, [], failure, message)
+    published = await publish(manifest, links, store)
+    get_run_logger().info("board: %s", published.page)
     with asking_prefect():
         await show_board(manifest, links, store, published.link)
     # A signed link would stay in terminals and in logs of whatever ran the command.

@@ -6,6 +6,7 @@ from previs.boards.run_numbers import next_number
 from previs.ingest.load import RunInputs, load_inputs
 from previs.publishing.results import RunIdentity, name_run
 from previs.rendering.context import RunContext
+from tasks.part import this_part
 from tasks.retries import step
 from tasks.starter import starter
 from tasks.upstream import resolve_request
@@ -37,5 +38,5 @@ async def read_input(
     )
     name = request.board or inputs.shot_list.title or request.fallback or inputs.name
     run = name_run(started, context.leases.run)
-    number = await next_number(context.store, name, run)
+    number = None if this_part() else await next_number(context.store, name, run)
     return inputs, RunIdentity(name, run, started, inputs.workflow_facts, number)

@@ -46,7 +46,7 @@ async def review(
     board: Board,
     inputs: RunInputs,
     minutes: float,
-    open_part: Callable[..., AbstractAsyncContextManager[RunContext]],
+    open_again: Callable[..., AbstractAsyncContextManager[RunContext]],
     render: Callable[[RunInputs, RunContext], Awaitable[Board]],
 ) -> Board:
     """Pause for review, re-render what was requested, and repeat until nothing is; if that fails, ask again.
@@ -55,16 +55,16 @@ async def review(
         board: Published board of the run.
         inputs: Inputs of the run.
         minutes: Minutes to wait for each answer.
-        open_part: Opens the context of the run's next part, by its number.
+        open_again: Opens the run's next context, by its number.
         render: Renders the revised inputs and publishes them.
     """
     failure = ""
-    for part in count(2):
+    for number in count(2):
         answer = await _ask(board, inputs, minutes, failure)
         if not answer and not failure:
             break
         try:
-            async with open_part(part=part) as context:
+            async with open_again(number=number) as context:
                 revised_inputs = await apply_review(answer, as_is(inputs), as_is(board), as_is(context))
                 board = await render(revised_inputs, context)
         except PrevisError as error:

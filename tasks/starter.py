@@ -1,10 +1,12 @@
 """Find out which parameters of a run the operator set, and which a sender.
 
 Whoever deploys is the operator: values of the deployment itself, of its schedules, and of the nightly boards. A run
-without a deployment is the operator's own. What else a run was started with, by a form or an event, is a sender's.
+without a deployment is the operator's own. What else a run was started with, by a form or an event, is a sender's. A
+run that renders a part of a board has the parameters of the run whose board it is.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
@@ -21,6 +23,7 @@ from previs.ingest.access import Allowed
 from previs.store import Store
 from previs.store.opening import BLOCK, DEFAULT_BLOCK
 from tasks.form import unfolded
+from tasks.part import Part
 from tasks.prefect_yaml import AFTER
 
 _NIGHTLY: Final = "nightly"
@@ -78,6 +81,7 @@ async def _ask(identity: UUID) -> Starter:
             return Starter()
         block = await saved(AllowedSources, DEFAULT_BLOCK) or AllowedSources()
         deployment = await client.read_deployment(run.deployment_id)
+        run = await _parent_of(client, run) or run
         night = await _night_of(client, run)
         of_senders = await _of_senders(client, night or run, trusted=block.trust_run_parameters)
         if night is not None and "store" in of_senders:
@@ -113,6 +117,17 @@ def _is_saved(block: Any) -> bool:  # noqa: ANN401 - any JSON
     if isinstance(block, Mapping):
         return set(block) == {"$ref"}
     return block is None or (isinstance(block, str) and block.startswith(BLOCK))
+
+
+async def _parent_of(client: PrefectClient, run: FlowRun) -> FlowRun | None:
+    """Return the run of the same deployment that started this one for a part of its board, or None."""
+    part = Part.of_key(run.idempotency_key)
+    if part is None:
+        return None
+    with suppress(ObjectNotFound):
+        parent = await client.read_flow_run(part.parent)
+        return parent if parent.deployment_id == run.deployment_id else None
+    return None
 
 
 async def _night_of(client: PrefectClient, run: FlowRun) -> FlowRun | None:

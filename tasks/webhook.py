@@ -16,6 +16,7 @@ from blocks.saved import saved
 from blocks.webhook import Webhook
 from previs.errors import PrefectRefused, PrefectUnavailable, PrevisError, SourceNotFound, WebhookRefused
 from previs.notifications.webhook import EVENTS, Message, WebhookClient
+from tasks.part import this_part
 from tasks.passing import as_is
 from tasks.retries import step
 from tasks.starter import starter
@@ -114,7 +115,8 @@ _outbox: contextvars.ContextVar[_Outbox | None] = contextvars.ContextVar("outbox
 async def open_webhook(webhook: Webhook | None) -> AsyncIterator[None]:
     """Connect :func:`enqueue` to the receiver of this run; a flow opens it before everything else.
 
-    At the end, unfinished deliveries get up to :data:`LONGEST_END` seconds, or none if the run was cancelled.
+    At the end, unfinished deliveries get up to :data:`LONGEST_END` seconds, or none if the run was cancelled. A part
+    has no receiver, because the run whose board it is has one.
 
     Args:
         webhook: Block of the receiver; None for the saved default, if it exists.
@@ -124,7 +126,7 @@ async def open_webhook(webhook: Webhook | None) -> AsyncIterator[None]:
     """
     if webhook is not None and "webhook" in (await starter()).of_senders:
         raise WebhookRefused(webhook.receiver().name, "save it as a block, and choose that block in the run's form")
-    block = webhook or await _default()
+    block = None if this_part() else webhook or await _default()
     if block is None:
         yield
         return

@@ -13,7 +13,7 @@ nightly = App(name="nightly", help="Choose the boards that are rendered every ni
 
 
 @nightly.command
-def add(
+def add(  # noqa: PLR0913 - each is an option
     shots: str,
     /,
     *,
@@ -23,11 +23,14 @@ def add(
     override: Overrides = None,
     render_seconds: RenderSeconds | None = None,
     store: str | None = None,
+    cron: str | None = None,
+    timezone: str | None = None,
 ) -> int:
     """Add a board to the nightly ones, or change it.
 
-    The deployment nightly/nightly renders it every night. The list and the workflow are checked now and read again each
-    night, so edit them where they are. Every worker must be able to read them.
+    The deployment nightly/nightly renders it every night; with --cron, the board gets a schedule of its own in Prefect
+    instead. The list and the workflow are checked now and read again for each run, so edit them where they are. Every
+    worker must be able to read them.
 
     Parameters
     ----------
@@ -46,16 +49,21 @@ def add(
     store
         The deployment's store: s3://bucket/prefix, a folder, or block:NAME. Default: the block named default, or else
         the folder storyboards.
+    cron
+        A schedule of its own, such as "0 3 * * 1-5". It is kept in Prefect and replaces an earlier one.
+    timezone
+        Time zone of that schedule, such as Europe/Berlin. Default: Etc/UTC.
     """
     from previs.command.nightly_boards import AddOrder, add_board
 
     overrides = parse_overrides(override)
-    return asyncio.run(add_board(AddOrder(store, shots, board, workflow, takes, overrides, render_seconds)))
+    order = AddOrder(store, shots, board, workflow, takes, overrides, render_seconds, cron, timezone)
+    return asyncio.run(add_board(order))
 
 
 @nightly.command(name="list")
 def list_(*, json: Flag = False, store: str | None = None) -> int:
-    """List the boards that are rendered every night.
+    """List the boards that are rendered every night, or by a schedule of their own.
 
     Parameters
     ----------
@@ -64,14 +72,15 @@ def list_(*, json: Flag = False, store: str | None = None) -> int:
     store
         As for previs nightly add.
     """
+    from previs.command.board_schedules import scheduled_boards
     from previs.command.nightly_boards import list_boards
 
-    return asyncio.run(list_boards(store, as_json=json))
+    return asyncio.run(list_boards(store, as_json=json, ask=scheduled_boards))
 
 
 @nightly.command
 def remove(board: str, /, *, store: str | None = None) -> int:
-    """Remove a board from the nightly ones; rendered frames stay.
+    """Remove a board from the nightly ones, and its schedule; rendered frames stay.
 
     Parameters
     ----------
@@ -80,6 +89,7 @@ def remove(board: str, /, *, store: str | None = None) -> int:
     store
         As for previs nightly add.
     """
+    from previs.command.board_schedules import remove_schedules
     from previs.command.nightly_boards import remove_board
 
-    return asyncio.run(remove_board(store, board))
+    return asyncio.run(remove_board(store, board, remove_schedules))

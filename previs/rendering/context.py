@@ -49,6 +49,7 @@ class RunContext:
         inputs: Pictures that the takes are made from.
         seconds: Time after which takes are given up.
         usual_seconds: Returns how long renders like that of a take took, if that is known.
+        parts: Names of runs that render parts of this one; what they render counts as this run's.
         posted: Ids of the prompts that this run posted; any other that a server has is joined.
     """
 
@@ -61,6 +62,7 @@ class RunContext:
     inputs: InputAssets
     seconds: float = 12 * 3600
     usual_seconds: Callable[[PlannedTake], float | None] = lambda _: None
+    parts: set[str] = field(default_factory=set)
     posted: set[str] = field(default_factory=set)
     _freed: set[Server] = field(default_factory=set)
     _discarded: set[str] = field(default_factory=set)

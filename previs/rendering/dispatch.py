@@ -25,7 +25,7 @@ class TakeDispatcher:
         slot: Slot for the next attempt, reserved beforehand.
         tried: Last error of each server where it failed, by name.
         attempts: Everything that went wrong.
-        from_another_run: Whether another run made the record in the end.
+        from_another_run: Whether another run, and none that renders a part of this one, made the record in the end.
     """
 
     take: PlannedTake
@@ -118,7 +118,7 @@ class TakeDispatcher:
         record = await read_record(self.context.store, self.take.fingerprint)
         if not isinstance(record, TakeRecord) or record == self.seen or record.sources != dict(self.take.sources):
             return None
-        self.from_another_run = True
+        self.from_another_run = lease.run not in self.context.parts
         return record
 
     def _is_new_enough(self, lease: Lease) -> bool:

@@ -20,13 +20,17 @@ from prefect.client.schemas.actions import DeploymentUpdate
 from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.schedules import IntervalSchedule
+from prefect.flow_engine import run_flow_async
+from prefect.states import Pending
 
-from blocks import ComfyUIFarm, S3FrameStore
+from blocks import AllowedSources, ComfyUIFarm, S3FrameStore
 from flows.storyboard import storyboard
-from previs.command.nightly_boards import AddOrder, add_board
+from previs.command.board_schedules import remove_schedules
+from previs.command.nightly_boards import AddOrder, add_board, remove_board
 from previs.records.manifest import Manifest
 from previs.simulator import Simulator, serve
 from previs.store import S3Settings, S3Store, keys
+from tasks.schedules import answered
 from tests.conftest import bucket_settings
 from tests.flows.conftest import artifacts_of, prefect_settings
 from tests.flows.deployed import (
@@ -147,11 +151,22 @@ async def test_deploying_says_what_it_did_and_does_it_once(house: House) -> None
         rarely = IntervalSchedule(interval=timedelta(days=9))
         await house.client.create_deployment_schedules(nightly.id, [(rarely, True)])
         schedules = (await house.client.read_deployment_by_name("nightly/nightly")).schedules
+        entry = {"board": "夜/1", "shots": "s3://film/a.csv", "added": datetime.now(UTC).isoformat()}
+        added = {"do": "add", "entry": entry, "store": "block:film", "cron": "0 3 * * 1-5", "timezone": None}
+        assert (await answered(added))["replaced"] == []
+        changed = added | {"cron": "30 4 * * *", "timezone": "Europe/Berlin", "entry": entry | {"takes": 2}}
+        [replaced] = (await answered(changed))["replaced"]
+        assert (replaced["when"], replaced["timezone"]) == ("0 3 * * 1-5", "Etc/UTC")
         await deploy_again(house.environment, after=(UPSTREAM,))
         assert len(await house.client.read_automations()) == automations
         kept = await house.client.read_deployment_by_name("nightly/nightly")
         assert (kept.id, kept.parameters, kept.tags[0]) == (nightly.id, {"max_age_days": 400}, "ours")
         assert [each.schedule for each in kept.schedules] == [each.schedule for each in schedules]
+        [own_schedule] = (await house.client.read_deployment_by_name("storyboard/by-schedule")).schedules
+        own_parameters = {"board": "夜/1", "shots": "s3://film/a.csv", "takes": 2, "store": "block:film"}
+        assert (own_schedule.slug, own_schedule.parameters) == (keys.part("夜/1"), own_parameters)
+        assert await answered({"do": "list"}) == await answered({"do": "remove", "board": "夜/1"})
+        assert await answered({"do": "list"}) == []
         for each in kept.schedules:
             if isinstance(each.schedule, IntervalSchedule):
                 await house.client.delete_deployment_schedule(nightly.id, each.id)
@@ -297,3 +312,80 @@ async def test_the_nightly_schedule_has_its_next_run_and_renders_only_what_chang
     assert board.state.is_completed(), board.state.message
     assert house.started - prompts == 1
     assert board.name == "夜城 · 4 shots · #2"
+
+
+async def test_a_board_has_a_schedule_of_its_own_whose_runs_have_its_parameters(
+    house: House, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed, folder = tmp_path / "own.json", str(tmp_path / "store")
+    listed.write_text(json.dumps(shots("own", 1)), "utf-8")
+    # Prefect's server evaluates it in the parameters of a run that is created by hand.
+    variable = {"4.ckpt_name": {"__prefect_kind": "workspace_variable", "variable_name": "studio_secret"}}
+    order = AddOrder(folder, str(listed), "own", overrides=variable, cron="0 3 * * 1-5", timezone="Asia/Tokyo")
+    with patch.dict(os.environ, house.environment):
+        assert await add_board(order) == 0
+        said = capsys.readouterr().out.splitlines()
+        assert said[0] == f"own is rendered at 0 3 * * 1-5 (Asia/Tokyo) from {listed} (1 shot)"
+        # Prefect's scheduler does it within a minute.
+        deployment = await house.client.read_deployment_by_name("storyboard/by-schedule")
+        async with httpx.AsyncClient(base_url=house.environment["PREFECT_API_URL"]) as client:
+            (await client.post(f"/deployments/{deployment.id}/schedule", json={})).raise_for_status()
+        planned = await planned_runs(house)
+        assert planned
+        own = {"shots": str(listed), "board": "own", "takes": 1, "overrides": variable, "store": folder}
+        assert all(run.parameters == own for run in planned)
+        assert await remove_board(folder, "own", remove_schedules) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said == ["own is no longer rendered at 0 3 * * 1-5 (Asia/Tokyo); rendered frames stay"]
+    assert await planned_runs(house) == []
+
+
+async def test_two_runs_in_two_processes_render_one_board_and_no_take_twice(house: House, tmp_path: Path) -> None:
+    given = shots("parts", 12)
+    # Shots of a chain are in one part.
+    given[11] |= {"references": [{"url": "shot:SH10", "reference_id": "before"}]}
+    place = tmp_path / "parts.json"
+    place.write_text(json.dumps(given), "utf-8")
+    # A part is trusted as the run whose board it is.
+    await AllowedSources(trust_run_parameters=True).save("default", overwrite=True)
+    prompts = house.started
+    for simulator in house.farm:
+        simulator.faults.silent_for = 60
+    try:
+        parameters = {"shots": str(place), "board": "parts", "refresh": True, "workflow": SETTINGS}
+        found = await house.client.read_deployment_by_name("storyboard/by-hand")
+        # It begins in this process, and its part in one of the worker's.
+        run = await house.client.create_flow_run_from_deployment(
+            found.id, parameters=parameters | {"parts": 2}, state=Pending()
+        )
+        board = asyncio.create_task(run_flow_async(storyboard, flow_run=run, parameters=run.parameters))
+        async with asyncio.timeout(60):
+            # The first run has two prompts at each server, the others are of the second.
+            while sum(simulator.queue.remaining for simulator in house.farm) < 6:
+                await asyncio.sleep(0.05)
+        for simulator in house.farm:
+            simulator.faults.heal()
+            simulator.end_silence()
+        await board
+        run = await house.client.read_flow_run(run.id)
+    finally:
+        await AllowedSources.adelete("default")
+    assert run.state is not None
+    assert (run.state.name, run.state.message) == ("Completed", "12 shots: 12 takes rendered, 0 cached")
+    assert run.name == "parts · 12 shots · #1"
+    assert house.started - prompts == len(set(house.prompts[prompts:])) == 12
+    [part] = [one for one in await runs_of(house.client, "storyboard/by-hand") if one.name.startswith("parts · 6 of")]
+    assert part.state is not None
+    assert (part.name, part.state.name) == ("parts · 6 of 12 shots · part 2 of 2", "Completed")
+    assert {"part", "board:parts"} <= set(part.tags)
+    assert part.parameters == parameters | {"only": ["SH07", "SH08", "SH09", "SH10", "SH12", "SH11"]}
+    assert part.parent_task_run_id is not None
+    assert "12 shots: 0 takes" not in (part.state.message or "")
+    assert set(await artifacts_of(part.id)) == {"parts-part-2-progress"}
+    pages = [key for key in await house.store.entries(keys.board_prefix("parts")) if key.endswith(".html")]
+    assert len(pages) == 1
+
+
+async def planned_runs(house: House) -> list[FlowRun]:
+    """Return the runs that schedules of boards have made."""
+    return [run for run in await runs_of(house.client, "storyboard/by-schedule") if run.auto_scheduled]

@@ -65,10 +65,11 @@ async def sign(api: str, run: uuid.UUID) -> None:
         (await client.post("/events", json=[event])).raise_for_status()
 
 
-async def run_in(client: PrefectClient, *states: State[Any]) -> FlowRun:
+async def run_in(client: PrefectClient, *states: State[Any], key: str | None = None) -> FlowRun:
     """Create a run of the deployed flow that has no process, and that had these states."""
     deployment = await client.read_deployment_by_name("storyboard/by-hand")
-    run = await client.create_flow_run_from_deployment(deployment.id, name=f"{states[-1].name} {uuid.uuid4()}")
+    name = f"{states[-1].name} {uuid.uuid4()}"
+    run = await client.create_flow_run_from_deployment(deployment.id, name=name, idempotency_key=key)
     for state in states:
         await client.set_flow_run_state(run.id, state, force=True)
     return await client.read_flow_run(run.id)
@@ -177,6 +178,8 @@ async def test_crashed_runs_start_again_at_once_if_their_process_was_lost(monkey
             "too often": [Running(), Running(), exited(-9)],
         }
         runs = {name: await run_in(client, *of_run) for name, of_run in states.items()}
+        # The run whose board it is renders the rest.
+        runs["a part"] = await run_in(client, Running(), exited(-9), key=f"part {uuid.uuid4()} 2 2")
 
         @flow
         async def look() -> lost_runs.LostRuns:

@@ -124,6 +124,7 @@ async def test_what_a_form_names_is_a_senders_and_what_the_deployment_has_is_the
     inside = f"http://127.0.0.1:{intranet.server_port}/list"
     assert is_refused(await started(url, {"shots": inside}), intranet)
     assert is_refused(await started(url, {"shots": inside}, key=f"nightly {uuid4()} board"), intranet)
+    assert is_refused(await started(url, {"shots": inside}, key=f"part {uuid4()} 2 2"), intranet)
     folded = await started(url, {"shots": shots(1), "more": {"workflow": inside}}, own={"workflow": None})
     assert is_refused(folded, intranet)
     assert (await started(url, {}, own={"shots": inside})).is_completed()

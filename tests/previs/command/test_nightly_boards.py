@@ -8,7 +8,7 @@ import pytest
 
 from previs.boards.nightly import NightlyBoard, nightly_boards
 from previs.command.nightly_boards import SCHEMA, AddOrder, add_board, list_boards, remove_board
-from previs.errors import NotInStore, ShotListFaults, SourceNotFound, WorkflowFaults
+from previs.errors import NotInStore, ScheduleRefused, ShotListFaults, SourceNotFound, WorkflowFaults
 from previs.store import FolderStore, S3Settings, S3Store, keys
 from tests.previs.command.conftest import Call
 from tests.previs.records.published import contents
@@ -144,8 +144,8 @@ async def test_boards_are_listed_with_where_they_come_from(
     assert await list_boards(store.name) == 0
     output = capsys.readouterr().out
     head, first, second = (line.split() for line in output.splitlines())
-    assert head == ["board", "shot", "list", "workflow", "takes", "added", "(UTC)"]
-    assert first[:5] == ["a", shots, "the", "deployment's", "4"]
+    assert head == ["board", "shot", "list", "workflow", "takes", "when", "added", "(UTC)"]
+    assert first[:7] == ["a", shots, "the", "deployment's", "4", "every", "night"]
     assert second[2:5] == [shots, graph, "1"] or second[1:4] == [shots, graph, "1"]
     assert "\x1b" not in output
 
@@ -182,6 +182,12 @@ async def test_a_removed_board_is_gone_and_reported(
     assert capsys.readouterr().out == "a is no longer rendered every night; rendered frames stay\n"
     with pytest.raises(NotInStore):
         await remove_board(store.name, "a")
+
+
+async def test_a_time_zone_without_a_cron_line_is_refused(store: FolderStore) -> None:
+    with pytest.raises(ScheduleRefused, match="'Europe/Berlin' is of no use without --cron"):
+        await add_board(AddOrder(store.name, str(EXAMPLES / "upstream.json"), timezone="Europe/Berlin"))
+    assert await contents(store) == {}
 
 
 def test_the_command_line_adds_lists_and_removes(call: Call, tmp_path: Path) -> None:
