@@ -50,7 +50,7 @@ def in_queue(simulator: Simulator) -> list[str]:
 
 def recorded(store: Path) -> int:
     """Count the takes that a store has a record of."""
-    return len([*store.glob("takes/*")])
+    return len([*store.glob("takes/*.json")])
 
 
 async def messages_of(client: PrefectClient, run: FlowRun, last: str) -> list[str]:
