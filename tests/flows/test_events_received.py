@@ -13,7 +13,7 @@ from prefect.client.schemas.objects import FlowRun, State
 
 from flows.storyboard import storyboard
 from tests.flows.conftest import prefect_settings
-from tests.flows.deployed import next_run, runs_of, send
+from tests.flows.deployed import HOSTILE, next_run, runs_of, send
 from tests.flows.test_storyboard import SETTINGS
 
 pytestmark = [
@@ -47,6 +47,13 @@ async def failure(run: FlowRun, folder: Path) -> str:
     state: State[Any] = await storyboard(**run.parameters, **where, return_state=True)
     assert state.name == "Failed"
     return state.message or ""
+
+
+async def test_an_events_list_arrives_as_it_was_sent(environment: dict[str, str]) -> None:
+    given = [{"shot_id": number, "prompt": text, "duration": 2} for number, text in enumerate(HOSTILE)]
+    run = await received(environment, given, "{{ board }} 两次")
+    payload = json.loads(run.parameters["shots"])
+    assert (payload["shot_list"], payload["board"]) == (given, "{{ board }} 两次")
 
 
 async def test_objects_of_prefects_in_an_event_are_not_evaluated_at_any_depth(

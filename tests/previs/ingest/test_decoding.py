@@ -111,17 +111,17 @@ def paged_tiff(pages: int) -> bytes:
 
 COPIES = 2  # decoded at once if nothing bounded them
 BOMBS: dict[str, Callable[[], bytes]] = {
-    "WEBP": lambda: webp(5000, 4000),
-    "animated WEBP": lambda: animated_webp(3000, 3000, 100),
+    "WEBP": lambda: webp(4500, 4000),
+    "animated WEBP": lambda: animated_webp(2500, 2500, 100),
     "WEBP too large": lambda: webp(16383, 16383),
-    "APNG": lambda: png(5000, 5000, frames=2),
+    "APNG": lambda: png(4500, 4500, frames=2),
     "16-bit PNG": lambda: png(4000, 4000, deep=True),
     "PNG with a huge header": lambda: png(100, 100, stated=(60_000, 60_000)),
     "PNG without its pixels": lambda: png(100, 100, stated=(9_000, 9_000)),
     "GIF that understates its size": lambda: gif(5000, 4000, stated=(8, 8)),
     "GIF with a huge header": lambda: gif(16, 16, stated=(65_535, 65_535)),
-    "float TIFF": lambda: float_tiff(3500, 3500),
-    "TIFF of one tile": lambda: tiled_tiff(11_000, 11_000),
+    "float TIFF": lambda: float_tiff(3000, 3000),
+    "TIFF of one tile": lambda: tiled_tiff(10_000, 10_000),
     "TIFF of many pages": lambda: paged_tiff(30_000),
     "TIFF with a huge header": lambda: tiff({256: 60_000, 257: 60_000, 258: 8, 259: 1, 262: 1, 273: 8, 278: 1, 279: 8}),
 }
