@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import re
-import signal
 import statistics
 import tempfile
 import time
@@ -90,7 +89,7 @@ async def load(kind: Kind, shots: int, parts: int) -> Row:
         await server.deploy()
         for _ in range(parts):
             worker = Worker({**server.environment, **s3.environment})
-            opened.push_async_callback(worker.end, signal.SIGTERM)
+            opened.push_async_callback(worker.end)
             worker.start()
         before = _megabytes(server)
         # Prefect takes no parameters as large as a long list.
