@@ -50,8 +50,10 @@ picture: $(READY) ## Take the README's picture of the example board; needs Chrom
 		Image.open("$(SCRATCH)/board.png").convert("RGB").save("docs/images/board.webp", quality=88, method=6)'
 	rm -rf $(SCRATCH)
 
+# In memory, where there is room: the tests write many small files and wait for each to reach the disk.
+MEMORY = $(shell df --output=avail /dev/shm 2>/dev/null | awk 'NR == 2 && $$1 > 6000000 { print "/dev/shm" }')
 test: $(READY) ## Run the tests
-	$(BIN)/pytest -q --numprocesses 5 --dist worksteal
+	PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/pytest -q --numprocesses 5 --dist worksteal
 
 # An environment of its own that has another Prefect before what is in .venv.
 NEWER := .venv/newer-prefect
@@ -67,7 +69,7 @@ $(NEWER)/ready: $(READY) requirements-newer-prefect.txt
 	@touch $@
 
 test-newer-prefect: $(NEWER)/ready ## Run the tests that need Prefect with the newest version
-	$(NEWER)/bin/python -m pytest -q --numprocesses 5 --dist worksteal tests/blocks tests/flows tests/tasks
+	PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(NEWER)/bin/python -m pytest -q --numprocesses 5 --dist worksteal tests/blocks tests/flows tests/tasks
 
 test-fast: $(READY) ## Run the pure tests, and a smoke test of the rest
 	$(BIN)/pytest -q --numprocesses 2 --dist worksteal -m 'pure or smoke'
