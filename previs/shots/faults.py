@@ -16,6 +16,7 @@ from previs.shots.models import (
     LARGEST_SEED,
     LARGEST_SIDE,
     LONGEST_SHOT,
+    LONGEST_TEMPLATE,
     MOST_TAKES,
     STRONGEST,
     Reference,
@@ -33,11 +34,12 @@ _MOST_DIGITS_SHOWN = 10**40
 _SIDE = f"a whole number of pixels from 1 to {LARGEST_SIDE}"
 _TEXT = "text, in quotes if it could be read as another type"
 _UNKNOWN = "a JSON value: text, finite numbers, booleans, null, lists and objects"
+_PLACEHOLDERS = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
 _REMEDIES: dict[type, dict[str, str]] = {
     ShotList: {
         "": "a list of shots, or an object with shots",
         "title": _TEXT,
-        "prompt_template": f"text whose placeholders are among {', '.join(f'{{{name}}}' for name in PLACEHOLDERS)}",
+        "prompt_template": f"up to {LONGEST_TEMPLATE:,} characters of text, with the placeholders {_PLACEHOLDERS}",
         "fps": f"frames per second, a number above 0 and at most {HIGHEST_FPS}, such as 24",
         "shots": "a list of at least one shot, each an object with shot_id, prompt and duration",
     },
@@ -196,7 +198,7 @@ class Findings:
                     self._add(location, "", f"missing; give {remedy}")
             elif violation["type"] == "too_short" and self.tree.get("shots") and location.name == "shots":
                 continue  # pydantic gets only the valid shots
-            elif violation["type"] == "string_too_long":
+            elif violation["type"] == "string_too_long" and location.name != "prompt_template":
                 self._add(location, display_value(violation["input"]), f"at most {LONGEST_SHOT_ID} characters")
             elif violation["type"] not in {"twice", "no_prompt"}:
                 self._add(location, display_value(violation["input"]), remedy)
