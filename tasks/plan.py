@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from prefect.logging import get_run_logger
@@ -37,6 +38,7 @@ async def plan_takes(inputs: RunInputs, context: RunContext, *, board: str, opti
         picks=picked,
         render_nonce=str(part.parent) if part else context.leases.run,
     )
+    plan = replace(plan, notices=(*inputs.notices, *plan.notices))
     context.progress.expect(inputs.name, plan.takes)
     logger.info("%s, %s", plural(len(plan.shot_list.shots), "shot"), plural(len(plan.takes), "take"))
     for notice in plan.notices:

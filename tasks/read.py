@@ -1,5 +1,6 @@
 """Read the shot list, the workflow and the references, after a check that the store can be written to."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from previs.boards.run_numbers import next_number
@@ -39,4 +40,5 @@ async def read_input(
     name = request.board or inputs.shot_list.title or request.fallback or inputs.name
     run = name_run(started, context.leases.run)
     number = None if this_part() else await next_number(context.store, name, run)
+    inputs = replace(inputs, notices=request.notices)
     return inputs, RunIdentity(name, run, started, inputs.workflow_facts, number)

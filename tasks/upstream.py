@@ -13,7 +13,7 @@ from prefect.exceptions import MissingResult, ObjectNotFound
 
 from blocks.asking import prefect_client
 from previs.errors import SourceNotFound
-from previs.notifications.events import is_ready, read_ready
+from previs.notifications.events import is_ready, read_ready, unused_keys
 from tasks.starter import Starter
 
 FLOW_RUN = "prefect.flow-run."
@@ -34,6 +34,7 @@ class Request:
         board: Name of the board; empty for the list's title.
         fallback: Name of the board if the list has no title; empty for its file's name.
         of_senders: ``shots``, ``workflow``, both or none: which of them a sender gave.
+        notices: Sentences on what the request has and nothing uses.
     """
 
     shots: object
@@ -41,6 +42,7 @@ class Request:
     board: str
     fallback: str = ""
     of_senders: frozenset[str] = frozenset()
+    notices: tuple[str, ...] = ()
 
 
 async def resolve_request(shots: object, workflow: object, board: str, starter: Starter) -> Request:
@@ -71,7 +73,14 @@ async def resolve_request(shots: object, workflow: object, board: str, starter: 
     if ready.workflow:
         of_senders.discard("workflow")
         of_senders |= {"workflow"} if "shots" in of_senders else set()
-    return Request(ready.shot_list, ready.workflow or workflow, ready.board or board, upstream, frozenset(of_senders))
+    return Request(
+        shots=ready.shot_list,
+        workflow=ready.workflow or workflow,
+        board=ready.board or board,
+        fallback=upstream,
+        of_senders=frozenset(of_senders),
+        notices=unused_keys(shots),
+    )
 
 
 async def _result_of(name: str) -> tuple[object, str]:

@@ -45,6 +45,7 @@ class RunInputs:
         workflow_facts: Workflow as given, for the record, without credentials: settings, or the path or URL of a graph.
         pictures: Pictures of the shots' references, by their ``url``.
         workflow_pictures: Pictures of the workflow's ``reference_images``, in their order.
+        notices: Sentences on what was given and nothing uses, besides fields of the list.
     """
 
     name: str
@@ -53,6 +54,7 @@ class RunInputs:
     workflow_facts: dict[str, Any] | str
     pictures: Mapping[str, ReferenceImage]
     workflow_pictures: tuple[ReferenceImage, ...]
+    notices: tuple[str, ...] = ()
 
 
 class ClassLookup(Protocol):

@@ -22,11 +22,13 @@ from previs.shots import plain_json, read_shot_list
 from previs.store.addresses import shown
 from previs.store.credentials import credential_fault, credentials_in
 from previs.text.similar import meant
+from previs.text.visible import shortened, visible
 
 EventName = Literal["board.ready", "shot.failed", "farm.degraded", "farm.recovered"]
 StatusEvent = Literal["review.waiting", "run.waiting", "run.working"]
 _KEYS: Final = ("schema", "shot_list", "board", "workflow")
 _COMPARED: Final = 500
+_NAMED: Final = 20
 SHOT_LIST_READY: Final = "shot-list.ready"
 BOARD_READY: Final = "board.ready"
 SHOT_FAILED: Final = "shot.failed"
@@ -195,6 +197,13 @@ def read_ready(payload: object) -> ShotListReady:
     if ready is None or faults:
         raise ShotListFaults(_SOURCE, tuple(faults), more)
     return ready
+
+
+def unused_keys(payload: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a sentence on the keys of a payload that nothing uses."""
+    names = [visible(shortened(str(name))) for name in payload if name not in _KEYS]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return (f"{_SOURCE} has keys that are not used: {', '.join(names[:_NAMED])}{more}",) if names else ()
 
 
 def _checked(payload: Mapping[str, Any]) -> tuple[ShotListReady | None, list[Fault]]:

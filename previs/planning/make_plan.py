@@ -12,7 +12,7 @@ from previs.errors import MOST_FAULTS, Fault, ShotListFaults, WorkflowFaults
 from previs.planning.fingerprint import derived_seed, fingerprint, numbered_seed
 from previs.planning.plan import Plan, PlannedTake, ReferenceImage, TakeFrame
 from previs.records.takes import Pick
-from previs.shots import Chains, Shot, ShotList, read_chains
+from previs.shots import Chains, Shot, ShotList, read_chains, unused_fields
 from previs.workflow import PlacedReference, ShotValues, Workflow, checkpoint_of
 
 _NAMED = 3
@@ -111,7 +111,7 @@ def make_plan(
         chosen=planner.chosen,
         bindings=workflow.report().rows,
         packs=workflow.packs,
-        notices=(*notices, *planner.lapsed),
+        notices=(*unused_fields(shot_list), *notices, *planner.lapsed),
     )
 
 

@@ -5,6 +5,7 @@ from previs.shots.models import Reference, Shot, ShotList
 from previs.shots.reading import read_shot_list
 from previs.shots.text import Notation
 from previs.shots.tree import plain_json
+from previs.shots.unused import unused_fields
 
 __all__ = [
     "Chains",
@@ -17,4 +18,5 @@ __all__ = [
     "plain_json",
     "read_chains",
     "read_shot_list",
+    "unused_fields",
 ]

@@ -5,17 +5,33 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from previs.text.similar import closest, meant
+
 DELIMITERS = ",;\t"
 _LONGEST_NAME = 200  # characters
+_LONG_ENOUGH = (5, 7)  # letters for one and for two wrong ones
 _LONGEST_HEADER = 100_000  # characters of the first row in which names are looked for
 _BREAKS = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"  # as in str.splitlines
 _BLANK = re.compile(rf'[{DELIMITERS} "{_BREAKS}]*+')
 _REST_OF_LINE = re.compile(rf"[^{_BREAKS}]*+")
 
-# The most specific name first: if a sheet has both 提示词 and 画面描述, the second is kept as an unknown column.
+# The most specific name first: if a sheet has both 景别 and 画面景别, the second is kept as an unknown column.
 _NAMES = {
     "shot_id": "shotid shotnumber shotno shot id 镜头编号 镜头号 镜号 分镜号 镜头id 镜头 分镜 编号",
-    "prompt": "prompt positiveprompt description 提示词 正向提示词 正面提示词 画面描述 画面内容 描述 画面",
+    "prompt": "prompt positiveprompt imageprompt aiprompt 提示词 正向提示词 正面提示词 ai提示词 ai绘画提示词 "
+    "绘画提示词 绘图提示词 生图提示词 文生图提示词 图片提示词 画面提示词 英文提示词",
+    "description": "description action desc 画面描述 画面内容 描述 画面 内容 动作 剧情",
+    "camera": "camera 镜头语言 摄影机",
+    "size": "shotsize size framing fieldsize 景别 画面景别 镜头景别",
+    "angle": "angle cameraangle shotangle 角度 拍摄角度 镜头角度 机位 视角",
+    "movement": "movement cameramovement cameramove move 运镜 镜头运动 运动 摄法 运镜方式 拍摄手法",
+    "lens": "lens focallength 焦段 焦距 镜头焦段",
+    "dialogue": "dialogue dialog lines 台词 对白 对话 对白台词 台词对白",
+    "sound": "sound audio sfx soundeffects 音效 声音 音乐音效",
+    "scene": "scene sceneno scenenumber",
+    "location": "location set 地点 场景 拍摄地点",
+    "time_of_day": "timeofday daynight dn 日夜 时间段",
+    "transition": "transition 转场 过渡",
     "references": "references reference refs ref referenceimages referenceimage 参考图 参考图片 参考图像 参考",
     "reference_role": "referencerole role 参考用途 参考图用途 用途",
     "reference_strength": "referencestrength strength 参考强度 参考图强度 参考权重",
@@ -25,7 +41,7 @@ _NAMES = {
     "takes": "takes 条数 次数 生成次数 生成张数",
     "width": "width 宽度 宽",
     "height": "height 高度 高",
-    "sequence": "sequence seq scene 场次 场号 序列 场",
+    "sequence": "sequence seq 场次 场号 序列 场",
     "notes": "notes note remarks remark comments comment 备注 注释 说明",
 }
 _OVERRIDE = re.compile(r"(?:overrides?|覆盖|改写)(?:\s*[:：]\s*|\s+)(.+)", re.IGNORECASE)
@@ -57,6 +73,21 @@ def known_columns(header: list[str]) -> dict[int, str]:
         best[field] = min(rank, best.get(field, rank))
     chosen = (item for item in found.items() if item[1][0] == "references" or item[1][1] == best[item[1][0]])
     return {index: field for index, (field, _) in chosen}
+
+
+def closest_field(name: str) -> str | None:
+    """Return the field whose name in any language is most similar to a name, if it is."""
+    found = closest(plain_name(name), _RANKS, most=1) if len(name) <= _LONGEST_NAME else []
+    return _RANKS[found[0]][0] if found else None
+
+
+def misspelled_column(name: str) -> str | None:
+    """Return the known English name of a column that a long enough name must mean, by one or two letters, or None."""
+    plain = plain_name(name)
+    most = sum(len(plain) >= length for length in _LONG_ENOUGH)
+    if not most or len(plain) > _LONGEST_NAME or plain in _RANKS or not plain.isascii():
+        return None
+    return meant(plain, filter(str.isascii, _RANKS), most=most)
 
 
 def delimiter_of(text: str) -> str | None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,14 +16,17 @@ from previs.shots.models import (
     LARGEST_SEED,
     LARGEST_SIDE,
     LONGEST_SHOT,
+    LONGEST_TEMPLATE,
     MOST_TAKES,
     STRONGEST,
     Reference,
     Shot,
     ShotList,
 )
+from previs.shots.prompts import PLACEHOLDERS
 from previs.shots.rules import LONGEST_SHOT_ID, repeats, same_name, usable_shot_id
 from previs.shots.tree import Path
+from previs.shots.unused import known_field
 
 LONGEST_VALUE = 60
 _BUFFERED = 20 * MOST_FAULTS
@@ -30,17 +34,27 @@ _MOST_DIGITS_SHOWN = 10**40
 _SIDE = f"a whole number of pixels from 1 to {LARGEST_SIDE}"
 _TEXT = "text, in quotes if it could be read as another type"
 _UNKNOWN = "a JSON value: text, finite numbers, booleans, null, lists and objects"
+_PLACEHOLDERS = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
 _REMEDIES: dict[type, dict[str, str]] = {
     ShotList: {
         "": "a list of shots, or an object with shots",
         "title": _TEXT,
+        "prompt_template": f"up to {LONGEST_TEMPLATE:,} characters of text, with the placeholders {_PLACEHOLDERS}",
         "fps": f"frames per second, a number above 0 and at most {HIGHEST_FPS}, such as 24",
         "shots": "a list of at least one shot, each an object with shot_id, prompt and duration",
     },
     Shot: {
         "": "an object with shot_id, prompt and duration",
         "shot_id": f"a whole number or text on one line, not blank, up to {LONGEST_SHOT_ID} long, such as SH010",
-        "prompt": "what the camera sees, as text that is not blank",
+        "prompt": "what the camera sees, as text that is not blank; or a description",
+        "description": _TEXT,
+        "camera": "known words, such as CU, low angle; or an object with size, angle, movement, lens",
+        "dialogue": _TEXT,
+        "sound": _TEXT,
+        "scene": _TEXT,
+        "location": _TEXT,
+        "time_of_day": _TEXT,
+        "transition": _TEXT,
         "references": "a list of references, each an object with url and reference_id, or [] for none",
         "duration": f"seconds, a number above 0 and at most {LONGEST_SHOT}, such as 3.0",
         "negative_prompt": _TEXT,
@@ -140,6 +154,34 @@ class Findings:
                     value = display_value(references[index]["reference_id"])
                     self._add(_Location(number, index, "reference_id"), value, remedy)
 
+    def add_without_prompt(self) -> None:
+        """Add shots that say in no field what is seen."""
+        shots = self.tree.get("shots")
+        for number, shot in enumerate(shots if isinstance(shots, list) else ()):
+            if not isinstance(shot, dict) or "prompt" in shot or (self.sheet and "prompt" in self.sheet.missing):
+                continue
+            if (description := shot.get("description")) is None or description == "":
+                self._add(_Location(number, None, "prompt"), "", f"missing; give {_REMEDIES[Shot]['prompt']}")
+
+    def add_misspelled(self) -> None:
+        """Add fields whose names differ from a known one by a slip of the pen."""
+        meant = cache(known_field)
+        for name in self.tree:
+            self._add_slip(_Location(name=_shortened(str(name))), meant("list", str(name)))
+        shots = self.tree.get("shots")
+        for number, shot in enumerate(shots if isinstance(shots, list) else ()):
+            for name in shot if isinstance(shot, dict) else ():
+                if self.sheet is None or name not in self.sheet.names:
+                    self._add_slip(_Location(number, None, _shortened(str(name))), meant("shot", str(name)))
+            for index, name in _names_of_references(shot):
+                self._add_slip(_Location(number, index, _shortened(name)), meant("reference", name))
+            for name in camera if isinstance(shot, dict) and isinstance(camera := shot.get("camera"), dict) else ():
+                self._add_slip(_Location(number, None, f"camera.{_shortened(str(name))}"), meant("camera", str(name)))
+
+    def _add_slip(self, location: _Location, meant: str | None) -> None:
+        if meant is not None:
+            self._add(location, "", f"not a field: did you mean {meant}?")
+
     def add_oversized(self, shot: int | None, most: int) -> None:
         """Add a shot with more than ``most`` values, or the list itself."""
         owner = "a list without its shots" if shot is None else "a shot"
@@ -147,7 +189,7 @@ class Findings:
         self._add(_Location(shot), f"more than {most:,} values", remedy)
 
     def add_broken_rules(self, error: ValidationError, above: Path = ()) -> None:
-        """Add what the model at the path ``above`` refuses, except what ``add_repeated_names`` finds."""
+        """Add what the model at the path ``above`` refuses, except what other methods find."""
         for violation in error.errors(include_url=False, include_context=False):
             location = _location((*above, *violation["loc"]))
             remedy = _REMEDIES[location.model].get(location.name, _UNKNOWN)
@@ -156,9 +198,9 @@ class Findings:
                     self._add(location, "", f"missing; give {remedy}")
             elif violation["type"] == "too_short" and self.tree.get("shots") and location.name == "shots":
                 continue  # pydantic gets only the valid shots
-            elif violation["type"] == "string_too_long":
+            elif violation["type"] == "string_too_long" and location.name != "prompt_template":
                 self._add(location, display_value(violation["input"]), f"at most {LONGEST_SHOT_ID} characters")
-            elif violation["type"] != "twice":
+            elif violation["type"] not in {"twice", "no_prompt"}:
                 self._add(location, display_value(violation["input"]), remedy)
 
     def _add(self, location: _Location, value: str, remedy: str) -> None:
@@ -215,6 +257,13 @@ def _location(path: Path) -> _Location:
 
 def _first(path: list[int | str]) -> str:
     return _shortened(str(path[0])) if path else ""
+
+
+def _names_of_references(shot: object) -> Iterator[tuple[int, str]]:
+    references = shot.get("references") if isinstance(shot, dict) else None
+    for index, reference in enumerate(references if isinstance(references, list) else ()):
+        if isinstance(reference, dict):
+            yield from ((index, str(name)) for name in reference)
 
 
 def _id_name(value: object) -> str | None:

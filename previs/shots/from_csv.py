@@ -10,14 +10,20 @@ from typing import Any
 
 from previs.errors import Fault
 from previs.shots import cells
-from previs.shots.columns import delimiter_of, known_columns, overridden
-from previs.shots.models import MOST_SHOTS
+from previs.shots.columns import delimiter_of, known_columns, misspelled_column, overridden
+from previs.shots.models import MOST_SHOTS, Camera
 from previs.shots.text import MOST_VALUES, fault, too_many_shots, too_many_values
 
 _MOST_COLUMNS = 16_384  # Excel's own limit
 _LONGEST_VALUE = 60
 _IN_REFERENCE = 3  # values: the reference, its url and its reference_id
 _NEEDED = {"shot_id": "镜号", "prompt": "提示词", "duration": "时长"}
+# Columns of a part of a shot: the part, and its field there.
+_PARTS = {
+    **{name: ("camera", name) for name in Camera.model_fields},
+    "reference_strength": ("reference", "strength"),
+    "reference_role": ("reference", "role"),
+}
 _READERS: dict[str, Callable[[str], Any]] = {
     "shot_id": cells.shot_id,
     "duration": cells.seconds,
@@ -37,6 +43,7 @@ class Sheet:
         rows: Row number of each shot, as the spreadsheet shows it.
         headers: Column name of each field that has a column.
         missing: Required fields without a column.
+        names: Names of the columns.
         faults: Faults of the sheet itself.
     """
 
@@ -44,6 +51,7 @@ class Sheet:
     rows: list[int]
     headers: dict[str, str]
     missing: frozenset[str]
+    names: frozenset[str]
     faults: list[Fault]
 
 
@@ -80,10 +88,11 @@ def read_csv(text: str, name: str) -> Sheet:
         remedy = f"a sheet has at most {_MOST_COLUMNS:,}: remove those that no shot needs"
         raise fault(name, f"row {first}", remedy, value=f"{len(names):,} columns")
     header = _Header.of(names)
-    missing = frozenset(_NEEDED) - set(header.known.values())
-    faults = [*_missing(first, missing, names), *_repeated(first, header)]
+    known = set(header.known.values())
+    missing = frozenset(_NEEDED) - known - ({"prompt"} if "description" in known else frozenset())
+    faults = [*_missing(first, missing, names), *_repeated(first, header), *_misspelled(first, header)]
     headers = {field: names[index] for index, field in header.known.items()}
-    sheet = Sheet([], [], headers, missing, faults)
+    sheet = Sheet([], [], headers, missing, frozenset(names), faults)
     _add_shots(sheet, rows, header, name)
     return sheet
 
@@ -146,6 +155,12 @@ def _repeated(row: int, header: _Header) -> Iterator[Fault]:
         seen.add(means)
 
 
+def _misspelled(row: int, header: _Header) -> Iterator[Fault]:
+    for index, name in enumerate(header.names):
+        if index not in header.known and (meant := misspelled_column(name)):
+            yield Fault(f"row {row}", name, "", f"not a known column: did you mean {meant}?")
+
+
 def _too_wide(number: int, row: list[str], header: list[str]) -> Iterator[Fault]:
     extra = [cell for cell in row[len(header) :] if cell]
     if extra:
@@ -156,22 +171,21 @@ def _too_wide(number: int, row: list[str], header: list[str]) -> Iterator[Fault]
 def _shot(row: list[str], header: _Header) -> dict[str, Any]:
     shot: dict[str, Any] = {}
     pictures: list[str] = []
-    for_all: dict[str, Any] = {}
-    overrides: dict[str, Any] = {}
+    parts: dict[str, dict[str, Any]] = {"overrides": {}, "camera": {}, "reference": {}}
     for index, cell in enumerate(row[: len(header.names)]):
         field = header.known.get(index)
         if field == "references":
             pictures.append(cell)
-        elif field == "reference_strength" and cell:
-            for_all["strength"] = cells.strength(cell)
-        elif field == "reference_role" and cell:
-            for_all["role"] = cell
-        elif cell and (slot := header.overrides.get(index)):
-            overrides[slot] = cells.value(cell)
-        elif cell:
+        elif not cell:
+            continue
+        elif field in _PARTS:
+            owner, name = _PARTS[field]
+            parts[owner][name] = cells.strength(cell) if name == "strength" else cell
+        elif slot := header.overrides.get(index):
+            parts["overrides"][slot] = cells.value(cell)
+        else:
             shot[field or header.names[index] or f"column {index + 1}"] = _READERS.get(field or "", str)(cell)
+    for_all = parts.pop("reference")
     if references := cells.references(pictures):
         shot["references"] = [{**reference, **for_all} for reference in references]
-    if overrides:
-        shot["overrides"] = overrides
-    return shot
+    return shot | {owner: given for owner, given in parts.items() if given}

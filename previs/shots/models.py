@@ -1,6 +1,6 @@
 """Define the models of a shot list.
 
-Prefect generates a flow's parameter form from their JSON schema, hence the titles, descriptions and examples. All three
+Prefect generates a flow's parameter form from their JSON schema, hence the titles, descriptions and examples. All
 models keep unknown fields.
 """
 
@@ -13,14 +13,18 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
+    PrivateAttr,
     WithJsonSchema,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
+from previs.shots.camera import camera_of
+from previs.shots.prompts import PLACEHOLDERS, make_prompt, unknown_placeholders
 from previs.shots.rules import (
     LONGEST_SHOT_ID,
     as_json,
+    is_blank,
     none_as,
     number_as_text,
     one_line,
@@ -39,6 +43,21 @@ STRONGEST = 10  # ControlNetApplyAdvanced accepts 0 to 10
 MOST_TAKES = 1_000
 HIGHEST_FPS = 1_000
 MOST_SHOTS = 100_000
+LONGEST_TEMPLATE = 10_000  # characters
+
+
+def _known_placeholders(template: str) -> str:
+    if unknown_placeholders(template):
+        raise PydanticCustomError("template", "a template has known placeholders only")
+    return template
+
+
+def _camera(value: object) -> object:
+    """Read a camera that is written as a text of known words."""
+    if value is None:
+        return {}
+    return camera_of(value) or value if isinstance(value, str) else value
+
 
 _Unknown = Annotated[JsonValue, AfterValidator(as_json), WithJsonSchema({})]
 _Text = Annotated[str, Field(strict=True), AfterValidator(without_surrogates)]
@@ -49,7 +68,10 @@ _Line = Annotated[
     BeforeValidator(number_as_text),
     AfterValidator(one_line),
 ]
+_Word = Annotated[_Line, Field()] | None
+_FilmText = Annotated[_Text, BeforeValidator(number_as_text)] | None
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+_Template = Annotated[_Text, Field(max_length=LONGEST_TEMPLATE), AfterValidator(_known_placeholders)] | None
 _Whole = Annotated[int, Field(strict=True)]
 _ShotId = Annotated[
     _Whole | Annotated[str, Field(strict=True, min_length=1, max_length=LONGEST_SHOT_ID)],
@@ -88,6 +110,24 @@ class Reference(BaseModel):
     )
 
 
+class Camera(BaseModel):
+    """Describe how a shot is framed, in words or usual abbreviations."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, _Unknown]
+
+    size: _Word = Field(
+        default=None, title="Size", description="How much of the scene it shows.", examples=["close-up", "CU", "特写"]
+    )
+    angle: _Word = Field(
+        default=None, title="Angle", description="From where it looks.", examples=["low angle", "俯拍"]
+    )
+    movement: _Word = Field(
+        default=None, title="Movement", description="How the camera moves.", examples=["dolly in", "推"]
+    )
+    lens: _Word = Field(default=None, title="Lens", description="Its focal length.", examples=["85mm"])
+
+
 class Shot(BaseModel):
     """Describe one framing of one moment: the unit that is rendered, cached and retried."""
 
@@ -100,8 +140,9 @@ class Shot(BaseModel):
         examples=[1, "SQ010_SH010"],
     )
     prompt: Annotated[_Text, AfterValidator(visible)] = Field(
+        default="",
         title="Prompt",
-        description="What the camera sees, in words that the model understands.",
+        description="What the camera sees, in words that the model understands. Empty: made of description and camera.",
         min_length=1,
         examples=["电影风格，广角镜头，城市夜景", "low angle, rain on neon, a woman under a red umbrella"],
     )
@@ -114,6 +155,25 @@ class Shot(BaseModel):
         gt=0,
         le=LONGEST_SHOT,
         examples=[3.0],
+    )
+    description: _Text | None = Field(
+        default=None,
+        title="Description",
+        description="What happens, for people. Without a prompt, the model gets it, with the camera's words.",
+        examples=["Fog over the pier; a ferry's horn."],
+    )
+    camera: Annotated[Camera, BeforeValidator(_camera)] = Field(
+        default=Camera(),
+        title="Camera",
+        description="How it is framed: size, angle, movement, lens.",
+    )
+    dialogue: _FilmText = Field(default=None, title="Dialogue", description="What is said.", examples=["MEI: Wait!"])
+    sound: _FilmText = Field(default=None, title="Sound", description="What is heard.", examples=["rain, a horn"])
+    scene: _FilmText = Field(default=None, title="Scene", description="Number of its scene.", examples=["12"])
+    location: _FilmText = Field(default=None, title="Location", description="Where it plays.", examples=["pier"])
+    time_of_day: _FilmText = Field(default=None, title="Time of day", description="When it plays.", examples=["night"])
+    transition: _FilmText = Field(
+        default=None, title="Transition", description="How it goes over to the next shot.", examples=["dissolve"]
     )
     negative_prompt: _Text | None = Field(
         default=None,
@@ -165,6 +225,15 @@ class Shot(BaseModel):
     )
     notes: _Text | None = Field(default=None, title="Notes", description="For people; no model sees them.")
 
+    # The shot as given, if this one has another prompt.
+    _as_given: "Shot | None" = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _says_what_is_seen(self) -> Self:
+        if not self.prompt and is_blank(self.description or ""):
+            raise PydanticCustomError("no_prompt", "a shot needs a prompt or a description")
+        return self
+
     @model_validator(mode="after")
     def _each_reference_once(self) -> Self:
         if any(True for _ in repeats(same_name(reference.reference_id) for reference in self.references)):
@@ -179,9 +248,20 @@ class Shot(BaseModel):
     def given(self) -> dict[str, Any]:
         """Return the shot as given, ready for JSON: without defaults, with unknown fields.
 
-        A seed of -1 becomes null, which means the same.
+        A seed of -1 becomes null, which means the same. The prompt is that of the list, not that of its template.
         """
-        return self.model_dump(mode="json", exclude_unset=True)
+        return (self._as_given or self).model_dump(mode="json", exclude_unset=True)
+
+    def worded(self, template: str | None) -> "Shot":
+        """Return the shot with the prompt that a list's template makes of it; see :mod:`previs.shots.prompts`."""
+        given = self._as_given or self
+        if template is None and given.prompt:
+            return given
+        values = {name: getattr(given, name) or "" for name in PLACEHOLDERS if name in Shot.model_fields}
+        camera = {name: getattr(given.camera, name) or "" for name in Camera.model_fields}
+        made = given.model_copy(update={"prompt": make_prompt(values | camera, template)})
+        made._as_given = given  # noqa: SLF001 - of the same class
+        return made
 
 
 class ShotList(BaseModel):
@@ -200,6 +280,12 @@ class ShotList(BaseModel):
         gt=0,
         le=HIGHEST_FPS,
         examples=[24, 25, 23.976],
+    )
+    prompt_template: _Template = Field(
+        default=None,
+        title="Prompt template",
+        description="Makes every prompt, such as {size}, {prompt}. Empty: the prompt, or description and camera.",
+        examples=["{size}, {angle}, {prompt}"],
     )
     shots: tuple[Shot, ...] = Field(
         title="Shots", description="In the order of the film.", min_length=1, max_length=MOST_SHOTS

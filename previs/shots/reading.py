@@ -12,8 +12,9 @@ from previs.shots.from_json import read_json, too_deep
 from previs.shots.from_yaml import read_yaml
 from previs.shots.models import MOST_SHOTS, Shot, ShotList
 from previs.shots.recognition import check_kind, not_a_list
-from previs.shots.text import Notation, decoded, fault, notation_by_content, notation_by_name, too_many_shots
+from previs.shots.text import LARGEST, Notation, decoded, fault, notation_by_content, notation_by_name, too_many_shots
 from previs.shots.tree import has_more_values, plain, repeated_keys
+from previs.shots.unused import with_camera
 
 _START = 1_000
 _MOST_IN_SHOT = 10_000  # values, references and overrides included
@@ -46,7 +47,7 @@ def read_shot_list(
     if isinstance(shots, list | tuple) and len(shots) > MOST_SHOTS:
         raise too_many_shots(name, len(shots))
     try:
-        findings = Findings(plain(document), sheet)
+        findings = Findings(with_camera(plain(document)), sheet)
         findings.add_repeated_keys(repeated_keys(document))
     except RecursionError as error:
         raise too_deep(name) from error
@@ -55,6 +56,8 @@ def read_shot_list(
 
 def _validated(findings: Findings, name: str) -> ShotList:
     findings.add_repeated_names()
+    findings.add_without_prompt()
+    findings.add_misspelled()
     given = findings.tree
     shots = given.get("shots")
     if isinstance(shots, list):
@@ -63,7 +66,18 @@ def _validated(findings: Findings, name: str) -> ShotList:
     faults = findings.in_order()
     if shot_list is None or faults:
         raise ShotListFaults(name, faults, findings.more)
-    return shot_list
+    return _worded(shot_list, name)
+
+
+def _worded(shot_list: ShotList, name: str) -> ShotList:
+    """Return the list with the prompts that its template makes; their text is bounded, since one template makes all."""
+    room, shots = LARGEST, []
+    for shot in shot_list.shots:
+        shots.append(shot.worded(shot_list.prompt_template))
+        room -= len(shots[-1].prompt)
+        if room < 0:
+            raise fault(name, "the list", f"its prompts have more than {LARGEST:,} characters: shorten the template")
+    return shot_list.model_copy(update={"shots": tuple(shots)})
 
 
 def _valid_shots(shots: list[Any], findings: Findings) -> Iterator[Shot]:

@@ -86,11 +86,14 @@ def _pairs(text: str) -> set[str]:
     return set(map("".join, pairwise(text))) or {text}
 
 
-def meant(name: str, names: Iterable[str]) -> str | None:
-    """Return the closest of the names within two edits, or None; case makes no difference, nor do dashes and blanks."""
+def meant(name: str, names: Iterable[str], *, most: int = _EDITS) -> str | None:
+    """Return the closest of the names within so many edits, at most two, or None.
+
+    Case makes no difference, nor do dashes and blanks.
+    """
     by_edits = {each: _edits(_bare(name), _bare(each)) for each in names}
     closest = min(by_edits, key=by_edits.__getitem__, default=None)
-    return closest if closest is not None and by_edits[closest] <= _EDITS else None
+    return closest if closest is not None and by_edits[closest] <= most else None
 
 
 def _bare(name: str) -> str:

@@ -59,6 +59,7 @@ async def test_a_payload_names_list_board_and_workflow_and_goes_before_the_runs_
         "shot_list": {"title": "not this", "shots": shots(2)},
         "board": "雨夜",
         "workflow": SETTINGS | {"steps": 3},
+        "director": "陈",
     }
     state = await render(payload, url, tmp_path, board="another")
     assert state.is_completed(), state.message
@@ -66,6 +67,7 @@ async def test_a_payload_names_list_board_and_workflow_and_goes_before_the_runs_
     assert len(simulator.started) == 2
     assert manifest.workflow["steps"] == 3
     assert manifest.title == "not this"
+    assert manifest.problems == ("the event shot-list.ready has keys that are not used: director",)
 
 
 async def test_a_payload_that_leaves_them_out_gets_those_of_the_run(simulate: Serve, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from previs.pictures.media import is_inert
 from previs.publishing.views.addresses import for_page, is_picture
+from previs.publishing.views.film import film_of
 from previs.publishing.views.sequences import Placed, Sequence, sequences
 from previs.publishing.views.takes import LONGEST_REASON, circled, lacking, picked_first, reason
 from previs.publishing.views.timecode import number, spell, timecode
@@ -117,6 +118,7 @@ class Card:
     """Describe one shot, its picked take first.
 
     Attributes:
+        film: What the shot says for people: kind and text.
         lacking: ``failed`` or ``skipped`` if frames are missing, else empty.
     """
 
@@ -125,6 +127,7 @@ class Card:
     position: str
     length: str
     prompt: Text
+    film: tuple[tuple[str, Text], ...]
     notes: Text | None
     takes: tuple[TakeCard, ...]
     lacking: str
@@ -173,10 +176,17 @@ def _card(placed: Placed, fps: float, usual: tuple[int, int], links: LinksOf) ->
         position=timecode(placed.start, fps),
         length=f"{number(shot.duration)} s · {plural(placed.frames, 'frame')}",
         prompt=_text(shot.prompt),
+        film=tuple(_film(shot)),
         notes=_text(notes) if isinstance(notes, str) and notes.strip() else None,
         takes=tuple(_take(shot, take, usual, links) for take in picked_first(shot)),
         lacking=lacking(shot),
     )
+
+
+def _film(shot: ShotEntry) -> Iterator[tuple[str, Text]]:
+    for kind, words in film_of(shot.shot)._asdict().items():
+        if words and words != shot.prompt:
+            yield kind, _text(words)
 
 
 def _text(words: str) -> Text:

@@ -7,6 +7,7 @@ from html import escape
 
 from previs.pictures.media import is_inert
 from previs.publishing.views.addresses import for_artifact
+from previs.publishing.views.film import film_of
 from previs.publishing.views.sequences import Placed, Sequence, sequences
 from previs.publishing.views.takes import PICKED_MARK, circled, picked_first, reason
 from previs.publishing.views.timecode import number, timecode
@@ -131,8 +132,11 @@ def _cells(placed: Placed, fps: float, picture: PictureOf, layout: Layout) -> It
     shot = placed.shot
     plain = shorten(one_line(str(shot.shot_id)), 60)
     name = inline(plain, 60)
-    text = wrapped(shot.prompt, columns=layout.columns, lines=_LINES)
+    film = film_of(shot.shot)
+    text = wrapped(film.description or shot.prompt, columns=layout.columns, lines=_LINES)
     when = f"{timecode(placed.start, fps)} · {number(shot.duration)} s"
+    if film.camera:
+        when += f"<br>{wrapped(film.camera, columns=layout.columns, lines=2)}"
     wanted = shot.takes if layout.every else _wanted(shot)
     others = f"<br>{plural(len(shot.takes) - len(wanted), 'other take')}" if len(wanted) < len(shot.takes) else ""
     for take in wanted:

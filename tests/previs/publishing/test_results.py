@@ -120,7 +120,11 @@ def test_shot_and_list_are_recorded_as_they_were_given() -> None:
     assert record.shots[0].shot == UPSTREAM
     assert (record.title, record.fps, record.shot_list) == ("雨夜", 25, {"director": "陈"})
     assert (record.board, record.run, record.started) == (FACTS.board, FACTS.run, STARTED)
-    assert (record.workflow, record.servers, record.problems) == (FACTS.workflow, ("http://a",), ("b is away",))
+    assert (record.workflow, record.servers, record.problems) == (
+        FACTS.workflow,
+        ("http://a",),
+        ("kept, not used: fields of the list: director; fields of shots: 镜头 (like shot_id?)", "b is away"),
+    )
     assert record.duration == 3.0
 
 

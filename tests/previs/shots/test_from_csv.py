@@ -33,7 +33,7 @@ CHINESE_SHOT = {
     "negative_prompt": "模糊",
     "seed": 42,
     "notes": "开场",
-    "景别": "全景",
+    "camera": {"size": "全景"},
 }
 
 
@@ -67,7 +67,7 @@ def test_western_files_are_not_decoded_as_chinese() -> None:
 def test_rows_are_counted_as_the_sheet_shows_them() -> None:
     text = '\r\n镜号,提示词,时长\r\n1,"two\nlines",2\r\n,,\r\n2,,0\r\n2,x,1\r\n'
     assert faults(text) == [
-        "row 5 (shot_id 2), 提示词: missing; give what the camera sees, as text that is not blank",
+        "row 5 (shot_id 2), 提示词: missing; give what the camera sees, as text that is not blank; or a description",
         "row 5 (shot_id 2), 时长: 0.0: seconds, a number above 0 and at most 86400, such as 3.0",
         'row 6 (shot_id 2), 镜号: 2: row 5 (shot_id 2) has the same: each shot needs its own (1 and "1" are the same)',
     ]
@@ -94,8 +94,8 @@ def test_two_columns_of_one_name_are_a_fault() -> None:
 
 
 def test_the_most_specific_of_two_names_wins_and_the_other_column_is_kept() -> None:
-    assert shots("镜号,画面描述,提示词,时长\n1,she enters,a woman enters,2\n") == [
-        {"shot_id": 1, "画面描述": "she enters", "prompt": "a woman enters", "duration": 2.0}
+    assert shots("镜号,正向提示词,提示词,时长\n1,she enters,a woman enters,2\n") == [
+        {"shot_id": 1, "正向提示词": "she enters", "prompt": "a woman enters", "duration": 2.0}
     ]
 
 
@@ -211,6 +211,7 @@ def test_names_are_known_in_any_case_and_spelling() -> None:
         3: "references",
         4: "duration",
         5: "takes",
+        6: "lens",
     }
 
 

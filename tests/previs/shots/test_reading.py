@@ -31,12 +31,12 @@ json_values = st.recursive(
 )
 REPORT = """
 the list, fps: 0: frames per second, a number above 0 and at most 1000, such as 24
-shot 1 (shot_id SH010), prompt: " ": what the camera sees, as text that is not blank
+shot 1 (shot_id SH010), prompt: " ": what the camera sees, as text that is not blank; or a description
 shot 1 (shot_id SH010), duration: NaN: seconds, a number above 0 and at most 86400, such as 3.0
 shot 1 (shot_id SH010), seed: -2: a whole number from 0 to 18446744073709551615, or -1 or empty to derive it
 shot 1 (shot_id SH010), takes: 0: a whole number from 1 to 1000
 shot 1 (shot_id SH010), colour: Infinity: a JSON value: text, finite numbers, booleans, null, lists and objects
-shot 2 (shot_id 1), prompt: missing; give what the camera sees, as text that is not blank
+shot 2 (shot_id 1), prompt: missing; give what the camera sees, as text that is not blank; or a description
 shot 2 (shot_id 1), duration: true: seconds, a number above 0 and at most 86400, such as 3.0
 shot 3 (shot_id 1), shot_id: "1": shot 2 (shot_id 1) has the same: each shot needs its own (1 and "1" are the same)
 shot 3 (shot_id 1), reference 2, url: "": a path or URL on one line, not blank, such as references/a.jpg
@@ -261,7 +261,7 @@ def test_python_values_of_any_mapping_and_sequence_are_read() -> None:
 
 
 def test_python_values_that_json_cannot_hold_are_faults() -> None:
-    assert faults([{**UPSTREAM, "lens": {1, 2}}])[0].startswith("shot 1 (shot_id 1), lens: a set: a JSON value")
+    assert faults([{**UPSTREAM, "filter": {1, 2}}])[0].startswith("shot 1 (shot_id 1), filter: a set: a JSON value")
     assert faults([{**UPSTREAM, 3: "x"}])[0].startswith("shot 1 (shot_id 1), 3:")
     endless: list[Any] = []
     endless.append(endless)
@@ -283,7 +283,7 @@ def test_every_field_of_a_reference_has_a_remedy_of_its_own(field: str) -> None:
 
 @pytest.mark.parametrize("field", sorted(Shot.model_fields))
 def test_every_field_of_a_shot_has_a_remedy_of_its_own(field: str) -> None:
-    wrong, shown = ([], "a list of 0") if field == "overrides" else ({}, "an object")
+    wrong, shown = ([], "a list of 0") if field in {"overrides", "camera"} else ({}, "an object")
     found = faults([{**UPSTREAM, field: wrong}])[0]
     assert found.partition(", ")[2].startswith(f"{field}: {shown}: ")
     assert "a JSON value" not in found

@@ -1,0 +1,93 @@
+"""Name the fields of a list that previs keeps and does not use, and those whose names are a slip of the pen; pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal
+
+from previs.shots.columns import closest_field
+from previs.shots.models import Camera, Reference, Shot, ShotList
+from previs.text.similar import meant
+from previs.text.visible import shortened, visible
+
+Owner = Literal["list", "shot", "reference", "camera"]
+
+FLAT_CAMERA: Final = {
+    "size": "size",
+    "angle": "angle",
+    "movement": "movement",
+    "lens": "lens",
+    "shot_size": "size",
+    "camera_angle": "angle",
+    "camera_movement": "movement",
+}
+"""Fields of a shot that are read as its camera's."""
+
+_KNOWN: Final[Mapping[Owner, tuple[str, ...]]] = {
+    "list": tuple(ShotList.model_fields),
+    "shot": (*Shot.model_fields, *FLAT_CAMERA),
+    "reference": tuple(Reference.model_fields),
+    "camera": tuple(Camera.model_fields),
+}
+_LONGEST: Final = 200
+_SHORT: Final = 5
+_NAMED: Final = 50
+
+
+def known_field(owner: Owner, name: str) -> str | None:
+    """Return the known field that a name within two letters of it must mean; None for a known one, or another word.
+
+    Of a name with less than five letters, as many words are within two letters: one counts.
+    """
+    if name in _KNOWN[owner] or len(name) > _LONGEST:
+        return None
+    return meant(name, _KNOWN[owner], most=1 if len(name) < _SHORT else 2)
+
+
+def with_camera(document: dict[Any, Any]) -> dict[Any, Any]:
+    """Return a list as plain values, in which the camera's fields beside a shot's others are in its ``camera``.
+
+    A field that ``camera`` has, too, stays where it is.
+    """
+    shots = document.get("shots")
+    if not isinstance(shots, list):
+        return document
+    return document | {"shots": [_with_camera(shot) for shot in shots]}
+
+
+def _with_camera(shot: Any) -> Any:  # noqa: ANN401 - whatever a file may hold
+    if not isinstance(shot, dict) or FLAT_CAMERA.keys().isdisjoint(shot):
+        return shot
+    camera = shot.get("camera", {})
+    if not isinstance(camera, dict):
+        return shot
+    moved = {name: value for name, value in shot.items() if name in FLAT_CAMERA and FLAT_CAMERA[name] not in camera}
+    rest = {name: value for name, value in shot.items() if name not in moved}
+    return rest | {"camera": camera | {FLAT_CAMERA[name]: value for name, value in moved.items()}}
+
+
+def unused_fields(shot_list: ShotList) -> tuple[str, ...]:
+    """Return a sentence on the fields that are kept and not used, with a guess where a name looks like a known one."""
+    shots: Counter[str] = Counter()
+    references: dict[str, None] = {}
+    for shot in shot_list.shots:
+        shots.update(shot.model_extra or ())
+        shots.update(f"camera.{name}" for name in shot.camera.model_extra or ())
+        for reference in shot.references:
+            references |= dict.fromkeys(reference.model_extra or ())
+    found = [
+        *_named("of the list", shot_list.model_extra or ()),
+        *_named("of shots", shots),
+        *_named("of references", references),
+    ]
+    return (f"kept, not used: {'; '.join(found)}",) if found else ()
+
+
+def _named(owner: str, names: Iterable[str]) -> list[str]:
+    each = list(names)
+    more = f" and {len(each) - _NAMED} more" if len(each) > _NAMED else ""
+    return [f"fields {owner}: {', '.join(map(_guessed, each[:_NAMED]))}{more}"] if each else []
+
+
+def _guessed(name: str) -> str:
+    like = closest_field(name)
+    return visible(shortened(name)) + (f" (like {like}?)" if like else "")
