@@ -75,9 +75,9 @@ def test_a_shot_needs_a_prompt_or_a_description_and_a_template_known_names() -> 
         "shot 2 (shot_id 1), prompt: missing; give what the camera sees, as text that is not blank; or a description",
         "shot 3 (shot_id 2), duration: -1: seconds, a number above 0 and at most 86400, such as 3.0",
     ]
-    assert faults({"prompt": "x"}, prompt_template="{siz}")[0].startswith(
-        'the list, prompt_template: "{siz}": up to 10,000 characters of text, with the placeholders {prompt}, {description}, {size}'
-    )
+    [fault] = faults({"prompt": "x"}, prompt_template="{siz}")
+    start = 'the list, prompt_template: "{siz}": up to 10,000 characters of text, with the placeholders '
+    assert fault.startswith(f"{start}{{prompt}}, {{description}}, {{size}}")
 
 
 def test_one_template_makes_no_more_text_than_a_list_may_have() -> None:
