@@ -4,6 +4,7 @@ import ast
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -124,6 +125,18 @@ def test_the_form_begins_with_what_a_director_needs_and_folds_what_is_rarely_nee
     assert schema["properties"]["more"]["anyOf"][1] == {"type": "null"}
     folded = ["workflow", "only", "overrides", "refresh", "max_age_days", "render_seconds", "parts", "webhook"]
     assert list(schema["definitions"]["More"]["properties"]) == folded
+
+
+def test_every_parameter_of_a_command_in_the_manual_is_one_that_prefects_command_knows(
+    all_loaded: dict[str, dict[str, Any]],
+) -> None:
+    known = {about["name"]: set(about["schema"]["properties"]) for about in all_loaded.values()}
+    pages = [CHECKOUT / "README.md", *(CHECKOUT / "docs").rglob("*.md")]
+    text = "\n".join(page.read_text("utf-8") for page in pages).replace("\\\n", " ")
+    commands = re.findall(r"^prefect deployment run ([\w-]+)/(.*)$", text, re.MULTILINE)
+    assert len(commands) > 2
+    for flow, rest in commands:
+        assert set(re.findall(r"--param '?(\w+)=", rest)) <= known[flow]
 
 
 def test_a_flow_can_be_started_with_its_input_alone(loaded: dict[str, Any]) -> None:
