@@ -89,6 +89,7 @@ def _of_runs(*, long: bool) -> dict[str, Measurement]:
             for shots, parts in (_LOADS if long else _SHORT_LOADS)
             for kind in KINDS
         },
+        "parts on two hosts": partial(load, "folder", 600 if long else 100, 2, two_hosts=True),
         **{f"deaths, {name}": partial(deaths, name, 60) for name in (DEATHS if long else _SHORT_DEATHS)},
         "S3 gone in mid-run": partial(outage, 100, 30) if long else partial(outage, 20, 5),
     }

@@ -65,9 +65,11 @@ class Worker:
     Args:
         environment: Environment, besides this process's own.
         isolated: Whether it runs in the namespace of :func:`network`.
+        limit: Runs that it has at one time; None for any number.
     """
 
-    def __init__(self, environment: Mapping[str, str], *, isolated: bool = False) -> None:
+    def __init__(self, environment: Mapping[str, str], *, isolated: bool = False, limit: int | None = None) -> None:
+        self._limit = [] if limit is None else ["--limit", str(limit)]
         self._environment = {**os.environ, **environment}
         self._isolated = isolated
         self._process: subprocess.Popen[bytes] | None = None
@@ -84,7 +86,7 @@ class Worker:
         """Start it in a new terminal."""
         self._terminal, inner = pty.openpty()
         namespace = ["ip", "netns", "exec", _NAME] if self._isolated else []
-        program = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL]
+        program = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, *self._limit]
         self._process = subprocess.Popen(  # noqa: S603 - our own command
             # Under nohup, a closed terminal would end nothing.
             ["env", "--default-signal=HUP", "setsid", "--ctty", *namespace, *program],  # noqa: S607 - of the system
