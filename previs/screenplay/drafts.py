@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from previs.errors import Fault
 from previs.screenplay import pace
+from previs.screenplay.framings import Framing, camera_words
 from previs.screenplay.headings import Setting
 from previs.screenplay.models import Note
 from previs.screenplay.text import is_east_asian, join_lines
@@ -25,6 +26,7 @@ class Draft:
         kind: Subject: the place, an action, a speaker, two speakers at once, or the place under a voice.
         looks: Descriptions of characters, by name.
         framing: Framing that a note requests; empty for the usual one.
+        opened_by: Framing that the action itself begins with.
         actions: Actions, in the script's words.
         speakers: Characters who are seen speaking.
         manners: Parentheticals of the speakers.
@@ -39,6 +41,7 @@ class Draft:
     style: str
     looks: Mapping[str, str]
     framing: str = ""
+    opened_by: Framing | None = None
     actions: list[str] = field(default_factory=list)
     speakers: list[str] = field(default_factory=list)
     manners: dict[str, None] = field(default_factory=dict)
@@ -58,6 +61,9 @@ class Draft:
             "prompt": self.prompt or self._prompt(),
             "duration": self.seconds or pace.on_screen(self.action_seconds, self.speech_seconds),
         }
+        framing = ",".join(filter(None, [self.framing, self.opened_by.words if self.opened_by else ""]))
+        if camera := camera_words(framing, chinese=self._is_chinese()):
+            shot["camera"] = camera
         if self.references:
             shot["references"] = with_reference_ids([(note.name, note.text) for note in self.references])
         if notes := "\n".join(filter(None, self.remarks)):
@@ -77,11 +83,17 @@ class Draft:
                 first[name] = note.line
         return found
 
+    def _is_chinese(self) -> bool:
+        """Return whether the words of the shot are to be Chinese."""
+        return is_east_asian("".join([*self.actions, self.setting.place, self.setting.time, *self.speakers]))
+
     def _prompt(self) -> str:
         words = join_lines("\n".join(self.actions))
-        chinese = is_east_asian(words + self.setting.place + self.setting.time + "".join(self.speakers))
+        chinese = self._is_chinese()
         seen = speaking(self.speakers, ", ".join(self.manners), chinese=chinese) if self.speakers else ""
         usual = usual_framing(self.kind, words, chinese=chinese)
+        if self.opened_by and self.opened_by.opening == "shot":
+            usual = ""
         looks = looks_of(f"{words} {' '.join(self.speakers)}", self.looks)
         where = place_words(self.setting, chinese=chinese)
         prompt = joined([self.framing or usual, words, seen, *looks, where, self.style], chinese=chinese)

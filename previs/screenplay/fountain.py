@@ -12,6 +12,7 @@ from typing import Final
 
 from previs.comfyui.protocol.documents import describe_document
 from previs.errors import Fault, ShotListFaults
+from previs.screenplay.framings import Framing, framing_of, listed
 from previs.screenplay.headings import split_heading
 from previs.screenplay.models import Element, Kind, Note, Passage, Scene, Screenplay, Speech
 from previs.screenplay.notes import Line, SplitScript, note_marks, split_notes, without_notes
@@ -84,6 +85,7 @@ class _Block:
     line: int
     texts: list[str]
     cue: str | None = None
+    framing: Framing | None = None
 
 
 @dataclass
@@ -92,12 +94,14 @@ class _Parser:
 
     Attributes:
         pending_notes: Marks of notes alone on their lines, which belong to the next line.
+        in_montage: Whether the items of a list are shots.
     """
 
     script: SplitScript
     lines: Sequence[Line]
     block: _Block | None = None
     pending_notes: list[str] = field(default_factory=list)
+    in_montage: bool = False
     found: list[Element | Scene] = field(default_factory=list)
 
     def parse(self) -> Iterator[Element | Scene]:
@@ -131,15 +135,36 @@ class _Parser:
         elif kind := self._one_line_kind(text_only, following):
             self._close()
             self._passage(kind, line, _STRIP_MARKERS[kind])
-        elif (self.block is None or text_only.startswith(".")) and (heading := split_heading(text_only)):
+        elif (self.block is None or text_only.startswith(".")) and (heading := _heading(text_only)):
             self._close()
+            self.in_montage = False
             number = unicodedata.normalize("NFC", heading[1])
             notes = self.script.notes_in(line.text)
             self.found.append(Scene(join_lines(plain_text(heading[0])), line.number, (), number, notes))
+        elif self._opens_shot(line, text_only):
+            pass
         elif self.block is None and self._is_cue(text_only, following):
             self.block = _Block(line.number, [self._take_pending() + note_marks(line.text)], text_only)
         else:
             self._action(line)
+
+    def _opens_shot(self, line: Line, text_only: str) -> bool:
+        """Start a shot within the scene if the line says so; return whether it does."""
+        if self.in_montage and (item := listed(line.text)):
+            self._close()
+            self._action(replace(line, text=item), Framing("item"))
+            return True
+        if self.block is not None or text_only.startswith(("!", "@")):
+            return False
+        framing = framing_of(join_lines(plain_text(text_only)))
+        if framing is None:
+            return False
+        self.in_montage = framing.opening == "montage" or (self.in_montage and framing.opening != "return")
+        if framing.opening == "return":
+            self._passage("transition", line, str, framing)
+        else:
+            self._action(line, framing)
+        return True
 
     def _one_line_kind(self, text_only: str, following: Line) -> Kind | None:
         """Return the kind of an element of one line, other than a heading; None for any other line."""
@@ -149,7 +174,7 @@ class _Parser:
             return "synopsis"
         if text_only.startswith(">"):
             return "centred" if text_only.endswith("<") and len(text_only) > 1 else "transition"
-        if self.block is None and following.is_blank and _TRANSITION.fullmatch(text_only):
+        if self.block is None and following.is_blank and _TRANSITION.fullmatch(plain_text(text_only)):
             return "transition"
         return None
 
@@ -162,19 +187,19 @@ class _Parser:
             return bool(name)
         return name == name.upper() and name.upper() != name.lower()
 
-    def _action(self, line: Line) -> None:
+    def _action(self, line: Line, framing: Framing | None = None) -> None:
         text = line.text.strip()
         if line.text_only.startswith("!"):
             text = text.replace("!", "", 1)
         if self.block is None:
-            self.block = _Block(line.number, [self._take_pending() + text])
+            self.block = _Block(line.number, [self._take_pending() + text], framing=framing)
         else:
             self.block.texts.append(text)
 
-    def _passage(self, kind: Kind, line: Line, strip: Callable[[str], str]) -> None:
+    def _passage(self, kind: Kind, line: Line, strip: Callable[[str], str], framing: Framing | None = None) -> None:
         text = join_lines(plain_text(strip(line.text_only)))
         if text:
-            self.found.append(Passage(kind, text, line.number))
+            self.found.append(Passage(kind, text, line.number, framing=framing))
         self.found.extend(self.script.notes_in(line.text))
 
     def _take_pending(self) -> str:
@@ -193,13 +218,16 @@ class _Parser:
             self.found.extend(self._speech(block, block.cue))
 
     def _paragraph(self, block: _Block) -> Iterator[Element]:
+        framing = block.framing
+        if framing and len(block.texts) > 1:
+            framing = replace(framing, title=False)
         continues = False
         for part in self.script.parts("\n".join(block.texts)):
             if isinstance(part, Note):
                 yield part
             elif text := join_lines(plain_text(part)):
-                yield Passage("action", text, block.line, continues=continues)
-                continues = True
+                yield Passage("action", text, block.line, continues=continues, framing=framing)
+                continues, framing = True, None
 
     def _speech(self, block: _Block, cue: str) -> Iterator[Element]:
         character, extension, dual = _cue(cue)
@@ -222,6 +250,12 @@ _STRIP_MARKERS: Final[dict[Kind, Callable[[str], str]]] = {
     "centred": lambda text: text[1:-1],
     "transition": lambda text: text.removeprefix(">"),
 }
+
+
+def _heading(text_only: str) -> tuple[str, str] | None:
+    """Return a heading, also one in bold, and its number."""
+    plain = plain_text(text_only)
+    return split_heading(text_only) or (split_heading(plain) if plain != text_only else None)
 
 
 def _cue(text_only: str) -> tuple[str, str, bool]:

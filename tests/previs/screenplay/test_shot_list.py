@@ -107,6 +107,83 @@ def test_an_action_that_names_its_framing_keeps_it() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("line", "camera"),
+    [
+        ("CLOSE ON: a hand.", {"size": "close-up"}),
+        ("**CLOSE ON** MEI", {"size": "close-up"}),
+        ("ANGLE ON MEI", {}),
+        ("WIDER", {}),
+        ("REVERSE ANGLE", {}),
+        ("INSERT - LETTER", {"size": "insert shot"}),
+        ("INSERT LETTER", {"size": "insert shot"}),
+        ("Insert: a letter.", {"size": "insert shot"}),
+        ("MEI'S P.O.V. - THE LETTER", {"size": "point-of-view shot"}),
+        ("POV THROUGH THE GLASS", {"size": "point-of-view shot"}),
+        ("WIDE, LOW ANGLE ON THE PIER", {"size": "wide shot", "angle": "low angle"}),
+        ("EXTREME CLOSE-UP OF HER EYE", {"size": "extreme close-up"}),
+        ("ECU - her eye", {"size": "extreme close-up"}),
+        ("OVER THE SHOULDER - MEI", {"size": "over-the-shoulder shot"}),
+        ("AERIAL SHOT", {"movement": "aerial shot"}),
+        ("MONTAGE - THE STORM", {}),
+        ("FLASHBACK:", {}),
+        ("特写：一只手", {"size": "特写"}),
+        ("插入 信纸", {"size": "插入镜头"}),
+        ("近景，俯拍", {"size": "近景", "angle": "俯拍"}),
+    ],
+)
+def test_a_framing_on_a_line_of_its_own_starts_a_shot(line: str, camera: dict[str, str]) -> None:
+    before, shot = beats(f"The long freighter passes the pier.\n\n{line}\n")
+    assert "freighter" in before.prompt
+    assert shot.camera.model_dump(exclude_none=True) == camera
+    assert "medium wide" not in shot.prompt or "MONTAGE" in line or "FLASHBACK" in line
+
+
+@pytest.mark.parametrize(
+    "line", ["!CLOSE ON", "Close on her heels.", "CLOSED.", "SHOTS ring out.", "近景很美。", "特写镜头很多。"]
+)
+def test_a_line_that_only_begins_like_a_framing_joins_the_action_before(line: str) -> None:
+    assert len(beats(f"The long freighter passes the pier.\n\n{line}\n")) == 1
+
+
+def test_a_framing_is_the_heading_of_the_paragraph_after_it() -> None:
+    slow = "She turns, slowly, and looks at each of the lamps on the pier"
+    assert prompts(f"ANGLE ON MEI\n\n{slow}.\n\nRain.\n\nCLOSE ON LAMP\nIt swings.\n\n插入 信纸\n\n墨水流淌。\n") == [
+        f"ANGLE ON MEI {slow}. Rain, {WHERE}",
+        f"CLOSE ON LAMP It swings, {WHERE}",
+        "插入 信纸，墨水流淌，内景，harbour，night",
+    ]
+
+
+def test_a_return_to_the_scene_ends_a_framing_and_is_not_in_a_prompt() -> None:
+    hand, wind, speech = beats("INSERT - HAND\n\nBACK TO SCENE\n\nWind.\n\nMEI\nOh.\n\nLATER\n\nMEI\nNo.\n")[:3]
+    assert (hand.prompt, hand.notes) == (f"INSERT - HAND, {WHERE}", "BACK TO SCENE")
+    assert wind.prompt == f"medium wide shot, Wind, {WHERE}"
+    assert "No." not in (speech.notes or "") + (speech.dialogue or "")
+
+
+@pytest.mark.parametrize(
+    "items", ["- Waves\n- RAIN\n- A mast", "A) Waves\n\nB) RAIN\n\nC) A mast", "1. Waves\n2. RAIN\n3. A mast"]
+)
+def test_each_item_of_a_montage_is_a_shot(items: str) -> None:
+    shots = beats(f"MONTAGE - THE STORM\n\n{items}\n\nEND OF MONTAGE\n\n- Dashes are action again.\n")
+    assert [shot.prompt.split(", ")[1] for shot in shots] == ["Waves", "RAIN", "A mast", "- Dashes are action again"]
+    assert [shot.notes for shot in shots] == ["MONTAGE - THE STORM", None, "END OF MONTAGE", None]
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("WILL'S DATE", "Will's Date"),
+        ("O'BRIEN", "O'Brien"),
+        ("D’ARTAGNAN’S MAN", "D’Artagnan’s Man"),
+        ("MA'AM", "Ma'am"),
+    ],
+)
+def test_a_name_in_capitals_is_in_title_case(name: str, title: str) -> None:
+    assert prompts(f"{name}\nGo.\n") == [f"medium close-up, {title} speaking, {WHERE}"]
+
+
 def test_two_speeches_at_once_are_one_shot_of_both() -> None:
     [shot] = beats("STEEL\nScrew retirement, every day of it.\n\nBRICK ^\nScrew it.\n")
     assert shot.prompt == f"two-shot, Steel and Brick speaking, {WHERE}"
