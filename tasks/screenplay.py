@@ -67,6 +67,7 @@ async def show_list(shot_list: ShotList, board: str, uri: str) -> None:
             "shot": cell(shot.label),
             "seconds": f"{shot.duration:g}",
             "prompt": cell(shot.prompt),
+            "dialogue": cell(shot.dialogue or ""),
             "notes": cell(shot.notes or ""),
         }
         for number, shot in enumerate(shot_list.shots[:_MOST_ROWS], 1)

@@ -45,8 +45,8 @@ def make_shot_list(screenplay: Screenplay, *, title: str = "") -> ShotList:
         size.shots += len(drafts)
         for number, draft in enumerate(drafts, 1):
             if size.fault() is None and len(builder.looks) <= _MOST_CHARACTERS:
-                shots.append(draft.fields(f"{sequence}_SH{10 * number:03d}", sequence))
-                size.text += len(shots[-1]["prompt"]) + len(shots[-1].get("notes", ""))
+                shots.append(draft.fields(f"{sequence}_SH{10 * number:03d}", sequence, scene=scene.number))
+                size.text += sum(len(value) for value in shots[-1].values() if isinstance(value, str))
     if len(builder.looks) > _MOST_CHARACTERS:
         remedy = f"at most {_MOST_CHARACTERS} characters can be described in one script: split the script"
         faults.insert(0, Fault("the script", "character", f"more than {_MOST_CHARACTERS}", remedy))
@@ -71,7 +71,7 @@ class _Size:
             return Fault("the script", "", f"{self.shots:,} shots", remedy)
         if self.text > _MOST_TEXT:
             remedy = f"over {_MOST_TEXT:,} characters: shorten styles and characters, or split the script"
-            return Fault("the script", "", "its shots' prompts and notes", remedy)
+            return Fault("the script", "", "its shots' prompts and other texts", remedy)
         return None
 
 
@@ -184,10 +184,15 @@ class _Builder:
 
     def _remark(self, passage: Passage) -> None:
         self.accepts = "nothing"
-        if self.drafts:
-            self.drafts[-1].remarks.append(passage.text)
-            if passage.framing:
-                self.drafts[-1].last_cue = None
+        if not self.drafts:
+            return
+        draft = self.drafts[-1]
+        if passage.kind == "transition" and not passage.framing:
+            draft.transitions.append(passage.text)
+        else:
+            draft.remarks.append(passage.text)
+        if passage.framing:
+            draft.last_cue = None
 
     def _action(self, passage: Passage) -> None:
         seconds = pace.action_seconds(passage.text)
@@ -231,7 +236,7 @@ class _Builder:
             draft.manners[speech.manner] = None
         if speech.text:
             who = f"{speech.character} ({speech.extension})" if speech.extension else speech.character
-            draft.remarks.append(f"{who}: {speech.text}")
+            draft.dialogue.append(f"{who}: {speech.text}")
         draft.last_cue = speech.character, speech.extension
         self.accepts = "nothing"
 

@@ -34,7 +34,7 @@ def test_a_scene_is_established_then_its_beats_follow() -> None:
         "INT. FERRY - CONTINUOUS\n"
     )
     assert (whole.title, whole.fps) == ("Harbour", 25)
-    assert [(shot.label, shot.sequence, shot.prompt, shot.duration, shot.notes) for shot in whole.shots] == [
+    assert [(shot.label, shot.sequence, shot.prompt, shot.duration, shot.dialogue) for shot in whole.shots] == [
         ("SQ010_SH010", "SQ010", "wide establishing shot, exterior, harbour, dawn, ink", 3.0, None),
         (
             "SQ010_SH020",
@@ -52,6 +52,25 @@ def test_a_scene_is_established_then_its_beats_follow() -> None:
         ),
         ("SQ020_SH010", "SQ020", "wide establishing shot, interior, ferry, dawn, ink", 3.0, None),
     ]
+
+
+def test_film_fields_stand_beside_the_prompt() -> None:
+    text = (
+        "EXT. HARBOUR - DAWN #7A#\n\n[[shot: low angle, tracking, whatever]]\nFog on water.\n\nMEI\n(softly)\nWait!\n\n"
+        "CUT TO:\n\n[[why?]]\n\nINT. FERRY - CONTINUOUS\n"
+    )
+    where = {"scene": "7A", "location": "exterior, harbour", "time_of_day": "dawn"}
+    film = ("description", "camera", "dialogue", "scene", "location", "time_of_day", "transition", "notes")
+    given = [{name: value for name, value in shot.given().items() if name in film} for shot in shot_list_of(text).shots]
+    assert given == [
+        where,
+        where | {"description": "Fog on water.", "camera": {"angle": "low angle", "movement": "tracking shot"}},
+        where
+        | {"description": "Mei speaking, softly", "dialogue": "MEI: Wait!", "transition": "CUT TO:", "notes": "why?"},
+        {"location": "interior, ferry", "time_of_day": "dawn"},
+    ]
+    [_, shot] = shot_list_of("内景 渔港 - 夜\n\n@老李\n好。\n").shots
+    assert (shot.location, shot.time_of_day, shot.dialogue) == ("内景，渔港", "夜", "老李: 好。")
 
 
 def test_a_chinese_scene_is_worded_in_chinese() -> None:
@@ -159,7 +178,7 @@ def test_a_return_to_the_scene_ends_a_framing_and_is_not_in_a_prompt() -> None:
     hand, wind, speech = beats("INSERT - HAND\n\nBACK TO SCENE\n\nWind.\n\nMEI\nOh.\n\nLATER\n\nMEI\nNo.\n")[:3]
     assert (hand.prompt, hand.notes) == (f"INSERT - HAND, {WHERE}", "BACK TO SCENE")
     assert wind.prompt == f"medium wide shot, Wind, {WHERE}"
-    assert "No." not in (speech.notes or "") + (speech.dialogue or "")
+    assert speech.dialogue == "MEI: Oh."
 
 
 @pytest.mark.parametrize(
@@ -187,7 +206,7 @@ def test_a_name_in_capitals_is_in_title_case(name: str, title: str) -> None:
 def test_two_speeches_at_once_are_one_shot_of_both() -> None:
     [shot] = beats("STEEL\nScrew retirement, every day of it.\n\nBRICK ^\nScrew it.\n")
     assert shot.prompt == f"two-shot, Steel and Brick speaking, {WHERE}"
-    assert shot.notes == "STEEL: Screw retirement, every day of it.\nBRICK: Screw it."
+    assert shot.dialogue == "STEEL: Screw retirement, every day of it.\nBRICK: Screw it."
     assert shot.duration == beats("STEEL\nScrew retirement, every day of it.\n")[0].duration
 
 
@@ -210,7 +229,7 @@ def test_an_unseen_voice_continues_over_the_shot_before(extension: str) -> None:
     long = "And so I came back for it, every single morning, for thirty years, whatever the weather was."
     [shot] = beats(f"The ferry draws away.\n\n@Tomas ({extension})\n{long}\n")
     assert shot.prompt == f"medium wide shot, The ferry draws away, {WHERE}"
-    assert shot.notes == f"Tomas ({extension}): {long}"
+    assert shot.dialogue == f"Tomas ({extension}): {long}"
     assert shot.duration == 7.5
 
 
@@ -330,7 +349,7 @@ def test_the_repeated_text_of_prompts_is_limited() -> None:
     everybody = f"{' '.join(names)}\n\n[[shot]]\n\n"
     assert len(beats(f"{looks}\n\n{everybody * 3}")) == 4
     [fault] = faults(f"{HEADING}{looks}\n\n{everybody * 30}")
-    assert fault.startswith("the script: its shots' prompts and notes: over 10,000,000 characters: shorten")
+    assert fault.startswith("the script: its shots' prompts and other texts: over 10,000,000 characters: shorten")
 
 
 def test_a_script_that_is_too_long_is_reported_with_its_other_faults() -> None:
