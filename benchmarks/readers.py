@@ -327,6 +327,7 @@ READERS = {
     "bindings": Reader(_read_bindings, lambda: _files("examples/workflows/*.yaml"), 4),
     "metadata": Reader(_read_metadata, _media, 10),
     "Fountain": Reader(_read_script, lambda: _files("examples/*.fountain"), 6),
+    "Final Draft": Reader(_read_script, lambda: _files("examples/*.fdx"), 6),
     "frames": Reader(_read_picture, _media, 10),
     "references": Reader(_read_reference, _media, 10),
     "histories": Reader(_read_answer, _answers, 15),

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from previs.comfyui.protocol.documents import describe_document
-from previs.errors import Fault, ShotListFaults
+from previs.errors import Fault
+from previs.screenplay.elements import paragraph, speech
 from previs.screenplay.framings import Framing, framing_of, listed
 from previs.screenplay.headings import split_heading
-from previs.screenplay.models import Element, Kind, Note, Passage, Scene, Screenplay, Speech
+from previs.screenplay.models import Element, Kind, Passage, Scene, Speech
 from previs.screenplay.notes import Line, SplitScript, note_marks, split_notes, without_notes
 from previs.screenplay.text import join_lines, plain_text, script_text
-from previs.screenplay.title_page import read_title_page
+from previs.screenplay.title_page import TitlePage, read_title_page
 
 _LONGEST_CUE: Final = 120
 _PAGE_BREAK: Final = re.compile(r"={3,}")
@@ -27,40 +27,17 @@ _TRANSITION: Final = re.compile(
 )
 _EXTENSION: Final = re.compile(r"\s*[(（]([^()（）]*)[)）]\s*$")
 _MANNER: Final = re.compile(r"\s*[(（]([^()（）]*)[)）]\s*")
-_NO_SCENE: Final = (
-    "there is no scene: a scene begins with a heading such as INT. HARBOUR - NIGHT, or a line that starts with a dot"
-)
 
 
-def read_screenplay(content: bytes, name: str) -> Screenplay:
-    """Read a Fountain file in UTF-8, or in UTF-16 or UTF-32 with a byte order mark.
+def read_fountain(content: bytes, name: str) -> tuple[TitlePage, tuple[Scene, ...], list[Fault]]:
+    """Return the title page and the scenes of a Fountain file, and the faults of its notes.
 
     Raises:
-        ShotListFaults: The script has faults; every fault is reported with its line.
+        ShotListFaults: The file cannot be read.
     """
     script = split_notes(script_text(content, name))
     page = read_title_page(script.lines)
-    scenes = tuple(_scenes(script, script.lines[page.lines :]))
-    faults = [*script.faults, *page.faults, *_repeated_numbers(scenes)]
-    if not any(scene.heading for scene in scenes):
-        # Without a scene nothing shows that this is a script, so nothing of it is quoted.
-        faults = [Fault("the script", "", describe_document(content), _NO_SCENE)]
-    if faults:
-        raise ShotListFaults(name, tuple(sorted(faults, key=_line_of)))
-    return Screenplay(name, page.title, scenes, page.style, page.fps)
-
-
-def _line_of(fault: Fault) -> int:
-    number = fault.place.removeprefix("line ")
-    return int(number) if number.isdecimal() else 0
-
-
-def _repeated_numbers(scenes: Sequence[Scene]) -> Iterator[Fault]:
-    first: dict[str, int] = {}
-    for scene in scenes:
-        if scene.number and (line := first.setdefault(scene.number, scene.line)) != scene.line:
-            remedy = f"line {line} has the same: each scene needs its own"
-            yield Fault(f"line {scene.line}", "scene number", scene.number, remedy)
+    return page, tuple(_scenes(script, script.lines[page.lines :])), list(script.faults)
 
 
 def _scenes(script: SplitScript, lines: Sequence[Line]) -> Iterator[Scene]:
@@ -182,7 +159,7 @@ class _Parser:
     def _is_cue(text_only: str, following: Line) -> bool:
         if following.is_blank or text_only.startswith("!") or len(text_only) > _LONGEST_CUE:
             return False
-        name = _cue(text_only)[0]
+        name = split_cue(text_only)[0]
         if text_only.startswith("@"):
             return bool(name)
         return name == name.upper() and name.upper() != name.lower()
@@ -221,27 +198,14 @@ class _Parser:
         framing = block.framing
         if framing and len(block.texts) > 1:
             framing = replace(framing, title=False)
-        continues = False
-        for part in self.script.parts("\n".join(block.texts)):
-            if isinstance(part, Note):
-                yield part
-            elif text := join_lines(plain_text(part)):
-                yield Passage("action", text, block.line, continues=continues, framing=framing)
-                continues, framing = True, None
+        return paragraph(self.script, "\n".join(block.texts), block.line, framing=framing, plain=plain_text)
 
     def _speech(self, block: _Block, cue: str) -> Iterator[Element]:
-        character, extension, dual = _cue(cue)
+        character, extension, dual = split_cue(cue)
         manners: list[str] = []
         said = "\n".join(_without_manner(text, manners) for text in block.texts)
-        manner = ", ".join(manners)
-        parts = self.script.parts(said)
-        if not any(isinstance(part, str) for part in parts):
-            parts = [*parts, ""]
-        for part in parts:
-            if isinstance(part, Note):
-                yield part
-            else:
-                yield Speech(character, join_lines(plain_text(part)), block.line, extension, manner, dual)
+        template = Speech(character, "", block.line, extension, ", ".join(manners), dual)
+        return speech(self.script, said, template, plain=plain_text)
 
 
 _STRIP_MARKERS: Final[dict[Kind, Callable[[str], str]]] = {
@@ -258,7 +222,7 @@ def _heading(text_only: str) -> tuple[str, str] | None:
     return split_heading(text_only) or (split_heading(plain) if plain != text_only else None)
 
 
-def _cue(text_only: str) -> tuple[str, str, bool]:
+def split_cue(text_only: str) -> tuple[str, str, bool]:
     """Return the name, the extension, and whether the speech is simultaneous with the one before."""
     name = text_only.removeprefix("@").rstrip()
     dual = name.endswith("^")

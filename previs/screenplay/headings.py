@@ -22,6 +22,7 @@ _LEADING_NUMBER: Final = re.compile(
     r"(?:(?:SCENE|SC\.?)\s*)?([A-Z]{0,2}[0-9]{1,4}[A-Z]{0,3}(?:[-.][0-9]{1,4}[A-Z]{0,3})?)(?:[.):：）、]\s*|\s*[-–—]\s+|\s+)",
     re.IGNORECASE,
 )
+_OMITTED: Final = re.compile(r"(?:scenes?\s)?omit(?:ted)?\.?", re.IGNORECASE)
 _FORCED: Final = re.compile(r"\.(?=[^\W_])")
 _DASH: Final = re.compile(r"\s[-–—]+\s?|[–—]+")
 _LAST_WORDS: Final = re.compile(r"(?<=\w{3})[.．。]\s|[，,、]\s?|\s(?=\S+$)")
@@ -93,6 +94,11 @@ def _numbered(line: str, number: str) -> tuple[str, str] | None:
     return heading.removesuffix(leading[1]).rstrip() if heading.endswith(
         f" {leading[1]}"
     ) else heading, number or leading[1]
+
+
+def is_omitted(heading: str) -> bool:
+    """Return whether a heading only keeps the number of a scene that was taken out."""
+    return _OMITTED.fullmatch(heading) is not None
 
 
 def _without_number(line: str) -> tuple[str, str]:

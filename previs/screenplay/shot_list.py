@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from previs.errors import Fault, ShotListFaults
 from previs.screenplay import pace
 from previs.screenplay.drafts import Draft, Kind
-from previs.screenplay.headings import Setting, setting_of
+from previs.screenplay.headings import Setting, is_omitted, setting_of
 from previs.screenplay.models import Note, Passage, Scene, Screenplay, Speech
 from previs.screenplay.text import is_east_asian
 from previs.shots import ShotList, read_shot_list
@@ -110,9 +110,9 @@ class _Builder:
     accepts: Literal["nothing", "short", "any"] = "nothing"
 
     def scene(self, scene: Scene) -> list[Draft]:
-        """Return the shots of a scene: at least one if it has a heading."""
+        """Return the shots of a scene: at least one if it has a heading, other than OMITTED."""
         self.drafts = []
-        if scene.heading:
+        if scene.heading and not is_omitted(scene.heading):
             self._start_scene(scene)
         for element in scene.elements:
             match element:

@@ -11,7 +11,7 @@ from previs.shots.from_csv import Sheet, read_csv
 from previs.shots.from_json import read_json, too_deep
 from previs.shots.from_yaml import read_yaml
 from previs.shots.models import MOST_SHOTS, Shot, ShotList
-from previs.shots.recognition import check_kind, not_a_list
+from previs.shots.recognition import check_kind, check_no_screenplay, not_a_list
 from previs.shots.text import Notation, decoded, fault, notation_by_content, notation_by_name, too_many_shots
 from previs.shots.tree import has_more_values, plain, repeated_keys
 from previs.shots.unused import with_camera
@@ -96,6 +96,7 @@ def _valid_list(given: dict[Any, Any], findings: Findings) -> ShotList | None:
 def _contents(source: bytes | str, name: str, media: Notation | None) -> tuple[Any, Sheet | None]:
     expected = media or notation_by_name(name)
     text = decoded(source, name, chinese=expected in (None, "csv"))
+    check_no_screenplay(text, source, name)
     if text[:_START].lstrip().startswith("<"):
         raise not_a_list(source, name)
     notation = expected or notation_by_content(text)

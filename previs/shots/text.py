@@ -46,10 +46,15 @@ def too_many_shots(name: str, count: int | None = None) -> ShotListFaults:
     return fault(name, "the list", f"a list has at most {MOST_SHOTS:,}: split the list", value=value)
 
 
+def suffix_of(name: str) -> str:
+    """Return the suffix of a path or URL in small letters, without its dot."""
+    path = re.split(r"[?#]", name, maxsplit=1)[0] if "://" in name else name
+    return path.rpartition(".")[2].lower()
+
+
 def notation_by_name(name: str) -> Notation | None:
     """Return the notation for the suffix of a path or URL; None if the suffix is unknown."""
-    path = re.split(r"[?#]", name, maxsplit=1)[0] if "://" in name else name
-    return _SUFFIXES.get(path.rpartition(".")[2].lower())
+    return _SUFFIXES.get(suffix_of(name))
 
 
 def notation_by_content(text: str) -> Notation:

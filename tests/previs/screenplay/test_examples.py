@@ -41,5 +41,7 @@ def test_the_english_example_shows_what_notes_can_say() -> None:
 def test_the_documentation_shows_what_its_script_gives() -> None:
     page = (EXAMPLES.parent / "docs" / "screenplays.md").read_text("utf-8")
     script = page.partition("```fountain\n")[2].partition("```")[0]
-    for shot in make_shot_list(read_screenplay(script.encode(), "the page")).shots:
+    whole = make_shot_list(read_screenplay(script.encode(), "the page"))
+    assert whole == shot_list_of("harbour.fdx")
+    for shot in whole.shots:
         assert f"| {shot.label} | {shot.duration:g} | {shot.prompt} |" in page

@@ -265,7 +265,6 @@ def test_an_invalid_duration_is_a_fault(seconds: str) -> None:
         (b"\xff\xfeA", "not UTF-16-LE"),
         (b"%PDF-1.7", "a PDF: export the script as Fountain"),
         (b"PK\x03\x04", "a file of a word processor or of Fade In"),
-        (b"<?xml version='1.0'?><FinalDraft/>", "XML, such as Final Draft's"),
         (b"A" * (LARGEST + 1), "at most 2 MB are read"),
     ],
 )

@@ -89,6 +89,11 @@ def test_a_scene_number_names_its_shots_and_a_scene_without_one_gets_a_free_name
     assert [shot.label for shot in whole.shots] == ["SQ020_SH010", "SQ020_2_SH010", "SQ12A_SH010", "SQ040_SH010"]
 
 
+def test_an_omitted_scene_keeps_its_place_and_gives_no_shot() -> None:
+    whole = shot_list_of("INT. A\n\n.OMITTED #7#\n\nINT. C\n")
+    assert [shot.label for shot in whole.shots] == ["SQ010_SH010", "SQ030_SH010"]
+
+
 def test_a_change_in_one_scene_changes_no_id_and_no_prompt_of_another() -> None:
     scenes = [
         "INT. A - DAY\n\nA lamp swings over the table.\n\n",

@@ -293,3 +293,17 @@ def test_a_pdf_is_recognized() -> None:
     with pytest.raises(ShotListFaults) as caught:
         read_shot_list(b"%PDF-1.7\n%\xe2\xe3", name="script.pdf")
     assert str(caught.value.faults[0]) == "the file: a PDF: export the list as CSV, JSON or YAML and use that"
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        (b"INT. PIER - NIGHT\n\nFog.\n", "film.fountain"),
+        (b"INT. PIER - NIGHT\n\nFog.\n", "https://studio.example/film.FOUNTAIN?version=2"),
+        (b'<?xml version="1.0"?>\n<FinalDraft Version="5"><Content/></FinalDraft>', "film.fdx"),
+        (b'<?xml version="1.0"?>\n<FinalDraft Version="5"><Content/></FinalDraft>', "film"),
+    ],
+)
+def test_a_screenplay_is_no_list_and_the_error_says_how_to_use_it(source: bytes, name: str) -> None:
+    with pytest.raises(ShotListFaults, match="this is a screenplay and no shot list: the flow script-to-shots"):
+        read_shot_list(source, name=name)
