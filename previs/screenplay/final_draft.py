@@ -38,7 +38,7 @@ def scenes_of(paragraphs: Sequence[Paragraph], faults: list[Fault]) -> Iterator[
     first = paragraphs[0].line if paragraphs else 1
     builder = _Builder(Scene("", first, ()), faults)
     for each in paragraphs:
-        if each.kind == "Scene Heading":
+        if each.kind.startswith("Scene Heading"):  # also "(Top of Page)"
             if scene := builder.ended():
                 yield scene
             builder = builder.at(each)
