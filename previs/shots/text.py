@@ -23,7 +23,13 @@ _BOMS = {
 }
 _SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
 _PDF = b"%PDF"
-_SUFFIXES: dict[str, Notation] = {"json": "json", "yaml": "yaml", "yml": "yaml", "csv": "csv", "tsv": "csv"}
+_SUFFIXES: dict[str, Notation] = {
+    **dict.fromkeys(("json", "jsonl", "ndjson"), "json"),
+    "yaml": "yaml",
+    "yml": "yaml",
+    "csv": "csv",
+    "tsv": "csv",
+}
 _CHINESE_SHARE = 0.7
 _SAMPLE = 1_000_000  # bytes
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
