@@ -126,8 +126,12 @@ def _read_list(content: bytes, name: str) -> None:
 
 def _lists() -> dict[str, bytes]:
     files = _files("examples/*.yaml", "examples/*.csv", "examples/upstream.json")
-    listed = yaml.safe_load(files["night-city.yaml"])
-    return {**files, "night-city.json": json.dumps(listed, default=str, ensure_ascii=False).encode()}
+    listed = json.dumps(yaml.safe_load(files["night-city.yaml"]), default=str, ensure_ascii=False)
+    table = "| Shot # | Description | Duration |\n|---|:-:|---|\n| 1 | fog \\| **rain** | 5s |\n| 2 | a<br>hand | 3 |\n"
+    lines = '{"shot_id": 1, "prompt": "fog", "duration": 3}\n{"shot_id": 2, "prompt": "rain", "duration": 2.5}\n'
+    fenced = f"Here it is:\n\n```json\n{listed}\n```\nDone.\n"
+    made = {"night-city.json": listed, "lines.jsonl": lines, "table.md": table, "answer.md": fenced}
+    return {**files, **{name: text.encode() for name, text in made.items()}}
 
 
 def _read_workflow(content: bytes, name: str) -> None:

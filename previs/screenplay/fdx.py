@@ -5,7 +5,7 @@ from typing import Final
 from xml.parsers import expat
 
 from previs.comfyui.protocol.documents import describe_document
-from previs.screenplay.text import LARGEST
+from previs.screenplay.text import LARGEST, decoded
 from previs.shots.text import encoding_of, fault
 
 LARGEST_FILE: Final = 20_000_000  # bytes: the markup of a long script takes five times as many as its text
@@ -58,7 +58,8 @@ def read_paragraphs(content: bytes, name: str) -> list[Paragraph]:
         raise fault(name, "the script", remedy, value="too large")
     collector = _Collector(content, name)
     try:
-        collector.parser.Parse(content, True)  # noqa: FBT003 - the method has no keywords
+        # A text, so that the encoding that the file names is not looked up.
+        collector.parser.Parse(decoded(content, name), True)  # noqa: FBT003 - the method has no keywords
     except expat.ExpatError as error:
         remedy = "this is not valid XML: save the script in Final Draft again"
         raise fault(name, f"line {error.lineno}", remedy, value=expat.ErrorString(error.code) or "") from error

@@ -38,11 +38,16 @@ def script_text(content: bytes, name: str) -> str:
                 "export the script as Fountain (plain text) or Final Draft's .fdx, and use that",
                 value=kind,
             )
-    text = _decoded(content, name).replace("\r\n", "\n").replace("\r", "\n").replace("\t", "    ")
+    text = decoded(content, name).replace("\r\n", "\n").replace("\r", "\n").replace("\t", "    ")
     return "".join(each for each in text if each == "\n" or unicodedata.category(each) != "Cc")
 
 
-def _decoded(content: bytes, name: str) -> str:
+def decoded(content: bytes, name: str) -> str:
+    """Return a script's characters.
+
+    Raises:
+        ShotListFaults: It is in another encoding than UTF-8, or UTF-16 or UTF-32 with a byte order mark.
+    """
     encoding, mark = encoding_of(content)
     try:
         return content[len(mark) :].decode(encoding)

@@ -4,11 +4,13 @@ import time
 from xml.sax.saxutils import escape
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from previs.errors import ShotListFaults
 from previs.screenplay import LARGEST, LARGEST_FILE, make_shot_list, read_screenplay
 from previs.screenplay.models import Note, Passage, Screenplay, Speech
-from previs.shots import Shot
+from previs.shots import Shot, read_shot_list
 
 HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="no" ?>\n<FinalDraft DocumentType="Script" Version="5">\n'
 HEADING = (
@@ -125,6 +127,7 @@ def test_faults_have_the_lines_of_the_file() -> None:
         (document("</Paragraph>"), "line 4: mismatched tag: this is not valid XML"),
         (b"<?xml version='1.0'?><plist/>", "XML, 29 bytes: XML, but not of Final Draft"),
         (b"<?xml version='1.0'?><FinalDraft/>", "XML, 34 bytes: there is no scene"),
+        (document("\xff").replace("\xff".encode(), b"\xff"), "line 4: not UTF-8: save the script as UTF-8"),
         (document("&lol;"), "line 4: undefined entity"),
         (
             document("").replace(b"<FinalDraft ", b"<!DOCTYPE a SYSTEM 'file:///etc/passwd'>\n<FinalDraft ", 1),
@@ -140,6 +143,54 @@ def test_what_is_no_script_or_too_large_is_one_fault(content: bytes, expected: s
     assert expected in fault
 
 
+KINDS = (
+    "Scene Heading",
+    "Action",
+    "Character",
+    "Parenthetical",
+    "Dialogue",
+    "Transition",
+    "Shot",
+    "General",
+    "Lyrics",
+    "",
+)
+TEXTS = (
+    "INT. A",
+    "OMITTED",
+    "MEI (V.O.)",
+    "(softly)",
+    "CLOSE ON",
+    "MONTAGE",
+    "- A\n- B",
+    "[[shot]]",
+    "[[x",
+    "/*",
+    "",
+    "灯",
+    "^",
+)
+paragraphs = st.lists(st.tuples(st.sampled_from(KINDS), st.sampled_from(TEXTS) | st.text(max_size=8)), max_size=15)
+
+
+@given(paragraphs, st.booleans())
+def test_any_paragraphs_give_shots_in_order_or_faults(given_paragraphs: list[tuple[str, str]], dual: bool) -> None:  # noqa: FBT001
+    visible = [
+        (kind, "".join(each for each in text if each.isprintable() or each == "\n")) for kind, text in given_paragraphs
+    ]
+    content = lines(*visible)
+    try:
+        whole = make_shot_list(
+            read(f"<Paragraph><DualDialogue>{content}</DualDialogue></Paragraph>" if dual else content)
+        )
+    except ShotListFaults as raised:
+        found = raised.faults
+    else:
+        assert read_shot_list(whole.model_dump(mode="json", exclude_unset=True)) == whole
+        return
+    assert all(fault.remedy for fault in found)
+
+
 def test_entities_are_refused_before_they_expand() -> None:
     entities = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 12))
     content = f'<?xml version="1.0"?><!DOCTYPE l [<!ENTITY l0 "lol">{entities}]><FinalDraft>&l11;</FinalDraft>'
@@ -148,6 +199,12 @@ def test_entities_are_refused_before_they_expand() -> None:
         "line 1: a document type declaration: a script needs none: save it in Final Draft again"
     ]
     assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize(("encoding", "named"), [("utf-8-sig", "UTF-8"), ("utf-16", "UTF-16"), ("utf-8", "UTF-o")])
+def test_the_bytes_tell_the_encoding_and_not_the_name_in_the_file(encoding: str, named: str) -> None:
+    text = document(lines(("Action", "灯"))).decode().replace("UTF-8", named)
+    assert read_screenplay(text.encode(encoding), "film.fdx").scenes[0].elements == (Passage("action", "灯", 4),)
 
 
 def test_deep_nesting_is_read_in_linear_time() -> None:

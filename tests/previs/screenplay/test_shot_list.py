@@ -367,6 +367,17 @@ def test_a_script_that_is_too_long_is_reported_with_its_other_faults() -> None:
 LINES = st.sampled_from(
     [
         *(
+            "**INT. A**",
+            "1A EXT. B 1A",
+            "CLOSE ON: a lamp.",
+            "ANGLE ON B",
+            "INSERT",
+            "MONTAGE",
+            "- A lamp",
+            "BACK TO SCENE",
+        ),
+        *("特写：灯", "插入 灯", "蒙太奇", "LATER", "OMITTED", ".OMITTED #9#", "WILL'S POV", "CU - [[shot: wide]]"),
+        *(
             "INT. A - DAY",
             "EXT. B #1#",
             "内景 渔港 - 夜",
