@@ -63,7 +63,7 @@ def read_paragraphs(content: bytes, name: str) -> list[Paragraph]:
     except expat.ExpatError as error:
         remedy = "this is not valid XML: save the script in Final Draft again"
         raise fault(name, f"line {error.lineno}", remedy, value=expat.ErrorString(error.code) or "") from error
-    return [each for each in collector.paragraphs if each.text]
+    return collector.paragraphs
 
 
 class _Collector:
@@ -109,14 +109,16 @@ class _Collector:
         elif tag == "Text":
             self._struck = "Strikeout" in attributes.get("Style", "")
         elif path and self._is_note(path):
-            self._open[-1].pieces.append("[[")
+            self._add("[[")
 
     def _end(self, _: str) -> None:
         path = self._known_path()
         if path in (_SCRIPT, _DUAL, _TITLE):
-            self.paragraphs.append(self._open.pop())
+            done = self._open.pop()
+            if done.text:
+                self.paragraphs.append(done)
         elif path and self._is_note(path):
-            self._open[-1].pieces.append("]]")
+            self._add("]]")
         self._path.pop()
 
     def _text(self, data: str) -> None:
