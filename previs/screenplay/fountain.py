@@ -23,6 +23,8 @@ _LONGEST_CUE: Final = 120
 _PAGE_BREAK: Final = re.compile(r"={3,}")
 _TRANSITION: Final = re.compile(
     r"[^a-z]*\bTO:|FADE (?:IN|OUT|UP|TO BLACK)[:.]?"
+    r"|(?:(?:SMASH|MATCH|JUMP|TIME|HARD)[ -])?CUT(?: TO (?:BLACK|WHITE|CREDITS|TITLES?))?[:.]"
+    r"|(?:CROSS[ -])?DISSOLVE[:.]"
     r"|(?:切至|切到|切换|淡入|淡出|叠化|化入|化出|转场|黑场)[^，,]{0,10}[:：。.]?"
 )
 _EXTENSION: Final = re.compile(r"\s*[(（]([^()（）]*)[)）]\s*$")

@@ -19,6 +19,7 @@ _MARKED: Final = r"(?=\s*[:：]|\s+[-–—])"
 _FRAMING: Final = re.compile(
     rf"(?:(?:{_WHOSE})[ -]+)*(?:CLOSE[ -]?UP|CLOSER?|WIDER?|ANGLE|SHOT|VIEW|OVERHEAD){_END}(?: ON\b(?=\s*[:：]))?"
     rf"|(?:OVER[ -]THE[ -]SHOULDER|O\.?T\.?S\.?|INSERT|ESTABLISHING|FAVOU?R(?:ING)? ON){_END}|INSERT\b(?=\s[^a-z]+$)"
+    r"|ON\s(?=[^\Wa-z][^a-z.]{1,60}$)"
     r"|(?:[^\Wa-z][^a-z:：]{0,60}\s)?P\.?O\.?V\b\.?(?=[^\w]|$)"
     rf"|(?:[EXBM]?\.?C\.?U\.?|M\.?[LW]?\.?S\.?|E?\.?[WL]\.?S\.?|F\.?S\.?|[23]-?S)(?:{_MARKED}|(?=\sON\b))"
     rf"|(?i:close(?:-| )?up|close on|angle on|insert|p\.?o\.?v\.?|wide(?: shot| on)?){_MARKED}"

@@ -134,6 +134,8 @@ def test_a_name_without_speech_or_capitals_is_no_cue(text: str) -> None:
     [
         ("CUT TO:", Passage("transition", "CUT TO:", 3)),
         ("**CUT TO:**", Passage("transition", "CUT TO:", 3)),
+        ("CUT TO BLACK.", Passage("transition", "CUT TO BLACK.", 3)),
+        ("MATCH CUT:", Passage("transition", "MATCH CUT:", 3)),
         ("SMASH-CUT TO:", Passage("transition", "SMASH-CUT TO:", 3)),
         ("FADE OUT.", Passage("transition", "FADE OUT.", 3)),
         ("> Burn to white.", Passage("transition", "Burn to white.", 3)),

@@ -137,6 +137,7 @@ def test_an_action_that_names_its_framing_keeps_it() -> None:
         ("CLOSE ON: a hand.", {"size": "close-up"}),
         ("**CLOSE ON** MEI", {"size": "close-up"}),
         ("ANGLE ON MEI", {}),
+        ("ON THE SCREEN", {}),
         ("WIDER", {}),
         ("REVERSE ANGLE", {}),
         ("INSERT - LETTER", {"size": "insert shot"}),
@@ -164,7 +165,16 @@ def test_a_framing_on_a_line_of_its_own_starts_a_shot(line: str, camera: dict[st
 
 
 @pytest.mark.parametrize(
-    "line", ["!CLOSE ON", "Close on her heels.", "CLOSED.", "SHOTS ring out.", "近景很美。", "特写镜头很多。"]
+    "line",
+    [
+        "!CLOSE ON",
+        "Close on her heels.",
+        "ON AIR, she says.",
+        "CLOSED.",
+        "SHOTS ring out.",
+        "近景很美。",
+        "特写镜头很多。",
+    ],
 )
 def test_a_line_that_only_begins_like_a_framing_joins_the_action_before(line: str) -> None:
     assert len(beats(f"The long freighter passes the pier.\n\n{line}\n")) == 1
