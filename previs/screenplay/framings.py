@@ -44,6 +44,7 @@ _LISTED: Final = re.compile(r"\s*(?:[-–—•·]+\s*|\*\s+|(?:[A-Za-z]|[0-9]{1
 _SIDE_WORDS: Final = re.compile(r"\s+(?:ON|OF)$", re.IGNORECASE)
 _POINT_OF_VIEW: Final = re.compile(r"(?<!\w)P\.?O\.?V(?!\w)")
 _PARTS: Final[tuple[CameraPart, ...]] = get_args(CameraPart)
+_MOST_TERMS: Final = 4
 _SENTENCE_ENDS: Final = ".。!！?？…"
 
 
@@ -89,11 +90,11 @@ def listed(line: str) -> str | None:
 
 def camera_words(words: str, *, chinese: bool) -> dict[str, str]:
     """Return the parts of the camera that a framing names in known words: ``close-up`` for ``CLOSE ON``."""
-    camera: dict[str, str] = {}
+    terms: dict[CameraPart, dict[str, None]] = {part: {} for part in _PARTS}
     for each in re.split(r"\s*[,，、;；/]\s*", words):
         plain = _SIDE_WORDS.sub("", each.strip(" .:："))
         known = camera_of("POV" if _POINT_OF_VIEW.search(plain) else plain) or {}
         for part in _PARTS:
-            if part in known and part not in camera:
-                camera[part] = spelled_out(known[part], part, chinese=chinese)
-    return camera
+            if part in known and len(terms[part]) < _MOST_TERMS:
+                terms[part][spelled_out(known[part], part, chinese=chinese)] = None
+    return {part: ("，" if chinese else ", ").join(found) for part, found in terms.items() if found}

@@ -56,21 +56,28 @@ def test_a_scene_is_established_then_its_beats_follow() -> None:
 
 def test_film_fields_stand_beside_the_prompt() -> None:
     text = (
-        "EXT. HARBOUR - DAWN #7A#\n\n[[shot: low angle, tracking, whatever]]\nFog on water.\n\nMEI\n(softly)\nWait!\n\n"
+        "EXT. HARBOUR - DAWN #7A#\n\n[[shot: low angle, CU, tracking, whatever, insert]]\nFog on water.\n\n"
+        "MEI\n(softly)\nWait!\n\n"
         "CUT TO:\n\n[[why?]]\n\nINT. FERRY - CONTINUOUS\n"
     )
     where = {"scene": "7A", "location": "exterior, harbour", "time_of_day": "dawn"}
+    camera = {"size": "close-up, insert shot", "angle": "low angle", "movement": "tracking shot"}
     film = ("description", "camera", "dialogue", "scene", "location", "time_of_day", "transition", "notes")
     given = [{name: value for name, value in shot.given().items() if name in film} for shot in shot_list_of(text).shots]
     assert given == [
         where,
-        where | {"description": "Fog on water.", "camera": {"angle": "low angle", "movement": "tracking shot"}},
+        where | {"description": "Fog on water.", "camera": camera},
         where
         | {"description": "Mei speaking, softly", "dialogue": "MEI: Wait!", "transition": "CUT TO:", "notes": "why?"},
         {"location": "interior, ferry", "time_of_day": "dawn"},
     ]
     [_, shot] = shot_list_of("内景 渔港 - 夜\n\n@老李\n好。\n").shots
     assert (shot.location, shot.time_of_day, shot.dialogue) == ("内景，渔港", "夜", "老李: 好。")
+
+
+def test_a_note_of_many_framings_gives_a_camera_that_a_list_takes() -> None:
+    [shot] = beats(f"[[shot: {', '.join(['CU', 'insert', 'MS', 'OTS', 'WS', 'ECU'] * 40)}]]\n")
+    assert shot.camera.size == "close-up, insert shot, medium shot, over-the-shoulder shot"
 
 
 def test_a_chinese_scene_is_worded_in_chinese() -> None:
