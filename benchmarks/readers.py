@@ -126,8 +126,12 @@ def _read_list(content: bytes, name: str) -> None:
 
 def _lists() -> dict[str, bytes]:
     files = _files("examples/*.yaml", "examples/*.csv", "examples/upstream.json")
-    listed = yaml.safe_load(files["night-city.yaml"])
-    return {**files, "night-city.json": json.dumps(listed, default=str, ensure_ascii=False).encode()}
+    listed = json.dumps(yaml.safe_load(files["night-city.yaml"]), default=str, ensure_ascii=False)
+    table = "| Shot # | Description | Duration |\n|---|:-:|---|\n| 1 | fog \\| **rain** | 5s |\n| 2 | a<br>hand | 3 |\n"
+    lines = '{"shot_id": 1, "prompt": "fog", "duration": 3}\n{"shot_id": 2, "prompt": "rain", "duration": 2.5}\n'
+    fenced = f"Here it is:\n\n```json\n{listed}\n```\nDone.\n"
+    made = {"night-city.json": listed, "lines.jsonl": lines, "table.md": table, "answer.md": fenced}
+    return {**files, **{name: text.encode() for name, text in made.items()}}
 
 
 def _read_workflow(content: bytes, name: str) -> None:
@@ -327,6 +331,7 @@ READERS = {
     "bindings": Reader(_read_bindings, lambda: _files("examples/workflows/*.yaml"), 4),
     "metadata": Reader(_read_metadata, _media, 10),
     "Fountain": Reader(_read_script, lambda: _files("examples/*.fountain"), 6),
+    "Final Draft": Reader(_read_script, lambda: _files("examples/*.fdx"), 6),
     "frames": Reader(_read_picture, _media, 10),
     "references": Reader(_read_reference, _media, 10),
     "histories": Reader(_read_answer, _answers, 15),

@@ -25,10 +25,10 @@ async def script_to_shots(
     workflow: Annotated[SkipValidation[str | WorkflowSettings | None], NO_SECRETS, Field(title="Workflow")] = None,
     send: Annotated[bool, Field(title="Render the board")] = True,  # noqa: FBT002 - Prefect passes it by name
 ) -> State[str]:
-    """Make a shot list from a screenplay in Fountain by fixed rules, store it, and send the event that renders it.
+    """Make a shot list from a screenplay by fixed rules, store it, and send the event that renders it.
 
     Args:
-        script: Text of a screenplay in Fountain, or the path or URL of its file.
+        script: Text of a screenplay in Fountain, or the path or URL of its file, or of a Final Draft file (.fdx).
         board: Name of the board. Empty: the script's title.
         store: Where the list is kept. Empty: the saved store 'default', else a folder.
         workflow: Path or URL of a file that ComfyUI saved, or settings. Empty: that of the deployment by-event.

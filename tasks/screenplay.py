@@ -10,7 +10,7 @@ from prefect.logging import get_run_logger
 
 from previs.ingest.reader import SourceReader
 from previs.publishing.views.wording import cell, plural
-from previs.screenplay import LARGEST, make_shot_list, read_screenplay
+from previs.screenplay import LARGEST_FILE, make_shot_list, read_screenplay
 from previs.shots import ShotList
 from previs.store import Store, keys
 from previs.store.addresses import shown, stem_of
@@ -45,7 +45,7 @@ async def read_script(script: str, store: Store) -> ShotList:
 async def _read(uri: str, store: Store) -> bytes:
     by = await starter()
     async with SourceReader.for_store(store, by.allowed_with(store)) as reader:
-        return await reader.read(uri, limit=LARGEST, sender="script" in by.of_senders)
+        return await reader.read(uri, limit=LARGEST_FILE, sender="script" in by.of_senders)
 
 
 @step("store shot list")
@@ -67,6 +67,7 @@ async def show_list(shot_list: ShotList, board: str, uri: str) -> None:
             "shot": cell(shot.label),
             "seconds": f"{shot.duration:g}",
             "prompt": cell(shot.prompt),
+            "dialogue": cell(shot.dialogue or ""),
             "notes": cell(shot.notes or ""),
         }
         for number, shot in enumerate(shot_list.shots[:_MOST_ROWS], 1)

@@ -10,56 +10,36 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from previs.comfyui.protocol.documents import describe_document
-from previs.errors import Fault, ShotListFaults
+from previs.errors import Fault
+from previs.screenplay.elements import paragraph, speech
+from previs.screenplay.framings import Framing, framing_of, listed
 from previs.screenplay.headings import split_heading
-from previs.screenplay.models import Element, Kind, Note, Passage, Scene, Screenplay, Speech
+from previs.screenplay.models import Element, Kind, Passage, Scene, Speech
 from previs.screenplay.notes import Line, SplitScript, note_marks, split_notes, without_notes
 from previs.screenplay.text import join_lines, plain_text, script_text
-from previs.screenplay.title_page import read_title_page
+from previs.screenplay.title_page import TitlePage, read_title_page
 
 _LONGEST_CUE: Final = 120
 _PAGE_BREAK: Final = re.compile(r"={3,}")
 _TRANSITION: Final = re.compile(
     r"[^a-z]*\bTO:|FADE (?:IN|OUT|UP|TO BLACK)[:.]?"
+    r"|(?:(?:SMASH|MATCH|JUMP|TIME|HARD)[ -])?CUT(?: TO (?:BLACK|WHITE|CREDITS|TITLES?))?[:.]"
+    r"|(?:CROSS[ -])?DISSOLVE[:.]"
     r"|(?:切至|切到|切换|淡入|淡出|叠化|化入|化出|转场|黑场)[^，,]{0,10}[:：。.]?"
 )
 _EXTENSION: Final = re.compile(r"\s*[(（]([^()（）]*)[)）]\s*$")
 _MANNER: Final = re.compile(r"\s*[(（]([^()（）]*)[)）]\s*")
-_NO_SCENE: Final = (
-    "there is no scene: a scene begins with a heading such as INT. HARBOUR - NIGHT, or a line that starts with a dot"
-)
 
 
-def read_screenplay(content: bytes, name: str) -> Screenplay:
-    """Read a Fountain file in UTF-8, or in UTF-16 or UTF-32 with a byte order mark.
+def read_fountain(content: bytes, name: str) -> tuple[TitlePage, tuple[Scene, ...], list[Fault]]:
+    """Return the title page and the scenes of a Fountain file, and the faults of its notes.
 
     Raises:
-        ShotListFaults: The script has faults; every fault is reported with its line.
+        ShotListFaults: The file cannot be read.
     """
     script = split_notes(script_text(content, name))
     page = read_title_page(script.lines)
-    scenes = tuple(_scenes(script, script.lines[page.lines :]))
-    faults = [*script.faults, *page.faults, *_repeated_numbers(scenes)]
-    if not any(scene.heading for scene in scenes):
-        # Without a scene nothing shows that this is a script, so nothing of it is quoted.
-        faults = [Fault("the script", "", describe_document(content), _NO_SCENE)]
-    if faults:
-        raise ShotListFaults(name, tuple(sorted(faults, key=_line_of)))
-    return Screenplay(name, page.title, scenes, page.style, page.fps)
-
-
-def _line_of(fault: Fault) -> int:
-    number = fault.place.removeprefix("line ")
-    return int(number) if number.isdecimal() else 0
-
-
-def _repeated_numbers(scenes: Sequence[Scene]) -> Iterator[Fault]:
-    first: dict[str, int] = {}
-    for scene in scenes:
-        if scene.number and (line := first.setdefault(scene.number, scene.line)) != scene.line:
-            remedy = f"line {line} has the same: each scene needs its own"
-            yield Fault(f"line {scene.line}", "scene number", scene.number, remedy)
+    return page, tuple(_scenes(script, script.lines[page.lines :])), list(script.faults)
 
 
 def _scenes(script: SplitScript, lines: Sequence[Line]) -> Iterator[Scene]:
@@ -84,6 +64,7 @@ class _Block:
     line: int
     texts: list[str]
     cue: str | None = None
+    framing: Framing | None = None
 
 
 @dataclass
@@ -92,12 +73,14 @@ class _Parser:
 
     Attributes:
         pending_notes: Marks of notes alone on their lines, which belong to the next line.
+        in_montage: Whether the items of a list are shots.
     """
 
     script: SplitScript
     lines: Sequence[Line]
     block: _Block | None = None
     pending_notes: list[str] = field(default_factory=list)
+    in_montage: bool = False
     found: list[Element | Scene] = field(default_factory=list)
 
     def parse(self) -> Iterator[Element | Scene]:
@@ -131,15 +114,36 @@ class _Parser:
         elif kind := self._one_line_kind(text_only, following):
             self._close()
             self._passage(kind, line, _STRIP_MARKERS[kind])
-        elif (self.block is None or text_only.startswith(".")) and (heading := split_heading(text_only)):
+        elif (self.block is None or text_only.startswith(".")) and (heading := _heading(text_only)):
             self._close()
+            self.in_montage = False
             number = unicodedata.normalize("NFC", heading[1])
             notes = self.script.notes_in(line.text)
             self.found.append(Scene(join_lines(plain_text(heading[0])), line.number, (), number, notes))
+        elif self._opens_shot(line, text_only):
+            pass
         elif self.block is None and self._is_cue(text_only, following):
             self.block = _Block(line.number, [self._take_pending() + note_marks(line.text)], text_only)
         else:
             self._action(line)
+
+    def _opens_shot(self, line: Line, text_only: str) -> bool:
+        """Start a shot within the scene if the line says so; return whether it does."""
+        if self.in_montage and (item := listed(line.text)):
+            self._close()
+            self._action(replace(line, text=item), Framing("item"))
+            return True
+        if self.block is not None or text_only.startswith(("!", "@")):
+            return False
+        framing = framing_of(join_lines(plain_text(text_only)))
+        if framing is None:
+            return False
+        self.in_montage = framing.opening == "montage" or (self.in_montage and framing.opening != "return")
+        if framing.opening == "return":
+            self._passage("transition", line, str, framing)
+        else:
+            self._action(line, framing)
+        return True
 
     def _one_line_kind(self, text_only: str, following: Line) -> Kind | None:
         """Return the kind of an element of one line, other than a heading; None for any other line."""
@@ -149,7 +153,7 @@ class _Parser:
             return "synopsis"
         if text_only.startswith(">"):
             return "centred" if text_only.endswith("<") and len(text_only) > 1 else "transition"
-        if self.block is None and following.is_blank and _TRANSITION.fullmatch(text_only):
+        if self.block is None and following.is_blank and _TRANSITION.fullmatch(plain_text(text_only)):
             return "transition"
         return None
 
@@ -157,24 +161,24 @@ class _Parser:
     def _is_cue(text_only: str, following: Line) -> bool:
         if following.is_blank or text_only.startswith("!") or len(text_only) > _LONGEST_CUE:
             return False
-        name = _cue(text_only)[0]
+        name = split_cue(text_only)[0]
         if text_only.startswith("@"):
             return bool(name)
         return name == name.upper() and name.upper() != name.lower()
 
-    def _action(self, line: Line) -> None:
+    def _action(self, line: Line, framing: Framing | None = None) -> None:
         text = line.text.strip()
         if line.text_only.startswith("!"):
             text = text.replace("!", "", 1)
         if self.block is None:
-            self.block = _Block(line.number, [self._take_pending() + text])
+            self.block = _Block(line.number, [self._take_pending() + text], framing=framing)
         else:
             self.block.texts.append(text)
 
-    def _passage(self, kind: Kind, line: Line, strip: Callable[[str], str]) -> None:
+    def _passage(self, kind: Kind, line: Line, strip: Callable[[str], str], framing: Framing | None = None) -> None:
         text = join_lines(plain_text(strip(line.text_only)))
         if text:
-            self.found.append(Passage(kind, text, line.number))
+            self.found.append(Passage(kind, text, line.number, framing=framing))
         self.found.extend(self.script.notes_in(line.text))
 
     def _take_pending(self) -> str:
@@ -193,27 +197,17 @@ class _Parser:
             self.found.extend(self._speech(block, block.cue))
 
     def _paragraph(self, block: _Block) -> Iterator[Element]:
-        continues = False
-        for part in self.script.parts("\n".join(block.texts)):
-            if isinstance(part, Note):
-                yield part
-            elif text := join_lines(plain_text(part)):
-                yield Passage("action", text, block.line, continues=continues)
-                continues = True
+        framing = block.framing
+        if framing and len(block.texts) > 1:
+            framing = replace(framing, title=False)
+        return paragraph(self.script, "\n".join(block.texts), block.line, framing=framing, plain=plain_text)
 
     def _speech(self, block: _Block, cue: str) -> Iterator[Element]:
-        character, extension, dual = _cue(cue)
+        character, extension, dual = split_cue(cue)
         manners: list[str] = []
         said = "\n".join(_without_manner(text, manners) for text in block.texts)
-        manner = ", ".join(manners)
-        parts = self.script.parts(said)
-        if not any(isinstance(part, str) for part in parts):
-            parts = [*parts, ""]
-        for part in parts:
-            if isinstance(part, Note):
-                yield part
-            else:
-                yield Speech(character, join_lines(plain_text(part)), block.line, extension, manner, dual)
+        template = Speech(character, "", block.line, extension, ", ".join(manners), dual)
+        return speech(self.script, said, template, plain=plain_text)
 
 
 _STRIP_MARKERS: Final[dict[Kind, Callable[[str], str]]] = {
@@ -224,7 +218,13 @@ _STRIP_MARKERS: Final[dict[Kind, Callable[[str], str]]] = {
 }
 
 
-def _cue(text_only: str) -> tuple[str, str, bool]:
+def _heading(text_only: str) -> tuple[str, str] | None:
+    """Return a heading, also one in bold, and its number."""
+    plain = plain_text(text_only)
+    return split_heading(text_only) or (split_heading(plain) if plain != text_only else None)
+
+
+def split_cue(text_only: str) -> tuple[str, str, bool]:
     """Return the name, the extension, and whether the speech is simultaneous with the one before."""
     name = text_only.removeprefix("@").rstrip()
     dual = name.endswith("^")

@@ -18,6 +18,11 @@ _CHINESE_NUMBER: Final = re.compile(
 )
 _CHINESE_END: Final = re.compile(r"[\s,，、]+(内景|外景|内外景|内/外|内|外)$")
 _NUMBER: Final = re.compile(r" ?#([\w.-]{1,40})# ?$")
+_LEADING_NUMBER: Final = re.compile(
+    r"(?:(?:SCENE|SC\.?)\s*)?([A-Z]{0,2}[0-9]{1,4}[A-Z]{0,3}(?:[-.][0-9]{1,4}[A-Z]{0,3})?)(?:[.):：）、]\s*|\s*[-–—]\s+|\s+)",
+    re.IGNORECASE,
+)
+_OMITTED: Final = re.compile(r"(?:scenes?\s)?omit(?:ted)?\.?", re.IGNORECASE)
 _FORCED: Final = re.compile(r"\.(?=[^\W_])")
 _DASH: Final = re.compile(r"\s[-–—]+\s?|[–—]+")
 _LAST_WORDS: Final = re.compile(r"(?<=\w{3})[.．。]\s|[，,、]\s?|\s(?=\S+$)")
@@ -66,9 +71,34 @@ def split_heading(line: str) -> tuple[str, str] | None:
         if not forced and len(heading) > _LONGEST_CHINESE:
             return None
         return heading[numbered.end() :] or heading, number or (numbered[1] if numbered[1].isascii() else "")
-    if forced or _ENGLISH.match(heading) or (_CHINESE.match(heading) and len(heading) <= _LONGEST_CHINESE):
+    if forced or _has_side(heading):
         return heading, number
-    return None
+    return _numbered(heading, number)
+
+
+def _has_side(heading: str) -> bool:
+    """Return whether a line begins as headings do: with interior or exterior."""
+    chinese = _CHINESE.match(heading) is not None and len(heading) <= _LONGEST_CHINESE
+    return chinese or _ENGLISH.match(heading) is not None
+
+
+def _numbered(line: str, number: str) -> tuple[str, str] | None:
+    """Return a heading behind its number, as in ``12A INT. PIER - DAY 12A`` or ``1-2、渔港 夜 外``, and the number."""
+    leading = _LEADING_NUMBER.match(line)
+    if leading is None:
+        return None
+    heading = line[leading.end() :]
+    chinese = len(heading) <= _LONGEST_CHINESE and _CHINESE_END.search(heading) and setting_of(heading).time
+    if not (_has_side(heading) or chinese):
+        return None
+    return heading.removesuffix(leading[1]).rstrip() if heading.endswith(
+        f" {leading[1]}"
+    ) else heading, number or leading[1]
+
+
+def is_omitted(heading: str) -> bool:
+    """Return whether a heading only keeps the number of a scene that was taken out."""
+    return _OMITTED.fullmatch(heading) is not None
 
 
 def _without_number(line: str) -> tuple[str, str]:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from previs.screenplay.framings import Framing
+
 Kind = Literal["action", "lyrics", "centred", "transition", "synopsis"]
 NoteKind = Literal["shot", "prompt", "duration", "style", "character", "reference", "remark"]
 USUAL_FPS: Final = 24.0
@@ -30,12 +32,18 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """Hold a paragraph, or a part of one; if it ``continues``, only a note separates it from the part before."""
+    """Hold a paragraph, or a part of one.
+
+    Attributes:
+        continues: Whether only a note separates it from the part before.
+        framing: What it starts within its scene, if it does.
+    """
 
     kind: Kind
     text: str
     line: int
     continues: bool = False
+    framing: Framing | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,12 +95,12 @@ def note_marks(text: str) -> str:
     return "".join(mark[0] for mark in _MARK.finditer(text))
 
 
-def split_notes(text: str) -> SplitScript:
-    """Separate notes and struck-out text from a script."""
+def split_notes(text: str, *, line: int = 1) -> SplitScript:
+    """Separate notes and struck-out text from a script, or from a part of one that begins at a line."""
     out: list[str] = []
     notes: list[Note] = []
     faults: list[Fault] = []
-    line, at = 1, 0
+    first, at = line, 0
     while opened := _OPENS.search(text, at):
         out.append(text[at : opened.start()])
         line += text.count("\n", at, opened.start())
@@ -122,7 +122,7 @@ def split_notes(text: str) -> SplitScript:
             out.append(_STRUCK + breaks)
         line, at = line + len(breaks), end
     out.append(text[at:])
-    return SplitScript(tuple(_lines("".join(out))), tuple(notes), tuple(faults))
+    return SplitScript(tuple(_lines("".join(out), first)), tuple(notes), tuple(faults))
 
 
 def _end_of_note(text: str, start: int) -> tuple[int, bool]:
@@ -143,8 +143,8 @@ def _not_closed(line: int, *, is_note: bool) -> Fault:
     return Fault(f"line {line}", "", "/*", "this struck-out text is not closed: put */ at its end")
 
 
-def _lines(text: str) -> list[Line]:
-    lines, number = [], 1
+def _lines(text: str, number: int) -> list[Line]:
+    lines = []
     for line in text.split("\n"):
         kept = line.replace(_BREAK, "").replace(_STRUCK, "")
         if kept.strip() or _STRUCK not in line:

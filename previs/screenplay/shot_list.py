@@ -4,13 +4,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from previs.errors import Fault, ShotListFaults
 from previs.screenplay import pace
 from previs.screenplay.drafts import Draft, Kind
-from previs.screenplay.headings import Setting, setting_of
+from previs.screenplay.headings import Setting, is_omitted, setting_of
 from previs.screenplay.models import Note, Passage, Scene, Screenplay, Speech
+from previs.screenplay.text import is_east_asian
 from previs.shots import ShotList, read_shot_list
 
 _MOST_SHOTS: Final = 5_000  # a feature film has one to three thousand
@@ -44,8 +45,8 @@ def make_shot_list(screenplay: Screenplay, *, title: str = "") -> ShotList:
         size.shots += len(drafts)
         for number, draft in enumerate(drafts, 1):
             if size.fault() is None and len(builder.looks) <= _MOST_CHARACTERS:
-                shots.append(draft.fields(f"{sequence}_SH{10 * number:03d}", sequence))
-                size.text += len(shots[-1]["prompt"]) + len(shots[-1].get("notes", ""))
+                shots.append(draft.fields(f"{sequence}_SH{10 * number:03d}", sequence, scene=scene.number))
+                size.text += sum(len(value) for value in shots[-1].values() if isinstance(value, str))
     if len(builder.looks) > _MOST_CHARACTERS:
         remedy = f"at most {_MOST_CHARACTERS} characters can be described in one script: split the script"
         faults.insert(0, Fault("the script", "character", f"more than {_MOST_CHARACTERS}", remedy))
@@ -70,7 +71,7 @@ class _Size:
             return Fault("the script", "", f"{self.shots:,} shots", remedy)
         if self.text > _MOST_TEXT:
             remedy = f"over {_MOST_TEXT:,} characters: shorten styles and characters, or split the script"
-            return Fault("the script", "", "its shots' prompts and notes", remedy)
+            return Fault("the script", "", "its shots' prompts and other texts", remedy)
         return None
 
 
@@ -97,7 +98,7 @@ class _Builder:
         drafts: Shots of the scene.
         pending_notes: Notes for the next shot.
         requested_shot: Note that requests the next shot, if any.
-        accepts_action: Whether a short action may still join the last shot.
+        accepts: Which action may still join the last shot.
     """
 
     style: str
@@ -106,12 +107,12 @@ class _Builder:
     drafts: list[Draft] = field(default_factory=list)
     pending_notes: list[Note] = field(default_factory=list)
     requested_shot: Note | None = None
-    accepts_action: bool = False
+    accepts: Literal["nothing", "short", "any"] = "nothing"
 
     def scene(self, scene: Scene) -> list[Draft]:
-        """Return the shots of a scene: at least one if it has a heading."""
+        """Return the shots of a scene: at least one if it has a heading, other than OMITTED."""
         self.drafts = []
-        if scene.heading:
+        if scene.heading and not is_omitted(scene.heading):
             self._start_scene(scene)
         for element in scene.elements:
             match element:
@@ -122,7 +123,7 @@ class _Builder:
                 case Passage(kind="action"):
                     self._action(element)
                 case Passage():
-                    self._remark(element.text)
+                    self._remark(element)
         self._start_requested_shot()
         return self.drafts
 
@@ -144,7 +145,7 @@ class _Builder:
         if len(self.drafts) > _MOST_SHOTS:
             self.drafts[-1].looks = {}  # it is counted only
         draft = Draft(kind, self.setting, self.style, self.looks, framing)
-        notes, self.pending_notes, self.requested_shot, self.accepts_action = self.pending_notes, [], None, False
+        notes, self.pending_notes, self.requested_shot, self.accepts = self.pending_notes, [], None, "nothing"
         self.drafts.append(draft)
         for note in notes:
             self._direct(draft, note)
@@ -181,20 +182,38 @@ class _Builder:
             case _:
                 draft.remarks.append(note.text)
 
-    def _remark(self, text: str) -> None:
-        self.accepts_action = False
-        if self.drafts:
-            self.drafts[-1].remarks.append(text)
+    def _remark(self, passage: Passage) -> None:
+        self.accepts = "nothing"
+        if not self.drafts:
+            return
+        draft = self.drafts[-1]
+        if passage.kind == "transition" and not passage.framing:
+            draft.transitions.append(passage.text)
+        else:
+            draft.remarks.append(passage.text)
+        if passage.framing:
+            draft.last_cue = None
 
     def _action(self, passage: Passage) -> None:
         seconds = pace.action_seconds(passage.text)
-        if not self._belongs_to_last(seconds, continues=passage.continues):
-            self._begin("action")
+        framing = passage.framing
+        if framing and framing.opening == "item" and self._is_title_of_montage():
+            self.drafts[-1].remarks.append(self.drafts[-1].actions.pop())
+            self.drafts[-1].action_seconds, self.drafts[-1].opened_by = 0.0, framing
+        elif framing or not self._belongs_to_last(seconds, continues=passage.continues):
+            self._begin("action").opened_by = framing
         draft = self.drafts[-1]
+        if draft.actions and self.accepts == "any" and is_east_asian(draft.actions[-1][-1]):
+            draft.actions[-1] += "，"  # a title has no full stop, and Chinese lines are joined without a space
         draft.actions.append(passage.text)
         draft.action_seconds += seconds
         draft.last_cue = None
-        self.accepts_action = True
+        self.accepts = "any" if framing and framing.title else "short"
+
+    def _is_title_of_montage(self) -> bool:
+        """Return whether the last shot is the title of a montage alone, such as ``MONTAGE - THE STORM``."""
+        opened_by = self.drafts[-1].opened_by if self.drafts else None
+        return bool(opened_by and opened_by.opening == "montage" and self.accepts == "any") and not self.requested_shot
 
     def _belongs_to_last(self, seconds: float, *, continues: bool) -> bool:
         """Return whether an action belongs to the last shot: it continues it, or is too short for a shot of its own."""
@@ -203,7 +222,7 @@ class _Builder:
         if continues:
             return True
         short = seconds < pace.TOO_SHORT_ALONE and self.drafts[-1].action_seconds + seconds <= pace.LONGEST_ACTION
-        return short and self.accepts_action and not self.pending_notes
+        return (self.accepts == "any" or (short and self.accepts == "short")) and not self.pending_notes
 
     def _speech(self, speech: Speech) -> None:
         unseen = _UNSEEN.search(speech.extension) is not None
@@ -217,9 +236,9 @@ class _Builder:
             draft.manners[speech.manner] = None
         if speech.text:
             who = f"{speech.character} ({speech.extension})" if speech.extension else speech.character
-            draft.remarks.append(f"{who}: {speech.text}")
+            draft.dialogue.append(f"{who}: {speech.text}")
         draft.last_cue = speech.character, speech.extension
-        self.accepts_action = False
+        self.accepts = "nothing"
 
     def _draft_for(self, speech: Speech, *, unseen: bool) -> Draft:
         """Return the shot of a speech: the last one if the speaker is unseen or already in it, else a new one."""

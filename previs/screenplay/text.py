@@ -12,7 +12,6 @@ _OTHER_FORMATS: Final = {
     b"PK\x03\x04": "a file of a word processor or of Fade In",
     b"\xd0\xcf\x11\xe0": "a file of a word processor",
     b"{\\rtf": "a file of a word processor",
-    b"<?xml": "XML, such as Final Draft's",
 }
 _EAST_ASIAN: Final = "\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff"
 _WIDE: Final = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]")
@@ -33,12 +32,22 @@ def script_text(content: bytes, name: str) -> str:
         raise fault(name, "the script", remedy, value="too large")
     for start, kind in _OTHER_FORMATS.items():
         if content.startswith(start):
-            raise fault(name, "the script", "export the script as Fountain (plain text) and use that", value=kind)
-    text = _decoded(content, name).replace("\r\n", "\n").replace("\r", "\n").replace("\t", "    ")
+            raise fault(
+                name,
+                "the script",
+                "export the script as Fountain (plain text) or Final Draft's .fdx, and use that",
+                value=kind,
+            )
+    text = decoded(content, name).replace("\r\n", "\n").replace("\r", "\n").replace("\t", "    ")
     return "".join(each for each in text if each == "\n" or unicodedata.category(each) != "Cc")
 
 
-def _decoded(content: bytes, name: str) -> str:
+def decoded(content: bytes, name: str) -> str:
+    """Return a script's characters.
+
+    Raises:
+        ShotListFaults: It is in another encoding than UTF-8, or UTF-16 or UTF-32 with a byte order mark.
+    """
     encoding, mark = encoding_of(content)
     try:
         return content[len(mark) :].decode(encoding)

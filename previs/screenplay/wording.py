@@ -23,7 +23,7 @@ _NAMES_FRAMING: Final = re.compile(
     re.IGNORECASE,
 )
 _ENDS: Final = " .。,，;；:："
-_CAPITALS: Final = re.compile(r"[^\W\d_]{2,}")
+_CAPITALS: Final = re.compile(r"[^\W\d_]{2,}(?:['’][^\W\d_]{1,2}(?!\w))?")
 
 
 def usual_framing(kind: str, text: str, *, chinese: bool) -> str:

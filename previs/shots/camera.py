@@ -11,14 +11,14 @@ CameraPart = Literal["size", "angle", "movement"]
 
 _TERMS: Final = """
 size      | extreme close-up      | 大特写   | ecu xcu bcu bigcloseup 极特写 微距
-size      | close-up              | 特写     | cu closeshot
-size      | medium close-up       | 近景     | mcu 中近景 胸像
-size      | medium shot           | 中景     | ms mid midshot 半身 半身景
+size      | close-up              | 特写     | cu closeshot close closeon closer
+size      | medium close-up       | 近景     | mcu mediumclose 中近景 胸像
+size      | medium shot           | 中景     | ms mid midshot medshot 半身 半身景
 size      | cowboy shot           | 七分身   | cowboy americanshot 牛仔景
 size      | medium long shot      | 中全景   | mls mws mediumwideshot mfs mediumfullshot
 size      | full shot             | 全身景   | fs full fullbody 全身
-size      | wide shot             | 全景     | ws ls wide longshot 大景
-size      | extreme wide shot     | 大远景   | ews els xws xls extremelongshot vws vls verywideshot verylongshot 极远景
+size      | wide shot             | 全景     | ws ls wide wideon longshot 大景
+size      | extreme wide shot     | 大远景   | ews els xws xls extremelongshot vws vls verywide verylongshot 极远景
 size      | long view             | 远景     | 远
 size      | establishing shot     | 建立镜头 | est estab establishing 定场镜头 交代镜头
 size      | over-the-shoulder shot | 过肩镜头 | ots overtheshoulder 过肩 o/s

@@ -1,10 +1,11 @@
-"""Read JSON into plain values."""
+"""Read JSON, and JSON lines, into plain values."""
 
 import json
 from typing import Any
 
 from previs.errors import ShotListFaults
-from previs.shots.text import MOST_VALUES, fault, too_many_values
+from previs.shots.models import MOST_SHOTS
+from previs.shots.text import MOST_VALUES, fault, too_many_shots, too_many_values
 from previs.shots.tree import Pairs
 from previs.text.json_values import has_more_values
 
@@ -12,7 +13,7 @@ _MOST_DIGITS = 300
 
 
 def read_json(text: str, name: str) -> Any:  # noqa: ANN401 - whatever the file holds
-    """Return the values of a JSON text, objects as :class:`~previs.shots.tree.Pairs`.
+    """Return the values of a JSON text, objects as :class:`~previs.shots.tree.Pairs`; of JSON lines, a list of them.
 
     NaN, Infinity and numbers too large for a float become such floats, so that the rules report them together with
     their shot and field.
@@ -23,13 +24,43 @@ def read_json(text: str, name: str) -> Any:  # noqa: ANN401 - whatever the file 
     if has_more_values(text, MOST_VALUES):
         raise too_many_values(name)
     try:
-        return json.loads(text, object_pairs_hook=Pairs.of, parse_int=_integer)
+        return _loads(text)
     except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        remedy = "this is not valid JSON: look for a missing comma, quote or bracket just before"
-        raise fault(name, place, remedy, value=error.msg) from error
+        if _is_first_of_lines(text, error):
+            return _read_lines(text, name)
+        raise _not_json(error, error.lineno, name) from error
     except RecursionError as error:
         raise too_deep(name) from error
+
+
+def _loads(text: str) -> Any:  # noqa: ANN401 - whatever the file holds
+    return json.loads(text, object_pairs_hook=Pairs.of, parse_int=_integer)
+
+
+def _is_first_of_lines(text: str, error: json.JSONDecodeError) -> bool:
+    """Return whether an object on one line has another below it, where the parser stopped."""
+    first = text[: error.pos].lstrip()
+    ends_line = first.endswith("\n") and "\n" not in first.rstrip()
+    return ends_line and first.startswith("{") and text.startswith("{", error.pos)
+
+
+def _read_lines(text: str, name: str) -> list[Any]:
+    found: list[Any] = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        if len(found) == MOST_SHOTS:
+            raise too_many_shots(name)
+        try:
+            found.append(_loads(line))
+        except json.JSONDecodeError as error:
+            raise _not_json(error, number, name) from error
+    return found
+
+
+def _not_json(error: json.JSONDecodeError, line: int, name: str) -> ShotListFaults:
+    remedy = "this is not valid JSON: look for a missing comma, quote or bracket just before"
+    return fault(name, f"line {line}, column {error.colno}", remedy, value=error.msg)
 
 
 def too_deep(name: str) -> ShotListFaults:

@@ -10,9 +10,10 @@ from previs.shots.faults import Findings, display_value
 from previs.shots.from_csv import Sheet, read_csv
 from previs.shots.from_json import read_json, too_deep
 from previs.shots.from_yaml import read_yaml
+from previs.shots.markdown import unwrapped
 from previs.shots.models import MOST_SHOTS, Shot, ShotList
-from previs.shots.recognition import check_kind, not_a_list
-from previs.shots.text import LARGEST, Notation, decoded, fault, notation_by_content, notation_by_name, too_many_shots
+from previs.shots.recognition import check_kind, check_no_screenplay, not_a_list
+from previs.shots.text import LARGEST, Notation, decoded, fault, notation_by_name, too_many_shots
 from previs.shots.tree import has_more_values, plain, repeated_keys
 from previs.shots.unused import with_camera
 
@@ -30,8 +31,8 @@ def read_shot_list(
     """Read a shot list from a file's contents or from Python values.
 
     Args:
-        source: Contents (not the path) of a JSON, YAML or CSV file, or the same as mappings and sequences. A list of
-            shots, an object with ``shots`` and a single shot are all accepted.
+        source: Contents (not the path) of a JSON, YAML, CSV or Markdown file, or the same as mappings and sequences. A
+            list of shots, an object with ``shots`` and a single shot are all accepted.
         name: Name of the list in faults: its path or URL.
         media: Notation of the contents; by default the suffix of ``name`` decides, then the contents.
 
@@ -106,9 +107,10 @@ def _valid_list(given: dict[Any, Any], findings: Findings) -> ShotList | None:
 def _contents(source: bytes | str, name: str, media: Notation | None) -> tuple[Any, Sheet | None]:
     expected = media or notation_by_name(name)
     text = decoded(source, name, chinese=expected in (None, "csv"))
+    check_no_screenplay(text, source, name)
     if text[:_START].lstrip().startswith("<"):
         raise not_a_list(source, name)
-    notation = expected or notation_by_content(text)
+    text, notation = unwrapped(text, expected, name)
     if notation == "csv":
         sheet = read_csv(text, name)
         return sheet.shots, sheet

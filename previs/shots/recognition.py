@@ -6,13 +6,28 @@ from typing import Any
 from previs.comfyui.protocol.documents import describe_document, describe_shape
 from previs.errors import ShotListFaults
 from previs.shots.from_csv import Sheet
-from previs.shots.text import fault
+from previs.shots.text import fault, suffix_of
 
 _OF_SHOTS = frozenset({"shot_id", "prompt", "negative_prompt", "references", "duration"})
 _REMEDY = (
     "this is no shot list: a list of shots, or an object with shots, is needed (the contents of a file, not its path), "
     "each shot with shot_id, prompt and duration"
 )
+_START = 1_000
+_SCREENPLAY = (
+    "this is a screenplay and no shot list: the flow script-to-shots makes its list and starts the board; see "
+    "docs/screenplays.md (prefect deployment run script-to-shots/by-hand --param script=PATH)"
+)
+
+
+def check_no_screenplay(text: str, source: bytes | str, name: str) -> None:
+    """Refuse a screenplay: a Final Draft file, or one whose name says that it is Fountain.
+
+    Raises:
+        ShotListFaults: It is one; the error says how to use it.
+    """
+    if suffix_of(name) in ("fdx", "fountain") or (text.lstrip().startswith("<") and "<FinalDraft" in text[:_START]):
+        raise fault(name, "the file", _SCREENPLAY, value=describe_document(source))
 
 
 def check_kind(source: bytes | str, values: object, sheet: Sheet | None, name: str) -> None:

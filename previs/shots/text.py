@@ -23,7 +23,13 @@ _BOMS = {
 }
 _SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
 _PDF = b"%PDF"
-_SUFFIXES: dict[str, Notation] = {"json": "json", "yaml": "yaml", "yml": "yaml", "csv": "csv", "tsv": "csv"}
+_SUFFIXES: dict[str, Notation] = {
+    **dict.fromkeys(("json", "jsonl", "ndjson"), "json"),
+    "yaml": "yaml",
+    "yml": "yaml",
+    "csv": "csv",
+    "tsv": "csv",
+}
 _CHINESE_SHARE = 0.7
 _SAMPLE = 1_000_000  # bytes
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
@@ -46,10 +52,15 @@ def too_many_shots(name: str, count: int | None = None) -> ShotListFaults:
     return fault(name, "the list", f"a list has at most {MOST_SHOTS:,}: split the list", value=value)
 
 
+def suffix_of(name: str) -> str:
+    """Return the suffix of a path or URL in small letters, without its dot."""
+    path = re.split(r"[?#]", name, maxsplit=1)[0] if "://" in name else name
+    return path.rpartition(".")[2].lower()
+
+
 def notation_by_name(name: str) -> Notation | None:
     """Return the notation for the suffix of a path or URL; None if the suffix is unknown."""
-    path = re.split(r"[?#]", name, maxsplit=1)[0] if "://" in name else name
-    return _SUFFIXES.get(path.rpartition(".")[2].lower())
+    return _SUFFIXES.get(suffix_of(name))
 
 
 def notation_by_content(text: str) -> Notation:

@@ -33,16 +33,15 @@ def test_the_english_example_shows_what_notes_can_say() -> None:
     assert shots["SQ2_SH020"].prompt.startswith("interior of a cramped ferry wheelhouse at dawn")
     assert shots["SQ2_SH040"].duration == 2.0
     assert "Mei: a girl of ten in a red raincoat too large for her" in shots["SQ1_SH030"].prompt
-    assert (shots["SQ3_SH050"].notes or "").splitlines() == [
-        "Hold on this for the end title.",
-        "TOMAS (V.O.): And so I came back for it, every morning, for thirty years.",
-        "THE END",
-        "FADE OUT.",
-    ]
+    last = shots["SQ3_SH050"]
+    assert last.dialogue == "TOMAS (V.O.): And so I came back for it, every morning, for thirty years."
+    assert (last.notes, last.transition) == ("Hold on this for the end title.\nTHE END", "FADE OUT.")
 
 
 def test_the_documentation_shows_what_its_script_gives() -> None:
     page = (EXAMPLES.parent / "docs" / "screenplays.md").read_text("utf-8")
     script = page.partition("```fountain\n")[2].partition("```")[0]
-    for shot in make_shot_list(read_screenplay(script.encode(), "the page")).shots:
+    whole = make_shot_list(read_screenplay(script.encode(), "the page"))
+    assert whole == shot_list_of("harbour.fdx")
+    for shot in whole.shots:
         assert f"| {shot.label} | {shot.duration:g} | {shot.prompt} |" in page

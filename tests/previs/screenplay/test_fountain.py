@@ -44,6 +44,15 @@ def faults(content: str | bytes) -> list[str]:
         ("外景：渔港，黎明 #3#", "外景：渔港，黎明", "3"),
         ("第12场 渔港 夜 外", "渔港 夜 外", "12"),
         ("第三场 渔港 夜 外", "渔港 夜 外", ""),
+        ("**INT. HOUSE - DAY**", "INT. HOUSE - DAY", ""),
+        ("_**EXT. HOUSE - DAY**_ #2#", "EXT. HOUSE - DAY", "2"),
+        ("**1. INT. HOUSE - DAY**", "INT. HOUSE - DAY", "1"),
+        ("1A INT. HOUSE - DAY 1A", "INT. HOUSE - DAY", "1A"),
+        ("A12) I/E. CAR", "I/E. CAR", "A12"),
+        ("Scene 4: EXT. HOUSE - DAY 2", "EXT. HOUSE - DAY 2", "4"),
+        ("3. INT. HOUSE #3B#", "INT. HOUSE", "3B"),
+        ("1、内景 渔港 - 夜", "内景 渔港 - 夜", "1"),
+        ("1-2 渔港 夜 外", "渔港 夜 外", "1-2"),
     ],
 )
 def test_a_heading_begins_a_scene(line: str, heading: str, number: str) -> None:
@@ -61,6 +70,9 @@ def test_a_heading_begins_a_scene(line: str, heading: str, number: str) -> None:
         ". a dot and a blank",
         "内心的声音。",
         "外面下着雨。",
+        "2 Interior designers arrive.",
+        "3 个人站在屋 外",
+        "1984. A year.",
         "第三场雨来了。",
         "外景：" + "工人们正在拆除布景，" * 6,
     ],
@@ -121,6 +133,9 @@ def test_a_name_without_speech_or_capitals_is_no_cue(text: str) -> None:
     ("text", "passage"),
     [
         ("CUT TO:", Passage("transition", "CUT TO:", 3)),
+        ("**CUT TO:**", Passage("transition", "CUT TO:", 3)),
+        ("CUT TO BLACK.", Passage("transition", "CUT TO BLACK.", 3)),
+        ("MATCH CUT:", Passage("transition", "MATCH CUT:", 3)),
         ("SMASH-CUT TO:", Passage("transition", "SMASH-CUT TO:", 3)),
         ("FADE OUT.", Passage("transition", "FADE OUT.", 3)),
         ("> Burn to white.", Passage("transition", "Burn to white.", 3)),
@@ -252,7 +267,6 @@ def test_an_invalid_duration_is_a_fault(seconds: str) -> None:
         (b"\xff\xfeA", "not UTF-16-LE"),
         (b"%PDF-1.7", "a PDF: export the script as Fountain"),
         (b"PK\x03\x04", "a file of a word processor or of Fade In"),
-        (b"<?xml version='1.0'?><FinalDraft/>", "XML, such as Final Draft's"),
         (b"A" * (LARGEST + 1), "at most 2 MB are read"),
     ],
 )

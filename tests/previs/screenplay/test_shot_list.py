@@ -34,7 +34,7 @@ def test_a_scene_is_established_then_its_beats_follow() -> None:
         "INT. FERRY - CONTINUOUS\n"
     )
     assert (whole.title, whole.fps) == ("Harbour", 25)
-    assert [(shot.label, shot.sequence, shot.prompt, shot.duration, shot.notes) for shot in whole.shots] == [
+    assert [(shot.label, shot.sequence, shot.prompt, shot.duration, shot.dialogue) for shot in whole.shots] == [
         ("SQ010_SH010", "SQ010", "wide establishing shot, exterior, harbour, dawn, ink", 3.0, None),
         (
             "SQ010_SH020",
@@ -54,6 +54,32 @@ def test_a_scene_is_established_then_its_beats_follow() -> None:
     ]
 
 
+def test_film_fields_stand_beside_the_prompt() -> None:
+    text = (
+        "EXT. HARBOUR - DAWN #7A#\n\n[[shot: low angle, CU, tracking, whatever, insert]]\nFog on water.\n\n"
+        "MEI\n(softly)\nWait!\n\n"
+        "CUT TO:\n\n[[why?]]\n\nINT. FERRY - CONTINUOUS\n"
+    )
+    where = {"scene": "7A", "location": "exterior, harbour", "time_of_day": "dawn"}
+    camera = {"size": "close-up, insert shot", "angle": "low angle", "movement": "tracking shot"}
+    film = ("description", "camera", "dialogue", "scene", "location", "time_of_day", "transition", "notes")
+    given = [{name: value for name, value in shot.given().items() if name in film} for shot in shot_list_of(text).shots]
+    assert given == [
+        where,
+        where | {"description": "Fog on water.", "camera": camera},
+        where
+        | {"description": "Mei speaking, softly", "dialogue": "MEI: Wait!", "transition": "CUT TO:", "notes": "why?"},
+        {"location": "interior, ferry", "time_of_day": "dawn"},
+    ]
+    [_, shot] = shot_list_of("内景 渔港 - 夜\n\n@老李\n好。\n").shots
+    assert (shot.location, shot.time_of_day, shot.dialogue) == ("内景，渔港", "夜", "老李: 好。")
+
+
+def test_a_note_of_many_framings_gives_a_camera_that_a_list_takes() -> None:
+    [shot] = beats(f"[[shot: {', '.join(['CU', 'insert', 'MS', 'OTS', 'WS', 'ECU'] * 40)}]]\n")
+    assert shot.camera.size == "close-up, insert shot, medium shot, over-the-shoulder shot"
+
+
 def test_a_chinese_scene_is_worded_in_chinese() -> None:
     whole = shot_list_of(
         "风格：水墨\n\n外景 渔港 - 黎明\n\n薄雾浮在黑色的水面上。\n\n@老李\n（低声）\n总还有一个人。\n"
@@ -68,6 +94,11 @@ def test_a_chinese_scene_is_worded_in_chinese() -> None:
 def test_a_scene_number_names_its_shots_and_a_scene_without_one_gets_a_free_name() -> None:
     whole = shot_list_of("INT. A #020#\n\nINT. B\n\nINT. C #12A#\n\nINT. D\n")
     assert [shot.label for shot in whole.shots] == ["SQ020_SH010", "SQ020_2_SH010", "SQ12A_SH010", "SQ040_SH010"]
+
+
+def test_an_omitted_scene_keeps_its_place_and_gives_no_shot() -> None:
+    whole = shot_list_of("INT. A\n\n.OMITTED #7#\n\nINT. C\n")
+    assert [shot.label for shot in whole.shots] == ["SQ010_SH010", "SQ030_SH010"]
 
 
 def test_a_change_in_one_scene_changes_no_id_and_no_prompt_of_another() -> None:
@@ -107,10 +138,97 @@ def test_an_action_that_names_its_framing_keeps_it() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("line", "camera"),
+    [
+        ("CLOSE ON: a hand.", {"size": "close-up"}),
+        ("**CLOSE ON** MEI", {"size": "close-up"}),
+        ("ANGLE ON MEI", {}),
+        ("ON THE SCREEN", {}),
+        ("WIDER", {}),
+        ("REVERSE ANGLE", {}),
+        ("INSERT - LETTER", {"size": "insert shot"}),
+        ("INSERT LETTER", {"size": "insert shot"}),
+        ("Insert: a letter.", {"size": "insert shot"}),
+        ("MEI'S P.O.V. - THE LETTER", {"size": "point-of-view shot"}),
+        ("POV THROUGH THE GLASS", {"size": "point-of-view shot"}),
+        ("WIDE, LOW ANGLE ON THE PIER", {"size": "wide shot", "angle": "low angle"}),
+        ("EXTREME CLOSE-UP OF HER EYE", {"size": "extreme close-up"}),
+        ("ECU - her eye", {"size": "extreme close-up"}),
+        ("OVER THE SHOULDER - MEI", {"size": "over-the-shoulder shot"}),
+        ("AERIAL SHOT", {"movement": "aerial shot"}),
+        ("MONTAGE - THE STORM", {}),
+        ("FLASHBACK:", {}),
+        ("特写：一只手", {"size": "特写"}),
+        ("插入 信纸", {"size": "插入镜头"}),
+        ("近景，俯拍", {"size": "近景", "angle": "俯拍"}),
+    ],
+)
+def test_a_framing_on_a_line_of_its_own_starts_a_shot(line: str, camera: dict[str, str]) -> None:
+    before, shot = beats(f"The long freighter passes the pier.\n\n{line}\n")
+    assert "freighter" in before.prompt
+    assert shot.camera.model_dump(exclude_none=True) == camera
+    assert "medium wide" not in shot.prompt or "MONTAGE" in line or "FLASHBACK" in line
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "!CLOSE ON",
+        "Close on her heels.",
+        "ON AIR, she says.",
+        "CLOSED.",
+        "SHOTS ring out.",
+        "近景很美。",
+        "特写镜头很多。",
+    ],
+)
+def test_a_line_that_only_begins_like_a_framing_joins_the_action_before(line: str) -> None:
+    assert len(beats(f"The long freighter passes the pier.\n\n{line}\n")) == 1
+
+
+def test_a_framing_is_the_heading_of_the_paragraph_after_it() -> None:
+    slow = "She turns, slowly, and looks at each of the lamps on the pier"
+    assert prompts(f"ANGLE ON MEI\n\n{slow}.\n\nRain.\n\nCLOSE ON LAMP\nIt swings.\n\n插入 信纸\n\n墨水流淌。\n") == [
+        f"ANGLE ON MEI {slow}. Rain, {WHERE}",
+        f"CLOSE ON LAMP It swings, {WHERE}",
+        "插入 信纸，墨水流淌，内景，harbour，night",
+    ]
+
+
+def test_a_return_to_the_scene_ends_a_framing_and_is_not_in_a_prompt() -> None:
+    hand, wind, speech = beats("INSERT - HAND\n\nBACK TO SCENE\n\nWind.\n\nMEI\nOh.\n\nLATER\n\nMEI\nNo.\n")[:3]
+    assert (hand.prompt, hand.notes) == (f"INSERT - HAND, {WHERE}", "BACK TO SCENE")
+    assert wind.prompt == f"medium wide shot, Wind, {WHERE}"
+    assert speech.dialogue == "MEI: Oh."
+
+
+@pytest.mark.parametrize(
+    "items", ["- Waves\n- RAIN\n- A mast", "A) Waves\n\nB) RAIN\n\nC) A mast", "1. Waves\n2. RAIN\n3. A mast"]
+)
+def test_each_item_of_a_montage_is_a_shot(items: str) -> None:
+    shots = beats(f"MONTAGE - THE STORM\n\n{items}\n\nEND OF MONTAGE\n\n- Dashes are action again.\n")
+    assert [shot.prompt.split(", ")[1] for shot in shots] == ["Waves", "RAIN", "A mast", "- Dashes are action again"]
+    assert [shot.notes for shot in shots] == ["MONTAGE - THE STORM", None, "END OF MONTAGE", None]
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("WILL'S DATE", "Will's Date"),
+        ("O'BRIEN", "O'Brien"),
+        ("D’ARTAGNAN’S MAN", "D’Artagnan’s Man"),
+        ("MA'AM", "Ma'am"),
+    ],
+)
+def test_a_name_in_capitals_is_in_title_case(name: str, title: str) -> None:
+    assert prompts(f"{name}\nGo.\n") == [f"medium close-up, {title} speaking, {WHERE}"]
+
+
 def test_two_speeches_at_once_are_one_shot_of_both() -> None:
     [shot] = beats("STEEL\nScrew retirement, every day of it.\n\nBRICK ^\nScrew it.\n")
     assert shot.prompt == f"two-shot, Steel and Brick speaking, {WHERE}"
-    assert shot.notes == "STEEL: Screw retirement, every day of it.\nBRICK: Screw it."
+    assert shot.dialogue == "STEEL: Screw retirement, every day of it.\nBRICK: Screw it."
     assert shot.duration == beats("STEEL\nScrew retirement, every day of it.\n")[0].duration
 
 
@@ -133,7 +251,7 @@ def test_an_unseen_voice_continues_over_the_shot_before(extension: str) -> None:
     long = "And so I came back for it, every single morning, for thirty years, whatever the weather was."
     [shot] = beats(f"The ferry draws away.\n\n@Tomas ({extension})\n{long}\n")
     assert shot.prompt == f"medium wide shot, The ferry draws away, {WHERE}"
-    assert shot.notes == f"Tomas ({extension}): {long}"
+    assert shot.dialogue == f"Tomas ({extension}): {long}"
     assert shot.duration == 7.5
 
 
@@ -253,7 +371,7 @@ def test_the_repeated_text_of_prompts_is_limited() -> None:
     everybody = f"{' '.join(names)}\n\n[[shot]]\n\n"
     assert len(beats(f"{looks}\n\n{everybody * 3}")) == 4
     [fault] = faults(f"{HEADING}{looks}\n\n{everybody * 30}")
-    assert fault.startswith("the script: its shots' prompts and notes: over 10,000,000 characters: shorten")
+    assert fault.startswith("the script: its shots' prompts and other texts: over 10,000,000 characters: shorten")
 
 
 def test_a_script_that_is_too_long_is_reported_with_its_other_faults() -> None:
@@ -265,6 +383,17 @@ def test_a_script_that_is_too_long_is_reported_with_its_other_faults() -> None:
 
 LINES = st.sampled_from(
     [
+        *(
+            "**INT. A**",
+            "1A EXT. B 1A",
+            "CLOSE ON: a lamp.",
+            "ANGLE ON B",
+            "INSERT",
+            "MONTAGE",
+            "- A lamp",
+            "BACK TO SCENE",
+        ),
+        *("特写：灯", "插入 灯", "蒙太奇", "LATER", "OMITTED", ".OMITTED #9#", "WILL'S POV", "CU - [[shot: wide]]"),
         *(
             "INT. A - DAY",
             "EXT. B #1#",

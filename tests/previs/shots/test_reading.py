@@ -2,7 +2,7 @@ import gc
 import json
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -10,7 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from previs.errors import ShotListFaults
-from previs.shots import Notation, Shot, ShotList, read_shot_list
+from previs.shots import Notation, Reference, Shot, ShotList, read_shot_list
+from previs.shots.unused import FLAT_CAMERA, Owner, known_field
 
 UPSTREAM: dict[str, Any] = {
     "shot_id": 1,
@@ -48,8 +49,13 @@ shot 3 (shot_id 1), duration: "3": seconds, a number above 0 and at most 86400, 
 shot 4: 5: an object with shot_id, prompt and duration
 """
 
-known = {"url", "reference_id", "strength", "role", "title", "fps", "shots", *Shot.model_fields}
-extras = st.dictionaries(texts.filter(lambda key: key not in known), json_values, max_size=2)
+OWNERS: tuple[Owner, ...] = get_args(Owner)
+known = {*Shot.model_fields, *ShotList.model_fields, *Reference.model_fields, *FLAT_CAMERA}
+extras = st.dictionaries(
+    texts.filter(lambda key: key not in known and not any(known_field(owner, key) for owner in OWNERS)),
+    json_values,
+    max_size=2,
+)
 references = st.lists(
     st.fixed_dictionaries(
         {"url": visible, "reference_id": visible},
@@ -293,3 +299,17 @@ def test_a_pdf_is_recognized() -> None:
     with pytest.raises(ShotListFaults) as caught:
         read_shot_list(b"%PDF-1.7\n%\xe2\xe3", name="script.pdf")
     assert str(caught.value.faults[0]) == "the file: a PDF: export the list as CSV, JSON or YAML and use that"
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        (b"INT. PIER - NIGHT\n\nFog.\n", "film.fountain"),
+        (b"INT. PIER - NIGHT\n\nFog.\n", "https://studio.example/film.FOUNTAIN?version=2"),
+        (b'<?xml version="1.0"?>\n<FinalDraft Version="5"><Content/></FinalDraft>', "film.fdx"),
+        (b'<?xml version="1.0"?>\n<FinalDraft Version="5"><Content/></FinalDraft>', "film"),
+    ],
+)
+def test_a_screenplay_is_no_list_and_the_error_says_how_to_use_it(source: bytes, name: str) -> None:
+    with pytest.raises(ShotListFaults, match="this is a screenplay and no shot list: the flow script-to-shots"):
+        read_shot_list(source, name=name)
