@@ -4,6 +4,7 @@ Prefect generates a flow's parameter form from their JSON schema, hence the titl
 models keep unknown fields.
 """
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -295,6 +296,20 @@ class ShotList(BaseModel):
     shots: tuple[Shot, ...] = Field(
         title="Shots", description="In the order of the film.", min_length=1, max_length=MOST_SHOTS
     )
+
+    # Sentences on how the list was read.
+    _notices: tuple[str, ...] = PrivateAttr(default=())
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Return sentences on how the list was read, such as a guessed encoding or skipped rows."""
+        return self._notices
+
+    def noted(self, notices: Iterable[str]) -> "ShotList":
+        """Return the list with sentences on how it was read."""
+        made = self.model_copy()
+        made._notices = tuple(notices)  # noqa: SLF001 - of the same class
+        return made
 
     @model_validator(mode="after")
     def _each_shot_once(self) -> Self:

@@ -6,12 +6,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from previs.errors import ShotListFaults
+from previs.shots.durations import seconds_of
 from previs.shots.faults import Findings, display_value
-from previs.shots.from_csv import Sheet, read_csv
+from previs.shots.from_csv import read_csv
 from previs.shots.from_json import read_json, too_deep
 from previs.shots.from_yaml import read_yaml
 from previs.shots.models import MOST_SHOTS, Shot, ShotList
 from previs.shots.recognition import check_kind, not_a_list
+from previs.shots.sheet import Sheet
 from previs.shots.text import Notation, decoded, fault, notation_by_content, notation_by_name, too_many_shots
 from previs.shots.tree import has_more_values, plain, repeated_keys
 from previs.shots.unused import with_camera
@@ -47,17 +49,29 @@ def read_shot_list(
     if isinstance(shots, list | tuple) and len(shots) > MOST_SHOTS:
         raise too_many_shots(name, len(shots))
     try:
-        findings = Findings(with_camera(plain(document)), sheet)
+        findings = Findings(with_camera(_with_durations(plain(document))), sheet)
         findings.add_repeated_keys(repeated_keys(document))
     except RecursionError as error:
         raise too_deep(name) from error
-    return _validated(findings, name)
+    made = _validated(findings, name)
+    return made.noted(sheet.notices) if sheet and sheet.notices else made
+
+
+def _with_durations(document: dict[Any, Any]) -> dict[Any, Any]:
+    """Return a list in which durations that are texts are seconds, as far as they can be read."""
+    shots, fps = document.get("shots"), document.get("fps")
+    for shot in shots if isinstance(shots, list) else ():
+        if isinstance(shot, dict) and isinstance(duration := shot.get("duration"), str):
+            seconds = seconds_of(duration, fps if isinstance(fps, int | float) else None)
+            shot["duration"] = duration if seconds is None else seconds
+    return document
 
 
 def _validated(findings: Findings, name: str) -> ShotList:
     findings.add_repeated_names()
     findings.add_without_prompt()
     findings.add_misspelled()
+    findings.add_formula_errors()
     given = findings.tree
     shots = given.get("shots")
     if isinstance(shots, list):
@@ -101,7 +115,7 @@ def _contents(source: bytes | str, name: str, media: Notation | None) -> tuple[A
     notation = expected or notation_by_content(text)
     if notation == "csv":
         sheet = read_csv(text, name)
-        return sheet.shots, sheet
+        return sheet.document(), sheet
     return (read_json(text, name) if notation == "json" else read_yaml(text, name)), None
 
 

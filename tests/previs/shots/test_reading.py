@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from previs.errors import ShotListFaults
 from previs.shots import Notation, Shot, ShotList, read_shot_list
+from previs.shots.unused import known_field
 
 UPSTREAM: dict[str, Any] = {
     "shot_id": 1,
@@ -44,12 +45,13 @@ shot 3 (shot_id 1), reference 2, reference_id: "r": reference 1 has the same: ea
 shot 3 (shot_id 1), reference 2, strength: 11: a number from 0 to 10, such as 0.8
 shot 3 (shot_id 1), reference 3, url: missing; give a path or URL on one line, not blank, such as references/a.jpg
 shot 3 (shot_id 1), reference 3, reference_id: missing; give text on one line, not blank, such as ref_1
-shot 3 (shot_id 1), duration: "3": seconds, a number above 0 and at most 86400, such as 3.0
+shot 3 (shot_id 1), duration: "soon": seconds, a number above 0 and at most 86400, such as 3.0
 shot 4: 5: an object with shot_id, prompt and duration
 """
 
 known = {"url", "reference_id", "strength", "role", "title", "fps", "shots", *Shot.model_fields}
-extras = st.dictionaries(texts.filter(lambda key: key not in known), json_values, max_size=2)
+unlike = texts.filter(lambda key: key not in known and not (known_field("shot", key) or known_field("list", key)))
+extras = st.dictionaries(unlike, json_values, max_size=2)
 references = st.lists(
     st.fixed_dictionaries(
         {"url": visible, "reference_id": visible},
@@ -180,7 +182,7 @@ def test_every_fault_is_reported_with_place_field_value_and_remedy() -> None:
     source = """{"fps": 0, "shots": [
       {"shot_id": "SH010", "prompt": " ", "duration": NaN, "seed": -2, "takes": 0, "colour": 1e999},
       {"shot_id": 1, "duration": true},
-      {"shot_id": "1", "prompt": "x", "duration": "3", "references": [
+      {"shot_id": "1", "prompt": "x", "duration": "soon", "references": [
         {"url": "a.jpg", "reference_id": "r"}, {"url": "", "reference_id": "r", "strength": 11}, {}]},
       5]}"""
     assert faults(source, name="night.json") == REPORT.strip().splitlines()
