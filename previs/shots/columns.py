@@ -86,7 +86,7 @@ def misspelled_column(name: str) -> str | None:
 
 def delimiter_of(text: str, rows: int = 1) -> str | None:
     """Return the delimiter with which one of the first rows that are not blank has known names; None without one."""
-    lines = list(_first_lines(text, rows))
+    lines = list(first_lines(text, rows))
     counts = {delimiter: max((_count_known(line, delimiter) for line in lines), default=0) for delimiter in DELIMITERS}
     best = max(counts, key=lambda delimiter: counts[delimiter])
     return best if counts[best] > 1 else None
@@ -97,7 +97,12 @@ def count_known(names: list[str]) -> int:
     return len(set(known_columns(names).values()))
 
 
-def _first_lines(text: str, most: int) -> Iterator[str]:
+def is_known(name: str) -> bool:
+    """Return whether a column with this name has a field."""
+    return _known(name) is not None
+
+
+def first_lines(text: str, most: int) -> Iterator[str]:
     """Yield the first lines that are not blank, or the start of a very long one."""
     end = 0
     for _ in range(most):

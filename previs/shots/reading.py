@@ -41,7 +41,8 @@ def read_shot_list(
         ShotListFaults: The list has faults: the first 50 in its order, and how many more; or it has more than 100,000
             shots.
     """
-    values, sheet = _contents(source, name, media) if isinstance(source, bytes | str) else (source, None)
+    read = _contents(source, name, media) if isinstance(source, bytes | str) else (source, None, ())
+    values, sheet, notices = read
     if isinstance(source, bytes | str):
         check_kind(source, values, sheet, name)
     document = _as_object(values, name)
@@ -54,7 +55,8 @@ def read_shot_list(
     except RecursionError as error:
         raise too_deep(name) from error
     made = _validated(findings, name)
-    return made.noted(sheet.notices) if sheet and sheet.notices else made
+    notices = (*notices, *(sheet.notices if sheet else ()))
+    return made.noted(notices) if notices else made
 
 
 def _with_durations(document: dict[Any, Any]) -> dict[Any, Any]:
@@ -107,16 +109,17 @@ def _valid_list(given: dict[Any, Any], findings: Findings) -> ShotList | None:
         return None
 
 
-def _contents(source: bytes | str, name: str, media: Notation | None) -> tuple[Any, Sheet | None]:
+def _contents(source: bytes | str, name: str, media: Notation | None) -> tuple[Any, Sheet | None, tuple[str, ...]]:
+    """Return the values of a file, its sheet if it is one, and sentences on how it was read."""
     expected = media or notation_by_name(name)
-    text = decoded(source, name, chinese=expected in (None, "csv"))
+    text, notices = decoded(source, name, any_encoding=expected in (None, "csv"))
     if text[:_START].lstrip().startswith("<"):
         raise not_a_list(source, name)
     notation = expected or notation_by_content(text)
     if notation == "csv":
         sheet = read_csv(text, name)
-        return sheet.document(), sheet
-    return (read_json(text, name) if notation == "json" else read_yaml(text, name)), None
+        return sheet.document(), sheet, notices
+    return (read_json(text, name) if notation == "json" else read_yaml(text, name)), None, notices
 
 
 def _as_object(values: object, name: str) -> dict[Any, Any]:
