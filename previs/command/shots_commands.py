@@ -35,8 +35,8 @@ def run(  # noqa: PLR0913 - each is an option of the command
     Parameters
     ----------
     shots
-        Path or URL (s3:// or https://) of a JSON, YAML or CSV file; - reads JSON from standard input. Put it before
-        --only, which takes several values.
+        Path or URL (s3:// or https://) of a JSON, YAML, CSV, .xlsx or .ods file; - reads JSON from standard input. Put
+        it before --only, which takes several values.
     workflow
         Path or URL of settings or of a file that ComfyUI saved: a workflow, a graph in API format, or a picture or
         video that holds one. A bindings file beside it is used; previs bind writes one.
@@ -108,7 +108,7 @@ def plan(  # noqa: PLR0913 - each is an option of the command
     Parameters
     ----------
     shots
-        Path or URL (s3:// or https://) of a JSON, YAML or CSV file.
+        Path or URL (s3:// or https://) of a JSON, YAML, CSV, .xlsx or .ods file.
     workflow
         As for previs run.
     farm
@@ -199,7 +199,7 @@ def check(
     Parameters
     ----------
     shots
-        Path or URL (s3:// or https://) of a JSON, YAML or CSV file.
+        Path or URL (s3:// or https://) of a JSON, YAML, CSV, .xlsx or .ods file.
     workflow
         As for previs run.
     farm

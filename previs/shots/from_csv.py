@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from previs.shots.columns import delimiter_of
-from previs.shots.sheet import Sheet, read_rows
+from previs.shots.sheet import Sheet, name_by_scene, read_rows
 from previs.shots.sheet_rows import FIRST_ROWS
 from previs.shots.text import MOST_VALUES, fault, too_many_values
 
@@ -18,7 +18,9 @@ def read_csv(text: str, name: str) -> Sheet:
     Raises:
         ShotListFaults: The text is not CSV, is empty, or has too many columns, rows or cells.
     """
-    return read_rows(_rows(text, name), name)
+    sheet = read_rows(_rows(text, name), name)
+    name_by_scene(sheet)
+    return sheet
 
 
 def _has_too_many_cells(text: str, delimiter: str) -> bool:

@@ -10,6 +10,7 @@ from previs.shots.durations import seconds_of
 from previs.shots.faults import Findings, display_value
 from previs.shots.from_csv import read_csv
 from previs.shots.from_json import read_json, too_deep
+from previs.shots.from_workbook import OLD_WORKBOOK, WORKBOOK, no_workbook, read_workbook
 from previs.shots.from_yaml import read_yaml
 from previs.shots.models import MOST_SHOTS, Shot, ShotList
 from previs.shots.recognition import check_kind, not_a_list
@@ -32,7 +33,7 @@ def read_shot_list(
     """Read a shot list from a file's contents or from Python values.
 
     Args:
-        source: Contents (not the path) of a JSON, YAML or CSV file, or the same as mappings and sequences. A list of
+        source: Contents (not the path) of a JSON, YAML, CSV, .xlsx or .ods file, or the same as mappings and sequences. A list of
             shots, an object with ``shots`` and a single shot are all accepted.
         name: Name of the list in faults: its path or URL.
         media: Notation of the contents; by default the suffix of ``name`` decides, then the contents.
@@ -111,6 +112,10 @@ def _valid_list(given: dict[Any, Any], findings: Findings) -> ShotList | None:
 
 def _contents(source: bytes | str, name: str, media: Notation | None) -> tuple[Any, Sheet | None, tuple[str, ...]]:
     """Return the values of a file, its sheet if it is one, and sentences on how it was read."""
+    if isinstance(source, bytes) and source.startswith((WORKBOOK, OLD_WORKBOOK)):
+        if (sheet := read_workbook(source, name)) is None:
+            raise no_workbook(name)
+        return sheet.document(), sheet, ()
     expected = media or notation_by_name(name)
     text, notices = decoded(source, name, any_encoding=expected in (None, "csv"))
     if text[:_START].lstrip().startswith("<"):

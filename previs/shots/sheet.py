@@ -44,7 +44,7 @@ class Sheet:
 
     Attributes:
         shots: One mapping a row, like a shot of a JSON file.
-        rows: Row number of each shot, as the spreadsheet shows it.
+        rows: Row number of each shot, as the spreadsheet shows it, and its sheet if there are several.
         headers: Column name of each field that has a column.
         missing: Required fields without a column.
         names: Names of the columns.
@@ -55,7 +55,7 @@ class Sheet:
     """
 
     shots: list[dict[str, Any]]
-    rows: list[int]
+    rows: list[str]
     headers: dict[str, str]
     missing: frozenset[str]
     names: frozenset[str]
@@ -70,10 +70,15 @@ class Sheet:
         return {"shots": self.shots} | rate
 
 
-def read_rows(rows: Rows, name: str) -> Sheet:
+def read_rows(rows: Rows, name: str, where: str = "") -> Sheet:
     """Read rows that are not blank, with their numbers.
 
     One of the first rows holds the names. Empty cells count as absent, unknown columns are kept as text.
+
+    Args:
+        rows: Numbers and cells.
+        name: Name of the list in faults.
+        where: What to write behind the number of a row, if the list has several sheets.
 
     Raises:
         ShotListFaults: There are no rows, or too many columns, rows or cells.
@@ -86,20 +91,35 @@ def read_rows(rows: Rows, name: str) -> Sheet:
     first, names = first_rows[at]
     if len(names) > _MOST_COLUMNS:
         remedy = f"a sheet has at most {_MOST_COLUMNS:,}: remove those that no shot needs"
-        raise fault(name, f"row {first}", remedy, value=f"{len(names):,} columns")
+        raise fault(name, f"row {first}{where}", remedy, value=f"{len(names):,} columns")
     header = Header.of(names)
     known = set(header.known.values())
     missing = frozenset(each for each in _NEEDED if not known & {each, _INSTEAD.get(each, each)})
-    faults = [*_missing(first, missing, names), *_repeated(first, header), *_misspelled(first, header)]
+    place = f"row {first}{where}"
+    faults = [*_missing(place, missing, names), *_repeated(place, header), *_misspelled(place, header)]
     headers = {known: names[index] for index, known in header.known.items()}
     sheet = Sheet([], [], headers, missing, frozenset(names), faults, [number for number, _ in first_rows[:at]])
-    _add_shots(sheet, chain(first_rows[at + 1 :], rows), header, name)
-    _name_by_scene(sheet)
-    _add_notices(sheet)
+    _add_shots(sheet, chain(first_rows[at + 1 :], rows), header, name, where)
+    _add_notices(sheet, where)
     return sheet
 
 
-def _add_shots(sheet: Sheet, rows: Rows, header: Header, name: str) -> None:
+def joined(sheets: list[Sheet]) -> Sheet:
+    """Return the shots of several sheets as one; where columns of one field have several names, the first counts."""
+    whole = sheets[0]
+    for sheet in sheets[1:]:
+        whole.shots += sheet.shots
+        whole.rows += sheet.rows
+        whole.headers = sheet.headers | whole.headers
+        whole.missing |= sheet.missing
+        whole.names |= sheet.names
+        whole.faults += sheet.faults
+        whole.rates |= sheet.rates
+        whole.notices += sheet.notices
+    return whole
+
+
+def _add_shots(sheet: Sheet, rows: Rows, header: Header, name: str, where: str) -> None:
     values = 0
     above: dict[str, Any] = {}
     for number, row in rows:
@@ -112,13 +132,13 @@ def _add_shots(sheet: Sheet, rows: Rows, header: Header, name: str) -> None:
             continue
         if len(sheet.shots) == MOST_SHOTS:
             raise too_many_shots(name)
-        sheet.faults.extend(_too_wide(number, row, header.names))
+        sheet.faults.extend(_too_wide(f"row {number}{where}", row, header.names))
         timing, rate = _timing(row, header)
         shot = _shot(row, header, timing)
         sheet.rates |= {rate} if rate else set()
         above |= {each: shot[each] for each in _FILLED_DOWN if each in shot}
         sheet.shots.append(shot | {each: value for each, value in above.items() if each not in shot})
-        sheet.rows.append(number)
+        sheet.rows.append(f"{number}{where}")
         values += len(row) + _IN_REFERENCE * len(shot.get("references", ()))
         if values > MOST_VALUES:
             raise too_many_values(name)
@@ -130,33 +150,33 @@ def _section(row: list[str], header: Header) -> dict[str, Any]:
     return {"sequence": cell} | ({"scene": cell} if header.known.get(index) == "scene" else {})
 
 
-def _missing(row: int, fields: frozenset[str], header: list[str]) -> Iterator[Fault]:
+def _missing(place: str, fields: frozenset[str], header: list[str]) -> Iterator[Fault]:
     for each in sorted(fields):
         value = "columns are " + ", ".join(cell for cell in header if cell)[:60]
-        yield Fault(f"row {row}", each, value, f"add a column named {each} or {_NEEDED[each]}")
+        yield Fault(place, each, value, f"add a column named {each} or {_NEEDED[each]}")
 
 
-def _repeated(row: int, header: Header) -> Iterator[Fault]:
+def _repeated(place: str, header: Header) -> Iterator[Fault]:
     seen: set[str] = set()
     for index, name in enumerate(header.names):
         means = header.known.get(index, name)
         if means in seen and means not in ("references", ""):
             shown = f'"{name[:_LONGEST_VALUE]}"'
-            yield Fault(f"row {row}", means[:_LONGEST_VALUE], shown, "two columns have this name: rename or remove one")
+            yield Fault(place, means[:_LONGEST_VALUE], shown, "two columns have this name: rename or remove one")
         seen.add(means)
 
 
-def _misspelled(row: int, header: Header) -> Iterator[Fault]:
+def _misspelled(place: str, header: Header) -> Iterator[Fault]:
     for index, name in enumerate(header.names):
         if index not in header.known and (meant := misspelled_column(name)):
-            yield Fault(f"row {row}", name, "", f"not a known column: did you mean {meant}?")
+            yield Fault(place, name, "", f"not a known column: did you mean {meant}?")
 
 
-def _too_wide(number: int, row: list[str], header: list[str]) -> Iterator[Fault]:
+def _too_wide(place: str, row: list[str], header: list[str]) -> Iterator[Fault]:
     extra = [cell for cell in row[len(header) :] if cell]
     if extra:
         remedy = f"{len(row)} cells, but only {len(header)} columns have names: put text that contains commas in quotes"
-        yield Fault(f"row {number}", "", f'"{extra[0][:_LONGEST_VALUE]}"', remedy)
+        yield Fault(place, "", f'"{extra[0][:_LONGEST_VALUE]}"', remedy)
 
 
 def _shot(row: list[str], header: Header, timing: dict[str, Any]) -> dict[str, Any]:
@@ -206,7 +226,7 @@ def _timing(row: list[str], header: Header) -> tuple[dict[str, Any], float | Non
     return found | {header.names[header.places[each]]: cell for each, cell in unused.items() if cell}, rate
 
 
-def _name_by_scene(sheet: Sheet) -> None:
+def name_by_scene(sheet: Sheet) -> None:
     """Name shots ``SCENE-SHOT`` if their numbers restart in each scene, or else in each sequence."""
     for group in ("scene", "sequence"):
         first: dict[str, object] = {}
@@ -223,12 +243,12 @@ def _name_by_scene(sheet: Sheet) -> None:
     )
 
 
-def _add_notices(sheet: Sheet) -> None:
+def _add_notices(sheet: Sheet, where: str) -> None:
     takes = [shot["takes"] for shot in sheet.shots if isinstance(shot.get("takes"), int)]
     if any(number > 1 for number in takes):
         count = f"{sum(takes):,} for {len(takes):,} shots"
-        column = f'the column "{sheet.headers["takes"]}"'
+        column = f'the column "{sheet.headers["takes"]}"{where}'
         sheet.notices.append(f"{column} is read as takes to render: {count}; rename it if it counts recorded takes")
     if skipped := len(sheet.skipped):
         rows = "1 row without a shot is" if skipped == 1 else f"{skipped:,} rows without a shot are"
-        sheet.notices.append(f"{rows} skipped: {numbered(sheet.skipped)}")
+        sheet.notices.append(f"{rows} skipped: {numbered(sheet.skipped)}{where}")

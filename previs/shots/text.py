@@ -29,7 +29,6 @@ _BOMS = {
     codecs.BOM_UTF16_LE: "utf-16-le",  # after UTF-32, whose mark starts with the same two bytes
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
-_SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
 _PDF = b"%PDF"
 _SUFFIXES: dict[str, Notation] = {"json": "json", "yaml": "yaml", "yml": "yaml", "csv": "csv", "tsv": "csv"}
 
@@ -76,10 +75,7 @@ def decoded(source: bytes | str, name: str, *, any_encoding: bool) -> tuple[str,
     if isinstance(source, str):
         return _checked(source, name), ()
     if len(source) > LARGEST:
-        raise _too_large(name)
-    if source.startswith(_SPREADSHEETS):
-        remedy = 'this is a spreadsheet file: export it as "CSV UTF-8" and use that'
-        raise fault(name, "the file", remedy, value="not text")
+        raise too_large(name)
     if source.startswith(_PDF):
         raise fault(name, "the file", "export the list as CSV, JSON or YAML and use that", value="a PDF")
     encoding, mark = encoding_of(source)
@@ -117,11 +113,12 @@ def _checked(text: str, name: str) -> str:
         place = f"line {text.count(chr(10), 0, error.start) + 1}"
         raise fault(name, place, "half of a surrogate pair, which cannot be written to a file") from error
     if size > LARGEST:
-        raise _too_large(name)
+        raise too_large(name)
     return text.removeprefix("\ufeff")
 
 
-def _too_large(name: str) -> ShotListFaults:
+def too_large(name: str) -> ShotListFaults:
+    """Return the fault for a file that is too large."""
     return fault(name, "the file", f"at most {LARGEST // 1_000_000} MB are read: split the list", value="too large")
 
 

@@ -92,8 +92,8 @@ def test_numbers_that_restart_in_each_scene_are_named_by_scene_and_number() -> N
         "lens": "35mm",
     }
     assert sheet.notices == (
-        "shot numbers restart in each scene, so shots are named by scene and number, such as 12-1",
         "1 row without a shot is skipped: 6",
+        "shot numbers restart in each scene, so shots are named by scene and number, such as 12-1",
     )
     [fault] = faults("scene,shot,prompt,duration\n1,1,x,2\n1,1,y,2\n2,1,z,2\n")
     assert fault.startswith('row 3 (shot_id 1-1), shot: "1-1": row 2 (shot_id 1-1) has the same')
