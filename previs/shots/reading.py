@@ -33,8 +33,8 @@ def read_shot_list(
     """Read a shot list from a file's contents or from Python values.
 
     Args:
-        source: Contents (not the path) of a JSON, YAML, CSV, .xlsx or .ods file, or the same as mappings and sequences. A list of
-            shots, an object with ``shots`` and a single shot are all accepted.
+        source: Contents (not the path) of a JSON, YAML, CSV, .xlsx or .ods file, or the same as mappings and
+            sequences. A list of shots, an object with ``shots`` and a single shot are all accepted.
         name: Name of the list in faults: its path or URL.
         media: Notation of the contents; by default the suffix of ``name`` decides, then the contents.
 
