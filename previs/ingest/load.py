@@ -149,16 +149,26 @@ async def load_inputs(
 async def _read_list(shots: object, reader: SourceReader, store: Store | None, inline: _Base) -> tuple[ShotList, _Base]:
     if not isinstance(shots, str):
         return await asyncio.to_thread(read_inline_list, shots), inline
-    export = sheet_export(shots)
-    content = await reader.read(export or shots, sender=inline.sender)
-    if export and content[:_START_BYTES].lstrip().startswith(b"<"):
-        raise SourceNotFound(shown(shots), _NOT_SHARED)
-    media: Notation | None = "csv" if export else None
-    shot_list = await asyncio.to_thread(read_shot_list, content, name=shown(shots), media=media)
+    shot_list = await read_list_at(shots, reader, sender=inline.sender)
     # A list that was stored because it was too large to send inline is still an inline list.
     offloaded = store is not None and shots.startswith(store.uri(keys.LISTS))
     base = _inline(store) if offloaded else _base_at(shots, inline)
     return shot_list, replace(base, sender=inline.sender or base.sender)
+
+
+async def read_list_at(uri: str, reader: SourceReader, *, sender: bool = False) -> ShotList:
+    """Read a list by its path or URL; of a Google sheet, read its CSV.
+
+    Raises:
+        ShotListFaults: The list has faults.
+        SourceNotFound, SourceUnavailable: It cannot be read.
+    """
+    export = sheet_export(uri)
+    content = await reader.read(export or uri, sender=sender)
+    if export and content[:_START_BYTES].lstrip().startswith(b"<"):
+        raise SourceNotFound(shown(uri), _NOT_SHARED)
+    media: Notation | None = "csv" if export else None
+    return await asyncio.to_thread(read_shot_list, content, name=shown(uri), media=media)
 
 
 def read_inline_list(shots: object) -> ShotList:

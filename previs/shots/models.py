@@ -299,16 +299,22 @@ class ShotList(BaseModel):
 
     # Sentences on how the list was read.
     _notices: tuple[str, ...] = PrivateAttr(default=())
+    _columns: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @property
     def notices(self) -> tuple[str, ...]:
         """Return sentences on how the list was read, such as a guessed encoding or skipped rows."""
         return self._notices
 
-    def noted(self, notices: Iterable[str]) -> "ShotList":
-        """Return the list with sentences on how it was read."""
+    @property
+    def columns(self) -> dict[str, str]:
+        """Return the name of each field's column, if the list was read from a sheet."""
+        return dict(self._columns)
+
+    def noted(self, notices: Iterable[str], columns: dict[str, str]) -> "ShotList":
+        """Return the list with what is to be said of how it was read."""
         made = self.model_copy()
-        made._notices = tuple(notices)  # noqa: SLF001 - of the same class
+        made._notices, made._columns = tuple(notices), dict(columns)  # noqa: SLF001 - of the same class
         return made
 
     @model_validator(mode="after")

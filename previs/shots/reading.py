@@ -57,7 +57,8 @@ def read_shot_list(
         raise too_deep(name) from error
     made = _validated(findings, name)
     notices = (*notices, *(sheet.notices if sheet else ()))
-    return made.noted(notices) if notices else made
+    columns = sheet.headers if sheet else {}
+    return made.noted(notices, columns) if notices or columns else made
 
 
 def _with_durations(document: dict[Any, Any]) -> dict[Any, Any]:

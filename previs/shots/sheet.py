@@ -66,8 +66,10 @@ class Sheet:
 
     def document(self) -> dict[str, Any]:
         """Return the list as an object, with the frame rate of the sheet if durations were read by one."""
-        rate = {"fps": next(iter(self.rates))} if len(self.rates) == 1 else {}
-        return {"shots": self.shots} | rate
+        if len(self.rates) != 1:
+            return {"shots": self.shots}
+        [rate] = self.rates
+        return {"fps": int(rate) if rate.is_integer() else rate, "shots": self.shots}
 
 
 def read_rows(rows: Rows, name: str, where: str = "") -> Sheet:
@@ -245,8 +247,8 @@ def name_by_scene(sheet: Sheet) -> None:
 
 def _add_notices(sheet: Sheet, where: str) -> None:
     takes = [shot["takes"] for shot in sheet.shots if isinstance(shot.get("takes"), int)]
-    if any(number > 1 for number in takes):
-        count = f"{sum(takes):,} for {len(takes):,} shots"
+    if "scene" in sheet.headers and any(number > 1 for number in takes):
+        count = f"{sum(takes):,} in all"
         column = f'the column "{sheet.headers["takes"]}"{where}'
         sheet.notices.append(f"{column} is read as takes to render: {count}; rename it if it counts recorded takes")
     if skipped := len(sheet.skipped):

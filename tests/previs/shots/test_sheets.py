@@ -162,6 +162,6 @@ def test_a_formula_without_a_value_is_a_fault_in_any_field() -> None:
 
 def test_a_log_of_takes_is_read_as_takes_to_render_and_said() -> None:
     assert read("Scene,Shot,Description,Length,Takes\n12,12A,Fog,4,7\n12,12B,A hand,2,3\n").notices == (
-        'the column "Takes" is read as takes to render: 10 for 2 shots; rename it if it counts recorded takes',
+        'the column "Takes" is read as takes to render: 10 in all; rename it if it counts recorded takes',
     )
-    assert read("shot,prompt,duration,takes\n1,x,1,1\n").notices == ()
+    assert read("shot,prompt,duration,takes\n1,x,1,2\n").notices == ()
