@@ -103,18 +103,18 @@ def is_known(name: str) -> bool:
 
 
 def first_lines(text: str, most: int) -> Iterator[str]:
-    """Yield the first lines that are not blank, or the start of a very long one."""
-    end = 0
+    """Yield the first lines that are not blank, or the start of a very long one, of 100,000 characters in all."""
+    end, left = 0, _LONGEST_HEADER
     for _ in range(most):
         blank = _BLANK.match(text, end)
         end = blank.end() if blank else end
         start = max(text.rfind(each, 0, end) for each in _BREAKS) + 1
-        line = _REST_OF_LINE.match(text, start, start + _LONGEST_HEADER)
+        line = _REST_OF_LINE.match(text, start, start + left)
         if not line or end >= len(text):
             return
         yield line[0]
-        end = line.end()
-        if line.end() == start + _LONGEST_HEADER:
+        end, left = line.end(), left - len(line[0])
+        if not left:
             return
 
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from previs.shots.workbook import Archive, Merge, Table, attribute, clock, number_text, whole
+from previs.shots.workbook import MOST_COLUMNS, Archive, Merge, Table, attribute, clock, number_text, whole
 
 _Kind = Literal["date", "time", ""]
 _DAY: Final = 86_400
+_LONGEST_FORMAT: Final = 255  # Excel's own limit
 _LAST_DAY: Final = 2_958_465  # 9999-12-31
 _REFERENCE: Final = re.compile(r"\$?([A-Z]{1,3})\$?(\d{1,7})")
 _NO_LETTERS: Final = re.compile(r'"[^"]*+"|\\.|[_*].|\[(?!h+\]|m+\]|s+\])[^\]]*+\]', re.IGNORECASE)
@@ -30,12 +31,12 @@ def read_xlsx(archive: Archive) -> list[Table]:
     archive.parse("xl/_rels/workbook.xml.rels", relations)
     archive.parse("xl/sharedStrings.xml", strings)
     archive.parse("xl/styles.xml", styles)
-    tables = []
+    tables, kinds = [], styles.kinds()
     for table, relation in book.sheets:
         target = relations.targets.get(relation, "")
         part = target.lstrip("/") if target.startswith("/") else f"xl/{target}"
         if "worksheets/" in part:
-            sheet = _Sheet(archive, table, strings.texts, styles.kinds(), book.since)
+            sheet = _Sheet(archive, table, strings.texts, kinds, book.since)
             archive.parse(part, sheet)
             table.fill_down(sheet.merges, archive.budget)
             tables.append(table)
@@ -124,7 +125,7 @@ class _Styles(_Silent):
 
 
 def _kind_of(code: str) -> _Kind:
-    letters = set(_NO_LETTERS.sub("", code.partition(";")[0]).lower())
+    letters = set(_NO_LETTERS.sub("", code[:_LONGEST_FORMAT].partition(";")[0]).lower())
     if "general" in code.lower():
         return ""
     if letters & set("yd"):
@@ -157,7 +158,8 @@ class _Sheet:
     def end(self, name: str) -> None:
         self._reads = False
         if name == "c":
-            self._cells[self._column] = self._value("".join(self._pieces)).strip()
+            if self._pieces and self._column < MOST_COLUMNS:
+                self._cells[self._column] = self._value("".join(self._pieces)).strip()
         elif name == "row":
             self._table.add(self._row, self._cells, self._archive.budget)
         elif name == "rPh":

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal
 
 from previs.shots.column_names import TOTALS
@@ -14,6 +15,8 @@ FIRST_ROWS: Final = 30
 """Rows, besides blank ones, among which the names of the columns are looked for."""
 
 _SURE: Final = 3
+_MOST_NAMES: Final = 20_000  # cells among which names are looked for
+_FIRST_CELLS: Final = 20
 _SAYS_WHAT: Final = ("prompt", "description")
 _GROUPS: Final = ("scene", "sequence", "location")
 _FIGURES: Final = re.compile(r"[\s\d.,:;]+(?:s|sec|秒|分|min|[初초])?$", re.IGNORECASE)
@@ -67,7 +70,7 @@ class Header:
         if shot_id and says_what:
             return "shot"
         filled = [(index, cell) for index, cell in enumerate(row) if cell]
-        if any(_sums_up(cell) for _, cell in filled):
+        if any(_sums_up(cell) for _, cell in filled[:_FIRST_CELLS]):
             return "sum"
         if len(filled) == 1 and self._is_section(*filled[0]):
             return "section"
@@ -82,12 +85,16 @@ class Header:
 
 def header_row(rows: list[tuple[int, list[str]]]) -> int:
     """Return the index of the row with the names of the columns: the first that has enough known ones."""
-    counts = [count_known(row) for _, row in rows]
+    left, counts = _MOST_NAMES, list[int]()
+    for _, row in rows:
+        left -= len(row)
+        counts.append(count_known(row) if left >= 0 else 0)
     sure = (index for index, count in enumerate(counts) if count >= _SURE)
     likely = (index for index, count in enumerate(counts) if count > 1)
     return next(sure, next(likely, 0)) if counts and counts[0] <= 1 else 0
 
 
+@lru_cache
 def _sums_up(cell: str) -> bool:
     if len(cell) > _LONGEST_WORD:
         return False

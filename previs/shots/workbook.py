@@ -16,9 +16,24 @@ from previs.shots.text import LARGEST, MOST_VALUES, fault, too_many_values
 MOST_EXPANDED: Final = 200_000_000
 """Bytes of all documents of a workbook that are read."""
 
+MOST_ELEMENTS: Final = 8_000_000
+"""XML elements of all these documents: four for each of the most cells."""
+
 MOST_COLUMNS: Final = 16_384  # Excel's own limit
 MOST_ROWS: Final = 1_048_576
 _CHUNK: Final = 65_536
+_DAMAGED: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    ValueError,
+    OverflowError,
+    RuntimeError,
+    NotImplementedError,
+)
+_MOST_PARTS: Final = 10_000
+_ENTRY: Final = b"PK\x01\x02"  # begins each entry of a zip file's directory
 
 Merge = tuple[int, int, int]
 """First row, last row and column of cells that are one: only those of several rows."""
@@ -44,12 +59,14 @@ class Budget:
     Attributes:
         name: Name of the workbook in faults.
         expanded: Bytes of documents that may still be read.
+        elements: XML elements that may still be read.
         values: Cells that may still be kept.
         characters: Characters of cells that may still be kept.
     """
 
     name: str
     expanded: int = MOST_EXPANDED
+    elements: int = MOST_ELEMENTS
     values: int = MOST_VALUES
     characters: int = LARGEST
 
@@ -110,9 +127,11 @@ class Archive:
 
     def __init__(self, content: bytes, budget: Budget) -> None:
         self.budget = budget
+        if content.count(_ENTRY) > _MOST_PARTS:
+            raise self._damaged(f"more than {_MOST_PARTS:,} parts")
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(content))
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        except _DAMAGED as error:
             raise self._damaged(str(error)) from error
         self.names = frozenset(self._zip.namelist())
 
@@ -126,7 +145,7 @@ class Archive:
             return
         parser = expat.ParserCreate(namespace_separator=" ")
         parser.buffer_text = True
-        parser.StartElementHandler = lambda name, attributes: handler.start(_local(name), attributes)
+        parser.StartElementHandler = lambda name, attributes: self._start(handler, name, attributes)
         parser.EndElementHandler = lambda name: handler.end(_local(name))
         parser.CharacterDataHandler = handler.text
         parser.StartDoctypeDeclHandler = self._refuse_doctype
@@ -136,7 +155,7 @@ class Archive:
                     self._count(len(piece))
                     parser.Parse(piece)
             parser.Parse(b"", True)  # noqa: FBT003 - takes no keyword
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
+        except _DAMAGED as error:
             raise self._damaged(str(error)) from error
         except expat.ExpatError as error:
             raise self._damaged(f"{part}: {error}") from error
@@ -148,14 +167,22 @@ class Archive:
         try:
             with self._zip.open(part) as document:
                 return document.read(_CHUNK)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
+        except _DAMAGED as error:
             raise self._damaged(str(error)) from error
+
+    def _start(self, handler: Handler, name: str, attributes: dict[str, str]) -> None:
+        self.budget.elements -= 1
+        if self.budget.elements < 0:
+            raise self._too_much(f"more than {MOST_ELEMENTS:,} XML elements")
+        handler.start(_local(name), attributes)
 
     def _count(self, size: int) -> None:
         self.budget.expanded -= size
         if self.budget.expanded < 0:
-            value = f"more than {MOST_EXPANDED // 1_000_000} MB when unpacked"
-            raise fault(self.budget.name, "the file", "remove empty, formatted rows, or save it as CSV", value=value)
+            raise self._too_much(f"more than {MOST_EXPANDED // 1_000_000} MB when unpacked")
+
+    def _too_much(self, value: str) -> ShotListFaults:
+        return fault(self.budget.name, "the file", "remove empty, formatted rows, or save it as CSV", value=value)
 
     def _refuse_doctype(self, *_: object) -> None:
         raise fault(self.budget.name, "the file", "save it again with a spreadsheet program", value="a DOCTYPE in it")

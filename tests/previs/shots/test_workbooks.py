@@ -1,5 +1,6 @@
 """Workbooks are read as their programs mean them, within bounds on what they expand to."""
 
+import contextlib
 import io
 import time
 import zipfile
@@ -10,6 +11,7 @@ import pytest
 
 from previs.errors import ShotListFaults
 from previs.shots import ShotList, read_shot_list, workbook
+from previs.shots.from_xlsx import read_xlsx
 
 _MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
 _RELATION = 'xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"'
@@ -174,7 +176,7 @@ def test_what_is_no_workbook_is_said(content: bytes, said: str) -> None:
     assert said in faults(content)[0]
 
 
-def test_what_a_workbook_expands_to_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_workbook_expands_to_is_bounded() -> None:
     far = {1: HEADER} | {number: [1, number, "x", 2] for number in range(2, 200)}
     wide = sheet_xml(far).replace("</row>", '<c r="XFD9"><v>1</v></c></row>')
     full = '<table:table-cell table:number-columns-repeated="9"><text:p>x</text:p></table:table-cell>'
@@ -186,9 +188,27 @@ def test_what_a_workbook_expands_to_is_bounded(monkeypatch: pytest.MonkeyPatch) 
     many = {1: HEADER} | {number: [1, number, ("0", "s"), 2] for number in range(2, 99)}
     assert "more than 50 MB of text" in faults(xlsx({"a": sheet_xml(many)}, shared=text))[0]
     assert time.process_time() - began < 3
-    monkeypatch.setattr(workbook, "MOST_EXPANDED", 1000)
-    monkeypatch.setattr(workbook.Budget.__init__, "__defaults__", (1000, 10, 10))
-    assert "when unpacked" in faults(xlsx({"a": sheet_xml(many)}))[0]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "said"), [((100, 10_000, 10_000), "MB when unpacked"), ((100_000, 100, 10_000), "XML elements")]
+)
+def test_documents_are_read_within_bounds(bounds: tuple[int, int, int], said: str) -> None:
+    rows = {number: [1, number, "x", 2] for number in range(2, 99)}
+    archive = workbook.Archive(xlsx({"a": sheet_xml(rows)}), workbook.Budget("a.xlsx", *bounds))
+    with pytest.raises(ShotListFaults, match=said):
+        read_xlsx(archive)
+    with pytest.raises(ShotListFaults, match="more than 10,000 parts"):
+        workbook.Archive(b"PK\x01\x02" * 10_001, workbook.Budget("a.xlsx"))
+
+
+@pytest.mark.parametrize("at", range(0, 4000, 130))
+def test_a_damaged_workbook_is_a_fault_and_no_traceback(at: int) -> None:
+    content = bytearray(xlsx({"a": sheet_xml({1: HEADER, 2: [1, 1, "x", 2]})}))
+    for byte in (0, 0x80, 0xFF):
+        content[-1 - at % len(content)] ^= byte
+        with contextlib.suppress(ShotListFaults):
+            read(bytes(content))
 
 
 def test_a_cell_far_away_costs_nothing() -> None:
