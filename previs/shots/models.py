@@ -44,6 +44,7 @@ STRONGEST = 10  # ControlNetApplyAdvanced accepts 0 to 10
 MOST_TAKES = 1_000
 HIGHEST_FPS = 1_000
 MOST_SHOTS = 100_000
+LONGEST_TEMPLATE = 10_000  # characters
 
 
 def _known_placeholders(template: str) -> str:
@@ -71,7 +72,7 @@ _Line = Annotated[
 _Word = Annotated[_Line, Field()] | None
 _FilmText = Annotated[_Text, BeforeValidator(number_as_text)] | None
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-_Template = Annotated[_Text, AfterValidator(_known_placeholders)] | None
+_Template = Annotated[_Text, Field(max_length=LONGEST_TEMPLATE), AfterValidator(_known_placeholders)] | None
 _Whole = Annotated[int, Field(strict=True)]
 _ShotId = Annotated[
     _Whole | Annotated[str, Field(strict=True, min_length=1, max_length=LONGEST_SHOT_ID)],
@@ -225,8 +226,8 @@ class Shot(BaseModel):
     )
     notes: _Text | None = Field(default=None, title="Notes", description="For people; no model sees them.")
 
-    # The prompt as given, if the list's template made another one of it.
-    _given_prompt: str | None = PrivateAttr(default=None)
+    # The shot as given, if this one has another prompt.
+    _as_given: "Shot | None" = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _says_what_is_seen(self) -> Self:
@@ -250,23 +251,17 @@ class Shot(BaseModel):
 
         A seed of -1 becomes null, which means the same. The prompt is that of the list, not that of its template.
         """
-        made = self.model_dump(mode="json", exclude_unset=True)
-        if self._given_prompt == "":
-            del made["prompt"]
-        elif self._given_prompt is not None:
-            made["prompt"] = self._given_prompt
-        return made
+        return (self._as_given or self).model_dump(mode="json", exclude_unset=True)
 
     def worded(self, template: str | None) -> "Shot":
         """Return the shot with the prompt that a list's template makes of it; see :mod:`previs.shots.prompts`."""
-        given = self.prompt if self._given_prompt is None else self._given_prompt
-        values = {name: getattr(self, name) or "" for name in PLACEHOLDERS if name in Shot.model_fields}
-        camera = {name: getattr(self.camera, name) or "" for name in Camera.model_fields}
-        prompt = make_prompt(values | camera | {"prompt": given}, template)
-        if prompt == self.prompt:
-            return self
-        made = self.model_copy(update={"prompt": prompt})
-        made._given_prompt = given  # noqa: SLF001 - of the same class
+        given = self._as_given or self
+        if template is None and given.prompt:
+            return given
+        values = {name: getattr(given, name) or "" for name in PLACEHOLDERS if name in Shot.model_fields}
+        camera = {name: getattr(given.camera, name) or "" for name in Camera.model_fields}
+        made = given.model_copy(update={"prompt": make_prompt(values | camera, template)})
+        made._as_given = given  # noqa: SLF001 - of the same class
         return made
 
 

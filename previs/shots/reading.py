@@ -15,7 +15,7 @@ from previs.shots.from_yaml import read_yaml
 from previs.shots.models import MOST_SHOTS, Shot, ShotList
 from previs.shots.recognition import check_kind, not_a_list
 from previs.shots.sheet import Sheet
-from previs.shots.text import Notation, decoded, fault, notation_by_content, notation_by_name, too_many_shots
+from previs.shots.text import LARGEST, Notation, decoded, fault, notation_by_content, notation_by_name, too_many_shots
 from previs.shots.tree import has_more_values, plain, repeated_keys
 from previs.shots.unused import with_camera
 
@@ -84,8 +84,18 @@ def _validated(findings: Findings, name: str) -> ShotList:
     faults = findings.in_order()
     if shot_list is None or faults:
         raise ShotListFaults(name, faults, findings.more)
-    shots = tuple(shot.worded(shot_list.prompt_template) for shot in shot_list.shots)
-    return shot_list.model_copy(update={"shots": shots}) if shots != shot_list.shots else shot_list
+    return _worded(shot_list, name)
+
+
+def _worded(shot_list: ShotList, name: str) -> ShotList:
+    """Return the list with the prompts that its template makes; their text is bounded, since one template makes all."""
+    room, shots = LARGEST, []
+    for shot in shot_list.shots:
+        shots.append(shot.worded(shot_list.prompt_template))
+        room -= len(shots[-1].prompt)
+        if room < 0:
+            raise fault(name, "the list", f"its prompts have more than {LARGEST:,} characters: shorten the template")
+    return shot_list.model_copy(update={"shots": tuple(shots)})
 
 
 def _valid_shots(shots: list[Any], findings: Findings) -> Iterator[Shot]:

@@ -5,6 +5,7 @@ from previs.shots.models import (
     LARGEST_SEED,
     LARGEST_SIDE,
     LONGEST_SHOT,
+    LONGEST_TEMPLATE,
     MOST_TAKES,
     STRONGEST,
     Reference,
@@ -19,11 +20,12 @@ _TEXT = "text, in quotes if it could be read as another type"
 UNKNOWN = "a JSON value: text, finite numbers, booleans, null, lists and objects"
 FORMULA = "a formula without a value: mend the formula, or write the value itself"
 RANGE = "two numbers: give one number of seconds, such as 3.0"
+_PLACEHOLDERS = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
 REMEDIES: dict[type, dict[str, str]] = {
     ShotList: {
         "": "a list of shots, or an object with shots",
         "title": _TEXT,
-        "prompt_template": f"text whose placeholders are among {', '.join(f'{{{name}}}' for name in PLACEHOLDERS)}",
+        "prompt_template": f"up to {LONGEST_TEMPLATE:,} characters of text, with the placeholders {_PLACEHOLDERS}",
         "fps": f"frames per second, a number above 0 and at most {HIGHEST_FPS}, such as 24",
         "shots": "a list of at least one shot, each an object with shot_id, prompt and duration",
     },

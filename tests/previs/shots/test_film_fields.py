@@ -76,8 +76,15 @@ def test_a_shot_needs_a_prompt_or_a_description_and_a_template_known_names() -> 
         "shot 3 (shot_id 2), duration: -1: seconds, a number above 0 and at most 86400, such as 3.0",
     ]
     assert faults({"prompt": "x"}, prompt_template="{siz}")[0].startswith(
-        'the list, prompt_template: "{siz}": text whose placeholders are among {prompt}, {description}, {size}'
+        'the list, prompt_template: "{siz}": up to 10,000 characters of text, with the placeholders {prompt}, {desc'
     )
+
+
+def test_one_template_makes_no_more_text_than_a_list_may_have() -> None:
+    shots = [{"prompt": "x"}] * 6_000
+    assert faults(*shots, prompt_template="y" * 10_000 + "{prompt}")[0].startswith("the list, prompt_template: ")
+    [fault] = faults(*shots, prompt_template="y" * 9_000 + "{prompt}")
+    assert fault == "the list: its prompts have more than 50,000,000 characters: shorten the template"
 
 
 @pytest.mark.parametrize(
