@@ -38,6 +38,7 @@ COMMANDS = (
     "plan",
     "bind",
     "check",
+    "shots",
     "pick",
     "rerender",
     "boards",

@@ -14,7 +14,7 @@ from previs.command.boards_commands import boards, pick, prune, pull, rerender, 
 from previs.command.nightly_commands import nightly
 from previs.command.output import write_error
 from previs.command.prefect_commands import deploy, server
-from previs.command.shots_commands import bind, check, plan, run
+from previs.command.shots_commands import bind, check, plan, run, shots
 from previs.command.simulator_commands import demo, simulate
 from previs.errors import PrevisError
 
@@ -29,6 +29,7 @@ for command in (
     plan,
     bind,
     check,
+    shots,
     pick,
     rerender,
     boards,

@@ -35,7 +35,7 @@ def add(  # noqa: PLR0913 - each is an option
     Parameters
     ----------
     shots
-        Path or URL (s3:// or https://) of a JSON, YAML or CSV file.
+        Path or URL (s3:// or https://) of a JSON, YAML, CSV, .xlsx or .ods file.
     board
         As for previs run. Default: the list's title.
     workflow

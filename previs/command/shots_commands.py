@@ -4,6 +4,9 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from previs.command.options import Count, Days, Flag, Names, Overrides, RenderSeconds, ShotOrList, Shots
 from previs.command.output import with_faults
@@ -35,8 +38,8 @@ def run(  # noqa: PLR0913 - each is an option of the command
     Parameters
     ----------
     shots
-        Path or URL (s3:// or https://) of a JSON, YAML or CSV file; - reads JSON from standard input. Put it before
-        --only, which takes several values.
+        Path or URL (s3:// or https://) of a JSON, YAML, CSV, .xlsx or .ods file; - reads JSON from standard input. Put
+        it before --only, which takes several values.
     workflow
         Path or URL of settings or of a file that ComfyUI saved: a workflow, a graph in API format, or a picture or
         video that holds one. A bindings file beside it is used; previs bind writes one.
@@ -108,7 +111,7 @@ def plan(  # noqa: PLR0913 - each is an option of the command
     Parameters
     ----------
     shots
-        Path or URL (s3:// or https://) of a JSON, YAML or CSV file.
+        Path or URL (s3:// or https://) of a JSON, YAML, CSV, .xlsx or .ods file.
     workflow
         As for previs run.
     farm
@@ -199,7 +202,7 @@ def check(
     Parameters
     ----------
     shots
-        Path or URL (s3:// or https://) of a JSON, YAML or CSV file.
+        Path or URL (s3:// or https://) of a JSON, YAML, CSV, .xlsx or .ods file.
     workflow
         As for previs run.
     farm
@@ -214,3 +217,33 @@ def check(
 
     order = CheckOrder(shots, workflow, tuple(farm or ()), parse_overrides(override), as_json=json)
     return asyncio.run(with_faults(check_shots(order), SCHEMA, as_json=json))
+
+
+def shots(
+    list_: Annotated[str, Parameter(name="LIST")],
+    /,
+    *,
+    write: str | None = None,
+    all: Flag = False,  # noqa: A002 - the option's name
+    json: Flag = False,
+) -> int:
+    """Show what a shot list is read as.
+
+    It asks no server. Exit code 0: the list can be read. 2: it has faults, or cannot be read.
+
+    Parameters
+    ----------
+    list_
+        Path or URL (s3:// or https://) of a JSON, YAML, CSV, .xlsx or .ods file, or the address of a Google sheet.
+    write
+        File (.yaml or .json) to write the list to, with the names of fields and durations in seconds. An existing file
+        is never overwritten.
+    all
+        Show all shots; else the first 200.
+    json
+        Print JSON: the columns, the notices, the prompts and the list.
+    """
+    from previs.command.shots import SCHEMA, ShotsOrder, show_shots
+
+    order = ShotsOrder(list_, write, every=all, as_json=json)
+    return asyncio.run(with_faults(show_shots(order), SCHEMA, as_json=json))

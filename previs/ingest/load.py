@@ -13,10 +13,10 @@ from previs.ingest.reader import SourceReader
 from previs.pictures import workflow_in
 from previs.pictures.spill import MOST_BYTES, SpillFolder
 from previs.planning.plan import ReferenceImage
-from previs.shots import Chains, ShotList, names_shot, plain_json, read_chains, read_shot_list
+from previs.shots import Chains, Notation, ShotList, names_shot, plain_json, read_chains, read_shot_list
 from previs.shots.chains import shot_place
 from previs.store import Store, keys
-from previs.store.addresses import base_of, kind_of, local_path, resolve, shown, stem_of
+from previs.store.addresses import base_of, kind_of, local_path, resolve, sheet_export, shown, stem_of
 from previs.store.credentials import without_credentials
 from previs.store.links import REFUSAL, leads_out
 from previs.workflow import BindingsFile, Workflow, WorkflowSettings, bindings_name, open_workflow, read_bindings
@@ -30,6 +30,7 @@ _NO_BASE = "data:"
 # Thousands of pictures from S3 take minutes; as many that arrive one byte at a time would take days.
 _PICTURES_SECONDS = 3600.0
 _START_BYTES = 1_000
+_NOT_SHARED = 'Google asks for a login: share the sheet with "anyone with the link", or download it as .xlsx'
 _NEEDS_SERVER = (
     "is in the format of ComfyUI's editor, and a server's node classes are needed to read it: start a server, "
     'name one that is up, or export the graph with "Export (API)"'
@@ -148,12 +149,26 @@ async def load_inputs(
 async def _read_list(shots: object, reader: SourceReader, store: Store | None, inline: _Base) -> tuple[ShotList, _Base]:
     if not isinstance(shots, str):
         return await asyncio.to_thread(read_inline_list, shots), inline
-    content = await reader.read(shots, sender=inline.sender)
-    shot_list = await asyncio.to_thread(read_shot_list, content, name=shown(shots))
+    shot_list = await read_list_at(shots, reader, sender=inline.sender)
     # A list that was stored because it was too large to send inline is still an inline list.
     offloaded = store is not None and shots.startswith(store.uri(keys.LISTS))
     base = _inline(store) if offloaded else _base_at(shots, inline)
     return shot_list, replace(base, sender=inline.sender or base.sender)
+
+
+async def read_list_at(uri: str, reader: SourceReader, *, sender: bool = False) -> ShotList:
+    """Read a list by its path or URL; of a Google sheet, read its CSV.
+
+    Raises:
+        ShotListFaults: The list has faults.
+        SourceNotFound, SourceUnavailable: It cannot be read.
+    """
+    export = sheet_export(uri)
+    content = await reader.read(export or uri, sender=sender)
+    if export and content[:_START_BYTES].lstrip().startswith(b"<"):
+        raise SourceNotFound(shown(uri), _NOT_SHARED)
+    media: Notation | None = "csv" if export else None
+    return await asyncio.to_thread(read_shot_list, content, name=shown(uri), media=media)
 
 
 def read_inline_list(shots: object) -> ShotList:

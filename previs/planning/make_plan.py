@@ -111,7 +111,7 @@ def make_plan(
         chosen=planner.chosen,
         bindings=workflow.report().rows,
         packs=workflow.packs,
-        notices=(*unused_fields(shot_list), *notices, *planner.lapsed),
+        notices=(*shot_list.notices, *unused_fields(shot_list), *notices, *planner.lapsed),
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from itertools import count
 from typing import Any
 
+from previs.shots.durations import seconds_of
 from previs.shots.rules import same_name
 
 _UNIT = re.compile(r"\s*(s|sec|secs|second|seconds|秒|秒钟)\.?$", re.IGNORECASE)
@@ -25,10 +26,20 @@ def shot_id(cell: str) -> int | str:
     return int(cell) if _CANONICAL.fullmatch(cell) else cell
 
 
-def seconds(cell: str) -> float | str:
-    """Read ``3``, ``2.5``, ``2,5``, ``3.0 s``, ``3秒`` or full-width digits; leave ``1,500``, which is ambiguous."""
+def seconds(cell: str, fps: float | None = None) -> float | str:
+    """Read ``3``, ``2,5``, ``3秒``, ``1:30`` or a timecode; leave ``1,500``, which is ambiguous."""
     text = _narrow(cell)
-    return decimal(_UNIT.sub("", text), cell) if len(text) <= _LONGEST_NUMBER else cell
+    if len(text) > _LONGEST_NUMBER:
+        return cell
+    usual = decimal(_UNIT.sub("", text), cell)
+    found = usual if isinstance(usual, float) else seconds_of(cell, fps)
+    return cell if found is None else found
+
+
+def frames(cell: str, fps: float | None = None) -> float | str:
+    """Read a number of frames as seconds."""
+    count = decimal(_narrow(cell), cell)
+    return seconds(f"{count:.0f}f", fps) if isinstance(count, float) and count.is_integer() else seconds(cell, fps)
 
 
 def strength(cell: str) -> float | str:

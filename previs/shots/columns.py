@@ -1,10 +1,11 @@
-"""Recognize the columns of a spreadsheet by their English or Chinese names."""
+"""Recognize the columns of a spreadsheet by their names in many languages."""
 
 import csv
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from previs.shots.column_names import NAMES, NO_SLIPS, OTHER_NAMES
 from previs.text.similar import closest, meant
 
 DELIMITERS = ",;\t"
@@ -15,45 +16,38 @@ _BREAKS = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"  # as in str.splitlines
 _BLANK = re.compile(rf'[{DELIMITERS} "{_BREAKS}]*+')
 _REST_OF_LINE = re.compile(rf"[^{_BREAKS}]*+")
 
-# The most specific name first: if a sheet has both 景别 and 画面景别, the second is kept as an unknown column.
-_NAMES = {
-    "shot_id": "shotid shotnumber shotno shot id 镜头编号 镜头号 镜号 分镜号 镜头id 镜头 分镜 编号",
-    "prompt": "prompt positiveprompt imageprompt aiprompt 提示词 正向提示词 正面提示词 ai提示词 ai绘画提示词 "
-    "绘画提示词 绘图提示词 生图提示词 文生图提示词 图片提示词 画面提示词 英文提示词",
-    "description": "description action desc 画面描述 画面内容 描述 画面 内容 动作 剧情",
-    "camera": "camera 镜头语言 摄影机",
-    "size": "shotsize size framing fieldsize 景别 画面景别 镜头景别",
-    "angle": "angle cameraangle shotangle 角度 拍摄角度 镜头角度 机位 视角",
-    "movement": "movement cameramovement cameramove move 运镜 镜头运动 运动 摄法 运镜方式 拍摄手法",
-    "lens": "lens focallength 焦段 焦距 镜头焦段",
-    "dialogue": "dialogue dialog lines 台词 对白 对话 对白台词 台词对白",
-    "sound": "sound audio sfx soundeffects 音效 声音 音乐音效",
-    "scene": "scene sceneno scenenumber",
-    "location": "location set 地点 场景 拍摄地点",
-    "time_of_day": "timeofday daynight dn 日夜 时间段",
-    "transition": "transition 转场 过渡",
-    "references": "references reference refs ref referenceimages referenceimage 参考图 参考图片 参考图像 参考",
-    "reference_role": "referencerole role 参考用途 参考图用途 用途",
-    "reference_strength": "referencestrength strength 参考强度 参考图强度 参考权重",
-    "duration": "duration durationseconds durationsec seconds length 时长 镜头时长 持续时间 秒数 长度",
-    "negative_prompt": "negativeprompt negative 负面提示词 负向提示词 反向提示词 反面提示词",
-    "seed": "seed 种子 随机种子 种子值",
-    "takes": "takes 条数 次数 生成次数 生成张数",
-    "width": "width 宽度 宽",
-    "height": "height 高度 高",
-    "sequence": "sequence seq 场次 场号 序列 场",
-    "notes": "notes note remarks remark comments comment 备注 注释 说明",
-}
 _OVERRIDE = re.compile(r"(?:overrides?|覆盖|改写)(?:\s*[:：]\s*|\s+)(.+)", re.IGNORECASE)
-_RANKS = {name: (field, rank) for field, names in _NAMES.items() for rank, name in enumerate(names.split())}
+_ACCENTS = re.compile("[\u0300-\u036f]")
+_IN_FRAMES = re.compile(r"\W(?:frames?|fr|f|帧|幀|コマ)\W*", re.IGNORECASE)
+_NUMBER_SIGNS = {"#": "no", "№": "no"}
 
 
 def plain_name(header: str) -> str:
-    """Strip case, spaces, underscores, hyphens and brackets from a header: ``Duration (s)`` becomes ``duration``."""
+    """Strip case, accents, spaces, punctuation and brackets from a header: ``Durée (s)`` becomes ``duree``."""
     if len(header) > _LONGEST_NAME:
         return header
-    text = unicodedata.normalize("NFKC", header).casefold()
-    return re.sub(r"\([^()]*+\)|\[[^\[\]]*+\]|[\s_\-#*:]", "", text)
+    if header in _NUMBER_SIGNS:
+        return _NUMBER_SIGNS[header]
+    text = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", header).casefold())
+    text = unicodedata.normalize("NFC", _ACCENTS.sub("", text))
+    return re.sub(r"\([^()]*+\)|\[[^\[\]]*+\]|[\s_\-#*:.°'/]", "", text)
+
+
+def _ranks() -> dict[str, tuple[str, int]]:
+    """Return the field and the rank of each name; a name of several languages has the rank of the first."""
+    found: dict[str, tuple[str, int]] = {}
+    rows = OTHER_NAMES.replace("\n  ", " ").strip().splitlines()
+    others = {field.strip(): names for field, _, names in (row.partition("|") for row in rows)}
+    for field, names in NAMES.items():
+        for rank, name in enumerate(f"{names} {others.get(field, '')}".replace("|", " ").split()):
+            found.setdefault(plain_name(name), (field, rank))
+    return found
+
+
+_RANKS = _ranks()
+_USUAL = [plain_name(name) for names in NAMES.values() for name in names.partition("|")[0].split()]
+_ENGLISH = list(filter(str.isascii, _USUAL))
+_NO_SLIPS = frozenset(NO_SLIPS.split())
 
 
 def overridden(header: str) -> str | None:
@@ -67,7 +61,7 @@ def known_columns(header: list[str]) -> dict[int, str]:
 
     Two columns with the same name are both returned, so that a person decides between them.
     """
-    found = {index: known for index, name in enumerate(header) if (known := _known(plain_name(name)))}
+    found = {index: known for index, name in enumerate(header) if (known := _known(name))}
     best: dict[str, int] = {}
     for field, rank in found.values():
         best[field] = min(rank, best.get(field, rank))
@@ -76,8 +70,8 @@ def known_columns(header: list[str]) -> dict[int, str]:
 
 
 def closest_field(name: str) -> str | None:
-    """Return the field whose name in any language is most similar to a name, if it is."""
-    found = closest(plain_name(name), _RANKS, most=1) if len(name) <= _LONGEST_NAME else []
+    """Return the field whose English or Chinese name is most similar to a name, if it is."""
+    found = closest(plain_name(name), _USUAL, most=1) if len(name) <= _LONGEST_NAME else []
     return _RANKS[found[0]][0] if found else None
 
 
@@ -85,39 +79,59 @@ def misspelled_column(name: str) -> str | None:
     """Return the known English name of a column that a long enough name must mean, by one or two letters, or None."""
     plain = plain_name(name)
     most = sum(len(plain) >= length for length in _LONG_ENOUGH)
-    if not most or len(plain) > _LONGEST_NAME or plain in _RANKS or not plain.isascii():
+    if not most or len(plain) > _LONGEST_NAME or plain in _RANKS or plain in _NO_SLIPS or not plain.isascii():
         return None
-    return meant(plain, filter(str.isascii, _RANKS), most=most)
+    return meant(plain, _ENGLISH, most=most)
 
 
-def delimiter_of(text: str) -> str | None:
-    """Return the delimiter with which the first row that is not blank has known names; None without one."""
-    first = _first_line(text)
-    counts = {delimiter: _count_known(first, delimiter) for delimiter in DELIMITERS}
+def delimiter_of(text: str, rows: int = 1) -> str | None:
+    """Return the delimiter with which one of the first rows that are not blank has known names; None without one."""
+    lines = list(first_lines(text, rows))
+    counts = {delimiter: max((_count_known(line, delimiter) for line in lines), default=0) for delimiter in DELIMITERS}
     best = max(counts, key=lambda delimiter: counts[delimiter])
     return best if counts[best] > 1 else None
 
 
-def _first_line(text: str) -> str:
-    """Return the first line that is not blank, or the start of a very long one."""
-    blank = _BLANK.match(text)
-    end = blank.end() if blank else 0
-    start = max(text.rfind(each, 0, end) for each in _BREAKS) + 1
-    line = _REST_OF_LINE.match(text, start, start + _LONGEST_HEADER)
-    return line[0] if line and end < len(text) else ""
+def count_known(names: list[str]) -> int:
+    """Return how many fields have a column among those with these names."""
+    return len(set(known_columns(names).values()))
+
+
+def is_known(name: str) -> bool:
+    """Return whether a column with this name has a field."""
+    return _known(name) is not None
+
+
+def first_lines(text: str, most: int) -> Iterator[str]:
+    """Yield the first lines that are not blank, or the start of a very long one, of 100,000 characters in all."""
+    end, left = 0, _LONGEST_HEADER
+    for _ in range(most):
+        blank = _BLANK.match(text, end)
+        end = blank.end() if blank else end
+        start = max(text.rfind(each, 0, end) for each in _BREAKS) + 1
+        line = _REST_OF_LINE.match(text, start, start + left)
+        if not line or end >= len(text):
+            return
+        yield line[0]
+        end, left = line.end(), left - len(line[0])
+        if not left:
+            return
 
 
 def _count_known(line: str, delimiter: str) -> int:
     cells: Iterable[list[str]] = csv.reader([line], delimiter=delimiter)
     try:
-        return len(set(known_columns(next(iter(cells), [])).values()))
+        return count_known(next(iter(cells), []))
     except csv.Error:
         return 0
 
 
-def _known(name: str) -> tuple[str, int] | None:
-    """Return the field and the rank of the name; columns of references may end in a number."""
+def _known(header: str) -> tuple[str, int] | None:
+    """Return the field and the rank of a name; columns of references may end in a number."""
+    name = plain_name(header)
+    field, rank = _RANKS.get(name) or _RANKS.get(name.rstrip("0123456789"), ("", 0))
+    if field == "duration" and len(header) <= _LONGEST_NAME and _IN_FRAMES.search(header):
+        return "frames", 0
     if name in _RANKS:
-        return _RANKS[name]
-    field, _ = _RANKS.get(name.rstrip("0123456789"), ("", 0))
+        return field, rank
     return ("references", 0) if field == "references" and name[-1:].isdigit() else None

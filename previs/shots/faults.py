@@ -10,73 +10,19 @@ from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from previs.errors import MOST_FAULTS, Fault
-from previs.shots.from_csv import Sheet
-from previs.shots.models import (
-    HIGHEST_FPS,
-    LARGEST_SEED,
-    LARGEST_SIDE,
-    LONGEST_SHOT,
-    LONGEST_TEMPLATE,
-    MOST_TAKES,
-    STRONGEST,
-    Reference,
-    Shot,
-    ShotList,
-)
-from previs.shots.prompts import PLACEHOLDERS
+from previs.shots.durations import is_range
+from previs.shots.models import Reference, Shot, ShotList
+from previs.shots.remedies import FORMULA, RANGE, REMEDIES, UNKNOWN
 from previs.shots.rules import LONGEST_SHOT_ID, repeats, same_name, usable_shot_id
+from previs.shots.sheet import Sheet
+from previs.shots.sheet_rows import FORMULA_ERRORS
 from previs.shots.tree import Path
 from previs.shots.unused import known_field
 
 LONGEST_VALUE = 60
 _BUFFERED = 20 * MOST_FAULTS
 _MOST_DIGITS_SHOWN = 10**40
-_SIDE = f"a whole number of pixels from 1 to {LARGEST_SIDE}"
-_TEXT = "text, in quotes if it could be read as another type"
-_UNKNOWN = "a JSON value: text, finite numbers, booleans, null, lists and objects"
-_PLACEHOLDERS = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-_REMEDIES: dict[type, dict[str, str]] = {
-    ShotList: {
-        "": "a list of shots, or an object with shots",
-        "title": _TEXT,
-        "prompt_template": f"up to {LONGEST_TEMPLATE:,} characters of text, with the placeholders {_PLACEHOLDERS}",
-        "fps": f"frames per second, a number above 0 and at most {HIGHEST_FPS}, such as 24",
-        "shots": "a list of at least one shot, each an object with shot_id, prompt and duration",
-    },
-    Shot: {
-        "": "an object with shot_id, prompt and duration",
-        "shot_id": f"a whole number or text on one line, not blank, up to {LONGEST_SHOT_ID} long, such as SH010",
-        "prompt": "what the camera sees, as text that is not blank; or a description",
-        "description": _TEXT,
-        "camera": "known words, such as CU, low angle; or an object with size, angle, movement, lens",
-        "dialogue": _TEXT,
-        "sound": _TEXT,
-        "scene": _TEXT,
-        "location": _TEXT,
-        "time_of_day": _TEXT,
-        "transition": _TEXT,
-        "references": "a list of references, each an object with url and reference_id, or [] for none",
-        "duration": f"seconds, a number above 0 and at most {LONGEST_SHOT}, such as 3.0",
-        "negative_prompt": _TEXT,
-        "seed": f"a whole number from 0 to {LARGEST_SEED}, or -1 or empty to derive it",
-        "takes": f"a whole number from 1 to {MOST_TAKES}",
-        "width": _SIDE,
-        "height": _SIDE,
-        "overrides": 'an object of inputs and values, such as {"4.ckpt_name": "sd_xl_base_1.0.safetensors"}',
-        "sequence": _TEXT,
-        "notes": _TEXT,
-    },
-    Reference: {
-        "": "an object with url and reference_id",
-        "url": "a path or URL on one line, not blank, such as references/a.jpg",
-        "reference_id": "text on one line, not blank, such as ref_1",
-        "strength": f"a number from 0 to {STRONGEST}, such as 0.8",
-        "role": "text on one line, not blank, such as first frame",
-    },
-}
-
-
-_RANKS = {model: {name: rank for rank, name in enumerate(remedies)} for model, remedies in _REMEDIES.items()}
+_RANKS = {model: {name: rank for rank, name in enumerate(remedies)} for model, remedies in REMEDIES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +107,7 @@ class Findings:
             if not isinstance(shot, dict) or "prompt" in shot or (self.sheet and "prompt" in self.sheet.missing):
                 continue
             if (description := shot.get("description")) is None or description == "":
-                self._add(_Location(number, None, "prompt"), "", f"missing; give {_REMEDIES[Shot]['prompt']}")
+                self._add(_Location(number, None, "prompt"), "", f"missing; give {REMEDIES[Shot]['prompt']}")
 
     def add_misspelled(self) -> None:
         """Add fields whose names differ from a known one by a slip of the pen."""
@@ -182,6 +128,17 @@ class Findings:
         if meant is not None:
             self._add(location, "", f"not a field: did you mean {meant}?")
 
+    def add_formula_errors(self) -> None:
+        """Add the cells of a sheet in which a formula has no value."""
+        for number, shot in enumerate(self.tree["shots"] if self.sheet else ()):
+            camera = shot.get("camera")
+            for name, value in (shot | (camera if isinstance(camera, dict) else {})).items():
+                if isinstance(value, str) and value in FORMULA_ERRORS:
+                    self._add(_Location(number, None, name), display_value(value), FORMULA)
+            for index, reference in enumerate(shot.get("references", ())):
+                if reference["url"] in FORMULA_ERRORS:
+                    self._add(_Location(number, index, "url"), display_value(reference["url"]), FORMULA)
+
     def add_oversized(self, shot: int | None, most: int) -> None:
         """Add a shot with more than ``most`` values, or the list itself."""
         owner = "a list without its shots" if shot is None else "a shot"
@@ -192,7 +149,7 @@ class Findings:
         """Add what the model at the path ``above`` refuses, except what other methods find."""
         for violation in error.errors(include_url=False, include_context=False):
             location = _location((*above, *violation["loc"]))
-            remedy = _REMEDIES[location.model].get(location.name, _UNKNOWN)
+            remedy = REMEDIES[location.model].get(location.name, UNKNOWN)
             if violation["type"] == "missing":
                 if self.sheet is None or location.name not in self.sheet.missing:
                     self._add(location, "", f"missing; give {remedy}")
@@ -201,7 +158,16 @@ class Findings:
             elif violation["type"] == "string_too_long" and location.name != "prompt_template":
                 self._add(location, display_value(violation["input"]), f"at most {LONGEST_SHOT_ID} characters")
             elif violation["type"] not in {"twice", "no_prompt"}:
-                self._add(location, display_value(violation["input"]), remedy)
+                given = violation["input"]
+                self._add(location, display_value(given), self._special(location, given) or remedy)
+
+    def _special(self, location: _Location, given: object) -> str | None:
+        """Return what to do about a text of a special kind."""
+        if not isinstance(given, str):
+            return None
+        if self.sheet and given in FORMULA_ERRORS:
+            return FORMULA
+        return RANGE if location.model is Shot and location.name == "duration" and is_range(given) else None
 
     def _add(self, location: _Location, value: str, remedy: str) -> None:
         if self._last is not None and location.order > self._last:

@@ -4,6 +4,7 @@ Prefect generates a flow's parameter form from their JSON schema, hence the titl
 models keep unknown fields.
 """
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -164,7 +165,7 @@ class Shot(BaseModel):
     )
     camera: Annotated[Camera, BeforeValidator(_camera)] = Field(
         default=Camera(),
-        title="Camera",
+        title="Framing",
         description="How it is framed: size, angle, movement, lens.",
     )
     dialogue: _FilmText = Field(default=None, title="Dialogue", description="What is said.", examples=["MEI: Wait!"])
@@ -290,6 +291,26 @@ class ShotList(BaseModel):
     shots: tuple[Shot, ...] = Field(
         title="Shots", description="In the order of the film.", min_length=1, max_length=MOST_SHOTS
     )
+
+    # Sentences on how the list was read.
+    _notices: tuple[str, ...] = PrivateAttr(default=())
+    _columns: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Return sentences on how the list was read, such as a guessed encoding or skipped rows."""
+        return self._notices
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Return the name of each field's column, if the list was read from a sheet."""
+        return dict(self._columns)
+
+    def noted(self, notices: Iterable[str], columns: dict[str, str]) -> "ShotList":
+        """Return the list with what is to be said of how it was read."""
+        made = self.model_copy()
+        made._notices, made._columns = tuple(notices), dict(columns)  # noqa: SLF001 - of the same class
+        return made
 
     @model_validator(mode="after")
     def _each_shot_once(self) -> Self:

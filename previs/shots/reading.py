@@ -6,13 +6,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from previs.errors import ShotListFaults
+from previs.shots.durations import seconds_of
 from previs.shots.faults import Findings, display_value
-from previs.shots.from_csv import Sheet, read_csv
+from previs.shots.from_csv import read_csv
 from previs.shots.from_json import read_json, too_deep
+from previs.shots.from_workbook import OLD_WORKBOOK, WORKBOOK, no_workbook, read_workbook
 from previs.shots.from_yaml import read_yaml
 from previs.shots.markdown import unwrapped
 from previs.shots.models import MOST_SHOTS, Shot, ShotList
 from previs.shots.recognition import check_kind, check_no_screenplay, not_a_list
+from previs.shots.sheet import Sheet
 from previs.shots.text import LARGEST, Notation, decoded, fault, notation_by_name, too_many_shots
 from previs.shots.tree import has_more_values, plain, repeated_keys
 from previs.shots.unused import with_camera
@@ -31,8 +34,8 @@ def read_shot_list(
     """Read a shot list from a file's contents or from Python values.
 
     Args:
-        source: Contents (not the path) of a JSON, YAML, CSV or Markdown file, or the same as mappings and sequences. A
-            list of shots, an object with ``shots`` and a single shot are all accepted.
+        source: Contents (not the path) of a JSON, YAML, CSV, Markdown, .xlsx or .ods file, or the same as mappings and
+            sequences. A list of shots, an object with ``shots`` and a single shot are all accepted.
         name: Name of the list in faults: its path or URL.
         media: Notation of the contents; by default the suffix of ``name`` decides, then the contents.
 
@@ -40,7 +43,8 @@ def read_shot_list(
         ShotListFaults: The list has faults: the first 50 in its order, and how many more; or it has more than 100,000
             shots.
     """
-    values, sheet = _contents(source, name, media) if isinstance(source, bytes | str) else (source, None)
+    read = _contents(source, name, media) if isinstance(source, bytes | str) else (source, None, ())
+    values, sheet, notices = read
     if isinstance(source, bytes | str):
         check_kind(source, values, sheet, name)
     document = _as_object(values, name)
@@ -48,17 +52,31 @@ def read_shot_list(
     if isinstance(shots, list | tuple) and len(shots) > MOST_SHOTS:
         raise too_many_shots(name, len(shots))
     try:
-        findings = Findings(with_camera(plain(document)), sheet)
+        findings = Findings(with_camera(_with_durations(plain(document))), sheet)
         findings.add_repeated_keys(repeated_keys(document))
     except RecursionError as error:
         raise too_deep(name) from error
-    return _validated(findings, name)
+    made = _validated(findings, name)
+    notices = (*notices, *(sheet.notices if sheet else ()))
+    columns = sheet.headers if sheet else {}
+    return made.noted(notices, columns) if notices or columns else made
+
+
+def _with_durations(document: dict[Any, Any]) -> dict[Any, Any]:
+    """Return a list in which durations that are texts are seconds, as far as they can be read."""
+    shots, fps = document.get("shots"), document.get("fps")
+    for shot in shots if isinstance(shots, list) else ():
+        if isinstance(shot, dict) and isinstance(duration := shot.get("duration"), str):
+            seconds = seconds_of(duration, fps if isinstance(fps, int | float) else None)
+            shot["duration"] = duration if seconds is None else seconds
+    return document
 
 
 def _validated(findings: Findings, name: str) -> ShotList:
     findings.add_repeated_names()
     findings.add_without_prompt()
     findings.add_misspelled()
+    findings.add_formula_errors()
     given = findings.tree
     shots = given.get("shots")
     if isinstance(shots, list):
@@ -104,17 +122,22 @@ def _valid_list(given: dict[Any, Any], findings: Findings) -> ShotList | None:
         return None
 
 
-def _contents(source: bytes | str, name: str, media: Notation | None) -> tuple[Any, Sheet | None]:
+def _contents(source: bytes | str, name: str, media: Notation | None) -> tuple[Any, Sheet | None, tuple[str, ...]]:
+    """Return the values of a file, its sheet if it is one, and sentences on how it was read."""
+    if isinstance(source, bytes) and source.startswith((WORKBOOK, OLD_WORKBOOK)):
+        if (sheet := read_workbook(source, name)) is None:
+            raise no_workbook(name)
+        return sheet.document(), sheet, ()
     expected = media or notation_by_name(name)
-    text = decoded(source, name, chinese=expected in (None, "csv"))
+    text, notices = decoded(source, name, any_encoding=expected in (None, "csv"))
     check_no_screenplay(text, source, name)
     if text[:_START].lstrip().startswith("<"):
         raise not_a_list(source, name)
     text, notation = unwrapped(text, expected, name)
     if notation == "csv":
         sheet = read_csv(text, name)
-        return sheet.shots, sheet
-    return (read_json(text, name) if notation == "json" else read_yaml(text, name)), None
+        return sheet.document(), sheet, notices
+    return (read_json(text, name) if notation == "json" else read_yaml(text, name)), None, notices
 
 
 def _as_object(values: object, name: str) -> dict[Any, Any]:

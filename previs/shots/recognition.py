@@ -5,10 +5,11 @@ from typing import Any
 
 from previs.comfyui.protocol.documents import describe_document, describe_shape
 from previs.errors import ShotListFaults
-from previs.shots.from_csv import Sheet
+from previs.shots.sheet import Sheet
 from previs.shots.text import fault, suffix_of
 
 _OF_SHOTS = frozenset({"shot_id", "prompt", "negative_prompt", "references", "duration"})
+_OF_SHEETS = (_OF_SHOTS | {"frames"}, {"shot_id", "description", "size", "angle", "movement", "scene", "dialogue"})
 _REMEDY = (
     "this is no shot list: a list of shots, or an object with shots, is needed (the contents of a file, not its path), "
     "each shot with shot_id, prompt and duration"
@@ -36,7 +37,7 @@ def check_kind(source: bytes | str, values: object, sheet: Sheet | None, name: s
     Raises:
         ShotListFaults: Nothing in it is a shot; the error tells its kind and length alone.
     """
-    if not (len(_OF_SHOTS & sheet.headers.keys()) > 1 if sheet else _is_list(values)):
+    if not (_is_sheet(sheet) if sheet else _is_list(values)):
         raise not_a_list(source, name, values)
 
 
@@ -44,6 +45,10 @@ def not_a_list(source: bytes | str, name: str, values: object = None) -> ShotLis
     """Return the error for a document that is no shot list; ``values`` are its own, if it could be parsed."""
     shape = f", {describe_shape(values)}" if isinstance(values, Mapping | list) else ""
     return fault(name, "the file", _REMEDY, value=describe_document(source) + shape)
+
+
+def _is_sheet(sheet: Sheet) -> bool:
+    return any(len(names & sheet.headers.keys()) > least for least, names in enumerate(_OF_SHEETS, 1))
 
 
 def _is_list(values: Any) -> bool:  # noqa: ANN401 - whatever a file holds

@@ -6,6 +6,14 @@ from typing import Literal
 
 from previs.errors import Fault, ShotListFaults
 from previs.shots.columns import delimiter_of
+from previs.shots.encodings import (
+    SPREADSHEET_ENCODINGS,
+    by_columns,
+    by_letters,
+    is_damaged_utf8,
+    listed,
+    wide_encoding,
+)
 from previs.shots.models import MOST_SHOTS
 
 Notation = Literal["json", "yaml", "csv"]
@@ -21,7 +29,6 @@ _BOMS = {
     codecs.BOM_UTF16_LE: "utf-16-le",  # after UTF-32, whose mark starts with the same two bytes
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
-_SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
 _PDF = b"%PDF"
 _SUFFIXES: dict[str, Notation] = {
     **dict.fromkeys(("json", "jsonl", "ndjson"), "json"),
@@ -30,9 +37,6 @@ _SUFFIXES: dict[str, Notation] = {
     "csv": "csv",
     "tsv": "csv",
 }
-_CHINESE_SHARE = 0.7
-_SAMPLE = 1_000_000  # bytes
-_NOT_ASCII = re.compile(rb"[\x80-\xff]")
 
 
 def fault(name: str, place: str, remedy: str, *, value: str = "") -> ShotListFaults:
@@ -74,24 +78,38 @@ def notation_by_content(text: str) -> Notation:
     return "csv" if delimiter_of(start) else "yaml"
 
 
-def decoded(source: bytes | str, name: str, *, chinese: bool) -> str:
-    """Return UTF-8, or UTF-16 or UTF-32 with a byte order mark, as text without the mark.
+def decoded(source: bytes | str, name: str, *, any_encoding: bool) -> tuple[str, tuple[str, ...]]:
+    """Return a content as text without a byte order mark, and a notice if its encoding is a guess.
 
-    With ``chinese``, try GB18030 if the text is not UTF-8; Chinese Excel exports CSV in it.
+    UTF-8 is read, and UTF-16 and UTF-32 with a byte order mark; with ``any_encoding`` also what Excel writes as CSV.
     """
     if isinstance(source, str):
-        return _checked(source, name)
+        return _checked(source, name), ()
     if len(source) > LARGEST:
-        raise _too_large(name)
-    if source.startswith(_SPREADSHEETS):
-        remedy = 'this is a spreadsheet file: export it as "CSV UTF-8" and use that'
-        raise fault(name, "the file", remedy, value="not text")
+        raise too_large(name)
     if source.startswith(_PDF):
         raise fault(name, "the file", "export the list as CSV, JSON or YAML and use that", value="a PDF")
     encoding, mark = encoding_of(source)
-    if not mark and chinese and not _is_utf8(source) and _looks_chinese(source):
-        encoding = "gb18030"
-    return _decode(encoding, source[len(mark) :], name)
+    if mark or not any_encoding:
+        return _decode(encoding, source[len(mark) :], name), ()
+    wide = wide_encoding(source)
+    if wide or _is_utf8(source) or is_damaged_utf8(source):
+        return _decode(wide or encoding, source, name), ()
+    if told := by_columns(source):
+        return _decode(told, source, name), ()
+    return _guessed(source, name)
+
+
+def _guessed(source: bytes, name: str) -> tuple[str, tuple[str, ...]]:
+    for encoding in by_letters(source):
+        try:
+            text = source.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        called = SPREADSHEET_ENCODINGS[encoding]
+        return text, (f'the file is not UTF-8 and is read as {called}, a guess: save it as "CSV UTF-8" to be sure',)
+    value = f"no {listed(('UTF-8', 'UTF-16', *SPREADSHEET_ENCODINGS.values()))}"
+    raise fault(name, "the file", 'save the file as UTF-8 (Excel: "CSV UTF-8")', value=value)
 
 
 def encoding_of(content: bytes) -> tuple[str, bytes]:
@@ -106,11 +124,12 @@ def _checked(text: str, name: str) -> str:
         place = f"line {text.count(chr(10), 0, error.start) + 1}"
         raise fault(name, place, "half of a surrogate pair, which cannot be written to a file") from error
     if size > LARGEST:
-        raise _too_large(name)
+        raise too_large(name)
     return text.removeprefix("\ufeff")
 
 
-def _too_large(name: str) -> ShotListFaults:
+def too_large(name: str) -> ShotListFaults:
+    """Return the fault for a file that is too large."""
     return fault(name, "the file", f"at most {LARGEST // 1_000_000} MB are read: split the list", value="too large")
 
 
@@ -122,20 +141,13 @@ def _is_utf8(source: bytes) -> bool:
     return True
 
 
-def _looks_chinese(source: bytes) -> bool:
-    """Return whether most non-ASCII bytes of a sample are in pairs, as in Chinese; Western letters are single."""
-    first = _NOT_ASCII.search(source)
-    sample = source[first.start() :][:_SAMPLE] if first else b""
-    non_ascii = len(_NOT_ASCII.findall(sample))
-    paired = 2 * len(re.findall(rb"[\xa1-\xfe]{2}", sample))
-    return paired >= _CHINESE_SHARE * non_ascii
-
-
 def _decode(encoding: str, source: bytes, name: str) -> str:
     try:
         return source.decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = source.count(b"\n", 0, error.start) + 1
         place = f"line {line}, byte {error.start + 1} of the file"
-        remedy = f'not {encoding.upper()}: save the file as UTF-8 (Excel: "CSV UTF-8")'
+        remedy = (
+            f'not {SPREADSHEET_ENCODINGS.get(encoding, encoding.upper())}: save the file as UTF-8 (Excel: "CSV UTF-8")'
+        )
         raise fault(name, place, remedy) from error

@@ -23,6 +23,11 @@ _NOT_AN_ESCAPE: Final = re.compile(r"%(?![0-9a-f]{2})", re.IGNORECASE)
 # A password may hold / ? or # though it should not; what follows a host's colon and is no port is one.
 USER: Final = re.compile(r"^([a-z][a-z0-9+.-]*://)(?:[^/?#]*@|[^/?#@\s:]*:(?!\d+(?:[/?#]|$))[^\s@]*@)", re.IGNORECASE)
 _SHOWN_CHARACTERS: Final = 200
+_GOOGLE_SHEET: Final = re.compile(
+    r"(https?://docs\.google\.com/(?:a/[\w.-]+/)?spreadsheets/(?:u/\d+/)?d/(?P<id>(?:e/)?[\w-]{10,200}))(?P<rest>[/?#].*)?",
+    re.IGNORECASE,
+)
+_GOOGLE_TAB: Final = re.compile(r"[?&#]gid=(\d{1,20})")
 
 
 def kind_of(uri: str) -> Kind:
@@ -55,6 +60,19 @@ def shown(uri: str) -> str:
     return visible(uri)
 
 
+def sheet_export(uri: str) -> str | None:
+    """Return the URL of the CSV of a Google Sheets address, of the tab that it names or the first; None for others."""
+    found = _GOOGLE_SHEET.fullmatch(uri)
+    rest = found["rest"] or "" if found else ""
+    if found is None or rest.startswith(("/export", "/pub?")):
+        return None
+    tab = _GOOGLE_TAB.search(rest)
+    of_tab = f"&gid={tab[1]}" if tab else ""
+    if found["id"].startswith("e/"):
+        return f"{found[1]}/pub?output=csv&single=true{of_tab}"
+    return f"{found[1]}/export?format=csv{of_tab}"
+
+
 def local_path(uri: str) -> str:
     """Return the path that a path or a ``file://`` URL names.
 
@@ -81,6 +99,8 @@ def stem_of(uri: str) -> str:
     kind = kind_of(uri)
     if kind in {"path", "file"}:
         return PurePath(local_path(uri)).stem
+    if found := _GOOGLE_SHEET.fullmatch(uri):
+        return f"sheet {found['id'].rpartition('/')[2][:12]}"
     if kind == "http":
         uri = unquote(re.split(r"[?#]", uri, maxsplit=1)[0])
     elif kind != "s3":

@@ -402,3 +402,17 @@ async def test_a_list_is_read_beside_the_event_loop(tmp_path: Path) -> None:
             await load_inputs(str(tmp_path / "list.json"), SETTINGS, reader, None, no_server)
     ticking.cancel()
     assert max(gaps, default=1e9) < (time.monotonic() - start) / 3
+
+
+async def test_a_google_sheet_is_read_as_csv_or_says_that_it_is_not_shared(
+    load: Callable[..., Any], site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", site.url)
+    address = "http://docs.google.com/spreadsheets/d/1AbC_dEf-12345"
+    site.files[f"{address}/export"] = b"The film,,\r\nShot,Beschreibung,Dauer\r\n1,Nebel,4\r\n"
+    inputs = await load(f"{address}/edit?usp=sharing#gid=7")
+    assert site.asked == [f"{address}/export?format=csv&gid=7"]
+    assert (inputs.name, inputs.shot_list.shots[0].description) == ("sheet 1AbC_dEf-123", "Nebel")
+    site.files[f"{address}/export"] = b"<!doctype html><title>Sign in</title>"
+    with pytest.raises(SourceNotFound, match='share the sheet with "anyone with the link"'):
+        await load(f"{address}/edit")

@@ -123,6 +123,9 @@ def test_what_is_no_object_is_refused(nothing: Any) -> None:
     assert faults(nothing) == [f"the payload: {nothing!r}: an object with schema and shot_list"]
 
 
+SEEN = "what the camera sees, as text that is not blank; or a description"
+
+
 def test_every_fault_is_reported_at_once_with_its_place() -> None:
     wrong = payload(
         schema="previs.shot-list-ready/2", shot_list=[{"shot_id": "SH01", "duration": 0}], board=7, workflow=[1]
@@ -131,7 +134,7 @@ def test_every_fault_is_reported_at_once_with_its_place() -> None:
         "the payload, schema: 'previs.shot-list-ready/2': the one known is previs.shot-list-ready/1",
         "the payload, board: 7: the board's name, as text",
         "the payload, workflow: [1]: an object of settings, or a path or URL",
-        "shot 1 (shot_id SH01), prompt: missing; give what the camera sees, as text that is not blank",
+        f"shot 1 (shot_id SH01), prompt: missing; give {SEEN}",
         "shot 1 (shot_id SH01), duration: 0: seconds, a number above 0 and at most 86400, such as 3.0",
     ]
 

@@ -247,6 +247,13 @@ def test_a_shot_that_is_not_asked_for_is_no_fault_when_it_cannot_be_bound() -> N
     assert [take.label for take in make_plan(shots, workflow, {}, options=RunOptions(only=[1])).takes] == ["1 · take 1"]
 
 
+def test_how_a_list_was_read_is_a_notice_of_the_plan() -> None:
+    shots = read_shot_list("The film,,,\nshot,prompt,duration,mood\n1,x,2,calm\n", name="a.csv")
+    workflow = read_workflow({"checkpoint": "a.safetensors"}, name="the workflow settings")
+    said = ("1 row without a shot is skipped: 1", "kept, not used: fields of shots: mood")
+    assert make_plan(shots, workflow, {}).notices[:2] == said
+
+
 def chain(*urls: str, **fields: Any) -> dict[str, Any]:
     return {"references": [{"url": url, "reference_id": f"ref_{n}"} for n, url in enumerate(urls, 1)]} | fields
 

@@ -59,11 +59,6 @@ def test_a_sheet_is_recognised_without_a_name() -> None:
     assert read_shot_list("shot_id\tprompt\tduration\n1\tx\t2").shots[0].prompt == "x"
 
 
-def test_western_files_are_not_decoded_as_chinese() -> None:
-    (found,) = faults("shot_id,prompt,duration\n1,été à Orléans,3\n".encode("latin-1"))
-    assert found.startswith("line 2, byte 27 of the file: not UTF-8")
-
-
 def test_rows_are_counted_as_the_sheet_shows_them() -> None:
     text = '\r\n镜号,提示词,时长\r\n1,"two\nlines",2\r\n,,\r\n2,,0\r\n2,x,1\r\n'
     assert faults(text) == [
@@ -163,7 +158,7 @@ def test_generated_ids_never_equal_given_ids(parts: list[str]) -> None:
         ("3秒", 3.0),
         ("３．５", 3.5),
         ("1,500", "1,500"),
-        ("00:03", "00:03"),
+        ("00:03", 3.0),
         ("1,500.0", "1,500.0"),
         ("nan", "nan"),
         ("3m", "3m"),

@@ -45,7 +45,7 @@ shot 3 (shot_id 1), reference 2, reference_id: "r": reference 1 has the same: ea
 shot 3 (shot_id 1), reference 2, strength: 11: a number from 0 to 10, such as 0.8
 shot 3 (shot_id 1), reference 3, url: missing; give a path or URL on one line, not blank, such as references/a.jpg
 shot 3 (shot_id 1), reference 3, reference_id: missing; give text on one line, not blank, such as ref_1
-shot 3 (shot_id 1), duration: "3": seconds, a number above 0 and at most 86400, such as 3.0
+shot 3 (shot_id 1), duration: "soon": seconds, a number above 0 and at most 86400, such as 3.0
 shot 4: 5: an object with shot_id, prompt and duration
 """
 
@@ -186,7 +186,7 @@ def test_every_fault_is_reported_with_place_field_value_and_remedy() -> None:
     source = """{"fps": 0, "shots": [
       {"shot_id": "SH010", "prompt": " ", "duration": NaN, "seed": -2, "takes": 0, "colour": 1e999},
       {"shot_id": 1, "duration": true},
-      {"shot_id": "1", "prompt": "x", "duration": "3", "references": [
+      {"shot_id": "1", "prompt": "x", "duration": "soon", "references": [
         {"url": "a.jpg", "reference_id": "r"}, {"url": "", "reference_id": "r", "strength": 11}, {}]},
       5]}"""
     assert faults(source, name="night.json") == REPORT.strip().splitlines()
@@ -236,11 +236,6 @@ def test_parse_errors_give_line_and_column() -> None:
 )
 def test_invalid_unicode_is_reported_with_its_position(source: bytes, place: str) -> None:
     assert faults(source, name="a.yaml")[0].startswith(place)
-
-
-@pytest.mark.parametrize("start", [b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"])
-def test_a_spreadsheet_file_is_recognized(start: bytes) -> None:
-    assert "export it" in faults(start + b"\0" * 50, name="board.xlsx")[0]
 
 
 @pytest.mark.parametrize("source", [b" " * 50_000_001, " " * 50_000_001])

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from previs.errors import SourceNotFound
-from previs.store.addresses import base_of, kind_of, local_path, resolve, shown, stem_of
+from previs.store.addresses import base_of, kind_of, local_path, resolve, sheet_export, shown, stem_of
 
 names = st.text(st.characters(codec="utf-8"), max_size=30) | st.text("a./\\:%?# ~参", max_size=16)
 
@@ -73,6 +73,31 @@ def test_the_base_of_a_list_is_where_it_lies(uri: str, base: str) -> None:
 )
 def test_the_stem_of_a_name_is_its_file_name(uri: str, stem: str) -> None:
     assert stem_of(uri) == stem
+
+
+_SHEETS = "https://docs.google.com/spreadsheets"
+
+
+@pytest.mark.parametrize(
+    ("uri", "export"),
+    [
+        ("/d/1AbC_dEf-12345/edit#gid=0", "/d/1AbC_dEf-12345/export?format=csv&gid=0"),
+        ("/d/1AbC_dEf-12345/edit?usp=sharing&gid=77#gid=77", "/d/1AbC_dEf-12345/export?format=csv&gid=77"),
+        ("/u/1/d/1AbC_dEf-12345/view", "/u/1/d/1AbC_dEf-12345/export?format=csv"),
+        ("/d/1AbC_dEf-12345", "/d/1AbC_dEf-12345/export?format=csv"),
+        ("/d/e/2PACX-1vQabcdef/pubhtml?gid=5", "/d/e/2PACX-1vQabcdef/pub?output=csv&single=true&gid=5"),
+        ("/d/1AbC_dEf-12345/export?format=xlsx", None),
+        ("/d/1AbC_dEf-12345 /edit", None),
+        ("/create", None),
+    ],
+)
+def test_an_address_of_google_sheets_becomes_that_of_its_csv(uri: str, export: str | None) -> None:
+    assert sheet_export(_SHEETS + uri) == (export and _SHEETS + export)
+    assert sheet_export("https://example.com" + uri) is None
+
+
+def test_a_google_sheet_is_named_by_its_id() -> None:
+    assert stem_of(f"{_SHEETS}/d/1AbC_dEf-123456/edit#gid=0") == "sheet 1AbC_dEf-123"
 
 
 def test_a_file_of_another_machine_has_no_stem() -> None:

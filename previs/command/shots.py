@@ -1,0 +1,126 @@
+"""Show how a shot list is read, and write it as a clean list."""
+
+import asyncio
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from rich.table import Table
+from rich.text import Text
+
+from previs.command.console import console
+from previs.command.output import write_error, write_json
+from previs.errors import Fault, ShotListFaults
+from previs.ingest.load import read_list_at
+from previs.ingest.reader import SourceReader
+from previs.publishing.views.wording import one_line, plural
+from previs.shots import Shot, ShotList, unused_fields
+from previs.store.addresses import base_of, kind_of, shown
+
+SCHEMA: Final = "previs.shots/1"
+_SUFFIXES: Final = (".yaml", ".yml", ".json")
+_MOST_ROWS: Final = 200
+_LONGEST: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ShotsOrder:
+    """Hold the options of ``previs shots``; see its help."""
+
+    shots: str
+    write: str | None = None
+    every: bool = False
+    as_json: bool = False
+
+
+async def show_shots(order: ShotsOrder) -> int:
+    """Print what a shot list is read as, write it if that is asked for, and return the exit code.
+
+    Raises:
+        ShotListFaults: The list has faults, or cannot be written to that file.
+        SourceNotFound, SourceUnavailable: The list cannot be read.
+    """
+    async with SourceReader() as sources:
+        shot_list = await read_list_at(order.shots, sources)
+    notices = [*shot_list.notices, *unused_fields(shot_list)]
+    if order.write is not None:
+        notices += await asyncio.to_thread(_write, shot_list, order.shots, Path(order.write))
+    if order.as_json:
+        columns = [{"column": column, "field": field} for field, column in shot_list.columns.items()]
+        read = clean(shot_list)
+        prompts = [{"shot_id": shot.shot_id, "prompt": shot.prompt} for shot in shot_list.shots]
+        write_json({"schema": SCHEMA, "columns": columns, "notices": notices, "prompts": prompts} | {"list": read})
+    else:
+        _print(shot_list, notices, every=order.every)
+    return 0
+
+
+def clean(shot_list: ShotList) -> dict[str, Any]:
+    """Return a list as a JSON file holds it: what was given, under the names of fields."""
+    given = shot_list.model_dump(mode="json", exclude_unset=True, exclude={"shots"})
+    return given | {"shots": [shot.given() for shot in shot_list.shots]}
+
+
+def _write(shot_list: ShotList, source: str, path: Path) -> list[str]:
+    if path.suffix.lower() not in _SUFFIXES:
+        raise _not_written(path, f"a list is written as {', '.join(_SUFFIXES)}")
+    content = clean(shot_list)
+    if path.suffix.lower() == ".json":
+        text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+    else:
+        text = yaml.safe_dump(content, allow_unicode=True, sort_keys=False, width=120)
+    try:
+        with path.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError as error:
+        raise _not_written(path, "it already exists: move it away, or give another name") from error
+    except OSError as error:
+        raise _not_written(path, os.strerror(error.errno or 0)) from error
+    write_error(f"written: {path}")
+    urls = [reference.url for shot in shot_list.shots for reference in shot.references]
+    elsewhere = kind_of(source) not in {"path", "file"} or Path(base_of(source)).resolve() != path.resolve().parent
+    if elsewhere and any(kind_of(url) == "path" and not Path(url).is_absolute() for url in urls):
+        return [f"references are relative to {shown(base_of(source))}: move {path.name} there, or the pictures here"]
+    return []
+
+
+def _not_written(path: Path, remedy: str) -> ShotListFaults:
+    return ShotListFaults(str(path), (Fault("the file", "write", "", remedy),))
+
+
+def _print(shot_list: ShotList, notices: Iterable[str], *, every: bool) -> None:
+    printed = console()
+    printed.print(Text(_summary(shot_list)), soft_wrap=True)
+    if shot_list.columns:
+        columns = Table("column", "read as")
+        for field, column in shot_list.columns.items():
+            columns.add_row(Text(one_line(column)), field)
+        printed.print(columns)
+    table = Table()
+    for heading in ("shot", "sequence", "scene", "seconds", "camera", "prompt"):
+        table.add_column(heading, overflow="fold", justify="right" if heading == "seconds" else "left")
+    shots = shot_list.shots if every else shot_list.shots[:_MOST_ROWS]
+    for shot in shots:
+        table.add_row(*(Text(one_line(cell)) for cell in _cells(shot)))
+    printed.print(table)
+    if more := len(shot_list.shots) - len(shots):
+        printed.print(Text(f"and {more:,} more shots: --all shows them"), soft_wrap=True)
+    for notice in notices:
+        printed.print(Text(f"note: {one_line(notice)}"), soft_wrap=True)
+
+
+def _summary(shot_list: ShotList) -> str:
+    seconds = sum(shot.duration for shot in shot_list.shots)
+    title = f"{one_line(shot_list.title)}: " if shot_list.title else ""
+    return f"{title}{plural(len(shot_list.shots), 'shot')}, {seconds:g} s at {shot_list.fps:g} frames per second"
+
+
+def _cells(shot: Shot) -> tuple[str, ...]:
+    camera = shot.camera
+    words = ", ".join(filter(None, (camera.size, camera.angle, camera.movement, camera.lens)))
+    prompt = shot.prompt if len(shot.prompt) <= _LONGEST else shot.prompt[: _LONGEST - 1] + "…"
+    return shot.label, shot.sequence or "", shot.scene or "", f"{shot.duration:g}", words, prompt
