@@ -63,7 +63,7 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
     """Render a shot list on a farm of ComfyUI servers and publish the board.
 
     Args:
-        shots: Path or URL of a JSON, YAML, CSV, .xlsx or .ods file that every worker can read; or the shots themselves.
+        shots: Path or URL of a file that every worker can read (JSON, YAML, CSV, .xlsx, .ods); or the shots.
         board: Name of the board. Empty: the list's title.
         takes: Number of pictures of each shot, unless the list says otherwise.
         review_minutes: Time to choose takes on this run's page before it ends. Empty: no review.

@@ -33,7 +33,7 @@ LIST = "examples/upstream.json"
 SECRET = "token-that-nobody-sees"  # noqa: S105 - opens nothing
 
 WRONG: list[tuple[Flow[..., Any], dict[str, Any], list[str]]] = [
-    (storyboard, {}, ["shots: missing, and the flow needs it: Path or URL of a JSON, YAML, CSV, .xlsx or .ods file"]),
+    (storyboard, {}, ["shots: missing, and the flow needs it: Path or URL of a file that every worker can read (JSON"]),
     (script_to_shots, {}, ["script: missing, and the flow needs it: Text of a screenplay in Fountain"]),
     (storyboard, {"shotz": LIST}, ["shotz: not a parameter: did you mean shots?", "shots: missing"]),
     (storyboard, {"shots": LIST, "Max-Age-Day": 3}, ["Max-Age-Day: not a parameter: did you mean max_age_days?"]),
