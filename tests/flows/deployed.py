@@ -116,5 +116,12 @@ async def send(environment: dict[str, str], shot_list: object, board: str, workf
             "workflow": workflow,
         },
     }
-    async with httpx.AsyncClient(base_url=environment["PREFECT_API_URL"]) as client:
-        (await client.post("/events", json=[event])).raise_for_status()
+    await post(environment["PREFECT_API_URL"], "/events", [event])
+
+
+async def post(api: str, path: str, content: object) -> None:
+    """Post JSON to Prefect's server, which answers 503 while SQLite is locked."""
+    async with httpx.AsyncClient(base_url=api) as client, asyncio.timeout(60):
+        while (answer := await client.post(path, json=content)).status_code == httpx.codes.SERVICE_UNAVAILABLE:
+            await asyncio.sleep(0.5)
+    answer.raise_for_status()

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import httpx
 import pytest
 import pytest_asyncio
 from prefect.client.orchestration import PrefectClient, get_client
@@ -40,6 +39,7 @@ from tests.flows.deployed import (
     Worker,
     deploy_again,
     next_run,
+    post,
     runs_of,
     send,
     until_final,
@@ -308,8 +308,7 @@ async def test_a_board_has_a_schedule_of_its_own_whose_runs_have_its_parameters(
         assert said[0] == f"own is rendered at 0 3 * * 1-5 (Asia/Tokyo) from {listed} (1 shot)"
         # Prefect's scheduler does it within a minute.
         deployment = await house.client.read_deployment_by_name("storyboard/by-schedule")
-        async with httpx.AsyncClient(base_url=house.environment["PREFECT_API_URL"]) as client:
-            (await client.post(f"/deployments/{deployment.id}/schedule", json={})).raise_for_status()
+        await post(house.environment["PREFECT_API_URL"], f"/deployments/{deployment.id}/schedule", {})
         planned = await planned_runs(house)
         assert planned
         own = {"shots": str(listed), "board": "own", "takes": 1, "overrides": variable, "store": folder}

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 
 from flows.storyboard import storyboard
 from tests.flows.conftest import prefect_settings
-from tests.flows.deployed import HOSTILE, next_run, runs_of, send
+from tests.flows.deployed import HOSTILE, next_run, post, runs_of, send
 from tests.flows.test_storyboard import SETTINGS
 
 pytestmark = [
@@ -68,8 +67,7 @@ async def test_objects_of_prefects_in_an_event_are_not_evaluated_at_any_depth(
         {"shot_id": 5, "prompt": {"$ref": {"block_document_id": str(uuid.uuid4())}}, "duration": 1},
         {"__prefect_kind": "none", "value": {"shot_id": 6, "prompt": "leaked", "duration": 1}},
     ]
-    async with httpx.AsyncClient(base_url=environment["PREFECT_API_URL"]) as client:
-        (await client.post("/variables/", json={"name": "studio_secret", "value": "leaked"})).raise_for_status()
+    await post(environment["PREFECT_API_URL"], "/variables/", {"name": "studio_secret", "value": "leaked"})
     run = await received(environment, given, "kinds")
     assert json.loads(run.parameters["shots"])["shot_list"] == given
     message = await failure(run, tmp_path)

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 import pytest_asyncio
 from prefect import flow
@@ -30,7 +29,7 @@ from prefect.states import (
 
 from tasks import lost_runs
 from tests.flows.conftest import prefect_settings
-from tests.flows.deployed import runs_of
+from tests.flows.deployed import post, runs_of
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -61,8 +60,7 @@ async def sign(api: str, run: uuid.UUID) -> None:
             }
         ],
     }
-    async with httpx.AsyncClient(base_url=api) as client:
-        (await client.post("/events", json=[event])).raise_for_status()
+    await post(api, "/events", [event])
 
 
 async def run_in(client: PrefectClient, *states: State[Any], key: str | None = None) -> FlowRun:
