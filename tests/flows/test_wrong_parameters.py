@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -97,9 +97,11 @@ WRONG: list[tuple[Flow[..., Any], dict[str, Any], list[str]]] = [
 
 
 @pytest.fixture
-async def default_store(tmp_path: Path, prefect_api: str) -> None:
+async def default_store(tmp_path: Path, prefect_api: str) -> AsyncIterator[None]:
     assert prefect_api
     await FolderFrameStore(folder=str(tmp_path / "store")).save("default", overwrite=True)
+    yield
+    await FolderFrameStore.adelete("default")
 
 
 async def ended(flow: Flow[..., Any], parameters: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> State[Any]:
