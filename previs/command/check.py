@@ -47,7 +47,7 @@ async def check_shots(order: CheckOrder) -> int:
         servers = await inquiry(used, needed=False)
     report = check_plan(plan.takes, servers, plan.packs, unreachable=inquiry.failed)
     if order.as_json:
-        write_json(report.as_json())
+        write_json(report.as_json() | {"notices": list(plan.notices)})
     else:
         _print(report, plan.notices)
     if not report.servers:

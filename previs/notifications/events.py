@@ -21,6 +21,7 @@ from previs.records.manifest import Manifest
 from previs.shots import plain_json, read_shot_list
 from previs.store.addresses import shown
 from previs.store.credentials import credential_fault, credentials_in
+from previs.text.listing import first_of
 from previs.text.similar import meant
 from previs.text.visible import shortened, visible
 
@@ -202,8 +203,7 @@ def read_ready(payload: object) -> ShotListReady:
 def unused_keys(payload: Mapping[str, Any]) -> tuple[str, ...]:
     """Return a sentence on the keys of a payload that nothing uses."""
     names = [visible(shortened(str(name))) for name in payload if name not in _KEYS]
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return (f"{_SOURCE} has keys that are not used: {', '.join(names[:_NAMED])}{more}",) if names else ()
+    return (f"{_SOURCE} has keys that are not used: {first_of(names, _NAMED)}",) if names else ()
 
 
 def _checked(payload: Mapping[str, Any]) -> tuple[ShotListReady | None, list[Fault]]:

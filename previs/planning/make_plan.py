@@ -13,6 +13,7 @@ from previs.planning.fingerprint import derived_seed, fingerprint, numbered_seed
 from previs.planning.plan import Plan, PlannedTake, ReferenceImage, TakeFrame
 from previs.records.takes import Pick
 from previs.shots import Chains, Shot, ShotList, read_chains, unused_fields
+from previs.text.listing import first_of
 from previs.workflow import PlacedReference, ShotValues, Workflow, checkpoint_of
 
 _NAMED = 3
@@ -132,17 +133,12 @@ def _with_shots(fault: Fault, labels: list[str]) -> Fault:
     """Return a fault that names its shots, unless it names another place."""
     if fault.place:
         return fault
-    return replace(fault, place=f"shot {labels[0]}" if len(labels) == 1 else f"shots {_named(labels)}")
-
-
-def _named(labels: list[str]) -> str:
-    more = f" and {len(labels) - _NAMED} more" if len(labels) > _NAMED else ""
-    return ", ".join(labels[:_NAMED]) + more
+    return replace(fault, place=f"shot {labels[0]}" if len(labels) == 1 else f"shots {first_of(labels, _NAMED)}")
 
 
 def _notice(text: str, labels: list[str], shots: int) -> str:
     """Return a notice that names its shots, unless it holds for all of them."""
-    return text if len(labels) == shots else f"{text} ({_named(labels)})"
+    return text if len(labels) == shots else f"{text} ({first_of(labels, _NAMED)})"
 
 
 @dataclass(slots=True)

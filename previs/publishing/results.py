@@ -12,6 +12,7 @@ from previs.records.manifest import BindingEntry, Manifest, ShotEntry, TakeEntry
 from previs.shots import Shot
 from previs.store.addresses import shown
 from previs.store.credentials import without_credentials
+from previs.text.listing import first_of
 from previs.text.visible import visible
 from previs.workflow import STAYS, BindingRow
 
@@ -85,9 +86,8 @@ def missing_shots(plan: Plan, results: Iterable[TakeResult]) -> tuple[str, ...]:
     missing = [shot.label for shot in plan.shot_list.shots if shot.label not in present]
     if not missing:
         return ()
-    more = f" and {len(missing) - _MOST_NAMES} more" if len(missing) > _MOST_NAMES else ""
     count = "1 shot is" if len(missing) == 1 else f"{len(missing)} shots are"
-    named = ", ".join(missing[:_MOST_NAMES]) + more
+    named = first_of(missing, _MOST_NAMES)
     return (f"{count} not on the board: not selected, and not rendered yet as listed: {named}",)
 
 

@@ -3,7 +3,8 @@
 import re
 from typing import Final
 
-from previs.shots.workbook import MOST_COLUMNS, MOST_ROWS, Archive, Merge, Table, attribute, clock, number_text, whole
+from previs.shots.text import MOST_COLUMNS
+from previs.shots.workbook import MOST_ROWS, Archive, Merge, Table, attribute, clock, number_text, whole
 
 _DURATION: Final = re.compile(r"PT(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,6}(?:[.,]\d{1,9})?)S)?")
 _CELLS: Final = ("table-cell", "covered-table-cell")

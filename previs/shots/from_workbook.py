@@ -11,6 +11,7 @@ from previs.shots.sheet import Sheet, joined, name_by_scene, read_rows
 from previs.shots.sheet_rows import FIRST_ROWS, header_row
 from previs.shots.text import LARGEST, fault, too_large
 from previs.shots.workbook import Archive, Budget, Table
+from previs.text.listing import first_of
 from previs.text.visible import shortened, visible
 
 WORKBOOK: Final = b"PK\x03\x04"
@@ -56,9 +57,8 @@ def _of_tables(tables: list[Table], name: str) -> Sheet:
     sheet = joined(sheets)
     name_by_scene(sheet)
     if others := [table for table in tables if table.rows and table not in chosen]:
-        more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
-        shown = ", ".join(map(_shown, others[:_NAMED]))
-        sheet.notices.append(f"sheets that are hidden or have no shots are not read: {shown}{more}")
+        shown = first_of(list(map(_shown, others)), _NAMED)
+        sheet.notices.append(f"sheets that are hidden or have no shots are not read: {shown}")
     _add_minutes(sheet)
     return sheet
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from previs.shots.workbook import MOST_COLUMNS, Archive, Merge, Table, attribute, clock, number_text, whole
+from previs.shots.text import MOST_COLUMNS
+from previs.shots.workbook import Archive, Merge, Table, attribute, clock, number_text, whole
 
 _Kind = Literal["date", "time", ""]
 _DAY: Final = 86_400

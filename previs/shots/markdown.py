@@ -33,10 +33,13 @@ class _Block:
     text: str
     line: int
     notation: Notation | None
+    fences: int
 
 
-def unwrapped(text: str, expected: Notation | None, name: str) -> tuple[str, Notation]:
-    """Return a list without the Markdown around it, and its notation; a table becomes CSV.
+def unwrapped(text: str, expected: Notation | None, name: str) -> tuple[str, Notation, tuple[str, ...]]:
+    """Return a list without the Markdown around it, its notation, and sentences on what is left out.
+
+    A table becomes CSV.
 
     A fence counts at the start of a line, where neither JSON nor YAML can have one. A table counts if its columns are
     those of shots, and nothing says that the text is in another notation.
@@ -46,16 +49,29 @@ def unwrapped(text: str, expected: Notation | None, name: str) -> tuple[str, Not
     """
     notation = expected or notation_by_content(text)
     if notation == "csv":
-        return text, notation
+        return text, notation, ()
+    notices: tuple[str, ...] = ()
     if block := _fenced(text, name):
         if expected is None and _has_table(text) and not _has_table(block.text):
             remedy = "this fenced block and a table of the text may both be the list: leave the one with the shots"
             raise fault(name, f"line {block.line}", remedy)
+        notices = _left_out(_filled(text) - _filled(block.text) - block.fences)
         text, expected = block.text, block.notation
         notation = expected or notation_by_content(text)
     if expected is None and notation == "yaml" and _RULE.search(text):
-        return _table_as_csv(text, name), "csv"
-    return text, notation
+        table, used = _table_as_csv(text, name)
+        return table, "csv", (*notices, *_left_out(_filled(text) - used))
+    return text, notation, notices
+
+
+def _filled(text: str) -> int:
+    """Count the lines that are not blank."""
+    return sum(1 for line in text.split("\n") if line.strip())
+
+
+def _left_out(lines: int) -> tuple[str, ...]:
+    count = "1 line around the list is" if lines == 1 else f"{lines:,} lines around the list are"
+    return (f"{count} not used",) if lines > 0 else ()
 
 
 def _has_table(text: str) -> bool:
@@ -83,13 +99,13 @@ def _blocks(text: str) -> Iterator[_Block]:
         line += text.count("\n", at, opened.start())
         language = opened[2].casefold()
         if language in _OF_LISTS and text[start:end].strip():
-            yield _Block("\n" * line + text[start:end], line, _OF_LISTS[language])
+            yield _Block("\n" * line + text[start:end], line, _OF_LISTS[language], 2 if closed else 1)
         line += text.count("\n", opened.start(), after)
         at = after
 
 
-def _table_as_csv(text: str, name: str) -> str:
-    """Return the tables of shots in a Markdown text as CSV, each row on the line on which it stands.
+def _table_as_csv(text: str, name: str) -> tuple[str, int]:
+    """Return the tables of shots in a Markdown text as CSV, each row on its own line, and the number of their lines.
 
     Later tables with the same columns continue the first; other tables and words are left out.
 
@@ -102,7 +118,7 @@ def _table_as_csv(text: str, name: str) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     first: list[str] = []
-    written = 0
+    written = used = 0
     for start, rows in _tables(lines):
         if first and _plain(rows[0]) != _plain(first):
             place = f"line {start + 1}"
@@ -115,10 +131,11 @@ def _table_as_csv(text: str, name: str) -> str:
             else:
                 writer.writerow(row if index else [" ".join(cell.split()) for cell in row])
         first, written = first or rows[0], start + len(rows)
+        used += len(rows)
     if not first:
         remedy = "no table here has two known columns, such as shot_id, prompt and duration: name its columns so"
         raise fault(name, "the file", remedy, value="Markdown")
-    return out.getvalue()
+    return out.getvalue(), used
 
 
 def _plain(cells: list[str]) -> list[str]:

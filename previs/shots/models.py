@@ -69,7 +69,7 @@ _Line = Annotated[
     BeforeValidator(number_as_text),
     AfterValidator(one_line),
 ]
-_Word = Annotated[_Line, Field()] | None
+_Word = _Line | None
 _FilmText = Annotated[_Text, BeforeValidator(number_as_text)] | None
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 _Template = Annotated[_Text, Field(max_length=LONGEST_TEMPLATE), AfterValidator(_known_placeholders)] | None

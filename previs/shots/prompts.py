@@ -26,9 +26,9 @@ def unknown_placeholders(template: str) -> list[str]:
 def make_prompt(values: Mapping[str, str], template: str | None) -> str:
     """Return the prompt of a shot.
 
-    Parts of the template between commas or semicolons whose placeholders are all empty are left out, and full stops
-    before a comma. Terms of the
-    camera are spelled out, in Chinese if the prompt or description has a Chinese character.
+    Parts of the template between commas or semicolons whose placeholders are all empty are left out, and so are full
+    stops before a comma. Terms of the camera are spelled out, in Chinese if the prompt or description has a Chinese
+    character.
 
     Args:
         values: Texts for the placeholders; missing ones are empty. Without a prompt, the description takes its place.

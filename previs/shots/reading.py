@@ -133,7 +133,8 @@ def _contents(source: bytes | str, name: str, media: Notation | None) -> tuple[A
     check_no_screenplay(text, source, name)
     if text[:_START].lstrip().startswith("<"):
         raise not_a_list(source, name)
-    text, notation = unwrapped(text, expected, name)
+    text, notation, left_out = unwrapped(text, expected, name)
+    notices = (*notices, *left_out)
     if notation == "csv":
         sheet = read_csv(text, name)
         return sheet.document(), sheet, notices

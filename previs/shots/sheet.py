@@ -12,13 +12,14 @@ from previs.shots.columns import misspelled_column
 from previs.shots.durations import in_frames
 from previs.shots.models import MOST_SHOTS, Camera
 from previs.shots.rules import same_name
-from previs.shots.sheet_rows import FIRST_ROWS, Header, header_row, numbered
-from previs.shots.text import MOST_VALUES, fault, too_many_shots, too_many_values
+from previs.shots.sheet_rows import FIRST_ROWS, Header, header_row
+from previs.shots.text import MOST_COLUMNS, MOST_VALUES, fault, too_many_shots, too_many_values
+from previs.text.listing import first_of
 
 Rows = Iterator[tuple[int, list[str]]]
 
-_MOST_COLUMNS = 16_384  # Excel's own limit
 _LONGEST_VALUE = 60
+_NUMBERED = 20
 _IN_REFERENCE = 3  # values: the reference, its url and its reference_id
 _NEEDED = {"shot_id": "镜号", "prompt": "提示词", "duration": "时长"}
 _INSTEAD = {"prompt": "description", "duration": "frames"}
@@ -49,7 +50,7 @@ class Sheet:
         missing: Required fields without a column.
         names: Names of the columns.
         faults: Faults of the sheet itself.
-        skipped: Row numbers of those that are neither blank nor a shot, a section or names of columns.
+        skipped: Row numbers of those that are neither blank nor a shot or a section.
         rates: Frame rates by which durations were read, from a column of the sheet.
         notices: Sentences on how the sheet was read.
     """
@@ -91,8 +92,8 @@ def read_rows(rows: Rows, name: str, where: str = "") -> Sheet:
         raise fault(name, "the sheet", remedy)
     at = header_row(first_rows)
     first, names = first_rows[at]
-    if len(names) > _MOST_COLUMNS:
-        remedy = f"a sheet has at most {_MOST_COLUMNS:,}: remove those that no shot needs"
+    if len(names) > MOST_COLUMNS:
+        remedy = f"a sheet has at most {MOST_COLUMNS:,}: remove those that no shot needs"
         raise fault(name, f"row {first}{where}", remedy, value=f"{len(names):,} columns")
     header = Header.of(names)
     known = set(header.known.values())
@@ -253,4 +254,4 @@ def _add_notices(sheet: Sheet, where: str) -> None:
         sheet.notices.append(f"{column} is read as takes to render: {count}; rename it if it counts recorded takes")
     if skipped := len(sheet.skipped):
         rows = "1 row without a shot is" if skipped == 1 else f"{skipped:,} rows without a shot are"
-        sheet.notices.append(f"{rows} skipped: {numbered(sheet.skipped)}{where}")
+        sheet.notices.append(f"{rows} skipped: {first_of(list(map(str, sheet.skipped)), _NUMBERED)}{where}")

@@ -1,7 +1,7 @@
 """Recognize the rows of a sheet: titles, names of columns, shots, sections, sums, and rows without a shot; pure."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
@@ -99,9 +99,3 @@ def _sums_up(cell: str) -> bool:
     if len(cell) > _LONGEST_WORD:
         return False
     return plain_name(_FIGURES.sub("", cell)) in _TOTALS
-
-
-def numbered(numbers: Collection[int], most: int = 20) -> str:
-    """Return numbers as text, the first ones of many."""
-    shown = ", ".join(map(str, list(numbers)[:most]))
-    return f"{shown} and {len(numbers) - most} more" if len(numbers) > most else shown

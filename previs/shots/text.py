@@ -19,6 +19,7 @@ from previs.shots.models import MOST_SHOTS
 Notation = Literal["json", "yaml", "csv"]
 
 LARGEST = 50_000_000
+MOST_COLUMNS = 16_384  # Excel's own limit
 MOST_VALUES = 2_000_000
 """Values of a list, in objects and lists or in cells: 20 for each of the most shots."""
 

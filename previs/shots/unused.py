@@ -4,8 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
+from previs.shots.camera import camera_of
 from previs.shots.columns import closest_field
 from previs.shots.models import Camera, Reference, Shot, ShotList
+from previs.text.listing import first_of
 from previs.text.similar import meant
 from previs.text.visible import shortened, visible
 
@@ -46,7 +48,7 @@ def known_field(owner: Owner, name: str) -> str | None:
 def with_camera(document: dict[Any, Any]) -> dict[Any, Any]:
     """Return a list as plain values, in which the camera's fields beside a shot's others are in its ``camera``.
 
-    A field that ``camera`` has, too, stays where it is.
+    A field that the camera has already stays where it is, and so counts as unused.
     """
     shots = document.get("shots")
     if not isinstance(shots, list):
@@ -58,11 +60,18 @@ def _with_camera(shot: Any) -> Any:  # noqa: ANN401 - whatever a file may hold
     if not isinstance(shot, dict) or FLAT_CAMERA.keys().isdisjoint(shot):
         return shot
     camera = shot.get("camera", {})
+    if isinstance(camera, str):
+        camera = camera_of(camera)
     if not isinstance(camera, dict):
         return shot
-    moved = {name: value for name, value in shot.items() if name in FLAT_CAMERA and FLAT_CAMERA[name] not in camera}
-    rest = {name: value for name, value in shot.items() if name not in moved}
-    return rest | {"camera": camera | {FLAT_CAMERA[name]: value for name, value in moved.items()}}
+    whole, rest = dict(camera), {}
+    for name, value in shot.items():
+        part = FLAT_CAMERA.get(name)
+        if part and part not in whole:
+            whole[part] = value
+        else:
+            rest[name] = value
+    return rest | {"camera": whole}
 
 
 def unused_fields(shot_list: ShotList) -> tuple[str, ...]:
@@ -84,8 +93,8 @@ def unused_fields(shot_list: ShotList) -> tuple[str, ...]:
 
 def _named(owner: str, names: Iterable[str]) -> list[str]:
     each = list(names)
-    more = f" and {len(each) - _NAMED} more" if len(each) > _NAMED else ""
-    return [f"fields {owner}: {', '.join(map(_guessed, each[:_NAMED]))}{more}"] if each else []
+    shown = [_guessed(name) for name in each[:_NAMED]] + each[_NAMED:]
+    return [f"fields {owner}: {first_of(shown, _NAMED)}"] if each else []
 
 
 def _guessed(name: str) -> str:

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from xml.parsers import expat
 
 from previs.errors import ShotListFaults
-from previs.shots.text import LARGEST, MOST_VALUES, fault, too_many_values
+from previs.shots.text import LARGEST, MOST_COLUMNS, MOST_VALUES, fault, too_many_values
 
 MOST_EXPANDED: Final = 200_000_000
 """Bytes of all documents of a workbook that are read."""
@@ -19,7 +19,6 @@ MOST_EXPANDED: Final = 200_000_000
 MOST_ELEMENTS: Final = 8_000_000
 """XML elements of all these documents: four for each of the most cells."""
 
-MOST_COLUMNS: Final = 16_384  # Excel's own limit
 MOST_ROWS: Final = 1_048_576
 _CHUNK: Final = 65_536
 _DAMAGED: Final = (

@@ -91,6 +91,16 @@ async def test_what_one_server_lacks_is_a_warning_that_names_the_server(
     assert whole not in out
 
 
+async def test_notices_are_in_both_outputs(simulate: Serve, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, url = await simulate()
+    place, workflow = written(tmp_path, asked=[{"shot_id": 1, "prompt": "x", "duration": 1, "colour": "red"}])
+    notice = "kept, not used: fields of shots: colour"
+    for as_json in (True, False):
+        assert await check_shots(CheckOrder(place, workflow, farm=(url,), as_json=as_json)) == 0
+        out = capsys.readouterr().out
+        assert json.loads(out)["notices"] == [notice] if as_json else f"note: {notice}\n" in out
+
+
 async def test_a_server_that_cannot_be_reached_is_a_warning(
     simulate: Serve, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -94,12 +94,21 @@ def test_one_template_makes_no_more_text_than_a_list_may_have() -> None:
         {"shot_size": "CU", "camera_angle": "low angle", "camera_movement": "dolly in", "lens": "85mm"},
         {"size": "CU", "camera": {"angle": "low angle", "movement": "dolly in"}, "lens": "85mm"},
         {"camera": "CU, low angle, dolly in, 85mm"},
+        {"camera": "CU, low angle", "movement": "dolly in", "lens": "85mm"},
     ],
 )
 def test_a_camera_may_be_an_object_text_or_fields_of_the_shot(shot: dict[str, Any]) -> None:
     found = read({"prompt": "x"} | shot)
     assert found.shots[0].camera == Camera(size="CU", angle="low angle", movement="dolly in", lens="85mm")
     assert unused_fields(found) == ()
+
+
+def test_what_a_camera_is_given_twice_is_said() -> None:
+    found = read({"prompt": "x", "size": "CU", "shot_size": "WS", "camera": {"angle": "low"}, "camera_angle": "high"})
+    assert found.shots[0].camera == Camera(size="CU", angle="low")
+    [sentence] = unused_fields(found)
+    assert sentence.startswith("kept, not used: fields of shots: shot_size")
+    assert "camera_angle" in sentence
 
 
 def test_a_camera_in_other_words_is_a_fault_that_says_how_to_write_it() -> None:

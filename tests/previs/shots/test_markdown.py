@@ -58,6 +58,24 @@ def test_a_list_is_read_from_what_is_around_it(text: str, name: str) -> None:
     assert read(text, name) == SHOTS
 
 
+@pytest.mark.parametrize(
+    ("text", "notices"),
+    [
+        (f"```json\n{JSON}\n```\n", ()),
+        (f"Here is your list:\n\n```json\n{JSON}\n```\nDone.\n", ("2 lines around the list are not used",)),
+        (f"Sure!\n```\n{TABLE}", ("1 line around the list is not used",)),
+        (TABLE, ()),
+        (
+            f"# Shots\n\n{TABLE}\n| Word | Meaning |\n|---|---|\n| CU | close-up |\n",
+            ("4 lines around the list are not used",),
+        ),
+    ],
+    ids=range(5),
+)
+def test_what_is_around_a_list_is_said_to_be_left_out(text: str, notices: tuple[str, ...]) -> None:
+    assert read_shot_list(text).notices == notices
+
+
 def test_a_table_has_the_columns_of_sheets() -> None:
     text = (
         "| 镜号 | 画面内容 | 景别 | 时长 | 备注 |\n|---|---|---|---|---|\n| **1** | 灯 \\| 雾 | 特写 | 3秒 | a<br>b |\n"
