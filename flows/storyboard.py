@@ -10,7 +10,8 @@ from prefect.states import Completed, Failed
 from pydantic import Field, SkipValidation
 
 from previs.errors import BoardIncomplete
-from previs.ingest.load import DEFAULT_WORKFLOW, RunInputs
+from previs.ingest.load import RunInputs
+from previs.ingest.workflow_files import DEFAULT_WORKFLOW
 from previs.notifications.payload_text import parse_payload
 from previs.planning.make_plan import RunOptions
 from previs.publishing.results import RunIdentity

@@ -18,8 +18,9 @@ from previs.command.farm_and_store import farm_addresses
 from previs.command.inquiry import Inquiry
 from previs.command.output import write_error, write_json
 from previs.errors import Fault, WorkflowFaults
-from previs.ingest.load import bindings_uri, load_inputs, read_workflow_at
+from previs.ingest.load import load_inputs
 from previs.ingest.reader import SourceReader
+from previs.ingest.workflow_files import bindings_uri, read_workflow_at
 from previs.planning.make_plan import RunOptions, make_plan
 from previs.shots import ShotList, read_chains
 from previs.store.addresses import kind_of, local_path, shown

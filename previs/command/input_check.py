@@ -8,8 +8,10 @@ from typing import Any, BinaryIO
 
 from previs.comfyui.protocol.classes import NodeClass
 from previs.errors import TryAgain
-from previs.ingest.load import DEFAULT_WORKFLOW, load_inputs, read_inline_list, read_workflow_at
+from previs.ingest.lists import read_inline_list
+from previs.ingest.load import load_inputs
 from previs.ingest.reader import LIMIT_BYTES, SourceReader
+from previs.ingest.workflow_files import DEFAULT_WORKFLOW, read_workflow_at
 from previs.notifications.events import is_ready
 from previs.planning.make_plan import RunOptions, choose_shots, make_plan
 from previs.shots import ShotList, read_shot_list

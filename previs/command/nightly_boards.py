@@ -20,8 +20,9 @@ from previs.command.farm_and_store import deployment_store
 from previs.command.input_check import ask_no_server, check_workflow
 from previs.command.output import write_error, write_json, write_line
 from previs.errors import NotInStore, RecordUnreadable, ScheduleRefused
-from previs.ingest.load import DEFAULT_WORKFLOW, load_inputs
+from previs.ingest.load import load_inputs
 from previs.ingest.reader import SourceReader
+from previs.ingest.workflow_files import DEFAULT_WORKFLOW
 from previs.publishing.views.wording import plural
 from previs.store import Store, keys
 from previs.store.addresses import kind_of, shown

@@ -17,8 +17,9 @@ from previs.command.console import console
 from previs.command.farm_and_store import farm_addresses, option_store
 from previs.command.inquiry import Inquiry
 from previs.command.output import write_json
-from previs.ingest.load import DEFAULT_WORKFLOW, load_inputs
+from previs.ingest.load import load_inputs
 from previs.ingest.reader import SourceReader
+from previs.ingest.workflow_files import DEFAULT_WORKFLOW
 from previs.planning.estimate import PastTakes, longest_chain, whole_run
 from previs.planning.explain import last_run, to_render, why
 from previs.planning.make_plan import RunOptions, make_plan

@@ -15,7 +15,7 @@ from rich.text import Text
 from previs.command.console import console
 from previs.command.output import write_error, write_json
 from previs.errors import Fault, ShotListFaults
-from previs.ingest.load import read_list_at
+from previs.ingest.lists import read_list_at
 from previs.ingest.reader import SourceReader
 from previs.publishing.views.wording import one_line, plural
 from previs.shots import Shot, ShotList, unused_fields
