@@ -18,7 +18,8 @@ from PIL import Image
 from previs.command import main
 from previs.errors import FixTheInput, PrevisError, ServerError, TryAgain
 from previs.shots import read_shot_list
-from previs.shots.models import Reference, Shot, ShotList
+from previs.shots.models import Shot, ShotList
+from previs.shots.parts import Reference
 from previs.simulator import read_script
 from previs.simulator.script import MOMENTS
 from previs.workflow import WorkflowSettings, read_workflow

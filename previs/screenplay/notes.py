@@ -9,7 +9,7 @@ from previs.errors import Fault
 from previs.screenplay.models import Note, NoteKind
 from previs.screenplay.text import join_lines
 from previs.shots.faults import display_value
-from previs.shots.models import LONGEST_SHOT
+from previs.shots.fields import LONGEST_SHOT
 from previs.shots.rules import LONGEST_SHOT_ID, is_blank
 
 _OPENS: Final = re.compile(r"\[\[|/\*")

@@ -10,7 +10,7 @@ from previs.screenplay.models import USUAL_FPS
 from previs.screenplay.notes import LONGEST_REPEATED, TOO_LONG, Line, without_notes
 from previs.screenplay.text import join_lines, plain_text
 from previs.shots.faults import display_value
-from previs.shots.models import HIGHEST_FPS
+from previs.shots.fields import HIGHEST_FPS
 
 _KEY: Final = re.compile(r"([^\W\d_][^:：.,;!?。，；！？]{0,30}?)\s*[:：](.*)")
 _CONTINUED: Final = re.compile(r" {3,}\S")

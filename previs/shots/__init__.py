@@ -1,7 +1,8 @@
 """Read shot lists from JSON, YAML and CSV, and check them against the models and rules."""
 
 from previs.shots.chains import Chains, ShotFrame, names_shot, read_chains
-from previs.shots.models import Reference, Shot, ShotList
+from previs.shots.models import Shot, ShotList
+from previs.shots.parts import Reference
 from previs.shots.reading import read_shot_list
 from previs.shots.text import Notation
 from previs.shots.tree import plain_json

@@ -11,7 +11,8 @@ from itertools import islice
 from typing import Final
 
 from previs.errors import MOST_FAULTS, Fault
-from previs.shots.models import MOST_TAKES, Shot, ShotList
+from previs.shots.fields import MOST_TAKES
+from previs.shots.models import Shot, ShotList
 from previs.shots.rules import same_name
 from previs.text.similar import Budget, closest
 

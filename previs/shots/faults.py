@@ -11,7 +11,8 @@ from pydantic_core import PydanticCustomError
 
 from previs.errors import MOST_FAULTS, Fault
 from previs.shots.durations import is_range
-from previs.shots.models import Reference, Shot, ShotList
+from previs.shots.models import Shot, ShotList
+from previs.shots.parts import Reference
 from previs.shots.remedies import FORMULA, RANGE, REMEDIES, UNKNOWN
 from previs.shots.rules import LONGEST_SHOT_ID, repeats, same_name, usable_shot_id
 from previs.shots.sheet import Sheet

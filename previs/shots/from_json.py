@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from previs.errors import ShotListFaults
-from previs.shots.models import MOST_SHOTS
+from previs.shots.fields import MOST_SHOTS
 from previs.shots.text import MOST_VALUES, fault, too_many_shots, too_many_values
 from previs.shots.tree import Pairs
 from previs.text.json_values import has_more_values

@@ -7,140 +7,47 @@ models keep unknown fields.
 from collections.abc import Iterable
 from typing import Annotated, Any, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    JsonValue,
-    PrivateAttr,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 from pydantic_core import PydanticCustomError
 
-from previs.shots.camera import camera_of
-from previs.shots.prompts import PLACEHOLDERS, make_prompt, unknown_placeholders
-from previs.shots.rules import (
-    LONGEST_SHOT_ID,
-    as_json,
-    is_blank,
-    none_as,
-    number_as_text,
-    one_line,
-    random_as_none,
-    repeats,
-    same_name,
-    usable_shot_id,
-    visible,
-    without_surrogates,
+from previs.shots.fields import (
+    HIGHEST_FPS,
+    LONGEST_SHOT,
+    MOST_SHOTS,
+    CameraText,
+    FilmText,
+    Height,
+    Names,
+    Number,
+    Overrides,
+    Seed,
+    ShotId,
+    Takes,
+    TemplateField,
+    Text,
+    UnknownField,
+    Width,
+    WorkflowName,
 )
+from previs.shots.parts import Camera, Characters, Locations, Reference, Sequences, StyleField, Workflows
+from previs.shots.prompts import PLACEHOLDERS, make_prompt
+from previs.shots.rules import is_blank, none_as, number_as_text, repeats, same_name, visible
 
-LONGEST_SHOT = 86_400  # seconds: one day, the longest timecode
-LARGEST_SEED = 2**64 - 1  # the most that ComfyUI's samplers accept
-LARGEST_SIDE = 16_384  # pixels: ComfyUI's MAX_RESOLUTION
-STRONGEST = 10  # ControlNetApplyAdvanced accepts 0 to 10
-MOST_TAKES = 1_000
-HIGHEST_FPS = 1_000
-MOST_SHOTS = 100_000
-LONGEST_TEMPLATE = 10_000  # characters
-
-
-def _known_placeholders(template: str) -> str:
-    if unknown_placeholders(template):
-        raise PydanticCustomError("template", "a template has known placeholders only")
-    return template
-
-
-def _camera(value: object) -> object:
-    """Read a camera that is written as a text of known words."""
-    if value is None:
-        return {}
-    return camera_of(value) or value if isinstance(value, str) else value
-
-
-_Unknown = Annotated[JsonValue, AfterValidator(as_json), WithJsonSchema({})]
-_Text = Annotated[str, Field(strict=True), AfterValidator(without_surrogates)]
-_LineOfText = Annotated[_Text, AfterValidator(one_line)]
-_Line = Annotated[
-    str,
-    Field(strict=True, min_length=1, max_length=LONGEST_SHOT_ID),
-    BeforeValidator(number_as_text),
-    AfterValidator(one_line),
-]
-_Word = _Line | None
-_FilmText = Annotated[_Text, BeforeValidator(number_as_text)] | None
-_Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-_Template = Annotated[_Text, Field(max_length=LONGEST_TEMPLATE), AfterValidator(_known_placeholders)] | None
-_Whole = Annotated[int, Field(strict=True)]
-_ShotId = Annotated[
-    _Whole | Annotated[str, Field(strict=True, min_length=1, max_length=LONGEST_SHOT_ID)],
-    BeforeValidator(usable_shot_id),
-]
-
-
-class Reference(BaseModel):
-    """Describe a picture that guides how a shot looks."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-    __pydantic_extra__: dict[str, _Unknown]
-
-    url: _LineOfText = Field(
-        title="Picture",
-        description="A path, an s3:// or https:// URL, or a name relative to the shot list's location.",
-        min_length=1,
-        examples=["references/alley.jpg", "https://example.com/alley.jpg"],
-    )
-    reference_id: _Line = Field(
-        title="Reference ID", description="Name of the reference, unique within the shot.", examples=["ref_1"]
-    )
-    strength: _Number | None = Field(
-        default=None,
-        title="Strength",
-        description="How strongly it guides the shot: 0 not at all, 1 fully, up to 10. Empty: the workflow's value.",
-        ge=0,
-        le=STRONGEST,
-        examples=[0.8],
-    )
-    role: _Line | None = Field(
-        default=None,
-        title="Role",
-        description="The picture's purpose, if the workflow takes pictures for several. Empty: any purpose left over.",
-        examples=["first frame", "style", "control"],
-    )
-
-
-class Camera(BaseModel):
-    """Describe how a shot is framed, in words or usual abbreviations."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-    __pydantic_extra__: dict[str, _Unknown]
-
-    size: _Word = Field(
-        default=None, title="Size", description="How much of the scene it shows.", examples=["close-up", "CU", "特写"]
-    )
-    angle: _Word = Field(
-        default=None, title="Angle", description="From where it looks.", examples=["low angle", "俯拍"]
-    )
-    movement: _Word = Field(
-        default=None, title="Movement", description="How the camera moves.", examples=["dolly in", "推"]
-    )
-    lens: _Word = Field(default=None, title="Lens", description="Its focal length.", examples=["85mm"])
+_MOST_LOOKS = 10
 
 
 class Shot(BaseModel):
     """Describe one framing of one moment: the unit that is rendered, cached and retried."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
-    __pydantic_extra__: dict[str, _Unknown]
+    __pydantic_extra__: dict[str, UnknownField]
 
-    shot_id: _ShotId = Field(
+    shot_id: ShotId = Field(
         title="Shot ID",
         description="A whole number or text, unique within the list; 1 and the text 1 are the same id.",
         examples=[1, "SQ010_SH010"],
     )
-    prompt: Annotated[_Text, AfterValidator(visible)] = Field(
+    prompt: Annotated[Text, AfterValidator(visible)] = Field(
         default="",
         title="Prompt",
         description="What the camera sees, in words that the model understands. Empty: made of description and camera.",
@@ -150,81 +57,54 @@ class Shot(BaseModel):
     references: Annotated[tuple[Reference, ...], BeforeValidator(none_as(()))] = Field(
         default=(), title="References", description="Pictures to follow, the most important first."
     )
-    duration: _Number = Field(
+    duration: Number = Field(
         title="Duration",
         description="How long the shot is on screen, in seconds.",
         gt=0,
         le=LONGEST_SHOT,
         examples=[3.0],
     )
-    description: _Text | None = Field(
+    description: Text | None = Field(
         default=None,
         title="Description",
         description="What happens, for people. Without a prompt, the model gets it, with the camera's words.",
         examples=["Fog over the pier; a ferry's horn."],
     )
-    camera: Annotated[Camera, BeforeValidator(_camera)] = Field(
+    camera: Annotated[Camera, CameraText] = Field(
         default=Camera(),
         title="Framing",
         description="How it is framed: size, angle, movement, lens.",
     )
-    dialogue: _FilmText = Field(default=None, title="Dialogue", description="What is said.", examples=["MEI: Wait!"])
-    sound: _FilmText = Field(default=None, title="Sound", description="What is heard.", examples=["rain, a horn"])
-    scene: _FilmText = Field(default=None, title="Scene", description="Number of its scene.", examples=["12"])
-    location: _FilmText = Field(default=None, title="Location", description="Where it plays.", examples=["pier"])
-    time_of_day: _FilmText = Field(default=None, title="Time of day", description="When it plays.", examples=["night"])
-    transition: _FilmText = Field(
+    dialogue: FilmText = Field(default=None, title="Dialogue", description="What is said.", examples=["MEI: Wait!"])
+    sound: FilmText = Field(default=None, title="Sound", description="What is heard.", examples=["rain, a horn"])
+    scene: FilmText = Field(default=None, title="Scene", description="Number of its scene.", examples=["12"])
+    cast: Names = Field(
+        default=(), title="Cast", description="Names of the characters who are seen.", examples=[["MEI"]]
+    )
+    location: FilmText = Field(default=None, title="Location", description="Where it plays.", examples=["pier"])
+    time_of_day: FilmText = Field(default=None, title="Time of day", description="When it plays.", examples=["night"])
+    transition: FilmText = Field(
         default=None, title="Transition", description="How it goes over to the next shot.", examples=["dissolve"]
     )
-    negative_prompt: _Text | None = Field(
+    negative_prompt: Text | None = Field(
         default=None,
         title="Negative prompt",
         description="What must not be seen. Empty: the workflow's text.",
         examples=["low quality, blurry"],
     )
-    seed: Annotated[_Whole | None, BeforeValidator(random_as_none)] = Field(
-        default=None,
-        title="Seed",
-        description="Fixes the picture. Empty or -1: derived from the shot, so the same list gives the same board.",
-        ge=0,
-        le=LARGEST_SEED,
-        json_schema_extra={"anyOf": [{"type": "integer", "minimum": -1, "maximum": LARGEST_SEED}, {"type": "null"}]},
-        examples=[42],
-    )
-    takes: _Whole | None = Field(
-        default=None,
-        title="Takes",
-        description="How many takes of this shot to render. Empty: the run's number.",
-        ge=1,
-        le=MOST_TAKES,
-        examples=[2],
-    )
-    width: _Whole | None = Field(
-        default=None,
-        title="Width",
-        description="In pixels. Empty: the workflow's value.",
-        gt=0,
-        le=LARGEST_SIDE,
-        examples=[1024],
-    )
-    height: _Whole | None = Field(
-        default=None,
-        title="Height",
-        description="In pixels. Empty: the workflow's value.",
-        gt=0,
-        le=LARGEST_SIDE,
-        examples=[576],
-    )
-    overrides: Annotated[dict[_LineOfText, _Unknown], BeforeValidator(none_as({}))] = Field(
-        default_factory=dict,
-        title="Overrides",
-        description="Inputs of the workflow's nodes, by node id or title. They override every other setting.",
-        examples=[{"4.ckpt_name": "sd_xl_base_1.0.safetensors", "KSampler.steps": 40}],
-    )
-    sequence: Annotated[_Text, BeforeValidator(number_as_text)] | None = Field(
+    seed: Seed = None
+    takes: Takes = None
+    width: Width = None
+    height: Height = None
+    workflow: WorkflowName = None
+    overrides: Overrides = Field(default_factory=dict)
+    sequence: Annotated[Text, BeforeValidator(number_as_text)] | None = Field(
         default=None, title="Sequence", description="The scene or sequence it belongs to.", examples=["SQ010"]
     )
-    notes: _Text | None = Field(default=None, title="Notes", description="For people; no model sees them.")
+    style: StyleField = None
+    characters: Characters = Field(default_factory=dict)
+    locations: Locations = Field(default_factory=dict)
+    notes: Text | None = Field(default=None, title="Notes", description="For people; no model sees them.")
 
     # The shot as given, if this one has another prompt.
     _as_given: "Shot | None" = PrivateAttr(default=None)
@@ -269,12 +149,12 @@ class ShotList(BaseModel):
     """Describe the shots of a film, in their order."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
-    __pydantic_extra__: dict[str, _Unknown]
+    __pydantic_extra__: dict[str, UnknownField]
 
-    title: Annotated[_Text, BeforeValidator(none_as(""))] = Field(
+    title: Annotated[Text, BeforeValidator(none_as(""))] = Field(
         default="", title="Title", description="Title of the film or the scene.", examples=["Night City"]
     )
-    fps: Annotated[_Number, BeforeValidator(none_as(24))] = Field(
+    fps: Annotated[Number, BeforeValidator(none_as(24))] = Field(
         default=24,
         title="Frames per second",
         description="Frame rate of the film.",
@@ -282,12 +162,23 @@ class ShotList(BaseModel):
         le=HIGHEST_FPS,
         examples=[24, 25, 23.976],
     )
-    prompt_template: _Template = Field(
-        default=None,
-        title="Prompt template",
-        description="Makes every prompt, such as {size}, {prompt}. Empty: the prompt, or description and camera.",
-        examples=["{size}, {angle}, {prompt}"],
+    prompt_template: TemplateField = None
+    look: Annotated[Names, Field(max_length=_MOST_LOOKS)] = Field(
+        default=(),
+        title="Look",
+        description="Path or URL of a file with style, characters and more that many lists share; or several.",
+        examples=["film.look.yaml"],
     )
+    style: StyleField = None
+    characters: Characters = Field(default_factory=dict)
+    locations: Locations = Field(default_factory=dict)
+    sequences: Sequences = Field(default_factory=dict)
+    workflows: Workflows = Field(default_factory=dict)
+    workflow: WorkflowName = None
+    overrides: Overrides = Field(default_factory=dict)
+    width: Width = None
+    height: Height = None
+    takes: Takes = None
     shots: tuple[Shot, ...] = Field(
         title="Shots", description="In the order of the film.", min_length=1, max_length=MOST_SHOTS
     )

@@ -8,12 +8,13 @@ from pydantic import ValidationError
 from previs.errors import ShotListFaults
 from previs.shots.durations import seconds_of
 from previs.shots.faults import Findings, display_value
+from previs.shots.fields import MOST_SHOTS
 from previs.shots.from_csv import read_csv
 from previs.shots.from_json import read_json, too_deep
 from previs.shots.from_workbook import OLD_WORKBOOK, WORKBOOK, no_workbook, read_workbook
 from previs.shots.from_yaml import read_yaml
 from previs.shots.markdown import unwrapped
-from previs.shots.models import MOST_SHOTS, Shot, ShotList
+from previs.shots.models import Shot, ShotList
 from previs.shots.recognition import check_kind, check_no_screenplay, not_a_list
 from previs.shots.sheet import Sheet
 from previs.shots.text import LARGEST, Notation, decoded, fault, notation_by_name, too_many_shots

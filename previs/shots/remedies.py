@@ -1,6 +1,6 @@
 """Say what each field of a shot list must hold, for the reports of faults."""
 
-from previs.shots.models import (
+from previs.shots.fields import (
     HIGHEST_FPS,
     LARGEST_SEED,
     LARGEST_SIDE,
@@ -8,10 +8,9 @@ from previs.shots.models import (
     LONGEST_TEMPLATE,
     MOST_TAKES,
     STRONGEST,
-    Reference,
-    Shot,
-    ShotList,
 )
+from previs.shots.models import Shot, ShotList
+from previs.shots.parts import Reference
 from previs.shots.prompts import PLACEHOLDERS
 from previs.shots.rules import LONGEST_SHOT_ID
 

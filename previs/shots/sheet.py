@@ -10,7 +10,8 @@ from previs.shots import cells
 from previs.shots.camera import camera_of
 from previs.shots.columns import misspelled_column
 from previs.shots.durations import in_frames
-from previs.shots.models import MOST_SHOTS, Camera
+from previs.shots.fields import MOST_SHOTS
+from previs.shots.parts import Camera
 from previs.shots.rules import same_name
 from previs.shots.sheet_rows import FIRST_ROWS, Header, header_row
 from previs.shots.text import MOST_COLUMNS, MOST_VALUES, fault, too_many_shots, too_many_values

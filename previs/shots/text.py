@@ -14,7 +14,7 @@ from previs.shots.encodings import (
     listed,
     wide_encoding,
 )
-from previs.shots.models import MOST_SHOTS
+from previs.shots.fields import MOST_SHOTS
 
 Notation = Literal["json", "yaml", "csv"]
 

@@ -6,7 +6,8 @@ from typing import Any, Final, Literal
 
 from previs.shots.camera import camera_of
 from previs.shots.columns import closest_field
-from previs.shots.models import Camera, Reference, Shot, ShotList
+from previs.shots.models import Shot, ShotList
+from previs.shots.parts import Camera, Reference
 from previs.text.listing import first_of
 from previs.text.similar import meant
 from previs.text.visible import shortened, visible

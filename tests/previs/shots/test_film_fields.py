@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from previs.errors import ShotListFaults
 from previs.shots import ShotList, read_shot_list, unused_fields
 from previs.shots.camera import camera_of, spelled_out
-from previs.shots.models import Camera, Reference, Shot
+from previs.shots.models import Shot
+from previs.shots.parts import Camera, Reference
 from previs.shots.unused import FLAT_CAMERA, known_field
 
 SHOT = {"shot_id": 1, "duration": 2}
