@@ -13,14 +13,15 @@ from previs.errors import MOST_FAULTS, Fault
 from previs.shots.durations import is_range
 from previs.shots.models import Shot, ShotList
 from previs.shots.parts import Reference
-from previs.shots.remedies import FORMULA, RANGE, REMEDIES, UNKNOWN
+from previs.shots.remedies import FORMULA, RANGE, REMEDIES, UNKNOWN, look_path, look_remedy
 from previs.shots.rules import LONGEST_SHOT_ID, repeats, same_name, usable_shot_id
 from previs.shots.sheet import Sheet
 from previs.shots.sheet_rows import FORMULA_ERRORS
 from previs.shots.tree import Path
-from previs.shots.unused import known_field
+from previs.shots.unused import known_field, objects_in
 
 LONGEST_VALUE = 60
+_NESTED = ("style", "characters", "locations", "sequences", "workflows")
 _BUFFERED = 20 * MOST_FAULTS
 _MOST_DIGITS_SHOWN = 10**40
 _RANKS = {model: {name: rank for rank, name in enumerate(remedies)} for model, remedies in REMEDIES.items()}
@@ -44,7 +45,7 @@ class _Location:
     def order(self) -> tuple[int, int, int, int]:
         """Return a sort key: the list first, then shot by shot, fields in documented order."""
         names = _RANKS[self.model]
-        rank = names.get(self.name, len(names))
+        rank = names.get(self.name.partition(".")[0], len(names))
         of_shot = _RANKS[Shot]["references"] if self.reference is not None else rank
         shot, reference = (-1 if index is None else index for index in (self.shot, self.reference))
         return shot, of_shot, reference, rank
@@ -113,13 +114,17 @@ class Findings:
     def add_misspelled(self) -> None:
         """Add fields whose names differ from a known one by a slip of the pen."""
         meant = cache(known_field)
-        for name in self.tree:
-            self._add_slip(_Location(name=_shortened(str(name))), meant("list", str(name)))
+        for path, owner, names in objects_in("list", self.tree):
+            for name in names:
+                self._add_slip(_Location(name=_shortened(path + name)), meant(owner, name))
         shots = self.tree.get("shots")
         for number, shot in enumerate(shots if isinstance(shots, list) else ()):
             for name in shot if isinstance(shot, dict) else ():
                 if self.sheet is None or name not in self.sheet.names:
                     self._add_slip(_Location(number, None, _shortened(str(name))), meant("shot", str(name)))
+            for path, owner, names in objects_in("shot", shot) if isinstance(shot, dict) else ():
+                for name in names if path else ():
+                    self._add_slip(_Location(number, None, _shortened(path + name)), meant(owner, name))
             for index, name in _names_of_references(shot):
                 self._add_slip(_Location(number, index, _shortened(name)), meant("reference", name))
             for name in camera if isinstance(shot, dict) and isinstance(camera := shot.get("camera"), dict) else ():
@@ -150,7 +155,8 @@ class Findings:
         """Add what the model at the path ``above`` refuses, except what other methods find."""
         for violation in error.errors(include_url=False, include_context=False):
             location = _location((*above, *violation["loc"]))
-            remedy = REMEDIES[location.model].get(location.name, UNKNOWN)
+            in_look = "." in location.name
+            remedy = look_remedy(violation["loc"]) if in_look else REMEDIES[location.model].get(location.name, UNKNOWN)
             if violation["type"] == "missing":
                 if self.sheet is None or location.name not in self.sheet.missing:
                     self._add(location, "", f"missing; give {remedy}")
@@ -223,7 +229,10 @@ def _location(path: Path) -> _Location:
 
 
 def _first(path: list[int | str]) -> str:
-    return _shortened(str(path[0])) if path else ""
+    """Return the name of a field, with its path in the objects of looks."""
+    if not path:
+        return ""
+    return _shortened(look_path(path) if path[0] in _NESTED else str(path[0]))
 
 
 def _names_of_references(shot: object) -> Iterator[tuple[int, str]]:

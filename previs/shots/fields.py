@@ -101,33 +101,28 @@ CameraText = BeforeValidator(_camera)
 ReferenceIds = BeforeValidator(_with_reference_ids)
 Names = Annotated[tuple[Line, ...], BeforeValidator(names_in)]
 
+_Side = Annotated[int, Field(strict=True, gt=0, le=LARGEST_SIDE)]
 Takes = Annotated[
-    Whole | None,
+    Annotated[int, Field(strict=True, ge=1, le=MOST_TAKES)] | None,
     Field(
         title="Takes",
         description="How many takes of a shot to render. Empty: the run's number.",
-        ge=1,
-        le=MOST_TAKES,
         examples=[2],
     ),
 ]
 Width = Annotated[
-    Whole | None,
+    _Side | None,
     Field(
         title="Width",
         description="In pixels. Empty: the workflow's value.",
-        gt=0,
-        le=LARGEST_SIDE,
         examples=[1024],
     ),
 ]
 Height = Annotated[
-    Whole | None,
+    _Side | None,
     Field(
         title="Height",
         description="In pixels. Empty: the workflow's value.",
-        gt=0,
-        le=LARGEST_SIDE,
         examples=[576],
     ),
 ]
@@ -149,13 +144,11 @@ WorkflowName = Annotated[
     ),
 ]
 Seed = Annotated[
-    Whole | None,
+    Annotated[int, Field(strict=True, ge=0, le=LARGEST_SEED)] | None,
     BeforeValidator(random_as_none),
     Field(
         title="Seed",
         description="Fixes the picture. Empty or -1: derived from the shot, so the same list gives the same board.",
-        ge=0,
-        le=LARGEST_SEED,
         json_schema_extra={"anyOf": [{"type": "integer", "minimum": -1, "maximum": LARGEST_SEED}, {"type": "null"}]},
         examples=[42],
     ),

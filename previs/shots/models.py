@@ -4,7 +4,8 @@ Prefect generates a flow's parameter form from their JSON schema, hence the titl
 models keep unknown fields.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
@@ -106,8 +107,9 @@ class Shot(BaseModel):
     locations: Locations = Field(default_factory=dict)
     notes: Text | None = Field(default=None, title="Notes", description="For people; no model sees them.")
 
-    # The shot as given, if this one has another prompt.
+    # The shot as given, if this one has another prompt or what looks give it.
     _as_given: "Shot | None" = PrivateAttr(default=None)
+    _uses: tuple[str, ...] = PrivateAttr(default=())
 
     @model_validator(mode="after")
     def _says_what_is_seen(self) -> Self:
@@ -131,17 +133,35 @@ class Shot(BaseModel):
 
         A seed of -1 becomes null, which means the same. The prompt is that of the list, not that of its template.
         """
-        return (self._as_given or self).model_dump(mode="json", exclude_unset=True)
+        return self.as_given().model_dump(mode="json", exclude_unset=True)
 
-    def worded(self, template: str | None) -> "Shot":
-        """Return the shot with the prompt that a list's template makes of it; see :mod:`previs.shots.prompts`."""
-        given = self._as_given or self
-        if template is None and given.prompt:
+    def as_given(self) -> "Shot":
+        """Return the shot as the list has it."""
+        return self._as_given or self
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """Return what the shot takes from looks: names of elements, ``the style``, ``sequence SQ010``, a workflow."""
+        return self._uses
+
+    def worded(self, template: str | None, texts: Mapping[str, str] = MappingProxyType({})) -> "Shot":
+        """Return the shot with the prompt that a template makes of it; see :mod:`previs.shots.prompts`.
+
+        Args:
+            template: Template of the list.
+            texts: Texts that replace ``prompt`` and ``description``.
+        """
+        given = self.as_given()
+        if template is None and given.prompt and not texts:
             return given
         values = {name: getattr(given, name) or "" for name in PLACEHOLDERS if name in Shot.model_fields}
         camera = {name: getattr(given.camera, name) or "" for name in Camera.model_fields}
-        made = given.model_copy(update={"prompt": make_prompt(values | camera, template)})
-        made._as_given = given  # noqa: SLF001 - of the same class
+        return given.looking({"prompt": make_prompt(values | texts | camera, template)})
+
+    def looking(self, changes: Mapping[str, Any], uses: Iterable[str] = ()) -> "Shot":
+        """Return the shot with what looks change in it, and what it uses of them."""
+        made = self.model_copy(update=dict(changes))
+        made._as_given, made._uses = self.as_given(), tuple(uses)  # noqa: SLF001 - of the same class
         return made
 
 
@@ -186,6 +206,7 @@ class ShotList(BaseModel):
     # Sentences on how the list was read.
     _notices: tuple[str, ...] = PrivateAttr(default=())
     _columns: dict[str, str] = PrivateAttr(default_factory=dict)
+    _looks: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -201,6 +222,17 @@ class ShotList(BaseModel):
         """Return the list with what is to be said of how it was read."""
         made = self.model_copy()
         made._notices, made._columns = tuple(notices), dict(columns)  # noqa: SLF001 - of the same class
+        return made
+
+    @property
+    def looks(self) -> dict[str, Any]:
+        """Return what the looks say, by the names in :attr:`Shot.uses`."""
+        return dict(self._looks)
+
+    def looking(self, looks: Mapping[str, Any]) -> "ShotList":
+        """Return the list with what its looks say."""
+        made = self.model_copy()
+        made._looks = dict(looks)  # noqa: SLF001 - of the same class
         return made
 
     @model_validator(mode="after")

@@ -1,7 +1,7 @@
 """Make the prompts of shots by their list's template; pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from previs.shots.camera import CameraPart, is_chinese, spelled_out
@@ -15,6 +15,7 @@ PLACEHOLDERS: Final = (
 )
 _CAMERA: Final[tuple[CameraPart, ...]] = ("size", "angle", "movement")
 _PLACEHOLDER: Final = re.compile(r"\{([a-z_]+)\}")
+_ENDS: Final = " .。,，;；"
 _SEPARATOR: Final = re.compile(r"(\s*[,，;；]\s*)")
 
 
@@ -43,6 +44,23 @@ def make_prompt(values: Mapping[str, str], template: str | None) -> str:
     for part in _CAMERA:
         words[part] = spelled_out(words.get(part, ""), part, chinese=is_chinese(text))
     return _filled(template, words) or text
+
+
+def with_style(prompt: str, *, before: str, looks: Iterable[tuple[str, str]], after: str) -> str:
+    """Return a prompt with what its looks put around it.
+
+    Args:
+        prompt: Prompt of the shot.
+        before: Words in front of it.
+        looks: Names and looks of characters that the prompt does not mention; without a name, looks of locations.
+        after: Words behind all others.
+    """
+    chinese = is_chinese(prompt)
+    named = (f"{name}{'：' if chinese else ': '}{look}" if name else look for name, look in looks)
+    made = ""
+    for part in filter(None, (each.strip() for each in (before, prompt, *named, after))):
+        made = f"{made.rstrip(_ENDS)}{'，' if chinese else ', '}{part}" if made else part
+    return made
 
 
 def _filled(template: str, words: Mapping[str, str]) -> str:

@@ -13,11 +13,12 @@ from previs.shots.from_csv import read_csv
 from previs.shots.from_json import read_json, too_deep
 from previs.shots.from_workbook import OLD_WORKBOOK, WORKBOOK, no_workbook, read_workbook
 from previs.shots.from_yaml import read_yaml
+from previs.shots.look_files import with_looks
 from previs.shots.markdown import unwrapped
 from previs.shots.models import Shot, ShotList
 from previs.shots.recognition import check_kind, check_no_screenplay, not_a_list
 from previs.shots.sheet import Sheet
-from previs.shots.text import LARGEST, Notation, decoded, fault, notation_by_name, too_many_shots
+from previs.shots.text import Notation, decoded, fault, notation_by_name, too_many_shots
 from previs.shots.tree import has_more_values, plain, repeated_keys
 from previs.shots.unused import with_camera
 
@@ -58,7 +59,7 @@ def read_shot_list(
     except RecursionError as error:
         raise too_deep(name) from error
     made = _validated(findings, name)
-    notices = (*notices, *(sheet.notices if sheet else ()))
+    notices = (*notices, *(sheet.notices if sheet else ()), *made.notices)
     columns = sheet.headers if sheet else {}
     return made.noted(notices, columns) if notices or columns else made
 
@@ -86,18 +87,7 @@ def _validated(findings: Findings, name: str) -> ShotList:
     faults = findings.in_order()
     if shot_list is None or faults:
         raise ShotListFaults(name, faults, findings.more)
-    return _worded(shot_list, name)
-
-
-def _worded(shot_list: ShotList, name: str) -> ShotList:
-    """Return the list with the prompts that its template makes; their text is bounded, since one template makes all."""
-    room, shots = LARGEST, []
-    for shot in shot_list.shots:
-        shots.append(shot.worded(shot_list.prompt_template))
-        room -= len(shots[-1].prompt)
-        if room < 0:
-            raise fault(name, "the list", f"its prompts have more than {LARGEST:,} characters: shorten the template")
-    return shot_list.model_copy(update={"shots": tuple(shots)})
+    return shot_list if shot_list.look else with_looks(shot_list, name)
 
 
 def _valid_shots(shots: list[Any], findings: Findings) -> Iterator[Shot]:

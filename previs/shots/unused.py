@@ -1,18 +1,18 @@
 """Name the fields of a list that previs keeps and does not use, and those whose names are a slip of the pen; pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Literal
 
 from previs.shots.camera import camera_of
 from previs.shots.columns import closest_field
 from previs.shots.models import Shot, ShotList
-from previs.shots.parts import Camera, Reference
+from previs.shots.parts import Camera, Element, Look, Reference, Sequence, Style
 from previs.text.listing import first_of
 from previs.text.similar import meant
 from previs.text.visible import shortened, visible
 
-Owner = Literal["list", "shot", "reference", "camera"]
+Owner = Literal["list", "look", "sequence", "shot", "style", "element", "reference", "camera"]
 
 FLAT_CAMERA: Final = {
     "size": "size",
@@ -27,10 +27,20 @@ FLAT_CAMERA: Final = {
 
 _KNOWN: Final[Mapping[Owner, tuple[str, ...]]] = {
     "list": tuple(ShotList.model_fields),
+    "look": tuple(Look.model_fields),
+    "sequence": tuple(Sequence.model_fields),
+    "style": tuple(Style.model_fields),
+    "element": tuple(Element.model_fields),
     "shot": (*Shot.model_fields, *FLAT_CAMERA),
     "reference": tuple(Reference.model_fields),
     "camera": tuple(Camera.model_fields),
 }
+_OTHER_WORDS: Final = frozenset(
+    ["light", "night", "right", "weight", "state", "stage", "scale", "case", "cost", "last"]
+)
+_LOOKING: Final = ("list", "look", "sequence", "shot")
+_NESTED: Final = {"style", "characters", "locations", "sequences"}
+_GROUPS: Final[Mapping[str, Owner]] = {"characters": "element", "locations": "element", "sequences": "sequence"}
 _LONGEST: Final = 200
 _SHORT: Final = 5
 _NAMED: Final = 50
@@ -39,11 +49,33 @@ _NAMED: Final = 50
 def known_field(owner: Owner, name: str) -> str | None:
     """Return the known field that a name within two letters of it must mean; None for a known one, or another word.
 
-    Of a name with less than five letters, as many words are within two letters: one counts.
+    Of a name with less than five letters, as many words are within two letters: one counts. Words that people use for
+    other things are no slip.
     """
-    if name in _KNOWN[owner] or len(name) > _LONGEST:
+    if name in _KNOWN[owner] or name.casefold() in _OTHER_WORDS or len(name) > _LONGEST:
         return None
     return meant(name, _KNOWN[owner], most=1 if len(name) < _SHORT else 2)
+
+
+def objects_in(owner: Owner, fields: Mapping[Any, Any], path: str = "") -> Iterator[tuple[str, Owner, Iterable[str]]]:
+    """Yield the names of the fields of each object within a list or shot as given, with its path, such as ``style.``.
+
+    The shots of a list are left out.
+    """
+    yield path, owner, map(str, fields)
+    if owner == "element" and isinstance(references := fields.get("references"), list | tuple):
+        for index, each in enumerate(references):
+            if isinstance(each, Mapping):
+                yield f"{path}references[{index}].", "reference", map(str, each)
+    if owner not in _LOOKING:
+        return
+    if isinstance(style := fields.get("style"), Mapping):
+        yield f"{path}style.", "style", map(str, style)
+    for group, kind in _GROUPS.items():
+        given = fields.get(group)
+        for name, each in given.items() if isinstance(given, Mapping) else ():
+            if isinstance(each, Mapping):
+                yield from objects_in(kind, each, f"{path}{group}.{shortened(str(name))}.")
 
 
 def with_camera(document: dict[Any, Any]) -> dict[Any, Any]:
@@ -80,16 +112,32 @@ def unused_fields(shot_list: ShotList) -> tuple[str, ...]:
     shots: Counter[str] = Counter()
     references: dict[str, None] = {}
     for shot in shot_list.shots:
-        shots.update(shot.model_extra or ())
+        shots.update(_unknown_in("shot", shot, shot.model_extra or ()))
         shots.update(f"camera.{name}" for name in shot.camera.model_extra or ())
         for reference in shot.references:
             references |= dict.fromkeys(reference.model_extra or ())
+    of_list = dict.fromkeys(_unknown_in("list", shot_list, shot_list.model_extra or ()))
     found = [
-        *_named("of the list", shot_list.model_extra or ()),
+        *_named("of the list", of_list),
         *_named("of shots", shots),
         *_named("of references", references),
     ]
     return (f"kept, not used: {'; '.join(found)}",) if found else ()
+
+
+def unused_in_look(look: Look) -> tuple[str, ...]:
+    """Return a sentence on the fields of a look file that are kept and not used."""
+    found = _named("of the look", _unknown_in("look", look, look.model_extra or ()))
+    return (f"kept, not used: {found[0]}",) if found else ()
+
+
+def _unknown_in(owner: Owner, model: Look | ShotList | Shot, unknown: Iterable[str]) -> Iterator[str]:
+    """Yield the unknown fields of a model itself, and those of its styles, elements and sequences."""
+    yield from unknown
+    given = model.model_fields_set & _NESTED
+    if given:
+        for path, kind, names in objects_in(owner, model.model_dump(include=given)):
+            yield from (path + name for name in names if path and name not in _KNOWN[kind])
 
 
 def _named(owner: str, names: Iterable[str]) -> list[str]:

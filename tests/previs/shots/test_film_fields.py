@@ -85,7 +85,10 @@ def test_one_template_makes_no_more_text_than_a_list_may_have() -> None:
     shots = [{"prompt": "x"}] * 6_000
     assert faults(*shots, prompt_template="y" * 10_000 + "{prompt}")[0].startswith("the list, prompt_template: ")
     [fault] = faults(*shots, prompt_template="y" * 9_000 + "{prompt}")
-    assert fault == "the list: its prompts have more than 50,000,000 characters: shorten the template"
+    assert (
+        fault
+        == "the list: its prompts have more than 50,000,000 characters: shorten the template, the style or the looks"
+    )
 
 
 @pytest.mark.parametrize(
@@ -159,17 +162,17 @@ def test_slips_in_lists_references_and_cameras_are_faults_too() -> None:
     reference = {"url": "a.png", "reference_id": "a", "strenght": 1}
     assert faults({"prompt": "x", "references": [reference], "camera": {"sise": "CU"}}, titel="t") == [
         "the list, titel: not a field: did you mean title?",
-        "shot 1 (shot_id 0), reference 1, strenght: not a field: did you mean strength?",
         "shot 1 (shot_id 0), camera.sise: not a field: did you mean size?",
+        "shot 1 (shot_id 0), reference 1, strenght: not a field: did you mean strength?",
     ]
 
 
 def test_other_fields_are_kept_and_said_once_with_a_guess() -> None:
     reference = {"url": "a.png", "reference_id": "a", "tag": 1}
-    shots = [{"prompt": "x", "workflow": "other.json", "references": [reference]}, {"prompt": "y", "镜头时间": 3}]
-    [sentence] = unused_fields(read(*shots, style="noir", characters={}))
+    shots = [{"prompt": "x", "lut": "other.cube", "references": [reference]}, {"prompt": "y", "镜头时间": 3}]
+    [sentence] = unused_fields(read(*shots, noir=True, weather={}))
     assert sentence == (
-        "kept, not used: fields of the list: style, characters; fields of shots: workflow, 镜头时间 (like duration?); "
+        "kept, not used: fields of the list: noir, weather; fields of shots: lut, 镜头时间 (like duration?); "
         "fields of references: tag"
     )
 

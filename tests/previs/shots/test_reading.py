@@ -284,7 +284,8 @@ def test_every_field_of_a_reference_has_a_remedy_of_its_own(field: str) -> None:
 
 @pytest.mark.parametrize("field", sorted(Shot.model_fields))
 def test_every_field_of_a_shot_has_a_remedy_of_its_own(field: str) -> None:
-    wrong, shown = ([], "a list of 0") if field in {"overrides", "camera"} else ({}, "an object")
+    objects = {"overrides", "camera", "style", "characters", "locations"}
+    wrong, shown = ([], "a list of 0") if field in objects else ({}, "an object")
     found = faults([{**UPSTREAM, field: wrong}])[0]
     assert found.partition(", ")[2].startswith(f"{field}: {shown}: ")
     assert "a JSON value" not in found
