@@ -15,7 +15,7 @@ from previs.farm.pool import Farm
 from previs.ingest.reader import SourceReader
 from previs.planning.fingerprint import fingerprint
 from previs.planning.make_plan import make_plan
-from previs.planning.plan import PlannedTake
+from previs.planning.plan import PlannedTake, RunWorkflow
 from previs.rendering.context import RunContext
 from previs.rendering.dispatch import TakeDispatcher
 from previs.rendering.input_assets import InputAssets
@@ -75,7 +75,7 @@ async def stage(urls: Sequence[str]) -> AsyncIterator[Stage]:
 def takes(count: int, *, start: int = 0) -> tuple[PlannedTake, ...]:
     """Plan one take for each of ``count`` shots that sample, each with its own prompt; number them from ``start``."""
     shots = [{"shot_id": start + number, "prompt": f"城市 {start + number}", "duration": 1} for number in range(count)]
-    return make_plan(read_shot_list(shots), read_workflow(SETTINGS, name="the settings"), {}).takes
+    return make_plan(read_shot_list(shots), {None: RunWorkflow(read_workflow(SETTINGS, name="the settings"))}, {}).takes
 
 
 def short_takes(count: int) -> list[PlannedTake]:

@@ -31,9 +31,8 @@ async def plan_takes(inputs: RunInputs, context: RunContext, *, board: str, opti
     plan = await asyncio.to_thread(
         make_plan,
         inputs.shot_list,
-        inputs.workflow,
+        inputs.workflows,
         inputs.pictures,
-        inputs.workflow_pictures,
         options=options,
         picks=picked,
         render_nonce=str(part.parent) if part else context.leases.run,

@@ -188,7 +188,7 @@ class Session:
         )
         shot_list = inputs.shot_list if take is None else _single(inputs.shot_list, take)
         options = RunOptions(takes=takes)
-        given = shot_list, inputs.workflow, inputs.pictures, inputs.workflow_pictures
+        given = shot_list, inputs.workflows, inputs.pictures
         plan = await asyncio.to_thread(make_plan, *given, options=options)
         for notice in plan.notices:
             if notice not in self._warned:

@@ -57,11 +57,11 @@ async def show_bindings(order: BindOrder) -> int:
             report, label = workflow.report(), ""
             graph = workflow.graph if isinstance(workflow, SavedGraph) else {}
         else:
-            inputs = await load_inputs(order.shot, order.graph, sources, None, inquiry)
-            workflow, label = inputs.workflow, inputs.shot_list.shots[0].label
+            inputs = await load_inputs(order.shot, order.graph, sources, None, inquiry, of_shots=False)
+            workflow, label = inputs.workflows[None].workflow, inputs.shot_list.shots[0].label
             shots = await asyncio.to_thread(_with_sources, inputs.shot_list, label)
             options = RunOptions(overrides=order.overrides)
-            given = shots, workflow, inputs.pictures, inputs.workflow_pictures
+            given = shots, inputs.workflows, inputs.pictures
             plan = await asyncio.to_thread(make_plan, *given, options=options)
             report, graph = Report(plan.takes[0].rows, tuple(plan.notices)), plan.takes[0].graph
     report = replace(report, notices=(*report.notices, *_nothing_kept(graph)))

@@ -41,7 +41,7 @@ async def check_shots(order: CheckOrder) -> int:
     async with SourceReader() as sources, Inquiry(await farm_addresses(order.farm)) as inquiry:
         inputs = await load_inputs(order.shots, order.workflow, sources, None, inquiry)
         options = RunOptions(overrides=order.overrides)
-        given = inputs.shot_list, inputs.workflow, inputs.pictures, inputs.workflow_pictures
+        given = inputs.shot_list, inputs.workflows, inputs.pictures
         plan = await asyncio.to_thread(make_plan, *given, options=options)
         used = class_types(take.graph for take in plan.takes)
         servers = await inquiry(used, needed=False)

@@ -54,7 +54,7 @@ async def _check_together(shots: Any, workflow: str | None, options: RunOptions,
     if not _has_own_place(shots):
         raise _LeftToTheRun
     inputs = await load_inputs(shots, workflow or DEFAULT_WORKFLOW, sources, None, ask_no_server)
-    given = inputs.shot_list, inputs.workflow, inputs.pictures, inputs.workflow_pictures
+    given = inputs.shot_list, inputs.workflows, inputs.pictures
     await asyncio.to_thread(make_plan, *given, options=options)
 
 

@@ -103,9 +103,8 @@ async def plan_shots(order: PlanOrder) -> int:
         plan = await asyncio.to_thread(
             make_plan,
             inputs.shot_list,
-            inputs.workflow,
+            inputs.workflows,
             inputs.pictures,
-            inputs.workflow_pictures,
             options=order.options,
             picks=await picks(store, board, warn=notices.append),
             render_nonce="again",

@@ -16,12 +16,14 @@ class Base:
         uri: Path or URL of the folder.
         inline: Whether the list or workflow was sent inline, and so may name no local file outside the folder.
         sender: Whether what the list or workflow names counts as named by a sender.
+        resolved: Whether the names are full paths and URLs already.
         beside: URL of the operator whose host a sender's names may reach too.
     """
 
     uri: str
     inline: bool
     sender: bool = False
+    resolved: bool = False
     beside: str | None = None
 
 

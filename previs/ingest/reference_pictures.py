@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from previs.errors import Fault, NotAPicture, ShotListFaults, SourceNotFound, SourceUnavailable
 from previs.ingest import decoding
 from previs.ingest.bases import Base
+from previs.ingest.looks import LoadedList
 from previs.ingest.reader import SourceReader
 from previs.pictures.spill import MOST_BYTES, SpillFolder
 from previs.planning.plan import ReferenceImage
-from previs.shots import Chains, ShotList, names_shot
+from previs.shots import Chains, names_shot
 from previs.shots.chains import shot_place
 from previs.store.addresses import kind_of, local_path, resolve, shown
 from previs.store.links import REFUSAL, leads_out
@@ -30,19 +31,20 @@ class PictureRequest:
     base: Base
 
 
-def pictures_of_shots(shot_list: ShotList, base: Base) -> Iterator[PictureRequest]:
+def pictures_of_shots(loaded: LoadedList) -> Iterator[PictureRequest]:
     """Yield the pictures of the shots' references, except frames of other shots."""
-    for number, shot in enumerate(shot_list.shots, 1):
+    for number, shot in enumerate(loaded.shot_list.shots, 1):
         for index, reference in enumerate(shot.references):
             if not names_shot(reference.url):
                 place = shot_place(number, shot)
+                base = loaded.base_for(reference.url)
                 yield PictureRequest(reference.url, place, f"references[{index}].url", base)
 
 
-def pictures_of_workflow(workflow: Workflow, base: Base) -> Iterator[PictureRequest]:
+def pictures_of_workflow(workflow: Workflow, base: Base, place: str = "the workflow") -> Iterator[PictureRequest]:
     """Yield the pictures that the settings of a workflow name."""
     for index, url in enumerate(workflow.reference_images):
-        yield PictureRequest(url, "the workflow", f"reference_images[{index}]", base)
+        yield PictureRequest(url, place, f"reference_images[{index}]", base)
 
 
 async def fetch_pictures(
@@ -78,7 +80,9 @@ async def _fetch(
     """Return the picture, or the reason why it cannot be used."""
     original, file = spill.new(), spill.new()
     try:
-        uri = resolve(request.url, request.base.uri, inline=request.base.inline)
+        uri = request.url
+        if not request.base.resolved:
+            uri = resolve(uri, request.base.uri, inline=request.base.inline)
         if request.base.inline and kind_of(uri) in {"path", "file"}:
             await asyncio.to_thread(_refuse_link_out, uri, request.base.uri)
         async with slots:

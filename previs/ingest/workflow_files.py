@@ -2,17 +2,22 @@
 
 import asyncio
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any, Protocol
 
 from previs.comfyui.protocol.classes import NodeClass, merge_classes
-from previs.errors import AccessDenied, SourceNotFound, TryAgain
+from previs.errors import AccessDenied, Fault, ShotListFaults, SourceNotFound, TryAgain
 from previs.ingest.bases import Base, base_at
+from previs.ingest.looks import LoadedList
 from previs.ingest.reader import SourceReader
 from previs.pictures import workflow_in
 from previs.shots import plain_json
+from previs.shots.chains import shot_place
+from previs.shots.looks import is_path
 from previs.store.addresses import base_of, kind_of, local_path, resolve, shown
 from previs.store.credentials import without_credentials
+from previs.text.similar import closest
 from previs.workflow import BindingsFile, Workflow, WorkflowSettings, bindings_name, open_workflow, read_bindings
 
 DEFAULT_WORKFLOW = WorkflowSettings(checkpoint="sd_xl_base_1.0.safetensors")
@@ -31,18 +36,96 @@ class ClassLookup(Protocol):
         """Return node classes by server and name, None for one that it lacks; if ``needed``, wait for a server."""
 
 
-async def load_workflow(
-    workflow: object, reader: SourceReader, look_up: ClassLookup, inline: Base
-) -> tuple[Workflow, dict[str, Any] | str, Base]:
-    """Return a workflow, its facts for the record without credentials, and the base of what it names."""
-    if not isinstance(workflow, str):
-        plain = await asyncio.to_thread(plain_json, workflow)
-        return await _bind(plain, INLINE_WORKFLOW, look_up), without_credentials(plain), inline
-    bound = await read_workflow_at(workflow, reader, look_up, sender=inline.sender)
-    return bound, shown(workflow), base_at(workflow, inline)
+WorkflowFacts = dict[str, Any] | str
+"""A workflow as given, for the record, without credentials: settings, or the path or URL of a graph."""
 
 
-async def read_workflow_at(uri: str, reader: SourceReader, look_up: ClassLookup, *, sender: bool = False) -> Workflow:
+@dataclass(frozen=True, slots=True)
+class LoadedWorkflow:
+    """Hold a workflow as it was read.
+
+    Attributes:
+        base: Base of what the workflow names.
+        place: How faults call it.
+    """
+
+    workflow: Workflow
+    facts: WorkflowFacts
+    base: Base
+    place: str
+
+
+def facts_of(workflow: object) -> WorkflowFacts:
+    """Return a workflow as records keep it."""
+    if isinstance(workflow, str):
+        return shown(workflow)
+    facts: WorkflowFacts = without_credentials(plain_json(workflow))
+    return facts
+
+
+async def load_workflows(
+    loaded: LoadedList, workflow: object, reader: SourceReader, look_up: ClassLookup, inline: Base, name: str
+) -> tuple[LoadedWorkflow | None, dict[str, LoadedWorkflow]]:
+    """Return the run's workflow, None if no shot uses it, and those of the shots, by the names that shots have.
+
+    Args:
+        loaded: Shot list.
+        workflow: The run's workflow: settings, a graph, or the path or URL of either.
+        reader: Reader for paths and URLs.
+        look_up: Look-up for node classes.
+        inline: Base of an inline workflow.
+        name: Name of the list in faults.
+
+    Raises:
+        ShotListFaults: A shot names a workflow that the list does not have.
+        WorkflowFaults, SourceNotFound, SourceUnavailable, NoServer, AccessDenied: As in :func:`load_inputs`.
+    """
+    users: dict[str | None, list[str]] = {}
+    for number, shot in enumerate(loaded.shot_list.shots, 1):
+        users.setdefault(shot.workflow, []).append(shot_place(number, shot))
+    known = loaded.shot_list.workflows
+    unknown = {each: places for each, places in users.items() if each and each not in known and not is_path(each)}
+    if unknown:
+        raise ShotListFaults(name, tuple(_unknown(each, places, known) for each, places in unknown.items()))
+    own = await _load(workflow, reader, look_up, inline, "the workflow") if None in users else None
+    others: dict[str, LoadedWorkflow] = {}
+    for each in filter(None, users):
+        given, base = known.get(each, each), loaded.base
+        if isinstance(given, str):
+            base = loaded.base_for(given)
+            given = given if base.resolved else resolve(given, base.uri, inline=base.inline)
+        others[each] = await _load(given, reader, look_up, base, f"workflow {each}")
+    return own, others
+
+
+def without_workflows(loaded: LoadedList) -> LoadedList:
+    """Return a list whose shots have no workflow of their own."""
+    shots = tuple(
+        shot.looking({"workflow": None}, shot.uses) if shot.workflow else shot for shot in loaded.shot_list.shots
+    )
+    return replace(loaded, shot_list=loaded.shot_list.model_copy(update={"shots": shots}))
+
+
+def _unknown(workflow: str, places: list[str], known: Mapping[str, object]) -> Fault:
+    more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+    meant = closest(workflow, known, most=1)
+    listed = f"did you mean {meant[0]}?" if meant else f"it has {', '.join(known)}" if known else "it has none"
+    remedy = f"workflows of the list has no such name, and it is no path: {listed}"
+    return Fault(f"{places[0]}{more}", "workflow", workflow, remedy)
+
+
+async def _load(workflow: object, reader: SourceReader, look_up: ClassLookup, base: Base, place: str) -> LoadedWorkflow:
+    if isinstance(workflow, str):
+        bound = await read_workflow_at(workflow, reader, look_up, sender=base.sender, beside=base.beside)
+        return LoadedWorkflow(bound, shown(workflow), base_at(workflow, base), place)
+    plain = await asyncio.to_thread(plain_json, workflow)
+    source = INLINE_WORKFLOW if place == "the workflow" else place
+    return LoadedWorkflow(await _bind(plain, source, look_up), without_credentials(plain), base, place)
+
+
+async def read_workflow_at(
+    uri: str, reader: SourceReader, look_up: ClassLookup, *, sender: bool = False, beside: str | None = None
+) -> Workflow:
     """Read a workflow's file by its path or URL, with the bindings file beside it if there is one.
 
     Args:
@@ -50,13 +133,14 @@ async def read_workflow_at(uri: str, reader: SourceReader, look_up: ClassLookup,
         reader: Reader for paths and URLs.
         look_up: Look-up for the workflow's node classes.
         sender: Whether a sender named the file.
+        beside: URL of the operator whose host a sender's URL may name too.
 
     Raises:
         WorkflowFaults, SourceNotFound, SourceUnavailable, NoServer, AccessDenied: As in :func:`load_inputs`.
     """
     name = shown(uri)
-    content = await asyncio.to_thread(workflow_in, await reader.read(uri, sender=sender), name=name)
-    return await _bind(content, name, look_up, await _bindings_beside(uri, reader, sender=sender))
+    content = await asyncio.to_thread(workflow_in, await reader.read(uri, sender=sender, beside=beside), name=name)
+    return await _bind(content, name, look_up, await _bindings_beside(uri, reader, sender=sender, beside=beside))
 
 
 async def _bind(
@@ -76,7 +160,9 @@ def bindings_uri(workflow: str) -> str:
     return resolve(bindings_name(_file_name(workflow)), base_of(workflow))
 
 
-async def _bindings_beside(workflow: str, reader: SourceReader, *, sender: bool) -> BindingsFile | None:
+async def _bindings_beside(
+    workflow: str, reader: SourceReader, *, sender: bool, beside: str | None
+) -> BindingsFile | None:
     """Read the bindings file beside a graph, if there is one.
 
     A web server may answer with an HTML page for a file that it does not have. A signed URL is valid for one name only,
@@ -87,7 +173,7 @@ async def _bindings_beside(workflow: str, reader: SourceReader, *, sender: bool)
         return None
     uri = bindings_uri(workflow)
     try:
-        content = await reader.read(uri, sender=sender)
+        content = await reader.read(uri, sender=sender, beside=beside)
     except SourceNotFound:
         return None
     if web and content[:_START_BYTES].lstrip().startswith(b"<"):

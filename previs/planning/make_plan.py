@@ -10,7 +10,7 @@ from typing import Any
 
 from previs.errors import MOST_FAULTS, Fault, ShotListFaults, WorkflowFaults
 from previs.planning.fingerprint import derived_seed, fingerprint, numbered_seed
-from previs.planning.plan import Plan, PlannedTake, ReferenceImage, TakeFrame
+from previs.planning.plan import Plan, PlannedTake, ReferenceImage, TakeFrame, Workflows
 from previs.records.takes import Pick
 from previs.shots import Chains, Shot, ShotList, read_chains, unused_fields
 from previs.text.listing import first_of
@@ -19,6 +19,7 @@ from previs.workflow import PlacedReference, ShotValues, Workflow, checkpoint_of
 _NAMED = 3
 _LISTED = 20
 _MOST_TAKES = 100_000
+_SEVERAL = "the workflows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class RunOptions:
     """Hold the options of a run.
 
     Attributes:
+        binders: Binders of the workflows, by their names.
         takes: Takes per shot, unless the shot sets its own number.
         only: ``shot_id`` of the shots to render; all if empty.
         overrides: Inputs of the workflow's nodes for all shots; a shot's own overrides win.
@@ -57,9 +59,8 @@ def choose_shots(shot_list: ShotList, names: Iterable[int | str], *, field: str 
 
 def make_plan(
     shot_list: ShotList,
-    workflow: Workflow,
+    workflows: Workflows,
     pictures: Mapping[str, ReferenceImage],
-    workflow_pictures: Sequence[ReferenceImage] = (),
     *,
     options: RunOptions = RunOptions(),
     picks: Mapping[str, Pick] | None = None,
@@ -69,16 +70,15 @@ def make_plan(
 
     Args:
         shot_list: Shot list to render.
-        workflow: Workflow to render it with.
+        workflows: Workflows to render it with.
         pictures: Pictures of the shots' references, by ``url``.
-        workflow_pictures: Pictures of the workflow's ``reference_images``, in their order.
         options: Options of the run.
         picks: Picks of the board, by ``shot_id`` as text.
         render_nonce: Nonce for the takes that are rendered again.
 
     Raises:
         ShotListFaults: An option names a shot that does not exist, or shots build on each other in a circle.
-        WorkflowFaults: The workflow cannot be bound to wanted shots; the first 50 reasons are reported.
+        WorkflowFaults: A workflow cannot be bound to wanted shots; the first 50 reasons are reported.
     """
     chains = read_chains(shot_list)
     if chains.faults:
@@ -90,9 +90,10 @@ def make_plan(
     again = choose_shots(shot_list, refreshed, field="refresh")
     asked = choose_shots(shot_list, options.only)
     asked = asked | again if asked else frozenset(shot.label for shot in shot_list.shots)
-    of_workflow = dict(zip(workflow.reference_images, workflow_pictures, strict=True))
     planner = _Planner(
-        binder=_Binder(workflow, pictures, of_workflow, options.overrides),
+        binders={
+            name: _Binder(each.workflow, pictures, each.by_url, options.overrides) for name, each in workflows.items()
+        },
         chains=chains,
         takes=options.takes,
         picks=picks or {},
@@ -101,8 +102,7 @@ def make_plan(
     )
     planner.plan()
     if planner.faults:
-        faults = tuple(_with_shots(fault, labels) for fault, labels in planner.faults.items())
-        raise WorkflowFaults(workflow.source, faults)
+        raise _refused(planner.faults)
     takes = [take for shot in shot_list.shots for take in planner.planned.get(shot.label, {}).values()]
     notices = (_notice(text, labels, len(shot_list.shots)) for text, labels in planner.notices.items())
     return Plan(
@@ -110,8 +110,8 @@ def make_plan(
         takes=tuple(takes),
         wanted=_wanted(takes, asked),
         chosen=planner.chosen,
-        bindings=workflow.report().rows,
-        packs=workflow.packs,
+        bindings={name: each.workflow.report().rows for name, each in workflows.items()},
+        packs={name: pack for each in workflows.values() for name, pack in each.workflow.packs.items()},
         notices=(*shot_list.notices, *unused_fields(shot_list), *notices, *planner.lapsed),
     )
 
@@ -127,6 +127,15 @@ def _wanted(takes: Sequence[PlannedTake], asked: Collection[str]) -> frozenset[s
             found.add(take.label)
             pending += [by_label[frame.label] for frame in take.builds_on]
     return frozenset(found)
+
+
+def _refused(faults: Mapping[tuple[str, Fault], list[str]]) -> WorkflowFaults:
+    """Return the error for faults by their workflow's path or URL; with several workflows each fault names its own."""
+    sources = list(dict.fromkeys(source for source, _ in faults))
+    found = [(source, _with_shots(fault, labels)) for (source, fault), labels in faults.items()]
+    if len(sources) == 1:
+        return WorkflowFaults(sources[0], tuple(fault for _, fault in found))
+    return WorkflowFaults(_SEVERAL, tuple(replace(each, place=f"{source}, {each.place}") for source, each in found))
 
 
 def _with_shots(fault: Fault, labels: list[str]) -> Fault:
@@ -146,6 +155,7 @@ class _Planner:
     """Plan shot after shot, each after its sources.
 
     Attributes:
+        binders: Binders of the workflows, by their names.
         takes: Takes per shot, unless the shot sets its own number.
         picks: Picks by ``shot_id`` as text.
         needed: Labels of shots whose faults count; the others are shown if they are stored.
@@ -155,7 +165,7 @@ class _Planner:
         lapsed: Sentences on picks that no longer hold.
     """
 
-    binder: "_Binder"
+    binders: Mapping[str | None, "_Binder"]
     chains: Chains
     takes: int
     picks: Mapping[str, Pick]
@@ -163,7 +173,7 @@ class _Planner:
     render_nonces: Mapping[str, str]
     planned: dict[str, dict[int, PlannedTake]] = field(default_factory=dict)
     chosen: dict[str, int] = field(default_factory=dict)
-    faults: dict[Fault, list[str]] = field(default_factory=dict)
+    faults: dict[tuple[str, Fault], list[str]] = field(default_factory=dict)
     notices: dict[str, list[str]] = field(default_factory=dict)
     lapsed: list[str] = field(default_factory=list)
 
@@ -176,25 +186,27 @@ class _Planner:
         for shot in self.chains.order:
             if len(self.faults) >= MOST_FAULTS:
                 unchecked = Fault("the other shots", "", "", "not checked yet: correct these faults first")
-                self.faults = {**dict(islice(self.faults.items(), MOST_FAULTS - 1)), unchecked: []}
+                kept = dict(islice(self.faults.items(), MOST_FAULTS - 1))
+                self.faults = {**kept, (next(iter(kept))[0], unchecked): []}
                 return
             try:
                 self._plan_shot(shot, named.get(shot.label, set()))
             except WorkflowFaults as error:
                 for fault in error.faults if shot.label in self.needed else ():
                     everywhere = replace(fault, place="") if fault.place == _place(shot) else fault
-                    self.faults.setdefault(everywhere, []).append(shot.label)
+                    source = self.binders[shot.workflow].workflow.source
+                    self.faults.setdefault((source, everywhere), []).append(shot.label)
 
     def _plan_shot(self, shot: Shot, named: set[int]) -> None:
-        frames = self._frames(shot)
+        frames, binder = self._frames(shot), self.binders[shot.workflow]
         if frames is None:
             return
         numbers = {*range(1, (shot.takes or self.takes) + 1), *named}
         render_nonce = self.render_nonces.get(shot.label, "")
         pick = self.picks.get(shot.label)
-        takes = {number: self.binder.bind(shot, number, frames, render_nonce) for number in sorted(numbers)}
+        takes = {number: binder.bind(shot, number, frames, render_nonce) for number in sorted(numbers)}
         if pick is not None and pick.take is not None:
-            picked = takes.get(pick.take) or self.binder.bind(shot, pick.take, frames, render_nonce)
+            picked = takes.get(pick.take) or binder.bind(shot, pick.take, frames, render_nonce)
             if picked.fingerprint == pick.fingerprint:
                 takes[pick.take] = picked
             else:
@@ -202,7 +214,7 @@ class _Planner:
             if pick.take in takes:
                 self.chosen[shot.label] = pick.take
         self.planned[shot.label] = dict(sorted(takes.items()))
-        for notice in self.binder.notices(shot, sorted(takes), frames):
+        for notice in binder.notices(shot, sorted(takes), frames):
             self.notices.setdefault(notice, []).append(shot.label)
 
     def _lapse(self, shot: Shot, take: int, *, planned: bool) -> None:

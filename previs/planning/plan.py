@@ -12,7 +12,7 @@ from previs.comfyui.protocol.graph import Graph, with_texts
 from previs.pictures.spill import SpilledFile
 from previs.records.takes import Frame
 from previs.shots import Shot, ShotList
-from previs.workflow import STAYS, BindingRow
+from previs.workflow import STAYS, BindingRow, Workflow
 
 UPLOAD_FOLDER = "previs"
 
@@ -40,6 +40,27 @@ class ReferenceImage:
     def name(self) -> str:
         """Return the name that graphs use."""
         return f"{UPLOAD_FOLDER}/{self.file_name}"
+
+
+@dataclass(frozen=True, slots=True)
+class RunWorkflow:
+    """Hold a workflow of a run.
+
+    Attributes:
+        pictures: Pictures of the workflow's ``reference_images``, in their order.
+    """
+
+    workflow: Workflow
+    pictures: tuple[ReferenceImage, ...] = ()
+
+    @property
+    def by_url(self) -> dict[str, ReferenceImage]:
+        """Return the pictures by the workflow's names for them."""
+        return dict(zip(self.workflow.reference_images, self.pictures, strict=True))
+
+
+Workflows = Mapping[str | None, RunWorkflow]
+"""Workflows of a run: its own under None, the others under the names or paths that shots have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +168,8 @@ class Plan:
         takes: Every take of every shot.
         wanted: Labels of takes that this run renders; the others are shown if they are stored.
         chosen: Number of the take that a person picked, by the shot's label.
-        bindings: Inputs of the workflow that take values of a shot.
-        packs: Custom node packs of the workflow's node classes, by class, if the workflow's file names them.
+        bindings: Inputs of each workflow that take values of a shot, by its name; None for the run's own.
+        packs: Custom node packs of the workflows' node classes, by class, if a workflow's file names them.
         notices: Warnings on how the workflow takes the shots, such as a saved picture that stays.
     """
 
@@ -156,7 +177,7 @@ class Plan:
     takes: tuple[PlannedTake, ...]
     wanted: frozenset[str]
     chosen: Mapping[str, int] = field(default_factory=dict)
-    bindings: tuple[BindingRow, ...] = ()
+    bindings: Mapping[str | None, tuple[BindingRow, ...]] = field(default_factory=dict)
     packs: Mapping[str, str] = field(default_factory=dict)
     notices: Sequence[str] = ()
 

@@ -1,7 +1,7 @@
 """Make the manifest and the other results of a run from the results of its takes; pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -28,6 +28,7 @@ class RunIdentity:
     started: datetime
     workflow: dict[str, Any] | str
     number: int | None = None
+    workflows: Mapping[str, dict[str, Any] | str] = field(default_factory=dict)
 
 
 def name_run(started: datetime, identity: str) -> str:
@@ -73,7 +74,9 @@ def make_manifest(
         finished=finished,
         shot_list=without_credentials(dict(shot_list.model_extra or {})),
         workflow=run.workflow,
-        bindings=tuple(_binding(row) for row in plan.bindings),
+        workflows=dict(run.workflows),
+        looks=without_credentials(shot_list.looks),
+        bindings=tuple(_binding(row, name) for name, rows in plan.bindings.items() for row in rows),
         servers=tuple(servers),
         problems=(*plan.notices, *problems),
         shots=tuple(_shot(list(of_shot), plan.chosen.get(label), addresses) for label, of_shot in by_shot),
@@ -136,14 +139,17 @@ def _shot(results: list[TakeResult], picked: int | None, addresses: Mapping[str,
         prompt=shot.prompt,
         duration=shot.duration,
         sequence=shot.sequence or shot.scene,
+        workflow=shot.workflow,
+        uses=shot.uses,
         picked=picked,
         shot=_given(shot),
         takes=takes,
     )
 
 
-def _binding(row: BindingRow) -> BindingEntry:
+def _binding(row: BindingRow, workflow: str | None) -> BindingEntry:
     return BindingEntry(
+        workflow=workflow,
         what=row.what,
         node_id=row.node_id,
         title=row.title,

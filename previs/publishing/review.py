@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from previs.records.manifest import Manifest, ShotEntry
-from previs.shots import Shot, ShotList, read_shot_list
+from previs.shots import Shot, ShotList, read_shot_list, with_looks
 
 _SOURCE: Final = "the list as it was reviewed"
 
@@ -40,7 +40,9 @@ def revised(shot_list: ShotList, answer: ReviewAnswer, manifest: Manifest) -> Sh
     """
     entries = {str(shot.shot_id): shot for shot in manifest.shots}
     shots = [shot.given() | _changes(shot, answer, entries.get(shot.label)) for shot in shot_list.shots]
-    return read_shot_list(shot_list.model_dump(mode="json", exclude_unset=True) | {"shots": shots}, name=_SOURCE)
+    given = shot_list.model_dump(mode="json", exclude_unset=True) | {"shots": shots}
+    made = read_shot_list(given, name=_SOURCE)
+    return with_looks(made, _SOURCE, shot_list.look_files) if made.look else made
 
 
 def _changes(shot: Shot, answer: ReviewAnswer, entry: ShotEntry | None) -> dict[str, Any]:

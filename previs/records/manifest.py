@@ -86,6 +86,9 @@ class BindingEntry(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    workflow: str | None = Field(
+        default=None, description="Name or path by which shots use the workflow; null for the run's own."
+    )
     what: str = Field(description="Property of the shot, such as prompt or reference (style).")
     node_id: str = Field(title="Node ID", description="ID of the node in the graph.")
     title: str = Field(default="", description="Title that the artist gave the node; empty if there is none.")
@@ -108,6 +111,12 @@ class ShotEntry(BaseModel):
     prompt: str = Field(description="Prompt as given.")
     duration: float = Field(description="Time on screen, in seconds.")
     sequence: str | None = Field(default=None, description="Scene or sequence of the shot; null if it has none.")
+    workflow: str | None = Field(
+        default=None, description="Name or path of the shot's workflow; null for the run's own."
+    )
+    uses: Items[str] = Field(
+        default=(), description="What the shot takes from looks: characters, locations, the style, its sequence."
+    )
     picked: int | None = Field(
         default=None, description="Number of the take that a person picked (the circled take); null if none is picked."
     )
@@ -143,6 +152,12 @@ class Manifest(BaseModel):
         default_factory=dict, description="Fields of the list that previs does not know, as given."
     )
     workflow: dict[str, Any] | str = Field(description="Settings, or path or URL of the workflow's file.")
+    workflows: dict[str, Any] = Field(
+        default_factory=dict, description="Workflows of single shots, by the names or paths that the shots have."
+    )
+    looks: dict[str, Any] = Field(
+        default_factory=dict, description="Characters, locations, style and sequences of the list and its look files."
+    )
     bindings: Items[BindingEntry] = Field(default=(), description="Inputs of the workflow that are set from a shot.")
     servers: tuple[str, ...] = Field(default=(), description="Base URLs of the farm's servers, without credentials.")
     problems: tuple[str, ...] = Field(

@@ -1,6 +1,7 @@
 """Read shot lists from JSON, YAML and CSV, and check them against the models and rules."""
 
 from previs.shots.chains import Chains, ShotFrame, names_shot, read_chains
+from previs.shots.look_files import read_look, with_looks
 from previs.shots.models import Shot, ShotList
 from previs.shots.parts import Reference
 from previs.shots.reading import read_shot_list
@@ -18,6 +19,8 @@ __all__ = [
     "names_shot",
     "plain_json",
     "read_chains",
+    "read_look",
     "read_shot_list",
     "unused_fields",
+    "with_looks",
 ]

@@ -30,7 +30,7 @@ from previs.shots.fields import (
     Width,
     WorkflowName,
 )
-from previs.shots.parts import Camera, Characters, Locations, Reference, Sequences, StyleField, Workflows
+from previs.shots.parts import Camera, Characters, Locations, Look, Reference, Sequences, StyleField, Workflows
 from previs.shots.prompts import PLACEHOLDERS, make_prompt
 from previs.shots.rules import is_blank, none_as, number_as_text, repeats, same_name, visible
 
@@ -154,9 +154,11 @@ class Shot(BaseModel):
         given = self.as_given()
         if template is None and given.prompt and not texts:
             return given
-        values = {name: getattr(given, name) or "" for name in PLACEHOLDERS if name in Shot.model_fields}
+        values: dict[str, str] = {
+            name: getattr(given, name) or "" for name in PLACEHOLDERS if name in Shot.model_fields
+        }
         camera = {name: getattr(given.camera, name) or "" for name in Camera.model_fields}
-        return given.looking({"prompt": make_prompt(values | texts | camera, template)})
+        return given.looking({"prompt": make_prompt({**values, **texts, **camera}, template)})
 
     def looking(self, changes: Mapping[str, Any], uses: Iterable[str] = ()) -> "Shot":
         """Return the shot with what looks change in it, and what it uses of them."""
@@ -207,6 +209,7 @@ class ShotList(BaseModel):
     _notices: tuple[str, ...] = PrivateAttr(default=())
     _columns: dict[str, str] = PrivateAttr(default_factory=dict)
     _looks: dict[str, Any] = PrivateAttr(default_factory=dict)
+    _look_files: tuple[Look, ...] = PrivateAttr(default=())
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -229,10 +232,15 @@ class ShotList(BaseModel):
         """Return what the looks say, by the names in :attr:`Shot.uses`."""
         return dict(self._looks)
 
-    def looking(self, looks: Mapping[str, Any]) -> "ShotList":
-        """Return the list with what its looks say."""
+    @property
+    def look_files(self) -> tuple[Look, ...]:
+        """Return the look files of the list that were applied."""
+        return self._look_files
+
+    def looking(self, looks: Mapping[str, Any], files: Iterable[Look]) -> "ShotList":
+        """Return the list with what its looks say, and the files among them."""
         made = self.model_copy()
-        made._looks = dict(looks)  # noqa: SLF001 - of the same class
+        made._looks, made._look_files = dict(looks), tuple(files)  # noqa: SLF001 - of the same class
         return made
 
     @model_validator(mode="after")

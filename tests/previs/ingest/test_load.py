@@ -182,7 +182,7 @@ async def test_relative_names_of_an_inline_list_are_in_the_stores_references(sto
     async with SourceReader(store.settings if isinstance(store, S3Store) else None) as reader:
         inputs = await load_inputs([shot(1, "城/a.png")], workflow, reader, store, no_server)
     assert shas(inputs) == {"城/a.png": sha256(RED)}
-    assert [picture.sha256 for picture in inputs.workflow_pictures] == [sha256(BLUE)]
+    assert [picture.sha256 for picture in inputs.workflows[None].pictures] == [sha256(BLUE)]
 
 
 async def test_a_link_out_of_the_references_is_not_followed(tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ BINDINGS = b'schema: previs.bindings/1\nprompt: "7.text"\nnegative: []\n'
 
 
 def rules(inputs: RunInputs) -> set[str]:
-    return {row.rule for row in inputs.workflow.report().rows if row.what == "prompt"}
+    return {row.rule for row in inputs.workflows[None].workflow.report().rows if row.what == "prompt"}
 
 
 async def test_a_bindings_file_beside_a_graph_in_s3_or_on_the_web_is_used(site: Site, s3_store: S3Store) -> None:
@@ -305,7 +305,7 @@ async def test_one_name_in_list_and_workflow_is_two_pictures_when_their_places_d
     write(tmp_path / "flow", settings__json=controlled, a__png=BLUE)
     inputs = await load(str(tmp_path / "list" / "shots.json"), str(tmp_path / "flow" / "settings.json"))
     assert shas(inputs) == {"a.png": sha256(RED)}
-    assert [picture.sha256 for picture in inputs.workflow_pictures] == [sha256(BLUE)]
+    assert [picture.sha256 for picture in inputs.workflows[None].pictures] == [sha256(BLUE)]
     assert inputs.workflow_facts == str(tmp_path / "flow" / "settings.json")
 
 
@@ -326,7 +326,7 @@ async def test_models_mean_the_same_as_their_json(load: Any) -> None:
     in_a_list = await load([Shot(**shot(1))])
     as_json = await load([shot(1)])
     assert as_models.shot_list == in_a_list.shot_list == as_json.shot_list
-    assert as_models.workflow == as_json.workflow
+    assert as_models.workflows == as_json.workflows
     assert as_models.workflow_facts == SETTINGS
 
 

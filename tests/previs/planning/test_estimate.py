@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from previs.comfyui.protocol.graph import Graph
 from previs.planning.estimate import PastTakes, longest_chain, whole_run
 from previs.planning.make_plan import make_plan
-from previs.planning.plan import PlannedTake
+from previs.planning.plan import PlannedTake, RunWorkflow
 from previs.records.manifest import Manifest, ShotEntry, TakeEntry
 from previs.shots import read_shot_list
 from previs.workflow import read_workflow
@@ -23,7 +23,7 @@ STARTED = datetime(2026, 10, 31, 17, 40, tzinfo=UTC)
 def planned(shot_id: str, checkpoint: str = "a.safetensors", **fields: Any) -> PlannedTake:
     shot = {"shot_id": shot_id, "prompt": "夜", "duration": 2.0, "width": 64, "height": 64} | fields
     workflow = read_workflow({"checkpoint": checkpoint}, name="the workflow settings")
-    return make_plan(read_shot_list([shot]), workflow, {}).takes[-1]
+    return make_plan(read_shot_list([shot]), {None: RunWorkflow(workflow)}, {}).takes[-1]
 
 
 def rendered(take: PlannedTake, seconds: float | None, **fields: Any) -> tuple[PlannedTake, TakeEntry]:
@@ -230,7 +230,7 @@ def test_takes_that_wait_for_each_other_take_as_long_as_all_of_them() -> None:
         {"shot_id": "C", "prompt": "晨", "duration": 1},
     ]
     workflow = read_workflow({"checkpoint": "a.safetensors"}, name="the workflow settings")
-    takes = make_plan(read_shot_list(list_), workflow, {}).sources_first()
+    takes = make_plan(read_shot_list(list_), {None: RunWorkflow(workflow)}, {}).sources_first()
     seconds = {take.label: 2.0 for take in takes}
     assert longest_chain(takes, seconds) == 4.0
     assert longest_chain([], {}) == 0.0

@@ -11,7 +11,7 @@ import pytest
 from previs.planning.cache import Found
 from previs.planning.explain import NEW_SHOT, NEW_TAKE, REFRESHED, LastRun, last_run, to_render, why
 from previs.planning.make_plan import make_plan
-from previs.planning.plan import PlannedTake, TakeFrame
+from previs.planning.plan import PlannedTake, RunWorkflow, TakeFrame
 from previs.records.manifest import Manifest, ShotEntry, TakeEntry
 from previs.records.takes import Frame, TakeRecord
 from previs.shots import read_shot_list
@@ -27,7 +27,7 @@ def shot(shot_id: int | str, prompt: str = "夜", **fields: Any) -> dict[str, An
 
 def planned(*shots: dict[str, Any], **workflow: Any) -> tuple[PlannedTake, ...]:
     made = read_workflow(SETTINGS | workflow, name="the workflow settings")
-    return make_plan(read_shot_list(list(shots)), made, {}).takes
+    return make_plan(read_shot_list(list(shots)), {None: RunWorkflow(made)}, {}).takes
 
 
 def frame(take: PlannedTake) -> Frame:

@@ -15,7 +15,7 @@ from previs.comfyui.protocol.graph import Graph
 from previs.errors import ShotListFaults, WorkflowFaults
 from previs.planning.fingerprint import derived_seed, fingerprint, numbered_seed
 from previs.planning.make_plan import RunOptions, choose_shots, make_plan
-from previs.planning.plan import Plan, PlannedTake, ReferenceImage, TakeFrame
+from previs.planning.plan import Plan, PlannedTake, ReferenceImage, RunWorkflow, TakeFrame
 from previs.records.takes import Pick
 from previs.shots import ShotList, read_shot_list
 from previs.simulator import validate
@@ -54,7 +54,8 @@ def plan(*shots: dict[str, Any], workflow: Workflow | None = None, **how: Any) -
     pictures = {"hero.png": HERO, "alley.png": ALLEY}
     names = {each.name for each in fields(RunOptions)}
     options = RunOptions(**{name: how.pop(name) for name in sorted(names & how.keys())})
-    return make_plan(shot_list(*shots), workflow or settings(), pictures, options=options, **how)
+    workflows = {None: RunWorkflow(workflow or settings(), how.pop("workflow_pictures", ()))}
+    return make_plan(shot_list(*shots), workflows, pictures, options=options, **how)
 
 
 def loaded(graph: Graph) -> list[str]:
@@ -141,9 +142,9 @@ def test_a_shots_own_references_come_before_the_workflows() -> None:
 def test_a_reference_counts_by_its_bytes_and_not_by_its_name() -> None:
     asked = shot_list(shot(1, references=[reference("hero.png")]))
     renamed = shot_list(shot(1, references=[reference("moved/hero-v2.png") | {"reference_id": "hero"}]))
-    [before] = make_plan(asked, settings(), {"hero.png": HERO}).takes
-    [moved] = make_plan(renamed, settings(), {"moved/hero-v2.png": HERO}).takes
-    [repainted] = make_plan(asked, settings(), {"hero.png": picture("hero, repainted")}).takes
+    [before] = make_plan(asked, {None: RunWorkflow(settings())}, {"hero.png": HERO}).takes
+    [moved] = make_plan(renamed, {None: RunWorkflow(settings())}, {"moved/hero-v2.png": HERO}).takes
+    [repainted] = make_plan(asked, {None: RunWorkflow(settings())}, {"hero.png": picture("hero, repainted")}).takes
     assert before.fingerprint == moved.fingerprint
     assert before.fingerprint != repainted.fingerprint
 
@@ -243,15 +244,17 @@ def test_a_shot_that_is_not_asked_for_is_no_fault_when_it_cannot_be_bound() -> N
     )
     workflow = read_workflow({"checkpoint": "a.safetensors"}, name="the workflow settings")
     with pytest.raises(WorkflowFaults):
-        make_plan(shots, workflow, {})
-    assert [take.label for take in make_plan(shots, workflow, {}, options=RunOptions(only=[1])).takes] == ["1 · take 1"]
+        make_plan(shots, {None: RunWorkflow(workflow)}, {})
+    assert [
+        take.label for take in make_plan(shots, {None: RunWorkflow(workflow)}, {}, options=RunOptions(only=[1])).takes
+    ] == ["1 · take 1"]
 
 
 def test_how_a_list_was_read_is_a_notice_of_the_plan() -> None:
     shots = read_shot_list("The film,,,\nshot,prompt,duration,mood\n1,x,2,calm\n", name="a.csv")
     workflow = read_workflow({"checkpoint": "a.safetensors"}, name="the workflow settings")
     said = ("1 row without a shot is skipped: 1", "kept, not used: fields of shots: mood")
-    assert make_plan(shots, workflow, {}).notices[:2] == said
+    assert make_plan(shots, {None: RunWorkflow(workflow)}, {}).notices[:2] == said
 
 
 def chain(*urls: str, **fields: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from previs.planning.make_plan import make_plan
-from previs.planning.plan import Plan, PlannedTake, ReferenceImage
+from previs.planning.plan import Plan, PlannedTake, ReferenceImage, RunWorkflow
 from previs.planning.schedule import TakeResult
 from previs.publishing.results import (
     RunIdentity,
@@ -36,7 +36,7 @@ UPSTREAM = {
 
 def plan(*shots: dict[str, Any], **fields: Any) -> Plan:
     workflow = read_workflow({"checkpoint": "a.safetensors"}, name="the workflow settings")
-    return make_plan(read_shot_list({"shots": list(shots)} | fields), workflow, {})
+    return make_plan(read_shot_list({"shots": list(shots)} | fields), {None: RunWorkflow(workflow)}, {})
 
 
 def shot(shot_id: int | str, **fields: Any) -> dict[str, Any]:
@@ -203,7 +203,7 @@ def test_signatures_of_signed_addresses_are_no_part_of_the_record() -> None:
     signed = "https://cdn.studio/ref.png?X-Amz-Signature=s3cret"
     shots = read_shot_list([shot(1, references=[{"url": signed, "reference_id": "a"}])])
     workflow = read_workflow({"checkpoint": "a.safetensors"}, name="the workflow settings")
-    made = make_plan(shots, workflow, {signed: ReferenceImage(b"picture", ".png", "ab" * 32)})
+    made = make_plan(shots, {None: RunWorkflow(workflow)}, {signed: ReferenceImage(b"picture", ".png", "ab" * 32)})
     written = manifest(made, failed(made.takes[0], "no")).model_dump_json()
     assert "https://cdn.studio/ref.png" in written
     assert "s3cret" not in written

@@ -79,9 +79,7 @@ async def board_of(
     results = []
     async with context_of(store, url) as context:
         inputs = await load_inputs(str(listed), workflow or graph(), context.reader, store, context.farm.classes)
-        plan = make_plan(
-            inputs.shot_list, inputs.workflow, inputs.pictures, inputs.workflow_pictures, options=RunOptions(takes)
-        )
+        plan = make_plan(inputs.shot_list, inputs.workflows, inputs.pictures, options=RunOptions(takes))
         for planned in plan.sources_first():
             frames = {each: found for each in planned.builds_on if (found := records[each.label].picture)}
             one = planned.with_sources(frames)

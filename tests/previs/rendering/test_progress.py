@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from previs.planning.make_plan import make_plan
-from previs.planning.plan import PlannedTake
+from previs.planning.plan import PlannedTake, RunWorkflow
 from previs.publishing.views import Progress, RunningTake
 from previs.rendering.progress import (
     BoardPublished,
@@ -59,7 +59,7 @@ EVENTS = (
 def takes(count: int) -> list[PlannedTake]:
     workflow = read_workflow({"checkpoint": "a.safetensors"}, name="the workflow settings")
     shots = [{"shot_id": f"SH{number:02d}", "prompt": "夜", "duration": 1} for number in range(1, count + 1)]
-    return list(make_plan(read_shot_list(shots), workflow, {}).takes)
+    return list(make_plan(read_shot_list(shots), {None: RunWorkflow(workflow)}, {}).takes)
 
 
 def counts(progress: Progress) -> tuple[int, int, int, int, int]:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from previs.planning.make_plan import make_plan
+from previs.planning.plan import RunWorkflow
 from previs.shots import read_shot_list
 from previs.workflow import read_workflow
 from previs.workflow.prompt_syntax import unread_syntax
@@ -54,6 +55,6 @@ def test_a_board_reports_each_kind_once_with_its_shots(saved: dict[str, Any]) ->
     prompts = {1: "fog <lora:rain:0.8>", 2: "fog", 3: "<lora:ink:1> mist"}
     shots = read_shot_list([{"shot_id": each, "prompt": text, "duration": 3.0} for each, text in prompts.items()])
     for workflow in ({"checkpoint": "sd_xl_base_1.0.safetensors"}, saved):
-        plan = make_plan(shots, read_workflow(workflow, name="look.json"), {})
+        plan = make_plan(shots, {None: RunWorkflow(read_workflow(workflow, name="look.json"))}, {})
         (said,) = [each for each in plan.notices if "LoRA" in each]
         assert said.endswith("load the LoRA with a node of the graph (1, 3)")

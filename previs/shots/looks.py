@@ -1,0 +1,345 @@
+"""Apply styles, characters, locations and sequences to the shots of a list; pure.
+
+The nearest wins: the shot, its sequence, the list, the look files that the list names, the first of them before the
+others.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final, Self
+
+from previs.errors import MOST_FAULTS, Fault
+from previs.shots.chains import shot_place
+from previs.shots.mentions import Mentionable, Mentions, folded
+from previs.shots.models import Shot, ShotList
+from previs.shots.parts import Element, Look, Reference, Sequence, Style
+from previs.shots.prompts import with_style
+from previs.shots.rules import same_name
+from previs.shots.text import LARGEST
+from previs.text.listing import first_of
+from previs.text.similar import Budget, closest
+
+_NAMED: Final = 20
+_NO_STYLE: Final = Style()
+_SIZES: Final = ("workflow", "width", "height", "takes")
+
+Level = Look | ShotList | Sequence | Shot
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """Hold a character or a location under its name as people write it."""
+
+    name: str
+    element: Element
+
+    def nearer(self, name: str, element: Element) -> "_Named":
+        """Return what this element is where another level describes it too."""
+        given = element.model_fields_set
+        return _Named(
+            name,
+            self.element.model_copy(
+                update={
+                    "prompt": element.prompt if "prompt" in given else self.element.prompt,
+                    "references": element.references if "references" in given else self.element.references,
+                    "overrides": {**self.element.overrides, **element.overrides},
+                }
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class _Level:
+    """Hold what all levels down to one say together.
+
+    Attributes:
+        characters, locations: Elements by their folded names.
+        settings: ``workflow``, ``width``, ``height`` and ``takes``, as far as a level sets them.
+    """
+
+    style: Style = _NO_STYLE
+    characters: Mapping[str, _Named] = field(default_factory=dict)
+    locations: Mapping[str, _Named] = field(default_factory=dict)
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def below(self, level: Level) -> Self:
+        """Return what a nearer level says, with what it leaves open from this one."""
+        style = level.style.model_dump(exclude_none=True, include=set(Style.model_fields)) if level.style else {}
+        settings = {name: value for name in _SIZES if (value := getattr(level, name)) is not None}
+        return type(self)(
+            style=self.style.model_copy(update=style) if style else self.style,
+            characters=_with_nearer(self.characters, level.characters),
+            locations=_with_nearer(self.locations, level.locations),
+            overrides={**self.overrides, **level.overrides},
+            settings={**self.settings, **settings},
+        )
+
+    @cached_property
+    def elements(self) -> dict[str, _Named]:
+        """Return all characters and locations by their folded names."""
+        return {**self.locations, **self.characters}
+
+    @cached_property
+    def mentionable(self) -> Mentionable:
+        """Return the finder of their names in texts."""
+        return Mentionable(each.name for each in self.elements.values())
+
+    @property
+    def says_nothing(self) -> bool:
+        """Return whether shots stay as they are on this level."""
+        return self == _NOTHING
+
+
+_NOTHING: Final = _Level()
+
+
+def _with_nearer(above: Mapping[str, _Named], given: Mapping[str, Element]) -> Mapping[str, _Named]:
+    if not given:
+        return above
+    found = dict(above)
+    for name, element in given.items():
+        key = folded(name)
+        found[key] = found[key].nearer(name, element) if key in found else _Named(same_name(name), element)
+    return found
+
+
+@dataclass(slots=True)
+class LookFindings:
+    """Collect what the looks of a list get wrong.
+
+    Attributes:
+        faults: The first faults.
+        more: How many there are beyond these.
+        unlike: Names of casts and locations that no look describes, with how many shots use them.
+        as_words: Words behind a sign that go to the model as they are.
+        used: Names of characters, locations and sequences that shots use, folded.
+        room: Characters that the prompts may still have: a template or a style goes into all of them.
+    """
+
+    faults: list[Fault] = field(default_factory=list)
+    more: int = 0
+    unlike: dict[str, dict[str, int]] = field(default_factory=lambda: {"cast": {}, "location": {}})
+    as_words: dict[str, None] = field(default_factory=dict)
+    used: set[tuple[str, str]] = field(default_factory=set)
+    room: int = LARGEST
+    _budget: Budget = field(default_factory=Budget)
+
+    def add(self, fault: Fault) -> None:
+        """Add a fault, or count it."""
+        if len(self.faults) < MOST_FAULTS:
+            self.faults.append(fault)
+        else:
+            self.more += 1
+
+    def meant(self, name: str, names: Iterable[str]) -> str:
+        """Return the name of those that one may stand for, as a question; empty if none is like it."""
+        found = closest(name, names, budget=self._budget, most=1, key=folded)
+        return found[0] if found else ""
+
+
+def is_path(workflow: str) -> bool:
+    """Return whether the workflow of a shot is a path or URL rather than a name."""
+    return any(sign in workflow for sign in "./\\:")
+
+
+def apply_looks(shot_list: ShotList, looks: Iterable[Look] = ()) -> tuple[ShotList, LookFindings]:
+    """Return a list whose shots have the prompt, pictures and settings that their looks give them.
+
+    Args:
+        shot_list: List as read; shots that looks were applied to before count as they were given.
+        looks: Look files of the list, the nearest first.
+
+    Returns:
+        The list, and what is wrong or unused in it; with faults, or without room, the list is not to be used.
+    """
+    files, findings = list(looks)[::-1], LookFindings()
+    whole = _NOTHING
+    levels: list[Look | ShotList] = [*files, shot_list]
+    for each in levels:
+        whole = whole.below(each)
+    template = next((each.prompt_template for each in reversed(levels) if each.prompt_template), None)
+    sequences = _Sequences(whole, levels)
+    _check_names(whole, findings)
+    shots: list[Shot] = []
+    for number, shot in enumerate(shot_list.shots, 1):
+        given = shot.as_given()
+        level, name = sequences.of(given, findings)
+        if given.style or given.characters or given.locations:
+            level = level.below(given)
+            _check_names(level, findings)
+        made = given.worded(template)
+        if not (level.says_nothing and "@" not in made.prompt and not given.cast):
+            place = shot_place(number, given)
+            made = _Application(level, name, place, findings).shot(given, template)
+        shots.append(made)
+        findings.room -= len(made.prompt) + len(made.negative_prompt or "")
+        if findings.room < 0:
+            break
+    workflows = {name: workflow for each in levels for name, workflow in each.workflows.items()}
+    made_list = shot_list.model_copy(update={"shots": tuple(shots), "workflows": workflows})
+    return made_list.looking(_facts(whole, sequences), files[::-1]), findings
+
+
+class _Sequences:
+    """Find what holds for the shots of each sequence.
+
+    Attributes:
+        names: Names of the sequences that looks describe, by their folded names.
+        own: What the looks say of each, without what holds for the whole list.
+    """
+
+    def __init__(self, whole: _Level, levels: Iterable[Look | ShotList]) -> None:
+        self._levels = {"": whole}
+        self.names: dict[str, str] = {}
+        self.own: dict[str, _Level] = {}
+        for level in levels:
+            for name, sequence in level.sequences.items():
+                key = folded(name)
+                self.names[key] = name
+                self._levels[key] = self._levels.get(key, whole).below(sequence)
+                self.own[key] = self.own.get(key, _NOTHING).below(sequence)
+
+    def of(self, shot: Shot, findings: LookFindings) -> tuple[_Level, str]:
+        """Return what holds for a shot, and the name of its sequence if a look has it."""
+        key = folded(shot.sequence or shot.scene or "")
+        if key not in self.names:
+            return self._levels[""], ""
+        findings.used.add(("sequence", key))
+        return self._levels[key], self.names[key]
+
+
+def _check_names(level: _Level, findings: LookFindings) -> None:
+    for key in level.characters.keys() & level.locations.keys():
+        name = level.characters[key].name
+        findings.add(Fault("the list", "characters", name, "a location has the same name: rename one of them"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Application:
+    """Apply a level to one shot.
+
+    Attributes:
+        level: What all levels say together.
+        sequence: Name of the sequence in the looks; empty if it has none.
+        place: Place of the shot in faults.
+    """
+
+    level: _Level
+    sequence: str
+    place: str
+    findings: LookFindings
+
+    def shot(self, given: Shot, template: str | None) -> Shot:
+        """Return the shot as its looks make it."""
+        mentions = {name: self._read(name, getattr(given, name) or "") for name in ("prompt", "description")}
+        name = "prompt" if given.prompt else "description"
+        used = self._used(given, mentions[name])
+        looks = {key: each.element.prompt or "" for key, each in self.level.elements.items()}
+        names = {key: each.name for key, each in self.level.elements.items()}
+        texts = {name: each.filled(looks, names) for name, each in mentions.items()}
+        others = [(each.name, each.element.prompt) for key, each in used.items() if key not in mentions[name].names]
+        style = self.level.style
+        prompt = with_style(
+            given.worded(template, texts).prompt,
+            before=style.before or "",
+            looks=[(name if self._is_character(name) else "", look) for name, look in others if look],
+            after=style.after or "",
+        )
+        settings = {name: value for name, value in self.level.settings.items() if getattr(given, name) is None}
+        changes = settings | {
+            "prompt": prompt,
+            "negative_prompt": _negative(given.negative_prompt, style.negative_prompt),
+            "references": self._references(given, used),
+            "overrides": {**self.level.overrides, **self._overrides(given, used), **given.overrides},
+        }
+        workflow = settings.get("workflow", given.workflow)
+        uses = [each.name for each in used.values()]
+        uses += ["the style"] if style != _NO_STYLE else []
+        uses += [f"sequence {self.sequence}"] if self.sequence else []
+        uses += [f"workflow {workflow}"] if workflow else []
+        return given.looking(changes, uses)
+
+    def _is_character(self, name: str) -> bool:
+        return folded(name) in self.level.characters
+
+    def _read(self, name: str, text: str) -> Mentions:
+        found = self.level.mentionable.read(text)
+        for word in found.unknown:
+            if not self.level.elements:
+                self.findings.as_words[word] = None
+                continue
+            names = [each.name for each in self.level.elements.values()]
+            meant = self.findings.meant(word, names)
+            listed = f"did you mean @{meant}?" if meant else f"there are {first_of(sorted(names), _NAMED)}."
+            remedy = f"no character or location has this name; {listed} @@ stands for the sign itself"
+            self.findings.add(Fault(self.place, name, f"@{word}", remedy))
+        return found
+
+    def _used(self, given: Shot, mentions: Mentions) -> dict[str, _Named]:
+        """Return the elements of a shot by their folded names: as the prompt mentions them, its cast, its location."""
+        keys = dict.fromkeys(mentions.names)
+        for field_name, known, values in (
+            ("cast", self.level.characters, given.cast),
+            ("location", self.level.locations, (given.location,) if given.location else ()),
+        ):
+            for value in values:
+                if (key := folded(value)) in known:
+                    keys[key] = None
+                elif known:
+                    counts = self.findings.unlike[field_name]
+                    counts[value] = counts.get(value, 0) + 1
+        self.findings.used.update(("element", key) for key in keys)
+        return {key: self.level.elements[key] for key in keys}
+
+    def _references(self, given: Shot, used: Mapping[str, _Named]) -> tuple[Reference, ...]:
+        """Return the shot's references and those of its elements; of one reference_id, the shot's own."""
+        found = {same_name(each.reference_id): each for each in given.references}
+        owners: dict[str, str] = dict.fromkeys(found, "")
+        for each in used.values():
+            for reference in each.element.references:
+                key = same_name(reference.reference_id)
+                if owners.setdefault(key, each.name) not in ("", each.name) and found[key] != reference:
+                    remedy = f"{owners[key]} and {each.name} both have it: give their references different ids"
+                    self.findings.add(Fault(self.place, "reference_id", reference.reference_id, remedy))
+                found.setdefault(key, reference)
+        return tuple(found.values())
+
+    def _overrides(self, given: Shot, used: Mapping[str, _Named]) -> dict[str, Any]:
+        """Return the overrides of a shot's elements."""
+        found: dict[str, Any] = {}
+        owners: dict[str, str] = {}
+        for each in used.values():
+            for name, value in each.element.overrides.items():
+                if found.setdefault(name, value) != value and name not in given.overrides:
+                    remedy = f"{owners[name]} and {each.name} set it to different values: set it in the shot"
+                    self.findings.add(Fault(self.place, "overrides", name, remedy))
+                owners.setdefault(name, each.name)
+        return found
+
+
+def _negative(own: str | None, style: str | None) -> str | None:
+    """Return the negative prompt of a shot; an empty one of its own stays empty."""
+    return f"{own}, {style}" if own and style else style if own is None else own
+
+
+def _facts(whole: _Level, sequences: _Sequences) -> dict[str, Any]:
+    """Return what the looks say, by the words with which :attr:`Shot.uses` names it."""
+    facts = {each.name: _as_json(each.element) for each in whole.elements.values()}
+    if whole.style != _NO_STYLE:
+        facts["the style"] = _as_json(whole.style)
+    for key, name in sequences.names.items():
+        own = sequences.own[key]
+        elements = {each.name: _as_json(each.element) for each in own.elements.values()}
+        facts[f"sequence {name}"] = {
+            "style": _as_json(own.style),
+            **elements,
+            "overrides": dict(own.overrides),
+            **own.settings,
+        }
+    return facts
+
+
+def _as_json(model: Style | Element) -> dict[str, Any]:
+    return model.model_dump(mode="json", exclude_unset=True)
