@@ -20,6 +20,7 @@ from previs.command.output import write_json
 from previs.ingest.load import load_inputs
 from previs.ingest.reader import SourceReader
 from previs.ingest.workflow_files import DEFAULT_WORKFLOW
+from previs.planning.changed_looks import changed_looks
 from previs.planning.estimate import PastTakes, longest_chain, whole_run
 from previs.planning.explain import last_run, to_render, why
 from previs.planning.make_plan import RunOptions, make_plan
@@ -115,7 +116,8 @@ async def plan_shots(order: PlanOrder) -> int:
         past = await last_manifests(store, board)
     reasons = to_render(wanted, found)
     rows = _rows([take for take in plan.takes if take.label in plan.wanted], reasons, past)
-    notices += [*plan.notices, *inquiry.failed.values()]
+    last, missing = past[0] if past else None, [take for take in wanted if take.label in reasons]
+    notices += [*changed_looks(last, plan.looks, missing), *plan.notices, *inquiry.failed.values()]
     longest = longest_chain(wanted, {take_label(str(row.shot_id), row.take): row.seconds for row in rows})
     show_plan(rows, servers=len(servers), longest=longest, notices=notices, every=order.every, as_json=order.as_json)
     return 0

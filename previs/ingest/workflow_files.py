@@ -83,7 +83,7 @@ async def load_workflows(
     users: dict[str | None, list[str]] = {}
     for number, shot in enumerate(loaded.shot_list.shots, 1):
         users.setdefault(shot.workflow, []).append(shot_place(number, shot))
-    known = loaded.shot_list.workflows
+    known = loaded.shot_list.named_workflows
     unknown = {each: places for each, places in users.items() if each and each not in known and not is_path(each)}
     if unknown:
         raise ShotListFaults(name, tuple(_unknown(each, places, known) for each, places in unknown.items()))

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 from previs.errors import MOST_FAULTS, Fault, ShotListFaults, WorkflowFaults
+from previs.planning.changed_looks import look_facts
 from previs.planning.fingerprint import derived_seed, fingerprint, numbered_seed
 from previs.planning.plan import Plan, PlannedTake, ReferenceImage, TakeFrame, Workflows
 from previs.records.takes import Pick
@@ -112,6 +113,7 @@ def make_plan(
         chosen=planner.chosen,
         bindings={name: each.workflow.report().rows for name, each in workflows.items()},
         packs={name: pack for each in workflows.values() for name, pack in each.workflow.packs.items()},
+        looks=look_facts(shot_list, pictures),
         notices=(*shot_list.notices, *unused_fields(shot_list), *notices, *planner.lapsed),
     )
 

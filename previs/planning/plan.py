@@ -170,6 +170,7 @@ class Plan:
         chosen: Number of the take that a person picked, by the shot's label.
         bindings: Inputs of each workflow that take values of a shot, by its name; None for the run's own.
         packs: Custom node packs of the workflows' node classes, by class, if a workflow's file names them.
+        looks: What the looks of the list say, by the names in the shots' ``uses``.
         notices: Warnings on how the workflow takes the shots, such as a saved picture that stays.
     """
 
@@ -179,6 +180,7 @@ class Plan:
     chosen: Mapping[str, int] = field(default_factory=dict)
     bindings: Mapping[str | None, tuple[BindingRow, ...]] = field(default_factory=dict)
     packs: Mapping[str, str] = field(default_factory=dict)
+    looks: Mapping[str, Any] = field(default_factory=dict)
     notices: Sequence[str] = ()
 
     def sources_first(self) -> list[PlannedTake]:

@@ -75,7 +75,7 @@ def make_manifest(
         shot_list=without_credentials(dict(shot_list.model_extra or {})),
         workflow=run.workflow,
         workflows=dict(run.workflows),
-        looks=without_credentials(shot_list.looks),
+        looks=dict(plan.looks),
         bindings=tuple(_binding(row, name) for name, rows in plan.bindings.items() for row in rows),
         servers=tuple(servers),
         problems=(*plan.notices, *problems),

@@ -10,12 +10,20 @@ from previs.screenplay.framings import Framing, camera_words
 from previs.screenplay.headings import Setting
 from previs.screenplay.models import Note
 from previs.screenplay.text import is_east_asian, join_lines
-from previs.screenplay.wording import joined, looks_of, place_words, speaking, usual_framing
+from previs.screenplay.wording import joined, named_in, place_words, speaking, titled, usual_framing
 from previs.shots.cells import with_reference_ids
 from previs.shots.faults import display_value
 from previs.shots.rules import is_blank, same_name
 
 Kind = Literal["establishing", "action", "speech", "dual", "voice"]
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptLook:
+    """Hold what holds for a whole script: its first style, and the first look of each character."""
+
+    style: str
+    characters: Mapping[str, str]
 
 
 @dataclass
@@ -57,8 +65,15 @@ class Draft:
     prompt: str = ""
     last_cue: tuple[str, str] | None = None
 
-    def fields(self, shot_id: str, sequence: str, *, scene: str) -> dict[str, Any]:
-        """Return the shot as a shot list represents it; ``scene`` is the scene's number in the script."""
+    def fields(self, shot_id: str, sequence: str, *, scene: str, look: ScriptLook) -> dict[str, Any]:
+        """Return the shot as a shot list represents it.
+
+        Args:
+            shot_id: ID of the shot.
+            sequence: Name of its sequence.
+            scene: The scene's number in the script.
+            look: What the list says of style and characters.
+        """
         shot: dict[str, Any] = {
             "shot_id": shot_id,
             "sequence": sequence,
@@ -78,11 +93,26 @@ class Draft:
             "time_of_day": self.setting.time,
             "transition": "\n".join(self.transitions),
             "notes": "\n".join(filter(None, self.remarks)),
+            **self._look(look),
         }
         shot |= {name: value for name, value in film.items() if value}
         if self.references:
             shot["references"] = with_reference_ids([(note.name, note.text) for note in self.references])
         return shot
+
+    def _look(self, whole: ScriptLook) -> dict[str, Any]:
+        """Return the shot's cast, and where its looks differ from those of the whole script."""
+        described = list(named_in(f"{self._actions()} {' '.join(self.speakers)}", whole.characters))
+        if self.prompt:  # it is the whole prompt
+            described = []
+        others = (name for name in map(titled, self.speakers) if name not in whole.characters)
+        own = {name: self.looks.get(name, whole.characters[name]) for name in described}
+        style = "" if self.prompt else self.style
+        return {
+            "cast": [*described, *others],
+            "characters": {name: look for name, look in own.items() if look != whole.characters[name]},
+            "style": {"after": style} if style != whole.style else None,
+        }
 
     def faults(self) -> list[Fault]:
         """Return a fault for each repeated reference name."""
@@ -114,7 +144,6 @@ class Draft:
         usual = usual_framing(self.kind, words, chinese=chinese)
         if self.opened_by and self.opened_by.opening == "shot":
             usual = ""
-        looks = looks_of(f"{words} {' '.join(self.speakers)}", self.looks)
         where = place_words(self.setting, chinese=chinese)
-        prompt = joined([self.framing or usual, words, self._seen(), *looks, where, self.style], chinese=chinese)
+        prompt = joined([self.framing or usual, words, self._seen(), where], chinese=chinese)
         return prompt if not is_blank(prompt) else usual_framing("voice", "", chinese=chinese)

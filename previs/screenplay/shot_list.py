@@ -3,15 +3,17 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from previs.errors import Fault, ShotListFaults
 from previs.screenplay import pace
-from previs.screenplay.drafts import Draft, Kind
+from previs.screenplay.drafts import Draft, Kind, ScriptLook
 from previs.screenplay.headings import Setting, is_omitted, setting_of
 from previs.screenplay.models import Note, Passage, Scene, Screenplay, Speech
 from previs.screenplay.text import is_east_asian
+from previs.screenplay.wording import titled
 from previs.shots import ShotList, read_shot_list
 
 _MOST_SHOTS: Final = 5_000  # a feature film has one to three thousand
@@ -39,14 +41,15 @@ def make_shot_list(screenplay: Screenplay, *, title: str = "") -> ShotList:
     size = _Size()
     shots: list[dict[str, Any]] = []
     faults: list[Fault] = []
+    look = ScriptLook(screenplay.style, _first_looks(screenplay.scenes))
     for sequence, scene in zip(_sequences(screenplay.scenes), screenplay.scenes, strict=True):
         drafts = builder.scene(scene)
         faults.extend(fault for draft in drafts for fault in draft.faults())
         size.shots += len(drafts)
         for number, draft in enumerate(drafts, 1):
             if size.fault() is None and len(builder.looks) <= _MOST_CHARACTERS:
-                shots.append(draft.fields(f"{sequence}_SH{10 * number:03d}", sequence, scene=scene.number))
-                size.text += sum(len(value) for value in shots[-1].values() if isinstance(value, str))
+                shots.append(draft.fields(f"{sequence}_SH{10 * number:03d}", sequence, scene=scene.number, look=look))
+                size.text += _length(shots[-1], look)
     if len(builder.looks) > _MOST_CHARACTERS:
         remedy = f"at most {_MOST_CHARACTERS} characters can be described in one script: split the script"
         faults.insert(0, Fault("the script", "character", f"more than {_MOST_CHARACTERS}", remedy))
@@ -54,8 +57,26 @@ def make_shot_list(screenplay: Screenplay, *, title: str = "") -> ShotList:
         faults.insert(0, oversize)
     if faults:
         raise ShotListFaults(screenplay.name, tuple(faults))
-    whole = {"title": screenplay.title or title, "fps": screenplay.fps, "shots": shots}
-    return read_shot_list(whole, name=screenplay.name)
+    looks = {"style": look.style or None, "characters": look.characters or None}
+    whole = {"title": screenplay.title or title, "fps": screenplay.fps, **looks, "shots": shots}
+    return read_shot_list({name: value for name, value in whole.items() if value is not None}, name=screenplay.name)
+
+
+def _length(shot: Mapping[str, Any], look: ScriptLook) -> int:
+    """Return the number of characters in a shot's texts and in the looks that go into its prompt."""
+    texts = [value for value in shot.values() if isinstance(value, str)]
+    described = sum(len(look.characters.get(name, "")) for name in shot.get("cast", ()))
+    return sum(map(len, texts)) + described + len(look.style)
+
+
+def _first_looks(scenes: tuple[Scene, ...]) -> dict[str, str]:
+    """Return the first description of each character in the script, by name."""
+    found: dict[str, str] = {}
+    for scene in scenes:
+        for each in (*scene.notes, *scene.elements):
+            if isinstance(each, Note) and each.kind == "character":
+                found.setdefault(titled(each.name), each.text)
+    return dict(islice(found.items(), _MOST_CHARACTERS))
 
 
 @dataclass
@@ -174,7 +195,7 @@ class _Builder:
             case "style":
                 self.style = draft.style = note.text
             case "character" if len(self.looks) <= _MOST_CHARACTERS:
-                self.looks = draft.looks = MappingProxyType({**self.looks, note.name: note.text})
+                self.looks = draft.looks = MappingProxyType({**self.looks, titled(note.name): note.text})
             case "reference":
                 draft.references.append(note)
             case "character":

@@ -1,7 +1,7 @@
 """Write the words of prompts, in English or Chinese like the script."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Final
 
@@ -63,10 +63,10 @@ def _sought(name: str) -> tuple[str, re.Pattern[str]]:
     return sought, re.compile(rf"(?<!\w){re.escape(sought)}(?!\w)")
 
 
-def looks_of(text: str, looks: Mapping[str, str]) -> Iterator[str]:
-    """Yield the name and look of each character whose name is in a text."""
+def named_in(text: str, names: Iterable[str]) -> Iterator[str]:
+    """Yield those names of characters that are in a text."""
     folded = text.casefold()
-    for name, look in looks.items():
+    for name in names:
         sought, as_word = _sought(name)
         if sought in folded and (is_east_asian(name) or as_word.search(folded)):
-            yield f"{titled(name)}{'：' if is_east_asian(name) else ': '}{look}"
+            yield name

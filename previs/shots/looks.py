@@ -177,8 +177,7 @@ def apply_looks(shot_list: ShotList, looks: Iterable[Look] = ()) -> tuple[ShotLi
         findings.room -= len(made.prompt) + len(made.negative_prompt or "")
         if findings.room < 0:
             break
-    workflows = {name: workflow for each in levels for name, workflow in each.workflows.items()}
-    made_list = shot_list.model_copy(update={"shots": tuple(shots), "workflows": workflows})
+    made_list = shot_list.model_copy(update={"shots": tuple(shots)})
     return made_list.looking(_facts(whole, sequences), files[::-1]), findings
 
 

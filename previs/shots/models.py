@@ -8,7 +8,17 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from previs.shots.fields import (
@@ -123,6 +133,12 @@ class Shot(BaseModel):
             raise PydanticCustomError("twice", "two references of a shot have one reference_id")
         return self
 
+    @model_serializer(mode="wrap")
+    def _serialized(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Serialize the shot as given: whoever reads it again applies the looks again."""
+        dumped: dict[str, Any] = serialize(self.as_given())
+        return dumped
+
     @property
     def label(self) -> str:
         """Return the shot_id as text, as names, captions and URLs use it."""
@@ -133,7 +149,7 @@ class Shot(BaseModel):
 
         A seed of -1 becomes null, which means the same. The prompt is that of the list, not that of its template.
         """
-        return self.as_given().model_dump(mode="json", exclude_unset=True)
+        return self.model_dump(mode="json", exclude_unset=True)
 
     def as_given(self) -> "Shot":
         """Return the shot as the list has it."""
@@ -210,6 +226,7 @@ class ShotList(BaseModel):
     _columns: dict[str, str] = PrivateAttr(default_factory=dict)
     _looks: dict[str, Any] = PrivateAttr(default_factory=dict)
     _look_files: tuple[Look, ...] = PrivateAttr(default=())
+    _named_workflows: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -237,10 +254,16 @@ class ShotList(BaseModel):
         """Return the look files of the list that were applied."""
         return self._look_files
 
+    @property
+    def named_workflows(self) -> dict[str, Any]:
+        """Return the paths, URLs or settings of workflows by name, those of look files included."""
+        return {**self._named_workflows, **self.workflows}
+
     def looking(self, looks: Mapping[str, Any], files: Iterable[Look]) -> "ShotList":
-        """Return the list with what its looks say, and the files among them."""
-        made = self.model_copy()
-        made._looks, made._look_files = dict(looks), tuple(files)  # noqa: SLF001 - of the same class
+        """Return the list with what its looks say, and the look files among them, the nearest first."""
+        made, of_list = self.model_copy(), tuple(files)
+        workflows = {name: workflow for each in reversed(of_list) for name, workflow in each.workflows.items()}
+        made._looks, made._look_files, made._named_workflows = dict(looks), of_list, workflows  # noqa: SLF001 - of the same class
         return made
 
     @model_validator(mode="after")

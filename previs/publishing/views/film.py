@@ -16,6 +16,7 @@ class Film(NamedTuple):
 
     camera: str
     place: str
+    cast: str
     description: str
     dialogue: str
     sound: str
@@ -31,11 +32,18 @@ def film_of(shot: Mapping[str, Any]) -> Film:
     return Film(
         camera=" · ".join(_texts(parts, _CAMERA)),
         place=" · ".join(filter(None, place)),
+        cast=_names(shot.get("cast")),
         description=_text(shot.get("description"), _LONGEST),
         dialogue=_text(shot.get("dialogue"), _LONGEST),
         sound=_text(shot.get("sound"), _LONGEST),
         transition=_text(shot.get("transition"), _PART),
     )
+
+
+def _names(cast: object) -> str:
+    """Return the names of the characters."""
+    names = cast if isinstance(cast, list) else [cast]
+    return shorten(", ".join(text for name in names if (text := one_line(_text(name, _PART)))), _LONGEST)
 
 
 def _texts(owner: Mapping[str, Any], names: tuple[str, ...]) -> list[str]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from previs.errors import ShotListFaults
 from previs.screenplay import make_shot_list, read_screenplay
 from previs.shots import Shot, ShotList, read_shot_list
+from previs.shots.parts import Style
 
 HEADING = "INT. HARBOUR - NIGHT\n\n"
 WHERE = "interior, harbour, night"
@@ -317,11 +318,26 @@ def test_a_characters_look_is_in_prompts_that_name_the_character() -> None:
     assert prompts(
         f"{looks}Mei runs along the wet pier.\n\nThe meister waits by the lamp.\n\nMEI\nWait!\n\n@老李\n好。\n"
     ) == [
-        f"medium wide shot, Mei runs along the wet pier, Mei: red coat, {WHERE}",
+        f"medium wide shot, Mei runs along the wet pier, {WHERE}, Mei: red coat",
         f"medium wide shot, The meister waits by the lamp, {WHERE}",
-        f"medium close-up, Mei speaking, Mei: red coat, {WHERE}",
-        "中近景，老李在说话，老李：旧斗笠，内景，harbour，night",
+        f"medium close-up, Mei speaking, {WHERE}, Mei: red coat",
+        "中近景，老李在说话，内景，harbour，night，老李：旧斗笠",
     ]
+
+
+def test_style_and_characters_become_those_of_the_list_and_a_later_look_that_of_its_shots() -> None:
+    later = "[[character: MEI = white hair]] [[style: sepia]] MEI stands there.\n\n[[prompt: only rain]] Rain falls.\n"
+    whole = shot_list_of(
+        f"Title: X\nStyle: ink\n\n{HEADING}[[character: Mei = red coat]]\n\nMEI and Tom run.\n\n{later}"
+    )
+    assert whole.style == Style(after="ink")
+    assert whole.characters["Mei"].prompt == "red coat"
+    *_, first, second, rain = whole.shots
+    assert (first.cast, first.characters, first.style) == (("Mei",), {}, None)
+    assert first.prompt.endswith("Mei: red coat, ink")
+    assert (second.cast, second.characters["Mei"].prompt) == (("Mei",), "white hair")
+    assert second.prompt.endswith("Mei: white hair, sepia")
+    assert (rain.prompt, rain.cast) == ("only rain", ())
 
 
 def test_each_reference_of_a_shot_has_its_own_id() -> None:
