@@ -99,6 +99,10 @@ ShotId = Annotated[
 ]
 CameraText = BeforeValidator(_camera)
 ReferenceIds = BeforeValidator(_with_reference_ids)
+Paths = Annotated[
+    tuple[LineOfText, ...],
+    BeforeValidator(lambda value: (value,) if isinstance(value, str) else () if value is None else value),
+]
 Names = Annotated[tuple[Line, ...], BeforeValidator(names_in)]
 
 _Side = Annotated[int, Field(strict=True, gt=0, le=LARGEST_SIDE)]

@@ -31,6 +31,7 @@ from previs.shots.fields import (
     Names,
     Number,
     Overrides,
+    Paths,
     Seed,
     ShotId,
     Takes,
@@ -201,7 +202,7 @@ class ShotList(BaseModel):
         examples=[24, 25, 23.976],
     )
     prompt_template: TemplateField = None
-    look: Annotated[Names, Field(max_length=_MOST_LOOKS)] = Field(
+    look: Annotated[Paths, Field(max_length=_MOST_LOOKS)] = Field(
         default=(),
         title="Look",
         description="Path or URL of a file with style, characters and more that many lists share; or several.",

@@ -1,6 +1,6 @@
 """Test styles, casts, locations, sequences and look files."""
 
-import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -189,6 +189,15 @@ def test_a_look_file_with_faults_is_refused(content: bytes, fault: str) -> None:
     assert str(caught.value.faults[0]).startswith(fault)
 
 
+def test_the_documentation_shows_what_its_list_gives() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "looks.md").read_text("utf-8")
+    text = page.partition("```yaml\n")[2].partition("```")[0]
+    whole = with_looks(read_shot_list(text, name="list.yaml"), "list.yaml")
+    assert not whole.notices
+    for shot in whole.shots[:3]:
+        assert f"| {shot.label} | `{shot.prompt}` |" in page
+
+
 WORDS = st.text(st.sampled_from("ab@ .美丽"), max_size=12)
 
 
@@ -202,5 +211,3 @@ def test_any_text_is_filled_or_refused_and_every_known_name_is_replaced(text: st
     shot = one({"prompt": prompt}, characters=characters)
     assert shot.uses == tuple(dict.fromkeys(found.names))
     assert all(characters[name] in shot.prompt for name in shot.uses)
-    if not found.names:
-        assert shot.prompt == prompt.replace("@@", "@") or "@@@" in prompt or re.search("[ab]@@", prompt)
