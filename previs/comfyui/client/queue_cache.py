@@ -4,7 +4,6 @@ import asyncio
 import time
 
 from previs.comfyui.client.api import Api
-from previs.comfyui.client.tracker import PromptTracker
 from previs.comfyui.protocol.history import Failure, Interruption, Success, read_entry
 from previs.comfyui.protocol.prompt_state import Phase
 from previs.comfyui.protocol.queue import Queue
@@ -20,42 +19,51 @@ class QueueCache:
 
     Attributes:
         own: Prompts posted or followed by this client whose outcome is not yet known and stored.
+        has_foreign: Whether other clients' prompts may have been on the server since this was last set to false.
     """
 
-    def __init__(self, api: Api, tracker: PromptTracker) -> None:
+    def __init__(self, api: Api) -> None:
         self.own: set[str] = set()
+        self.has_foreign = True
         self._api = api
-        self._tracker = tracker
         self._queue: tuple[float, asyncio.Task[Queue]] | None = None
+        self._reads: set[asyncio.Task[Queue]] = set()
+
+    async def read(self) -> Queue:
+        """Return the queue as it is now, and keep it for later calls of :meth:`cached_status`."""
+        reading = asyncio.create_task(self._api.queue())
+        self._reads.add(reading)
+        reading.add_done_callback(self._end)
+        self._queue = time.monotonic(), reading
+        # Cancelling one caller must not cancel the read for the others.
+        return await asyncio.shield(reading)
 
     async def cached_status(self, prompt_id: str) -> PromptStatus:
-        """Return where a prompt is; one read of the queue serves all calls within a second.
+        """Return where a prompt is; one read of the queue serves all calls within a second, but for :attr:`own` prompts.
 
         If no other client has used the server since its start, only this client's prompts are looked up in the history.
         """
-        if phase := phase_in(await self._recent_queue(), prompt_id):
+        own = prompt_id in self.own
+        if phase := phase_in(await (self.read() if own else self._recent_queue()), prompt_id):
             return phase
-        return await read_end(self._api, prompt_id) if self._tracker.has_foreign or prompt_id in self.own else None
-
-    def invalidate(self) -> None:
-        """Drop the cached queue, as this client has changed it or knows a newer state."""
-        self._queue = None
+        return await read_end(self._api, prompt_id) if self.has_foreign or own else None
 
     async def stop(self) -> None:
-        """Cancel the read in progress."""
-        if self._queue is not None:
-            self._queue[1].cancel()
-            await asyncio.wait([self._queue[1]])
+        """Cancel the reads in progress."""
+        for reading in (reads := tuple(self._reads)):
+            reading.cancel()
+        await asyncio.gather(*reads, return_exceptions=True)
 
     async def _recent_queue(self) -> Queue:
-        now = time.monotonic()
-        if self._queue is None or now - self._queue[0] > _MAX_AGE:
-            reading = asyncio.create_task(self._api.queue())
-            # asyncio logs an exception that nobody retrieved.
-            reading.add_done_callback(lambda done: done.cancelled() or done.exception())
-            self._queue = now, reading
-        # Cancelling one caller must not cancel the read for the others.
+        if self._queue is None or time.monotonic() - self._queue[0] > _MAX_AGE:
+            return await self.read()
         return await asyncio.shield(self._queue[1])
+
+    def _end(self, reading: asyncio.Task[Queue]) -> None:
+        self._reads.discard(reading)
+        if not reading.cancelled():
+            # asyncio logs an exception that nobody retrieved.
+            reading.exception()
 
 
 def phase_in(queue: Queue, prompt_id: str) -> Phase | None:

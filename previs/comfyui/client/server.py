@@ -61,12 +61,12 @@ class Server:
         self.catalog = Catalog(self.api)
         self.hashes = Hashes(self.api)
         self.version: str | None = None
-        self._tracker = PromptTracker(address, self.api, on_answer=self._on_answer)
+        self._queue_cache = QueueCache(self.api)
+        self._tracker = PromptTracker(address, self.api, self._queue_cache, on_answer=self._on_answer)
         self._uploads = Uploads(self.api)
         self._posts = Posts(self.api)
-        self._queue_cache = QueueCache(self.api, self._tracker)
         self._lock = asyncio.Lock()
-        self._cancellations = Cancellations(self.api, self._posts, self._queue_cache)
+        self._cancellations = Cancellations(self.api, self._posts)
 
     async def __aenter__(self) -> Self:
         await self._tracker.__aenter__()
@@ -106,7 +106,7 @@ class Server:
                 self.catalog.invalidate()
                 self.hashes.invalidate()
                 self.api.forget_endpoints()
-                self._tracker.has_foreign = await self._was_used()
+                self._queue_cache.has_foreign = await self._was_used()
         except (ServerUnreachable, ServerUnavailable, AccessDenied) as error:
             self._note_retry_after(error)
             self.up = False
@@ -202,7 +202,6 @@ class Server:
                 on_change(state)
         finally:
             self._tracker.untrack(prompt_id)
-            self._queue_cache.invalidate()
         return self._success(state)
 
     async def cancel_prompt(self, prompt_id: str, marks: InterruptMarks | None = None) -> bool:
@@ -231,7 +230,6 @@ class Server:
     async def dequeue(self, prompt_id: str) -> None:
         """Remove a prompt from the queue if it is still pending; its followers get :exc:`PromptLost`."""
         await self.api.delete_pending(prompt_id)
-        self._queue_cache.invalidate()
         self._tracker.poll_now()
 
     async def free_memory(self) -> None:

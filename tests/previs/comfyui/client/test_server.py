@@ -542,7 +542,7 @@ async def test_an_unshared_servers_history_is_requested_only_for_own_prompts(
         simulator.faults.heal()
         await other.submit(graph(2), theirs)
         await other.follow(theirs, QUICK)
-        while not server._tracker.has_foreign:
+        while not server._queue_cache.has_foreign:
             await asyncio.sleep(0.01)
         assert isinstance(await server.cached_status(theirs), Success)
 
@@ -553,7 +553,7 @@ async def test_a_server_of_unknown_use_counts_as_shared(simulate: Serve) -> None
     async with client(url) as server:
         await server.probe()
         assert server.up
-        assert server._tracker.has_foreign
+        assert server._queue_cache.has_foreign
 
 
 async def test_a_prompt_neither_posted_nor_followed_here_is_not_cancelled(simulate: Serve) -> None:
