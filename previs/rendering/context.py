@@ -50,7 +50,6 @@ class RunContext:
         seconds: Time after which takes are given up.
         usual_seconds: Returns how long renders like that of a take took, if that is known.
         parts: Names of runs that render parts of this one; what they render counts as this run's.
-        posted: Ids of the prompts that this run posted; any other that a server has is joined.
     """
 
     farm: Farm
@@ -63,15 +62,18 @@ class RunContext:
     seconds: float = 12 * 3600
     usual_seconds: Callable[[PlannedTake], float | None] = lambda _: None
     parts: set[str] = field(default_factory=set)
-    posted: set[str] = field(default_factory=set)
     _freed: set[Server] = field(default_factory=set)
     _discarded: set[str] = field(default_factory=set)
 
-    async def find_existing_prompt(self, take: PlannedTake) -> ExistingPrompt:
+    async def find_existing_prompt(self, take: PlannedTake, *, new: bool = False) -> ExistingPrompt:
         """Return the prompt that runs or has finished, or else the one to post.
 
         Ids of prompts that a server remembers as failed or interrupted are not used again, nor those that a run has
         interrupted without effect yet.
+
+        Args:
+            take: The take.
+            new: Whether no run that shares the store has ever attempted it.
         """
         for generation in count():
             wanted = prompt_id(take.fingerprint, generation, render_nonce=_render_nonce(take))
@@ -87,7 +89,7 @@ class RunContext:
             at_work = [server for server, status in found if isinstance(status, Phase)]
             if any(seen) and not at_work:
                 continue
-            if not await is_marked_cancelled(self.store, wanted):
+            if new or not await is_marked_cancelled(self.store, wanted):
                 return ExistingPrompt(wanted, at_work[0] if at_work else None)
             if at_work:
                 at_work[0].keep_cancelling(wanted, CancelMarks(self.store))

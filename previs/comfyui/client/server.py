@@ -36,6 +36,7 @@ from previs.errors import (
 )
 from previs.text.visible import shortened
 
+_SOCKET_TIMEOUT = 1.0
 _SEARCH_TIMEOUT = 5.0
 _SEARCH_PAUSE = 0.2
 _UNLOAD_SECONDS = 0.5
@@ -51,6 +52,7 @@ class Server:
         api: Endpoints, for requests that concern no prompt.
         version: Version of ComfyUI reported by the last :meth:`probe`; None if it reported none.
         busy_until: Time on the monotonic clock until which the server asked to wait (``Retry-After``).
+        posted: Ids of the prompts that this client posted; any other that the server has is joined.
     """
 
     def __init__(self, address: Address) -> None:
@@ -58,6 +60,7 @@ class Server:
         self.api = Api(address)
         self.up = False
         self.busy_until = 0.0
+        self.posted: set[str] = set()
         self.catalog = Catalog(self.api)
         self.hashes = Hashes(self.api)
         self.version: str | None = None
@@ -119,8 +122,11 @@ class Server:
         return stats
 
     async def _was_used(self) -> bool:
+        """Return whether prompts of other clients may be there; the socket reports those that are posted from now on."""
+        if not await self._tracker.socket.opened(_SOCKET_TIMEOUT):
+            return True
         try:
-            return await self.api.has_history()
+            return bool((await self.api.queue()).entries) or await self.api.has_history()
         except ServerUnavailable:
             # An old server returns its whole history, which may be too large.
             return True
@@ -147,10 +153,13 @@ class Server:
         """Forget a prompt of this client, as its outcome is stored and its status will not be requested again."""
         self._queue_cache.own.discard(prompt_id)
 
-    async def submit(self, graph: Graph, prompt_id: str, files: Collection[Upload] = ()) -> bool:
+    async def submit(
+        self, graph: Graph, prompt_id: str, files: Collection[Upload] = (), *, new: bool = False
+    ) -> bool:
         """Queue a graph, unless the server already has this id in queue or history; then call :meth:`follow`.
 
-        Return whether it was queued by this call.
+        Return whether it was queued by this call. Whether the server has the id is not asked if this client did not
+        post it, no other client has used the server since its start, and the id is ``new``.
 
         Uploads the files that the graph names and the server lacks. Waits for the socket first, because a short prompt
         ends within milliseconds and frames are not resent.
@@ -163,7 +172,8 @@ class Server:
         await self._tracker.socket.opened(MAX_PAUSE)
         # One at a time, so that prompts run in the order of submission.
         async with self._lock:
-            if await self.status(prompt_id) is not None:
+            unknown = new and not self._queue_cache.has_foreign and prompt_id not in self.posted
+            if not unknown and await self.status(prompt_id) is not None:
                 return False
             tracked = self._tracker.track(prompt_id)
             try:
@@ -245,6 +255,7 @@ class Server:
         tracked.ours = True
         state.submit()
         self._queue_cache.own.add(state.prompt_id)
+        self.posted.add(state.prompt_id)
         try:
             await self._post(self._uploads.named(graph), state)
         except PromptRefused:
