@@ -26,20 +26,19 @@ class QueueCache:
         self.own: set[str] = set()
         self.has_foreign = True
         self._api = api
-        self._queue: tuple[float, asyncio.Task[Queue]] | None = None
-        self._reads: set[asyncio.Task[Queue]] = set()
+        self._queue: tuple[float, asyncio.Future[Queue]] | None = None
 
     async def read(self) -> Queue:
         """Return the queue as it is now, and keep it for later calls of :meth:`cached_status`."""
-        reading = asyncio.create_task(self._api.queue())
-        self._reads.add(reading)
-        reading.add_done_callback(self._end)
-        self._queue = time.monotonic(), reading
-        # Cancelling one caller must not cancel the read for the others.
-        return await asyncio.shield(reading)
+        began = time.monotonic()
+        queue = await self._api.queue()
+        if self._queue is None or self._queue[1].done():
+            self._queue = began, asyncio.get_running_loop().create_future()
+            self._queue[1].set_result(queue)
+        return queue
 
     async def cached_status(self, prompt_id: str) -> PromptStatus:
-        """Return where a prompt is; one read of the queue serves all calls within a second, but for :attr:`own` prompts.
+        """Return where a prompt is; one read of the queue serves all calls within a second, but for :attr:`own`.
 
         If no other client has used the server since its start, only this client's prompts are looked up in the history.
         """
@@ -49,21 +48,20 @@ class QueueCache:
         return await read_end(self._api, prompt_id) if self.has_foreign or own else None
 
     async def stop(self) -> None:
-        """Cancel the reads in progress."""
-        for reading in (reads := tuple(self._reads)):
-            reading.cancel()
-        await asyncio.gather(*reads, return_exceptions=True)
+        """Cancel the read in progress."""
+        if self._queue is not None:
+            self._queue[1].cancel()
+            await asyncio.wait([self._queue[1]])
 
     async def _recent_queue(self) -> Queue:
-        if self._queue is None or time.monotonic() - self._queue[0] > _MAX_AGE:
-            return await self.read()
-        return await asyncio.shield(self._queue[1])
-
-    def _end(self, reading: asyncio.Task[Queue]) -> None:
-        self._reads.discard(reading)
-        if not reading.cancelled():
+        now = time.monotonic()
+        if self._queue is None or now - self._queue[0] > _MAX_AGE:
+            reading = asyncio.create_task(self._api.queue())
             # asyncio logs an exception that nobody retrieved.
-            reading.exception()
+            reading.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._queue = now, reading
+        # Cancelling one caller must not cancel the read for the others.
+        return await asyncio.shield(self._queue[1])
 
 
 def phase_in(queue: Queue, prompt_id: str) -> Phase | None:

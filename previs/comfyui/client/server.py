@@ -122,7 +122,7 @@ class Server:
         return stats
 
     async def _was_used(self) -> bool:
-        """Return whether prompts of other clients may be there; the socket reports those that are posted from now on."""
+        """Return whether other clients' prompts may be there; the socket reports those posted from now on."""
         if not await self._tracker.socket.opened(_SOCKET_TIMEOUT):
             return True
         try:
@@ -153,9 +153,7 @@ class Server:
         """Forget a prompt of this client, as its outcome is stored and its status will not be requested again."""
         self._queue_cache.own.discard(prompt_id)
 
-    async def submit(
-        self, graph: Graph, prompt_id: str, files: Collection[Upload] = (), *, new: bool = False
-    ) -> bool:
+    async def submit(self, graph: Graph, prompt_id: str, files: Collection[Upload] = (), *, new: bool = False) -> bool:
         """Queue a graph, unless the server already has this id in queue or history; then call :meth:`follow`.
 
         Return whether it was queued by this call. Whether the server has the id is not asked if this client did not
