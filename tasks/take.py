@@ -118,13 +118,15 @@ async def run_takes(
     """
     await context.farm.capabilities.expect(one.graph for one in plan.takes)
     context = await _with_usual_seconds(context, plan, found, identity.board)
+    schedule = make_schedule(plan, found)
+    settler = _Settler(identity, context, frozenset(label for each in schedule for label in each.sources.values()))
     settling: dict[str, asyncio.Task[_End]] = {}
     takes: dict[asyncio.Task[_End], PlannedTake] = {}
     numbers = {shot.label: number for number, shot in enumerate(plan.shot_list.shots, 1)}
-    for each in make_schedule(plan, found):
+    for each in schedule:
         name = step_name(each.label, "shot", numbers[each.take.shot.label])
         before = {label: settling[label] for label in each.waits_for}
-        settling[each.label] = asyncio.create_task(_settle(each, name, before, identity, context))
+        settling[each.label] = asyncio.create_task(settler.settle(each, name, before))
         takes[settling[each.label]] = each.take
     try:
         if takes:
@@ -151,35 +153,42 @@ async def _with_usual_seconds(context: RunContext, plan: Plan, found: Mapping[st
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """Hold how a take ended, and Prefect's state of its task run, if others wait for the take."""
+    """Hold how a take ended, and Prefect's state of its task run if other takes are made from it."""
 
     result: TakeResult
-    state: State[None] | None
+    state: State[None] | None = None
 
 
-async def _settle(
-    scheduled: ScheduledTake,
-    name: str,
-    before: Mapping[str, asyncio.Task[_End]],
-    identity: RunIdentity,
-    context: RunContext,
-) -> _End:
-    """Wait for the takes that go before, and do what the schedule then says."""
-    if before:
-        await asyncio.wait(before.values())
-    ends = {label: task.result() for label, task in before.items()}
-    action = scheduled.next_action({label: end.result for label, end in ends.items()})
-    if isinstance(action, Fail):
-        end = _End(_failed(action.take, action.error, context), ends[scheduled.leader or ""].state)
-    else:
-        job = Job(action, TakeDispatcher(action.take, context, scheduled.seen), name)
-        end = await _run(job, [ends[label].state for label in scheduled.sources.values()])
-    if end.result.outcome == "failed":
-        shot_failed(identity, end.result)
-    return end
+@dataclass(frozen=True, slots=True)
+class _Settler:
+    """Settle the takes of a run.
+
+    Attributes:
+        sources: Labels of the takes that others are made from.
+    """
+
+    identity: RunIdentity
+    context: RunContext
+    sources: frozenset[str]
+
+    async def settle(self, scheduled: ScheduledTake, name: str, before: Mapping[str, asyncio.Task[_End]]) -> _End:
+        """Wait for the takes that go before, and do what the schedule then says."""
+        if before:
+            await asyncio.wait(before.values())
+        ends = {label: task.result() for label, task in before.items()}
+        action = scheduled.next_action({label: end.result for label, end in ends.items()})
+        if isinstance(action, Fail):
+            end = _End(_failed(action.take, action.error, self.context))
+        else:
+            job = Job(action, TakeDispatcher(action.take, self.context, scheduled.seen), name)
+            state = await _run(job, [ends[label].state for label in scheduled.sources.values()])
+            end = _End(await _result(job, state), state if scheduled.label in self.sources else None)
+        if end.result.outcome == "failed":
+            shot_failed(self.identity, end.result)
+        return end
 
 
-async def _run(job: Job, upstream: Iterable[State[None] | None]) -> _End:
+async def _run(job: Job, upstream: Iterable[State[None] | None]) -> State[None]:
     """Run a take's task, with a slot reserved if it renders."""
     # A source that failed would keep the task run from ever starting, in a state that never ends.
     sources = [state for state in upstream if state is not None and state.is_completed()]
@@ -192,7 +201,7 @@ async def _run(job: Job, upstream: Iterable[State[None] | None]) -> _End:
         state: State[None] = await take(job.name, as_is(job), return_state=True, wait_for=sources)  # type: ignore[misc]
     finally:
         job.dispatcher.leave()
-    return _End(await _result(job, state), state)
+    return state
 
 
 async def _result(job: Job, state: State[None]) -> TakeResult:
