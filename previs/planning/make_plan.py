@@ -3,18 +3,20 @@
 The caller passes in what must be read first: the bytes of the references and the board's picks.
 """
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
+from previs.comfyui.protocol.graph import Graph, Node
 from previs.errors import MOST_FAULTS, Fault, ShotListFaults, WorkflowFaults
 from previs.planning.fingerprint import derived_seed, fingerprint, numbered_seed
 from previs.planning.plan import Plan, PlannedTake, ReferenceImage, TakeFrame
 from previs.records.takes import Pick
 from previs.shots import Chains, Shot, ShotList, read_chains, unused_fields
 from previs.text.listing import first_of
-from previs.workflow import PlacedReference, ShotValues, Workflow, checkpoint_of
+from previs.workflow import BindingRow, PlacedReference, ShotValues, Workflow, checkpoint_of
 
 _NAMED = 3
 _LISTED = 20
@@ -231,12 +233,16 @@ class _Binder:
         pictures: Pictures of the shots' references, by ``url``.
         of_workflow: Pictures of the workflow's own references, likewise.
         overrides: Overrides of the run.
+        first_nodes: Nodes of the first take that has one of this id, each with its JSON.
+        first_rows: Rows of the first take that has one of this meaning and input.
     """
 
     workflow: Workflow
     pictures: Mapping[str, ReferenceImage]
     of_workflow: Mapping[str, ReferenceImage]
     overrides: Mapping[str, Any]
+    first_nodes: dict[str, tuple[str, Node]] = field(default_factory=dict)
+    first_rows: dict[tuple[str, str, str], BindingRow] = field(default_factory=dict)
 
     def bind(self, shot: Shot, number: int, frames: Mapping[str, TakeFrame], render_nonce: str) -> PlannedTake:
         """Bind one take.
@@ -255,12 +261,12 @@ class _Binder:
         return PlannedTake(
             shot=shot,
             number=number,
-            graph=graph,
+            graph=self._shared(graph),
             seed=seed,
             fingerprint=fingerprint(graph),
             pictures={picture.name: picture for picture in self._pictures(shot, frames)},
             checkpoint=checkpoint_of(graph),
-            rows=self.workflow.report(values, place=place).rows,
+            rows=self._shared_rows(self.workflow.report(values, place=place).rows),
             builds_on=tuple(dict.fromkeys(frames.values())),
             render_nonce=render_nonce,
         )
@@ -271,6 +277,20 @@ class _Binder:
         seeds = [fit(0)] if shot.seed is None else [numbered_seed(shot.seed, number) for number in numbers]
         shown = next((seed for seed in seeds if fit(seed) != seed), seeds[0])
         return self.workflow.report(replace(values, seed=shown), place=_place(shot)).notices
+
+    def _shared(self, graph: Graph) -> Graph:
+        """Return the graph with the first take's nodes in place of equal ones, as a plan may have 100,000 takes."""
+        shared: Graph = {}
+        for node_id, node in graph.items():
+            as_json = json.dumps(node)
+            first_json, first = self.first_nodes.setdefault(node_id, (as_json, node))
+            shared[node_id] = first if as_json == first_json else node
+        return shared
+
+    def _shared_rows(self, rows: Sequence[BindingRow]) -> tuple[BindingRow, ...]:
+        """Return the rows with the first take's in place of equal ones."""
+        first = [self.first_rows.setdefault((row.what, row.node_id, row.input), row) for row in rows]
+        return tuple(one if one == row else row for one, row in zip(first, rows, strict=True))
 
     def _pictures(self, shot: Shot, frames: Mapping[str, TakeFrame]) -> Iterator[ReferenceImage]:
         yield from (self.pictures[each.url] for each in shot.references if each.url not in frames)

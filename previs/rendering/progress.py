@@ -133,7 +133,6 @@ class RunProgress:
             notice=self._notice,
         )
 
-
     def _emit_snapshot(self) -> None:
         if _listener.get():
             emit(self.snapshot())
