@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from pydantic_core import to_json
+
 from previs.boards.runs import RunLocation, run_locations
 from previs.publishing.views import ASSETS, FrameLinks, page, page_assets
 from previs.publishing.views.wording import calendar
@@ -59,10 +61,13 @@ async def publish(manifest: Manifest, links: dict[str, str], store: Store) -> Pu
     board, run = manifest.board, manifest.run
     manifest_key = keys.run_key(board, run, "manifest.json")
     page_key = keys.run_key(board, run, _PAGE)
-    content = manifest.model_dump_json(by_alias=True, indent=1).encode()
+    assets = await _write_assets(manifest, store) if store.page_assets else None
+    # Of a long list each of the two is large. As bytes, JSON of non-Latin text takes half of what it takes as a text.
+    html = _page(manifest, links, store, assets).encode()
+    await store.put(page_key, html, media_type="text/html; charset=utf-8")
+    del html
     # Readers take a run as published as soon as its manifest exists.
-    html = _page(manifest, links, store, await _write_assets(manifest, store) if store.page_assets else None)
-    await store.put(page_key, html.encode(), media_type="text/html; charset=utf-8")
+    content = to_json(manifest, by_alias=True, indent=1)
     await store.put(manifest_key, content, media_type="application/json")
     await _write_latest(board, run, store)
     return Published(await store.link(page_key), store.uri(page_key), store.uri(manifest_key))

@@ -13,6 +13,7 @@ from previs.comfyui.protocol.prompt_state import Phase
 from previs.errors import AccessDenied, RenderTimedOut, ServerUnavailable, ServerUnreachable
 from previs.farm.pool import Farm
 from previs.ingest.reader import SourceReader
+from previs.pictures.spill import SpillFolder
 from previs.planning.fingerprint import prompt_id
 from previs.planning.plan import PlannedTake
 from previs.rendering.cancelled import CancelMarks, is_marked_cancelled
@@ -48,6 +49,7 @@ class RunContext:
         leases: Leases of the run, so that no other run renders the same take.
         inputs: Pictures that the takes are made from.
         seconds: Time after which takes are given up.
+        spill: Temporary folder for frames on their way to the store.
         usual_seconds: Returns how long renders like that of a take took, if that is known.
         parts: Names of runs that render parts of this one; what they render counts as this run's.
     """
@@ -59,6 +61,7 @@ class RunContext:
     progress: RunProgress
     leases: Leases
     inputs: InputAssets
+    spill: SpillFolder = field(default_factory=SpillFolder)
     seconds: float = 12 * 3600
     usual_seconds: Callable[[PlannedTake], float | None] = lambda _: None
     parts: set[str] = field(default_factory=set)

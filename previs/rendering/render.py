@@ -17,7 +17,6 @@ from previs.farm.failure_policy import prompt_has_ended
 from previs.farm.placement import Slot
 from previs.ingest import decoding
 from previs.pictures import Media, Playback, examine
-from previs.pictures.spill import SpillFolder
 from previs.planning.frame_order import shown_first
 from previs.planning.plan import UPLOAD_FOLDER, PlannedTake
 from previs.records.takes import Attempt, Frame, TakeRecord
@@ -204,8 +203,8 @@ async def _keep(
     """
     began, damaged = time.monotonic(), False
     until = began + context.limits.unreachable
-    with SpillFolder() as spill:
-        path = spill.new().path
+    path = context.spill.new().path
+    try:
         while True:
             pause = _BEFORE_REFETCH
             try:
@@ -221,6 +220,8 @@ async def _keep(
                 if time.monotonic() >= until:
                     raise
             await asyncio.sleep(pause)
+    finally:
+        path.unlink(missing_ok=True)
 
 
 async def _fetch(

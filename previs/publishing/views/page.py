@@ -5,6 +5,7 @@ It is one HTML file, or on request an HTML file with its style and script beside
 
 import base64
 import hashlib
+import io
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -56,10 +57,10 @@ def page(
     title = one_line(manifest.title) or one_line(manifest.board)
     count = totals(manifest)
     cards = [card for group in shown for card in group.cards]
-    return (
+    pieces = (
         _environment()
         .get_template("index.html")
-        .render(
+        .generate(
             policy=_policy(inline, assets, _stills(shown)),
             css=Markup(inline[_STYLE]),  # noqa: S704 - our own file and two whole numbers
             script=Markup(inline[_SCRIPT]),  # noqa: S704 - our own file
@@ -83,6 +84,10 @@ def page(
             ends=f"Made in {spell(seconds_between(manifest.started, manifest.finished))}.",
         )
     )
+    # The pieces of a long list take several times the memory of the page.
+    written = io.StringIO()
+    written.writelines(pieces)
+    return written.getvalue()
 
 
 @dataclass(frozen=True, slots=True)
