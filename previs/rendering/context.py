@@ -49,9 +49,9 @@ class RunContext:
         leases: Leases of the run, so that no other run renders the same take.
         inputs: Pictures that the takes are made from.
         seconds: Time after which takes are given up.
-        spill: Temporary folder for frames on their way to the store.
         usual_seconds: Returns how long renders like that of a take took, if that is known.
         parts: Names of runs that render parts of this one; what they render counts as this run's.
+        spill: Temporary folder for frames on their way to the store.
     """
 
     farm: Farm
@@ -61,10 +61,10 @@ class RunContext:
     progress: RunProgress
     leases: Leases
     inputs: InputAssets
-    spill: SpillFolder = field(default_factory=SpillFolder)
     seconds: float = 12 * 3600
     usual_seconds: Callable[[PlannedTake], float | None] = lambda _: None
     parts: set[str] = field(default_factory=set)
+    spill: SpillFolder = field(default_factory=SpillFolder)
     _freed: set[Server] = field(default_factory=set)
     _discarded: set[str] = field(default_factory=set)
 

@@ -5,7 +5,6 @@ It is one HTML file, or on request an HTML file with its style and script beside
 
 import base64
 import hashlib
-import io
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -24,7 +23,7 @@ from previs.publishing.views.timecode import number, spell, timecode
 from previs.publishing.views.wording import clean, language, moment, one_line, seconds_between
 from previs.records.manifest import Manifest
 
-__all__ = ["ASSETS", "FrameLinks", "page", "page_assets"]
+__all__ = ["ASSETS", "FrameLinks", "page", "page_assets", "page_pieces"]
 
 _STYLE, _SCRIPT = "board.css", "board.js"
 ASSETS: Final = {_STYLE: "text/css; charset=utf-8", _SCRIPT: "text/javascript; charset=utf-8"}
@@ -43,7 +42,16 @@ def page_assets(manifest: Manifest) -> dict[str, str]:
 def page(
     manifest: Manifest, *, links: LinksOf, note: str | None = None, assets: Mapping[str, str] | None = None
 ) -> str:
-    """Return the ``index.html`` of a run: frames in order with their slates, and problems.
+    """Return the ``index.html`` of a run; see :func:`page_pieces`."""
+    return "".join(page_pieces(manifest, links=links, note=note, assets=assets))
+
+
+def page_pieces(
+    manifest: Manifest, *, links: LinksOf, note: str | None = None, assets: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    """Return the ``index.html`` of a run in pieces: frames in order with their slates, and problems.
+
+    The pieces of a long list take several times the memory of the page, if they are kept.
 
     Args:
         manifest: Manifest of the run.
@@ -57,7 +65,7 @@ def page(
     title = one_line(manifest.title) or one_line(manifest.board)
     count = totals(manifest)
     cards = [card for group in shown for card in group.cards]
-    pieces = (
+    return (
         _environment()
         .get_template("index.html")
         .generate(
@@ -84,10 +92,6 @@ def page(
             ends=f"Made in {spell(seconds_between(manifest.started, manifest.finished))}.",
         )
     )
-    # The pieces of a long list take several times the memory of the page.
-    written = io.StringIO()
-    written.writelines(pieces)
-    return written.getvalue()
 
 
 @dataclass(frozen=True, slots=True)
