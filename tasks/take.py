@@ -161,7 +161,7 @@ class _End:
 
 @dataclass(frozen=True, slots=True)
 class _Settler:
-    """Settle the takes of a run.
+    """Run the tasks of a run's takes, each after those that it waits for.
 
     Attributes:
         sources: Labels of the takes that others are made from.

@@ -3,20 +3,18 @@
 The caller passes in what must be read first: the bytes of the references and the board's picks.
 """
 
-import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
-from previs.comfyui.protocol.graph import Graph, Node
 from previs.errors import MOST_FAULTS, Fault, ShotListFaults, WorkflowFaults
-from previs.planning.fingerprint import derived_seed, fingerprint, numbered_seed
 from previs.planning.plan import Plan, PlannedTake, ReferenceImage, TakeFrame
+from previs.planning.take_binder import TakeBinder, place_of
 from previs.records.takes import Pick
 from previs.shots import Chains, Shot, ShotList, read_chains, unused_fields
 from previs.text.listing import first_of
-from previs.workflow import BindingRow, PlacedReference, ShotValues, Workflow, checkpoint_of
+from previs.workflow import Workflow
 
 _NAMED = 3
 _LISTED = 20
@@ -94,7 +92,7 @@ def make_plan(
     asked = asked | again if asked else frozenset(shot.label for shot in shot_list.shots)
     of_workflow = dict(zip(workflow.reference_images, workflow_pictures, strict=True))
     planner = _Planner(
-        binder=_Binder(workflow, pictures, of_workflow, options.overrides),
+        binder=TakeBinder(workflow, pictures, of_workflow, options.overrides),
         chains=chains,
         takes=options.takes,
         picks=picks or {},
@@ -157,7 +155,7 @@ class _Planner:
         lapsed: Sentences on picks that no longer hold.
     """
 
-    binder: "_Binder"
+    binder: TakeBinder
     chains: Chains
     takes: int
     picks: Mapping[str, Pick]
@@ -184,7 +182,7 @@ class _Planner:
                 self._plan_shot(shot, named.get(shot.label, set()))
             except WorkflowFaults as error:
                 for fault in error.faults if shot.label in self.needed else ():
-                    everywhere = replace(fault, place="") if fault.place == _place(shot) else fault
+                    everywhere = replace(fault, place="") if fault.place == place_of(shot) else fault
                     self.faults.setdefault(everywhere, []).append(shot.label)
 
     def _plan_shot(self, shot: Shot, named: set[int]) -> None:
@@ -223,98 +221,3 @@ class _Planner:
                 take = takes[frame.take or self.chosen.get(frame.label, 1)]
                 found[reference.url] = TakeFrame(frame.label, take.number, take.fingerprint)
         return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Binder:
-    """Bind takes to a workflow.
-
-    Attributes:
-        pictures: Pictures of the shots' references, by ``url``.
-        of_workflow: Pictures of the workflow's own references, likewise.
-        overrides: Overrides of the run.
-        first_nodes: Nodes of the first take that has one of this id, each with its JSON.
-        first_rows: Rows of the first take that has one of this meaning and input.
-    """
-
-    workflow: Workflow
-    pictures: Mapping[str, ReferenceImage]
-    of_workflow: Mapping[str, ReferenceImage]
-    overrides: Mapping[str, Any]
-    first_nodes: dict[str, tuple[str, Node]] = field(default_factory=dict)
-    first_rows: dict[tuple[str, str, str], BindingRow] = field(default_factory=dict)
-
-    def bind(self, shot: Shot, number: int, frames: Mapping[str, TakeFrame], render_nonce: str) -> PlannedTake:
-        """Bind one take.
-
-        Raises:
-            WorkflowFaults: The workflow cannot be bound to this shot.
-        """
-        values, place = self._values(shot, frames), _place(shot)
-        if shot.seed is None:
-            seed = derived_seed(fingerprint(self.workflow.bind(values, place=place)), number)
-        else:
-            seed = numbered_seed(shot.seed, number)
-        seed = self.workflow.fit_seed(seed)
-        values = replace(values, seed=seed)
-        graph = self.workflow.bind(values, place=place)
-        return PlannedTake(
-            shot=shot,
-            number=number,
-            graph=self._shared(graph),
-            seed=seed,
-            fingerprint=fingerprint(graph),
-            pictures={picture.name: picture for picture in self._pictures(shot, frames)},
-            checkpoint=checkpoint_of(graph),
-            rows=self._shared_rows(self.workflow.report(values, place=place).rows),
-            builds_on=tuple(dict.fromkeys(frames.values())),
-            render_nonce=render_nonce,
-        )
-
-    def notices(self, shot: Shot, numbers: Sequence[int], frames: Mapping[str, TakeFrame]) -> tuple[str, ...]:
-        """Return warnings on how the workflow takes a shot; of the takes' seeds, on the first that does not fit."""
-        values, fit = self._values(shot, frames), self.workflow.fit_seed
-        seeds = [fit(0)] if shot.seed is None else [numbered_seed(shot.seed, number) for number in numbers]
-        shown = next((seed for seed in seeds if fit(seed) != seed), seeds[0])
-        return self.workflow.report(replace(values, seed=shown), place=_place(shot)).notices
-
-    def _shared(self, graph: Graph) -> Graph:
-        """Return the graph with the first take's nodes in place of equal ones, as a plan may have 100,000 takes."""
-        shared: Graph = {}
-        for node_id, node in graph.items():
-            as_json = json.dumps(node)
-            first_json, first = self.first_nodes.setdefault(node_id, (as_json, node))
-            shared[node_id] = first if as_json == first_json else node
-        return shared
-
-    def _shared_rows(self, rows: Sequence[BindingRow]) -> tuple[BindingRow, ...]:
-        """Return the rows with the first take's in place of equal ones."""
-        first = [self.first_rows.setdefault((row.what, row.node_id, row.input), row) for row in rows]
-        return tuple(one if one == row else row for one, row in zip(first, rows, strict=True))
-
-    def _pictures(self, shot: Shot, frames: Mapping[str, TakeFrame]) -> Iterator[ReferenceImage]:
-        yield from (self.pictures[each.url] for each in shot.references if each.url not in frames)
-        yield from self.of_workflow.values()
-
-    def _values(self, shot: Shot, frames: Mapping[str, TakeFrame]) -> ShotValues:
-        own = [
-            PlacedReference(
-                (frames.get(each.url) or self.pictures[each.url]).name, each.reference_id, each.strength, each.role
-            )
-            for each in shot.references
-        ]
-        of_workflow = [PlacedReference(picture.name, url) for url, picture in self.of_workflow.items()]
-        return ShotValues(
-            prompt=shot.prompt,
-            negative_prompt=shot.negative_prompt,
-            seed=0,
-            width=shot.width,
-            height=shot.height,
-            references=(*own, *of_workflow),
-            duration=shot.duration,
-            overrides={**self.overrides, **shot.overrides},
-        )
-
-
-def _place(shot: Shot) -> str:
-    return f"shot {shot.label}"
