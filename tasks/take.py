@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from prefect.client.schemas.objects import State
@@ -33,18 +33,20 @@ _OUTER_BOUND = 24 * 3600
 _CACHED = "Cached"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Job:
     """Say what a take's task run does; one for all its attempts.
 
     Attributes:
         dispatcher: Renders the take, if the action says so.
         name: Name of its task run.
+        record: Record that the task run found or made. Of a result, Prefect would keep a link to each value.
     """
 
     action: Render | Reuse | Skip
     dispatcher: TakeDispatcher
     name: str
+    record: TakeRecord | None = None
 
     @property
     def take(self) -> PlannedTake:
@@ -58,8 +60,8 @@ class Job:
 
 
 @step("take", run_name="{name}", timeout_seconds=_OUTER_BOUND)
-async def take(name: str, job: Job) -> State[TakeRecord]:  # noqa: ARG001 - the run's name
-    """Return a take's record from the store, or render the take on the farm."""
+async def take(name: str, job: Job) -> State[None]:  # noqa: ARG001 - the run's name
+    """Find a take's record in the store, or render the take on the farm."""
     if isinstance(job.action, Skip):
         return Cancelled(name="Skipped", message=visible(job.action.reason))
     if isinstance(job.action, Reuse):
@@ -71,7 +73,8 @@ async def take(name: str, job: Job) -> State[TakeRecord]:  # noqa: ARG001 - the 
         nonlocal logged
         if state.phase is Phase.RUNNING:
             progress.running(job.take, server, state.step, state.steps)
-        if state.phase is not logged:
+        if state.phase is not logged and state.phase is not Phase.ENDED:
+            # Prefect logs how the task run ends.
             logged = state.phase
             logger.info("%s on %s, prompt %s", logged.value, server, state.prompt_id)
 
@@ -87,14 +90,16 @@ async def take(name: str, job: Job) -> State[TakeRecord]:  # noqa: ARG001 - the 
         progress.waiting(job.take)
     if job.dispatcher.from_another_run:
         return _cached(job, record)
+    job.record = record
     progress.settled(job.take, TakeSettled(job.take.label, record.how_made, record.server, record.seconds))
     how = "Joined" if record.joined else "Completed"
-    return Completed(name=how, message=f"{record.server} · {record.seconds:.1f} s", data=record)
+    return Completed(name=how, message=f"{record.server} · {record.seconds:.1f} s")
 
 
-def _cached(job: Job, record: TakeRecord) -> State[TakeRecord]:
+def _cached(job: Job, record: TakeRecord) -> State[None]:
+    job.record = record
     job.context.progress.settled(job.take, TakeSettled(job.take.label, "cached", seconds=record.seconds))
-    return Completed(name=_CACHED, message=f"rendered before on {record.server}", data=record)
+    return Completed(name=_CACHED, message=f"rendered before on {record.server}")
 
 
 def refresh_wanted() -> bool:
@@ -113,13 +118,15 @@ async def run_takes(
     """
     await context.farm.capabilities.expect(one.graph for one in plan.takes)
     context = await _with_usual_seconds(context, plan, found, identity.board)
+    schedule = make_schedule(plan, found)
+    settler = _Settler(identity, context, frozenset(label for each in schedule for label in each.sources.values()))
     settling: dict[str, asyncio.Task[_End]] = {}
     takes: dict[asyncio.Task[_End], PlannedTake] = {}
     numbers = {shot.label: number for number, shot in enumerate(plan.shot_list.shots, 1)}
-    for each in make_schedule(plan, found):
+    for each in schedule:
         name = step_name(each.label, "shot", numbers[each.take.shot.label])
         before = {label: settling[label] for label in each.waits_for}
-        settling[each.label] = asyncio.create_task(_settle(each, name, before, identity, context))
+        settling[each.label] = asyncio.create_task(settler.settle(each, name, before))
         takes[settling[each.label]] = each.take
     try:
         if takes:
@@ -146,60 +153,67 @@ async def _with_usual_seconds(context: RunContext, plan: Plan, found: Mapping[st
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """Hold how a take ended, and Prefect's state of its task run."""
+    """Hold how a take ended, and Prefect's state of its task run if other takes are made from it."""
 
     result: TakeResult
-    state: State[TakeRecord]
+    state: State[None] | None = None
 
 
-async def _settle(
-    scheduled: ScheduledTake,
-    name: str,
-    before: Mapping[str, asyncio.Task[_End]],
-    identity: RunIdentity,
-    context: RunContext,
-) -> _End:
-    """Wait for the takes that go before, and do what the schedule then says."""
-    if before:
-        await asyncio.wait(before.values())
-    ends = {label: task.result() for label, task in before.items()}
-    action = scheduled.next_action({label: end.result for label, end in ends.items()})
-    if isinstance(action, Fail):
-        end = _End(_failed(action.take, action.error, context), ends[scheduled.leader or ""].state)
-    else:
-        job = Job(action, TakeDispatcher(action.take, context, scheduled.seen), name)
-        end = await _run(job, [ends[label].state for label in scheduled.sources.values()])
-    if end.result.outcome == "failed":
-        shot_failed(identity, end.result)
-    return end
+@dataclass(frozen=True, slots=True)
+class _Settler:
+    """Run the tasks of a run's takes, each after those that it waits for.
+
+    Attributes:
+        sources: Labels of the takes that others are made from.
+    """
+
+    identity: RunIdentity
+    context: RunContext
+    sources: frozenset[str]
+
+    async def settle(self, scheduled: ScheduledTake, name: str, before: Mapping[str, asyncio.Task[_End]]) -> _End:
+        """Wait for the takes that go before, and do what the schedule then says."""
+        if before:
+            await asyncio.wait(before.values())
+        ends = {label: task.result() for label, task in before.items()}
+        action = scheduled.next_action({label: end.result for label, end in ends.items()})
+        if isinstance(action, Fail):
+            end = _End(_failed(action.take, action.error, self.context))
+        else:
+            job = Job(action, TakeDispatcher(action.take, self.context, scheduled.seen), name)
+            state = await _run(job, [ends[label].state for label in scheduled.sources.values()])
+            end = _End(await _result(job, state), state if scheduled.label in self.sources else None)
+        if end.result.outcome == "failed":
+            shot_failed(self.identity, end.result)
+        return end
 
 
-async def _run(job: Job, upstream: Collection[State[TakeRecord]]) -> _End:
+async def _run(job: Job, upstream: Iterable[State[None] | None]) -> State[None]:
     """Run a take's task, with a slot reserved if it renders."""
     # A source that failed would keep the task run from ever starting, in a state that never ends.
-    sources = [state for state in upstream if state.is_completed()]
+    sources = [state for state in upstream if state is not None and state.is_completed()]
     try:
         if isinstance(job.action, Render):
             # With no server at all the task run starts without a slot, and fails with that reason.
             with contextlib.suppress(NoServer, AccessDenied):
                 await job.dispatcher.reserve()
         # Prefect's types say of a task that returns a state that its state holds a state; it is passed through.
-        state: State[TakeRecord] = await take(job.name, as_is(job), return_state=True, wait_for=sources)  # type: ignore[misc]
+        state: State[None] = await take(job.name, as_is(job), return_state=True, wait_for=sources)  # type: ignore[misc]
     finally:
         job.dispatcher.leave()
-    return _End(await _result(job, state), state)
+    return state
 
 
-async def _result(job: Job, state: State[TakeRecord]) -> TakeResult:
+async def _result(job: Job, state: State[None]) -> TakeResult:
     if isinstance(job.action, Skip):
         reason = job.action.reason
         job.context.progress.settled(job.take, TakeSettled(job.take.label, "skipped", error=reason))
         return TakeResult(job.take, "skipped", error=reason)
-    result = await state.aresult(raise_on_failure=False)
     attempts = tuple(job.dispatcher.attempts)
-    if isinstance(result, TakeRecord):
-        outcome: Outcome = "cached" if state.name == _CACHED else result.how_made
-        return TakeResult(job.take, outcome, record=result, attempts=attempts)
+    if state.is_completed() and job.record is not None:
+        outcome: Outcome = "cached" if state.name == _CACHED else job.record.how_made
+        return TakeResult(job.take, outcome, record=job.record, attempts=attempts)
+    result = await state.aresult(raise_on_failure=False)
     error = str(result) if isinstance(result, PrevisError) else visible(f"{type(result).__name__}: {result}")
     return replace(_failed(job.take, error, job.context), attempts=attempts)
 

@@ -26,6 +26,7 @@ class Capabilities:
         self._classes: set[str] = set()
         self._needs = frozenset[Requirement]()
         self._reported: set[tuple[str, Requirement]] = set()
+        self._requirements: dict[frozenset[Requirement], frozenset[Requirement]] = {}
 
     async def learn(self, server: Server) -> None:
         """Ask one server for the classes not yet known of it, and report what it lacks."""
@@ -55,8 +56,12 @@ class Capabilities:
         await self.expect([graph])
 
     def requirements(self, graph: Graph) -> frozenset[Requirement]:
-        """Return what a graph needs that some server may lack, as far as :meth:`expect` found out."""
-        return self._that_matter(requirements_of(graph))
+        """Return what a graph needs that some server may lack, as far as :meth:`expect` found out.
+
+        Graphs with the same needs get the same object.
+        """
+        found = self._that_matter(requirements_of(graph))
+        return self._requirements.setdefault(found, found)
 
     async def _learn_all(self, names: Collection[str]) -> None:
         self._classes |= set(names)

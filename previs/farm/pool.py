@@ -172,12 +172,12 @@ class Farm:
         try:
             return await waiter.future
         except asyncio.CancelledError:
-            if waiter.future.done() and not waiter.future.cancelled() and waiter.future.exception() is None:
-                waiter.future.result().release()
-            raise
-        finally:
+            # Thousands may wait, so the others do not search the list.
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
+            elif waiter.future.done() and not waiter.future.cancelled() and waiter.future.exception() is None:
+                waiter.future.result().release()
+            raise
 
     def others(self, request: PlacementRequest) -> tuple[Server, ...]:
         """Return the servers that could be tried beside those that the request avoids."""
@@ -230,12 +230,16 @@ class Farm:
         """
         if not self._all_looked_at.is_set() and self._first_look_left() > 0:
             return
-        for waiter in tuple(self._waiters):
-            if waiter.future.done():
+        unplaced = set[PlacementRequest]()
+        for waiter in tuple(self._waiters) if self._has_room() else ():
+            if waiter.future.done() or waiter.request in unplaced:
                 continue
-            if not any(member.usable and member.room(self._slots) > 0 for member in self._members.values()):
+            if not self._has_room():
                 break
-            if member := choose(self._members.values(), waiter.request, self._slots):
+            member = choose(self._members.values(), waiter.request, self._slots)
+            if member is None:
+                unplaced.add(waiter.request)
+            else:
                 self._waiters.remove(waiter)
                 slot = Slot(member.server, waiter.request, self._leave)
                 member.slots.append(slot)
@@ -243,6 +247,9 @@ class Farm:
                 member.expects_until = 0.0
                 waiter.future.set_result(slot)
         self._rebalance()
+
+    def _has_room(self) -> bool:
+        return any(member.usable and member.room(self._slots) > 0 for member in self._members.values())
 
     def _first_look_left(self) -> float:
         """Return the seconds to wait for servers that have not answered their first probe."""

@@ -61,6 +61,8 @@ class PastTakes:
         self._of_graph = defaultdict[object, list[tuple[float, float]]](list)
         self._of_checkpoint = defaultdict[str | None, list[tuple[float, float]]](list)
         self._all: list[float] = []
+        # Thousands of takes of one graph need the same work.
+        self._of_work: dict[_Work, Estimate] = {}
         for label, number, graph, seconds in _rendered(runs):
             work = _work(graph) if graph else None
             self._own.setdefault((label, number), (work, seconds))
@@ -81,17 +83,24 @@ class PastTakes:
         graph count, else takes with its checkpoint: their seconds are scaled to its steps × pixels × frames. Otherwise
         it is the median of all takes.
         """
+        if not self._all:
+            return None
         work = _work(take.graph)
         before, own = self._own.get((take.shot.label, take.number), (None, None))
         if own is not None and before in (None, work):
             return Estimate(own, "its own last render")
+        if work not in self._of_work:
+            self._of_work[work] = self._from_others(work)
+        return self._of_work[work]
+
+    def _from_others(self, work: _Work) -> Estimate:
         for past, of in (
             (self._of_graph.get(work.graph), "of the same graph"),
             (self._of_checkpoint.get(work.checkpoint) if work.checkpoint else None, "with the same checkpoint"),
         ):
             if past:
                 return _scaled(past, work.amount, of)
-        return Estimate(median(self._all), "past takes of other graphs") if self._all else None
+        return Estimate(median(self._all), "past takes of other graphs")
 
 
 def _scaled(past: Collection[tuple[float, float]], amount: float, of: str) -> Estimate:

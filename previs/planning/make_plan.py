@@ -3,19 +3,18 @@
 The caller passes in what must be read first: the bytes of the references and the board's picks.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
 from previs.errors import MOST_FAULTS, Fault, ShotListFaults, WorkflowFaults
 from previs.planning.changed_looks import look_facts
-from previs.planning.fingerprint import derived_seed, fingerprint, numbered_seed
 from previs.planning.plan import Plan, PlannedTake, ReferenceImage, TakeFrame, Workflows
+from previs.planning.take_binder import TakeBinder, place_of
 from previs.records.takes import Pick
 from previs.shots import Chains, Shot, ShotList, read_chains, unused_fields
 from previs.text.listing import first_of
-from previs.workflow import PlacedReference, ShotValues, Workflow, checkpoint_of
 
 _NAMED = 3
 _LISTED = 20
@@ -91,10 +90,11 @@ def make_plan(
     again = choose_shots(shot_list, refreshed, field="refresh")
     asked = choose_shots(shot_list, options.only)
     asked = asked | again if asked else frozenset(shot.label for shot in shot_list.shots)
+    binders = {
+        name: TakeBinder(each.workflow, pictures, each.by_url, options.overrides) for name, each in workflows.items()
+    }
     planner = _Planner(
-        binders={
-            name: _Binder(each.workflow, pictures, each.by_url, options.overrides) for name, each in workflows.items()
-        },
+        binders=binders,
         chains=chains,
         takes=options.takes,
         picks=picks or {},
@@ -167,7 +167,7 @@ class _Planner:
         lapsed: Sentences on picks that no longer hold.
     """
 
-    binders: Mapping[str | None, "_Binder"]
+    binders: Mapping[str | None, TakeBinder]
     chains: Chains
     takes: int
     picks: Mapping[str, Pick]
@@ -195,7 +195,7 @@ class _Planner:
                 self._plan_shot(shot, named.get(shot.label, set()))
             except WorkflowFaults as error:
                 for fault in error.faults if shot.label in self.needed else ():
-                    everywhere = replace(fault, place="") if fault.place == _place(shot) else fault
+                    everywhere = replace(fault, place="") if fault.place == place_of(shot) else fault
                     source = self.binders[shot.workflow].workflow.source
                     self.faults.setdefault((source, everywhere), []).append(shot.label)
 
@@ -235,80 +235,3 @@ class _Planner:
                 take = takes[frame.take or self.chosen.get(frame.label, 1)]
                 found[reference.url] = TakeFrame(frame.label, take.number, take.fingerprint)
         return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Binder:
-    """Bind takes to a workflow.
-
-    Attributes:
-        pictures: Pictures of the shots' references, by ``url``.
-        of_workflow: Pictures of the workflow's own references, likewise.
-        overrides: Overrides of the run.
-    """
-
-    workflow: Workflow
-    pictures: Mapping[str, ReferenceImage]
-    of_workflow: Mapping[str, ReferenceImage]
-    overrides: Mapping[str, Any]
-
-    def bind(self, shot: Shot, number: int, frames: Mapping[str, TakeFrame], render_nonce: str) -> PlannedTake:
-        """Bind one take.
-
-        Raises:
-            WorkflowFaults: The workflow cannot be bound to this shot.
-        """
-        values, place = self._values(shot, frames), _place(shot)
-        if shot.seed is None:
-            seed = derived_seed(fingerprint(self.workflow.bind(values, place=place)), number)
-        else:
-            seed = numbered_seed(shot.seed, number)
-        seed = self.workflow.fit_seed(seed)
-        values = replace(values, seed=seed)
-        graph = self.workflow.bind(values, place=place)
-        return PlannedTake(
-            shot=shot,
-            number=number,
-            graph=graph,
-            seed=seed,
-            fingerprint=fingerprint(graph),
-            pictures={picture.name: picture for picture in self._pictures(shot, frames)},
-            checkpoint=checkpoint_of(graph),
-            rows=self.workflow.report(values, place=place).rows,
-            builds_on=tuple(dict.fromkeys(frames.values())),
-            render_nonce=render_nonce,
-        )
-
-    def notices(self, shot: Shot, numbers: Sequence[int], frames: Mapping[str, TakeFrame]) -> tuple[str, ...]:
-        """Return warnings on how the workflow takes a shot; of the takes' seeds, on the first that does not fit."""
-        values, fit = self._values(shot, frames), self.workflow.fit_seed
-        seeds = [fit(0)] if shot.seed is None else [numbered_seed(shot.seed, number) for number in numbers]
-        shown = next((seed for seed in seeds if fit(seed) != seed), seeds[0])
-        return self.workflow.report(replace(values, seed=shown), place=_place(shot)).notices
-
-    def _pictures(self, shot: Shot, frames: Mapping[str, TakeFrame]) -> Iterator[ReferenceImage]:
-        yield from (self.pictures[each.url] for each in shot.references if each.url not in frames)
-        yield from self.of_workflow.values()
-
-    def _values(self, shot: Shot, frames: Mapping[str, TakeFrame]) -> ShotValues:
-        own = [
-            PlacedReference(
-                (frames.get(each.url) or self.pictures[each.url]).name, each.reference_id, each.strength, each.role
-            )
-            for each in shot.references
-        ]
-        of_workflow = [PlacedReference(picture.name, url) for url, picture in self.of_workflow.items()]
-        return ShotValues(
-            prompt=shot.prompt,
-            negative_prompt=shot.negative_prompt,
-            seed=0,
-            width=shot.width,
-            height=shot.height,
-            references=(*own, *of_workflow),
-            duration=shot.duration,
-            overrides={**self.overrides, **shot.overrides},
-        )
-
-
-def _place(shot: Shot) -> str:
-    return f"shot {shot.label}"

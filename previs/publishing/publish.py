@@ -1,19 +1,25 @@
 """Write a run's manifest and page to the store."""
 
+import asyncio
 import json
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
 from previs.boards.runs import RunLocation, run_locations
-from previs.publishing.views import ASSETS, FrameLinks, page, page_assets
+from previs.errors import StoreUnavailable
+from previs.pictures.spill import SpillFolder
+from previs.publishing.views import ASSETS, FrameLinks, page_assets, page_pieces
 from previs.publishing.views.wording import calendar
-from previs.records.manifest import Manifest
+from previs.records.manifest import Manifest, json_pieces
 from previs.records.takes import Frame
 from previs.store import Store, keys
 
 _PAGE: Final = "index.html"
+_WRITE_BUFFER: Final = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +65,30 @@ async def publish(manifest: Manifest, links: dict[str, str], store: Store) -> Pu
     board, run = manifest.board, manifest.run
     manifest_key = keys.run_key(board, run, "manifest.json")
     page_key = keys.run_key(board, run, _PAGE)
-    content = manifest.model_dump_json(by_alias=True, indent=1).encode()
+    assets = await _write_assets(manifest, store) if store.page_assets else None
+    html = (piece.encode() for piece in _page(manifest, links, store, assets))
+    await _put_pieces(html, page_key, store, media_type="text/html; charset=utf-8")
     # Readers take a run as published as soon as its manifest exists.
-    html = _page(manifest, links, store, await _write_assets(manifest, store) if store.page_assets else None)
-    await store.put(page_key, html.encode(), media_type="text/html; charset=utf-8")
-    await store.put(manifest_key, content, media_type="application/json")
+    await _put_pieces(json_pieces(manifest), manifest_key, store, media_type="application/json")
     await _write_latest(board, run, store)
     return Published(await store.link(page_key), store.uri(page_key), store.uri(manifest_key))
+
+
+async def _put_pieces(pieces: Iterable[bytes], key: str, store: Store, *, media_type: str) -> None:
+    """Write a file that is never in memory as a whole: of a long list it is large."""
+    try:
+        with SpillFolder() as spill:
+            path = spill.new().path
+            await asyncio.to_thread(_write, path, pieces)
+            await store.put_file(key, path, media_type=media_type)
+    except OSError as error:
+        reason = f"{key} cannot be kept in the temporary folder {tempfile.gettempdir()}: {error.strerror}"
+        raise StoreUnavailable(store.name, reason) from error
+
+
+def _write(path: Path, pieces: Iterable[bytes]) -> None:
+    with path.open("wb", _WRITE_BUFFER) as out:
+        out.writelines(pieces)
 
 
 async def _write_assets(manifest: Manifest, store: Store) -> dict[str, str]:
@@ -98,7 +121,7 @@ async def _write_latest(board: str, run: str, store: Store) -> None:
         written = latest
 
 
-def _page(manifest: Manifest, links: dict[str, str], store: Store, assets: dict[str, str] | None) -> str:
+def _page(manifest: Manifest, links: dict[str, str], store: Store, assets: dict[str, str] | None) -> Iterator[str]:
     to_root = "../" * keys.run_prefix(manifest.board, manifest.run).count("/")
 
     def beside(frame: Frame) -> FrameLinks:
@@ -110,8 +133,8 @@ def _page(manifest: Manifest, links: dict[str, str], store: Store, assets: dict[
         return FrameLinks(src=picture or links[frame.key], href=links[frame.key])
 
     if store.public:
-        return page(manifest, links=beside, assets=assets)
+        return page_pieces(manifest, links=beside, assets=assets)
     note = "The pictures here are small ones."
     if until := links_until(manifest, store):
         note += f" Links to the full frames work until {until}; run again for new ones."
-    return page(manifest, links=signed, note=note, assets=assets)
+    return page_pieces(manifest, links=signed, note=note, assets=assets)

@@ -4,10 +4,11 @@ It is written to ``boards/BOARD/RUN/manifest.json`` by alias, so the first key o
 described only here: ``previs schema`` writes them as JSON Schema, ``docs/manifest.md`` as tables.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import to_json
 
 from previs.errors import RecordUnreadable
 from previs.records.takes import Attempt, Frame, InputPicture, Items
@@ -182,6 +183,20 @@ class Manifest(BaseModel):
     def duration(self) -> float:
         """Return the duration of the whole board in seconds."""
         return sum(shot.duration for shot in self.shots)
+
+
+def json_pieces(manifest: Manifest) -> Iterator[bytes]:
+    """Yield a manifest's JSON, shot by shot."""
+    # The shots come last. JSON has no line break within a text.
+    whole = to_json(manifest.model_copy(update={"shots": ()}), by_alias=True, indent=1)
+    before, _, after = whole.rpartition(b"[]")
+    separator = b"[\n  "
+    yield before
+    for shot in manifest.shots:
+        yield separator
+        yield to_json(shot, by_alias=True, indent=1).replace(b"\n", b"\n  ")
+        separator = b",\n  "
+    yield (b"\n ]" if manifest.shots else b"[]") + after
 
 
 def read_manifest(content: bytes, *, name: str) -> Manifest:

@@ -13,6 +13,7 @@ from previs.comfyui.protocol.prompt_state import Phase
 from previs.errors import AccessDenied, RenderTimedOut, ServerUnavailable, ServerUnreachable
 from previs.farm.pool import Farm
 from previs.ingest.reader import SourceReader
+from previs.pictures.spill import SpillFolder
 from previs.planning.fingerprint import prompt_id
 from previs.planning.plan import PlannedTake
 from previs.rendering.cancelled import CancelMarks, is_marked_cancelled
@@ -50,7 +51,7 @@ class RunContext:
         seconds: Time after which takes are given up.
         usual_seconds: Returns how long renders like that of a take took, if that is known.
         parts: Names of runs that render parts of this one; what they render counts as this run's.
-        posted: Ids of the prompts that this run posted; any other that a server has is joined.
+        spill: Temporary folder for frames on their way to the store.
     """
 
     farm: Farm
@@ -63,15 +64,19 @@ class RunContext:
     seconds: float = 12 * 3600
     usual_seconds: Callable[[PlannedTake], float | None] = lambda _: None
     parts: set[str] = field(default_factory=set)
-    posted: set[str] = field(default_factory=set)
+    spill: SpillFolder = field(default_factory=SpillFolder)
     _freed: set[Server] = field(default_factory=set)
     _discarded: set[str] = field(default_factory=set)
 
-    async def find_existing_prompt(self, take: PlannedTake) -> ExistingPrompt:
+    async def find_existing_prompt(self, take: PlannedTake, *, new: bool = False) -> ExistingPrompt:
         """Return the prompt that runs or has finished, or else the one to post.
 
         Ids of prompts that a server remembers as failed or interrupted are not used again, nor those that a run has
         interrupted without effect yet.
+
+        Args:
+            take: The take.
+            new: Whether no run that shares the store has ever attempted it.
         """
         for generation in count():
             wanted = prompt_id(take.fingerprint, generation, render_nonce=_render_nonce(take))
@@ -87,7 +92,7 @@ class RunContext:
             at_work = [server for server, status in found if isinstance(status, Phase)]
             if any(seen) and not at_work:
                 continue
-            if not await is_marked_cancelled(self.store, wanted):
+            if new or not await is_marked_cancelled(self.store, wanted):
                 return ExistingPrompt(wanted, at_work[0] if at_work else None)
             if at_work:
                 at_work[0].keep_cancelling(wanted, CancelMarks(self.store))

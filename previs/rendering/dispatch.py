@@ -97,14 +97,16 @@ class TakeDispatcher:
         """
         leases, fingerprint = self.context.leases, self.take.fingerprint
         try:
-            earlier = None if leases.holds(fingerprint) else await leases.acquire(fingerprint, self.take.render_nonce)
+            held = leases.holds(fingerprint)
+            earlier = None if held else await leases.acquire(fingerprint, self.take.render_nonce)
             if earlier is not None and earlier.held:
                 slot.release()
                 on_wait()
                 return await self._record_of(await leases.wait_until_free(fingerprint))
             record = await self._record_of(earlier)
             if record is None:
-                record = await render(self.take, slot, self.context, on_change, self.attempts)
+                new = not held and earlier is None
+                record = await render(self.take, slot, self.context, on_change, self.attempts, new=new)
                 if record is not None:
                     self.context.farm.succeeded(self._server(record.server, slot))
             return record

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -84,30 +85,33 @@ class RunProgress:
         self._takes: frozenset[str] = frozenset()
         self._running: dict[str, RunningTake] = {}
         self._settled: dict[str, Outcome] = {}
+        self._outcomes = Counter[Outcome | None]()
         self._notice = ""
 
     def expect(self, title: str, takes: Iterable[PlannedTake]) -> None:
         """Set the title and the takes of the run."""
         self._title = title
         self._takes = frozenset(take.label for take in takes)
-        emit(self.snapshot())
+        self._emit_snapshot()
 
     def running(self, take: PlannedTake, server: str, step: int = 0, steps: int = 0) -> None:
         """Record that a server renders a take."""
         self._running[take.label] = RunningTake(take.shot.shot_id, take.number, server, step, steps)
-        emit(self.snapshot())
+        self._emit_snapshot()
 
     def waiting(self, take: PlannedTake) -> None:
         """Record that no server renders a take any more, though it is not settled."""
         self._running.pop(take.label, None)
-        emit(self.snapshot())
+        self._emit_snapshot()
 
     def settled(self, take: PlannedTake, end: TakeSettled) -> None:
         """Record how a take ended."""
         self._running.pop(take.label, None)
+        self._outcomes[self._settled.get(take.label)] -= 1
+        self._outcomes[end.outcome] += 1
         self._settled[take.label] = end.outcome
         emit(end)
-        emit(self.snapshot())
+        self._emit_snapshot()
 
     def notice(self, sentence: str) -> None:
         """Emit a sentence that a person should read now."""
@@ -116,19 +120,22 @@ class RunProgress:
 
     def snapshot(self) -> Progress:
         """Return the progress as it is now."""
-        outcomes = list(self._settled.values())
         return Progress(
-            rendered=outcomes.count("rendered"),
-            joined=outcomes.count("joined"),
-            cached=outcomes.count("cached"),
-            failed=outcomes.count("failed"),
-            skipped=outcomes.count("skipped"),
+            rendered=self._outcomes["rendered"],
+            joined=self._outcomes["joined"],
+            cached=self._outcomes["cached"],
+            failed=self._outcomes["failed"],
+            skipped=self._outcomes["skipped"],
             waiting=len(self._takes) - len(self._settled) - len(self._running),
             running=tuple(self._running.values()),
             elapsed=time.monotonic() - self._began,
             title=self._title,
             notice=self._notice,
         )
+
+    def _emit_snapshot(self) -> None:
+        if _listener.get():
+            emit(self.snapshot())
 
 
 def emit(event: ProgressEvent) -> None:

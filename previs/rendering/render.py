@@ -17,7 +17,6 @@ from previs.farm.failure_policy import prompt_has_ended
 from previs.farm.placement import Slot
 from previs.ingest import decoding
 from previs.pictures import Media, Playback, examine
-from previs.pictures.spill import SpillFolder
 from previs.planning.frame_order import shown_first
 from previs.planning.plan import UPLOAD_FOLDER, PlannedTake
 from previs.records.takes import Attempt, Frame, TakeRecord
@@ -40,6 +39,8 @@ async def render(
     context: RunContext,
     on_change: OnChange = lambda *_: None,
     attempts: Sequence[Attempt] = (),
+    *,
+    new: bool = False,
 ) -> TakeRecord | None:
     """Make a take's frames and its record.
 
@@ -53,15 +54,16 @@ async def render(
         context: The run's context.
         on_change: Receives the server's name and the prompt's state whenever that changes.
         attempts: What went wrong before, for the record.
+        new: Whether no run that shares the store has ever attempted the take.
     """
     try:
-        existing = await context.find_existing_prompt(take)
+        existing = await context.find_existing_prompt(take, new=new)
         if existing.server is not None:
             slot.release()
         if existing.server is not None and existing.cancelled:
             await context.wait_until_ended(take, existing.server, existing.prompt)
             return None
-        ended = await _run(take, existing, slot, context, on_change)
+        ended = await _run(take, existing, slot, context, on_change, new=new)
     finally:
         slot.release()
     record = await _record(take, ended, context, attempts)
@@ -91,7 +93,7 @@ class _Ended:
 
 
 async def _run(
-    take: PlannedTake, existing: ExistingPrompt, slot: Slot, context: RunContext, on_change: OnChange
+    take: PlannedTake, existing: ExistingPrompt, slot: Slot, context: RunContext, on_change: OnChange, *, new: bool
 ) -> _Ended:
     """Post the take's prompt, or join it where it is, and follow it to its end."""
     server, prompt = existing.server or slot.server, existing.prompt
@@ -113,8 +115,7 @@ async def _run(
             await context.prepare(server, take)
             files = await context.inputs.uploads(take)
             # Each prompt has its own output names.
-            if await server.submit(with_output_prefix(take.graph, f"{UPLOAD_FOLDER}/{prompt}"), prompt, files):
-                context.posted.add(prompt)
+            await server.submit(with_output_prefix(take.graph, f"{UPLOAD_FOLDER}/{prompt}"), prompt, files, new=new)
             slot.prompt = prompt
             submitted = time.monotonic()
         success = await server.follow(prompt, context.limits_of(take), report)
@@ -148,7 +149,7 @@ async def _record(take: PlannedTake, ended: _Ended, context: RunContext, attempt
         seed=take.seed,
         prompt_id=ended.prompt,
         render_nonce=take.render_nonce,
-        joined=ended.prompt not in context.posted,
+        joined=ended.prompt not in server.posted,
         server=server.name,
         comfyui=server.version,
         waiting=ended.waited,
@@ -202,8 +203,8 @@ async def _keep(
     """
     began, damaged = time.monotonic(), False
     until = began + context.limits.unreachable
-    with SpillFolder() as spill:
-        path = spill.new().path
+    path = context.spill.new().path
+    try:
         while True:
             pause = _BEFORE_REFETCH
             try:
@@ -219,6 +220,8 @@ async def _keep(
                 if time.monotonic() >= until:
                     raise
             await asyncio.sleep(pause)
+    finally:
+        path.unlink(missing_ok=True)
 
 
 async def _fetch(

@@ -1,12 +1,11 @@
 """Bind a shot's values to a graph that an artist built in ComfyUI and saved."""
 
-import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from previs.comfyui.protocol.classes import NodeClass
-from previs.comfyui.protocol.graph import Graph
+from previs.comfyui.protocol.graph import Graph, with_values
 from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault, WorkflowFaults
 from previs.workflow.assignment import ReferenceAssignment
@@ -88,16 +87,12 @@ class SavedGraph:
         return self.seeds[seed % (self.seeds.stop - self.seeds.start)]
 
     def bind(self, values: ShotValues, *, place: str = "the workflow") -> Graph:
-        """Make a copy of the graph with a shot's values, then its overrides; see :meth:`Workflow.bind`.
+        """Return the graph with a shot's values, then its overrides; see :meth:`Workflow.bind`.
 
         Raises:
             WorkflowFaults: The graph has no input for a value, or no server takes the value.
         """
-        binder = self._binder(values, place)
-        graph = copy.deepcopy(self.graph)
-        for (node_id, name), value in binder.values.items():
-            graph[node_id]["inputs"][name] = copy.deepcopy(value)
-        return graph
+        return with_values(self.graph, self._binder(values, place).values)
 
     def report(self, values: ShotValues | None = None, *, place: str = "the workflow") -> Report:
         """Report which inputs take which values, with notices for a person; without values, all that could be bound.

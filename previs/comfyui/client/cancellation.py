@@ -6,7 +6,6 @@ from typing import Protocol
 
 from previs.comfyui.client.api import Api
 from previs.comfyui.client.posts import Posts
-from previs.comfyui.client.queue_cache import QueueCache
 from previs.comfyui.client.tracker import MAX_PAUSE
 from previs.errors import ServerUnavailable, ServerUnreachable
 
@@ -34,12 +33,11 @@ class Cancellations:
         interrupted: Prompts that were interrupted and have not left the queue.
     """
 
-    def __init__(self, api: Api, posts: Posts, queue_cache: QueueCache) -> None:
+    def __init__(self, api: Api, posts: Posts) -> None:
         self.abandoned: set[str] = set()
         self.interrupted: set[str] = set()
         self._api = api
         self._posts = posts
-        self._queue_cache = queue_cache
         self._removals: dict[str, asyncio.Task[None]] = {}
         self._marks: dict[str, InterruptMarks] = {}
         self._marked: set[str] = set()
@@ -62,7 +60,6 @@ class Cancellations:
         self.abandoned.add(prompt_id)
         if marks is not None:
             self._marks[prompt_id] = marks
-        self._queue_cache.invalidate()
         removal = self.start(prompt_id)
         # Cancelling the caller does not cancel the removal.
         await asyncio.wait([removal], timeout=_CANCEL_TIMEOUT)
@@ -99,7 +96,6 @@ class Cancellations:
             return
         self.abandoned.discard(prompt_id)
         self.interrupted.discard(prompt_id)
-        self._queue_cache.invalidate()
 
     async def _remove_until_gone(self, prompt_id: str) -> None:
         await self._posts.wait_for_answer(prompt_id, _POST_TIMEOUT)

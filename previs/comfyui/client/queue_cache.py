@@ -4,7 +4,6 @@ import asyncio
 import time
 
 from previs.comfyui.client.api import Api
-from previs.comfyui.client.tracker import PromptTracker
 from previs.comfyui.protocol.history import Failure, Interruption, Success, read_entry
 from previs.comfyui.protocol.prompt_state import Phase
 from previs.comfyui.protocol.queue import Queue
@@ -20,26 +19,33 @@ class QueueCache:
 
     Attributes:
         own: Prompts posted or followed by this client whose outcome is not yet known and stored.
+        has_foreign: Whether other clients' prompts may have been on the server since this was last set to false.
     """
 
-    def __init__(self, api: Api, tracker: PromptTracker) -> None:
+    def __init__(self, api: Api) -> None:
         self.own: set[str] = set()
+        self.has_foreign = True
         self._api = api
-        self._tracker = tracker
-        self._queue: tuple[float, asyncio.Task[Queue]] | None = None
+        self._queue: tuple[float, asyncio.Future[Queue]] | None = None
+
+    async def read(self) -> Queue:
+        """Return the queue as it is now, and keep it for later calls of :meth:`cached_status`."""
+        began = time.monotonic()
+        queue = await self._api.queue()
+        if self._queue is None or self._queue[1].done():
+            self._queue = began, asyncio.get_running_loop().create_future()
+            self._queue[1].set_result(queue)
+        return queue
 
     async def cached_status(self, prompt_id: str) -> PromptStatus:
-        """Return where a prompt is; one read of the queue serves all calls within a second.
+        """Return where a prompt is; one read of the queue serves all calls within a second, but for :attr:`own`.
 
         If no other client has used the server since its start, only this client's prompts are looked up in the history.
         """
-        if phase := phase_in(await self._recent_queue(), prompt_id):
+        own = prompt_id in self.own
+        if phase := phase_in(await (self.read() if own else self._recent_queue()), prompt_id):
             return phase
-        return await read_end(self._api, prompt_id) if self._tracker.has_foreign or prompt_id in self.own else None
-
-    def invalidate(self) -> None:
-        """Drop the cached queue, as this client has changed it or knows a newer state."""
-        self._queue = None
+        return await read_end(self._api, prompt_id) if self.has_foreign or own else None
 
     async def stop(self) -> None:
         """Cancel the read in progress."""

@@ -36,6 +36,7 @@ from previs.errors import (
 )
 from previs.text.visible import shortened
 
+_SOCKET_TIMEOUT = 1.0
 _SEARCH_TIMEOUT = 5.0
 _SEARCH_PAUSE = 0.2
 _UNLOAD_SECONDS = 0.5
@@ -51,6 +52,7 @@ class Server:
         api: Endpoints, for requests that concern no prompt.
         version: Version of ComfyUI reported by the last :meth:`probe`; None if it reported none.
         busy_until: Time on the monotonic clock until which the server asked to wait (``Retry-After``).
+        posted: Ids of the prompts that this client posted; any other that the server has is joined.
     """
 
     def __init__(self, address: Address) -> None:
@@ -58,15 +60,16 @@ class Server:
         self.api = Api(address)
         self.up = False
         self.busy_until = 0.0
+        self.posted: set[str] = set()
         self.catalog = Catalog(self.api)
         self.hashes = Hashes(self.api)
         self.version: str | None = None
-        self._tracker = PromptTracker(address, self.api, on_answer=self._on_answer)
+        self._queue_cache = QueueCache(self.api)
+        self._tracker = PromptTracker(address, self.api, self._queue_cache, on_answer=self._on_answer)
         self._uploads = Uploads(self.api)
         self._posts = Posts(self.api)
-        self._queue_cache = QueueCache(self.api, self._tracker)
         self._lock = asyncio.Lock()
-        self._cancellations = Cancellations(self.api, self._posts, self._queue_cache)
+        self._cancellations = Cancellations(self.api, self._posts)
 
     async def __aenter__(self) -> Self:
         await self._tracker.__aenter__()
@@ -106,7 +109,7 @@ class Server:
                 self.catalog.invalidate()
                 self.hashes.invalidate()
                 self.api.forget_endpoints()
-                self._tracker.has_foreign = await self._was_used()
+                self._queue_cache.has_foreign = await self._was_used()
         except (ServerUnreachable, ServerUnavailable, AccessDenied) as error:
             self._note_retry_after(error)
             self.up = False
@@ -119,8 +122,11 @@ class Server:
         return stats
 
     async def _was_used(self) -> bool:
+        """Return whether other clients' prompts may be there; the socket reports those posted from now on."""
+        if not await self._tracker.socket.opened(_SOCKET_TIMEOUT):
+            return True
         try:
-            return await self.api.has_history()
+            return bool((await self.api.queue()).entries) or await self.api.has_history()
         except ServerUnavailable:
             # An old server returns its whole history, which may be too large.
             return True
@@ -147,10 +153,11 @@ class Server:
         """Forget a prompt of this client, as its outcome is stored and its status will not be requested again."""
         self._queue_cache.own.discard(prompt_id)
 
-    async def submit(self, graph: Graph, prompt_id: str, files: Collection[Upload] = ()) -> bool:
+    async def submit(self, graph: Graph, prompt_id: str, files: Collection[Upload] = (), *, new: bool = False) -> bool:
         """Queue a graph, unless the server already has this id in queue or history; then call :meth:`follow`.
 
-        Return whether it was queued by this call.
+        Return whether it was queued by this call. Whether the server has the id is not asked if this client did not
+        post it, no other client has used the server since its start, and the id is ``new``.
 
         Uploads the files that the graph names and the server lacks. Waits for the socket first, because a short prompt
         ends within milliseconds and frames are not resent.
@@ -163,7 +170,8 @@ class Server:
         await self._tracker.socket.opened(MAX_PAUSE)
         # One at a time, so that prompts run in the order of submission.
         async with self._lock:
-            if await self.status(prompt_id) is not None:
+            unknown = new and not self._queue_cache.has_foreign and prompt_id not in self.posted
+            if not unknown and await self.status(prompt_id) is not None:
                 return False
             tracked = self._tracker.track(prompt_id)
             try:
@@ -202,7 +210,6 @@ class Server:
                 on_change(state)
         finally:
             self._tracker.untrack(prompt_id)
-            self._queue_cache.invalidate()
         return self._success(state)
 
     async def cancel_prompt(self, prompt_id: str, marks: InterruptMarks | None = None) -> bool:
@@ -231,7 +238,6 @@ class Server:
     async def dequeue(self, prompt_id: str) -> None:
         """Remove a prompt from the queue if it is still pending; its followers get :exc:`PromptLost`."""
         await self.api.delete_pending(prompt_id)
-        self._queue_cache.invalidate()
         self._tracker.poll_now()
 
     async def free_memory(self) -> None:
@@ -247,6 +253,7 @@ class Server:
         tracked.ours = True
         state.submit()
         self._queue_cache.own.add(state.prompt_id)
+        self.posted.add(state.prompt_id)
         try:
             await self._post(self._uploads.named(graph), state)
         except PromptRefused:

@@ -14,6 +14,7 @@ from typing import Self
 
 from previs.comfyui.client.address import Address
 from previs.comfyui.client.api import Api
+from previs.comfyui.client.queue_cache import QueueCache
 from previs.comfyui.client.socket import Socket
 from previs.comfyui.protocol.deadlines import OngoingError, Signals
 from previs.comfyui.protocol.frames import Executing, Frame, Other, Status
@@ -55,18 +56,24 @@ class PromptTracker:
         tracked: Tracked prompts by id.
         outage: Error and start of the server's outage; time that the server asked to wait does not count.
         queue_remaining: Number of all clients' running and pending prompts, as of the last ``status`` frame.
-        has_foreign: Whether untracked prompts may have been on the server since this was last set to false.
     """
 
-    def __init__(self, address: Address, api: Api, *, on_answer: Callable[[PrevisError | None], None]) -> None:
+    def __init__(
+        self,
+        address: Address,
+        api: Api,
+        queue_cache: QueueCache,
+        *,
+        on_answer: Callable[[PrevisError | None], None],
+    ) -> None:
         self.socket = Socket(address, on_frame=self._on_frame, on_open=self._on_open)
         self.tracked: dict[str, TrackedPrompt] = {}
         self.outage: OngoingError | None = None
         self.queue_remaining = 0
-        self.has_foreign = True
         self._last_frame = 0.0
         self._was_open = False
         self._api = api
+        self._queue_cache = queue_cache
         self._on_answer = on_answer
         self._wake = asyncio.Event()
         self._history_ready: set[TrackedPrompt] = set()
@@ -118,7 +125,8 @@ class PromptTracker:
     def _on_open(self) -> None:
         for each in self.tracked.values():
             each.state.on_reconnect()
-        self.has_foreign, self._was_open = self.has_foreign or self._was_open, True
+        self._queue_cache.has_foreign |= self._was_open
+        self._was_open = True
         self.poll_now()
 
     def _on_frame(self, frame: Frame) -> None:
@@ -126,7 +134,7 @@ class PromptTracker:
         match frame:
             case Status(queue_remaining=remaining):
                 self.queue_remaining = remaining
-                self.has_foreign = self.has_foreign or remaining > len(self.tracked)
+                self._queue_cache.has_foreign |= remaining > len(self.tracked)
             case Other():
                 pass
             case _ if tracked := self.tracked.get(frame.prompt_id):
@@ -204,7 +212,7 @@ class PromptTracker:
         self._history_ready.clear()
         # A prompt that was accepted after the queue was read may be absent without being lost.
         accepted = [each for each in self.tracked.values() if each.state.accepted]
-        queue = await self._api.queue()
+        queue = await self._queue_cache.read()
         for each in accepted:
             place = queue.place_of(each.state.prompt_id)
             each.state.on_queue(place, time.monotonic())

@@ -3,6 +3,7 @@
 A link is an input whose value is ``[node id, output index]``.
 """
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypedDict, TypeGuard
 
@@ -55,6 +56,18 @@ def links(node: Node) -> Iterator[tuple[str, str, int]]:
 def class_types(graphs: Iterable[Graph]) -> frozenset[str]:
     """Return the node classes that graphs use."""
     return frozenset(node["class_type"] for graph in graphs for node in graph.values())
+
+
+def with_values(graph: Graph, values: Mapping[tuple[str, str], Any]) -> Graph:
+    """Return a graph with values for some inputs, by node id and name; unchanged nodes are those of the given graph.
+
+    A board of thousands of takes shares them, so nobody may change a node in place.
+    """
+    changed = dict(graph)
+    for (node_id, name), value in values.items():
+        node = changed[node_id]
+        changed[node_id] = {**node, "inputs": {**node["inputs"], name: copy.deepcopy(value)}}
+    return changed
 
 
 def with_texts(graph: Graph, texts: Mapping[str, str]) -> Graph:

@@ -30,7 +30,8 @@ def read_json(text: str | bytes, most: int = MOST_VALUES) -> Any:  # noqa: ANN40
     if has_more_values(decoded, most):
         raise TooManyValuesError
     value = json.loads(decoded)
-    _check_depth(value)
+    if decoded.count("[") + decoded.count("{") > _DEEPEST:
+        _check_depth(value)
     return _without_surrogates(value) if "\\ud" in decoded.lower() else value
 
 

@@ -5,7 +5,7 @@ untrusted: all text is escaped, and only URLs of known harmless kinds become lin
 """
 
 from previs.publishing.views.overview import overview
-from previs.publishing.views.page import ASSETS, FrameLinks, page, page_assets
+from previs.publishing.views.page import ASSETS, FrameLinks, page, page_assets, page_pieces
 from previs.publishing.views.progress import Progress, RunningTake, progress_sheet, status_line
 from previs.publishing.views.rows import row_pages, shot_rows
 from previs.publishing.views.sheet import FOR_FORM, contact_sheet, contact_sheets
@@ -21,6 +21,7 @@ __all__ = [
     "overview",
     "page",
     "page_assets",
+    "page_pieces",
     "progress_sheet",
     "row_pages",
     "shot_rows",

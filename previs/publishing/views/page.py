@@ -23,7 +23,7 @@ from previs.publishing.views.timecode import number, spell, timecode
 from previs.publishing.views.wording import clean, language, moment, one_line, seconds_between
 from previs.records.manifest import Manifest
 
-__all__ = ["ASSETS", "FrameLinks", "page", "page_assets"]
+__all__ = ["ASSETS", "FrameLinks", "page", "page_assets", "page_pieces"]
 
 _STYLE, _SCRIPT = "board.css", "board.js"
 ASSETS: Final = {_STYLE: "text/css; charset=utf-8", _SCRIPT: "text/javascript; charset=utf-8"}
@@ -42,7 +42,16 @@ def page_assets(manifest: Manifest) -> dict[str, str]:
 def page(
     manifest: Manifest, *, links: LinksOf, note: str | None = None, assets: Mapping[str, str] | None = None
 ) -> str:
-    """Return the ``index.html`` of a run: frames in order with their slates, and problems.
+    """Return the ``index.html`` of a run; see :func:`page_pieces`."""
+    return "".join(page_pieces(manifest, links=links, note=note, assets=assets))
+
+
+def page_pieces(
+    manifest: Manifest, *, links: LinksOf, note: str | None = None, assets: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    """Return the ``index.html`` of a run in pieces: frames in order with their slates, and problems.
+
+    The pieces of a long list take several times the memory of the page, if they are kept.
 
     Args:
         manifest: Manifest of the run.
@@ -59,7 +68,7 @@ def page(
     return (
         _environment()
         .get_template("index.html")
-        .render(
+        .generate(
             policy=_policy(inline, assets, _stills(shown)),
             css=Markup(inline[_STYLE]),  # noqa: S704 - our own file and two whole numbers
             script=Markup(inline[_SCRIPT]),  # noqa: S704 - our own file

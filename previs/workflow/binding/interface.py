@@ -69,7 +69,7 @@ class Workflow(Protocol):
         """Return the seed that the graph takes in place of one that is too large or too small for a node of it."""
 
     def bind(self, values: ShotValues, *, place: str = "the workflow") -> Graph:
-        """Make a new graph for one take.
+        """Return the graph of one take, whose nodes other takes may share.
 
         Args:
             values: Values of the take.

@@ -1,10 +1,9 @@
 """Set any input of any node, for a run or a shot, after all other values."""
 
-import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from previs.comfyui.protocol.graph import Graph, is_link
+from previs.comfyui.protocol.graph import Graph, is_link, with_values
 from previs.comfyui.protocol.input_check import format_value
 from previs.errors import Fault, WorkflowFaults
 from previs.text.visible import shortened
@@ -19,7 +18,7 @@ MEANINGS = ("checkpoint", "batch_size", "frame_rate", "length", "width", "height
 def with_overrides(
     graph: Graph, overrides: Mapping[str, Any], *, source: str, place: str, bindings: Iterable[Binding] = ()
 ) -> Graph:
-    """Set inputs in a copy of a graph.
+    """Return a graph with some inputs set; other nodes are the same objects as before.
 
     Overrides are values by address, ``"4.ckpt_name"`` or ``"Title of a node.steps"``, or by meaning, ``checkpoint``,
     which ``bindings`` define. A value may be a link, and may replace one.
@@ -31,10 +30,7 @@ def with_overrides(
     slots = overridden(AddressFinder(graph), overrides, place=place, bindings=bindings, faults=faults)
     if faults:
         raise WorkflowFaults(source, tuple(faults))
-    changed = {node_id: node.copy() for node_id, node in graph.items()}
-    for (node_id, name), value in slots.items():
-        changed[node_id]["inputs"] = changed[node_id]["inputs"] | {name: copy.deepcopy(value)}
-    return changed
+    return with_values(graph, slots)
 
 
 def overridden(

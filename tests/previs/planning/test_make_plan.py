@@ -19,7 +19,7 @@ from previs.planning.plan import Plan, PlannedTake, ReferenceImage, RunWorkflow,
 from previs.records.takes import Pick
 from previs.shots import ShotList, read_shot_list
 from previs.simulator import validate
-from previs.workflow import Workflow, read_workflow
+from previs.workflow import ShotValues, Workflow, read_workflow
 from tests.previs.comfyui.graphs import TEXT_TO_IMAGE
 
 RECORDED = Path(__file__).parents[2] / "recordings" / "object_info.json"
@@ -394,3 +394,29 @@ def test_seeds_fit_what_the_nodes_of_the_graph_take() -> None:
         "seed 101 is 2 in the graph, whose nodes take 1 to 100 (2)",
         "seed 500 is 1 in the graph, whose nodes take 1 to 100 (3)",
     ]
+
+
+def test_takes_share_the_nodes_in_which_they_do_not_differ() -> None:
+    one, two, three = plan(shot(1), shot(2, "雨"), shot(3, overrides={"sampler.cfg": 7})).takes
+    shared = {node_id for node_id in one.graph if one.graph[node_id] is two.graph[node_id]}
+    assert one.graph.keys() - shared == {"positive", "sampler"}
+    assert one.rows[0] != two.rows[0]
+    assert one.rows[-1] is two.rows[-1]
+    assert (two.graph["sampler"]["inputs"]["cfg"], three.graph["sampler"]["inputs"]["cfg"]) == (7.5, 7)
+
+
+def test_equal_values_of_different_types_are_not_shared() -> None:
+    values = [1, True, 1.0, 1]
+    takes = plan(*(shot(number, overrides={"empty.batch_size": value}) for number, value in enumerate(values))).takes
+    written = [json.dumps(take.graph["empty"]["inputs"]["batch_size"]) for take in takes]
+    assert written == ["1", "true", "1.0", "1"]
+    assert takes[0].graph["empty"] is takes[3].graph["empty"]
+
+
+def test_binding_leaves_a_saved_graph_as_it_is() -> None:
+    workflow = read_workflow(copy.deepcopy(TEXT_TO_IMAGE), name="look.json")
+    takes = plan(shot(1), shot(2, "雨", overrides={"3.steps": 7}), workflow=workflow).takes
+    assert workflow.bind(ShotValues("雨", None, 1)) != TEXT_TO_IMAGE
+    assert read_workflow(TEXT_TO_IMAGE, name="look.json") == workflow
+    assert takes[0].graph["4"] is takes[1].graph["4"]
+    assert takes[1].graph["3"]["inputs"]["steps"] == 7 != takes[0].graph["3"]["inputs"]["steps"]

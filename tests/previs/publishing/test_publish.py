@@ -4,6 +4,7 @@ import asyncio
 import html
 import json
 import re
+import tempfile
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -199,6 +200,11 @@ class FullStore(FolderStore):
             raise StoreUnavailable(self.name, "no space left")
         await super().put(key, data, media_type=media_type)
 
+    async def put_file(self, key: str, path: Path, **options: Any) -> None:
+        if key.endswith(self.full_at):
+            raise StoreUnavailable(self.name, "no space left")
+        await super().put_file(key, path, **options)
+
 
 @pytest.mark.parametrize("full_at", ["manifest.json", "index.html", "latest.json"])
 async def test_a_board_that_is_not_whole_is_not_the_latest(folder_store: FolderStore, full_at: str) -> None:
@@ -244,3 +250,12 @@ async def test_runs_that_are_published_at_once_agree_on_the_latest(s3_store: S3S
     runs = [f"20261031-1740{number:02d}-abcdef01" for number in range(12)]
     await asyncio.gather(*(publish(board(run=run), {}, s3_store) for run in runs))
     assert json.loads(await s3_store.get("boards/夜景 1/latest.json") or b"")["run"] == runs[-1]
+
+
+async def test_a_board_that_does_not_fit_into_the_temporary_folder_may_be_published_later(
+    folder_store: FolderStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    links = await links_of([PICTURE], folder_store)
+    with pytest.raises(StoreUnavailable, match=r"cannot be kept in the temporary folder .*gone: No such file"):
+        await publish(board(PICTURE), links, folder_store)

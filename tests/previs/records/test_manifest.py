@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from previs.errors import PrevisError, RecordUnreadable
 from previs.planning.fingerprint import fingerprint
-from previs.records.manifest import BindingEntry, Manifest, ShotEntry, TakeEntry, read_manifest
+from previs.records.manifest import BindingEntry, Manifest, ShotEntry, TakeEntry, json_pieces, read_manifest
 from previs.records.takes import Attempt, Frame, InputPicture, Pick, TakeRecord
 from previs.rendering.rerender import find_take, plan_again
 from previs.store import FolderStore, keys
@@ -91,6 +91,12 @@ def test_a_written_manifest_is_read_again_and_starts_with_its_schema() -> None:
     assert read(written) == made
     assert next(iter(json.loads(written))) == "schema"
     assert "镜头".encode() in written
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_manifest_written_in_pieces_is_the_same_file(count: int) -> None:
+    board = manifest(*(shot(number, take(1, b"one"), prompt='雨\n\n  [] "夜"') for number in range(count)))
+    assert b"".join(json_pieces(board)).decode() == board.model_dump_json(by_alias=True, indent=1)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from previs.comfyui.client import cancellation
 from previs.comfyui.protocol.deadlines import Limits
 from previs.comfyui.protocol.history import Interruption
-from previs.errors import RenderTimedOut
+from previs.errors import NodeFailed, RenderTimedOut, StoreUnavailable
 from previs.farm import pool
 from previs.planning.fingerprint import prompt_id
 from previs.rendering import cancelled
@@ -18,7 +18,8 @@ from previs.rendering.cancelled import CancelMarks, is_marked_cancelled
 from previs.rendering.context import RunContext
 from previs.simulator import Faults, Simulator
 from previs.simulator.versions import VERSIONS, VersionName
-from previs.store import FolderStore
+from previs.store import FolderStore, keys
+from previs.store.bounds import RECORD_BYTES
 from tests.conftest import Serve
 from tests.previs.comfyui.client.playback import playback
 from tests.previs.rendering.contexts import cancel, context_of, render, take, wait_until
@@ -49,6 +50,27 @@ async def timed_out(context: RunContext) -> None:
 async def settled(rendering: asyncio.Task[object]) -> bool:
     """Return whether a render ends within a few polls of all servers."""
     return bool((await asyncio.wait([rendering], timeout=0.5))[0])
+
+
+class Unmarked(FolderStore):
+    """Represent a store that cannot say which prompts are marked."""
+
+    async def get(self, key: str, *, limit: int = RECORD_BYTES) -> bytes | None:
+        if key in {keys.cancelled_key(FIRST), keys.cancelled_key(SECOND)}:
+            raise StoreUnavailable(self.name, "gone")
+        return await super().get(key, limit=limit)
+
+
+async def test_marks_are_read_only_for_takes_that_were_attempted(simulate: Serve, tmp_path: Path) -> None:
+    simulator, url = await simulate(seconds=0)
+    simulator.faults.fail_on = "夜"
+    async with context_of(Unmarked(tmp_path), url) as context:
+        with pytest.raises(NodeFailed):
+            await render(take(), context)
+        simulator.faults.heal()
+        with pytest.raises(StoreUnavailable):
+            await render(take(), context)
+        assert simulator.started == [FIRST]
 
 
 async def test_a_retry_on_the_same_server_waits_until_the_prompt_has_ended(

@@ -185,6 +185,14 @@ def test_a_skipped_take_is_settled_and_not_counted_as_failed() -> None:
     assert TakeSettled(two.label, "skipped", error="SH01, which it builds on, has no frame") in received
 
 
+def test_a_take_that_is_settled_again_counts_once() -> None:
+    progress, [one] = RunProgress(), takes(1)
+    progress.expect("雨夜", [one])
+    progress.settled(one, TakeSettled(one.label, "failed", error="no room"))
+    progress.settled(one, TakeSettled(one.label, "rendered", "http://a", 1.5))
+    assert counts(progress.snapshot()) == (1, 0, 0, 0, 0)
+
+
 def test_a_notice_is_emitted_and_stays_in_the_progress() -> None:
     progress, received = RunProgress(), list[Any]()
     with listening(received.append):

@@ -35,7 +35,7 @@ from previs.errors import (
 )
 from previs.simulator import ALWAYS, VERSIONS, Faults, Simulator
 from tests.conftest import Serve
-from tests.previs.comfyui.client.clients import client, new_id
+from tests.previs.comfyui.client.clients import client, new_id, until
 from tests.previs.comfyui.client.listening import serving_app
 from tests.previs.comfyui.graphs import graph
 
@@ -542,9 +542,57 @@ async def test_an_unshared_servers_history_is_requested_only_for_own_prompts(
         simulator.faults.heal()
         await other.submit(graph(2), theirs)
         await other.follow(theirs, QUICK)
-        while not server._tracker.has_foreign:
+        while not server._queue_cache.has_foreign:
             await asyncio.sleep(0.01)
         assert isinstance(await server.cached_status(theirs), Success)
+
+
+async def is_asked(server: Server, simulator: Simulator, prompt: str, *, new: bool) -> bool:
+    """Submit a prompt to a server that refuses to say where a prompt is; return whether it was asked."""
+    simulator.faults.only_paths, simulator.faults.refuse = ("/history", "/jobs"), ALWAYS
+    try:
+        await server.submit(graph(), prompt, new=new)
+    except ServerUnavailable:
+        return True
+    finally:
+        simulator.faults.heal()
+    await server.follow(prompt, QUICK)
+    return False
+
+
+async def test_an_unshared_server_is_not_asked_for_a_new_prompt(simulate: Serve) -> None:
+    simulator, url = await simulate()
+    async with client(url) as server:
+        await server.probe()
+        prompt = new_id()
+        assert await is_asked(server, simulator, prompt, new=False)
+        assert not await is_asked(server, simulator, prompt, new=True)
+        # Only this client has used the server, but it has posted the id itself.
+        server.forget(prompt)
+        assert await is_asked(server, simulator, prompt, new=True)
+        assert await server.submit(graph(), prompt, new=True) is False
+    assert simulator.posted == [prompt]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 30.0], ids=["finished", "running"])
+async def test_a_new_prompt_is_asked_for_on_a_server_that_others_use(simulate: Serve, seconds: float) -> None:
+    simulator, url = await simulate(seconds=seconds)
+    prompt = new_id()
+    async with client(url) as other:
+        await other.submit(graph(), prompt)
+        await until(lambda: simulator.started and (seconds or not simulator.queue.running))
+    async with client(url) as server:
+        await server.probe()
+        assert await server.submit(graph(), prompt, new=True) is False
+    assert simulator.posted == [prompt]
+
+
+async def test_a_server_whose_socket_does_not_open_counts_as_shared(simulate: Serve) -> None:
+    simulator, url = await simulate()
+    simulator.faults.only_paths, simulator.faults.refuse = ("/ws",), ALWAYS
+    async with client(url) as server:
+        await server.probe()
+        assert server._queue_cache.has_foreign
 
 
 async def test_a_server_of_unknown_use_counts_as_shared(simulate: Serve) -> None:
@@ -553,7 +601,7 @@ async def test_a_server_of_unknown_use_counts_as_shared(simulate: Serve) -> None
     async with client(url) as server:
         await server.probe()
         assert server.up
-        assert server._tracker.has_foreign
+        assert server._queue_cache.has_foreign
 
 
 async def test_a_prompt_neither_posted_nor_followed_here_is_not_cancelled(simulate: Serve) -> None:
