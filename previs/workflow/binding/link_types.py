@@ -88,6 +88,7 @@ class Wiring:
     graph: Graph
     classes: Classes = field(default_factory=dict)
     carriers: dict[tuple[str, str], bool] = field(default_factory=dict, init=False, repr=False, compare=False)
+    samplers: dict[str, bool] = field(default_factory=dict, init=False, repr=False, compare=False)
     _links: dict[str, list[tuple[str, str, int]]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def links_from(self, node_id: str) -> list[tuple[str, str, int]]:

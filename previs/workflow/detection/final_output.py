@@ -57,9 +57,11 @@ def output_notices(graph: Graph, values: Mapping[Slot, Any] | None = None) -> li
 def _final_output_notice(graph: Graph) -> str:
     """Return a sentence, or nothing if one node alone saves or a title decides."""
     saving = saving_nodes(graph)
+    if len(saving) <= 1:
+        return ""
     ranks = output_ranks(graph, saving)
     first = [node_id for node_id in saving if not ranks[node_id]]
-    if len(saving) <= 1 or any(title_of(graph[node_id]) == OUTPUT_TITLE for node_id in first):
+    if any(title_of(graph[node_id]) == OUTPUT_TITLE for node_id in first):
         return ""
     choose = f"the title {OUTPUT_TITLE} on a node that saves chooses another"
     if len(first) == 1:

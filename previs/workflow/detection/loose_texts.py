@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from previs.comfyui.protocol.classes import ANY, InputRule
 from previs.workflow.binding.bindings import Slot
 from previs.workflow.binding.link_types import Wiring
-from previs.workflow.binding.traversal import OUTPUT_PREFIX, consumers
+from previs.workflow.binding.traversal import OUTPUT_PREFIX
 from previs.workflow.detection.text_sources import HELD_TEXTS, is_aside
 from previs.workflow.detection.texts import ENCODED_TEXTS
 
@@ -21,11 +21,10 @@ _PLAIN = frozenset({"INT", "FLOAT", "BOOLEAN"})
 
 def loose_texts(wiring: Wiring, node_ids: Iterable[str]) -> list[Slot]:
     """Return the inputs of some nodes that hold texts a person may have written as a prompt."""
-    uses = consumers(wiring.graph)
     return [
         (node_id, name)
         for node_id in node_ids
-        if not uses[node_id] or not all(_names_no_prompt(name) for _, name, _ in uses[node_id])
+        if not (uses := wiring.links_from(node_id)) or not all(_names_no_prompt(name) for _, name, _ in uses)
         for name in _texts_of(wiring, node_id)
     ]
 

@@ -1,12 +1,12 @@
 """Find a graph's samplers, their conditioning and noise, and which samplers follow each other."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from previs.comfyui.protocol.graph import is_link
 from previs.workflow.binding.bindings import Slot
 from previs.workflow.binding.link_types import CONDITIONING, NOISE, ORDINARY, Wiring
-from previs.workflow.binding.traversal import above_hand_ons, consumers, is_sampler, upstream
+from previs.workflow.binding.traversal import above_hand_ons, is_sampler, upstream
 from previs.workflow.detection.numbers import number_at
 from previs.workflow.detection.text_sources import prompt_role
 from previs.workflow.detection.texts import PromptTexts, pipes_into, texts_behind
@@ -21,19 +21,23 @@ _SECOND = "between"
 
 def samplers_among(wiring: Wiring, node_ids: Iterable[str]) -> list[str]:
     """Return the samplers among nodes whose pictures other nodes use, in the nodes' order."""
-    found = [node_id for node_id in node_ids if _samples(wiring, node_id)]
-    uses = consumers(wiring.graph) if found else {}
-    return [node_id for node_id in found if _is_seen(wiring, node_id, uses)]
+    known, found = wiring.samplers, []
+    for node_id in node_ids:
+        if node_id not in known:
+            known[node_id] = _samples(wiring, node_id) and _is_seen(wiring, node_id)
+        if known[node_id]:
+            found.append(node_id)
+    return found
 
 
-def _is_seen(wiring: Wiring, sampler: str, uses: Mapping[str, list[tuple[str, str, int]]]) -> bool:
+def _is_seen(wiring: Wiring, sampler: str) -> bool:
     """Return whether a sampler's result is used, and not only the models and conditioning that it hands on."""
     pending, seen = [sampler], {sampler}
     while pending:
         node_id = pending.pop()
-        if not uses[node_id]:
+        if not (uses := wiring.links_from(node_id)):
             return True
-        for user, name, _ in uses[node_id]:
+        for user, name, _ in uses:
             kind = wiring.kind(user, name)
             if kind not in _HANDED_ON and kind in (ORDINARY | {""}):
                 return True

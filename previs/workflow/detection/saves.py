@@ -68,20 +68,28 @@ def unsaved_outputs(graph: Graph, classes: Classes | None = None) -> list[Unsave
 
     The graph may be any JSON object: what is no node is left out, here and by :func:`saving_nodes`.
     """
-    nodes, known = readable(graph), classes or {}
-    return [found for node_id in _outputs(nodes, known) for found in _unsaved(nodes, node_id, known)]
+    return _judged(graph, classes)[0]
 
 
 def saving_nodes(graph: Graph, classes: Classes | None = None) -> list[str]:
     """Return the output nodes that save, or may save, as far as their inputs and classes show."""
-    lost = {each.node_id for each in unsaved_outputs(graph, classes) if each.certain}
-    return [node_id for node_id in _outputs(readable(graph), classes or {}) if node_id not in lost]
+    return _judged(graph, classes)[1]
+
+
+def _judged(graph: Graph, classes: Classes | None = None) -> tuple[list[Unsaved], list[str]]:
+    """Return what :func:`unsaved_outputs` and :func:`saving_nodes` do."""
+    nodes, known = readable(graph), classes or {}
+    outputs = _outputs(nodes, known)
+    unsaved = [found for node_id in outputs for found in _unsaved(nodes, node_id, known)]
+    lost = {each.node_id for each in unsaved if each.certain}
+    return unsaved, [node_id for node_id in outputs if node_id not in lost]
 
 
 def unsaved_notices(graph: Graph) -> Iterator[str]:
     """Yield a sentence for each output that is not kept, if another one is; else the graph cannot be rendered."""
-    if saving_nodes(graph):
-        for each in unsaved_outputs(graph):
+    unsaved, saving = _judged(graph)
+    if saving:
+        for each in unsaved:
             yield f"not kept: {each.fault(graph)}" if each.certain else str(each.fault(graph))
 
 

@@ -102,12 +102,17 @@ class Runs:
     async def run(self, *arguments: str, given: str = "") -> Ended:
         return await previs("run", *self.options, *arguments, folder=self.folder, given=given, **self.environment)
 
+    def local_servers(self) -> list[Path]:
+        """Return the files of servers that the command has started."""
+        return list(Path(self.environment["PREFECT_HOME"]).glob("previs-server*"))
+
 
 async def test_a_board_with_every_frame_ends_with_0_and_its_url_and_with_one_missing_ends_with_1_and_names_the_shot(
     simulate: Serve, tmp_path: Path, prefect_environment: dict[str, str]
 ) -> None:
     simulator, url = await simulate()
     simulator.faults.fail_on = "坏"
+    simulator.faults.fail_message = f"\x1b]0;owned\x07{HOSTILE}"
     runs = Runs(tmp_path, url, prefect_environment)
     ended = await runs.run(write(tmp_path / "雨夜.json", shots("城市", "雨")))
     assert ended.code == 0, ended
@@ -119,42 +124,32 @@ async def test_a_board_with_every_frame_ends_with_0_and_its_url_and_with_one_mis
     [board] = [line for line in lines if line.startswith("board: file://")]
     assert board.endswith("/index.html")
     assert list((tmp_path / "boards" / "boards" / "雨夜").iterdir())
-    too_large_for_prefect = json.dumps(shots("城市", "雨", "坏", notes="备" * 100_000), ensure_ascii=False)
+    assert "starting" not in ended.out
+    assert runs.local_servers() == []
+    listed = shots("城市", "雨", "坏", notes="备" * 100_000)
+    listed[2]["shot_id"] = "SH\u202eevil"
+    too_large_for_prefect = json.dumps(listed, ensure_ascii=False)
     assert len(too_large_for_prefect.encode()) > 600_000
-    options = ["--board", "雨夜", "--takes", "2", "--only", "SH02", "--only", "SH03"]
+    options = ["--board", f"雨夜{HOSTILE}", "--takes", "2", "--only", "SH02", "--only", "SH\u202eevil", "--verbose"]
     again = await runs.run(*STANDARD_INPUT, *options, given=too_large_for_prefect)
     assert again.code == 1, again
     assert "cached   SH02 · take 1" in again.out.splitlines()
     assert "rendered SH02 · take 2" in again.out
     assert "SH01 · take 2" not in again.out
-    assert "1 of 3 shots failed: SH03" in again.out.splitlines()
+    assert r"1 of 3 shots failed: SH\u202eevil" in again.out.splitlines()
     assert "board: file://" in again.out
     assert "Traceback" not in again.out + again.err
+    # In a log without colours every escape comes from outside.
+    assert re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\u2028]", again.out + again.err) is None
+    shown = r"failed on " + url + r": \x1b]0;owned\x07\x1b[2A\x1b[2K\x9b31m\u202eevil"
+    assert shown in again.out
+    # Prefect writes the error's repr, which doubles backslashes.
+    assert shown in again.err.replace("\\\\", "\\")
+    assert r"SH\u202eevil · take 1: node" in again.out
     [kept] = (tmp_path / "boards" / "lists").iterdir()
     assert json.loads(kept.read_text("utf-8")) == json.loads(too_large_for_prefect)
     places = ["boards", "claims", "frames", "lists", "takes"]
     assert sorted(entry.name for entry in (tmp_path / "boards").iterdir()) == places
-
-
-async def test_text_of_a_server_and_of_a_list_reaches_terminal_and_log_with_its_control_characters_visible(
-    simulate: Serve, tmp_path: Path, prefect_environment: dict[str, str]
-) -> None:
-    simulator, url = await simulate()
-    simulator.faults.fail_on = "坏"
-    simulator.faults.fail_message = f"\x1b]0;owned\x07{HOSTILE}"
-    runs = Runs(tmp_path, url, prefect_environment)
-    listed = [{"shot_id": "SH\u202eevil", "prompt": "坏", "duration": 1.0}]
-    # In a log without colours every escape comes from outside.
-    environment = prefect_environment | {"PREFECT_LOGGING_COLORS": "false"}
-    arguments = ["run", write(tmp_path / "list.json", listed), *runs.options, "--board", f"b{HOSTILE}", "--verbose"]
-    ended = await previs(*arguments, folder=tmp_path, **environment)
-    assert ended.code == 1, ended
-    assert re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\u2028]", ended.out + ended.err) is None
-    shown = r"failed on " + url + r": \x1b]0;owned\x07\x1b[2A\x1b[2K\x9b31m\u202eevil"
-    assert shown in ended.out
-    # Prefect writes the error's repr, which doubles backslashes.
-    assert shown in ended.err.replace("\\\\", "\\")
-    assert r"SH\u202eevil · take 1: node" in ended.out
 
 
 async def test_a_run_that_is_interrupted_ends_with_130_and_frees_its_server(

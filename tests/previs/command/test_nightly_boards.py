@@ -192,8 +192,10 @@ async def test_a_time_zone_without_a_cron_line_is_refused(store: FolderStore) ->
 
 def test_the_command_line_adds_lists_and_removes(call: Call, tmp_path: Path) -> None:
     write(tmp_path / "shots.json", SHOTS)
-    options = ["--board", "a", "--takes", "2", "--override", "4.ckpt_name=x", "--store", "store"]
+    options = ["--board", "a", "--takes", "2", "--override", "4.ckpt_name=x", "--override", "width=64"]
+    options += ["--render-seconds", "900", "--store", "store"]
     assert call("nightly", "add", "shots.json", *options).code == 0
     [entry] = json.loads(call("nightly", "list", "--json", "--store", "store").out)["boards"]
-    assert (entry["board"], entry["takes"], entry["overrides"]) == ("a", 2, {"4.ckpt_name": "x"})
+    assert (entry["board"], entry["takes"], entry["render_seconds"]) == ("a", 2, 900)
+    assert entry["overrides"] == {"4.ckpt_name": "x", "width": 64}
     assert call("nightly", "remove", "a", "--store", "store").code == 0

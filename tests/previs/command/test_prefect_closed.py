@@ -67,19 +67,14 @@ async def test_runs_and_deployments_report_what_is_wrong_with_the_server(
     assert output.err == f"{sentence}\n"
 
 
-@pytest.mark.parametrize("named", ["environment", "profile"])
-async def test_a_run_reports_it_without_a_traceback_and_starts_no_server(tmp_path: Path, named: str) -> None:
+async def test_a_run_reports_it_without_a_traceback_and_starts_no_server(tmp_path: Path) -> None:
     (tmp_path / "shots.json").write_text(json.dumps([{"shot_id": "A", "prompt": "雨", "duration": 1}]))
     home = tmp_path / "prefect"
     async with answering("401 Unauthorized", UNAUTHORIZED) as url:
-        if named == "environment":
-            settings = {"PREFECT_API_URL": url}
-        else:
-            settings = {}
-            home.mkdir()
-            profile = f'active = "studio"\n[profiles.studio]\nPREFECT_API_URL = "{url}"\n'
-            (home / "profiles.toml").write_text(profile, "utf-8")
-        ended = await previs("run", "shots.json", folder=tmp_path, PREFECT_HOME=str(home), **settings)
+        home.mkdir()
+        profile = f'active = "studio"\n[profiles.studio]\nPREFECT_API_URL = "{url}"\n'
+        (home / "profiles.toml").write_text(profile, "utf-8")
+        ended = await previs("run", "shots.json", folder=tmp_path, PREFECT_HOME=str(home))
     assert ended.code == 2
     assert f"Prefect at {url} wants a password, or another one (HTTP 401: " in printed(ended)
     assert "PREFECT_API_AUTH_STRING" in printed(ended)

@@ -218,14 +218,6 @@ def test_files_that_take_long_to_read_are_left_to_the_run(
     assert len(no_flow) == 1
 
 
-def test_a_nightly_board_keeps_its_options(call: Call, tmp_path: Path) -> None:
-    write(tmp_path / "shots.json", shots("城市"))
-    wishes = ["--takes", "2", "--override", "width=64", "--render-seconds", "900", "--store", "store"]
-    assert call("nightly", "add", "shots.json", *wishes).code == 0
-    [kept] = json.loads(call("nightly", "list", "--json", "--store", "store").out)["boards"]
-    assert (kept["takes"], kept["overrides"], kept["render_seconds"]) == (2, {"width": 64}, 900)
-
-
 def test_options_become_the_flows_parameters_with_absolute_paths(
     call: Call, tmp_path: Path, no_flow: list[dict[str, Any]]
 ) -> None:

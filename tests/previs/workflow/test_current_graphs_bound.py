@@ -52,8 +52,14 @@ def read(name: str, graph: Graph | None = None, **how: Any) -> SavedGraph:
     return read_graph(graph or graphs()[name], name=name, known=[], **({"classes": classes()} | how))
 
 
+@functools.cache
+def as_exported(name: str) -> SavedGraph:
+    """Read a graph once for all tests."""
+    return read(name)
+
+
 def test_what_is_bound_is_what_a_person_would_choose() -> None:
-    table = "\n".join(line for name in graphs() for line in table_lines(name, read)) + "\n"
+    table = "\n".join(line for name in graphs() for line in table_lines(name, as_exported)) + "\n"
     if os.environ.get("REWRITE_GOLDEN"):
         GOLDEN.write_text(table, "utf-8")
     assert table == GOLDEN.read_text("utf-8")
@@ -63,7 +69,7 @@ def test_nearly_all_graphs_bind_without_a_question() -> None:
     bound: list[SavedGraph] = []
     for name in graphs():
         try:
-            bound.append(read(name))
+            bound.append(as_exported(name))
         except WorkflowFaults:
             assert name in STOPPED
     wordless = [each for each in bound if "prompt" in each.gaps]
@@ -75,7 +81,7 @@ def test_nearly_all_graphs_bind_without_a_question() -> None:
 
 def test_two_prompts_make_two_graphs_or_a_notice() -> None:
     for name in graphs().keys() - set(STOPPED):
-        workflow = read(name)
+        workflow = as_exported(name)
         one, other = (workflow.bind(ShotValues(prompt, None, 1)) for prompt in ("a boat", "a city"))
         notices = workflow.report(ShotValues("a boat", None, 1)).notices
         assert (one == other) == ("prompt is not used: the graph takes no text" in notices), name
@@ -95,7 +101,7 @@ def test_the_lines_in_the_faults_resolve_them(name: str) -> None:
 
 def test_bindings_that_were_written_read_back_alike() -> None:
     for name in graphs().keys() - set(STOPPED):
-        workflow = read(name)
+        workflow = as_exported(name)
         again = read(name, explicit=read_bindings(workflow.bindings_text().encode(), name="x.bindings.yaml"))
         assert {(each.what, each.slot) for each in again.bindings} == {(b.what, b.slot) for b in workflow.bindings}
         assert again.bindings_text() == workflow.bindings_text()

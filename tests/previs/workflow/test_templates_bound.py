@@ -66,8 +66,14 @@ def read(name: str, graph: Graph | None = None, **how: Any) -> SavedGraph:
     return read_graph(graph or templates()[name], name=f"{name}.json", known=[], **({"classes": classes()} | how))
 
 
+@functools.cache
+def as_saved(name: str) -> SavedGraph:
+    """Read a template once for all tests."""
+    return read(name)
+
+
 def test_what_is_bound_in_the_templates_is_what_a_person_would_choose() -> None:
-    table = "\n".join(line for name in templates() for line in table_lines(name, read)) + "\n"
+    table = "\n".join(line for name in templates() for line in table_lines(name, as_saved)) + "\n"
     if os.environ.get("REWRITE_GOLDEN"):
         GOLDEN.write_text(table, "utf-8")
     assert table == GOLDEN.read_text("utf-8")
@@ -77,7 +83,7 @@ def test_all_but_a_few_templates_are_unambiguous() -> None:
     assert len(templates()) == 101
     assert sorted(templates()) == sorted([*READABLE, *AMBIGUOUS])
     for name in READABLE:
-        read(name)
+        as_saved(name)
 
 
 @pytest.mark.parametrize("name", AMBIGUOUS)
@@ -97,7 +103,7 @@ def test_the_lines_in_a_fault_resolve_it(name: str) -> None:
 
 @pytest.mark.parametrize("name", READABLE)
 def test_templates_are_read_alike_without_a_server(name: str) -> None:
-    assert detected(read(name, classes={})) == detected(read(name))
+    assert detected(read(name, classes={})) == detected(as_saved(name))
 
 
 def detected(workflow: SavedGraph) -> tuple[Any, ...]:
@@ -134,7 +140,7 @@ def values_of(graph: Graph) -> dict[tuple[str, str], Any]:
 @settings(deadline=None)
 @given(NAMES, values, st.data())
 def test_binding_changes_nothing_but_what_it_names(name: str, drawn: ShotValues, data: st.DataObject) -> None:
-    workflow, before = read(name), copy.deepcopy(templates()[name])
+    workflow, before = as_saved(name), copy.deepcopy(templates()[name])
     drawn = bindable(workflow, drawn, data)
     bound = workflow.bind(drawn)
     assert workflow.graph == before
@@ -149,7 +155,7 @@ def test_binding_changes_nothing_but_what_it_names(name: str, drawn: ShotValues,
 @settings(deadline=None)
 @given(NAMES, values, st.data())
 def test_binding_twice_is_binding_once(name: str, drawn: ShotValues, data: st.DataObject) -> None:
-    workflow = read(name)
+    workflow = as_saved(name)
     drawn = bindable(workflow, drawn, data)
     once = workflow.bind(drawn)
     assert read(name, once).bind(drawn) == once
@@ -164,7 +170,7 @@ def test_binding_is_stable_under_renumbered_nodes_in_any_order(name: str, data: 
     shuffled = {
         renamed[node_id]: with_links(graph[node_id], renamed) for node_id in data.draw(st.permutations(list(graph)))
     }
-    assert meaning(read(name, shuffled), {}) == meaning(read(name), renamed)
+    assert meaning(read(name, shuffled), {}) == meaning(as_saved(name), renamed)
 
 
 def with_links(node: Any, renamed: Mapping[str, str]) -> Any:
@@ -181,7 +187,7 @@ def meaning(workflow: SavedGraph, renamed: Mapping[str, str]) -> set[Any]:
 
 @pytest.mark.parametrize("name", READABLE)
 def test_reading_back_the_bindings_that_were_written_gives_the_same(name: str) -> None:
-    workflow = read(name)
+    workflow = as_saved(name)
     text = workflow.bindings_text()
     again = read(name, explicit=read_bindings(text.encode(), name="x.bindings.yaml"))
     assert [replace(each, rule="") for each in again.bindings] == [replace(each, rule="") for each in workflow.bindings]
