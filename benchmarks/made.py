@@ -16,7 +16,7 @@ _SHOTS: tuple[tuple[Any, ...], ...] = (
     ("Scene", "Shot", "Description", "Shot Size", "Duration", "FPS", "Reference", "Notes"),
     (12, 1, "Fog over the pier", "WS", time(0, 0, 4), 25, "a.jpg; mei=b.jpg", date(2026, 1, 2)),
     ("", 2, "=A1", "CU", "00:00:03:12", 25, "", True),
-    (13, "2B", "雾中的渡轮", "特写", 2.5, 25, "https://example.com/a,b.jpg", "#N/A"),
+    (13, "2B", "雾中的渡轮", "特写", 2.5, 25, "https://example.com/a,b.jpg", ""),
 )
 _NAMESPACES = " ".join(
     f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"' for name in ("office", "table", "text")
@@ -26,17 +26,21 @@ _ODS = f"""<?xml version="1.0"?><office:document-content {_NAMESPACES}><office:b
 <table:table-cell office:value-type="string"><text:p>Scene</text:p></table:table-cell>
 <table:table-cell office:value-type="string"><text:p>Shot</text:p></table:table-cell>
 <table:table-cell office:value-type="string"><text:p>Description</text:p></table:table-cell>
-<table:table-cell office:value-type="string"><text:p>Duration</text:p></table:table-cell></table:table-row>
+<table:table-cell office:value-type="string"><text:p>Duration</text:p></table:table-cell>
+<table:table-cell office:value-type="string"><text:p>Notes</text:p></table:table-cell>
+<table:table-cell office:value-type="string"><text:p>Mood</text:p></table:table-cell></table:table-row>
 <table:table-row><table:table-cell office:value-type="float" office:value="12" table:number-rows-spanned="2"/>
 <table:table-cell office:value-type="percentage" office:value="1"/>
 <table:table-cell office:value-type="string"><office:annotation><text:p>a comment</text:p></office:annotation>
 <text:p>Fog<text:s text:c="2"/><text:span>rolls</text:span></text:p>
 <text:p>in<text:line-break/></text:p></table:table-cell>
 <table:table-cell office:value-type="time" office:time-value="PT00H00M04.5S"/></table:table-row>
-<table:table-row table:number-rows-repeated="2"><table:covered-table-cell/>
-<table:table-cell office:value-type="date" office:date-value="2026-01-02T00:00:00" table:number-columns-repeated="2"/>
+<table:table-row><table:covered-table-cell/><table:table-cell office:value-type="float" office:value="2"/>
 <table:table-cell office:value-type="boolean" office:boolean-value="true"/>
+<table:table-cell office:value-type="float" office:value="2"/>
+<table:table-cell office:value-type="date" office:date-value="2026-01-02T00:00:00" table:number-columns-repeated="2"/>
 <table:table-cell table:number-columns-repeated="16380"/></table:table-row>
+<table:table-row table:number-rows-repeated="1048570"><table:table-cell/></table:table-row>
 </table:table></office:spreadsheet></office:body></office:document-content>"""
 
 
@@ -57,11 +61,11 @@ def _xlsx(**options: Any) -> bytes:  # noqa: ANN401 - options of a workbook
         formats = {time: book.add_format({"num_format": "[h]:mm:ss"}), date: book.add_format({"num_format": 14})}
         for name in ("Act 1", "Act 2"):
             sheet = book.add_worksheet(name)
-            sheet.write_string(0, 0, "The Last Ferry")
+            sheet.write_row(0, 0, ("The Last Ferry", "#N/A"))
             for row, values in enumerate(_SHOTS, 2):
                 for column, value in enumerate(values):
                     sheet.write(row, column, value, formats.get(type(value)))
-            sheet.write_rich_string(9, 2, "Fog ", book.add_format({"bold": True}), "rolls in")
+            sheet.write_rich_string(9, 0, "Fog ", book.add_format({"bold": True}), "rolls in")
             if not options:
                 sheet.merge_range(3, 0, 4, 0, 12)
         book.add_worksheet("Old").hide()

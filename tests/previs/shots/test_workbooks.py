@@ -202,7 +202,7 @@ def test_documents_are_read_within_bounds(bounds: tuple[int, int, int], said: st
         workbook.Archive(b"PK\x01\x02" * 10_001, workbook.Budget("a.xlsx"))
 
 
-@pytest.mark.parametrize("named", ["UTF-16", "unicode_escape", "no such encoding"])
+@pytest.mark.parametrize("named", ["UTF-16", "unicode_escape", "FLOAT"])
 def test_the_encoding_that_a_document_names_is_not_looked_up(named: str) -> None:
     text = f'<?xml version="1.0" encoding="{named}"?>' + sheet_xml({1: HEADER, 2: [1, 1, "雾", 2]})
     assert read(xlsx({"a": text})).shots[0].description == "雾"
