@@ -72,6 +72,7 @@ def make_manifest(
         started=run.started,
         finished=finished,
         shot_list=without_credentials(dict(shot_list.model_extra or {})),
+        prompt_template=shot_list.prompt_template,
         workflow=run.workflow,
         bindings=tuple(_binding(row) for row in plan.bindings),
         servers=tuple(servers),

@@ -142,6 +142,9 @@ class Manifest(BaseModel):
     shot_list: dict[str, Any] = Field(
         default_factory=dict, description="Fields of the list that previs does not know, as given."
     )
+    prompt_template: str | None = Field(
+        default=None, description="The list's template of prompts; null if it has none, and in earlier versions."
+    )
     workflow: dict[str, Any] | str = Field(description="Settings, or path or URL of the workflow's file.")
     bindings: Items[BindingEntry] = Field(default=(), description="Inputs of the workflow that are set from a shot.")
     servers: tuple[str, ...] = Field(default=(), description="Base URLs of the farm's servers, without credentials.")

@@ -97,9 +97,10 @@ def count_known(names: list[str]) -> int:
     return len(set(known_columns(names).values()))
 
 
-def is_known(name: str) -> bool:
-    """Return whether a column with this name has a field."""
-    return _known(name) is not None
+def field_of(name: str) -> str | None:
+    """Return the field of a column with this name."""
+    known = _known(name)
+    return known[0] if known else None
 
 
 def first_lines(text: str, most: int) -> Iterator[str]:

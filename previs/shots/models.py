@@ -4,7 +4,8 @@ Prefect generates a flow's parameter form from their JSON schema, hence the titl
 models keep unknown fields.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -78,6 +79,19 @@ _ShotId = Annotated[
     _Whole | Annotated[str, Field(strict=True, min_length=1, max_length=LONGEST_SHOT_ID)],
     BeforeValidator(usable_shot_id),
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class SheetPicks:
+    """Hold the picks in the sheet of a board.
+
+    Attributes:
+        board: Name of the board; empty if the sheet does not name it.
+        cells: Cell of the pick, as it is and as previs wrote it, by shot_id as text.
+    """
+
+    board: str = ""
+    cells: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 class Reference(BaseModel):
@@ -295,6 +309,7 @@ class ShotList(BaseModel):
     # Sentences on how the list was read.
     _notices: tuple[str, ...] = PrivateAttr(default=())
     _columns: dict[str, str] = PrivateAttr(default_factory=dict)
+    _picks: SheetPicks = PrivateAttr(default=SheetPicks())
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -306,11 +321,21 @@ class ShotList(BaseModel):
         """Return the name of each field's column, if the list was read from a sheet."""
         return dict(self._columns)
 
-    def noted(self, notices: Iterable[str], columns: dict[str, str]) -> "ShotList":
+    @property
+    def picks(self) -> SheetPicks:
+        """Return the picks beside the shots, if the list was read from the sheet of a board."""
+        return self._picks
+
+    def noted(self, notices: Iterable[str], columns: dict[str, str], picks: SheetPicks = SheetPicks()) -> "ShotList":
         """Return the list with what is to be said of how it was read."""
         made = self.model_copy()
-        made._notices, made._columns = tuple(notices), dict(columns)  # noqa: SLF001 - of the same class
+        made._notices, made._columns, made._picks = tuple(notices), dict(columns), picks  # noqa: SLF001 - of the same class
         return made
+
+    def given(self) -> dict[str, Any]:
+        """Return the list as a JSON file holds it: what was given, under the names of fields."""
+        given = self.model_dump(mode="json", exclude_unset=True, exclude={"shots"})
+        return given | {"shots": [shot.given() for shot in self.shots]}
 
     @model_validator(mode="after")
     def _each_shot_once(self) -> Self:
