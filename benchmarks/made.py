@@ -10,6 +10,8 @@ import xlsxwriter
 from PIL import Image
 
 from benchmarks.recorded import graphs
+from previs.shots import read_shot_list
+from previs.shots.to_sheet import write_csv, write_xlsx
 from previs.simulator import media
 
 _SHOTS: tuple[tuple[Any, ...], ...] = (
@@ -18,6 +20,21 @@ _SHOTS: tuple[tuple[Any, ...], ...] = (
     ("", 2, "=A1", "CU", "00:00:03:12", 25, "", True),
     (13, "2B", "雾中的渡轮", "特写", 2.5, 25, "https://example.com/a,b.jpg", ""),
 )
+_LIST: dict[str, Any] = {
+    "title": "The Last Ferry",
+    "studio": None,
+    "shots": [
+        {"shot_id": "007", "prompt": "=fog", "duration": 3.5, "camera": {"size": "CU"}, "seed": 2**64 - 1, "mood": 1.0},
+        {
+            "shot_id": 2,
+            "description": " a hand ",
+            "duration": 2,
+            "references": [{"url": "a.jpg", "reference_id": "mei", "strength": 0.5}],
+            "overrides": {"4.cfg": 7.5},
+            "remark": ["x"],
+        },
+    ],
+}
 _NAMESPACES = " ".join(
     f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"' for name in ("office", "table", "text")
 )
@@ -51,7 +68,9 @@ def workbooks() -> dict[str, bytes]:
     with zipfile.ZipFile(ods, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(zipfile.ZipInfo("mimetype"), "application/vnd.oasis.opendocument.spreadsheet")
         archive.writestr(zipfile.ZipInfo("content.xml"), _ODS)
-    return {"shared.xlsx": _xlsx(), "rows.xlsx": _xlsx(constant_memory=True), "a.ods": ods.getvalue()}
+    written = write_xlsx(read_shot_list(_LIST), "written.xlsx")
+    own = {"written.xlsx": written, "written.csv": write_csv(read_shot_list(_LIST), "written.csv")}
+    return own | {"shared.xlsx": _xlsx(), "rows.xlsx": _xlsx(constant_memory=True), "a.ods": ods.getvalue()}
 
 
 def _xlsx(**options: Any) -> bytes:  # noqa: ANN401 - options of a workbook
@@ -69,6 +88,32 @@ def _xlsx(**options: Any) -> bytes:  # noqa: ANN401 - options of a workbook
             if not options:
                 sheet.merge_range(3, 0, 4, 0, 12)
         book.add_worksheet("Old").hide()
+    return content.getvalue()
+
+
+def rows_xlsx(rows: int) -> bytes:
+    """Return a workbook with so many shots in ten columns."""
+    content = io.BytesIO()
+    with xlsxwriter.Workbook(content, {"in_memory": True}) as book:
+        sheet = book.add_worksheet()
+        names = (
+            "Shot",
+            "Scene",
+            "Description",
+            "Size",
+            "Angle",
+            "Movement",
+            "Dialogue",
+            "Location",
+            "Duration",
+            "Notes",
+        )
+        sheet.write_row(0, 0, names)
+        for row in range(1, rows + 1):
+            told = f"Fog rolls over the pier and hides the ferry, {row}"
+            sheet.write_row(
+                row, 0, (row, row // 9, told, "CU", "low", "dolly in", f"MEI: {row}", "pier", row % 7 + 1.5, "雾")
+            )
     return content.getvalue()
 
 

@@ -43,6 +43,8 @@ COMMANDS = (
     "rerender",
     "boards",
     "pull",
+    "sheet",
+    "sheet",
     "prune",
     "schema",
     "nightly",
