@@ -135,7 +135,7 @@ def _no_json(place: str, column: str, cell: str) -> Fault:
 def add_list_fields(sheet: Sheet, table: Table) -> None:
     """Add what the sheet of the list's fields holds to the sheet of its shots."""
     for number, row in sorted(table.rows.items()):
-        field, cell = [*row, ""][:2]
+        field, cell = [*row, "", ""][:2]
         place = f"row {number} of sheet {table.name}"
         if len(row) > len(LIST_HEADER):
             sheet.notices.append(f"{place}: cells behind the second are not read")

@@ -7,7 +7,7 @@ from typing import Any
 from previs.errors import Fault
 from previs.shots import cells
 from previs.shots.camera import camera_of
-from previs.shots.columns import misspelled_column
+from previs.shots.columns import misspelled_column, unit_of
 from previs.shots.durations import in_frames
 from previs.shots.exact_rows import add_exact_shots, exact_header, is_exact
 from previs.shots.models import MOST_SHOTS, Camera
@@ -187,7 +187,7 @@ def _timing(row: list[str], header: Header) -> tuple[dict[str, Any], float | Non
     unused = {"frames": frames, "fps": given}
     found: dict[str, Any] = {}
     if duration:
-        found["duration"] = cells.seconds(duration, rate)
+        found["duration"] = cells.timed(duration, rate, unit_of(header.names[header.places["duration"]]))
     elif frames:
         found["duration"] = cells.frames(frames, rate)
         del unused["frames"]
