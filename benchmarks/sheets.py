@@ -15,7 +15,7 @@ from benchmarks.rows import Row
 from previs.shots import read_shot_list
 from previs.shots.to_sheet import write_xlsx
 
-_MOST_TIMES_READ, _MOST_TIMES_WRITTEN = 25.0, 60.0
+_MOST_TIMES_READ, _MOST_TIMES_WRITTEN = 30.0, 70.0
 _MOST_MB = 150.0
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 from previs.errors import Fault, ShotListFaults
 from previs.shots.columns import known_columns
 from previs.shots.durations import seconds_of
-from previs.shots.exact_rows import LIST_TABLE, add_list_fields
+from previs.shots.exact_rows import LIST_HEADER, LIST_TABLE, add_list_fields
 from previs.shots.from_ods import read_ods
 from previs.shots.from_xlsx import read_xlsx
 from previs.shots.sheet import joined, name_by_scene, read_rows
@@ -50,7 +50,8 @@ def read_workbook(content: bytes, name: str) -> Sheet | None:
 
 def _of_tables(tables: list[Table], name: str) -> Sheet:
     fields = {id(table): _fields(table) for table in tables if table.rows}
-    chosen = [table for table in tables if not table.hidden and _has_shots(fields.get(id(table), frozenset()))]
+    open_ones = (table for table in tables if not table.hidden and table.rows.get(1) != list(LIST_HEADER))
+    chosen = [table for table in open_ones if _has_shots(fields.get(id(table), frozenset()))]
     if not chosen:
         chosen = sorted((table for table in tables if table.rows), key=lambda table: -len(fields[id(table)]))[:1]
     if not chosen:

@@ -47,7 +47,7 @@ def sheet_of(shots: Any, **fields: Any) -> bytes:
 
 
 @settings(max_examples=30)
-@example({"shots": HARD, "json:1": "=1", "board: name": 2, " ": "#N/A"})
+@example({"shots": HARD, "json:1": "=1", "board: name": 2, " ": "#N/A", "id": "length"})
 @given(lists)
 def test_any_list_survives_a_workbook_and_its_shots_csv(values: Any) -> None:
     made = read_shot_list(values)

@@ -202,6 +202,13 @@ def test_documents_are_read_within_bounds(bounds: tuple[int, int, int], said: st
         workbook.Archive(b"PK\x01\x02" * 10_001, workbook.Budget("a.xlsx"))
 
 
+def test_characters_that_xml_cannot_hold_are_read_as_they_are_written() -> None:
+    rows = {1: HEADER, 2: [1, 1, ("0", "s"), 2, "b_x000d_"], 3: [1, 2, "_x005F_x0041_", 2, "_xD83D_"]}
+    first, second = read(xlsx({"a": sheet_xml(rows)}, shared="<si><t>a_x000A_b_x0041</t></si>")).shots
+    assert (first.description, first.notes) == ("a\nb_x0041", "b")
+    assert (second.description, second.notes) == ("_x0041_", "_xD83D_")
+
+
 @pytest.mark.parametrize("named", ["UTF-16", "unicode_escape", "FLOAT"])
 def test_the_encoding_that_a_document_names_is_not_looked_up(named: str) -> None:
     text = f'<?xml version="1.0" encoding="{named}"?>' + sheet_xml({1: HEADER, 2: [1, 1, "雾", 2]})
