@@ -30,6 +30,7 @@ from benchmarks.recovery import lost_for_good, restarted
 from benchmarks.references import references
 from benchmarks.rows import Row
 from benchmarks.share import share_of_the_ideal
+from benchmarks.sheets import sheets
 from benchmarks.silent import silent_node
 from benchmarks.start import start
 
@@ -65,6 +66,7 @@ def _measurements(*, long: bool) -> dict[str, Measurement]:
         "conversion": partial(conversion, 500),
         "bombs": partial(bombs, 2000, 900) if long else partial(bombs, 500, 90),
         **{f"list, {name}": partial(lists, name, 50_000_000 if long else 2_000_000) for name in FILES},
+        "sheets": partial(sheets, 5_000),
         **_of_runs(long=long),
     }
 

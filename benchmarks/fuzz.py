@@ -26,7 +26,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.mutations import json_text, wrong_bytes, wrong_json
+from benchmarks.mutations import json_text, wrong_bytes, wrong_json, wrong_parts, wrong_xml
 from benchmarks.readers import READERS, variants
 from previs.errors import PrevisError
 
@@ -82,6 +82,10 @@ def damaged(reader: str, number: int) -> tuple[str, bytes]:
         content = _written(name, wrong_json(source, held))
     elif name.endswith(".csv") and kind > _BYTES_ONLY:
         content = _wrong_cells(source, content)
+    elif name.endswith(".fdx") and kind > _BYTES_ONLY:
+        content = wrong_xml(source, content)
+    elif name.endswith((".xlsx", ".ods")) and kind > _BYTES_ONLY:
+        return name, wrong_parts(source, content, [each for _, each, _ in good])
     if held is None or kind < _BYTES_ONLY + _BOTH:
         content = wrong_bytes(source, content, [each for _, each, _ in good])
     return name, content

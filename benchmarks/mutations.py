@@ -1,14 +1,21 @@
 """Make damaged inputs of good ones, reproducibly: bytes, texts, and JSON of any shape."""
 
 import copy
+import html
+import io
 import json
 import random
+import re
+import zipfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
 _NESTED = 300
 _HALF, _DEEP, _DESCENDS = 0.5, 0.1, 0.95
 _EVERYWHERE, _REPLACED, _MOVED, _REMOVED = 0.3, 0.7, 0.8, 0.9
+_XML = re.compile(rb"(?=<)")  # before each tag
+_XML_VALUE = re.compile(rb'(?<==")[^"]*|(?<=>)[^<]+')
+_REPEATABLE = 1_000  # bytes
 _REPEATED = "\ue000"  # marks a key that is written a second time
 _WORDS = (
     *("", " ", "\n", "\r", "\t", "\0", "\ufeff", "\u202e", "\x1b[2J", "，", "é", "𝒳", "0", "-1", "1e999", "NaN", "nul"),
@@ -168,6 +175,46 @@ def wrong_bytes(source: random.Random, good: bytes, others: Sequence[bytes]) -> 
         length = source.choice((1, 2, 4, 16, 256))
         source.choice(_DAMAGES)(source, content, at, length, others)
     return bytes(content)
+
+
+def wrong_xml(source: random.Random, good: bytes) -> bytes:
+    """Return an XML document of which some values are replaced, and some tags left out, repeated or moved."""
+    pieces = _XML.split(good)
+    for _ in range(source.choice((1, 1, 2, 4, 16))):
+        at = source.randrange(len(pieces))
+        kind = source.random()
+        if values := [*_XML_VALUE.finditer(pieces[at])] if kind < _REPLACED else []:
+            found = source.choice(values)
+            wild = source.choice(source.choice((_NUMBERS, _TEXTS, _WORDS)))
+            text = html.escape(str(wild)).encode(errors="xmlcharrefreplace")
+            pieces[at] = pieces[at][: found.start()] + text + pieces[at][found.end() :]
+        elif kind < _MOVED:
+            pieces[at], pieces[-1 - at] = pieces[-1 - at], pieces[at]
+        elif kind < _REMOVED:
+            pieces[at] = b""
+        else:
+            pieces[at] = pieces[at][:_REPEATABLE] * source.choice((2, 100))
+    return b"".join(pieces)
+
+
+def wrong_parts(source: random.Random, good: bytes, others: Sequence[bytes]) -> bytes:
+    """Return a zip file of which one part is damaged: its XML, its bytes, or where it is."""
+    with zipfile.ZipFile(io.BytesIO(good)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    name = source.choice(list(parts))
+    kind = source.random()
+    if kind < _REPLACED and parts[name]:
+        parts[name] = wrong_xml(source, parts[name])
+    elif kind < _REMOVED:
+        parts[name] = wrong_bytes(source, parts[name], others)
+    else:
+        other = source.choice(list(parts))
+        parts[name], parts[other] = parts[other], parts[name]
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for each, text in parts.items():
+            archive.writestr(zipfile.ZipInfo(each), text)
+    return content.getvalue()
 
 
 def _flip(source: random.Random, content: bytearray, at: int, *_: object) -> None:

@@ -1,20 +1,18 @@
 """Give each reader of foreign content good inputs, for the fuzzer to damage."""
 
 import contextlib
-import gzip
 import importlib.metadata
-import io
 import json
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
-from PIL import Image
 
+from benchmarks.made import pictures, workbooks
+from benchmarks.recorded import LARGEST, answers, classes, files, graphs, messages, numbered
 from previs.boards.picks import read_pick
 from previs.comfyui.client.connection import retry_after
 from previs.comfyui.protocol.check import findings
@@ -34,7 +32,6 @@ from previs.planning.cache import parse_record
 from previs.records.manifest import read_manifest
 from previs.screenplay import make_shot_list, read_screenplay
 from previs.shots import read_chains, read_shot_list
-from previs.simulator import media
 from previs.workflow import (
     PlacedReference,
     ShotValues,
@@ -45,9 +42,6 @@ from previs.workflow import (
     unsaved_outputs,
 )
 
-ROOT = Path(__file__).parents[1]
-_RECORDINGS = (ROOT / "tests" / "recordings", ROOT / "tests" / "recordings-0.33.0")
-_LARGEST = 40_000  # bytes of a good input: a small one shows as much as a large one, sooner
 _SHOTS = (
     ShotValues("a city", "blur", 7, width=512, height=512, duration=2.0),
     ShotValues("", None, 2**64 - 1, duration=0.04, overrides={"seed": 1}),
@@ -71,67 +65,18 @@ class Reader:
     share: int
 
 
-def _files(*patterns: str) -> dict[str, bytes]:
-    found = (path for pattern in patterns for path in sorted(ROOT.glob(pattern)))
-    return {path.name: path.read_bytes() for path in found if path.stat().st_size <= _LARGEST}
-
-
-@cache
-def _events() -> list[dict[str, Any]]:
-    sessions = (path for folder in _RECORDINGS for path in sorted(folder.glob("*.json")) if path.stem != "object_info")
-    return [event for path in sessions for event in json.loads(path.read_bytes())["events"]]
-
-
-def answers(method: str, path: str, status: int = 200) -> list[Any]:
-    """Return the recorded JSON answers to requests whose path begins so."""
-    asked = (each for each in _events() if each.get("http") == method and each["path"].startswith(path))
-    given = (each.get("response") or {} for each in asked)
-    return [each["json"] for each in given if each.get("status") == status and "json" in each]
-
-
-def messages() -> list[dict[str, Any]]:
-    """Return the recorded texts of WebSocket messages."""
-    return [each["text"] for each in _events() if each.get("ws") == "recv" and "text" in each]
-
-
-def _numbered(values: list[Any]) -> dict[str, bytes]:
-    texts = dict.fromkeys(json.dumps(value, ensure_ascii=False).encode() for value in values)
-    return {f"answer {number}": text for number, text in enumerate(text for text in texts if len(text) <= _LARGEST)}
-
-
-@cache
-def classes() -> dict[str, Any]:
-    """Return the node classes of a real server, as it describes them."""
-    content: dict[str, Any] = json.loads(gzip.decompress((_RECORDINGS[1] / "object_info.json.gz").read_bytes()))
-    return content
-
-
-@cache
-def graphs() -> tuple[dict[str, Any], ...]:
-    """Return graphs in API format: the recorded ones, and ComfyUI's templates."""
-    lines = gzip.decompress((_RECORDINGS[1] / "exported.jsonl.gz").read_bytes()).splitlines()
-    posted = [each["json"].get("prompt") for each in _events() if each.get("path") == "/prompt" and "json" in each]
-    cases = [json.loads(text) for text in _files("tests/cases/graphs/*.json").values()]
-    found = [*(json.loads(line)["graph"] for line in lines), *posted, *(each for each in cases if "nodes" not in each)]
-    return tuple(each for each in found if _is_graph(each) and len(json.dumps(each)) <= _LARGEST)
-
-
-def _is_graph(value: object) -> bool:
-    return isinstance(value, dict) and all(isinstance(each, dict) and "class_type" in each for each in value.values())
-
-
 def _read_list(content: bytes, name: str) -> None:
     read_chains(read_shot_list(content, name=name))
 
 
 def _lists() -> dict[str, bytes]:
-    files = _files("examples/*.yaml", "examples/*.csv", "examples/upstream.json")
-    listed = json.dumps(yaml.safe_load(files["night-city.yaml"]), default=str, ensure_ascii=False)
+    given = files("examples/*.yaml", "examples/*.csv", "examples/upstream.json")
+    listed = json.dumps(yaml.safe_load(given["night-city.yaml"]), default=str, ensure_ascii=False)
     table = "| Shot # | Description | Duration |\n|---|:-:|---|\n| 1 | fog \\| **rain** | 5s |\n| 2 | a<br>hand | 3 |\n"
     lines = '{"shot_id": 1, "prompt": "fog", "duration": 3}\n{"shot_id": 2, "prompt": "rain", "duration": 2.5}\n'
     fenced = f"Here it is:\n\n```json\n{listed}\n```\nDone.\n"
     made = {"night-city.json": listed, "lines.jsonl": lines, "table.md": table, "answer.md": fenced}
-    return {**files, **{name: text.encode() for name, text in made.items()}}
+    return {**given, **{name: text.encode() for name, text in made.items()}}
 
 
 def _read_workflow(content: bytes, name: str) -> None:
@@ -149,7 +94,7 @@ def _read_workflow(content: bytes, name: str) -> None:
 def _editor_files() -> dict[str, bytes]:
     templates = (Path(each.locate()) for each in importlib.metadata.files("comfyui-workflow-templates-json") or [])
     files = [each for each in templates if each.suffix == ".json" and not each.name.startswith("index")]
-    return {each.name: each.read_bytes() for each in files if each.stat().st_size <= _LARGEST}
+    return {each.name: each.read_bytes() for each in files if each.stat().st_size <= LARGEST}
 
 
 def _read_classes(content: bytes, name: str) -> None:
@@ -178,11 +123,11 @@ def _described_graphs() -> dict[str, bytes]:
         for graph in graphs()
         if (used := {node["class_type"] for node in graph.values()})
     ]
-    return _numbered(pairs)
+    return numbered(pairs)
 
 
 def _workflows() -> dict[str, bytes]:
-    return {**_files("examples/workflows/*.json"), **_numbered(list(graphs()))}
+    return {**files("examples/workflows/*.json"), **numbered(list(graphs()))}
 
 
 def _read_metadata(content: bytes, name: str) -> None:
@@ -200,25 +145,6 @@ def _read_reference(content: bytes, name: str) -> None:
     upright_png_or_jpeg(content, uri=name)
 
 
-@cache
-def _media() -> dict[str, bytes]:
-    pictures = [Image.effect_noise((24, 16), spread).convert("RGB") for spread in (20, 60)]
-    texts = {"prompt": graphs()[0], "workflow": {"nodes": [], "links": [], "version": 0.4}}
-    return {
-        "a.png": media.png(pictures[0], texts),
-        "moving.png": media.apng(pictures, 6, texts),
-        "a.webp": media.webp(pictures, 6, texts, lossless=True, quality=80),
-        "a.mp4": media.mp4(pictures, 8, texts),
-        **{f"a.{kind}": _saved(pictures[0], kind) for kind in ("jpeg", "gif", "tiff", "bmp")},
-    }
-
-
-def _saved(picture: Image.Image, kind: str) -> bytes:
-    file = io.BytesIO()
-    picture.save(file, kind)
-    return file.getvalue()
-
-
 def _read_script(content: bytes, name: str) -> None:
     make_shot_list(read_screenplay(content, name))
 
@@ -234,7 +160,7 @@ def _read_message(content: bytes, _: str) -> None:
 def _messages() -> dict[str, bytes]:
     metadata = json.dumps({"prompt_id": "p", "node_id": "3"}).encode()
     preview = b"\0\0\0\4" + len(metadata).to_bytes(4) + metadata + b"\xff\xd8\xff"
-    return {**_numbered(messages()), "preview": preview, "older preview": b"\0\0\0\1\0\0\0\1\xff\xd8\xff"}
+    return {**numbered(messages()), "preview": preview, "older preview": b"\0\0\0\1\0\0\0\1\xff\xd8\xff"}
 
 
 def _read_answer(content: bytes, _: str) -> None:
@@ -261,7 +187,7 @@ def _answers() -> dict[str, bytes]:
         ("GET", "/system_stats"),
         ("POST", "/prompt"),
     ]
-    return _numbered([each for request in asked for status in (200, 400) for each in answers(*request, status)])
+    return numbered([each for request in asked for status in (200, 400) for each in answers(*request, status)])
 
 
 def _read_header(content: bytes, _: str) -> None:
@@ -325,15 +251,16 @@ def _read_bindings(content: bytes, name: str) -> None:
 
 READERS = {
     "lists": Reader(_read_list, _lists, 12),
+    "workbooks": Reader(_read_list, workbooks, 6),
     "workflows": Reader(_read_workflow, _workflows, 4),
     "editor files": Reader(_read_workflow, _editor_files, 2),
     "node classes": Reader(_read_classes, _described_graphs, 2),
-    "bindings": Reader(_read_bindings, lambda: _files("examples/workflows/*.yaml"), 4),
-    "metadata": Reader(_read_metadata, _media, 10),
-    "Fountain": Reader(_read_script, lambda: _files("examples/*.fountain"), 6),
-    "Final Draft": Reader(_read_script, lambda: _files("examples/*.fdx"), 6),
-    "frames": Reader(_read_picture, _media, 10),
-    "references": Reader(_read_reference, _media, 10),
+    "bindings": Reader(_read_bindings, lambda: files("examples/workflows/*.yaml"), 4),
+    "metadata": Reader(_read_metadata, pictures, 10),
+    "Fountain": Reader(_read_script, lambda: files("examples/*.fountain"), 6),
+    "Final Draft": Reader(_read_script, lambda: files("examples/*.fdx"), 6),
+    "frames": Reader(_read_picture, pictures, 10),
+    "references": Reader(_read_reference, pictures, 10),
     "histories": Reader(_read_answer, _answers, 15),
     "messages": Reader(_read_message, _messages, 10),
     "headers": Reader(_read_header, _headers, 2),

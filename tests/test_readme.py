@@ -44,6 +44,8 @@ COMMANDS = (
     "rerender",
     "boards",
     "pull",
+    "sheet",
+    "sheet",
     "prune",
     "schema",
     "nightly",

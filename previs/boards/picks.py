@@ -1,7 +1,7 @@
 """Keep the circled takes: the take of a shot that a person picked, for all later runs of the board."""
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from pydantic import ValidationError
@@ -60,6 +60,33 @@ async def pick(store: Store, board: str, shot: str, take: int) -> Pick:
     return await select(store, board, *found)
 
 
+async def pick_several(store: Store, board: str, wanted: Mapping[str, int | None]) -> None:
+    """Pick takes of several shots, or withdraw the picks where the take is None, once all the takes are found.
+
+    Args:
+        store: Store of the board.
+        board: Name of the board.
+        wanted: Numbers of takes by shot_id as text.
+
+    Raises:
+        NotInStore: The board, a shot or a take does not exist, or a take has no frame; nothing is written.
+        RecordUnreadable: The board's latest manifest is damaged, or of a later version.
+    """
+    latest, key = await load_manifest(store, board)
+    found: dict[str, tuple[ShotEntry, TakeEntry] | None] = {}
+    for shot, take in wanted.items():
+        found[shot] = None
+        if take is not None:
+            found[shot] = _take(latest, shot, take) or await _earlier(store, board, key, shot, take)
+            if found[shot] is None:
+                raise _unknown(store, board, latest, shot, take)
+    for shot, rendering in found.items():
+        if rendering:
+            await select(store, board, *rendering)
+        else:
+            await _withdraw(store, board, shot)
+
+
 async def select(store: Store, board: str, entry: ShotEntry, take: TakeEntry) -> Pick:
     """Pick a take of a run's manifest and replace an earlier pick.
 
@@ -85,7 +112,7 @@ async def unpick(store: Store, board: str, shot: str) -> Pick:
     before = next((each for each in chosen.values() if _same(each.shot_id, shot)), None)
     if before is None:
         raise NotInStore(store.name, f"picked take of shot {shot!r} in board {board!r}", list_names(shot, chosen))
-    await _write(store, board, Pick(shot_id=before.shot_id, take=None, fingerprint=None, picked=datetime.now(UTC)))
+    await _withdraw(store, board, before.shot_id)
     return before
 
 
@@ -141,6 +168,10 @@ def _unknown(store: Store, board: str, latest: Manifest, shot: str, take: int) -
 def _same(one: str, other: str) -> bool:
     """Return whether two shot_ids have the same key."""
     return unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", other)
+
+
+async def _withdraw(store: Store, board: str, shot: str) -> None:
+    await _write(store, board, Pick(shot_id=shot, take=None, fingerprint=None, picked=datetime.now(UTC)))
 
 
 async def _write(store: Store, board: str, chosen: Pick) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from cyclopts import App, Parameter
 
 from previs import __doc__ as about
-from previs.command.boards_commands import boards, pick, prune, pull, rerender, schema
+from previs.command.boards_commands import boards, pick, prune, pull, rerender, schema, sheet
 from previs.command.nightly_commands import nightly
 from previs.command.output import write_error
 from previs.command.prefect_commands import deploy, server
@@ -34,6 +34,7 @@ for command in (
     rerender,
     boards,
     pull,
+    sheet,
     prune,
     schema,
     nightly,

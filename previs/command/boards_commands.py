@@ -5,6 +5,9 @@
 import asyncio
 from datetime import timedelta
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from previs.command.options import Days, Flag, Names, RenderSeconds, Runs, ShotOrList, TakeNumber
 from previs.command.output import with_faults, write_error
@@ -34,15 +37,16 @@ def boards(
 
 
 def pick(
-    shot: ShotOrList,
+    shot: ShotOrList | None = None,
     take: TakeNumber = None,
     /,
     *,
+    from_: Annotated[str | None, Parameter(name="--from")] = None,
     board: str | None = None,
     store: str | None = None,
     none: Flag = False,
 ) -> int:
-    """Choose a take for a shot.
+    """Choose a take for a shot, or take in the choices made in a sheet.
 
     From the next run on, the board shows it for its shot, and shots that build on that shot use it.
 
@@ -52,15 +56,25 @@ def pick(
         ID of the shot.
     take
         Number of a take that has a frame, in the board's latest run or an earlier one.
+    from_
+        Path or URL of a sheet that previs sheet wrote. Of it, only the column "board: pick" is taken in, where it was
+        changed; a note says what else differs from the board. Leave SHOT and TAKE out.
     board
-        Name of the board. Default: the only board of the store.
+        Name of the board. Default: the board of the sheet, or the only board of the store.
     store
         s3://bucket/prefix, a folder, or block:NAME. Default: the folder storyboards.
     none
         Clear the choice; leave TAKE out.
     """
-    if (take is None) != none:
-        write_error("give a take, or --none to clear the choice")
+    if from_ is not None:
+        if shot is not None or none:
+            write_error("give a shot and a take, or --from and a sheet")
+            return 2
+        from previs.command.sheet_picks import SheetPicksOrder, pick_from_sheet
+
+        return asyncio.run(pick_from_sheet(SheetPicksOrder(store, from_, board)))
+    if shot is None or (take is None) != none:
+        write_error("give a shot, and a take or --none to clear the choice; or --from and a sheet")
         return 2
     from previs.command.pick import PickOrder, pick_take
 
@@ -92,6 +106,29 @@ def pull(
     from previs.command.pull import PullOrder, pull_board
 
     return asyncio.run(pull_board(PullOrder(store, board, folder, run, page_assets)))
+
+
+def sheet(board: str, out: Path, /, *, run: str | None = None, store: str | None = None) -> int:
+    """Write a board as a sheet for Excel, Numbers, WPS or LibreOffice.
+
+    It has a row for each shot: the picture of its chosen take, the pick, its notes and all other fields, and what
+    became of its takes. The sheet is a shot list: previs run, plan and check read it, edited or not, and ignore the
+    columns that begin with "board: ". previs pick --from takes in the picks that were changed in it.
+
+    Parameters
+    ----------
+    board
+        Name of the board; previs boards lists them.
+    out
+        File (.xlsx) to write. An existing file is never overwritten.
+    run
+        Name of the run. Default: the latest run.
+    store
+        s3://bucket/prefix, a folder, or block:NAME. Default: the folder storyboards.
+    """
+    from previs.command.sheet import SheetOrder, write_sheet
+
+    return asyncio.run(write_sheet(SheetOrder(store, board, out, run)))
 
 
 def prune(

@@ -1,12 +1,14 @@
 """Write results of commands to standard output, and the rest to standard error; all of it is visible."""
 
 import json
+import os
 import sys
 from collections.abc import Coroutine, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-from previs.errors import ShotListFaults, WorkflowFaults
+from previs.errors import Fault, ShotListFaults, WorkflowFaults
 from previs.text.visible import visible, visible_json
 
 _BAD_INPUT = 2
@@ -28,6 +30,27 @@ def write_line(text: str) -> None:
 def write_error(text: str) -> None:
     """Write to standard error; the text may have several lines."""
     sys.stderr.write(visible(text, lines=True) + "\n")
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Write a file that does not exist yet, and say so.
+
+    Raises:
+        ShotListFaults: It exists, or cannot be written.
+    """
+    try:
+        with path.open("xb") as stream:
+            stream.write(content)
+    except FileExistsError as error:
+        raise not_written(path, "it already exists: move it away, or give another name") from error
+    except OSError as error:
+        raise not_written(path, os.strerror(error.errno or 0)) from error
+    write_error(f"written: {path}")
+
+
+def not_written(path: Path, remedy: str) -> ShotListFaults:
+    """Return the fault of a file that cannot be written."""
+    return ShotListFaults(str(path), (Fault("the file", "write", "", remedy),))
 
 
 async def with_faults(work: Coroutine[Any, Any, int], schema: str, *, as_json: bool) -> int:

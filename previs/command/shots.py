@@ -2,28 +2,29 @@
 
 import asyncio
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import yaml
 from rich.table import Table
 from rich.text import Text
 
 from previs.command.console import console
-from previs.command.output import write_error, write_json
-from previs.errors import Fault, ShotListFaults
+from previs.command.output import not_written, write_json, write_new
 from previs.ingest.lists import read_list_at
 from previs.ingest.reader import SourceReader
 from previs.publishing.views.wording import one_line, plural
 from previs.shots import Shot, ShotList, unused_fields
+from previs.shots.to_sheet import write_csv, write_xlsx
 from previs.store.addresses import base_of, kind_of, shown
+from previs.text.listing import first_of
 
 SCHEMA: Final = "previs.shots/1"
-_SUFFIXES: Final = (".yaml", ".yml", ".json")
+_SUFFIXES: Final = (".yaml", ".yml", ".json", ".xlsx", ".csv")
 _MOST_ROWS: Final = 200
+_NAMED: Final = 20
 _LONGEST: Final = 200
 
 
@@ -51,7 +52,7 @@ async def show_shots(order: ShotsOrder) -> int:
         notices += await asyncio.to_thread(_write, shot_list, order.shots, Path(order.write))
     if order.as_json:
         columns = [{"column": column, "field": field} for field, column in shot_list.columns.items()]
-        read = clean(shot_list)
+        read = shot_list.given()
         prompts = [{"shot_id": shot.shot_id, "prompt": shot.prompt} for shot in shot_list.shots]
         write_json({"schema": SCHEMA, "columns": columns, "notices": notices, "prompts": prompts} | {"list": read})
     else:
@@ -59,37 +60,33 @@ async def show_shots(order: ShotsOrder) -> int:
     return 0
 
 
-def clean(shot_list: ShotList) -> dict[str, Any]:
-    """Return a list as a JSON file holds it: what was given, under the names of fields."""
-    given = shot_list.model_dump(mode="json", exclude_unset=True, exclude={"shots"})
-    return given | {"shots": [shot.given() for shot in shot_list.shots]}
-
-
 def _write(shot_list: ShotList, source: str, path: Path) -> list[str]:
-    if path.suffix.lower() not in _SUFFIXES:
-        raise _not_written(path, f"a list is written as {', '.join(_SUFFIXES)}")
-    content = clean(shot_list)
-    if path.suffix.lower() == ".json":
-        text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
-    else:
-        text = yaml.safe_dump(content, allow_unicode=True, sort_keys=False, width=120)
-    try:
-        with path.open("x", encoding="utf-8") as stream:
-            stream.write(text)
-    except FileExistsError as error:
-        raise _not_written(path, "it already exists: move it away, or give another name") from error
-    except OSError as error:
-        raise _not_written(path, os.strerror(error.errno or 0)) from error
-    write_error(f"written: {path}")
+    suffix = path.suffix.lower()
+    if suffix not in _SUFFIXES:
+        raise not_written(path, f"a list is written as {', '.join(_SUFFIXES)}")
+    write_new(path, _content(shot_list, path, suffix))
+    notices = []
+    fields = [field for field in shot_list.given() if field != "shots"]
+    if suffix == ".csv" and fields:
+        lost = first_of([one_line(field) for field in fields], _NAMED)
+        notices.append(f"a CSV holds shots only, so these fields of the list are not in it: {lost}; .xlsx holds them")
     urls = [reference.url for shot in shot_list.shots for reference in shot.references]
     elsewhere = kind_of(source) not in {"path", "file"} or Path(base_of(source)).resolve() != path.resolve().parent
     if elsewhere and any(kind_of(url) == "path" and not Path(url).is_absolute() for url in urls):
-        return [f"references are relative to {shown(base_of(source))}: move {path.name} there, or the pictures here"]
-    return []
+        moved = f"move {path.name} there, or the pictures here"
+        notices.append(f"references are relative to {shown(base_of(source))}: {moved}")
+    return notices
 
 
-def _not_written(path: Path, remedy: str) -> ShotListFaults:
-    return ShotListFaults(str(path), (Fault("the file", "write", "", remedy),))
+def _content(shot_list: ShotList, path: Path, suffix: str) -> bytes:
+    if suffix == ".xlsx":
+        return write_xlsx(shot_list, str(path))
+    if suffix == ".csv":
+        return write_csv(shot_list, str(path))
+    if suffix == ".json":
+        return (json.dumps(shot_list.given(), ensure_ascii=False, indent=2) + "\n").encode()
+    text: str = yaml.safe_dump(shot_list.given(), allow_unicode=True, sort_keys=False, width=120)
+    return text.encode()
 
 
 def _print(shot_list: ShotList, notices: Iterable[str], *, every: bool) -> None:

@@ -236,8 +236,8 @@ def shots(
     list_
         Path or URL (s3:// or https://) of a JSON, YAML, CSV, .xlsx or .ods file, or the address of a Google sheet.
     write
-        File (.yaml or .json) to write the list to, with the names of fields and durations in seconds. An existing file
-        is never overwritten.
+        File (.yaml, .json, .xlsx or .csv) to write the list to, with the names of fields and durations in seconds. A
+        sheet is read back as the same list. An existing file is never overwritten.
     all
         Show all shots; else the first 200.
     json

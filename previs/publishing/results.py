@@ -73,6 +73,7 @@ def make_manifest(
         started=run.started,
         finished=finished,
         shot_list=without_credentials(dict(shot_list.model_extra or {})),
+        prompt_template=shot_list.prompt_template,
         workflow=run.workflow,
         workflows=dict(run.workflows),
         looks=dict(plan.looks),

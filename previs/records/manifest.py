@@ -152,6 +152,9 @@ class Manifest(BaseModel):
     shot_list: dict[str, Any] = Field(
         default_factory=dict, description="Fields of the list that previs does not know, as given."
     )
+    prompt_template: str | None = Field(
+        default=None, description="The list's template of prompts; null if it has none, and in earlier versions."
+    )
     workflow: dict[str, Any] | str = Field(description="Settings, or path or URL of the workflow's file.")
     workflows: dict[str, Any] = Field(
         default_factory=dict, description="Workflows of single shots, by the names or paths that the shots have."

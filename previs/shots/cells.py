@@ -18,6 +18,8 @@ _DECIMAL_COMMA = re.compile(r"[-+]?\d+,(\d{1,2}|\d{4,})")  # three digits after 
 _WHOLE = re.compile(r"([-+]?\d{1,300})(\.0+)?")
 _CANONICAL = re.compile(r"0|-?[1-9]\d{0,299}")
 _LONGEST_NUMBER = 400  # characters, with its unit
+_ATTACHMENT = re.compile(r"[^(),;]{1,200}\s\((https?://[^\s()]+)\)")
+_ATTACHMENTS = re.compile(rf"(?:{_ATTACHMENT.pattern}(?:,\s*|$))+".replace("(https", "(?:https"))
 _ID_AND_URL = re.compile(r"([^=/\\:?#\s]+)\s*=\s*(.+)")
 
 
@@ -34,6 +36,12 @@ def seconds(cell: str, fps: float | None = None) -> float | str:
     usual = decimal(_UNIT.sub("", text), cell)
     found = usual if isinstance(usual, float) else seconds_of(cell, fps)
     return cell if found is None else found
+
+
+def timed(cell: str, fps: float | None, unit: float | None) -> float | str:
+    """Read a duration in a column that states the seconds of its unit, or none: ``2500`` below ``Duration (ms)``."""
+    number = decimal(_narrow(cell), cell)
+    return round(number * unit, 9) if unit and isinstance(number, float) else seconds(cell, fps)
 
 
 def frames(cell: str, fps: float | None = None) -> float | str:
@@ -81,7 +89,7 @@ def references(cells: Iterable[str]) -> list[dict[str, Any]]:
     Semicolons, line breaks, ``、`` and commas separate them. In a cell with a URL only a comma before a space
     separates, because URLs may contain commas. References without an id become ``ref_1``, ``ref_2`` and so on.
     """
-    return with_reference_ids([_id_and_url(part) for cell in cells for part in _parts(cell)])
+    return with_reference_ids([_id_and_url(part) for cell in cells for part in _attached(cell) or _parts(cell)])
 
 
 def with_reference_ids(pictures: list[tuple[str, str]]) -> list[dict[str, Any]]:
@@ -109,6 +117,11 @@ def _narrow(cell: str) -> str:
 def _parts(cell: str) -> list[str]:
     separators = r"[;；、\n]|[,，]\s" if "://" in cell else r"[;；、\n,，]"
     return [part for raw in re.split(separators, cell) if (part := raw.strip())]
+
+
+def _attached(cell: str) -> list[str]:
+    """Return the URLs of attachments as Airtable exports them, ``a.jpg (https://…),b.jpg (https://…)``."""
+    return _ATTACHMENT.findall(cell) if _ATTACHMENTS.fullmatch(cell) else []
 
 
 def _id_and_url(part: str) -> tuple[str, str]:

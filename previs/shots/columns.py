@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from previs.shots.column_names import NAMES, NO_SLIPS, OTHER_NAMES
+from previs.shots.column_names import MORE_NAMES, NAMES, NO_SLIPS, OTHER_NAMES, SECOND_MEANINGS
 from previs.text.similar import closest, meant
 
 DELIMITERS = ",;\t"
@@ -19,6 +19,17 @@ _REST_OF_LINE = re.compile(rf"[^{_BREAKS}]*+")
 _OVERRIDE = re.compile(r"(?:overrides?|覆盖|改写)(?:\s*[:：]\s*|\s+)(.+)", re.IGNORECASE)
 _ACCENTS = re.compile("[\u0300-\u036f]")
 _IN_FRAMES = re.compile(r"\W(?:frames?|fr|f|帧|幀|コマ)\W*", re.IGNORECASE)
+_ALTERNATIVES = re.compile(r"[/／・&＆]")
+_LOWEST = 1_000  # rank of a name that is not in the lists itself
+_UNIT = re.compile(
+    r"[(（\[]\s*(ms|msec|milliseconds?|毫秒|min|mins?|minutes?|分钟?|分鐘?|s|secs?|seconds?|sek|seg|сек|秒钟?|初|초)\.?\s*[)）\]]|"
+    r"[,，]\s*(ms|min|мин|s|sec|sek|seg|сек|с)\.?\s*$",
+    re.IGNORECASE,
+)
+_UNITS = {
+    **dict.fromkeys(("ms", "mse", "mil", "毫秒"), 0.001),
+    **dict.fromkeys(("min", "мин", "分", "分钟", "分鐘"), 60.0),
+}
 _NUMBER_SIGNS = {"#": "no", "№": "no"}
 
 
@@ -28,6 +39,7 @@ def plain_name(header: str) -> str:
         return header
     if header in _NUMBER_SIGNS:
         return _NUMBER_SIGNS[header]
+    header = _UNIT.sub("", header)
     text = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", header).casefold())
     text = unicodedata.normalize("NFC", _ACCENTS.sub("", text))
     return re.sub(r"\([^()]*+\)|\[[^\[\]]*+\]|[\s_\-#*:.°'/]", "", text)
@@ -36,11 +48,14 @@ def plain_name(header: str) -> str:
 def _ranks() -> dict[str, tuple[str, int]]:
     """Return the field and the rank of each name; a name of several languages has the rank of the first."""
     found: dict[str, tuple[str, int]] = {}
-    rows = OTHER_NAMES.replace("\n  ", " ").strip().splitlines()
-    others = {field.strip(): names for field, _, names in (row.partition("|") for row in rows)}
+    rows = (OTHER_NAMES.replace("\n  ", " ") + MORE_NAMES).strip().splitlines()
+    others: dict[str, str] = {}
+    for field, _, names in (row.partition("|") for row in rows):
+        others[field.strip()] = f"{others.get(field.strip(), '')} {names}"
     for field, names in NAMES.items():
         for rank, name in enumerate(f"{names} {others.get(field, '')}".replace("|", " ").split()):
-            found.setdefault(plain_name(name), (field, rank))
+            plain = plain_name(name)
+            found.setdefault(plain, (field, rank + _LOWEST * (plain in SECOND_MEANINGS)))
     return found
 
 
@@ -48,6 +63,12 @@ _RANKS = _ranks()
 _USUAL = [plain_name(name) for names in NAMES.values() for name in names.partition("|")[0].split()]
 _ENGLISH = list(filter(str.isascii, _USUAL))
 _NO_SLIPS = frozenset(NO_SLIPS.split())
+
+
+def unit_of(header: str) -> float | None:
+    """Return the seconds of the unit in a name such as ``Duration (ms)`` or ``Хронометраж, сек``; None without one."""
+    found = _UNIT.search(header) if len(header) <= _LONGEST_NAME else None
+    return _UNITS.get((found[1] or found[2]).casefold()[:3], 1.0) if found else None
 
 
 def overridden(header: str) -> str | None:
@@ -66,7 +87,12 @@ def known_columns(header: list[str]) -> dict[int, str]:
     for field, rank in found.values():
         best[field] = min(rank, best.get(field, rank))
     chosen = (item for item in found.items() if item[1][0] == "references" or item[1][1] == best[item[1][0]])
-    return {index: field for index, (field, _) in chosen}
+    fields = {index: field for index, (field, _) in chosen}
+    for index in found.keys() - fields.keys():
+        second = SECOND_MEANINGS.get(plain_name(header[index]))
+        if second and second not in fields.values():
+            fields[index] = second
+    return fields
 
 
 def closest_field(name: str) -> str | None:
@@ -97,9 +123,10 @@ def count_known(names: list[str]) -> int:
     return len(set(known_columns(names).values()))
 
 
-def is_known(name: str) -> bool:
-    """Return whether a column with this name has a field."""
-    return _known(name) is not None
+def field_of(name: str) -> str | None:
+    """Return the field of a column with this name."""
+    known = _known(name)
+    return known[0] if known else None
 
 
 def first_lines(text: str, most: int) -> Iterator[str]:
@@ -127,8 +154,16 @@ def _count_known(line: str, delimiter: str) -> int:
 
 
 def _known(header: str) -> tuple[str, int] | None:
-    """Return the field and the rank of a name; columns of references may end in a number."""
+    """Return the field and the rank of a name; columns of references may end in a number.
+
+    A name such as ``Dialogue / VO`` has the field of its first known part, or that of shots.
+    """
     name = plain_name(header)
+    if name == "time" and unit_of(header):
+        return "duration", _LOWEST
+    if name not in _RANKS and len(header) <= _LONGEST_NAME and len(parts := _ALTERNATIVES.split(header)) > 1:
+        fields = [found[0] for part in parts if (found := _RANKS.get(plain_name(part)))]
+        return ("shot_id" if "shot_id" in fields else fields[0], _LOWEST) if fields else None
     field, rank = _RANKS.get(name) or _RANKS.get(name.rstrip("0123456789"), ("", 0))
     if field == "duration" and len(header) <= _LONGEST_NAME and _IN_FRAMES.search(header):
         return "frames", 0

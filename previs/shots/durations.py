@@ -22,6 +22,9 @@ _MINUTES: Final = re.compile(rf"({_NUMBER})\s*(?:{_MINUTE})\.?\s*(?:({_NUMBER})\
 _FRAMES: Final = re.compile(rf"(\d{{1,9}})\s*(?:{_FRAME})\.?")
 _CLOCK: Final = re.compile(r"(?:(\d{1,4}):)?(\d{1,4}):(\d{1,2}(?:\.\d{1,9})?)")
 _TIMECODE: Final = re.compile(r"(\d{1,4}):(\d{1,2}):(\d{1,2})[:;](\d{1,3})")
+_SECONDS_AND_FRAMES: Final = re.compile(
+    rf"(\d{{1,5}})\s*(?:\+\s*|(?:秒|초|s)\s*(?=.*(?:{_FRAME})$))(\d{{1,3}})\s*(?:{_FRAME})?"
+)
 _RANGE: Final = re.compile(rf"{_NUMBER}\s*\D{{0,9}}?\s*(?:-|~|to|a|à|bis|至|到|から|до)\s*{_NUMBER}\s*\D{{0,9}}")
 _COMMA: Final = re.compile(r"(?<=\d),(?=\d{1,2}(?!\d)|\d{4})")  # three digits after a comma may be thousands
 _DASHES: Final = str.maketrans("–—−～〜：；’′”″“，", '---~~:;\'\'""",')
@@ -47,6 +50,8 @@ def seconds_of(text: str, fps: float | None = None) -> float | None:
         if max(minutes, seconds) >= _SIXTY or frames >= rate:
             return None
         return hours * 3600 + minutes * 60 + seconds + frames / rate
+    if (found := _SECONDS_AND_FRAMES.fullmatch(plain)) and int(found[2]) < rate:
+        return int(found[1]) + int(found[2]) / rate
     if found := _CLOCK.fullmatch(plain):
         above, middle, below = int(found[1] or 0), int(found[2]), float(found[3])
         usual = below < _SIXTY and (middle < _SIXTY or not found[1])
@@ -59,7 +64,7 @@ def seconds_of(text: str, fps: float | None = None) -> float | None:
 def in_frames(text: str) -> bool:
     """Return whether a text states a timecode, or frames: its seconds depend on the frame rate."""
     plain = _plain(text)
-    return bool(_FRAMES.fullmatch(plain) or _TIMECODE.fullmatch(plain))
+    return any(each.fullmatch(plain) for each in (_FRAMES, _TIMECODE, _SECONDS_AND_FRAMES))
 
 
 def is_range(text: str) -> bool:

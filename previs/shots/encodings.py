@@ -7,7 +7,7 @@ from typing import Final
 
 from charset_normalizer import from_bytes
 
-from previs.shots.columns import first_lines, is_known
+from previs.shots.columns import field_of, first_lines
 
 SPREADSHEET_ENCODINGS: Final = {
     "gb18030": "GB18030",
@@ -75,7 +75,9 @@ def listed(names: Iterable[str]) -> str:
 def _known_names(content: bytes, encoding: str) -> int:
     text = codecs.getincrementaldecoder(encoding)("replace").decode(content[:_SAMPLE])
     rows = (re.split("[,;\t]", line) for line in first_lines(text, _ROWS))
-    return max((sum(not name.isascii() and is_known(name.strip(' "')) for name in row) for row in rows), default=0)
+    return max(
+        (sum(not name.isascii() and field_of(name.strip(' "')) is not None for name in row) for row in rows), default=0
+    )
 
 
 def _sample(content: bytes) -> bytes:

@@ -15,8 +15,7 @@ from previs.shots.models import Shot, ShotList
 from previs.shots.parts import Reference
 from previs.shots.remedies import FORMULA, RANGE, REMEDIES, UNKNOWN, look_path, look_remedy
 from previs.shots.rules import LONGEST_SHOT_ID, repeats, same_name, usable_shot_id
-from previs.shots.sheet import Sheet
-from previs.shots.sheet_rows import FORMULA_ERRORS
+from previs.shots.sheet_rows import FORMULA_ERRORS, Sheet
 from previs.shots.tree import Path
 from previs.shots.unused import known_field, objects_in
 
@@ -136,7 +135,7 @@ class Findings:
 
     def add_formula_errors(self) -> None:
         """Add the cells of a sheet in which a formula has no value."""
-        for number, shot in enumerate(self.tree["shots"] if self.sheet else ()):
+        for number, shot in enumerate(self.tree["shots"] if self.sheet and not self.sheet.exact else ()):
             camera = shot.get("camera")
             for name, value in (shot | (camera if isinstance(camera, dict) else {})).items():
                 if isinstance(value, str) and value in FORMULA_ERRORS:

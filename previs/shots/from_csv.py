@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from itertools import islice
 
 from previs.shots.columns import delimiter_of
-from previs.shots.sheet import Sheet, name_by_scene, read_rows
-from previs.shots.sheet_rows import FIRST_ROWS
+from previs.shots.sheet import name_by_scene, read_rows
+from previs.shots.sheet_rows import FIRST_ROWS, Sheet
 from previs.shots.text import MOST_VALUES, fault, too_many_values
 
 

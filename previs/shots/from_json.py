@@ -24,7 +24,7 @@ def read_json(text: str, name: str) -> Any:  # noqa: ANN401 - whatever the file 
     if has_more_values(text, MOST_VALUES):
         raise too_many_values(name)
     try:
-        return _loads(text)
+        return loads(text)
     except json.JSONDecodeError as error:
         if _is_first_of_lines(text, error):
             return _read_lines(text, name)
@@ -33,7 +33,12 @@ def read_json(text: str, name: str) -> Any:  # noqa: ANN401 - whatever the file 
         raise too_deep(name) from error
 
 
-def _loads(text: str) -> Any:  # noqa: ANN401 - whatever the file holds
+def loads(text: str) -> Any:  # noqa: ANN401 - whatever the file holds
+    """Return the values of a JSON text as :func:`read_json` does.
+
+    Raises:
+        json.JSONDecodeError, RecursionError: The text is not JSON, or nested too deeply.
+    """
     return json.loads(text, object_pairs_hook=Pairs.of, parse_int=_integer)
 
 
@@ -52,7 +57,7 @@ def _read_lines(text: str, name: str) -> list[Any]:
         if len(found) == MOST_SHOTS:
             raise too_many_shots(name)
         try:
-            found.append(_loads(line))
+            found.append(loads(line))
         except json.JSONDecodeError as error:
             raise _not_json(error, number, name) from error
     return found

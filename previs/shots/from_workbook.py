@@ -5,10 +5,12 @@ from typing import Any, Final
 
 from previs.errors import Fault, ShotListFaults
 from previs.shots.columns import known_columns
+from previs.shots.durations import seconds_of
+from previs.shots.exact_rows import LIST_HEADER, LIST_TABLE, add_list_fields
 from previs.shots.from_ods import read_ods
 from previs.shots.from_xlsx import read_xlsx
-from previs.shots.sheet import Sheet, joined, name_by_scene, read_rows
-from previs.shots.sheet_rows import FIRST_ROWS, header_row
+from previs.shots.sheet import joined, name_by_scene, read_rows
+from previs.shots.sheet_rows import FIRST_ROWS, Sheet, header_row
 from previs.shots.text import LARGEST, fault, too_large
 from previs.shots.workbook import Archive, Budget, Table
 from previs.text.listing import first_of
@@ -48,7 +50,8 @@ def read_workbook(content: bytes, name: str) -> Sheet | None:
 
 def _of_tables(tables: list[Table], name: str) -> Sheet:
     fields = {id(table): _fields(table) for table in tables if table.rows}
-    chosen = [table for table in tables if not table.hidden and _has_shots(fields.get(id(table), frozenset()))]
+    open_ones = (table for table in tables if not table.hidden and table.rows.get(1) != list(LIST_HEADER))
+    chosen = [table for table in open_ones if _has_shots(fields.get(id(table), frozenset()))]
     if not chosen:
         chosen = sorted((table for table in tables if table.rows), key=lambda table: -len(fields[id(table)]))[:1]
     if not chosen:
@@ -56,6 +59,10 @@ def _of_tables(tables: list[Table], name: str) -> Sheet:
     sheets = [_read(table, name, f" of sheet {_shown(table)}" if len(chosen) > 1 else "") for table in chosen]
     sheet = joined(sheets)
     name_by_scene(sheet)
+    for table in tables if sheet.exact else ():
+        if table.name == LIST_TABLE and table not in chosen:
+            chosen.append(table)
+            add_list_fields(sheet, table)
     if others := [table for table in tables if table.rows and table not in chosen]:
         shown = first_of(list(map(_shown, others)), _NAMED)
         sheet.notices.append(f"sheets that are hidden or have no shots are not read: {shown}")
@@ -66,7 +73,7 @@ def _of_tables(tables: list[Table], name: str) -> Sheet:
 def _read(table: Table, name: str, where: str) -> Sheet:
     sheet = read_rows(iter(sorted(table.rows.items())), name, where)
     sheet.faults.extend(_dates(sheet))
-    if where:
+    if where and not sheet.exact:
         for shot in sheet.shots:
             shot.setdefault("sequence", table.name)
     return sheet
@@ -94,6 +101,8 @@ def _dates(sheet: Sheet) -> list[Fault]:
 
 def _add_minutes(sheet: Sheet) -> None:
     durations: list[Any] = [shot.get("duration") for shot in sheet.shots]
+    if sheet.exact:  # where people wrote clocks, cells are still texts
+        durations = [seconds_of(each) for each in durations if isinstance(each, str) and ":" in each]
     seconds = [each for each in durations if isinstance(each, float)]
     if seconds and max(seconds) >= _MINUTE and not any(each % _MINUTE for each in seconds):
         sheet.notices.append(

@@ -14,6 +14,7 @@ _DAY: Final = 86_400
 _LONGEST_FORMAT: Final = 255  # Excel's own limit
 _LAST_DAY: Final = 2_958_465  # 9999-12-31
 _REFERENCE: Final = re.compile(r"\$?([A-Z]{1,3})\$?(\d{1,7})")
+_ESCAPE: Final = re.compile("_x(?!D[89A-F])([0-9A-F]{4})_", re.IGNORECASE)  # _x000D_, as XML cannot hold it
 _NO_LETTERS: Final = re.compile(r'"[^"]*+"|\\.|[_*].|\[(?!h+\]|m+\]|s+\])[^\]]*+\]', re.IGNORECASE)
 _BUILT_IN: Final[dict[int, _Kind]] = {
     **dict.fromkeys((*range(14, 18), 22, *range(27, 37), *range(50, 59)), "date"),
@@ -92,7 +93,7 @@ class _Strings(_Silent):
         if name == "rPh":
             self.depth -= 1
         elif name == "si":
-            self.texts.append("".join(self.pieces))
+            self.texts.append(_unescaped("".join(self.pieces)))
             self.pieces = []
         self.reads = False
 
@@ -182,7 +183,7 @@ class _Sheet:
             return self._strings[index] if index < len(self._strings) else ""
         if self._type == "b":
             return "TRUE" if text.strip() == "1" else "FALSE"
-        return self._number(text) if self._type == "n" else text
+        return self._number(text) if self._type == "n" else _unescaped(text)
 
     def _number(self, text: str) -> str:
         try:
@@ -196,6 +197,10 @@ class _Sheet:
             return clock(value * _DAY)
         moment = self._since + timedelta(seconds=round(value * _DAY))
         return str(moment.date()) if value.is_integer() else str(moment)
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
 
 
 def _place(reference: str) -> tuple[int | None, int | None]:

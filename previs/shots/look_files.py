@@ -86,7 +86,7 @@ def with_looks(shot_list: ShotList, name: str, looks: Iterable[Look] = (), notic
         remedy = f"its prompts have more than {LARGEST:,} characters: shorten the template, the style or the looks"
         raise fault(name, "the list", remedy)
     said = (*notices, *_unlike(findings), *_unused(shot_list, given, findings))
-    return made.noted((*shot_list.notices, *said), shot_list.columns) if said else made
+    return made.noted((*shot_list.notices, *said), shot_list.columns, shot_list.picks) if said else made
 
 
 def _unlike(findings: LookFindings) -> Iterator[str]:

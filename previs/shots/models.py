@@ -5,6 +5,7 @@ models keep unknown fields.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Annotated, Any, Self
 
@@ -46,6 +47,19 @@ from previs.shots.prompts import PLACEHOLDERS, make_prompt
 from previs.shots.rules import is_blank, none_as, number_as_text, repeats, same_name, visible
 
 _MOST_LOOKS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class SheetPicks:
+    """Hold the picks in the sheet of a board.
+
+    Attributes:
+        board: Name of the board; empty if the sheet does not name it.
+        cells: Cell of the pick, as it is and as previs wrote it, by shot_id as text.
+    """
+
+    board: str = ""
+    cells: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 class Shot(BaseModel):
@@ -228,6 +242,7 @@ class ShotList(BaseModel):
     _looks: dict[str, Any] = PrivateAttr(default_factory=dict)
     _look_files: tuple[Look, ...] = PrivateAttr(default=())
     _named_workflows: dict[str, Any] = PrivateAttr(default_factory=dict)
+    _picks: SheetPicks = PrivateAttr(default=SheetPicks())
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -239,10 +254,15 @@ class ShotList(BaseModel):
         """Return the name of each field's column, if the list was read from a sheet."""
         return dict(self._columns)
 
-    def noted(self, notices: Iterable[str], columns: dict[str, str]) -> "ShotList":
+    @property
+    def picks(self) -> SheetPicks:
+        """Return the picks beside the shots, if the list was read from the sheet of a board."""
+        return self._picks
+
+    def noted(self, notices: Iterable[str], columns: dict[str, str], picks: SheetPicks = SheetPicks()) -> "ShotList":
         """Return the list with what is to be said of how it was read."""
         made = self.model_copy()
-        made._notices, made._columns = tuple(notices), dict(columns)  # noqa: SLF001 - of the same class
+        made._notices, made._columns, made._picks = tuple(notices), dict(columns), picks  # noqa: SLF001 - of the same class
         return made
 
     @property
@@ -266,6 +286,11 @@ class ShotList(BaseModel):
         workflows = {name: workflow for each in reversed(of_list) for name, workflow in each.workflows.items()}
         made._looks, made._look_files, made._named_workflows = dict(looks), of_list, workflows  # noqa: SLF001 - of the same class
         return made
+
+    def given(self) -> dict[str, Any]:
+        """Return the list as a JSON file holds it: what was given, under the names of fields."""
+        given = self.model_dump(mode="json", exclude_unset=True, exclude={"shots"})
+        return given | {"shots": [shot.given() for shot in self.shots]}
 
     @model_validator(mode="after")
     def _each_shot_once(self) -> Self:

@@ -15,9 +15,9 @@ from previs.shots.from_workbook import OLD_WORKBOOK, WORKBOOK, no_workbook, read
 from previs.shots.from_yaml import read_yaml
 from previs.shots.look_files import with_looks
 from previs.shots.markdown import unwrapped
-from previs.shots.models import Shot, ShotList
+from previs.shots.models import SheetPicks, Shot, ShotList
 from previs.shots.recognition import check_kind, check_no_screenplay, not_a_list
-from previs.shots.sheet import Sheet
+from previs.shots.sheet_rows import Sheet
 from previs.shots.text import Notation, decoded, fault, notation_by_name, too_many_shots
 from previs.shots.tree import has_more_values, plain, repeated_keys
 from previs.shots.unused import with_camera
@@ -60,8 +60,9 @@ def read_shot_list(
         raise too_deep(name) from error
     made = _validated(findings, name)
     notices = (*notices, *(sheet.notices if sheet else ()), *made.notices)
-    columns = sheet.headers if sheet else {}
-    return made.noted(notices, columns) if notices or columns else made
+    if sheet is None:
+        return made.noted(notices, {}) if notices else made
+    return made.noted(notices, sheet.headers, SheetPicks(sheet.board, sheet.picks))
 
 
 def _with_durations(document: dict[Any, Any]) -> dict[Any, Any]:

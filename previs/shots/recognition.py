@@ -5,7 +5,7 @@ from typing import Any
 
 from previs.comfyui.protocol.documents import describe_document, describe_shape
 from previs.errors import ShotListFaults
-from previs.shots.sheet import Sheet
+from previs.shots.sheet_rows import Sheet
 from previs.shots.text import fault, suffix_of
 
 _OF_SHOTS = frozenset({"shot_id", "prompt", "negative_prompt", "references", "duration"})

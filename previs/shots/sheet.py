@@ -1,23 +1,21 @@
 """Read the rows of a sheet, from a CSV file or a workbook, into plain values."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any
 
 from previs.errors import Fault
 from previs.shots import cells
 from previs.shots.camera import camera_of
-from previs.shots.columns import misspelled_column
+from previs.shots.columns import misspelled_column, unit_of
 from previs.shots.durations import in_frames
+from previs.shots.exact_rows import add_exact_shots, exact_header, is_exact
 from previs.shots.fields import MOST_SHOTS
 from previs.shots.parts import Camera
 from previs.shots.rules import same_name
-from previs.shots.sheet_rows import FIRST_ROWS, Header, header_row
+from previs.shots.sheet_rows import FIRST_ROWS, Header, Rows, Sheet, header_row
 from previs.shots.text import MOST_COLUMNS, MOST_VALUES, fault, too_many_shots, too_many_values
 from previs.text.listing import first_of
-
-Rows = Iterator[tuple[int, list[str]]]
 
 _LONGEST_VALUE = 60
 _NUMBERED = 20
@@ -38,40 +36,6 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "width": cells.whole,
     "height": cells.whole,
 }
-
-
-@dataclass
-class Sheet:
-    """Hold a sheet's shots and their rows.
-
-    Attributes:
-        shots: One mapping a row, like a shot of a JSON file.
-        rows: Row number of each shot, as the spreadsheet shows it, and its sheet if there are several.
-        headers: Column name of each field that has a column.
-        missing: Required fields without a column.
-        names: Names of the columns.
-        faults: Faults of the sheet itself.
-        skipped: Row numbers of those that are neither blank nor a shot or a section.
-        rates: Frame rates by which durations were read, from a column of the sheet.
-        notices: Sentences on how the sheet was read.
-    """
-
-    shots: list[dict[str, Any]]
-    rows: list[str]
-    headers: dict[str, str]
-    missing: frozenset[str]
-    names: frozenset[str]
-    faults: list[Fault]
-    skipped: list[int] = field(default_factory=list)
-    rates: set[float] = field(default_factory=set)
-    notices: list[str] = field(default_factory=list)
-
-    def document(self) -> dict[str, Any]:
-        """Return the list as an object, with the frame rate of the sheet if durations were read by one."""
-        if len(self.rates) != 1:
-            return {"shots": self.shots}
-        [rate] = self.rates
-        return {"fps": int(rate) if rate.is_integer() else rate, "shots": self.shots}
 
 
 def read_rows(rows: Rows, name: str, where: str = "") -> Sheet:
@@ -96,14 +60,17 @@ def read_rows(rows: Rows, name: str, where: str = "") -> Sheet:
     if len(names) > MOST_COLUMNS:
         remedy = f"a sheet has at most {MOST_COLUMNS:,}: remove those that no shot needs"
         raise fault(name, f"row {first}{where}", remedy, value=f"{len(names):,} columns")
-    header = Header.of(names)
+    exact = is_exact(names, name, f"row {first}{where}")
+    header = exact_header(names) if exact else Header.of(names)
     known = set(header.known.values())
     missing = frozenset(each for each in _NEEDED if not known & {each, _INSTEAD.get(each, each)})
     place = f"row {first}{where}"
     faults = [*_missing(place, missing, names), *_repeated(place, header), *_misspelled(place, header)]
     headers = {known: names[index] for index, known in header.known.items()}
-    sheet = Sheet([], [], headers, missing, frozenset(names), faults, [number for number, _ in first_rows[:at]])
-    _add_shots(sheet, chain(first_rows[at + 1 :], rows), header, name, where)
+    skipped = [number for number, _ in first_rows[:at]]
+    sheet = Sheet([], [], headers, missing, set(names), faults, skipped, exact=exact)
+    add_shots = add_exact_shots if exact else _add_shots
+    add_shots(sheet, chain(first_rows[at + 1 :], rows), header, name, where)
     _add_notices(sheet, where)
     return sheet
 
@@ -120,6 +87,8 @@ def joined(sheets: list[Sheet]) -> Sheet:
         whole.faults += sheet.faults
         whole.rates |= sheet.rates
         whole.notices += sheet.notices
+        whole.picks |= sheet.picks
+        whole.exact &= sheet.exact
     return whole
 
 
@@ -219,7 +188,7 @@ def _timing(row: list[str], header: Header) -> tuple[dict[str, Any], float | Non
     unused = {"frames": frames, "fps": given}
     found: dict[str, Any] = {}
     if duration:
-        found["duration"] = cells.seconds(duration, rate)
+        found["duration"] = cells.timed(duration, rate, unit_of(header.names[header.places["duration"]]))
     elif frames:
         found["duration"] = cells.frames(frames, rate)
         del unused["frames"]
@@ -232,7 +201,7 @@ def _timing(row: list[str], header: Header) -> tuple[dict[str, Any], float | Non
 
 def name_by_scene(sheet: Sheet) -> None:
     """Name shots ``SCENE-SHOT`` if their numbers restart in each scene, or else in each sequence."""
-    for group in ("scene", "sequence"):
+    for group in () if sheet.exact else ("scene", "sequence"):
         first: dict[str, object] = {}
         groups = ((same_name(shot.get("shot_id", "")), shot.get(group)) for shot in sheet.shots)
         if any(first.setdefault(label, value) != value and label and value for label, value in groups):
@@ -249,7 +218,7 @@ def name_by_scene(sheet: Sheet) -> None:
 
 def _add_notices(sheet: Sheet, where: str) -> None:
     takes = [shot["takes"] for shot in sheet.shots if isinstance(shot.get("takes"), int)]
-    if "scene" in sheet.headers and any(number > 1 for number in takes):
+    if "scene" in sheet.headers and not sheet.exact and any(number > 1 for number in takes):
         count = f"{sum(takes):,} in all"
         column = f'the column "{sheet.headers["takes"]}"{where}'
         sheet.notices.append(f"{column} is read as takes to render: {count}; rename it if it counts recorded takes")

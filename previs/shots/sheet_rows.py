@@ -1,14 +1,16 @@
 """Recognize the rows of a sheet: titles, names of columns, shots, sections, sums, and rows without a shot; pure."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
+from previs.errors import Fault
 from previs.shots.column_names import TOTALS
 from previs.shots.columns import count_known, known_columns, overridden, plain_name
 
+Rows = Iterator[tuple[int, list[str]]]
 RowKind = Literal["shot", "section", "sum", "header", "none"]
 
 FIRST_ROWS: Final = 30
@@ -81,6 +83,48 @@ class Header:
         if field == "shot_id":
             return _LIKE_AN_ID.fullmatch(cell) is None
         return field in _GROUPS or (index == 0 and len(self.names) > 1)
+
+
+@dataclass
+class Sheet:
+    """Hold a sheet's shots and their rows.
+
+    Attributes:
+        shots: One mapping a row, like a shot of a JSON file.
+        rows: Row number of each shot, as the spreadsheet shows it, and its sheet if there are several.
+        headers: Column name of each field that has a column.
+        missing: Required fields without a column.
+        names: Names of the columns.
+        faults: Faults of the sheet itself.
+        skipped: Row numbers of those that are neither blank nor a shot or a section.
+        rates: Frame rates by which durations were read, from a column of the sheet.
+        notices: Sentences on how the sheet was read.
+        exact: Whether previs wrote the sheet, so that its cells are read without guesses.
+        fields: Fields of the list itself.
+        picks: Number of the pick in each shot's row, as it is and as previs wrote it, by shot_id as text.
+        board: Name of the board of which the sheet is; empty without one.
+    """
+
+    shots: list[dict[str, Any]]
+    rows: list[str]
+    headers: dict[str, str]
+    missing: frozenset[str]
+    names: set[str]
+    faults: list[Fault]
+    skipped: list[int] = field(default_factory=list)
+    rates: set[float] = field(default_factory=set)
+    notices: list[str] = field(default_factory=list)
+    exact: bool = False
+    fields: dict[str, Any] = field(default_factory=dict)
+    picks: dict[str, tuple[str, str]] = field(default_factory=dict)
+    board: str = ""
+
+    def document(self) -> dict[str, Any]:
+        """Return the list as an object, with the frame rate of the sheet if durations were read by one."""
+        if len(self.rates) != 1:
+            return self.fields | {"shots": self.shots}
+        [rate] = self.rates
+        return {"fps": int(rate) if rate.is_integer() else rate, "shots": self.shots}
 
 
 def header_row(rows: list[tuple[int, list[str]]]) -> int:

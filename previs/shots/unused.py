@@ -1,6 +1,5 @@
 """Name the fields of a list that previs keeps and does not use, and those whose names are a slip of the pen; pure."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Literal
 
@@ -109,11 +108,11 @@ def _with_camera(shot: Any) -> Any:  # noqa: ANN401 - whatever a file may hold
 
 def unused_fields(shot_list: ShotList) -> tuple[str, ...]:
     """Return a sentence on the fields that are kept and not used, with a guess where a name looks like a known one."""
-    shots: Counter[str] = Counter()
+    shots: dict[str, None] = {}
     references: dict[str, None] = {}
     for shot in shot_list.shots:
-        shots.update(_unknown_in("shot", shot, shot.model_extra or ()))
-        shots.update(f"camera.{name}" for name in shot.camera.model_extra or ())
+        shots |= dict.fromkeys(_unknown_in("shot", shot, shot.model_extra or ()))
+        shots |= dict.fromkeys(f"camera.{name}" for name in shot.camera.model_extra or ())
         for reference in shot.references:
             references |= dict.fromkeys(reference.model_extra or ())
     of_list = dict.fromkeys(_unknown_in("list", shot_list, shot_list.model_extra or ()))

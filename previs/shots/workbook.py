@@ -3,6 +3,7 @@
 Both kinds are zip files of XML documents. A document with a DOCTYPE, and so with entities, is refused.
 """
 
+import codecs
 import io
 import zipfile
 import zlib
@@ -142,7 +143,9 @@ class Archive:
         """
         if part not in self.names:
             return
-        parser = expat.ParserCreate(namespace_separator=" ")
+        # A workbook's documents are UTF-8 or UTF-16; any other encoding that one names is not looked up.
+        wide = self.read(part).startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        parser = expat.ParserCreate("UTF-16" if wide else "UTF-8", " ")
         parser.buffer_text = True
         parser.StartElementHandler = lambda name, attributes: self._start(handler, name, attributes)
         parser.EndElementHandler = lambda name: handler.end(_local(name))

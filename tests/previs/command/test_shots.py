@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from previs.command.shots import ShotsOrder, clean, show_shots
+from previs.command.shots import ShotsOrder, show_shots
 from previs.errors import ShotListFaults
 from previs.shots import read_shot_list
 
@@ -32,11 +32,11 @@ async def test_json_has_columns_notices_prompts_and_the_list(sheet: Path, capsys
     shown = json.loads(capsys.readouterr().out)
     assert {"column": "Dauer", "field": "duration"} in shown["columns"]
     assert shown["prompts"][0] == {"shot_id": "12-1", "prompt": "Nebel"}
-    assert shown["list"] == clean(read_shot_list(SHEET, name="list.csv"))
+    assert shown["list"] == read_shot_list(SHEET, name="list.csv").given()
     assert len(shown["notices"]) == 3
 
 
-@pytest.mark.parametrize("name", ["clean.yaml", "clean.json"])
+@pytest.mark.parametrize("name", ["clean.yaml", "clean.json", "clean.xlsx", "clean.csv"])
 async def test_a_written_list_is_read_as_the_same(sheet: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     path = sheet.parent / name
     assert await show_shots(ShotsOrder(str(sheet), write=str(path))) == 0
@@ -52,5 +52,9 @@ async def test_what_a_written_list_loses_is_said(
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     await show_shots(ShotsOrder(str(sheet), write=str(elsewhere / "clean.yaml")))
     assert "note: references are relative to" in capsys.readouterr().out
-    with pytest.raises(ShotListFaults, match=r"a list is written as \.yaml, \.yml, \.json"):
-        await show_shots(ShotsOrder(str(sheet), write=str(elsewhere / "clean.xlsx")))
+    with pytest.raises(ShotListFaults, match=r"a list is written as \.yaml, \.yml, \.json, \.xlsx, \.csv"):
+        await show_shots(ShotsOrder(str(sheet), write=str(elsewhere / "clean.ods")))
+    titled = elsewhere / "titled.yaml"
+    titled.write_text("{title: a, shots: [{shot_id: 1, prompt: x, duration: 1}]}", "utf-8")
+    await show_shots(ShotsOrder(str(titled), write=str(elsewhere / "clean.csv")))
+    assert "a CSV holds shots only, so these fields of the list are not in it: title" in capsys.readouterr().out

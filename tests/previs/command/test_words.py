@@ -84,6 +84,9 @@ def test_what_needs_neither_s3_nor_a_film_imports_neither_boto3_nor_ffmpeg() -> 
         ["run", "a.json", "--takes", "two"],
         ["run", "a.json", "--override", "x"],
         ["pick", "SH01"],
+        ["pick"],
+        ["pick", "SH01", "1", "--from", "a.xlsx"],
+        ["sheet", "board"],
     ],
 )
 def test_faults_of_arguments_are_reported_without_a_traceback(call: Call, arguments: list[str]) -> None:

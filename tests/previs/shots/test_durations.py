@@ -22,7 +22,8 @@ from previs.shots.durations import in_frames, is_range, seconds_of
         ],
         *[(text, 80) for text in ("1分20秒", "1:20", "1'20\"", "1m20s", "1 min 20 s", "80s", "00:01:20:00")],
         *[(text, None) for text in ("3m", "1,500", "nan", "", "soon", "1:75", "00:00:03:24", "3 4", "250ms", "3-5秒")],
-        ("00:00:03:12", 3.5),
+        *[(text, 3.5) for text in ("00:00:03:12", "3+12", "3 + 12", "3秒12コマ", "3秒12帧", "3s12f", "3초12프레임")],
+        *[(text, None) for text in ("3+24", "3秒12", "3+", "+12")],
         ("1:30", 90),
         ("2 min", 120),
         ("2,5分", 150),
@@ -35,7 +36,13 @@ def test_a_duration_as_people_write_it(text: str, seconds: float | None) -> None
 
 def test_timecodes_and_frames_are_read_at_the_frame_rate() -> None:
     assert (seconds_of("00:00:03:24", 25), seconds_of("50f", 25)) == (3.96, 2)
-    assert [in_frames(text) for text in ("50f", "00:00:03:12", "50", "0:04")] == [True, True, False, False]
+    assert [in_frames(text) for text in ("50f", "00:00:03:12", "3+12", "50", "0:04")] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 @pytest.mark.parametrize("text", ["3-5秒", "3–5 s", "3~5", "3s-5s", "3到5秒", "3 to 5", "3 à 5 s", "约3-5秒"])

@@ -2,7 +2,7 @@ import gc
 import json
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import yaml
@@ -10,26 +10,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from previs.errors import ShotListFaults
-from previs.shots import Notation, Reference, Shot, ShotList, read_shot_list
-from previs.shots.unused import FLAT_CAMERA, Owner, known_field
+from previs.shots import Notation, Shot, ShotList, read_shot_list
+from tests.previs.shots.drawn import UPSTREAM, json_values, lists, texts
 
-UPSTREAM: dict[str, Any] = {
-    "shot_id": 1,
-    "prompt": "电影风格，广角镜头，城市夜景...",
-    "references": [{"url": "ref1.jpg", "reference_id": "ref_1"}],
-    "duration": 3.0,
-}
 Source = bytes | str | Mapping[str, Any] | Sequence[Any]
 NOTATIONS: tuple[Notation | None, ...] = ("json", "yaml", "csv", None)
 
-texts = st.text(st.characters(codec="utf-8"), max_size=20)
-lines = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp", "Cf")), min_size=1, max_size=20)
-visible = lines.map(lambda text: "x" + text)
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False) | texts,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
-    max_leaves=6,
-)
 REPORT = """
 the list, fps: 0: frames per second, a number above 0 and at most 1000, such as 24
 shot 1 (shot_id SH010), prompt: " ": what the camera sees, as text that is not blank; or a description
@@ -48,61 +34,6 @@ shot 3 (shot_id 1), reference 3, reference_id: missing; give text on one line, n
 shot 3 (shot_id 1), duration: "soon": seconds, a number above 0 and at most 86400, such as 3.0
 shot 4: 5: an object with shot_id, prompt and duration
 """
-
-OWNERS: tuple[Owner, ...] = get_args(Owner)
-known = {*Shot.model_fields, *ShotList.model_fields, *Reference.model_fields, *FLAT_CAMERA}
-extras = st.dictionaries(
-    texts.filter(lambda key: key not in known and not any(known_field(owner, key) for owner in OWNERS)),
-    json_values,
-    max_size=2,
-)
-references = st.lists(
-    st.fixed_dictionaries(
-        {"url": visible, "reference_id": visible},
-        optional={"strength": st.none() | st.floats(0, 10), "role": st.none() | visible},
-    ),
-    max_size=2,
-    unique_by=lambda reference: (
-        Shot.model_validate({**UPSTREAM, "references": [reference]}).references[0].reference_id.strip().casefold()
-    ),
-)
-shots = st.builds(
-    lambda fields, more: {**more, **fields},
-    st.fixed_dictionaries(
-        {
-            "shot_id": st.integers(-(10**20), 10**20) | visible,
-            "prompt": visible,
-            "duration": st.floats(0.001, 86_400) | st.integers(1, 100),
-        },
-        optional={
-            "references": references,
-            "negative_prompt": st.none() | texts,
-            "seed": st.none() | st.integers(0, 2**64 - 1),
-            "takes": st.none() | st.integers(1, 1000),
-            "width": st.none() | st.integers(1, 16_384),
-            "sequence": st.none() | texts,
-            "notes": st.none() | texts,
-            "overrides": st.none() | st.dictionaries(visible, json_values, max_size=2),
-        },
-    ),
-    extras,
-)
-
-
-def _unlike(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [
-        {**value, "shot_id": f"{index} {value['shot_id']}" if index else value["shot_id"]}
-        for index, value in enumerate(values)
-    ]
-
-
-lists = st.builds(
-    lambda more, title, fps, several: {**more, "title": title, "fps": fps, "shots": _unlike(several)},
-    extras,
-    texts,
-    st.floats(0.1, 1000),
-    st.lists(shots, min_size=1, max_size=3),
-)
 
 
 def faults(source: Source, name: str = "the shot list") -> list[str]:

@@ -21,7 +21,7 @@ _ODF = " ".join(
 TIME, ELAPSED, DAY = 1, 2, 3
 
 
-def zipped(parts: dict[str, str]) -> bytes:
+def zipped(parts: dict[str, str | bytes]) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in parts.items():
@@ -51,7 +51,7 @@ def sheet_xml(rows: dict[int, list[Any]], *merges: str) -> str:
     return f"<worksheet {_MAIN}><sheetData>{''.join(lines)}</sheetData><mergeCells>{merged}</mergeCells></worksheet>"
 
 
-def xlsx(sheets: dict[str, str], *, hidden: str = "", shared: str = "") -> bytes:
+def xlsx(sheets: dict[str, str | bytes], *, hidden: str = "", shared: str = "") -> bytes:
     entries = "".join(
         f'<sheet name="{name}" sheetId="{at}" r:id="rId{at}" state="{"hidden" if name == hidden else "visible"}"/>'
         for at, name in enumerate(sheets, 1)
@@ -200,6 +200,20 @@ def test_documents_are_read_within_bounds(bounds: tuple[int, int, int], said: st
         read_xlsx(archive)
     with pytest.raises(ShotListFaults, match="more than 10,000 parts"):
         workbook.Archive(b"PK\x01\x02" * 10_001, workbook.Budget("a.xlsx"))
+
+
+def test_characters_that_xml_cannot_hold_are_read_as_they_are_written() -> None:
+    rows = {1: HEADER, 2: [1, 1, ("0", "s"), 2, "b_x000d_"], 3: [1, 2, "_x005F_x0041_", 2, "_xD83D_"]}
+    first, second = read(xlsx({"a": sheet_xml(rows)}, shared="<si><t>a_x000A_b_x0041</t></si>")).shots
+    assert (first.description, first.notes) == ("a\nb_x0041", "b")
+    assert (second.description, second.notes) == ("_x0041_", "_xD83D_")
+
+
+@pytest.mark.parametrize("named", ["UTF-16", "unicode_escape", "FLOAT"])
+def test_the_encoding_that_a_document_names_is_not_looked_up(named: str) -> None:
+    text = f'<?xml version="1.0" encoding="{named}"?>' + sheet_xml({1: HEADER, 2: [1, 1, "雾", 2]})
+    assert read(xlsx({"a": text})).shots[0].description == "雾"
+    assert read(xlsx({"a": text.encode("utf-16")})).shots[0].description == "雾"
 
 
 @pytest.mark.parametrize("at", range(0, 4000, 130))

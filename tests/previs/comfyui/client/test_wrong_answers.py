@@ -9,7 +9,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from benchmarks.mutations import json_text, wrong_bytes, wrong_json
-from benchmarks.readers import answers, messages
+from benchmarks.recorded import answers, messages
 from previs.comfyui.client.address import Address
 from previs.comfyui.client.api import Api
 from previs.comfyui.client.socket import Socket

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.readers import classes
+from benchmarks.recorded import classes
 from previs.comfyui.protocol.classes import read_class
 from previs.comfyui.protocol.frames import Alive, Other, read_frame
 from previs.comfyui.protocol.graph import readable
