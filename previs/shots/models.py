@@ -14,28 +14,33 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    JsonValue,
     PrivateAttr,
-    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
-from previs.shots.camera import camera_of
-from previs.shots.prompts import PLACEHOLDERS, make_prompt, unknown_placeholders
+from previs.shots.field_types import (
+    FilmText,
+    Line,
+    LineOfText,
+    Number,
+    ShotId,
+    Template,
+    Text,
+    Unknown,
+    Whole,
+    Word,
+    camera_or_words,
+)
+from previs.shots.prompts import PLACEHOLDERS, make_prompt
 from previs.shots.rules import (
-    LONGEST_SHOT_ID,
-    as_json,
     is_blank,
     none_as,
     number_as_text,
-    one_line,
     random_as_none,
     repeats,
     same_name,
-    usable_shot_id,
     visible,
-    without_surrogates,
 )
 
 LONGEST_SHOT = 86_400  # seconds: one day, the longest timecode
@@ -45,40 +50,6 @@ STRONGEST = 10  # ControlNetApplyAdvanced accepts 0 to 10
 MOST_TAKES = 1_000
 HIGHEST_FPS = 1_000
 MOST_SHOTS = 100_000
-LONGEST_TEMPLATE = 10_000  # characters
-
-
-def _known_placeholders(template: str) -> str:
-    if unknown_placeholders(template):
-        raise PydanticCustomError("template", "a template has known placeholders only")
-    return template
-
-
-def _camera(value: object) -> object:
-    """Read a camera that is written as a text of known words."""
-    if value is None:
-        return {}
-    return camera_of(value) or value if isinstance(value, str) else value
-
-
-_Unknown = Annotated[JsonValue, AfterValidator(as_json), WithJsonSchema({})]
-_Text = Annotated[str, Field(strict=True), AfterValidator(without_surrogates)]
-_LineOfText = Annotated[_Text, AfterValidator(one_line)]
-_Line = Annotated[
-    str,
-    Field(strict=True, min_length=1, max_length=LONGEST_SHOT_ID),
-    BeforeValidator(number_as_text),
-    AfterValidator(one_line),
-]
-_Word = _Line | None
-_FilmText = Annotated[_Text, BeforeValidator(number_as_text)] | None
-_Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-_Template = Annotated[_Text, Field(max_length=LONGEST_TEMPLATE), AfterValidator(_known_placeholders)] | None
-_Whole = Annotated[int, Field(strict=True)]
-_ShotId = Annotated[
-    _Whole | Annotated[str, Field(strict=True, min_length=1, max_length=LONGEST_SHOT_ID)],
-    BeforeValidator(usable_shot_id),
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,18 +69,18 @@ class Reference(BaseModel):
     """Describe a picture that guides how a shot looks."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
-    __pydantic_extra__: dict[str, _Unknown]
+    __pydantic_extra__: dict[str, Unknown]
 
-    url: _LineOfText = Field(
+    url: LineOfText = Field(
         title="Picture",
         description="A path, an s3:// or https:// URL, or a name relative to the shot list's location.",
         min_length=1,
         examples=["references/alley.jpg", "https://example.com/alley.jpg"],
     )
-    reference_id: _Line = Field(
+    reference_id: Line = Field(
         title="Reference ID", description="Name of the reference, unique within the shot.", examples=["ref_1"]
     )
-    strength: _Number | None = Field(
+    strength: Number | None = Field(
         default=None,
         title="Strength",
         description="How strongly it guides the shot: 0 not at all, 1 fully, up to 10. Empty: the workflow's value.",
@@ -117,7 +88,7 @@ class Reference(BaseModel):
         le=STRONGEST,
         examples=[0.8],
     )
-    role: _Line | None = Field(
+    role: Line | None = Field(
         default=None,
         title="Role",
         description="The picture's purpose, if the workflow takes pictures for several. Empty: any purpose left over.",
@@ -129,32 +100,30 @@ class Camera(BaseModel):
     """Describe how a shot is framed, in words or usual abbreviations."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
-    __pydantic_extra__: dict[str, _Unknown]
+    __pydantic_extra__: dict[str, Unknown]
 
-    size: _Word = Field(
+    size: Word = Field(
         default=None, title="Size", description="How much of the scene it shows.", examples=["close-up", "CU", "特写"]
     )
-    angle: _Word = Field(
-        default=None, title="Angle", description="From where it looks.", examples=["low angle", "俯拍"]
-    )
-    movement: _Word = Field(
+    angle: Word = Field(default=None, title="Angle", description="From where it looks.", examples=["low angle", "俯拍"])
+    movement: Word = Field(
         default=None, title="Movement", description="How the camera moves.", examples=["dolly in", "推"]
     )
-    lens: _Word = Field(default=None, title="Lens", description="Its focal length.", examples=["85mm"])
+    lens: Word = Field(default=None, title="Lens", description="Its focal length.", examples=["85mm"])
 
 
 class Shot(BaseModel):
     """Describe one framing of one moment: the unit that is rendered, cached and retried."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
-    __pydantic_extra__: dict[str, _Unknown]
+    __pydantic_extra__: dict[str, Unknown]
 
-    shot_id: _ShotId = Field(
+    shot_id: ShotId = Field(
         title="Shot ID",
         description="A whole number or text, unique within the list; 1 and the text 1 are the same id.",
         examples=[1, "SQ010_SH010"],
     )
-    prompt: Annotated[_Text, AfterValidator(visible)] = Field(
+    prompt: Annotated[Text, AfterValidator(visible)] = Field(
         default="",
         title="Prompt",
         description="What the camera sees, in words that the model understands. Empty: made of description and camera.",
@@ -164,39 +133,39 @@ class Shot(BaseModel):
     references: Annotated[tuple[Reference, ...], BeforeValidator(none_as(()))] = Field(
         default=(), title="References", description="Pictures to follow, the most important first."
     )
-    duration: _Number = Field(
+    duration: Number = Field(
         title="Duration",
         description="How long the shot is on screen, in seconds.",
         gt=0,
         le=LONGEST_SHOT,
         examples=[3.0],
     )
-    description: _Text | None = Field(
+    description: Text | None = Field(
         default=None,
         title="Description",
         description="What happens, for people. Without a prompt, the model gets it, with the camera's words.",
         examples=["Fog over the pier; a ferry's horn."],
     )
-    camera: Annotated[Camera, BeforeValidator(_camera)] = Field(
+    camera: Annotated[Camera, BeforeValidator(camera_or_words)] = Field(
         default=Camera(),
         title="Framing",
         description="How it is framed: size, angle, movement, lens.",
     )
-    dialogue: _FilmText = Field(default=None, title="Dialogue", description="What is said.", examples=["MEI: Wait!"])
-    sound: _FilmText = Field(default=None, title="Sound", description="What is heard.", examples=["rain, a horn"])
-    scene: _FilmText = Field(default=None, title="Scene", description="Number of its scene.", examples=["12"])
-    location: _FilmText = Field(default=None, title="Location", description="Where it plays.", examples=["pier"])
-    time_of_day: _FilmText = Field(default=None, title="Time of day", description="When it plays.", examples=["night"])
-    transition: _FilmText = Field(
+    dialogue: FilmText = Field(default=None, title="Dialogue", description="What is said.", examples=["MEI: Wait!"])
+    sound: FilmText = Field(default=None, title="Sound", description="What is heard.", examples=["rain, a horn"])
+    scene: FilmText = Field(default=None, title="Scene", description="Number of its scene.", examples=["12"])
+    location: FilmText = Field(default=None, title="Location", description="Where it plays.", examples=["pier"])
+    time_of_day: FilmText = Field(default=None, title="Time of day", description="When it plays.", examples=["night"])
+    transition: FilmText = Field(
         default=None, title="Transition", description="How it goes over to the next shot.", examples=["dissolve"]
     )
-    negative_prompt: _Text | None = Field(
+    negative_prompt: Text | None = Field(
         default=None,
         title="Negative prompt",
         description="What must not be seen. Empty: the workflow's text.",
         examples=["low quality, blurry"],
     )
-    seed: Annotated[_Whole | None, BeforeValidator(random_as_none)] = Field(
+    seed: Annotated[Whole | None, BeforeValidator(random_as_none)] = Field(
         default=None,
         title="Seed",
         description="Fixes the picture. Empty or -1: derived from the shot, so the same list gives the same board.",
@@ -205,7 +174,7 @@ class Shot(BaseModel):
         json_schema_extra={"anyOf": [{"type": "integer", "minimum": -1, "maximum": LARGEST_SEED}, {"type": "null"}]},
         examples=[42],
     )
-    takes: _Whole | None = Field(
+    takes: Whole | None = Field(
         default=None,
         title="Takes",
         description="How many takes of this shot to render. Empty: the run's number.",
@@ -213,7 +182,7 @@ class Shot(BaseModel):
         le=MOST_TAKES,
         examples=[2],
     )
-    width: _Whole | None = Field(
+    width: Whole | None = Field(
         default=None,
         title="Width",
         description="In pixels. Empty: the workflow's value.",
@@ -221,7 +190,7 @@ class Shot(BaseModel):
         le=LARGEST_SIDE,
         examples=[1024],
     )
-    height: _Whole | None = Field(
+    height: Whole | None = Field(
         default=None,
         title="Height",
         description="In pixels. Empty: the workflow's value.",
@@ -229,16 +198,16 @@ class Shot(BaseModel):
         le=LARGEST_SIDE,
         examples=[576],
     )
-    overrides: Annotated[dict[_LineOfText, _Unknown], BeforeValidator(none_as({}))] = Field(
+    overrides: Annotated[dict[LineOfText, Unknown], BeforeValidator(none_as({}))] = Field(
         default_factory=dict,
         title="Overrides",
         description="Inputs of the workflow's nodes, by node id or title. They override every other setting.",
         examples=[{"4.ckpt_name": "sd_xl_base_1.0.safetensors", "KSampler.steps": 40}],
     )
-    sequence: Annotated[_Text, BeforeValidator(number_as_text)] | None = Field(
+    sequence: Annotated[Text, BeforeValidator(number_as_text)] | None = Field(
         default=None, title="Sequence", description="The scene or sequence it belongs to.", examples=["SQ010"]
     )
-    notes: _Text | None = Field(default=None, title="Notes", description="For people; no model sees them.")
+    notes: Text | None = Field(default=None, title="Notes", description="For people; no model sees them.")
 
     # The shot as given, if this one has another prompt.
     _as_given: "Shot | None" = PrivateAttr(default=None)
@@ -283,12 +252,12 @@ class ShotList(BaseModel):
     """Describe the shots of a film, in their order."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
-    __pydantic_extra__: dict[str, _Unknown]
+    __pydantic_extra__: dict[str, Unknown]
 
-    title: Annotated[_Text, BeforeValidator(none_as(""))] = Field(
+    title: Annotated[Text, BeforeValidator(none_as(""))] = Field(
         default="", title="Title", description="Title of the film or the scene.", examples=["Night City"]
     )
-    fps: Annotated[_Number, BeforeValidator(none_as(24))] = Field(
+    fps: Annotated[Number, BeforeValidator(none_as(24))] = Field(
         default=24,
         title="Frames per second",
         description="Frame rate of the film.",
@@ -296,7 +265,7 @@ class ShotList(BaseModel):
         le=HIGHEST_FPS,
         examples=[24, 25, 23.976],
     )
-    prompt_template: _Template = Field(
+    prompt_template: Template = Field(
         default=None,
         title="Prompt template",
         description="Makes every prompt, such as {size}, {prompt}. Empty: the prompt, or description and camera.",

@@ -1,11 +1,11 @@
 """Say what each field of a shot list must hold, for the reports of faults."""
 
+from previs.shots.field_types import LONGEST_TEMPLATE
 from previs.shots.models import (
     HIGHEST_FPS,
     LARGEST_SEED,
     LARGEST_SIDE,
     LONGEST_SHOT,
-    LONGEST_TEMPLATE,
     MOST_TAKES,
     STRONGEST,
     Reference,
