@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 WHERE: dict[str, Any] = {"Bucket": "film", "Key": "boards/a"}
-# Each further byte is one request more: of headers there are those that are read.
-HEAD = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
-TIMES = b'ETag: "1"\r\nLast-Modified: Fri, 27 Nov 2026 10:44:48 GMT\r\n'
+HEAD = (
+    b"HTTP/1.1 200 OK\r\nConnection: close\r\nDate: Fri, 27 Nov 2026 10:44:48 GMT\r\nContent-Type: application/xml\r\n"
+)
+TIMES = b'ETag: "1"\r\nLast-Modified: Fri, 27 Nov 2026 10:44:48 GMT\r\nx-amz-version-id: 1\r\n'
 LISTING = (
     b'<?xml version="1.0" encoding="UTF-8"?><ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>boards/a'
     b"</Key><LastModified>2026-11-27T10:44:48.000Z</LastModified><Size>20</Size></Contents></ListBucketResult>"
