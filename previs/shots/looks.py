@@ -7,6 +7,7 @@ others.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import Any, Final, Self
 
 from previs.errors import MOST_FAULTS, Fault
@@ -36,13 +37,12 @@ class _Named:
 
     def nearer(self, name: str, element: Element) -> "_Named":
         """Return what this element is where another level describes it too."""
-        given = element.model_fields_set
         return _Named(
             name,
             self.element.model_copy(
                 update={
-                    "prompt": element.prompt if "prompt" in given else self.element.prompt,
-                    "references": element.references if "references" in given else self.element.references,
+                    "prompt": self.element.prompt if element.prompt is None else element.prompt,
+                    "references": element.references or self.element.references,
                     "overrides": {**self.element.overrides, **element.overrides},
                 }
             ),
@@ -232,13 +232,15 @@ class _Application:
 
     def shot(self, given: Shot, template: str | None) -> Shot:
         """Return the shot as its looks make it."""
-        mentions = {name: self._read(name, getattr(given, name) or "") for name in ("prompt", "description")}
-        name = "prompt" if given.prompt else "description"
-        used = self._used(given, mentions[name])
+        described = not given.prompt or "{description}" in (template or "")
+        wanted = {"prompt": given.prompt, "description": given.description if described else None}
+        mentions = {name: self._read(name, text) for name, text in wanted.items() if text}
+        mentioned = dict.fromkeys(chain.from_iterable(each.names for each in mentions.values()))
+        used = self._used(given, mentioned)
         looks = {key: each.element.prompt or "" for key, each in self.level.elements.items()}
         names = {key: each.name for key, each in self.level.elements.items()}
         texts = {name: each.filled(looks, names) for name, each in mentions.items()}
-        others = [(each.name, each.element.prompt) for key, each in used.items() if key not in mentions[name].names]
+        others = [(each.name, each.element.prompt) for key, each in used.items() if key not in mentioned]
         style = self.level.style
         prompt = with_style(
             given.worded(template, texts).prompt,
@@ -276,9 +278,9 @@ class _Application:
             self.findings.add(Fault(self.place, name, f"@{word}", remedy))
         return found
 
-    def _used(self, given: Shot, mentions: Mentions) -> dict[str, _Named]:
+    def _used(self, given: Shot, mentioned: Iterable[str]) -> dict[str, _Named]:
         """Return the elements of a shot by their folded names: as the prompt mentions them, its cast, its location."""
-        keys = dict.fromkeys(mentions.names)
+        keys = dict.fromkeys(mentioned)
         for field_name, known, values in (
             ("cast", self.level.characters, given.cast),
             ("location", self.level.locations, (given.location,) if given.location else ()),
@@ -341,4 +343,4 @@ def _facts(whole: _Level, sequences: _Sequences) -> dict[str, Any]:
 
 
 def _as_json(model: Style | Element) -> dict[str, Any]:
-    return model.model_dump(mode="json", exclude_unset=True)
+    return model.model_dump(mode="json", exclude_defaults=True)

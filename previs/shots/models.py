@@ -150,7 +150,7 @@ class Shot(BaseModel):
 
     @model_serializer(mode="wrap")
     def _serialized(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Serialize the shot as given: whoever reads it again applies the looks again."""
+        """Return the shot as given: whoever reads it again applies the looks again."""
         dumped: dict[str, Any] = serialize(self.as_given())
         return dumped
 

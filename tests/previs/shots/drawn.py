@@ -50,7 +50,7 @@ shots = st.builds(
     st.fixed_dictionaries(
         {
             "shot_id": st.integers(-(10**20), 10**20) | visible,
-            "prompt": visible,
+            "prompt": visible.map(lambda text: text.replace("@", "@@")),
             "duration": st.floats(0.001, 86_400) | st.integers(1, 100),
         },
         optional={
@@ -65,6 +65,9 @@ shots = st.builds(
             "dialogue": st.none() | texts | st.integers(0, 99),
             "camera": st.dictionaries(st.sampled_from(("size", "angle", "lens", "mood")), visible),
             "overrides": st.none() | st.dictionaries(visible, json_values, max_size=2),
+            "cast": st.lists(visible, max_size=2),
+            "style": visible | st.fixed_dictionaries({}, optional={"before": texts, "negative_prompt": texts}),
+            "workflow": st.none() | visible,
         },
     ),
     extras,
@@ -78,9 +81,20 @@ def _unlike(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
+looks = st.fixed_dictionaries(
+    {},
+    optional={
+        "style": visible,
+        "characters": st.dictionaries(visible, st.fixed_dictionaries({"prompt": texts}), max_size=1),
+        "sequences": st.dictionaries(visible, st.fixed_dictionaries({"width": st.integers(1, 99)}), max_size=1),
+        "workflows": st.dictionaries(visible, visible, max_size=1),
+        "takes": st.none() | st.integers(1, 1000),
+    },
+)
 lists = st.builds(
-    lambda more, title, fps, several: {**more, "title": title, "fps": fps, "shots": _unlike(several)},
+    lambda more, looks, title, fps, several: more | looks | {"title": title, "fps": fps, "shots": _unlike(several)},
     extras,
+    looks,
     texts,
     st.floats(0.1, 1000),
     st.lists(shots, min_size=1, max_size=3),

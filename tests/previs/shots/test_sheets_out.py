@@ -54,8 +54,9 @@ def test_any_list_survives_a_workbook_and_its_shots_csv(values: Any) -> None:
     back = read(write_xlsx(made, "list.xlsx"))
     assert back.given() == made.given()
     assert back.shots == made.shots
-    assert back.notices == ()
-    assert read_shot_list(write_csv(made, "list.csv"), name="list.csv").shots == made.shots
+    assert back.notices == made.notices
+    of_csv = read_shot_list(write_csv(made, "list.csv"), name="list.csv").shots
+    assert [shot.given() for shot in of_csv] == [shot.given() for shot in made.shots]
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@a", '=HYPERLINK("http://a")'])
