@@ -8,6 +8,7 @@ from typing import Any
 
 from previs.planning.plan import Plan
 from previs.planning.schedule import TakeResult
+from previs.publishing.views.labels import language_of
 from previs.records.manifest import BindingEntry, Manifest, ShotEntry, TakeEntry, representative
 from previs.shots import Shot
 from previs.store.addresses import shown
@@ -70,6 +71,7 @@ def make_manifest(
         number=run.number,
         title=shot_list.title,
         fps=shot_list.fps,
+        lang=shot_list.lang or language_of(shot.prompt for shot in shot_list.shots),
         started=run.started,
         finished=finished,
         shot_list=without_credentials(dict(shot_list.model_extra or {})),

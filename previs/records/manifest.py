@@ -147,6 +147,7 @@ class Manifest(BaseModel):
     )
     title: str = Field(default="", description="Title of the shot list; empty if it has none.")
     fps: float = Field(default=24, title="FPS", description="Frames per second of the film.")
+    lang: str = Field(default="en", title="Language", description="Language of the board's page: en or zh.")
     started: AwareDatetime = Field(description="When the run began.")
     finished: AwareDatetime = Field(description="When its last take ended.")
     shot_list: dict[str, Any] = Field(

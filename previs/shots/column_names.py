@@ -24,9 +24,12 @@ NAMES: Final = {
     "dialogue": "dialogue dialog lines 台词 对白 对话 对白台词 台词对白 台詞 對白 對話",
     "sound": "sound audio sfx soundeffects 音效 声音 音乐音效 聲音 音樂音效",
     "scene": "scene sceneno scenenumber | scenenum",
-    "location": "location set 地点 场景 拍摄地点 地點 場景 拍攝地點",
+    "cast": "cast characters character actors 角色 人物 出场人物 演员 出場人物 演員",
+    "location": "location locations set 地点 场景 拍摄地点 地點 場景 拍攝地點",
     "time_of_day": "timeofday daynight dn 日夜 时间段 時間段",
     "transition": "transition 转场 过渡 轉場 過渡",
+    "style": "style 风格 画风 風格 畫風",
+    "workflow": "workflow 工作流",
     "references": "references reference refs ref referenceimages referenceimage 参考图 参考图片 参考图像 参考 "
     "參考圖 參考圖片 參考",
     "reference_role": "referencerole role 参考用途 参考图用途 用途",
@@ -80,6 +83,9 @@ sound           | 音声 効果音 音 se | 사운드 효과음 음향 소리 | 
 scene           | シーン シーン番号 シーンno | 씬 씬번호 신 장면 장면번호 | szene szenennr szenennummer | scenen
                  numerodescene nscene | escena numerodeescena nescena esc | сцена номерсцены | cena numerodacena
                  ncena | scena numeroscena nscena
+cast            | 登場人物 キャスト キャラクター | 등장인물 출연 출연자 배우 | figuren darsteller rollen |
+                 personnages personnage | personajes personaje reparto | персонажи персонаж актеры |
+                 personagens personagem elenco | personaggi personaggio
 location        | 場所 ロケ地 ロケーション | 장소 로케이션 촬영장소 | drehort ort motiv | lieu decor | lugar
                  localizacion locacion | локация место объект | local localizacao locacao | luogo ambientazione
 time_of_day     | 時間帯 昼夜 | 시간대 낮밤 | tageszeit tagnacht | journuit momentdelajournee | momentodeldia

@@ -13,7 +13,7 @@ _UNSPACED: Final = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020
 _ENDS_UNSPACED: Final = re.compile(f"[{_UNSPACED}]$")
 _LETTER: Final = rf"[^\W{_UNSPACED}]"
 # An address such as mei@studio.com has a letter before the sign.
-_SIGN: Final = re.compile(rf"(?<!{_LETTER})@(@|(?=\w))")
+_SIGN: Final = re.compile(rf"@@|(?<!{_LETTER})@(?=\w)")
 _WORD: Final = re.compile(r"[\w.\-]*\w")
 
 
@@ -63,6 +63,7 @@ class Mentionable:
 
     def __init__(self, names: Iterable[str]) -> None:
         longest_first = sorted(map(same_name, names), key=len, reverse=True)
+        self._names = {folded(name): name for name in longest_first}
         known = (re.escape(name) + ("" if _ENDS_UNSPACED.search(name) else f"(?!{_LETTER})") for name in longest_first)
         self._known = re.compile("|".join(known), re.IGNORECASE) if longest_first else None
 
@@ -75,10 +76,10 @@ class Mentionable:
                 continue
             pieces[-1] += text[at : sign.start()]
             at = sign.end()
-            if sign[1]:
+            if sign[0] == "@@":
                 pieces[-1] += "@"
             elif self._known and (found := self._known.match(text, at)):
-                names.append(folded(found[0]))
+                names.append(self._key(found[0]))
                 pieces.append("")
                 at = found.end()
             else:
@@ -87,3 +88,10 @@ class Mentionable:
                 pieces[-1] += "@"
         pieces[-1] += text[at:]
         return Mentions(tuple(pieces), tuple(names), tuple(unknown))
+
+    def _key(self, word: str) -> str:
+        """Return the folded name of a word; matching ignores more differences than folding does, such as ı and i."""
+        key = folded(word)
+        if key in self._names:
+            return key
+        return next(each for each, name in self._names.items() if re.fullmatch(re.escape(name), word, re.IGNORECASE))

@@ -7,7 +7,7 @@ models keep unknown fields.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -206,6 +206,12 @@ class ShotList(BaseModel):
 
     title: Annotated[Text, BeforeValidator(none_as(""))] = Field(
         default="", title="Title", description="Title of the film or the scene.", examples=["Night City"]
+    )
+    lang: Literal["en", "zh"] | None = Field(
+        default=None,
+        title="Language",
+        description="Of the board's page: en or zh. Empty: that of most prompts.",
+        examples=["zh"],
     )
     fps: Annotated[Number, BeforeValidator(none_as(24))] = Field(
         default=24,

@@ -1,5 +1,6 @@
 """Read a shot list from a file's contents or from Python values."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ from previs.shots.tree import has_more_values, plain, repeated_keys
 from previs.shots.unused import with_camera
 
 _START = 1_000
+_MARKUP = re.compile(r"\s*<[!?/A-Za-z]")  # a YAML file may begin with the key <<
 _MOST_IN_SHOT = 10_000  # values, references and overrides included
 _NEEDED = [name for name, info in Shot.model_fields.items() if info.is_required()]
 
@@ -123,7 +125,7 @@ def _contents(source: bytes | str, name: str, media: Notation | None) -> tuple[A
     expected = media or notation_by_name(name)
     text, notices = decoded(source, name, any_encoding=expected in (None, "csv"))
     check_no_screenplay(text, source, name)
-    if text[:_START].lstrip().startswith("<"):
+    if _MARKUP.match(text[:_START]):
         raise not_a_list(source, name)
     text, notation, left_out = unwrapped(text, expected, name)
     notices = (*notices, *left_out)

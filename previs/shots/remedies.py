@@ -40,6 +40,7 @@ REMEDIES: dict[type, dict[str, str]] = {
     ShotList: {
         "": "a list of shots, or an object with shots",
         "title": _TEXT,
+        "lang": "en or zh, or nothing for the language of most prompts",
         "look": "the path or URL of a file with style, characters and more, or a list of up to 10",
         **_LOOK,
         "fps": f"frames per second, a number above 0 and at most {HIGHEST_FPS}, such as 24",

@@ -39,6 +39,7 @@ _OTHER_WORDS: Final = frozenset(
 )
 _LOOKING: Final = ("list", "look", "sequence", "shot")
 _NESTED: Final = {"style", "characters", "locations", "sequences"}
+_PATHS: Final = ("style.", "characters.", "locations.", "sequences.")
 _GROUPS: Final[Mapping[str, Owner]] = {"characters": "element", "locations": "element", "sequences": "sequence"}
 _LONGEST: Final = 200
 _SHORT: Final = 5
@@ -146,5 +147,5 @@ def _named(owner: str, names: Iterable[str]) -> list[str]:
 
 
 def _guessed(name: str) -> str:
-    like = closest_field(name)
+    like = None if name.startswith(_PATHS) else closest_field(name)
     return visible(shortened(name)) + (f" (like {like}?)" if like else "")

@@ -8,10 +8,11 @@ from typing import Literal
 from previs.pictures.media import is_inert
 from previs.publishing.views.addresses import for_page, is_picture
 from previs.publishing.views.film import film_of
+from previs.publishing.views.labels import Labels, counted
 from previs.publishing.views.sequences import Placed, Sequence, sequences
 from previs.publishing.views.takes import LONGEST_REASON, circled, lacking, picked_first, reason
 from previs.publishing.views.timecode import number, spell, timecode
-from previs.publishing.views.wording import clean, language, moment, one_line, plural, server_name, shorten
+from previs.publishing.views.wording import clean, language, moment, one_line, server_name, shorten
 from previs.records.manifest import Manifest, ShotEntry, TakeEntry
 from previs.records.takes import Attempt, Frame
 
@@ -142,11 +143,12 @@ class Group:
     cards: tuple[Card, ...]
 
 
-def groups(manifest: Manifest, links: LinksOf) -> list[Group]:
-    """Return the board's sequences with their shots, in order."""
+def groups(manifest: Manifest, links: LinksOf, label: Labels) -> list[Group]:
+    """Return the board's sequences with their shots, in order, and in the words of a language."""
     usual = usual_size(manifest)
     found = sequences(manifest)
-    return [_group(each, manifest.fps, usual, links, alone=len(found) == 1) for each in found]
+    cards = _Cards(manifest.fps, usual, links, label)
+    return [cards.group(each, alone=len(found) == 1) for each in found]
 
 
 def usual_size(manifest: Manifest) -> tuple[int, int]:
@@ -161,26 +163,94 @@ def usual_size(manifest: Manifest) -> tuple[int, int]:
     return next(((w, h) for (w, h), _ in sizes.most_common(1)), _USUAL)
 
 
-def _group(group: Sequence, fps: float, usual: tuple[int, int], links: LinksOf, *, alone: bool) -> Group:
-    name = one_line(group.name) or ("" if alone else "Without sequence")
-    length = f"{plural(len(group.shots), 'shot')} · {timecode(group.frames, fps)}"
-    return Group(name, length, tuple(_card(placed, fps, usual, links) for placed in group.shots))
+@dataclass(frozen=True, slots=True)
+class _Cards:
+    """Describe the shots of a board.
 
+    Attributes:
+        fps: Frames per second of the film.
+        usual: Width and height of most frames.
+        links: Function that returns the URLs of a frame.
+        label: Words of the page's language.
+    """
 
-def _card(placed: Placed, fps: float, usual: tuple[int, int], links: LinksOf) -> Card:
-    shot = placed.shot
-    notes = shot.shot.get("notes")
-    return Card(
-        number=placed.number,
-        name=one_line(str(shot.shot_id)),
-        position=timecode(placed.start, fps),
-        length=f"{number(shot.duration)} s · {plural(placed.frames, 'frame')}",
-        prompt=_text(shot.prompt),
-        film=tuple(_film(shot)),
-        notes=_text(notes) if isinstance(notes, str) and notes.strip() else None,
-        takes=tuple(_take(shot, take, usual, links) for take in picked_first(shot)),
-        lacking=lacking(shot),
-    )
+    fps: float
+    usual: tuple[int, int]
+    links: LinksOf
+    label: Labels
+
+    def group(self, group: Sequence, *, alone: bool) -> Group:
+        """Return a sequence; ``alone`` if the board has no other."""
+        name = one_line(group.name) or ("" if alone else self.label("Without sequence"))
+        length = f"{counted(self.label, len(group.shots), 'shot')} · {timecode(group.frames, self.fps)}"
+        return Group(name, length, tuple(map(self._card, group.shots)))
+
+    def _card(self, placed: Placed) -> Card:
+        shot = placed.shot
+        notes = shot.shot.get("notes")
+        seconds = self.label("{seconds} s", seconds=number(shot.duration))
+        return Card(
+            number=placed.number,
+            name=one_line(str(shot.shot_id)),
+            position=timecode(placed.start, self.fps),
+            length=f"{seconds} · {counted(self.label, placed.frames, 'frame')}",
+            prompt=_text(shot.prompt),
+            film=tuple(_film(shot)),
+            notes=_text(notes) if isinstance(notes, str) and notes.strip() else None,
+            takes=tuple(self._take(shot, take) for take in picked_first(shot)),
+            lacking=lacking(shot),
+        )
+
+    def _take(self, shot: ShotEntry, take: TakeEntry) -> TakeCard:
+        picked = take is circled(shot)
+        slate = self.label("Shot {shot}, take {take}", shot=one_line(str(shot.shot_id)), take=take.take)
+        alt = f"{slate}{', ' + self.label('picked') if picked else ''}: {shorten(one_line(shot.prompt), 200)}"
+        return TakeCard(
+            take=take.take,
+            picked=picked,
+            outcome=take.outcome,
+            seed="" if take.seed is None else str(take.seed),
+            facts=tuple(dict.fromkeys(filter(None, map(_facts, take.frames)))),
+            made=self._made(take),
+            details=tuple(self._details(take)),
+            attempts=self._attempts(take),
+            stills=tuple(_still(frame, alt, self.usual, self.links(frame)) for frame in take.frames),
+            error=reason(take),
+        )
+
+    def _made(self, take: TakeEntry) -> str:
+        known = take.outcome in ("rendered", "joined") and take.seconds is not None
+        return self._rendered(take) if known else self.label(take.outcome)
+
+    def _rendered(self, take: TakeEntry) -> str:
+        server = server_name(take.server) if take.server else ""
+        if take.seconds is None:
+            return server
+        time = spell(take.seconds)
+        return self.label("{time} on {server}", time=time, server=server) if server else time
+
+    def _details(self, take: TakeEntry) -> Iterator[str]:
+        if take.outcome == "cached" and (made := self._rendered(take)):
+            yield self.label("rendered before: {how}", how=made)
+        if take.outcome == "joined":
+            yield self.label("found on the server: submitted before this run")
+        if take.waiting is not None:
+            yield self.label("waited {time}", time=spell(take.waiting))
+        if take.uploading is not None:
+            yield self.label("frames stored in {time}", time=spell(take.uploading))
+        if take.comfyui:
+            yield f"ComfyUI {shorten(one_line(take.comfyui), 60)}"
+
+    def _attempts(self, take: TakeEntry) -> Attempts | None:
+        if not take.attempts:
+            return None
+        failed = counted(self.label, len(take.attempts), "failed attempt")
+        listed = take.attempts[-_MOST_ATTEMPTS:]
+        return Attempts(
+            summary=self.label("{attempts} before", attempts=failed) if take.frames else failed,
+            left_out=len(take.attempts) - len(listed),
+            lines=tuple(_attempt(each) for each in listed),
+        )
 
 
 def _film(shot: ShotEntry) -> Iterator[tuple[str, Text]]:
@@ -193,59 +263,6 @@ def _text(words: str) -> Text:
     cleaned = clean(words).strip()
     width = sum(1 if char.isascii() else 2 for char in cleaned)
     return Text(cleaned, language(cleaned), width > _LONG_PROMPT)
-
-
-def _take(shot: ShotEntry, take: TakeEntry, usual: tuple[int, int], links: LinksOf) -> TakeCard:
-    picked = take is circled(shot)
-    slate = f"Shot {one_line(str(shot.shot_id))}, take {take.take}{', picked' if picked else ''}"
-    alt = f"{slate}: {shorten(one_line(shot.prompt), 200)}"
-    return TakeCard(
-        take=take.take,
-        picked=picked,
-        outcome=take.outcome,
-        seed="" if take.seed is None else str(take.seed),
-        facts=tuple(dict.fromkeys(filter(None, map(_facts, take.frames)))),
-        made=_made(take),
-        details=tuple(_details(take)),
-        attempts=_attempts(take),
-        stills=tuple(_still(frame, alt, usual, links(frame)) for frame in take.frames),
-        error=reason(take),
-    )
-
-
-def _made(take: TakeEntry) -> str:
-    known = take.outcome in ("rendered", "joined") and take.seconds is not None
-    return _rendered(take) if known else take.outcome
-
-
-def _rendered(take: TakeEntry) -> str:
-    where = f" on {server_name(take.server)}" if take.server else ""
-    return f"{spell(take.seconds)}{where}" if take.seconds is not None else where.strip()
-
-
-def _details(take: TakeEntry) -> Iterator[str]:
-    if take.outcome == "cached" and (made := _rendered(take)):
-        yield f"rendered before: {made}"
-    if take.outcome == "joined":
-        yield "found on the server: submitted before this run"
-    if take.waiting is not None:
-        yield f"waited {spell(take.waiting)}"
-    if take.uploading is not None:
-        yield f"frames stored in {spell(take.uploading)}"
-    if take.comfyui:
-        yield f"ComfyUI {shorten(one_line(take.comfyui), 60)}"
-
-
-def _attempts(take: TakeEntry) -> Attempts | None:
-    if not take.attempts:
-        return None
-    failed = plural(len(take.attempts), "failed attempt")
-    listed = take.attempts[-_MOST_ATTEMPTS:]
-    return Attempts(
-        summary=f"{failed} before" if take.frames else failed,
-        left_out=len(take.attempts) - len(listed),
-        lines=tuple(_attempt(each) for each in listed),
-    )
 
 
 def _attempt(attempt: Attempt) -> tuple[str, str]:

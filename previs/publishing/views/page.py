@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from previs.publishing.views.addresses import scheme
 from previs.publishing.views.cards import FrameLinks, Group, LinksOf, Still, groups, usual_size
+from previs.publishing.views.labels import labels
 from previs.publishing.views.sequences import sequences, totals
 from previs.publishing.views.takes import lacking
 from previs.publishing.views.timecode import number, spell, timecode
@@ -60,7 +61,8 @@ def page_pieces(
         assets: URLs of the files of :func:`page_assets` by their names, relative to the page or absolute, for hosts
             whose policy forbids inline style and script; None for one self-contained file.
     """
-    shown = groups(manifest, links)
+    label = labels(manifest.lang)
+    shown = groups(manifest, links, label)
     inline = page_assets(manifest)
     title = one_line(manifest.title) or one_line(manifest.board)
     count = totals(manifest)
@@ -74,6 +76,8 @@ def page_pieces(
             script=Markup(inline[_SCRIPT]),  # noqa: S704 - our own file
             style_url=assets[_STYLE] if assets else None,
             script_url=assets[_SCRIPT] if assets else None,
+            label=label,
+            lang=manifest.lang,
             title=title,
             title_lang=language(title),
             board=one_line(manifest.board),
@@ -89,7 +93,7 @@ def page_pieces(
             skipped=[card for card in cards if card.lacking == "skipped"],
             bars=list(_bars(manifest)),
             groups=shown,
-            ends=f"Made in {spell(seconds_between(manifest.started, manifest.finished))}.",
+            ends=label("Made in {time}.", time=spell(seconds_between(manifest.started, manifest.finished))),
         )
     )
 

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from previs.publishing.views.addresses import is_picture
+from previs.publishing.views.labels import Labels, counted, labels
 from previs.publishing.views.sequences import totals
 from previs.publishing.views.strips import FOR_FORM, FOR_PAGE, Layout, PictureOf, Strip, strips
 from previs.publishing.views.takes import lacking
 from previs.publishing.views.thumbnails import fit, shrunk
 from previs.publishing.views.timecode import number, spell, timecode
-from previs.publishing.views.wording import inline, moment, plural
+from previs.publishing.views.wording import inline, moment
 from previs.records.manifest import Manifest
 from previs.records.takes import Frame
 
@@ -45,7 +46,7 @@ def contact_sheet(
     foot = _foot(note)
     budget -= _CLOSING + _size(foot)
     head = _head(manifest, budget)
-    fitted, closing = _fitted(strips(manifest, picture, layout), budget - _size(head))
+    fitted, closing = _fitted(strips(manifest, picture, layout), budget - _size(head), labels(manifest.lang))
     return f"{head}{_joined(fitted)}{closing}{foot}"
 
 
@@ -72,7 +73,7 @@ def contact_sheets(
     head = _head(manifest, page - _size(foot))
     bounded = _bounded(picture, page // 8)
     room = budget - _size(head) - _size(foot) - _CLOSING
-    fitted, closing = _fitted(strips(manifest, bounded, FOR_PAGE), room)
+    fitted, closing = _fitted(strips(manifest, bounded, FOR_PAGE), room, labels(manifest.lang))
     other = page - _INDEX - _CLOSING
     split = _split(fitted, other - _size(head) - _size(foot), other)
     if len(split) == 1:
@@ -80,7 +81,7 @@ def contact_sheets(
     first, *others = [_joined(part) for part in split]
     heads = [_page_head(manifest, number, len(split), link) for number in range(2, len(split) + 1)]
     pages = [f"{start}{part}" for start, part in zip(heads, others, strict=True)]
-    return [f"{head}{_index(split, link)}{first}{foot}", *pages[:-1], f"{pages[-1]}{closing}"]
+    return [f"{head}{_index(split, link, labels(manifest.lang))}{first}{foot}", *pages[:-1], f"{pages[-1]}{closing}"]
 
 
 def _foot(note: str | None) -> str:
@@ -118,34 +119,36 @@ def _split(fitted: list[Strip], first: int, other: int) -> list[list[Strip]]:
     return pages
 
 
-def _index(split: list[list[Strip]], link: Callable[[int], str]) -> str:
+def _index(split: list[list[Strip]], link: Callable[[int], str], label: Labels) -> str:
     """Return the list of pages, each with its first and its last shot."""
-    rows = [
-        f"- {f'[Page {number}]({link(number)})' if number > 1 else 'This page'}: "
-        f"{inline(part[0].cells[0].shot, 40)} to {inline(part[-1].cells[-1].shot, 40)}\n"
-        for number, part in enumerate(split, 1)
-    ]
-    return f"{len(split)} pages:\n\n{''.join(rows)}\n"
+    rows = ""
+    for at, part in enumerate(split, 1):
+        page = f"[{label('Page {number}', number=at)}]({link(at)})" if at > 1 else label("This page")
+        ends = {"first": inline(part[0].cells[0].shot, 40), "last": inline(part[-1].cells[-1].shot, 40)}
+        rows += f"- {page}: {label('{first} to {last}', **ends)}\n"
+    return f"{label('{count} pages:', count=len(split))}\n\n{rows}\n"
 
 
 def _page_head(manifest: Manifest, number: int, pages: int, link: Callable[[int], str]) -> str:
     others = [f"**{each}**" if each == number else f"[{each}]({link(each)})" for each in range(1, pages + 1)]
-    title = f"{inline(manifest.title or manifest.board, 120)} · page {number} of {pages}"
-    return f"# {title}\n\n{_ran(manifest)} · pages {' '.join(others)}\n\n"
+    label = labels(manifest.lang)
+    page = label("page {number} of {pages}", number=number, pages=pages)
+    title = f"{inline(manifest.title or manifest.board, 120)} · {page}"
+    return f"# {title}\n\n{_ran(manifest)} · {label('pages')} {' '.join(others)}\n\n"
 
 
 def _size(text: str) -> int:
     return len(text.encode())
 
 
-def _fitted(all_strips: Iterable[Strip], room: int) -> tuple[list[Strip], str]:
+def _fitted(all_strips: Iterable[Strip], room: int, label: Labels) -> tuple[list[Strip], str]:
     """Return the strips that fit, with the pictures that fit, and the closing lines that say what is missing."""
     listed = list(all_strips)
     kept = list(_fitting(listed, room))
     room -= sum(_size(strip.without_pictures().markdown()) for strip in kept)
     fitted, left_out = _with_fitting_pictures(kept, room)
     takes = sum(len(strip.cells) for strip in listed[len(kept) :])
-    return fitted, _closing(left_out, len(listed) - len(kept), takes)
+    return fitted, _closing(left_out, len(listed) - len(kept), takes, label)
 
 
 def _fitting(strips: list[Strip], room: int) -> Iterator[Strip]:
@@ -166,42 +169,47 @@ def _with_fitting_pictures(strips: list[Strip], room: int) -> tuple[list[Strip],
     return shown, sum(1 for before, after in zip(pictures, fitted, strict=True) if before and not after)
 
 
-def _closing(pictures: int, strips: int, takes: int) -> str:
+def _closing(pictures: int, strips: int, takes: int, label: Labels) -> str:
     lines = []
     if pictures:
-        lines.append(
-            f"{plural(pictures, 'picture')} left out to keep this sheet small: the board's page shows them all."
-        )
+        rest = " left out to keep this sheet small: the board's page shows them all."
+        lines.append(counted(label, pictures, "picture", rest))
     if strips:
-        lines.append(f"{plural(takes, 'more take')} on the board's page.")
+        lines.append(counted(label, takes, "more take", " on the board's page."))
     return "".join(f"*{line}*\n\n" for line in lines)
 
 
 def _head(manifest: Manifest, room: int) -> str:
-    count = totals(manifest)
-    length = f"{timecode(count.frames, manifest.fps)} ({spell(manifest.duration)} at {number(manifest.fps)} fps)"
-    joined = f"{count.joined} joined · " if count.joined else ""
-    counts = f"{count.rendered} rendered · {joined}{count.cached} cached · {count.failed} failed"
-    counts += f" · {count.skipped} skipped" if count.skipped else ""
+    count, label = totals(manifest), labels(manifest.lang)
+    rate = label("{length} at {fps} fps", length=spell(manifest.duration), fps=number(manifest.fps))
+    length = f"{timecode(count.frames, manifest.fps)} ({rate})"
+    shown = {"rendered": count.rendered, "joined": count.joined, "cached": count.cached}
+    shown |= {"failed": count.failed, "skipped": count.skipped}
+    always = ("rendered", "cached", "failed")
+    counts = " · ".join(f"{each} {label(name)}" for name, each in shown.items() if each or name in always)
     head = (
         f"# {inline(manifest.title or manifest.board, 120)}\n\n"
-        f"**{plural(count.shots, 'shot')}** · {length} · {counts}\n\n{_ran(manifest)}\n\n"
+        f"**{counted(label, count.shots, 'shot')}** · {length} · {counts}\n\n{_ran(manifest)}\n\n"
     )
     return head + _remarks(manifest, (room - _size(head)) // 2)
 
 
 def _ran(manifest: Manifest) -> str:
-    return f"Board {inline(manifest.board, 80)} · run {inline(manifest.run, 80)} · {moment(manifest.finished)}"
+    label = labels(manifest.lang)
+    board = f"{label('Board')} {inline(manifest.board, 80)}"
+    return f"{board} · {label('run')} {inline(manifest.run, 80)} · {moment(manifest.finished)}"
 
 
 def _remarks(manifest: Manifest, room: int) -> str:
     """Return the list of problems, cut to ``room`` bytes."""
-    states = {"failed": "lacks a frame", "skipped": "was skipped"}
-    remarks = [f"- Shot **{inline(str(shot.shot_id), 60)}** {states[lacking(shot)]}.\n" for shot in manifest.failed]
+    label = labels(manifest.lang)
+    states = {"failed": "Shot {shot} lacks a frame.", "skipped": "Shot {shot} was skipped."}
+    named = ((states[lacking(shot)], f"**{inline(str(shot.shot_id), 60)}**") for shot in manifest.failed)
+    remarks = [f"- {label(state, shot=shot)}\n" for state, shot in named]
     remarks += [f"- {inline(problem)}\n" for problem in manifest.problems]
     listed = ""
     for place, remark in enumerate(remarks):
         if _size(listed) + _size(remark) + _CLOSING // 2 > room:
-            return f"{listed}- and {len(remarks) - place} more\n\n"
+            return f"{listed}- {label('and {count} more', count=len(remarks) - place)}\n\n"
         listed += remark
     return f"{listed}\n" if listed else ""

@@ -8,10 +8,11 @@ from html import escape
 from previs.pictures.media import is_inert
 from previs.publishing.views.addresses import for_artifact
 from previs.publishing.views.film import film_of
+from previs.publishing.views.labels import Labels, counted, labels
 from previs.publishing.views.sequences import Placed, Sequence, sequences
 from previs.publishing.views.takes import PICKED_MARK, circled, picked_first, reason
 from previs.publishing.views.timecode import number, timecode
-from previs.publishing.views.wording import inline, one_line, plural, shorten, wrapped
+from previs.publishing.views.wording import inline, one_line, shorten, wrapped
 from previs.records.manifest import Manifest, ShotEntry, TakeEntry
 from previs.records.takes import Frame
 
@@ -113,40 +114,42 @@ class Strip:
 
 def strips(manifest: Manifest, picture: PictureOf, layout: Layout) -> Iterator[Strip]:
     """Yield the rows of a board's takes; of a picked shot only that take, unless the layout says every one."""
-    groups = sequences(manifest)
+    groups, label = sequences(manifest), labels(manifest.lang)
     for group in groups:
         headed = len(groups) > 1 or group.name
-        heading, continued = _headings(group, manifest.fps) if headed else ("", "")
-        cells = [cell for placed in group.shots for cell in _cells(placed, manifest.fps, picture, layout)]
+        heading, continued = _headings(group, manifest.fps, label) if headed else ("", "")
+        cells = [cell for placed in group.shots for cell in _cells(placed, manifest.fps, picture, layout, label)]
         for first in range(0, len(cells), layout.across):
             yield Strip("" if first else heading, continued, tuple(cells[first : first + layout.across]))
 
 
-def _headings(group: Sequence, fps: float) -> tuple[str, str]:
-    name = inline(group.name, 80) or "Without sequence"
-    length = f"{plural(len(group.shots), 'shot')} · {timecode(group.frames, fps)}"
-    return f"## {name} · {length}\n\n", f"## {name} · continued\n\n"
+def _headings(group: Sequence, fps: float, label: Labels) -> tuple[str, str]:
+    name = inline(group.name, 80) or label("Without sequence")
+    length = f"{counted(label, len(group.shots), 'shot')} · {timecode(group.frames, fps)}"
+    return f"## {name} · {length}\n\n", f"## {name} · {label('continued')}\n\n"
 
 
-def _cells(placed: Placed, fps: float, picture: PictureOf, layout: Layout) -> Iterator[Cell]:
+def _cells(placed: Placed, fps: float, picture: PictureOf, layout: Layout, label: Labels) -> Iterator[Cell]:
     shot = placed.shot
     plain = shorten(one_line(str(shot.shot_id)), 60)
     name = inline(plain, 60)
     film = film_of(shot.shot)
     text = wrapped(film.description or shot.prompt, columns=layout.columns, lines=_LINES)
-    when = f"{timecode(placed.start, fps)} · {number(shot.duration)} s"
+    when = f"{timecode(placed.start, fps)} · {label('{seconds} s', seconds=number(shot.duration))}"
     if film.camera:
         when += f"<br>{wrapped(film.camera, columns=layout.columns, lines=2)}"
     wanted = shot.takes if layout.every else _wanted(shot)
-    others = f"<br>{plural(len(shot.takes) - len(wanted), 'other take')}" if len(wanted) < len(shot.takes) else ""
+    left = len(shot.takes) - len(wanted)
+    others = f"<br>{counted(label, left, 'other take')}" if left else ""
     for take in wanted:
-        seed = "" if take.seed is None else f"<br>seed {take.seed}"
+        seed = "" if take.seed is None else f"<br>{label('seed {seed}', seed=take.seed)}"
         shown = next(filter(None, (for_artifact(picture(frame)) for frame in take.frames if is_inert(frame.key))), None)
-        mark, spoken = (f" {PICKED_MARK}", ", picked") if take is circled(shot) else ("", "")
-        slate, alt = f"{name} · take {take.take}{mark}", f"{plain} · take {take.take}{spoken}"
-        yield Cell(layout.width, plain, slate, alt, shown, _instead(take, layout), f"{when}{seed}{others}", text)
+        mark, spoken = (f" {PICKED_MARK}", f", {label('picked')}") if take is circled(shot) else ("", "")
+        slate, alt = (label("{shot} · take {take}", shot=each, take=take.take) for each in (name, plain))
+        line, instead = f"{when}{seed}{others}", _instead(take, layout, label)
+        yield Cell(layout.width, plain, f"{slate}{mark}", f"{alt}{spoken}", shown, instead, line, text)
     if not shot.takes:
-        yield Cell(layout.width, plain, name, plain, None, "**NO TAKE**", when, text)
+        yield Cell(layout.width, plain, name, plain, None, f"**{label('NO TAKE')}**", when, text)
 
 
 def _wanted(shot: ShotEntry) -> tuple[TakeEntry, ...]:
@@ -155,8 +158,9 @@ def _wanted(shot: ShotEntry) -> tuple[TakeEntry, ...]:
     return (picked,) if picked is not None and picked is shot.shown else picked_first(shot)
 
 
-def _instead(take: TakeEntry, layout: Layout) -> str:
+def _instead(take: TakeEntry, layout: Layout, label: Labels) -> str:
     if take.frames:
-        return "*no picture*"
+        return f"*{label('no picture')}*"
     why = wrapped(reason(take), columns=layout.columns, lines=6)
-    return {"failed": f"**FAILED** {why}", "skipped": f"*Skipped*<br>{why}"}.get(take.outcome, "**NO FRAME**")
+    found = {"failed": f"**{label('FAILED')}** {why}", "skipped": f"*{label('Skipped')}*<br>{why}"}
+    return found.get(take.outcome, f"**{label('NO FRAME')}**")

@@ -233,7 +233,7 @@ async def test_a_server_that_obeys_an_interrupt_late_is_reported_once_and_again_
     monkeypatch.setattr(pool, "_OBEYED_WITHIN", 0.0)
     simulator, url = await simulate(seconds=0, faults=Faults(silent_for=600))
     told: list[str] = []
-    async with Farm([Address(url)], patience=0.05, warn=told.append) as farm:
+    async with Farm([Address(url)], patience=5, warn=told.append) as farm:
         (await farm.acquire_slot()).release()
         [server], prompt = farm.servers, str(uuid.uuid4())
         await server.submit(graph(), prompt)

@@ -14,6 +14,7 @@ from previs.shots.mentions import Mentionable
 MEI = {"prompt": "a girl of ten", "references": ["mei.jpg", {"url": "coat.jpg", "strength": 0.5}]}
 TOM = {"prompt": "a tall man", "overrides": {"4.lora": "tom.safetensors"}}
 CAST = {"MEI": MEI, "TOM": TOM, "小美": "红衣女孩"}
+OTHERS = {"MIA": "Mia"}
 
 
 def read(*shots: dict[str, Any], **fields: Any) -> ShotList:
@@ -40,6 +41,8 @@ def faults(*shots: dict[str, Any], **fields: Any) -> list[str]:
     [
         ("@MEI runs", "a girl of ten runs"),
         ("@mei's coat", "a girl of ten's coat"),
+        ("@tom and @mIa and @m\u0131a", "a tall man and MIA (Mia) and MIA"),
+        ("x@@MEI", "x@MEI"),
         ("@MEI looks at @TOM. @MEI smiles", "MEI (a girl of ten) looks at a tall man. MEI smiles"),
         ("@小美走过@pier", "红衣女孩走过a wooden pier"),
         ("小美和@MEI在雨里", "小美和a girl of ten在雨里"),
@@ -47,7 +50,7 @@ def faults(*shots: dict[str, Any], **fields: Any) -> list[str]:
     ],
 )
 def test_a_prompt_mentions_characters_and_locations(prompt: str, made: str) -> None:
-    assert one({"prompt": prompt}, characters=CAST, locations={"pier": "a wooden pier"}).prompt == made
+    assert one({"prompt": prompt}, characters=CAST | OTHERS, locations={"pier": "a wooden pier"}).prompt == made
 
 
 def test_a_cast_and_a_location_stand_behind_the_prompt_and_before_the_style() -> None:

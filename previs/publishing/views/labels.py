@@ -1,0 +1,132 @@
+"""Write the words of a board's page and contact sheet in the language of its list."""
+
+from collections.abc import Iterable
+from typing import Final, Protocol
+
+from previs.publishing.views.wording import language
+
+CHINESE: Final = {
+    "Storyboard": "故事板",
+    "run": "运行",
+    "Board": "故事板",
+    "Skip to the shots": "跳到镜头",
+    "{length} at {fps} fps": "{length}，{fps} 帧/秒",
+    "shots": "镜头",
+    "takes": "条",
+    "rendered": "已渲染",
+    "joined": "已接上",
+    "cached": "已缓存",
+    "failed": "失败",
+    "skipped": "跳过",
+    "Some shots lack a frame": "有些镜头没有画面",
+    "Notices of the run": "本次运行的提示",
+    "Skipped, because a shot that they build on has no frame:": "已跳过，因为它们所依据的镜头没有画面：",
+    "Shots": "镜头",
+    "begins at ": "开始于 ",
+    "Failed": "失败",
+    "Skipped": "跳过",
+    "No frame": "没有画面",
+    "Take {number}": "第 {number} 条",
+    "Take": "条",
+    "picked": "选定",
+    "seed {seed}": "种子 {seed}",
+    "No take": "没有条",
+    "No take of this shot was made.": "这个镜头没有渲染。",
+    "Cast": "人物",
+    "Description": "画面内容",
+    "Camera": "镜头语言",
+    "Place": "场景",
+    "Dialogue": "对白",
+    "Sound": "声音",
+    "Transition": "转场",
+    "Open {format}": "打开 {format}",
+    "Download {format}": "下载 {format}",
+    "{format}, without a link": "{format}，没有链接",
+    "Frame in full size": "原尺寸画面",
+    "Previous frame": "上一幅",
+    "Next frame": "下一幅",
+    "Close": "关闭",
+    "Made in {time}.": "用时 {time}。",
+    "1 shot": "1 个镜头",
+    "{count} shots": "{count} 个镜头",
+    "1 frame": "1 帧",
+    "{count} frames": "{count} 帧",
+    "{seconds} s": "{seconds} 秒",
+    "Without sequence": "未分场",
+    "Shot {shot}, take {take}": "镜头 {shot}，第 {take} 条",
+    "rendered before: {how}": "以前渲染：{how}",
+    "found on the server: submitted before this run": "服务器上已有：在这次运行之前提交",
+    "waited {time}": "等待 {time}",
+    "frames stored in {time}": "画面保存用时 {time}",
+    "{time} on {server}": "{time}，{server}",
+    "1 failed attempt": "失败 1 次",
+    "{count} failed attempts": "失败 {count} 次",
+    "{attempts} before": "之前{attempts}",
+    "{shot} · take {take}": "{shot} · 第 {take} 条",
+    "1 other take": "另有 1 条",
+    "{count} other takes": "另有 {count} 条",
+    "continued": "续",
+    "NO TAKE": "没有条",
+    "FAILED": "失败",
+    "NO FRAME": "没有画面",
+    "no picture": "没有图片",
+    "Page {number}": "第 {number} 页",
+    "This page": "本页",
+    "{first} to {last}": "{first} 至 {last}",
+    "{count} pages:": "共 {count} 页：",
+    "page {number} of {pages}": "第 {number} 页，共 {pages} 页",
+    "pages": "页",
+    "Shot {shot} lacks a frame.": "镜头 {shot} 没有画面。",
+    "Shot {shot} was skipped.": "镜头 {shot} 被跳过。",
+    "and {count} more": "还有 {count} 项",
+    "1 picture left out to keep this sheet small: the board's page shows them all.": (
+        "为控制大小，略去 1 张图片：故事板页面上都有。"
+    ),
+    "{count} pictures left out to keep this sheet small: the board's page shows them all.": (
+        "为控制大小，略去 {count} 张图片：故事板页面上都有。"
+    ),
+    "1 more take on the board's page.": "故事板页面上还有 1 条。",
+    "{count} more takes on the board's page.": "故事板页面上还有 {count} 条。",
+}
+"""Words in Chinese, by the English ones."""
+
+LANGUAGES: Final = {"en": dict[str, str](), "zh": CHINESE}
+
+
+class Labels(Protocol):
+    """Return words in the language of a board."""
+
+    def __call__(self, english: str, **values: object) -> str:
+        """Return the words for English ones, with values in place of the names in braces."""
+
+
+def labels(lang: str) -> Labels:
+    """Return the words of a language; those that it lacks are English.
+
+    Args:
+        lang: Code of the language, ``en`` or ``zh``.
+    """
+    words = LANGUAGES.get(lang, {})
+
+    def label(english: str, **values: object) -> str:
+        return words.get(english, english).format(**values) if values else words.get(english, english)
+
+    return label
+
+
+def counted(label: Labels, count: int, word: str, rest: str = "") -> str:
+    """Return a number with its noun: ``1 shot``, ``3 shots``.
+
+    Args:
+        label: Words of the language.
+        count: Number.
+        word: Noun in English, in the singular.
+        rest: Words behind the noun.
+    """
+    return label(f"1 {word}{rest}") if count == 1 else label(f"{{count}} {word}s{rest}", count=count)
+
+
+def language_of(texts: Iterable[str]) -> str:
+    """Return the language that most of the texts have, of those that labels have words for."""
+    found = [language(text) for text in texts if text]
+    return "zh" if 2 * found.count("zh") > len(found) else "en"
