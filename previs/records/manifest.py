@@ -109,7 +109,7 @@ class ShotEntry(BaseModel):
     shot_id: int | str = Field(title="Shot ID", description="The shot's ID: a whole number or text, as in the list.")
     success: bool = Field(description="Whether every take of the shot has its frames.")
     image_url: str | None = Field(title="Image URL", description="URL of the take that represents the shot.")
-    prompt: str = Field(description="Prompt as given.")
+    prompt: str = Field(description="Prompt as the template and the looks made it; shot has the one given.")
     duration: float = Field(description="Time on screen, in seconds.")
     sequence: str | None = Field(default=None, description="Scene or sequence of the shot; null if it has none.")
     workflow: str | None = Field(

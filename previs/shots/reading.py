@@ -24,7 +24,7 @@ from previs.shots.tree import has_more_values, plain, repeated_keys
 from previs.shots.unused import with_camera
 
 _START = 1_000
-_MARKUP = re.compile(r"\s*<[!?/A-Za-z]")  # a YAML file may begin with the key <<
+_MARKUP = re.compile(r"\s*<(?:!|\?xml|/?[A-Za-z])")  # a YAML file may begin with the key <<
 _MOST_IN_SHOT = 10_000  # values, references and overrides included
 _NEEDED = [name for name, info in Shot.model_fields.items() if info.is_required()]
 

@@ -8,7 +8,7 @@ from typing import Literal
 from previs.pictures.media import is_inert
 from previs.publishing.views.addresses import for_page, is_picture
 from previs.publishing.views.film import film_of
-from previs.publishing.views.labels import Labels, counted
+from previs.publishing.views.labels import Labels, counted, labels
 from previs.publishing.views.sequences import Placed, Sequence, sequences
 from previs.publishing.views.takes import LONGEST_REASON, circled, lacking, picked_first, reason
 from previs.publishing.views.timecode import number, spell, timecode
@@ -143,11 +143,11 @@ class Group:
     cards: tuple[Card, ...]
 
 
-def groups(manifest: Manifest, links: LinksOf, label: Labels) -> list[Group]:
-    """Return the board's sequences with their shots, in order, and in the words of a language."""
+def groups(manifest: Manifest, links: LinksOf) -> list[Group]:
+    """Return the board's sequences with their shots, in order, in the words of its language."""
     usual = usual_size(manifest)
     found = sequences(manifest)
-    cards = _Cards(manifest.fps, usual, links, label)
+    cards = _Cards(manifest.fps, usual, links, labels(manifest.lang))
     return [cards.group(each, alone=len(found) == 1) for each in found]
 
 

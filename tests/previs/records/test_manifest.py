@@ -31,7 +31,10 @@ DOCUMENT = Path(__file__).parents[3] / "docs" / "manifest.md"
 DESCRIBED: list[type[BaseModel]] = [
     Manifest, ShotEntry, TakeEntry, Frame, InputPicture, Attempt, BindingEntry, TakeRecord, Pick,
 ]  # fmt: skip
-NEW_IN_2 = {"ShotEntry": {"picked"}, "TakeEntry": {"comfyui", "waiting", "uploading", "attempts", "inputs"}}
+NEW_IN_2 = {
+    "ShotEntry": {"picked", "workflow", "uses"},
+    "TakeEntry": {"comfyui", "waiting", "uploading", "attempts", "inputs"},
+}
 
 
 def read(content: Any) -> Manifest:
@@ -73,9 +76,13 @@ def test_all_values_of_version_1_are_kept() -> None:
     then = version_1()
     now = json.loads(read(VERSION_1).model_dump_json(by_alias=True))
     assert now.pop("schema") != then.pop("schema")
-    del now["number"], now["prompt_template"]
+    for name in ("number", "prompt_template", "lang", "looks", "workflows"):
+        del now[name]
+    for one in now["bindings"]:
+        del one["workflow"]
     for one in now["shots"]:
-        del one["picked"]
+        for name in NEW_IN_2["ShotEntry"]:
+            del one[name]
         for each in one["takes"]:
             for name in NEW_IN_2["TakeEntry"]:
                 del each[name]
