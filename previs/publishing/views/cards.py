@@ -225,7 +225,7 @@ class _Cards:
     def _rendered(self, take: TakeEntry) -> str:
         server = server_name(take.server) if take.server else ""
         if take.seconds is None:
-            return server
+            return self.label("on {server}", server=server) if server else ""
         time = spell(take.seconds)
         return self.label("{time} on {server}", time=time, server=server) if server else time
 

@@ -59,6 +59,7 @@ CHINESE: Final = {
     "waited {time}": "等待 {time}",
     "frames stored in {time}": "画面保存用时 {time}",
     "{time} on {server}": "{time}，{server}",
+    "on {server}": "在 {server}",
     "1 failed attempt": "失败 1 次",
     "{count} failed attempts": "失败 {count} 次",
     "{attempts} before": "之前{attempts}",

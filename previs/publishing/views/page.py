@@ -61,7 +61,7 @@ def page_pieces(
         assets: URLs of the files of :func:`page_assets` by their names, relative to the page or absolute, for hosts
             whose policy forbids inline style and script; None for one self-contained file.
     """
-    shown = groups(manifest, links)
+    shown, label = groups(manifest, links), labels(manifest.lang)
     inline = page_assets(manifest)
     title = one_line(manifest.title) or one_line(manifest.board)
     count = totals(manifest)
@@ -75,7 +75,7 @@ def page_pieces(
             script=Markup(inline[_SCRIPT]),  # noqa: S704 - our own file
             style_url=assets[_STYLE] if assets else None,
             script_url=assets[_SCRIPT] if assets else None,
-            label=labels(manifest.lang),
+            label=label,
             lang=manifest.lang,
             title=title,
             title_lang=language(title),
