@@ -16,11 +16,11 @@ from previs.simulator.versions import OLDEST
 _EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-async def render_examples(folder: Path, *, servers: int, seconds: float, verbose: bool) -> int:
-    """Render the example board on simulated servers into a folder and return the exit code."""
+async def render_examples(folder: Path, *, name: str, servers: int, seconds: float, verbose: bool) -> int:
+    """Render an example board on simulated servers into a folder and return the exit code."""
     async with simulators(servers, seconds=seconds) as farm:
         order = RunOrder(
-            shots=str(_EXAMPLES / "night-city.yaml"),
+            shots=str(_EXAMPLES / f"{name}.yaml"),
             workflow=str(_EXAMPLES / "workflows" / "storyboard.json"),
             farm=farm,
             store=str(folder),

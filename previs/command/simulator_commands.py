@@ -16,6 +16,7 @@ from previs.command.output import write_error
 def demo(
     *,
     folder: Path = Path("previs-demo"),
+    language: Literal["en", "zh"] = "en",
     servers: Count = 2,
     seconds: Seconds = 1.0,
     verbose: Flag = False,
@@ -28,6 +29,8 @@ def demo(
     ----------
     folder
         Folder of the board; takes that it already has are not rendered again.
+    language
+        Language of the list and of the board's page.
     servers
         Number of simulated servers.
     seconds
@@ -38,7 +41,8 @@ def demo(
     with _needs_extra():
         from previs.command.simulate import render_examples
 
-    return asyncio.run(render_examples(folder, servers=servers, seconds=seconds, verbose=verbose))
+    name = {"en": "night-city", "zh": "夜城"}[language]
+    return asyncio.run(render_examples(folder, name=name, servers=servers, seconds=seconds, verbose=verbose))
 
 
 def simulate(

@@ -288,11 +288,14 @@ class _Application:
             for value in values:
                 if (key := folded(value)) in known:
                     keys[key] = None
-                elif known:
+                elif known and (field_name == "cast" or self._is_like(value, known)):
                     counts = self.findings.unlike[field_name]
                     counts[value] = counts.get(value, 0) + 1
         self.findings.used.update(("element", key) for key in keys)
         return {key: self.level.elements[key] for key in keys}
+
+    def _is_like(self, name: str, known: Mapping[str, _Named]) -> bool:
+        return bool(self.findings.meant(name, (each.name for each in known.values())))
 
     def _references(self, given: Shot, used: Mapping[str, _Named]) -> tuple[Reference, ...]:
         """Return the shot's references and those of its elements; of one reference_id, the shot's own."""

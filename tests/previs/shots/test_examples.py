@@ -3,10 +3,17 @@ from pathlib import Path
 import pytest
 
 from previs.pictures import upright_png_or_jpeg
+from previs.publishing.views.labels import language_of
 from previs.shots import ShotList, read_shot_list
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 LISTS = sorted(path for path in EXAMPLES.iterdir() if path.suffix in (".json", ".yaml", ".csv"))
+
+
+WITH_PICTURES = {
+    "en": ["SQ010_SH020", "SQ010_SH040", "SQ020_SH030"],
+    "zh": ["SQ010_SH020", "SQ010_SH040"],
+}
 
 
 def read(path: Path) -> ShotList:
@@ -22,15 +29,18 @@ def test_every_example_is_valid_and_its_references_exist(path: Path) -> None:
             assert len(picture) < 60_000
 
 
-def test_the_examples_are_three() -> None:
-    assert {path.name for path in LISTS} >= {"night-city.yaml", "sheet.csv", "upstream.json"}
+def test_the_examples_are_four() -> None:
+    assert {path.name for path in LISTS} >= {"night-city.yaml", "夜城.yaml", "sheet.csv", "upstream.json"}
 
 
-def test_the_scene_shows_what_a_list_can_say() -> None:
-    scene = read(EXAMPLES / "night-city.yaml")
+@pytest.mark.parametrize(("name", "lang"), [("night-city.yaml", "en"), ("夜城.yaml", "zh")])
+def test_the_scene_shows_what_a_list_can_say(name: str, lang: str) -> None:
+    scene = read(EXAMPLES / name)
+    assert language_of(shot.prompt for shot in scene.shots) == lang
+    assert not scene.notices
     assert len(scene.shots) == 8
     assert {shot.sequence for shot in scene.shots} == {"SQ010", "SQ020"}
-    assert [shot.label for shot in scene.shots if shot.references] == ["SQ010_SH020", "SQ010_SH040"]
+    assert [shot.label for shot in scene.shots if shot.references] == WITH_PICTURES[lang]
     assert [shot.takes for shot in scene.shots if shot.takes] == [2]
 
 

@@ -121,6 +121,11 @@ def test_what_nothing_describes_or_uses_is_said() -> None:
     whole = read({"cast": ["MEI", "BOB"]}, characters=CAST, sequences={"SQ9": {"width": 8}}, workflows={"a": "a.json"})
     assert whole.notices == ("cast without a look: BOB", "no shot uses: TOM, 小美, sequence SQ9, workflow a")
     assert read({"cast": ["BOB"], "location": "pier"}).notices == ()
+    places = {"pier": "a wooden pier"}
+    assert read({"location": "pier"}, {"location": "roof"}, locations=places).notices == ()
+    assert read({"location": "pier"}, {"location": "peir"}, locations=places).notices == (
+        "location without a look: peir",
+    )
     [said] = unused_fields(read({}, characters={"MEI": {"age": 10}}, style={"grain": 1}))
     assert said == "kept, not used: fields of the list: style.grain, characters.MEI.age"
 
