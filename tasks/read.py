@@ -40,5 +40,5 @@ async def read_input(
     name = request.board or inputs.shot_list.title or request.fallback or inputs.name
     run = name_run(started, context.leases.run)
     number = None if this_part() else await next_number(context.store, name, run)
-    inputs = replace(inputs, notices=(*request.notices, *inputs.notices))
+    inputs = replace(inputs, notices=request.notices)
     return inputs, RunIdentity(name, run, started, inputs.workflow_facts, number, inputs.named_facts)

@@ -31,7 +31,7 @@ class RunInputs:
         workflow_facts: The run's workflow as given, without credentials: settings, or the path or URL of a graph.
         named_facts: The other workflows, likewise.
         pictures: Pictures of the shots' references, by their ``url``.
-        notices: Sentences on what was given and nothing uses, besides fields of the list.
+        notices: Sentences on what was given and nothing uses, besides what is said of the list.
     """
 
     name: str
@@ -83,9 +83,9 @@ async def load_inputs(
     own, others = await load_workflows(
         loaded, workflow, reader, look_up, replace(inline, sender="workflow" in of_senders), name
     )
-    shot_list, notices = loaded.shot_list, []
+    shot_list = loaded.shot_list
     if own is None and not isinstance(workflow, WorkflowSettings):
-        notices.append("no shot uses the run's workflow: the list names others")
+        shot_list = shot_list.with_notice("no shot uses the run's workflow: the list names others")
     files = ({} if own is None else {None: own}) | others
     requests = await asyncio.to_thread(lambda: list(pictures_of_shots(loaded)))
     of_workflows = {
@@ -108,5 +108,4 @@ async def load_inputs(
         workflow_facts=await asyncio.to_thread(facts_of, workflow),
         named_facts={key: each.facts for key, each in others.items()},
         pictures={each.url: pictures[each.url, each.base] for each in requests},
-        notices=tuple(notices),
     )

@@ -3,7 +3,7 @@
 The caller passes in what must be read first: the bytes of the references and the board's picks.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
@@ -114,8 +114,20 @@ def make_plan(
         bindings={name: each.workflow.report().rows for name, each in workflows.items()},
         packs={name: pack for each in workflows.values() for name, pack in each.workflow.packs.items()},
         looks=look_facts(shot_list, pictures),
-        notices=(*shot_list.notices, *unused_fields(shot_list), *notices, *planner.lapsed),
+        notices=(
+            *shot_list.notices,
+            *unused_fields(shot_list),
+            *_overridden(options.overrides, shot_list),
+            *notices,
+            *planner.lapsed,
+        ),
     )
+
+
+def _overridden(overrides: Iterable[str], shot_list: ShotList) -> Iterator[str]:
+    """Yield a notice on overrides of the run that no shot takes, because each has its own from the list."""
+    if unused := [name for name in overrides if all(name in shot.overrides for shot in shot_list.shots)]:
+        yield f"no shot takes these overrides of the run, because the list sets them: {first_of(unused, _LISTED)}"
 
 
 def _wanted(takes: Sequence[PlannedTake], asked: Collection[str]) -> frozenset[str]:

@@ -93,9 +93,9 @@ def _unlike(findings: LookFindings) -> Iterator[str]:
     if findings.as_words:
         named = first_of([visible(f"@{word}") for word in findings.as_words], _NAMED)
         yield f"the list has no characters or locations, so the model gets these as words: {named}"
-    for what, counts in findings.unlike.items():
-        if counts:
-            yield f"{what} without a look: {first_of([visible(shortened(each)) for each in counts], _NAMED)}"
+    for what, names in findings.unlike.items():
+        if names:
+            yield f"{what} without a look: {first_of([visible(shortened(each)) for each in names], _NAMED)}"
 
 
 def _unused(shot_list: ShotList, looks: Iterable[Look], findings: LookFindings) -> Iterator[str]:

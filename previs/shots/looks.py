@@ -6,15 +6,15 @@ others.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import chain
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from previs.errors import MOST_FAULTS, Fault
 from previs.shots.chains import shot_place
-from previs.shots.mentions import Mentionable, Mentions, folded
+from previs.shots.look_levels import NO_STYLE, NOTHING, Level, Named, Sequences, facts_of
+from previs.shots.mentions import Mentions, folded
 from previs.shots.models import Shot, ShotList
-from previs.shots.parts import Element, Look, Reference, Sequence, Style
+from previs.shots.parts import Look, Reference
 from previs.shots.prompts import with_style
 from previs.shots.rules import same_name
 from previs.shots.text import LARGEST
@@ -22,87 +22,6 @@ from previs.text.listing import first_of
 from previs.text.similar import Budget, closest
 
 _NAMED: Final = 20
-_NO_STYLE: Final = Style()
-_SIZES: Final = ("workflow", "width", "height", "takes")
-
-Level = Look | ShotList | Sequence | Shot
-
-
-@dataclass(frozen=True, slots=True)
-class _Named:
-    """Hold a character or a location under its name as people write it."""
-
-    name: str
-    element: Element
-
-    def nearer(self, name: str, element: Element) -> "_Named":
-        """Return what this element is where another level describes it too."""
-        return _Named(
-            name,
-            self.element.model_copy(
-                update={
-                    "prompt": self.element.prompt if element.prompt is None else element.prompt,
-                    "references": element.references or self.element.references,
-                    "overrides": {**self.element.overrides, **element.overrides},
-                }
-            ),
-        )
-
-
-@dataclass(frozen=True)
-class _Level:
-    """Hold what all levels down to one say together.
-
-    Attributes:
-        characters, locations: Elements by their folded names.
-        settings: ``workflow``, ``width``, ``height`` and ``takes``, as far as a level sets them.
-    """
-
-    style: Style = _NO_STYLE
-    characters: Mapping[str, _Named] = field(default_factory=dict)
-    locations: Mapping[str, _Named] = field(default_factory=dict)
-    overrides: Mapping[str, Any] = field(default_factory=dict)
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-    def below(self, level: Level) -> Self:
-        """Return what a nearer level says, with what it leaves open from this one."""
-        style = level.style.model_dump(exclude_none=True, include=set(Style.model_fields)) if level.style else {}
-        settings = {name: value for name in _SIZES if (value := getattr(level, name)) is not None}
-        return type(self)(
-            style=self.style.model_copy(update=style) if style else self.style,
-            characters=_with_nearer(self.characters, level.characters),
-            locations=_with_nearer(self.locations, level.locations),
-            overrides={**self.overrides, **level.overrides},
-            settings={**self.settings, **settings},
-        )
-
-    @cached_property
-    def elements(self) -> dict[str, _Named]:
-        """Return all characters and locations by their folded names."""
-        return {**self.locations, **self.characters}
-
-    @cached_property
-    def mentionable(self) -> Mentionable:
-        """Return the finder of their names in texts."""
-        return Mentionable(each.name for each in self.elements.values())
-
-    @property
-    def says_nothing(self) -> bool:
-        """Return whether shots stay as they are on this level."""
-        return self == _NOTHING
-
-
-_NOTHING: Final = _Level()
-
-
-def _with_nearer(above: Mapping[str, _Named], given: Mapping[str, Element]) -> Mapping[str, _Named]:
-    if not given:
-        return above
-    found = dict(above)
-    for name, element in given.items():
-        key = folded(name)
-        found[key] = found[key].nearer(name, element) if key in found else _Named(same_name(name), element)
-    return found
 
 
 @dataclass(slots=True)
@@ -112,7 +31,7 @@ class LookFindings:
     Attributes:
         faults: The first faults.
         more: How many there are beyond these.
-        unlike: Names of casts and locations that no look describes, with how many shots use them.
+        unlike: Names of casts and locations that no look describes.
         as_words: Words behind a sign that go to the model as they are.
         used: Names of characters, locations and sequences that shots use, folded.
         room: Characters that the prompts may still have: a template or a style goes into all of them.
@@ -120,7 +39,7 @@ class LookFindings:
 
     faults: list[Fault] = field(default_factory=list)
     more: int = 0
-    unlike: dict[str, dict[str, int]] = field(default_factory=lambda: {"cast": {}, "location": {}})
+    unlike: dict[str, dict[str, None]] = field(default_factory=lambda: {"cast": {}, "location": {}})
     as_words: dict[str, None] = field(default_factory=dict)
     used: set[tuple[str, str]] = field(default_factory=set)
     room: int = LARGEST
@@ -134,7 +53,7 @@ class LookFindings:
             self.more += 1
 
     def meant(self, name: str, names: Iterable[str]) -> str:
-        """Return the name of those that one may stand for, as a question; empty if none is like it."""
+        """Return the one of the names that a name may stand for; empty if none is like it."""
         found = closest(name, names, budget=self._budget, most=1, key=folded)
         return found[0] if found else ""
 
@@ -155,17 +74,18 @@ def apply_looks(shot_list: ShotList, looks: Iterable[Look] = ()) -> tuple[ShotLi
         The list, and what is wrong or unused in it; with faults, or without room, the list is not to be used.
     """
     files, findings = list(looks)[::-1], LookFindings()
-    whole = _NOTHING
+    whole = NOTHING
     levels: list[Look | ShotList] = [*files, shot_list]
     for each in levels:
         whole = whole.below(each)
     template = next((each.prompt_template for each in reversed(levels) if each.prompt_template), None)
-    sequences = _Sequences(whole, levels)
+    sequences = Sequences(whole, levels)
     _check_names(whole, findings)
     shots: list[Shot] = []
     for number, shot in enumerate(shot_list.shots, 1):
         given = shot.as_given()
-        level, name = sequences.of(given, findings)
+        level, name = sequences.of(given)
+        findings.used |= {("sequence", folded(name))} if name else set()
         if given.style or given.characters or given.locations:
             level = level.below(given)
             _check_names(level, findings)
@@ -178,38 +98,10 @@ def apply_looks(shot_list: ShotList, looks: Iterable[Look] = ()) -> tuple[ShotLi
         if findings.room < 0:
             break
     made_list = shot_list.model_copy(update={"shots": tuple(shots)})
-    return made_list.looking(_facts(whole, sequences), files[::-1]), findings
+    return made_list.looking(facts_of(whole, sequences), files[::-1]), findings
 
 
-class _Sequences:
-    """Find what holds for the shots of each sequence.
-
-    Attributes:
-        names: Names of the sequences that looks describe, by their folded names.
-        own: What the looks say of each, without what holds for the whole list.
-    """
-
-    def __init__(self, whole: _Level, levels: Iterable[Look | ShotList]) -> None:
-        self._levels = {"": whole}
-        self.names: dict[str, str] = {}
-        self.own: dict[str, _Level] = {}
-        for level in levels:
-            for name, sequence in level.sequences.items():
-                key = folded(name)
-                self.names[key] = name
-                self._levels[key] = self._levels.get(key, whole).below(sequence)
-                self.own[key] = self.own.get(key, _NOTHING).below(sequence)
-
-    def of(self, shot: Shot, findings: LookFindings) -> tuple[_Level, str]:
-        """Return what holds for a shot, and the name of its sequence if a look has it."""
-        key = folded(shot.sequence or shot.scene or "")
-        if key not in self.names:
-            return self._levels[""], ""
-        findings.used.add(("sequence", key))
-        return self._levels[key], self.names[key]
-
-
-def _check_names(level: _Level, findings: LookFindings) -> None:
+def _check_names(level: Level, findings: LookFindings) -> None:
     for key in level.characters.keys() & level.locations.keys():
         name = level.characters[key].name
         findings.add(Fault("the list", "characters", name, "a location has the same name: rename one of them"))
@@ -225,7 +117,7 @@ class _Application:
         place: Place of the shot in faults.
     """
 
-    level: _Level
+    level: Level
     sequence: str
     place: str
     findings: LookFindings
@@ -257,7 +149,7 @@ class _Application:
         }
         workflow = settings.get("workflow", given.workflow)
         uses = [each.name for each in used.values()]
-        uses += ["the style"] if style != _NO_STYLE else []
+        uses += ["the style"] if style != NO_STYLE else []
         uses += [f"sequence {self.sequence}"] if self.sequence else []
         uses += [f"workflow {workflow}"] if workflow else []
         return given.looking(changes, uses)
@@ -278,7 +170,7 @@ class _Application:
             self.findings.add(Fault(self.place, name, f"@{word}", remedy))
         return found
 
-    def _used(self, given: Shot, mentioned: Iterable[str]) -> dict[str, _Named]:
+    def _used(self, given: Shot, mentioned: Iterable[str]) -> dict[str, Named]:
         """Return the elements of a shot by their folded names: as the prompt mentions them, its cast, its location."""
         keys = dict.fromkeys(mentioned)
         for field_name, known, values in (
@@ -289,15 +181,14 @@ class _Application:
                 if (key := folded(value)) in known:
                     keys[key] = None
                 elif known and (field_name == "cast" or self._is_like(value, known)):
-                    counts = self.findings.unlike[field_name]
-                    counts[value] = counts.get(value, 0) + 1
+                    self.findings.unlike[field_name][value] = None
         self.findings.used.update(("element", key) for key in keys)
         return {key: self.level.elements[key] for key in keys}
 
-    def _is_like(self, name: str, known: Mapping[str, _Named]) -> bool:
+    def _is_like(self, name: str, known: Mapping[str, Named]) -> bool:
         return bool(self.findings.meant(name, (each.name for each in known.values())))
 
-    def _references(self, given: Shot, used: Mapping[str, _Named]) -> tuple[Reference, ...]:
+    def _references(self, given: Shot, used: Mapping[str, Named]) -> tuple[Reference, ...]:
         """Return the shot's references and those of its elements; of one reference_id, the shot's own."""
         found = {same_name(each.reference_id): each for each in given.references}
         owners: dict[str, str] = dict.fromkeys(found, "")
@@ -310,7 +201,7 @@ class _Application:
                 found.setdefault(key, reference)
         return tuple(found.values())
 
-    def _overrides(self, given: Shot, used: Mapping[str, _Named]) -> dict[str, Any]:
+    def _overrides(self, given: Shot, used: Mapping[str, Named]) -> dict[str, Any]:
         """Return the overrides of a shot's elements."""
         found: dict[str, Any] = {}
         owners: dict[str, str] = {}
@@ -326,24 +217,3 @@ class _Application:
 def _negative(own: str | None, style: str | None) -> str | None:
     """Return the negative prompt of a shot; an empty one of its own stays empty."""
     return f"{own}, {style}" if own and style else style if own is None else own
-
-
-def _facts(whole: _Level, sequences: _Sequences) -> dict[str, Any]:
-    """Return what the looks say, by the words with which :attr:`Shot.uses` names it."""
-    facts = {each.name: _as_json(each.element) for each in whole.elements.values()}
-    if whole.style != _NO_STYLE:
-        facts["the style"] = _as_json(whole.style)
-    for key, name in sequences.names.items():
-        own = sequences.own[key]
-        elements = {each.name: _as_json(each.element) for each in own.elements.values()}
-        facts[f"sequence {name}"] = {
-            "style": _as_json(own.style),
-            **elements,
-            "overrides": dict(own.overrides),
-            **own.settings,
-        }
-    return facts
-
-
-def _as_json(model: Style | Element) -> dict[str, Any]:
-    return model.model_dump(mode="json", exclude_defaults=True)

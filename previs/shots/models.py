@@ -271,6 +271,10 @@ class ShotList(BaseModel):
         made._notices, made._columns, made._picks = tuple(notices), dict(columns), picks  # noqa: SLF001 - of the same class
         return made
 
+    def with_notice(self, notice: str) -> "ShotList":
+        """Return the list with one more sentence on how it was read."""
+        return self.noted((*self._notices, notice), self._columns, self._picks)
+
     @property
     def looks(self) -> dict[str, Any]:
         """Return what the looks say, by the names in :attr:`Shot.uses`."""

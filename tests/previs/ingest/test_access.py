@@ -18,7 +18,7 @@ import pytest
 import trustme
 from PIL import Image
 
-from previs.errors import FixTheInput, PrevisError, ShotListFaults, SourceNotFound
+from previs.errors import FixTheInput, PrevisError, ShotListFaults, SourceNotFound, WorkflowFaults
 from previs.ingest.access import ALLOW, Allowed
 from previs.ingest.load import load_inputs
 from previs.ingest.reader import ONE_ANSWER, SourceReader
@@ -403,6 +403,33 @@ async def test_whatever_a_senders_list_or_workflow_names_is_a_senders(sites: lis
             with pytest.raises(FixTheInput) as caught:
                 await load(reader, shots, workflow, store, "shots", "workflow")
             assert CONTENT.decode() not in str(caught.value)
+    assert count(sites) == before
+
+
+PLAIN = [{"shot_id": 1, "prompt": "rain", "duration": 2}]
+
+
+async def test_look_files_and_workflows_that_a_senders_list_names_are_a_senders(
+    sites: list[Site], tmp_path: Path
+) -> None:
+    port, before = sites[0].server_port, count(sites)
+    inside = f"http://127.0.0.1:{port}/secret"
+    secret = tmp_path / "secret.yaml"
+    secret.write_text("style: geheim")
+    (tmp_path / "store" / "references").mkdir(parents=True)
+    (tmp_path / "store" / "references" / "own.yaml").write_text("style: oil\ncharacters: {A: {references: [a.png]}}")
+    Image.new("RGB", (8, 8)).save(tmp_path / "store" / "references" / "a.png")
+    (tmp_path / "store" / "references" / "climbs.yaml").write_text(f"workflow: ../../{secret.name}")
+    store, settings = FolderStore(tmp_path / "store"), {"checkpoint": "a.safetensors"}
+    async with SourceReader.for_store(store, Allowed().with_store(store)) as reader:
+        for given in (inside, str(secret), "../../secret.yaml", f"file://{secret}", "climbs.yaml"):
+            for fields in ({"look": given}, {"workflow": given}, {"workflows": {"a": given}, "workflow": "a"}):
+                with pytest.raises((SourceNotFound, ShotListFaults, WorkflowFaults)) as caught:
+                    await load(reader, fields | {"shots": PLAIN}, settings, store, "shots")
+                assert "geheim" not in str(caught.value)
+        shots = {"look": "own.yaml", "shots": [PLAIN[0] | {"cast": ["A"]}]}
+        loaded = await load_inputs(shots, settings, reader, store, no_server, of_senders=["shots"])
+        assert (loaded.shot_list.shots[0].prompt, len(loaded.pictures)) == ("rain, oil", 1)
     assert count(sites) == before
 
 

@@ -416,3 +416,29 @@ async def test_a_google_sheet_is_read_as_csv_or_says_that_it_is_not_shared(
     site.files[f"{address}/export"] = b"<!doctype html><title>Sign in</title>"
     with pytest.raises(SourceNotFound, match='share the sheet with "anyone with the link"'):
         await load(f"{address}/edit")
+
+
+async def test_names_in_a_look_file_are_relative_to_that_file(load: Any, tmp_path: Path) -> None:
+    look = {
+        "characters": {"MEI": {"references": ["mei.png"]}},
+        "workflows": {"oil": "oil.json"},
+        "sequences": {"S": {"workflow": "oil"}, "T": {"workflow": "oil.json"}},
+    }
+    write(tmp_path / "film", look__json=look, oil__json=SETTINGS | {"steps": 7}, mei__png=RED)
+    shots = [shot(1, "mei.png"), shot(2, cast=["MEI"], sequence="S"), shot(3, sequence="T")]
+    write(tmp_path, list__json={"look": "film/look.json", "shots": shots}, mei__png=BLUE)
+    inputs = await load(str(tmp_path / "list.json"))
+    assert shas(inputs) == {"mei.png": sha256(BLUE), str(tmp_path / "film" / "mei.png"): sha256(RED)}
+    full = str(tmp_path / "film" / "oil.json")
+    assert [each.workflow for each in inputs.shot_list.shots] == [None, "oil", full]
+    assert [inputs.workflows[key].workflow.steps for key in (None, "oil", full)] == [30, 7, 7]
+    assert inputs.named_facts == {"oil": full, full: full}
+    assert not inputs.shot_list.notices
+
+
+async def test_a_runs_workflow_that_no_shot_uses_is_said_and_not_read(load: Any, tmp_path: Path) -> None:
+    write(tmp_path, list__json={"workflow": "own.json", "shots": [shot(1)]}, own__json=SETTINGS)
+    inputs = await load(str(tmp_path / "list.json"), "gone.json")
+    assert inputs.shot_list.notices == ("no shot uses the run's workflow: the list names others",)
+    assert inputs.workflow_facts == "gone.json"
+    assert (await load(str(tmp_path / "list.json"), WorkflowSettings(checkpoint=CHECKPOINT))).shot_list.notices == ()

@@ -420,3 +420,11 @@ def test_binding_leaves_a_saved_graph_as_it_is() -> None:
     assert read_workflow(TEXT_TO_IMAGE, name="look.json") == workflow
     assert takes[0].graph["4"] is takes[1].graph["4"]
     assert takes[1].graph["3"]["inputs"]["steps"] == 7 != takes[0].graph["3"]["inputs"]["steps"]
+
+
+def test_overrides_of_the_run_that_every_shot_replaces_are_said() -> None:
+    own = {"overrides": {"sampler.steps": 9}}
+    said = "no shot takes these overrides of the run, because the list sets them: sampler.steps"
+    options = {"overrides": {"sampler.steps": 5, "sampler.cfg": 3.0}}
+    assert said in plan(shot(1, **own), shot(2, **own), **options).notices
+    assert said not in plan(shot(1, **own), shot(2), **options).notices
