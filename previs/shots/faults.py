@@ -161,7 +161,7 @@ class Findings:
                     self._add(location, "", f"missing; give {remedy}")
             elif violation["type"] == "too_short" and self.tree.get("shots") and location.name == "shots":
                 continue  # pydantic gets only the valid shots
-            elif violation["type"] == "string_too_long" and location.name != "prompt_template":
+            elif violation["type"] == "string_too_long" and not in_look and location.name != "prompt_template":
                 self._add(location, display_value(violation["input"]), f"at most {LONGEST_SHOT_ID} characters")
             elif violation["type"] not in {"twice", "no_prompt"}:
                 given = violation["input"]

@@ -28,6 +28,7 @@ MOST_TAKES = 1_000
 HIGHEST_FPS = 1_000
 MOST_SHOTS = 100_000
 LONGEST_TEMPLATE = 10_000  # characters
+LONGEST_NAME = 60  # characters
 
 _NAMES = re.compile(r"\s*[,，、;；/\n]\s*")
 
@@ -89,6 +90,7 @@ Line = Annotated[
     BeforeValidator(number_as_text),
     AfterValidator(one_line),
 ]
+ElementName = Annotated[Line, Field(max_length=LONGEST_NAME)]
 FilmText = Annotated[Text, BeforeValidator(number_as_text)] | None
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Template = Annotated[Text, Field(max_length=LONGEST_TEMPLATE), AfterValidator(_known_placeholders)] | None

@@ -1,14 +1,14 @@
 """Merge what looks say on all levels: in look files, in a list, in a sequence and in a shot; pure."""
 
+from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, Self
 
-from previs.shots.mentions import Mentionable, folded
+from previs.shots.mentions import Mentionable, bare, folded
 from previs.shots.models import Shot, ShotList
 from previs.shots.parts import Element, Look, Sequence, Style
-from previs.shots.rules import same_name
 
 NO_STYLE: Final = Style()
 _SIZES: Final = ("workflow", "width", "height", "takes")
@@ -44,13 +44,15 @@ class Level:
     Attributes:
         characters, locations: Elements by their folded names.
         settings: ``workflow``, ``width``, ``height`` and ``takes``, as far as a level sets them.
+        lengths: Lengths of the elements' names.
     """
 
     style: Style = NO_STYLE
-    characters: Mapping[str, Named] = field(default_factory=dict)
-    locations: Mapping[str, Named] = field(default_factory=dict)
+    characters: ChainMap[str, Named] = field(default_factory=ChainMap)
+    locations: ChainMap[str, Named] = field(default_factory=ChainMap)
     overrides: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    lengths: frozenset[int] = frozenset()
 
     def below(self, level: Described) -> Self:
         """Return what a nearer level says, with what it leaves open from this one."""
@@ -62,35 +64,37 @@ class Level:
             locations=_with_nearer(self.locations, level.locations),
             overrides={**self.overrides, **level.overrides},
             settings={**self.settings, **settings},
+            lengths=self.lengths | {len(bare(name)) for name in (*level.characters, *level.locations)},
         )
 
     @cached_property
-    def elements(self) -> dict[str, Named]:
+    def elements(self) -> ChainMap[str, Named]:
         """Return all characters and locations by their folded names."""
-        return {**self.locations, **self.characters}
+        return ChainMap(*self.characters.maps, *self.locations.maps)
 
     @cached_property
     def mentionable(self) -> Mentionable:
         """Return the finder of their names in texts."""
-        return Mentionable(each.name for each in self.elements.values())
+        return Mentionable(self.elements, self.lengths)
 
     @property
     def says_nothing(self) -> bool:
         """Return whether shots stay as they are on this level."""
-        return self == NOTHING
+        return not (self.lengths or self.overrides or self.settings) and self.style == NO_STYLE
 
 
 NOTHING: Final = Level()
 
 
-def _with_nearer(above: Mapping[str, Named], given: Mapping[str, Element]) -> Mapping[str, Named]:
+def _with_nearer(above: ChainMap[str, Named], given: Mapping[str, Element]) -> ChainMap[str, Named]:
+    """Return the elements above and those of a nearer level, at a cost that does not depend on those above."""
     if not given:
         return above
-    found = dict(above)
+    nearer: dict[str, Named] = {}
     for name, element in given.items():
         key = folded(name)
-        found[key] = found[key].nearer(name, element) if key in found else Named(same_name(name), element)
-    return found
+        nearer[key] = above[key].nearer(bare(name), element) if key in above else Named(bare(name), element)
+    return ChainMap(nearer, *above.maps)
 
 
 class Sequences:

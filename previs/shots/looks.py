@@ -11,17 +11,18 @@ from typing import Any, Final
 
 from previs.errors import MOST_FAULTS, Fault
 from previs.shots.chains import shot_place
-from previs.shots.look_levels import NO_STYLE, NOTHING, Level, Named, Sequences, facts_of
+from previs.shots.look_levels import NO_STYLE, NOTHING, Described, Level, Named, Sequences, facts_of
 from previs.shots.mentions import Mentions, folded
 from previs.shots.models import Shot, ShotList
 from previs.shots.parts import Look, Reference
 from previs.shots.prompts import with_style
-from previs.shots.rules import same_name
+from previs.shots.rules import repeats, same_name
 from previs.shots.text import LARGEST
 from previs.text.listing import first_of
 from previs.text.similar import Budget, closest
 
 _NAMED: Final = 20
+_MOST_MENTIONS: Final = 300_000
 
 
 @dataclass(slots=True)
@@ -34,6 +35,7 @@ class LookFindings:
         unlike: Names of casts and locations that no look describes.
         as_words: Words behind a sign that go to the model as they are.
         used: Names of characters, locations and sequences that shots use, folded.
+        mentions: Signs in all prompts; each costs a search for the names there are.
         room: Characters that the prompts may still have: a template or a style goes into all of them.
     """
 
@@ -43,6 +45,7 @@ class LookFindings:
     as_words: dict[str, None] = field(default_factory=dict)
     used: set[tuple[str, str]] = field(default_factory=set)
     room: int = LARGEST
+    mentions: int = 0
     _budget: Budget = field(default_factory=Budget)
 
     def add(self, fault: Fault) -> None:
@@ -80,7 +83,8 @@ def apply_looks(shot_list: ShotList, looks: Iterable[Look] = ()) -> tuple[ShotLi
         whole = whole.below(each)
     template = next((each.prompt_template for each in reversed(levels) if each.prompt_template), None)
     sequences = Sequences(whole, levels)
-    _check_names(whole, findings)
+    for described in (*levels, *(sequence for each in levels for sequence in each.sequences.values())):
+        _check_names(described, whole, findings)
     shots: list[Shot] = []
     for number, shot in enumerate(shot_list.shots, 1):
         given = shot.as_given()
@@ -88,7 +92,7 @@ def apply_looks(shot_list: ShotList, looks: Iterable[Look] = ()) -> tuple[ShotLi
         findings.used |= {("sequence", folded(name))} if name else set()
         if given.style or given.characters or given.locations:
             level = level.below(given)
-            _check_names(level, findings)
+            _check_names(given, level, findings)
         made = given.worded(template)
         if not (level.says_nothing and "@" not in made.prompt and not given.cast):
             place = shot_place(number, given)
@@ -101,10 +105,20 @@ def apply_looks(shot_list: ShotList, looks: Iterable[Look] = ()) -> tuple[ShotLi
     return made_list.looking(facts_of(whole, sequences), files[::-1]), findings
 
 
-def _check_names(level: Level, findings: LookFindings) -> None:
-    for key in level.characters.keys() & level.locations.keys():
-        name = level.characters[key].name
-        findings.add(Fault("the list", "characters", name, "a location has the same name: rename one of them"))
+def _check_names(given: Described, level: Level, findings: LookFindings) -> None:
+    """Add names of elements that stand for two."""
+    for group, names, others in (
+        ("characters", given.characters, level.locations),
+        ("locations", given.locations, level.characters),
+    ):
+        kinds = {"characters": "location", "locations": "character"}
+        for name in names:
+            if folded(name) in others:
+                remedy = f"a {kinds[group]} has the same name: rename one of them"
+                findings.add(Fault("the looks", group, name, remedy))
+        for index, first in repeats(map(folded, names)):
+            remedy = f"{list(names)[first]} is the same name: give one of them another"
+            findings.add(Fault("the looks", group, list(names)[index], remedy))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +143,8 @@ class _Application:
         mentions = {name: self._read(name, text) for name, text in wanted.items() if text}
         mentioned = dict.fromkeys(chain.from_iterable(each.names for each in mentions.values()))
         used = self._used(given, mentioned)
-        looks = {key: each.element.prompt or "" for key, each in self.level.elements.items()}
-        names = {key: each.name for key, each in self.level.elements.items()}
-        texts = {name: each.filled(looks, names) for name, each in mentions.items()}
+        words = {key: (each.name, each.element.prompt or "") for key, each in used.items()}
+        texts = {name: each.filled(words) for name, each in mentions.items()}
         others = [(each.name, each.element.prompt) for key, each in used.items() if key not in mentioned]
         style = self.level.style
         prompt = with_style(
@@ -158,10 +171,19 @@ class _Application:
         return folded(name) in self.level.characters
 
     def _read(self, name: str, text: str) -> Mentions:
+        before, self.findings.mentions = self.findings.mentions, self.findings.mentions + text.count("@")
+        if self.findings.mentions > _MOST_MENTIONS:
+            if before <= _MOST_MENTIONS:
+                remedy = f"at most {_MOST_MENTIONS:,} in all prompts: split the list"
+                self.findings.add(Fault(self.place, name, f"{self.findings.mentions:,} signs @", remedy))
+            return Mentions((text,))
         found = self.level.mentionable.read(text)
         for word in found.unknown:
             if not self.level.elements:
                 self.findings.as_words[word] = None
+                continue
+            if len(self.findings.faults) >= MOST_FAULTS:
+                self.findings.more += 1
                 continue
             names = [each.name for each in self.level.elements.values()]
             meant = self.findings.meant(word, names)

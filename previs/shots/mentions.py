@@ -1,7 +1,8 @@
 """Find the names of characters and locations in a prompt, written as ``@MEI``; pure."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,15 +12,20 @@ from previs.shots.rules import same_name
 # Chinese, Japanese and Korean put no blank around a name.
 _UNSPACED: Final = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
 _ENDS_UNSPACED: Final = re.compile(f"[{_UNSPACED}]$")
-_LETTER: Final = rf"[^\W{_UNSPACED}]"
+_LETTER: Final = re.compile(rf"[^\W{_UNSPACED}]")
 # An address such as mei@studio.com has a letter before the sign.
-_SIGN: Final = re.compile(rf"@@|(?<!{_LETTER})@(?=\w)")
+_SIGN: Final = re.compile(rf"@@|(?<!{_LETTER.pattern})@(?=\w)")
 _WORD: Final = re.compile(r"[\w.\-]*\w")
 
 
 def folded(name: str) -> str:
     """Return a form of a name that is equal for all spellings of it, in capitals or not."""
-    return same_name(name).casefold()
+    return bare(name).casefold()
+
+
+def bare(name: str) -> str:
+    """Return a name without the sign that prompts have before it."""
+    return same_name(name).removeprefix("@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,36 +42,38 @@ class Mentions:
     names: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
 
-    def filled(self, looks: Mapping[str, str], names: Mapping[str, str]) -> str:
+    def filled(self, words: Mapping[str, tuple[str, str]]) -> str:
         """Return the text with what it mentions in place of each sign and name.
 
         A name that is mentioned once is replaced by its look. One that is mentioned more often stays, with its look in
         brackets behind the first, so that a model does not take it for several.
 
         Args:
-            looks: Looks by folded names; empty for one without words.
-            names: Names as people write them, by folded names.
+            words: Name as people write it, and look, which may be empty, by the folded name.
         """
-        made, seen = self.pieces[0], set[str]()
-        for name, piece in zip(self.names, self.pieces[1:], strict=True):
-            look, word = looks.get(name, ""), names[name]
-            if look and self.names.count(name) == 1:
+        made, counts, seen = self.pieces[0], Counter(self.names), set[str]()
+        for key, piece in zip(self.names, self.pieces[1:], strict=True):
+            word, look = words[key]
+            if look and counts[key] == 1:
                 word = look
-            elif look and name not in seen:
+            elif look and key not in seen:
                 word = f"{word}（{look}）" if is_chinese(look) else f"{word} ({look})"
-            seen.add(name)
+            seen.add(key)
             made += word + piece
         return made
 
 
 class Mentionable:
-    """Find the mentions of known names in texts."""
+    """Find the mentions of known names in texts.
 
-    def __init__(self, names: Iterable[str]) -> None:
-        longest_first = sorted(map(same_name, names), key=len, reverse=True)
-        self._names = {folded(name): name for name in longest_first}
-        known = (re.escape(name) + ("" if _ENDS_UNSPACED.search(name) else f"(?!{_LETTER})") for name in longest_first)
-        self._known = re.compile("|".join(known), re.IGNORECASE) if longest_first else None
+    Attributes:
+        known: Anything by the folded names.
+        lengths: Lengths of the names, longest first.
+    """
+
+    def __init__(self, known: Container[str], lengths: Iterable[int]) -> None:
+        self.known = known
+        self.lengths = sorted(set(lengths), reverse=True)
 
     def read(self, text: str) -> Mentions:
         """Return the names that a text mentions; ``@@`` stands for the sign itself."""
@@ -78,10 +86,10 @@ class Mentionable:
             at = sign.end()
             if sign[0] == "@@":
                 pieces[-1] += "@"
-            elif self._known and (found := self._known.match(text, at)):
-                names.append(self._key(found[0]))
+            elif length := self._length_at(text, at):
+                names.append(folded(text[at : at + length]))
                 pieces.append("")
-                at = found.end()
+                at += length
             else:
                 word = _WORD.match(text, at)
                 unknown.append(word[0] if word else "")
@@ -89,9 +97,11 @@ class Mentionable:
         pieces[-1] += text[at:]
         return Mentions(tuple(pieces), tuple(names), tuple(unknown))
 
-    def _key(self, word: str) -> str:
-        """Return the folded name of a word; matching ignores more differences than folding does, such as ı and i."""
-        key = folded(word)
-        if key in self._names:
-            return key
-        return next(each for each, name in self._names.items() if re.fullmatch(re.escape(name), word, re.IGNORECASE))
+    def _length_at(self, text: str, at: int) -> int:
+        """Return the length of the longest known name at a place; 0 if there is none."""
+        for length in self.lengths:
+            name, after = text[at : at + length], text[at + length : at + length + 1]
+            ends = _LETTER.match(after) is None or _ENDS_UNSPACED.search(name) is not None
+            if ends and len(name) == length and folded(name) in self.known:
+                return length
+        return 0

@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from previs.shots.fields import (
     STRONGEST,
+    ElementName,
     Height,
     Line,
     LineOfText,
@@ -116,7 +117,9 @@ StyleField = Annotated[
     text_as("after"),
     Field(title="Style", description="Words around prompts, and a negative prompt; a text stands behind prompts."),
 ]
-Elements = Annotated[dict[Line, Annotated[Element, BeforeValidator(none_as({})), text_as("prompt")]], ReferenceIds]
+Elements = Annotated[
+    dict[ElementName, Annotated[Element, BeforeValidator(none_as({})), text_as("prompt")]], ReferenceIds
+]
 Characters = Annotated[
     Elements,
     Field(

@@ -6,6 +6,7 @@ from previs.shots.fields import (
     HIGHEST_FPS,
     LARGEST_SEED,
     LARGEST_SIDE,
+    LONGEST_NAME,
     LONGEST_SHOT,
     LONGEST_TEMPLATE,
     MOST_TAKES,
@@ -22,7 +23,9 @@ UNKNOWN = "a JSON value: text, finite numbers, booleans, null, lists and objects
 FORMULA = "a formula without a value: mend the formula, or write the value itself"
 RANGE = "two numbers: give one number of seconds, such as 3.0"
 _PLACEHOLDERS = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-_ELEMENTS = "an object of names, each with a text or with prompt, references and overrides"
+_ELEMENTS = (
+    f"an object of names of up to {LONGEST_NAME} characters, each with a text or with prompt, references and overrides"
+)
 _LOOK = {
     "prompt_template": f"up to {LONGEST_TEMPLATE:,} characters of text, with the placeholders {_PLACEHOLDERS}",
     "style": "text for all prompts, or an object with before, after and negative_prompt",

@@ -41,7 +41,7 @@ def faults(*shots: dict[str, Any], **fields: Any) -> list[str]:
     [
         ("@MEI runs", "a girl of ten runs"),
         ("@mei's coat", "a girl of ten's coat"),
-        ("@tom and @mIa and @m\u0131a", "a tall man and MIA (Mia) and MIA"),
+        ("@tom and @mIa", "a tall man and Mia"),
         ("x@@MEI", "x@MEI"),
         ("@MEI looks at @TOM. @MEI smiles", "MEI (a girl of ten) looks at a tall man. MEI smiles"),
         ("@小美走过@pier", "红衣女孩走过a wooden pier"),
@@ -155,7 +155,19 @@ def test_looks_that_contradict_each_other_are_faults() -> None:
     own = {"references": [{"url": "c.png", "reference_id": "face"}], "overrides": {"4.lora": "c"}}
     settled = one({"prompt": "@MEI, @TOM"} | own, characters=both)
     assert ([each.url for each in settled.references], settled.overrides) == (["c.png"], {"4.lora": "c"})
-    assert "a location has the same name" in faults({}, characters={"A": "x"}, locations={"a": "y"})[0]
+    same = {"characters": {"A": "x", "B": "y", "@b": "z"}, "locations": {"a": "y"}}
+    assert faults({}, **same) == [
+        "the looks, characters: A: a location has the same name: rename one of them",
+        "the looks, characters: @b: B is the same name: give one of them another",
+        "the looks, locations: a: a character has the same name: rename one of them",
+    ]
+
+
+def test_names_and_mentions_are_bounded() -> None:
+    [fault] = faults({}, characters={"x" * 61: "y"})
+    assert "an object of names of up to 60 characters" in fault
+    [fault] = faults({"prompt": "@@" * 150_001}, characters=CAST)
+    assert fault == "shot 1 (shot_id 1), prompt: 300,002 signs @: at most 300,000 in all prompts: split the list"
 
 
 def test_a_list_is_written_as_given_and_read_again_with_the_same_looks() -> None:
@@ -212,7 +224,7 @@ WORDS = st.text(st.sampled_from("ab@ .美丽"), max_size=12)
 @given(WORDS, st.dictionaries(st.sampled_from(["a", "ab", "美", "美丽"]), st.sampled_from(["", "x", "y"]), min_size=1))
 def test_any_text_is_filled_or_refused_and_every_known_name_is_replaced(text: str, characters: dict[str, str]) -> None:
     prompt = f"{text}."
-    found = Mentionable(characters).read(prompt)
+    found = Mentionable(characters, map(len, characters)).read(prompt)
     if found.unknown:
         assert "no character or location" in faults({"prompt": prompt}, characters=characters)[0]
         return
