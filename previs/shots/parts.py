@@ -174,20 +174,9 @@ Workflows = Annotated[
 ]
 
 
-class Look(BaseModel):
-    """Describe how films look, in a file that many lists share."""
+class Look(Sequence):
+    """Describe how films look, in a file that many lists share: what all shots do, and more for each sequence."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
-    __pydantic_extra__: dict[str, UnknownField]
-
-    style: StyleField = None
-    characters: Characters = Field(default_factory=dict)
-    locations: Locations = Field(default_factory=dict)
     sequences: Sequences = Field(default_factory=dict)
     workflows: Workflows = Field(default_factory=dict)
-    workflow: WorkflowName = None
-    overrides: Overrides = Field(default_factory=dict)
-    width: Width = None
-    height: Height = None
-    takes: Takes = None
     prompt_template: TemplateField = None
