@@ -84,6 +84,7 @@ async def load_inputs(
         loaded, workflow, reader, look_up, replace(inline, sender="workflow" in of_senders), name
     )
     shot_list = loaded.shot_list
+    # Only the default comes as a model; whatever a person gives is a path, a URL or plain JSON.
     if own is None and not isinstance(workflow, WorkflowSettings):
         shot_list = shot_list.with_notice("no shot uses the run's workflow: the list names others")
     files = ({} if own is None else {None: own}) | others

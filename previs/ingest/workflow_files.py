@@ -17,12 +17,16 @@ from previs.shots.chains import shot_place
 from previs.shots.looks import is_path
 from previs.store.addresses import base_of, kind_of, local_path, resolve, shown
 from previs.store.credentials import without_credentials
+from previs.text.listing import first_of
 from previs.text.similar import closest
+from previs.text.visible import shortened
 from previs.workflow import BindingsFile, Workflow, WorkflowSettings, bindings_name, open_workflow, read_bindings
 
 DEFAULT_WORKFLOW = WorkflowSettings(checkpoint="sd_xl_base_1.0.safetensors")
 INLINE_WORKFLOW = "the workflow settings"
 _START_BYTES = 1_000
+_MOST_WORKFLOWS = 100
+_NAMED = 20
 _NEEDS_SERVER = (
     "is in the format of ComfyUI's editor, and a server's node classes are needed to read it: start a server, "
     'name one that is up, or export the graph with "Export (API)"'
@@ -85,6 +89,9 @@ async def load_workflows(
         users.setdefault(shot.workflow, []).append(shot_place(number, shot))
     known = loaded.shot_list.named_workflows
     unknown = {each: places for each, places in users.items() if each and each not in known and not is_path(each)}
+    if len(users) > _MOST_WORKFLOWS:
+        remedy = f"a board has at most {_MOST_WORKFLOWS}: split the list"
+        raise ShotListFaults(name, (Fault("the list", "workflow", f"{len(users):,} workflows", remedy),))
     if unknown:
         raise ShotListFaults(name, tuple(_unknown(each, places, known) for each, places in unknown.items()))
     own = await _load(workflow, reader, look_up, inline, "the workflow") if None in users else None
@@ -99,19 +106,23 @@ async def load_workflows(
 
 
 def without_workflows(loaded: LoadedList) -> LoadedList:
-    """Return a list whose shots have no workflow of their own."""
+    """Return a list whose shots have no workflow of their own, with a notice if some had."""
+    if not any(shot.workflow for shot in loaded.shot_list.shots):
+        return loaded
     shots = tuple(
         shot.looking({"workflow": None}, shot.uses) if shot.workflow else shot for shot in loaded.shot_list.shots
     )
-    return replace(loaded, shot_list=loaded.shot_list.model_copy(update={"shots": shots}))
+    shot_list = loaded.shot_list.model_copy(update={"shots": shots})
+    return replace(loaded, shot_list=shot_list.with_notice("workflows that the list names are left out here"))
 
 
 def _unknown(workflow: str, places: list[str], known: Mapping[str, object]) -> Fault:
     more = f" and {len(places) - 1} more" if len(places) > 1 else ""
     meant = closest(workflow, known, most=1)
-    listed = f"did you mean {meant[0]}?" if meant else f"it has {', '.join(known)}" if known else "it has none"
+    listed = f"it has {first_of(list(known), _NAMED)}" if known else "it has none"
+    listed = f"did you mean {meant[0]}?" if meant else listed
     remedy = f"workflows of the list has no such name, and it is no path: {listed}"
-    return Fault(f"{places[0]}{more}", "workflow", workflow, remedy)
+    return Fault(f"{places[0]}{more}", "workflow", shortened(workflow), remedy)
 
 
 async def _load(workflow: object, reader: SourceReader, look_up: ClassLookup, base: Base, place: str) -> LoadedWorkflow:

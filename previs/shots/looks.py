@@ -17,9 +17,10 @@ from previs.shots.models import Shot, ShotList
 from previs.shots.parts import Look, Reference
 from previs.shots.prompts import with_style
 from previs.shots.rules import repeats, same_name
-from previs.shots.text import LARGEST
+from previs.shots.text import LARGEST, MOST_VALUES
 from previs.text.listing import first_of
 from previs.text.similar import Budget, closest
+from previs.text.visible import shortened
 
 _NAMED: Final = 20
 _MOST_MENTIONS: Final = 300_000
@@ -35,6 +36,7 @@ class LookFindings:
         unlike: Names of casts and locations that no look describes.
         as_words: Words behind a sign that go to the model as they are.
         used: Names of characters, locations and sequences that shots use, folded.
+        values: References and overrides of the shots, without the overrides that they share.
         mentions: Signs in all prompts; each costs a search for the names there are.
         room: Characters that the prompts may still have: a template or a style goes into all of them.
     """
@@ -46,6 +48,7 @@ class LookFindings:
     used: set[tuple[str, str]] = field(default_factory=set)
     room: int = LARGEST
     mentions: int = 0
+    values: int = 0
     _budget: Budget = field(default_factory=Budget)
 
     def add(self, fault: Fault) -> None:
@@ -100,6 +103,11 @@ def apply_looks(shot_list: ShotList, looks: Iterable[Look] = ()) -> tuple[ShotLi
         shots.append(made)
         findings.room -= len(made.prompt) + len(made.negative_prompt or "")
         if findings.room < 0:
+            break
+        findings.values += len(made.references) + (len(made.overrides) if made.overrides is not level.overrides else 0)
+        if findings.values > MOST_VALUES:
+            remedy = f"all shots together get at most {MOST_VALUES:,} from looks: split the list"
+            findings.add(Fault(shot_place(number, given), "", "references and overrides", remedy))
             break
     made_list = shot_list.model_copy(update={"shots": tuple(shots)})
     return made_list.looking(facts_of(whole, sequences), files[::-1]), findings
@@ -158,7 +166,7 @@ class _Application:
             "prompt": prompt,
             "negative_prompt": _negative(given.negative_prompt, style.negative_prompt),
             "references": self._references(given, used),
-            "overrides": {**self.level.overrides, **self._overrides(given, used), **given.overrides},
+            "overrides": self._overrides(given, used),
         }
         workflow = settings.get("workflow", given.workflow)
         uses = [each.name for each in used.values()]
@@ -180,7 +188,7 @@ class _Application:
         found = self.level.mentionable.read(text)
         for word in found.unknown:
             if not self.level.elements:
-                self.findings.as_words[word] = None
+                self.findings.as_words[shortened(word)] = None
                 continue
             if len(self.findings.faults) >= MOST_FAULTS:
                 self.findings.more += 1
@@ -189,7 +197,7 @@ class _Application:
             meant = self.findings.meant(word, names)
             listed = f"did you mean @{meant}?" if meant else f"there are {first_of(sorted(names), _NAMED)}."
             remedy = f"no character or location has this name; {listed} @@ stands for the sign itself"
-            self.findings.add(Fault(self.place, name, f"@{word}", remedy))
+            self.findings.add(Fault(self.place, name, shortened(f"@{word}"), remedy))
         return found
 
     def _used(self, given: Shot, mentioned: Iterable[str]) -> dict[str, Named]:
@@ -223,17 +231,19 @@ class _Application:
                 found.setdefault(key, reference)
         return tuple(found.values())
 
-    def _overrides(self, given: Shot, used: Mapping[str, Named]) -> dict[str, Any]:
-        """Return the overrides of a shot's elements."""
+    def _overrides(self, given: Shot, used: Mapping[str, Named]) -> Mapping[str, Any]:
+        """Return the overrides of a shot; if it has none of its own, those of its level, which such shots share."""
         found: dict[str, Any] = {}
         owners: dict[str, str] = {}
         for each in used.values():
             for name, value in each.element.overrides.items():
                 if found.setdefault(name, value) != value and name not in given.overrides:
                     remedy = f"{owners[name]} and {each.name} set it to different values: set it in the shot"
-                    self.findings.add(Fault(self.place, "overrides", name, remedy))
+                    self.findings.add(Fault(self.place, "overrides", shortened(name), remedy))
                 owners.setdefault(name, each.name)
-        return found
+        return (
+            {**self.level.overrides, **found, **given.overrides} if found or given.overrides else self.level.overrides
+        )
 
 
 def _negative(own: str | None, style: str | None) -> str | None:

@@ -436,6 +436,14 @@ async def test_names_in_a_look_file_are_relative_to_that_file(load: Any, tmp_pat
     assert not inputs.shot_list.notices
 
 
+async def test_a_board_has_at_most_100_workflows(load: Any, tmp_path: Path, site: Site) -> None:
+    shots = [shot(number, workflow=f"{site.url}/{number}.json") for number in range(101)]
+    write(tmp_path, list__json=shots)
+    with pytest.raises(ShotListFaults, match="101 workflows: a board has at most 100"):
+        await load(str(tmp_path / "list.json"))
+    assert site.asked == []
+
+
 async def test_a_runs_workflow_that_no_shot_uses_is_said_and_not_read(load: Any, tmp_path: Path) -> None:
     write(tmp_path, list__json={"workflow": "own.json", "shots": [shot(1)]}, own__json=SETTINGS)
     inputs = await load(str(tmp_path / "list.json"), "gone.json")

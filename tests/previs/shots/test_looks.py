@@ -170,6 +170,23 @@ def test_names_and_mentions_are_bounded() -> None:
     assert fault == "shot 1 (shot_id 1), prompt: 300,002 signs @: at most 300,000 in all prompts: split the list"
 
 
+def test_what_looks_give_to_all_shots_is_bounded_and_shared() -> None:
+    overrides = {f"4.input_{number}": number for number in range(3000)}
+    shots = [{} for _ in range(1000)]
+    whole = read(*shots, overrides=overrides)
+    assert whole.shots[0].overrides is whole.shots[-1].overrides
+    [fault] = faults(*({"cast": ["MEI"]} for _ in shots), characters={"MEI": {"overrides": overrides}})
+    assert fault.startswith(
+        "shot 667 (shot_id 667): references and overrides: all shots together get at most 2,000,000"
+    )
+
+
+def test_a_long_word_behind_a_sign_is_shown_shortened() -> None:
+    [fault] = faults({"prompt": "@" + "x" * 1000}, characters=CAST)
+    assert "@" + "x" * 58 + "…" in fault
+    assert len(read({"prompt": "@" + "x" * 1000}).notices[0]) < 200
+
+
 def test_a_list_is_written_as_given_and_read_again_with_the_same_looks() -> None:
     whole = read({"prompt": "@MEI runs", "cast": "TOM"}, characters=CAST, style="ink", sequences={"S": {"width": 8}})
     again = read_shot_list(whole.model_dump(mode="json", exclude_unset=True))
