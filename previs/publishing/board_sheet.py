@@ -60,15 +60,16 @@ def shots_of(manifest: Manifest, name: str) -> tuple[ShotList, list[str]]:
     shots = [{**_base(entry), **entry.shot} for entry in manifest.shots]
     made = read_shot_list(values | {"shots": shots}, name=name)
     notices = []
-    pairs = zip(made.shots, manifest.shots, shots, strict=True)
+    # What a look file adds is not known here; the sheet names the file, as the list did.
+    pairs = () if made.look else zip(made.shots, manifest.shots, shots, strict=True)
     if other := [(shot, entry.prompt) for worded, entry, shot in pairs if worded.prompt != entry.prompt]:
         for shot, prompt in other:
             shot["prompt"] = prompt
         made = read_shot_list(values | {"shots": shots}, name=name)
         notices.append(f"{plural(len(other), 'prompt')} as rendered: this run did not record the list's template")
     urls = [reference.url for shot in made.shots for reference in shot.references]
-    if any(kind_of(url) == "path" for url in urls):
-        notices.append("references are relative to the folder of the list that was run: put the sheet there to run it")
+    if any(kind_of(name) == "path" for name in (*urls, *made.look)):
+        notices.append("its files are relative to the folder of the list that was run: put the sheet there to run it")
     if any("?…" in url for url in urls):
         notices.append(
             "references that were signed URLs have lost their signatures, as in the manifest: give them again"

@@ -18,6 +18,7 @@ from previs.text.visible import visible
 from previs.workflow import STAYS, BindingRow
 
 _MOST_NAMES = 20
+_OWN_FIELDS = frozenset(("title", "fps", "prompt_template"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def make_manifest(
         lang=shot_list.lang or language_of(shot.prompt for shot in shot_list.shots),
         started=run.started,
         finished=finished,
-        shot_list=without_credentials(dict(shot_list.model_extra or {})),
+        shot_list=without_credentials(shot_list.given_fields(exclude=_OWN_FIELDS)),
         prompt_template=shot_list.prompt_template,
         workflow=run.workflow,
         workflows=dict(run.workflows),

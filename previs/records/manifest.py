@@ -151,7 +151,8 @@ class Manifest(BaseModel):
     started: AwareDatetime = Field(description="When the run began.")
     finished: AwareDatetime = Field(description="When its last take ended.")
     shot_list: dict[str, Any] = Field(
-        default_factory=dict, description="Fields of the list that previs does not know, as given."
+        default_factory=dict,
+        description="Fields of the list as given, unknown ones included, besides those of this object and the shots.",
     )
     prompt_template: str | None = Field(
         default=None, description="The list's template of prompts; null if it has none, and in earlier versions."

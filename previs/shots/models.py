@@ -299,8 +299,11 @@ class ShotList(BaseModel):
 
     def given(self) -> dict[str, Any]:
         """Return the list as a JSON file holds it: what was given, under the names of fields."""
-        given = self.model_dump(mode="json", exclude_unset=True, exclude={"shots"})
-        return given | {"shots": [shot.given() for shot in self.shots]}
+        return self.given_fields() | {"shots": [shot.given() for shot in self.shots]}
+
+    def given_fields(self, exclude: frozenset[str] = frozenset()) -> dict[str, Any]:
+        """Return the fields of the list as given, ready for JSON, without its shots and those to exclude."""
+        return self.model_dump(mode="json", exclude_unset=True, exclude={"shots", *exclude})
 
     @model_validator(mode="after")
     def _each_shot_once(self) -> Self:

@@ -1,6 +1,7 @@
 """A board is written as a sheet, which is a list that runs again, and whose picks are taken in."""
 
 import io
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,15 @@ from previs.command.sheet import SheetOrder, write_sheet
 from previs.command.sheet_picks import SheetPicksOrder, pick_from_sheet
 from previs.errors import NotInStore, ShotListFaults
 from previs.pictures.thumbnails import thumbnail_of
+from previs.planning.make_plan import make_plan
+from previs.planning.plan import RunWorkflow
+from previs.planning.schedule import TakeResult
 from previs.publishing.board_sheet import board_sheet
+from previs.publishing.results import RunIdentity, make_manifest
 from previs.records.manifest import Manifest
 from previs.shots import ShotList, read_shot_list, unused_fields
 from previs.store import FolderStore
+from previs.workflow import read_workflow
 from tests.previs.records.published import frame, manifest, put_run, shot, take
 
 BOARD = "渔港 1"
@@ -173,3 +179,19 @@ def test_the_template_of_a_list_is_kept_and_of_earlier_manifests_the_prompts_tha
     content, [notice] = board_sheet(manifest(entry), {}, "a.xlsx")
     assert read_shot_list(content, name="a.xlsx").shots[0].given()["prompt"] == "close-up, fog"
     assert notice.startswith("1 prompt as rendered")
+
+
+@pytest.mark.parametrize("look", [{}, {"look": "film.look.yaml"}])
+def test_the_looks_of_a_list_are_kept(look: dict[str, Any]) -> None:
+    fields = {"style": "ink", "characters": {"MEI": "a girl"}, "lang": "en", "mood": "calm"} | look
+    given = {"shot_id": 1, "prompt": "@MEI runs", "duration": 1.0, "workflow": "a.json"}
+    listed = read_shot_list(fields | {"shots": [given]})
+    plan = make_plan(listed, {"a.json": RunWorkflow(read_workflow({"checkpoint": "a"}, name="a.json"))}, {})
+    results = [TakeResult(take, "failed", error="x") for take in plan.takes]
+    run = RunIdentity("b", "r", datetime.now(UTC), "a.json")
+    made = make_manifest(plan, results, run, {}, finished=datetime.now(UTC))
+    content, notices = board_sheet(made, {}, "a.xlsx")
+    back = read_shot_list(content, name="a.xlsx")
+    assert back.given() == listed.given() | {"title": "", "fps": 24}
+    assert back.shots == listed.shots
+    assert any("relative" in notice for notice in notices) == bool(look)
