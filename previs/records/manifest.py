@@ -152,7 +152,7 @@ class Manifest(BaseModel):
     finished: AwareDatetime = Field(description="When its last take ended.")
     shot_list: dict[str, Any] = Field(
         default_factory=dict,
-        description="Fields of the list as given, unknown ones included, besides those of this object and the shots.",
+        description="The list's other fields as given, those that previs does not know included.",
     )
     prompt_template: str | None = Field(
         default=None, description="The list's template of prompts; null if it has none, and in earlier versions."
