@@ -43,7 +43,10 @@ WorkflowParameter = Annotated[SkipValidation[str | WorkflowSettings | None], NO_
     name="storyboard",
     persist_result=True,
     timeout_seconds=7 * 24 * 3600,
-    folded=("workflow", "only", "overrides", "refresh", "max_age_days", "render_seconds", "parts", "webhook"),
+    folded=(
+        *("workflow", "only", "passes", "picked_only", "overrides", "refresh", "max_age_days", "render_seconds"),
+        *("parts", "webhook"),
+    ),
 )
 async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
     shots: Annotated[ShotsParameter, Field(title="Shot list")],
@@ -54,6 +57,8 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
     farm: Annotated[FarmParameter, Field(title="Farm")] = None,
     workflow: Annotated[WorkflowParameter, Field(title="Workflow")] = None,
     only: Annotated[list[str | int] | None, Field(title="Only these shots")] = None,
+    passes: Annotated[list[str] | None, Field(title="Only these passes")] = None,
+    picked_only: Annotated[bool, Field(title="Passes of picked takes only")] = False,  # noqa: FBT002 - as for refresh
     overrides: Annotated[dict[str, Any] | None, Field(title="Inputs of nodes")] = None,
     refresh: Annotated[bool | list[str | int], Field(title="Render again")] = False,  # noqa: FBT002 - Prefect passes it by name
     max_age_days: Annotated[float | None, Field(title="Days until a take is too old", ge=0)] = None,
@@ -72,6 +77,8 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
         farm: Servers that render. Empty: the saved farm 'default', else this machine.
         workflow: Path or URL of a file that ComfyUI saved, or settings. Empty: simple text to image.
         only: IDs of the shots to render. Empty: all.
+        passes: Names of the passes to render. Empty: all takes and passes.
+        picked_only: Passes wait until a take is picked, as they do in a run with a review.
         overrides: Values for every shot, by node id or title: {"4.ckpt_name": "…"}.
         refresh: Render stored takes again: all, or those of the shots with these IDs.
         max_age_days: Older takes are rendered again. Empty: any age is fine.
@@ -80,7 +87,14 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
         webhook: Gets the run's events. Empty: the saved webhook 'default', if there is one.
     """
     started, given = datetime.now(UTC), parse_payload(shots)
-    options = RunOptions(takes, only or (), overrides or {}, refresh or refresh_wanted())
+    options = RunOptions(
+        takes,
+        only or (),
+        overrides or {},
+        refresh or refresh_wanted(),
+        passes or (),
+        picked_only=picked_only or review_minutes is not None,
+    )
     not_before = None if max_age_days is None else started - timedelta(days=max_age_days)
     check_parts(parts)
     name = first_name(given, board)
@@ -116,7 +130,7 @@ async def _make_board(
     await name_this_run(run_name(identity, plan), identity.board)
     found = await find_recorded(as_is(plan), as_is(context), not_before)
     await check_takes(as_is(plan), as_is(found), as_is(context))
-    others = in_parts(parts, plan, found, context, board=identity.board, refresh=options.refresh)
+    others = in_parts(parts, plan, found, context, board=identity.board, options=options)
     async with others as ordered, live_progress(context.progress, identity.board) as over:
         results = await run_takes(ordered, found, identity, context)
         over.set()

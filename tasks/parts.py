@@ -24,6 +24,7 @@ from blocks.asking import prefect_client, refusal
 from previs.errors import Fault, ParametersRefused, PrefectRefused, PrefectUnavailable
 from previs.ingest.offload import shots_parameter
 from previs.planning.cache import Found
+from previs.planning.make_plan import RunOptions
 from previs.planning.parts import divide, own_first
 from previs.planning.plan import Plan
 from previs.publishing.views.wording import plural
@@ -63,7 +64,7 @@ async def in_parts(
     context: RunContext,
     *,
     board: str,
-    refresh: bool | Collection[int | str],
+    options: RunOptions,
 ) -> AsyncIterator[Plan]:
     """Start the runs of the other parts, and yield the plan in the order in which this run goes through it.
 
@@ -76,7 +77,7 @@ async def in_parts(
         found: What the store has of them.
         context: Context of the run.
         board: Name of the board.
-        refresh: Which takes are rendered again.
+        options: Options of this run.
     """
     if parts == 1 or this_part() is not None:
         yield plan
@@ -88,8 +89,8 @@ async def in_parts(
     runs: list[FlowRun] = []
     try:
         for number, shots in enumerate(divided[1:], start=2):
-            again = refresh if isinstance(refresh, bool) else [one for one in shots if one in {*map(str, refresh)}]
-            own = {"board": board, "only": list(shots), "refresh": again or False}
+            own = {"board": board, "only": list(shots), "refresh": _again(options.refresh, shots)}
+            own["picked_only"] = options.picked_only
             runs += await _start(Part(UUID(flow_run.id), number, parts), own, context.store)
             context.parts.update(str(run.id) for run in runs)
         yield own_first(plan, divided)
@@ -97,6 +98,14 @@ async def in_parts(
     finally:
         with anyio.move_on_after(_CANCEL_SECONDS, shield=True):
             await _cancel(runs)
+
+
+def _again(refresh: bool | Collection[int | str], shots: Collection[str]) -> bool | list[str]:  # noqa: FBT001 - as given
+    """Return which of a part's shots are rendered again."""
+    if isinstance(refresh, bool):
+        return refresh
+    again = {*map(str, refresh)}
+    return [shot for shot in shots if shot in again] or False
 
 
 async def _start(part: Part, own: Mapping[str, Any], store: Store) -> list[FlowRun]:

@@ -89,7 +89,8 @@ class Session:
             msg = f"take is {take}: takes are numbered from 1"
             raise ValueError(msg)
         plan = await self._plan([shot], workflow, take=take)
-        return BoundGraph(plan.takes[-1], tuple(plan.notices))
+        takes = [each for each in plan.takes if not each.pass_name]
+        return BoundGraph(takes[-1], tuple(plan.notices))
 
     def submit(self, graph: BoundGraph) -> str:
         """Start to render a graph, and return the id of its prompt at once, for :meth:`wait`.

@@ -111,7 +111,7 @@ def run_of(location: RunLocation, manifest: Manifest) -> Run:
     """Return what a manifest refers to."""
     takes: dict[str, TakeFiles] = defaultdict(TakeFiles)
     for shot in manifest.shots:
-        for take in shot.takes:
+        for take in shot.renders:
             takes[take.fingerprint] |= TakeFiles(
                 frozenset(frame.key for frame in take.frames), frozenset(picture.key for picture in take.inputs)
             )

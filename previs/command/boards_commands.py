@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from previs.command.options import Days, Flag, Names, RenderSeconds, Runs, ShotOrList, TakeNumber
+from previs.command.options import Days, Flag, Names, PassName, RenderSeconds, Runs, ShotOrList, TakeNumber
 from previs.command.output import with_faults, write_error
 
 
@@ -175,6 +175,7 @@ def rerender(
     /,
     *,
     take: TakeNumber = None,
+    pass_: PassName = "",
     farm: Names = None,
     store: str | None = None,
     render_seconds: RenderSeconds | None = None,
@@ -194,7 +195,9 @@ def rerender(
     shot
         ID of the shot.
     take
-        Number of the take. Default: the take that stands for the shot.
+        Number of the take. Default: the take or pass that stands for the shot.
+    pass_
+        Name of a pass, in place of a take.
     farm
         As for previs run. Default: http://127.0.0.1:8188.
     store
@@ -207,7 +210,7 @@ def rerender(
     """
     from previs.command.rerender import SCHEMA, RerenderOrder, rerender_take
 
-    order = RerenderOrder(manifest, shot, take, tuple(farm or ()), store, render_seconds, as_json=json)
+    order = RerenderOrder(manifest, shot, take, tuple(farm or ()), store, render_seconds, pass_, as_json=json)
     return asyncio.run(with_faults(rerender_take(order), SCHEMA, as_json=json))
 
 

@@ -14,6 +14,7 @@ from previs.ingest.reader import LIMIT_BYTES, SourceReader
 from previs.ingest.workflow_files import DEFAULT_WORKFLOW, read_workflow_at
 from previs.notifications.events import is_ready
 from previs.planning.make_plan import RunOptions, choose_shots, make_plan
+from previs.planning.passes import choose_passes
 from previs.shots import ShotList, read_shot_list
 from previs.store import keys
 from previs.store.addresses import kind_of, shown
@@ -76,7 +77,8 @@ def _has_own_place(shots: Any) -> bool:  # noqa: ANN401 - any JSON
 def _check_choice(shot_list: ShotList, options: RunOptions) -> None:
     if not isinstance(options.refresh, bool):
         choose_shots(shot_list, options.refresh, field="refresh")
-    choose_shots(shot_list, options.only)
+    asked = choose_shots(shot_list, options.only)
+    choose_passes(shot_list, options.passes, asked or {shot.label for shot in shot_list.shots})
 
 
 class _LeftToTheRun(Exception):

@@ -16,6 +16,8 @@ Port = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=65_535))]
 Seconds = Annotated[float, Parameter(validator=validators.Number(gte=0))]
 Names = Annotated[list[str] | None, Parameter(negative="")]
 Shots = Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")]
+PassName = Annotated[str, Parameter(name="--pass")]
+Passes = Annotated[list[str] | None, Parameter(name="--pass", negative="")]
 ShotOrList = Annotated[str, Parameter(allow_leading_hyphen=True)]
 
 

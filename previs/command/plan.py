@@ -39,10 +39,12 @@ _WHOLE_SECONDS_FROM = 10
 
 @dataclass(frozen=True, slots=True)
 class PlannedRow:
-    """Describe one take of a plan.
+    """Describe one take or pass of a plan.
 
     Attributes:
         shot_id: ID of the shot, as in the list.
+        take: Number of the take; of a pass, that of the take it is made from.
+        pass_name: Name of the pass; empty for a take itself.
         cached: Whether the store has the take, so that it would not be rendered.
         why: Reasons to render it, in sentences; empty for a cached take.
         seconds: Estimated seconds; 0 for a cached take, None if unknown.
@@ -56,6 +58,7 @@ class PlannedRow:
     why: tuple[str, ...]
     seconds: float | None
     basis: str = ""
+    pass_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,9 @@ async def plan_shots(order: PlanOrder) -> int:
     rows = _rows([take for take in plan.takes if take.label in plan.wanted], reasons, past)
     last, missing = past[0] if past else None, [take for take in wanted if take.label in reasons]
     notices += [*changed_looks(last, plan.looks, missing), *plan.notices, *inquiry.failed.values()]
-    longest = longest_chain(wanted, {take_label(str(row.shot_id), row.take): row.seconds for row in rows})
+    longest = longest_chain(
+        wanted, {take_label(str(row.shot_id), row.take, row.pass_name): row.seconds for row in rows}
+    )
     show_plan(rows, servers=len(servers), longest=longest, notices=notices, every=order.every, as_json=order.as_json)
     return 0
 
@@ -130,6 +135,7 @@ def _rows(takes: Sequence[PlannedTake], reasons: Mapping[str, str], past: Sequen
         PlannedRow(
             shot_id=take.shot.shot_id,
             take=take.number,
+            pass_name=take.pass_name,
             fingerprint=take.fingerprint,
             cached=take.label not in reasons,
             why=why(take, last, known=reasons[take.label]) if take.label in reasons else (),
@@ -216,7 +222,8 @@ def _table(rows: Sequence[PlannedRow]) -> Table:
     for row in rows:
         seconds = "unknown" if row.seconds is None else _duration(row.seconds)
         why = "cached" if row.cached else "\n".join(one_line(sentence) for sentence in row.why)
-        cells = (one_line(str(row.shot_id)), str(row.take), row.fingerprint[:_FINGERPRINT_LENGTH], why, seconds)
+        made = one_line(row.pass_name) or str(row.take)
+        cells = (one_line(str(row.shot_id)), made, row.fingerprint[:_FINGERPRINT_LENGTH], why, seconds)
         table.add_row(*(Text(cell) for cell in cells))
     return table
 

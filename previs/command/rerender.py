@@ -45,7 +45,8 @@ class RerenderOrder:
     """Hold the options of ``previs rerender``; see its help.
 
     Attributes:
-        take: Number of the take; None for the take that stands for the shot.
+        take: Number of the take; None for what stands for the shot.
+        pass_name: Name of the pass; empty for a take.
         store: Path, URL or block of the store; None for the store that holds the manifest.
     """
 
@@ -55,6 +56,7 @@ class RerenderOrder:
     farm: tuple[str, ...] = ()
     store: str | None = None
     render_seconds: float | None = None
+    pass_name: str = ""
     as_json: bool = False
 
 
@@ -76,7 +78,7 @@ async def rerender_take(order: RerenderOrder) -> int:
 
     Raises:
         SourceNotFound, SourceUnavailable, RecordUnreadable: The manifest cannot be read.
-        NotInStore: The manifest has no such shot or take, or the store lacks the take's input pictures.
+        NotInStore: The manifest has no such shot, take or pass, or the store lacks the take's input pictures.
         WorkflowFaults, PlanRefused: The take's inputs are unknown, or no server has what it needs.
         StoreRefused, StoreUnavailable, FarmRefused: The store or the farm cannot be used.
     """
@@ -90,7 +92,7 @@ async def rerender_take(order: RerenderOrder) -> int:
         sources = await opened.enter_async_context(SourceReader.for_store(store))
         manifest, uri = await read_manifest_at(order.manifest, sources)
         name = shown(uri)
-        shot, entry = find_take(manifest, order.shot, order.take, name=name)
+        shot, entry = find_take(manifest, order.shot, order.take, name=name, pass_name=order.pass_name)
         if store is None:
             store = await _home(uri)
             await opened.enter_async_context(store)
@@ -146,7 +148,13 @@ def _fail(order: RerenderOrder, name: str, take: PlannedTake, error: PrevisError
 
 
 def _heading(name: str, take: PlannedTake) -> dict[str, Any]:
-    facts = {"shot_id": take.shot.shot_id, "take": take.number, "fingerprint": take.fingerprint, "seed": take.seed}
+    facts = {
+        "shot_id": take.shot.shot_id,
+        "take": take.number,
+        "pass": take.pass_name or None,
+        "fingerprint": take.fingerprint,
+        "seed": take.seed,
+    }
     return {"schema": SCHEMA, "manifest": name, **facts}
 
 

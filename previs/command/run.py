@@ -36,6 +36,8 @@ class RunOrder:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     max_age_days: float | None = None
     render_seconds: float | None = None
+    passes: tuple[str, ...] = ()
+    picked_only: bool = False
 
     async def parameters(self) -> dict[str, Any]:
         """Return the flow's parameters, with absolute paths.
@@ -54,6 +56,8 @@ class RunOrder:
             "overrides": dict(self.overrides),
             "max_age_days": self.max_age_days,
             "render_seconds": self.render_seconds,
+            "passes": list(self.passes),
+            "picked_only": self.picked_only,
         }
         if self.workflow is not None:
             refuse_credentials(self.workflow)
@@ -94,7 +98,7 @@ async def run_shots(order: RunOrder, process: Process, *, verbose: bool = False)
     from previs.command.input_check import check_inputs
     from previs.planning.make_plan import RunOptions
 
-    options = RunOptions(order.takes, order.only, order.overrides, order.refresh)
+    options = RunOptions(order.takes, order.only, order.overrides, order.refresh, order.passes, order.picked_only)
     await check_inputs(parameters["shots"], parameters.get("workflow"), options)
     if isinstance(store, FolderStore):
         with contextlib.suppress(TryAgain):

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from previs.command.options import Count, Days, Flag, Names, Overrides, RenderSeconds, ShotOrList, Shots
+from previs.command.options import Count, Days, Flag, Names, Overrides, Passes, RenderSeconds, ShotOrList, Shots
 from previs.command.output import with_faults
 from previs.command.overrides import parse_overrides
 
@@ -23,6 +23,8 @@ def run(  # noqa: PLR0913 - each is an option of the command
     board: str = "",
     only: Shots = None,
     takes: Count = 1,
+    pass_: Passes = None,
+    picked_only: Flag = False,
     override: Overrides = None,
     refresh: Flag = False,
     refresh_only: Shots = None,
@@ -54,6 +56,11 @@ def run(  # noqa: PLR0913 - each is an option of the command
         IDs of the shots to render. Default: all.
     takes
         Takes per shot, unless the shot sets its own.
+    pass_
+        Name of a pass to render, with the takes it is made from. Repeat it for each pass. Default: all takes and
+        passes.
+    picked_only
+        Render passes of picked takes only.
     override
         An input of the workflow's nodes, for every shot, by node ID or title: 4.ckpt_name=model.safetensors. Repeat it
         for each input. A shot's own overrides win.
@@ -82,7 +89,8 @@ def run(  # noqa: PLR0913 - each is an option of the command
             from previs.command.run import RunOrder, run_shots
 
             given = (shots, workflow, farm, store, board, chosen, takes, again, overrides, max_age, render_seconds)
-            return await run_shots(RunOrder(*given), process, verbose=verbose)
+            passes = tuple(pass_ or ())
+            return await run_shots(RunOrder(*given, passes, picked_only=picked_only), process, verbose=verbose)
 
     return asyncio.run(check_and_run())
 
@@ -97,6 +105,8 @@ def plan(  # noqa: PLR0913 - each is an option of the command
     board: str = "",
     only: Shots = None,
     takes: Count = 1,
+    pass_: Passes = None,
+    picked_only: Flag = False,
     override: Overrides = None,
     refresh: Flag = False,
     refresh_only: Shots = None,
@@ -124,6 +134,10 @@ def plan(  # noqa: PLR0913 - each is an option of the command
         As for previs run.
     takes
         As for previs run.
+    pass_
+        As for previs run.
+    picked_only
+        As for previs run.
     override
         As for previs run.
     refresh
@@ -140,7 +154,9 @@ def plan(  # noqa: PLR0913 - each is an option of the command
     from previs.command.plan import SCHEMA, PlanOrder, plan_shots
     from previs.planning.make_plan import RunOptions
 
-    options = RunOptions(takes, tuple(only or ()), parse_overrides(override), refresh or tuple(refresh_only or ()))
+    again = refresh or tuple(refresh_only or ())
+    passes = tuple(pass_ or ())
+    options = RunOptions(takes, tuple(only or ()), parse_overrides(override), again, passes, picked_only)
     age = None if max_age is None else timedelta(days=max_age)
     order = PlanOrder(shots, workflow, tuple(farm or ()), store, board, options, age, every=all, as_json=json)
     return asyncio.run(with_faults(plan_shots(order), SCHEMA, as_json=json))

@@ -86,7 +86,8 @@ async def load_workflows(
     """
     users: dict[str | None, list[str]] = {}
     for number, shot in enumerate(loaded.shot_list.shots, 1):
-        users.setdefault(shot.workflow, []).append(shot_place(number, shot))
+        for each in (shot.workflow, *(one.workflow for one in shot.passes or ())):
+            users.setdefault(each, []).append(shot_place(number, shot))
     known = loaded.shot_list.named_workflows
     unknown = {each: places for each, places in users.items() if each and each not in known and not is_path(each)}
     if len(users) > _MOST_WORKFLOWS:
@@ -106,11 +107,12 @@ async def load_workflows(
 
 
 def without_workflows(loaded: LoadedList) -> LoadedList:
-    """Return a list whose shots have no workflow of their own, with a notice if some had."""
-    if not any(shot.workflow for shot in loaded.shot_list.shots):
+    """Return a list whose shots have no workflows of their own and no passes, with a notice if some had."""
+    if not any(shot.workflow or shot.passes for shot in loaded.shot_list.shots):
         return loaded
+    without = {"workflow": None, "passes": None}
     shots = tuple(
-        shot.looking({"workflow": None}, shot.uses) if shot.workflow else shot for shot in loaded.shot_list.shots
+        shot.looking(without, shot.uses) if shot.workflow or shot.passes else shot for shot in loaded.shot_list.shots
     )
     shot_list = loaded.shot_list.model_copy(update={"shots": shots})
     return replace(loaded, shot_list=shot_list.with_notice("workflows that the list names are left out here"))

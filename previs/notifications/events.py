@@ -115,6 +115,7 @@ class ShotFailed(BaseModel):
     run: _Text = Field(description=_RUN)
     shot_id: int | _Text = Field(description="ID of the shot, as in the list.")
     take: int = Field(description="Number of the take, from 1.")
+    pass_name: _Text | None = Field(default=None, description="Name of the pass that failed; null for a take itself.")
     error: _Text = Field(description="Reason, in a sentence.")
     servers: tuple[_Text, ...] = Field(description="Servers that tried it, in that order; empty if no server did.")
 
@@ -256,7 +257,7 @@ def board_ready(manifest: Manifest, *, manifest_uri: str, page: str) -> BoardRea
         manifest_uri: Path or URL of ``manifest.json`` in the store.
         page: Path or URL of ``index.html`` in the store.
     """
-    outcomes = [take.outcome for shot in manifest.shots for take in shot.takes]
+    outcomes = [take.outcome for shot in manifest.shots for take in shot.renders]
     return BoardReady(
         board=manifest.board,
         run=manifest.run,
@@ -280,6 +281,7 @@ def shot_failed(run: RunIdentity, result: TakeResult) -> ShotFailed:
         run=run.run,
         shot_id=result.take.shot.shot_id,
         take=result.take.number,
+        pass_name=result.take.pass_name or None,
         error=(result.error or "")[:_LONGEST_ERROR],
         servers=tuple(dict.fromkeys(servers)),
     )

@@ -246,7 +246,7 @@ class _Describer:
         if not _is_picture(value):
             return self._format(graph, value)
         frame = _frame(value, self.frames)
-        return f"shot {frame.shot_id}, take {frame.take}" if frame else _GIVEN_PICTURE
+        return f"shot {frame.shot_id}, {frame.pass_name or f'take {frame.take}'}" if frame else _GIVEN_PICTURE
 
     def _format(self, graph: Graph, value: Any) -> str:  # noqa: ANN401 - an input may hold anything
         if value is _ABSENT:

@@ -8,7 +8,7 @@ from statistics import median
 
 from previs.comfyui.protocol.graph import Graph, links, readable
 from previs.planning.diff import checkpoint_in
-from previs.planning.plan import PlannedTake
+from previs.planning.plan import PlannedTake, take_label
 from previs.records.manifest import Manifest
 
 _FRAMES = ("length", "video_frames", "num_frames", "seconds")
@@ -57,15 +57,15 @@ class PastTakes:
     """
 
     def __init__(self, runs: Iterable[Manifest]) -> None:
-        self._own: dict[tuple[str, int], tuple[_Work | None, float]] = {}
+        self._own: dict[str, tuple[_Work | None, float]] = {}
         self._of_graph = defaultdict[object, list[tuple[float, float]]](list)
         self._of_checkpoint = defaultdict[str | None, list[tuple[float, float]]](list)
         self._all: list[float] = []
         # Thousands of takes of one graph need the same work.
         self._of_work: dict[_Work, Estimate] = {}
-        for label, number, graph, seconds in _rendered(runs):
+        for label, graph, seconds in _rendered(runs):
             work = _work(graph) if graph else None
-            self._own.setdefault((label, number), (work, seconds))
+            self._own.setdefault(label, (work, seconds))
             self._all.append(seconds)
             if work:
                 self._of_graph[work.graph].append((work.amount, seconds))
@@ -86,7 +86,7 @@ class PastTakes:
         if not self._all:
             return None
         work = _work(take.graph)
-        before, own = self._own.get((take.shot.label, take.number), (None, None))
+        before, own = self._own.get(take.label, (None, None))
         if own is not None and before in (None, work):
             return Estimate(own, "its own last render")
         if work not in self._of_work:
@@ -146,18 +146,18 @@ def whole_run(seconds: Iterable[float | None], servers: int, longest: float = 0.
     return max(sum(known) / max(servers, 1), max(known, default=0.0), longest)
 
 
-def _rendered(runs: Iterable[Manifest]) -> Iterator[tuple[str, int, Graph, float]]:
-    """Yield each render once, though later runs that found it in the cache record it too."""
+def _rendered(runs: Iterable[Manifest]) -> Iterator[tuple[str, Graph, float]]:
+    """Yield each render once, by its label, though later runs that found it in the cache record it too."""
     seen: set[str] = set()
     for run in runs:
         for shot in run.shots:
-            for take in shot.takes:
+            for take in shot.renders:
                 seconds = take.seconds
                 if seconds is None or not isfinite(seconds) or seconds <= 0 or take.prompt_id in seen:
                     continue
                 if take.prompt_id is not None:
                     seen.add(take.prompt_id)
-                yield str(shot.shot_id), take.take, readable(take.graph), seconds
+                yield take_label(str(shot.shot_id), take.take, take.pass_name), readable(take.graph), seconds
 
 
 def _work(graph: Graph) -> _Work:

@@ -13,6 +13,7 @@ from previs.records.takes import TakeRecord
 
 NEW_SHOT: Final = "new shot"
 NEW_TAKE: Final = "new take"
+NEW_OF_TAKE: Final = "new pass"
 REFRESHED: Final = "a refresh was asked for"
 
 
@@ -34,8 +35,8 @@ def last_run(manifest: Manifest | None) -> LastRun:
     shots = {str(shot.shot_id): shot for shot in manifest.shots} if manifest else {}
     frames: dict[str, TakeFrame] = {}
     for label, shot in shots.items():
-        for take in shot.takes:
-            named = TakeFrame(label, take.take, take.fingerprint)
+        for take in shot.renders:
+            named = TakeFrame(label, take.take, take.fingerprint, take.pass_name)
             frames |= dict.fromkeys((take.fingerprint, *(frame.sha256 for frame in take.frames)), named)
     return LastRun(shots, frames)
 
@@ -53,9 +54,9 @@ def why(take: PlannedTake, last: LastRun, *, known: str = "") -> tuple[str, ...]
     shot = last.shots.get(take.shot.label)
     if shot is None:
         return (NEW_SHOT,)
-    entry = next((each for each in shot.takes if each.take == take.number), None)
+    entry = shot.render_of(take.number, take.pass_name)
     if entry is None:
-        return (NEW_TAKE,)
+        return (NEW_OF_TAKE if take.pass_name else NEW_TAKE,)
     if entry.fingerprint == take.fingerprint:
         return (_why_not_stored(entry),)
     if not entry.graph:

@@ -10,6 +10,7 @@ from typing import Any
 
 from previs.errors import MOST_FAULTS, Fault, ShotListFaults, WorkflowFaults
 from previs.planning.changed_looks import look_facts
+from previs.planning.passes import PassChoice, choose_passes, pass_shot, waiting_passes
 from previs.planning.plan import Plan, PlannedTake, ReferenceImage, TakeFrame, Workflows
 from previs.planning.take_binder import TakeBinder, place_of
 from previs.records.takes import Pick
@@ -32,12 +33,16 @@ class RunOptions:
         only: ``shot_id`` of the shots to render; all if empty.
         overrides: Inputs of the workflow's nodes for all shots; a shot's own overrides win.
         refresh: Whether to render stored takes again, or ``shot_id`` of the shots to render again.
+        passes: Names of the passes to render, with the takes that these are made from; empty for all takes and passes.
+        picked_only: Whether only takes that a person picked go into passes.
     """
 
     takes: int = 1
     only: Collection[int | str] = ()
     overrides: Mapping[str, Any] = field(default_factory=dict)
     refresh: bool | Collection[int | str] = False
+    passes: Collection[str] = ()
+    picked_only: bool = False
 
 
 def choose_shots(shot_list: ShotList, names: Iterable[int | str], *, field: str = "only") -> frozenset[str]:
@@ -83,13 +88,15 @@ def make_plan(
     chains = read_chains(shot_list)
     if chains.faults:
         raise ShotListFaults("the shot list", chains.faults, chains.more)
-    if (count := sum(shot.takes or options.takes for shot in shot_list.shots)) > _MOST_TAKES:
+    count = sum((shot.takes or options.takes) + len(shot.passes or ()) for shot in shot_list.shots)
+    if count > _MOST_TAKES:
         remedy = f"a run has at most {_MOST_TAKES:,}: give fewer takes, or split the list"
-        raise ShotListFaults("the shot list", (Fault("the list", "takes", f"{count:,} takes", remedy),))
+        raise ShotListFaults("the shot list", (Fault("the list", "takes", f"{count:,} takes and passes", remedy),))
     refreshed = [] if isinstance(options.refresh, bool) else options.refresh
     again = choose_shots(shot_list, refreshed, field="refresh")
     asked = choose_shots(shot_list, options.only)
     asked = asked | again if asked else frozenset(shot.label for shot in shot_list.shots)
+    choice = PassChoice(choose_passes(shot_list, options.passes, asked), options.picked_only)
     binders = {
         name: TakeBinder(each.workflow, pictures, each.by_url, options.overrides) for name, each in workflows.items()
     }
@@ -99,17 +106,20 @@ def make_plan(
         takes=options.takes,
         picks=picks or {},
         needed=chains.needed(asked),
+        choice=choice,
         render_nonces=dict.fromkeys(asked if options.refresh is True else again, render_nonce),
     )
     planner.plan()
     if planner.faults:
         raise _refused(planner.faults)
-    takes = [take for shot in shot_list.shots for take in planner.planned.get(shot.label, {}).values()]
+    takes = [take for shot in shot_list.shots for take in planner.of_shot(shot.label)]
     notices = (_notice(text, labels, len(shot_list.shots)) for text, labels in planner.notices.items())
     return Plan(
         shot_list=shot_list,
         takes=tuple(takes),
-        wanted=_wanted(takes, asked),
+        wanted=_wanted(
+            takes, [take for take in takes if take.shot.label in asked and choice.has(take, planner.chosen)]
+        ),
         chosen=planner.chosen,
         bindings={name: each.workflow.report().rows for name, each in workflows.items()},
         packs={name: pack for each in workflows.values() for name, pack in each.workflow.packs.items()},
@@ -120,6 +130,7 @@ def make_plan(
             *_overridden(options.overrides, shot_list),
             *notices,
             *planner.lapsed,
+            *waiting_passes(shot_list, choice, planner.chosen),
         ),
     )
 
@@ -130,11 +141,11 @@ def _overridden(overrides: Iterable[str], shot_list: ShotList) -> Iterator[str]:
         yield f"no shot takes these overrides of the run, because the list sets them: {first_of(unused, _LISTED)}"
 
 
-def _wanted(takes: Sequence[PlannedTake], asked: Collection[str]) -> frozenset[str]:
-    """Return the labels of the requested shots' takes and of all takes that they build on."""
+def _wanted(takes: Sequence[PlannedTake], asked: Iterable[PlannedTake]) -> frozenset[str]:
+    """Return the labels of the requested takes and of all takes that they build on."""
     by_label = {take.label: take for take in takes}
     found: set[str] = set()
-    pending = [take for take in takes if take.shot.label in asked]
+    pending = list(asked)
     while pending:
         take = pending.pop()
         if take.label not in found:
@@ -173,8 +184,10 @@ class _Planner:
         takes: Takes per shot, unless the shot sets its own number.
         picks: Picks by ``shot_id`` as text.
         needed: Labels of shots whose faults count; the others are shown if they are stored.
+        choice: Passes whose faults count.
         render_nonces: Nonces of the shots that are rendered again, by label.
         planned: Planned takes, by the shot's label and their number.
+        passes: Planned passes, by the shot's label.
         chosen: Numbers of the picked takes, by the shot's label.
         lapsed: Sentences on picks that no longer hold.
     """
@@ -184,8 +197,10 @@ class _Planner:
     takes: int
     picks: Mapping[str, Pick]
     needed: frozenset[str]
+    choice: PassChoice
     render_nonces: Mapping[str, str]
     planned: dict[str, dict[int, PlannedTake]] = field(default_factory=dict)
+    passes: dict[str, list[PlannedTake]] = field(default_factory=dict)
     chosen: dict[str, int] = field(default_factory=dict)
     faults: dict[tuple[str, Fault], list[str]] = field(default_factory=dict)
     notices: dict[str, list[str]] = field(default_factory=dict)
@@ -206,17 +221,24 @@ class _Planner:
             try:
                 self._plan_shot(shot, named.get(shot.label, set()))
             except WorkflowFaults as error:
-                for fault in error.faults if shot.label in self.needed else ():
-                    everywhere = replace(fault, place="") if fault.place == place_of(shot) else fault
-                    source = self.binders[shot.workflow].workflow.source
-                    self.faults.setdefault((source, everywhere), []).append(shot.label)
+                self._add_faults(error, shot, shot.workflow)
+
+    def of_shot(self, label: str) -> tuple[PlannedTake, ...]:
+        """Return the planned takes of a shot, and its passes after them."""
+        return (*self.planned.get(label, {}).values(), *self.passes.get(label, ()))
+
+    def _add_faults(self, error: WorkflowFaults, shot: Shot, workflow: str | None) -> None:
+        for fault in error.faults if shot.label in self.needed else ():
+            everywhere = replace(fault, place="") if fault.place == place_of(shot) else fault
+            source = self.binders[workflow].workflow.source
+            self.faults.setdefault((source, everywhere), []).append(shot.label)
 
     def _plan_shot(self, shot: Shot, named: set[int]) -> None:
         frames, binder = self._frames(shot), self.binders[shot.workflow]
         if frames is None:
             return
         numbers = {*range(1, (shot.takes or self.takes) + 1), *named}
-        render_nonce = self.render_nonces.get(shot.label, "")
+        render_nonce = self.render_nonces.get(shot.label, "") if self.choice.names is None else ""
         pick = self.picks.get(shot.label)
         takes = {number: binder.bind(shot, number, frames, render_nonce) for number in sorted(numbers)}
         if pick is not None and pick.take is not None:
@@ -230,6 +252,27 @@ class _Planner:
         self.planned[shot.label] = dict(sorted(takes.items()))
         for notice in binder.notices(shot, sorted(takes), frames):
             self.notices.setdefault(notice, []).append(shot.label)
+        if shot.passes:
+            self.passes[shot.label] = list(self._plan_passes(shot, frames))
+
+    def _plan_passes(self, shot: Shot, frames: Mapping[str, TakeFrame]) -> Iterator[PlannedTake]:
+        """Yield the passes of a shot's chosen take, up to the first that its workflow refuses."""
+        source = self.planned[shot.label][self.chosen.get(shot.label, 1)]
+        for given in shot.passes or ():
+            binder = replace(self.binders[given.workflow], overrides={})
+            made, own = pass_shot(shot, given, source, binder.workflow)
+            given_frames = {**frames, **own}
+            try:
+                source = binder.bind(
+                    made, source.number, given_frames, self.render_nonces.get(shot.label, ""), pass_name=given.name
+                )
+            except WorkflowFaults as error:
+                if self.choice.has_pass(given.name):
+                    self._add_faults(error, shot, given.workflow)
+                return
+            for notice in binder.notices(made, [source.number], given_frames):
+                self.notices.setdefault(f"pass {given.name}: {notice}", []).append(shot.label)
+            yield source
 
     def _lapse(self, shot: Shot, take: int, *, planned: bool) -> None:
         shown = f"take {take} as it is now is shown" if planned else "take 1 is shown"
@@ -245,5 +288,5 @@ class _Planner:
                 if takes is None:
                     return None
                 take = takes[frame.take or self.chosen.get(frame.label, 1)]
-                found[reference.url] = TakeFrame(frame.label, take.number, take.fingerprint)
+                found[reference.url] = take.frame
         return found

@@ -65,18 +65,20 @@ Workflows = Mapping[str | None, RunWorkflow]
 
 @dataclass(frozen=True, slots=True)
 class TakeFrame:
-    """Represent the frame of another shot's take, which does not exist yet when the plan is made.
+    """Represent the frame of another take, which does not exist yet when the plan is made.
 
     Attributes:
         shot_id: Shot id as text.
         take: Number of the take.
         fingerprint: Fingerprint of the take, which stands for the frame's bytes: if the take changes, so does every
             take that builds on it.
+        pass_name: Name of the pass that makes it; empty for a take itself.
     """
 
     shot_id: str
     take: int
     fingerprint: str
+    pass_name: str = ""
 
     @property
     def name(self) -> str:
@@ -86,20 +88,21 @@ class TakeFrame:
     @property
     def label(self) -> str:
         """Return the label of the take, as :attr:`PlannedTake.label`."""
-        return take_label(self.shot_id, self.take)
+        return take_label(self.shot_id, self.take, self.pass_name)
 
 
-def take_label(shot_id: str, take: int) -> str:
-    """Return the shot and the take, for people."""
-    return f"{shot_id} · take {take}"
+def take_label(shot_id: str, take: int, pass_name: str = "") -> str:
+    """Return the shot and the take, or the pass, for people."""
+    return f"{shot_id} · {pass_name or f'take {take}'}"
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedTake:
-    """Represent a take to render or to find in the store.
+    """Represent a take, or a pass of one, to render or to find in the store.
 
     Attributes:
-        number: Number of the take, from 1.
+        number: Number of the take, from 1; of a pass, that of the take it is made from.
+        pass_name: Name of the pass; empty for a take itself.
         graph: Bound graph; it names pictures by :attr:`ReferenceImage.name` and :attr:`TakeFrame.name`.
         pictures: Pictures that the graph uses, by that name.
         checkpoint: Model file that the graph loads first.
@@ -122,6 +125,7 @@ class PlannedTake:
     frames: Mapping[str, Frame] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
     render_nonce: str = ""
+    pass_name: str = ""
 
     @property
     def bound(self) -> dict[str, Any]:
@@ -130,8 +134,13 @@ class PlannedTake:
 
     @property
     def label(self) -> str:
-        """Return the shot and the take, for people."""
-        return take_label(self.shot.label, self.number)
+        """Return the shot and the take, or the pass, for people."""
+        return take_label(self.shot.label, self.number, self.pass_name)
+
+    @property
+    def frame(self) -> TakeFrame:
+        """Return its frame, for a take or pass that builds on it."""
+        return TakeFrame(self.shot.label, self.number, self.fingerprint, self.pass_name)
 
     def with_sources(self, frames: Mapping[TakeFrame, Frame]) -> "PlannedTake":
         """Return the take with the frames that it builds on; its graph names them by the hashes of their bytes.
@@ -165,7 +174,7 @@ class Plan:
     """Hold all takes of a run, in the order of the list.
 
     Attributes:
-        takes: Every take of every shot.
+        takes: Every take of every shot, and its passes after them.
         wanted: Labels of takes that this run renders; the others are shown if they are stored.
         chosen: Number of the take that a person picked, by the shot's label.
         bindings: Inputs of each workflow that take values of a shot, by its name; None for the run's own.

@@ -34,8 +34,17 @@ class TakeBinder:
     first_nodes: dict[str, tuple[str, Node]] = field(default_factory=dict)
     first_rows: dict[tuple[str, str, str], BindingRow] = field(default_factory=dict)
 
-    def bind(self, shot: Shot, number: int, frames: Mapping[str, TakeFrame], render_nonce: str) -> PlannedTake:
+    def bind(
+        self, shot: Shot, number: int, frames: Mapping[str, TakeFrame], render_nonce: str, *, pass_name: str = ""
+    ) -> PlannedTake:
         """Bind one take.
+
+        Args:
+            shot: The shot; of a pass, the shot as the pass changes it.
+            number: Number of the take; of a pass, that of the take it is made from.
+            frames: Frames that it builds on, by the ``url`` of their references.
+            render_nonce: Nonce of a repeated render; else empty.
+            pass_name: Name of the pass; empty for a take itself.
 
         Raises:
             WorkflowFaults: The workflow cannot be bound to this shot.
@@ -57,8 +66,9 @@ class TakeBinder:
             pictures={picture.name: picture for picture in self._pictures(shot, frames)},
             checkpoint=checkpoint_of(graph),
             rows=self._shared_rows(self.workflow.report(values, place=place).rows),
-            builds_on=tuple(dict.fromkeys(frames.values())),
+            builds_on=tuple(dict.fromkeys(frames[each.url] for each in shot.references if each.url in frames)),
             render_nonce=render_nonce,
+            pass_name=pass_name,
         )
 
     def notices(self, shot: Shot, numbers: Sequence[int], frames: Mapping[str, TakeFrame]) -> tuple[str, ...]:

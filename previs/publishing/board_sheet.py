@@ -35,7 +35,9 @@ def board_sheet(manifest: Manifest, picks: Mapping[str, int], name: str) -> tupl
     """
     shot_list, notices = shots_of(manifest, name)
     picked = [picks.get(str(entry.shot_id)) for entry in manifest.shots]
-    shown = [representative(entry.takes, take) for entry, take in zip(manifest.shots, picked, strict=True)]
+    shown = [
+        representative(entry.takes, entry.passes, take) for entry, take in zip(manifest.shots, picked, strict=True)
+    ]
     pictures = list(_pictures(manifest.shots, shown))
     beside = Beside(
         columns=(PICTURE, PICK, PICKED, *_COLUMNS),
@@ -83,8 +85,8 @@ def _base(entry: ShotEntry) -> dict[str, Any]:
 
 
 def _row(entry: ShotEntry, take: TakeEntry | None, picked: int | None) -> dict[str, str]:
-    made = Counter(each.outcome for each in entry.takes)
-    reasons = (f"take {each.take}: {why}" for each in entry.takes if (why := reason(each)))
+    made = Counter(each.outcome for each in entry.renders)
+    reasons = (f"{each.pass_name or f'take {each.take}'}: {why}" for each in entry.renders if (why := reason(each)))
     cells = (
         str(take.take) if take else "",
         "complete" if entry.success else "incomplete",

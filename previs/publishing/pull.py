@@ -15,7 +15,7 @@ from previs.boards.runs import find_run
 from previs.errors import FrameDamaged, NotInStore, PrevisError, RecordUnreadable
 from previs.pictures.media import is_inert
 from previs.publishing.views import ASSETS, FrameLinks, page, page_assets
-from previs.records.manifest import Manifest, read_manifest
+from previs.records.manifest import Manifest, TakeEntry, read_manifest
 from previs.records.takes import Frame
 from previs.store import FolderStore, Store, keys
 from previs.store.bounds import MANIFEST_BYTES
@@ -102,13 +102,15 @@ async def pull(
 def file_names(manifest: Manifest) -> dict[str, Frame]:
     """Return the frames of a run by file name: ``SQ010_SH020_t01.png``, or ``…_t01_1.png`` if a take has several.
 
+    A pass has its name behind: ``SQ010_SH020_t01_finish.png``.
+
     No name leads out of the folder, and no two names are equal to a file system that ignores case or accents. Names
     that would be equal get a hash of their shot_id, so that they stay the same from run to run.
     """
     wanted = [
-        (_stem(str(shot.shot_id)), str(shot.shot_id), f"_t{take.take:02d}{number}{_file_suffix(frame.key)}", frame)
+        (_stem(str(shot.shot_id)), str(shot.shot_id), f"{_of_take(take)}{number}{_file_suffix(frame.key)}", frame)
         for shot in manifest.shots
-        for take in shot.takes
+        for take in shot.renders
         for number, frame in _numbered(take.frames)
     ]
     count = Counter(_folded(stem + rest) for stem, _, rest, _ in wanted)
@@ -122,6 +124,10 @@ def file_names(manifest: Manifest) -> dict[str, Frame]:
             used[_folded(name)] = frame.key
         named[name] = frame
     return named
+
+
+def _of_take(take: TakeEntry) -> str:
+    return f"_t{take.take:02d}" + (f"_{_stem(take.pass_name)}" if take.pass_name else "")
 
 
 def _stem(shot_id: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from previs.planning.plan import Plan
 from previs.planning.schedule import TakeResult
 from previs.publishing.views.labels import language_of
-from previs.records.manifest import BindingEntry, Manifest, ShotEntry, TakeEntry, representative
+from previs.records.manifest import BindingEntry, Manifest, PassEntry, ShotEntry, TakeEntry, representative
 from previs.shots import Shot
 from previs.store.addresses import shown
 from previs.store.credentials import without_credentials
@@ -106,26 +106,32 @@ def result_of(manifest: Manifest, links: Mapping[str, str]) -> list[dict[str, An
             "success": shot.success,
             "image_url": links[shot.shown.frames[0].key] if shot.shown and shot.shown.frames else None,
             "prompt": shot.prompt,
-            "takes": [
-                {
-                    "take": take.take,
-                    "outcome": take.outcome,
-                    "seed": take.seed,
-                    "image_urls": [links[frame.key] for frame in take.frames],
-                    "error": take.error,
-                }
-                for take in shot.takes
-            ],
+            "takes": [_take_result(take, links) for take in shot.takes],
         }
+        | ({"passes": [_pass_result(each, links) for each in shot.passes]} if shot.passes else {})
         for shot in manifest.shots
     ]
+
+
+def _pass_result(made: PassEntry, links: Mapping[str, str]) -> dict[str, Any]:
+    return {"name": made.name} | _take_result(made, links)
+
+
+def _take_result(take: TakeEntry, links: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "take": take.take,
+        "outcome": take.outcome,
+        "seed": take.seed,
+        "image_urls": [links[frame.key] for frame in take.frames],
+        "error": take.error,
+    }
 
 
 def failure_message(manifest: Manifest) -> str:
     """Return which shots failed, and why the first five did."""
     failed = manifest.failed
     reasons = [
-        f"{visible(str(shot.shot_id))}: {next((take.error for take in shot.takes if take.error), 'no frame')}"
+        f"{visible(str(shot.shot_id))}: {next((take.error for take in shot.renders if take.error), 'no frame')}"
         for shot in failed[:5]
     ]
     names = visible(", ".join(str(shot.shot_id) for shot in failed))
@@ -134,11 +140,14 @@ def failure_message(manifest: Manifest) -> str:
 
 def _shot(results: list[TakeResult], picked: int | None, addresses: Mapping[str, str]) -> ShotEntry:
     shot = results[0].take.shot
-    takes = tuple(_take(result, addresses) for result in results)
-    shown_take = representative(takes, picked)
+    takes = tuple(_take(each, addresses) for each in results if not each.take.pass_name)
+    passes = tuple(
+        PassEntry(name=each.take.pass_name, **dict(_take(each, addresses))) for each in results if each.take.pass_name
+    )
+    shown_take = representative(takes, passes, picked)
     return ShotEntry(
         shot_id=shot.shot_id,
-        success=all(take.frames for take in takes),
+        success=all(take.frames for take in (*takes, *passes)),
         image_url=shown_take.image_url if shown_take else None,
         prompt=shot.prompt,
         duration=shot.duration,
@@ -148,6 +157,7 @@ def _shot(results: list[TakeResult], picked: int | None, addresses: Mapping[str,
         picked=picked,
         shot=_given(shot),
         takes=takes,
+        passes=passes,
     )
 
 

@@ -24,7 +24,7 @@ class TakeEntry(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    take: int = Field(description="Number of the take, from 1.")
+    take: int = Field(description="Number of the take, from 1; of a pass, that of the take it is made from.")
     outcome: Outcome = Field(
         description=(
             "Either rendered in this run, joined (found on a server, at work or finished, as submitted by another run, "
@@ -74,12 +74,35 @@ class TakeEntry(BaseModel):
         description='Values set in the graph for this take, by input: {"6.text": …}; bindings gives the reasons.',
     )
 
+    @property
+    def pass_name(self) -> str:
+        """Return the name of the pass; empty for a take itself."""
+        return ""
 
-def representative(takes: Sequence[TakeEntry], picked: int | None) -> TakeEntry | None:
-    """Return the take that represents a shot: the picked one, else the first with a frame, else the first."""
+
+class PassEntry(TakeEntry):
+    """Represent one pass of the chosen take of a shot."""
+
+    name: str = Field(description="Name of the pass.")
+
+    @property
+    def pass_name(self) -> str:
+        """Return the name of the pass."""
+        return self.name
+
+
+def representative(
+    takes: Sequence[TakeEntry], passes: Sequence[PassEntry], picked: int | None
+) -> TakeEntry | PassEntry | None:
+    """Return what represents a shot: the last pass with a frame of the take that does, else that take.
+
+    That take is the picked one, else the first with a frame, else the first.
+    """
     with_frames = [take for take in takes if take.frames]
     chosen = [take for take in with_frames if take.take == picked]
-    return next(iter([*chosen, *with_frames, *takes]), None)
+    take = next(iter([*chosen, *with_frames, *takes]), None)
+    made = [each for each in passes if each.frames and take and each.take == take.take]
+    return made[-1] if made else take
 
 
 class BindingEntry(BaseModel):
@@ -107,8 +130,10 @@ class ShotEntry(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     shot_id: int | str = Field(title="Shot ID", description="The shot's ID: a whole number or text, as in the list.")
-    success: bool = Field(description="Whether every take of the shot has its frames.")
-    image_url: str | None = Field(title="Image URL", description="URL of the take that represents the shot.")
+    success: bool = Field(description="Whether every take and pass of the shot has its frames.")
+    image_url: str | None = Field(
+        title="Image URL", description="URL of the take or pass that represents the shot: the last pass that is there."
+    )
     prompt: str = Field(description="Prompt as the template and the looks made it; shot has the one given.")
     duration: float = Field(description="Time on screen, in seconds.")
     sequence: str | None = Field(default=None, description="Scene or sequence of the shot; null if it has none.")
@@ -125,11 +150,25 @@ class ShotEntry(BaseModel):
         description="The shot as given, unknown fields included, without the signatures of signed URLs."
     )
     takes: Items[TakeEntry] = Field(description="Takes of the shot, by number.")
+    passes: Items[PassEntry] = Field(
+        default=(), description="Passes of its chosen take, each made from the one before."
+    )
 
     @property
-    def shown(self) -> TakeEntry | None:
-        """Return the take that represents the shot."""
-        return representative(self.takes, self.picked)
+    def shown(self) -> TakeEntry | PassEntry | None:
+        """Return the take or pass that represents the shot."""
+        return representative(self.takes, self.passes, self.picked)
+
+    @property
+    def renders(self) -> tuple[TakeEntry, ...]:
+        """Return all takes and passes."""
+        return (*self.takes, *self.passes)
+
+    def render_of(self, take: int, pass_name: str = "") -> TakeEntry | None:
+        """Return a take by its number, or a pass by its name; None if there is none."""
+        if pass_name:
+            return next((each for each in self.passes if each.name == pass_name), None)
+        return next((each for each in self.takes if each.take == take), None)
 
 
 class Manifest(BaseModel):

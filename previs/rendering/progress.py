@@ -96,7 +96,7 @@ class RunProgress:
 
     def running(self, take: PlannedTake, server: str, step: int = 0, steps: int = 0) -> None:
         """Record that a server renders a take."""
-        self._running[take.label] = RunningTake(take.shot.shot_id, take.number, server, step, steps)
+        self._running[take.label] = RunningTake(take.shot.shot_id, take.number, server, step, steps, take.pass_name)
         self._emit_snapshot()
 
     def waiting(self, take: PlannedTake) -> None:

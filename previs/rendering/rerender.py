@@ -74,26 +74,32 @@ def store_of_manifest(uri: str) -> str | None:
     return root
 
 
-def find_take(manifest: Manifest, shot_id: str, number: int | None, *, name: str) -> tuple[ShotEntry, TakeEntry]:
-    """Return a take of a shot, or without a number the take that the board shows.
+def find_take(
+    manifest: Manifest, shot_id: str, number: int | None, *, name: str, pass_name: str = ""
+) -> tuple[ShotEntry, TakeEntry]:
+    """Return a take or a pass of a shot; without a number or a name, what the board shows.
 
     Args:
         manifest: Where to look.
         shot_id: The shot's id as text.
         number: The take's number.
         name: The manifest's name for people.
+        pass_name: Name of the pass; empty for a take.
 
     Raises:
-        NotInStore: The manifest has no such shot or take.
+        NotInStore: The manifest has no such shot, take or pass.
     """
     shot = next((each for each in manifest.shots if _folded(each.shot_id) == _folded(shot_id)), None)
     if shot is None:
         raise NotInStore(name, f"shot {shot_id!r}", list_names(shot_id, [str(each.shot_id) for each in manifest.shots]))
-    numbered = (each for each in shot.takes if each.take == number)
-    take = shot.shown if number is None else next(numbered, None)
+    if pass_name:
+        folded = pass_name.casefold()
+        take: TakeEntry | None = next((each for each in shot.passes if each.name.casefold() == folded), None)
+    else:
+        take = shot.shown if number is None else shot.render_of(number)
     if take is None:
-        wanted = "take" if number is None else f"take {number}"
-        there = ", ".join(f"take {each.take}" for each in shot.takes) or "none"
+        wanted = f"pass {pass_name!r}" if pass_name else "take" if number is None else f"take {number}"
+        there = ", ".join(each.pass_name or f"take {each.take}" for each in shot.renders) or "none"
         raise NotInStore(name, f"{wanted} of shot {shot_id!r}", f"there is {there}")
     return shot, take
 
@@ -114,7 +120,7 @@ async def plan_again(manifest: Manifest, shot: ShotEntry, take: TakeEntry, store
         NotInStore, FrameDamaged: A picture is missing from the store, or has other bytes.
         StoreRefused, StoreUnavailable: The store cannot be read.
     """
-    label = take_label(str(shot.shot_id), take.take)
+    label = take_label(str(shot.shot_id), take.take, take.pass_name)
     graph = _graph(manifest, take, f"{label} in {name}")
     if take.seed is None:
         raise RecordUnreadable(name, f"{label} has no seed")
@@ -125,6 +131,7 @@ async def plan_again(manifest: Manifest, shot: ShotEntry, take: TakeEntry, store
     return PlannedTake(
         shot=_shot(shot, name),
         number=take.take,
+        pass_name=take.pass_name,
         graph=graph,
         seed=take.seed,
         fingerprint=_fingerprint(graph, sources),
@@ -218,7 +225,9 @@ def _why_missing(manifest: Manifest, take: TakeEntry, picture: re.Match[str]) ->
     if picture["shot"]:
         takes = _takes(manifest)
         owners = (
-            take_label(str(shot.shot_id), each.take) for shot, each in takes if each.fingerprint == picture["hash"]
+            take_label(str(shot.shot_id), each.take, each.pass_name)
+            for shot, each in takes
+            if each.fingerprint == picture["hash"]
         )
         reason = f"this input takes the frame of {next(owners, 'another shot')}"
         return reason if take.frames else f"{reason}, and {end}"
@@ -228,7 +237,7 @@ def _why_missing(manifest: Manifest, take: TakeEntry, picture: re.Match[str]) ->
 
 
 def _takes(manifest: Manifest) -> Iterator[tuple[ShotEntry, TakeEntry]]:
-    return ((shot, take) for shot in manifest.shots for take in shot.takes)
+    return ((shot, take) for shot in manifest.shots for take in shot.renders)
 
 
 async def _fetch(picture: InputPicture, label: str, store: Store, name: str, spill: SpillFolder) -> SpilledFile:

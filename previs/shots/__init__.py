@@ -4,6 +4,7 @@ from previs.shots.chains import Chains, ShotFrame, names_shot, read_chains
 from previs.shots.look_files import read_look, with_looks
 from previs.shots.models import Shot, ShotList
 from previs.shots.parts import Reference
+from previs.shots.passes import Pass
 from previs.shots.reading import read_shot_list
 from previs.shots.text import Notation
 from previs.shots.tree import plain_json
@@ -12,6 +13,7 @@ from previs.shots.unused import unused_fields
 __all__ = [
     "Chains",
     "Notation",
+    "Pass",
     "Reference",
     "Shot",
     "ShotFrame",

@@ -30,6 +30,7 @@ NAMES: Final = {
     "transition": "transition 转场 过渡 轉場 過渡",
     "style": "style 风格 画风 風格 畫風",
     "workflow": "workflow 工作流",
+    "passes": "passes 工序",
     "references": "references reference refs ref referenceimages referenceimage 参考图 参考图片 参考图像 参考 "
     "參考圖 參考圖片 參考",
     "reference_role": "referencerole role 参考用途 参考图用途 用途",

@@ -20,7 +20,7 @@ from previs.shots.tree import Path
 from previs.shots.unused import known_field, objects_in
 
 LONGEST_VALUE = 60
-_NESTED = ("style", "characters", "locations", "sequences", "workflows")
+_NESTED = ("style", "characters", "locations", "sequences", "workflows", "passes")
 _BUFFERED = 20 * MOST_FAULTS
 _MOST_DIGITS_SHOWN = 10**40
 _RANKS = {model: {name: rank for rank, name in enumerate(remedies)} for model, remedies in REMEDIES.items()}

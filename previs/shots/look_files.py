@@ -1,6 +1,7 @@
 """Read look files, and report what the looks of a list get wrong or do not use."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -11,8 +12,8 @@ from previs.shots.from_json import read_json
 from previs.shots.from_yaml import read_yaml
 from previs.shots.looks import LookFindings, apply_looks
 from previs.shots.mentions import folded
-from previs.shots.models import ShotList
-from previs.shots.parts import Look
+from previs.shots.models import Shot, ShotList
+from previs.shots.parts import Look, Sequence
 from previs.shots.remedies import look_path, look_remedy
 from previs.shots.text import LARGEST, decoded, fault, notation_by_name
 from previs.shots.tree import has_more_values, plain, repeated_keys
@@ -98,14 +99,20 @@ def _unlike(findings: LookFindings) -> Iterator[str]:
             yield f"{what} without a look: {first_of([visible(shortened(each)) for each in names], _NAMED)}"
 
 
+def _workflows_of(level: Look | ShotList | Sequence | Shot) -> Iterator[str | None]:
+    yield level.workflow
+    yield from (each.workflow for each in level.passes or ())
+
+
 def _unused(shot_list: ShotList, looks: Iterable[Look], findings: LookFindings) -> Iterator[str]:
     named: dict[str, None] = {}
     levels: list[Look | ShotList] = [shot_list, *looks]
+    sequences = (each for level in levels for each in level.sequences.values())
+    named_workflows = set(chain.from_iterable(map(_workflows_of, (*levels, *sequences, *shot_list.shots))))
     for level in levels:
         for kind, names in (("element", level.characters), ("element", level.locations), ("sequence", level.sequences)):
             word = "sequence " if kind == "sequence" else ""
             named |= {f"{word}{each}": None for each in names if (kind, folded(each)) not in findings.used}
-        used = {shot.workflow for shot in shot_list.shots} | {each.workflow for each in level.sequences.values()}
-        named |= {f"workflow {each}": None for each in level.workflows if each not in used | {level.workflow}}
+        named |= {f"workflow {each}": None for each in level.workflows if each not in named_workflows}
     if named:
         yield f"no shot uses: {first_of([visible(shortened(each)) for each in named], _NAMED)}"

@@ -9,9 +9,10 @@ from typing import Any, Final, Self
 from previs.shots.mentions import Mentionable, bare, folded
 from previs.shots.models import Shot, ShotList
 from previs.shots.parts import Element, Look, Sequence, Style
+from previs.shots.passes import Pass
 
 NO_STYLE: Final = Style()
-_SIZES: Final = ("workflow", "width", "height", "takes")
+_SETTINGS: Final = ("workflow", "passes", "width", "height", "takes")
 
 Described = Look | ShotList | Sequence | Shot
 
@@ -43,7 +44,7 @@ class Level:
 
     Attributes:
         characters, locations: Elements by their folded names.
-        settings: ``workflow``, ``width``, ``height`` and ``takes``, as far as a level sets them.
+        settings: ``workflow``, ``passes``, ``width``, ``height`` and ``takes``, as far as a level sets them.
         lengths: Lengths of the elements' names.
     """
 
@@ -57,7 +58,7 @@ class Level:
     def below(self, level: Described) -> Self:
         """Return what a nearer level says, with what it leaves open from this one."""
         style = level.style.model_dump(exclude_none=True, include=set(Style.model_fields)) if level.style else {}
-        settings = {name: value for name in _SIZES if (value := getattr(level, name)) is not None}
+        settings = {name: value for name in _SETTINGS if (value := getattr(level, name)) is not None}
         return type(self)(
             style=self.style.model_copy(update=style) if style else self.style,
             characters=_with_nearer(self.characters, level.characters),
@@ -130,14 +131,16 @@ def facts_of(whole: Level, sequences: Sequences) -> dict[str, Any]:
     for key, name in sequences.names.items():
         own = sequences.own[key]
         elements = {each.name: _as_json(each.element) for each in own.elements.values()}
+        passes = {"passes": [_as_json(each) for each in own.settings["passes"]]} if "passes" in own.settings else {}
         facts[f"sequence {name}"] = {
             "style": _as_json(own.style),
             **elements,
             "overrides": dict(own.overrides),
             **own.settings,
+            **passes,
         }
     return facts
 
 
-def _as_json(model: Style | Element) -> dict[str, Any]:
+def _as_json(model: Style | Element | Pass) -> dict[str, Any]:
     return model.model_dump(mode="json", exclude_defaults=True)

@@ -43,6 +43,7 @@ from previs.shots.fields import (
     WorkflowName,
 )
 from previs.shots.parts import Camera, Characters, Locations, Look, Reference, Sequences, StyleField, Workflows
+from previs.shots.passes import Passes
 from previs.shots.prompts import PLACEHOLDERS, make_prompt
 from previs.shots.rules import is_blank, none_as, number_as_text, repeats, same_name, visible
 
@@ -123,6 +124,7 @@ class Shot(BaseModel):
     width: Width = None
     height: Height = None
     workflow: WorkflowName = None
+    passes: Passes = None
     overrides: Overrides = Field(default_factory=dict)
     sequence: Annotated[Text, BeforeValidator(number_as_text)] | None = Field(
         default=None, title="Sequence", description="The scene or sequence it belongs to.", examples=["SQ010"]
@@ -234,6 +236,7 @@ class ShotList(BaseModel):
     sequences: Sequences = Field(default_factory=dict)
     workflows: Workflows = Field(default_factory=dict)
     workflow: WorkflowName = None
+    passes: Passes = None
     overrides: Overrides = Field(default_factory=dict)
     width: Width = None
     height: Height = None

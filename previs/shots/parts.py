@@ -24,6 +24,7 @@ from previs.shots.fields import (
     WorkflowName,
     text_as,
 )
+from previs.shots.passes import Passes
 from previs.shots.rules import none_as
 
 
@@ -148,6 +149,7 @@ class Sequence(BaseModel):
     characters: Characters = Field(default_factory=dict)
     locations: Locations = Field(default_factory=dict)
     workflow: WorkflowName = None
+    passes: Passes = None
     overrides: Overrides = Field(default_factory=dict)
     width: Width = None
     height: Height = None

@@ -14,6 +14,7 @@ from previs.shots.fields import (
 )
 from previs.shots.models import Shot, ShotList
 from previs.shots.parts import Reference
+from previs.shots.passes import MOST_PASSES
 from previs.shots.prompts import PLACEHOLDERS
 from previs.shots.rules import LONGEST_SHOT_ID
 
@@ -34,6 +35,10 @@ _LOOK = {
     "sequences": "an object of names, each with fields such as style, characters, workflow, overrides, width, takes",
     "workflows": "an object of names, each with a path or URL of a workflow, or with settings",
     "workflow": "a path or URL of a workflow, or a name of the list's workflows",
+    "passes": (
+        f"up to {MOST_PASSES} names or paths of workflows, such as [finish.json], or objects with name and workflow: "
+        "each name once, and none such as take 2"
+    ),
     "overrides": 'an object of inputs and values, such as {"4.ckpt_name": "sd_xl_base_1.0.safetensors"}',
     "width": _SIDE,
     "height": _SIDE,
@@ -66,7 +71,7 @@ REMEDIES: dict[type, dict[str, str]] = {
         "duration": f"seconds, a number above 0 and at most {LONGEST_SHOT}, such as 3.0",
         "negative_prompt": _TEXT,
         "seed": f"a whole number from 0 to {LARGEST_SEED}, or -1 or empty to derive it",
-        **{name: _LOOK[name] for name in ("takes", "width", "height", "workflow", "overrides")},
+        **{name: _LOOK[name] for name in ("takes", "width", "height", "workflow", "passes", "overrides")},
         "sequence": _TEXT,
         **{name: _LOOK[name] for name in ("style", "characters", "locations")},
         "notes": _TEXT,
@@ -83,6 +88,8 @@ _OF_LOOKS = {
     **REMEDIES[Reference],
     **dict.fromkeys(("before", "after", "negative_prompt", "prompt"), _TEXT),
     "references": "a list of paths, URLs or objects with url",
+    "name": f"text on one line, not blank, up to {LONGEST_NAME} long, such as finish",
+    "with_references": "true or false",
     **_LOOK,
 }
 

@@ -7,11 +7,12 @@ from previs.shots.camera import camera_of
 from previs.shots.columns import closest_field
 from previs.shots.models import Shot, ShotList
 from previs.shots.parts import Camera, Element, Look, Reference, Sequence, Style
+from previs.shots.passes import Pass, passes_in
 from previs.text.listing import first_of
 from previs.text.similar import meant
 from previs.text.visible import shortened, visible
 
-Owner = Literal["list", "look", "sequence", "shot", "style", "element", "reference", "camera"]
+Owner = Literal["list", "look", "sequence", "shot", "style", "element", "reference", "camera", "pass"]
 
 FLAT_CAMERA: Final = {
     "size": "size",
@@ -33,13 +34,14 @@ _KNOWN: Final[Mapping[Owner, tuple[str, ...]]] = {
     "shot": (*Shot.model_fields, *FLAT_CAMERA),
     "reference": tuple(Reference.model_fields),
     "camera": tuple(Camera.model_fields),
+    "pass": tuple(Pass.model_fields),
 }
 _OTHER_WORDS: Final = frozenset(
-    ["light", "night", "right", "weight", "state", "stage", "scale", "case", "cost", "last"]
+    ["light", "night", "right", "weight", "state", "stage", "scale", "case", "cost", "last", "glasses", "masses"]
 )
 _LOOKING: Final = ("list", "look", "sequence", "shot")
-_NESTED: Final = {"style", "characters", "locations", "sequences"}
-_PATHS: Final = ("style.", "characters.", "locations.", "sequences.")
+_NESTED: Final = {"style", "characters", "locations", "sequences", "passes"}
+_PATHS: Final = ("style.", "characters.", "locations.", "sequences.", "passes[")
 _GROUPS: Final[Mapping[str, Owner]] = {"characters": "element", "locations": "element", "sequences": "sequence"}
 _LONGEST: Final = 200
 _SHORT: Final = 5
@@ -71,6 +73,8 @@ def objects_in(owner: Owner, fields: Mapping[Any, Any], path: str = "") -> Itera
         return
     if isinstance(style := fields.get("style"), Mapping):
         yield f"{path}style.", "style", map(str, style)
+    for below, each in passes_in(fields.get("passes")):
+        yield f"{path}passes{shortened(below)}.", "pass", map(str, each)
     for group, kind in _GROUPS.items():
         given = fields.get(group)
         for name, each in given.items() if isinstance(given, Mapping) else ():

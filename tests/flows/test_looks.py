@@ -10,12 +10,14 @@ import yaml
 from PIL import Image
 
 from flows.storyboard import storyboard
+from previs.boards.picks import pick
 from previs.command.plan import PlanOrder, plan_shots
 from previs.errors import ShotListFaults, SourceNotFound
-from previs.records.manifest import Manifest
+from previs.records.manifest import Manifest, ShotEntry
 from previs.store import FolderStore
 from tests.conftest import Serve
 from tests.flows.test_storyboard import manifest_of, outcome
+from tests.previs.planning.test_passes import image_to_image, upscaler
 
 pytestmark = [
     pytest.mark.usefixtures("prefect_api"),
@@ -47,7 +49,10 @@ LIST = {
     "title": "Looks",
     "look": "film/film.look.yaml",
     "style": {"after": "watercolour", "negative_prompt": "text"},
-    "sequences": {"SQ1": {"style": {"before": "night"}}, "SQ2": {"workflow": "oil", "width": 128}},
+    "sequences": {
+        "SQ1": {"style": {"before": "night"}},
+        "SQ2": {"workflow": "oil", "width": 128, "passes": [{"name": "finish", "workflow": "finish.json"}]},
+    },
     "shots": SHOTS,
 }
 
@@ -60,6 +65,7 @@ def film(tmp_path: Path) -> Path:
     (tmp_path / "film" / "oil.json").write_text(json.dumps(SKETCH | {"steps": 3}))
     (tmp_path / "title.json").write_text(json.dumps(SKETCH | {"steps": 4}))
     (tmp_path / "sketch.json").write_text(json.dumps(SKETCH))
+    (tmp_path / "finish.json").write_text(json.dumps(image_to_image()))
     save(tmp_path)
     return tmp_path
 
@@ -79,11 +85,13 @@ async def board(film: Path, url: str) -> tuple[Counter[str], Manifest]:
     )
     assert state.is_completed(), state.message
     manifest = await manifest_of(FolderStore(film / "store"), "Looks")
-    return Counter(take.outcome for shot in manifest.shots for take in shot.takes), manifest
+    return Counter(take.outcome for shot in manifest.shots for take in shot.renders), manifest
 
 
 async def rendered(film: Path, url: str) -> set[str]:
+    """Return the shots that were rendered; each with its pass, if it has one."""
     _, manifest = await board(film, url)
+    assert all(len({each.outcome for each in shot.renders}) == 1 for shot in manifest.shots)
     return {str(shot.shot_id) for shot in manifest.shots if shot.takes[0].outcome == "rendered"}
 
 
@@ -92,7 +100,7 @@ async def test_what_changes_is_rendered_again_and_nothing_else(
 ) -> None:
     _, url = await simulate()
     outcomes, manifest = await board(film, url)
-    assert outcomes == {"rendered": 40}
+    assert outcomes == {"rendered": 59}
     shots = {shot.shot_id: shot for shot in manifest.shots}
     steps = {name: shots[name].takes[0].graph for name in ("SH001", "SH021", "TITLE")}
     assert [steps_of(graph) for graph in steps.values()] == [2, 3, 4]
@@ -101,8 +109,13 @@ async def test_what_changes_is_rendered_again_and_nothing_else(
     assert shots["SH024"].prompt == "street 24, MEI: a girl of ten in a red coat, watercolour"
     assert shots["SH024"].shot["prompt"] == "street 24"
     assert len(shots["SH024"].takes[0].inputs) == 1
-    assert manifest.workflows.keys() == {"oil", "title.json"}
-    assert {entry.workflow for entry in manifest.bindings} == {None, "oil", "title.json"}
+    assert manifest.workflows.keys() == {"oil", "title.json", "finish.json"}
+    assert {entry.workflow for entry in manifest.bindings} == {None, *manifest.workflows}
+    assert [shots[name].passes for name in ("SH001", "TITLE")] == [(), ()]
+    [take], [finish] = shots["SH021"].takes, shots["SH021"].passes
+    assert [each.sha256 for each in finish.inputs] == [take.frames[0].sha256]
+    assert shots["SH021"].shown == finish
+    assert shots["SH021"].image_url == finish.image_url != take.image_url
     assert await rendered(film, url) == set()
 
     older = LOOK["characters"] | {"TOM": "an old man"}
@@ -117,6 +130,50 @@ async def test_what_changes_is_rendered_again_and_nothing_else(
     style = {"SQ1": {"style": {"before": "dawn"}}}
     save(film, LOOK | {"characters": older}, sequences=LIST["sequences"] | style)
     assert await rendered(film, url) == {shot["shot_id"] for shot in SHOTS if shot.get("sequence") == "SQ1"}
+
+
+async def test_a_pass_is_made_of_the_picked_take_and_again_when_another_is_picked(film: Path, simulate: Serve) -> None:
+    _, url = await simulate()
+    save(film, shots=[SHOTS[0] | {"takes": 2, "passes": "finish.json, up.json"}, SHOTS[1]])
+    (film / "up.json").write_text(json.dumps(upscaler()))
+    common = {"workflow": str(film / "sketch.json"), "farm": [url], "store": str(film / "store"), "return_state": True}
+
+    async def run(**options: Any) -> tuple[list[tuple[str, str]], ShotEntry]:
+        state = await storyboard(str(film / "list.yaml"), **common, **options)
+        assert state.is_completed(), state.message
+        entry = (await manifest_of(FolderStore(film / "store"), "Looks")).shots[0]
+        return [(each.pass_name or f"take {each.take}", each.outcome) for each in entry.renders], entry
+
+    made, entry = await run(picked_only=True)
+    assert made == [("take 1", "rendered"), ("take 2", "rendered")]
+    store = FolderStore(film / "store")
+    await pick(store, "Looks", "SH001", 2)
+    made, entry = await run(passes=["finish"], picked_only=True)
+    assert made == [("take 1", "cached"), ("take 2", "cached"), ("finish", "rendered")]
+    assert entry.shown == entry.passes[0]
+    made, entry = await run()
+    assert [outcome for _, outcome in made] == ["cached", "cached", "cached", "rendered"]
+    assert [each.sha256 for each in entry.passes[1].inputs] == [entry.passes[0].frames[0].sha256]
+    assert (entry.shown, entry.passes[0].take) == (entry.passes[1], 2)
+
+    await pick(store, "Looks", "SH001", 1)
+    made, entry = await run(only=["SH001"])
+    assert [outcome for _, outcome in made] == ["cached", "cached", "rendered", "rendered"]
+    assert entry.passes[0].take == 1
+
+
+async def test_a_pass_that_fails_costs_no_take_and_the_passes_after_it_are_skipped(film: Path, simulate: Serve) -> None:
+    simulator, url = await simulate()
+    simulator.faults.fail_on = "broken"
+    passes = [{"workflow": "finish.json", "prompt": "broken"}, {"name": "second", "workflow": "finish.json"}]
+    save(film, shots=[SHOTS[0] | {"passes": passes}])
+    given = {"farm": [url], "store": str(film / "store"), "return_state": True}
+    state = await storyboard(str(film / "list.yaml"), workflow=str(film / "sketch.json"), **given)
+    assert state.is_failed()
+    [entry] = (await manifest_of(FolderStore(film / "store"), "Looks")).shots
+    assert [each.outcome for each in entry.renders] == ["rendered", "failed", "skipped"]
+    assert entry.passes[1].error == "SH001 · finish, which it builds on, has no picture"
+    assert (entry.success, entry.shown) == (False, entry.takes[0])
 
 
 def steps_of(graph: dict[str, Any]) -> int:

@@ -10,7 +10,7 @@ from previs.publishing.views.addresses import for_page, is_picture
 from previs.publishing.views.film import film_of
 from previs.publishing.views.labels import Labels, counted, labels
 from previs.publishing.views.sequences import Placed, Sequence, sequences
-from previs.publishing.views.takes import LONGEST_REASON, circled, lacking, picked_first, reason
+from previs.publishing.views.takes import LONGEST_REASON, arranged, circled, lacking, reason
 from previs.publishing.views.timecode import number, spell, timecode
 from previs.publishing.views.wording import clean, language, moment, one_line, server_name, shorten
 from previs.records.manifest import Manifest, ShotEntry, TakeEntry
@@ -91,9 +91,10 @@ class Attempts:
 
 @dataclass(frozen=True, slots=True)
 class TakeCard:
-    """Describe one take of a shot.
+    """Describe one take or pass of a shot.
 
     Attributes:
+        pass_name: Name of the pass; empty for a take itself.
         picked: Whether a person picked it.
         facts: Duration, size and frame rate of its video and sound, as far as known; the same facts only once.
         made: Duration and server of the render, or another outcome.
@@ -103,6 +104,7 @@ class TakeCard:
     """
 
     take: int
+    pass_name: str
     picked: bool
     outcome: str
     seed: str
@@ -116,9 +118,10 @@ class TakeCard:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """Describe one shot, its picked take first.
+    """Describe one shot, its last pass or picked take first.
 
     Attributes:
+        behind: What the last pass was made from, and other takes; empty without passes.
         film: What the shot says for people: kind and text.
         lacking: ``failed`` or ``skipped`` if frames are missing, else empty.
     """
@@ -131,6 +134,7 @@ class Card:
     film: tuple[tuple[str, Text], ...]
     notes: Text | None
     takes: tuple[TakeCard, ...]
+    behind: tuple[TakeCard, ...]
     lacking: str
 
 
@@ -156,7 +160,7 @@ def usual_size(manifest: Manifest) -> tuple[int, int]:
     sizes = Counter(
         (frame.width, frame.height)
         for shot in manifest.shots
-        for take in shot.takes
+        for take in shot.renders
         for frame in take.frames
         if frame.width and frame.height and frame.width > 0 and frame.height > 0
     )
@@ -188,6 +192,7 @@ class _Cards:
     def _card(self, placed: Placed) -> Card:
         shot = placed.shot
         notes = shot.shot.get("notes")
+        front, behind = ([self._take(shot, take) for take in takes] for takes in arranged(shot))
         seconds = self.label("{seconds} s", seconds=number(shot.duration))
         return Card(
             number=placed.number,
@@ -197,16 +202,23 @@ class _Cards:
             prompt=_text(shot.prompt),
             film=tuple(_film(shot)),
             notes=_text(notes) if isinstance(notes, str) and notes.strip() else None,
-            takes=tuple(self._take(shot, take) for take in picked_first(shot)),
+            takes=tuple(front),
+            behind=tuple(behind),
             lacking=lacking(shot),
         )
 
     def _take(self, shot: ShotEntry, take: TakeEntry) -> TakeCard:
         picked = take is circled(shot)
-        slate = self.label("Shot {shot}, take {take}", shot=one_line(str(shot.shot_id)), take=take.take)
+        name, shot_id = one_line(take.pass_name), one_line(str(shot.shot_id))
+        slate = (
+            self.label("Shot {shot}, pass {name}", shot=shot_id, name=name)
+            if name
+            else self.label("Shot {shot}, take {take}", shot=shot_id, take=take.take)
+        )
         alt = f"{slate}{', ' + self.label('picked') if picked else ''}: {shorten(one_line(shot.prompt), 200)}"
         return TakeCard(
             take=take.take,
+            pass_name=name,
             picked=picked,
             outcome=take.outcome,
             seed="" if take.seed is None else str(take.seed),

@@ -139,7 +139,13 @@ def _text(name: str) -> str:
 
 
 def _stills(shown: Iterable[Group]) -> Iterator[Still]:
-    return (still for group in shown for card in group.cards for take in card.takes for still in take.stills)
+    return (
+        still
+        for group in shown
+        for card in group.cards
+        for take in (*card.takes, *card.behind)
+        for still in take.stills
+    )
 
 
 def _policy(inline: Mapping[str, str], assets: Mapping[str, str] | None, stills: Iterable[Still]) -> str:

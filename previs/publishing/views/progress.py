@@ -19,6 +19,7 @@ class RunningTake:
         server: Base URL of the server.
         step: Sampler steps done.
         steps: Sampler steps in total; 0 until the server reports it.
+        pass_name: Name of the pass; empty for a take itself.
     """
 
     shot_id: int | str
@@ -26,6 +27,7 @@ class RunningTake:
     server: str
     step: int = 0
     steps: int = 0
+    pass_name: str = ""
 
     @property
     def share(self) -> float:
@@ -155,7 +157,8 @@ def _counts(progress: Progress) -> str:
 def _table(running: tuple[RunningTake, ...]) -> str:
     rows = ["| Shot | Take | Server | Steps |", "| :-- | --: | :-- | :-- |"]
     rows += [
-        f"| {inline(str(take.shot_id), 60)} | {take.take} | {inline(server_name(take.server), 80)} | {_steps(take)} |"
+        f"| {inline(str(take.shot_id), 60)} | {inline(take.pass_name, 60) or take.take} "
+        f"| {inline(server_name(take.server), 80)} | {_steps(take)} |"
         for take in running[:_MOST_ROWS]
     ]
     if len(running) > _MOST_ROWS:

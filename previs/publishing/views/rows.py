@@ -11,13 +11,13 @@ from previs.records.manifest import Manifest, ShotEntry, TakeEntry
 from previs.records.takes import Frame
 
 Row = dict[str, str | int | float]
-_COLUMNS = ("shot", "take", "picked", "state", "error", "seconds", "server", "seed", "frame")
+_COLUMNS = ("shot", "take", "pass", "picked", "state", "error", "seconds", "server", "seed", "frame")
 _MOST_ROWS = 500
 _MOST_BYTES = 400_000
 
 
 def shot_rows(manifest: Manifest, *, link: Callable[[Frame], str | None]) -> list[Row]:
-    """Return one row for each take, in the board's order, all with the same columns.
+    """Return one row for each take and pass, in the board's order, all with the same columns.
 
     A separate column marks the picked take, so that takes stay numbers. Seeds are text: browsers read JSON numbers as
     doubles and would show a wrong seed above 2^53.
@@ -26,7 +26,10 @@ def shot_rows(manifest: Manifest, *, link: Callable[[Frame], str | None]) -> lis
         manifest: Manifest of the run.
         link: Function that returns the http(s) URL where a person opens a frame, or its absolute path, or None.
     """
-    return [_row(shot, take, link) for shot in manifest.shots for take in shot.takes or (None,)]
+    rows = [_row(shot, take, link) for shot in manifest.shots for take in shot.renders or (None,)]
+    if any(shot.passes for shot in manifest.shots):
+        return rows
+    return [{name: value for name, value in row.items() if name != "pass"} for row in rows]
 
 
 def _row(shot: ShotEntry, take: TakeEntry | None, link: Callable[[Frame], str | None]) -> Row:
@@ -37,7 +40,8 @@ def _row(shot: ShotEntry, take: TakeEntry | None, link: Callable[[Frame], str | 
         return row | {"state": "failed", "error": "no take was made"}
     return row | {
         "take": take.take,
-        "picked": PICKED_MARK if take.take == shot.picked else "",
+        "pass": cell(take.pass_name, 100),
+        "picked": PICKED_MARK if take.take == shot.picked and not take.pass_name else "",
         "state": take.outcome,
         "seed": "" if take.seed is None else str(take.seed),
         "seconds": "" if take.seconds is None else round(take.seconds, 1),

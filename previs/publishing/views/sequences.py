@@ -52,10 +52,11 @@ def sequences(manifest: Manifest) -> list[Sequence]:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Count a board's shots, frames and outcomes of takes."""
+    """Count a board's shots, frames and outcomes of takes and passes."""
 
     shots: int
     takes: int
+    passes: int
     rendered: int
     joined: int
     cached: int
@@ -66,11 +67,13 @@ class Totals:
 
 def totals(manifest: Manifest) -> Totals:
     """Return the totals of a board; a shot without takes counts as failed."""
-    outcomes = Counter(take.outcome for shot in manifest.shots for take in shot.takes)
+    outcomes = Counter(take.outcome for shot in manifest.shots for take in shot.renders)
+    passes = sum(len(shot.passes) for shot in manifest.shots)
     untaken = sum(not shot.takes for shot in manifest.shots)
     return Totals(
         shots=len(manifest.shots),
-        takes=outcomes.total(),
+        takes=outcomes.total() - passes,
+        passes=passes,
         rendered=outcomes["rendered"],
         joined=outcomes["joined"],
         cached=outcomes["cached"],

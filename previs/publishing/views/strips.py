@@ -10,7 +10,7 @@ from previs.publishing.views.addresses import for_artifact
 from previs.publishing.views.film import film_of
 from previs.publishing.views.labels import Labels, counted, labels
 from previs.publishing.views.sequences import Placed, Sequence, sequences
-from previs.publishing.views.takes import PICKED_MARK, circled, picked_first, reason
+from previs.publishing.views.takes import PICKED_MARK, arranged, circled, reason
 from previs.publishing.views.timecode import number, timecode
 from previs.publishing.views.wording import inline, one_line, shorten, wrapped
 from previs.records.manifest import Manifest, ShotEntry, TakeEntry
@@ -138,14 +138,14 @@ def _cells(placed: Placed, fps: float, picture: PictureOf, layout: Layout, label
     when = f"{timecode(placed.start, fps)} · {label('{seconds} s', seconds=number(shot.duration))}"
     if film.camera:
         when += f"<br>{wrapped(film.camera, columns=layout.columns, lines=2)}"
-    wanted = shot.takes if layout.every else _wanted(shot)
-    left = len(shot.takes) - len(wanted)
+    wanted = shot.renders if layout.every else _wanted(shot)
+    left = sum(each not in wanted for each in shot.takes)
     others = f"<br>{counted(label, left, 'other take')}" if left else ""
     for take in wanted:
         seed = "" if take.seed is None else f"<br>{label('seed {seed}', seed=take.seed)}"
         shown = next(filter(None, (for_artifact(picture(frame)) for frame in take.frames if is_inert(frame.key))), None)
         mark, spoken = (f" {PICKED_MARK}", f", {label('picked')}") if take is circled(shot) else ("", "")
-        slate, alt = (label("{shot} · take {take}", shot=each, take=take.take) for each in (name, plain))
+        slate, alt = (_slate(each, take, label) for each in (name, plain))
         line, instead = f"{when}{seed}{others}", _instead(take, layout, label)
         yield Cell(layout.width, plain, f"{slate}{mark}", f"{alt}{spoken}", shown, instead, line, text)
     if not shot.takes:
@@ -153,9 +153,15 @@ def _cells(placed: Placed, fps: float, picture: PictureOf, layout: Layout, label
 
 
 def _wanted(shot: ShotEntry) -> tuple[TakeEntry, ...]:
-    """Return only the picked take if it is shown for the shot, else all takes."""
+    """Return only the picked take if it is shown for the shot, else all takes and passes that are seen at once."""
     picked = circled(shot)
-    return (picked,) if picked is not None and picked is shot.shown else picked_first(shot)
+    return (picked,) if picked is not None and picked is shot.shown and not shot.passes else arranged(shot)[0]
+
+
+def _slate(shot: str, take: TakeEntry, label: Labels) -> str:
+    if take.pass_name:
+        return label("{shot} · {name}", shot=shot, name=inline(take.pass_name, 60))
+    return label("{shot} · take {take}", shot=shot, take=take.take)
 
 
 def _instead(take: TakeEntry, layout: Layout, label: Labels) -> str:

@@ -16,17 +16,24 @@ def circled(shot: ShotEntry) -> TakeEntry | None:
     return next((take for take in shot.takes if take.take == shot.picked), None)
 
 
-def picked_first(shot: ShotEntry) -> tuple[TakeEntry, ...]:
-    """Return all takes of a shot, the picked one first and the others in their order."""
-    first = circled(shot)
-    return shot.takes if first is None else (first, *(take for take in shot.takes if take is not first))
+def arranged(shot: ShotEntry) -> tuple[tuple[TakeEntry, ...], tuple[TakeEntry, ...]]:
+    """Return the takes and passes of a shot that are seen at once, the first of which shows it, and those behind them.
+
+    Behind the pass that shows a shot is what it was made from, and all other takes. What lacks a frame is always seen.
+    """
+    picked, shown = circled(shot), shot.shown
+    takes = shot.takes if picked is None else (picked, *(take for take in shot.takes if take is not picked))
+    if shown is None or not shown.pass_name:
+        return (*takes, *shot.passes), ()
+    others = [each for each in (*shot.passes[::-1], *takes) if each is not shown]
+    return (shown, *(each for each in others if not each.frames)), tuple(each for each in others if each.frames)
 
 
 def lacking(shot: ShotEntry) -> Literal["", "failed", "skipped"]:
-    """Return the state of a shot that lacks frames: ``skipped`` if every take without frames was skipped."""
+    """Return the state of a shot that lacks frames: ``skipped`` if every take and pass without frames was skipped."""
     if shot.success:
         return ""
-    outcomes = {take.outcome for take in shot.takes if not take.frames}
+    outcomes = {take.outcome for take in shot.renders if not take.frames}
     return "skipped" if outcomes == {"skipped"} else "failed"
 
 

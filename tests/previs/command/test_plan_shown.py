@@ -129,6 +129,7 @@ def test_the_json_form_has_every_take_and_non_latin_text(show: Show, capsys: pyt
                 "why": [],
                 "seconds": 0.0,
                 "basis": "",
+                "pass_name": "",
             },
             {
                 "shot_id": "镜头",
@@ -138,6 +139,7 @@ def test_the_json_form_has_every_take_and_non_latin_text(show: Show, capsys: pyt
                 "why": ["提示词: 夜"],
                 "seconds": None,
                 "basis": "",
+                "pass_name": "",
             },
         ],
     }

@@ -261,6 +261,7 @@ def test_a_shot_that_failed_says_why_and_where() -> None:
         "run": "20261031-174000-abcdef01",
         "shot_id": "SH01",
         "take": 1,
+        "pass_name": None,
         "error": "坏",
         "servers": ["http://b", "http://a"],
     }

@@ -50,7 +50,13 @@ def _type_name(schema: dict[str, Any]) -> str:
 
 
 def _words(reference: str) -> str:
-    named = {"ShotEntry": "shot", "TakeEntry": "take", "BindingEntry": "binding", "InputPicture": "input picture"}
+    named = {
+        "ShotEntry": "shot",
+        "TakeEntry": "take",
+        "PassEntry": "pass",
+        "BindingEntry": "binding",
+        "InputPicture": "input picture",
+    }
     name = reference.rpartition("/")[2]
     return named.get(name, name.lower())
 

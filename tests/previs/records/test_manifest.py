@@ -32,7 +32,7 @@ DESCRIBED: list[type[BaseModel]] = [
     Manifest, ShotEntry, TakeEntry, Frame, InputPicture, Attempt, BindingEntry, TakeRecord, Pick,
 ]  # fmt: skip
 NEW_IN_2 = {
-    "ShotEntry": {"picked", "workflow", "uses"},
+    "ShotEntry": {"picked", "workflow", "uses", "passes"},
     "TakeEntry": {"comfyui", "waiting", "uploading", "attempts", "inputs"},
 }
 

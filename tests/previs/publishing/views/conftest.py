@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
-from previs.records.manifest import Manifest, ShotEntry, TakeEntry
+from previs.records.manifest import Manifest, PassEntry, ShotEntry, TakeEntry
 from previs.records.takes import Attempt, Frame
 
 
@@ -40,6 +40,10 @@ def take_of(take: int = 1, **fields: object) -> TakeEntry:
         "frames": (frame_of(),),
     }
     return TakeEntry(**(known | fields))
+
+
+def pass_of(name: str = "finish", take: int = 1, **fields: object) -> PassEntry:
+    return PassEntry(name=name, **(dict(take_of(take)) | fields))
 
 
 def failed_take(error: str, take: int = 1) -> TakeEntry:
@@ -86,6 +90,7 @@ def make() -> SimpleNamespace:
     return SimpleNamespace(
         frame=frame_of,
         take=take_of,
+        made_pass=pass_of,
         failed=failed_take,
         skipped=skipped_take,
         attempt=attempt_of,

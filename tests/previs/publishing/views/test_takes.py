@@ -2,7 +2,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from previs.publishing.views.takes import circled, lacking, picked_first, reason
+from previs.records.manifest import PassEntry
+
+from previs.publishing.views.takes import arranged, circled, lacking, reason
 
 
 @pytest.mark.parametrize(("picked", "order"), [(None, [1, 2, 3]), (1, [1, 2, 3]), (3, [3, 1, 2]), (9, [1, 2, 3])])
@@ -10,7 +12,22 @@ def test_the_picked_take_comes_first_and_the_others_keep_their_order(
     make: SimpleNamespace, picked: int | None, order: list[int]
 ) -> None:
     shot = make.shot(picked=picked, takes=tuple(make.take(n) for n in (1, 2, 3)))
-    assert [take.take for take in picked_first(shot)] == order
+    front, behind = arranged(shot)
+    assert ([take.take for take in front], behind) == (order, ())
+
+
+def test_the_last_pass_comes_first_and_what_it_was_made_from_is_behind_it(make: SimpleNamespace) -> None:
+    def names(passes: tuple[PassEntry, ...], **fields: object) -> list[list[str]]:
+        takes = (make.take(1), make.take(2), make.failed("no", 3))
+        shot = make.shot(picked=2, takes=takes, passes=passes, **fields)
+        return [[each.pass_name or str(each.take) for each in part] for part in arranged(shot)]
+
+    finish, film = (make.made_pass(name, 2) for name in ("finish", "film"))
+    assert names((finish, film)) == [["film", "3"], ["finish", "2", "1"]]
+    failed = make.made_pass("film", 2, outcome="failed", frames=(), error="no")
+    assert names((finish, failed)) == [["finish", "film", "3"], ["2", "1"]]
+    of_another = make.made_pass("finish", 1)
+    assert names((of_another,)) == [["2", "1", "3", "finish"], []]
 
 
 def test_a_picked_take_is_circled_with_or_without_a_frame(make: SimpleNamespace) -> None:
