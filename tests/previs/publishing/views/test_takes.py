@@ -2,9 +2,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from previs.records.manifest import PassEntry
-
 from previs.publishing.views.takes import arranged, circled, lacking, reason
+from previs.records.manifest import PassEntry
 
 
 @pytest.mark.parametrize(("picked", "order"), [(None, [1, 2, 3]), (1, [1, 2, 3]), (3, [3, 1, 2]), (9, [1, 2, 3])])
