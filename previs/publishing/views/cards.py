@@ -8,10 +8,10 @@ from typing import Literal
 from previs.pictures.media import is_inert
 from previs.publishing.views.addresses import for_page, is_picture
 from previs.publishing.views.film import film_of
-from previs.publishing.views.labels import Labels, counted, labels
+from previs.publishing.views.labels import Labels, counted, labels, spelled
 from previs.publishing.views.sequences import Placed, Sequence, sequences
 from previs.publishing.views.takes import LONGEST_REASON, arranged, circled, lacking, reason
-from previs.publishing.views.timecode import number, spell, timecode
+from previs.publishing.views.timecode import number, timecode
 from previs.publishing.views.wording import clean, language, moment, one_line, server_name, shorten
 from previs.records.manifest import Manifest, ShotEntry, TakeEntry
 from previs.records.takes import Attempt, Frame
@@ -193,7 +193,7 @@ class _Cards:
         shot = placed.shot
         notes = shot.shot.get("notes")
         front, behind = ([self._take(shot, take) for take in takes] for takes in arranged(shot))
-        seconds = self.label("{seconds} s", seconds=number(shot.duration))
+        seconds = self.label("{count} s", count=number(shot.duration))
         return Card(
             number=placed.number,
             name=one_line(str(shot.shot_id)),
@@ -222,7 +222,7 @@ class _Cards:
             picked=picked,
             outcome=take.outcome,
             seed="" if take.seed is None else str(take.seed),
-            facts=tuple(dict.fromkeys(filter(None, map(_facts, take.frames)))),
+            facts=tuple(dict.fromkeys(filter(None, map(self._facts, take.frames)))),
             made=self._made(take),
             details=tuple(self._details(take)),
             attempts=self._attempts(take),
@@ -238,7 +238,7 @@ class _Cards:
         server = server_name(take.server) if take.server else ""
         if take.seconds is None:
             return self.label("on {server}", server=server) if server else ""
-        time = spell(take.seconds)
+        time = spelled(self.label, take.seconds)
         return self.label("{time} on {server}", time=time, server=server) if server else time
 
     def _details(self, take: TakeEntry) -> Iterator[str]:
@@ -247,9 +247,9 @@ class _Cards:
         if take.outcome == "joined":
             yield self.label("found on the server: submitted before this run")
         if take.waiting is not None:
-            yield self.label("waited {time}", time=spell(take.waiting))
+            yield self.label("waited {time}", time=spelled(self.label, take.waiting))
         if take.uploading is not None:
-            yield self.label("frames stored in {time}", time=spell(take.uploading))
+            yield self.label("frames stored in {time}", time=spelled(self.label, take.uploading))
         if take.comfyui:
             yield f"ComfyUI {shorten(one_line(take.comfyui), 60)}"
 
@@ -261,8 +261,20 @@ class _Cards:
         return Attempts(
             summary=self.label("{attempts} before", attempts=failed) if take.frames else failed,
             left_out=len(take.attempts) - len(listed),
-            lines=tuple(_attempt(each) for each in listed),
+            lines=tuple(self._attempt(each) for each in listed),
         )
+
+    def _attempt(self, attempt: Attempt) -> tuple[str, str]:
+        where = f" {self.label('on {server}', server=server_name(attempt.server))}" if attempt.server else ""
+        return f"{moment(attempt.at)}{where}", shorten(clean(attempt.error), LONGEST_REASON)
+
+    def _facts(self, frame: Frame) -> str:
+        if frame.kind not in _PLAYED:
+            return ""
+        size = f"{frame.width}×{frame.height}" if frame.width and frame.height else ""
+        duration = self.label("{count} s", count=f"{frame.duration:.1f}") if frame.duration else ""
+        rate = self.label("{count} fps", count=number(frame.frame_rate)) if frame.frame_rate else ""
+        return " · ".join(filter(None, (duration, size, rate)))
 
 
 def _film(shot: ShotEntry) -> Iterator[tuple[str, Text]]:
@@ -275,11 +287,6 @@ def _text(words: str) -> Text:
     cleaned = clean(words).strip()
     width = sum(1 if char.isascii() else 2 for char in cleaned)
     return Text(cleaned, language(cleaned), width > _LONG_PROMPT)
-
-
-def _attempt(attempt: Attempt) -> tuple[str, str]:
-    where = f" on {server_name(attempt.server)}" if attempt.server else ""
-    return f"{moment(attempt.at)}{where}", shorten(clean(attempt.error), LONGEST_REASON)
 
 
 def _still(frame: Frame, alt: str, usual: tuple[int, int], links: FrameLinks) -> Still:
@@ -299,15 +306,6 @@ def _still(frame: Frame, alt: str, usual: tuple[int, int], links: FrameLinks) ->
         poster=thumbnail,
         format=one_line(frame.media_type),
     )
-
-
-def _facts(frame: Frame) -> str:
-    if frame.kind not in _PLAYED:
-        return ""
-    size = f"{frame.width}×{frame.height}" if frame.width and frame.height else ""
-    duration = f"{frame.duration:.1f} s" if frame.duration else ""
-    rate = f"{number(frame.frame_rate)} fps" if frame.frame_rate else ""
-    return " · ".join(filter(None, (duration, size, rate)))
 
 
 def _kind(frame: Frame, src: str | None) -> Kind:

@@ -1,8 +1,10 @@
 """Write the words of a board's page and contact sheet in the language of its list."""
 
+import re
 from collections.abc import Iterable
 from typing import Final, Protocol
 
+from previs.publishing.views.timecode import spell
 from previs.publishing.views.wording import language
 
 CHINESE: Final = {
@@ -51,14 +53,18 @@ CHINESE: Final = {
     "{count} shots": "{count} 个镜头",
     "1 frame": "1 帧",
     "{count} frames": "{count} 帧",
-    "{seconds} s": "{seconds} 秒",
+    "{count} h": "{count} 小时",
+    "{count} min": "{count} 分",
+    "{count} s": "{count} 秒",
+    "{count} fps": "{count} 帧/秒",
+    "an unknown time": "未知时间",
     "Without sequence": "未分场",
     "Shot {shot}, take {take}": "镜头 {shot}，第 {take} 条",
     "Shot {shot}, pass {name}": "镜头 {shot}，工序 {name}",
     "of take {number}": "来自第 {number} 条",
     "{shot} · {name}": "{shot} · {name}",
     "passes": "工序",
-    "Made from": "来自",
+    "Earlier": "先前",
     "rendered before: {how}": "以前渲染：{how}",
     "found on the server: submitted before this run": "服务器上已有：在这次运行之前提交",
     "waited {time}": "等待 {time}",
@@ -96,6 +102,8 @@ CHINESE: Final = {
 }
 """Words in Chinese, by the English ones."""
 
+_UNIT: Final = re.compile(r"([\d.]+) (h|min|s)\b")
+
 LANGUAGES: Final = {"en": dict[str, str](), "zh": CHINESE}
 
 
@@ -130,6 +138,11 @@ def counted(label: Labels, count: int, word: str, rest: str = "") -> str:
         rest: Words behind the noun.
     """
     return label(f"1 {word}{rest}") if count == 1 else label(f"{{count}} {word}s{rest}", count=count)
+
+
+def spelled(label: Labels, seconds: float) -> str:
+    """Return a duration as :func:`spell` does, in the words of a language."""
+    return _UNIT.sub(lambda found: label(f"{{count}} {found[2]}", count=found[1]), label(spell(seconds)))
 
 
 def language_of(texts: Iterable[str]) -> str:

@@ -17,10 +17,10 @@ from markupsafe import Markup
 
 from previs.publishing.views.addresses import scheme
 from previs.publishing.views.cards import FrameLinks, Group, LinksOf, Still, groups, usual_size
-from previs.publishing.views.labels import labels
+from previs.publishing.views.labels import labels, spelled
 from previs.publishing.views.sequences import sequences, totals
 from previs.publishing.views.takes import lacking
-from previs.publishing.views.timecode import number, spell, timecode
+from previs.publishing.views.timecode import number, timecode
 from previs.publishing.views.wording import clean, language, moment, one_line, seconds_between
 from previs.records.manifest import Manifest
 
@@ -84,7 +84,7 @@ def page_pieces(
             finished=manifest.finished,
             count=count,
             total=timecode(count.frames, manifest.fps),
-            length=spell(manifest.duration),
+            length=spelled(label, manifest.duration),
             fps=number(manifest.fps),
             note=clean(note) if note else None,
             problems=[clean(problem) for problem in manifest.problems],
@@ -92,7 +92,7 @@ def page_pieces(
             skipped=[card for card in cards if card.lacking == "skipped"],
             bars=list(_bars(manifest)),
             groups=shown,
-            ends=label("Made in {time}.", time=spell(seconds_between(manifest.started, manifest.finished))),
+            ends=label("Made in {time}.", time=spelled(label, seconds_between(manifest.started, manifest.finished))),
         )
     )
 

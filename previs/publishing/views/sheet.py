@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from previs.publishing.views.addresses import is_picture
-from previs.publishing.views.labels import Labels, counted, labels
+from previs.publishing.views.labels import Labels, counted, labels, spelled
 from previs.publishing.views.sequences import totals
 from previs.publishing.views.strips import FOR_FORM, FOR_PAGE, Layout, PictureOf, Strip, strips
 from previs.publishing.views.takes import lacking
 from previs.publishing.views.thumbnails import fit, shrunk
-from previs.publishing.views.timecode import number, spell, timecode
+from previs.publishing.views.timecode import number, timecode
 from previs.publishing.views.wording import inline, moment
 from previs.records.manifest import Manifest
 from previs.records.takes import Frame
@@ -181,7 +181,7 @@ def _closing(pictures: int, strips: int, takes: int, label: Labels) -> str:
 
 def _head(manifest: Manifest, room: int) -> str:
     count, label = totals(manifest), labels(manifest.lang)
-    rate = label("{length} at {fps} fps", length=spell(manifest.duration), fps=number(manifest.fps))
+    rate = label("{length} at {fps} fps", length=spelled(label, manifest.duration), fps=number(manifest.fps))
     length = f"{timecode(count.frames, manifest.fps)} ({rate})"
     shown = {"rendered": count.rendered, "joined": count.joined, "cached": count.cached}
     shown |= {"failed": count.failed, "skipped": count.skipped}

@@ -135,7 +135,7 @@ def _cells(placed: Placed, fps: float, picture: PictureOf, layout: Layout, label
     name = inline(plain, 60)
     film = film_of(shot.shot)
     text = wrapped(film.description or shot.prompt, columns=layout.columns, lines=_LINES)
-    when = f"{timecode(placed.start, fps)} · {label('{seconds} s', seconds=number(shot.duration))}"
+    when = f"{timecode(placed.start, fps)} · {label('{count} s', count=number(shot.duration))}"
     if film.camera:
         when += f"<br>{wrapped(film.camera, columns=layout.columns, lines=2)}"
     wanted = shot.renders if layout.every else _wanted(shot)

@@ -254,3 +254,32 @@ def test_a_page_names_no_address_that_may_not_be_used(make: SimpleNamespace, src
     reader = filled(make, ["x"] * 9, FrameLinks(src, href))
     named = {attrs[name] for _, attrs in reader.elements for name in ("src", "href", "poster") if name in attrs}
     assert {url for url in named if url not in {"#shots", "#shot-1"}} <= {for_page(src), for_page(href)}
+
+
+def test_the_page_of_a_chinese_board_has_no_english_word_of_ours(make: SimpleNamespace) -> None:
+    video = make.frame("v.mp4", "video/mp4", duration=4.0, frame_rate=24.0)
+    takes = (
+        make.take(1, waiting=70.0, uploading=0.5, attempts=(make.attempt("错误"),), comfyui="0.33.0"),
+        make.take(2, outcome="cached"),
+        make.take(3, outcome="joined", frames=(video,)),
+    )
+    shots = (
+        make.shot(
+            "甲",
+            prompt="灯" * 200,
+            takes=takes,
+            picked=1,
+            passes=(make.made_pass("精修", 1), make.made_pass("成片", 1)),
+        ),
+        make.shot("乙", prompt="灯", takes=takes, picked=2),
+        make.shot(
+            "丙", prompt="灯", takes=(make.failed("错误"), make.take(2, outcome="skipped", frames=(), error="错误"))
+        ),
+        make.shot("丁", prompt="灯", takes=(), success=False),
+    )
+    board = make.board(*shots, board="夜", run="一", title="夜", lang="zh")
+    reader = read(board)
+    alts = " ".join(each.get(name) or "" for _, each in reader.elements for name in ("alt", "aria-label", "title"))
+    words = set(re.findall(r"[A-Za-z]{2,}", f"{text_of(reader)} {alts}"))
+    assert words <= {"ComfyUI", "UTC", "render"}
+    assert "4 分 12 秒" in text_of(reader)
