@@ -90,7 +90,7 @@ async def in_parts(
     try:
         for number, shots in enumerate(divided[1:], start=2):
             own = {"board": board, "only": list(shots), "refresh": _again(options.refresh, shots)}
-            own["picked_only"] = options.picked_only
+            own |= {"picked_only": True} if options.picked_only else {}
             runs += await _start(Part(UUID(flow_run.id), number, parts), own, context.store)
             context.parts.update(str(run.id) for run in runs)
         yield own_first(plan, divided)

@@ -123,7 +123,10 @@ def test_the_form_begins_with_what_a_director_needs_and_folds_what_is_rarely_nee
     assert schema["properties"]["shots"]["anyOf"][0] == {"type": "string"}
     assert schema["properties"]["farm"]["$ref"] == "#/definitions/ComfyUIFarm"
     assert schema["properties"]["more"]["anyOf"][1] == {"type": "null"}
-    folded = ["workflow", "only", "overrides", "refresh", "max_age_days", "render_seconds", "parts", "webhook"]
+    folded = [
+        *("workflow", "only", "passes", "picked_only", "overrides", "refresh", "max_age_days", "render_seconds"),
+        *("parts", "webhook"),
+    ]
     assert list(schema["definitions"]["More"]["properties"]) == folded
 
 

@@ -58,14 +58,14 @@ async def test_a_run_renders_what_no_part_has_begun_and_cancels_these_parts(simu
     simulator = await simulate()
     house = deployed(simulator, tmp_path)
     given = {"studio": VARIABLE, "shots": shots(5)}
-    again = {"refresh": ["SH01", "SH05"], "review_minutes": None}
+    again = {"refresh": ["SH01", "SH05"], "review_minutes": None, "picked_only": True}
     state = await house.run(shots=unevaluated(given), board="夜", parts=3, takes=2, **again)
     assert (state.name, state.message) == ("Completed", "5 shots: 10 takes rendered, 0 cached")
     assert len(set(simulator[0].started)) == len(simulator[0].started) == 10
     second, third = await house.parts()
     assert [part.name for part in (second, third)] == ["夜 · part 2 of 3", "夜 · part 3 of 3"]
     own = {"farm": [simulator[1]], "workflow": SETTINGS, "store": str(tmp_path), "max_age_days": 9}
-    same = own | {"shots": given, "board": "夜", "takes": 2}
+    same = own | {"shots": given, "board": "夜", "takes": 2, "picked_only": True}
     assert second.parameters == same | {"only": ["SH03", "SH04"], "refresh": False}
     assert third.parameters == same | {"only": ["SH05"], "refresh": ["SH05"]}
     for part in (second, third):

@@ -206,8 +206,10 @@ async def test_a_render_over_its_time_is_given_up_and_cancelled_on_its_server(si
     simulator, url = await simulate(faults=Faults(stall_on="迷路"))
     async with session_of(tmp_path, url) as session:
         bound = await session.build(shot(1, "迷路"), SETTINGS)
+        prompt = session.submit(bound)
+        await wait_until(lambda: simulator.started == [prompt])
         with pytest.raises(RenderTimedOut, match=r"the render on http://.* was not done after 0\.3 s"):
-            await session.wait(session.submit(bound), 0.3)
+            await session.wait(prompt, 0.3)
         await wait_until(lambda: simulator.queue.remaining == 0)
         assert (await session.render(shot(2), SETTINGS, timeout=30)).files
     assert len(simulator.interrupted) == 1
