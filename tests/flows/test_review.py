@@ -27,6 +27,7 @@ from tests.conftest import Serve
 from tests.flows.test_events_sent import events_of
 from tests.flows.test_process import flow_process
 from tests.flows.test_storyboard import SETTINGS, manifest_of, shots
+from tests.previs.planning.test_passes import image_to_image
 from tests.previs.store.fault_schedule import faulty_proxy
 
 pytestmark = [
@@ -158,6 +159,18 @@ async def test_chosen_takes_are_circled_and_shots_made_again_until_nothing_more_
     asked = (await events_of(prefect_api, run.run, {"board.ready"}))["review.waiting"]
     says = f"{run.board}: waits for a review: press Resume on the run's page · 5 min left"
     assert [event["resource"]["prefect.resource.name"] for event in asked] == [says] * 2
+
+
+async def test_passes_are_made_of_what_the_reviewer_picks(simulate: Serve, tmp_path: Path) -> None:
+    _, url = await simulate()
+    given = {"shots": shots(2), "passes": ["finish"], "workflows": {"finish": image_to_image()}}
+    async with reviewed(shots=given, takes=2, farm=[url], store=str(tmp_path)) as run:
+        await run.form()
+        assert await run.answer(chosen=[{"shot": "SH01", "take": 2}]) == "ACCEPT"
+        state = await run.ended()
+    assert state.is_completed(), state.message
+    first, second = (await manifest_of(FolderStore(tmp_path), run.board)).shots
+    assert ([(each.name, each.take) for each in first.passes], second.passes) == ([("finish", 2)], ())
 
 
 async def test_when_nobody_answers_the_run_goes_on_with_the_first_takes(simulate: Serve, tmp_path: Path) -> None:
