@@ -185,7 +185,14 @@ def _form(manifest: Manifest, link: str, failure: str) -> type[RunInput]:
     again = create_model(
         "Again",
         shot=(shots, Field(title="Shot")),
-        prompt=(str, Field(default="", title="New prompt", description="Empty: one more take with the same prompt.")),
+        prompt=(
+            str,
+            Field(
+                default="",
+                title="New prompt",
+                description="Replaces the shot's own prompt; its looks are added. Empty: one more take with it.",
+            ),
+        ),
     )
     form = create_model(
         "Review",

@@ -11,6 +11,8 @@ from previs.text.similar import closest, meant
 DELIMITERS = ",;\t"
 _LONGEST_NAME = 200  # characters
 _LONG_ENOUGH = (5, 7)  # letters for one and for two wrong ones
+_LIKE = 0.75  # of words in letters: at 0.6, a client is like a length
+_LIKE_SIGNS = 0.6
 _LONGEST_HEADER = 100_000  # characters of the first row in which names are looked for
 _BREAKS = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"  # as in str.splitlines
 _BLANK = re.compile(rf'[{DELIMITERS} "{_BREAKS}]*+')
@@ -97,7 +99,10 @@ def known_columns(header: list[str]) -> dict[int, str]:
 
 def closest_field(name: str) -> str | None:
     """Return the field whose English or Chinese name is most similar to a name, if it is."""
-    found = closest(plain_name(name), _USUAL, most=1) if len(name) <= _LONGEST_NAME else []
+    if len(name) > _LONGEST_NAME:
+        return None
+    plain = plain_name(name)
+    found = closest(plain, _USUAL, most=1, cutoff=_LIKE if plain.isascii() else _LIKE_SIGNS)
     return _RANKS[found[0]][0] if found else None
 
 

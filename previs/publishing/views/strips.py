@@ -7,7 +7,7 @@ from html import escape
 
 from previs.pictures.media import is_inert
 from previs.publishing.views.addresses import for_artifact
-from previs.publishing.views.film import film_of
+from previs.publishing.views.film import Film, film_of
 from previs.publishing.views.labels import Labels, counted, labels
 from previs.publishing.views.sequences import Placed, Sequence, sequences
 from previs.publishing.views.takes import PICKED_MARK, arranged, circled, reason
@@ -34,16 +34,18 @@ class Layout:
         columns: Characters per line of the text below it, about as wide as the picture: Prefect's UI does not wrap
             cells.
         every: Whether to show the other takes of a picked shot, too.
+        as_given: Whether to show the shot's own prompt, which a person may change, rather than what looks made of it.
     """
 
     across: int
     width: int
     columns: int
     every: bool = False
+    as_given: bool = False
 
 
 FOR_PAGE = Layout(across=3, width=240, columns=32)
-FOR_FORM = Layout(across=2, width=190, columns=24, every=True)
+FOR_FORM = Layout(across=2, width=190, columns=24, every=True, as_given=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ def _cells(placed: Placed, fps: float, picture: PictureOf, layout: Layout, label
     plain = shorten(one_line(str(shot.shot_id)), 60)
     name = inline(plain, 60)
     film = film_of(shot.shot)
-    text = wrapped(film.description or shot.prompt, columns=layout.columns, lines=_LINES)
+    text = wrapped(_words(shot, layout, film), columns=layout.columns, lines=_LINES)
     when = f"{timecode(placed.start, fps)} · {label('{count} s', count=number(shot.duration))}"
     if film.camera:
         when += f"<br>{wrapped(film.camera, columns=layout.columns, lines=2)}"
@@ -150,6 +152,13 @@ def _cells(placed: Placed, fps: float, picture: PictureOf, layout: Layout, label
         yield Cell(layout.width, plain, f"{slate}{mark}", f"{alt}{spoken}", shown, instead, line, text)
     if not shot.takes:
         yield Cell(layout.width, plain, name, plain, None, f"**{label('NO TAKE')}**", when, text)
+
+
+def _words(shot: ShotEntry, layout: Layout, film: Film) -> str:
+    given = shot.shot.get("prompt")
+    if layout.as_given and isinstance(given, str) and given.strip():
+        return given
+    return film.description or shot.prompt
 
 
 def _wanted(shot: ShotEntry) -> tuple[TakeEntry, ...]:

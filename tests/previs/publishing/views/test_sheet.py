@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from previs.publishing.views import contact_sheet, contact_sheets
+from previs.publishing.views import FOR_FORM, contact_sheet, contact_sheets
+from previs.publishing.views.strips import FOR_PAGE
 from previs.publishing.views.wording import one_line, plural, shorten
 from previs.records.manifest import Manifest
 
@@ -78,6 +79,24 @@ def test_a_picked_take_without_a_frame_is_shown_as_it_is_beside_the_others(make:
     assert "| SH1 · take 2 ◉ | SH1 · take 1 |" in sheet
     assert "| **FAILED** no room | <img" in sheet
     assert "other take" not in sheet
+
+
+def test_a_pass_is_shown_alone_for_its_shot_and_a_form_shows_every_take_with_the_prompt_as_given(
+    make: SimpleNamespace,
+) -> None:
+    entry = make.shot(
+        prompt="a lamp, watercolour",
+        shot={"prompt": "a lamp"},
+        takes=(make.take(1), make.take(2)),
+        passes=(make.made_pass(),),
+    )
+    sheet, form = (
+        contact_sheet(make.board(entry), picture=lambda _: None, layout=each) for each in (FOR_PAGE, FOR_FORM)
+    )
+    assert "SH010 · finish" in sheet
+    assert "take 1" not in sheet
+    assert all(f"SH010 · {each}" in form for each in ("take 1", "take 2", "finish"))
+    assert ("watercolour" in sheet, "watercolour" in form) == (True, False)
 
 
 def test_a_note_is_the_sheets_last_line_and_counts_for_its_budget(make: SimpleNamespace) -> None:
