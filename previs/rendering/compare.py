@@ -6,9 +6,9 @@ from typing import Literal
 
 from previs.errors import FrameDamaged, RecordUnreadable
 from previs.ingest import decoding
+from previs.ingest.stored_files import spill_stored
 from previs.pictures.spill import SpillFolder
 from previs.records.takes import Frame
-from previs.rendering.stored_files import spill_stored
 from previs.store import Store, keys
 
 Comparison = Literal["same bytes", "same pixels", "other pixels", "other bytes", "new"]

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from previs.comfyui.client.uploads import Upload
 from previs.errors import FrameDamaged, SourceUnavailable
 from previs.ingest import decoding
+from previs.ingest.stored_files import spill_stored
 from previs.pictures.spill import SpilledFile, SpillFolder
 from previs.planning.plan import UPLOAD_FOLDER, PlannedTake, ReferenceImage
 from previs.records.takes import Frame, InputPicture
-from previs.rendering.stored_files import spill_stored
 from previs.store import Store, keys
 
 

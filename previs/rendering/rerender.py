@@ -22,6 +22,7 @@ from previs.boards.runs import list_names
 from previs.comfyui.protocol.graph import Graph, class_types, with_texts
 from previs.errors import Fault, NotInStore, PrevisError, RecordUnreadable, WorkflowFaults
 from previs.ingest.reader import SourceReader
+from previs.ingest.stored_files import spill_stored
 from previs.pictures.spill import SpilledFile, SpillFolder
 from previs.planning.fingerprint import fingerprint
 from previs.planning.plan import UPLOAD_FOLDER, PlannedTake, ReferenceImage, TakeFrame, take_label
@@ -31,7 +32,6 @@ from previs.records.takes import Frame, InputPicture, TakeRecord
 from previs.rendering.context import RunContext
 from previs.rendering.dispatch import TakeDispatcher
 from previs.rendering.render import OnChange
-from previs.rendering.stored_files import spill_stored
 from previs.shots import Shot
 from previs.store import Store, keys
 from previs.store.addresses import kind_of, local_path, shown
