@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from cyclopts import App, Parameter
 
 from previs import __doc__ as about
+from previs.command.animatic_commands import animatic
 from previs.command.boards_commands import boards, pick, prune, pull, rerender, schema, sheet
 from previs.command.nightly_commands import nightly
 from previs.command.output import write_error
@@ -35,6 +36,7 @@ for command in (
     boards,
     pull,
     sheet,
+    animatic,
     prune,
     schema,
     nightly,

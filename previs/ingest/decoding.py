@@ -34,7 +34,8 @@ _IN_THIS_PROCESS: Final = 4_000_000
 _THREADS_AT_ONCE: Final = 4
 # The decoders need no credentials.
 _ENVIRONMENT: Final = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR", "TEMP")
-_PACKAGES: Final = Path(__file__).parents[2]
+PACKAGES: Final = Path(__file__).parents[2]
+"""Folder in which a process that decodes finds previs, wherever the program was started."""
 
 T = TypeVar("T")
 
@@ -126,10 +127,13 @@ async def _decode(cost: Callable[[], int], here: Callable[[], T], alone: Callabl
     return await asyncio.get_running_loop().run_in_executor(_THREADS, work)
 
 
+def decoder_environment() -> dict[str, str]:
+    """Return the variables of a process that decodes."""
+    return {key: text for key, text in os.environ.items() if key in _ENVIRONMENT or key.startswith("PYTHON")}
+
+
 def _ask(request: dict[str, Any]) -> dict[str, Any]:
-    kept = {key: text for key, text in os.environ.items() if key in _ENVIRONMENT or key.startswith("PYTHON")}
     try:
-        # The module is found beside this one, wherever the program was started.
         done = subprocess.run(
             (sys.executable, "-m", "previs.pictures.child"),
             input=json.dumps(request),
@@ -138,8 +142,8 @@ def _ask(request: dict[str, Any]) -> dict[str, Any]:
             encoding="utf-8",
             errors="replace",
             timeout=MOST_SECONDS,
-            cwd=_PACKAGES,
-            env=kept,
+            cwd=PACKAGES,
+            env=decoder_environment(),
             check=False,
         )
         answer = json.loads(done.stdout) if done.returncode == 0 else None

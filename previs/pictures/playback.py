@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 # FFmpeg's readers by media type, so that a file is never read as another format than the one that was found in it.
-_READERS = {
+READERS = {
     "video/mp4": "mp4",
     "video/quicktime": "mov",
     "video/webm": "matroska",
@@ -59,7 +59,7 @@ def playback(path: Path, media: Media) -> Playback:
     import av  # noqa: PLC0415 - FFmpeg takes long to load, and pictures do not need it
 
     try:
-        with av.open(str(path), format=_READERS[media.media_type], metadata_errors="replace") as container:
+        with av.open(str(path), format=READERS[media.media_type], metadata_errors="replace") as container:
             duration = None if container.duration is None else round(container.duration / av.time_base, _DIGITS)
             # The video stream of a sound is its cover.
             if media.media_type.startswith("audio/") or not container.streams.video:
@@ -74,7 +74,7 @@ def playback(path: Path, media: Media) -> Playback:
 
 def is_film(media: Media) -> bool:
     """Return whether FFmpeg reads the file: video or sound."""
-    return media.media_type in _READERS
+    return media.media_type in READERS
 
 
 def without_picture(path: Path, media: Media) -> Playback:

@@ -22,6 +22,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from previs.shots.aspect import ratio_as_text, usable_aspect
 from previs.shots.fields import (
     HIGHEST_FPS,
     LONGEST_SHOT,
@@ -222,6 +223,12 @@ class ShotList(BaseModel):
         gt=0,
         le=HIGHEST_FPS,
         examples=[24, 25, 23.976],
+    )
+    aspect: Annotated[Text, BeforeValidator(ratio_as_text), AfterValidator(usable_aspect)] | None = Field(
+        default=None,
+        title="Aspect",
+        description="Of the animatic's picture: 16:9, 2.39:1, or a size. Empty: 16:9.",
+        examples=["16:9", "2.39:1", "1920x1080"],
     )
     prompt_template: TemplateField = None
     look: Annotated[Paths, Field(max_length=_MOST_LOOKS)] = Field(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from previs.shots.aspect import ALLOWED
 from previs.shots.fields import (
     HIGHEST_FPS,
     LARGEST_SEED,
@@ -51,6 +52,7 @@ REMEDIES: dict[type, dict[str, str]] = {
         "lang": "en or zh, or nothing for the language of most prompts",
         "look": "the path or URL of a file with style, characters and more, or a list of up to 10",
         **_LOOK,
+        "aspect": ALLOWED,
         "fps": f"frames per second, a number above 0 and at most {HIGHEST_FPS}, such as 24",
         "shots": "a list of at least one shot, each an object with shot_id, prompt and duration",
     },

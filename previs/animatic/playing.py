@@ -1,0 +1,106 @@
+"""Send the frames of one shot, each as large as the film's picture, as many as the shot has."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Self
+
+import av
+from av.video.reformatter import ColorRange, Colorspace
+from PIL import Image
+
+from previs.animatic.canvas import Box, Canvas, fit
+from previs.animatic.moves import Move
+
+Send = Callable[[bytes, int], None]
+"""Receives the planes of a frame and how many times it is shown."""
+
+
+class Unplayable(Exception):
+    """Say why a file cannot be shown."""
+
+
+@dataclass(slots=True)
+class Playing:
+    """Hold what one shot plays, and count the frames that were sent."""
+
+    path: Path
+    media_type: str
+    canvas: Canvas
+    frames: int
+    fps: Fraction
+    move: Move | None
+    send: Send
+    sent: int = 0
+
+    @classmethod
+    def of(cls, request: Mapping[str, Any], send: Send) -> Self:
+        """Return what a request asks for."""
+        width, height, *inner = request["canvas"]
+        move = request["move"]
+        return cls(
+            Path(request["path"]),
+            request["media_type"],
+            Canvas(width, height, Box(*inner)),
+            int(request["frames"]),
+            Fraction(*request["fps"]),
+            Move(*(tuple(part) for part in move)) if move else None,
+            send,
+        )
+
+    def show(self, planes: bytes, until: int) -> None:
+        """Show a frame up to a position in the shot, the number of a frame that it is not shown at."""
+        times = min(until, self.frames) - self.sent
+        if times > 0:
+            self.send(planes, times)
+            self.sent += times
+
+    def box(self, width: float, height: float) -> Box:
+        """Return where on the canvas a picture of this size is."""
+        return fit(Fraction(max(width, 1) / max(height, 1)).limit_denominator(10_000), self.canvas.inner)
+
+
+def planes_of(picture: Image.Image, canvas: Canvas, box: Box) -> bytes:
+    """Return the planes of a picture that is as large as its box."""
+    whole = picture
+    if picture.size != (canvas.width, canvas.height):
+        whole = Image.new("RGB", (canvas.width, canvas.height))
+        whole.paste(picture, (box.left, box.top))
+    frame = av.VideoFrame.from_image(whole)
+    return _bytes(
+        frame.reformat(
+            format="yuv420p",
+            src_colorspace=Colorspace.ITU709,
+            dst_colorspace=Colorspace.ITU709,
+            src_color_range=ColorRange.JPEG,
+            dst_color_range=ColorRange.MPEG,
+        )
+    )
+
+
+def placed_planes(frame: av.VideoFrame, canvas: Canvas, box: Box) -> bytes:
+    """Return the planes of a film's frame, scaled to its box."""
+    scaled = frame.reformat(
+        width=box.width,
+        height=box.height,
+        format="yuv420p",
+        dst_colorspace=Colorspace.ITU709,
+        dst_color_range=ColorRange.MPEG,
+        interpolation="BICUBIC",
+    )
+    if (box.width, box.height) == (canvas.width, canvas.height):
+        return _bytes(scaled)
+    black = av.VideoFrame(canvas.width, canvas.height, "yuv420p")
+    parts = []
+    for index, (plane, part) in enumerate(zip(black.planes, scaled.planes, strict=True)):
+        halves = 2 if index else 1
+        whole = Image.new("L", (plane.line_size, plane.height), 128 if index else 16)
+        inner = Image.frombuffer("L", (part.line_size, part.height), bytes(part), "raw", "L", 0, 1)
+        whole.paste(inner.crop((0, 0, part.width, part.height)), (box.left // halves, box.top // halves))
+        parts.append(whole.tobytes())
+    return b"".join(parts)
+
+
+def _bytes(frame: av.VideoFrame) -> bytes:
+    return b"".join(bytes(plane) for plane in frame.planes)
