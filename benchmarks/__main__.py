@@ -14,6 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.animatic import animatic
 from benchmarks.bombs import bombs
 from benchmarks.bucket import KINDS
 from benchmarks.cached import cached
@@ -67,7 +68,16 @@ def _measurements(*, long: bool) -> dict[str, Measurement]:
         "bombs": partial(bombs, 2000, 900) if long else partial(bombs, 500, 90),
         **{f"list, {name}": partial(lists, name, 50_000_000 if long else 2_000_000) for name in FILES},
         "sheets": partial(sheets, 5_000),
+        **_of_animatics(300 if long else 30),
         **_of_runs(long=long),
+    }
+
+
+def _of_animatics(shots: int) -> dict[str, Measurement]:
+    return {
+        f"animatic, {shots} shots": partial(animatic, shots),
+        f"animatic, {shots} shots, slates": partial(animatic, shots, slates=True),
+        f"animatic, {shots} shots, moves": partial(animatic, shots, moves=True),
     }
 
 

@@ -75,7 +75,8 @@ class BurnIn:
         luma = planes.parts[0].copy()
         step = (width - self.margins.letters) // len(text)
         for number, each in enumerate(text):
-            luma.paste(WHITE, (left + self.margins.letters // 2 + number * step, top), digits[each])
+            middle = left + self.margins.letters // 2 + number * step + step // 2
+            luma.paste(WHITE, (middle - digits[each].width // 2, top), digits[each])
         return Planes((luma, *planes.parts[1:]))
 
     def missing(self, cue: Cue, reason: str) -> Planes:
@@ -131,7 +132,7 @@ class BurnIn:
     def _time_digits(self) -> dict[str, Image.Image]:
         if not self._digits:
             letters = self.margins.letters
-            self._digits = {each: self.lettering.mask([each], letters) for each in _DIGITS}
+            self._digits = {each: self.lettering.mask([each], letters, centred=True) for each in _DIGITS}
         return self._digits
 
     def _time_size(self, characters: int) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import av
 from PIL import Image, ImageSequence
 
-from previs.animatic.playing import Playing, Unplayable, placed_planes, planes_of
+from previs.animatic.playing import Playing, Unplayable, scaled_planes, planes_of
 from previs.animatic.still import flat, scaled
 from previs.pictures.pillow import FORMATS, MOST_PIXELS
 from previs.pictures.playback import READERS
@@ -83,7 +83,7 @@ def _planes(playing: Playing, frame: av.VideoFrame, pixel: float) -> bytes:
         turned = picture.rotate(90 * turns, expand=True)
         box = playing.box(*turned.size)
         return planes_of(scaled(turned, box), playing.canvas, box)
-    return placed_planes(frame, playing.canvas, playing.box(frame.width * pixel, frame.height))
+    return scaled_planes(frame, playing.canvas, playing.box(frame.width * pixel, frame.height))
 
 
 def play_animation(playing: Playing) -> None:

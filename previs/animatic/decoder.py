@@ -128,7 +128,7 @@ def picture_request(cue: Cue, timeline: Timeline, path: Path) -> dict[str, Any]:
     inner = canvas.inner
     return {
         "do": "picture",
-        "path": str(path),
+        "path": str(path.resolve()),
         "media_type": cue.frame.media_type,
         "animated": bool(cue.frame.duration),
         "canvas": [canvas.width, canvas.height, inner.left, inner.top, inner.width, inner.height],
@@ -140,4 +140,4 @@ def picture_request(cue: Cue, timeline: Timeline, path: Path) -> dict[str, Any]:
 
 def sound_request(path: Path, reader: str, samples: int) -> dict[str, Any]:
     """Return the request for the start of a file's sound, at most so many samples."""
-    return {"do": "sound", "path": str(path), "reader": reader, "samples": samples}
+    return {"do": "sound", "path": str(path.resolve()), "reader": reader, "samples": samples}

@@ -32,7 +32,7 @@ class Stopped(Exception):
 
 @dataclass(slots=True)
 class Source:
-    """Hold the file of a shot's take, or why there is none."""
+    """Hold the file of a shot's take, or why it cannot be shown, or both."""
 
     path: Path | None = None
     reason: str = ""
@@ -153,6 +153,7 @@ class Film:
             except (Undecodable, ValueError) as error:
                 reason = str(error)
                 self.faults.append(f"shot {cue.label}, take {cue.take}: {reason}")
+                source.reason = reason
         if left:
             yield left, self.burn_in.missing(cue, reason)
 
@@ -175,7 +176,7 @@ class Film:
         if self.sounds is None:
             return
         heard = sound
-        if heard is None and source.path is not None and cue.frame is not None and cue.frame.kind == "video":
+        if heard is None and source.path and not source.reason and cue.frame and cue.frame.kind == "video":
             reader = READERS.get(cue.frame.media_type)
             heard = SoundFile(f"of shot {cue.label}", source.path, reader) if reader else None
         for samples in self.sounds.until(cue.start + cue.frames, heard):

@@ -15,6 +15,7 @@ _WORDS: Final = re.compile(r"\s+|[\u0021-\u2e7f]+|.")
 _NOT_FIRST: Final = frozenset("，。、；：？！）」』】》〉”’…—·,.;:?!)]}")
 _NOT_LAST: Final = frozenset("（「『【《〈“‘([{")
 _LEADING: Final = 1.25
+_OVERHANG: Final = 2  # pixels by which a letter may stand beyond its width
 
 
 @dataclass(slots=True)
@@ -43,13 +44,13 @@ class Lettering:
         return [*found[: most - 1], f"{last}…"]
 
     def mask(self, lines: list[str], size: int, *, stroke: int = 0, centred: bool = False) -> Image.Image:
-        """Return lines, drawn white on black in grey, with a margin for a stroke of so many pixels."""
+        """Return lines, drawn white on black in grey, with margins for a stroke of so many pixels."""
         widths = [self.width(line, size) for line in lines]
-        whole = (max(widths, default=0) + 2 * stroke + 2, self.height(size) * len(lines) + 2 * stroke)
+        whole = (max(widths, default=0) + 2 * (stroke + _OVERHANG), self.height(size) * len(lines) + 2 * stroke + _OVERHANG)
         made = Image.new("L", whole)
         drawing = ImageDraw.Draw(made)
         for number, (line, width) in enumerate(zip(lines, widths, strict=True)):
-            x = (whole[0] - width) / 2 if centred else stroke
+            x = (whole[0] - width) / 2 if centred else stroke + _OVERHANG
             base = stroke + number * self.height(size) + size
             for font, run in self._runs(line, size):
                 drawing.text((x, base), run, fill=255, font=font, anchor="ls", stroke_width=stroke)

@@ -1,8 +1,9 @@
 """Send the frames of one shot, each as large as the film's picture, as many as the shot has."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,6 +13,8 @@ from PIL import Image
 
 from previs.animatic.canvas import Box, Canvas, fit
 from previs.animatic.moves import Move
+
+_BLACK, _NO_COLOUR = 16, 128
 
 Send = Callable[[bytes, int], None]
 """Receives the planes of a frame and how many times it is shown."""
@@ -67,19 +70,15 @@ def planes_of(picture: Image.Image, canvas: Canvas, box: Box) -> bytes:
     if picture.size != (canvas.width, canvas.height):
         whole = Image.new("RGB", (canvas.width, canvas.height))
         whole.paste(picture, (box.left, box.top))
-    frame = av.VideoFrame.from_image(whole)
-    return _bytes(
-        frame.reformat(
-            format="yuv420p",
-            src_colorspace=Colorspace.ITU709,
-            dst_colorspace=Colorspace.ITU709,
-            src_color_range=ColorRange.JPEG,
-            dst_color_range=ColorRange.MPEG,
-        )
-    )
+    return b"".join(bytes(plane) for plane in _in_planes(whole).planes)
 
 
-def placed_planes(frame: av.VideoFrame, canvas: Canvas, box: Box) -> bytes:
+def parts_of(picture: Image.Image) -> list[Image.Image]:
+    """Return the three planes of a picture of any even size, without margins."""
+    return _parts(_in_planes(picture))
+
+
+def scaled_planes(frame: av.VideoFrame, canvas: Canvas, box: Box) -> bytes:
     """Return the planes of a film's frame, scaled to its box."""
     scaled = frame.reformat(
         width=box.width,
@@ -90,17 +89,40 @@ def placed_planes(frame: av.VideoFrame, canvas: Canvas, box: Box) -> bytes:
         interpolation="BICUBIC",
     )
     if (box.width, box.height) == (canvas.width, canvas.height):
-        return _bytes(scaled)
-    black = av.VideoFrame(canvas.width, canvas.height, "yuv420p")
-    parts = []
-    for index, (plane, part) in enumerate(zip(black.planes, scaled.planes, strict=True)):
+        return b"".join(bytes(plane) for plane in scaled.planes)
+    return placed(_parts(scaled), canvas, box)
+
+
+def placed(parts: Sequence[Image.Image], canvas: Canvas, box: Box) -> bytes:
+    """Return the planes of a frame in which these planes are in a box, and black is around them."""
+    made = []
+    for index, (part, size) in enumerate(zip(parts, _sizes(canvas.width, canvas.height), strict=True)):
         halves = 2 if index else 1
-        whole = Image.new("L", (plane.line_size, plane.height), 128 if index else 16)
-        inner = Image.frombuffer("L", (part.line_size, part.height), bytes(part), "raw", "L", 0, 1)
-        whole.paste(inner.crop((0, 0, part.width, part.height)), (box.left // halves, box.top // halves))
-        parts.append(whole.tobytes())
-    return b"".join(parts)
+        whole = Image.new("L", size, _NO_COLOUR if index else _BLACK)
+        whole.paste(part, (box.left // halves, box.top // halves))
+        made.append(whole.tobytes())
+    return b"".join(made)
 
 
-def _bytes(frame: av.VideoFrame) -> bytes:
-    return b"".join(bytes(plane) for plane in frame.planes)
+@cache
+def _sizes(width: int, height: int) -> tuple[tuple[int, int], ...]:
+    """Return the bytes of a line, its margin included, and the lines of each plane of a frame."""
+    return tuple((plane.line_size, plane.height) for plane in av.VideoFrame(width, height, "yuv420p").planes)
+
+
+def _in_planes(picture: Image.Image) -> av.VideoFrame:
+    return av.VideoFrame.from_image(picture).reformat(
+        format="yuv420p",
+        src_colorspace=Colorspace.ITU709,
+        dst_colorspace=Colorspace.ITU709,
+        src_color_range=ColorRange.JPEG,
+        dst_color_range=ColorRange.MPEG,
+    )
+
+
+def _parts(frame: av.VideoFrame) -> list[Image.Image]:
+    whole = (
+        (plane, Image.frombuffer("L", (plane.line_size, plane.height), bytes(plane), "raw", "L", 0, 1))
+        for plane in frame.planes
+    )
+    return [picture.crop((0, 0, plane.width, plane.height)) for plane, picture in whole]

@@ -6,10 +6,10 @@ from typing import Final
 from PIL import Image, ImageOps
 
 from previs.animatic.canvas import Box
-from previs.animatic.playing import Playing, Unplayable, planes_of
+from previs.animatic.playing import Playing, Unplayable, parts_of, placed, planes_of
 from previs.pictures.pillow import FORMATS, MOST_PIXELS, depth_8
 
-_MORE_FOR_MOVES: Final = 1.5
+_MORE_FOR_MOVES: Final = 1.25
 
 
 def play_still(playing: Playing) -> None:
@@ -23,15 +23,29 @@ def play_still(playing: Playing) -> None:
     if playing.move is None:
         playing.show(planes_of(scaled(picture, box), playing.canvas, box), playing.frames)
         return
-    # What is seen at the closest is no larger than this.
-    most = (round(box.width * _MORE_FOR_MOVES), round(box.height * _MORE_FOR_MOVES))
-    source = picture.resize(most, Image.Resampling.LANCZOS, reducing_gap=3) if picture.width > most[0] else picture
+    parts = parts_of(_source(picture, box))
     last = max(playing.frames - 1, 1)
     for index in range(playing.frames):
-        left, top, right, bottom = playing.move.view(index / last)
-        view = (left * source.width, top * source.height, right * source.width, bottom * source.height)
-        seen = source.resize((box.width, box.height), Image.Resampling.BICUBIC, box=view)
-        playing.show(planes_of(seen, playing.canvas, box), index + 1)
+        view = playing.move.view(index / last)
+        seen = [_seen(part, view, (box.width, box.height) if part is parts[0] else _half(box)) for part in parts]
+        playing.show(placed(seen, playing.canvas, box), index + 1)
+
+
+def _source(picture: Image.Image, box: Box) -> Image.Image:
+    """Return a picture as a move needs it: not much larger than its box, for what is seen at the closest is no larger."""
+    width = max(min(picture.width, round(box.width * _MORE_FOR_MOVES)) // 2 * 2, 2)
+    height = max(min(picture.height, round(box.height * _MORE_FOR_MOVES)) // 2 * 2, 2)
+    return picture.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3)
+
+
+def _seen(part: Image.Image, view: tuple[float, float, float, float], size: tuple[int, int]) -> Image.Image:
+    left, top, right, bottom = view
+    box = (left * part.width, top * part.height, right * part.width, bottom * part.height)
+    return part.resize(size, Image.Resampling.BICUBIC, box=box)
+
+
+def _half(box: Box) -> tuple[int, int]:
+    return box.width // 2, box.height // 2
 
 
 def _opened(path: Path, playing: Playing) -> Image.Image:
