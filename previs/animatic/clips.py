@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import av
 from PIL import Image, ImageSequence
 
-from previs.animatic.playing import Playing, Unplayable, scaled_planes, planes_of
+from previs.animatic.playing import Playing, Unplayable, planes_of, scaled_planes
 from previs.animatic.still import flat, scaled
 from previs.pictures.pillow import FORMATS, MOST_PIXELS
 from previs.pictures.playback import READERS

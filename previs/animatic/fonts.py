@@ -15,8 +15,8 @@ from previs.publishing.views import wording
 from previs.text.listing import first_of
 
 INSTALL: Final = (
-    "install a font that has them, such as Noto Sans CJK (Debian, Ubuntu: apt install fonts-noto-cjk; Fedora: dnf install "
-    "google-noto-sans-cjk-fonts; macOS and Windows have one), or name one with --font"
+    "install a font that has them, such as Noto Sans CJK (Debian, Ubuntu: apt install fonts-noto-cjk; "
+    "Fedora: dnf install google-noto-sans-cjk-fonts; macOS and Windows have one), or name one with --font"
 )
 # Fonts with Chinese characters of macOS, Windows and Linux, and some for other scripts; Pillow knows the folders.
 _KNOWN: Final = (

@@ -34,7 +34,7 @@ class Lettering:
         return round(sum(font.getlength(run) for font, run in self._runs(text, size)))
 
     def lines(self, text: str, size: int, width: int, most: int) -> list[str]:
-        """Return a text as lines of at most a width in pixels; if it has more than ``most``, the last ends with ``…``."""
+        """Return a text as lines of at most a width in pixels; of more than ``most``, the last ends with ``…``."""
         found = [line for paragraph in text.splitlines() for line in self._broken(paragraph.strip(), size, width)]
         if len(found) <= most:
             return found
@@ -46,7 +46,10 @@ class Lettering:
     def mask(self, lines: list[str], size: int, *, stroke: int = 0, centred: bool = False) -> Image.Image:
         """Return lines, drawn white on black in grey, with margins for a stroke of so many pixels."""
         widths = [self.width(line, size) for line in lines]
-        whole = (max(widths, default=0) + 2 * (stroke + _OVERHANG), self.height(size) * len(lines) + 2 * stroke + _OVERHANG)
+        whole = (
+            max(widths, default=0) + 2 * (stroke + _OVERHANG),
+            self.height(size) * len(lines) + 2 * stroke + _OVERHANG,
+        )
         made = Image.new("L", whole)
         drawing = ImageDraw.Draw(made)
         for number, (line, width) in enumerate(zip(lines, widths, strict=True)):
@@ -73,7 +76,7 @@ class Lettering:
             yield line.strip()
 
     def _words(self, paragraph: str, size: int, width: int) -> Iterator[str]:
-        """Yield words, and characters of scripts without spaces; a word that is wider than a line character by character."""
+        """Yield words, and characters of scripts without spaces or of a word that is wider than a line."""
         for word in _WORDS.findall(paragraph):
             if self.width(word, size) > width:
                 yield from word

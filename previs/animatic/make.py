@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -133,9 +133,9 @@ async def make(
 class _Reel:
     """Fetch the takes of a film, one ahead of the shot that is encoded."""
 
-    def __init__(self, store: Store, film: Film, sounds: "dict[int, SoundFile] | object") -> None:
+    def __init__(self, store: Store, film: Film, sounds: Mapping[int, SoundFile]) -> None:
         self._store, self._film = store, film
-        self._sounds = sounds if isinstance(sounds, dict) else {}
+        self._sounds = sounds
         self._spill = SpillFolder()
 
     async def run(self) -> None:

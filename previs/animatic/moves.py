@@ -86,4 +86,4 @@ def movement_of(shot: Mapping[str, Any]) -> Movement:
     words = given.strip()[:_LONGEST] if isinstance(given, str) else ""
     named = [spelled_out(word, "movement", chinese=False) for word in re.split(r"[,，、;；/+]", words) if word.strip()]
     known = next((name for name in named if name in _WAYS or name == _STILL), None)
-    return Movement(words, _move(known) if known in _WAYS else None, known is not None)
+    return Movement(words, _move(known) if known and known in _WAYS else None, known is not None)

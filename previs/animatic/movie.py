@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import av
 from av.video.frame import PictureType
@@ -23,9 +23,9 @@ _THREADS: Final = 2
 _QUALITY: Final = "18"
 _SOUND_BITS: Final = 160_000
 _SECONDS_BETWEEN_KEYS: Final = 5
-# Frames of an animatic are equal for seconds, which every preset writes in a few bytes; of the time that x264 takes, the
-# most goes into comparing them. The fastest preset, with the deblocking that it leaves out, takes half the time of the
-# next one for stills, and its files are as large.
+# Frames of an animatic are equal for seconds, which every preset writes in a few bytes; most of x264's time goes into
+# comparing them. The fastest preset, with the deblocking that it leaves out, takes half the time of the next one for
+# stills, and its files are as large.
 _PRESET: Final = "ultrafast"
 _X264: Final = "no-deblock=0:bframes=0:ref=1:rc-lookahead=0:scenecut=0"
 # Units of time in a second of which a frame at every usual rate has a whole number; FFmpeg's own are milliseconds.
@@ -135,6 +135,7 @@ class Movie:
         # A sample of 3GPP timed text is its length and its text; through FFmpeg's encoder, braces would be commands.
         text = subtitle.text.encode()[:_MOST_SUBTITLE].decode("utf-8", "ignore").encode()
         packet = av.Packet(len(text).to_bytes(2) + text)
+        assert self._titles is not None  # noqa: S101 - there is a track if there are texts
         packet.stream = self._titles
         start, end = (round(frame * _TIMESCALE / self._fps) for frame in (subtitle.start, subtitle.end))
         packet.time_base = Fraction(1, _TIMESCALE)
@@ -164,7 +165,7 @@ class Movie:
         return stream
 
     def _subtitle_stream(self, lang: str) -> "SubtitleStream":
-        stream = cast("SubtitleStream", self._file.add_stream("mov_text"))
+        stream = self._file.add_stream("mov_text")
         stream.codec_context.subtitle_header = _STYLE
         stream.codec_context.time_base = stream.time_base = Fraction(1, _TIMESCALE)
         stream.metadata["language"] = _LANGUAGES.get(lang, "und")

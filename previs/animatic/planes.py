@@ -52,8 +52,7 @@ class Planes:
         for width, height in layout.planes:
             ends.append(ends[-1] + width * height)
         spans = zip(layout.planes, pairwise(ends), strict=True)
-        whole = memoryview(content)
-        return cls(tuple(_grey(size, whole[start:end]) for size, (start, end) in spans))
+        return cls(tuple(_grey(size, content[start:end]) for size, (start, end) in spans))
 
     @classmethod
     def blank(cls, layout: Layout, luma: int) -> Self:
@@ -81,7 +80,7 @@ class Planes:
             frame.planes[index].update(self.parts[index].tobytes())
 
 
-def _grey(size: tuple[int, int], content: memoryview) -> Image.Image:
+def _grey(size: tuple[int, int], content: bytes) -> Image.Image:
     return Image.frombuffer("L", size, content, "raw", "L", 0, 1)
 
 

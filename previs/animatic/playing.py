@@ -111,7 +111,8 @@ def _sizes(width: int, height: int) -> tuple[tuple[int, int], ...]:
 
 
 def _in_planes(picture: Image.Image) -> av.VideoFrame:
-    return av.VideoFrame.from_image(picture).reformat(
+    frame: av.VideoFrame = av.VideoFrame.from_image(picture)  # type: ignore[no-untyped-call]
+    return frame.reformat(
         format="yuv420p",
         src_colorspace=Colorspace.ITU709,
         dst_colorspace=Colorspace.ITU709,

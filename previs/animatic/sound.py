@@ -125,6 +125,7 @@ class Sounds:
         mixed = bytearray()
         while len(mixed) < len(parts[0]):
             pulled = graph.pull()
+            assert isinstance(pulled, av.AudioFrame)  # noqa: S101 - the graph is of sound
             mixed += bytes(pulled.planes[0])[: pulled.samples * BYTES_OF_SAMPLE]
         return bytes(mixed)
 

@@ -32,7 +32,7 @@ def play_still(playing: Playing) -> None:
 
 
 def _source(picture: Image.Image, box: Box) -> Image.Image:
-    """Return a picture as a move needs it: not much larger than its box, for what is seen at the closest is no larger."""
+    """Return a picture as a move needs it: not much larger than its box, as what is seen at the closest is."""
     width = max(min(picture.width, round(box.width * _MORE_FOR_MOVES)) // 2 * 2, 2)
     height = max(min(picture.height, round(box.height * _MORE_FOR_MOVES)) // 2 * 2, 2)
     return picture.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3)

@@ -1,6 +1,6 @@
 """Make the animatic of a board."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -30,7 +30,7 @@ class AnimaticOrder:
     size: str | None = None
     moves: bool = False
     push: bool = False
-    settings: Settings = Settings()
+    settings: Settings = field(default_factory=Settings)
 
 
 async def make_animatic(order: AnimaticOrder) -> int:

@@ -13,7 +13,7 @@ from previs.command.options import Flag
 FadeSeconds = Annotated[float, Parameter(validator=validators.Number(gte=0, lte=10))]
 
 
-def animatic(
+def animatic(  # noqa: PLR0913 - one for each option
     board: str,
     out: Path,
     /,

@@ -31,7 +31,9 @@ def png(size: tuple[int, int], colour: tuple[int, ...], mode: str = "RGB", **sav
     return file.getvalue()
 
 
-def clip(colours: Sequence[tuple[int, int, int]], fps: int, *, size: tuple[int, int] = (64, 48), sound: bool = False) -> bytes:
+def clip(
+    colours: Sequence[tuple[int, int, int]], fps: int, *, size: tuple[int, int] = (64, 48), sound: bool = False
+) -> bytes:
     """Return an MP4 that shows one colour a frame."""
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as made:
@@ -75,7 +77,9 @@ def video(content: bytes, **changes: Any) -> Frame:
     return still(content, "video/mp4", ".mp4", **{"duration": 1.0, "frame_rate": 24.0, **changes})
 
 
-def board(*frames: Frame | None, durations: Sequence[float] = (), shots: Sequence[dict[str, Any]] = (), **changes: Any) -> Manifest:
+def board(
+    *frames: Frame | None, durations: Sequence[float] = (), shots: Sequence[dict[str, Any]] = (), **changes: Any
+) -> Manifest:
     """Return a board with a shot for each frame, of which None failed; by default each is half a second long."""
     entries = []
     for number, each in enumerate(frames, 1):

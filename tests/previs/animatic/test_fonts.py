@@ -23,7 +23,9 @@ def chinese() -> Lettering:
 def test_characters_that_no_font_has_are_named_with_what_to_install() -> None:
     fonts = find_fonts([f"a{NONE}"])
     assert fonts.missing == {NONE}
-    assert fonts.notice.startswith(f"no font has these characters, and ? stands for them: {NONE} (U+12345); install a font")
+    assert fonts.notice.startswith(
+        f"no font has these characters, and ? stands for them: {NONE} (U+12345); install a font"
+    )
     assert "fonts-noto-cjk" in fonts.notice
     letters = Lettering(fonts)
     assert letters.mask([NONE], 20).tobytes() == letters.mask(["?"], 20).tobytes()
@@ -61,7 +63,9 @@ def test_what_is_no_font_is_a_fault(tmp_path: Path) -> None:
 
 def test_lines_fit_and_no_sign_begins_one() -> None:
     letters = chinese()
-    text = "MEI：等一下！这艘船今晚不开，雾太大了，我们必须在码头等到天亮。Tomáš says supercalifragilisticexpialidocious."
+    text = (
+        "MEI：等一下！这艘船今晚不开，雾太大了，我们必须在码头等到天亮。Tomáš says supercalifragilisticexpialidocious."
+    )
     for width in (120, 200, 333, 500):
         lines = letters.lines(text, 24, width, 50)
         # A sign that must not begin a line may stand beyond its end.

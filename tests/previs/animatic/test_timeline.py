@@ -166,7 +166,9 @@ def test_a_view_stays_within_its_still() -> None:
 
 
 def said(*lines: Any, fps: float = 24) -> Manifest:
-    return board(*[PICTURE] * len(lines), shots=[{"dialogue": line} for line in lines], durations=[1.5] * len(lines), fps=fps)
+    return board(
+        *[PICTURE] * len(lines), shots=[{"dialogue": line} for line in lines], durations=[1.5] * len(lines), fps=fps
+    )
 
 
 def test_subtitles_last_as_long_as_their_shots() -> None:

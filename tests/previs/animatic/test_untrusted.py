@@ -74,8 +74,7 @@ async def test_a_frame_that_is_missing_or_was_replaced_becomes_a_slate(folder_st
     assert "is missing from" in found[0]
     assert "holds other bytes" in found[1]
     assert "holds other bytes" in found[2]
-    out.unlink()
-    [named] = await faults(folder_store, out, (outside, None))
+    [named] = await faults(folder_store, out.with_name("other.mp4"), (outside, None))
     assert "which is not the key of a frame" in named
 
 
@@ -118,7 +117,9 @@ def test_a_decoder_that_dies_costs_one_file(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory and time")
-def test_a_decoder_is_limited_in_memory_and_gets_no_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_decoder_is_limited_in_memory_and_gets_no_credentials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     good = tmp_path / "good.png"
     good.write_bytes(GOOD)
