@@ -45,7 +45,7 @@ COMMANDS = (
     "boards",
     "pull",
     "sheet",
-    "sheet",
+    "animatic",
     "prune",
     "schema",
     "nightly",

@@ -42,7 +42,7 @@ class Decoder:
         self.close()
 
     def close(self) -> None:
-        """End the process, whatever it does."""
+        """Stop the process, whatever it does."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()

@@ -117,7 +117,7 @@ class Film:
                     track.movie.sound(samples)
 
     def finish(self) -> None:
-        """End the file."""
+        """Close the file."""
         self._film.movie.close()
         if self.sounds is not None:
             self.faults += self.sounds.finish()

@@ -1,4 +1,4 @@
-"""Mix the scratch sound of a film: one file for the whole film, and one for each shot, cut at its end."""
+"""Join the scratch sound of a film: one file for the whole film, and one for each shot, cut at its end."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ class _Source:
 
 
 class Sounds:
-    """Mix the sound of a film in the order of its time.
+    """Join the sounds of a film in the order of its time.
 
     Args:
         fps: Frames per second of the film.

@@ -48,7 +48,8 @@ async def make_animatic(order: AnimaticOrder) -> int:
     if order.size is not None and size is None:
         raise ShotListFaults("the options", (Fault("--size", "", order.size, f"give {SIZES}"),))
     columns = (TextColumn("frames"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console(stderr=True), transient=True) as progress:
+    shown = console(stderr=True)
+    with Progress(*columns, console=shown, transient=True, disable=not shown.is_terminal) as progress:
         bar = progress.add_task("", total=None)
         async with await option_store(order.store) as store:
             manifest, _ = await load_manifest(store, await name_of(store, order.board), order.run)
