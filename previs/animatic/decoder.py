@@ -1,5 +1,6 @@
 """Ask a process to decode pictures, clips and sound, so that a file of a stranger costs at most that process."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -46,7 +47,8 @@ class Decoder:
         process, self._process = self._process, None
         if process is not None:
             process.kill()
-            with process:
+            # What was not sent any more is of no use.
+            with contextlib.suppress(BrokenPipeError), process:
                 pass
 
     def ask(self, request: dict[str, Any]) -> None:

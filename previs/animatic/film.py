@@ -90,8 +90,11 @@ class Film:
         self.burn_in = BurnIn(self.timeline, self.lettering, movie.layout, self.slates, burns)
 
     def stop(self) -> None:
-        """Make the shot at work raise ``Stopped``; any thread may call this."""
+        """Make the shot at work raise ``Stopped``, also if it waits for a decoder; any thread may call this."""
         self._stop.set()
+        self.decoder.close()
+        if self.sounds is not None:
+            self.sounds.close()
 
     def shot(self, number: int, source: Source, sound: SoundFile | None) -> None:
         """Write a shot.

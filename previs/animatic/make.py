@@ -13,11 +13,11 @@ import av
 
 from previs.animatic.decoder import Decoder, picture_request
 from previs.animatic.film import Film, Report, Source, Subtitling
-from previs.animatic.fonts import find_fonts
+from previs.animatic.fonts import Fonts, find_fonts
 from previs.animatic.lettering import Lettering
 from previs.animatic.sound import SoundFile, Sounds
-from previs.animatic.sound_files import shot_sounds, sound_file
-from previs.animatic.subtitles import srt, subtitles
+from previs.animatic.sound_files import ShotSounds, shot_sounds, sound_file
+from previs.animatic.subtitles import Subtitle, srt, subtitles
 from previs.animatic.timeline import Cue, Timeline
 from previs.errors import Fault, FrameDamaged, RecordUnreadable, ShotListFaults
 from previs.ingest.stored_files import spill_stored
@@ -95,39 +95,65 @@ async def make(
         ShotListFaults: A file exists or cannot be written, or the settings name what is no sound or font.
         StoreRefused, StoreUnavailable: The store cannot be read; no file is left.
     """
-    audio = await asyncio.to_thread(sound_file, settings.audio) if settings.audio else None
-    found = await asyncio.to_thread(shot_sounds, timeline, settings.sounds)
-    fonts = await asyncio.to_thread(find_fonts, _drawn(timeline, settings), settings.font)
-    entries = subtitles(timeline) if settings.subtitling != "none" else []
-    beside = path.with_suffix(".srt") if entries else None
-    own = _shot_paths(timeline, settings.shots_to) if settings.shots_to else ()
-    has_sound = bool(audio or found.files or any(cue.frame and cue.frame.kind == "video" for cue in timeline.cues))
+    parts = await asyncio.to_thread(_gather, timeline, path, settings)
     with contextlib.ExitStack() as stack:
-        parts = {each: stack.enter_context(_new_file(each)) for each in filter(None, (path, beside, *own))}
-        decoder = stack.enter_context(Decoder())
-        sounds = Sounds(timeline.fps, timeline.frames, audio) if has_sound else None
+        unfinished = {each: stack.enter_context(_new_file(each)) for each in parts.files}
+        sounds = Sounds(timeline.fps, timeline.frames, parts.audio) if parts.has_sound else None
         if sounds is not None:
             stack.enter_context(sounds)
         with _writing(path):
-            if beside is not None:
-                parts[beside].write_text(srt(entries, timeline.fps), "utf-8")
             film = Film(
                 timeline=timeline,
-                path=parts[path],
-                lettering=Lettering(fonts),
+                path=unfinished[path],
+                lettering=Lettering(parts.fonts),
                 slates=settings.slates,
                 subtitling=settings.subtitling,
                 fade=round(settings.fade * timeline.fps),
                 sounds=sounds,
-                decoder=decoder,
-                shot_paths=tuple(parts[each] for each in own),
+                decoder=stack.enter_context(Decoder()),
+                shot_paths=tuple(unfinished[each] for each in parts.own),
                 report=report,
             )
-            await _Reel(store, film, found.files).run()
-            for each, part in parts.items():
+            await _Reel(store, film, parts.sounds.files).run()
+            if parts.srt is not None:
+                unfinished[parts.srt].write_text(srt(parts.subtitles, timeline.fps), "utf-8")
+            for each, part in unfinished.items():
                 part.replace(each)
-    notices = (*timeline.notices, *found.notices, *filter(None, (fonts.notice, _cut(film))))
-    return Made(len(entries), beside, own, notices, tuple(film.faults))
+    notices = (*timeline.notices, *parts.sounds.notices, *filter(None, (parts.fonts.notice, _cut(film))))
+    return Made(len(parts.subtitles), parts.srt, parts.own, notices, tuple(film.faults))
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """Hold what a film is made of beside its takes, and the files to write."""
+
+    audio: SoundFile | None
+    sounds: ShotSounds
+    fonts: Fonts
+    subtitles: tuple[Subtitle, ...]
+    has_sound: bool
+    files: tuple[Path, ...]
+    srt: Path | None
+    own: tuple[Path, ...]
+
+
+def _gather(timeline: Timeline, path: Path, settings: Settings) -> _Parts:
+    audio = sound_file(settings.audio) if settings.audio else None
+    sounds = shot_sounds(timeline, settings.sounds)
+    entries = tuple(subtitles(timeline)) if settings.subtitling != "none" else ()
+    beside = path.with_suffix(".srt") if entries else None
+    own = _shot_paths(timeline, settings.shots_to) if settings.shots_to else ()
+    has_clip = any(cue.frame is not None and cue.frame.kind == "video" for cue in timeline.cues)
+    return _Parts(
+        audio=audio,
+        sounds=sounds,
+        fonts=find_fonts(_drawn(timeline, settings), settings.font),
+        subtitles=entries,
+        has_sound=bool(audio or sounds.files or has_clip),
+        files=(path, *((beside,) if beside else ()), *own),
+        srt=beside,
+        own=own,
+    )
 
 
 class _Reel:

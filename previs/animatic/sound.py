@@ -85,6 +85,10 @@ class Sounds:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop the decoders."""
         self._of_film.close()
         self._of_shots.close()
 
