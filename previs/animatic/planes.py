@@ -12,7 +12,7 @@ from previs.animatic.canvas import Canvas
 if TYPE_CHECKING:
     from av import VideoFrame
 
-BLACK, GREY, WHITE = 16, 126, 235
+BLACK, GREY, WHITE = 16, 150, 235
 _NO_COLOUR: Final = 128
 
 
