@@ -7,7 +7,7 @@ from PIL import Image
 
 from previs.animatic.canvas import Canvas
 from previs.animatic.lettering import Lettering
-from previs.animatic.planes import BLACK, GREY, WHITE, Layout, Margins, Planes
+from previs.animatic.planes import BLACK, GREY, WHITE, Band, Layout, Margins, Planes
 from previs.animatic.timeline import Cue, Timeline
 from previs.publishing.views.timecode import timecode
 from previs.text.visible import shortened
@@ -67,17 +67,18 @@ class BurnIn:
                 made.paint(painted.luma, painted.mask, painted.at)
         return made
 
-    def time(self, planes: Planes, frame: int) -> Planes:
-        """Return a frame with the timecode of its position in the film."""
+    def time(self, planes: Planes, frame: int) -> Band:
+        """Return the lines of a frame with marks that hold the timecode of its position in the film."""
         text = timecode(frame, float(self.timeline.fps))
-        digits, (width, _) = self._time_digits(), self._time_size(len(text))
+        digits, (width, height) = self._time_digits(), self._time_size(len(text))
         left, top = self._time_at(width)
-        luma = planes.parts[0].copy()
+        luma = planes.parts[0]
+        lines = luma.crop((0, top, luma.width, min(top + height, luma.height)))
         step = (width - self.margins.letters) // len(text)
         for number, each in enumerate(text):
             middle = left + self.margins.letters // 2 + number * step + step // 2
-            luma.paste(WHITE, (middle - digits[each].width // 2, top), digits[each])
-        return Planes((luma, *planes.parts[1:]))
+            lines.paste(WHITE, (middle - digits[each].width // 2, 0), digits[each])
+        return Band(top, lines.tobytes())
 
     def missing(self, cue: Cue, reason: str) -> Planes:
         """Return the slate that stands for a shot without a picture: which shot, why, and what it would show."""

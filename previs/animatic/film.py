@@ -168,7 +168,7 @@ class Film:
                 track.movie.place(planes)
                 track.placed = planes
             if marks.slate is not None:
-                track.movie.place(self.burn_in.time(planes, position), only=(0,))
+                track.movie.place(self.burn_in.time(planes, position))
             track.movie.show(is_cut=is_cut)
             if track is self._film:
                 self._done += 1

@@ -10,7 +10,7 @@ from av.video.frame import PictureType
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from previs.animatic.messages import BYTES_OF_SAMPLE, SAMPLE_RATE
-from previs.animatic.planes import Layout, Planes
+from previs.animatic.planes import Band, Layout, Planes
 from previs.animatic.subtitles import Subtitle
 
 if TYPE_CHECKING:
@@ -92,9 +92,9 @@ class Movie:
         """Return the layout of the film's frames."""
         return Layout.of(self._frame)
 
-    def place(self, planes: Planes, only: Sequence[int] = (0, 1, 2)) -> None:
-        """Make planes, or some of them, those of the next frames."""
-        planes.write(self._frame, only)
+    def place(self, picture: Planes | Band) -> None:
+        """Make planes, or lines, those of the next frames."""
+        picture.write(self._frame)
 
     def show(self, *, is_cut: bool) -> None:
         """Write the placed frame once more; a cut begins with a frame that needs no other."""

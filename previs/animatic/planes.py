@@ -1,6 +1,5 @@
 """Hold a frame of a film as three planes, and draw on it: luma from 16 to 235, two halved planes of colour."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Self
@@ -74,10 +73,29 @@ class Planes:
             small = mask.reduce(2) if index else mask
             part.paste(_NO_COLOUR if index else luma, (at[0] // scale, at[1] // scale), small)
 
-    def write(self, frame: "VideoFrame", only: Sequence[int] = (0, 1, 2)) -> None:
-        """Copy planes, all or some of them, to a frame of the film."""
-        for index in only:
-            frame.planes[index].update(self.parts[index].tobytes())
+    def write(self, frame: "VideoFrame") -> None:
+        """Copy the planes to a frame of the film."""
+        for plane, part in zip(frame.planes, self.parts, strict=True):
+            plane.update(part.tobytes())
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Hold lines of luma, margins included.
+
+    Attributes:
+        top: Number of the first line.
+        content: Their bytes.
+    """
+
+    top: int
+    content: bytes
+
+    def write(self, frame: "VideoFrame") -> None:
+        """Copy the lines to a frame of the film."""
+        plane = frame.planes[0]
+        start = self.top * plane.line_size
+        memoryview(plane)[start : start + len(self.content)] = self.content
 
 
 def _grey(size: tuple[int, int], content: bytes) -> Image.Image:
