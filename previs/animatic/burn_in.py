@@ -102,7 +102,7 @@ class BurnIn:
         letters, edge = self.margins.letters, self.margins.edge
         take = f"take {cue.take}" if cue.take is not None else ""
         sequence = "" if cue.label.startswith(cue.sequence) else cue.sequence
-        text = " · ".join(filter(None, (sequence, shortened(cue.label), take)))
+        text = " · ".join(filter(None, (sequence, shortened(cue.label), take, shortened(cue.pass_name))))
         time_width, height = self._time_size(len(timecode(self.timeline.frames, float(self.timeline.fps))))
         most = self.canvas.width - time_width - 3 * edge - letters
         lines = self.lettering.lines(text, letters, most, 1)

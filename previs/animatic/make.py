@@ -215,7 +215,7 @@ def _check_key(frame: Frame) -> None:
 def _drawn(timeline: Timeline, settings: Settings) -> Iterator[str]:
     """Yield the texts that may be drawn."""
     for cue in timeline.cues:
-        yield f"{cue.sequence} {cue.label} take"
+        yield f"{cue.sequence} {cue.label} take {cue.pass_name}"
         if settings.subtitling == "burn":
             yield cue.dialogue
         if cue.frame is None:

@@ -42,6 +42,7 @@ class Cue:
         sequence: Its sequence; empty if it has none.
         start, frames: First frame in the film, and number of frames.
         take: Number of the chosen take; None if it has none.
+        pass_name: Name of the pass that is shown of it; empty for the take itself.
         frame: File of that take that is shown; None if there is none.
         reason: Why there is none.
         description: What is seen, for the slate of a shot without a picture.
@@ -55,6 +56,7 @@ class Cue:
     start: int
     frames: int
     take: int | None
+    pass_name: str
     frame: Frame | None
     reason: str
     description: str
@@ -143,6 +145,7 @@ def _cue(placed: Placed, *, moves: bool, push: bool) -> Cue:
         start=placed.start,
         frames=placed.frames,
         take=shown.take if shown else None,
+        pass_name=visible(shown.pass_name) if shown else "",
         frame=frame,
         reason="" if frame else _reason(shown),
         description=film.description or entry.prompt,

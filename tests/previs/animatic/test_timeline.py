@@ -13,7 +13,7 @@ from previs.animatic.subtitles import milliseconds, srt, subtitle_text, subtitle
 from previs.animatic.timeline import exact_fps, timeline
 from previs.errors import ShotListFaults
 from previs.publishing.views.sequences import totals
-from previs.records.manifest import Manifest
+from previs.records.manifest import Manifest, PassEntry
 from previs.shots.aspect import aspect_of
 from tests.previs.animatic.films import RED, board, png, still, video
 from tests.previs.records.published import manifest, shot, take
@@ -76,6 +76,13 @@ def test_the_chosen_take_is_shown_and_of_its_files_the_first_that_can_be_seen() 
     picked = timeline(manifest(shot("a", *takes, picked=2), shot("b", *takes), shot("c", take(1, frames=(sound,)))))
     assert [(cue.take, cue.frame) for cue in picked.cues] == [(2, other), (1, PICTURE), (1, None)]
     assert picked.cues[2].reason == "The take has no picture."
+
+
+def test_of_the_chosen_take_the_last_pass_is_shown() -> None:
+    finished = still(png((8, 8), RED))
+    made = PassEntry(name="upscale", take=1, outcome="rendered", fingerprint="f", frames=(finished,))
+    [cue] = timeline(manifest(shot("a", take(1, frames=(PICTURE,)), passes=(made,)))).cues
+    assert (cue.take, cue.pass_name, cue.frame) == (1, "upscale", finished)
 
 
 def test_failed_shots_say_why() -> None:
