@@ -19,8 +19,9 @@ from previs.animatic.messages import BYTES_OF_SAMPLE, HEADER, SAMPLE_RATE
 from previs.animatic.playing import Playing, Unplayable
 from previs.animatic.still import play_still
 from previs.pictures.child import MOST_BYTES, MOST_SECONDS
-from previs.pictures.pillow import BROKEN
+from previs.pictures.pillow import BROKEN, FORMATS
 
+_PICTURES: Final = frozenset(f"image/{each.lower()}" for each in FORMATS)
 _SECONDS_PER_FRAME: Final = 0.2
 
 
@@ -47,8 +48,10 @@ class _Answer:
 
 def _picture(request: dict[str, Any], answer: _Answer) -> None:
     playing = Playing.of(request, answer.frame)
-    if request["media_type"].startswith("video/"):
+    if playing.media_type.startswith("video/"):
         play_film(playing)
+    elif playing.media_type not in _PICTURES:
+        raise Unplayable(f"{playing.media_type} is not read")
     elif request["animated"]:
         play_animation(playing)
     else:

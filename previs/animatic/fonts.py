@@ -41,6 +41,8 @@ _KNOWN: Final = (
 _LANGUAGES: Final = {"zh": "zh-cn", "ja": "ja", "ko": "ko"}
 _ALWAYS: Final = "?…:·0123456789"
 _NO_CHARACTER: Final = "\U0010ffff"
+# Different characters that are looked up; no film has as many, but a manifest may.
+_MOST: Final = 20_000
 _TRIAL: Final = 24  # pixels
 _SECONDS: Final = 10
 _ASKED: Final = 400
@@ -99,7 +101,8 @@ def find_fonts(texts: Iterable[str], named: Path | None = None) -> Fonts:
         ShotListFaults: The named file is no font.
     """
     whole = "".join(texts)
-    wanted = {each for each in whole if not _is_blank(each)} | set(_ALWAYS)
+    found = [each for each in dict.fromkeys(_ALWAYS + whole) if not _is_blank(each)]
+    wanted = set(found[:_MOST])
     language = _LANGUAGES.get(wording.language(whole) or "", "")
     faces: list[Face] = []
     of_character: dict[str, int] = {}
@@ -112,7 +115,7 @@ def find_fonts(texts: Iterable[str], named: Path | None = None) -> Fonts:
         if has := _covered(face, left):
             of_character |= dict.fromkeys(has, len(faces))
             faces.append(face)
-    return Fonts(tuple(faces) or (Face(""),), of_character, frozenset(wanted - of_character.keys()))
+    return Fonts(tuple(faces) or (Face(""),), of_character, frozenset(set(found) - of_character.keys()))
 
 
 def _check_named(path: Path) -> None:

@@ -114,7 +114,7 @@ def timeline(
     if moves:
         notices += _unknown_moves(placed)
     return Timeline(
-        manifest.title, manifest.lang, fps, canvas_of(aspect, size), cues, frames, tuple(map(visible, notices))
+        visible(manifest.title), manifest.lang, fps, canvas_of(aspect, size), cues, frames, tuple(map(visible, notices))
     )
 
 

@@ -31,6 +31,13 @@ def test_characters_that_no_font_has_are_named_with_what_to_install() -> None:
     assert letters.mask([NONE], 20).tobytes() == letters.mask(["?"], 20).tobytes()
 
 
+def test_a_manifest_of_very_many_characters_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("previs.animatic.fonts._MOST", 30)
+    fonts = find_fonts(["".join(map(chr, range(65, 127)))])
+    assert len(fonts.of_character) == 30
+    assert "~" in fonts.missing
+
+
 def test_without_fontconfig_and_fonts_latin_is_drawn_and_the_rest_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr("previs.animatic.fonts._KNOWN", ())

@@ -58,10 +58,12 @@ async def test_what_cannot_be_decoded_becomes_a_slate_and_the_next_shot_is_shown
     ]
     bad += [(video(each), each) for each in (cut, b"x" * 50)]
     bad.append((still(cut, "video/x-unknown", ".mp4"), cut))
+    bad.append((still(b"v/1\x01", "image/x-exr", ".exr"), b"v/1\x01"))
     found = await faults(folder_store, out, *bad)
-    assert [each.partition(":")[0] for each in found] == [f"shot SH0{number}, take 1" for number in range(1, 8)]
+    assert [each.partition(":")[0] for each in found] == [f"shot SH0{number}, take 1" for number in range(1, 9)]
     assert "more than 89 million pixels" in found[1] or "damaged" in found[1]
     assert "video/x-unknown is not read" in found[6]
+    assert "image/x-exr is not read" in found[7]
 
 
 async def test_a_frame_that_is_missing_or_was_replaced_becomes_a_slate(folder_store: FolderStore, out: Path) -> None:
