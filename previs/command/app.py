@@ -12,6 +12,7 @@ from cyclopts import App, Parameter
 from previs import __doc__ as about
 from previs.command.animatic_commands import animatic
 from previs.command.boards_commands import boards, pick, prune, pull, rerender, schema, sheet
+from previs.command.editorial_commands import conform, timeline
 from previs.command.nightly_commands import nightly
 from previs.command.output import write_error
 from previs.command.prefect_commands import deploy, server
@@ -37,6 +38,8 @@ for command in (
     pull,
     sheet,
     animatic,
+    timeline,
+    conform,
     prune,
     schema,
     nightly,

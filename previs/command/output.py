@@ -1,9 +1,10 @@
 """Write results of commands to standard output, and the rest to standard error; all of it is visible."""
 
+import contextlib
 import json
 import os
 import sys
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,16 @@ def write_new(path: Path, content: bytes) -> None:
 def not_written(path: Path, remedy: str) -> ShotListFaults:
     """Return the fault of a file that cannot be written."""
     return ShotListFaults(str(path), (Fault("the file", "write", "", remedy),))
+
+
+@contextlib.contextmanager
+def needs_extra() -> Iterator[None]:
+    """Exit with a package's own sentence if the extra that it needs is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        write_error(str(error))
+        sys.exit(_BAD_INPUT)
 
 
 async def with_faults(work: Coroutine[Any, Any, int], schema: str, *, as_json: bool) -> int:

@@ -49,7 +49,7 @@ async def show_shots(order: ShotsOrder) -> int:
         shot_list = await read_list_at(order.shots, sources)
     notices = [*shot_list.notices, *unused_fields(shot_list)]
     if order.write is not None:
-        notices += await asyncio.to_thread(_write, shot_list, order.shots, Path(order.write))
+        notices += await asyncio.to_thread(write_list, shot_list, order.shots, Path(order.write))
     if order.as_json:
         columns = [{"column": column, "field": field} for field, column in shot_list.columns.items()]
         read = shot_list.given()
@@ -60,7 +60,17 @@ async def show_shots(order: ShotsOrder) -> int:
     return 0
 
 
-def _write(shot_list: ShotList, source: str, path: Path) -> list[str]:
+def write_list(shot_list: ShotList, source: str, path: Path) -> list[str]:
+    """Write a list to a new file, and return sentences on what that file does not hold.
+
+    Args:
+        shot_list: List to write.
+        source: Path or URL to which its references are relative.
+        path: File, whose suffix decides the format.
+
+    Raises:
+        ShotListFaults: The file exists, or cannot hold the list.
+    """
     suffix = path.suffix.lower()
     if suffix not in _SUFFIXES:
         raise not_written(path, f"a list is written as {', '.join(_SUFFIXES)}")

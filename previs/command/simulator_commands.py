@@ -3,14 +3,11 @@
 # ruff: noqa: PLC0415 - the help needs only the signatures; see app.py
 
 import asyncio
-import contextlib
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 from previs.command.options import Count, Flag, Port, Seconds
-from previs.command.output import write_error
+from previs.command.output import needs_extra
 
 
 def demo(
@@ -38,7 +35,7 @@ def demo(
     verbose
         Show Prefect's log instead of the progress display.
     """
-    with _needs_extra():
+    with needs_extra():
         from previs.command.simulate import render_examples
 
     name = {"en": "night-city", "zh": "夜城"}[language]
@@ -75,18 +72,8 @@ def simulate(
     version
         Version of ComfyUI that the servers are: node classes, refusals and endpoints are those of that version.
     """
-    with _needs_extra():
+    with needs_extra():
         from previs.command.simulate import read_cues, serve_simulators
 
     cues = read_cues(script) if script else ()
     return asyncio.run(serve_simulators(servers, seconds=seconds, port=port, script=cues, version=version))
-
-
-@contextlib.contextmanager
-def _needs_extra() -> Iterator[None]:
-    """Exit with the simulator's own sentence if its extra is not installed."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        write_error(str(error))
-        sys.exit(2)

@@ -1,8 +1,17 @@
 """Write lengths and positions in time as film people read them."""
 
+from fractions import Fraction
 from math import isfinite
+from typing import Final
+
+from previs.errors import Fault, ShotListFaults
 
 _HOUR, _MINUTE = 3600, 60
+_HIGHEST_FPS: Final = 240
+_LOWEST_FPS: Final = 1
+_NTSC: Final = Fraction(1000, 1001)
+_NEAR: Final = 0.006
+_FINEST: Final = 1000
 
 
 def frame_count(seconds: float, fps: float) -> int:
@@ -12,6 +21,21 @@ def frame_count(seconds: float, fps: float) -> int:
     """
     count = seconds * fps
     return max(1, round(count)) if isfinite(count) and count > 0 else 0
+
+
+def exact_fps(fps: float) -> Fraction:
+    """Return a frame rate as films have it: 24000/1001 for 23.976, and also for 23.98.
+
+    Raises:
+        ShotListFaults: No film has this frame rate.
+    """
+    if not isfinite(fps) or not _LOWEST_FPS <= fps <= _HIGHEST_FPS:
+        remedy = f"a film has from {_LOWEST_FPS} to {_HIGHEST_FPS} frames per second"
+        raise ShotListFaults("the board", (Fault("the board", "fps", f"{fps:g}", remedy),))
+    ntsc = round(fps / _NTSC) * _NTSC
+    if fps != round(fps) and abs(fps - float(ntsc)) < _NEAR:
+        return ntsc
+    return Fraction(fps).limit_denominator(_FINEST)
 
 
 def timecode(frames: int, fps: float) -> str:
