@@ -6,7 +6,6 @@ A board's shots have whole numbers of frames, whose sum is the board's: see :mod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import isfinite
 from typing import Final
 
 from previs.animatic.canvas import USUAL_ASPECT, Canvas, canvas_of
@@ -15,6 +14,7 @@ from previs.errors import Fault, ShotListFaults
 from previs.publishing.views.film import film_of
 from previs.publishing.views.sequences import Placed, sequences
 from previs.publishing.views.takes import reason
+from previs.publishing.views.timecode import exact_fps
 from previs.records.manifest import Manifest, TakeEntry
 from previs.records.takes import Frame
 from previs.shots.aspect import Aspect, aspect_of
@@ -24,11 +24,6 @@ from previs.text.visible import shortened, visible
 MOST_FRAMES: Final = 1_000_000
 """Frames of the longest animatic: eleven hours at 24 frames per second."""
 
-_HIGHEST_FPS: Final = 240
-_LOWEST_FPS: Final = 1
-_NTSC: Final = Fraction(1000, 1001)
-_NEAR: Final = 0.006
-_FINEST: Final = 1000
 _NAMED: Final = 5
 _PICTURES: Final = ("image", "video")
 
@@ -116,20 +111,6 @@ def timeline(
     return Timeline(
         visible(manifest.title), manifest.lang, fps, canvas_of(aspect, size), cues, frames, tuple(map(visible, notices))
     )
-
-
-def exact_fps(fps: float) -> Fraction:
-    """Return a frame rate as films have it: 24000/1001 for 23.976, and also for 23.98.
-
-    Raises:
-        ShotListFaults: No film has this frame rate.
-    """
-    if not isfinite(fps) or not _LOWEST_FPS <= fps <= _HIGHEST_FPS:
-        raise _fault("fps", f"{fps:g}", f"an animatic has from {_LOWEST_FPS} to {_HIGHEST_FPS} frames per second")
-    ntsc = round(fps / _NTSC) * _NTSC
-    if fps != round(fps) and abs(fps - float(ntsc)) < _NEAR:
-        return ntsc
-    return Fraction(fps).limit_denominator(_FINEST)
 
 
 def _cue(placed: Placed, *, moves: bool, push: bool) -> Cue:

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from previs.animatic.canvas import Box, Canvas, canvas_of, fit, size_of
 from previs.animatic.moves import PUSH, movement_of
 from previs.animatic.subtitles import milliseconds, srt, subtitle_text, subtitles
-from previs.animatic.timeline import exact_fps, timeline
+from previs.animatic.timeline import timeline
 from previs.errors import ShotListFaults
 from previs.publishing.views.sequences import totals
+from previs.publishing.views.timecode import exact_fps
 from previs.records.manifest import Manifest, PassEntry
 from previs.shots.aspect import aspect_of
 from tests.previs.animatic.films import RED, board, png, still, video
