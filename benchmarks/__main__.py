@@ -34,6 +34,7 @@ from benchmarks.share import share_of_the_ideal
 from benchmarks.sheets import sheets
 from benchmarks.silent import silent_node
 from benchmarks.start import start
+from benchmarks.timelines import timelines
 
 Measurement = Callable[[], Coroutine[Any, Any, Row]]
 
@@ -68,6 +69,7 @@ def _measurements(*, long: bool) -> dict[str, Measurement]:
         "bombs": partial(bombs, 2000, 900) if long else partial(bombs, 500, 90),
         **{f"list, {name}": partial(lists, name, 50_000_000 if long else 2_000_000) for name in FILES},
         "sheets": partial(sheets, 5_000),
+        "timelines": partial(timelines, 300),
         **_of_animatics(300 if long else 30),
         **_of_runs(long=long),
     }

@@ -46,6 +46,8 @@ COMMANDS = (
     "pull",
     "sheet",
     "animatic",
+    "timeline",
+    "conform",
     "prune",
     "schema",
     "nightly",
