@@ -47,7 +47,9 @@ def _in_fresh_process(shots: int) -> dict[str, float]:
 
 def _board(shots: int) -> Manifest:
     when = datetime(2026, 11, 29, tzinfo=UTC)
-    takes = [TakeEntry(take=1, outcome="rendered", fingerprint=f"{number:064x}", seed=number) for number in range(shots)]
+    takes = [
+        TakeEntry(take=1, outcome="rendered", fingerprint=f"{number:064x}", seed=number) for number in range(shots)
+    ]
     entries = tuple(
         ShotEntry(
             shot_id=f"SQ{number // 20:03d}_SH{number % 20 * 10:03d}",
