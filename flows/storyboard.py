@@ -18,6 +18,7 @@ from previs.publishing.results import RunIdentity
 from previs.rendering.context import RunContext
 from previs.shots import Shot, ShotList
 from previs.workflow import WorkflowSettings
+from tasks.animatic import Animatic, publish_animatic
 from tasks.artifacts import live_progress
 from tasks.context import open_context
 from tasks.events import board_ready
@@ -45,7 +46,7 @@ WorkflowParameter = Annotated[SkipValidation[str | WorkflowSettings | None], NO_
     timeout_seconds=7 * 24 * 3600,
     folded=(
         *("workflow", "only", "passes", "picked_only", "overrides", "refresh", "max_age_days", "render_seconds"),
-        *("parts", "webhook"),
+        *("animatic", "parts", "webhook"),
     ),
 )
 async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
@@ -63,6 +64,7 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
     refresh: Annotated[bool | list[str | int], Field(title="Render again")] = False,  # noqa: FBT002 - Prefect passes it by name
     max_age_days: Annotated[float | None, Field(title="Days until a take is too old", ge=0)] = None,
     render_seconds: Annotated[float | None, Field(title="Seconds for one render", gt=0)] = None,
+    animatic: Annotated[Animatic, Field(title="Animatic")] = "none",
     parts: Annotated[int, Field(title="Parts", ge=1, le=50)] = 1,
     webhook: Annotated[WebhookParameter, Field(title="Webhook")] = None,
 ) -> State[list[dict[str, Any]]]:
@@ -83,6 +85,7 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
         refresh: Render stored takes again: all, or those of the shots with these IDs.
         max_age_days: Older takes are rendered again. Empty: any age is fine.
         render_seconds: Longest render of a take. Empty: the farm's limit.
+        animatic: A film of the board beside its page: none, plain, or with slates burned in.
         parts: Number of runs that render the board together, on several workers. 1: only this one.
         webhook: Gets the run's events. Empty: the saved webhook 'default', if there is one.
     """
@@ -105,7 +108,7 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
             inputs, identity = await read_input(
                 as_is(given), as_is(workflow or DEFAULT_WORKFLOW), as_is(context), board=board, started=started
             )
-            render = partial(_make_board, identity=identity, not_before=not_before)
+            render = partial(_make_board, identity=identity, not_before=not_before, animatic=animatic)
             made = await render(inputs, context, options=options, parts=parts)
         if review_minutes:
             again = partial(render, options=replace(options, refresh=False))
@@ -123,9 +126,10 @@ async def _make_board(
     identity: RunIdentity,
     options: RunOptions,
     not_before: datetime | None,
+    animatic: Animatic,
     parts: int = 1,
 ) -> Board:
-    """Plan the takes, find the stored ones, render the others and publish the board."""
+    """Plan the takes, find the stored ones, render the others and publish the board, with its film if wanted."""
     plan = await plan_takes(as_is(inputs), as_is(context), board=identity.board, options=options)
     await name_this_run(run_name(identity, plan), identity.board)
     found = await find_recorded(as_is(plan), as_is(context), not_before)
@@ -134,4 +138,7 @@ async def _make_board(
     async with others as ordered, live_progress(context.progress, identity.board) as over:
         results = await run_takes(ordered, found, identity, context)
         over.set()
-        return await publish_board(as_is(plan), as_is(results), as_is(identity), as_is(context))
+        board = await publish_board(as_is(plan), as_is(results), as_is(identity), as_is(context))
+    if animatic != "none":
+        await publish_animatic(as_is(board), as_is(context), slates=animatic == "slates")
+    return board

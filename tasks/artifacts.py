@@ -37,7 +37,7 @@ _PROGRESS = "Progress of the run."
 _LAST_UPDATE_SECONDS = 10.0
 _HASHED = re.compile(r"(?:^|-)[0-9a-f]{8}$")
 _MOST_TABLES = 20
-_SHEET, _SHOTS = "contact-sheet", "shots"
+_SHEET, _SHOTS, _FILM = "contact-sheet", "shots", "animatic"
 
 
 def artifact_key(board: str, kind: str, page: int = 1) -> str:
@@ -124,7 +124,16 @@ def log_failures() -> Iterator[None]:
 
 def link_to_board(page: str) -> str:
     """Return a Markdown link to a board's page, or its path if it is a file: browsers open no file from a web page."""
-    return f"Board: `{cell(local_path(page))}`" if kind_of(page) == "file" else f"[Board]({page})"
+    return _link("Board", page)
+
+
+def _link(name: str, address: str) -> str:
+    return f"{name}: `{cell(local_path(address))}`" if kind_of(address) == "file" else f"[{name}]({address})"
+
+
+async def show_film(board: str, address: str) -> None:
+    """Create the artifact that leads to a board's animatic."""
+    await acreate_markdown_artifact(_link("Animatic", address), key=artifact_key(board, _FILM))
 
 
 async def show_board(manifest: Manifest, links: Mapping[str, str], store: Store, page: str) -> None:
