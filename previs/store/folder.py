@@ -209,8 +209,8 @@ class FolderStore:
         return True
 
     def _sync_folders(self, path: Path) -> None:
-        """Write a file's name to the disk, and the first time those of its folders, as far as the system can do it."""
-        known = path.parent in self._synced
+        """Write a file's name to the disk, and those of new folders above it, as far as the system can do it."""
+        synced: list[Path] = []
         for folder in path.parents:
             # Windows opens no folders, and some network shares sync none.
             with suppress(OSError):
@@ -219,9 +219,10 @@ class FolderStore:
                     os.fsync(descriptor)
                 finally:
                     os.close(descriptor)
-            if known or folder == self._root:
+            synced.append(folder)
+            if folder in self._synced or folder == self._root:
                 break
-        self._synced.add(path.parent)
+        self._synced.update(synced)
 
     @contextmanager
     def _temporary_file(self, target: Path, write: Callable[[BinaryIO], object]) -> Iterator[Path]:
@@ -255,13 +256,19 @@ class FolderStore:
 
     def _create_file(self, path: Path) -> BinaryIO:
         for _ in range(_FOLDER_ATTEMPTS):
+            with suppress(FileNotFoundError):
+                return path.open("xb")
             # Deleting a folder's last file removes the folder too. If that happens while mkdir checks what is in its
             # way, Python raises FileExistsError.
             with suppress(FileNotFoundError, FileExistsError):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                return path.open("xb")
-        path.parent.mkdir(parents=True, exist_ok=True)
+                self._make_folder(path.parent)
+        self._make_folder(path.parent)
         return path.open("xb")
+
+    def _make_folder(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Any of them may be new.
+        self._synced.difference_update((folder, *folder.parents))
 
     def _delete(self, paths: list[Path]) -> None:
         for path in paths:

@@ -172,7 +172,8 @@ def fault_of(key: str) -> str | None:
     """
     if not key or any(segment in {"", ".", ".."} for segment in key.split("/")):
         return "every part of a key needs a name other than . and .."
-    if "\\" in key or any(unicodedata.category(character) in {"Cc", "Cs"} for character in key):
+    printable = key.isprintable()
+    if "\\" in key or (not printable and any(unicodedata.category(each) in {"Cc", "Cs"} for each in key)):
         return "a key contains no backslash, control character or half of a surrogate pair"
     if len(key.encode()) > _LONGEST_KEY:
         return f"a key is at most {_LONGEST_KEY} bytes long"
