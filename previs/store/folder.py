@@ -50,8 +50,9 @@ class FolderStore:
     """Keep files in a folder, which is created at the first write.
 
     A program that is killed while it writes leaves a hidden file ending in ``.part``; only ``unfinished`` lists it.
-    A file is visible only when its bytes, its name and the folders above it are on the disk. The store's folder and the
-    folders in it, such as ``frames``, may be symbolic links; no link below them is followed out of them.
+    A writer is told of a file when its bytes, its name and the folders above it are on the disk; leases and heartbeats
+    need not be, as they say nothing once their runs have ended. The store's folder and the folders in it, such as
+    ``frames``, may be symbolic links; no link below them is followed out of them.
 
     Args:
         folder: Absolute path, or relative to the present working directory.
@@ -192,20 +193,22 @@ class FolderStore:
                 probe.unlink(missing_ok=True)
 
     def _write(self, key: str, write: Callable[[BinaryIO], object]) -> None:
-        target = self._path(key)
-        with self._temporary_file(target, write) as unfinished:
+        target, lasts = self._path(key), not key.startswith(keys.OF_THE_MOMENT)
+        with self._temporary_file(target, write, sync=lasts) as unfinished:
             unfinished.replace(target)
-            self._sync_folders(target)
+            if lasts:
+                self._sync_folders(target)
 
     def _create(self, key: str, data: bytes) -> bool:
-        target = self._path(key)
-        with self._temporary_file(target, lambda stream: stream.write(data)) as unfinished:
+        target, lasts = self._path(key), not key.startswith(keys.OF_THE_MOMENT)
+        with self._temporary_file(target, lambda stream: stream.write(data), sync=lasts) as unfinished:
             try:
                 _link(unfinished, target)
             except FileExistsError:
                 # NFS may raise this for a repeated request that it has carried out already.
                 return self._holds(key, data)
-            self._sync_folders(target)
+            if lasts:
+                self._sync_folders(target)
         return True
 
     def _sync_folders(self, path: Path) -> None:
@@ -225,7 +228,7 @@ class FolderStore:
         self._synced.update(synced)
 
     @contextmanager
-    def _temporary_file(self, target: Path, write: Callable[[BinaryIO], object]) -> Iterator[Path]:
+    def _temporary_file(self, target: Path, write: Callable[[BinaryIO], object], *, sync: bool) -> Iterator[Path]:
         """Write a temporary file beside the target and remove it at the end, unless it was moved."""
         self._followed(target.parent, of=target)
         unfinished = target.with_name(f".{secrets.token_hex(8)}{_UNFINISHED}")
@@ -233,8 +236,9 @@ class FolderStore:
             try:
                 with self._create_file(unfinished) as stream:
                     write(stream)
-                    stream.flush()
-                    os.fsync(stream.fileno())
+                    if sync:
+                        stream.flush()
+                        os.fsync(stream.fileno())
                 yield unfinished
             finally:
                 with suppress(OSError):

@@ -25,6 +25,10 @@ CLAIMS: Final = "claims/"
 NIGHTLY: Final = "nightly/"
 KINDS: Final = (FRAMES, TAKES, BOARDS, LISTS, INPUTS, CLAIMS, NIGHTLY)
 """Folders that previs writes to."""
+_LEASES: Final = f"{CLAIMS}takes/"
+_HEARTBEATS: Final = f"{CLAIMS}runs/"
+OF_THE_MOMENT: Final = (_LEASES, _HEARTBEATS)
+"""Folders whose files say what runs do now, and nothing once no run lives: a loss of power may take them."""
 
 # S3 accepts keys of at most 1024 bytes.
 _LONGEST_KEY: Final = 1024
@@ -142,7 +146,7 @@ def input_key(sha256: str, suffix: str) -> str:
 
 def leases_prefix(fingerprint: str) -> str:
     """Return the prefix of all leases of a take."""
-    return f"{CLAIMS}takes/{fingerprint}/"
+    return f"{_LEASES}{fingerprint}/"
 
 
 def lease_key(fingerprint: str, number: int) -> str:
@@ -152,7 +156,7 @@ def lease_key(fingerprint: str, number: int) -> str:
 
 def heartbeat_key(run: str) -> str:
     """Return the key of a run's heartbeat."""
-    return f"{CLAIMS}runs/{part(run)}.json"
+    return f"{_HEARTBEATS}{part(run)}.json"
 
 
 def cancelled_key(prompt_id: str) -> str:

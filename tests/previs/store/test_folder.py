@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import pytest
 
 from previs.errors import StoreRefused, StoreUnavailable
-from previs.store import FolderStore
+from previs.store import FolderStore, keys
 
 
 def files(folder: Path) -> set[str]:
@@ -79,7 +79,7 @@ async def test_a_file_that_a_writer_was_told_of_survives_a_loss_of_power(
     source.write_bytes(b"frame")
     writers = {
         "takes/a.json": lambda key: folder_store.put(key, b"{}", media_type="application/json"),
-        "claims/takes/b/000000.json": lambda key: folder_store.create(key, b"{}", media_type="application/json"),
+        "boards/b/numbers/1.json": lambda key: folder_store.create(key, b"{}", media_type="application/json"),
         "frames/ab/c.png": lambda key: folder_store.put_file(key, source, media_type="image/png"),
     }
     for key, write in writers.items():
@@ -91,6 +91,30 @@ async def test_a_file_that_a_writer_was_told_of_survives_a_loss_of_power(
     synced.clear()
     await folder_store.put("takes/d.json", b"{}", media_type="application/json")
     assert synced[1:] == [f"{root}/takes"]
+
+
+@LINUX_ONLY
+async def test_a_folder_that_is_made_again_is_written_to_the_disk_again(
+    folder_store: FolderStore, synced: list[str]
+) -> None:
+    await folder_store.put("frames/ab/c.png", b"", media_type="image/png")
+    for path in (Path(folder_store.name) / "frames" / "ab").iterdir():
+        path.unlink()
+    (Path(folder_store.name) / "frames" / "ab").rmdir()
+    synced.clear()
+    await folder_store.put("frames/ab/c.png", b"", media_type="image/png")
+    assert synced[1:] == [f"{folder_store.name}{folder}" for folder in ("/frames/ab", "/frames", "")]
+
+
+@LINUX_ONLY
+async def test_leases_and_heartbeats_do_not_wait_for_the_disk(folder_store: FolderStore, synced: list[str]) -> None:
+    for key in (keys.lease_key("b" * 64, 0), keys.heartbeat_key("run")):
+        assert await folder_store.create(key, b"{}", media_type="application/json")
+        await folder_store.put(key, b"{ }", media_type="application/json")
+        assert await folder_store.get(key) == b"{ }"
+    assert synced == []
+    await folder_store.put(keys.cancelled_key("prompt"), b"{}", media_type="application/json")
+    assert synced != []
 
 
 @LINUX_ONLY
