@@ -65,6 +65,7 @@ class Connection:
 
     def __init__(self, address: Address) -> None:
         self.name = address.name
+        self._base = address.url.rstrip("/")
         if fault := proxy_fault():
             raise FarmRefused(fault)
         self._proxy = proxy_of(address.url)
@@ -130,7 +131,9 @@ class Connection:
     ) -> AsyncIterator[httpx.Response]:
         answered = False
         try:
-            async with answer_to(client.build_request(method, path, **content), client, _ANSWERS) as response:
+            # A base URL of httpx's own would be parsed and joined anew for each request.
+            request = client.build_request(method, f"{self._base}/{path}", **content)
+            async with answer_to(request, client, _ANSWERS) as response:
                 answered = True
                 if response.status_code != _OK and response.status_code not in allow:
                     raise self._refusal(response, method, path)
@@ -175,7 +178,6 @@ def _client(address: Address, timeout: httpx.Timeout, *, connections: int) -> ht
     limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
     policy: Policy | None = address.policy
     return httpx.AsyncClient(
-        base_url=address.url.rstrip("/") + "/",
         headers=headers,
         timeout=timeout,
         limits=limits,
