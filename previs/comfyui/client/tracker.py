@@ -26,6 +26,8 @@ MAX_PAUSE = 2.0
 """Seconds between two polls, once the first quick ones are over."""
 
 _FIRST_PAUSE, _HISTORY_RETRY = 0.2, 0.05
+# Of a prompt that is tracked beside others; frames usually say more, and sooner.
+_FURTHER_PAUSE = 0.8
 # A long queue of other clients comes with all their graphs: polling takes at most a fifth of the time.
 _REST_FACTOR = 4
 
@@ -101,9 +103,10 @@ class PromptTracker:
 
     def track(self, prompt_id: str) -> TrackedPrompt:
         """Track a prompt from now on."""
+        pause = _FURTHER_PAUSE if self.tracked else _FIRST_PAUSE
         tracked = self.tracked[prompt_id] = TrackedPrompt(PromptState(prompt_id))
-        self._pause = _FIRST_PAUSE
-        self._poll_within(_FIRST_PAUSE)
+        self._pause = min(self._pause, pause)
+        self._poll_within(pause)
         return tracked
 
     def untrack(self, prompt_id: str) -> None:
