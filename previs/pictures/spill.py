@@ -45,6 +45,7 @@ class SpillFolder:
         self._path, held = _locked_folder()
         self._bytes = 0
         self._lock = threading.Lock()
+        self._unused: list[Path] = []
         self._remove = weakref.finalize(self, _remove_own, self._path, held)
 
     def __enter__(self) -> Self:
@@ -56,6 +57,23 @@ class SpillFolder:
     def new(self) -> "SpilledFile":
         """Return a file of a name of its own, which does not exist yet."""
         return SpilledFile(self._path / uuid.uuid4().hex, self)
+
+    @contextlib.contextmanager
+    def reused(self) -> Iterator[Path]:
+        """Yield the path of a file that is absent or empty, for the ``with`` block; a later block gets the file again.
+
+        To empty a file takes less time than to make one. After an error the file is removed: a thread whose caller was
+        cancelled may still be at work on it.
+        """
+        path = self._unused.pop() if self._unused else self._path / uuid.uuid4().hex
+        try:
+            yield path
+            with contextlib.suppress(FileNotFoundError):
+                os.truncate(path, 0)
+            self._unused.append(path)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
 
     def keep(self, content: bytes) -> "SpilledFile":
         """Write bytes to a new file."""

@@ -203,8 +203,7 @@ async def _keep(
     """
     began, damaged = time.monotonic(), False
     until = began + context.limits.unreachable
-    path = context.spill.new().path
-    try:
+    with context.spill.reused() as path:
         while True:
             pause = _BEFORE_REFETCH
             try:
@@ -220,8 +219,6 @@ async def _keep(
                 if time.monotonic() >= until:
                     raise
             await asyncio.sleep(pause)
-    finally:
-        path.unlink(missing_ok=True)
 
 
 async def _fetch(

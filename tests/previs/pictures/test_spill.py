@@ -4,6 +4,8 @@ import gc
 import os
 from pathlib import Path
 
+import pytest
+
 from previs.pictures.spill import SpillFolder, remove_abandoned
 
 
@@ -20,6 +22,26 @@ def test_the_end_of_a_block_removes_the_folder() -> None:
     with SpillFolder() as spill:
         kept = spill.keep(b"one")
     assert not kept.path.parent.exists()
+
+
+def fail_after_writing(path: Path) -> None:
+    path.write_bytes(b"two")
+    raise ValueError("damaged")
+
+
+def test_a_file_is_used_again_empty_unless_its_block_failed() -> None:
+    spill = SpillFolder()
+    with spill.reused() as first, spill.reused() as second:
+        assert first != second
+        first.write_bytes(b"one")
+    with spill.reused() as again:
+        assert again == first
+        assert again.read_bytes() == b""
+        with pytest.raises(ValueError, match="damaged"), spill.reused() as failed:
+            fail_after_writing(failed)
+    assert not failed.exists()
+    with spill.reused() as one, spill.reused() as other:
+        assert failed not in {one, other}
 
 
 def test_files_that_are_too_large_together_are_noticed() -> None:
