@@ -6,7 +6,6 @@ from uuid import uuid4
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import BlockDocumentUpdate
-from prefect_aws import AwsClientParameters, MinIOCredentials, S3Bucket
 from pydantic import SecretStr
 
 from blocks import ComfyUIFarm, FolderFrameStore, S3FrameStore
@@ -88,6 +87,8 @@ async def test_a_farm_that_a_run_needs_and_nobody_saved_stops_it_before_anything
 async def test_blocks_of_prefect_aws_are_stores_and_their_secrets_go_nowhere(
     simulate: Serve, settings: S3Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
+    from prefect_aws import AwsClientParameters, MinIOCredentials, S3Bucket  # noqa: PLC0415 - as in tests/blocks
+
     _, url = await simulate()
     assert settings.access_key_id is not None
     assert settings.secret_access_key is not None

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import gzip
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -9,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from tests.previs.comfyui.client.listening import listening
 
 OK = b"HTTP/1.1 200 OK\r\n"
+GZIP, ZLIB = zlib.MAX_WBITS | 16, zlib.MAX_WBITS
 Send = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -27,9 +29,19 @@ async def sending(send: Send) -> AsyncIterator[str]:
 def nested(megabytes: int) -> bytes:
     """Return zeros that were compressed twice: a thousandth of a thousandth of their size."""
     once = zlib.compressobj(9, wbits=31)
-    zeros = bytes(1 << 20)
-    packed = b"".join(once.compress(zeros) for _ in range(megabytes)) + once.flush()
+    packed = b"".join(once.compress(bytes(1 << 20)) for _ in range(megabytes)) + once.flush()
     return gzip.compress(packed, 9)
+
+
+@functools.cache
+def zeros(form: int) -> bytes:
+    """Return 80 MB of zeros, compressed in zlib's form of this number; not on import, where each process would wait."""
+    return zlib.compress(bytes(80 << 20), wbits=form)
+
+
+async def bomb(writer: asyncio.StreamWriter) -> None:
+    """Send 80 MB of zeros, compressed."""
+    await encoded(zeros(GZIP), "gzip")(writer)
 
 
 def encoded(body: bytes, encoding: str) -> Send:
