@@ -101,7 +101,7 @@ def prefect_api(prefect_environment: dict[str, str]) -> Iterator[str]:
 @pytest.fixture(scope="session", autouse=True)
 def _nothing_on_the_screen() -> None:
     """Log to pytest alone: a twentieth of the CPU time of flows in this process went into lines for a screen."""
-    for name in logging.root.manager.loggerDict:
+    for name in list(logging.root.manager.loggerDict):
         logger = logging.getLogger(name)
         for handler in logger.handlers[:]:
             if isinstance(handler, PrefectConsoleHandler):
