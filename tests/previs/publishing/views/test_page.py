@@ -217,7 +217,8 @@ TEXT = st.lists(st.sampled_from(MARKS) | st.text(max_size=8)).map("".join)
 
 def filled(make: SimpleNamespace, words: list[str], links: FrameLinks) -> Reader:
     """A board with others' words in every place that takes some."""
-    frame = make.frame(words[0], f"image/{words[1]}", thumbnail=words[1])
+    # What a name ends in decides whether it is a link, as tests above show.
+    frame = make.frame(f"{words[0]}.x", f"image/{words[1]}", thumbnail=words[1])
     attempts = (make.attempt(f"x{words[3]}", server=f"http://{words[2]}"),)
     takes = (
         make.take(frames=(frame,), server=f"http://{words[2]}", comfyui=f"x{words[1]}", attempts=attempts),
