@@ -87,6 +87,8 @@ class Farm:
         self._none_up_since: float | None = time.monotonic()
         self._look_until = 0.0
         self._all_looked_at = asyncio.Event()
+        self._looking_again = asyncio.Event()
+        self._look_began = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._opened = contextlib.AsyncExitStack()
 
@@ -226,7 +228,8 @@ class Farm:
     def _dispatch(self) -> None:
         """Give free slots to waiting requests in their order, once every server was probed.
 
-        Otherwise a take that an earlier run left on one server would be rendered again on another that answers first.
+        Otherwise a take that an earlier run, or this one before an outage, left on one server would be rendered again on
+        another that answers first.
         """
         if not self._all_looked_at.is_set() and self._first_look_left() > 0:
             return
@@ -280,11 +283,13 @@ class Farm:
         """Probe a server for ever, at intervals that grow from 0.5 s to 5 s until it answers, and then every 5 s."""
         server, pause, reported = member.server, _FIRST_PAUSE, False
         while True:
+            began = time.monotonic()
             try:
                 await server.probe()
                 await self.capabilities.learn(server)
             except (ServerUnreachable, ServerUnavailable, AccessDenied) as error:
-                member.looked_at, member.denied = True, error if isinstance(error, AccessDenied) else None
+                member.denied = error if isinstance(error, AccessDenied) else None
+                member.looked_at |= began >= self._look_began
                 if not reported:
                     self._problems.append(_Problem(f"{error}; it was set aside"))
                     self._change(server, f"{error}; it is set aside and looked at again", fit=False)
@@ -295,13 +300,30 @@ class Farm:
                 if reported:
                     self._change(server, f"{server.name} is back", fit=True)
                 pause, reported = _LONGEST_PAUSE, False
+                if self._none_up_since is not None and self._all_looked_at.is_set():
+                    self._look_again(member)
                 self._none_up_since = None
+            if not member.looked_at:
+                continue  # This probe began before all were to be probed again, and failed on what was before.
             if all(each.looked_at for each in self._members.values()):
                 self._all_looked_at.set()
             self._dispatch()
             if not self.up and self._none_up_since is None:
                 self._none_up_since = time.monotonic()
-            await asyncio.sleep(pause)
+            await _at_most(self._looking_again.wait(), pause)
+
+    def _look_again(self, first: ServerState) -> None:
+        """Have every server probed at once when the first one is back after none was up.
+
+        Whatever was cut off from all servers gets them back together, with the takes that they rendered meanwhile.
+        """
+        for member in self._members.values():
+            member.looked_at = member is first
+        self._all_looked_at.clear()
+        self._look_began = time.monotonic()
+        self._look_until = self._look_began + _FIRST_LOOK
+        self._looking_again.set()
+        self._looking_again = asyncio.Event()
 
     def _report_cancelling(self, member: ServerState) -> None:
         """Report a server where an interrupted prompt is at work for longer than a sampler's step takes."""

@@ -131,6 +131,26 @@ async def test_no_slot_is_given_before_every_server_was_probed_once(simulate: Se
         assert len(farm.up) == 2
 
 
+async def test_after_an_outage_no_slot_is_given_before_every_server_was_probed_again(
+    simulate: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("previs.farm.pool._LONGEST_PAUSE", 0.5)
+    served = [await simulate() for _ in range(3)]
+    async with Farm([Address(url) for _, url in served]) as farm, asyncio.timeout(60):
+        await all_up(farm, 3)
+        for simulator, _ in served:
+            simulator.faults.hang_up = float("inf")
+        await wait_until(lambda: not farm.up)
+        waiting = asyncio.create_task(farm.acquire_slot())
+        await wait_until(lambda: farm._none_up_since is not None)
+        assert waits(waiting)
+        served[2][0].faults.answer_after = 0.2
+        for simulator, _ in served:
+            simulator.faults.heal("hang_up")
+        await waiting
+        assert len(farm.up) == 3
+
+
 RAIN = ModelFile("loras", "rain.safetensors")
 OLD, NEW = "ab" * 32, "cd" * 32
 
