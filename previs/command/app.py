@@ -15,6 +15,7 @@ from previs.command.boards_commands import boards, pick, prune, pull, rerender, 
 from previs.command.editorial_commands import conform, timeline
 from previs.command.nightly_commands import nightly
 from previs.command.output import write_error
+from previs.command.pdf_commands import pdf
 from previs.command.prefect_commands import deploy, server
 from previs.command.shots_commands import bind, check, plan, run, shots
 from previs.command.simulator_commands import demo, simulate
@@ -40,6 +41,7 @@ for command in (
     animatic,
     timeline,
     conform,
+    pdf,
     prune,
     schema,
     nightly,

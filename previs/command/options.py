@@ -7,6 +7,7 @@ from cyclopts import Parameter, validators
 from previs.command.overrides import parse_overrides
 
 Flag = Annotated[bool, Parameter(negative="")]
+Landscape = Annotated[bool | None, Parameter(negative="--portrait")]
 Count = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=100))]
 Runs = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 TakeNumber = Annotated[int | None, Parameter(validator=validators.Number(gte=1))]

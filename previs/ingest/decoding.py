@@ -26,6 +26,7 @@ from previs.pictures.pillow import MOST_PIXELS
 from previs.pictures.pixels import pixels
 from previs.pictures.playback import is_film, playback, without_picture
 from previs.pictures.references import upright_file
+from previs.pictures.scaled import scaled_file
 
 AT_ONCE: Final = 16_000_000
 """Pixels that are decoded at one time; a picture of more is decoded alone."""
@@ -88,6 +89,30 @@ async def upright(source: Path, target: Path, *, uri: str) -> str:
         return str(answer["suffix"])
 
     return await _decode(lambda: decoding_cost(source), lambda: upright_file(source, target, uri=uri), alone)
+
+
+async def scaled(source: Path, target: Path, *, box: tuple[int, int], uri: str) -> tuple[int, int]:
+    """Make a small JPEG of a picture or of video, as :func:`previs.pictures.scaled.scaled_file` does.
+
+    Raises:
+        NotAPicture: The file has no picture, is damaged, or takes too much memory or time to decode.
+    """
+
+    def alone() -> tuple[int, int]:
+        try:
+            answer = _ask({"do": "scaled", "source": str(source), "target": str(target), "box": box})
+        except _DecoderFailed as error:
+            raise NotAPicture(uri, str(error)) from error
+        if "reason" in answer:
+            raise NotAPicture(uri, answer["reason"])
+        width, height = answer["size"]
+        return width, height
+
+    def cost() -> int:
+        # Of video and of what no decoder knows, the cost cannot be told.
+        return decoding_cost(source) or MOST_PIXELS
+
+    return await _decode(cost, lambda: scaled_file(source, target, box=box, uri=uri), alone)
 
 
 async def describe(path: Path, media: Media) -> Playback:

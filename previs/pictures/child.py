@@ -17,6 +17,7 @@ from previs.pictures.media import Media
 from previs.pictures.pixels import pixels
 from previs.pictures.playback import playback
 from previs.pictures.references import upright_file
+from previs.pictures.scaled import scaled_file
 
 MOST_BYTES: Final = 2_000_000_000
 MOST_SECONDS: Final = 120
@@ -33,6 +34,16 @@ def _upright(request: dict[str, Any]) -> dict[str, Any]:
         return {"reason": TOO_MUCH}
 
 
+def _scaled(request: dict[str, Any]) -> dict[str, Any]:
+    try:
+        source, target, box = Path(request["source"]), Path(request["target"]), tuple(request["box"])
+        return {"size": scaled_file(source, target, box=box, uri="")}
+    except NotAPicture as error:
+        return {"reason": error.reason}
+    except MemoryError:
+        return {"reason": TOO_MUCH}
+
+
 def _playback(request: dict[str, Any]) -> dict[str, Any]:
     return asdict(playback(Path(request["path"]), Media(**request["media"])))
 
@@ -43,6 +54,7 @@ def _pixels(request: dict[str, Any]) -> dict[str, Any]:
 
 _DO: Final[dict[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {
     "upright": _upright,
+    "scaled": _scaled,
     "playback": _playback,
     "pixels": _pixels,
 }

@@ -30,7 +30,7 @@ READERS = {
     "audio/mpeg": "mp3",
     "audio/ogg": "ogg",
 }
-_MOST_PACKETS = 1000  # to read for the first frame
+MOST_PACKETS = 1000  # to read for the first frame
 _DIGITS = 3
 
 
@@ -95,7 +95,7 @@ def _first_frame(container: "InputContainer", video: "VideoStream") -> str | Non
     import av  # noqa: PLC0415 - as above
 
     with contextlib.suppress(av.FFmpegError, ValueError):
-        for packet in islice(container.demux(video), _MOST_PACKETS):
+        for packet in islice(container.demux(video), MOST_PACKETS):
             for frame in packet.decode():
                 if frame.width * frame.height > MOST_PIXELS:
                     return None

@@ -40,18 +40,20 @@ def thumbnail(path: Path, media: Media, *, width: int = WIDTH) -> str | None:
 
 def thumbnail_of(picture: Image.Image, *, width: int = WIDTH) -> str:
     """Return a WEBP thumbnail of an opened picture as a ``data:`` URI."""
-    return "data:image/webp;base64," + base64.b64encode(_encoded(_small(picture, width))).decode()
+    return (
+        "data:image/webp;base64," + base64.b64encode(_encoded(small(picture, (width, width * _HEIGHT_FACTOR)))).decode()
+    )
 
 
-def _small(picture: Image.Image, width: int) -> Image.Image:
-    box = (width, width * _HEIGHT_FACTOR)
+def small(picture: Image.Image, box: tuple[int, int]) -> Image.Image:
+    """Return an opened picture in RGB or RGBA, turned upright and shrunk to a box in pixels; never enlarged."""
     picture.draft("RGB", (box[0] * 2, box[1] * 2))  # lets a JPEG be decoded at a fraction of its size
     picture.load()
     if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:
         ImageOps.exif_transpose(picture, in_place=True)
-    small = picture if picture.mode == "RGB" and "transparency" not in picture.info else depth_8(picture)
-    small.thumbnail(box)
-    return small
+    made = picture if picture.mode == "RGB" and "transparency" not in picture.info else depth_8(picture)
+    made.thumbnail(box)
+    return made
 
 
 def _encoded(picture: Image.Image) -> bytes:

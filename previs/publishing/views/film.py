@@ -40,6 +40,16 @@ def film_of(shot: Mapping[str, Any]) -> Film:
     )
 
 
+def notes_of(shot: Mapping[str, Any]) -> str:
+    """Return the notes of a shot; empty if it has none."""
+    return _text(shot.get("notes"), _LONGEST)
+
+
+def prompt_of(shot: Mapping[str, Any]) -> str:
+    """Return the prompt of a shot as given; empty if it has none."""
+    return _text(shot.get("prompt"), _LONGEST)
+
+
 def _names(cast: object) -> str:
     """Return the names of the characters."""
     names = cast if isinstance(cast, list) else [cast]
