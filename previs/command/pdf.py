@@ -42,7 +42,8 @@ async def write_pdf(order: PdfOrder) -> int:
     if order.path.exists():
         raise not_written(order.path, "it already exists: move it away, or give another name")
     columns = (TextColumn("panels"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console(stderr=True), transient=True) as progress:
+    screen = console(stderr=True)
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
         bar = progress.add_task("", total=None)
         async with await option_store(order.store) as store:
             board = await name_of(store, order.board)

@@ -73,9 +73,10 @@ def fit(fields: Sequence[Field], width: float, most: int, measure: Measure) -> t
 
 def one_line(text: str, width: float, measure: Measure) -> str:
     """Return a text on one line of at most a width, shortened if need be."""
-    [line] = (
-        _cut([Line(" ".join(text.split())), Line("")], 1, width, measure) if measure(text) > width else [Line(text)]
-    )
+    text = " ".join(text.split())
+    if measure(text) <= width:
+        return text
+    [line] = _cut([Line(text), Line("")], 1, width, measure)
     return line.text
 
 

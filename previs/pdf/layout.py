@@ -52,11 +52,13 @@ class PlacedPanel:
     """Hold a panel at its place.
 
     Attributes:
+        size: Usual size of its texts, in points.
         short: Whether one of its texts is shortened.
     """
 
     panel: Panel
     room: Room
+    size: float
     texts: tuple[Text, ...]
     short: bool
 
@@ -167,7 +169,7 @@ def _placed(panel: Panel, room: Room, size: float, measure: Measure) -> PlacedPa
         for index, line in enumerate(lines)
         for text in _line(line, room.text.x, top + (index * LEADING + _ASCENT) * used * MM, used, measure)
     ]
-    return PlacedPanel(panel, room, (*title, *texts), short or cut)
+    return PlacedPanel(panel, room, size, (*title, *texts), short or cut)
 
 
 def _title(panel: Panel, box: Box, size: float, measure: Measure) -> tuple[list[Text], bool]:

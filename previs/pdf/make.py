@@ -3,7 +3,7 @@
 import asyncio
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -71,7 +71,6 @@ class Made:
     Attributes:
         content: The PDF.
         pages, panels: Numbers of them.
-        done: Number of panels that are finished.
         without: Number of panels that have no picture, since none was made.
         notices: Sentences on what is not as the board says.
         faults: Sentences on frames that could not be used.
@@ -80,7 +79,6 @@ class Made:
     content: bytes = b""
     pages: int = 0
     panels: int = 0
-    done: int = 0
     without: int = 0
     notices: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
@@ -117,18 +115,19 @@ async def make(
     with SpillFolder() as spill:
         on_top = await logo(settings.logo, spill) if settings.logo else None
         aspect = on_top.size[0] / on_top.size[1] if on_top else None
-        pages = list(lay_out(panels, head, sheet, letters.width, label, logo=aspect))
-        writer = PdfWriter(manifest, head.title, sheet, letters, spill.new().path.parent)
-        async with aclosing(pictures(store, panels, pixels(sheet, len(panels)), spill, made.faults)) as found:
-            for page in pages:
-                await asyncio.to_thread(writer.begin, page, on_top)
-                for placed in page.panels:
-                    shown = await anext(found)
-                    words = placed.panel.instead if placed.panel.frame is None else label(_NO_PICTURE)
-                    await asyncio.to_thread(_show, writer, placed, shown, words, sheet.size, letters)
-                    made.done += 1
-                    report(made.done, len(panels))
-        made.content = await asyncio.to_thread(writer.finish)
+        pages = await asyncio.to_thread(lambda: list(lay_out(panels, head, sheet, letters.width, label, logo=aspect)))
+        shown = pictures(store, panels, pixels(sheet, len(panels)), spill, made.faults)
+        with closing(PdfWriter(manifest, head.title, sheet, letters, spill.new().path.parent)) as writer:
+            async with aclosing(shown):
+                done = 0
+                for page in pages:
+                    await asyncio.to_thread(writer.begin, page, on_top)
+                    for placed in page.panels:
+                        words = placed.panel.instead if placed.panel.frame is None else label(_NO_PICTURE)
+                        await asyncio.to_thread(_show, writer, placed, await anext(shown), words, letters)
+                        done += 1
+                        report(done, len(panels))
+            made.content = await asyncio.to_thread(writer.finish)
     made.pages = len(pages)
     made.notices = list(_notices(pages, panels, letters))
     return made
@@ -158,14 +157,12 @@ def _letters(panels: Iterable[Panel], head: Head, label: Labels, font: Path | No
     return letters
 
 
-def _show(
-    writer: PdfWriter, placed: PlacedPanel, shown: Shown | None, words: str, size: float, letters: Letters
-) -> None:
+def _show(writer: PdfWriter, placed: PlacedPanel, shown: Shown | None, words: str, letters: Letters) -> None:
     box = placed.room.picture
     if shown is not None:
         writer.picture(shown, box)
     else:
-        writer.empty(box, words_instead(words, box, size, letters.width))
+        writer.empty(box, words_instead(words, box, placed.size, letters.width))
 
 
 def _notices(pages: list[Page], panels: list[Panel], letters: Letters) -> Iterator[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from fpdf import FPDF
+from fpdf.fonts import TTFFont
 
 from previs.pdf.layout import Page, Text
 from previs.pdf.letters import Letters, font_file
@@ -89,6 +90,12 @@ class PdfWriter:
     def finish(self) -> bytes:
         """Return the document; nothing can be written to it afterwards."""
         return bytes(self._pdf.output())
+
+    def close(self) -> None:
+        """Close the files of the fonts, which fpdf2 leaves open."""
+        for font in self._pdf.fonts.values():
+            if isinstance(font, TTFFont):
+                font.ttfont.close()
 
     def _image(self, shown: Shown, box: Box) -> None:
         self._pdf.image(io.BytesIO(shown.jpeg), box.x, box.y, box.width, box.height)
