@@ -2,7 +2,8 @@
 
 import io
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,7 @@ from PIL import ImageFont
 
 from previs.publishing.fonts import Face, Fonts
 
+_FONTS: Final = 32
 _UNKNOWN: Final = "?"
 _OUTLINES: Final = ("glyf", "CFF ", "CFF2")
 _USAGE, _RESTRICTED = 0xF, 2
@@ -29,10 +31,6 @@ class Letters:
         self._widths = [_widths(face) for face in fonts.faces]
         self._known: dict[str, tuple[int, str, float]] = {}
         self.missing: set[str] = set(fonts.missing)
-
-    def can_draw(self, face: int) -> bool:
-        """Return whether a font can be embedded."""
-        return bool(self._widths[face])
 
     @property
     def seen(self) -> frozenset[str]:
@@ -82,7 +80,8 @@ def font_file(face: Face, folder: Path) -> Path:
     return path
 
 
-def _widths(face: Face) -> dict[int, float]:
+@lru_cache(_FONTS)
+def _widths(face: Face) -> Mapping[int, float]:
     """Return the widths of a font's characters; none if it cannot, or must not, be embedded."""
     source = face.path or io.BytesIO(_built_in())
     try:

@@ -2,7 +2,7 @@
 
 import asyncio
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -119,18 +119,31 @@ async def make(
         shown = pictures(store, panels, pixels(sheet, len(panels)), spill, made.faults)
         with closing(PdfWriter(manifest, head.title, sheet, letters, spill.new().path.parent)) as writer:
             async with aclosing(shown):
-                done = 0
-                for page in pages:
-                    await asyncio.to_thread(writer.begin, page, on_top)
-                    for placed in page.panels:
-                        words = placed.panel.instead if placed.panel.frame is None else label(_NO_PICTURE)
-                        await asyncio.to_thread(_show, writer, placed, await anext(shown), words, letters)
-                        done += 1
-                        report(done, len(panels))
+                await _write(writer, pages, shown, letters, label(_NO_PICTURE), on_top, report)
             made.content = await asyncio.to_thread(writer.finish)
     made.pages = len(pages)
     made.notices = list(_notices(pages, panels, letters))
     return made
+
+
+async def _write(
+    writer: PdfWriter,
+    pages: list[Page],
+    shown: AsyncGenerator[Shown | None, None],
+    letters: Letters,
+    unreadable: str,
+    on_top: Shown | None,
+    report: Report,
+) -> None:
+    """Write pages, one picture at a time."""
+    every, done = sum(len(page.panels) for page in pages), 0
+    for page in pages:
+        await asyncio.to_thread(writer.begin, page, on_top)
+        for placed in page.panels:
+            words = placed.panel.instead if placed.panel.frame is None else unreadable
+            await asyncio.to_thread(_show, writer, placed, await anext(shown), words, letters)
+            done += 1
+            report(done, every)
 
 
 def _letters(panels: Iterable[Panel], head: Head, label: Labels, font: Path | None) -> Letters:
@@ -150,11 +163,11 @@ def _letters(panels: Iterable[Panel], head: Head, label: Labels, font: Path | No
     for panel in panels:
         texts += [panel.shot, panel.take, panel.duration, panel.instead]
         texts += [f"{each.label} {each.text}" for each in panel.fields]
-    letters = Letters(find_fonts(texts, font))
+    found = find_fonts(texts, font, is_embeddable)
     if font is not None and not is_embeddable(Face(str(font))):
         remedy = "give a font in TrueType or OpenType whose licence allows to embed it"
         raise ShotListFaults("the font", (Fault("--font", "", str(font), remedy),))
-    return letters
+    return Letters(found)
 
 
 def _show(writer: PdfWriter, placed: PlacedPanel, shown: Shown | None, words: str, letters: Letters) -> None:

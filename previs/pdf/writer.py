@@ -9,7 +9,7 @@ from fpdf import FPDF
 from fpdf.fonts import TTFFont
 
 from previs.pdf.layout import Page, Text
-from previs.pdf.letters import Letters, font_file
+from previs.pdf.letters import Letters, font_file, is_embeddable
 from previs.pdf.paper import MM, Box, Sheet, contain
 from previs.pdf.pictures import Shown
 from previs.records.manifest import Manifest
@@ -49,7 +49,7 @@ class PdfWriter:
         self._pdf.set_draw_color(_BORDER)
         self._pdf.set_fill_color(_BACKGROUND)
         for number, face in enumerate(letters.fonts.faces):
-            if letters.can_draw(number):
+            if is_embeddable(face):
                 self._pdf.add_font(_family(number), fname=font_file(face, folder), collection_font_number=face.index)
 
     def begin(self, page: Page, logo: Shown | None) -> None:

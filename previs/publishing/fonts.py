@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -41,6 +41,8 @@ _KNOWN: Final = (
 _LANGUAGES: Final = {"zh": "zh-cn", "ja": "ja", "ko": "ko"}
 _ALWAYS: Final = "?…:·0123456789"
 _NO_CHARACTER: Final = "\U0010ffff"
+# Different characters that are looked up; no board has as many, but a manifest may.
+_MOST: Final = 20_000
 _TRIAL: Final = 24  # pixels
 _SECONDS: Final = 10
 _ASKED: Final = 400
@@ -88,18 +90,22 @@ class Fonts:
         return f"no font has these characters, and ? stands for them: {shown}; {INSTALL}"
 
 
-def find_fonts(texts: Iterable[str], named: Path | None = None) -> Fonts:
+def find_fonts(
+    texts: Iterable[str], named: Path | None = None, usable: Callable[[Face], bool] = lambda _: True
+) -> Fonts:
     """Return fonts for all characters of some texts.
 
     Args:
         texts: What is drawn.
         named: File of a font that is used first.
+        usable: Returns whether a font can be used at all.
 
     Raises:
         ShotListFaults: The named file is no font.
     """
     whole = "".join(texts)
-    wanted = {each for each in whole if not _is_blank(each)} | set(_ALWAYS)
+    found = [each for each in dict.fromkeys(_ALWAYS + whole) if not _is_blank(each)]
+    wanted = set(found[:_MOST])
     language = _LANGUAGES.get(wording.language(whole) or "", "")
     faces: list[Face] = []
     of_character: dict[str, int] = {}
@@ -109,10 +115,10 @@ def find_fonts(texts: Iterable[str], named: Path | None = None) -> Fonts:
         left = wanted - of_character.keys()
         if not left:
             break
-        if has := _covered(face, left):
+        if usable(face) and (has := _covered(face, left)):
             of_character |= dict.fromkeys(has, len(faces))
             faces.append(face)
-    return Fonts(tuple(faces) or (Face(""),), of_character, frozenset(wanted - of_character.keys()))
+    return Fonts(tuple(faces) or (Face(""),), of_character, frozenset(set(found) - of_character.keys()))
 
 
 def _check_named(path: Path) -> None:

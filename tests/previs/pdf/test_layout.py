@@ -155,7 +155,7 @@ def test_the_logo_keeps_its_aspect_and_the_title_makes_room() -> None:
 
 def test_words_in_place_of_a_picture_are_in_its_middle() -> None:
     [text] = words_instead("失败", Box(10, 10, 60, 40), 8, measure)
-    assert text.x + MM * 8 == pytest.approx(40)
+    assert text.x + text.size * MM == pytest.approx(40)
     assert 29 < text.y < 32
 
 
