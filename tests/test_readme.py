@@ -48,6 +48,7 @@ COMMANDS = (
     "animatic",
     "timeline",
     "conform",
+    "pdf",
     "prune",
     "schema",
     "nightly",

@@ -1,4 +1,4 @@
-"""Lay out a board as pages: what stands where. It draws nothing and reads no file."""
+"""Place texts and pictures of a board on pages. Nothing is drawn, and no file read."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
