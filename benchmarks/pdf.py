@@ -9,10 +9,10 @@ import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
-from PIL import Image, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter
 
 from benchmarks.rows import Row
 from previs.records.manifest import Manifest, ShotEntry, TakeEntry
@@ -92,15 +92,21 @@ async def _board(store: FolderStore, shots: int) -> Manifest:
 
 
 async def _frame(store: FolderStore, number: int) -> Frame:
-    """Store a picture of its own, with soft shapes and some grain, as renders have."""
+    """Store a picture of its own."""
     size = _SIZES[number % len(_SIZES)]
-    soft = Image.effect_noise((64, 36), 120).filter(ImageFilter.GaussianBlur(1)).resize(size, Image.Resampling.BICUBIC)
-    made = Image.merge("RGB", [soft, Image.blend(soft, Image.effect_noise(size, 12), 0.2), soft])
+    made = _soft(size).copy()
+    ImageDraw.Draw(made).text((40, 40), str(number), fill="white", font_size=200)
     file = io.BytesIO()
     made.save(file, "PNG", compress_level=1)
-    digest = hashlib.sha256(file.getvalue()).hexdigest()
+    content = file.getvalue()
+    digest = hashlib.sha256(content).hexdigest()
     key = keys.frame_key(digest, ".png")
-    await store.put(key, file.getvalue(), media_type="image/png")
-    return Frame(
-        key=key, sha256=digest, size=len(file.getvalue()), media_type="image/png", width=size[0], height=size[1]
-    )
+    await store.put(key, content, media_type="image/png")
+    return Frame(key=key, sha256=digest, size=len(content), media_type="image/png", width=size[0], height=size[1])
+
+
+@cache
+def _soft(size: tuple[int, int]) -> Image.Image:
+    """Return a picture with soft shapes and some grain, as renders have."""
+    soft = Image.effect_noise((64, 36), 120).filter(ImageFilter.GaussianBlur(1)).resize(size, Image.Resampling.BICUBIC)
+    return Image.merge("RGB", [soft, Image.blend(soft, Image.effect_noise(size, 12), 0.2), soft])

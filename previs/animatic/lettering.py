@@ -8,7 +8,7 @@ from typing import Final
 
 from PIL import Image, ImageDraw
 
-from previs.animatic.fonts import Font, Fonts
+from previs.publishing.fonts import Font, Fonts
 
 _WORDS: Final = re.compile(r"\s+|[\u0021-\u2e7f]+|.")
 # Signs that do not begin a line, and those that do not end it.

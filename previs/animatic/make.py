@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,21 +12,18 @@ import av
 
 from previs.animatic.decoder import Decoder, picture_request
 from previs.animatic.film import Film, Report, Source, Subtitling
-from previs.animatic.fonts import Fonts, find_fonts
 from previs.animatic.lettering import Lettering
 from previs.animatic.sound import SoundFile, Sounds
 from previs.animatic.sound_files import ShotSounds, shot_sounds, sound_file
 from previs.animatic.subtitles import Subtitle, srt, subtitles
 from previs.animatic.timeline import Cue, Timeline
 from previs.errors import Fault, FrameDamaged, RecordUnreadable, ShotListFaults
-from previs.ingest.stored_files import spill_stored
+from previs.ingest.stored_files import spill_frame
 from previs.pictures.spill import SpillFolder
-from previs.records.takes import Frame
+from previs.publishing.fonts import Fonts, find_fonts
 from previs.store import Store, keys
 from previs.text.listing import first_of
 
-_SHA256: Final = re.compile(r"[0-9a-f]{64}")
-_SUFFIX: Final = re.compile(r"\.[a-z0-9]{1,8}\Z")
 _NAMED: Final = 5
 
 
@@ -194,8 +190,7 @@ class _Reel:
             return Source(reason=cue.reason)
         fault = ""
         try:
-            _check_key(frame)
-            stored = await spill_stored(self._store, frame, self._spill)
+            stored = await spill_frame(self._store, frame, self._spill)
             if stored is not None:
                 self._film.decoder.ask(picture_request(cue, self._film.timeline, stored.path))
                 return Source(stored.path)
@@ -204,12 +199,6 @@ class _Reel:
             fault = str(error)
         self._film.faults.append(f"shot {cue.label}, take {cue.take}: {fault}")
         return Source(reason=fault)
-
-
-def _check_key(frame: Frame) -> None:
-    suffix = _SUFFIX.search(frame.key)
-    if not _SHA256.fullmatch(frame.sha256) or frame.key != keys.frame_key(frame.sha256, suffix[0] if suffix else ""):
-        raise RecordUnreadable("the manifest", f"it names a frame by {frame.key!r}, which is not the key of a frame")
 
 
 def _drawn(timeline: Timeline, settings: Settings) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import re
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
@@ -12,16 +11,14 @@ from typing import Final
 
 from previs.errors import Fault, FrameDamaged, NotAPicture, RecordUnreadable, ShotListFaults
 from previs.ingest.decoding import scaled
-from previs.ingest.stored_files import spill_stored
+from previs.ingest.stored_files import spill_frame
 from previs.pdf.panels import Panel
 from previs.pdf.paper import Sheet
 from previs.pictures.spill import SpillFolder
 from previs.publishing.views.thumbnails import flat
 from previs.records.takes import Frame
-from previs.store import Store, keys
+from previs.store import Store
 
-_SHA256: Final = re.compile(r"[0-9a-f]{64}")
-_SUFFIX: Final = re.compile(r"\.[a-z0-9]{1,8}\Z")
 _AT_ONCE: Final = 4
 # Documents of at most so many pictures have so many dots per inch.
 _RESOLUTIONS: Final = ((600, 180), (2_400, 110))
@@ -109,8 +106,7 @@ async def _fetched(store: Store, frame: Frame | None, box: tuple[int, int], spil
         return None
     target = spill.new()
     try:
-        _check_key(frame)
-        stored = await spill_stored(store, frame, spill)
+        stored = await spill_frame(store, frame, spill)
         if stored is None:
             return f"{frame.key} is missing from {store.name}: run the list again to render it again"
         try:
@@ -133,9 +129,3 @@ def _thumbnail(frame: Frame | None) -> Shown | None:
     jpeg = io.BytesIO()
     picture.save(jpeg, "JPEG", quality=_QUALITY)
     return Shown(jpeg.getvalue(), picture.size)
-
-
-def _check_key(frame: Frame) -> None:
-    suffix = _SUFFIX.search(frame.key)
-    if not _SHA256.fullmatch(frame.sha256) or frame.key != keys.frame_key(frame.sha256, suffix[0] if suffix else ""):
-        raise RecordUnreadable("the manifest", f"it names a frame by {frame.key!r}, which is not the key of a frame")

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from previs.animatic.fonts import Face, find_fonts
 from previs.animatic.lettering import Lettering
 from previs.errors import ShotListFaults
+from previs.publishing.fonts import Face, find_fonts
 
 LATIN = ["SQ010_SH010 take 1"]
 NONE = "\U00012345"
@@ -32,7 +32,7 @@ def test_characters_that_no_font_has_are_named_with_what_to_install() -> None:
 
 
 def test_a_manifest_of_very_many_characters_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("previs.animatic.fonts._MOST", 30)
+    monkeypatch.setattr("previs.publishing.fonts._MOST", 30)
     fonts = find_fonts(["".join(map(chr, range(65, 127)))])
     assert len(fonts.of_character) == 30
     assert "~" in fonts.missing
@@ -40,7 +40,7 @@ def test_a_manifest_of_very_many_characters_is_bounded(monkeypatch: pytest.Monke
 
 def test_without_fontconfig_and_fonts_latin_is_drawn_and_the_rest_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr("previs.animatic.fonts._KNOWN", ())
+    monkeypatch.setattr("previs.publishing.fonts._KNOWN", ())
     fonts = find_fonts([*LATIN, "镜"])
     assert fonts.faces == (Face(""),)
     assert fonts.missing == {"镜"}
