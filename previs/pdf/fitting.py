@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 Measure = Callable[[str], float]
-"""Returns the width of a text, as a multiple of its size."""
+"""Returns the width of a text, as a multiple of its size: the sum of the widths of its characters."""
 
 # A line may end behind each character of Chinese, Japanese and Korean, and behind each word of other scripts.
 _WORDS: Final = re.compile(r"\s+|[^\s\u1100-\u11ff\u2e80-\U0003ffff]+|.", re.DOTALL)
@@ -97,10 +97,13 @@ def _cut(lines: list[Line], most: int, width: float, measure: Measure) -> list[L
     if most < 1:
         return []
     last = lines[most - 1]
-    text = last.text
-    while text and measure(text.rstrip() + _ELLIPSIS) > width:
-        text = text[:-1]
-    text = text.rstrip() + _ELLIPSIS
+    left, kept = width - measure(_ELLIPSIS), 0
+    for character in last.text:
+        left -= measure(character)
+        if left < 0:
+            break
+        kept += 1
+    text = last.text[:kept].rstrip() + _ELLIPSIS
     return [*lines[: most - 1], Line(text, min(last.grey, len(text)))]
 
 

@@ -11,7 +11,7 @@ from previs.pdf.paper import LEADING, MM, Box, Room, Sheet
 from previs.publishing.views.labels import Labels, counted, spelled
 from previs.publishing.views.sequences import totals
 from previs.publishing.views.timecode import number
-from previs.publishing.views.wording import calendar, moment
+from previs.publishing.views.wording import calendar, moment, shorten
 from previs.publishing.views.wording import one_line as on_one_line
 from previs.records.manifest import Manifest
 
@@ -25,6 +25,7 @@ _NUMBER: Final = 1.25
 _STEPS: Final = (1.0, 0.92, 0.85, 0.78)
 _SMALLEST: Final = 5.5  # points
 _ROUNDING: Final = 1e-6
+_LONGEST_TITLE: Final = 500
 _TITLE_SIZE: Final = 13.0
 _SMALL_SIZE: Final = 8.0
 _LOGO_WIDTH, _LOGO_HEIGHT, _LOGO_GAP = 45.0, 11.0, 4.0
@@ -95,7 +96,7 @@ def head_of(manifest: Manifest, label: Labels) -> Head:
     day = moment(manifest.finished)[:10] if manifest.lang == "zh" else calendar(manifest.finished).partition(",")[0]
     run = label("Revision {number}", number=manifest.number) if manifest.number else on_one_line(manifest.run)
     return Head(
-        title=on_one_line(manifest.title) or on_one_line(manifest.board),
+        title=shorten(on_one_line(manifest.title) or on_one_line(manifest.board), _LONGEST_TITLE),
         contents=" · ".join((counted(label, total.shots, "shot"), length, rate)),
         version=f"{run} · {day}",
     )

@@ -10,13 +10,17 @@ from previs.publishing.views.film import film_of, notes_of, prompt_of
 from previs.publishing.views.labels import Labels, labels, spelled
 from previs.publishing.views.sequences import sequences
 from previs.publishing.views.takes import lacking
-from previs.publishing.views.wording import clean, one_line
+from previs.publishing.views.wording import clean, one_line, shorten
 from previs.records.manifest import Manifest, ShotEntry, TakeEntry, representative
 from previs.records.takes import Frame
+from previs.text.visible import shortened
 
 Takes = Literal["chosen", "all"]
 USUAL_ASPECT: Final = 16 / 9
 _NARROWEST, _WIDEST = 0.4, 3.0
+_LONGEST: Final = 200  # characters of a name
+_LONGEST_DURATION: Final = 24
+_LARGEST: Final = 1_000_000  # pixels; a manifest may state any number
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ def panels_of(manifest: Manifest, picks: Mapping[str, int], takes: Takes = "chos
 def usual_aspect(panels: list[Panel]) -> float:
     """Return the aspect of most pictures: the median of those that are known, else 16:9."""
     frames = [panel.frame for panel in panels if panel.frame]
-    sizes = [(frame.width or 0, frame.height or 0) for frame in frames]
+    sizes = [(min(frame.width or 0, _LARGEST), min(frame.height or 0, _LARGEST)) for frame in frames]
     known = [width / height for width, height in sizes if min(width, height) > 0]
     return min(max(median(known), _NARROWEST), _WIDEST) if known else USUAL_ASPECT
 
@@ -76,16 +80,17 @@ def _of_shot(shot: ShotEntry, picked: int | None, takes: Takes, label: Labels) -
     for number, take in enumerate(shot.renders or (None,) if takes == "all" else (shown,)):
         pictures = _pictures(take)
         yield Panel(
-            shot=one_line(str(shot.shot_id)),
+            shot=shorten(one_line(str(shot.shot_id)), _LONGEST),
             take=_take_words(take, picked, label) if take and len(shot.renders) > 1 else "",
-            duration=spelled(label, shot.duration),
-            sequence=one_line(shot.sequence or ""),
+            duration=shorten(spelled(label, shot.duration), _LONGEST_DURATION),
+            sequence=shorten(one_line(shot.sequence or ""), _LONGEST),
             # The texts of a shot stand once.
             fields=() if number else tuple(_fields(shot, label)),
             frame=next(iter(pictures), None),
             more=len(pictures[1:]),
             instead=_instead(shot, take, label),
-            name=f"shot {shot.shot_id}" + (f", {take.pass_name or f'take {take.take}'}" if take else ""),
+            name=f"shot {shortened(str(shot.shot_id))}"
+            + (f", {take.pass_name or f'take {take.take}'}" if take else ""),
         )
 
 
@@ -96,7 +101,7 @@ def _take_words(take: TakeEntry, picked: int | None, label: Labels) -> str:
 
 def _fields(shot: ShotEntry, label: Labels) -> Iterator[Field]:
     film = film_of(shot.shot)
-    action = film.description or prompt_of(shot.shot) or shot.prompt
+    action = film.description or prompt_of(shot.shot) or prompt_of({"prompt": shot.prompt})
     yield Field(clean(film.camera), is_grey=True)
     yield Field(clean(action), label("Action"))
     yield Field(clean(film.dialogue), label("Dialogue"))

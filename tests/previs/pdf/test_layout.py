@@ -128,6 +128,22 @@ def test_pages_are_divided_for_most_pictures(sizes: list[tuple[int, int]], aspec
     )
 
 
+def test_a_manifest_may_state_anything() -> None:
+    endless = "雾" * 1_000_000
+    vast = frame(b"a", width=10**400, height=1)
+    made = board(
+        shot(endless, take(1, frames=(vast,)), prompt=endless, sequence=endless, duration=1e300),
+        title=endless,
+        fps=1e-300,
+    )
+    [page] = pages(panels_of(made, {}))
+    assert sum(len(text.text) for placed in page.panels for text in placed.texts) < 2_000
+    assert len(page.sequences[0]) == 200
+    assert usual_aspect(panels_of(made, {})) == 3
+    assert len(panels_of(made, {})[0].duration) == 24
+    assert len(head_of(made, labels("zh")).title) == 500
+
+
 def test_sequences_are_named_where_they_begin() -> None:
     shots = [told(f"SH{number}").model_copy(update={"sequence": "AABB"[number // 2]}) for number in range(8)]
     assert [page.sequences for page in pages(panels(*shots), 2)] == [("A",), (), ("B",), ()]

@@ -1,4 +1,4 @@
-"""Test that every word of the page and the contact sheet has a Chinese twin with the same values."""
+"""Test that every word of the page, the contact sheet and the PDF has a Chinese twin with the same values."""
 
 import re
 from pathlib import Path
@@ -12,6 +12,7 @@ from previs.records.manifest import TakeEntry
 
 VIEWS = Path(previs.publishing.views.__file__).parent
 SOURCES = [(VIEWS / name).read_text("utf-8") for name in ("cards.py", "strips.py", "sheet.py", "page.py")]
+SOURCES += [(VIEWS.parents[1] / "pdf" / name).read_text("utf-8") for name in ("layout.py", "panels.py", "make.py")]
 SOURCES.append((VIEWS / "template" / "index.html").read_text("utf-8"))
 LABELLED = re.compile(r"label\(\s*([\"'])(.+?)\1")
 COUNTED = re.compile(r"counted\([^()]*(?:\([^()]*\))?[^()]*, ([\"'])([a-z ]+?)\1")
