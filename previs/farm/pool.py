@@ -228,8 +228,8 @@ class Farm:
     def _dispatch(self) -> None:
         """Give free slots to waiting requests in their order, once every server was probed.
 
-        Otherwise a take that an earlier run, or this one before an outage, left on one server would be rendered again on
-        another that answers first.
+        Otherwise a take that an earlier run left on one server, or this run before an outage, would be rendered again
+        on another that answers first.
         """
         if not self._all_looked_at.is_set() and self._first_look_left() > 0:
             return
