@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -31,8 +30,6 @@ from tasks.passing import as_is
 from tasks.retries import step
 
 _OUTER_BOUND = 24 * 3600
-# A line costs as much CPU time as a fourth of Prefect's own work for a task run, and a row in its database.
-_LOGGED_AFTER = 2.0
 _CACHED = "Cached"
 
 
@@ -70,15 +67,14 @@ async def take(name: str, job: Job) -> State[None]:  # noqa: ARG001 - the run's 
     if isinstance(job.action, Reuse):
         return _cached(job, job.action.record)
     logger, progress = get_run_logger(), job.context.progress
-    began, logged = time.monotonic(), Phase.ENDED
+    logged: Phase | None = None
 
     def on_change(server: str, state: PromptState) -> None:
         nonlocal logged
         if state.phase is Phase.RUNNING:
             progress.running(job.take, server, state.step, state.steps)
-        # Prefect logs how the task run ends, and that is all there is to say of a quick one.
-        news = state.phase not in {logged, Phase.ENDED}
-        if news and time.monotonic() - began >= _LOGGED_AFTER:
+        if state.phase is not logged and state.phase is not Phase.ENDED:
+            # Prefect logs how the task run ends.
             logged = state.phase
             logger.info("%s on %s, prompt %s", logged.value, server, state.prompt_id)
 
