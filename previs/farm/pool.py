@@ -313,7 +313,7 @@ class Farm:
             await _at_most(self._looking_again.wait(), pause)
 
     def _look_again(self, first: ServerState) -> None:
-        """Have every server probed at once when the first one is back after none was up.
+        """Probe every server at once when the first one is back after none was up.
 
         Whatever was cut off from all servers gets them back together, with the takes that they rendered meanwhile.
         """

@@ -84,7 +84,7 @@ async def test_the_sheet_of_a_board_is_its_list_and_nothing_of_it_counts_as_unkn
     assert [each.given() for each in made.shots] == SHOTS
     assert (made.title, made.model_extra, made.notices) == ("渔港", {"client": 1}, ())
     assert unused_fields(made) == (
-        "kept, not used: fields of the list: client (like duration?); fields of shots: mood",
+        "kept, not used: fields of the list: client; fields of shots: mood",
     )
 
 
