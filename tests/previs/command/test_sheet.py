@@ -83,9 +83,7 @@ async def test_the_sheet_of_a_board_is_its_list_and_nothing_of_it_counts_as_unkn
     made = read(sheet)
     assert [each.given() for each in made.shots] == SHOTS
     assert (made.title, made.model_extra, made.notices) == ("渔港", {"client": 1}, ())
-    assert unused_fields(made) == (
-        "kept, not used: fields of the list: client; fields of shots: mood",
-    )
+    assert unused_fields(made) == ("kept, not used: fields of the list: client; fields of shots: mood",)
 
 
 async def test_the_sheet_shows_what_became_of_the_shots(sheet: Path) -> None:
