@@ -6,7 +6,7 @@ from itertools import count
 from typing import Any, Final
 
 from opentimelineio import algorithms
-from opentimelineio.schema import Clip, Gap, LinearTimeWarp, Timeline, TrackKind
+from opentimelineio.schema import Clip, Gap, LinearTimeWarp, Timeline, Track, TrackKind
 
 from previs.editorial.cut import METADATA
 from previs.errors import Fault, ShotListFaults
@@ -104,13 +104,17 @@ def _free(shot_id: int | str, taken: set[str]) -> str:
 
 def _clips(cut: Timeline) -> Iterator[tuple[Clip, float]]:
     """Yield the clips that are seen, each with its seconds in the cut."""
-    pictures = [track for track in cut.tracks if track.kind == TrackKind.Video and track.enabled]
+    pictures = _pictures(cut)
     if not pictures:
         raise ShotListFaults("the cut", (Fault("the cut", "", "", "it has no video track"),))
     track = pictures[0] if len(pictures) == 1 else algorithms.flatten_stack(pictures)
     for clip in track.find_clips():
         if clip.enabled:
             yield clip, clip.trimmed_range().duration.to_seconds()
+
+
+def _pictures(cut: Timeline) -> list[Track]:
+    return [track for track in cut.tracks if track.kind == TrackKind.Video and track.enabled]
 
 
 def _names(clip: Clip) -> Iterator[str]:
@@ -132,17 +136,12 @@ def _notices(cut: Timeline, rates: set[float], fps: float, again: list[str]) -> 
     if others := sorted(rate for rate in rates if abs(rate - fps) > _NEAR):
         shown = ", ".join(f"{rate:g}" for rate in others)
         yield f"the cut is at {shown} fps, the board at {fps:g}: lengths are rounded to its frames"
-    gaps = [gap for gap in cut.find_children(descended_from_type=Gap) if gap.duration().value > 0]
-    if inner := len(gaps) - _leading(cut):
+    inside = [each for track in _pictures(cut) for each in track[1:]]
+    if inner := sum(isinstance(each, Gap) and each.duration().value > 0 for each in inside):
         yield f"{plural(inner, 'gap')} of the cut left out: a list has none"
     warped = [clip.name for clip in cut.find_clips() if any(isinstance(each, LinearTimeWarp) for each in clip.effects)]
     if warped:
         yield f"changes of speed are left out: {visible(first_of(warped, _NAMED))}"
-
-
-def _leading(cut: Timeline) -> int:
-    """Return how many tracks begin with a gap, which only places the first shot."""
-    return sum(bool(len(track)) and isinstance(track[0], Gap) for track in cut.tracks)
 
 
 def as_list(conformed: Conformed, given: Mapping[str, Any], fps: float) -> dict[str, Any]:

@@ -115,7 +115,9 @@ def without_workflows(loaded: LoadedList) -> LoadedList:
         shot.looking(without, shot.uses) if shot.workflow or shot.passes else shot for shot in loaded.shot_list.shots
     )
     shot_list = loaded.shot_list.model_copy(update={"shots": shots})
-    return replace(loaded, shot_list=shot_list.with_notice("workflows that the list names are left out here"))
+    return replace(
+        loaded, shot_list=shot_list.with_notice("workflows and passes that the list names are left out here")
+    )
 
 
 def _unknown(workflow: str, places: list[str], known: Mapping[str, object]) -> Fault:

@@ -258,7 +258,8 @@ class _Planner:
     def _plan_passes(self, shot: Shot, frames: Mapping[str, TakeFrame]) -> Iterator[PlannedTake]:
         """Yield the passes of a shot's chosen take, up to the first that its workflow refuses."""
         source = self.planned[shot.label][self.chosen.get(shot.label, 1)]
-        for given in shot.passes or ():
+        passes = shot.passes or ()
+        for index, given in enumerate(passes):
             binder = replace(self.binders[given.workflow], overrides={})
             made, own = pass_shot(shot, given, source, binder.workflow)
             given_frames = {**frames, **own}
@@ -267,7 +268,8 @@ class _Planner:
                     made, source.number, given_frames, self.render_nonces.get(shot.label, ""), pass_name=given.name
                 )
             except WorkflowFaults as error:
-                if self.choice.has_pass(given.name):
+                # Those behind it are made from it.
+                if any(self.choice.has_pass(each.name) for each in passes[index:]):
                     self._add_faults(error, shot, given.workflow)
                 return
             for notice in binder.notices(made, [source.number], given_frames):

@@ -15,6 +15,7 @@ from previs.shots.look_levels import NO_STYLE, NOTHING, Described, Level, Named,
 from previs.shots.mentions import Mentions, folded
 from previs.shots.models import Shot, ShotList
 from previs.shots.parts import Look, Reference
+from previs.shots.passes import Pass
 from previs.shots.prompts import with_style
 from previs.shots.rules import repeats, same_name
 from previs.shots.text import LARGEST, MOST_VALUES
@@ -97,11 +98,13 @@ def apply_looks(shot_list: ShotList, looks: Iterable[Look] = ()) -> tuple[ShotLi
             level = level.below(given)
             _check_names(given, level, findings)
         made = given.worded(template)
-        if not (level.says_nothing and "@" not in made.prompt and not given.cast):
+        mentioned = "@" in made.prompt or any("@" in (each.prompt or "") for each in given.passes or ())
+        if not level.says_nothing or mentioned or given.cast:
             place = shot_place(number, given)
             made = _Application(level, name, place, findings).shot(given, template)
         shots.append(made)
         findings.room -= len(made.prompt) + len(made.negative_prompt or "")
+        findings.room -= sum(len(each.prompt or "") for each in made.passes or ())
         if findings.room < 0:
             break
         findings.values += len(made.references) + (len(made.overrides) if made.overrides is not level.overrides else 0)
@@ -168,12 +171,26 @@ class _Application:
             "references": self._references(given, used),
             "overrides": self._overrides(given, used),
         }
+        in_passes: dict[str, None] = {}
+        if passes := settings.get("passes", given.passes):
+            changes["passes"] = tuple(self._pass(each, in_passes) for each in passes)
         workflow = settings.get("workflow", given.workflow)
-        uses = [each.name for each in used.values()]
+        uses = [self.level.elements[key].name for key in {**dict.fromkeys(used), **in_passes}]
         uses += ["the style"] if style != NO_STYLE else []
         uses += [f"sequence {self.sequence}"] if self.sequence else []
         uses += [f"workflow {workflow}"] if workflow else []
         return given.looking(changes, uses)
+
+    def _pass(self, given: Pass, used: dict[str, None]) -> Pass:
+        """Return a pass whose prompt has the words of what it mentions, and add that to what is used."""
+        if "@" not in (given.prompt or ""):
+            return given
+        mentions = self._read(f"passes, {given.name}", given.prompt or "")
+        elements = {key: self.level.elements[key] for key in mentions.names}
+        used |= dict.fromkeys(elements)
+        self.findings.used.update(("element", key) for key in elements)
+        words = {key: (each.name, each.element.prompt or "") for key, each in elements.items()}
+        return given.model_copy(update={"prompt": mentions.filled(words)})
 
     def _is_character(self, name: str) -> bool:
         return folded(name) in self.level.characters

@@ -148,6 +148,11 @@ def test_a_pass_that_its_workflow_refuses_is_a_fault_unless_another_is_asked_for
     assert [take.label for take in plan(shot, passes=["finish"]).takes] == ["A · take 1", "A · finish"]
 
 
+def test_a_pass_that_is_asked_for_needs_those_before_it() -> None:
+    with pytest.raises(WorkflowFaults, match="width"):
+        plan({"shot_id": "A", "passes": [{"workflow": "up", "width": 64}, "finish"]}, passes=["finish"])
+
+
 def test_what_a_pass_does_not_use_is_said_with_its_name() -> None:
     notices = plan({"shot_id": "A", "passes": "up"}).notices
     assert any(notice.startswith("pass up: prompt is not used") for notice in notices)

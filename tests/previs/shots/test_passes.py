@@ -101,3 +101,16 @@ def test_passes_are_a_column_of_a_sheet_and_survive_ours() -> None:
     made = list_with([{"workflow": "film.json", "role": "first frame", "overrides": {"3.steps": 4}}])
     assert read_shot_list(write_csv(made, "a.csv"), name="a.csv").given()["shots"] == made.given()["shots"]
     assert read_shot_list(write_xlsx(made, "a.xlsx"), name="a.xlsx").given() == made.given()
+
+
+def test_the_prompt_of_a_pass_mentions_characters_as_a_shot_does() -> None:
+    passes = [{"name": "film", "workflow": "film.json", "prompt": "push in on @mei"}]
+    given = {"characters": {"MEI": "a girl in red"}, "style": "ink", "shots": [SHOT | {"passes": passes}]}
+    [made] = read_shot_list(given, name="x").shots
+    assert made.passes is not None
+    assert (made.passes[0].prompt, made.uses[0]) == ("push in on a girl in red", "MEI")
+    assert made.given()["passes"] == passes
+    with pytest.raises(ShotListFaults, match=r"passes, film: @mie: no character .* did you mean @MEI\?"):
+        read_shot_list(given | {"shots": [SHOT | {"passes": [passes[0] | {"prompt": "on @mie"}]}]}, name="x")
+    alone = read_shot_list({"shots": [SHOT | {"passes": passes}]}, name="x")
+    assert "the model gets these as words: @mei" in alone.notices[0]
