@@ -40,8 +40,11 @@ async def publish_animatic(board: Board, context: RunContext, *, slates: bool) -
         except FixTheInput as error:
             logger.warning("the board makes no animatic: %s", error)
             return
-        for sentence in (*made.notices, *made.faults)[:_MOST_LOGGED]:
+        sentences = [*made.notices, *made.faults]
+        for sentence in sentences[:_MOST_LOGGED]:
             logger.warning(visible(sentence))
+        if len(sentences) > _MOST_LOGGED:
+            logger.warning("and %d more", len(sentences) - _MOST_LOGGED)
         if made.srt:
             key = keys.run_key(manifest.board, manifest.run, made.srt.name)
             await store.put_file(key, made.srt, media_type="application/x-subrip")

@@ -86,24 +86,26 @@ class _Settler:
 
     async def _end(self, scheduled: ScheduledTake, ends: Mapping[str, _End]) -> _End:
         action = scheduled.next_action({label: end.result for label, end in ends.items()})
-        shot_id, number = action.take.shot.shot_id, action.take.number
+        shot_id, number, pass_name = action.take.shot.shot_id, action.take.number, action.take.pass_name
         match action:
             case Skip(take, reason):
                 result = TakeResult(take, "skipped", error=reason)
-                return _End(result, ShotResult(shot_id, number, "skipped", error=reason))
+                return _End(result, ShotResult(shot_id, number, "skipped", error=reason, pass_name=pass_name))
             case Fail(take, error):
                 cause = ends[scheduled.leader or ""].shown.cause
                 result = TakeResult(take, "failed", error=error)
-                return _End(result, ShotResult(shot_id, number, "failed", error=error, cause=cause))
+                shown = ShotResult(shot_id, number, "failed", error=error, cause=cause, pass_name=pass_name)
+                return _End(result, shown)
         try:
             made = await self._made(action, scheduled)
             outputs = await outputs_of(made.record, self.links, cached=made.cached)
         except PrevisError as error:
             result = TakeResult(action.take, "failed", error=str(error))
-            return _End(result, ShotResult(shot_id, number, "failed", error=str(error), cause=error))
+            shown = ShotResult(shot_id, number, "failed", error=str(error), cause=error, pass_name=pass_name)
+            return _End(result, shown)
         outcome: Outcome = "cached" if made.cached else made.record.how_made
         result = TakeResult(action.take, outcome, record=made.record)
-        return _End(result, ShotResult(shot_id, number, outcome, outputs))
+        return _End(result, ShotResult(shot_id, number, outcome, outputs, pass_name=pass_name))
 
     async def _made(self, action: Render | Reuse, scheduled: ScheduledTake) -> Made:
         if isinstance(action, Reuse):

@@ -69,16 +69,17 @@ class Outputs:
 
 @dataclass(frozen=True, slots=True)
 class ShotResult:
-    """Report how one take of a list ended.
+    """Report how one take or pass of a list ended.
 
     Attributes:
         shot_id: Id of the shot, as the list gives it.
-        take: Number of the take, from 1.
+        take: Number of the take, from 1; of a pass, that of the take it is made from.
         outcome: ``rendered``, ``joined`` (found on a server, as submitted before), ``cached`` (the store had it),
             ``failed``, or ``skipped``, because another shot whose frame it uses has none.
         outputs: What was made; None if it failed or was skipped.
         error: Sentence that says why there are no outputs; empty if there are some.
         cause: Error behind that sentence; None for a skipped take.
+        pass_name: Name of the pass; empty for a take itself.
     """
 
     shot_id: int | str
@@ -87,6 +88,7 @@ class ShotResult:
     outputs: Outputs | None = None
     error: str = ""
     cause: PrevisError | None = None
+    pass_name: str = ""
 
     @property
     def success(self) -> bool:

@@ -89,8 +89,7 @@ class Session:
             msg = f"take is {take}: takes are numbered from 1"
             raise ValueError(msg)
         plan = await self._plan([shot], workflow, take=take)
-        takes = [each for each in plan.takes if not each.pass_name]
-        return BoundGraph(takes[-1], tuple(plan.notices))
+        return BoundGraph(plan.takes[-1], tuple(plan.notices))
 
     def submit(self, graph: BoundGraph) -> str:
         """Start to render a graph, and return the id of its prompt at once, for :meth:`wait`.
@@ -199,6 +198,9 @@ class Session:
 
 
 def _single(shot_list: ShotList, take: int) -> ShotList:
-    """Return a list of one shot with takes up to this number."""
+    """Return a list of one shot with takes up to this number, and without its passes, with a notice if it had some."""
     [shot] = shot_list.shots
-    return shot_list.model_copy(update={"shots": (shot.model_copy(update={"takes": take}),)})
+    single = shot_list.model_copy(update={"shots": (shot.model_copy(update={"takes": take, "passes": None}),)})
+    return (
+        single.with_notice("passes of a single shot are left out: render_many renders them") if shot.passes else single
+    )

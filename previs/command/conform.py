@@ -68,10 +68,10 @@ def _print(manifest: Manifest, found: Conformed, *, every: bool) -> None:
     table = Table()
     for heading in ("#", "shot", "on the board", "in the cut"):
         table.add_column(heading, overflow="fold", justify="left" if heading == "shot" else "right")
-    ids = [str(entry.shot_id) for entry in manifest.shots]
+    places = {str(entry.shot_id): place for place, entry in enumerate(manifest.shots, 1)}
     shown = found.uses if every else found.uses[:_MOST_ROWS]
     for place, use in enumerate(shown, 1):
-        was = f"#{ids.index(str(use.entry.shot_id)) + 1}, {plural(use.was, 'frame')}"
+        was = f"#{places[str(use.entry.shot_id)]}, {plural(use.was, 'frame')}"
         same = "the same" if use.was == use.frames else plural(use.frames, "frame")
         table.add_row(str(place), Text(one_line(str(use.shot_id))), was, same)
     printed = console()

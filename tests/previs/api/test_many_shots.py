@@ -11,6 +11,7 @@ from previs.errors import NodeFailed, PlanRefused, ShotListFaults
 from previs.simulator import Faults
 from tests.conftest import Serve
 from tests.previs.api.sessions import SETTINGS, WITH_REFERENCES, most_in_work, session_of, shot
+from tests.previs.planning.test_passes import image_to_image
 
 
 async def test_as_many_takes_are_in_work_as_asked_for_on_all_servers_together(simulate: Serve, tmp_path: Path) -> None:
@@ -99,3 +100,16 @@ async def test_what_cannot_be_rendered_is_reported_before_anything_is_posted(sim
         with pytest.raises(ValueError, match="at_once is 0"):
             await session.render_many([shot(1)], SETTINGS, at_once=0)
     assert simulator.posted == []
+
+
+async def test_a_pass_has_a_result_of_its_own_and_a_single_shot_says_that_its_passes_are_left_out(
+    simulate: Serve, tmp_path: Path
+) -> None:
+    _, url = await simulate()
+    (tmp_path / "finish.json").write_text(json.dumps(image_to_image()))
+    (tmp_path / "list.json").write_text(json.dumps([shot(1, passes=["finish.json"])]))
+    async with session_of(tmp_path / "store", url) as session:
+        results = await session.render_many(tmp_path / "list.json", SETTINGS)
+        assert [(each.take, each.pass_name, each.success) for each in results] == [(1, "", True), (1, "finish", True)]
+        bound = await session.build(shot(1, passes=[str(tmp_path / "finish.json")]), SETTINGS)
+    assert "passes of a single shot are left out: render_many renders them" in bound.notices
