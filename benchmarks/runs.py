@@ -12,7 +12,7 @@ import tempfile
 import time
 from asyncio.subprocess import PIPE, Process
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -135,6 +135,15 @@ class Prefect:
         """Return the file of its database."""
         return Path(self.environment["PREFECT_HOME"]) / "prefect.db"
 
+    def run_processes(self) -> Iterator[Path]:
+        """Yield the folders in ``/proc`` of the flow runs' processes that use it."""
+        mark = f"PREFECT_API_URL={self.api}\0".encode()
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                environment = (process / "environ").read_bytes()
+                if mark in environment and b"PREFECT__FLOW_RUN_ID=" in environment:
+                    yield process
+
     async def start(self) -> None:
         """Start it, and wait until it answers."""
         self._server = await asyncio.create_subprocess_exec(
@@ -242,7 +251,10 @@ class Prefect:
 
 @contextlib.asynccontextmanager
 async def prefect(host: str = "127.0.0.1", database: Path | None = None) -> AsyncIterator[Prefect]:
-    """Run a Prefect server with a database of its own, which may begin as a copy of another one."""
+    """Run a Prefect server with a database of its own, which may begin as a copy of another one.
+
+    At the end, flow runs that still use it are killed: they outlive their workers.
+    """
     with tempfile.TemporaryDirectory(prefix="previs-bench-prefect-", ignore_cleanup_errors=True) as home:
         port = await _free_port()
         api = f"http://{host}:{port}/api"
@@ -254,6 +266,9 @@ async def prefect(host: str = "127.0.0.1", database: Path | None = None) -> Asyn
             await server.start()
             yield server
         finally:
+            for process in server.run_processes():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(process.name), signal.SIGKILL)
             await server.end()
 
 

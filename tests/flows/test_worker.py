@@ -135,7 +135,7 @@ async def test_a_run_outlives_its_worker(simulate: Serve, tmp_path: Path, worker
         logs = await client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id])))
     assert ended.run_count == 1
     assert len(simulator.started) == recorded(tmp_path) == 6
-    assert sum("running on" in log.message for log in logs) == 6
+    assert sum(", prompt " in log.message for log in logs) == 6
 
 
 async def test_a_run_that_was_lost_with_its_worker_starts_again_when_one_is_there_and_pays_for_nothing_twice(
