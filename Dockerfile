@@ -4,6 +4,9 @@ FROM python:3.12-slim@sha256:e5c9fa26ffb76e11e0f054f30dc2523a2f9693f0c36c0cf1e39
 
 RUN useradd --create-home --uid 1000 previs
 
+# The slates and subtitles of an animatic may be Chinese, Japanese or Korean.
+RUN apt-get update && apt-get install --yes --no-install-recommends fonts-noto-cjk && rm -rf /var/lib/apt/lists/*
+
 # The run of a stopped container is scheduled again elsewhere; a cancelled run ends as Cancelled.
 ENV PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR=reschedule \
     PREFECT_HOME=/home/previs/.prefect \
