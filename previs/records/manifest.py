@@ -19,6 +19,35 @@ _MOST_OBJECTS: Final = 1_000_000  # pydantic needs 500 bytes for an empty one
 _EARLIER: Final = {"previs.manifest/1"}
 
 
+class Mark(BaseModel):
+    """Represent what frame QC found wrong with a take."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["black", "grey", "blank", "frozen", "aspect", "same"] = Field(
+        description=(
+            "What is wrong: the frame is black, a flat grey or blank (another flat colour), all frames of its film are "
+            "equal (frozen), it has another aspect than was asked for, or it is the same picture as another take."
+        )
+    )
+    detail: str = Field(
+        default="", description="The flat colour, the sizes, or the other take; empty for black and frozen."
+    )
+
+
+class Retried(BaseModel):
+    """Represent the render that frame QC ordered because of the first, and which of both is shown."""
+
+    model_config = ConfigDict(frozen=True)
+
+    shown: Literal["first", "second"] = Field(description="Which of the two renders the take shows.")
+    marks: Items[Mark] = Field(description="Why it was rendered once more: what is wrong with the first.")
+    fingerprint: str = Field(description="Fingerprint of the render that is not shown.")
+    seed: int | None = Field(default=None, description="Seed of that render.")
+    frames: Items[Frame] = Field(default=(), description="Files that it made; empty if it failed.")
+    error: str | None = Field(default=None, description="Sentence that says why the second render failed.")
+
+
 class TakeEntry(BaseModel):
     """Represent one take of one shot in a run."""
 
@@ -62,6 +91,14 @@ class TakeEntry(BaseModel):
         ),
     )
     error: str | None = Field(default=None, description="Sentence that says why it failed or was skipped.")
+    marks: Items[Mark] = Field(
+        default=(),
+        title="Marks",
+        description="What frame QC found wrong with it; empty if nothing, if its shot has qc off, and if it failed.",
+    )
+    retried: Retried | None = Field(
+        default=None, description="The other render, if frame QC had the take rendered once more; else null."
+    )
     attempts: Items[Attempt] = Field(default=(), description="Failed attempts, also if a later attempt succeeded.")
     graph: dict[str, Any] = Field(
         default_factory=dict, description="Graph that was rendered, or would have been, in ComfyUI's API format."
@@ -78,6 +115,11 @@ class TakeEntry(BaseModel):
     def pass_name(self) -> str:
         """Return the name of the pass; empty for a take itself."""
         return ""
+
+    @property
+    def planned_fingerprint(self) -> str:
+        """Return the fingerprint of its first render, by which a plan and the takes that build on it know it."""
+        return self.retried.fingerprint if self.retried and self.retried.shown == "second" else self.fingerprint
 
 
 class PassEntry(TakeEntry):
