@@ -135,7 +135,7 @@ def _take_result(take: TakeEntry, links: Mapping[str, str]) -> dict[str, Any]:
         "seed": take.seed,
         "image_urls": [links[frame.key] for frame in take.frames],
         "error": take.error,
-    }
+    } | ({"marks": [mark.kind for mark in take.marks]} if take.marks else {})
 
 
 def failure_message(manifest: Manifest) -> str:

@@ -31,7 +31,11 @@ class Mark(BaseModel):
         )
     )
     detail: str = Field(
-        default="", description="The flat colour, the sizes, or the other take; empty for black and frozen."
+        default="",
+        description=(
+            "The flat colour, such as #7f7f7f; the size and what was asked for, such as 1024×1024 / 16:9; the other "
+            "take, such as SH010 · take 1; empty for black and frozen."
+        ),
     )
 
 
@@ -264,6 +268,11 @@ class Manifest(BaseModel):
     def failed(self) -> tuple[ShotEntry, ...]:
         """Return the shots that lack a frame."""
         return tuple(shot for shot in self.shots if not shot.success)
+
+    @property
+    def marked(self) -> tuple[tuple[ShotEntry, TakeEntry], ...]:
+        """Return the takes and passes that frame QC marked, with their shots."""
+        return tuple((shot, take) for shot in self.shots for take in shot.renders if take.marks)
 
     @property
     def duration(self) -> float:

@@ -66,7 +66,7 @@ class Faults:
         black_frames: Number of output nodes whose frames are black, as ComfyUI saves what holds NaN.
         grey_frames: Number of output nodes whose frames are a flat grey.
         frozen_films: Number of output nodes whose film shows its first picture all the time.
-        wrong_sizes: Number of output nodes whose frames are upright instead of lying, or the other way round.
+        wrong_sizes: Number of output nodes whose frames have width and height exchanged; square ones are halved.
         same_frames: Number of output nodes whose frames do not depend on the seed.
     """
 

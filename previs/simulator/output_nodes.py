@@ -116,7 +116,8 @@ class OutputWriter:
         if self.faults.use("same_frames"):
             scene = replace(scene, seed=0)
         if self.faults.use("wrong_sizes"):
-            scene = replace(scene, size=scene.size[::-1])
+            width, height = scene.size
+            scene = replace(scene, size=(height, width) if width != height else (width, max(width // 2, 1)))
         if self.faults.use("frozen_films"):
             scene = replace(scene, frozen=True)
         for fault, color in (("black_frames", _BLACK), ("grey_frames", _GREY)):

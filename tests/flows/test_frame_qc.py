@@ -5,11 +5,9 @@ from typing import Any
 
 import pytest
 
-from previs.boards.picks import pick
 from previs.records.manifest import TakeEntry
-from previs.store import FolderStore, keys
+from previs.store import FolderStore
 from tests.conftest import Serve
-from tests.flows.conftest import artifacts_of
 from tests.flows.runs import BOARD, Stage, shot, with_sources
 
 pytestmark = [

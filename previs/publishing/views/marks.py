@@ -13,23 +13,30 @@ _WORDS: Final = {
     "grey": "flat grey frame",
     "blank": "blank frame, {detail}",
     "frozen": "frozen film",
-    "aspect": "wrong aspect, {detail}",
-    "same": "same picture as {detail}",
 }
 _ENGLISH: Final = labels("en")
 
 
 def in_words(marks: Iterable[Mark], label: Labels = _ENGLISH) -> tuple[str, ...]:
     """Return each mark in a few words."""
-    return tuple(label(_WORDS[mark.kind], detail=shorten(one_line(mark.detail), _LONGEST)) for mark in marks)
+    return tuple(_words(mark.kind, shorten(one_line(mark.detail), _LONGEST), label) for mark in marks)
+
+
+def _words(kind: str, detail: str, label: Labels) -> str:
+    if kind == "aspect":
+        size, _, asked = detail.partition(" / ")
+        return label("wrong aspect, {size} for {asked}", size=size, asked=asked)
+    if kind == "same":
+        shot, _, take = detail.rpartition(" · take ")
+        return label("same picture as {take}", take=label("{shot} · take {take}", shot=shot, take=take))
+    return label(_WORDS[kind], detail=detail)
 
 
 def retry_in_words(retried: Retried, label: Labels = _ENGLISH) -> str:
-    """Return why a take was rendered once more, and with which seed the render was made that is not shown."""
-    why = label(", ").join(in_words(retried.marks, label))
-    seed = "?" if retried.seed is None else retried.seed
+    """Return why a take was rendered once more, and what became of the render that is not shown."""
+    why, seed = ", ".join(in_words(retried.marks, label)), str(retried.seed)
     if retried.shown == "second":
-        return label("rendered once more with another seed: with seed {seed} it was a {why}", seed=seed, why=why)
-    if retried.error:
-        return label("rendered once more for: {why}; that failed", why=why)
-    return label("rendered once more with seed {seed} for: {why}; that was no better", seed=seed, why=why)
+        return label("rendered once more: seed {seed} gave {why}", seed=seed, why=why)
+    if not retried.frames:
+        return label("rendered once more for {why}: that failed", why=why)
+    return label("rendered once more for {why}: seed {seed} was no better", seed=seed, why=why)
