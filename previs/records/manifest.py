@@ -101,7 +101,9 @@ class TakeEntry(BaseModel):
         description="What frame QC found wrong with it; empty if nothing, if its shot has qc off, and if it failed.",
     )
     retried: Retried | None = Field(
-        default=None, description="The other render, if frame QC had the take rendered once more; else null."
+        default=None,
+        title="Retried",
+        description="The other render, if frame QC had the take rendered once more; else null.",
     )
     attempts: Items[Attempt] = Field(default=(), description="Failed attempts, also if a later attempt succeeded.")
     graph: dict[str, Any] = Field(

@@ -20,7 +20,10 @@ class Pixels(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     darkest: Color = Field(
-        description="Smallest red, green and blue of any pixel, 0 to 255; of film, of its first frame."
+        description=(
+            "Smallest red, green and blue of any pixel, 0 to 255, or of its middle if that has contrast; of film, of "
+            "its first frame."
+        )
     )
     brightest: Color = Field(description="Largest red, green and blue of any pixel, likewise.")
     moves: bool | None = Field(
@@ -62,6 +65,7 @@ class Frame(BaseModel):
     )
     pixels: Pixels | None = Field(
         default=None,
+        title="Pixels",
         description=(
             "What was measured of it for frame QC; null for sound, for files that were not decoded, and in records of "
             "earlier versions."
