@@ -217,7 +217,9 @@ class _Settler:
         if order is None:
             return first
         action, marks = order
-        get_run_logger().info("%s is rendered once more with another seed: %s", take.label, ", ".join(in_words(marks)))
+        if isinstance(action, Render):
+            why = ", ".join(in_words(marks))
+            get_run_logger().info("%s is rendered once more with another seed: %s", take.label, why)
         job = Job(action, TakeDispatcher(action.take, self.context, scheduled.seen_retry), f"{name} · again")
         state = await _run(job, [ends[label].state for label in scheduled.sources.values()])
         second = await _result(job, state)

@@ -36,6 +36,7 @@ def film(pictures: Pictures, codec: str = "h264", container: str = "mp4") -> byt
         stream = output.add_stream(codec, rate=24)
         stream.width, stream.height = pictures[0].size
         stream.pix_fmt = "yuv420p"
+        stream.options = {"cpu-used": "8"} if codec == "libvpx-vp9" else {}
         for picture in pictures:
             output.mux(stream.encode(av.VideoFrame.from_image(picture)))
         output.mux(stream.encode())
@@ -127,6 +128,7 @@ STILLS = {
 }
 
 FILM_SIZE = (320, 180)
+LENGTH = 12  # pictures
 
 
 def _room(seed: int) -> Image.Image:
@@ -142,7 +144,7 @@ def locked_off(seed: int) -> Iterator[Image.Image]:
     """Yield a room in which only a candle flickers, a few pixels large."""
     room, rng = _room(seed), random.Random(seed)
     x, y = rng.randrange(20, 300), rng.randrange(20, 160)
-    for _ in range(24):
+    for _ in range(LENGTH):
         made, size = room.copy(), rng.randint(2, 5)
         ImageDraw.Draw(made).ellipse((x, y - size * 2, x + 5, y + 3), fill=(255, 200 + rng.randint(0, 50), 120))
         yield made
@@ -151,17 +153,17 @@ def locked_off(seed: int) -> Iterator[Image.Image]:
 def breathing(seed: int) -> Iterator[Image.Image]:
     """Yield a face that moves by two pixels in a second."""
     room = _room(seed)
-    for number in range(24):
+    for number in range(LENGTH):
         made = room.copy()
-        ImageDraw.Draw(made).ellipse((120, 60 + number // 12, 190, 150 + number // 12), fill=(210, 170, 150))
+        ImageDraw.Draw(made).ellipse((120, 60 + number // 6, 190, 150 + number // 6), fill=(210, 170, 150))
         yield made
 
 
 def slow_push(seed: int) -> Iterator[Image.Image]:
     """Yield a push of one per cent in a second."""
     room = _room(seed)
-    for number in range(24):
-        edge = number * 0.01 / 24
+    for number in range(LENGTH):
+        edge = number * 0.01 / LENGTH
         box = (edge * 160, edge * 90, FILM_SIZE[0] - edge * 160, FILM_SIZE[1] - edge * 90)
         yield room.resize(FILM_SIZE, Image.Resampling.BICUBIC, box=box)
 
@@ -169,8 +171,8 @@ def slow_push(seed: int) -> Iterator[Image.Image]:
 def fade_in(seed: int) -> Iterator[Image.Image]:
     """Yield a picture that comes out of black."""
     room, black = _room(seed), flat(0, 0, 0, FILM_SIZE)
-    for number in range(24):
-        yield Image.blend(black, room, max(0, number - 6) / 24)
+    for number in range(LENGTH):
+        yield Image.blend(black, room, max(0, number - 3) / LENGTH)
 
 
 def fade_out(seed: int) -> Iterator[Image.Image]:
@@ -180,30 +182,30 @@ def fade_out(seed: int) -> Iterator[Image.Image]:
 
 def flash(seed: int) -> Iterator[Image.Image]:
     """Yield a white screen on which a shape comes late."""
-    for number in range(24):
+    for number in range(LENGTH):
         made = flat(255, 255, 255, FILM_SIZE)
-        if number > 18:
+        if number > 9:
             ImageDraw.Draw(made).rectangle((100 + seed, 60, 140 + seed, 100), fill=(200, 200, 200))
         yield made
 
 
 def blink(seed: int) -> Iterator[Image.Image]:
-    """Yield a face of which nothing moves but an eye, for three pictures."""
+    """Yield a face of which nothing moves but an eye, for two pictures."""
     room = _room(seed)
-    for number in range(24):
+    for number in range(LENGTH):
         made = room.copy()
         pen = ImageDraw.Draw(made)
         pen.ellipse((120, 60, 190, 150), fill=(210, 170, 150))
-        pen.ellipse((140, 90, 147, 93), fill=(210, 170, 150) if 14 <= number < 17 else (60, 50, 50))
+        pen.ellipse((140, 90, 147, 93), fill=(210, 170, 150) if 7 <= number < 9 else (60, 50, 50))
         yield made
 
 
 def smoke(seed: int) -> Iterator[Image.Image]:
     """Yield a faint smoke that drifts through a room."""
     room, white = _room(seed), flat(255, 255, 255, FILM_SIZE)
-    for number in range(24):
+    for number in range(LENGTH):
         mask = Image.new("L", FILM_SIZE)
-        ImageDraw.Draw(mask).ellipse((40 + 3 * number, 40, 120 + 3 * number, 90), fill=24)
+        ImageDraw.Draw(mask).ellipse((40 + 6 * number, 40, 120 + 6 * number, 90), fill=24)
         yield Image.composite(white, room, mask.filter(ImageFilter.GaussianBlur(12)))
 
 
@@ -222,4 +224,4 @@ FILMS = {
 def still_film(seed: int, sigma: float = 0.0) -> list[Image.Image]:
     """Return a film whose pictures are equal, but for grain that an encoder or a model adds."""
     room = _room(seed)
-    return [grain(room, sigma, number) for number in range(24)]
+    return [grain(room, sigma, number) for number in range(LENGTH)]
