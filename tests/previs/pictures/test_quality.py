@@ -232,6 +232,6 @@ def test_exchanged_sides_have_another_aspect(width: int, height: int) -> None:
     ],
 )
 def test_an_aspect_is_compared_within_what_rounding_explains(
-    size: tuple[int, int], asked: tuple[int, int], fits: bool
+    size: tuple[int, int], asked: tuple[int, int], *, fits: bool
 ) -> None:
     assert has_aspect(size, asked) is fits
