@@ -9,7 +9,10 @@ import pytest
 from previs.boards.picks import pick
 from previs.records.manifest import TakeEntry
 from previs.rendering.progress import BoardPublished, ProgressEvent, TakeSettled, listening
+from previs.rendering.rerender import find_take, plan_again
+from previs.simulator import Faults
 from previs.simulator.faults import ALWAYS
+from previs.simulator.script import Cue
 from previs.store import FolderStore, keys
 from tests.conftest import Serve
 from tests.flows.runs import BOARD, Stage, shot, with_sources
@@ -49,6 +52,9 @@ async def test_a_black_frame_is_rendered_once_more_and_what_builds_on_it_takes_t
     assert (made["A"].retried.shown, made["A"].retried.marks[0].kind, kinds(made["A"])) == ("second", "black", [])
     assert made["A"].frames[0].sha256 != made["A"].retried.frames[0].sha256
     assert made["B"].inputs[0].sha256 == made["A"].frames[0].sha256
+    manifest = await stage.manifest()
+    planned = await plan_again(manifest, *find_take(manifest, "B", 1, name="m"), stage.store, name="m")
+    assert planned.fingerprint == made["B"].fingerprint
     again = await run(stage, *CHAIN)
     assert len(stage.started) == 3
     assert [each.outcome for each in again.values()] == ["cached", "cached"]
@@ -97,6 +103,24 @@ async def test_what_stays_black_is_marked_and_rendered_no_third_time(stage: Stag
         "D · take 1": "black frame",
     }
     assert any(isinstance(each, BoardPublished) and each.message.endswith("3 marked by frame QC") for each in events)
+
+
+async def test_a_second_render_that_fails_leaves_the_first_and_is_tried_again_by_the_next_run(
+    simulate: Serve, tmp_path: Path
+) -> None:
+    failing = (Cue(after_prompts=2, set={"fail_on": "城市"}),)
+    simulator, url = await simulate(seconds=0.01, script=failing, faults=Faults(black_frames=1))
+    stage = Stage([(simulator, url)], FolderStore(tmp_path), str(tmp_path))
+    made = await run(stage, shot("A"))
+    assert made["A"].retried is not None
+    assert (kinds(made["A"]), made["A"].outcome, made["A"].retried.shown) == (["black"], "rendered", "first")
+    assert "as its faults say" in (made["A"].retried.error or "")
+    assert made["A"].retried.frames == ()
+    simulator.faults.heal()
+    again = await run(stage, shot("A"))
+    assert again["A"].retried is not None
+    assert (kinds(again["A"]), again["A"].outcome, again["A"].retried.shown) == ([], "rendered", "second")
+    assert len(stage.started) == 3
 
 
 async def test_a_frozen_film_and_a_second_take_with_the_same_picture_are_rendered_once_more(stage: Stage) -> None:
