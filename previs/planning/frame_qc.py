@@ -3,7 +3,7 @@
 What counts as black, flat, frozen or of another aspect is decided in :mod:`previs.pictures.quality`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -11,11 +11,13 @@ from previs.pictures.quality import Measured, Size, has_aspect, look_of
 from previs.planning.cache import Found, usable
 from previs.planning.plan import PlannedTake
 from previs.planning.schedule import Render, RetriedTake, Reuse, ScheduledTake, TakeResult
-from previs.records.manifest import Mark
+from previs.records.marks import Mark
 from previs.records.takes import TakeRecord
 from previs.shots.aspect import aspect_of
+from previs.text.listing import first_of
 from previs.workflow.binding.bindings import OVERRIDE
 
+_NAMED: Final = 20
 _SIDES: Final = ("width", "height")
 
 
@@ -121,6 +123,20 @@ def board_marks(results: Iterable[TakeResult], aspect: str | None = None) -> dic
         if found and result.take.shot.qc != "off":
             marks[result.take.label] = tuple(found)
     return marks
+
+
+def without_retry(takes: Iterable[PlannedTake]) -> Iterator[str]:
+    """Yield notices on shots that frame QC can only mark, though the list asks for a retry."""
+    shots = {take.shot.label: take for take in takes if take.shot.qc == "retry" and not take.pass_name}
+    if fixed := [label for label, take in shots.items() if take.shot.seed is not None]:
+        yield f"qc: retry only marks shots that set their own seed: {first_of(fixed, _NAMED)}"
+    seedless = [label for label, take in shots.items() if take.shot.seed is None and not _takes_seed(take)]
+    if seedless:
+        yield f"qc: retry only marks shots whose workflow takes no seed: {first_of(seedless, _NAMED)}"
+
+
+def _takes_seed(take: PlannedTake) -> bool:
+    return any(row.what == "seed" for row in take.rows)
 
 
 def _reasons(result: TakeResult, before: Sequence[TakeResult]) -> tuple[Mark, ...]:

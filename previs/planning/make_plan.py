@@ -10,6 +10,7 @@ from typing import Any
 
 from previs.errors import MOST_FAULTS, Fault, ShotListFaults, WorkflowFaults
 from previs.planning.changed_looks import look_facts
+from previs.planning.frame_qc import without_retry
 from previs.planning.passes import PassChoice, choose_passes, pass_shot, waiting_passes
 from previs.planning.plan import Plan, PlannedTake, ReferenceImage, TakeFrame, Workflows
 from previs.planning.take_binder import TakeBinder, place_of
@@ -127,7 +128,7 @@ def make_plan(
         notices=(
             *shot_list.notices,
             *unused_fields(shot_list),
-            *_without_retry(takes),
+            *without_retry(takes),
             *_overridden(options.overrides, shot_list),
             *notices,
             *planner.lapsed,
@@ -140,19 +141,6 @@ def _overridden(overrides: Iterable[str], shot_list: ShotList) -> Iterator[str]:
     """Yield a notice on overrides of the run that no shot takes, because each has its own from the list."""
     if unused := [name for name in overrides if all(name in shot.overrides for shot in shot_list.shots)]:
         yield f"no shot takes these overrides of the run, because the list sets them: {first_of(unused, _LISTED)}"
-
-
-def _without_retry(takes: Iterable[PlannedTake]) -> Iterator[str]:
-    """Yield notices on shots that frame QC can only mark, though the list asks for a retry."""
-    shots = {take.shot.label: take for take in takes if take.shot.qc == "retry" and not take.pass_name}
-    if fixed := [label for label, take in shots.items() if take.shot.seed is not None]:
-        yield f"qc: retry only marks shots that set their own seed: {first_of(fixed, _LISTED)}"
-    if seedless := [label for label, take in shots.items() if take.shot.seed is None and not _takes_seed(take)]:
-        yield f"qc: retry only marks shots whose workflow takes no seed: {first_of(seedless, _LISTED)}"
-
-
-def _takes_seed(take: PlannedTake) -> bool:
-    return any(row.what == "seed" for row in take.rows)
 
 
 def _wanted(takes: Sequence[PlannedTake], asked: Iterable[PlannedTake]) -> frozenset[str]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 from previs.planning.cache import Found, renewed, usable
 from previs.planning.plan import Plan, PlannedTake, TakeFrame
-from previs.records.manifest import Mark, Outcome
+from previs.records.manifest import Outcome
+from previs.records.marks import Mark
 from previs.records.takes import Attempt, TakeRecord
 
 

@@ -13,13 +13,12 @@ from previs.publishing.views.labels import language_of
 from previs.records.manifest import (
     BindingEntry,
     Manifest,
-    Mark,
     PassEntry,
-    Retried,
     ShotEntry,
     TakeEntry,
     representative,
 )
+from previs.records.marks import Mark, Retried
 from previs.shots import Shot
 from previs.store.addresses import shown
 from previs.store.credentials import without_credentials

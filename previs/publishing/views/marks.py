@@ -5,7 +5,7 @@ from typing import Final
 
 from previs.publishing.views.labels import Labels, labels
 from previs.publishing.views.wording import one_line, shorten
-from previs.records.manifest import Mark, Retried
+from previs.records.marks import Mark, Retried
 
 _LONGEST: Final = 120
 _WORDS: Final = {

@@ -33,7 +33,7 @@ from previs.notifications.webhook import Message
 from previs.planning.plan import PlannedTake
 from previs.planning.schedule import TakeResult
 from previs.publishing.results import RunIdentity
-from previs.records.manifest import Mark
+from previs.records.marks import Mark
 from previs.records.takes import Attempt
 from previs.shots import Shot, ShotList, read_shot_list
 from previs.workflow import WorkflowSettings

@@ -22,13 +22,12 @@ from previs.planning.fingerprint import fingerprint
 from previs.records.manifest import (
     BindingEntry,
     Manifest,
-    Mark,
-    Retried,
     ShotEntry,
     TakeEntry,
     json_pieces,
     read_manifest,
 )
+from previs.records.marks import Mark, Retried
 from previs.records.takes import Attempt, Frame, InputPicture, Pick, Pixels, TakeRecord
 from previs.rendering.rerender import find_take, plan_again
 from previs.store import FolderStore, keys

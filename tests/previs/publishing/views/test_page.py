@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from previs.publishing.views import FrameLinks, page
 from previs.publishing.views.addresses import for_page
-from previs.records.manifest import Manifest, Mark, Retried
+from previs.records.manifest import Manifest
+from previs.records.marks import Mark, Retried
 from previs.records.takes import Frame
 
 VOID = {"meta", "img"}

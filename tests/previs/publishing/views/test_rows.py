@@ -2,7 +2,7 @@ import json
 from types import SimpleNamespace
 
 from previs.publishing.views import row_pages, shot_rows
-from previs.records.manifest import Mark
+from previs.records.marks import Mark
 
 
 def test_every_take_has_a_row_of_the_same_columns(make: SimpleNamespace) -> None:

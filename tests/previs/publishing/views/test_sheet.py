@@ -10,7 +10,8 @@ from markdown_it import MarkdownIt
 from previs.publishing.views import FOR_FORM, contact_sheet, contact_sheets
 from previs.publishing.views.strips import FOR_PAGE
 from previs.publishing.views.wording import one_line, plural, shorten
-from previs.records.manifest import Manifest, Mark
+from previs.records.manifest import Manifest
+from previs.records.marks import Mark
 
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 
