@@ -207,13 +207,10 @@ class _Settler:
         take, leader = first.result.take, ends.get(scheduled.leader or "")
         if take.retry is None or first.result.record is None:
             return first
-        equal, before = leader.result if leader else None, list[TakeResult]()
-        order = retry_of(scheduled, first.result, before, equal)
-        if order is None and not take.pass_name:
-            # Whether it is the same picture as another take is known when those are there.
-            lower = [self.settling.get(take_label(take.shot.label, number)) for number in range(1, take.number)]
-            before = [(await task).result for task in lower if task is not None]
-            order = retry_of(scheduled, first.result, before, equal)
+        equal = leader.result if leader else None
+        # Whether it is the same picture as another take is known only when those are there.
+        order = retry_of(scheduled, first.result, (), equal)
+        order = order or retry_of(scheduled, first.result, await self._before(take), equal)
         if order is None:
             return first
         action, marks = order
@@ -223,11 +220,17 @@ class _Settler:
         job = Job(action, TakeDispatcher(action.take, self.context, scheduled.seen_retry), f"{name} · again")
         state = await _run(job, [ends[label].state for label in scheduled.sources.values()])
         second = await _result(job, state)
-        shown = shown_of(first.result, second, before, marks)
+        shown = shown_of(first.result, second, await self._before(take), marks)
         if shown.take is not second.take and shown.record is not None:
             end = TakeSettled(take.label, shown.outcome, shown.record.server, shown.record.seconds)
             self.context.progress.settled(take, replace(end, marks=_marks(take, shown.record)))
         return _End(shown, state if first.state is not None and second.record else first.state)
+
+    async def _before(self, planned: PlannedTake) -> list[TakeResult]:
+        """Wait for the takes of a shot with lower numbers, and return their results; none for a pass."""
+        numbers = range(1, 1 if planned.pass_name else planned.number)
+        lower = [self.settling.get(take_label(planned.shot.label, number)) for number in numbers]
+        return [(await task).result for task in lower if task is not None]
 
 
 async def _run(job: Job, upstream: Iterable[State[None] | None]) -> State[None]:

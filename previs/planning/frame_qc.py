@@ -98,8 +98,11 @@ def retry_of(
 def shown_of(
     first: TakeResult, second: TakeResult, before: Sequence[TakeResult], marks: tuple[Mark, ...]
 ) -> TakeResult:
-    """Return the better of two renders, with the other in it; the first if both are as bad, or the second failed."""
-    if second.record is not None and len(_reasons(second, before)) < len(marks):
+    """Return the better of two renders, with the other in it; the first if both are as bad, or the second failed.
+
+    A copy of another take is better than a frame on which nothing is seen.
+    """
+    if second.record is not None and _badness(_reasons(second, before)) < _badness(marks):
         return replace(second, retried=RetriedTake(first, marks))
     return replace(first, retried=RetriedTake(second, marks))
 
@@ -142,6 +145,10 @@ def _takes_seed(take: PlannedTake) -> bool:
 def _reasons(result: TakeResult, before: Sequence[TakeResult]) -> tuple[Mark, ...]:
     looks = look_marks(result.record) if result.record else ()
     return looks or _same_marks(result, before)
+
+
+def _badness(marks: Iterable[Mark]) -> int:
+    return max((1 if mark.kind == "same" else 2 for mark in marks), default=0)
 
 
 def _same_marks(result: TakeResult, others: Iterable[TakeResult]) -> tuple[Mark, ...]:

@@ -1,5 +1,6 @@
 """Decide what frame QC marks, what is rendered once more, and which of two renders is shown."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -21,6 +22,7 @@ from previs.records.manifest import Manifest
 from previs.records.takes import Frame, Pick, Pixels, TakeRecord
 from previs.shots import read_shot_list
 from previs.workflow import read_workflow
+from tests.previs.comfyui.graphs import TEXT_TO_IMAGE
 from tests.previs.planning.test_passes import image_to_image, upscaler, workflow
 from tests.previs.planning.test_schedule import MADE
 
@@ -29,6 +31,14 @@ GREY = Pixels(darkest=(126, 126, 126), brightest=(127, 127, 127))
 GOOD = Pixels(darkest=(0, 0, 0), brightest=(250, 250, 250))
 FROZEN = Pixels(darkest=(0, 0, 0), brightest=(250, 250, 250), moves=False)
 SETTINGS = {"checkpoint": "sd_xl_base_1.0.safetensors", "width": 1024, "height": 576}
+
+
+def seedless() -> dict[str, Any]:
+    """Return a graph whose sampler has no seed."""
+    graph = copy.deepcopy(TEXT_TO_IMAGE)
+    del graph["3"]["inputs"]["seed"]
+    graph["6"]["_meta"] = {"title": "shot.prompt"}
+    return graph
 
 
 def plan(*shots: dict[str, Any], picks: dict[str, Pick] | None = None, **fields: Any) -> Plan:
@@ -153,6 +163,16 @@ def test_the_second_render_is_shown_if_it_is_better_and_else_the_first() -> None
         assert (kept.take, kept.record, kept.first) == (take, first.record, kept)
         assert kept.retried is not None
         assert kept.retried.other is second
+
+
+def test_a_copy_of_another_take_is_better_than_a_black_frame_and_no_better_than_a_copy() -> None:
+    one, two = plan({"takes": 2}, qc="retry").takes
+    assert two.retry is not None
+    copy, marks = result(two.retry, name="a"), look_marks(record(two, BLACK))
+    assert shown_of(result(two, BLACK), copy, [result(one, name="a")], marks).take is two.retry
+    order = retry_of(scheduled(two), result(two, name="a"), [result(one, name="a")], None)
+    assert order is not None
+    assert shown_of(result(two, name="a"), copy, [result(one, name="a")], order[1]).take is two
 
 
 def test_a_wrong_aspect_is_marked_and_never_rendered_once_more() -> None:
@@ -307,3 +327,10 @@ def test_a_pass_is_rendered_once_more_unless_its_workflow_takes_no_seed() -> Non
     assert finish.retry is not None
     assert (finish.retry.pass_name, finish.retry.builds_on) == ("finish", (take.frame,))
     assert up.retry is None
+
+
+def test_a_workflow_that_takes_no_seed_is_named() -> None:
+    listed = read_shot_list({"qc": "retry", "shots": [{"shot_id": "A", "prompt": "夜", "duration": 1}]})
+    made = make_plan(listed, {None: workflow(seedless())}, {})
+    assert made.takes[0].retry is None
+    assert "qc: retry only marks shots whose workflow takes no seed: A" in made.notices
