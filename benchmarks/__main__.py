@@ -22,6 +22,7 @@ from benchmarks.chaos import Size, chaos
 from benchmarks.conversion import conversion
 from benchmarks.deaths import DEATHS, deaths
 from benchmarks.floor import over_the_floor
+from benchmarks.frame_qc import frame_qc
 from benchmarks.killed import killed
 from benchmarks.lists import FILES, lists
 from benchmarks.load import load
@@ -70,6 +71,7 @@ def _measurements(*, long: bool) -> dict[str, Measurement]:
         "bombs": partial(bombs, 2000, 900) if long else partial(bombs, 500, 90),
         **{f"list, {name}": partial(lists, name, 50_000_000 if long else 2_000_000) for name in FILES},
         "sheets": partial(sheets, 5_000),
+        "frame QC": partial(frame_qc, 15),
         "timelines": partial(timelines, 300),
         **_of_animatics(300 if long else 30),
         "pdf, 300 shots": partial(pdf, 300),

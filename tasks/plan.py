@@ -12,7 +12,8 @@ from previs.boards.picks import picks
 from previs.comfyui.protocol.graph import class_types
 from previs.errors import AccessDenied, NoServer
 from previs.ingest.load import RunInputs
-from previs.planning.cache import Found, usable
+from previs.planning.cache import Found
+from previs.planning.frame_qc import next_render
 from previs.planning.make_plan import RunOptions, make_plan
 from previs.planning.plan import Plan
 from previs.planning.preflight import check_plan
@@ -61,7 +62,7 @@ async def find_recorded(plan: Plan, context: RunContext, not_before: datetime | 
     )
     for reason in sorted({one.reason for one in found.values() if one.outdated}):
         logger.info("takes are rendered again: %s", reason)
-    stored = sum(usable(take, found) is not None for take in plan.takes)
+    stored = sum(next_render(take, found) is None for take in plan.takes)
     logger.info("%d of %d takes are in %s", stored, len(plan.takes), context.store.name)
     return found
 
@@ -76,7 +77,7 @@ async def check_takes(plan: Plan, found: Mapping[str, Found], context: RunContex
     Raises:
         PlanRefused: No server can render some takes.
     """
-    takes = [take for take in plan.takes if take.label in plan.wanted and usable(take, found) is None]
+    takes = [take for take in plan.takes if take.label in plan.wanted and next_render(take, found)]
     if not takes:
         return
     try:

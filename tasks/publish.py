@@ -59,7 +59,8 @@ async def publish_board(plan: Plan, results: list[TakeResult], identity: RunIden
     outcomes = [result.outcome for result in results]
     rendered = f"{plural(outcomes.count('rendered'), 'take')} rendered"
     joined = f", {count} joined" if (count := outcomes.count("joined")) else ""
-    message = f"{plural(len(manifest.shots), 'shot')}: {rendered}{joined}, {outcomes.count('cached')} cached"
+    marked = f", {count} marked by frame QC" if (count := len(manifest.marked)) else ""
+    message = f"{plural(len(manifest.shots), 'shot')}: {rendered}{joined}, {outcomes.count('cached')} cached{marked}"
     failure = failure_message(manifest) if manifest.failed else None
     if this_part():
         return Board(manifest, NOWHERE, [], failure, message)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from logging import Logger
 
 from prefect.client.schemas.objects import State
@@ -16,11 +16,13 @@ from prefect.states import Cancelled, Completed
 from previs.boards.runs import last_manifests
 from previs.comfyui.protocol.prompt_state import Phase, PromptState
 from previs.errors import AccessDenied, NoServer, PrevisError, StoreUnavailable
-from previs.planning.cache import Found, usable
+from previs.planning.cache import Found
 from previs.planning.estimate import PastTakes
-from previs.planning.plan import Plan, PlannedTake
+from previs.planning.frame_qc import look_marks, next_render, retry_of, shown_of
+from previs.planning.plan import Plan, PlannedTake, take_label
 from previs.planning.schedule import Fail, Render, Reuse, ScheduledTake, Skip, TakeResult, make_schedule
 from previs.publishing.results import RunIdentity
+from previs.publishing.views.marks import in_words
 from previs.records.manifest import Outcome
 from previs.records.takes import TakeRecord
 from previs.rendering.context import RunContext
@@ -93,7 +95,11 @@ async def take(name: str, job: Job) -> State[None]:  # noqa: ARG001 - the run's 
     if job.dispatcher.from_another_run:
         return _cached(job, record)
     job.record = record
-    progress.settled(job.take, TakeSettled(job.take.label, record.how_made, record.server, record.seconds))
+    marks = _marks(job.take, record)
+    if marks:
+        logger.warning("frame QC: %s", marks)
+    end = TakeSettled(job.take.label, record.how_made, record.server, record.seconds, marks=marks)
+    progress.settled(job.take, end)
     how = "Joined" if record.joined else "Completed"
     return Completed(name=how, message=f"{record.server} · {record.seconds:.1f} s")
 
@@ -125,8 +131,14 @@ class _PromptLog:
 
 def _cached(job: Job, record: TakeRecord) -> State[None]:
     job.record = record
-    job.context.progress.settled(job.take, TakeSettled(job.take.label, "cached", seconds=record.seconds))
+    end = TakeSettled(job.take.label, "cached", seconds=record.seconds, marks=_marks(job.take, record))
+    job.context.progress.settled(job.take, end)
     return Completed(name=_CACHED, message=f"rendered before on {record.server}")
+
+
+def _marks(planned: PlannedTake, record: TakeRecord) -> str:
+    """Return in words what is wrong with how a frame looks; empty if its shot has QC off."""
+    return "" if planned.shot.qc == "off" else ", ".join(in_words(look_marks(record)))
 
 
 def refresh_wanted() -> bool:
@@ -147,7 +159,7 @@ async def run_takes(
     context = await _with_usual_seconds(context, plan, found, identity.board)
     schedule = make_schedule(plan, found)
     settler = _Settler(identity, context, frozenset(label for each in schedule for label in each.sources.values()))
-    settling: dict[str, asyncio.Task[_End]] = {}
+    settling = settler.settling
     takes: dict[asyncio.Task[_End], PlannedTake] = {}
     numbers = {shot.label: number for number, shot in enumerate(plan.shot_list.shots, 1)}
     for each in schedule:
@@ -171,7 +183,7 @@ async def run_takes(
 
 async def _with_usual_seconds(context: RunContext, plan: Plan, found: Mapping[str, Found], board: str) -> RunContext:
     """Add to the context how long past takes of the board took, unless a limit is set or all takes are stored."""
-    if context.limits.render is not None or all(usable(take, found) is not None for take in plan.takes):
+    if context.limits.render is not None or not any(next_render(take, found) for take in plan.takes):
         return context
     with contextlib.suppress(StoreUnavailable):
         return replace(context, usual_seconds=PastTakes(await last_manifests(context.store, board)).seconds)
@@ -192,11 +204,13 @@ class _Settler:
 
     Attributes:
         sources: Labels of the takes that others are made from.
+        settling: Tasks of all takes, by label.
     """
 
     identity: RunIdentity
     context: RunContext
     sources: frozenset[str]
+    settling: dict[str, "asyncio.Task[_End]"] = field(default_factory=dict)
 
     async def settle(self, scheduled: ScheduledTake, name: str, before: Mapping[str, asyncio.Task[_End]]) -> _End:
         """Wait for the takes that go before, and do what the schedule then says."""
@@ -210,9 +224,40 @@ class _Settler:
             job = Job(action, TakeDispatcher(action.take, self.context, scheduled.seen), name)
             state = await _run(job, [ends[label].state for label in scheduled.sources.values()])
             end = _End(await _result(job, state), state if scheduled.label in self.sources else None)
+            end = await self._once_more(scheduled, name, end, ends)
         if end.result.outcome == "failed":
             shot_failed(self.identity, end.result)
         return end
+
+    async def _once_more(self, scheduled: ScheduledTake, name: str, first: _End, ends: Mapping[str, _End]) -> _End:
+        """Render a take with another seed if frame QC asks for that, and return the better of both."""
+        take, leader = first.result.take, ends.get(scheduled.leader or "")
+        if take.retry is None or first.result.record is None:
+            return first
+        equal = leader.result if leader else None
+        # Whether it is the same picture as another take is known only when those are there.
+        order = retry_of(scheduled, first.result, (), equal)
+        order = order or retry_of(scheduled, first.result, await self._before(take), equal)
+        if order is None:
+            return first
+        action, marks = order
+        if isinstance(action, Render):
+            why = ", ".join(in_words(marks))
+            get_run_logger().info("%s is rendered once more with another seed: %s", take.label, why)
+        job = Job(action, TakeDispatcher(action.take, self.context, scheduled.seen_retry), f"{name} · again")
+        state = await _run(job, [ends[label].state for label in scheduled.sources.values()])
+        second = await _result(job, state)
+        shown = shown_of(first.result, second, await self._before(take), marks)
+        if shown.take is not second.take and shown.record is not None:
+            end = TakeSettled(take.label, shown.outcome, shown.record.server, shown.record.seconds)
+            self.context.progress.settled(take, replace(end, marks=_marks(take, shown.record)))
+        return _End(shown, state if first.state is not None and second.record else first.state)
+
+    async def _before(self, planned: PlannedTake) -> list[TakeResult]:
+        """Wait for the takes of a shot with lower numbers, and return their results; none for a pass."""
+        numbers = range(1, 1 if planned.pass_name else planned.number)
+        lower = [self.settling.get(take_label(planned.shot.label, number)) for number in numbers]
+        return [(await task).result for task in lower if task is not None]
 
 
 async def _run(job: Job, upstream: Iterable[State[None] | None]) -> State[None]:

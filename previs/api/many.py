@@ -8,10 +8,12 @@ from previs.api.checking import check_takes
 from previs.api.outputs import Links, ShotResult, outputs_of
 from previs.api.renders import Made, Renders
 from previs.errors import PrevisError
-from previs.planning.cache import Found, usable
-from previs.planning.plan import Plan
+from previs.planning.cache import Found
+from previs.planning.frame_qc import look_marks, next_render, retry_of, shown_of
+from previs.planning.plan import Plan, take_label
 from previs.planning.schedule import Fail, Render, Reuse, ScheduledTake, Skip, TakeResult, make_schedule
-from previs.records.manifest import Outcome
+from previs.publishing.views.marks import in_words
+from previs.records.takes import TakeRecord
 from previs.rendering.dispatch import TakeDispatcher
 
 
@@ -48,12 +50,12 @@ async def render_plan(
         PlanRefused: No server can render some takes; nothing was rendered.
     """
     farm = renders.context.farm
-    takes = [take for take in plan.takes if usable(take, found) is None]
+    takes = [take for take in plan.takes if next_render(take, found)]
     if takes:
         (await check_takes(takes, farm, plan.packs, needed=False)).raise_for_errors()
         await farm.capabilities.expect(take.graph for take in takes)
-    settler = _Settler(renders, links, asyncio.Semaphore(at_once), seconds, on_settled)
     settling: dict[str, asyncio.Task[_End]] = {}
+    settler = _Settler(renders, links, asyncio.Semaphore(at_once), seconds, on_settled, settling)
     for each in make_schedule(plan, found):
         before = {label: settling[label] for label in each.waits_for}
         settling[each.label] = asyncio.create_task(settler.settle(each, before))
@@ -75,6 +77,7 @@ class _Settler:
     gate: asyncio.Semaphore
     seconds: float | None
     on_settled: Callable[[ShotResult], None]
+    settling: Mapping[str, asyncio.Task[_End]]
 
     async def settle(self, scheduled: ScheduledTake, before: Mapping[str, asyncio.Task[_End]]) -> _End:
         if before:
@@ -97,19 +100,42 @@ class _Settler:
                 shown = ShotResult(shot_id, number, "failed", error=error, cause=cause, pass_name=pass_name)
                 return _End(result, shown)
         try:
-            made = await self._made(action, scheduled)
-            outputs = await outputs_of(made.record, self.links, cached=made.cached)
+            result = await self._result(action, scheduled.seen)
+            result = await self._once_more(scheduled, result, ends)
+            if result.record is None:
+                raise AssertionError
+            outputs = await outputs_of(result.record, self.links, cached=result.outcome == "cached")
         except PrevisError as error:
             result = TakeResult(action.take, "failed", error=str(error))
             shown = ShotResult(shot_id, number, "failed", error=str(error), cause=error, pass_name=pass_name)
             return _End(result, shown)
-        outcome: Outcome = "cached" if made.cached else made.record.how_made
-        result = TakeResult(action.take, outcome, record=made.record)
-        return _End(result, ShotResult(shot_id, number, outcome, outputs, pass_name=pass_name))
+        marks = () if action.take.shot.qc == "off" else in_words(look_marks(result.record))
+        return _End(result, ShotResult(shot_id, number, result.outcome, outputs, pass_name=pass_name, marks=marks))
 
-    async def _made(self, action: Render | Reuse, scheduled: ScheduledTake) -> Made:
+    async def _once_more(self, scheduled: ScheduledTake, first: TakeResult, ends: Mapping[str, _End]) -> TakeResult:
+        """Render a take with another seed if frame QC asks for that, and return the better of both."""
+        take, leader = first.take, ends.get(scheduled.leader or "")
+        if take.retry is None:
+            return first
+        lower = [] if take.pass_name else [take_label(take.shot.label, each) for each in range(1, take.number)]
+        before = [(await self.settling[label]).result for label in lower if label in self.settling]
+        order = retry_of(scheduled, first, before, leader.result if leader else None)
+        if order is None:
+            return first
+        action, marks = order
+        try:
+            second = await self._result(action, scheduled.seen_retry)
+        except PrevisError as error:
+            second = TakeResult(action.take, "failed", error=str(error))
+        return shown_of(first, second, before, marks)
+
+    async def _result(self, action: Render | Reuse, seen: TakeRecord | None) -> TakeResult:
+        made = await self._made(action, seen)
+        return TakeResult(action.take, "cached" if made.cached else made.record.how_made, record=made.record)
+
+    async def _made(self, action: Render | Reuse, seen: TakeRecord | None) -> Made:
         if isinstance(action, Reuse):
             return Made(action.record, cached=True)
         async with self.gate:
-            dispatcher = TakeDispatcher(action.take, self.renders.context, scheduled.seen)
+            dispatcher = TakeDispatcher(action.take, self.renders.context, seen)
             return await self.renders.wait(self.renders.start(action.take, dispatcher), self.seconds)

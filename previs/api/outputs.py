@@ -80,6 +80,7 @@ class ShotResult:
         error: Sentence that says why there are no outputs; empty if there are some.
         cause: Error behind that sentence; None for a skipped take.
         pass_name: Name of the pass; empty for a take itself.
+        marks: What frame QC found wrong with how the frame looks, in words; empty if nothing.
     """
 
     shot_id: int | str
@@ -89,6 +90,7 @@ class ShotResult:
     error: str = ""
     cause: PrevisError | None = None
     pass_name: str = ""
+    marks: tuple[str, ...] = ()
 
     @property
     def success(self) -> bool:

@@ -112,9 +112,11 @@ def run_of(location: RunLocation, manifest: Manifest) -> Run:
     takes: dict[str, TakeFiles] = defaultdict(TakeFiles)
     for shot in manifest.shots:
         for take in shot.renders:
-            takes[take.fingerprint] |= TakeFiles(
-                frozenset(frame.key for frame in take.frames), frozenset(picture.key for picture in take.inputs)
-            )
+            inputs = frozenset(picture.key for picture in take.inputs)
+            takes[take.fingerprint] |= TakeFiles(frozenset(frame.key for frame in take.frames), inputs)
+            if other := take.retried:
+                # Without its record, a later run would make it again, to find the same.
+                takes[other.fingerprint] |= TakeFiles(frozenset(frame.key for frame in other.frames), inputs)
     return Run(location, manifest.finished, dict(takes))
 
 

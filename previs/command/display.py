@@ -53,8 +53,10 @@ class Lines:
         match event:
             case TakeSettled(outcome="rendered" | "joined" as outcome):
                 self._line("green", outcome, event, f" on {visible(event.place)} in {event.seconds:.1f} s")
+                self._marks(event)
             case TakeSettled(outcome="cached"):
                 self._line("cyan", "cached", event)
+                self._marks(event)
             case TakeSettled(outcome="skipped"):
                 self._line("bright_black", "skipped", event, f": {event.error}")
             case TakeSettled():
@@ -72,6 +74,10 @@ class Lines:
     def say(self, sentence: str) -> None:
         """Print a sentence."""
         self._console.print(Text(visible(sentence, lines=True)), soft_wrap=True)
+
+    def _marks(self, take: TakeSettled) -> None:
+        if take.marks:
+            self._line("yellow", "marked", take, f": {take.marks}")
 
     def _line(self, colour: str, word: str, take: TakeSettled, rest: str = "") -> None:
         shown = visible(take.label) + visible(rest, lines=True)

@@ -25,6 +25,7 @@ from previs.pictures.cost import decoding_cost
 from previs.pictures.pillow import MOST_PIXELS
 from previs.pictures.pixels import pixels
 from previs.pictures.playback import is_film, playback, without_picture
+from previs.pictures.quality import Measured
 from previs.pictures.references import upright_file
 from previs.pictures.scaled import scaled_file
 
@@ -120,9 +121,11 @@ async def describe(path: Path, media: Media) -> Playback:
 
     def alone() -> Playback:
         try:
-            return Playback(**_ask({"do": "playback", "path": str(path), "media": asdict(media)}))
+            answer = _ask({"do": "playback", "path": str(path), "media": asdict(media)})
         except _DecoderFailed:
             return without_picture(path, media)
+        measured = Measured.from_json(answer["measured"]) if answer["measured"] else None
+        return Playback(**answer | {"measured": measured})
 
     cost = MOST_PIXELS if is_film(media) else None
     return await _decode(lambda: cost or decoding_cost(path), lambda: playback(path, media), alone)

@@ -99,6 +99,9 @@ class BoardReady(BaseModel):
     joined: int = Field(default=0, description="Number of takes that this run found on a server, as submitted before.")
     cached: int = Field(description="Number of takes that an earlier run rendered.")
     failed: tuple[int | _Text, ...] = Field(description="IDs of the shots that lack a frame.")
+    marked: tuple[int | _Text, ...] = Field(
+        default=(), description="IDs of the shots of which frame QC marked a take, such as one with a black frame."
+    )
     manifest: _Text = Field(description="Path or URL of manifest.json, which has the rest.")
     page: _Text = Field(description="Path or URL of index.html in the store, without a signature.")
 
@@ -268,6 +271,7 @@ def board_ready(manifest: Manifest, *, manifest_uri: str, page: str) -> BoardRea
         joined=outcomes.count("joined"),
         cached=outcomes.count("cached"),
         failed=tuple(shot.shot_id for shot in manifest.failed),
+        marked=tuple(dict.fromkeys(shot.shot_id for shot, _ in manifest.marked)),
         manifest=manifest_uri,
         page=page,
     )

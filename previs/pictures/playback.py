@@ -1,8 +1,9 @@
 """Read what a player shows of video, sound and animations: size, duration, frame rate and the first frame."""
 
 import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,11 @@ from previs.errors import FrameDamaged
 from previs.pictures import animations
 from previs.pictures.media import Media
 from previs.pictures.pillow import MOST_PIXELS
-from previs.pictures.thumbnails import thumbnail, thumbnail_of
+from previs.pictures.quality import REDUCED, Measured, animation_moves, moves
+from previs.pictures.thumbnails import measured_thumbnail, measured_thumbnail_of
 
 if TYPE_CHECKING:
+    from av import VideoFrame
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
@@ -43,6 +46,7 @@ class Playback:
         duration: In seconds; None for still pictures.
         frame_rate: Frames per second, on average; None for still pictures and sound.
         thumbnail: Picture, or first frame, as a ``data:`` URI; None for sound.
+        measured: What its decoding tells for frame QC; None wherever there is no thumbnail.
     """
 
     width: int | None
@@ -50,12 +54,13 @@ class Playback:
     duration: float | None = None
     frame_rate: float | None = None
     thumbnail: str | None = None
+    measured: Measured | None = None
 
 
 def playback(path: Path, media: Media) -> Playback:
     """Describe a file that :func:`previs.pictures.media.examine` found whole; what FFmpeg cannot read is left out."""
     if not is_film(media):
-        return replace(without_picture(path, media), thumbnail=thumbnail(path, media))
+        return _picture(path, media)
     import av  # noqa: PLC0415 - FFmpeg takes long to load, and pictures do not need it
 
     try:
@@ -67,7 +72,7 @@ def playback(path: Path, media: Media) -> Playback:
             video = container.streams.video[0]
             width, height = media.width or video.width or None, media.height or video.height or None
             rate = round(float(video.average_rate), _DIGITS) if video.average_rate else None
-            return Playback(width, height, duration, rate, _first_frame(container, video))
+            return Playback(width, height, duration, rate, *_pictures(container, video))
     except (av.FFmpegError, ValueError):
         return Playback(media.width, media.height)
 
@@ -75,6 +80,16 @@ def playback(path: Path, media: Media) -> Playback:
 def is_film(media: Media) -> bool:
     """Return whether FFmpeg reads the file: video or sound."""
     return media.media_type in READERS
+
+
+def _picture(path: Path, media: Media) -> Playback:
+    found, made = without_picture(path, media), measured_thumbnail(path, media)
+    if made is None:
+        return found
+    thumbnail, measured = made
+    if found.duration is not None:
+        measured = replace(measured, moves=animation_moves(path))
+    return replace(found, thumbnail=thumbnail, measured=measured)
 
 
 def without_picture(path: Path, media: Media) -> Playback:
@@ -91,14 +106,32 @@ def _animation(path: Path, media: Media) -> tuple[float | None, float | None]:
     return None, None
 
 
-def _first_frame(container: "InputContainer", video: "VideoStream") -> str | None:
+def _pictures(container: "InputContainer", video: "VideoStream") -> tuple[str | None, Measured | None]:
+    """Return the thumbnail of a film's first frame, and what is measured of that and of those behind it."""
+    import av  # noqa: PLC0415 - as above
+
+    with contextlib.suppress(av.FFmpegError, ValueError):
+        frames = _frames(container, video)
+        first = next(frames, None)
+        if first is None or first.width * first.height > MOST_PIXELS:
+            return None, None
+        picture: Image.Image = first.to_image()  # type: ignore[no-untyped-call]
+        thumbnail, measured = measured_thumbnail_of(picture)
+        reduced = ((_reduced(each), each.width * each.height) for each in chain((first,), frames))
+        return thumbnail, replace(measured, moves=moves(reduced))
+    return None, None
+
+
+def _frames(container: "InputContainer", video: "VideoStream") -> "Iterator[VideoFrame]":
+    """Yield the frames of the first packets, up to the first that is damaged."""
     import av  # noqa: PLC0415 - as above
 
     with contextlib.suppress(av.FFmpegError, ValueError):
         for packet in islice(container.demux(video), MOST_PACKETS):
-            for frame in packet.decode():
-                if frame.width * frame.height > MOST_PIXELS:
-                    return None
-                picture: Image.Image = frame.to_image()  # type: ignore[no-untyped-call]
-                return thumbnail_of(picture)
-    return None
+            yield from packet.decode()
+
+
+def _reduced(frame: "VideoFrame") -> Image.Image:
+    """Return a frame in grey, so small that grain and the noise of a codec are averaged out."""
+    grey = frame.reformat(*REDUCED, format="gray", interpolation="AREA")
+    return Image.frombuffer("L", REDUCED, bytes(grey.planes[0]), "raw", "L", grey.planes[0].line_size, 1)

@@ -7,6 +7,7 @@ from typing import Final
 
 from previs.planning.cache import Found, usable
 from previs.planning.diff import changes, summarize
+from previs.planning.frame_qc import shown_record
 from previs.planning.plan import PlannedTake, TakeFrame
 from previs.records.manifest import Manifest, ShotEntry, TakeEntry
 from previs.records.takes import TakeRecord
@@ -15,6 +16,7 @@ NEW_SHOT: Final = "new shot"
 NEW_TAKE: Final = "new take"
 NEW_OF_TAKE: Final = "new pass"
 REFRESHED: Final = "a refresh was asked for"
+MARKED: Final = "frame QC marked it: it is rendered once more with another seed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,9 @@ def last_run(manifest: Manifest | None) -> LastRun:
     frames: dict[str, TakeFrame] = {}
     for label, shot in shots.items():
         for take in shot.renders:
-            named = TakeFrame(label, take.take, take.fingerprint, take.pass_name)
-            frames |= dict.fromkeys((take.fingerprint, *(frame.sha256 for frame in take.frames)), named)
+            named = TakeFrame(label, take.take, take.planned_fingerprint, take.pass_name)
+            known = (take.fingerprint, take.planned_fingerprint, *(frame.sha256 for frame in take.frames))
+            frames |= dict.fromkeys(known, named)
     return LastRun(shots, frames)
 
 
@@ -57,7 +60,7 @@ def why(take: PlannedTake, last: LastRun, *, known: str = "") -> tuple[str, ...]
     entry = shot.render_of(take.number, take.pass_name)
     if entry is None:
         return (NEW_OF_TAKE if take.pass_name else NEW_TAKE,)
-    if entry.fingerprint == take.fingerprint:
+    if entry.planned_fingerprint == take.fingerprint:
         return (_why_not_stored(entry),)
     if not entry.graph:
         return ("the last run did not record what it was made from",)
@@ -79,16 +82,17 @@ def to_render(takes: Iterable[PlannedTake], found: Mapping[str, Found]) -> dict[
     reasons: dict[str, str] = {}
     pictures: dict[str, str] = {}
     for take in takes:
-        record = usable(take, found)
+        record = shown_record(take, found)
         if record is None:
             one = found.get(take.fingerprint)
-            reasons[take.label] = one.reason if one and not take.render_nonce else ""
+            known = one.reason if one and not take.render_nonce else ""
+            reasons[take.label] = MARKED if usable(take, found) else known
             continue
-        again = [frame.label for frame in take.builds_on if frame.label in reasons]
+        later = [frame.label for frame in take.builds_on if frame.label in reasons]
         before = [frame.label for frame in take.builds_on if pictures.get(frame.label) != _source(record, frame)]
-        if again or before:
-            tense = "is" if again else "was"
-            reasons[take.label] = f"{(again or before)[0]}, which it builds on, {tense} rendered again"
+        if later or before:
+            tense = "is" if later else "was"
+            reasons[take.label] = f"{(later or before)[0]}, which it builds on, {tense} rendered again"
         elif record.picture:
             pictures[take.label] = record.picture.sha256
     return reasons

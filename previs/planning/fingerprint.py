@@ -46,6 +46,11 @@ def derived_seed(seedless: str, take: int) -> int:
     return int.from_bytes(digest[:8]) >> (64 - _SEED_BITS)
 
 
+def retry_seed(seedless: str, take: int) -> int:
+    """Derive the seed with which frame QC has a take rendered once more."""
+    return derived_seed(f"{seedless}:qc", take)
+
+
 def numbered_seed(seed: int, take: int) -> int:
     """Return the seed of a take if its shot sets one: that seed for take 1, the following numbers for the others."""
     return (seed + take - 1) & _LARGEST_SEED

@@ -10,6 +10,7 @@ from typing import Any
 
 from previs.errors import MOST_FAULTS, Fault, ShotListFaults, WorkflowFaults
 from previs.planning.changed_looks import look_facts
+from previs.planning.frame_qc import without_retry
 from previs.planning.passes import PassChoice, choose_passes, pass_shot, waiting_passes
 from previs.planning.plan import Plan, PlannedTake, ReferenceImage, TakeFrame, Workflows
 from previs.planning.take_binder import TakeBinder, place_of
@@ -127,6 +128,7 @@ def make_plan(
         notices=(
             *shot_list.notices,
             *unused_fields(shot_list),
+            *without_retry(takes),
             *_overridden(options.overrides, shot_list),
             *notices,
             *planner.lapsed,
@@ -244,6 +246,9 @@ class _Planner:
         if pick is not None and pick.take is not None:
             picked = takes.get(pick.take) or binder.bind(shot, pick.take, frames, render_nonce)
             if picked.fingerprint == pick.fingerprint:
+                # A person has seen it, so that frame QC no longer replaces it.
+                takes[pick.take] = replace(picked, retry=None)
+            elif picked.retry and picked.retry.fingerprint == pick.fingerprint:
                 takes[pick.take] = picked
             else:
                 self._lapse(shot, pick.take, planned=pick.take in takes)

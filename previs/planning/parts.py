@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from previs.planning.cache import Found, usable
+from previs.planning.cache import Found
+from previs.planning.frame_qc import next_render
 from previs.planning.plan import Plan, PlannedTake
 
 Shots = tuple[str, ...]
@@ -19,7 +20,7 @@ def divide(plan: Plan, found: Mapping[str, Found], parts: int) -> list[Shots]:
         found: What the store has of them, by fingerprint.
         parts: Number of parts.
     """
-    takes = [take for take in plan.takes if take.label in plan.wanted and usable(take, found) is None]
+    takes = [take for take in plan.takes if take.label in plan.wanted and next_render(take, found)]
     groups = _groups(takes)
     divided: list[list[str]] = [[] for _ in range(parts)]
     placed = 0

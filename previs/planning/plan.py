@@ -3,7 +3,7 @@
 :func:`previs.planning.make_plan.make_plan` makes it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 from typing import Any
@@ -111,6 +111,8 @@ class PlannedTake:
         frames: Those frames, by their names in the graph, once they exist; see :meth:`with_sources`.
         sources: SHA-256 of those frames, by their takes' fingerprints.
         render_nonce: Text that makes the prompt ids of a repeated render differ from earlier ones; else empty.
+        retry: The same take with another seed, to be rendered if frame QC marks this one; None if it is only marked.
+        retry_of: Fingerprint of the take whose retry this is; else empty.
     """
 
     shot: Shot
@@ -126,6 +128,8 @@ class PlannedTake:
     sources: Mapping[str, str] = field(default_factory=dict)
     render_nonce: str = ""
     pass_name: str = ""
+    retry: "PlannedTake | None" = None
+    retry_of: str = ""
 
     @property
     def bound(self) -> dict[str, Any]:
@@ -157,7 +161,13 @@ class PlannedTake:
             rows=tuple(replace(row, to_come=_renamed(row.to_come, names)) for row in self.rows),
             frames={names[each.name]: frames[each] for each in self.builds_on},
             sources={each.fingerprint: frames[each].sha256 for each in self.builds_on},
+            retry=self.retry and self.retry.with_sources(frames),
         )
+
+
+def with_retries(takes: Iterable[PlannedTake]) -> list[PlannedTake]:
+    """Return takes and their retries."""
+    return [each for take in takes for each in (take, take.retry) if each is not None]
 
 
 def _upload_name(frame: Frame) -> str:

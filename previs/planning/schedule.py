@@ -5,11 +5,12 @@ says what to do with it. The caller runs the actions, all at once where nothing 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from previs.planning.cache import Found, renewed, usable
 from previs.planning.plan import Plan, PlannedTake, TakeFrame
 from previs.records.manifest import Outcome
+from previs.records.marks import Mark
 from previs.records.takes import Attempt, TakeRecord
 
 
@@ -21,6 +22,7 @@ class TakeResult:
         record: The take's record, if it has frames.
         error: Sentence that says why there is no record.
         attempts: Everything that went wrong on the way.
+        retried: The other render and why there are two, if frame QC had the take rendered once more.
     """
 
     take: PlannedTake
@@ -28,6 +30,24 @@ class TakeResult:
     record: TakeRecord | None = None
     error: str | None = None
     attempts: tuple[Attempt, ...] = ()
+    retried: "RetriedTake | None" = None
+
+    @property
+    def first(self) -> "TakeResult":
+        """Return the result of the first render, also if the second is shown."""
+        return self.retried.other if self.retried and self.take.retry_of else self
+
+
+@dataclass(frozen=True, slots=True)
+class RetriedTake:
+    """Hold the render that is not shown, of two.
+
+    Attributes:
+        marks: What is wrong with the first.
+    """
+
+    other: TakeResult
+    marks: tuple[Mark, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +94,8 @@ class ScheduledTake:
         leader: Label of the equal take that goes first; this one takes over its result.
         sources: Labels of the takes that it builds on, by the frames it needs.
         wanted: Whether the run asked for it; otherwise it is only shown if it is stored.
+        cached_retry: Usable record of its retry, likewise.
+        seen_retry: Record of its retry, usable or not.
     """
 
     take: PlannedTake
@@ -82,6 +104,8 @@ class ScheduledTake:
     leader: str | None
     sources: Mapping[TakeFrame, str]
     wanted: bool
+    cached_retry: TakeRecord | None = None
+    seen_retry: TakeRecord | None = None
 
     @property
     def label(self) -> str:
@@ -102,6 +126,7 @@ class ScheduledTake:
         take, cached, skipped = self._with_sources(settled)
         leader = settled[self.leader] if self.leader else None
         if leader is not None:
+            leader = leader.first
             cached = leader.record
             if leader.outcome == "skipped":
                 skipped = skipped or leader.error or ""
@@ -144,15 +169,19 @@ def make_schedule(plan: Plan, found: Mapping[str, Found]) -> tuple[ScheduledTake
         if not wanted and cached is None:
             continue
         one, leader = found.get(planned.fingerprint), leaders.get(planned.fingerprint)
+        retry = planned.retry
+        other = found.get(retry.fingerprint) if retry else None
         if leader is not None and leader.cached is not None and planned.render_nonce:
             leader = None
         each = ScheduledTake(
-            take=renewed(planned, one),
+            take=replace(renewed(planned, one), retry=retry and renewed(retry, other)),
             cached=cached,
             seen=one.record if one else None,
             leader=leader.label if leader else None,
             sources={frame: frame.label for frame in planned.builds_on if frame.label in scheduled},
             wanted=wanted,
+            cached_retry=usable(retry, found) if retry else None,
+            seen_retry=other.record if other else None,
         )
         scheduled[each.label] = each
         if leader is None:

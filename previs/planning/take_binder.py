@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from previs.comfyui.protocol.graph import Graph, Node
-from previs.planning.fingerprint import derived_seed, fingerprint, numbered_seed
+from previs.planning.fingerprint import derived_seed, fingerprint, numbered_seed, retry_seed
 from previs.planning.plan import PlannedTake, ReferenceImage, TakeFrame
 from previs.shots import Shot
 from previs.workflow import BindingRow, PlacedReference, ShotValues, Workflow, checkpoint_of
@@ -50,25 +50,40 @@ class TakeBinder:
             WorkflowFaults: The workflow cannot be bound to this shot.
         """
         values, place = self._values(shot, frames), place_of(shot)
-        if shot.seed is None:
-            seed = derived_seed(fingerprint(self.workflow.bind(values, place=place)), number)
-        else:
-            seed = numbered_seed(shot.seed, number)
-        seed = self.workflow.fit_seed(seed)
-        values = replace(values, seed=seed)
-        graph = self.workflow.bind(values, place=place)
-        return PlannedTake(
+        unbound = PlannedTake(
             shot=shot,
             number=number,
-            graph=self._shared(graph),
-            seed=seed,
-            fingerprint=fingerprint(graph),
+            graph={},
+            seed=0,
+            fingerprint="",
             pictures={picture.name: picture for picture in self._pictures(shot, frames)},
-            checkpoint=checkpoint_of(graph),
-            rows=self._shared_rows(self.workflow.report(values, place=place).rows),
+            checkpoint=None,
             builds_on=tuple(dict.fromkeys(frames[each.url] for each in shot.references if each.url in frames)),
             render_nonce=render_nonce,
             pass_name=pass_name,
+        )
+        if shot.seed is not None:
+            return self._bound(unbound, values, numbered_seed(shot.seed, number))
+        seedless = fingerprint(self.workflow.bind(values, place=place))
+        take = self._bound(unbound, values, derived_seed(seedless, number))
+        if shot.qc != "retry":
+            return take
+        retry = replace(self._bound(unbound, values, retry_seed(seedless, number)), retry_of=take.fingerprint)
+        # A workflow that takes no seed would make the same frame once more.
+        return replace(take, retry=retry) if retry.fingerprint != take.fingerprint else take
+
+    def _bound(self, unbound: PlannedTake, values: ShotValues, seed: int) -> PlannedTake:
+        """Return a take with its graph, for a seed as far as the workflow has room for it."""
+        place, seed = place_of(unbound.shot), self.workflow.fit_seed(seed)
+        values = replace(values, seed=seed)
+        graph = self.workflow.bind(values, place=place)
+        return replace(
+            unbound,
+            graph=self._shared(graph),
+            seed=seed,
+            fingerprint=fingerprint(graph),
+            checkpoint=checkpoint_of(graph),
+            rows=self._shared_rows(self.workflow.report(values, place=place).rows),
         )
 
     def notices(self, shot: Shot, numbers: Sequence[int], frames: Mapping[str, TakeFrame]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from typing import Any, Final
 
+from previs.publishing.views.marks import in_words
 from previs.publishing.views.takes import reason
 from previs.publishing.views.thumbnails import flat
 from previs.publishing.views.wording import plural
@@ -19,7 +20,7 @@ _MOST_BYTES: Final = 30_000_000  # of all pictures: a list of more than 50 MB is
 # Boards of at most so many shots have pictures of so many pixels in width.
 _WIDTHS: Final = ((1_000, 384), (4_000, 192), (100_000, 96))
 _QUALITY: Final = 80
-_COLUMNS: Final = tuple(f"{REPORTS}{name}" for name in ("take", "state", "takes", "seed", "frame", "error"))
+_COLUMNS: Final = tuple(f"{REPORTS}{name}" for name in ("take", "state", "takes", "seed", "frame", "error", "qc"))
 
 
 def board_sheet(manifest: Manifest, picks: Mapping[str, int], name: str) -> tuple[bytes, list[str]]:
@@ -94,6 +95,7 @@ def _row(entry: ShotEntry, take: TakeEntry | None, picked: int | None) -> dict[s
         str(take.seed) if take and take.seed is not None else "",
         (take.image_url or "") if take else "",
         "\n".join(reasons),
+        ", ".join(in_words(take.marks)) if take else "",
     )
     pick = "" if picked is None else str(picked)
     return {PICK: pick, PICKED: pick} | dict(zip(_COLUMNS, cells, strict=True))

@@ -6,10 +6,19 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
+from previs.planning.frame_qc import board_marks
 from previs.planning.plan import Plan
 from previs.planning.schedule import TakeResult
 from previs.publishing.views.labels import language_of
-from previs.records.manifest import BindingEntry, Manifest, PassEntry, ShotEntry, TakeEntry, representative
+from previs.records.manifest import (
+    BindingEntry,
+    Manifest,
+    PassEntry,
+    ShotEntry,
+    TakeEntry,
+    representative,
+)
+from previs.records.marks import Mark, Retried
 from previs.shots import Shot
 from previs.store.addresses import shown
 from previs.store.credentials import without_credentials
@@ -66,6 +75,7 @@ def make_manifest(
     ordered = [of_take[take.label] for take in plan.takes if take.label in of_take]
     by_shot = groupby(ordered, key=lambda result: result.take.shot.label)
     shot_list = plan.shot_list
+    marks = board_marks(ordered, shot_list.aspect)
     return Manifest(
         board=run.board,
         run=run.run,
@@ -83,7 +93,7 @@ def make_manifest(
         bindings=tuple(_binding(row, name) for name, rows in plan.bindings.items() for row in rows),
         servers=tuple(servers),
         problems=(*plan.notices, *problems),
-        shots=tuple(_shot(list(of_shot), plan.chosen.get(label), addresses) for label, of_shot in by_shot),
+        shots=tuple(_shot(list(of_shot), plan.chosen.get(label), addresses, marks) for label, of_shot in by_shot),
     )
 
 
@@ -124,7 +134,7 @@ def _take_result(take: TakeEntry, links: Mapping[str, str]) -> dict[str, Any]:
         "seed": take.seed,
         "image_urls": [links[frame.key] for frame in take.frames],
         "error": take.error,
-    }
+    } | ({"marks": [mark.kind for mark in take.marks]} if take.marks else {})
 
 
 def failure_message(manifest: Manifest) -> str:
@@ -138,12 +148,13 @@ def failure_message(manifest: Manifest) -> str:
     return f"{len(failed)} of {len(manifest.shots)} shots failed: {names}\n" + "\n".join(reasons)
 
 
-def _shot(results: list[TakeResult], picked: int | None, addresses: Mapping[str, str]) -> ShotEntry:
+def _shot(
+    results: list[TakeResult], picked: int | None, addresses: Mapping[str, str], marks: Mapping[str, tuple[Mark, ...]]
+) -> ShotEntry:
     shot = results[0].take.shot
-    takes = tuple(_take(each, addresses) for each in results if not each.take.pass_name)
-    passes = tuple(
-        PassEntry(name=each.take.pass_name, **dict(_take(each, addresses))) for each in results if each.take.pass_name
-    )
+    made = [(each.take.pass_name, _take(each, addresses, marks.get(each.take.label, ()))) for each in results]
+    takes = tuple(each for name, each in made if not name)
+    passes = tuple(PassEntry(name=name, **dict(each)) for name, each in made if name)
     shown_take = representative(takes, passes, picked)
     return ShotEntry(
         shot_id=shot.shot_id,
@@ -183,7 +194,7 @@ def _given(shot: Shot) -> dict[str, Any]:
     return masked
 
 
-def _take(result: TakeResult, addresses: Mapping[str, str]) -> TakeEntry:
+def _take(result: TakeResult, addresses: Mapping[str, str], marks: tuple[Mark, ...]) -> TakeEntry:
     record = result.record
     return TakeEntry(
         take=result.take.number,
@@ -199,8 +210,25 @@ def _take(result: TakeResult, addresses: Mapping[str, str]) -> TakeEntry:
         frames=record.frames if record else (),
         image_url=addresses[record.frames[0].key] if record and record.frames else None,
         error=result.error,
+        marks=marks,
+        retried=_retried(result),
         attempts=result.attempts or (record.attempts if record else ()),
         graph=dict(result.take.graph),
         inputs=record.inputs if record else (),
         bound=result.take.bound,
+    )
+
+
+def _retried(result: TakeResult) -> Retried | None:
+    """Return the render that is not shown, if frame QC had the take rendered once more."""
+    if result.retried is None:
+        return None
+    other = result.retried.other
+    return Retried(
+        shown="second" if result.take.retry_of else "first",
+        marks=result.retried.marks,
+        fingerprint=other.take.fingerprint,
+        seed=other.take.seed,
+        frames=other.record.frames if other.record else (),
+        error=other.error,
     )

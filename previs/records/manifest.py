@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from pydantic_core import to_json
 
 from previs.errors import RecordUnreadable
+from previs.records.marks import Mark, Retried
 from previs.records.takes import Attempt, Frame, InputPicture, Items
 
 Outcome = Literal["rendered", "joined", "cached", "failed", "skipped"]
@@ -62,6 +63,16 @@ class TakeEntry(BaseModel):
         ),
     )
     error: str | None = Field(default=None, description="Sentence that says why it failed or was skipped.")
+    marks: Items[Mark] = Field(
+        default=(),
+        title="Marks",
+        description="What frame QC found wrong with it; empty if nothing, if its shot has qc off, and if it failed.",
+    )
+    retried: Retried | None = Field(
+        default=None,
+        title="Retried",
+        description="The other render, if frame QC had the take rendered once more; else null.",
+    )
     attempts: Items[Attempt] = Field(default=(), description="Failed attempts, also if a later attempt succeeded.")
     graph: dict[str, Any] = Field(
         default_factory=dict, description="Graph that was rendered, or would have been, in ComfyUI's API format."
@@ -78,6 +89,11 @@ class TakeEntry(BaseModel):
     def pass_name(self) -> str:
         """Return the name of the pass; empty for a take itself."""
         return ""
+
+    @property
+    def planned_fingerprint(self) -> str:
+        """Return the fingerprint of its first render, by which a plan and the takes that build on it know it."""
+        return self.retried.fingerprint if self.retried and self.retried.shown == "second" else self.fingerprint
 
 
 class PassEntry(TakeEntry):
@@ -222,6 +238,11 @@ class Manifest(BaseModel):
     def failed(self) -> tuple[ShotEntry, ...]:
         """Return the shots that lack a frame."""
         return tuple(shot for shot in self.shots if not shot.success)
+
+    @property
+    def marked(self) -> tuple[tuple[ShotEntry, TakeEntry], ...]:
+        """Return the takes and passes that frame QC marked, with their shots."""
+        return tuple((shot, take) for shot in self.shots for take in shot.renders if take.marks)
 
     @property
     def duration(self) -> float:

@@ -8,8 +8,28 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AwareDatetime, BaseModel, ConfigDict, FailFast, Field
 
 T = TypeVar("T")
+Channel = Annotated[int, Field(ge=0, le=255)]
+Color = tuple[Channel, Channel, Channel]
 Items = Annotated[tuple[T, ...], FailFast()]
 """Items of a record; reading stops at the first that is damaged, since a record may have millions."""
+
+
+class Pixels(BaseModel):
+    """Represent what was measured of a picture, or of film, when it was stored."""
+
+    model_config = ConfigDict(frozen=True)
+
+    darkest: Color = Field(
+        description=(
+            "Smallest red, green and blue of any pixel, 0 to 255, or of its middle if that has contrast; of film, of "
+            "its first frame."
+        )
+    )
+    brightest: Color = Field(description="Largest red, green and blue of any pixel, likewise.")
+    moves: bool | None = Field(
+        default=None,
+        description="Whether the pictures of film or an animation differ; null for stills, and if not found out.",
+    )
 
 
 class Frame(BaseModel):
@@ -42,6 +62,14 @@ class Frame(BaseModel):
     )
     node: str | None = Field(
         default=None, description="ID of the output node that made it; null in records of earlier versions."
+    )
+    pixels: Pixels | None = Field(
+        default=None,
+        title="Pixels",
+        description=(
+            "What was measured of it for frame QC; null for sound, for files that were not decoded, and in records of "
+            "earlier versions."
+        ),
     )
 
     @property

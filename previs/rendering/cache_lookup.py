@@ -8,7 +8,7 @@ from itertools import chain
 from previs.comfyui.protocol.models import ModelFile, model_files
 from previs.errors import StoreRefused
 from previs.planning.cache import Found, Hashes, check_models, check_record, parse_record, usable
-from previs.planning.plan import PlannedTake
+from previs.planning.plan import PlannedTake, with_retries
 from previs.records.takes import TakeRecord
 from previs.store import Store, StoredFile, keys
 from previs.store.bounds import RECORD_BYTES
@@ -71,7 +71,7 @@ async def cached_takes(
     not_before: datetime | None = None,
     warn: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Found]:
-    """Return what the store has of takes, by fingerprint; takes made with other model files are outdated.
+    """Return what the store has of takes and retries, by fingerprint; those made with other model files are outdated.
 
     Args:
         takes: Takes of a run.
@@ -80,6 +80,7 @@ async def cached_takes(
         not_before: When the oldest usable take was made; None for any age.
         warn: Receives a sentence for each record that is damaged or lacks frames.
     """
+    takes = with_retries(takes)
     found = await recorded_takes(store, (take.fingerprint for take in takes), not_before=not_before, warn=warn)
     with_models = [take for take in takes if (record := usable(take, found)) and record.models]
     current = await hashes(frozenset(chain(*(model_files(take.graph) for take in with_models))))

@@ -23,6 +23,7 @@ class TakeSettled:
         place: Server's name; empty for a take that needed no server.
         seconds: Duration of the render.
         error: Why it failed or was skipped.
+        marks: What frame QC found wrong with it, in words.
     """
 
     label: str
@@ -30,6 +31,7 @@ class TakeSettled:
     place: str = ""
     seconds: float = 0
     error: str = ""
+    marks: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,9 @@ class RunProgress:
         self._emit_snapshot()
 
     def running(self, take: PlannedTake, server: str, step: int = 0, steps: int = 0) -> None:
-        """Record that a server renders a take."""
+        """Record that a server renders a take, perhaps once more."""
+        if (before := self._settled.pop(take.label, None)) is not None:
+            self._outcomes[before] -= 1
         self._running[take.label] = RunningTake(take.shot.shot_id, take.number, server, step, steps, take.pass_name)
         self._emit_snapshot()
 

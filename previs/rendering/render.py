@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from previs.ingest import decoding
 from previs.pictures import Media, Playback, examine
 from previs.planning.frame_order import shown_first
 from previs.planning.plan import UPLOAD_FOLDER, PlannedTake
-from previs.records.takes import Attempt, Frame, TakeRecord
+from previs.records.takes import Attempt, Frame, Pixels, TakeRecord
 from previs.rendering.cancelled import CancelMarks
 from previs.rendering.context import ExistingPrompt, RunContext
 from previs.store import Store, keys
@@ -252,4 +252,5 @@ async def _fetch(
         frame_rate=shown.frame_rate,
         thumbnail=shown.thumbnail,
         node=file.node_id or None,
+        pixels=Pixels(**asdict(shown.measured)) if shown.measured else None,
     )

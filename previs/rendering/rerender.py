@@ -227,7 +227,7 @@ def _why_missing(manifest: Manifest, take: TakeEntry, picture: re.Match[str]) ->
         owners = (
             take_label(str(shot.shot_id), each.take, each.pass_name)
             for shot, each in takes
-            if each.fingerprint == picture["hash"]
+            if picture["hash"] in (each.fingerprint, each.planned_fingerprint)
         )
         reason = f"this input takes the frame of {next(owners, 'another shot')}"
         return reason if take.frames else f"{reason}, and {end}"
@@ -283,9 +283,9 @@ def _sources(manifest: Manifest, take: TakeEntry, graph: Graph) -> dict[str, str
 
 
 def _makers(manifest: Manifest, sha256: str) -> list[str]:
-    """Return the fingerprints of the takes that made a frame."""
-    found = [take.fingerprint for _, take in _takes(manifest) if any(frame.sha256 == sha256 for frame in take.frames)]
-    return list(dict.fromkeys(found))
+    """Return the fingerprints by which takes that build on a frame know those that made it."""
+    makers = (take for _, take in _takes(manifest) if any(frame.sha256 == sha256 for frame in take.frames))
+    return list(dict.fromkeys(take.planned_fingerprint for take in makers))
 
 
 def _fingerprint(graph: Graph, sources: Mapping[str, str]) -> str:

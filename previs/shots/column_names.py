@@ -44,6 +44,7 @@ NAMES: Final = {
     "negative_prompt": "negativeprompt negative 负面提示词 负向提示词 反向提示词 反面提示词 負面提示詞 負向提示詞",
     "seed": "seed 种子 随机种子 种子值",
     "takes": "takes 条数 次数 生成次数 生成张数",
+    "qc": "qc frameqc 画面检查 畫面檢查",
     "width": "width 宽度 宽",
     "height": "height 高度 高",
     "sequence": "sequence seq 场次 场号 序列 场 場次 場號 場 | sequencename sequencecode parent",

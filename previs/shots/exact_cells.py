@@ -33,6 +33,7 @@ _MOST_INNER: Final = 10_000  # values: as many as a shot may have
 _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     **dict.fromkeys(("prompt", "description", "dialogue", "sound", "scene", "location", "time_of_day"), str),
     **dict.fromkeys(("transition", "negative_prompt", "sequence", "notes", "title", "prompt_template", "aspect"), str),
+    "qc": str,
     **dict.fromkeys(Camera.model_fields, str),
     **dict.fromkeys(("seed", "takes", "width", "height"), cells.whole),
     "shot_id": cells.shot_id,

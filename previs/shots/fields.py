@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -51,6 +51,13 @@ def names_in(value: object) -> object:
     if value is None:
         return ()
     return [name for name in _NAMES.split(value.strip()) if name] if isinstance(value, str) else value
+
+
+def _word(value: object) -> object:
+    """Read a word of a sheet, and what YAML makes of ``off``."""
+    if value is False:
+        return "off"
+    return value.strip().casefold() or None if isinstance(value, str) else value
 
 
 def text_as(name: str) -> BeforeValidator:
@@ -130,6 +137,18 @@ Height = Annotated[
         title="Height",
         description="In pixels. Empty: the workflow's value.",
         examples=[576],
+    ),
+]
+QC = Annotated[
+    Literal["mark", "retry", "off"] | None,
+    BeforeValidator(_word),
+    Field(
+        title="Frame QC",
+        description=(
+            "What to do about a frame that is black, flat, frozen or of another aspect: mark it (the default), "
+            "retry once with another seed, or off."
+        ),
+        examples=["retry"],
     ),
 ]
 Overrides = Annotated[

@@ -12,7 +12,7 @@ from previs.shots.parts import Element, Look, Sequence, Style
 from previs.shots.passes import Pass
 
 NO_STYLE: Final = Style()
-_SETTINGS: Final = ("workflow", "passes", "width", "height", "takes")
+_SETTINGS: Final = ("workflow", "passes", "width", "height", "takes", "qc")
 
 Described = Look | ShotList | Sequence | Shot
 
@@ -44,7 +44,7 @@ class Level:
 
     Attributes:
         characters, locations: Elements by their folded names.
-        settings: ``workflow``, ``passes``, ``width``, ``height`` and ``takes``, as far as a level sets them.
+        settings: ``workflow``, ``passes``, ``width``, ``height``, ``takes`` and ``qc``, as far as a level sets them.
         lengths: Lengths of the elements' names.
     """
 

@@ -27,6 +27,7 @@ from previs.shots.fields import (
     HIGHEST_FPS,
     LONGEST_SHOT,
     MOST_SHOTS,
+    QC,
     CameraText,
     FilmText,
     Height,
@@ -122,6 +123,7 @@ class Shot(BaseModel):
     )
     seed: Seed = None
     takes: Takes = None
+    qc: QC = None
     width: Width = None
     height: Height = None
     workflow: WorkflowName = None
@@ -248,6 +250,7 @@ class ShotList(BaseModel):
     width: Width = None
     height: Height = None
     takes: Takes = None
+    qc: QC = None
     shots: tuple[Shot, ...] = Field(
         title="Shots", description="In the order of the film.", min_length=1, max_length=MOST_SHOTS
     )

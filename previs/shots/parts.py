@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from previs.shots.fields import (
+    QC,
     STRONGEST,
     ElementName,
     Height,
@@ -154,6 +155,7 @@ class Sequence(BaseModel):
     width: Width = None
     height: Height = None
     takes: Takes = None
+    qc: QC = None
 
 
 Sequences = Annotated[

@@ -44,6 +44,7 @@ _LOOK = {
     "width": _SIDE,
     "height": _SIDE,
     "takes": f"a whole number from 1 to {MOST_TAKES}",
+    "qc": "mark, retry or off",
 }
 REMEDIES: dict[type, dict[str, str]] = {
     ShotList: {
@@ -73,7 +74,7 @@ REMEDIES: dict[type, dict[str, str]] = {
         "duration": f"seconds, a number above 0 and at most {LONGEST_SHOT}, such as 3.0",
         "negative_prompt": _TEXT,
         "seed": f"a whole number from 0 to {LARGEST_SEED}, or -1 or empty to derive it",
-        **{name: _LOOK[name] for name in ("takes", "width", "height", "workflow", "passes", "overrides")},
+        **{name: _LOOK[name] for name in ("takes", "qc", "width", "height", "workflow", "passes", "overrides")},
         "sequence": _TEXT,
         **{name: _LOOK[name] for name in ("style", "characters", "locations")},
         "notes": _TEXT,

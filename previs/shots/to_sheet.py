@@ -23,7 +23,7 @@ from previs.text.visible import shortened
 _COLUMNS: Final = (
     *("shot_id", "sequence", "scene", "description", "dialogue", "size", "angle", "movement", "lens", "location"),
     *("time_of_day", "sound", "transition", "duration", "prompt", "negative_prompt", "references", "seed", "takes"),
-    *("width", "height", "overrides", "notes"),
+    *("qc", "width", "height", "overrides", "notes"),
 )
 _KNOWN: Final = frozenset((*_COLUMNS, "camera"))
 _SHOWN: Final = ("title", "fps", "prompt_template")

@@ -22,7 +22,7 @@ _WIDTHS: Final = {
     **dict.fromkeys(("negative_prompt", "references", "notes", "value", f"{REPORTS}frame", f"{REPORTS}error"), 32),
     **dict.fromkeys(("sound", "location", "overrides", "seed", f"{REPORTS}seed"), 22),
     **dict.fromkeys(("shot_id", "field"), 18),
-    **dict.fromkeys((PICK, "duration", "takes", "width", "height"), 9),
+    **dict.fromkeys((PICK, "duration", "takes", "qc", "width", "height"), 9),
     MARK: 30,
 }
 _WIDTH: Final = 14  # characters

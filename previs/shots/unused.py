@@ -45,6 +45,7 @@ _PATHS: Final = ("style.", "characters.", "locations.", "sequences.", "passes[")
 _GROUPS: Final[Mapping[str, Owner]] = {"characters": "element", "locations": "element", "sequences": "sequence"}
 _LONGEST: Final = 200
 _SHORT: Final = 5
+_COMPARED_FROM: Final = 3
 _NAMED: Final = 50
 
 
@@ -56,7 +57,9 @@ def known_field(owner: Owner, name: str) -> str | None:
     """
     if name in _KNOWN[owner] or name.casefold() in _OTHER_WORDS or len(name) > _LONGEST:
         return None
-    return meant(name, _KNOWN[owner], most=1 if len(name) < _SHORT else 2)
+    # Every word of two letters is like a known one of two.
+    known = [each for each in _KNOWN[owner] if len(each) >= _COMPARED_FROM or each == name.casefold()]
+    return meant(name, known, most=1 if len(name) < _SHORT else 2)
 
 
 def objects_in(owner: Owner, fields: Mapping[Any, Any], path: str = "") -> Iterator[tuple[str, Owner, Iterable[str]]]:

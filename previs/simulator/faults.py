@@ -63,6 +63,11 @@ class Faults:
             ``Content-Length``.
         long_files: Number of files with bytes added at the end, under a correct ``Content-Length``.
         garbage: Number of files whose content is replaced, under the right headers.
+        black_frames: Number of output nodes whose frames are black, as ComfyUI saves what holds NaN.
+        grey_frames: Number of output nodes whose frames are a flat grey.
+        frozen_films: Number of output nodes whose film shows its first picture all the time.
+        wrong_sizes: Number of output nodes whose frames have width and height exchanged; square ones are halved.
+        same_frames: Number of output nodes whose frames do not depend on the seed.
     """
 
     refuse: Count = 0
@@ -97,6 +102,11 @@ class Faults:
     short_files: Count = 0
     long_files: Count = 0
     garbage: Count = 0
+    black_frames: Count = 0
+    grey_frames: Count = 0
+    frozen_films: Count = 0
+    wrong_sizes: Count = 0
+    same_frames: Count = 0
 
     def use(self, count: str) -> bool:
         """Return whether a counted fault happens now; if so, decrement its count."""

@@ -13,6 +13,7 @@ from PIL import Image, UnidentifiedImageError
 from previs.comfyui.protocol.graph import Node
 from previs.simulator import media, painter
 from previs.simulator.disk import Disk, OutsideError
+from previs.simulator.faults import Faults
 from previs.simulator.scene import Reading, Scene, Size
 
 MOST_PIXELS = 64 * 1024 * 1024
@@ -20,6 +21,7 @@ MOST_PIXELS = 64 * 1024 * 1024
 
 _SKETCH_SIZE = 256
 _TINY: Size = (4, 4)
+_BLACK, _GREY = 0x000000, 0x7F7F7F
 
 
 class NodeRaisedError(Exception):
@@ -46,6 +48,7 @@ class OutputWriter:
 
     disk: Disk
     draw: bool
+    faults: Faults
 
     def opened(self, name: str) -> Image.Image:
         """Return the picture in an input file; raise NodeRaisedError if it does not exist or is not a picture."""
@@ -102,11 +105,25 @@ class OutputWriter:
         encode = _ENCODERS.get(node["class_type"])
         if encode is None or not isinstance(source, list):
             raise NodeRaisedError("NotImplementedError", f"The simulator does not support {node['class_type']}.")
-        scene = reading.scene(source[0])
+        scene = self._spoiled(reading.scene(source[0]))
         self.check_memory(scene)
         if not self.draw:
             return self._stored(node, encode(self, scene, node, texts), signature)
         return self._stored(node, await asyncio.to_thread(encode, self, scene, node, texts), signature)
+
+    def _spoiled(self, scene: Scene) -> Scene:
+        """Return the picture as the faults make it."""
+        if self.faults.use("same_frames"):
+            scene = replace(scene, seed=0)
+        if self.faults.use("wrong_sizes"):
+            width, height = scene.size
+            scene = replace(scene, size=(height, width) if width != height else (width, max(width // 2, 1)))
+        if self.faults.use("frozen_films"):
+            scene = replace(scene, frozen=True)
+        for fault, color in (("black_frames", _BLACK), ("grey_frames", _GREY)):
+            if self.faults.use(fault):
+                scene = replace(scene, flat=color)
+        return scene
 
     def _stored(self, node: Node, made: list[bytes], signature: str) -> dict[str, Any]:
         class_type = node["class_type"]
@@ -121,15 +138,19 @@ class OutputWriter:
 
     def pictures(self, scene: Scene) -> list[Image.Image]:
         """Return all pictures of a batch."""
+        if scene.frozen and scene.batch > 1:
+            return self.pictures(replace(scene, batch=1)) * scene.batch
+        if scene.flat is not None:
+            return [painter.flat(scene.size, scene.flat)] * scene.batch
         if self.draw:
             return [painter.draw(scene, index, self.opened) for index in range(scene.batch)]
         return [media.tiny(scene, index) for index in range(scene.batch)]
 
 
 def _stills(writer: OutputWriter, scene: Scene, _: Node, texts: Mapping[str, Any]) -> list[bytes]:
-    if not writer.draw:
+    if not writer.draw and scene.flat is None:
         return [media.tiny_png(scene, index, texts) for index in range(scene.batch)]
-    return [media.png(painter.draw(scene, index, writer.opened), texts) for index in range(scene.batch)]
+    return [media.png(picture, texts) for picture in writer.pictures(scene)]
 
 
 def _webp(writer: OutputWriter, scene: Scene, node: Node, texts: Mapping[str, Any]) -> list[bytes]:

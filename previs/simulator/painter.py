@@ -51,10 +51,14 @@ def draw(scene: Scene, index: int, opened: Opened) -> Image.Image:
     return picture
 
 
+def flat(size: Size, color: int) -> Image.Image:
+    """Return a picture of one colour, given as 24 bits of RGB."""
+    return Image.new("RGB", size, (color >> 16 & 255, color >> 8 & 255, color & 255))
+
+
 def _unsampled(scene: Scene, opened: Opened) -> Image.Image:
     if scene.file is None:
-        color = scene.color or 0
-        return Image.new("RGB", scene.size, (color >> 16 & 255, color >> 8 & 255, color & 255))
+        return flat(scene.size, scene.color or 0)
     picture = ImageOps.fit(opened(scene.file), scene.size)
     return picture.convert("L").filter(ImageFilter.FIND_EDGES).convert("RGB") if scene.edges else picture
 

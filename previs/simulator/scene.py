@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from previs.comfyui.protocol.graph import Graph, Node, is_link, links
@@ -43,6 +43,8 @@ class Scene:
         edges: Whether the file was reduced to its edges.
         color: 24 bits of RGB, if the picture is a plain surface.
         fps: Pictures per second of a video.
+        flat: 24 bits of RGB, if all of the picture is to be one colour, whatever the graph says.
+        frozen: Whether all pictures of the batch are the first.
     """
 
     size: Size = DEFAULT_SIZE
@@ -54,6 +56,8 @@ class Scene:
     edges: bool = False
     color: int | None = None
     fps: float = 24.0
+    flat: int | None = field(default=None, repr=False)
+    frozen: bool = field(default=False, repr=False)
 
 
 def is_sampler(node: Node) -> bool:

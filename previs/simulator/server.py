@@ -99,7 +99,7 @@ class Simulator:
         self.script = tuple(script)
         self.disk = Disk(FILES_KEPT, folder)
         self.metadata: dict[tuple[str, str], Mapping[str, Any]] = {}
-        self.writer = OutputWriter(self.disk, draw)
+        self.writer = OutputWriter(self.disk, draw, self.faults)
         self.door: Door | None = None
         self.player: ScriptPlayer | None = None
         self.connections: weakref.WeakValueDictionary[Peer, asyncio.Transport] = weakref.WeakValueDictionary()

@@ -9,6 +9,7 @@ from previs.pictures.media import is_inert
 from previs.publishing.views.addresses import for_page, is_picture
 from previs.publishing.views.film import film_of
 from previs.publishing.views.labels import Labels, counted, labels, spelled
+from previs.publishing.views.marks import in_words, retry_in_words
 from previs.publishing.views.sequences import Placed, Sequence, sequences
 from previs.publishing.views.takes import LONGEST_REASON, arranged, circled, lacking, reason
 from previs.publishing.views.timecode import number, timecode
@@ -101,6 +102,7 @@ class TakeCard:
         details: Technical details of the render, in phrases.
         attempts: Failed attempts; None if no attempt failed.
         error: Reason why there is no frame; empty if there is one.
+        marks: What frame QC found wrong, each in a few words.
     """
 
     take: int
@@ -114,6 +116,7 @@ class TakeCard:
     attempts: Attempts | None
     stills: tuple[Still, ...]
     error: str
+    marks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +231,7 @@ class _Cards:
             attempts=self._attempts(take),
             stills=tuple(_still(frame, alt, self.usual, self.links(frame)) for frame in take.frames),
             error=reason(take),
+            marks=in_words(take.marks, self.label),
         )
 
     def _made(self, take: TakeEntry) -> str:
@@ -246,6 +250,8 @@ class _Cards:
             yield self.label("rendered before: {how}", how=made)
         if take.outcome == "joined":
             yield self.label("found on the server: submitted before this run")
+        if take.retried:
+            yield retry_in_words(take.retried, self.label)
         if take.waiting is not None:
             yield self.label("waited {time}", time=spelled(self.label, take.waiting))
         if take.uploading is not None:

@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator, Sequence
 
 from previs.pictures.media import is_inert
 from previs.publishing.views.addresses import markdown_link
+from previs.publishing.views.marks import in_words
 from previs.publishing.views.takes import PICKED_MARK, reason
 from previs.publishing.views.wording import cell, server_name
 from previs.records.manifest import Manifest, ShotEntry, TakeEntry
 from previs.records.takes import Frame
 
 Row = dict[str, str | int | float]
-_COLUMNS = ("shot", "take", "pass", "picked", "state", "error", "seconds", "server", "seed", "frame")
+_COLUMNS = ("shot", "take", "pass", "picked", "state", "error", "qc", "seconds", "server", "seed", "frame")
 _MOST_ROWS = 500
 _MOST_BYTES = 400_000
 
@@ -19,17 +20,16 @@ _MOST_BYTES = 400_000
 def shot_rows(manifest: Manifest, *, link: Callable[[Frame], str | None]) -> list[Row]:
     """Return one row for each take and pass, in the board's order, all with the same columns.
 
-    A separate column marks the picked take, so that takes stay numbers. Seeds are text: browsers read JSON numbers as
-    doubles and would show a wrong seed above 2^53.
+    A separate column marks the picked take, so that takes stay numbers. Columns of passes and of frame QC are left out
+    if they are empty. Seeds are text: browsers read JSON numbers as doubles and would show a wrong seed above 2^53.
 
     Args:
         manifest: Manifest of the run.
         link: Function that returns the http(s) URL where a person opens a frame, or its absolute path, or None.
     """
     rows = [_row(shot, take, link) for shot in manifest.shots for take in shot.renders or (None,)]
-    if any(shot.passes for shot in manifest.shots):
-        return rows
-    return [{name: value for name, value in row.items() if name != "pass"} for row in rows]
+    unused = {name for name in ("pass", "qc") if not any(row[name] for row in rows)}
+    return [{name: value for name, value in row.items() if name not in unused} for row in rows]
 
 
 def _row(shot: ShotEntry, take: TakeEntry | None, link: Callable[[Frame], str | None]) -> Row:
@@ -47,6 +47,7 @@ def _row(shot: ShotEntry, take: TakeEntry | None, link: Callable[[Frame], str | 
         "seconds": "" if take.seconds is None else round(take.seconds, 1),
         "server": cell(server_name(take.server or ""), 100),
         "error": cell(reason(take), 1000),
+        "qc": cell(", ".join(in_words(take.marks)), 400),
         "frame": _where(link(take.frames[0])) if take.frames and is_inert(take.frames[0].key) else "",
     }
 

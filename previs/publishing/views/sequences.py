@@ -52,7 +52,7 @@ def sequences(manifest: Manifest) -> list[Sequence]:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Count a board's shots, frames and outcomes of takes and passes."""
+    """Count a board's shots, frames, outcomes of takes and passes, and those that frame QC marked."""
 
     shots: int
     takes: int
@@ -63,6 +63,7 @@ class Totals:
     failed: int
     skipped: int
     frames: int
+    marked: int
 
 
 def totals(manifest: Manifest) -> Totals:
@@ -80,4 +81,5 @@ def totals(manifest: Manifest) -> Totals:
         failed=outcomes["failed"] + untaken,
         skipped=outcomes["skipped"],
         frames=sum(frame_count(shot.duration, manifest.fps) for shot in manifest.shots),
+        marked=len(manifest.marked),
     )

@@ -184,7 +184,7 @@ def _head(manifest: Manifest, room: int) -> str:
     rate = label("{length} at {fps} fps", length=spelled(label, manifest.duration), fps=number(manifest.fps))
     length = f"{timecode(count.frames, manifest.fps)} ({rate})"
     shown = {"rendered": count.rendered, "joined": count.joined, "cached": count.cached}
-    shown |= {"failed": count.failed, "skipped": count.skipped}
+    shown |= {"failed": count.failed, "skipped": count.skipped, "marked by QC": count.marked}
     always = ("rendered", "cached", "failed")
     counts = " · ".join(f"{each} {label(name)}" for name, each in shown.items() if each or name in always)
     head = (

@@ -9,6 +9,7 @@ from previs.pictures.media import is_inert
 from previs.publishing.views.addresses import for_artifact
 from previs.publishing.views.film import Film, film_of
 from previs.publishing.views.labels import Labels, counted, labels
+from previs.publishing.views.marks import in_words
 from previs.publishing.views.sequences import Placed, Sequence, sequences
 from previs.publishing.views.takes import PICKED_MARK, arranged, circled, reason
 from previs.publishing.views.timecode import number, timecode
@@ -148,7 +149,8 @@ def _cells(placed: Placed, fps: float, picture: PictureOf, layout: Layout, label
         shown = next(filter(None, (for_artifact(picture(frame)) for frame in take.frames if is_inert(frame.key))), None)
         mark, spoken = (f" {PICKED_MARK}", f", {label('picked')}") if take is circled(shot) else ("", "")
         slate, alt = (_slate(each, take, label) for each in (name, plain))
-        line, instead = f"{when}{seed}{others}", _instead(take, layout, label)
+        found = "".join(f"<br>**{inline(words, layout.columns * 2)}**" for words in in_words(take.marks, label))
+        line, instead = f"{when}{seed}{found}{others}", _instead(take, layout, label)
         yield Cell(layout.width, plain, f"{slate}{mark}", f"{alt}{spoken}", shown, instead, line, text)
     if not shot.takes:
         yield Cell(layout.width, plain, name, plain, None, f"**{label('NO TAKE')}**", when, text)

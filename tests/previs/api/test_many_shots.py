@@ -9,6 +9,7 @@ import pytest
 import previs
 from previs.errors import NodeFailed, PlanRefused, ShotListFaults
 from previs.simulator import Faults
+from previs.simulator.script import Cue
 from tests.conftest import Serve
 from tests.previs.api.sessions import SETTINGS, WITH_REFERENCES, most_in_work, session_of, shot
 from tests.previs.planning.test_passes import image_to_image
@@ -113,3 +114,27 @@ async def test_a_pass_has_a_result_of_its_own_and_a_single_shot_says_that_its_pa
         assert [(each.take, each.pass_name, each.success) for each in results] == [(1, "", True), (1, "finish", True)]
         bound = await session.build(shot(1, passes=[str(tmp_path / "finish.json")]), SETTINGS)
     assert "passes of a single shot are left out: render_many renders them" in bound.notices
+
+
+async def test_a_faulty_frame_is_marked_or_rendered_once_more(simulate: Serve, tmp_path: Path) -> None:
+    simulator, url = await simulate(faults=Faults(black_frames=1))
+    async with session_of(tmp_path / "retry", url) as session:
+        retried = await session.render_many([shot(1, qc="retry")], SETTINGS)
+        again = await session.render_many([shot(1, qc="retry")], SETTINGS)
+        assert len(simulator.posted) == 2
+        [marked] = await session.render_many([shot(1)], SETTINGS)
+    assert [(each.marks, each.outcome) for each in (*retried, *again)] == [((), "rendered"), ((), "cached")]
+    assert (marked.marks, marked.outcome) == (("black frame",), "cached")
+    assert retried[0].outputs is not None
+    assert again[0].outputs is not None
+    assert retried[0].outputs.main == again[0].outputs.main
+
+
+async def test_a_second_render_that_fails_leaves_the_first(simulate: Serve, tmp_path: Path) -> None:
+    simulator, url = await simulate(
+        faults=Faults(black_frames=1), script=(Cue(after_prompts=2, set={"fail_on": "夜"}),)
+    )
+    async with session_of(tmp_path, url) as session:
+        [result] = await session.render_many([shot(1, qc="retry")], SETTINGS)
+    assert (result.success, result.marks, result.error) == (True, ("black frame",), "")
+    assert len(simulator.posted) == 2

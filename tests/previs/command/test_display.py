@@ -36,6 +36,10 @@ def bars(progress: Progress) -> str:
         (TakeSettled("镜头 1 · take 2", "cached"), "cached   镜头 1 · take 2"),
         (FAILED, "failed   SH010 · take 1: no [room] on http://a"),
         (SKIPPED, "skipped  SH020 · take 1: SH010, which it builds on, has no frame"),
+        (
+            TakeSettled("SH010 · take 1", "cached", marks="black frame"),
+            "cached   SH010 · take 1\nmarked   SH010 · take 1: black frame",
+        ),
         ("http://a [was] set aside", "http://a [was] set aside"),
         (BoardPublished("file:///b.html", "m", "2 shots", complete=True), "2 shots\nboard: file:///b.html"),
         (PrefectStarting(), "starting Prefect for this run, which takes up to half a minute …"),

@@ -33,6 +33,7 @@ from previs.notifications.webhook import Message
 from previs.planning.plan import PlannedTake
 from previs.planning.schedule import TakeResult
 from previs.publishing.results import RunIdentity
+from previs.records.marks import Mark
 from previs.records.takes import Attempt
 from previs.shots import Shot, ShotList, read_shot_list
 from previs.workflow import WorkflowSettings
@@ -221,6 +222,7 @@ def test_a_board_that_is_ready_says_what_was_made_of_it() -> None:
         shot_of("SH01", take(1, b"a"), take(2, b"b", outcome="cached"), take(3, b"c", outcome="joined")),
         shot_of(7, take(1, error="no")),
         shot_of("SH03", take(1, outcome="skipped")),
+        shot_of("SH04", *(take(number, b"d", outcome="cached", marks=[Mark(kind="black")]) for number in (1, 2))),
         number=3,
     )
     ready = board_ready(made, manifest_uri="s3://b/manifest.json", page="s3://b/index.html")
@@ -230,11 +232,12 @@ def test_a_board_that_is_ready_says_what_was_made_of_it() -> None:
         "run": made.run,
         "number": made.number,
         "complete": False,
-        "shot_count": 3,
+        "shot_count": 4,
         "rendered": 1,
         "joined": 1,
-        "cached": 1,
+        "cached": 3,
         "failed": [7, "SH03"],
+        "marked": ["SH04"],
         "manifest": "s3://b/manifest.json",
         "page": "s3://b/index.html",
     }

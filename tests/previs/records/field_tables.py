@@ -38,7 +38,8 @@ def _type_name(schema: dict[str, Any]) -> str:
     if "enum" in schema:
         return ", ".join(f"`{each}`" for each in schema["enum"])
     if schema.get("type") == "array":
-        return f"list of {_type_name(schema['items'])}"
+        items = schema.get("prefixItems", [schema.get("items")])
+        return f"list of {'' if 'items' in schema else f'{len(items)} × '}{_type_name(items[0])}"
     plain = {
         "string": "text",
         "integer": "whole number",

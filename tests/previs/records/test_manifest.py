@@ -19,8 +19,16 @@ from pydantic import BaseModel
 
 from previs.errors import PrevisError, RecordUnreadable
 from previs.planning.fingerprint import fingerprint
-from previs.records.manifest import BindingEntry, Manifest, ShotEntry, TakeEntry, json_pieces, read_manifest
-from previs.records.takes import Attempt, Frame, InputPicture, Pick, TakeRecord
+from previs.records.manifest import (
+    BindingEntry,
+    Manifest,
+    ShotEntry,
+    TakeEntry,
+    json_pieces,
+    read_manifest,
+)
+from previs.records.marks import Mark, Retried
+from previs.records.takes import Attempt, Frame, InputPicture, Pick, Pixels, TakeRecord
 from previs.rendering.rerender import find_take, plan_again
 from previs.store import FolderStore, keys
 from tests.previs.records.field_tables import check_table
@@ -29,11 +37,11 @@ from tests.previs.records.published import manifest, put_run, sha, shot, take
 VERSION_1 = (Path(__file__).parent / "golden" / "manifest-1.json").read_bytes()
 DOCUMENT = Path(__file__).parents[3] / "docs" / "manifest.md"
 DESCRIBED: list[type[BaseModel]] = [
-    Manifest, ShotEntry, TakeEntry, Frame, InputPicture, Attempt, BindingEntry, TakeRecord, Pick,
+    Manifest, ShotEntry, TakeEntry, Mark, Retried, Frame, Pixels, InputPicture, Attempt, BindingEntry, TakeRecord, Pick,
 ]  # fmt: skip
 NEW_IN_2 = {
     "ShotEntry": {"picked", "workflow", "uses", "passes"},
-    "TakeEntry": {"comfyui", "waiting", "uploading", "attempts", "inputs"},
+    "TakeEntry": {"comfyui", "waiting", "uploading", "attempts", "inputs", "marks", "retried"},
 }
 
 
@@ -87,7 +95,7 @@ def test_all_values_of_version_1_are_kept() -> None:
             for name in NEW_IN_2["TakeEntry"]:
                 del each[name]
             for frame in each["frames"]:
-                for name in ("node", "duration", "frame_rate"):
+                for name in ("node", "duration", "frame_rate", "pixels"):
                     del frame[name]
     assert now == then
 

@@ -204,5 +204,12 @@ def test_a_notice_is_emitted_and_stays_in_the_progress() -> None:
 def test_a_line_holds_its_event_under_one_key() -> None:
     line = to_line(TakeSettled("SH01 · take 1", "rendered", "http://a", 1.5))
     assert json.loads(line) == {
-        "settled": {"label": "SH01 · take 1", "outcome": "rendered", "place": "http://a", "seconds": 1.5, "error": ""}
+        "settled": {
+            "label": "SH01 · take 1",
+            "outcome": "rendered",
+            "place": "http://a",
+            "seconds": 1.5,
+            "error": "",
+            "marks": "",
+        }
     }

@@ -160,5 +160,5 @@ def test_what_does_not_fit_into_a_cell_is_refused() -> None:
 
 
 def test_a_sheet_of_a_later_version_is_not_guessed_at() -> None:
-    later = edited(sheet_of([UPSTREAM]), lambda book: book["shots"].cell(1, 24, "other fields (previs.sheet/2)"))
+    later = edited(sheet_of([UPSTREAM]), lambda book: book["shots"].cell(1, 25, "other fields (previs.sheet/2)"))
     assert "a later version of previs wrote this sheet" in faults(later)[0]

@@ -1,11 +1,13 @@
 """Each fault works over a real socket."""
 
 import asyncio
+import io
 import time
 
 import httpx
 import pytest
 import websockets
+from PIL import Image
 
 from previs.simulator import ALWAYS, Faults, Simulator, serve
 from tests.previs.simulator.protocol_checks import Value
@@ -383,6 +385,32 @@ async def test_a_file_is_garbage_under_the_right_headers() -> None:
     assert wrong.headers["content-type"] == right.headers["content-type"] == "image/png"
     assert len(wrong.content) == len(right.content)
     assert not wrong.content.startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(("fault", "colour"), [("black_frames", (0, 0, 0)), ("grey_frames", (127, 127, 127))])
+async def test_a_number_of_frames_is_of_one_colour(fault: str, colour: tuple[int, int, int]) -> None:
+    async with visit(simulator(**{fault: 1})) as visitor:
+        wrong, right = [await saved(visitor, seed) for seed in (1, 2)]
+    assert wrong.getcolors() == [(wrong.width * wrong.height, colour)]
+    assert len(right.getcolors() or ()) > 1
+
+
+async def test_a_number_of_frames_has_another_size_or_no_seed() -> None:
+    drawing = Simulator(seconds=0, previews=False, faults=Faults(wrong_sizes=1))
+    async with visit(drawing) as visitor:
+        wrong, right = [await saved(visitor, seed) for seed in (1, 2)]
+    assert wrong.size == (right.width, right.height // 2)
+    async with visit(simulator(same_frames=2)) as visitor:
+        one, two, three = [(await saved(visitor, seed)).tobytes() for seed in (1, 2, 3)]
+    assert one == two != three
+
+
+async def saved(visitor: Visitor, seed: int) -> Image.Image:
+    """Return the picture that a prompt with a seed saves."""
+    file = (await visitor.render(text_to_image(seed=seed)))["outputs"]["9"]["images"][0]
+    picture = Image.open(io.BytesIO((await visitor.view(file)).content))
+    picture.load()
+    return picture
 
 
 def test_faults_can_be_reset_by_name_or_all_at_once() -> None:

@@ -1,6 +1,7 @@
 import re
 from html.parser import HTMLParser
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -9,9 +10,18 @@ from hypothesis import strategies as st
 from previs.publishing.views import FrameLinks, page
 from previs.publishing.views.addresses import for_page
 from previs.records.manifest import Manifest
+from previs.records.marks import Mark, Retried
 from previs.records.takes import Frame
 
 VOID = {"meta", "img"}
+KINDS: dict[Any, str] = {
+    "black": "",
+    "grey": "#7f7f7f",
+    "blank": "#002040",
+    "frozen": "",
+    "aspect": "1024×1024 / 16:9",
+    "same": "甲 · take 1",
+}
 
 
 class Reader(HTMLParser):
@@ -264,6 +274,12 @@ def test_the_page_of_a_chinese_board_has_no_english_word_of_ours(make: SimpleNam
         make.take(2, outcome="cached"),
         make.take(3, outcome="joined", frames=(video,)),
     )
+    marks = [Mark(kind=kind, detail=detail) for kind, detail in KINDS.items()]
+    retried = [
+        Retried(shown=shown, marks=marks[:1], fingerprint="f", seed=8, frames=frames)
+        for shown, frames in (("second", ()), ("first", ()), ("first", (make.frame(),)))
+    ]
+    takes += tuple(make.take(4 + number, marks=marks, retried=each) for number, each in enumerate(retried))
     shots = (
         make.shot(
             "甲",
@@ -284,3 +300,22 @@ def test_the_page_of_a_chinese_board_has_no_english_word_of_ours(make: SimpleNam
     words = set(re.findall(r"[A-Za-z]{2,}", f"{text_of(reader)} {alts}"))
     assert words <= {"ComfyUI", "UTC", "render"}
     assert "4 分 12 秒" in text_of(reader)
+    for shown in ("全黑画面", "纯灰画面", "单色画面，#002040", "画面静止不动", "与 甲 · 第 1 条 画面相同"):
+        assert shown in text_of(reader)
+    assert "画幅不符，1024×1024，应为 16:9" in text_of(reader)
+    assert "已换种子重渲一次：种子 8 得到全黑画面" in text_of(reader)
+
+
+def test_a_take_that_frame_qc_marked_says_so_in_words(make: SimpleNamespace) -> None:
+    marks = [Mark(kind=kind, detail=detail) for kind, detail in KINDS.items()]
+    reader = read(make.board(make.shot(takes=(make.take(marks=marks),)), make.shot(2)))
+    shown = [
+        "black frame",
+        "flat grey frame",
+        "blank frame, #002040",
+        "frozen film",
+        "wrong aspect, 1024×1024 for 16:9",
+        "same picture as 甲 · take 1",
+    ]
+    assert all(text_of(reader).count(words) == 1 for words in shown)
+    assert sum(each.get("class") == "qc" for each in reader.all("span")) == len(shown)

@@ -2,6 +2,7 @@ import json
 from types import SimpleNamespace
 
 from previs.publishing.views import row_pages, shot_rows
+from previs.records.marks import Mark
 
 
 def test_every_take_has_a_row_of_the_same_columns(make: SimpleNamespace) -> None:
@@ -75,3 +76,10 @@ def test_rows_are_split_into_pages_of_bounded_length_and_size(make: SimpleNamesp
     assert max(len(json.dumps(page)) for page in pages) <= 400_000
     assert (len(pages[0]), len(pages[-2])) == (65, 500)
     assert list(row_pages([])) == [[]]
+
+
+def test_marks_of_frame_qc_have_a_column_only_if_there_are_some(make: SimpleNamespace) -> None:
+    marked = make.take(marks=[Mark(kind="black"), Mark(kind="aspect", detail="4×4 / 16:9")])
+    rows = shot_rows(make.board(make.shot(1, takes=(marked,)), make.shot(2)), link=lambda _: None)
+    assert [row["qc"] for row in rows] == ["black frame, wrong aspect, 4×4 for 16:9", ""]
+    assert "qc" not in shot_rows(make.board(make.shot(2)), link=lambda _: None)[0]

@@ -11,6 +11,7 @@ from previs.publishing.views import FOR_FORM, contact_sheet, contact_sheets
 from previs.publishing.views.strips import FOR_PAGE
 from previs.publishing.views.wording import one_line, plural, shorten
 from previs.records.manifest import Manifest
+from previs.records.marks import Mark
 
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 
@@ -236,3 +237,11 @@ def test_no_text_breaks_out_of_the_sheet_or_its_budget(
     assert len(lines) == 5 * sum(token.type == "table_open" for token in tokens)
     for place in range(0, len(lines), 5):
         assert len({len(cells(line)) for line in lines[place : place + 5]}) == 1
+
+
+def test_a_take_that_frame_qc_marked_is_marked_and_counted(make: SimpleNamespace) -> None:
+    marked = make.take(marks=[Mark(kind="same", detail="夜|市 · take 2")])
+    sheet = contact_sheet(make.board(make.shot(1, takes=(marked,)), make.shot(2)), picture=lambda _: None)
+    assert "0 failed · 1 marked by QC" in sheet
+    assert "seed 7<br>**same picture as 夜\\|市 · take 2**" in sheet
+    assert sheet.count("same picture") == 1
