@@ -1,0 +1,304 @@
+"""Answer the requests of browsers: the list of boards, a board with its review, its frames, and what people do."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import wraps
+from http import HTTPStatus
+from typing import Any, Final
+
+from pydantic import ValidationError
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from previs.errors import FixTheInput, NotInStore, PrevisError, RecordUnreadable
+from previs.publishing.views.wording import one_line
+from previs.records.reviews import Right
+from previs.review.deciding import Action, Overtaken, Person
+from previs.review.desk import Activity, Desk, view_as_json
+from previs.review.web import pages
+from previs.review.web.access import GUEST, Access, Throttle, end_session, set_cookie, set_name
+from previs.review.web.files import board_file, board_page, frame, static_file
+from previs.review.web.guard import Guard
+from previs.review.web.settings import ServeSettings
+from previs.store import Store, keys
+
+_GUEST_COOKIE_SECONDS: Final = 366 * 24 * 3600
+_ACTIONS_PER_MINUTE: Final = 120
+
+Handler = Callable[["ReviewPages", Request, Person], Awaitable[Response]]
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewPages:
+    """Answer requests about the boards of a store."""
+
+    desk: Desk
+    access: Access
+    store: Store
+
+    def open_to(self, handler: Handler, right: Right = "look") -> Endpoint:
+        """Return an endpoint for people who may see the board, and have a right."""
+
+        @wraps(handler)
+        async def endpoint(request: Request) -> Response:
+            person = await self.access.person(request)
+            if person is None:
+                return _refused(request, HTTPStatus.UNAUTHORIZED)
+            board = request.path_params.get("board")
+            if board is not None and not _sees(person, board):
+                # Whether the board exists is not said.
+                return _refused(request, HTTPStatus.NOT_FOUND)
+            if not person.can(right):
+                return _refused(request, HTTPStatus.FORBIDDEN)
+            try:
+                return await handler(self, request, person)
+            except Overtaken as error:
+                return JSONResponse({"error": "overtaken", "by": one_line(error.by)}, HTTPStatus.CONFLICT)
+            except (NotInStore, RecordUnreadable) as error:
+                return _failed(request, error, HTTPStatus.NOT_FOUND)
+            except PrevisError as error:
+                status = HTTPStatus.UNPROCESSABLE_ENTITY if isinstance(error, FixTheInput) else HTTPStatus.BAD_GATEWAY
+                return _failed(request, error, status)
+
+        return endpoint
+
+
+def make_app(store: Store, settings: ServeSettings, *, desk: Desk | None = None) -> Starlette:
+    """Return the application that serves the boards of a store.
+
+    Args:
+        store: Store of the boards.
+        settings: Checked settings.
+        desk: Desk to use; by default one of the store.
+    """
+    desk = desk or Desk(store, settings.given_store or store.name)
+    made = ReviewPages(desk, Access(store, settings.password), store)
+    run = "/boards/{board}/runs/{run}"
+    posting = Throttle(most_of_one=_ACTIONS_PER_MINUTE, most_of_all=10 * _ACTIONS_PER_MINUTE)
+
+    def post(path: str, handler: Handler, right: Right) -> Route:
+        return Route(path, made.open_to(_counted(handler, posting), right), methods=["POST"])
+
+    routes = [
+        Route("/", made.open_to(_list)),
+        Route("/login", _login(made), methods=["GET", "POST"]),
+        Route("/logout", _logout, methods=["POST"]),
+        Route("/guest/{secret}", _guest(made)),
+        Route("/static/{name}", static_file),
+        Route("/name", made.open_to(_name), methods=["POST"]),
+        Route("/boards/{board}/", made.open_to(_latest)),
+        Route("/boards/{board}/picture", made.open_to(_picture)),
+        Route("/boards/{board}/state", made.open_to(_state)),
+        Route("/boards/{board}/prompt", made.open_to(_prompt, "decide")),
+        post("/boards/{board}/events", _act, "comment"),
+        post("/boards/{board}/answer", _answer, "decide"),
+        post("/boards/{board}/render", _render, "decide"),
+        Route(f"{run}/", made.open_to(_page)),
+        Route(f"{run}/frames/{{rest:path}}", made.open_to(_frame)),
+        Route(f"{run}/{{name}}", made.open_to(_file)),
+    ]
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with desk.open():
+            yield
+
+    return Starlette(routes=routes, middleware=[Middleware(Guard, names=settings.names)], lifespan=lifespan)
+
+
+def _counted(handler: Handler, posting: Throttle) -> Handler:
+    """Refuse more actions of a person in a minute than anybody does by hand."""
+
+    @wraps(handler)
+    async def counted(made: ReviewPages, request: Request, person: Person) -> Response:
+        who = person.guest or _address(request)
+        if posting.wait(who):
+            return JSONResponse({"error": "too many at a time: wait a minute"}, HTTPStatus.TOO_MANY_REQUESTS)
+        posting.failed(who)
+        return await handler(made, request, person)
+
+    return counted
+
+
+async def _list(made: ReviewPages, request: Request, person: Person) -> Response:
+    found = await made.desk.catalog.boards()
+    boards = [each for each in found if _sees(person, each.part)]
+    return await pages.board_list(made.desk, request, boards, person, has_password=bool(made.access.password))
+
+
+async def _latest(made: ReviewPages, request: Request, _: Person) -> Response:
+    now = await made.desk.catalog.now(request.path_params["board"], fresh=True)
+    return RedirectResponse(f"{_root(request)}{pages.run_path(now.location)}", HTTPStatus.SEE_OTHER)
+
+
+async def _page(made: ReviewPages, request: Request, _: Person) -> Response:
+    outline = await made.desk.catalog.outline(request.path_params["board"], request.path_params["run"])
+    return await board_page(made.desk, outline)
+
+
+async def _frame(made: ReviewPages, request: Request, _: Person) -> Response:
+    outline = await made.desk.catalog.outline(request.path_params["board"], request.path_params["run"])
+    return await frame(made.desk, outline, f"{keys.FRAMES}{request.path_params['rest']}")
+
+
+async def _file(made: ReviewPages, request: Request, _: Person) -> Response:
+    outline = await made.desk.catalog.outline(request.path_params["board"], request.path_params["run"])
+    return await board_file(made.desk, outline, request.path_params["name"])
+
+
+async def _picture(made: ReviewPages, request: Request, _: Person) -> Response:
+    return pages.picture(await made.desk.catalog.boards(), request.path_params["board"])
+
+
+async def _state(made: ReviewPages, request: Request, person: Person) -> Response:
+    view = await made.desk.view(request.path_params["board"])
+    activity = await made.desk.activity(view)
+    content = view_as_json(view) | {
+        "me": {"name": person.name, "may": person.may, "guest": person.guest is not None},
+        "activity": _activity(activity, person),
+    }
+    return pages.json_with_tag(content, request.headers.get("if-none-match", ""))
+
+
+async def _prompt(made: ReviewPages, request: Request, _: Person) -> Response:
+    shot = request.query_params.get("shot", "")
+    return JSONResponse({"prompt": await made.desk.prompt(request.path_params["board"], shot)})
+
+
+async def _act(made: ReviewPages, request: Request, person: Person) -> Response:
+    try:
+        action = Action.model_validate_json(await request.body())
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        return JSONResponse({"error": f"{'.'.join(map(str, first['loc']))}: {first['msg']}"}, HTTPStatus.BAD_REQUEST)
+    if not person.can(action.right):
+        return _refused(request, HTTPStatus.FORBIDDEN)
+    if not person.name:
+        return JSONResponse({"error": "name"}, HTTPStatus.PRECONDITION_REQUIRED)
+    await made.desk.act(request.path_params["board"], action, person)
+    return await _state(made, request, person)
+
+
+async def _answer(made: ReviewPages, request: Request, _: Person) -> Response:
+    answer = await made.desk.answer(request.path_params["board"])
+    return JSONResponse({"chosen": len(answer.chosen), "again": len(answer.again)})
+
+
+async def _render(made: ReviewPages, request: Request, person: Person) -> Response:
+    if person.guest is not None:
+        # Each run costs the time of a farm; a guest's wish stays on the board until somebody starts one.
+        return _refused(request, HTTPStatus.FORBIDDEN)
+    order, started = await made.desk.render(request.path_params["board"])
+    return JSONResponse({"started": started, "command": order.command, "notices": list(order.notices)})
+
+
+async def _name(_: ReviewPages, request: Request, person: Person) -> Response:
+    body = await _object(request)
+    name = one_line(str(body.get("name", "")))
+    if person.guest is not None or not name:
+        return JSONResponse({"error": "name"}, HTTPStatus.BAD_REQUEST)
+    answer = JSONResponse({})
+    set_name(answer, request, name)
+    return answer
+
+
+def _login(made: ReviewPages) -> Endpoint:
+    async def login(request: Request) -> Response:
+        access = made.access
+        if request.method != "POST" or not access.password:
+            return pages.login(request) if access.password else RedirectResponse(f"{_root(request)}/", 303)
+        if wait := access.throttle.wait(_address(request)):
+            return pages.login(request, wait=wait, status=HTTPStatus.TOO_MANY_REQUESTS)
+        async with request.form(max_files=0, max_fields=5) as form:
+            password, name = str(form.get("password", "")), one_line(str(form.get("name", "")))
+        if not access.opens(password):
+            access.throttle.failed(_address(request))
+            return pages.login(request, name=name, wrong=True, status=HTTPStatus.FORBIDDEN)
+        if not name:
+            return pages.login(request, nameless=True, status=HTTPStatus.BAD_REQUEST)
+        answer = RedirectResponse(f"{_root(request)}/", HTTPStatus.SEE_OTHER)
+        access.start_session(answer, request, name)
+        return answer
+
+    return login
+
+
+async def _logout(request: Request) -> Response:
+    answer = RedirectResponse(f"{_root(request)}/login", HTTPStatus.SEE_OTHER)
+    end_session(answer, request)
+    return answer
+
+
+def _guest(made: ReviewPages) -> Endpoint:
+    async def guest(request: Request) -> Response:
+        access, secret = made.access, request.path_params["secret"]
+        if access.throttle.wait(_address(request)):
+            return pages.no_link(request, HTTPStatus.TOO_MANY_REQUESTS)
+        found = await access.guest(secret)
+        if found is None:
+            access.throttle.failed(_address(request))
+            return pages.no_link(request, HTTPStatus.GONE)
+        only = f"/boards/{pages.quoted(keys.part(found.boards[0]))}/" if len(found.boards) == 1 else "/"
+        answer = RedirectResponse(f"{_root(request)}{only}", HTTPStatus.SEE_OTHER)
+        set_cookie(answer, request, GUEST, secret, _GUEST_COOKIE_SECONDS)
+        return answer
+
+    return guest
+
+
+def _activity(found: Activity | None, person: Person) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    state = found.run.state_type if found.run else "RUNNING"
+    name = one_line(found.run.name) if found.run else ""
+    page = found.page if person.guest is None else ""
+    return {"state": state, "name": name, "page": page, "asks": found.asks}
+
+
+async def _object(request: Request) -> dict[str, Any]:
+    try:
+        found = json.loads(await request.body())
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _sees(person: Person, part: str) -> bool:
+    return person.boards is None or part in {keys.part(board) for board in person.boards}
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+def _root(request: Request) -> str:
+    return str(request.scope.get("root_path", ""))
+
+
+def _wants_page(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "")
+
+
+def _refused(request: Request, status: HTTPStatus) -> Response:
+    if _wants_page(request) and status == HTTPStatus.UNAUTHORIZED:
+        if GUEST in request.cookies:
+            return pages.no_link(request, HTTPStatus.GONE)
+        return RedirectResponse(f"{_root(request)}/login", HTTPStatus.SEE_OTHER)
+    sentence = {HTTPStatus.UNAUTHORIZED: "sign in first", HTTPStatus.FORBIDDEN: "the link does not allow this"}
+    return JSONResponse({"error": sentence.get(status, "there is no such board")}, status)
+
+
+def _failed(request: Request, error: PrevisError, status: HTTPStatus) -> Response:
+    # The sentence of an error may name paths, buckets and boards; only what a person can mend is said.
+    said = (
+        str(error) if status == HTTPStatus.UNPROCESSABLE_ENTITY else "this is not in the store, or cannot be read now"
+    )
+    if _wants_page(request):
+        return HTMLResponse(pages.message(request, said), status)
+    return JSONResponse({"error": said}, status)
