@@ -3,6 +3,7 @@
 previs imports no Prefect; these four requests are all that a review needs of it.
 """
 
+import asyncio
 import base64
 import os
 import tomllib
@@ -25,7 +26,10 @@ from previs.text.visible import shortened, visible
 T = TypeVar("T")
 
 DEPLOYMENT: Final = "storyboard/by-hand"
-_SECONDS: Final = 10.0
+_SECONDS: Final = 30.0
+# Prefect on SQLite answers so when its database is locked, and has then done nothing.
+_BUSY: Final = frozenset({429, 502, 503})
+_PAUSES: Final = (0.2, 0.5, 1.0, 2.0)
 _MOST_RUNS: Final = 20
 _ALIVE: Final = ("PAUSED", "RUNNING", "PENDING", "SCHEDULED", "CANCELLING")
 _MOST_SHOWN: Final = 300
@@ -130,10 +134,14 @@ class PrefectApi:
 
     async def _ask(self, method: str, path: str, body: object = None) -> bytes:
         assert self._client is not None  # noqa: S101 - it is used with async with
-        try:
-            answer = await self._client.request(method, f"{self.url.rstrip('/')}/{path}", json=body)
-        except httpx.HTTPError as error:
-            raise PrefectUnavailable(self.url, type(error).__name__) from error
+        for pause in (*_PAUSES, None):
+            try:
+                answer = await self._client.request(method, f"{self.url.rstrip('/')}/{path}", json=body)
+            except httpx.HTTPError as error:
+                raise PrefectUnavailable(self.url, type(error).__name__) from error
+            if answer.status_code not in _BUSY or pause is None:
+                break
+            await asyncio.sleep(pause)
         if answer.is_server_error:
             raise PrefectUnavailable(self.url, f"it answers {answer.status_code}")
         if answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:

@@ -24,6 +24,7 @@ SESSION: Final = "previs_session"
 GUEST: Final = "previs_guest"
 NAME: Final = "previs_name"
 _SESSION_SECONDS: Final = 14 * 24 * 3600
+_NAME_SECONDS: Final = 365 * 24 * 3600
 _GUEST_SECONDS: Final = 5.0
 _MOST_GUESTS: Final = 1_000
 _SALT: Final = b"previs.serve/1 "
@@ -94,7 +95,7 @@ class Access:
 
     async def person(self, request: HTTPConnection) -> Person | None:
         """Return who sends a request; None if nobody who may see anything."""
-        name = _clean_name(_from_cookie(request.cookies.get(NAME, "")))
+        name = _clean_name(_decoded(request.cookies.get(NAME, "")))
         if not self.password:
             return Person(name)
         if self._has_session(request.cookies.get(SESSION, "")):
@@ -127,7 +128,7 @@ class Access:
     def start_session(self, response: Response, request: HTTPConnection, name: str) -> None:
         """Set the cookies of a person who gave the password."""
         until = int(self.clock()) + _SESSION_SECONDS
-        body = base64.urlsafe_b64encode(json.dumps([until, secrets.token_hex(8)]).encode()).decode("ascii")
+        body = _coded(json.dumps([until, secrets.token_hex(8)]))
         set_cookie(response, request, SESSION, f"{body}.{self._signature(body)}", _SESSION_SECONDS)
         set_name(response, request, name)
 
@@ -135,7 +136,7 @@ class Access:
         body, _, signature = cookie.partition(".")
         if len(cookie) > _LONGEST_COOKIE or not hmac.compare_digest(signature.encode(), self._signature(body).encode()):
             return False
-        until = json.loads(base64.urlsafe_b64decode(body))[0]
+        until = json.loads(_decoded(body))[0]
         return bool(self.clock() < until)
 
     def _signature(self, body: str) -> str:
@@ -146,8 +147,7 @@ def set_name(response: Response, request: HTTPConnection, name: str) -> None:
     """Keep the name that a person gave; it stands beside what the person says."""
     cleaned = _clean_name(name)
     if cleaned:
-        coded = base64.urlsafe_b64encode(cleaned.encode()).decode("ascii")
-        set_cookie(response, request, NAME, coded, 365 * 24 * 3600)
+        set_cookie(response, request, NAME, _coded(cleaned), _NAME_SECONDS)
 
 
 def set_cookie(response: Response, request: HTTPConnection, name: str, value: str, seconds: int) -> None:
@@ -164,9 +164,15 @@ def end_session(response: Response, request: HTTPConnection) -> None:
         response.delete_cookie(name, path=f"{request.scope.get('root_path', '')}/")
 
 
-def _from_cookie(value: str) -> str:
+def _coded(text: str) -> str:
+    """Return a text as a cookie's value, which needs no quotes."""
+    return base64.urlsafe_b64encode(text.encode()).decode("ascii").rstrip("=")
+
+
+def _decoded(value: str) -> str:
+    """Return the text of a cookie's value; empty if it is none."""
     try:
-        return base64.urlsafe_b64decode(value.encode("ascii")).decode()
+        return base64.urlsafe_b64decode(f"{value}{'=' * (-len(value) % 4)}".encode("ascii")).decode()
     except (ValueError, UnicodeError):
         return ""
 

@@ -1,6 +1,7 @@
 """Answer the requests of browsers: the list of boards, a board with its review, its frames, and what people do."""
 
 import json
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -26,7 +27,10 @@ from previs.review.web.files import board_file, board_page, frame, static_file
 from previs.review.web.guard import Guard
 from previs.review.web.settings import ServeSettings
 from previs.store import Store, keys
+from previs.text.visible import visible
 
+_LATER: Final = "the store or Prefect does not answer now: try again"
+_LOG: Final = logging.getLogger("previs.review")
 _GUEST_COOKIE_SECONDS: Final = 366 * 24 * 3600
 _ACTIONS_PER_MINUTE: Final = 120
 
@@ -91,6 +95,7 @@ def make_app(store: Store, settings: ServeSettings, *, desk: Desk | None = None)
         Route("/logout", _logout, methods=["POST"]),
         Route("/guest/{secret}", _guest(made)),
         Route("/static/{name}", static_file),
+        Route("/favicon.ico", _no_icon),
         Route("/name", made.open_to(_name), methods=["POST"]),
         Route("/boards/{board}/", made.open_to(_latest)),
         Route("/boards/{board}/picture", made.open_to(_picture)),
@@ -208,6 +213,10 @@ async def _name(_: ReviewPages, request: Request, person: Person) -> Response:
     return answer
 
 
+async def _no_icon(_: Request) -> Response:
+    return Response(status_code=HTTPStatus.NO_CONTENT, headers={"Cache-Control": "max-age=86400"})
+
+
 def _login(made: ReviewPages) -> Endpoint:
     async def login(request: Request) -> Response:
         access = made.access
@@ -295,10 +304,11 @@ def _refused(request: Request, status: HTTPStatus) -> Response:
 
 
 def _failed(request: Request, error: PrevisError, status: HTTPStatus) -> Response:
-    # The sentence of an error may name paths, buckets and boards; only what a person can mend is said.
-    said = (
-        str(error) if status == HTTPStatus.UNPROCESSABLE_ENTITY else "this is not in the store, or cannot be read now"
-    )
+    if status != HTTPStatus.UNPROCESSABLE_ENTITY:
+        _LOG.warning("%s %s: %s", request.method, visible(request.url.path), error)
+    # The sentence of such an error may name paths, buckets and servers, which are the operator's.
+    said = {HTTPStatus.NOT_FOUND: "this is not here, or cannot be read", HTTPStatus.BAD_GATEWAY: _LATER}.get(status)
+    said = said or str(error)
     if _wants_page(request):
         return HTMLResponse(pages.message(request, said), status)
     return JSONResponse({"error": said}, status)

@@ -11,7 +11,7 @@ CHINESE: Final = {
     "{count} failed": "{count} 个失败",
     "{count} open comments": "{count} 条未解决的评论",
     "1 open comment": "1 条未解决的评论",
-    "{count} approved": "{count} 个已通过",
+    "{count} of {all} approved": "已通过 {count}／{all}",
     "revision {number}": "第 {number} 版",
     "cannot be read": "无法读取",
     "Storyboards": "故事板",

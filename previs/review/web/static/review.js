@@ -225,7 +225,7 @@
     const now = JSON.stringify([lost, state?.run, state?.version, state?.activity, state?.answer, state?.me, said]);
     const all = [...cards.values()];
     const approved = all.filter(({ element }) => element.dataset.review === "approve").length;
-    counts.textContent = `${say("{count} approved", { count: approved })} / ${all.length}`;
+    counts.textContent = say("{count} of {all} approved", { count: approved, all: all.length });
     if (now === drawn) return;
     drawn = now;
     live.replaceChildren(...news());
