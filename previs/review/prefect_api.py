@@ -1,4 +1,4 @@
-"""Speak with Prefect's server over its API: which runs of a board are at work, answer a paused one, start another.
+"""Ask Prefect's server over its API which runs of a board are at work, answer a paused one, and start another.
 
 previs imports no Prefect; these four requests are all that a review needs of it.
 """

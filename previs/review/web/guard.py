@@ -29,7 +29,7 @@ class BodyTooLarge(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Wrap an application.
+    """Wrap an application, and pass on only what may be answered.
 
     Attributes:
         app: The application.

@@ -17,8 +17,10 @@
   const when = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
   const time = (at) => make("time", { datetime: at }, when.format(new Date(at)));
 
-  let state = null, tag = "", current = null, lost = false;
+  let state = null, tag = "", current = null, lost = false, begin;
+  const ready = new Promise((done) => { begin = done; });
   const cards = new Map();
+  const settled = () => Promise.all([...cards.values()].map((card) => card.queue));
 
   const may = (right) => {
     const rights = ["look", "comment", "decide"];
@@ -49,6 +51,7 @@
   const take = (found, etag) => {
     state = found;
     tag = etag || "";
+    begin();
     for (const card of cards.values()) show(card);
     bar();
   };
@@ -73,9 +76,11 @@
   };
 
   const notice = (card, text) => { card.notice.textContent = text; card.notice.hidden = !text; };
-  const act = (card, action) => {
+  const act = (card, wanted) => {
     // One after another, so that each has seen the one before.
     card.queue = card.queue.then(async () => {
+      await ready;
+      const action = typeof wanted === "function" ? wanted() : wanted;
       const deciding = ["approve", "again", "withdraw", "circle"].includes(action.kind);
       if (!may(deciding ? "decide" : "comment") || !(await named())) return false;
       notice(card, "");
@@ -114,9 +119,13 @@
     card.box.append(form);
     text.focus();
   };
-  const comment = (card) => may("comment") && folded(card, (text) => text.trim() && act(card, { kind: "comment", text }),
-    say("Comment on shot {shot}", { shot: card.label }));
+  const comment = async (card) => {
+    await ready;
+    if (!may("comment")) return;
+    folded(card, (text) => text.trim() && act(card, { kind: "comment", text }), say("Comment on shot {shot}", { shot: card.label }));
+  };
   const again = async (card) => {
+    await ready;
     if (!may("decide")) return;
     const answer = await ask("prompt?shot=" + encodeURIComponent(known(card).shot));
     const { prompt } = answer.ok ? await answer.json() : { prompt: "" };
@@ -128,12 +137,12 @@
   };
   const circle = (card, number) => {
     if (!card.takes.has(number)) return;
-    act(card, { kind: "circle", take: known(card).circled === number ? null : number });
+    act(card, () => ({ kind: "circle", take: known(card).circled === number ? null : number }));
   };
-  const toggle = (card, kind) => {
+  const toggle = (card, kind) => act(card, () => {
     const { decision } = known(card);
-    act(card, { kind: decision?.kind === kind && !decision.stale ? "withdraw" : kind });
-  };
+    return { kind: decision?.kind === kind && !decision.stale ? "withdraw" : kind };
+  });
 
   const build = (element) => {
     const card = { element, label: element.dataset.shot, takes: new Map(), queue: Promise.resolve(), form: null };
@@ -260,12 +269,14 @@
   const tell = (text) => { said = text; bar(); };
   const send = async ({ target }) => {
     target.disabled = true;
+    await settled();
     const answer = await post("answer", {});
     tell(answer.ok ? say("The run has the review and goes on.") : String((await answer.json()).error));
     poll();
   };
   const render = async ({ target }) => {
     target.disabled = true;
+    await settled();
     const answer = await post("render", {});
     const { started, command, notices, error } = await answer.json();
     tell(answer.ok ? (started ? say("The run has started.") : "") : String(error));
