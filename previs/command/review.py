@@ -65,7 +65,7 @@ def _print(found: list[ShotStanding], *, resolved: bool) -> None:
         name = one_line(shot.shot_id) + ("" if shot.on_board else " (no longer on the board)")
         table.add_row(*map(Text, (name, take, _decision(shot), "\n".join(said))))
     console().print(table)
-    count = Counter(_state(shot) for shot in found)
+    count = Counter(_state(shot) for shot in found if shot.on_board)
     write_line(", ".join(f"{count[state]} {state}" for state in ("approved", "stale", "again", "undecided")))
 
 

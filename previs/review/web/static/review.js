@@ -228,7 +228,7 @@
   const live = make("span", { class: "review-live", "aria-live": "polite" });
   const foot = make("aside", { class: "review-bar", "aria-label": say("Comments") },
     make("a", { href: new URL(config.root, location.href).href }, say("All boards")), filters, counts, live,
-    button(say("Keys"), { click: () => keys() }));
+    button(say("Keys"), { class: "review-keys-button", click: () => keys() }));
   let drawn = "";
   const bar = () => {
     const now = JSON.stringify([lost, state?.run, state?.version, state?.activity, state?.answer, state?.me, said]);
