@@ -61,6 +61,7 @@ class Catalog:
     _outlines: OrderedDict[str, Outline] = field(default_factory=OrderedDict)
     _summaries: OrderedDict[str, BoardSummary] = field(default_factory=OrderedDict)
     _picks: OrderedDict[str, tuple[StoredFile, float, Pick | None]] = field(default_factory=OrderedDict)
+    _changed: OrderedDict[str, float] = field(default_factory=OrderedDict)
     _locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
     _alone: asyncio.Lock = field(default_factory=asyncio.Lock)
     _few: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(3))
@@ -85,7 +86,7 @@ class Catalog:
         Raises:
             NotInStore: There is no such board.
         """
-        if not fresh and (known := self._now.get(part)) and self.clock() - known[0] <= _BOARD_SECONDS:
+        if not fresh and (known := self._now.get(part)) and self.is_current(part, known[0]):
             return known[1]
         async with self._lock(f"now {part}"):
             began = self.clock()
@@ -144,10 +145,17 @@ class Catalog:
 
     def forget(self, part: str) -> None:
         """Look at a board's listing again the next time, because this program has changed it."""
-        self._now.pop(part, None)
+        _keep(self._changed, part, self.clock(), _MOST_SUMMARIES)
         prefix = f"{keys.BOARDS}{part}/picks/"
         for key in [key for key in self._picks if key.startswith(prefix)]:
             del self._picks[key]
+
+    def is_current(self, part: str, since: float) -> bool:
+        """Return whether what was read of a board since a time may still be shown: for a second, and not once changed.
+
+        What a look that began before a change has found is not shown to whoever made the change.
+        """
+        return self.clock() - since <= _BOARD_SECONDS and since > self._changed.get(part, -1.0)
 
     def _settled(self, key: str, file: StoredFile) -> bool:
         known = self._picks.get(key)
@@ -170,14 +178,15 @@ class Catalog:
 
     async def _summary(self, location: RunLocation, version: str, size: int) -> BoardSummary:
         key = f"{location.manifest} {version}"
-        if key not in self._summaries:
-            async with self._few if size < _LARGE_BYTES else self._alone:
-                try:
-                    made = summarized(location, await self.manifest(location))
-                except (NotInStore, RecordUnreadable) as error:
-                    made = BoardSummary(location.board, location.board, run=location.run, fault=str(error))
-            _keep(self._summaries, key, made, _MOST_SUMMARIES)
-        return self._summaries.get(key) or BoardSummary(location.board, location.board)
+        async with self._lock(f"summary {key}"):
+            if key not in self._summaries:
+                async with self._few if size < _LARGE_BYTES else self._alone:
+                    try:
+                        made = summarized(location, await self.manifest(location))
+                    except (NotInStore, RecordUnreadable) as error:
+                        made = BoardSummary(location.board, location.board, run=location.run, fault=str(error))
+                _keep(self._summaries, key, made, _MOST_SUMMARIES)
+            return self._summaries[key]
 
     def _lock(self, name: str) -> asyncio.Lock:
         return self._locks.setdefault(name, asyncio.Lock())

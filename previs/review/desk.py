@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 from previs.errors import NotInStore, PrefectRefused, PrefectUnavailable, ReviewRefused
 from previs.publishing.review import ReviewAnswer
@@ -81,6 +82,8 @@ class Desk:
     _activity: dict[str, tuple[float, Activity | None]] = field(default_factory=dict)
     _beats: dict[str, tuple[StoredFile, float, bool]] = field(default_factory=dict)
     _warned: str = ""
+    _views: dict[str, tuple[float, View]] = field(default_factory=dict)
+    _locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     def __post_init__(self) -> None:
         """Start with nothing read."""
@@ -98,15 +101,23 @@ class Desk:
             self.files.close()
 
     async def view(self, part: str, *, fresh: bool = False) -> View:
-        """Return how a board stands.
+        """Return how a board stands; at most a second old, unless it must be fresh, for all people who look at it.
 
         Raises:
             NotInStore, RecordUnreadable: There is no such board, or its manifest cannot be used.
         """
-        outline = await self.catalog.outline(part, fresh=fresh)
-        picks, events = await asyncio.gather(self.catalog.picks(part), self.events.of_board(outline.manifest.board))
-        shots = await asyncio.to_thread(standings, outline.manifest, picks, events)
-        return View(outline, shots)
+        lock = self._locks.setdefault(part, asyncio.Lock())
+        async with lock:
+            known = self._views.get(part)
+            if not fresh and known and self.catalog.is_current(part, known[0]):
+                return known[1]
+            began = self.catalog.clock()
+            outline = await self.catalog.outline(part, fresh=fresh)
+            picks, events = await asyncio.gather(self.catalog.picks(part), self.events.of_board(outline.manifest.board))
+            view = View(outline, await asyncio.to_thread(standings, outline.manifest, picks, events))
+            self._views = {name: each for name, each in self._views.items() if self.catalog.is_current(name, each[0])}
+            self._views[part] = began, view
+            return view
 
     async def act(self, part: str, action: Action, person: Person) -> ReviewEvent:
         """Record what a person does; see :func:`~previs.review.deciding.act`."""

@@ -78,12 +78,15 @@ class Access:
         store: Store of the guest links.
         password: Password; empty if there is none, and then everybody who reaches the server has all rights.
         clock: Returns the time in seconds since 1970.
+        throttle: Wrong passwords.
+        links: Links that do not work.
     """
 
     store: Store
     password: str = field(repr=False)
     clock: Callable[[], float] = time.time
     throttle: Throttle = field(default_factory=Throttle)
+    links: Throttle = field(default_factory=Throttle)
     _key: bytes = field(default=b"", repr=False)
     _guests: OrderedDict[str, tuple[float, GuestLink | None]] = field(default_factory=OrderedDict)
 

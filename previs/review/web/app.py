@@ -1,6 +1,5 @@
 """Answer the requests of browsers: the list of boards, a board with its review, its frames, and what people do."""
 
-import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -16,22 +15,20 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from previs.errors import FixTheInput, NotInStore, PrevisError, RecordUnreadable
+from previs.errors import NotInStore, PrevisError, RecordUnreadable, ReviewRefused, ShotListFaults, TryAgain
 from previs.publishing.views.wording import one_line
 from previs.records.reviews import Right
 from previs.review.deciding import Action, Overtaken, Person
 from previs.review.desk import Activity, Desk, view_as_json
 from previs.review.web import pages
-from previs.review.web.access import GUEST, Access, Throttle, end_session, set_cookie, set_name
+from previs.review.web.access import GUEST, Access, Throttle
+from previs.review.web.entry import address_of, give_name, login, logout, no_icon, open_link, root_of
 from previs.review.web.files import board_file, board_page, frame, static_file
 from previs.review.web.guard import Guard
 from previs.review.web.settings import ServeSettings
 from previs.store import Store, keys
-from previs.text.visible import visible
 
-_LATER: Final = "the store or Prefect does not answer now: try again"
 _LOG: Final = logging.getLogger("previs.review")
-_GUEST_COOKIE_SECONDS: Final = 366 * 24 * 3600
 _ACTIONS_PER_MINUTE: Final = 120
 
 Handler = Callable[["ReviewPages", Request, Person], Awaitable[Response]]
@@ -44,7 +41,6 @@ class ReviewPages:
 
     desk: Desk
     access: Access
-    store: Store
 
     def open_to(self, handler: Handler, right: Right = "look") -> Endpoint:
         """Return an endpoint for people who may see the board, and have a right."""
@@ -60,15 +56,7 @@ class ReviewPages:
                 return _refused(request, HTTPStatus.NOT_FOUND)
             if not person.can(right):
                 return _refused(request, HTTPStatus.FORBIDDEN)
-            try:
-                return await handler(self, request, person)
-            except Overtaken as error:
-                return JSONResponse({"error": "overtaken", "by": one_line(error.by)}, HTTPStatus.CONFLICT)
-            except (NotInStore, RecordUnreadable) as error:
-                return _failed(request, error, HTTPStatus.NOT_FOUND)
-            except PrevisError as error:
-                status = HTTPStatus.UNPROCESSABLE_ENTITY if isinstance(error, FixTheInput) else HTTPStatus.BAD_GATEWAY
-                return _failed(request, error, status)
+            return await handler(self, request, person)
 
         return endpoint
 
@@ -82,7 +70,8 @@ def make_app(store: Store, settings: ServeSettings, *, desk: Desk | None = None)
         desk: Desk to use; by default one of the store.
     """
     desk = desk or Desk(store, settings.given_store or store.name)
-    made = ReviewPages(desk, Access(store, settings.password), store)
+    access = Access(store, settings.password)
+    made = ReviewPages(desk, access)
     run = "/boards/{board}/runs/{run}"
     posting = Throttle(most_of_one=_ACTIONS_PER_MINUTE, most_of_all=10 * _ACTIONS_PER_MINUTE)
 
@@ -91,12 +80,13 @@ def make_app(store: Store, settings: ServeSettings, *, desk: Desk | None = None)
 
     routes = [
         Route("/", made.open_to(_list)),
-        Route("/login", _login(made), methods=["GET", "POST"]),
-        Route("/logout", _logout, methods=["POST"]),
-        Route("/guest/{secret}", _guest(made)),
+        Route("/login", login(access), methods=["GET", "POST"]),
+        Route("/logout", logout, methods=["POST"]),
+        Route("/guest/{secret}", open_link(access)),
         Route("/static/{name}", static_file),
-        Route("/favicon.ico", _no_icon),
-        Route("/name", made.open_to(_name), methods=["POST"]),
+        Route("/favicon.ico", no_icon),
+        Route("/name", give_name(access), methods=["POST"]),
+        Route("/boards/{board}", made.open_to(_latest)),
         Route("/boards/{board}/", made.open_to(_latest)),
         Route("/boards/{board}/picture", made.open_to(_picture)),
         Route("/boards/{board}/state", made.open_to(_state)),
@@ -114,7 +104,15 @@ def make_app(store: Store, settings: ServeSettings, *, desk: Desk | None = None)
         async with desk.open():
             yield
 
-    return Starlette(routes=routes, middleware=[Middleware(Guard, names=settings.names)], lifespan=lifespan)
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(Guard, names=settings.names)],
+        exception_handlers={Overtaken: _overtaken, PrevisError: _failed},
+        lifespan=lifespan,
+    )
+    # Its redirect would name the host of the request.
+    app.router.redirect_slashes = False
+    return app
 
 
 def _counted(handler: Handler, posting: Throttle) -> Handler:
@@ -122,7 +120,7 @@ def _counted(handler: Handler, posting: Throttle) -> Handler:
 
     @wraps(handler)
     async def counted(made: ReviewPages, request: Request, person: Person) -> Response:
-        who = person.guest or _address(request)
+        who = person.guest or address_of(request)
         if posting.wait(who):
             return JSONResponse({"error": "too many at a time: wait a minute"}, HTTPStatus.TOO_MANY_REQUESTS)
         posting.failed(who)
@@ -139,7 +137,7 @@ async def _list(made: ReviewPages, request: Request, person: Person) -> Response
 
 async def _latest(made: ReviewPages, request: Request, _: Person) -> Response:
     now = await made.desk.catalog.now(request.path_params["board"], fresh=True)
-    return RedirectResponse(f"{_root(request)}{pages.run_path(now.location)}", HTTPStatus.SEE_OTHER)
+    return RedirectResponse(f"{root_of(request)}{pages.run_path(now.location)}", HTTPStatus.SEE_OTHER)
 
 
 async def _page(made: ReviewPages, request: Request, _: Person) -> Response:
@@ -203,64 +201,6 @@ async def _render(made: ReviewPages, request: Request, person: Person) -> Respon
     return JSONResponse({"started": started, "command": order.command, "notices": list(order.notices)})
 
 
-async def _name(_: ReviewPages, request: Request, person: Person) -> Response:
-    body = await _object(request)
-    name = one_line(str(body.get("name", "")))
-    if person.guest is not None or not name:
-        return JSONResponse({"error": "name"}, HTTPStatus.BAD_REQUEST)
-    answer = JSONResponse({})
-    set_name(answer, request, name)
-    return answer
-
-
-async def _no_icon(_: Request) -> Response:
-    return Response(status_code=HTTPStatus.NO_CONTENT, headers={"Cache-Control": "max-age=86400"})
-
-
-def _login(made: ReviewPages) -> Endpoint:
-    async def login(request: Request) -> Response:
-        access = made.access
-        if request.method != "POST" or not access.password:
-            return pages.login(request) if access.password else RedirectResponse(f"{_root(request)}/", 303)
-        if wait := access.throttle.wait(_address(request)):
-            return pages.login(request, wait=wait, status=HTTPStatus.TOO_MANY_REQUESTS)
-        async with request.form(max_files=0, max_fields=5) as form:
-            password, name = str(form.get("password", "")), one_line(str(form.get("name", "")))
-        if not access.opens(password):
-            access.throttle.failed(_address(request))
-            return pages.login(request, name=name, wrong=True, status=HTTPStatus.FORBIDDEN)
-        if not name:
-            return pages.login(request, nameless=True, status=HTTPStatus.BAD_REQUEST)
-        answer = RedirectResponse(f"{_root(request)}/", HTTPStatus.SEE_OTHER)
-        access.start_session(answer, request, name)
-        return answer
-
-    return login
-
-
-async def _logout(request: Request) -> Response:
-    answer = RedirectResponse(f"{_root(request)}/login", HTTPStatus.SEE_OTHER)
-    end_session(answer, request)
-    return answer
-
-
-def _guest(made: ReviewPages) -> Endpoint:
-    async def guest(request: Request) -> Response:
-        access, secret = made.access, request.path_params["secret"]
-        if access.throttle.wait(_address(request)):
-            return pages.no_link(request, HTTPStatus.TOO_MANY_REQUESTS)
-        found = await access.guest(secret)
-        if found is None:
-            access.throttle.failed(_address(request))
-            return pages.no_link(request, HTTPStatus.GONE)
-        only = f"/boards/{pages.quoted(keys.part(found.boards[0]))}/" if len(found.boards) == 1 else "/"
-        answer = RedirectResponse(f"{_root(request)}{only}", HTTPStatus.SEE_OTHER)
-        set_cookie(answer, request, GUEST, secret, _GUEST_COOKIE_SECONDS)
-        return answer
-
-    return guest
-
-
 def _activity(found: Activity | None, person: Person) -> dict[str, Any] | None:
     if found is None:
         return None
@@ -270,24 +210,8 @@ def _activity(found: Activity | None, person: Person) -> dict[str, Any] | None:
     return {"state": state, "name": name, "page": page, "asks": found.asks}
 
 
-async def _object(request: Request) -> dict[str, Any]:
-    try:
-        found = json.loads(await request.body())
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def _sees(person: Person, part: str) -> bool:
     return person.boards is None or part in {keys.part(board) for board in person.boards}
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
-
-
-def _root(request: Request) -> str:
-    return str(request.scope.get("root_path", ""))
 
 
 def _wants_page(request: Request) -> bool:
@@ -298,17 +222,29 @@ def _refused(request: Request, status: HTTPStatus) -> Response:
     if _wants_page(request) and status == HTTPStatus.UNAUTHORIZED:
         if GUEST in request.cookies:
             return pages.no_link(request, HTTPStatus.GONE)
-        return RedirectResponse(f"{_root(request)}/login", HTTPStatus.SEE_OTHER)
+        return RedirectResponse(f"{root_of(request)}/login", HTTPStatus.SEE_OTHER)
     sentence = {HTTPStatus.UNAUTHORIZED: "sign in first", HTTPStatus.FORBIDDEN: "the link does not allow this"}
     return JSONResponse({"error": sentence.get(status, "there is no such board")}, status)
 
 
-def _failed(request: Request, error: PrevisError, status: HTTPStatus) -> Response:
+async def _overtaken(_: Request, error: Exception) -> Response:
+    by = one_line(error.by) if isinstance(error, Overtaken) else ""
+    return JSONResponse({"error": "overtaken", "by": by}, HTTPStatus.CONFLICT)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """Say what a reviewer can mend; other sentences may name paths, buckets and servers, which are the operator's."""
+    match error:
+        case ReviewRefused() | ShotListFaults():
+            status, said = HTTPStatus.UNPROCESSABLE_ENTITY, str(error)
+        case NotInStore() | RecordUnreadable():
+            status, said = HTTPStatus.NOT_FOUND, "this is not here, or cannot be read"
+        case TryAgain():
+            status, said = HTTPStatus.BAD_GATEWAY, "the store or Prefect does not answer now: try again"
+        case _:
+            status, said = HTTPStatus.BAD_GATEWAY, "the server cannot do this: its log says why"
     if status != HTTPStatus.UNPROCESSABLE_ENTITY:
-        _LOG.warning("%s %s: %s", request.method, visible(request.url.path), error)
-    # The sentence of such an error may name paths, buckets and servers, which are the operator's.
-    said = {HTTPStatus.NOT_FOUND: "this is not here, or cannot be read", HTTPStatus.BAD_GATEWAY: _LATER}.get(status)
-    said = said or str(error)
+        _LOG.warning("%s of a board: %s", request.method, error)
     if _wants_page(request):
         return HTMLResponse(pages.message(request, said), status)
     return JSONResponse({"error": said}, status)

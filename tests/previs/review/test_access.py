@@ -1,5 +1,6 @@
 """Nobody sees a board without the password or its link; nobody writes from another site or through another name."""
 
+import asyncio
 import base64
 import json
 from pathlib import Path
@@ -240,6 +241,25 @@ async def test_no_path_leads_to_other_files_of_the_store(reviewed: FolderStore, 
         answer = await anna.get(httpx.URL(url + RUN + path))
         assert answer.status_code == 404
         assert b"schema" not in answer.content
+
+
+@pytest.mark.parametrize("board", ["..", "%2e%2e", ".", "a%5Cb", "%00", "x" * 300, "a%2Fb"])
+async def test_no_board_leads_out_of_the_boards_and_no_error_says_where_they_are(
+    reviewed: FolderStore, board: str
+) -> None:
+    async with serving(reviewed) as url, member(url) as anna:
+        port = httpx.URL(url).port
+        for path in (f"boards/{board}/state", f"boards/{board}/", f"boards/{PART}/runs/{board}/"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            cookies = "; ".join(f"{name}={value}" for name, value in anna.cookies.items())
+            # A client library would tidy the path.
+            head = f"GET /{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookies}\r\nConnection: close\r\n\r\n"
+            writer.write(head.encode())
+            answer = await reader.read()
+            writer.close()
+            await writer.wait_closed()
+            assert int(answer.split()[1]) in {404, 502}, answer
+            assert reviewed.name.encode() not in answer
 
 
 @pytest.mark.parametrize("name", ["../../settings.py", "%2e%2e%2fapp.py", "review.html", ""])

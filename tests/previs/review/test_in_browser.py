@@ -183,11 +183,16 @@ def test_of_two_people_at_once_the_one_who_was_overtaken_is_told_by_whom(tab: Ta
     ):
         anna.until("document.querySelector('#shot-1').dataset.review === ''")
         bo.until("document.querySelector('#shot-1').dataset.review === ''")
-        # Both press in the same moment, between two looks at the state.
-        anna.value("document.querySelector('#shot-1 .review-approve').click()")
-        bo.value("document.querySelector('#shot-1 [data-take=\"2\"] .review-circle').click()")
-        for each in (anna, bo):
-            each.until("document.querySelector('#shot-1').dataset.review === 'approve'")
+        # He presses before his page looks again.
+        bo.value("""window.fetch = ((own) => (path, more) => {
+          window.pressed ||= Boolean(more?.method);
+          return window.pressed ? own(path, more) : new Promise(() => {});
+        })(window.fetch); 0""")
+        anna.click("#shot-1 .review-approve")
+        anna.until("document.querySelector('#shot-1').dataset.review === 'approve'")
+        bo.click("#shot-1 [data-take='2'] .review-circle")
+        bo.until("document.querySelector('#shot-1 .review-notice').innerText")
+        bo.until("document.querySelector('#shot-1').dataset.review === 'approve'")
         said = bo.text("#shot-1 .review")
         assert "Anna decided on this shot just now. Look, and decide again." in said
         assert events(boards) == ["approve"]
