@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 from previs.errors import NotInStore, PrefectRefused, PrefectUnavailable, ReviewRefused
 from previs.publishing.review import ReviewAnswer
 from previs.publishing.views.wording import clean, one_line
+from previs.records.manifest import Manifest
 from previs.records.reviews import ReviewEvent
 from previs.review.again import AgainOrder, order_again
 from previs.review.catalog import Catalog
@@ -172,9 +173,10 @@ class Desk:
         if at_work is not None and at_work.run is not None:
             raise ReviewRefused(f"run {at_work.run.name} of this board has not ended: wait for it, or answer it")
         manifest = await self.catalog.manifest(view.outline.location)
-        order = await order_again(self.store, self.given_store, manifest, view.answer)
         prefect = await self._connected()
-        if prefect is None:
+        origin = await prefect.list_of(board, _id_of(manifest)) if prefect else None
+        order = await order_again(self.store, self.given_store, manifest, view.answer, origin)
+        if prefect is None or not order.complete:
             return order, False
         await prefect.start(board, order.parameters)
         self._activity.pop(board, None)
@@ -219,8 +221,7 @@ class Desk:
         if not runs:
             return None
         run = runs[0]
-        # A run's name within its board ends with the first digits of its ID in Prefect.
-        ours = view.outline.manifest.run.rpartition("-")[2] == str(run.id)[:_RUN_ID_DIGITS]
+        ours = str(run.id)[:_RUN_ID_DIGITS] == _id_of(view.outline.manifest)
         return Activity(run, prefect.page_of(run.id), asks=run.state_type == "PAUSED" and ours)
 
     async def _in_store(self) -> Activity | None:
@@ -244,6 +245,11 @@ class Desk:
     async def _is_over(self, key: str) -> bool:
         content = await self.store.get(key)
         return content is None or b'"over":true' in content.replace(b" ", b"")
+
+
+def _id_of(manifest: Manifest) -> str:
+    """Return the first digits of a run's ID in Prefect, with which its name within the board ends."""
+    return manifest.run.rpartition("-")[2]
 
 
 def view_as_json(view: View) -> dict[str, Any]:

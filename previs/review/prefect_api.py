@@ -1,6 +1,6 @@
 """Ask Prefect's server over its API which runs of a board are at work, answer a paused one, and start another.
 
-previs imports no Prefect; these four requests are all that a review needs of it.
+previs imports no Prefect; these few requests are all that a review needs of it.
 """
 
 import asyncio
@@ -31,6 +31,7 @@ _SECONDS: Final = 30.0
 _BUSY: Final = frozenset({429, 502, 503})
 _PAUSES: Final = (0.2, 0.5, 1.0, 2.0)
 _MOST_RUNS: Final = 20
+_MOST_EARLIER: Final = 100
 _ALIVE: Final = ("PAUSED", "RUNNING", "PENDING", "SCHEDULED", "CANCELLING")
 _MOST_SHOWN: Final = 300
 
@@ -52,6 +53,11 @@ class FlowRun(BaseModel):
     start_time: datetime | None = None
 
 
+class _Started(BaseModel):
+    id: UUID
+    parameters: dict[str, Any] = Field(default_factory=dict)
+
+
 class _Created(BaseModel):
     id: UUID
 
@@ -62,6 +68,7 @@ class _Resumed(BaseModel):
 
 
 _RUNS: Final = TypeAdapter(list[FlowRun])
+_STARTED: Final = TypeAdapter(list[_Started])
 
 
 @dataclass(slots=True)
@@ -99,6 +106,21 @@ class PrefectApi:
         body = {"flow_runs": wanted, "sort": "START_TIME_DESC", "limit": _MOST_RUNS}
         found = self._read(_RUNS, await self._post("flow_runs/filter", body))
         return sorted(found, key=lambda run: _ALIVE.index(run.state_type))
+
+    async def list_of(self, board: str, digits: str) -> str | None:
+        """Return the path or URL of the list of a run; None if Prefect does not know the run, or the list was no file.
+
+        Args:
+            board: Name of the board.
+            digits: First digits of the run's ID.
+
+        Raises:
+            PrefectUnavailable, PrefectRefused: Prefect's server does not say.
+        """
+        body = {"flow_runs": {"tags": {"all_": [board_tag(board)]}}, "sort": "START_TIME_DESC", "limit": _MOST_EARLIER}
+        found = self._read(_STARTED, await self._post("flow_runs/filter", body))
+        given = next((run.parameters.get("shots") for run in found if str(run.id).startswith(digits)), None)
+        return given if isinstance(given, str) and not given.lstrip().startswith(("{", "[")) else None
 
     async def resume(self, run: UUID, answer: ReviewAnswer) -> None:
         """Answer the form of a paused run, as its own page in Prefect would.

@@ -1,4 +1,4 @@
-"""Let people in: the login, guest links, names, and the way out."""
+"""Open and end sessions: the login, guest links, names, and the way out."""
 
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus

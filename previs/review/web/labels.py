@@ -3,8 +3,6 @@
 from typing import Final
 
 CHINESE: Final = {
-    "Boards": "故事板",
-    "Board": "故事板",
     "No board was published here yet.": "这里还没有发布故事板。",
     "{count} shots": "{count} 个镜头",
     "1 shot": "1 个镜头",
@@ -26,18 +24,17 @@ CHINESE: Final = {
     "The link has ended, was revoked, or is not complete. Ask who sent it for a new one.": (
         "链接已经到期、被撤回，或者不完整。请向发送链接的人要一个新的。"
     ),
+    "Review": "审看",
     "Approve": "通过",
     "Approved": "已通过",
     "Again": "重做",
     "Asked for again": "要求重做",
     "Comment": "评论",
-    "Comments": "评论",
     "Circle take {number}": "选定第 {number} 条",
     "Circled": "已选定",
     "Circle": "选定",
     "Undo": "撤回",
     "Withdraw the decision": "撤回决定",
-    "by {name}": "{name}",
     "the picture has changed since": "画面之后已经更换",
     "there is a new picture since": "之后已有新画面",
     "on an earlier picture": "针对较早的画面",
@@ -45,7 +42,6 @@ CHINESE: Final = {
     "Resolve": "标为已解决",
     "Reopen": "重新打开",
     "resolved by {name}": "{name} 已解决",
-    "Write a comment": "写评论",
     "Send": "发送",
     "Cancel": "取消",
     "New prompt": "新的提示词",
@@ -85,15 +81,12 @@ CHINESE: Final = {
     "To render again": "要重做的",
     "With open comments": "有未解决评论的",
     "Changed since approved": "通过后更换的",
-    "no longer on the board": "已不在故事板中",
-    "You": "你",
     "next and previous shot": "下一个、上一个镜头",
     "circle a take": "选定一条",
     "approve": "通过",
     "again": "重做",
     "comment": "评论",
     "withdraw the decision": "撤回决定",
-    "The review is kept with the shots": "审看记录随镜头保留",
 }
 
 

@@ -59,7 +59,7 @@ async def test_rendering_again_starts_the_deployment_with_the_revised_list(revie
         answer = (await anna.post(f"boards/{PART}/render", json={})).json()
         assert answer["started"] is True
         ((_, body),) = prefect.asked
-        (listed,) = await reviewed.entries(keys.LISTS)
+        (listed,) = [key for key in await reviewed.entries(keys.BOARDS) if "/shots-" in key]
         expected = {"shots": reviewed.uri(listed), "board": BOARD, "store": reviewed.name, "only": ["SH010"]}
         assert body == {"parameters": expected, "tags": [f"board:{BOARD}"]}
         prefect.pause(BOARD, run_name(1), "RUNNING")

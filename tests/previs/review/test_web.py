@@ -141,7 +141,7 @@ async def test_rendering_again_stores_the_revised_list_and_says_the_command(revi
         answer = (await anna.post(f"boards/{PART}/render", json={})).json()
         assert answer["started"] is False
         words = shlex.split(answer["command"])
-        (listed,) = await reviewed.entries(keys.LISTS)
+        (listed,) = [key for key in await reviewed.entries(keys.BOARDS) if "/shots-" in key]
         store = ["--store", reviewed.name, "--only", "SH010", "SH020"]
         assert words == ["previs", "run", reviewed.uri(listed), "--board", BOARD, *store]
         shots = json.loads(await reviewed.get(listed) or b"")["shots"]
@@ -309,3 +309,19 @@ async def test_s3_frames_are_fetched_once(s3_store: S3Store, monkeypatch: pytest
         answers = await asyncio.gather(*(anna.get(RUN + key) for _ in range(5)))
     assert {answer.content for answer in answers} == {PICTURES[0]}
     assert fetched == [key]
+
+
+async def test_a_run_at_work_is_seen_by_its_heartbeats_without_prefect(reviewed: FolderStore) -> None:
+    desk = Desk(reviewed, "", find=lambda: None)
+    view = await desk.view(keys.part(BOARD))
+
+    async def seen(beat: int, *, over: bool = False) -> bool:
+        content = {"schema": "previs.beat/1", "run": "r", "beat": beat, "over": over}
+        await reviewed.put(keys.heartbeat_key("r"), json.dumps(content).encode(), media_type="application/json")
+        desk._activity.clear()
+        return await desk.activity(view) is not None
+
+    # One look proves nothing: an old record may have been left by a run that was killed.
+    assert not await seen(9)
+    assert await seen(10)
+    assert not await seen(11, over=True)

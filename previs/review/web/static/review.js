@@ -161,7 +161,7 @@
     card.status = make("p", { class: "review-status", "aria-live": "polite" });
     card.notice = make("p", { class: "review-notice", role: "alert", hidden: true });
     card.thread = make("ol", { class: "review-thread" });
-    card.box = make("div", { class: "review", role: "group", "aria-label": `${say("Comments")} ${card.label}` },
+    card.box = make("div", { class: "review", role: "group", "aria-label": `${say("Review")} ${card.label}` },
       card.status, make("p", { class: "review-row" }, card.approve, card.again, card.comment), card.notice, card.thread);
     element.append(card.box);
     element.addEventListener("focusin", () => choose(card, false));
@@ -226,7 +226,7 @@
   const filter = (card) => { card.element.hidden = !FILTERS[filters.value](card); };
   const counts = make("span", { class: "review-counts" });
   const live = make("span", { class: "review-live", "aria-live": "polite" });
-  const foot = make("aside", { class: "review-bar", "aria-label": say("Comments") },
+  const foot = make("aside", { class: "review-bar", "aria-label": say("Review") },
     make("a", { href: new URL(config.root, location.href).href }, say("All boards")), filters, counts, live,
     button(say("Keys"), { class: "review-keys-button", click: () => keys() }));
   let drawn = "";
@@ -248,6 +248,7 @@
     if (state.version !== first) {
       found.push(make("strong", {}, say("This board was published again.")), " ",
         make("a", { href: board.href, class: "review-show" }, say("Show it")));
+      if (state.run !== config.run) found.push(say("This run is not the latest: look only."));
     }
     if (activity?.asks) {
       found.push(say("A run waits for this review."));
