@@ -19,10 +19,6 @@ from previs.store.addresses import base_of, kind_of, resolve
 _LIST: Final = "the list as it was reviewed"
 _JSON: Final = "application/json"
 _FILES: Final = frozenset({"references.url", "workflow", "look"})
-_ELSEWHERE: Final = (
-    "This list names files relative to the folder of the list that was run, which is not known here: copy it there, "
-    "and run it from there."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +29,8 @@ class AgainOrder:
         parameters: Parameters of the flow.
         command: The same as a command to type.
         notices: Sentences on what the list does not have.
-        complete: Whether the list can be run from where it is stored.
+        complete: Whether the list can be run from where it is stored; else it names files relative to a folder that is
+            not known, the one of the list that was run.
     """
 
     parameters: dict[str, Any]
@@ -68,8 +65,6 @@ async def order_again(
     elif relative:
         kept = await store.entries(keys.REFERENCES)
         complete = all(f"{keys.REFERENCES}{name}" in kept for name in relative)
-    if not complete:
-        notices.append(_ELSEWHERE)
     # A list below lists/ has its pictures below references/, as one that was sent inline.
     uri = await _stored(
         store, _json(listed), "" if relative and inline else keys.run_prefix(manifest.board, manifest.run)

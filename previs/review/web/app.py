@@ -198,7 +198,8 @@ async def _render(made: ReviewPages, request: Request, person: Person) -> Respon
         # Each run costs the time of a farm; a guest's wish stays on the board until somebody starts one.
         return _refused(request, HTTPStatus.FORBIDDEN)
     order, started = await made.desk.render(request.path_params["board"])
-    return JSONResponse({"started": started, "command": order.command, "notices": list(order.notices)})
+    said = {"command": order.command, "notices": list(order.notices), "complete": order.complete}
+    return JSONResponse({"started": started} | said)
 
 
 def _activity(found: Activity | None, person: Person) -> dict[str, Any] | None:

@@ -279,30 +279,31 @@
     target.disabled = true;
     await settled();
     const answer = await post("render", {});
-    const { started, command, notices, error } = await answer.json();
+    const { started, command, notices, complete, error } = await answer.json();
     tell(answer.ok ? (started ? say("The run has started.") : "") : String(error));
-    if (answer.ok && !started) typed(command, notices);
+    if (answer.ok && !started) typed(command, complete ? notices : [...notices, say("This list names files relative to the folder of the list that was run, which is not known here: copy it there, and run it from there.")]);
     target.disabled = false;
     poll();
   };
-  const open = (title, ...inside) => {
+  const open = (title, inside, ...buttons) => {
     const box = make("dialog", { class: "review-dialog", "aria-label": title, close: () => box.remove() },
       make("h2", {}, title), ...inside,
-      make("p", { class: "review-row" }, button(say("Close"), { autofocus: true, click: () => box.close() })));
+      make("p", { class: "review-row" }, ...buttons, button(say("Close"), { autofocus: true, click: () => box.close() })));
     document.body.append(box);
     box.showModal();
     return box;
   };
   const typed = (command, notices) => open(say("Type this where previs is installed:"),
-    make("pre", { class: "review-command", tabindex: 0 }, command),
-    ...notices.map((each) => make("p", { class: "review-soft", dir: "auto" }, each)),
-    make("p", { class: "review-row" }, button(say("Copy"), { click: async ({ target }) => {
+    [make("pre", { class: "review-command", tabindex: 0 }, command),
+      ...notices.map((each) => make("p", { class: "review-soft", dir: "auto" }, each))],
+    button(say("Copy"), { class: "review-main", click: async ({ target }) => {
+      // Over HTTP, browsers let no page copy: the command is selected instead.
       try { await navigator.clipboard.writeText(command); target.textContent = say("Copied"); } catch { getSelection().selectAllChildren(document.querySelector(".review-command")); }
-    } })));
-  const keys = () => open(say("Keys"), make("dl", { class: "review-keys" }, ...[
+    } }));
+  const keys = () => open(say("Keys"), [make("dl", { class: "review-keys" }, ...[
     ["j k ← →", "next and previous shot"], ["1–9", "circle a take"], ["a", "approve"], ["g", "again"], ["c", "comment"],
     ["u", "withdraw the decision"],
-  ].map(([key, what]) => make("div", {}, make("dt", {}, make("kbd", {}, key)), make("dd", {}, say(what))))));
+  ].map(([key, what]) => make("div", {}, make("dt", {}, make("kbd", {}, key)), make("dd", {}, say(what)))))]);
 
   // Keys
 
