@@ -48,6 +48,10 @@ async def test_a_paused_run_takes_the_review_of_the_pages(simulate: Serve, tmp_p
             assert state["answer"] == {"chosen": 0, "again": 0}
             assert (await anna.post(f"{path}/answer", json={})).status_code == 200
         assert (await run.ended()).is_completed()
+        async with PrefectApi(prefect_api) as prefect:
+            # Its list was sent inline.
+            assert await prefect.list_of(run.board, str(run.run)[:8]) is None
+            assert await prefect.runs(run.board) == []
 
 
 async def test_a_deployment_that_is_not_there_and_a_board_without_runs(prefect_api: str) -> None:

@@ -65,8 +65,10 @@ CHINESE: Final = {
     "1 shot to render again": "1 个镜头要重做",
     "The run has started.": "运行已开始。",
     "Type this where previs is installed:": "在装有 previs 的机器上输入：",
-    "This list names files relative to the folder of the list that was run, which is not known here: copy it there, and "
-    "run it from there.": "这份清单里的文件名是相对于原清单所在文件夹的，而这里不知道那个文件夹：请把它复制到那里再运行。",
+    (
+        "This list names files relative to the folder of the list that was run, which is not known here: copy it there,"
+        " and run it from there."
+    ): "这份清单里的文件名是相对于原清单所在文件夹的，而这里不知道那个文件夹：请把它复制到那里再运行。",
     "Copy": "复制",
     "Copied": "已复制",
     "Close": "关闭",
