@@ -32,6 +32,7 @@ from benchmarks.pdf import pdf
 from benchmarks.recovery import lost_for_good, restarted
 from benchmarks.references import references
 from benchmarks.rows import Row
+from benchmarks.served import served
 from benchmarks.share import share_of_the_ideal
 from benchmarks.sheets import sheets
 from benchmarks.silent import silent_node
@@ -76,6 +77,8 @@ def _measurements(*, long: bool) -> dict[str, Measurement]:
         **_of_animatics(300 if long else 30),
         "pdf, 300 shots": partial(pdf, 300),
         **({"pdf, 2000 shots": partial(pdf, 2_000)} if long else {}),
+        "served, 20 boards of 300 shots": partial(served, 20, 300),
+        **({"served, 200 boards of 300 shots": partial(served, 200, 300)} if long else {}),
         **_of_runs(long=long),
     }
 

@@ -18,6 +18,7 @@ A caller has two choices, so there are two branches: have a person change someth
         * :exc:`ScheduleRefused`: a board or the nightly run cannot have this schedule
         * :exc:`ParametersRefused`: a run cannot start with its parameters
         * :exc:`PrefectRefused`: Prefect's server rejects the password or the key
+        * :exc:`ReviewRefused`: what a reviewer asked for cannot be recorded or carried out
         * :exc:`WebhookRefused`: the receiver of a webhook rejects the message, or its settings cannot be used
         * :exc:`PromptRefused`: a server refused a graph by validation
         * :exc:`NodeFailed`: a node raised while it ran
@@ -326,6 +327,17 @@ class PrefectRefused(FixTheInput):
     )
     server: str
     answer: str
+
+
+class ReviewRefused(FixTheInput):
+    """Report that what a reviewer asked for cannot be recorded or carried out.
+
+    Attributes:
+        reason: Why, and what to do.
+    """
+
+    sentence = "the review is not carried out: {reason}"
+    reason: str
 
 
 class WebhookRefused(FixTheInput):

@@ -10,14 +10,13 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
 from previs.planning.plan import Plan
-from previs.publishing.results import RunIdentity
+from previs.publishing.results import RunIdentity, board_tag
 from previs.publishing.views.wording import one_line, plural, shorten
 from previs.store.addresses import stem_of
 from previs.text.visible import visible
 from tasks.part import this_part
 
 _LONGEST: Final = 100
-_BOARD: Final = "board:"
 
 
 def run_name(identity: RunIdentity, plan: Plan) -> str:
@@ -53,7 +52,7 @@ async def name_this_run(name: str, board: str = "") -> None:
 
     If Prefect's server cannot be reached, log a warning.
     """
-    tags = {*flow_run.tags, visible(f"{_BOARD}{shorten(one_line(board), _LONGEST)}")} if board else None
+    tags = {*flow_run.tags, board_tag(board)} if board else None
     if part := this_part():
         name = f"{name} · {part.words}"
     try:

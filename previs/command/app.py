@@ -17,6 +17,7 @@ from previs.command.nightly_commands import nightly
 from previs.command.output import write_error
 from previs.command.pdf_commands import pdf
 from previs.command.prefect_commands import deploy, server
+from previs.command.serve_commands import review, serve
 from previs.command.shots_commands import bind, check, plan, run, shots
 from previs.command.simulator_commands import demo, simulate
 from previs.errors import PrevisError
@@ -42,6 +43,8 @@ for command in (
     timeline,
     conform,
     pdf,
+    serve,
+    review,
     prune,
     schema,
     nightly,

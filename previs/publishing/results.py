@@ -10,14 +10,8 @@ from previs.planning.frame_qc import board_marks
 from previs.planning.plan import Plan
 from previs.planning.schedule import TakeResult
 from previs.publishing.views.labels import language_of
-from previs.records.manifest import (
-    BindingEntry,
-    Manifest,
-    PassEntry,
-    ShotEntry,
-    TakeEntry,
-    representative,
-)
+from previs.publishing.views.wording import one_line, shorten
+from previs.records.manifest import BindingEntry, Manifest, PassEntry, ShotEntry, TakeEntry, representative
 from previs.records.marks import Mark, Retried
 from previs.shots import Shot
 from previs.store.addresses import shown
@@ -27,6 +21,7 @@ from previs.text.visible import visible
 from previs.workflow import STAYS, BindingRow
 
 _MOST_NAMES = 20
+_BOARD, _LONGEST_BOARD = "board:", 100
 _OWN_FIELDS = frozenset(("title", "fps", "prompt_template"))
 
 
@@ -48,6 +43,11 @@ def name_run(started: datetime, identity: str) -> str:
     Milliseconds keep runs of the same second apart: the board's latest run is the one that sorts last.
     """
     return f"{started:%Y%m%d-%H%M%S}-{started.microsecond // 1000:03d}-{identity[:8]}"
+
+
+def board_tag(board: str) -> str:
+    """Return the tag of all flow runs of a board in Prefect."""
+    return visible(f"{_BOARD}{shorten(one_line(board), _LONGEST_BOARD)}")
 
 
 def make_manifest(

@@ -23,7 +23,9 @@ LISTS: Final = "lists/"
 INPUTS: Final = "inputs/"
 CLAIMS: Final = "claims/"
 NIGHTLY: Final = "nightly/"
-KINDS: Final = (FRAMES, TAKES, BOARDS, LISTS, INPUTS, CLAIMS, NIGHTLY)
+REVIEWS: Final = "reviews/"
+GUESTS: Final = "guests/"
+KINDS: Final = (FRAMES, TAKES, BOARDS, LISTS, INPUTS, CLAIMS, NIGHTLY, REVIEWS, GUESTS)
 """Folders that previs writes to."""
 _LEASES: Final = f"{CLAIMS}takes/"
 _HEARTBEATS: Final = f"{CLAIMS}runs/"
@@ -137,6 +139,22 @@ def number_key(board: str, number: int) -> str:
 def nightly_key(board: str) -> str:
     """Return the key of a nightly board's record."""
     return f"{NIGHTLY}{part(board)}.json"
+
+
+def reviews_prefix(board: str, shot_id: str | None = None) -> str:
+    """Return the prefix of what people said of a board, or of one of its shots, with its closing slash."""
+    prefix = f"{REVIEWS}{part(board)}/"
+    return prefix if shot_id is None else f"{prefix}{part(shot_id)}/"
+
+
+def review_key(board: str, shot_id: str, number: int) -> str:
+    """Return the key of one event of a shot, numbered from 1, so that keys sort in the order of the events."""
+    return f"{reviews_prefix(board, shot_id)}{number:06d}.json"
+
+
+def guest_key(guest: str) -> str:
+    """Return the key of a guest link by its ID."""
+    return f"{GUESTS}{part(guest)}.json"
 
 
 def input_key(sha256: str, suffix: str) -> str:

@@ -48,7 +48,12 @@ def page(
 
 
 def page_pieces(
-    manifest: Manifest, *, links: LinksOf, note: str | None = None, assets: Mapping[str, str] | None = None
+    manifest: Manifest,
+    *,
+    links: LinksOf,
+    note: str | None = None,
+    assets: Mapping[str, str] | None = None,
+    rules: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
     """Return the ``index.html`` of a run in pieces: frames in order with their slates, and problems.
 
@@ -60,6 +65,7 @@ def page_pieces(
         note: Sentence for the head of the page, such as until when its links work.
         assets: URLs of the files of :func:`page_assets` by their names, relative to the page or absolute, for hosts
             whose policy forbids inline style and script; None for one self-contained file.
+        rules: Rules of the content security policy in place of the page's own, or beside them, by directive.
     """
     shown, label = groups(manifest, links), labels(manifest.lang)
     inline = page_assets(manifest)
@@ -70,7 +76,7 @@ def page_pieces(
         _environment()
         .get_template("index.html")
         .generate(
-            policy=_policy(inline, assets, _stills(shown)),
+            policy=_policy(inline, assets, _stills(shown), rules or {}),
             css=Markup(inline[_STYLE]),  # noqa: S704 - our own file and two whole numbers
             script=Markup(inline[_SCRIPT]),  # noqa: S704 - our own file
             style_url=assets[_STYLE] if assets else None,
@@ -148,7 +154,9 @@ def _stills(shown: Iterable[Group]) -> Iterator[Still]:
     )
 
 
-def _policy(inline: Mapping[str, str], assets: Mapping[str, str] | None, stills: Iterable[Still]) -> str:
+def _policy(
+    inline: Mapping[str, str], assets: Mapping[str, str] | None, stills: Iterable[Still], more: Mapping[str, str]
+) -> str:
     """Return a content security policy that allows this page's style, script and schemes of pictures."""
     used = {scheme(url) for still in stills for url in (still.src, still.href, still.poster) if url is not None}
     origins = sorted(f"{name}:" for name in used - {""}) + (list(_BESIDE) if "" in used else [])
@@ -161,6 +169,7 @@ def _policy(inline: Mapping[str, str], assets: Mapping[str, str] | None, stills:
         "script-src": _origin(assets[_SCRIPT]) if assets else _hash(inline[_SCRIPT]),
         "base-uri": "'none'",
         "form-action": "'none'",
+        **more,
     }
     return "; ".join(f"{name} {value}" for name, value in rules.items())
 
