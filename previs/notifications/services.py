@@ -86,13 +86,13 @@ class Service:
 
     def _send(self, notice: Notice) -> str:
         """Return why the service did not accept a notice; empty if it did."""
-        client = apprise.Apprise(asset=self._plugin.asset)
-        client.add(self._plugin)
         picture = notice.picture if self.takes_pictures else None
         memory: Any = AttachMemory  # it has no types
         attached = [memory(content=picture, name=PICTURE_NAME, mimetype="image/jpeg")] if picture else None
         with _caught() as records:
             try:
+                client = apprise.Apprise(asset=self._plugin.asset)
+                client.add(self._plugin)
                 accepted = client.notify(
                     shorten(notice.body, self._longest),
                     notice.title,
