@@ -1,7 +1,6 @@
 """A notice says in the board's language how a run ended, and untrusted names do nothing in it."""
 
 import re
-
 from typing import Any
 
 import pytest
