@@ -25,8 +25,7 @@ _LONGEST: Final = 300
 _REFUSED: Final[Sequence[tuple[tuple[type[Exception], ...], str]]] = (
     (
         (AuthFailedException,),
-        "it rejects the login: the e-mail address or the password is wrong; an account with a second factor cannot be "
-        "used here, but a bot can, with its token in KITSU_TOKEN",
+        "it rejects the login: the password is wrong, or it wants a second factor (then use KITSU_TOKEN of a bot)",
     ),
     ((NotAuthenticatedException,), "it does not accept the token, or the login has expired"),
     ((NotAllowedException,), "this account may not read or write {what}: give it the role of a manager there"),

@@ -23,10 +23,12 @@ from previs.text.similar import closest, meant
 
 _TIMEOUT: Final = (10, 120)
 _NAMED: Final = 8
+_CERTIFICATES: Final = "SSL_CERT_FILE"
 # Nothing of these is sent twice by a repetition.
 _REPEATED: Final = frozenset({"GET", "PUT"})
 _RETRIES: Final = Retry(
     total=3,
+    other=0,
     read=0,
     status_forcelist={429, 502, 503, 504},
     allowed_methods=_REPEATED,
@@ -46,11 +48,21 @@ class Login:
 
 
 class _Patient(HTTPAdapter):
-    """Give every request limits of time: gazu has none."""
+    """Give every request limits of time, which gazu has not, and the certificates that are trusted.
+
+    Args:
+        trusted: File or folder of certificates; empty for what requests finds.
+    """
+
+    def __init__(self, trusted: str) -> None:
+        super().__init__(max_retries=_RETRIES)
+        self._trusted = trusted
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]  # noqa: ANN401 - requests' options
         """Send a request."""
         options["timeout"] = options.get("timeout") or _TIMEOUT
+        # A session's own would yield to REQUESTS_CA_BUNDLE.
+        options["verify"] = self._trusted or options.get("verify", True)
         return super().send(request, **options)
 
 
@@ -69,11 +81,10 @@ class Kitsu:
         logging.getLogger("gazu").propagate = False
         self._client: KitsuClient = gazu.client.create_client(self.host, tokens=dict(tokens or {}))
         session = self._client.session
-        session.verify = os.environ.get("SSL_CERT_FILE") or True
         # A redirected login would come as a GET, and its password may go elsewhere.
         session.max_redirects = 0
         for scheme in ("http://", "https://"):
-            session.mount(scheme, _Patient(max_retries=_RETRIES))
+            session.mount(scheme, _Patient(_trusted(self.host)))
 
     def __enter__(self) -> Self:
         return self
@@ -255,3 +266,10 @@ class Kitsu:
         except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
             reason = f"its answer about {what} is not what gazu expects ({type(error).__name__})"
             raise KitsuUnavailable(self.host, reason) from error
+
+
+def _trusted(host: str) -> str:
+    path = os.environ.get(_CERTIFICATES, "")
+    if path and not Path(path).exists():
+        raise KitsuRefused(host, f"{_CERTIFICATES} names no file: {path}")
+    return path

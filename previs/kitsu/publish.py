@@ -1,6 +1,7 @@
 """Publish the shots of a board to Kitsu, several at a time; what fails costs no other shot."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ Report = Callable[[int, int], None]
 """Receives the number of finished shots and the number of all shots."""
 
 _AT_ONCE: Final = 4
+# requests holds a whole file in memory while it sends it.
+_LARGE: Final = 64_000_000
 _LARGEST: Final = (4096, 4096)
 _TWINS: Final = str.maketrans("@#", "＠＃")
 # What Kitsu makes pictures and films of; other files have no thumbnail there.
@@ -137,12 +140,15 @@ class _Work:
     target: Target
     published: Published
     spill: SpillFolder = field(default_factory=SpillFolder)
+    one_large: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def publish(self, step: Step, kitsu: Kitsu) -> None:
         """Create or change the shot of a step, and upload its frame."""
         path = await self._file(step.shot) if step.uploads else None
         try:
-            await asyncio.to_thread(self._write, step, kitsu, path)
+            is_large = path is not None and path.stat().st_size > _LARGE
+            async with self.one_large if is_large else contextlib.nullcontext():
+                await asyncio.to_thread(self._write, step, kitsu, path)
         finally:
             if path is not None:
                 path.unlink(missing_ok=True)
@@ -199,5 +205,5 @@ class _Work:
         number = f", run {self.manifest.number}" if self.manifest.number else ""
         take = f", take {shot.take.take}" if shot.take else ""
         name = f", {shot.take.pass_name}" if shot.take and shot.take.pass_name else ""
-        # Kitsu shows comments as Markdown, mentions people after @, and copies comments to tasks that are named after #.
+        # Kitsu shows comments as Markdown, mentions people after @, and copies comments to the tasks named after #.
         return cell(f"{self.manifest.title or self.manifest.board}{number}{take}{name}").translate(_TWINS)

@@ -3,11 +3,13 @@
 import asyncio
 import io
 import json
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from PIL import Image
 
 from previs.boards.picks import pick
@@ -15,6 +17,7 @@ from previs.command.publish_kitsu import KitsuOrder, publish_board
 from previs.errors import KitsuRefused, KitsuUnavailable, NotInStore, ShotListFaults
 from previs.records.manifest import ShotEntry
 from previs.store import FolderStore
+from tests.previs.comfyui.client.listening import Serve, listening
 from tests.previs.kitsu.zou import EMAIL, PASSWORD, TOKEN, Zou, serving_zou
 from tests.previs.pdf.boards import BLUE, RED, board, png, shown, told
 from tests.previs.records.published import put_run, take
@@ -224,8 +227,8 @@ async def test_frames_that_are_gone_and_files_that_are_too_large(
 ) -> None:
     await put(store)
     zou.largest = 10
-    (gone,) = (path for path in Path(store.name).rglob("*.png") if path.read_bytes() == png(RED))
-    gone.unlink()
+    [gone] = [key for key in await store.entries("frames/") if await store.get(key) == png(RED)]
+    await store.delete([gone])
     assert await run(zou, store) == 1
     err = capfd.readouterr().err
     assert "shot SH010 is not published: frames/" in err
@@ -306,7 +309,7 @@ async def test_a_wrong_password_is_one_sentence_without_it(
 ) -> None:
     await put(store)
     monkeypatch.setenv("KITSU_PASSWORD", "wrong-0815")
-    with pytest.raises(KitsuRefused, match="the e-mail address or the password is wrong") as caught:
+    with pytest.raises(KitsuRefused, match="it rejects the login: the password is wrong") as caught:
         await run(zou, store)
     assert "wrong-0815" not in f"{caught.value} {caught.value!r} {caught.value.__cause__}"
 
@@ -372,3 +375,40 @@ async def test_several_at_once_are_published_each_once(zou: Zou, store: FolderSt
     await put_run(store, board(*entries, board=BOARD), files)
     assert await asyncio.wait_for(run(zou, store), 60) == 0
     assert len(zou.shots) == len(zou.tasks) == len(zou.previews) == len(zou.comments) == 40
+
+
+NOT_FOUND = b"HTTP/1.1 404 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+MOVED = b"HTTP/1.1 301 No\r\nLocation: https://elsewhere.example/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+def answering(answer: bytes) -> Serve:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+
+    return serve
+
+
+async def test_tls_is_checked_against_the_certificates_of_the_environment(
+    store: FolderStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    await put(store)
+    authority = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    async with listening(answering(NOT_FOUND), tls) as host:
+        order = KitsuOrder(store.name, BOARD, "Night City", host=f"https://{host}")
+        with pytest.raises(KitsuRefused, match="its certificate is not trusted here"):
+            await publish_board(order)
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        with pytest.raises(KitsuRefused, match="not found; is this the address of Kitsu's page"):
+            await publish_board(order)
+
+
+async def test_a_login_follows_no_redirect(store: FolderStore) -> None:
+    await put(store)
+    async with listening(answering(MOVED)) as host:
+        with pytest.raises(KitsuRefused, match="it redirects to another address: give that one"):
+            await publish_board(KitsuOrder(store.name, BOARD, "Night City", host=f"http://{host}"))

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from tests.previs.comfyui.client.listening import serving_app
 
-EMAIL, PASSWORD, TOKEN = "li@studio.example", "pass-4711-0815", "tok-2342-0815"  # noqa: S105 - open nothing
+EMAIL, PASSWORD, TOKEN = "li@studio.example", "pass-4711-0815", "tok-2342-0815"
 PICTURES, MOVIES = {"jpe", "jpeg", "jpg", "png"}, {"avi", "m4v", "mkv", "mov", "mp4", "webm", "wmv"}
 Row = dict[str, Any]
 
