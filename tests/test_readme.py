@@ -49,16 +49,18 @@ COMMANDS = (
     "timeline",
     "conform",
     "pdf",
+    "publish",
     "prune",
     "schema",
     "nightly",
+    "notices",
     "deploy",
     "server",
     "demo",
     "simulate",
 )
-OF_NIGHTLY = ("nightly add", "nightly list", "nightly remove")
-WITHOUT_OPTIONS = {"schema", "nightly", "server"}
+OF_GROUPS = ("nightly add", "nightly list", "nightly remove", "publish kitsu")
+WITHOUT_OPTIONS = {"schema", "nightly", "notices", "publish", "server"}
 OF_OTHER_PROGRAMS = {"--no-prompt", "--param", "--watch"}
 FOLDERS = ("previs", "tasks", "blocks", "flows", "examples", "docs", "tests")
 
@@ -126,16 +128,18 @@ def helps() -> dict[str, str]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (("COLUMNS", "160"), ("NO_COLOR", "1"), ("TERM", "dumb")):
             patch.setenv(name, value)
-        return {command: help_of(command) for command in ("", *COMMANDS, *OF_NIGHTLY)}
+        return {command: help_of(command) for command in ("", *COMMANDS, *OF_GROUPS)}
 
 
 def test_the_page_of_the_command_knows_every_command(helps: dict[str, str]) -> None:
     assert set(re.findall(r"^│ ([a-z]+) ", helps[""], re.MULTILINE)) == set(COMMANDS)
-    assert set(re.findall(r"^│ ([a-z]+) ", helps["nightly"], re.MULTILINE)) == {each.split()[1] for each in OF_NIGHTLY}
+    for group in {each.split()[0] for each in OF_GROUPS}:
+        own = {each.split()[1] for each in OF_GROUPS if each.split()[0] == group}
+        assert set(re.findall(r"^│ ([a-z]+) ", helps[group], re.MULTILINE)) == own
     assert {words[0] for words in command_lines(COMMAND)} == set(COMMANDS)
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, *OF_NIGHTLY])
+@pytest.mark.parametrize("command", [*COMMANDS, *OF_GROUPS])
 def test_every_option_in_the_help_is_on_the_page_and_no_other(helps: dict[str, str], command: str) -> None:
     options = set(_ROW.findall(helps[command]))
     assert bool(options) is (command not in WITHOUT_OPTIONS)
@@ -148,7 +152,7 @@ def test_every_option_in_the_help_is_on_the_page_and_no_other(helps: dict[str, s
 def test_every_command_and_option_on_a_page_exists(helps: dict[str, str], page: Path) -> None:
     everywhere = set(_OPTION.findall(" ".join(helps.values()))) | OF_OTHER_PROGRAMS
     for words in command_lines(page):
-        command = next((each for each in OF_NIGHTLY if words[:2] == each.split()), words[0])
+        command = next((each for each in OF_GROUPS if words[:2] == each.split()), words[0])
         assert command in helps, words
         known = set(_OPTION.findall(helps[command])) | {"--help"}
         assert set(_OPTION.findall(" ".join(words))) <= known, words

@@ -1,4 +1,4 @@
-"""Speak to Kitsu through gazu, with limits of time, and errors as sentences."""
+"""Ask Kitsu through gazu, with limits of time, and errors as sentences."""
 
 import contextlib
 import logging
@@ -212,7 +212,7 @@ class Kitsu:
             return made
 
     def upload(self, task: Entity, status: str, comment: str, path: Path) -> str:
-        """Comment on a task with a preview, and return the preview's ID.
+        """Add a comment with a preview to a task, and return the preview's ID.
 
         Args:
             task: The task.
