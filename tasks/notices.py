@@ -26,6 +26,7 @@ from tasks.retries import step
 from tasks.starter import starter
 
 _DEFAULT: Final = "default"
+_LOST: Final = "its process was lost too often, and it does not start again: see the machine that runs the worker"
 _THIS_MACHINE: Final = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0"})  # noqa: S104 - none is listened on
 
 
@@ -67,6 +68,13 @@ class Notifier:
         # Of other errors, the text may hold anything.
         reason = str(error) if isinstance(error, PrevisError) else type(error).__name__
         await self._send(failure_notice(self.name, reason, Addresses(run=_run_page()), settings.language))
+
+    async def lost(self, runs: int) -> None:
+        """Report runs whose processes were lost so often that they do not start again."""
+        settings = self.settings
+        if settings is not None and runs and "run.failed" in settings.events:
+            notice = failure_notice(self.name, _LOST, Addresses(run=_run_page()), settings.language)
+            await self._send(notice)
 
     async def _send(self, notice: Notice) -> str:
         services = self.settings.services() if self.settings else []

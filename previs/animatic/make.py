@@ -25,6 +25,7 @@ from previs.store import Store, keys
 from previs.text.listing import first_of
 
 _NAMED: Final = 5
+_DISSOLVE: Final = 0.5  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Settings:
     Attributes:
         slates: Whether shot, take and timecode are burned in.
         subtitling: Whether the dialogue is burned in, or a track; both have a file ``.srt`` beside the film.
-        fade: Seconds of the cross-fade at each cut.
+        fade: Seconds of the cross-fade at each cut; 0 for one only where the list names a dissolve or a fade.
         audio: Sound for the whole film.
         sounds: Folder with the sound files that shots name.
         font: File of a font that is used first.
@@ -105,6 +106,7 @@ async def make(
                 slates=settings.slates,
                 subtitling=settings.subtitling,
                 fade=round(settings.fade * timeline.fps),
+                dissolve=max(1, round(_DISSOLVE * timeline.fps)),
                 sounds=sounds,
                 decoder=stack.enter_context(Decoder()),
                 shot_paths=tuple(unfinished[each] for each in parts.own),
