@@ -10,12 +10,14 @@ from uuid import uuid4
 
 import pytest
 from PIL import Image
+from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 
 from blocks.notices import Notices
 from flows.storyboard import storyboard
 from previs.errors import BoardIncomplete
+from tasks.notices import open_notices
 from tests.conftest import Serve
 from tests.flows.conftest import task_states_of
 from tests.flows.test_storyboard import SETTINGS
@@ -156,3 +158,19 @@ async def test_settings_among_the_parameters_are_refused_without_their_urls(simu
     assert "save them as a block, and choose that block" in (state.message or "")
     assert "slakc://" in (state.message or "")
     assert SECRET not in (state.message or "")
+
+
+@flow(name="lost")
+async def lost(notices: Notices) -> None:
+    async with open_notices(notices, "night-city · #7, harbour") as notifier:
+        await notifier.lost(2)
+    async with open_notices(notices, "") as notifier:
+        await notifier.lost(0)
+
+
+async def test_runs_that_do_not_start_again_are_told() -> None:
+    async with receiver() as heard:
+        await lost(to(heard))
+    [body] = heard.bodies
+    assert body["title"] == "night-city · #7, harbour: the run ended without a board"
+    assert "its process was lost too often" in body["message"]
