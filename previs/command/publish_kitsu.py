@@ -19,6 +19,7 @@ from previs.command.console import console
 from previs.command.farm_and_store import option_store
 from previs.command.output import write_error, write_line
 from previs.errors import Fault, KitsuRefused, NotInStore, ShotListFaults
+from previs.kitsu.answers import is_private
 from previs.kitsu.client import Kitsu, Login
 from previs.kitsu.plan import BoardShot, Step, board_shots, make_plan
 from previs.kitsu.publish import Published, Target, publish
@@ -75,6 +76,8 @@ async def publish_board(order: KitsuOrder) -> int:
         shots = board_shots(manifest, taken, sequence=order.sequence, first_frame=order.first_frame)
         _check_names(order.shots, shots, store, board)
         with Kitsu(host) as kitsu:
+            if not is_private(kitsu.host):
+                write_error(f"warning: {kitsu.host} gets the login without encryption: use https://")
             await asyncio.to_thread(lambda: kitsu.log_in(_login(order.login)))
             try:
                 return await _publish(order, store, manifest, shots, kitsu)

@@ -20,6 +20,7 @@ from previs.text.visible import shortened, visible
 
 _API: Final = "/api"
 _LONGEST: Final = 300
+_THIS_MACHINE: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 # Of several that fit, the first counts.
 _REFUSED: Final[Sequence[tuple[tuple[type[Exception], ...], str]]] = (
@@ -65,6 +66,12 @@ def api_url(host: str) -> str:
     if parts.username or parts.password or parts.query or parts.fragment:
         raise KitsuRefused(shortened(parts.hostname or ""), "give its URL without user, password and query")
     return given if given.endswith(_API) else given + _API
+
+
+def is_private(url: str) -> bool:
+    """Return whether nobody on the way to a server can read what it gets: by TLS, or because it is this machine."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or parts.hostname in _THIS_MACHINE
 
 
 def translated(host: str, what: str, error: Exception) -> KitsuRefused | KitsuUnavailable:
