@@ -18,6 +18,7 @@ from previs.errors import NoticesRefused, PrefectRefused, PrefectUnavailable, Pr
 from previs.notifications.notices import Addresses, Notice, board_event, board_notice, failure_notice
 from previs.notifications.services import Service
 from previs.publishing.contact_picture import contact_picture
+from previs.rendering.progress import emit
 from previs.store.addresses import local_path
 from tasks.part import this_part
 from tasks.passing import as_is
@@ -81,6 +82,8 @@ class Notifier:
         errors = [error for error in await asyncio.gather(*(_sent(notice, each) for each in services)) if error]
         for each in errors:
             get_run_logger().warning("%s", each)
+            # The command prints no log.
+            emit(each)
         return "".join(f"\n{each}" for each in errors)
 
 

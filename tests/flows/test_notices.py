@@ -17,6 +17,7 @@ from prefect.client.schemas.objects import State
 from blocks.notices import Notices
 from flows.storyboard import storyboard
 from previs.errors import BoardIncomplete
+from previs.rendering.progress import ProgressEvent, listening
 from tasks.notices import open_notices
 from tests.conftest import Serve
 from tests.flows.conftest import task_states_of
@@ -38,12 +39,12 @@ def to(heard: Heard, **fields: Any) -> Notices:
 @pytest.fixture
 def logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
     """Capture Prefect's loggers, too; Prefect's settings decide whether they reach the root logger."""
-    listening = [logging.getLogger(name) for name in ("prefect.flow_runs", "prefect.task_runs")]
-    for logger in listening:
+    loggers = [logging.getLogger(name) for name in ("prefect.flow_runs", "prefect.task_runs")]
+    for logger in loggers:
         logger.addHandler(caplog.handler)
     with caplog.at_level(logging.DEBUG):
         yield caplog
-    for logger in listening:
+    for logger in loggers:
         logger.removeHandler(caplog.handler)
 
 
@@ -117,16 +118,19 @@ async def test_a_notice_that_is_not_accepted_fails_no_run_and_is_said(
     simulate: Serve, tmp_path: Path, logged: pytest.LogCaptureFixture
 ) -> None:
     _, url = await simulate()
+    shown: list[ProgressEvent] = []
     async with receiver(403) as heard, receiver() as other:
         block = Notices(urls=[f"json://{heard.host}/{SECRET}?retry=0", f"json://{other.host}/{SECRET}"])
-        state = await run(url, tmp_path, shots("rain"), block)
+        with listening(shown.append):
+            state = await run(url, tmp_path, shots("rain"), block)
     assert state.is_completed()
+    [said] = [each for each in shown if isinstance(each, str)]
+    assert said.startswith("the notice to JSON (json://) was not sent: Failed to send ")
+    assert "error=403" in said
     assert (len(heard.bodies), len(other.bodies)) == (1, 1)
-    sentence = "the notice to JSON (json://) was not sent: Failed to send *** notification: Forbidden., error=403."
-    assert state.message is not None
-    assert state.message.startswith("1 shot: 1 take rendered, 0 cached\nthe notice to JSON (json://) was not sent:")
+    assert state.message == f"1 shot: 1 take rendered, 0 cached\n{said}"
     warnings = [record.getMessage() for record in logged.records if record.levelno == logging.WARNING]
-    assert [each for each in warnings if each.startswith(sentence[:44])]
+    assert said in warnings
     ours = [record for record in logged.records if not record.name.startswith("uvicorn")]
     assert not [record for record in ours if SECRET in repr(record.__dict__)]
 
