@@ -1,6 +1,7 @@
 """Write notices for people: a board is finished, shots failed, or a run ended without a board; pure."""
 
 from dataclasses import dataclass
+from html import escape
 from typing import Final, Literal, get_args
 
 from previs.publishing.views.labels import Labels, counted, language_of
@@ -49,6 +50,7 @@ class Notice:
 
     Attributes:
         picture: Contact picture as JPEG; None without one.
+        links: URLs with which lines of the body end.
     """
 
     event: NoticeEvent
@@ -56,6 +58,18 @@ class Notice:
     title: str
     body: str
     picture: bytes | None = None
+    links: tuple[str, ...] = ()
+
+    @property
+    def html(self) -> str:
+        """Return the body as HTML with links, for mail: programs make none of addresses in HTML."""
+        return "<br/>".join(self._as_html(line) for line in self.body.splitlines())
+
+    def _as_html(self, line: str) -> str:
+        link = next((each for each in self.links if line.endswith(each)), None)
+        if link is None:
+            return escape(line)
+        return f'{escape(line.removesuffix(link))}<a href="{escape(link)}">{escape(link)}</a>'
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +83,11 @@ class Addresses:
 
     board: str = ""
     run: str = ""
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        """Return those that a browser opens."""
+        return tuple(each for each in (self.board, self.run) if each.startswith(("http://", "https://")))
 
 
 def words(language: str) -> Labels:
@@ -112,6 +131,7 @@ def board_notice(
         title=_title(manifest.title or manifest.board, what, label, manifest.number),
         body="\n".join(lines),
         picture=picture,
+        links=addresses.links,
     )
 
 
@@ -127,7 +147,8 @@ def failure_notice(name: str, error: str, addresses: Addresses, language: Notice
     label = words(language_of([name]) if language == "board" else language)
     told = "\n".join(_plain(line, _LONGEST_ERROR) for line in shorten(error, _LONGEST_ERROR).splitlines())
     title = _title(name, label("the run ended without a board"), label)
-    return Notice("run.failed", "failure", title, "\n".join([told, *_where(addresses, label)]))
+    body = "\n".join([told, *_where(addresses, label)])
+    return Notice("run.failed", "failure", title, body, links=addresses.links)
 
 
 def sample_notice(language: NoticeLanguage = "board", picture: bytes | None = None) -> Notice:

@@ -11,7 +11,8 @@ import logging
 import re
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from html import escape
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -89,20 +90,30 @@ class Service:
         picture = notice.picture if self.takes_pictures else None
         memory: Any = AttachMemory  # it has no types
         attached = [memory(content=picture, name=PICTURE_NAME, mimetype="image/jpeg")] if picture else None
+        body_format, title, body = self._written(notice)
         with _caught() as records:
             try:
                 client = apprise.Apprise(asset=self._plugin.asset)
                 client.add(self._plugin)
                 accepted = client.notify(
-                    shorten(notice.body, self._longest),
-                    notice.title,
+                    body,
+                    title,
                     notify_type=notice.level,
-                    body_format=apprise.NotifyFormat.TEXT,
+                    body_format=body_format,
                     attach=attached,
                 )
             except Exception as error:  # noqa: BLE001 - a plugin of any service, whose own errors may show its URL
                 return f"apprise failed ({type(error).__name__})"
         return "" if accepted else _reason(records, self._url)
+
+    def _written(self, notice: Notice) -> tuple[apprise.NotifyFormat, str, str]:
+        """Return format, title and body of a notice as the service takes them."""
+        short = replace(notice, body=shorten(notice.body, self._longest))
+        if self._plugin.notify_format != apprise.NotifyFormat.HTML:
+            return apprise.NotifyFormat.TEXT, short.title, short.body
+        # A title of its own is a subject, and plain.
+        title = short.title if self._plugin.title_maxlen else escape(short.title)
+        return apprise.NotifyFormat.HTML, title, short.html
 
 
 def service(url: str) -> Service:

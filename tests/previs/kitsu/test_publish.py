@@ -412,3 +412,28 @@ async def test_a_login_follows_no_redirect(store: FolderStore) -> None:
     async with listening(answering(MOVED)) as host:
         with pytest.raises(KitsuRefused, match="it redirects to another address: give that one"):
             await publish_board(KitsuOrder(store.name, BOARD, "Night City", host=f"http://{host}"))
+
+
+async def test_a_server_that_hangs_costs_a_bounded_time(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    await put(store)
+    monkeypatch.setattr("previs.kitsu.client._TIMEOUT", (1, 0.3))
+    over = asyncio.Event()
+
+    async def hang(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await over.wait()
+
+    async with listening(hang) as host:
+        with pytest.raises(KitsuUnavailable, match="the login: no answer in time"):
+            await publish_board(KitsuOrder(store.name, BOARD, "Night City", host=f"http://{host}"))
+        over.set()
+
+
+async def test_reading_is_repeated_when_kitsu_is_busy(zou: Zou, store: FolderStore) -> None:
+    await put(store)
+    zou.busy = 2
+    assert await run(zou, store) == 0
+    assert len(zou.previews) == 2
+    zou.busy = 10
+    with pytest.raises((KitsuRefused, KitsuUnavailable)) as caught:
+        await run(zou, store)
+    assert str(zou.url) in str(caught.value)

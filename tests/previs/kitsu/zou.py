@@ -69,6 +69,7 @@ class Zou:
         read_only: Whether the account may not write.
         refused_uploads: Names of the shots whose previews are refused, with a status.
         largest: Bytes of the largest file that is accepted.
+        busy: Number of the next GETs that are answered with 503.
     """
 
     url: str = ""
@@ -83,6 +84,7 @@ class Zou:
     read_only: bool = False
     refused_uploads: dict[str, int] = field(default_factory=dict)
     largest: int = 50_000_000
+    busy: int = 0
     logged_out: int = 0
 
     def __post_init__(self) -> None:
@@ -282,6 +284,9 @@ class Zou:
     def _route(self, method: str, path: str, answer: Callable[[Request], Awaitable[Any]], status: int = 200) -> Route:
         async def serve(request: Request) -> Response:
             self.requests[f"{method} {path}"] += 1
+            if method == "GET" and self.busy:
+                self.busy -= 1
+                return Response(status_code=503)
             try:
                 if not path.endswith("/login"):
                     self._check(method, request)

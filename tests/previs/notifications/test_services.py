@@ -32,11 +32,12 @@ from previs.publishing.contact_picture import sample_picture
 from tests.previs.comfyui.client.listening import listening, serving_app
 
 SECRET = "tok-4711-0815"  # noqa: S105 - opens nothing
-TITLE, BODY = "雾港夜航: 2 shots failed", "12 shots\nFailed:\n- SQ010_SH020 & <b>: no room"
+LINK = "https://boards.example/b?x=1&y=2"
+TITLE, BODY = "雾港夜航: 2 shots failed", f"12 shots\nBoard: {LINK}\nFailed:\n- SQ010_SH020 & <b>: no room"
 
 
 def notice(picture: bytes | None = None, body: str = BODY) -> Notice:
-    return Notice("shots.failed", "warning", TITLE, body, picture)
+    return Notice("shots.failed", "warning", TITLE, body, picture, (LINK,))
 
 
 @dataclass
@@ -119,8 +120,9 @@ async def test_a_mail_has_the_text_as_html_and_the_picture() -> None:
     assert mail["subject"] == TITLE
     assert "li@studio.example" in mail["to"]
     html = mail.get_body(("html",)).get_content()  # type: ignore[union-attr]
-    assert "SQ010_SH020" in html
-    assert "<b>" not in html.split("SQ010_SH020")[1][:20]
+    shown = "https://boards.example/b?x=1&amp;y=2"
+    assert f'12 shots<br/>Board: <a href="{shown}">{shown}</a><br/>Failed:<br/>' in html
+    assert "- SQ010_SH020 &amp; &lt;b&gt;: no room" in html
     [attached] = list(mail.iter_attachments())
     assert (attached.get_filename(), attached.get_content()) == ("board.jpg", picture)
 
