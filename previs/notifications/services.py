@@ -33,6 +33,7 @@ _RETRIES, _PAUSE = 2, 4.0
 _SCHEME: Final = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.\-]{0,30}):")
 _TOKEN: Final = re.compile(r"[\w\-]{3,}")
 _TITLE: Final = 250
+_TEAMS: Final = frozenset({"workflow", "workflows", "msteams"})
 _HIDDEN: Final = "***"
 _LONGEST_REASON: Final = 300
 # urllib3 logs paths of URLs.
@@ -57,6 +58,12 @@ class Service:
     def _longest(self) -> int:
         """Return how many characters of a body the service takes; some put the title before it."""
         return max(self._plugin.body_maxlen - (0 if self._plugin.title_maxlen else _TITLE), 1)
+
+    @property
+    def _is_teams(self) -> bool:
+        """Return whether the service is Teams, whose cards begin a line only after an empty one."""
+        protocols = self._plugin.secure_protocol
+        return not _TEAMS.isdisjoint({protocols} if isinstance(protocols, str) else set(protocols or ()))
 
     async def send(self, notice: Notice, *, seconds: float = LONGEST_NOTICE) -> None:
         """Send a notice; apprise tries three times, unless the URL says otherwise (``?retry=``, ``?wait=``).
@@ -110,7 +117,8 @@ class Service:
         """Return format, title and body of a notice as the service takes them."""
         short = replace(notice, body=shorten(notice.body, self._longest))
         if self._plugin.notify_format != apprise.NotifyFormat.HTML:
-            return apprise.NotifyFormat.TEXT, short.title, short.body
+            body = short.body.replace("\n", "\n\n") if self._is_teams else short.body
+            return apprise.NotifyFormat.TEXT, short.title, body
         # A title of its own is a subject, and plain.
         title = short.title if self._plugin.title_maxlen else escape(short.title)
         return apprise.NotifyFormat.HTML, title, short.html

@@ -127,6 +127,11 @@ async def test_a_mail_has_the_text_as_html_and_the_picture() -> None:
     assert (attached.get_filename(), attached.get_content()) == ("board.jpg", picture)
 
 
+def test_lines_stay_lines_in_teams() -> None:
+    _, _, body = service("workflows://a.example/b2c3d4/e5f6")._written(notice(body="12 shots\nFailed:"))
+    assert body == "12 shots\n\nFailed:"
+
+
 @pytest.mark.parametrize("status", [400, 403, 404, 500, 503])
 async def test_what_a_service_answers_is_said_without_its_url(status: int, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
