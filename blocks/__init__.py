@@ -3,6 +3,7 @@
 from blocks.allowed_sources import AllowedSources
 from blocks.comfyui_farm import ComfyUIFarm
 from blocks.frame_store import FolderFrameStore, S3FrameStore
+from blocks.notices import Notices
 from blocks.webhook import Webhook
 
-__all__ = ["AllowedSources", "ComfyUIFarm", "FolderFrameStore", "S3FrameStore", "Webhook"]
+__all__ = ["AllowedSources", "ComfyUIFarm", "FolderFrameStore", "Notices", "S3FrameStore", "Webhook"]

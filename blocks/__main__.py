@@ -2,6 +2,9 @@
 
 ``python -m blocks farm NAME`` and ``python -m blocks store NAME`` write secrets in plain text, and therefore never to a
 terminal. They exit with 0, with 2 if the block is not saved, and with 1 if it cannot be read.
+
+``python -m blocks notices NAME`` sends a test to each service of the block, and writes as JSON what became of it; the
+exit codes are the same.
 """
 
 import asyncio
@@ -10,7 +13,7 @@ import sys
 
 from pydantic import SecretStr, TypeAdapter
 
-from blocks import ComfyUIFarm
+from blocks import ComfyUIFarm, Notices
 from blocks.asking import use_running_server
 from blocks.saved import saved
 from blocks.stores import open_block, saved_store
@@ -27,13 +30,14 @@ _NOT_READ, _NOT_SAVED = 1, 2
 def main() -> int:
     """Write the block that the command line names and return the exit code."""
     kind, name = sys.argv[1:]
-    if sys.stdout.isatty():
+    if kind != "notices" and sys.stdout.isatty():
         sys.stderr.write("this command writes secrets, and only to a pipe\n")
         return _NOT_READ
     show_logs_visibly()
     use_running_server()
+    read = {"farm": _farm, "store": _store, "notices": _test_notices}[kind]
     try:
-        content = asyncio.run(_farm(name) if kind == "farm" else _store(name))
+        content = asyncio.run(read(name))
     except PrevisError as error:
         sys.stderr.write(visible(str(error), lines=True) + "\n")
         return _NOT_READ
@@ -46,6 +50,12 @@ def main() -> int:
 async def _farm(name: str) -> str | None:
     farm = await saved(ComfyUIFarm, name)
     return None if farm is None else _ADDRESSES.dump_json(farm.addresses()).decode()
+
+
+async def _test_notices(name: str) -> str | None:
+    """Send a test to each service, and return a line for each as JSON: its name, and why it got none."""
+    block = await saved(Notices, name)
+    return None if block is None else json.dumps(await block.test())
 
 
 async def _store(name: str) -> str | None:

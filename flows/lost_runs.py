@@ -9,6 +9,7 @@ from pydantic import Field
 from previs.publishing.views.wording import plural
 from tasks.lost_runs import restart_lost_runs
 from tasks.naming import name_this_run
+from tasks.notices import open_notices
 from tasks.reporting import reporting_flow
 
 
@@ -23,6 +24,8 @@ async def lost_runs(
     """
     lost = await restart_lost_runs("storyboard", watch_seconds)
     await name_this_run(f"lost runs · {len(lost.restarted) + len(lost.given_up) or 'none'}")
+    async with open_notices(None, ", ".join(lost.given_up)) as notifier:
+        await notifier.lost(len(lost.given_up))
     told = [
         f"{plural(len(names), 'run')} {what}: {', '.join(names)}"
         for names, what in ((lost.restarted, "restarted"), (lost.given_up, "given up"))

@@ -23,7 +23,8 @@ from tasks.artifacts import live_progress
 from tasks.context import open_context
 from tasks.events import board_ready
 from tasks.naming import first_name, name_this_run, run_name
-from tasks.parameters import NO_SECRETS, FarmParameter, StoreParameter, WebhookParameter
+from tasks.notices import open_notices
+from tasks.parameters import NO_SECRETS, FarmParameter, NoticesParameter, StoreParameter, WebhookParameter
 from tasks.parts import check_parts, in_parts
 from tasks.passing import as_is
 from tasks.plan import check_takes, find_recorded, plan_takes
@@ -46,7 +47,7 @@ WorkflowParameter = Annotated[SkipValidation[str | WorkflowSettings | None], NO_
     timeout_seconds=7 * 24 * 3600,
     folded=(
         *("workflow", "only", "passes", "picked_only", "overrides", "refresh", "max_age_days", "render_seconds"),
-        *("animatic", "parts", "webhook"),
+        *("animatic", "parts", "webhook", "notices"),
     ),
 )
 async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
@@ -67,6 +68,7 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
     animatic: Annotated[Animatic, Field(title="Animatic")] = "none",
     parts: Annotated[int, Field(title="Parts", ge=1, le=50)] = 1,
     webhook: Annotated[WebhookParameter, Field(title="Webhook")] = None,
+    notices: Annotated[NoticesParameter, Field(title="Notices")] = None,
 ) -> State[list[dict[str, Any]]]:
     """Render a shot list on a farm of ComfyUI servers and publish the board.
 
@@ -88,6 +90,7 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
         animatic: A film of the board beside its page: none, plain, or with slates burned in.
         parts: Number of runs that render the board together, on several workers. 1: only this one.
         webhook: Gets the run's events. Empty: the saved webhook 'default', if there is one.
+        notices: Who is told of the board, by chat or mail. Empty: the saved notices 'default', if there are any.
     """
     started, given = datetime.now(UTC), parse_payload(shots)
     options = RunOptions(
@@ -103,7 +106,7 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
     name = first_name(given, board)
     opened = partial(open_context, farm, store, name=name, render_seconds=render_seconds)
     await name_this_run(name, board)
-    async with ending_with_its_run(), open_webhook(webhook):
+    async with ending_with_its_run(), open_webhook(webhook), open_notices(notices, name) as notifier:
         async with opened() as context:
             inputs, identity = await read_input(
                 as_is(given), as_is(workflow or DEFAULT_WORKFLOW), as_is(context), board=board, started=started
@@ -114,9 +117,10 @@ async def storyboard(  # noqa: PLR0913, PLR0917 - each is a field of the form
             again = partial(render, options=replace(options, refresh=False))
             made = await review(made, inputs, review_minutes, opened, again)
         board_ready(made)
+        unsent = await notifier.board(made)
     if made.failure:
-        return Failed(message=made.failure, data=BoardIncomplete(made.failure, made.shots))
-    return Completed(message=made.message, data=made.shots)
+        return Failed(message=made.failure + unsent, data=BoardIncomplete(made.failure, made.shots))
+    return Completed(message=made.message + unsent, data=made.shots)
 
 
 async def _make_board(

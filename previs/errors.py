@@ -20,6 +20,8 @@ A caller has two choices, so there are two branches: have a person change someth
         * :exc:`PrefectRefused`: Prefect's server rejects the password or the key
         * :exc:`ReviewRefused`: what a reviewer asked for cannot be recorded or carried out
         * :exc:`WebhookRefused`: the receiver of a webhook rejects the message, or its settings cannot be used
+        * :exc:`NoticesRefused`: the settings of notices cannot be used
+        * :exc:`KitsuRefused`: Kitsu rejects the login, or lacks what was named
         * :exc:`PromptRefused`: a server refused a graph by validation
         * :exc:`NodeFailed`: a node raised while it ran
         * :exc:`NothingMade`: a graph ran to its end and left no file
@@ -31,6 +33,8 @@ A caller has two choices, so there are two branches: have a person change someth
         * :exc:`SourceUnavailable`: a source could not be read this time
         * :exc:`StoreUnavailable`: the store did not accept or return a file this time
         * :exc:`WebhookUnavailable`: the receiver of a webhook did not accept the message this time
+        * :exc:`NoticeNotSent`: a service did not accept a notice
+        * :exc:`KitsuUnavailable`: Kitsu does not answer as it should
         * :exc:`PrefectUnavailable`: Prefect's server does not answer as it should
         * :exc:`EventNotSent`: Prefect did not accept an event
         * :exc:`ServerUnreachable`: a server does not answer
@@ -353,6 +357,31 @@ class WebhookRefused(FixTheInput):
     reason: str
 
 
+class NoticesRefused(FixTheInput):
+    """Report that notices cannot be sent with these settings.
+
+    Attributes:
+        reason: What is wrong; of a service's URL, it shows the scheme alone.
+    """
+
+    sentence = "notices cannot be sent: {reason}"
+    reason: str
+
+
+class KitsuRefused(FixTheInput):
+    """Report that Kitsu rejects the login, or lacks what was named.
+
+    Attributes:
+        host: URL of Kitsu.
+        reason: What it rejects or lacks, and what to do.
+    """
+
+    sentence = "Kitsu at {host}: {reason}"
+    of_lines = frozenset({"reason"})
+    host: str
+    reason: str
+
+
 class PromptRefused(FixTheInput, ServerError):
     """Report that a server refused a graph by validation; nothing of it is queued.
 
@@ -479,6 +508,32 @@ class WebhookUnavailable(TryAgain):
 
     def __str__(self) -> str:
         return _with_pause(super().__str__(), self.retry_after)
+
+
+class NoticeNotSent(TryAgain):
+    """Report that a service did not accept a notice.
+
+    Attributes:
+        service: Name of the service, without what could be a secret.
+        reason: What it answered, without any part of its URL.
+    """
+
+    sentence = "the notice to {service} was not sent: {reason}"
+    service: str
+    reason: str
+
+
+class KitsuUnavailable(TryAgain):
+    """Report that Kitsu does not answer as it should.
+
+    Attributes:
+        host: URL of Kitsu.
+        reason: What happened.
+    """
+
+    sentence = "Kitsu at {host} does not answer as it should: {reason}"
+    host: str
+    reason: str
 
 
 class PrefectUnavailable(TryAgain):

@@ -36,7 +36,7 @@ async def publish_animatic(board: Board, context: RunContext, *, slates: bool) -
     with tempfile.TemporaryDirectory(prefix="previs-") as folder:
         path = Path(folder) / _FILM
         try:
-            made = await make(store, timeline(manifest), path, Settings(slates=slates))
+            made = await make(store, timeline(manifest), path, Settings(slates=slates), reader=context.reader)
         except FixTheInput as error:
             logger.warning("the board makes no animatic: %s", error)
             return

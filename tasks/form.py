@@ -16,7 +16,7 @@ from blocks.aws import S3BucketStore
 MORE: Final = "more"
 """Field of the form that holds the folded parameters."""
 
-_OF_MORE: Final = "Workflow, some of the shots, takes that are rendered again, limits, parts, webhook."
+_OF_MORE: Final = "Workflow, some of the shots, takes that are rendered again, limits, parts, webhook, notices."
 _KEYWORD: Final = inspect.Parameter.KEYWORD_ONLY
 
 

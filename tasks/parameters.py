@@ -11,15 +11,24 @@ from typing import Annotated, Any, Final
 from prefect.blocks.core import Block
 from pydantic import ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
-from blocks import ComfyUIFarm, Webhook
+from blocks import ComfyUIFarm, Notices, Webhook
 from blocks.stores import StoreBlock
-from previs.errors import FarmRefused, PrevisError, ShotListFaults, SourceNotFound, StoreRefused, WebhookRefused
+from previs.errors import (
+    FarmRefused,
+    NoticesRefused,
+    PrevisError,
+    ShotListFaults,
+    SourceNotFound,
+    StoreRefused,
+    WebhookRefused,
+)
 from previs.notifications.payload_text import parse_payload
 from previs.shots import plain_json
 from previs.store.credentials import credentials_in, parameter_fault
 
 _KEPT: Final = "Prefect keeps what was typed among this run's parameters: delete the run"
 _HAS_ONE: Final = "everybody who sees the run could use its user, password, signature or key: save a block with it"
+_TYPED_NOTICES: Final = "their settings are among the run's parameters: save them as a block, and choose that block"
 _TYPED_WEBHOOK: Final = "an address among the run's parameters"
 
 
@@ -41,6 +50,14 @@ def _refuse_webhook(_name: str, _fault: str) -> PrevisError:
 
 def _webhook_not_valid(reasons: str) -> PrevisError:
     return WebhookRefused(_TYPED_WEBHOOK, f"save it as a block, and choose that block ({reasons})")
+
+
+def _refuse_notices(_name: str, _fault: str) -> PrevisError:
+    return NoticesRefused(f"{_TYPED_NOTICES}. {_KEPT}")
+
+
+def _notices_not_valid(reasons: str) -> PrevisError:
+    return NoticesRefused(f"{_TYPED_NOTICES} ({reasons})")
 
 
 def _check_source(given: object, handler: ValidatorFunctionWrapHandler) -> Any:  # noqa: ANN401 - the parameter
@@ -101,4 +118,8 @@ StoreParameter = Annotated[
 WebhookParameter = Annotated[
     Webhook | None,
     WrapValidator(partial(_check_block, refuse=_refuse_webhook, not_valid=_webhook_not_valid)),
+]
+NoticesParameter = Annotated[
+    Notices | None,
+    WrapValidator(partial(_check_block, refuse=_refuse_notices, not_valid=_notices_not_valid)),
 ]

@@ -32,6 +32,7 @@ class Board:
         shots: Result for an upstream system, one entry per shot.
         failure: Sentence that says which shots failed and why; None if every shot has its frames.
         message: Sentence that counts the shots and the takes.
+        address: Address of the page without a signature, which may be shown anywhere.
     """
 
     manifest: Manifest
@@ -39,6 +40,7 @@ class Board:
     shots: list[dict[str, Any]]
     failure: str | None
     message: str
+    address: str = ""
 
 
 @step("publish", retries=5)
@@ -71,4 +73,4 @@ async def publish_board(plan: Plan, results: list[TakeResult], identity: RunIden
     # A signed link would stay in terminals and in logs of whatever ran the command.
     address = published.link if store.public else published.page
     emit(BoardPublished(address, published.manifest, failure or message, complete=failure is None))
-    return Board(manifest, published, result_of(manifest, links), failure, message)
+    return Board(manifest, published, result_of(manifest, links), failure, message, address)

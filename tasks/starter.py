@@ -27,7 +27,7 @@ from tasks.part import Part
 from tasks.prefect_yaml import AFTER
 
 _NIGHTLY: Final = "nightly"
-_BLOCKS: Final = frozenset({"farm", "store", "webhook"})
+_BLOCKS: Final = frozenset({"farm", "store", "webhook", "notices"})
 _known: dict[str, "Starter"] = {}
 
 
@@ -113,7 +113,7 @@ async def _of_senders(client: PrefectClient, run: FlowRun, *, trusted: bool = Fa
 
 
 def _is_saved(block: Any) -> bool:  # noqa: ANN401 - any JSON
-    """Return whether a farm, store or webhook is a block that the operator saved."""
+    """Return whether a farm, store, webhook or notices are a block that the operator saved."""
     if isinstance(block, Mapping):
         return set(block) == {"$ref"}
     return block is None or (isinstance(block, str) and block.startswith(BLOCK))

@@ -57,6 +57,7 @@ class Film:
         slates: Whether shot, take and timecode are burned in.
         subtitling: What becomes of the dialogue.
         fade: Frames of the cross-fade at each cut.
+        dissolve: Frames of the cross-fade at a cut where the list names one; ``fade`` comes first.
         sounds: Its sound; None for none.
         decoder: Decodes the takes, which were asked for in the order of the cues.
         shot_paths: File of each shot's own film, by the number of its cue.
@@ -70,6 +71,7 @@ class Film:
     slates: bool
     subtitling: Subtitling
     fade: int
+    dissolve: int
     sounds: Sounds | None
     decoder: Decoder
     shot_paths: tuple[Path, ...]
@@ -131,7 +133,8 @@ class Film:
 
     def _pictures(self, cue: Cue, source: Source, tracks: list[_Track]) -> None:
         marks = self.burn_in.marks(cue, subtitle_text(cue.dialogue))
-        before, fading = self._last, 0 if self._last is None else min(self.fade, cue.frames // _SHORTEST_PART)
+        before, wanted = self._last, self.fade or (self.dissolve if cue.fades_in else 0)
+        fading = 0 if before is None else min(wanted, cue.frames // _SHORTEST_PART)
         index = 0
         for times, planes in self._planes(cue, source):
             drawn = self.burn_in.draw(planes, marks)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +17,9 @@ from previs.animatic.sound import SoundFile, Sounds
 from previs.animatic.sound_files import ShotSounds, shot_sounds, sound_file
 from previs.animatic.subtitles import Subtitle, srt, subtitles
 from previs.animatic.timeline import Cue, Timeline
+from previs.animatic.web_sounds import fetch_sounds, is_url
 from previs.errors import Fault, FrameDamaged, RecordUnreadable, ShotListFaults
+from previs.ingest.reader import SourceReader
 from previs.ingest.stored_files import spill_frame
 from previs.pictures.spill import SpillFolder
 from previs.publishing.fonts import Fonts, find_fonts
@@ -25,6 +27,7 @@ from previs.store import Store, keys
 from previs.text.listing import first_of
 
 _NAMED: Final = 5
+_DISSOLVE: Final = 0.5  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Settings:
     Attributes:
         slates: Whether shot, take and timecode are burned in.
         subtitling: Whether the dialogue is burned in, or a track; both have a file ``.srt`` beside the film.
-        fade: Seconds of the cross-fade at each cut.
+        fade: Seconds of the cross-fade at each cut; 0 for one only where the list names a dissolve or a fade.
         audio: Sound for the whole film.
         sounds: Folder with the sound files that shots name.
         font: File of a font that is used first.
@@ -75,6 +78,7 @@ async def make(
     path: Path,
     settings: Settings = Settings(),
     report: Report = lambda *_: None,
+    reader: SourceReader | None = None,
 ) -> Made:
     """Write the animatic of a board, and what belongs to it; no file is overwritten.
 
@@ -86,13 +90,16 @@ async def make(
         path: File to write.
         settings: How it is made.
         report: Callback for progress, which is called in another thread.
+        reader: Fetches the sounds that shots name by URL; None for one of the store's.
 
     Raises:
         ShotListFaults: A file exists or cannot be written, or the settings name what is no sound or font.
         StoreRefused, StoreUnavailable: The store cannot be read; no file is left.
     """
-    parts = await asyncio.to_thread(_gather, timeline, path, settings)
     with contextlib.ExitStack() as stack:
+        spill = stack.enter_context(SpillFolder())
+        web, faults = await _from_web(timeline, store, reader, spill)
+        parts = await asyncio.to_thread(_gather, timeline, path, settings, web)
         unfinished = {each: stack.enter_context(_new_file(each)) for each in parts.files}
         sounds = Sounds(timeline.fps, timeline.frames, parts.audio) if parts.has_sound else None
         if sounds is not None:
@@ -105,6 +112,7 @@ async def make(
                 slates=settings.slates,
                 subtitling=settings.subtitling,
                 fade=round(settings.fade * timeline.fps),
+                dissolve=max(1, round(_DISSOLVE * timeline.fps)),
                 sounds=sounds,
                 decoder=stack.enter_context(Decoder()),
                 shot_paths=tuple(unfinished[each] for each in parts.own),
@@ -116,7 +124,7 @@ async def make(
             for each, part in unfinished.items():
                 part.replace(each)
     notices = (*timeline.notices, *parts.sounds.notices, *filter(None, (parts.fonts.notice, _cut(film))))
-    return Made(len(parts.subtitles), parts.srt, parts.own, notices, tuple(film.faults))
+    return Made(len(parts.subtitles), parts.srt, parts.own, notices, (*faults, *film.faults))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +141,23 @@ class _Parts:
     own: tuple[Path, ...]
 
 
-def _gather(timeline: Timeline, path: Path, settings: Settings) -> _Parts:
+async def _from_web(
+    timeline: Timeline, store: Store, reader: SourceReader | None, spill: SpillFolder
+) -> tuple[dict[int, SoundFile], list[str]]:
+    """Return the sounds that shots name by URL, and sentences on those that cannot be had."""
+    if not any(is_url(cue.sound) for cue in timeline.cues):
+        return {}, []
+    if reader is not None:
+        return await fetch_sounds(timeline, reader, spill)
+    async with SourceReader.for_store(store) as own:
+        return await fetch_sounds(timeline, own, spill)
+
+
+def _gather(timeline: Timeline, path: Path, settings: Settings, web: Mapping[int, SoundFile]) -> _Parts:
     audio = sound_file(settings.audio) if settings.audio else None
-    sounds = shot_sounds(timeline, settings.sounds)
+    urls = {number for number, cue in enumerate(timeline.cues) if is_url(cue.sound)}
+    found = shot_sounds(timeline, settings.sounds, urls)
+    sounds = replace(found, files={**found.files, **web})
     entries = tuple(subtitles(timeline)) if settings.subtitling != "none" else ()
     beside = path.with_suffix(".srt") if entries else None
     own = _shot_paths(timeline, settings.shots_to) if settings.shots_to else ()

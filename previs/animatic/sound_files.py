@@ -5,7 +5,7 @@ looked up below that folder, and no link leads out of it.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -39,14 +39,19 @@ def sound_file(path: Path) -> SoundFile:
         ShotListFaults: It cannot be read, or is no sound.
     """
     try:
-        return _sound_file(path)
+        return read_sound(path)
     except (OSError, FrameDamaged, ValueError) as error:
         reason = error.reason if isinstance(error, FrameDamaged) else str(getattr(error, "strerror", "") or error)
         raise ShotListFaults("the sound", (Fault("--audio", "", str(path), f"{reason}: give {_FORMATS}"),)) from error
 
 
-def shot_sounds(timeline: Timeline, folder: Path | None) -> ShotSounds:
+def shot_sounds(timeline: Timeline, folder: Path | None, others_than: Collection[int] = ()) -> ShotSounds:
     """Return the files of a folder that the shots name as their sounds.
+
+    Args:
+        timeline: What plays when.
+        folder: The folder; None for none.
+        others_than: Numbers of the cues whose sounds are elsewhere.
 
     Raises:
         ShotListFaults: The folder does not exist.
@@ -57,7 +62,7 @@ def shot_sounds(timeline: Timeline, folder: Path | None) -> ShotSounds:
     files: dict[int, SoundFile] = {}
     others: list[str] = []
     for number, cue in enumerate(timeline.cues):
-        if not cue.sound:
+        if not cue.sound or number in others_than:
             continue
         found = None if folder is None else _in_folder(folder, cue.sound)
         if isinstance(found, SoundFile):
@@ -81,7 +86,7 @@ def _in_folder(folder: Path, name: str) -> SoundFile | str | None:
         try:
             path = (folder / each).resolve()
             if path.is_relative_to(folder.resolve()) and path.is_file():
-                return _sound_file(path)
+                return read_sound(path)
         except FrameDamaged as error:
             return error.reason
         except (OSError, ValueError) as error:
@@ -89,9 +94,18 @@ def _in_folder(folder: Path, name: str) -> SoundFile | str | None:
     return None
 
 
-def _sound_file(path: Path) -> SoundFile:
-    media = examine(path, name=path.name)
+def read_sound(path: Path, name: str = "") -> SoundFile:
+    """Return a file as a sound.
+
+    Args:
+        path: The file.
+        name: Name for people; empty for that of the file.
+
+    Raises:
+        FrameDamaged, OSError, ValueError: It cannot be read, or is no sound.
+    """
+    media = examine(path, name=name or path.name)
     reader = READERS.get(media.media_type)
     if reader is None:
         raise ValueError(f"its format is {media.media_type}")
-    return SoundFile(path.name, path, reader)
+    return SoundFile(name or path.name, path, reader)

@@ -4,17 +4,19 @@ A board's shots have whole numbers of frames, whose sum is the board's: see :mod
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
 
 from previs.animatic.canvas import USUAL_ASPECT, Canvas, canvas_of
 from previs.animatic.moves import PUSH, Move, movement_of
+from previs.animatic.transitions import is_fade
 from previs.errors import Fault, ShotListFaults
 from previs.publishing.views.film import film_of
 from previs.publishing.views.sequences import Placed, sequences
 from previs.publishing.views.takes import reason
 from previs.publishing.views.timecode import exact_fps
+from previs.publishing.views.wording import one_line
 from previs.records.manifest import Manifest, TakeEntry
 from previs.records.takes import Frame
 from previs.shots.aspect import Aspect, aspect_of
@@ -44,6 +46,7 @@ class Cue:
         dialogue: What is said; empty if nothing is.
         sound: What is heard, or the name of a file; empty if the shot does not say.
         move: How a camera moves over a still.
+        fades_in: Whether the shot before goes over to this one by a dissolve or a fade.
     """
 
     label: str
@@ -58,6 +61,7 @@ class Cue:
     dialogue: str
     sound: str
     move: Move | None
+    fades_in: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +107,15 @@ def timeline(
     if not 0 < frames <= MOST_FRAMES:
         raise _fault("duration", f"{frames:,} frames", f"an animatic has from one to {MOST_FRAMES:,} frames")
     cues = tuple(_cue(each, moves=moves, push=push) for each in placed if each.frames)
+    labels, fading = [cue.label for cue in cues], _fading(placed)
+    cues = tuple(replace(cue, fades_in=before in fading) for before, cue in zip(("", *labels), cues, strict=False))
     aspect, notices = _aspect(manifest.shot_list.get("aspect"))
     if gone := len(placed) - len(cues):
         notices.append(f"{gone} of {len(placed)} shots have no duration and are left out")
     if moves:
         notices += _unknown_moves(placed)
+    if shown := [f"{cue.label} ({shortened(fading[cue.label])})" for cue in cues[:-1] if cue.label in fading]:
+        notices.append(f"transitions that are shown as cross-fades: {first_of(shown, _NAMED)}")
     return Timeline(
         visible(manifest.title), manifest.lang, fps, canvas_of(aspect, size), cues, frames, tuple(map(visible, notices))
     )
@@ -145,6 +153,12 @@ def _reason(take: TakeEntry | None) -> str:
     if take is None:
         return "It has no take."
     return reason(take) or "The take has no picture."
+
+
+def _fading(placed: Sequence[Placed]) -> dict[str, str]:
+    """Return transitions that are dissolves or fades, by the labels of their shots."""
+    named = {visible(str(each.shot.shot_id)): film_of(each.shot.shot).transition for each in placed}
+    return {label: one_line(transition) for label, transition in named.items() if is_fade(transition)}
 
 
 def _aspect(given: object) -> tuple[Aspect, list[str]]:

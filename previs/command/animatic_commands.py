@@ -59,7 +59,8 @@ def animatic(  # noqa: PLR0913 - one for each option
     push
         Move a slow push over all other stills, but those with a static camera.
     fade
-        Seconds of a cross-fade at each cut. The length of the film does not change.
+        Seconds of a cross-fade at each cut. The length of the film does not change. Default: half a second where the
+        list's transition names a dissolve or a fade, else none.
     audio
         File with sound for the whole film.
     sounds

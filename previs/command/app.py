@@ -13,6 +13,7 @@ from previs import __doc__ as about
 from previs.command.animatic_commands import animatic
 from previs.command.boards_commands import boards, pick, prune, pull, rerender, schema, sheet
 from previs.command.editorial_commands import conform, timeline
+from previs.command.handover_commands import notices, publish
 from previs.command.nightly_commands import nightly
 from previs.command.output import write_error
 from previs.command.pdf_commands import pdf
@@ -45,9 +46,11 @@ for command in (
     pdf,
     serve,
     review,
+    publish,
     prune,
     schema,
     nightly,
+    notices,
     deploy,
     server,
     demo,

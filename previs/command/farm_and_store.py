@@ -29,7 +29,7 @@ async def farm_addresses(farm: Sequence[str]) -> tuple[Address, ...]:
     name = farm_block(farm)
     if name is None:
         return tuple(map(Address, server_urls(farm or (LOCAL_SERVER,))))
-    content = await _saved_block("farm", name)
+    content = await saved_block("farm", name)
     if content is None:
         raise no_farm_block(name)
     return _ADDRESSES.validate_json(content)
@@ -63,14 +63,14 @@ async def deployment_store(store: str | None) -> S3Store | FolderStore:
 
 
 async def _saved_store(name: str) -> S3Store | FolderStore | None:
-    content = await _saved_block("store", name)
+    content = await saved_block("store", name)
     if content is None:
         return None
     fields = json.loads(content)
     return FolderStore(**fields) if "folder" in fields else S3Store(s3_settings(fields))
 
 
-async def _saved_block(kind: str, name: str) -> bytes | None:
+async def saved_block(kind: str, name: str) -> bytes | None:
     """Return the JSON of ``python -m blocks``, which may import Prefect, or None if the block is not saved."""
     require_checkout("blocks", f"{BLOCK}{name}")
     process = await asyncio.create_subprocess_exec(

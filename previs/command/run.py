@@ -38,6 +38,7 @@ class RunOrder:
     render_seconds: float | None = None
     passes: tuple[str, ...] = ()
     picked_only: bool = False
+    animatic: str = "none"
 
     async def parameters(self) -> dict[str, Any]:
         """Return the flow's parameters, with absolute paths.
@@ -58,6 +59,7 @@ class RunOrder:
             "render_seconds": self.render_seconds,
             "passes": list(self.passes),
             "picked_only": self.picked_only,
+            "animatic": self.animatic,
         }
         if self.workflow is not None:
             refuse_credentials(self.workflow)

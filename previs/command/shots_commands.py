@@ -4,7 +4,7 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -30,6 +30,7 @@ def run(  # noqa: PLR0913 - each is an option of the command
     refresh_only: Shots = None,
     max_age: Days | None = None,
     render_seconds: RenderSeconds | None = None,
+    animatic: Literal["none", "plain", "slates"] = "none",
     no_server: Flag = False,
     verbose: Flag = False,
 ) -> int:
@@ -73,6 +74,8 @@ def run(  # noqa: PLR0913 - each is an option of the command
     render_seconds
         Seconds that a take may render on a server, from its start there. Default: the farm block's, or else 30 minutes
         for images and 4 hours for video and sound.
+    animatic
+        A film of the board beside its page: none, plain, or with slates burned in.
     no_server
         Start no Prefect server that stays: if there is none, use one that ends with the run.
     verbose
@@ -90,7 +93,7 @@ def run(  # noqa: PLR0913 - each is an option of the command
 
             given = (shots, workflow, farm, store, board, chosen, takes, again, overrides, max_age, render_seconds)
             passes = tuple(pass_ or ())
-            return await run_shots(RunOrder(*given, passes, picked_only=picked_only), process, verbose=verbose)
+            return await run_shots(RunOrder(*given, passes, picked_only, animatic), process, verbose=verbose)
 
     return asyncio.run(check_and_run())
 

@@ -125,7 +125,7 @@ def test_the_form_begins_with_what_a_director_needs_and_folds_what_is_rarely_nee
     assert schema["properties"]["more"]["anyOf"][1] == {"type": "null"}
     folded = [
         *("workflow", "only", "passes", "picked_only", "overrides", "refresh", "max_age_days", "render_seconds"),
-        *("animatic", "parts", "webhook"),
+        *("animatic", "parts", "webhook", "notices"),
     ]
     assert list(schema["definitions"]["More"]["properties"]) == folded
 

@@ -177,6 +177,17 @@ async def test_a_cross_fade_changes_no_length(folder_store: FolderStore, out: Pa
     assert middle[25][2] < 30
 
 
+async def test_a_dissolve_of_the_list_is_a_cross_fade_of_half_a_second(folder_store: FolderStore, out: Path) -> None:
+    shots = [{"transition": "DISSOLVE TO:"}, {}]
+    plays, made = await film(folder_store, board(R, B, G, durations=(0.5, 1, 0.5), shots=shots), out)
+    reds = [each.getpixel((64, 36))[0] for each in pictures(out)]
+    assert len(reds) == plays.frames == 48
+    assert reds[12:25] == sorted(reds[12:25], reverse=True)
+    assert (reds[13] > 100, reds[23] < 60) == (True, True)
+    assert runs(colours(out)[36:]) == "G12"
+    assert made.notices == ("transitions that are shown as cross-fades: SH01 (DISSOLVE TO:)",)
+
+
 async def test_a_push_comes_closer_and_a_pan_goes_along(folder_store: FolderStore, out: Path) -> None:
     content = Image.new("RGB", (256, 144), "white")
     content.paste((0, 0, 0), (96, 54, 160, 90))
@@ -252,8 +263,9 @@ async def test_sounds_are_heard_at_their_time_and_only_from_their_folder(
     assert [level > 20 for level in levels[:6]] == [True, True, False, False, True, False]
     assert max(levels[6:20]) < 3
     [notice] = result.notices
-    assert notice.startswith(f"the sounds of 7 shots are no files in {folder}: SH04 (../secret.wav), SH05 (")
-    assert result.faults == ()
+    assert notice.startswith(f"the sounds of 6 shots are no files in {folder}: SH04 (../secret.wav), SH05 (")
+    [fault] = result.faults
+    assert fault.startswith("shot SH09: the sound s3://b/rain.wav: ")
 
 
 async def test_the_sound_of_a_film_is_mixed_with_that_of_shots_and_of_clips(

@@ -11,6 +11,7 @@ from previs.animatic.canvas import Box, Canvas, canvas_of, fit, size_of
 from previs.animatic.moves import PUSH, movement_of
 from previs.animatic.subtitles import milliseconds, srt, subtitle_text, subtitles
 from previs.animatic.timeline import timeline
+from previs.animatic.transitions import is_fade
 from previs.errors import ShotListFaults
 from previs.publishing.views.sequences import totals
 from previs.publishing.views.timecode import exact_fps
@@ -198,3 +199,39 @@ def test_no_dialogue_breaks_the_form_of_a_subtitle_file() -> None:
 @given(st.integers(0, 10**6), st.sampled_from([Fraction(24), Fraction(24000, 1001), Fraction(25)]))
 def test_times_of_subtitles_fall_on_their_frames(frame: int, fps: Fraction) -> None:
     assert round(milliseconds(frame, fps) * fps / 1000) == frame
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "DISSOLVE TO:",
+        "Match dissolve to",
+        "CROSS FADE",
+        "cross-fade to:",
+        "X-FADE",
+        "FADE OUT.",
+        "fade to black",
+        "叠化",
+        "疊化至：",
+        "淡出",
+        "淡入",
+        "渐隐",
+        "化出",
+    ],
+)
+def test_dissolves_and_fades_are_recognized(words: str) -> None:
+    assert is_fade(words)
+
+
+@pytest.mark.parametrize(
+    "words", ["", "CUT TO:", "SMASH CUT TO:", "wipe", "facade", "切至：", "硬切", "J-cut", "match cut"]
+)
+def test_cuts_are_cuts(words: str) -> None:
+    assert not is_fade(words)
+
+
+def test_a_dissolve_belongs_to_the_next_shot_and_is_said() -> None:
+    shots = [{"transition": "DISSOLVE TO:"}, {"transition": "CUT TO:"}, {"transition": "FADE OUT"}]
+    plays = timeline(board(PICTURE, PICTURE, PICTURE, shots=shots))
+    assert [cue.fades_in for cue in plays.cues] == [False, True, False]
+    assert plays.notices == ("transitions that are shown as cross-fades: SH01 (DISSOLVE TO:)",)

@@ -73,6 +73,6 @@ async def test_saved_blocks_are_used_with_their_secrets(
 
 
 async def test_a_farm_that_is_not_saved_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("previs.command.farm_and_store._saved_block", AsyncMock(return_value=None))
+    monkeypatch.setattr("previs.command.farm_and_store.saved_block", AsyncMock(return_value=None))
     with pytest.raises(FarmRefused, match="no ComfyUI farm block named 'nobody'"):
         await farm_addresses(["block:nobody"])

@@ -227,7 +227,7 @@ def test_options_become_the_flows_parameters_with_absolute_paths(
     write(tmp_path / "shots.json", shots("城市", "雨"))
     farm_and_store = ["--farm", "http://a:1", "--store", "boards"]
     wishes = ["--takes", "2", "--refresh-only", "SH02", "--max-age", "1.5", "--override", "width=64"]
-    wishes += ["--render-seconds", "900", "--picked-only"]
+    wishes += ["--render-seconds", "900", "--picked-only", "--animatic", "slates"]
     assert call("run", "shots.json", *farm_and_store, *wishes).code == 0
     assert no_flow == [
         {
@@ -241,6 +241,7 @@ def test_options_become_the_flows_parameters_with_absolute_paths(
             "render_seconds": 900,
             "passes": [],
             "picked_only": True,
+            "animatic": "slates",
             "farm": ["http://a:1"],
             "store": str(tmp_path / "boards"),
         }
