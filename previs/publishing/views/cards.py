@@ -103,6 +103,7 @@ class TakeCard:
         attempts: Failed attempts; None if no attempt failed.
         error: Reason why there is no frame; empty if there is one.
         marks: What frame QC found wrong, each in a few words.
+        shown: Whether it shows the shot where there is room for one picture.
     """
 
     take: int
@@ -117,6 +118,7 @@ class TakeCard:
     stills: tuple[Still, ...]
     error: str
     marks: tuple[str, ...] = ()
+    shown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ class Card:
         behind: What the last pass was made from, and other takes; empty without passes.
         film: What the shot says for people: kind and text.
         lacking: ``failed`` or ``skipped`` if frames are missing, else empty.
+        frames: Length in frames of the film.
     """
 
     number: int
@@ -139,6 +142,7 @@ class Card:
     takes: tuple[TakeCard, ...]
     behind: tuple[TakeCard, ...]
     lacking: str
+    frames: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +212,7 @@ class _Cards:
             takes=tuple(front),
             behind=tuple(behind),
             lacking=lacking(shot),
+            frames=placed.frames,
         )
 
     def _take(self, shot: ShotEntry, take: TakeEntry) -> TakeCard:
@@ -232,6 +237,7 @@ class _Cards:
             stills=tuple(_still(frame, alt, self.usual, self.links(frame)) for frame in take.frames),
             error=reason(take),
             marks=in_words(take.marks, self.label),
+            shown=take is shot.shown,
         )
 
     def _made(self, take: TakeEntry) -> str:

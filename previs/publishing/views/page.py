@@ -15,18 +15,21 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from previs.errors import ShotListFaults
 from previs.publishing.views.addresses import scheme
 from previs.publishing.views.cards import FrameLinks, Group, LinksOf, Still, groups, usual_size
-from previs.publishing.views.labels import labels, spelled
+from previs.publishing.views.labels import counted, labels, spelled
 from previs.publishing.views.sequences import sequences, totals
 from previs.publishing.views.takes import lacking
-from previs.publishing.views.timecode import number, timecode
+from previs.publishing.views.timecode import exact_fps, number, timecode
 from previs.publishing.views.wording import clean, language, moment, one_line, seconds_between
 from previs.records.manifest import Manifest
 
 __all__ = ["ASSETS", "FrameLinks", "page", "page_assets", "page_pieces"]
 
 _STYLE, _SCRIPT = "board.css", "board.js"
+_STYLES: Final = (_STYLE, "viewer.css")
+_SCRIPTS: Final = (_SCRIPT, "viewer.js", "play.js")
 ASSETS: Final = {_STYLE: "text/css; charset=utf-8", _SCRIPT: "text/javascript; charset=utf-8"}
 """Media types of the files beside a page without inline style and script, by file name."""
 # A relative path on a page in a folder is file:, which some browsers do not count as 'self'.
@@ -36,8 +39,8 @@ _BESIDE: Final = ("'self'", "file:")
 def page_assets(manifest: Manifest) -> dict[str, str]:
     """Return the files beside a page without inline style and script, by the names in :data:`ASSETS`."""
     width, height = usual_size(manifest)
-    style = f":root {{ --across: {width}; --down: {height}; }}\n{_text(_STYLE)}"
-    return {_STYLE: style, _SCRIPT: _text(_SCRIPT)}
+    style = f":root {{ --across: {width}; --down: {height}; }}\n{_joined(_STYLES)}"
+    return {_STYLE: style, _SCRIPT: f"(() => {{\n{_joined(_SCRIPTS)}}})();\n"}
 
 
 def page(
@@ -86,6 +89,8 @@ def page_pieces(
             total=timecode(count.frames, manifest.fps),
             length=spelled(label, manifest.duration),
             fps=number(manifest.fps),
+            fps_exact=_fps_exact(manifest.fps),
+            counted=counted,
             note=clean(note) if note else None,
             problems=[clean(problem) for problem in manifest.problems],
             failed=[card for card in cards if card.lacking == "failed"],
@@ -134,8 +139,17 @@ def _environment() -> Environment:
 
 
 @cache
-def _text(name: str) -> str:
-    return (files("previs.publishing.views") / "template" / name).read_text(encoding="utf-8")
+def _joined(names: tuple[str, ...]) -> str:
+    folder = files("previs.publishing.views") / "template"
+    return "".join((folder / name).read_text(encoding="utf-8") for name in names)
+
+
+def _fps_exact(fps: float) -> str:
+    """Return the frame rate as a ratio of whole numbers; empty if no film has it."""
+    try:
+        return str(exact_fps(fps))
+    except ShotListFaults:
+        return ""
 
 
 def _stills(shown: Iterable[Group]) -> Iterator[Still]:

@@ -12,7 +12,7 @@ from previs.publishing.views.addresses import for_page
 from previs.records.manifest import Manifest, Mark, Retried
 from previs.records.takes import Frame
 
-VOID = {"meta", "img"}
+VOID = {"meta", "img", "input"}
 KINDS: dict[Any, str] = {
     "black": "",
     "grey": "#7f7f7f",
