@@ -53,6 +53,7 @@ const player = (box) => {
     const medium = made(tag, { preload: "auto", playsInline: true, muted, volume: volume.value / 100 });
     if (poster) medium.poster = poster;
     medium.src = source;
+    for (const event of ["loadeddata", "seeked"]) medium.addEventListener(event, () => { if (medium.closest(".on")) sync(); });
     return medium;
   };
   const slot = (cue) => {
@@ -92,7 +93,7 @@ const player = (box) => {
     for (const medium of slots.get(current).media) {
       if (medium.error || !medium.readyState) continue;
       const end = Number.isFinite(medium.duration) ? medium.duration : time, place = Math.min(time, end);
-      if (!medium.seeking && Math.abs(medium.currentTime - place) > (since === null ? 0.001 : 0.25)) medium.currentTime = place;
+      if (!medium.seeking && Math.abs(medium.currentTime - place) > (since === null ? 0.4 * seconds / frames : 0.25)) medium.currentTime = place;
       if (since === null || time >= end) medium.pause();
       else if (medium.paused) medium.play().catch(({ name }) => { if (name === "NotAllowedError") { muted = true; silence(); } });
     }
@@ -176,6 +177,7 @@ const player = (box) => {
   volume.addEventListener("input", () => { muted = false; silence(); });
   document.addEventListener("visibilitychange", () => { if (document.hidden) setPlaying(false); });
   box.addEventListener("close", () => {
+    if (box.open) return;
     const stopped = at > 0 && at < total - 1 && cues[current].shot.querySelector(".picture");
     setPlaying(false);
     keep(-1);

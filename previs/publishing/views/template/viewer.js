@@ -109,7 +109,12 @@ const viewer = (box) => {
     box.showModal();
     show(stills.indexOf(still));
   });
-  box.addEventListener("close", () => { unload(large); unload(other); stills[at].focus(); });
+  box.addEventListener("close", () => {
+    if (box.open) return;
+    unload(large);
+    unload(other);
+    stills[at].focus();
+  });
   const buttons = {
     next: () => step(1),
     previous: () => step(-1),

@@ -1,98 +1,22 @@
 """The page in a real browser: one start of Chromium for the whole file, skipped only where none is installed."""
 
-import base64
 import functools
-import itertools
-import json
-import shutil
-import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from PIL import Image
-from websockets.sync.client import ClientConnection, connect
 
 from previs.publishing.views import ASSETS, FrameLinks, page, page_assets
+from tests.previs.publishing.views.browser import Tab, needs_chromium
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+pytestmark = needs_chromium
 
 COLOURS = ["#c02020", "#20a040", "#2040c0", "#d0a020", "#8020a0"]
 HOSTILE = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'>"
-BOUND = 60
-
-
-class Tab:
-    """A tab of the browser, spoken to over its DevTools protocol."""
-
-    def __init__(self, socket: ClientConnection) -> None:
-        self.socket = socket
-        self.numbers = itertools.count(1)
-        self.complaints: list[str] = []
-        self.session: dict[str, str] = {}
-        target = self.ask("Target.createTarget", url="about:blank")["targetId"]
-        self.session = {"sessionId": self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]}
-        for domain in ("Page", "Runtime", "Log"):
-            self.ask(f"{domain}.enable")
-
-    def receive(self) -> dict[str, object]:
-        said = json.loads(self.socket.recv(timeout=BOUND))
-        if said.get("method") == "Log.entryAdded":
-            self.complaints.append(said["params"]["entry"]["text"])
-        return said
-
-    def ask(self, method: str, **params: object) -> dict:
-        number = next(self.numbers)
-        self.socket.send(json.dumps({"id": number, "method": method, "params": params, **self.session}))
-        answer = next(said for said in iter(self.receive, None) if said.get("id") == number)
-        assert "error" not in answer, answer
-        return answer["result"]
-
-    def open(self, page: Path | str) -> None:
-        self.complaints.clear()
-        self.ask("Page.navigate", url=page if isinstance(page, str) else page.as_uri())
-        next(said for said in iter(self.receive, None) if said.get("method") == "Page.loadEventFired")
-
-    def value(self, expression: str) -> object:
-        answer = self.ask("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
-        assert "exceptionDetails" not in answer, answer
-        return answer["result"].get("value")
-
-    def press(self, key: str) -> None:
-        text = {"text": "\r", "windowsVirtualKeyCode": 13} if key == "Enter" else {}
-        code = {"Escape": 27, "ArrowRight": 39, "ArrowLeft": 37}.get(key)
-        codes = {"windowsVirtualKeyCode": code} if code else {}
-        self.ask("Input.dispatchKeyEvent", type="keyDown", key=key, code=key, **(text | codes))
-        self.ask("Input.dispatchKeyEvent", type="keyUp", key=key, code=key)
-
-    def sized(self, width: int, height: int) -> None:
-        self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
-
-    def screenshot(self) -> Image.Image:
-        shot = self.ask("Page.captureScreenshot", format="png", captureBeyondViewport=True)["data"]
-        return Image.open(BytesIO(base64.b64decode(shot))).convert("RGB")
-
-
-@pytest.fixture(scope="module")
-def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    options = (
-        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-        "--disable-component-update --disable-sync --remote-debugging-port=0 --hide-scrollbars"
-    )
-    home = tmp_path_factory.mktemp("chromium")
-    command = ["timeout", str(BOUND), str(CHROMIUM), *options.split(), f"--user-data-dir={home}", "about:blank"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as browser:  # noqa: S603
-        assert browser.stderr is not None
-        line = next(line for line in browser.stderr if line.startswith("DevTools listening on "))
-        with connect(line.split()[-1], max_size=None, proxy=None) as socket:
-            yield Tab(socket)
-            socket.send(json.dumps({"id": 0, "method": "Browser.close"}))
-        browser.stderr.read()
 
 
 def page_with_takes(make: SimpleNamespace) -> str:
