@@ -60,7 +60,7 @@ const player = (box) => {
     const { seen, heard } = cue, element = made("div", { className: "slot" }), media = [];
     if (!seen) element.append(slate(cue));
     else if (!filmOf(seen)) {
-      const image = made("img", { alt: "" });
+      const image = made("img", { alt: seen.querySelector("img").alt });
       load(image, smallOf(seen), seen.matches(".picture") ? fullOf(seen) : smallOf(seen));
       element.append(image);
     } else media.push(film("video", filmOf(seen), seen.poster ?? smallOf(seen)));
@@ -106,10 +106,9 @@ const player = (box) => {
     const cue = cues[index], [said, done] = captions.children;
     now.textContent = cue.shot.dataset.shot;
     for (const [line, name] of [[said, ".dialogue dd"], [done, ".description dd"]]) {
-      line.textContent = text(cue, name);
+      line.textContent = line === said || cue.seen ? text(cue, name) : "";
       line.lang = cue.shot.querySelector(name)?.lang || "";
     }
-    captions.hidden = !captioned || !cue.seen && !cue.heard;
   };
   const show = (frame) => {
     at = frame;
@@ -145,7 +144,7 @@ const player = (box) => {
   const setCaptioned = (wanted) => {
     captioned = wanted;
     find(".captioned").setAttribute("aria-pressed", captioned);
-    captions.hidden = !captioned || !cues[current].seen && !cues[current].heard;
+    captions.hidden = !captioned;
   };
 
   const buttons = {
@@ -195,10 +194,10 @@ const player = (box) => {
   };
 };
 
-const start = document.querySelector("button.play");
+const start = window.HTMLDialogElement && document.querySelector("button.play");
 const play = start && player(document.querySelector(".player"));
 if (start) {
   start.hidden = document.querySelector(".viewer .from").hidden = false;
   start.addEventListener("click", () => play(document.querySelector("article:target")));
 }
-viewer(document.querySelector(".viewer"));
+if (window.HTMLDialogElement) viewer(document.querySelector(".viewer"));
