@@ -8,7 +8,7 @@ const viewer = (box) => {
   const shotOf = (still) => still.closest(".shot");
   const nameOf = (still) => {
     const { take, pass } = still.closest("[data-take]").dataset;
-    const words = box.dataset.take.replace("{number}", take);
+    const words = box.dataset.numbered.replace("{number}", take);
     const beside = [...still.closest("[data-take]").querySelectorAll(".picture")];
     return (pass ? `${pass} · ${words}` : words) + (beside.length > 1 ? ` (${beside.indexOf(still) + 1})` : "");
   };
@@ -43,7 +43,7 @@ const viewer = (box) => {
     const found = [...shot.querySelectorAll("[data-take] .picture")].map((still) => (
       { still, name: nameOf(still), small: smallOf(still), full: fullOf(still) }));
     const { before } = shot.dataset;
-    return before ? [...found, { name: box.dataset.before, small: before, full: before }] : found;
+    return before ? [...found, { name: box.dataset.earlier, small: before, full: before }] : found;
   };
   /* A pass is compared with what it was made from, which stands behind it; else the last run's frame, or the next take. */
   const against = (place) => {

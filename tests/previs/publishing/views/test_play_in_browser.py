@@ -363,3 +363,17 @@ def test_the_player_fits_its_window(tab: Tab, folder: Path, width: int) -> None:
     tab.value(PLAY)
     assert tab.outside(".player :is(button, input, p)") == 0
     assert tab.complaints == []
+
+
+def test_the_full_screen_holds_picture_and_controls(tab: Tab, folder: Path) -> None:
+    opened(tab, folder / "index.html")
+    tab.value(PLAY)
+    tab.value("void (window.filled = new Promise((done) => addEventListener('fullscreenchange', done)))")
+    place = tab.value("""(({ left, width, top, height }) => [left + width / 2, top + height / 2])(
+        document.querySelector(".whole").getBoundingClientRect())""")
+    tab.mouse("Pressed", "Released", at=tuple(place), button="left", clickCount=1)
+    assert tab.value("filled.then(() => document.fullscreenElement.className)") == "theatre"
+    # The space bar plays and pauses again, though the button was pressed last.
+    assert tab.value("document.activeElement.className") == "toggle playing"
+    tab.value("document.exitFullscreen()")
+    assert tab.complaints == []
