@@ -21,7 +21,7 @@ from previs.publishing.views.cards import FrameLinks, Group, LinksOf, Still, gro
 from previs.publishing.views.labels import counted, labels, spelled
 from previs.publishing.views.sequences import sequences, totals
 from previs.publishing.views.takes import lacking
-from previs.publishing.views.timecode import exact_fps, number, timecode
+from previs.publishing.views.timecode import exact_fps, number, timecode, whole_rate
 from previs.publishing.views.wording import clean, language, moment, one_line, seconds_between
 from previs.records.manifest import Manifest
 
@@ -90,6 +90,7 @@ def page_pieces(
             length=spelled(label, manifest.duration),
             fps=number(manifest.fps),
             fps_exact=_fps_exact(manifest.fps),
+            whole_rate=whole_rate(manifest.fps),
             counted=counted,
             note=clean(note) if note else None,
             problems=[clean(problem) for problem in manifest.problems],

@@ -7,14 +7,21 @@ const smallOf = (still) => still.querySelector("img").src;
 const fullOf = (still) => still.href || smallOf(still);
 
 /* Show the small picture until the full one is here, and for good if that is gone. */
+const loading = new WeakMap();
 const load = (image, small, full) => {
-  image.dataset.full = full;
-  if (image.getAttribute("src") !== small) image.src = small;
+  unload(image);
+  image.src = small;
   if (small === full) return;
   const whole = new Image();
-  whole.onload = () => { if (image.dataset.full === full) image.src = full; };
+  whole.onload = () => { image.src = full; };
   whole.src = full;
+  loading.set(image, whole);
 };
-const unload = (image) => { delete image.dataset.full; image.removeAttribute("src"); };
+const unload = (image) => {
+  const whole = loading.get(image);
+  if (whole) { whole.onload = null; whole.removeAttribute("src"); }
+  loading.delete(image);
+  image.removeAttribute("src");
+};
 
 addEventListener("beforeprint", () => document.querySelectorAll("img").forEach((image) => { image.loading = "eager"; }));

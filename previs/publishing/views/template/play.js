@@ -6,14 +6,15 @@ const filmOf = (still) => still.matches("video") ? still.src : still.matches(".c
 
 const player = (box) => {
   const find = (name) => box.querySelector(name);
-  const [frames, seconds = 1] = document.querySelector("#shots").dataset.fps.split("/").map(Number);
+  const { fps, wholeRate } = document.querySelector("#shots").dataset;
+  const [frames, seconds = 1] = fps.split("/").map(Number), rate = Number(wholeRate);
   const screen = find(".screen"), position = find(".position"), volume = find(".volume"), toggle = find(".toggle");
   const theatre = find(".theatre"), marks = find(".marks"), now = find(".now"), captions = find(".captions");
   const slots = new Map();
   let cues = [], total = 0, at = 0, current = -1, from = 0, since = null, muted = false, captioned = true, opener = null;
 
   const timecode = (frame) => {
-    const rate = Math.round(frames / seconds), whole = Math.floor(frame / rate);
+    const whole = Math.floor(frame / rate);
     const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60, frame % rate];
     return parts.map((part, place) => String(part).padStart(place < 3 ? 2 : Math.max(2, String(rate - 1).length), "0")).join(":");
   };

@@ -85,19 +85,21 @@ const viewer = (box) => {
     choices = pictures(shot);
     find(".compare").hidden = choices.length < 2;
     zoom(1);
+    const { alt } = still.querySelector("img");
+    caption.textContent = alt;
+    caption.lang = shot.querySelector(".words")?.lang || "";
     if (comparing) return setComparing(true);
     for (const part of [sides, wipe, other.parentElement]) part.hidden = true;
     unload(other);
     load(large, smallOf(still), fullOf(still));
-    caption.textContent = large.alt = still.querySelector("img").alt;
-    caption.lang = shot.querySelector(".words")?.lang || "";
+    large.alt = alt;
   };
+  /* While two pictures are compared, a step leads to the next shot that has two. */
   const step = (by) => {
-    const shot = shotOf(stills[at]);
-    let next = at + by;
-    if (comparing) while (stills[next] && shotOf(stills[next]) === shot) next += by;
-    show(next);
-    if (comparing) caption.textContent = stills[at].querySelector("img").alt;
+    if (!comparing) return show(at + by);
+    const shots = [...new Set(stills.map(shotOf))], rest = by > 0 ? shots : shots.reverse();
+    const next = rest.slice(rest.indexOf(shotOf(stills[at])) + 1).find((shot) => pictures(shot).length > 1);
+    if (next) show(stills.findIndex((still) => shotOf(still) === next));
   };
 
   document.addEventListener("click", (event) => {

@@ -94,7 +94,7 @@ def chromium(home: Path) -> Iterator[Tab]:
         "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
         "--disable-component-update --disable-sync --remote-debugging-port=0 --hide-scrollbars"
     )
-    command = ["timeout", str(BOUND), str(CHROMIUM), *options.split(), f"--user-data-dir={home}", "about:blank"]
+    command = ["timeout", str(5 * BOUND), str(CHROMIUM), *options.split(), f"--user-data-dir={home}", "about:blank"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as browser:  # noqa: S603
         assert browser.stderr is not None
         line = next(line for line in browser.stderr if line.startswith("DevTools listening on "))

@@ -377,3 +377,23 @@ def test_the_full_screen_holds_picture_and_controls(tab: Tab, folder: Path) -> N
     assert tab.value("document.activeElement.className") == "toggle playing"
     tab.value("document.exitFullscreen()")
     assert tab.complaints == []
+
+
+@pytest.mark.parametrize(("fps", "words"), [(12.5, "00:00:01:02"), (120, "00:00:00:014"), (0, None), (900, None)])
+def test_the_player_counts_as_the_page_does(
+    tab: Tab, tmp_path: Path, make: SimpleNamespace, fps: float, words: str | None
+) -> None:
+    index = tmp_path / "index.html"
+    board = make.board(*(make.shot(number, duration=14 / (fps or 1)) for number in (1, 2)), fps=fps)
+    index.write_text(page(board, links=lambda _: FrameLinks(make.data_uri("red"), "")), encoding="utf-8")
+    opened(tab, index)
+    if words is None:
+        assert tab.value("document.querySelector('button.play, .player')") is None
+        tab.value("document.querySelector('.picture').click()")
+        assert tab.value("document.querySelector('.from').checkVisibility()") is False
+    else:
+        tab.value(PLAY)
+        tab.press("End")
+        assert tab.value(NOW)[1] == words
+        assert tab.value("document.querySelectorAll('.when')[2].innerText").endswith(words)
+    assert tab.complaints == []
