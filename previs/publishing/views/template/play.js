@@ -1,9 +1,6 @@
 /* The board as a film. Its clock is performance.now(): each shot begins at its frame, however late others were. */
 const BEHIND = 1, AHEAD = 4;
 
-/* The film of a still that has one: a player, or a picture that links to it. */
-const filmOf = (still) => still.matches("video") ? still.src : still.matches(".clip[data-film]") && still.href;
-
 const player = (box) => {
   const find = (name) => box.querySelector(name);
   const { fps, wholeRate } = document.querySelector("#shots").dataset;
@@ -31,7 +28,7 @@ const player = (box) => {
     cues = [...document.querySelectorAll("article.shot")].map((shot) => {
       const cue = { shot, start: total, frames: Number(shot.dataset.frames), take: shot.querySelector("[data-shown]") };
       total += cue.frames;
-      return { ...cue, seen: cue.take?.querySelector(".picture, .clip, video"), heard: cue.take?.querySelector("audio") };
+      return { ...cue, seen: cue.take?.querySelector(STILLS), heard: cue.take?.querySelector("audio") };
     }).filter((cue) => cue.frames > 0);
     position.max = total - 1;
     find(".total").textContent = timecode(total);
@@ -61,10 +58,10 @@ const player = (box) => {
     const { seen, heard } = cue, element = made("div", { className: "slot" }), media = [];
     if (!seen) element.append(slate(cue));
     else if (!filmOf(seen)) {
-      const image = made("img", { alt: seen.querySelector("img").alt });
-      load(image, smallOf(seen), seen.matches(".picture") ? fullOf(seen) : smallOf(seen));
+      const image = made("img", { alt: altOf(seen) });
+      load(image, smallOf(seen), fullOf(seen));
       element.append(image);
-    } else media.push(film("video", filmOf(seen), seen.poster ?? smallOf(seen)));
+    } else media.push(film("video", filmOf(seen), smallOf(seen)));
     if (heard) media.push(film("audio", heard.src));
     element.append(...media);
     screen.append(element);
@@ -72,7 +69,7 @@ const player = (box) => {
   };
   const drop = (index) => {
     const { element, media } = slots.get(index);
-    for (const medium of media) { medium.pause(); medium.removeAttribute("src"); medium.load(); }
+    media.forEach(stop);
     element.querySelectorAll("img").forEach(unload);
     element.remove();
     slots.delete(index);
@@ -178,7 +175,7 @@ const player = (box) => {
   document.addEventListener("visibilitychange", () => { if (document.hidden) setPlaying(false); });
   box.addEventListener("close", () => {
     if (box.open) return;
-    const stopped = at > 0 && at < total - 1 && cues[current].shot.querySelector(".picture");
+    const stopped = at > 0 && at < total - 1 && cues[current].seen;
     setPlaying(false);
     keep(-1);
     current = -1;
@@ -191,7 +188,7 @@ const player = (box) => {
     opener = document.activeElement;
     box.showModal();
     seek(cues.find((cue) => cue.shot === shot)?.start ?? 0);
-    if (!matchMedia("(prefers-reduced-motion: reduce)").matches) setPlaying(true);
+    if (!wantsLittleMotion()) setPlaying(true);
   };
 };
 

@@ -1,7 +1,8 @@
 /* The large view: one picture that can be zoomed, or two with a wipe between them. */
 const viewer = (box) => {
   const find = (name) => box.querySelector(name);
-  const view = find(".view"), [large, other] = box.querySelectorAll(".layer img"), caption = find("p");
+  const view = find(".view"), [large, other] = box.querySelectorAll(".layer"), caption = find("p");
+  const films = [...box.querySelectorAll("video")];
   const wipe = find(".wipe"), sides = find(".sides"), [left, right] = box.querySelectorAll("select");
   let stills = [], choices = [], at = 0, comparing = false, scale = 1, x = 0, y = 0;
 
@@ -9,14 +10,14 @@ const viewer = (box) => {
   const nameOf = (still) => {
     const { take, pass } = still.closest("[data-take]").dataset;
     const words = box.dataset.numbered.replace("{number}", take);
-    const beside = [...still.closest("[data-take]").querySelectorAll(".picture")];
+    const beside = stillsOf(still.closest("[data-take]"));
     return (pass ? `${pass} · ${words}` : words) + (beside.length > 1 ? ` (${beside.indexOf(still) + 1})` : "");
   };
 
   const moved = () => {
     x = clamped(x, -view.clientWidth * (scale - 1) / 2, view.clientWidth * (scale - 1) / 2);
     y = clamped(y, -view.clientHeight * (scale - 1) / 2, view.clientHeight * (scale - 1) / 2);
-    for (const image of [large, other]) image.style.transform = scale > 1 ? `translate(${x}px, ${y}px) scale(${scale})` : "";
+    for (const each of box.querySelectorAll(".layer > *")) each.style.transform = scale > 1 ? `translate(${x}px, ${y}px) scale(${scale})` : "";
     view.classList.toggle("zoomed", scale > 1);
     find(".out").disabled = scale <= 1;
     find(".in").disabled = scale >= 16;
@@ -35,13 +36,32 @@ const viewer = (box) => {
   };
   /* One pixel of the picture on one of the screen, but at least twice as large as before. */
   const toggleZoom = (place) => {
-    const fit = Math.min(view.clientWidth / large.naturalWidth, view.clientHeight / large.naturalHeight) || 1;
+    const { naturalWidth: width, naturalHeight: height } = large.children[0];
+    const fit = Math.min(view.clientWidth / width, view.clientHeight / height) || 1;
     zoom(scale > 1 ? 1 : Math.max(2, 1 / fit / devicePixelRatio), place);
   };
 
+  const fill = (layer, { name, small, full, film }) => {
+    const [image, video] = layer.children;
+    image.hidden = Boolean(film);
+    video.hidden = !film;
+    unload(image);
+    stop(video);
+    if (!film) { load(image, small, full); image.alt = name; return; }
+    video.setAttribute("aria-label", name);
+    video.poster = small;
+    video.src = film;
+    if (!wantsLittleMotion()) video.play().catch(() => {});
+  };
+  const empty = (layer) => { unload(layer.children[0]); stop(layer.children[1]); };
+  const toggleFilms = () => {
+    const isStill = films.every((film) => film.paused);
+    for (const film of films) if (film.hidden || !isStill) film.pause(); else film.play().catch(() => {});
+  };
+
+  const sources = (still) => ({ small: smallOf(still), full: fullOf(still), film: filmOf(still) });
   const pictures = (shot) => {
-    const found = [...shot.querySelectorAll("[data-take] .picture")].map((still) => (
-      { still, name: nameOf(still), small: smallOf(still), full: fullOf(still) }));
+    const found = stillsOf(shot).map((still) => ({ still, name: nameOf(still), ...sources(still) }));
     const { before } = shot.dataset;
     return before ? [...found, { name: box.dataset.earlier, small: before, full: before }] : found;
   };
@@ -59,15 +79,13 @@ const viewer = (box) => {
   };
   const compare = () => {
     const [one, two] = [choices[left.value], choices[right.value]];
-    load(large, one.small, one.full);
-    load(other, two.small, two.full);
-    large.alt = one.name;
-    other.alt = two.name;
+    fill(large, one);
+    fill(other, two);
   };
   const setComparing = (wanted) => {
     comparing = wanted && choices.length > 1;
     find(".compare").setAttribute("aria-pressed", comparing);
-    for (const part of [sides, wipe, other.parentElement]) part.hidden = !comparing;
+    for (const part of [sides, wipe, other]) part.hidden = !comparing;
     if (!comparing) return show(at);
     const place = choices.findIndex(({ still }) => still === stills[at]);
     for (const [select, value] of [[left, against(place)], [right, place]]) {
@@ -85,14 +103,12 @@ const viewer = (box) => {
     choices = pictures(shot);
     find(".compare").hidden = choices.length < 2;
     zoom(1);
-    const { alt } = still.querySelector("img");
-    caption.textContent = alt;
+    caption.textContent = altOf(still);
     caption.lang = shot.querySelector(".words")?.lang || "";
     if (comparing) return setComparing(true);
-    for (const part of [sides, wipe, other.parentElement]) part.hidden = true;
-    unload(other);
-    load(large, smallOf(still), fullOf(still));
-    large.alt = alt;
+    for (const part of [sides, wipe, other]) part.hidden = true;
+    empty(other);
+    fill(large, { name: altOf(still), ...sources(still) });
   };
   /* While two pictures are compared, a step leads to the next shot that has two. */
   const step = (by) => {
@@ -103,18 +119,18 @@ const viewer = (box) => {
   };
 
   document.addEventListener("click", (event) => {
-    const still = event.target.closest("a.picture, button.picture");
+    const still = event.target.closest("a.picture, button.picture, a.clip[data-film]");
     if (!still || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
-    stills = [...document.querySelectorAll(".shot .picture")];
+    stills = stillsOf(document);
     comparing = false;
     box.showModal();
     show(stills.indexOf(still));
   });
   box.addEventListener("close", () => {
     if (box.open) return;
-    unload(large);
-    unload(other);
+    empty(large);
+    empty(other);
     stills[at].focus();
   });
   const buttons = {
@@ -130,7 +146,8 @@ const viewer = (box) => {
   box.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("select")) return;
     const way = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] }[event.key];
-    const does = { "+": buttons.in, "=": buttons.in, "-": buttons.out, 0: () => zoom(1) }[event.key];
+    const does = { "+": buttons.in, "=": buttons.in, "-": buttons.out, 0: () => zoom(1),
+      " ": event.target.closest("button") ? null : toggleFilms }[event.key];
     if (way && event.target === wipe || !way && !does) return;
     event.preventDefault();
     if (does) return does();
@@ -146,6 +163,12 @@ const viewer = (box) => {
     event.preventDefault();
     zoom(scale * Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.002)), placeOf(event));
   }, { passive: false });
+  /* Two films are seen at the same time of each. */
+  films[0].addEventListener("timeupdate", () => {
+    const [{ currentTime }, second] = films;
+    if (films.some((film) => film.hidden || film.seeking) || currentTime > second.duration) return;
+    if (Math.abs(second.currentTime - currentTime) > 0.15) second.currentTime = currentTime;
+  });
   view.addEventListener("dblclick", (event) => toggleZoom(placeOf(event)));
   /* Fingers and the mouse: one drags, two pinch; a swipe turns the page, two taps zoom. */
   const pointers = new Map();

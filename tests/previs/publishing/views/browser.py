@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
+import av
 import pytest
 from PIL import Image
 from websockets.sync.client import ClientConnection, connect
@@ -17,6 +18,7 @@ from websockets.sync.client import ClientConnection, connect
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
 BOUND = 60
+FPS = 24
 
 
 class Tab:
@@ -85,6 +87,18 @@ class Tab:
     def screenshot(self) -> Image.Image:
         shot = self.ask("Page.captureScreenshot", format="png", captureBeyondViewport=True)["data"]
         return Image.open(BytesIO(base64.b64decode(shot))).convert("RGB")
+
+
+def write_film(path: Path, frames: int, colours: list[str]) -> None:
+    """Write a film whose colours are seen for equal times."""
+    with av.open(str(path), "w", format="webm") as out:
+        stream = out.add_stream("libvpx", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
+        for number in range(frames):
+            colour = colours[number * len(colours) // frames]
+            picture = av.VideoFrame.from_image(Image.new("RGB", (320, 180), colour))
+            out.mux(stream.encode(picture))
+        out.mux(stream.encode())
 
 
 @contextmanager

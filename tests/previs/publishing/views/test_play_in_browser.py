@@ -4,13 +4,12 @@ import wave
 from pathlib import Path
 from types import SimpleNamespace
 
-import av
 import pytest
 from PIL import Image
 
 from previs.publishing.views import FrameLinks, page
 from previs.publishing.views.labels import CHINESE
-from tests.previs.publishing.views.browser import Tab, needs_chromium
+from tests.previs.publishing.views.browser import FPS, Tab, needs_chromium, write_film
 
 pytestmark = needs_chromium
 
@@ -27,19 +26,7 @@ window.turn = (milliseconds) => {
 window.played = [];
 HTMLMediaElement.prototype.play = function () { window.played.push(this); return Promise.resolve(); };
 """
-FPS = 24
 LENGTHS = {"SH010": 24, "SH020": 12, "SH030": 24, "SH040": 1, "SH050": 30}
-
-
-def film(path: Path, frames: int, colours: list[str]) -> None:
-    with av.open(str(path), "w", format="webm") as out:
-        stream = out.add_stream("libvpx", rate=FPS)
-        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
-        for number in range(frames):
-            colour = colours[number * len(colours) // frames]
-            picture = av.VideoFrame.from_image(Image.new("RGB", (320, 180), colour))
-            out.mux(stream.encode(picture))
-        out.mux(stream.encode())
 
 
 def sound(path: Path) -> None:
@@ -54,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, make: SimpleNamespace) -> P
     root = tmp_path_factory.mktemp("film")
     for name, colour in {"a.png": "#c02020", "d.png": "#2040c0", "e.png": "#d0a020", "f.png": "#20a040"}.items():
         Image.new("RGB", (1024, 576), colour).save(root / name)
-    film(root / "c.webm", 12, ["#ff0000", "#0000ff"])
+    write_film(root / "c.webm", 12, ["#ff0000", "#0000ff"])
     sound(root / "e.wav")
     clip = make.frame("c.webm", "video/webm", duration=0.5, frame_rate=24.0, thumbnail=make.data_uri("red"))
     audio = make.frame("e.wav", "audio/wav", width=None, height=None)

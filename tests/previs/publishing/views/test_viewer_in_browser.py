@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from previs.publishing.views import FrameLinks, page
-from tests.previs.publishing.views.browser import Tab, needs_chromium
+from tests.previs.publishing.views.browser import Tab, needs_chromium, write_film
 
 pytestmark = needs_chromium
 
@@ -41,6 +41,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory, make: SimpleNamespace) -> P
         page(make.board(make.shot(takes=(take("a"),))), links=lambda frame: FrameLinks(frame.thumbnail, "")),
         encoding="utf-8",
     )
+    for name, colour in {"take": "#ff0000", "finish": "#0000ff"}.items():
+        write_film(root / f"{name}.webm", 12, [colour])
+    clip, better = (
+        make.frame(f"{name}.webm", "video/webm", thumbnail=make.data_uri(COLOURS["a"])) for name in ("take", "finish")
+    )
+    passed = make.shot(takes=(make.take(frames=(clip,)),), passes=(make.made_pass("finish", frames=(better,)),))
+    (root / "clips.html").write_text(page(make.board(passed), links=small), encoding="utf-8")
     before = html.replace('data-shot="SH010"', 'data-shot="SH010" data-before="before.png"')
     (root / "before.html").write_text(before, encoding="utf-8")
     return root
@@ -227,3 +234,21 @@ def test_the_large_view_fits_its_window(tab: Tab, folder: Path, width: int) -> N
     tab.sized(width, 640)
     tab.value("document.querySelector('.compare').click()")
     assert tab.outside(".viewer :is(button, input, select, p)") == 0
+
+
+def test_films_of_two_takes_are_compared(tab: Tab, folder: Path) -> None:
+    tab.sized(1280, 800)
+    tab.open(folder / "clips.html")
+    tab.value("document.querySelector('.clip').click()")
+    tab.value("document.querySelector('.compare').click()")
+    tab.value("""Promise.all([...document.querySelectorAll(".viewer video")].map((film) => new Promise((done) =>
+        film.readyState > 1 ? done() : film.addEventListener("loadeddata", done))))""")
+    shown = tab.screenshot()
+    assert min(shown.getpixel((500, 400))[0], shown.getpixel((780, 400))[2]) > 200
+    paused = "[...document.querySelectorAll('.viewer video')].map((film) => film.paused)"
+    assert tab.value(paused) == [False, False]
+    tab.press(" ")
+    assert tab.value(paused) == [True, True]
+    tab.press("ArrowRight")
+    tab.value("document.querySelector('.viewer').close()")
+    assert tab.complaints == []
