@@ -13,7 +13,8 @@ const player = (box) => {
   const timecode = (frame) => {
     const whole = Math.floor(frame / rate);
     const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60, frame % rate];
-    return parts.map((part, place) => String(part).padStart(place < 3 ? 2 : Math.max(2, String(rate - 1).length), "0")).join(":");
+    const digits = [2, 2, 2, Math.max(2, String(rate - 1).length)];
+    return parts.map((part, place) => String(part).padStart(digits[place], "0")).join(":");
   };
   const cueAt = (frame) => {
     let low = 0, high = cues.length - 1;
@@ -26,16 +27,18 @@ const player = (box) => {
   const readCues = () => {
     total = 0;
     cues = [...document.querySelectorAll("article.shot")].map((shot) => {
-      const cue = { shot, start: total, frames: Number(shot.dataset.frames), take: shot.querySelector("[data-shown]") };
-      total += cue.frames;
-      return { ...cue, seen: cue.take?.querySelector(STILLS), heard: cue.take?.querySelector("audio") };
+      const take = shot.querySelector("[data-shown]"), frames = Number(shot.dataset.frames);
+      const cue = { shot, start: total, frames, seen: take?.querySelector(STILLS), heard: take?.querySelector("audio") };
+      total += frames;
+      return cue;
     }).filter((cue) => cue.frames > 0);
     position.max = total - 1;
     find(".total").textContent = timecode(total);
     const paths = marks.querySelectorAll("path");
     marks.setAttribute("viewBox", `0 0 ${total} 1`);
     paths[0].setAttribute("d", cues.slice(1).map(({ start }) => `M${start} 0V1`).join(""));
-    paths[1].setAttribute("d", cues.filter(({ seen }) => !seen).map((cue) => `M${cue.start} 0h${cue.frames}v1h-${cue.frames}z`).join(""));
+    const lacking = cues.filter(({ seen }) => !seen).map((cue) => `M${cue.start} 0h${cue.frames}v1h-${cue.frames}z`);
+    paths[1].setAttribute("d", lacking.join(""));
     find(".loud").hidden = !cues.some(({ seen, heard }) => heard || seen && filmOf(seen));
   };
 
@@ -43,15 +46,16 @@ const player = (box) => {
   const slate = (cue) => {
     const missing = cue.shot.querySelector(".missing"), card = made("div", { className: "slate" });
     card.append(made("b", { textContent: cue.shot.dataset.shot, dir: "auto" }));
-    card.append(...(cue.heard || !missing ? [made("p", { textContent: text(cue, ".description dd") || text(cue, ".words"), dir: "auto" })]
-      : [...missing.children].map((part) => part.cloneNode(true))));
+    if (cue.heard || !missing) card.append(made("p", { textContent: text(cue, ".description dd") || text(cue, ".words"), dir: "auto" }));
+    else card.append(...[...missing.children].map((part) => part.cloneNode(true)));
     return card;
   };
   const film = (tag, source, poster) => {
     const medium = made(tag, { preload: "auto", playsInline: true, muted, volume: volume.value / 100 });
     if (poster) medium.poster = poster;
     medium.src = source;
-    for (const event of ["loadeddata", "seeked"]) medium.addEventListener(event, () => { if (medium.closest(".on")) sync(); });
+    const placed = () => { if (medium.closest(".on")) sync(); };
+    for (const event of ["loadeddata", "seeked"]) medium.addEventListener(event, placed);
     return medium;
   };
   const slot = (cue) => {
@@ -83,17 +87,21 @@ const player = (box) => {
 
   const silence = () => {
     find(".mute").setAttribute("aria-pressed", muted);
-    for (const { media } of slots.values()) for (const medium of media) Object.assign(medium, { muted, volume: volume.value / 100 });
+    const media = [...slots.values()].flatMap((slot) => slot.media);
+    for (const medium of media) Object.assign(medium, { muted, volume: volume.value / 100 });
   };
+  /* Browsers may refuse to play sound; then it is muted, and the button shows so. */
+  const refused = ({ name }) => { if (name === "NotAllowedError") { muted = true; silence(); } };
   /* A clip is cut where its shot ends, or held on its last picture until then. */
   const sync = () => {
     const time = (at - cues[current].start + 0.5) * seconds / frames;
     for (const medium of slots.get(current).media) {
       if (medium.error || !medium.readyState) continue;
       const end = Number.isFinite(medium.duration) ? medium.duration : time, place = Math.min(time, end);
-      if (!medium.seeking && Math.abs(medium.currentTime - place) > (since === null ? 0.4 * seconds / frames : 0.25)) medium.currentTime = place;
-      if (since === null || time >= end) medium.pause();
-      else if (medium.paused) medium.play().catch(({ name }) => { if (name === "NotAllowedError") { muted = true; silence(); } });
+      const isHeld = since === null || time >= end, near = isHeld ? 0.4 * seconds / frames : 0.15;
+      if (!medium.seeking && Math.abs(medium.currentTime - place) > near) medium.currentTime = place;
+      if (isHeld) medium.pause();
+      else if (medium.paused) medium.play().catch(refused);
     }
   };
   const enter = (index) => {
@@ -114,7 +122,7 @@ const player = (box) => {
     if (changed) enter(index);
     position.value = frame;
     find(".code").textContent = timecode(frame);
-    if (changed || since === null) position.setAttribute("aria-valuetext", `${cues[index].shot.dataset.shot}, ${timecode(frame)}`);
+    if (changed || since === null) position.setAttribute("aria-valuetext", `${now.textContent}, ${timecode(frame)}`);
     sync();
   };
   const tick = () => {

@@ -84,8 +84,9 @@ class Tab:
     def sized(self, width: int, height: int) -> None:
         self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
 
-    def screenshot(self) -> Image.Image:
-        shot = self.ask("Page.captureScreenshot", format="png", captureBeyondViewport=True)["data"]
+    def screenshot(self, *, whole: bool = True) -> Image.Image:
+        """Return the whole page, or what is in the window."""
+        shot = self.ask("Page.captureScreenshot", format="png", captureBeyondViewport=whole)["data"]
         return Image.open(BytesIO(base64.b64decode(shot))).convert("RGB")
 
 

@@ -139,7 +139,7 @@ def test_takes_of_one_shot_stand_side_by_side(make: SimpleNamespace) -> None:
 def test_films_and_sounds_have_players(make: SimpleNamespace) -> None:
     film = make.frame("a.mp4", "video/mp4", thumbnail=make.data_uri("red"), duration=4.04, frame_rate=23.976)
     reader = read(make.board(make.shot(takes=(make.take(frames=(film, make.frame("b.flac", "audio/flac"))),))))
-    (video,), (audio,) = reader.all("video"), reader.all("audio")
+    (video, *_), (audio,) = reader.all("video"), reader.all("audio")
     assert (video["src"], video["poster"]) == ("../../../frames/aa/a.mp4", film.thumbnail)
     assert "controls" in video
     assert "4.0 s · 1024×576 · 23.98 fps" in " ".join(reader.words)
@@ -318,3 +318,17 @@ def test_a_take_that_frame_qc_marked_says_so_in_words(make: SimpleNamespace) -> 
     ]
     assert all(text_of(reader).count(words) == 1 for words in shown)
     assert sum(each.get("class") == "qc" for each in reader.all("span")) == len(shown)
+
+
+def test_shots_carry_their_frames_and_which_take_shows_them(make: SimpleNamespace) -> None:
+    shots = (
+        make.shot(1, duration=2, picked=2, takes=(make.take(1), make.take(2))),
+        make.shot(2, takes=(make.failed("no room"), make.take(2)), success=False),
+        make.shot(3, passes=(make.made_pass("finish"),)),
+        make.shot(4, takes=(make.failed("no room"),), success=False),
+    )
+    reader = read(make.board(*shots, fps=23.976))
+    assert [each["data-frames"] for each in reader.all("article")] == ["48", "72", "72", "72"]
+    assert [each.get("data-fps") for each in reader.all("main")] == ["24000/1001"]
+    shown = [(each["data-take"], each["data-pass"]) for each in reader.all("figure") if "data-shown" in each]
+    assert shown == [("2", ""), ("2", ""), ("1", "finish"), ("1", "")]
