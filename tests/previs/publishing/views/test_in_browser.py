@@ -142,11 +142,11 @@ CENTRES = """[...document.querySelectorAll("article img")].map((image) => {
     return [Math.round(box.x + box.width / 2 + scrollX), Math.round(box.y + box.height / 2 + scrollY)]; })"""
 
 
-@pytest.mark.parametrize(("name", "width"), [("index.html", 1024), ("beside.html", 1024), ("private.html", 320)])
-def test_every_picture_of_a_folders_board_is_seen(tab: Tab, folder: Path, name: str, width: int) -> None:
+@pytest.mark.parametrize("name", ["index.html", "beside.html", "private.html"])
+def test_every_picture_of_a_folders_board_is_seen_small(tab: Tab, folder: Path, name: str) -> None:
     tab.sized(1440, 1400)
     tab.open(folder / name)
-    assert tab.value(ALL_SHOWN) == [width] * 5
+    assert tab.value(ALL_SHOWN) == [320] * 5
     seen = tab.screenshot()
     for (x, y), colour in zip(tab.value(CENTRES), COLOURS, strict=True):
         wanted = bytes.fromhex(colour[1:])
@@ -246,9 +246,9 @@ def test_an_original_that_is_gone_gives_way_to_what_the_page_shows(tab: Tab, fol
     waited = """new Promise((done) => {
         const link = document.querySelector(".picture"), large = document.querySelector("dialog img");
         link.href = "gone.png";
-        large.addEventListener("load", () => done(large.src.split("/").pop()), { once: true });
+        large.addEventListener("load", () => done(large.src === link.querySelector("img").src), { once: true });
         link.click(); })"""
-    assert tab.value(waited) == "1.png"
+    assert tab.value(waited) is True
 
 
 @pytest.mark.parametrize("width", [320, 420, 700, 1440, 2200])

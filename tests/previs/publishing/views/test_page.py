@@ -76,7 +76,7 @@ def test_a_page_shows_frames_in_order_with_their_slates(make: SimpleNamespace) -
     assert "00:00:09:00" in result
     assert "Links work until tomorrow." in result
     assert re.search(
-        r"SH20\s+begins at\s+00:00:03:00\s+3 s · 72 frames\s+Take 1\s+seed 20\s+12\.34 s on render-01:8188", result
+        r"SH20 begins at 00:00:03:00 3 s · 72 frames Take 1 rendered seed 20 · 12\.34 s on render-01:8188", result
     )
 
 
@@ -85,7 +85,7 @@ def test_a_failed_shot_has_a_slate_with_its_error_and_a_link_in_the_head(make: S
     reader = read(make.board(make.shot(), failed, problems=("render-02 was set aside",)))
     result = text_of(reader)
     assert "Failed out <of> memory" in result
-    assert "Some shots lack a frame SH20 render-02 was set aside" in result
+    assert "Some shots lack a frame Failed: SH20 Notices of the run 1 render-02 was set aside" in result
     assert {"href": "#shot-2"} in reader.all("a")
 
 
@@ -94,7 +94,9 @@ def test_a_skipped_shot_is_listed_with_its_reason_and_not_among_the_failed(make:
     skipped = [make.shot(name, takes=(make.skipped("SH20"),), success=False) for name in ("SH30", "SH40")]
     reader = read(make.board(failed, *skipped))
     result = text_of(reader)
-    assert "Some shots lack a frame SH20 Skipped, because a shot that they build on has no frame: SH30 , SH40" in result
+    assert "Some shots lack a frame Failed: SH20 Skipped, because a shot that they build on" in result
+    assert "build on has no frame: SH30 , SH40" in result
+    assert "Notices of the run" not in result
     assert "Skipped SH20, which it builds on, has no frame" in result
     assert "failed 1 skipped 2" in result
     assert [div["class"] for div in reader.all("div") if "stage" in (div.get("class") or "")] == [
@@ -107,7 +109,7 @@ def test_a_skipped_shot_is_listed_with_its_reason_and_not_among_the_failed(make:
 
 def test_a_picked_take_stands_first_with_its_number_in_a_circle(make: SimpleNamespace) -> None:
     reader = read(make.board(make.shot(picked=12, takes=(make.take(1), make.take(12)))))
-    assert re.search(r"Take 12 picked seed 7 .* Take 1 seed 7", text_of(reader))
+    assert re.search(r"Take 12 picked rendered seed 7 .* 1 other take Take 1 rendered seed 7", text_of(reader))
     assert [span for span in reader.all("span") if span.get("class") == "circled"] == [{"class": "circled"}]
     assert "picked" not in text_of(read(make.board(make.shot())))
 
@@ -115,10 +117,10 @@ def test_a_picked_take_stands_first_with_its_number_in_a_circle(make: SimpleName
 def test_how_a_take_was_made_and_what_failed_before_are_folded(make: SimpleNamespace) -> None:
     take = make.take(comfyui="0.3.64", waiting=4.2, uploading=0.3, attempts=(make.attempt("显存不足"),) * 2)
     reader = read(make.board(make.shot(takes=(take,))))
-    assert reader.all("details") == [{}, {}]
+    assert reader.all("details") == [{}]
     assert re.search(
-        r"12\.34 s on render-01:8188 waited 4\.2 s · frames stored in 0\.3 s · ComfyUI 0\.3\.64 "
-        r"2 failed attempts before 2026-10-31 17:41 UTC on render-02:8188 显存不足",
+        r"rendered · 2 failed attempts before seed 7 · 12\.34 s on render-01:8188 · waited 4\.2 s · "
+        r"frames stored in 0\.3 s · ComfyUI 0\.3\.64 2026-10-31 17:41 UTC on render-02:8188 显存不足",
         text_of(reader),
     )
 
