@@ -16,11 +16,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from previs.publishing.views.addresses import scheme
-from previs.publishing.views.cards import Card, Group, groups
+from previs.publishing.views.cards import Card, groups
 from previs.publishing.views.labels import labels, spelled
 from previs.publishing.views.sequences import sequences, totals
 from previs.publishing.views.since import Since
-from previs.publishing.views.stills import FrameLinks, LinksOf, Still, usual_size
+from previs.publishing.views.stills import FrameLinks, LinksOf, usual_size
 from previs.publishing.views.takes import lacking
 from previs.publishing.views.timecode import number, timecode
 from previs.publishing.views.wording import clean, language, moment, one_line, seconds_between

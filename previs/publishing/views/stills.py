@@ -69,7 +69,7 @@ def usual_size(manifest: Manifest) -> tuple[int, int]:
 
 
 def still_of(frame: Frame, alt: str, usual: tuple[int, int], links: FrameLinks) -> Still:
-    """Return a frame as the page shows it: pictures as their thumbnail, so that full frames are loaded only when opened."""
+    """Return a frame for the page: a picture as its thumbnail, so that full frames are loaded only when opened."""
     thumbnail = frame.thumbnail if frame.thumbnail and is_picture(frame.thumbnail) else None
     src, href = for_page(links.src) or thumbnail, for_page(links.href)
     if frame.kind == "image":
