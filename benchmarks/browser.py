@@ -28,7 +28,7 @@ class Browser:
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket, self._numbers, self._session = socket, itertools.count(1), dict[str, str]()
-        self._loaded = 0
+        self._loaded, self._inside = 0, set[str]()
         target = self._ask("Target.createTarget", url="about:blank")["targetId"]
         self._session = {"sessionId": self._ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]}
         for domain in ("Page", "Runtime", "Network"):
@@ -70,8 +70,11 @@ class Browser:
 
     def _receive(self) -> dict[str, Any]:
         said: dict[str, Any] = json.loads(self._socket.recv(timeout=_BOUND))
-        if said.get("method") == "Network.loadingFinished":
-            self._loaded += said["params"]["encodedDataLength"]
+        params = said.get("params", {})
+        if said.get("method") == "Network.requestWillBeSent" and params["request"]["url"].startswith("data:"):
+            self._inside.add(params["requestId"])
+        if said.get("method") == "Network.loadingFinished" and params["requestId"] not in self._inside:
+            self._loaded += params["encodedDataLength"]
         return said if "method" in said else said | {"method": ""}
 
     def _ask(self, method: str, **params: object) -> dict[str, Any]:

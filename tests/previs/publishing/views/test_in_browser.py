@@ -108,6 +108,18 @@ def page_with_takes(make: SimpleNamespace) -> str:
     return page(make.board(*shots), links=lambda frame: FrameLinks(frame.thumbnail or "", ""))
 
 
+def page_of_aspects(make: SimpleNamespace) -> str:
+    """Shots of five aspects in two sequences, with short and long words."""
+    sizes = ((1280, 720), (1920, 800), (1024, 1024), (720, 1280), (200, 4000))
+    shots = []
+    for number, (width, height) in enumerate(sizes, 1):
+        thumbnail = make.data_uri("red", (width // 8, height // 8))
+        take = make.take(frames=(make.frame(f"{number}.png", width=width, height=height, thumbnail=thumbnail),))
+        fields = {"sequence": f"SQ{number // 3}", "prompt": "a lamp in the fog " * (1 if number % 2 else 90)}
+        shots.append(make.shot(number, takes=(take,), shot={"dialogue": "MEI: 等等！"}, **fields))
+    return page(make.board(*shots), links=lambda frame: FrameLinks(frame.thumbnail or "", ""))
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, make: SimpleNamespace) -> Path:
     """A store's folder with five frames and the page of a run that also has a failed shot and hostile words."""
@@ -131,6 +143,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, make: SimpleNamespace) -> P
     for name, content in page_assets(manifest).items():
         index.with_name(name).write_text(content, encoding="utf-8")
     index.with_name("private.html").write_text(private, encoding="utf-8")
+    index.with_name("aspects.html").write_text(page_of_aspects(make), encoding="utf-8")
     index.with_name("takes.html").write_text(page_with_takes(make), encoding="utf-8")
     return index.parent
 
@@ -270,7 +283,7 @@ def test_a_page_without_scripts_shows_its_pictures(tab: Tab, folder: Path) -> No
     assert seen.getpixel(tuple(centres[0])) == tuple(bytes.fromhex(COLOURS[0][1:]))
 
 
-def test_paper_takes_three_shots_across(tab: Tab, folder: Path) -> None:
+def test_paper_takes_three_of_few_shots_across(tab: Tab, folder: Path) -> None:
     tab.sized(1040, 700)
     tab.ask("Emulation.setEmulatedMedia", media="print")
     try:
@@ -279,6 +292,71 @@ def test_paper_takes_three_shots_across(tab: Tab, folder: Path) -> None:
     finally:
         tab.ask("Emulation.setEmulatedMedia", media="")
     assert [tops.count(top) for top in sorted(set(tops))] == [3, 3]
+
+
+ASPECTS = """[...document.querySelectorAll("article")].map((shot) => {
+    const box = shot.querySelector(".stage img").getBoundingClientRect(); return box.width / box.height; })"""
+
+
+@pytest.mark.parametrize("width", [375, 1440])
+def test_each_shot_keeps_its_own_aspect_up_to_a_square(tab: Tab, folder: Path, width: int) -> None:
+    tab.sized(width, 900)
+    tab.open(folder / "aspects.html")
+    assert tab.value(ASPECTS) == pytest.approx([16 / 9, 2.4, 1, 1, 1], abs=0.03)
+
+
+def test_only_the_full_frame_that_is_opened_is_loaded(tab: Tab, folder: Path, strict_host: str) -> None:
+    loaded = 'performance.getEntriesByType("resource").map(({ name }) => name).filter((name) => name.endsWith(".png"))'
+    tab.sized(1440, 1400)
+    tab.open(f"{strict_host}/beside.html")
+    tab.value(ALL_SHOWN)
+    assert tab.value(loaded) == []
+    tab.value("""new Promise((done) => {
+        document.querySelector("dialog img").addEventListener("load", done, { once: true });
+        document.querySelectorAll(".picture")[2].click(); })""")
+    assert [name.rpartition("/")[2] for name in tab.value(loaded)] == ["3.png"]
+
+
+FOLDED = """[...document.querySelectorAll(".cut")].map((text) =>
+    [text.scrollHeight > text.clientHeight + 1, text.nextElementSibling?.matches("button.all") ?? false])"""
+
+
+@pytest.mark.parametrize("width", [375, 1440])
+def test_show_all_stands_only_where_text_is_cut(tab: Tab, folder: Path, width: int) -> None:
+    tab.sized(width, 900)
+    tab.open(folder / "aspects.html")
+    found = tab.value(FOLDED)
+    assert {(True, True), (False, False)} == {tuple(each) for each in found}
+    press = """(() => { const button = document.querySelector("button.all"), text = button.previousElementSibling;
+        const seen = [button.textContent, button.getAttribute("aria-expanded"), text.scrollHeight > text.clientHeight];
+        button.click(); return seen; })()"""
+    assert tab.value(press) == ["Show all", "false", True]
+    assert tab.value(press) == ["Show less", "true", False]
+    tab.sized(2200 if width == 375 else 375, 900)
+    assert all(cut == button for cut, button in tab.value(f"new Promise((done) => setTimeout(() => done({FOLDED})))"))
+
+
+def test_without_scripts_no_text_is_cut(tab: Tab, folder: Path) -> None:
+    tab.sized(375, 900)
+    tab.ask("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        tab.open(folder / "aspects.html")
+    finally:
+        tab.ask("Emulation.setScriptExecutionDisabled", value=False)
+    assert tab.value('document.body.classList.contains("folds")') is False
+    assert {tuple(each) for each in tab.value(FOLDED)} == {(False, False)}
+
+
+def test_a_sequence_is_jumped_to_and_not_hidden_by_the_links(tab: Tab, folder: Path) -> None:
+    tab.sized(1440, 900)
+    tab.open(folder / "aspects.html")
+    tops = """new Promise((done) => { document.documentElement.style.scrollBehavior = "auto";
+        document.querySelectorAll(".sequences a")[1].click();
+        requestAnimationFrame(() => done([...document.querySelectorAll(".sequences, #sequence-2")].map((each) =>
+            each.getBoundingClientRect()).map((box) => [box.top, box.bottom]))); })"""
+    (top, bottom), (heading, _) = tab.value(tops)
+    assert top == 0
+    assert bottom <= heading < 200
 
 
 ROUND = """(() => {
