@@ -9,6 +9,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +18,7 @@ import pytest
 from PIL import Image
 from websockets.sync.client import ClientConnection, connect
 
-from previs.publishing.views import ASSETS, FrameLinks, page, page_assets
+from previs.publishing.views import ASSETS, FrameLinks, page, page_assets, since
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
@@ -120,6 +121,20 @@ def page_of_aspects(make: SimpleNamespace) -> str:
     return page(make.board(*shots), links=lambda frame: FrameLinks(frame.thumbnail or "", ""))
 
 
+def page_of_changes(make: SimpleNamespace) -> str:
+    """A Chinese board with all that its head may say, and the changes since the last run."""
+    made = [make.frame(f"{n}.png", sha256=str(n), thumbnail=make.data_uri("red")) for n in range(3)]
+    film = {"dialogue": "老周：这天气，出不了海。", "camera": "大全景", "notes": "再暗一点", "sound": "雨声"}
+    shots = [
+        make.shot("甲", prompt="雨夜", sequence="码头", shot=film, takes=(make.take(frames=(made[1],)),)),
+        make.shot("乙", prompt="雨夜", sequence="渡轮", takes=(make.failed("显存不足"),), success=False),
+        make.shot("丙", prompt="雨夜", sequence="渡轮", takes=(make.skipped("乙"),), success=False),
+    ]
+    last = make.board(shots[0].model_copy(update={"takes": (make.take(frames=(made[0],)),)}), make.shot("丁"), run="一")
+    now = make.board(*shots, lang="zh", run="二", title="末班渡轮", problems=("render-02 已停用",))
+    return page(now, links=lambda frame: FrameLinks(frame.thumbnail or "", ""), since=since(now, last), note="链接")
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, make: SimpleNamespace) -> Path:
     """A store's folder with five frames and the page of a run that also has a failed shot and hostile words."""
@@ -144,6 +159,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, make: SimpleNamespace) -> P
         index.with_name(name).write_text(content, encoding="utf-8")
     index.with_name("private.html").write_text(private, encoding="utf-8")
     index.with_name("aspects.html").write_text(page_of_aspects(make), encoding="utf-8")
+    index.with_name("chinese.html").write_text(page_of_changes(make), encoding="utf-8")
     index.with_name("takes.html").write_text(page_with_takes(make), encoding="utf-8")
     return index.parent
 
@@ -305,7 +321,7 @@ def test_each_shot_keeps_its_own_aspect_up_to_a_square(tab: Tab, folder: Path, w
     assert tab.value(ASPECTS) == pytest.approx([16 / 9, 2.4, 1, 1, 1], abs=0.03)
 
 
-def test_only_the_full_frame_that_is_opened_is_loaded(tab: Tab, folder: Path, strict_host: str) -> None:
+def test_only_the_full_frame_that_is_opened_is_loaded(tab: Tab, strict_host: str) -> None:
     loaded = 'performance.getEntriesByType("resource").map(({ name }) => name).filter((name) => name.endsWith(".png"))'
     tab.sized(1440, 1400)
     tab.open(f"{strict_host}/beside.html")
@@ -357,6 +373,27 @@ def test_a_sequence_is_jumped_to_and_not_hidden_by_the_links(tab: Tab, folder: P
     (top, bottom), (heading, _) = tab.value(tops)
     assert top == 0
     assert bottom <= heading < 200
+
+
+AXE = (files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8")
+FAULTS = """axe.run(document, { resultTypes: ["violations"] }).then(({ passes, violations }) => [passes.length > 20,
+    ...violations.map(({ id, impact, nodes }) => `${impact} ${id}: ${nodes[0].html}`)])"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [375, 1440])
+@pytest.mark.parametrize("name", ["index.html", "takes.html", "aspects.html", "chinese.html"])
+def test_axe_finds_no_fault_that_keeps_anyone_out(tab: Tab, folder: Path, name: str, width: int, scheme: str) -> None:
+    tab.sized(width, 900)
+    tab.ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+    try:
+        tab.open(folder / name)
+        tab.value("document.querySelectorAll('details').forEach((fold) => { fold.open = true; })")
+        tab.value(f"{AXE}; 0")
+        assert tab.value(FAULTS) == [True]
+        assert tab.complaints == []
+    finally:
+        tab.ask("Emulation.setEmulatedMedia", features=[])
 
 
 ROUND = """(() => {
