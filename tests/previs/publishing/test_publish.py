@@ -20,6 +20,7 @@ from previs.publishing.publish import lasting_addresses, links_of, links_until, 
 from previs.records.manifest import Manifest, ShotEntry, TakeEntry
 from previs.records.takes import Frame
 from previs.store import FolderStore, S3Settings, S3Store, Store
+from tests.conftest import FOLDER_AND_S3
 
 # One pixel.
 THUMBNAIL = (
@@ -197,6 +198,7 @@ def changed(name: str) -> Frame:
     return frame(name).model_copy(update={"sha256": "b" * 64})
 
 
+@FOLDER_AND_S3
 async def test_the_page_of_the_next_run_marks_what_changed_and_leads_to_the_frame_before(store: Store) -> None:
     after = changed("ccc.png")
     await put(store, PICTURE, after)

@@ -18,7 +18,11 @@ import pytest
 from PIL import Image
 from websockets.sync.client import ClientConnection, connect
 
+from previs.publishing.publish import links_of, publish
+from previs.publishing.pull import pull
 from previs.publishing.views import ASSETS, FrameLinks, page, page_assets, since
+from previs.store import FolderStore, Store
+from tests.conftest import FOLDER_AND_S3
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
@@ -43,8 +47,9 @@ class Tab:
 
     def receive(self) -> dict[str, object]:
         said = json.loads(self.socket.recv(timeout=BOUND))
-        if said.get("method") == "Log.entryAdded":
-            self.complaints.append(said["params"]["entry"]["text"])
+        entry = said["params"]["entry"] if said.get("method") == "Log.entryAdded" else {}
+        if entry and not entry.get("url", "").endswith("/favicon.ico"):
+            self.complaints.append(entry["text"])
         return said
 
     def ask(self, method: str, **params: object) -> dict:
@@ -86,7 +91,7 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
         "--disable-component-update --disable-sync --remote-debugging-port=0 --hide-scrollbars"
     )
     home = tmp_path_factory.mktemp("chromium")
-    command = ["timeout", str(BOUND), str(CHROMIUM), *options.split(), f"--user-data-dir={home}", "about:blank"]
+    command = ["timeout", str(5 * BOUND), str(CHROMIUM), *options.split(), f"--user-data-dir={home}", "about:blank"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as browser:  # noqa: S603
         assert browser.stderr is not None
         line = next(line for line in browser.stderr if line.startswith("DevTools listening on "))
@@ -436,3 +441,48 @@ def test_nothing_unfolded_makes_the_page_scroll_sideways(tab: Tab, folder: Path,
     assert tab.value(
         "[...document.querySelectorAll('figcaption')].every((slate) => slate.scrollWidth <= slate.clientWidth)"
     )
+
+
+async def published_twice(store: Store, make: SimpleNamespace) -> str:
+    """The link of a board's second run, whose only shot has another frame than in the first."""
+    link = ""
+    for run, colour in (("20261031-174000-abcdef01", "red"), ("20261101-174000-abcdef01", "blue")):
+        content = BytesIO()
+        Image.new("RGB", (1024, 576), colour).save(content, "PNG")
+        frame = make.frame(f"{colour}.png", sha256=colour, thumbnail=make.data_uri(colour))
+        await store.put(frame.key, content.getvalue(), media_type="image/png")
+        board = make.board(make.shot(takes=(make.take(frames=(frame,)),)), run=run)
+        link = (await publish(board, await links_of([frame], store), store)).link
+    return link
+
+
+OPENED = """new Promise((done) => { const large = document.querySelector("dialog img");
+    large.addEventListener("load", () => done(large.naturalWidth), { once: true });
+    document.querySelector(".picture").click(); })"""
+BEFORE = """new Promise((done) => { const image = new Image(); image.onload = () => done(image.naturalWidth);
+    image.src = document.querySelector("[data-before]").dataset.before; })"""
+
+
+@FOLDER_AND_S3
+async def test_a_store_shows_small_pictures_full_ones_and_the_frame_before(
+    tab: Tab, store: Store, make: SimpleNamespace
+) -> None:
+    tab.sized(1440, 900)
+    tab.open(await published_twice(store, make))
+    assert tab.value(ALL_SHOWN) == [320]
+    assert (tab.value(OPENED), tab.value(BEFORE)) == (1024, 1024)
+    assert tab.complaints == []
+
+
+async def test_a_pulled_page_marks_the_same_changes_without_a_network(
+    tab: Tab, folder_store: FolderStore, make: SimpleNamespace, tmp_path: Path
+) -> None:
+    await published_twice(folder_store, make)
+    board = make.board()
+    # The made-up hash is no frame's, so that only thumbnails are there.
+    done = await pull(folder_store, board.board, tmp_path / "pulled")
+    assert len(done.failed) == 1
+    tab.open(tmp_path / "pulled" / "index.html")
+    assert tab.value(BEFORE) == 320
+    assert "1 changed" in str(tab.value('document.querySelector(".since").textContent'))
+    assert tab.complaints == []
