@@ -9,7 +9,8 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any, Final
 
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
 
 _OPTIONS: Final = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
@@ -26,7 +27,7 @@ _SEE_ALL: Final = """Promise.all([...document.querySelectorAll("article img")].m
 class Browser:
     """A tab of Chromium, spoken to over its DevTools protocol."""
 
-    def __init__(self, socket: ClientConnection) -> None:
+    def __init__(self, socket: Connection) -> None:
         self._socket, self._numbers, self._session = socket, itertools.count(1), dict[str, str]()
         self._loaded, self._inside = 0, set[str]()
         target = self._ask("Target.createTarget", url="about:blank")["targetId"]
