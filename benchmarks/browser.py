@@ -25,7 +25,7 @@ _SEE_ALL: Final = """Promise.all([...document.querySelectorAll("article img")].m
 
 
 class Browser:
-    """A tab of Chromium, spoken to over its DevTools protocol."""
+    """Represent a tab of Chromium, spoken to over its DevTools protocol."""
 
     def __init__(self, socket: Connection) -> None:
         self._socket, self._numbers, self._session = socket, itertools.count(1), dict[str, str]()
@@ -65,7 +65,7 @@ class Browser:
         }
 
     def _throttle(self, speed: float, latency_ms: float) -> None:
-        """Limit the line to so many bytes a second; -1 for no limit."""
+        """Set the bytes a second of the line; -1 for no limit."""
         conditions = {"offline": False, "latency": latency_ms, "downloadThroughput": speed, "uploadThroughput": speed}
         self._ask("Network.emulateNetworkConditions", **conditions)
 
