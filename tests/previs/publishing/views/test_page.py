@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from previs.publishing.views import FrameLinks, page
+from previs.publishing.views import FrameLinks, Since, page, since
 from previs.publishing.views.addresses import for_page
 from previs.records.manifest import Manifest, Mark, Retried
 from previs.records.takes import Frame
@@ -211,6 +211,7 @@ def test_halves_of_surrogate_pairs_do_not_keep_a_page_from_being_written(make: S
     assert r"a\ud800b\x00" in page(make.board(shot), links=beside).encode().decode()
 
 
+ADDRESSES = ("src", "href", "poster", "data-before")
 MARKS = [
     "<script>alert(1)</script>",
     '"',
@@ -239,7 +240,13 @@ def filled(make: SimpleNamespace, words: list[str], links: FrameLinks) -> Reader
     shot = make.shot(
         words[4], picked=3, prompt=words[5], sequence=f"x{words[6]}", takes=takes, shot={"notes": f"x{words[7]}"}
     )
-    return read(make.board(shot, title=words[8], problems=(words[8],)), links=lambda _: links, note=f"n{words[8]}")
+    changed = Since(f"x{words[0]}", changed={words[4]: frame}, omitted=(words[1], words[2]))
+    return read(
+        make.board(shot, title=words[8], problems=(words[8],)),
+        links=lambda _: links,
+        note=f"n{words[8]}",
+        since=changed,
+    )
 
 
 def shape(reader: Reader) -> list[tuple[str, frozenset[str]]]:
@@ -264,7 +271,7 @@ def test_no_words_add_an_element_or_an_attribute_to_a_page(make: SimpleNamespace
 @given(src=TEXT, href=TEXT)
 def test_a_page_names_no_address_that_may_not_be_used(make: SimpleNamespace, src: str, href: str) -> None:
     reader = filled(make, ["x"] * 9, FrameLinks(src, href))
-    named = {attrs[name] for _, attrs in reader.elements for name in ("src", "href", "poster") if name in attrs}
+    named = {attrs[name] for _, attrs in reader.elements for name in ADDRESSES if name in attrs}
     assert {url for url in named if url not in {"#shots", "#shot-1"}} <= {for_page(src), for_page(href)}
 
 
@@ -295,12 +302,17 @@ def test_the_page_of_a_chinese_board_has_no_english_word_of_ours(make: SimpleNam
         ),
         make.shot("丁", prompt="灯", takes=(), success=False),
     )
-    board = make.board(*shots, board="夜", run="一", title="夜", lang="zh")
-    reader = read(board)
+    known = {"board": "夜", "title": "夜", "lang": "zh"}
+    board = make.board(*shots, run="二", problems=("三",), **known)
+    other = make.shot("乙", takes=(make.take(frames=(make.frame(sha256="bb"),)),))
+    reader = read(board, since=since(board, make.board(other, make.shot("戊"), run="一", **known)))
     alts = " ".join(each.get(name) or "" for _, each in reader.elements for name in ("alt", "aria-label", "title"))
     words = set(re.findall(r"[A-Za-z]{2,}", f"{text_of(reader)} {alts}"))
     assert words <= {"ComfyUI", "UTC", "render"}
     assert "4 分 12 秒" in text_of(reader)
+    assert "与运行 一 相比 新增 3 个 甲 , 丙 , 丁 画面改动 1 个 乙 删去 1 个 戊" in text_of(reader)
+    body = next(attrs for tag, attrs in reader.elements if tag == "body")
+    assert set(body.values()) == {"显示全部", "收起"}
     for shown in ("全黑画面", "纯灰画面", "单色画面，#002040", "画面静止不动", "与 甲 · 第 1 条 画面相同"):
         assert shown in text_of(reader)
     assert "画幅不符，1024×1024，应为 16:9" in text_of(reader)
