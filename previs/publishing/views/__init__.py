@@ -9,6 +9,7 @@ from previs.publishing.views.page import ASSETS, FrameLinks, page, page_assets, 
 from previs.publishing.views.progress import Progress, RunningTake, progress_sheet, status_line
 from previs.publishing.views.rows import row_pages, shot_rows
 from previs.publishing.views.sheet import FOR_FORM, contact_sheet, contact_sheets
+from previs.publishing.views.since import Since, since
 
 __all__ = [
     "ASSETS",
@@ -16,6 +17,7 @@ __all__ = [
     "FrameLinks",
     "Progress",
     "RunningTake",
+    "Since",
     "contact_sheet",
     "contact_sheets",
     "overview",
@@ -25,5 +27,6 @@ __all__ = [
     "progress_sheet",
     "row_pages",
     "shot_rows",
+    "since",
     "status_line",
 ]
