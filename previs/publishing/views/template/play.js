@@ -42,7 +42,11 @@ const player = (box) => {
     find(".loud").hidden = !cues.some(({ seen, heard }) => heard || seen && filmOf(seen));
   };
 
-  const text = (cue, name) => cue.shot.querySelector(name)?.textContent.trim() || "";
+  /* A paragraph may have a button beside it that unfolds it. */
+  const text = (cue, name) => {
+    const part = cue.shot.querySelector(name);
+    return (part?.querySelector("p") ?? part)?.textContent.trim() || "";
+  };
   const slate = (cue) => {
     const missing = cue.shot.querySelector(".missing"), card = made("div", { className: "slate" });
     card.append(made("b", { textContent: cue.shot.dataset.shot, dir: "auto" }));

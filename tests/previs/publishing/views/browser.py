@@ -36,8 +36,9 @@ class Tab:
 
     def receive(self) -> dict[str, object]:
         said = json.loads(self.socket.recv(timeout=BOUND))
-        if said.get("method") == "Log.entryAdded":
-            self.complaints.append(said["params"]["entry"]["text"])
+        entry = said["params"]["entry"] if said.get("method") == "Log.entryAdded" else {}
+        if entry and not entry.get("url", "").endswith("/favicon.ico"):
+            self.complaints.append(entry["text"])
         return said
 
     def ask(self, method: str, **params: object) -> dict:
@@ -73,6 +74,14 @@ class Tab:
         """Put fingers on the screen, move or lift them."""
         points = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(at)]
         self.ask("Input.dispatchTouchEvent", type=f"touch{kind}", touchPoints=points)
+
+    def shows(self, *names: str) -> bool:
+        """Wait until these files are in the large view, and return whether there are so many pictures."""
+        return self.value(f"""Promise.all({list(names)}.map((name, place) => new Promise((done) => {{
+            const image = document.querySelectorAll(".layer:not([hidden]) img")[place];
+            const look = () => image.complete && image.src.endsWith("/" + name) && done();
+            image.addEventListener("load", look);
+            look(); }}))).then(() => document.querySelectorAll(".layer:not([hidden])").length === {len(names)})""")  # type: ignore[return-value]
 
     def outside(self, selector: str) -> int:
         """Return how many of the visible elements reach out of the window."""

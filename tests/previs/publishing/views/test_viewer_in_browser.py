@@ -63,24 +63,15 @@ SCALE = """(() => { const { a, e, f } = new DOMMatrix(getComputedStyle(document.
     return [a, e, f].map((number) => Math.round(number * 100) / 100); })()"""
 
 
-def shows(tab: Tab, *names: str) -> bool:
-    """Wait until these files are shown, and return whether there are so many pictures."""
-    return tab.value(f"""Promise.all({list(names)}.map((name, place) => new Promise((done) => {{
-        const image = document.querySelectorAll(".layer:not([hidden]) img")[place];
-        const look = () => image.complete && image.src.endsWith("/" + name) && done();
-        image.addEventListener("load", look);
-        look(); }}))).then(() => document.querySelectorAll(".layer:not([hidden])").length === {len(names)})""")  # type: ignore[return-value]
-
-
 def test_the_full_frame_is_loaded_only_when_it_is_opened(tab: Tab, folder: Path) -> None:
     tab.sized(1280, 800)
     tab.open(folder / "index.html")
     loaded = "performance.getEntriesByType('resource').map(({ name }) => name.split('/').pop())"
     assert tab.value(loaded) == []
     tab.value("document.querySelector('.picture').click()")
-    assert shows(tab, "a.png")
+    assert tab.shows("a.png")
     tab.press("ArrowRight")
-    assert shows(tab, "b.png")
+    assert tab.shows("b.png")
     assert tab.value("document.querySelector('.viewer p').textContent") == "Shot SH010, take 2: a lamp"
     assert tab.complaints == []
 
@@ -95,13 +86,13 @@ def test_keys_zoom_and_pan_and_turn_pages_when_nothing_is_zoomed(tab: Tab, folde
     for _ in range(20):
         tab.press("ArrowLeft")
     assert tab.value(SCALE) == [2.25, 800, 0]
-    assert shows(tab, "a.png")
+    assert tab.shows("a.png")
     tab.press("-")
     assert tab.value(SCALE) == [1.5, 320, 0]
     tab.press("0")
     assert tab.value(SCALE) == [1, 0, 0]
     tab.press("ArrowLeft")
-    assert shows(tab, "c.png")
+    assert tab.shows("c.png")
 
 
 def test_the_wheel_zooms_around_the_pointer_and_a_drag_moves(tab: Tab, folder: Path) -> None:
@@ -117,12 +108,12 @@ def test_the_wheel_zooms_around_the_pointer_and_a_drag_moves(tab: Tab, folder: P
     tab.mouse("Moved", at=(MIDDLE[0] + 60, MIDDLE[1] - 30), button="left", buttons=1)
     tab.mouse("Released", at=(MIDDLE[0] + 60, MIDDLE[1] - 30), button="left", clickCount=1)
     assert tab.value(SCALE) == pytest.approx([2, -40, -30], abs=1)
-    assert shows(tab, "a.png")
+    assert tab.shows("a.png")
 
 
 def test_a_double_click_zooms_in_and_out(tab: Tab, folder: Path) -> None:
     large(tab, folder / "index.html")
-    assert shows(tab, "a.png")
+    assert tab.shows("a.png")
     for scale in (2, 1):
         for count in (1, 2):
             tab.mouse("Pressed", "Released", at=MIDDLE, button="left", clickCount=count)
@@ -141,7 +132,7 @@ def test_two_fingers_pinch_and_one_swipes(tab: Tab, folder: Path) -> None:
     tab.touch("Start", (300, 300))
     tab.touch("Move", (100, 305))
     tab.touch("End")
-    assert shows(tab, "b.png")
+    assert tab.shows("b.png")
     assert tab.complaints == []
 
 
@@ -149,7 +140,7 @@ def test_two_takes_are_compared_with_the_keyboard(tab: Tab, folder: Path) -> Non
     large(tab, folder / "index.html")
     tab.value("document.querySelector('.compare').focus()")
     tab.press("Enter")
-    assert shows(tab, "b.png", "a.png")
+    assert tab.shows("b.png", "a.png")
     assert tab.value("document.activeElement.className") == "wipe"
     shown = tab.screenshot()
     # The square picture is fitted to the same box.
@@ -167,9 +158,9 @@ def test_two_takes_are_compared_with_the_keyboard(tab: Tab, folder: Path) -> Non
     ]
     tab.value("""(() => { const [left] = document.querySelectorAll("select"); left.value = 0;
         left.dispatchEvent(new Event("change", { bubbles: true })); })()""")
-    assert shows(tab, "a.png", "a.png")
+    assert tab.shows("a.png", "a.png")
     tab.value("document.querySelector('.compare').click()")
-    assert shows(tab, "a.png")
+    assert tab.shows("a.png")
     assert tab.complaints == []
 
 
@@ -186,7 +177,7 @@ def test_the_wipe_follows_the_mouse(tab: Tab, folder: Path) -> None:
 def test_a_pass_is_compared_with_what_it_was_made_from(tab: Tab, folder: Path) -> None:
     large(tab, folder / "index.html", 2)
     tab.value("document.querySelector('.compare').click()")
-    assert shows(tab, "c.png", "d.png")
+    assert tab.shows("c.png", "d.png")
     chosen = tab.value("[...document.querySelectorAll('select')].map(({ selectedOptions: [{ text }] }) => text)")
     assert chosen == ["Take 1", "精修 · Take 1"]
 
@@ -194,12 +185,12 @@ def test_a_pass_is_compared_with_what_it_was_made_from(tab: Tab, folder: Path) -
 def test_a_changed_shot_is_compared_with_the_last_run(tab: Tab, folder: Path) -> None:
     large(tab, folder / "before.html")
     tab.value("document.querySelector('.compare').click()")
-    assert shows(tab, "before.png", "a.png")
+    assert tab.shows("before.png", "a.png")
     assert tab.value("document.querySelector('select').selectedOptions[0].text") == "Last run"
     tab.value("document.querySelector('.wipe').focus()")
     tab.value("document.querySelector('.viewer > p + button').click()")
     # The next shot is compared likewise.
-    assert shows(tab, "c.png", "d.png")
+    assert tab.shows("c.png", "d.png")
 
 
 def test_one_picture_alone_is_compared_with_nothing(tab: Tab, folder: Path) -> None:
