@@ -17,9 +17,9 @@ from markupsafe import Markup
 
 from previs.publishing.views.addresses import scheme
 from previs.publishing.views.cards import Card, groups
+from previs.publishing.views.compared import Since
 from previs.publishing.views.labels import labels, spelled
 from previs.publishing.views.sequences import sequences, totals
-from previs.publishing.views.since import Since
 from previs.publishing.views.stills import FrameLinks, LinksOf, usual_size
 from previs.publishing.views.takes import lacking
 from previs.publishing.views.timecode import number, timecode
