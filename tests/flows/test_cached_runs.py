@@ -238,7 +238,8 @@ async def test_the_picked_take_is_what_the_next_board_shows_and_what_other_shots
     [used] = again.takes["B · take 1"].inputs
     assert used.key == two.key
     page = (await in_folder.store.get(keys.run_key(BOARD, again.manifest.run, "index.html")) or b"").decode()
-    assert page.index(two.key) < page.index(one.key)
+    assert page.index(f'href="../../../{two.key}"') < page.index(f'href="../../../{one.key}"')
+    assert f'data-before="../../../{one.key}"' in page
     artifacts = await artifacts_of(again.state.state_details.flow_run_id)
     [sheet] = [data for key, data in artifacts.items() if key.endswith("contact-sheet")]
     assert two.thumbnail is not None

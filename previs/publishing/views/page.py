@@ -31,6 +31,8 @@ __all__ = ["ASSETS", "FrameLinks", "page", "page_assets", "page_pieces"]
 _STYLE, _SCRIPT = "board.css", "board.js"
 _SCRIPTS: Final = ("folding.js", _SCRIPT)
 _MOST_NAMED: Final = 40
+_ROW: Final = 3
+"""Takes of a board that are printed larger, in one row."""
 ASSETS: Final = {_STYLE: "text/css; charset=utf-8", _SCRIPT: "text/javascript; charset=utf-8"}
 """Media types of the files beside a page without inline style and script, by file name."""
 # A relative path on a page in a folder is file:, which some browsers do not count as 'self'.
@@ -109,6 +111,7 @@ def page_pieces(
             since=since,
             changes=_changes(cards, since) if since else (),
             bars=list(_bars(manifest)),
+            few=sum(max(len(card.takes), 1) for card in cards) <= _ROW,
             groups=shown,
             ends=label("Made in {time}.", time=spelled(label, seconds_between(manifest.started, manifest.finished))),
         )
