@@ -4,12 +4,12 @@ Everything here makes text from a manifest, without network or disk. Prompts, na
 untrusted: all text is escaped, and only URLs of known harmless kinds become links.
 """
 
+from previs.publishing.views.compared import Since, since
 from previs.publishing.views.overview import overview
 from previs.publishing.views.page import ASSETS, FrameLinks, page, page_assets, page_pieces
 from previs.publishing.views.progress import Progress, RunningTake, progress_sheet, status_line
 from previs.publishing.views.rows import row_pages, shot_rows
 from previs.publishing.views.sheet import FOR_FORM, contact_sheet, contact_sheets
-from previs.publishing.views.since import Since, since
 
 __all__ = [
     "ASSETS",

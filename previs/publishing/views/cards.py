@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from previs.publishing.views.compared import Since
 from previs.publishing.views.film import film_of
 from previs.publishing.views.labels import Labels, counted, labels, spelled
 from previs.publishing.views.marks import in_words, retry_in_words
 from previs.publishing.views.sequences import Placed, Sequence, sequences
-from previs.publishing.views.since import Since
 from previs.publishing.views.stills import PLAYED, LinksOf, Still, still_of, usual_size
 from previs.publishing.views.takes import LONGEST_REASON, arranged, circled, lacking, reason
 from previs.publishing.views.timecode import number, timecode

@@ -18,9 +18,9 @@ from markupsafe import Markup
 from previs.errors import ShotListFaults
 from previs.publishing.views.addresses import scheme
 from previs.publishing.views.cards import Card, groups
+from previs.publishing.views.compared import Since
 from previs.publishing.views.labels import counted, labels, spelled
 from previs.publishing.views.sequences import sequences, totals
-from previs.publishing.views.since import Since
 from previs.publishing.views.stills import FrameLinks, LinksOf, usual_size
 from previs.publishing.views.takes import lacking
 from previs.publishing.views.timecode import exact_fps, number, timecode, whole_rate
@@ -33,6 +33,8 @@ _STYLE, _SCRIPT = "board.css", "board.js"
 _STYLES: Final = (_STYLE, "viewer.css")
 _SCRIPTS: Final = ("folding.js", _SCRIPT, "viewer.js", "play.js")
 _MOST_NAMED: Final = 40
+_ROW: Final = 3
+"""Takes of a board that are printed larger, in one row."""
 ASSETS: Final = {_STYLE: "text/css; charset=utf-8", _SCRIPT: "text/javascript; charset=utf-8"}
 """Media types of the files beside a page without inline style and script, by file name."""
 # A relative path on a page in a folder is file:, which some browsers do not count as 'self'.
@@ -114,6 +116,7 @@ def page_pieces(
             since=since,
             changes=_changes(cards, since) if since else (),
             bars=list(_bars(manifest)),
+            few=sum(max(len(card.takes), 1) for card in cards) <= _ROW,
             groups=shown,
             ends=label("Made in {time}.", time=spelled(label, seconds_between(manifest.started, manifest.finished))),
         )

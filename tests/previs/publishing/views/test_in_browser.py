@@ -227,15 +227,21 @@ def test_a_page_without_scripts_shows_its_pictures(tab: Tab, folder: Path) -> No
     assert seen.getpixel(tuple(centres[0])) == tuple(bytes.fromhex(COLOURS[0][1:]))
 
 
-def test_paper_takes_three_of_few_shots_across(tab: Tab, folder: Path) -> None:
+@pytest.mark.parametrize(("name", "rows"), [("index.html", [4, 2]), ("aspects.html", [2, 3]), ("chinese.html", [1, 2])])
+def test_paper_takes_four_shots_across_and_three_larger_ones(
+    tab: Tab, folder: Path, name: str, rows: list[int]
+) -> None:
     tab.sized(1040, 700)
     tab.ask("Emulation.setEmulatedMedia", media="print")
     try:
-        tab.open(folder / "index.html")
-        tops = tab.value('[...document.querySelectorAll("article")].map((shot) => shot.getBoundingClientRect().top)')
+        tab.open(folder / name)
+        boxes = tab.value("""[...document.querySelectorAll("article")].map((shot) => {
+            const box = shot.getBoundingClientRect(); return [box.top, box.width]; })""")
     finally:
         tab.ask("Emulation.setEmulatedMedia", media="")
-    assert [tops.count(top) for top in sorted(set(tops))] == [3, 3]
+    tops = [top for top, _ in boxes]
+    assert [tops.count(top) for top in sorted(set(tops))] == rows
+    assert {1040 // width for _, width in boxes} == {3 if name == "chinese.html" else 4}
 
 
 ASPECTS = """[...document.querySelectorAll("article")].map((shot) => {
