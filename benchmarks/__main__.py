@@ -28,6 +28,7 @@ from benchmarks.lists import FILES, lists
 from benchmarks.load import load
 from benchmarks.memory import memory
 from benchmarks.outage import outage
+from benchmarks.page import pages
 from benchmarks.pdf import pdf
 from benchmarks.recovery import lost_for_good, restarted
 from benchmarks.references import references
@@ -76,6 +77,7 @@ def _measurements(*, long: bool) -> dict[str, Measurement]:
         "timelines": partial(timelines, 300),
         **_of_animatics(300 if long else 30),
         "pdf, 300 shots": partial(pdf, 300),
+        "page, 300 shots": partial(pages, 300),
         **({"pdf, 2000 shots": partial(pdf, 2_000)} if long else {}),
         "served, 20 boards of 300 shots": partial(served, 20, 300),
         **({"served, 200 boards of 300 shots": partial(served, 200, 300)} if long else {}),

@@ -53,7 +53,7 @@ def _in_fresh_process(shots: int) -> dict[str, float]:
 
 async def _measured(folder: Path, shots: int) -> dict[str, float]:
     async with FolderStore(folder / "store") as store:
-        board = await _board(store, shots)
+        board = await stored_board(store, shots)
         start, before = time.perf_counter(), time.process_time()
         from previs.pdf import make  # noqa: PLC0415 - the import counts
 
@@ -71,7 +71,8 @@ async def _measured(folder: Path, shots: int) -> dict[str, float]:
     }
 
 
-async def _board(store: FolderStore, shots: int) -> Manifest:
+async def stored_board(store: FolderStore, shots: int) -> Manifest:
+    """Return a board of so many shots, whose frames are in the store, without thumbnails."""
     entries = []
     for number in range(shots):
         frame = await _frame(store, number)

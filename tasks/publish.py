@@ -68,6 +68,8 @@ async def publish_board(plan: Plan, results: list[TakeResult], identity: RunIden
         return Board(manifest, NOWHERE, [], failure, message)
     published = await publish(manifest, links, store)
     get_run_logger().info("board: %s", published.page)
+    if published.notice:
+        get_run_logger().warning("the page does not mark what changed since the last run: %s", published.notice)
     with asking_prefect():
         await show_board(manifest, links, store, published.link)
     # A signed link would stay in terminals and in logs of whatever ran the command.

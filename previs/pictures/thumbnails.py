@@ -13,14 +13,14 @@ from previs.pictures.quality import Measured, extremes
 _FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP", "image/gif": "GIF"}
 # Pillow reads a WEBP whole into memory, other formats only as far as needed.
 _LARGEST_WEBP = 64 << 20
-WIDTH = 384
+WIDTH = 512
 _HEIGHT_FACTOR = 2  # of the width
-_LARGEST = 12_000  # bytes, before base64
+_LARGEST = 24_000  # bytes, before base64
 _ATTEMPTS = ((1, 75), (1, 55), (1, 35), (2, 45), (2, 25))  # divisor of the size, quality
 
 
 def thumbnail(path: Path, media: Media, *, width: int = WIDTH) -> str | None:
-    """Return a WEBP thumbnail of a picture or of an animation's first frame as a ``data:`` URI, mostly 5 to 12 KB.
+    """Return a WEBP thumbnail of a picture or of an animation's first frame as a ``data:`` URI, mostly 7 to 20 KB.
 
     The height is at most twice the width; a picture is never enlarged. Return None for sound and video, and for
     pictures and animations that are damaged or too large to decode.

@@ -12,7 +12,9 @@ from typing import Final
 from previs.boards.runs import RunLocation, run_locations
 from previs.errors import StoreUnavailable
 from previs.pictures.spill import SpillFolder
-from previs.publishing.views import ASSETS, FrameLinks, page_assets, page_pieces
+from previs.publishing.last_run import since_last_run
+from previs.publishing.views import ASSETS, FrameLinks, Since, page_assets, page_pieces
+from previs.publishing.views.labels import labels
 from previs.publishing.views.wording import calendar
 from previs.records.manifest import Manifest, json_pieces
 from previs.records.takes import Frame
@@ -30,11 +32,13 @@ class Published:
         link: URL of ``index.html`` for people; signed if the store is private.
         page: Path or URL of ``index.html`` in the store.
         manifest: Path or URL of ``manifest.json`` in the store.
+        notice: Sentence that says why the page does not mark what changed; empty if it does, or is the board's first.
     """
 
     link: str
     page: str
     manifest: str
+    notice: str = ""
 
 
 async def links_of(frames: Iterable[Frame], store: Store) -> dict[str, str]:
@@ -60,18 +64,22 @@ def links_until(manifest: Manifest, store: Store) -> str | None:
 async def publish(manifest: Manifest, links: dict[str, str], store: Store) -> Published:
     """Write ``index.html``, ``manifest.json`` and the board's ``latest.json``, in this order.
 
+    The page marks what changed since the last run that is published.
     If the store's host allows pages no inline style and script, these are written beside the page first.
     """
     board, run = manifest.board, manifest.run
     manifest_key = keys.run_key(board, run, "manifest.json")
     page_key = keys.run_key(board, run, _PAGE)
     assets = await _write_assets(manifest, store) if store.page_assets else None
-    html = (piece.encode() for piece in _page(manifest, links, store, assets))
+    since = await since_last_run(manifest, store)
+    before = await links_of(filter(None, since.changed.values()), store) if since else {}
+    html = (piece.encode() for piece in _page(manifest, before | links, store, assets, since))
     await _put_pieces(html, page_key, store, media_type="text/html; charset=utf-8")
     # Readers take a run as published as soon as its manifest exists.
     await _put_pieces(json_pieces(manifest), manifest_key, store, media_type="application/json")
     await _write_latest(board, run, store)
-    return Published(await store.link(page_key), store.uri(page_key), store.uri(manifest_key))
+    notice = since.fault if since else ""
+    return Published(await store.link(page_key), store.uri(page_key), store.uri(manifest_key), notice)
 
 
 async def _put_pieces(pieces: Iterable[bytes], key: str, store: Store, *, media_type: str) -> None:
@@ -121,20 +129,16 @@ async def _write_latest(board: str, run: str, store: Store) -> None:
         written = latest
 
 
-def _page(manifest: Manifest, links: dict[str, str], store: Store, assets: dict[str, str] | None) -> Iterator[str]:
+def _page(
+    manifest: Manifest, links: dict[str, str], store: Store, assets: dict[str, str] | None, since: Since | None
+) -> Iterator[str]:
     to_root = "../" * keys.run_prefix(manifest.board, manifest.run).count("/")
 
-    def beside(frame: Frame) -> FrameLinks:
-        relative = to_root + frame.key
-        return FrameLinks(src=relative, href=relative)
+    def address(frame: Frame) -> FrameLinks:
+        url = to_root + frame.key if store.public else links[frame.key]
+        return FrameLinks(src=url, href=url)
 
-    def signed(frame: Frame) -> FrameLinks:
-        picture = frame.thumbnail if frame.kind == "image" else None
-        return FrameLinks(src=picture or links[frame.key], href=links[frame.key])
-
-    if store.public:
-        return page_pieces(manifest, links=beside, assets=assets)
-    note = "The pictures here are small ones."
-    if until := links_until(manifest, store):
-        note += f" Links to the full frames work until {until}; run again for new ones."
-    return page_pieces(manifest, links=signed, note=note, assets=assets)
+    until = links_until(manifest, store)
+    words = "Links to the full frames work until {until}; run again for new ones."
+    note = labels(manifest.lang)(words, until=until) if until else None
+    return page_pieces(manifest, links=address, note=note, assets=assets, since=since)

@@ -14,7 +14,8 @@ from urllib.parse import quote
 from previs.boards.runs import find_run
 from previs.errors import FrameDamaged, NotInStore, PrevisError, RecordUnreadable
 from previs.pictures.media import is_inert
-from previs.publishing.views import ASSETS, FrameLinks, page, page_assets
+from previs.publishing.last_run import since_last_run
+from previs.publishing.views import ASSETS, FrameLinks, Since, page, page_assets
 from previs.records.manifest import Manifest, TakeEntry, read_manifest
 from previs.records.takes import Frame
 from previs.store import FolderStore, Store, keys
@@ -89,7 +90,8 @@ async def pull(
     if beside:
         for name, text in page_assets(manifest).items():
             await target.put(name, text.encode(), media_type=ASSETS[name])
-    html = _page(manifest, downloaded, {name: name for name in ASSETS} if beside else None)
+    since = await since_last_run(manifest, store)
+    html = _page(manifest, downloaded, {name: name for name in ASSETS} if beside else None, since)
     await target.put("index.html", html.encode(), media_type="text/html; charset=utf-8")
     return Pulled(
         run=location.run,
@@ -210,11 +212,13 @@ def _has_frame(path: Path, frame: Frame) -> bool:
         return False
 
 
-def _page(manifest: Manifest, downloaded: Mapping[str, Frame], assets: Mapping[str, str] | None) -> str:
+def _page(
+    manifest: Manifest, downloaded: Mapping[str, Frame], assets: Mapping[str, str] | None, since: Since | None
+) -> str:
     """Return the page, which refers to the frames beside it and shows thumbnails in place of missing ones."""
     urls = {frame.key: quote(name) for name, frame in downloaded.items()}
 
     def beside(frame: Frame) -> FrameLinks:
         return FrameLinks(src=urls.get(frame.key, ""), href=urls.get(frame.key, ""))
 
-    return page(manifest, links=beside, assets=assets)
+    return page(manifest, links=beside, assets=assets, since=since)

@@ -146,6 +146,20 @@ async def test_what_is_damaged_in_the_store_is_rendered_again_alone_and_mended(
     assert (await stage.run(*shots)).rendered == []
 
 
+async def test_a_run_says_that_the_last_one_cannot_be_compared_and_goes_on(
+    in_folder: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = await in_folder.run(shot("A"))
+    key = keys.run_key(BOARD, first.manifest.run, "manifest.json")
+    await in_folder.store.put(key, b"{", media_type="application/json")
+    again = await in_folder.run(shot("A"))
+    warned = [each.getMessage() for each in caplog.records if "does not mark what changed" in each.getMessage()]
+    assert len(warned) == 1
+    assert in_folder.store.uri(key) in warned[0]
+    page = (await in_folder.store.get(keys.run_key(BOARD, again.manifest.run, "index.html")) or b"").decode()
+    assert f"未标出与运行 {first.manifest.run} 相比的改动：" in page
+
+
 async def test_shots_are_refreshed_one_by_one_and_old_boards_keep_their_frames(in_s3: Stage) -> None:
     shots = [shot("A"), shot("B"), shot("C")]
     first = await in_s3.run(*shots)
@@ -238,7 +252,8 @@ async def test_the_picked_take_is_what_the_next_board_shows_and_what_other_shots
     [used] = again.takes["B · take 1"].inputs
     assert used.key == two.key
     page = (await in_folder.store.get(keys.run_key(BOARD, again.manifest.run, "index.html")) or b"").decode()
-    assert page.index(two.key) < page.index(one.key)
+    assert page.index(f'href="../../../{two.key}"') < page.index(f'href="../../../{one.key}"')
+    assert f'data-before="../../../{one.key}"' in page
     artifacts = await artifacts_of(again.state.state_details.flow_run_id)
     [sheet] = [data for key, data in artifacts.items() if key.endswith("contact-sheet")]
     assert two.thumbnail is not None

@@ -4,6 +4,7 @@ Everything here makes text from a manifest, without network or disk. Prompts, na
 untrusted: all text is escaped, and only URLs of known harmless kinds become links.
 """
 
+from previs.publishing.views.compared import Since, since
 from previs.publishing.views.overview import overview
 from previs.publishing.views.page import ASSETS, FrameLinks, page, page_assets, page_pieces
 from previs.publishing.views.progress import Progress, RunningTake, progress_sheet, status_line
@@ -16,6 +17,7 @@ __all__ = [
     "FrameLinks",
     "Progress",
     "RunningTake",
+    "Since",
     "contact_sheet",
     "contact_sheets",
     "overview",
@@ -25,5 +27,6 @@ __all__ = [
     "progress_sheet",
     "row_pages",
     "shot_rows",
+    "since",
     "status_line",
 ]

@@ -15,18 +15,26 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from previs.errors import ShotListFaults
 from previs.publishing.views.addresses import scheme
-from previs.publishing.views.cards import FrameLinks, Group, LinksOf, Still, groups, usual_size
-from previs.publishing.views.labels import labels, spelled
+from previs.publishing.views.cards import Card, groups
+from previs.publishing.views.compared import Since
+from previs.publishing.views.labels import counted, labels, spelled
 from previs.publishing.views.sequences import sequences, totals
+from previs.publishing.views.stills import FrameLinks, LinksOf, usual_size
 from previs.publishing.views.takes import lacking
-from previs.publishing.views.timecode import number, timecode
+from previs.publishing.views.timecode import exact_fps, number, timecode, whole_rate
 from previs.publishing.views.wording import clean, language, moment, one_line, seconds_between
 from previs.records.manifest import Manifest
 
 __all__ = ["ASSETS", "FrameLinks", "page", "page_assets", "page_pieces"]
 
 _STYLE, _SCRIPT = "board.css", "board.js"
+_STYLES: Final = (_STYLE, "viewer.css")
+_SCRIPTS: Final = ("folding.js", _SCRIPT, "viewer.js", "play.js")
+_MOST_NAMED: Final = 40
+_ROW: Final = 3
+"""Takes of a board that are printed larger, in one row."""
 ASSETS: Final = {_STYLE: "text/css; charset=utf-8", _SCRIPT: "text/javascript; charset=utf-8"}
 """Media types of the files beside a page without inline style and script, by file name."""
 # A relative path on a page in a folder is file:, which some browsers do not count as 'self'.
@@ -36,15 +44,20 @@ _BESIDE: Final = ("'self'", "file:")
 def page_assets(manifest: Manifest) -> dict[str, str]:
     """Return the files beside a page without inline style and script, by the names in :data:`ASSETS`."""
     width, height = usual_size(manifest)
-    style = f":root {{ --across: {width}; --down: {height}; }}\n{_text(_STYLE)}"
-    return {_STYLE: style, _SCRIPT: _text(_SCRIPT)}
+    style = f":root {{ --across: {width}; --down: {height}; }}\n{_joined(_STYLES)}"
+    return {_STYLE: style, _SCRIPT: f"(() => {{\n{_joined(_SCRIPTS)}}})();\n"}
 
 
 def page(
-    manifest: Manifest, *, links: LinksOf, note: str | None = None, assets: Mapping[str, str] | None = None
+    manifest: Manifest,
+    *,
+    links: LinksOf,
+    note: str | None = None,
+    assets: Mapping[str, str] | None = None,
+    since: Since | None = None,
 ) -> str:
     """Return the ``index.html`` of a run; see :func:`page_pieces`."""
-    return "".join(page_pieces(manifest, links=links, note=note, assets=assets))
+    return "".join(page_pieces(manifest, links=links, note=note, assets=assets, since=since))
 
 
 def page_pieces(
@@ -54,20 +67,23 @@ def page_pieces(
     note: str | None = None,
     assets: Mapping[str, str] | None = None,
     rules: Mapping[str, str] | None = None,
+    since: Since | None = None,
 ) -> Iterator[str]:
-    """Return the ``index.html`` of a run in pieces: frames in order with their slates, and problems.
+    """Return the ``index.html`` of a run in pieces: frames in order with their slates, changes, and problems.
 
     The pieces of a long list take several times the memory of the page, if they are kept.
 
     Args:
         manifest: Manifest of the run.
-        links: Function that returns the URLs of a frame; called once for each frame.
+        links: Function that returns the URLs of a frame; called once for each frame, also of the last run.
         note: Sentence for the head of the page, such as until when its links work.
         assets: URLs of the files of :func:`page_assets` by their names, relative to the page or absolute, for hosts
             whose policy forbids inline style and script; None for one self-contained file.
         rules: Rules of the content security policy in place of the page's own, or beside them, by directive.
+        since: What changed since the last run; None if this is the board's first.
     """
-    shown, label = groups(manifest, links), labels(manifest.lang)
+    label = labels(manifest.lang)
+    shown = groups(manifest, links, since) if since else groups(manifest, links)
     inline = page_assets(manifest)
     title = one_line(manifest.title) or one_line(manifest.board)
     count = totals(manifest)
@@ -76,7 +92,7 @@ def page_pieces(
         _environment()
         .get_template("index.html")
         .generate(
-            policy=_policy(inline, assets, _stills(shown), rules or {}),
+            policy=_policy(inline, assets, cards, rules or {}),
             css=Markup(inline[_STYLE]),  # noqa: S704 - our own file and two whole numbers
             script=Markup(inline[_SCRIPT]),  # noqa: S704 - our own file
             style_url=assets[_STYLE] if assets else None,
@@ -92,11 +108,17 @@ def page_pieces(
             total=timecode(count.frames, manifest.fps),
             length=spelled(label, manifest.duration),
             fps=number(manifest.fps),
+            fps_exact=_fps_exact(manifest.fps),
+            whole_rate=whole_rate(manifest.fps),
+            counted=counted,
             note=clean(note) if note else None,
             problems=[clean(problem) for problem in manifest.problems],
             failed=[card for card in cards if card.lacking == "failed"],
             skipped=[card for card in cards if card.lacking == "skipped"],
+            since=since,
+            changes=_changes(cards, since) if since else (),
             bars=list(_bars(manifest)),
+            few=sum(max(len(card.takes), 1) for card in cards) <= _ROW,
             groups=shown,
             ends=label("Made in {time}.", time=spelled(label, seconds_between(manifest.started, manifest.finished))),
         )
@@ -116,6 +138,35 @@ class _Bar:
     start: int
     width: float
     lacking: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """Name the shots that changed in one way since the last run.
+
+    Attributes:
+        kind: ``new``, ``changed`` or ``omitted``.
+        shots: Number on the board, or None if omitted, and name of the first shots.
+        more: Number of the others.
+    """
+
+    kind: str
+    count: int
+    shots: tuple[tuple[int | None, str], ...]
+    more: int
+
+
+def _changes(cards: Iterable[Card], since: Since) -> tuple[_Change, ...]:
+    named: dict[str, list[tuple[int | None, str]]] = {"new": [], "changed": []}
+    for card in cards:
+        if card.change:
+            named[card.change].append((card.number, card.name))
+    named["omitted"] = [(None, one_line(name)) for name in since.omitted]
+    return tuple(
+        _Change(kind, len(shots), tuple(shots[:_MOST_NAMED]), max(len(shots) - _MOST_NAMED, 0))
+        for kind, shots in named.items()
+        if shots
+    )
 
 
 def _bars(manifest: Manifest) -> Iterator[_Bar]:
@@ -140,25 +191,33 @@ def _environment() -> Environment:
 
 
 @cache
-def _text(name: str) -> str:
-    return (files("previs.publishing.views") / "template" / name).read_text(encoding="utf-8")
+def _joined(names: tuple[str, ...]) -> str:
+    folder = files("previs.publishing.views") / "template"
+    return "".join((folder / name).read_text(encoding="utf-8") for name in names)
 
 
-def _stills(shown: Iterable[Group]) -> Iterator[Still]:
-    return (
-        still
-        for group in shown
-        for card in group.cards
-        for take in (*card.takes, *card.behind)
-        for still in take.stills
-    )
+def _fps_exact(fps: float) -> str:
+    """Return the frame rate as a ratio of whole numbers; empty if no film has it."""
+    try:
+        return str(exact_fps(fps))
+    except ShotListFaults:
+        return ""
+
+
+def _used(cards: Iterable[Card]) -> Iterator[str | None]:
+    """Yield the URLs that a page shows, plays or links to."""
+    for card in cards:
+        yield card.before
+        for take in card.shown:
+            for still in take.stills:
+                yield from (still.src, still.href, still.poster)
 
 
 def _policy(
-    inline: Mapping[str, str], assets: Mapping[str, str] | None, stills: Iterable[Still], more: Mapping[str, str]
+    inline: Mapping[str, str], assets: Mapping[str, str] | None, cards: Iterable[Card], more: Mapping[str, str]
 ) -> str:
     """Return a content security policy that allows this page's style, script and schemes of pictures."""
-    used = {scheme(url) for still in stills for url in (still.src, still.href, still.poster) if url is not None}
+    used = {scheme(url) for url in _used(cards) if url is not None}
     origins = sorted(f"{name}:" for name in used - {""}) + (list(_BESIDE) if "" in used else [])
     sources = " ".join(dict.fromkeys(origins)) or "'none'"
     rules = {

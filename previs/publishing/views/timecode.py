@@ -38,9 +38,14 @@ def exact_fps(fps: float) -> Fraction:
     return Fraction(fps).limit_denominator(_FINEST)
 
 
+def whole_rate(fps: float) -> int:
+    """Return the frames that a timecode counts in a second."""
+    return max(1, round(fps)) if isfinite(fps) else 1
+
+
 def timecode(frames: int, fps: float) -> str:
     """Return a position as ``hh:mm:ss:ff``, without drop frames: 29.97 fps counts thirty frames per second."""
-    rate = max(1, round(fps)) if isfinite(fps) else 1
+    rate = whole_rate(fps)
     seconds, rest = divmod(frames, rate)
     digits = max(2, len(str(rate - 1)))
     return f"{seconds // _HOUR:02}:{seconds // _MINUTE % 60:02}:{seconds % 60:02}:{rest:0{digits}}"

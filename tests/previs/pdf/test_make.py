@@ -133,7 +133,7 @@ async def test_frames_that_are_missing_or_damaged_become_thumbnails_or_words(
     assert "holds other bytes" in made.faults[1]
     found = pictures_of(made)
     assert [colour(picture) for picture, _ in found] == [RED, BLUE, GREEN]
-    assert [picture.width for picture, _ in found][:2] == [384, 384]
+    assert [picture.width for picture, _ in found][:2] == [512, 512]
     assert text_of(made).count("图片无法读取") == 1
 
 

@@ -20,6 +20,7 @@ from previs.publishing.publish import lasting_addresses, links_of, links_until, 
 from previs.records.manifest import Manifest, ShotEntry, TakeEntry
 from previs.records.takes import Frame
 from previs.store import FolderStore, S3Settings, S3Store, Store
+from tests.conftest import FOLDER_AND_S3
 
 # One pixel.
 THUMBNAIL = (
@@ -53,7 +54,7 @@ async def put(store: Store, *frames: Frame) -> None:
 
 
 def addresses(page: str) -> list[str]:
-    return [html.unescape(found) for found in re.findall(r'(?:src|href|poster|data-\w+)="([^"]*)"', page)]
+    return [html.unescape(found) for found in re.findall(r'(?:src|href|poster|data-before)="([^"]*)"', page)]
 
 
 def read_page(page: Path) -> tuple[str, dict[str, bytes]]:
@@ -80,7 +81,7 @@ async def test_a_page_in_a_folder_finds_its_frames_beside_it(folder_store: Folde
     text, shown = read_page(page)
     assert set(shown) == {"aaa.png", "bbb.mp4"}
     assert set(shown.values()) == {b"bytes"}
-    assert THUMBNAIL not in text
+    assert text.count(THUMBNAIL) == 1
 
 
 async def test_a_page_of_a_private_store_holds_its_small_pictures_and_signed_links(s3_store: S3Store) -> None:
@@ -188,6 +189,54 @@ async def test_a_store_for_strict_hosts_has_style_and_script_beside_each_page(
                         answer = await client.get(address)
                     assert answer.content == stored
                     assert answer.headers["content-type"].startswith("text/")
+
+
+NEXT = "20261101-090000-abcdef01"
+
+
+def changed(name: str) -> Frame:
+    return frame(name).model_copy(update={"sha256": "b" * 64})
+
+
+@FOLDER_AND_S3
+async def test_the_page_of_the_next_run_marks_what_changed_and_leads_to_the_frame_before(store: Store) -> None:
+    after = changed("ccc.png")
+    await put(store, PICTURE, after)
+    await publish(board(PICTURE), await links_of([PICTURE], store), store)
+    published = await publish(board(after, run=NEXT), await links_of([after], store), store)
+    page = (await store.get(f"boards/夜景 1/{NEXT}/index.html") or b"").decode()
+    assert published.notice == ""
+    assert "<b>1 changed</b>" in page
+    (before,) = map(html.unescape, re.findall('data-before="([^"]*)"', page))
+    if store.public:
+        assert before == f"../../../{PICTURE.key}"
+    else:
+        async with httpx.AsyncClient() as client:
+            assert (await client.get(before)).content == b"bytes"
+
+
+async def test_a_first_run_and_one_published_late_are_compared_with_none_that_came_after(
+    folder_store: FolderStore,
+) -> None:
+    links = await links_of([PICTURE], folder_store)
+    await publish(board(PICTURE, run=NEXT), links, folder_store)
+    await publish(board(PICTURE), links, folder_store)
+    first = (await folder_store.get("boards/夜景 1/20261031-174000-abcdef01/index.html") or b"").decode()
+    assert 'class="since"' not in first
+
+
+async def test_a_last_run_that_cannot_be_read_is_said_and_keeps_no_board_from_being_published(
+    folder_store: FolderStore,
+) -> None:
+    links = await links_of([PICTURE], folder_store)
+    await publish(board(PICTURE), links, folder_store)
+    key = "boards/夜景 1/20261031-174000-abcdef01/manifest.json"
+    await folder_store.put(key, b"{}", media_type="application/json")
+    published = await publish(board(PICTURE, run=NEXT), links, folder_store)
+    assert published.notice.startswith(f"{folder_store.uri(key)} cannot be used: ")
+    page = (await folder_store.get(f"boards/夜景 1/{NEXT}/index.html") or b"").decode()
+    assert "What changed since run 20261031-174000-abcdef01 is not marked: " in page
+    assert await folder_store.get(f"boards/夜景 1/{NEXT}/manifest.json")
 
 
 class FullStore(FolderStore):

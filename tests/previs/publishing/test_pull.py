@@ -52,7 +52,7 @@ def ages(folder: Path) -> dict[str, int]:
 
 def relative(page: bytes) -> set[str]:
     """Names of files that a page shows or links to."""
-    found = re.findall(r'(?:src|href|poster|data-(?!shot|take|pass)\w+)="([^"]*)"', page.decode())
+    found = re.findall(r'(?:src|href|poster|data-before)="([^"]*)"', page.decode())
     return {unquote(html.unescape(each)) for each in found if not each.startswith(("data:", "#"))}
 
 

@@ -2,7 +2,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from previs.publishing.views.cards import Card, FrameLinks, Still, groups, usual_size
+from previs.publishing.views.cards import Card, groups
+from previs.publishing.views.stills import FrameLinks, Still, usual_size
 from previs.records.manifest import ShotEntry
 
 PICTURE = "data:image/png;base64,iVBORw0KGgo="
@@ -40,6 +41,13 @@ def test_a_thumbnail_takes_the_place_of_an_address_that_may_not_be_used(make: Si
     assert (still.kind, still.src, still.href) == ("picture", PICTURE, None)
 
 
+def test_a_picture_is_shown_small_and_a_frame_without_a_thumbnail_as_it_is(make: SimpleNamespace) -> None:
+    small = still_of(make, "a.png", "a.png", thumbnail=PICTURE)
+    assert (small.src, small.href) == (PICTURE, "a.png")
+    whole = still_of(make, "a.png", "a.png")
+    assert (whole.src, whole.href) == ("a.png", "a.png")
+
+
 def test_a_film_shows_its_thumbnail_until_it_plays(make: SimpleNamespace) -> None:
     assert still_of(make, "a.mp4", media_type="video/mp4", thumbnail=PICTURE).poster == PICTURE
     assert still_of(make, "a.mp4", media_type="video/mp4", thumbnail="https://elsewhere/x.png").poster is None
@@ -73,8 +81,9 @@ def test_a_take_without_error_and_without_frame_says_so(make: SimpleNamespace) -
 
 def test_the_picked_take_stands_first_and_its_picture_says_so(make: SimpleNamespace) -> None:
     card = card_of(make, make.shot(picked=2, takes=(make.take(1), make.take(2))))
-    assert [(take.take, take.picked) for take in card.takes] == [(2, True), (1, False)]
-    assert [take.stills[0].alt for take in card.takes] == [
+    assert [(take.take, take.picked) for take in card.shown] == [(2, True), (1, False)]
+    assert [take.take for take in card.rejected] == [1]
+    assert [take.stills[0].alt for take in card.shown] == [
         "Shot SH010, take 2, picked: a lamp",
         "Shot SH010, take 1: a lamp",
     ]
@@ -91,14 +100,13 @@ def test_known_details_of_a_render_are_shown(make: SimpleNamespace) -> None:
     )
     card = card_of(make, make.shot(takes=takes))
     assert [take.details for take in card.takes] == [
-        ("waited 4.25 s", "frames stored in 0.3 s", "ComfyUI 0.3.64 x"),
-        ("rendered before: 12.34 s on render-01:8188", "ComfyUI 0.3.64"),
-        (),
-        (),
-        ("found on the server: submitted before this run",),
+        ("seed 7", "12.34 s on render-01:8188", "waited 4.25 s", "frames stored in 0.3 s", "ComfyUI 0.3.64 x"),
+        ("seed 7", "rendered before: 12.34 s on render-01:8188", "ComfyUI 0.3.64"),
+        ("seed 7", "12.34 s on render-01:8188"),
+        ("seed 7",),
+        ("seed 7", "12.34 s on render-01:8188", "found on the server: submitted before this run"),
     ]
-    made = [take.made for take in card.takes]
-    assert made == ["12.34 s on render-01:8188", "cached", made[2], "skipped", "12.34 s on render-01:8188"]
+    assert [take.state for take in card.takes] == ["rendered", "cached", "rendered", "skipped", "joined"]
 
 
 def test_a_cached_take_of_an_old_record_shows_its_known_details(make: SimpleNamespace) -> None:
@@ -107,7 +115,8 @@ def test_a_cached_take_of_an_old_record_shows_its_known_details(make: SimpleName
         for server, seconds in [(None, None), (None, 2), ("http://user:secret@a:1", None)]
     )
     details = [take.details for take in card_of(make, make.shot(takes=takes)).takes]
-    assert details == [(), ("rendered before: 2 s",), ("rendered before: on a:1",)]
+    before = [("rendered before: 2 s",), ("rendered before: on a:1",)]
+    assert details == [("seed 7",), *(("seed 7", *words) for words in before)]
 
 
 def test_failed_attempts_are_listed_with_time_and_server(make: SimpleNamespace) -> None:

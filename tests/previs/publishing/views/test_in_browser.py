@@ -1,98 +1,28 @@
 """The page in a real browser: one start of Chromium for the whole file, skipped only where none is installed."""
 
-import base64
 import functools
-import itertools
-import json
-import shutil
-import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from PIL import Image
-from websockets.sync.client import ClientConnection, connect
 
-from previs.publishing.views import ASSETS, FrameLinks, page, page_assets
+from previs.publishing.publish import links_of, publish
+from previs.publishing.pull import pull
+from previs.publishing.views import ASSETS, FrameLinks, page, page_assets, since
+from previs.store import FolderStore, Store
+from tests.conftest import FOLDER_AND_S3
+from tests.previs.publishing.views.browser import Tab, needs_chromium
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+pytestmark = needs_chromium
 
 COLOURS = ["#c02020", "#20a040", "#2040c0", "#d0a020", "#8020a0"]
 HOSTILE = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'>"
-BOUND = 60
-
-
-class Tab:
-    """A tab of the browser, spoken to over its DevTools protocol."""
-
-    def __init__(self, socket: ClientConnection) -> None:
-        self.socket = socket
-        self.numbers = itertools.count(1)
-        self.complaints: list[str] = []
-        self.session: dict[str, str] = {}
-        target = self.ask("Target.createTarget", url="about:blank")["targetId"]
-        self.session = {"sessionId": self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]}
-        for domain in ("Page", "Runtime", "Log"):
-            self.ask(f"{domain}.enable")
-
-    def receive(self) -> dict[str, object]:
-        said = json.loads(self.socket.recv(timeout=BOUND))
-        if said.get("method") == "Log.entryAdded":
-            self.complaints.append(said["params"]["entry"]["text"])
-        return said
-
-    def ask(self, method: str, **params: object) -> dict:
-        number = next(self.numbers)
-        self.socket.send(json.dumps({"id": number, "method": method, "params": params, **self.session}))
-        answer = next(said for said in iter(self.receive, None) if said.get("id") == number)
-        assert "error" not in answer, answer
-        return answer["result"]
-
-    def open(self, page: Path | str) -> None:
-        self.complaints.clear()
-        self.ask("Page.navigate", url=page if isinstance(page, str) else page.as_uri())
-        next(said for said in iter(self.receive, None) if said.get("method") == "Page.loadEventFired")
-
-    def value(self, expression: str) -> object:
-        answer = self.ask("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
-        assert "exceptionDetails" not in answer, answer
-        return answer["result"].get("value")
-
-    def press(self, key: str) -> None:
-        text = {"text": "\r", "windowsVirtualKeyCode": 13} if key == "Enter" else {}
-        code = {"Escape": 27, "ArrowRight": 39, "ArrowLeft": 37}.get(key)
-        codes = {"windowsVirtualKeyCode": code} if code else {}
-        self.ask("Input.dispatchKeyEvent", type="keyDown", key=key, code=key, **(text | codes))
-        self.ask("Input.dispatchKeyEvent", type="keyUp", key=key, code=key)
-
-    def sized(self, width: int, height: int) -> None:
-        self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
-
-    def screenshot(self) -> Image.Image:
-        shot = self.ask("Page.captureScreenshot", format="png", captureBeyondViewport=True)["data"]
-        return Image.open(BytesIO(base64.b64decode(shot))).convert("RGB")
-
-
-@pytest.fixture(scope="module")
-def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    options = (
-        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-        "--disable-component-update --disable-sync --remote-debugging-port=0 --hide-scrollbars"
-    )
-    home = tmp_path_factory.mktemp("chromium")
-    command = ["timeout", str(BOUND), str(CHROMIUM), *options.split(), f"--user-data-dir={home}", "about:blank"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as browser:  # noqa: S603
-        assert browser.stderr is not None
-        line = next(line for line in browser.stderr if line.startswith("DevTools listening on "))
-        with connect(line.split()[-1], max_size=None, proxy=None) as socket:
-            yield Tab(socket)
-            socket.send(json.dumps({"id": 0, "method": "Browser.close"}))
-        browser.stderr.read()
 
 
 def page_with_takes(make: SimpleNamespace) -> str:
@@ -106,6 +36,32 @@ def page_with_takes(make: SimpleNamespace) -> str:
         make.shot("SH20", success=False, takes=(make.skipped("SH10"),)),
     )
     return page(make.board(*shots), links=lambda frame: FrameLinks(frame.thumbnail or "", ""))
+
+
+def page_of_aspects(make: SimpleNamespace) -> str:
+    """Shots of five aspects in two sequences, with short and long words."""
+    sizes = ((1280, 720), (1920, 800), (1024, 1024), (720, 1280), (200, 4000))
+    shots = []
+    for number, (width, height) in enumerate(sizes, 1):
+        thumbnail = make.data_uri("red", (width // 8, height // 8))
+        take = make.take(frames=(make.frame(f"{number}.png", width=width, height=height, thumbnail=thumbnail),))
+        fields = {"sequence": f"SQ{number // 3}", "prompt": "a lamp in the fog " * (1 if number % 2 else 90)}
+        shots.append(make.shot(number, takes=(take,), shot={"dialogue": "MEI: 等等！"}, **fields))
+    return page(make.board(*shots), links=lambda frame: FrameLinks(frame.thumbnail or "", ""))
+
+
+def page_of_changes(make: SimpleNamespace) -> str:
+    """A Chinese board with all that its head may say, and the changes since the last run."""
+    made = [make.frame(f"{n}.png", sha256=str(n), thumbnail=make.data_uri("red")) for n in range(3)]
+    film = {"dialogue": "老周：这天气，出不了海。", "camera": "大全景", "notes": "再暗一点", "sound": "雨声"}
+    shots = [
+        make.shot("甲", prompt="雨夜", sequence="码头", shot=film, takes=(make.take(frames=(made[1],)),)),
+        make.shot("乙", prompt="雨夜", sequence="渡轮", takes=(make.failed("显存不足"),), success=False),
+        make.shot("丙", prompt="雨夜", sequence="渡轮", takes=(make.skipped("乙"),), success=False),
+    ]
+    last = make.board(shots[0].model_copy(update={"takes": (make.take(frames=(made[0],)),)}), make.shot("丁"), run="一")
+    now = make.board(*shots, lang="zh", run="二", title="末班渡轮", problems=("render-02 已停用",))
+    return page(now, links=lambda frame: FrameLinks(frame.thumbnail or "", ""), since=since(now, last), note="链接")
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +87,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory, make: SimpleNamespace) -> P
     for name, content in page_assets(manifest).items():
         index.with_name(name).write_text(content, encoding="utf-8")
     index.with_name("private.html").write_text(private, encoding="utf-8")
+    index.with_name("aspects.html").write_text(page_of_aspects(make), encoding="utf-8")
+    index.with_name("chinese.html").write_text(page_of_changes(make), encoding="utf-8")
     index.with_name("takes.html").write_text(page_with_takes(make), encoding="utf-8")
     return index.parent
 
@@ -142,11 +100,11 @@ CENTRES = """[...document.querySelectorAll("article img")].map((image) => {
     return [Math.round(box.x + box.width / 2 + scrollX), Math.round(box.y + box.height / 2 + scrollY)]; })"""
 
 
-@pytest.mark.parametrize(("name", "width"), [("index.html", 1024), ("beside.html", 1024), ("private.html", 320)])
-def test_every_picture_of_a_folders_board_is_seen(tab: Tab, folder: Path, name: str, width: int) -> None:
+@pytest.mark.parametrize("name", ["index.html", "beside.html", "private.html"])
+def test_every_picture_of_a_folders_board_is_seen_small(tab: Tab, folder: Path, name: str) -> None:
     tab.sized(1440, 1400)
     tab.open(folder / name)
-    assert tab.value(ALL_SHOWN) == [width] * 5
+    assert tab.value(ALL_SHOWN) == [320] * 5
     seen = tab.screenshot()
     for (x, y), colour in zip(tab.value(CENTRES), COLOURS, strict=True):
         wanted = bytes.fromhex(colour[1:])
@@ -221,17 +179,16 @@ def test_a_strict_host_shows_a_page_with_its_style_and_script_beside_it(
 
 
 def test_a_picture_opens_large_and_arrows_and_escape_work(tab: Tab, folder: Path) -> None:
-    shown = 'document.querySelector("dialog img").src.split("/").pop()'
     tab.open(folder / "index.html")
     tab.value('document.querySelectorAll(".picture")[3].focus()')
     tab.press("Enter")
     assert tab.value('document.querySelector("dialog").open') is True
-    assert tab.value(shown) == "4.png"
+    assert tab.shows("4.png")
     tab.press("ArrowRight")
     tab.press("ArrowRight")
-    assert tab.value(shown) == "1.png"
+    assert tab.shows("1.png")
     tab.press("ArrowLeft")
-    assert tab.value(shown) == "5.png"
+    assert tab.shows("5.png")
     assert "电影风格" in str(tab.value('document.querySelector("dialog p").textContent'))
     tab.value(
         'void (window.shut = new Promise((done) => document.querySelector("dialog").addEventListener("close", done)))'
@@ -246,9 +203,9 @@ def test_an_original_that_is_gone_gives_way_to_what_the_page_shows(tab: Tab, fol
     waited = """new Promise((done) => {
         const link = document.querySelector(".picture"), large = document.querySelector("dialog img");
         link.href = "gone.png";
-        large.addEventListener("load", () => done(large.src.split("/").pop()), { once: true });
+        large.addEventListener("load", () => done(large.src === link.querySelector("img").src), { once: true });
         link.click(); })"""
-    assert tab.value(waited) == "1.png"
+    assert tab.value(waited) is True
 
 
 @pytest.mark.parametrize("width", [320, 420, 700, 1440, 2200])
@@ -270,15 +227,107 @@ def test_a_page_without_scripts_shows_its_pictures(tab: Tab, folder: Path) -> No
     assert seen.getpixel(tuple(centres[0])) == tuple(bytes.fromhex(COLOURS[0][1:]))
 
 
-def test_paper_takes_three_shots_across(tab: Tab, folder: Path) -> None:
+@pytest.mark.parametrize(("name", "rows"), [("index.html", [4, 2]), ("aspects.html", [2, 3]), ("chinese.html", [1, 2])])
+def test_paper_takes_four_shots_across_and_three_larger_ones(
+    tab: Tab, folder: Path, name: str, rows: list[int]
+) -> None:
     tab.sized(1040, 700)
     tab.ask("Emulation.setEmulatedMedia", media="print")
     try:
-        tab.open(folder / "index.html")
-        tops = tab.value('[...document.querySelectorAll("article")].map((shot) => shot.getBoundingClientRect().top)')
+        tab.open(folder / name)
+        boxes = tab.value("""[...document.querySelectorAll("article")].map((shot) => {
+            const box = shot.getBoundingClientRect(); return [box.top, box.width]; })""")
     finally:
         tab.ask("Emulation.setEmulatedMedia", media="")
-    assert [tops.count(top) for top in sorted(set(tops))] == [3, 3]
+    tops = [top for top, _ in boxes]
+    assert [tops.count(top) for top in sorted(set(tops))] == rows
+    assert {1040 // width for _, width in boxes} == {3 if name == "chinese.html" else 4}
+
+
+ASPECTS = """[...document.querySelectorAll("article")].map((shot) => {
+    const box = shot.querySelector(".stage img").getBoundingClientRect(); return box.width / box.height; })"""
+
+
+@pytest.mark.parametrize("width", [375, 1440])
+def test_each_shot_keeps_its_own_aspect_up_to_a_square(tab: Tab, folder: Path, width: int) -> None:
+    tab.sized(width, 900)
+    tab.open(folder / "aspects.html")
+    assert tab.value(ASPECTS) == pytest.approx([16 / 9, 2.4, 1, 1, 1], abs=0.03)
+
+
+def test_only_the_full_frame_that_is_opened_is_loaded(tab: Tab, strict_host: str) -> None:
+    loaded = 'performance.getEntriesByType("resource").map(({ name }) => name).filter((name) => name.endsWith(".png"))'
+    tab.sized(1440, 1400)
+    tab.open(f"{strict_host}/beside.html")
+    tab.value(ALL_SHOWN)
+    assert tab.value(loaded) == []
+    tab.value("""new Promise((done) => {
+        document.querySelector("dialog img").addEventListener("load", done, { once: true });
+        document.querySelectorAll(".picture")[2].click(); })""")
+    assert [name.rpartition("/")[2] for name in tab.value(loaded)] == ["3.png"]
+
+
+FOLDED = """[...document.querySelectorAll(".cut")].map((text) =>
+    [text.scrollHeight > text.clientHeight + 1, text.nextElementSibling?.matches("button.all") ?? false])"""
+
+
+@pytest.mark.parametrize("width", [375, 1440])
+def test_show_all_stands_only_where_text_is_cut(tab: Tab, folder: Path, width: int) -> None:
+    tab.sized(width, 900)
+    tab.open(folder / "aspects.html")
+    found = tab.value(FOLDED)
+    assert {(True, True), (False, False)} == {tuple(each) for each in found}
+    press = """(() => { const button = document.querySelector("button.all"), text = button.previousElementSibling;
+        const seen = [button.textContent, button.getAttribute("aria-expanded"), text.scrollHeight > text.clientHeight];
+        button.click(); return seen; })()"""
+    assert tab.value(press) == ["Show all", "false", True]
+    assert tab.value(press) == ["Show less", "true", False]
+    tab.sized(2200 if width == 375 else 375, 900)
+    assert all(cut == button for cut, button in tab.value(f"new Promise((done) => setTimeout(() => done({FOLDED})))"))
+
+
+def test_without_scripts_no_text_is_cut(tab: Tab, folder: Path) -> None:
+    tab.sized(375, 900)
+    tab.ask("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        tab.open(folder / "aspects.html")
+    finally:
+        tab.ask("Emulation.setScriptExecutionDisabled", value=False)
+    assert tab.value('document.body.classList.contains("folds")') is False
+    assert {tuple(each) for each in tab.value(FOLDED)} == {(False, False)}
+
+
+def test_a_sequence_is_jumped_to_and_not_hidden_by_the_links(tab: Tab, folder: Path) -> None:
+    tab.sized(1440, 900)
+    tab.open(folder / "aspects.html")
+    tops = """new Promise((done) => { document.documentElement.style.scrollBehavior = "auto";
+        document.querySelectorAll(".sequences a")[1].click();
+        requestAnimationFrame(() => done([...document.querySelectorAll(".sequences, #sequence-2")].map((each) =>
+            each.getBoundingClientRect()).map((box) => [box.top, box.bottom]))); })"""
+    (top, bottom), (heading, _) = tab.value(tops)
+    assert top == 0
+    assert bottom <= heading < 200
+
+
+AXE = (files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8")
+FAULTS = """axe.run(document, { resultTypes: ["violations"] }).then(({ passes, violations }) => [passes.length > 20,
+    ...violations.map(({ id, impact, nodes }) => `${impact} ${id}: ${nodes[0].html}`)])"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [375, 1440])
+@pytest.mark.parametrize("name", ["index.html", "takes.html", "aspects.html", "chinese.html"])
+def test_axe_finds_no_fault_that_keeps_anyone_out(tab: Tab, folder: Path, name: str, width: int, scheme: str) -> None:
+    tab.sized(width, 900)
+    tab.ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+    try:
+        tab.open(folder / name)
+        tab.value("document.querySelectorAll('details').forEach((fold) => { fold.open = true; })")
+        tab.value(f"{AXE}; 0")
+        assert tab.value(FAULTS) == [True]
+        assert tab.complaints == []
+    finally:
+        tab.ask("Emulation.setEmulatedMedia", features=[])
 
 
 ROUND = """(() => {
@@ -321,3 +370,48 @@ def test_nothing_unfolded_makes_the_page_scroll_sideways(tab: Tab, folder: Path,
     assert tab.value(
         "[...document.querySelectorAll('figcaption')].every((slate) => slate.scrollWidth <= slate.clientWidth)"
     )
+
+
+async def published_twice(store: Store, make: SimpleNamespace) -> str:
+    """The link of a board's second run, whose only shot has another frame than in the first."""
+    link = ""
+    for run, colour in (("20261031-174000-abcdef01", "red"), ("20261101-174000-abcdef01", "blue")):
+        content = BytesIO()
+        Image.new("RGB", (1024, 576), colour).save(content, "PNG")
+        frame = make.frame(f"{colour}.png", sha256=colour, thumbnail=make.data_uri(colour))
+        await store.put(frame.key, content.getvalue(), media_type="image/png")
+        board = make.board(make.shot(takes=(make.take(frames=(frame,)),)), run=run)
+        link = (await publish(board, await links_of([frame], store), store)).link
+    return link
+
+
+OPENED = """new Promise((done) => { const large = document.querySelector("dialog img");
+    large.addEventListener("load", () => large.src.startsWith("data:") || done(large.naturalWidth));
+    document.querySelector(".picture").click(); })"""
+BEFORE = """new Promise((done) => { const image = new Image(); image.onload = () => done(image.naturalWidth);
+    image.src = document.querySelector("[data-before]").dataset.before; })"""
+
+
+@FOLDER_AND_S3
+async def test_a_store_shows_small_pictures_full_ones_and_the_frame_before(
+    tab: Tab, store: Store, make: SimpleNamespace
+) -> None:
+    tab.sized(1440, 900)
+    tab.open(await published_twice(store, make))
+    assert tab.value(ALL_SHOWN) == [320]
+    assert (tab.value(OPENED), tab.value(BEFORE)) == (1024, 1024)
+    assert tab.complaints == []
+
+
+async def test_a_pulled_page_marks_the_same_changes_without_a_network(
+    tab: Tab, folder_store: FolderStore, make: SimpleNamespace, tmp_path: Path
+) -> None:
+    await published_twice(folder_store, make)
+    board = make.board()
+    # The made-up hash is no frame's, so that only thumbnails are there.
+    done = await pull(folder_store, board.board, tmp_path / "pulled")
+    assert len(done.failed) == 1
+    tab.open(tmp_path / "pulled" / "index.html")
+    assert tab.value(BEFORE) == 320
+    assert "1 changed" in str(tab.value('document.querySelector(".since").textContent'))
+    assert tab.complaints == []

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from previs.publishing.views import FrameLinks, page
+from previs.publishing.views import FrameLinks, Since, page, since
 from previs.publishing.views.addresses import for_page
 from previs.records.manifest import Manifest
 from previs.records.marks import Mark, Retried
 from previs.records.takes import Frame
 
-VOID = {"meta", "img"}
+VOID = {"meta", "img", "input"}
 KINDS: dict[Any, str] = {
     "black": "",
     "grey": "#7f7f7f",
@@ -77,7 +77,7 @@ def test_a_page_shows_frames_in_order_with_their_slates(make: SimpleNamespace) -
     assert "00:00:09:00" in result
     assert "Links work until tomorrow." in result
     assert re.search(
-        r"SH20\s+begins at\s+00:00:03:00\s+3 s · 72 frames\s+Take 1\s+seed 20\s+12\.34 s on render-01:8188", result
+        r"SH20 begins at 00:00:03:00 3 s · 72 frames Take 1 rendered seed 20 · 12\.34 s on render-01:8188", result
     )
 
 
@@ -86,7 +86,7 @@ def test_a_failed_shot_has_a_slate_with_its_error_and_a_link_in_the_head(make: S
     reader = read(make.board(make.shot(), failed, problems=("render-02 was set aside",)))
     result = text_of(reader)
     assert "Failed out <of> memory" in result
-    assert "Some shots lack a frame SH20 render-02 was set aside" in result
+    assert "Some shots lack a frame Failed: SH20 Notices of the run 1 render-02 was set aside" in result
     assert {"href": "#shot-2"} in reader.all("a")
 
 
@@ -95,7 +95,9 @@ def test_a_skipped_shot_is_listed_with_its_reason_and_not_among_the_failed(make:
     skipped = [make.shot(name, takes=(make.skipped("SH20"),), success=False) for name in ("SH30", "SH40")]
     reader = read(make.board(failed, *skipped))
     result = text_of(reader)
-    assert "Some shots lack a frame SH20 Skipped, because a shot that they build on has no frame: SH30 , SH40" in result
+    assert "Some shots lack a frame Failed: SH20 Skipped, because a shot that they build on" in result
+    assert "build on has no frame: SH30 , SH40" in result
+    assert "Notices of the run" not in result
     assert "Skipped SH20, which it builds on, has no frame" in result
     assert "failed 1 skipped 2" in result
     assert [div["class"] for div in reader.all("div") if "stage" in (div.get("class") or "")] == [
@@ -108,7 +110,7 @@ def test_a_skipped_shot_is_listed_with_its_reason_and_not_among_the_failed(make:
 
 def test_a_picked_take_stands_first_with_its_number_in_a_circle(make: SimpleNamespace) -> None:
     reader = read(make.board(make.shot(picked=12, takes=(make.take(1), make.take(12)))))
-    assert re.search(r"Take 12 picked seed 7 .* Take 1 seed 7", text_of(reader))
+    assert re.search(r"Take 12 picked rendered seed 7 .* 1 other take Take 1 rendered seed 7", text_of(reader))
     assert [span for span in reader.all("span") if span.get("class") == "circled"] == [{"class": "circled"}]
     assert "picked" not in text_of(read(make.board(make.shot())))
 
@@ -116,10 +118,10 @@ def test_a_picked_take_stands_first_with_its_number_in_a_circle(make: SimpleName
 def test_how_a_take_was_made_and_what_failed_before_are_folded(make: SimpleNamespace) -> None:
     take = make.take(comfyui="0.3.64", waiting=4.2, uploading=0.3, attempts=(make.attempt("显存不足"),) * 2)
     reader = read(make.board(make.shot(takes=(take,))))
-    assert reader.all("details") == [{}, {}]
+    assert reader.all("details") == [{}]
     assert re.search(
-        r"12\.34 s on render-01:8188 waited 4\.2 s · frames stored in 0\.3 s · ComfyUI 0\.3\.64 "
-        r"2 failed attempts before 2026-10-31 17:41 UTC on render-02:8188 显存不足",
+        r"rendered · 2 failed attempts before seed 7 · 12\.34 s on render-01:8188 · waited 4\.2 s · "
+        r"frames stored in 0\.3 s · ComfyUI 0\.3\.64 2026-10-31 17:41 UTC on render-02:8188 显存不足",
         text_of(reader),
     )
 
@@ -140,7 +142,7 @@ def test_takes_of_one_shot_stand_side_by_side(make: SimpleNamespace) -> None:
 def test_films_and_sounds_have_players(make: SimpleNamespace) -> None:
     film = make.frame("a.mp4", "video/mp4", thumbnail=make.data_uri("red"), duration=4.04, frame_rate=23.976)
     reader = read(make.board(make.shot(takes=(make.take(frames=(film, make.frame("b.flac", "audio/flac"))),))))
-    (video,), (audio,) = reader.all("video"), reader.all("audio")
+    (video, *_), (audio,) = reader.all("video"), reader.all("audio")
     assert (video["src"], video["poster"]) == ("../../../frames/aa/a.mp4", film.thumbnail)
     assert "controls" in video
     assert "4.0 s · 1024×576 · 23.98 fps" in " ".join(reader.words)
@@ -210,6 +212,7 @@ def test_halves_of_surrogate_pairs_do_not_keep_a_page_from_being_written(make: S
     assert r"a\ud800b\x00" in page(make.board(shot), links=beside).encode().decode()
 
 
+ADDRESSES = ("src", "href", "poster", "data-before")
 MARKS = [
     "<script>alert(1)</script>",
     '"',
@@ -238,7 +241,13 @@ def filled(make: SimpleNamespace, words: list[str], links: FrameLinks) -> Reader
     shot = make.shot(
         words[4], picked=3, prompt=words[5], sequence=f"x{words[6]}", takes=takes, shot={"notes": f"x{words[7]}"}
     )
-    return read(make.board(shot, title=words[8], problems=(words[8],)), links=lambda _: links, note=f"n{words[8]}")
+    changed = Since(f"x{words[0]}", changed={words[4]: frame}, omitted=(words[1], words[2]))
+    return read(
+        make.board(shot, title=words[8], problems=(words[8],)),
+        links=lambda _: links,
+        note=f"n{words[8]}",
+        since=changed,
+    )
 
 
 def shape(reader: Reader) -> list[tuple[str, frozenset[str]]]:
@@ -263,7 +272,7 @@ def test_no_words_add_an_element_or_an_attribute_to_a_page(make: SimpleNamespace
 @given(src=TEXT, href=TEXT)
 def test_a_page_names_no_address_that_may_not_be_used(make: SimpleNamespace, src: str, href: str) -> None:
     reader = filled(make, ["x"] * 9, FrameLinks(src, href))
-    named = {attrs[name] for _, attrs in reader.elements for name in ("src", "href", "poster") if name in attrs}
+    named = {attrs[name] for _, attrs in reader.elements for name in ADDRESSES if name in attrs}
     assert {url for url in named if url not in {"#shots", "#shot-1"}} <= {for_page(src), for_page(href)}
 
 
@@ -294,12 +303,17 @@ def test_the_page_of_a_chinese_board_has_no_english_word_of_ours(make: SimpleNam
         ),
         make.shot("丁", prompt="灯", takes=(), success=False),
     )
-    board = make.board(*shots, board="夜", run="一", title="夜", lang="zh")
-    reader = read(board)
+    known = {"board": "夜", "title": "夜", "lang": "zh"}
+    board = make.board(*shots, run="二", problems=("三",), **known)
+    other = make.shot("乙", takes=(make.take(frames=(make.frame(sha256="bb"),)),))
+    reader = read(board, since=since(board, make.board(other, make.shot("戊"), run="一", **known)))
     alts = " ".join(each.get(name) or "" for _, each in reader.elements for name in ("alt", "aria-label", "title"))
     words = set(re.findall(r"[A-Za-z]{2,}", f"{text_of(reader)} {alts}"))
     assert words <= {"ComfyUI", "UTC", "render"}
     assert "4 分 12 秒" in text_of(reader)
+    assert "与运行 一 相比 新增 3 个 甲 , 丙 , 丁 画面改动 1 个 乙 删去 1 个 戊" in text_of(reader)
+    body = next(attrs for tag, attrs in reader.elements if tag == "body")
+    assert set(body.values()) == {"显示全部", "收起"}
     for shown in ("全黑画面", "纯灰画面", "单色画面，#002040", "画面静止不动", "与 甲 · 第 1 条 画面相同"):
         assert shown in text_of(reader)
     assert "画幅不符，1024×1024，应为 16:9" in text_of(reader)
@@ -319,3 +333,17 @@ def test_a_take_that_frame_qc_marked_says_so_in_words(make: SimpleNamespace) -> 
     ]
     assert all(text_of(reader).count(words) == 1 for words in shown)
     assert sum(each.get("class") == "qc" for each in reader.all("span")) == len(shown)
+
+
+def test_shots_carry_their_frames_and_which_take_shows_them(make: SimpleNamespace) -> None:
+    shots = (
+        make.shot(1, duration=2, picked=2, takes=(make.take(1), make.take(2))),
+        make.shot(2, takes=(make.failed("no room"), make.take(2)), success=False),
+        make.shot(3, passes=(make.made_pass("finish"),)),
+        make.shot(4, takes=(make.failed("no room"),), success=False),
+    )
+    reader = read(make.board(*shots, fps=23.976))
+    assert [each["data-frames"] for each in reader.all("article")] == ["48", "72", "72", "72"]
+    assert [each.get("data-fps") for each in reader.all("main")] == ["24000/1001"]
+    shown = [(each["data-take"], each["data-pass"]) for each in reader.all("figure") if "data-shown" in each]
+    assert shown == [("2", ""), ("2", ""), ("1", "finish"), ("1", "")]

@@ -1,0 +1,128 @@
+"""A tab of a real browser, for tests of pages."""
+
+import base64
+import itertools
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+
+import av
+import pytest
+from PIL import Image
+from websockets.sync.client import ClientConnection, connect
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+BOUND = 60
+FPS = 24
+
+
+class Tab:
+    """A tab of the browser, spoken to over its DevTools protocol."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+        self.numbers = itertools.count(1)
+        self.complaints: list[str] = []
+        self.session: dict[str, str] = {}
+        target = self.ask("Target.createTarget", url="about:blank")["targetId"]
+        self.session = {"sessionId": self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]}
+        for domain in ("Page", "Runtime", "Log"):
+            self.ask(f"{domain}.enable")
+
+    def receive(self) -> dict[str, object]:
+        said = json.loads(self.socket.recv(timeout=BOUND))
+        entry = said["params"]["entry"] if said.get("method") == "Log.entryAdded" else {}
+        if entry and not entry.get("url", "").endswith("/favicon.ico"):
+            self.complaints.append(entry["text"])
+        return said
+
+    def ask(self, method: str, **params: object) -> dict:
+        number = next(self.numbers)
+        self.socket.send(json.dumps({"id": number, "method": method, "params": params, **self.session}))
+        answer = next(said for said in iter(self.receive, None) if said.get("id") == number)
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    def open(self, page: Path | str) -> None:
+        self.complaints.clear()
+        self.ask("Page.navigate", url=page if isinstance(page, str) else page.as_uri())
+        next(said for said in iter(self.receive, None) if said.get("method") == "Page.loadEventFired")
+
+    def value(self, expression: str) -> object:
+        answer = self.ask("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    def press(self, key: str) -> None:
+        text = {"text": "\r", "windowsVirtualKeyCode": 13} if key == "Enter" else {}
+        code = {"Escape": 27, "ArrowRight": 39, "ArrowLeft": 37}.get(key)
+        codes = {"windowsVirtualKeyCode": code} if code else {}
+        self.ask("Input.dispatchKeyEvent", type="keyDown", key=key, code=key, **(text | codes))
+        self.ask("Input.dispatchKeyEvent", type="keyUp", key=key, code=key)
+
+    def mouse(self, *kinds: str, at: tuple[float, float], **fields: object) -> None:
+        """Move, press, release or turn the mouse at a place; of all kinds with these fields."""
+        for kind in kinds:
+            self.ask("Input.dispatchMouseEvent", type=f"mouse{kind}", x=at[0], y=at[1], **fields)
+
+    def touch(self, kind: str, *at: tuple[float, float]) -> None:
+        """Put fingers on the screen, move or lift them."""
+        points = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(at)]
+        self.ask("Input.dispatchTouchEvent", type=f"touch{kind}", touchPoints=points)
+
+    def shows(self, *names: str) -> bool:
+        """Wait until these files are in the large view, and return whether there are so many pictures."""
+        return self.value(f"""Promise.all({list(names)}.map((name, place) => new Promise((done) => {{
+            const image = document.querySelectorAll(".layer:not([hidden]) img")[place];
+            const look = () => image.complete && image.src.endsWith("/" + name) && done();
+            image.addEventListener("load", look);
+            look(); }}))).then(() => document.querySelectorAll(".layer:not([hidden])").length === {len(names)})""")  # type: ignore[return-value]
+
+    def outside(self, selector: str) -> int:
+        """Return how many of the visible elements reach out of the window."""
+        return self.value(f"""[...document.querySelectorAll({json.dumps(selector)})].filter((part) => {{
+            const {{ left, right, bottom, width }} = part.getBoundingClientRect();
+            const isOut = left < 0 || right > innerWidth || bottom > innerHeight;
+            return part.checkVisibility() && width && isOut; }}).length""")  # type: ignore[return-value]
+
+    def sized(self, width: int, height: int) -> None:
+        self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+
+    def screenshot(self, *, whole: bool = True) -> Image.Image:
+        """Return the whole page, or what is in the window."""
+        shot = self.ask("Page.captureScreenshot", format="png", captureBeyondViewport=whole)["data"]
+        return Image.open(BytesIO(base64.b64decode(shot))).convert("RGB")
+
+
+def write_film(path: Path, frames: int, colours: list[str]) -> None:
+    """Write a film whose colours are seen for equal times."""
+    with av.open(str(path), "w", format="webm") as out:
+        stream = out.add_stream("libvpx", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
+        for number in range(frames):
+            colour = colours[number * len(colours) // frames]
+            picture = av.VideoFrame.from_image(Image.new("RGB", (320, 180), colour))
+            out.mux(stream.encode(picture))
+        out.mux(stream.encode())
+
+
+@contextmanager
+def chromium(home: Path) -> Iterator[Tab]:
+    """Start Chromium with a folder of its own, and end it."""
+    options = (
+        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+        "--disable-component-update --disable-sync --remote-debugging-port=0 --hide-scrollbars"
+    )
+    command = ["timeout", str(5 * BOUND), str(CHROMIUM), *options.split(), f"--user-data-dir={home}", "about:blank"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as browser:  # noqa: S603
+        assert browser.stderr is not None
+        line = next(line for line in browser.stderr if line.startswith("DevTools listening on "))
+        with connect(line.split()[-1], max_size=None, proxy=None) as socket:
+            yield Tab(socket)
+            socket.send(json.dumps({"id": 0, "method": "Browser.close"}))
+        browser.stderr.read()
