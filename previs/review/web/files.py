@@ -14,14 +14,16 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from previs.pictures.media import is_inert
-from previs.publishing.views import ASSETS, FrameLinks, page_assets, page_pieces
+from previs.publishing.last_run import since_last_run
+from previs.publishing.views import ASSETS, FrameLinks, Since, page_assets, page_pieces
 from previs.records.manifest import Manifest
 from previs.records.takes import Frame
 from previs.review.desk import Desk
 from previs.review.file_cache import stored_file
 from previs.review.outline import Outline
 from previs.review.web.labels import words
-from previs.store import FolderStore
+from previs.review.web.pages import quoted
+from previs.store import FolderStore, keys
 
 STATIC: Final = {"review.css": "text/css; charset=utf-8", "review.js": "text/javascript; charset=utf-8"}
 RULES: Final = {"connect-src": "'self'", "script-src": "'self'", "frame-ancestors": "'none'"}
@@ -44,7 +46,8 @@ async def board_page(desk: Desk, outline: Outline) -> Response:
 
     async def write(path: Path) -> bool:
         manifest = await desk.catalog.manifest(outline.location)
-        await asyncio.to_thread(_write_page, path, manifest)
+        since = await since_last_run(manifest, desk.store)
+        await asyncio.to_thread(_write_page, path, manifest, since, outline)
         return True
 
     path = await desk.files.get(f"page {outline.location.manifest} {outline.version}", write)
@@ -101,13 +104,16 @@ async def _film(desk: Desk, key: str, version: str) -> Path | None:
     return await desk.files.get(version, lambda path: desk.store.get_file(key, path, limit=_MOST_FILM))
 
 
-def _write_page(path: Path, manifest: Manifest) -> None:
+def _write_page(path: Path, manifest: Manifest, since: Since | None, outline: Outline) -> None:
+    before = "" if since is None else f"../{quoted(keys.part(since.run))}/"
+
     def links(found: Frame) -> FrameLinks:
         # The key is checked again when the frame is asked for.
-        return FrameLinks(src=found.key, href=found.key)
+        address = found.key if found.key in outline.media else f"{before}{found.key}"
+        return FrameLinks(src=address, href=address)
 
     rules = {"connect-src": "'self'", "form-action": "'self'"}
-    pieces = page_pieces(manifest, links=links, assets={name: name for name in ASSETS}, rules=rules)
+    pieces = page_pieces(manifest, links=links, assets={name: name for name in ASSETS}, rules=rules, since=since)
     with gzip.open(path, "wb", compresslevel=5) as out:
         for piece in _layered(pieces, manifest):
             out.write(piece.encode())

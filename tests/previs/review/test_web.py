@@ -3,6 +3,7 @@
 import asyncio
 import html
 import json
+import re
 import shlex
 from typing import Any
 from urllib.parse import quote
@@ -325,3 +326,17 @@ async def test_a_run_at_work_is_seen_by_its_heartbeats_without_prefect(reviewed:
     assert not await seen(9)
     assert await seen(10)
     assert not await seen(11, over=True)
+
+
+async def test_the_page_marks_what_changed_since_the_last_run_and_sends_the_frame_of_that_run(
+    reviewed: FolderStore,
+) -> None:
+    changed = shot("SH010", take(1, b"another picture", frames=(frame(GREY),)))
+    await put_run(reviewed, manifest(changed, board=BOARD, number=2), (GREY,))
+    async with serving(reviewed) as url, member(url) as anna:
+        page = await anna.get(f"boards/{PART}/", follow_redirects=True)
+        [before] = re.findall(r'data-before="([^"]+)"', page.text)
+        assert before == f"../{run_name(1)}/{frame(PICTURES[0]).key}"
+        old = await anna.get(str(page.url.join(before)))
+        assert (old.status_code, old.content) == (200, PICTURES[0])
+        assert "Changed" in page.text
