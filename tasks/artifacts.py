@@ -23,6 +23,7 @@ from previs.publishing.views import (
     row_pages,
     shot_rows,
 )
+from previs.publishing.views.labels import labels
 from previs.publishing.views.wording import cell
 from previs.records.manifest import Manifest
 from previs.records.takes import Frame
@@ -147,7 +148,8 @@ async def show_board(manifest: Manifest, links: Mapping[str, str], store: Store,
         return link if store.public and link.startswith("https://") and frame.kind == "image" else frame.thumbnail
 
     until = links_until(manifest, store)
-    note = f"Links to the board and its frames work until {until}; run again for new ones." if until else None
+    words = "Links to the board and its frames work until {until}; run again for new ones."
+    note = labels(manifest.lang)(words, until=until) if until else None
     after = f"\n\n{note}" if note else ""
     # From any artifact's page, this leads to another one's, in both of Prefect's UIs.
     sheets = await asyncio.to_thread(

@@ -15,7 +15,7 @@ from previs.pictures.spill import SpillFolder
 from previs.publishing.last_run import since_last_run
 from previs.publishing.views import ASSETS, FrameLinks, Since, page_assets, page_pieces
 from previs.publishing.views.labels import labels
-from previs.publishing.views.wording import calendar
+from previs.publishing.views.wording import calendar, moment
 from previs.records.manifest import Manifest, json_pieces
 from previs.records.takes import Frame
 from previs.store import Store, keys
@@ -52,13 +52,14 @@ def lasting_addresses(frames: Iterable[Frame], links: dict[str, str], store: Sto
 
 
 def links_until(manifest: Manifest, store: Store) -> str | None:
-    """Return in words until when a run's links work, or None if they never expire.
+    """Return in words of the board's language until when a run's links work, or None if they never expire.
 
     Links may expire earlier: they are signed before the run finishes, and end with temporary credentials.
     """
     if store.link_seconds is None:
         return None
-    return f"{calendar(manifest.finished + timedelta(seconds=store.link_seconds))} at the latest"
+    ends = manifest.finished + timedelta(seconds=store.link_seconds)
+    return labels(manifest.lang)("{time} at the latest", time=moment(ends) if manifest.lang == "zh" else calendar(ends))
 
 
 async def publish(manifest: Manifest, links: dict[str, str], store: Store) -> Published:

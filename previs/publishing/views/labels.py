@@ -38,6 +38,10 @@ CHINESE: Final = {
     "Sequences": "分场",
     "Show all": "显示全部",
     "Show less": "收起",
+    "{time} at the latest": "最迟 {time}",
+    "Links to the board and its frames work until {until}; run again for new ones.": (
+        "故事板和画面的链接有效至 {until}；重新运行可得到新的链接。"
+    ),
     "Links to the full frames work until {until}; run again for new ones.": (
         "原尺寸画面的链接有效至 {until}；重新运行可得到新的链接。"
     ),

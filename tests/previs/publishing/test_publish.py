@@ -105,6 +105,7 @@ async def test_an_expiry_is_given_only_for_links_that_expire(
 ) -> None:
     async with S3Store(settings.model_copy(update={"link_seconds": 3661})) as store:
         assert links_until(board(), store) == "31 Oct 2026, 18:41 UTC at the latest"
+        assert links_until(board(lang="zh"), store) == "最迟 2026-10-31 18:41 UTC"
     assert links_until(board(), public_store) is None
     assert links_until(board(), folder_store) is None
 
