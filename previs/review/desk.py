@@ -50,7 +50,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """Describe the run that is at work on a board.
+    """Describe the run that is at work on a board, or has failed since the board was published.
 
     Attributes:
         run: The run in Prefect; None if only the store shows that some run is at work.
@@ -132,7 +132,7 @@ class Desk:
         return event
 
     async def activity(self, view: View) -> Activity | None:
-        """Return the run that is at work on a board, or None; the answer may be three seconds old."""
+        """Return the run that is at work on a board or failed, or None; the answer may be three seconds old."""
         board, now = view.outline.manifest.board, time.monotonic()
         known = self._activity.get(board)
         if known is None or now - known[0] > _ACTIVITY_SECONDS:
@@ -170,7 +170,7 @@ class Desk:
             raise ReviewRefused("no shot waits to be rendered again")
         self._activity.pop(board, None)
         at_work = await self.activity(view)
-        if at_work is not None and at_work.run is not None:
+        if at_work is not None and at_work.run is not None and not at_work.run.failed:
             raise ReviewRefused(f"run {at_work.run.name} of this board has not ended: wait for it, or answer it")
         manifest = await self.catalog.manifest(view.outline.location)
         prefect = await self._connected()
@@ -221,7 +221,10 @@ class Desk:
         if not runs:
             return None
         run = runs[0]
-        ours = str(run.id)[:_RUN_ID_DIGITS] == _id_of(view.outline.manifest)
+        manifest = view.outline.manifest
+        ours = str(run.id)[:_RUN_ID_DIGITS] == _id_of(manifest)
+        if run.failed and (ours or run.start_time is None or run.start_time <= manifest.started):
+            return None
         return Activity(run, prefect.page_of(run.id), asks=run.state_type == "PAUSED" and ours)
 
     async def _in_store(self) -> Activity | None:

@@ -33,13 +33,18 @@ _PAUSES: Final = (0.2, 0.5, 1.0, 2.0)
 _MOST_RUNS: Final = 20
 _MOST_EARLIER: Final = 100
 _ALIVE: Final = ("PAUSED", "RUNNING", "PENDING", "SCHEDULED", "CANCELLING")
+_FAILED: Final = ("FAILED", "CRASHED")
 _MOST_SHOWN: Final = 300
 
-State = Literal["PAUSED", "RUNNING", "PENDING", "SCHEDULED", "CANCELLING"]
+StateType = Literal["PAUSED", "RUNNING", "PENDING", "SCHEDULED", "CANCELLING", "FAILED", "CRASHED"]
+
+
+class _State(BaseModel):
+    message: str | None = None
 
 
 class FlowRun(BaseModel):
-    """Represent a flow run that has not ended.
+    """Represent a flow run that has not ended, or has failed.
 
     Attributes:
         start_time: When it began; None if it has not.
@@ -49,8 +54,14 @@ class FlowRun(BaseModel):
 
     id: UUID
     name: str = ""
-    state_type: State
+    state_type: StateType
+    state: _State = _State()
     start_time: datetime | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Return whether it has ended without success."""
+        return self.state_type in _FAILED
 
 
 class _Started(BaseModel):
@@ -97,15 +108,16 @@ class PrefectApi:
         return f"{self.url.removesuffix('/').removesuffix('/api')}/runs/flow-run/{run}"
 
     async def runs(self, board: str) -> list[FlowRun]:
-        """Return the runs of a board that have not ended: paused ones first, then those at work.
+        """Return the runs of a board that have not ended, paused ones first; else those that failed, the latest first.
 
         Raises:
             PrefectUnavailable, PrefectRefused: Prefect's server does not say.
         """
-        wanted = {"tags": {"all_": [board_tag(board)]}, "state": {"type": {"any_": list(_ALIVE)}}}
+        wanted = {"tags": {"all_": [board_tag(board)]}, "state": {"type": {"any_": [*_ALIVE, *_FAILED]}}}
         body = {"flow_runs": wanted, "sort": "START_TIME_DESC", "limit": _MOST_RUNS}
         found = self._read(_RUNS, await self._post("flow_runs/filter", body))
-        return sorted(found, key=lambda run: _ALIVE.index(run.state_type))
+        alive = sorted((run for run in found if not run.failed), key=lambda run: _ALIVE.index(run.state_type))
+        return alive or found
 
     async def list_of(self, board: str, digits: str) -> str | None:
         """Return the path or URL of the list of a run; None if Prefect does not know the run, or the list was no file.

@@ -41,11 +41,12 @@ async def test_a_paused_run_takes_the_review_of_the_pages(simulate: Serve, tmp_p
             assert (await manifest_of(store, run.board)).shots[1].shot["prompt"] == "雨夜"
             assert len(simulator.started) > before
             assert (await picks(store, run.board))["SH01"].take == 2
+            # What the pages know of the store may be a second old.
             async with asyncio.timeout(30):
-                while not (await anna.get(f"{path}/state")).json()["activity"]["asks"]:
+                while not (state := (await anna.get(f"{path}/state")).json())["activity"]["asks"] or any(
+                    state["answer"].values()
+                ):
                     await asyncio.sleep(0.2)
-            state = (await anna.get(f"{path}/state")).json()
-            assert state["answer"] == {"chosen": 0, "again": 0}
             assert (await anna.post(f"{path}/answer", json={})).status_code == 200
         assert (await run.ended()).is_completed()
         async with PrefectApi(prefect_api) as prefect:

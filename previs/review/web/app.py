@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from previs.errors import NotInStore, PrevisError, RecordUnreadable, ReviewRefused, ShotListFaults, TryAgain
-from previs.publishing.views.wording import one_line
+from previs.publishing.views.wording import clean, one_line, shorten
 from previs.records.reviews import Right
 from previs.review.deciding import Action, Overtaken, Person
 from previs.review.desk import Activity, Desk, view_as_json
@@ -30,6 +30,7 @@ from previs.store import Store, keys
 
 _LOG: Final = logging.getLogger("previs.review")
 _ACTIONS_PER_MINUTE: Final = 120
+_MOST_REASON: Final = 600
 
 Handler = Callable[["ReviewPages", Request, Person], Awaitable[Response]]
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -207,8 +208,11 @@ def _activity(found: Activity | None, person: Person) -> dict[str, Any] | None:
         return None
     state = found.run.state_type if found.run else "RUNNING"
     name = one_line(found.run.name) if found.run else ""
-    page = found.page if person.guest is None else ""
-    return {"state": state, "name": name, "page": page, "asks": found.asks}
+    page, reason = "", ""
+    if person.guest is None:
+        page = found.page
+        reason = shorten(clean((found.run.state.message if found.run and found.run.failed else "") or ""), _MOST_REASON)
+    return {"state": state, "name": name, "page": page, "asks": found.asks, "reason": reason}
 
 
 def _sees(person: Person, part: str) -> bool:

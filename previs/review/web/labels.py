@@ -54,6 +54,7 @@ CHINESE: Final = {
     "{name} decided on this shot just now. Look, and decide again.": "{name} 刚刚对这个镜头作了决定。请看过后再决定。",
     "This board was published again.": "这个故事板有了新的发布。",
     "Show it": "查看",
+    "The last run of this board failed.": "这个故事板的上一次运行失败了。",
     "A run is at work on this board.": "有一次运行正在渲染这个故事板。",
     "A run waits to be started.": "有一次运行在等待开始。",
     "A run waits for this review.": "有一次运行在等待这次审看。",

@@ -96,7 +96,7 @@ async def test_the_sheet_shows_what_became_of_the_shots(sheet: Path) -> None:
     assert (second["board: state"], second["board: error"]) == ("incomplete", "take 2: no room")
     assert table.freeze_panes == "C2"
     assert len(table._images) == 2
-    assert [Image.open(io.BytesIO(each._data())).size for each in table._images] == [(160, 90)] * 2
+    assert [Image.open(io.BytesIO(each._data())).size for each in table._images] == [(320, 180)] * 2
     assert all(table.row_dimensions[number].height * 4 / 3 > 108 for number in (2, 3))
 
 

@@ -17,7 +17,8 @@ from previs.review.prefect_api import PrefectApi
 from previs.review.web.labels import CHINESE
 from previs.store import FolderStore, keys
 from tests.previs.pdf.boards import png
-from tests.previs.publishing.views.test_in_browser import CHROMIUM, Tab, tab  # noqa: F401 - a fixture
+from tests.previs.publishing.views.browser import Tab, needs_chromium
+from tests.previs.publishing.views.conftest import tab  # noqa: F401 - a fixture
 from tests.previs.records.published import frame, manifest, put_run, run_name, shot, take
 from tests.previs.review.conftest import (
     BOARD,
@@ -29,7 +30,7 @@ from tests.previs.review.conftest import (
     serving_in_thread,
 )
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+pytestmark = needs_chromium
 BOUND = 20
 PART = keys.part(BOARD)
 GREEN = png((20, 160, 60))

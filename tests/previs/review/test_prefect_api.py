@@ -108,3 +108,25 @@ def test_prefect_is_found_in_the_environment_the_profile_or_not_at_all(tmp_path:
     assert find_prefect(given) == PrefectApi("http://other/api", {"Authorization": "Bearer pnu_x"})
     (tmp_path / "profiles.toml").write_text("[profiles")
     assert find_prefect({"PREFECT_HOME": str(tmp_path)}) is None
+
+
+async def test_a_run_that_failed_since_is_told_and_another_can_be_started(reviewed: FolderStore) -> None:
+    prefect = PrefectStandIn()
+    prefect.pause(BOARD, "20261031-174009-00000000", "FAILED")
+    prefect.runs[BOARD][0]["state"] = {"type": "FAILED", "message": "the store cannot be used"}
+    async with prefect.serve() as find, serving(reviewed, prefect=find) as url, member(url) as anna:
+        found = (await state(anna))["activity"]
+        assert (found["state"], found["reason"], found["asks"]) == ("FAILED", "the store cannot be used", False)
+        await do(anna, kind="again", text="more rain")
+        assert (await anna.post(f"boards/{PART}/render", json={})).json()["started"] is True
+
+
+@pytest.mark.parametrize(("run", "began"), [(run_name(1), "2026-11-30"), ("20261031-174009-00000000", "2020-01-01")])
+async def test_the_published_run_and_those_before_it_count_as_over_if_they_failed(
+    reviewed: FolderStore, run: str, began: str
+) -> None:
+    prefect = PrefectStandIn()
+    prefect.pause(BOARD, run, "FAILED")
+    prefect.runs[BOARD][0]["start_time"] = f"{began}T10:00:00Z"
+    async with prefect.serve() as find, serving(reviewed, prefect=find) as url, member(url) as anna:
+        assert (await state(anna))["activity"] is None

@@ -254,13 +254,14 @@
       found.push(say("A run waits for this review."));
       if (may("decide")) found.push(button(say("Send the review to the run"), { class: "review-main", title:
         say("{chosen} takes chosen, {again} shots to render again", answer), click: send }));
-    } else if (activity) {
+    } else if (activity && !["FAILED", "CRASHED"].includes(activity.state)) {
       const waits = ["PENDING", "SCHEDULED"].includes(activity.state);
       found.push(make("span", { class: "review-work" }, say(waits ? "A run waits to be started." : "A run is at work on this board.")));
-    } else if (answer.again) {
+    } else if (activity || answer.again) {
+      if (activity) found.push(make("strong", { class: "review-stale" }, say("The last run of this board failed.")), " ", activity.reason);
       const count = answer.again;
-      if (may("decide") && !me.guest) found.push(button(say("Render again"), { class: "review-main", click: render }));
-      found.push(say(count === 1 ? "1 shot to render again" : "{count} shots to render again", { count }));
+      if (count && may("decide") && !me.guest) found.push(button(say("Render again"), { class: "review-main", click: render }));
+      if (count) found.push(say(count === 1 ? "1 shot to render again" : "{count} shots to render again", { count }));
     }
     if (activity?.page) found.push(make("a", { href: activity.page, target: "_blank", rel: "noreferrer" }, say("Open in Prefect")));
     if (said) found.push(make("strong", {}, said));
