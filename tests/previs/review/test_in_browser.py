@@ -284,3 +284,23 @@ def test_the_pages_fit_a_phone(tab: Tab, boards: FolderStore) -> None:  # noqa: 
         for path in ("", f"boards/{PART}/"):
             anna.open(url + path)
             assert anna.value("document.documentElement.scrollWidth <= innerWidth") is True
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_fault_in_the_review(tab: Tab, boards: FolderStore, scheme: str) -> None:  # noqa: F811
+    with serving_in_thread(boards) as url, person(tab, url) as anna:
+        anna.ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        anna.open(f"{url}login")
+        assert anna.faults() == []
+        anna.sign_in(url, "Anna")
+        assert anna.faults() == []
+        anna.open(f"{url}boards/{PART}/")
+        anna.click("#shot-1 .review-approve")
+        anna.until("document.querySelector('#shot-1').dataset.review === 'approve'")
+        anna.click("#shot-1 .review-row button:nth-child(3)")
+        anna.type("more rain")
+        anna.click("#shot-1 .review-form .review-main")
+        anna.until("document.querySelector('#shot-1 .review-thread li')")
+        anna.click("#shot-2 .review-again")
+        anna.until("document.querySelector('.review-form')")
+        assert anna.faults() == []

@@ -7,8 +7,10 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
@@ -18,6 +20,9 @@ from websockets.sync.client import ClientConnection, connect
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
 BOUND = 60
+AXE = (files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8")
+FAULTS = """axe.run(document, { resultTypes: ["violations"] }).then(({ passes, violations }) => [passes.length > 10,
+    ...violations.map(({ id, impact, nodes }) => `${impact} ${id}: ${nodes[0].html}`)])"""
 FPS = 24
 
 
@@ -89,6 +94,13 @@ class Tab:
             const {{ left, right, bottom, width }} = part.getBoundingClientRect();
             const isOut = left < 0 || right > innerWidth || bottom > innerHeight;
             return part.checkVisibility() && width && isOut; }}).length""")  # type: ignore[return-value]
+
+    def faults(self) -> list[str]:
+        """Return what axe finds that keeps people from using the page."""
+        self.value(f"{AXE}; 0")
+        checked: Any = self.value(FAULTS)
+        assert checked[0], "axe has checked next to nothing"
+        return checked[1:]  # type: ignore[no-any-return]
 
     def sized(self, width: int, height: int) -> None:
         self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)

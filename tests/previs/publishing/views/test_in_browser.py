@@ -4,7 +4,6 @@ import functools
 import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -308,13 +307,7 @@ def test_a_sequence_is_jumped_to_and_not_hidden_by_the_links(tab: Tab, folder: P
     assert bottom <= heading < 200
 
 
-AXE = (files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8")
-FAULTS = """axe.run(document, { resultTypes: ["violations"] }).then(({ passes, violations }) => [passes.length > 20,
-    ...violations.map(({ id, impact, nodes }) => `${impact} ${id}: ${nodes[0].html}`)])"""
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [375, 1440])
+@pytest.mark.parametrize(("width", "scheme"), [(375, "dark"), (1440, "light")])
 @pytest.mark.parametrize("name", ["index.html", "takes.html", "aspects.html", "chinese.html"])
 def test_axe_finds_no_fault_that_keeps_anyone_out(tab: Tab, folder: Path, name: str, width: int, scheme: str) -> None:
     tab.sized(width, 900)
@@ -322,8 +315,9 @@ def test_axe_finds_no_fault_that_keeps_anyone_out(tab: Tab, folder: Path, name: 
     try:
         tab.open(folder / name)
         tab.value("document.querySelectorAll('details').forEach((fold) => { fold.open = true; })")
-        tab.value(f"{AXE}; 0")
-        assert tab.value(FAULTS) == [True]
+        assert tab.faults() == []
+        tab.value("document.querySelector('.picture').click()")
+        assert tab.faults() == []
         assert tab.complaints == []
     finally:
         tab.ask("Emulation.setEmulatedMedia", features=[])
