@@ -8,10 +8,11 @@ from previs.errors import PrevisError
 from previs.publishing.views import Since, since
 from previs.records.manifest import Manifest, read_manifest
 from previs.store import Store, keys
-from previs.store.bounds import MANIFEST_BYTES
 from previs.text.visible import visible
 
 _GONE: Final = "its manifest was just removed"
+MOST_BYTES: Final = 64_000_000
+"""Bytes of the largest manifest that is compared, of some 3,400 shots: reading one takes two to three times its size."""
 
 
 async def since_last_run(manifest: Manifest, store: Store) -> Since | None:
@@ -27,7 +28,7 @@ async def since_last_run(manifest: Manifest, store: Store) -> Since | None:
         if last is None:
             return None
         run = last.run
-        content = await store.get(last.manifest, limit=MANIFEST_BYTES)
+        content = await store.get(last.manifest, limit=MOST_BYTES)
         if content is None:
             return Since(run, fault=_GONE)
         return await asyncio.to_thread(_compare, manifest, content, store.uri(last.manifest))

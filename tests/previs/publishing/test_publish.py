@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from previs.errors import StoreUnavailable
+from previs.publishing.last_run import MOST_BYTES
 from previs.publishing.publish import lasting_addresses, links_of, links_until, publish
 from previs.records.manifest import Manifest, ShotEntry, TakeEntry
 from previs.records.takes import Frame
@@ -226,13 +227,14 @@ async def test_a_first_run_and_one_published_late_are_compared_with_none_that_ca
     assert 'class="since"' not in first
 
 
+@pytest.mark.parametrize("size", [2, MOST_BYTES + 1], ids=["no manifest", "too large"])
 async def test_a_last_run_that_cannot_be_read_is_said_and_keeps_no_board_from_being_published(
-    folder_store: FolderStore,
+    folder_store: FolderStore, size: int
 ) -> None:
     links = await links_of([PICTURE], folder_store)
     await publish(board(PICTURE), links, folder_store)
     key = "boards/夜景 1/20261031-174000-abcdef01/manifest.json"
-    await folder_store.put(key, b"{}", media_type="application/json")
+    await folder_store.put(key, b"{}".ljust(size), media_type="application/json")
     published = await publish(board(PICTURE, run=NEXT), links, folder_store)
     assert published.notice.startswith(f"{folder_store.uri(key)} cannot be used: ")
     page = (await folder_store.get(f"boards/夜景 1/{NEXT}/index.html") or b"").decode()
