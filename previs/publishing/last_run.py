@@ -12,7 +12,7 @@ from previs.text.visible import visible
 
 _GONE: Final = "its manifest was just removed"
 MOST_BYTES: Final = 64_000_000
-"""Bytes of the largest manifest that is compared, of some 3,400 shots: reading one takes two to three times its size."""
+"""Bytes of the largest manifest that is compared, of some 3,400 shots: reading one takes thrice its size."""
 
 
 async def since_last_run(manifest: Manifest, store: Store) -> Since | None:
