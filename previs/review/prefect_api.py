@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal, Self, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -159,7 +159,8 @@ class PrefectApi:
             PrefectUnavailable, PrefectRefused: Prefect's server does not answer.
         """
         found = self._read(TypeAdapter(_Created), await self._ask("GET", f"deployments/name/{DEPLOYMENT}"))
-        body = {"parameters": dict(parameters), "tags": [board_tag(board)]}
+        # A proxy may answer 502 after the run was made: the key makes the repeated request find it.
+        body = {"parameters": dict(parameters), "tags": [board_tag(board)], "idempotency_key": uuid4().hex}
         made = await self._post(f"deployments/{found.id}/create_flow_run", body)
         return self._read(TypeAdapter(_Created), made).id
 

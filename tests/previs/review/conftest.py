@@ -98,11 +98,13 @@ class PrefectStandIn:
         runs: Runs of each board, as flow_runs/filter lists them.
         asked: Paths and bodies of all requests that change something.
         refuses: Why a run is not resumed; empty if it is.
+        lost: Number of runs that are made while a proxy answers 502.
     """
 
     runs: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     refuses: str = ""
+    lost: int = 0
 
     def app(self) -> Starlette:
         async def found(request: Request) -> Response:
@@ -121,6 +123,8 @@ class PrefectStandIn:
 
         async def create(request: Request) -> Response:
             self.asked.append((request.url.path, await request.json()))
+            if len(self.asked) <= self.lost:
+                return Response(status_code=502)
             return JSONResponse({"id": str(uuid.UUID(int=8))}, 201)
 
         return Starlette(

@@ -53,14 +53,16 @@ async def test_why_prefect_refuses_is_said(reviewed: FolderStore) -> None:
 
 
 async def test_rendering_again_starts_the_deployment_with_the_revised_list(reviewed: FolderStore) -> None:
-    prefect = PrefectStandIn()
+    prefect = PrefectStandIn(lost=1)
     async with prefect.serve() as find, serving(reviewed, prefect=find) as url, member(url) as anna:
         await do(anna, kind="again", text="more rain")
         answer = (await anna.post(f"boards/{PART}/render", json={})).json()
         assert answer["started"] is True
-        ((_, body),) = prefect.asked
+        (_, body), (_, repeated) = prefect.asked
+        assert body == repeated
         (listed,) = [key for key in await reviewed.entries(keys.BOARDS) if "/shots-" in key]
         expected = {"shots": reviewed.uri(listed), "board": BOARD, "store": reviewed.name, "only": ["SH010"]}
+        assert body.pop("idempotency_key")
         assert body == {"parameters": expected, "tags": [f"board:{BOARD}"]}
         prefect.pause(BOARD, run_name(1), "RUNNING")
         again = await anna.post(f"boards/{PART}/render", json={})
