@@ -7,11 +7,12 @@ described only here: ``previs schema`` writes them as JSON Schema, ``docs/manife
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AwareDatetime, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import to_json
 
 from previs.errors import RecordUnreadable
 from previs.records.marks import Mark, Retried
+from previs.records.model import Record
 from previs.records.takes import Attempt, Frame, InputPicture, Items
 
 Outcome = Literal["rendered", "joined", "cached", "failed", "skipped"]
@@ -20,10 +21,8 @@ _MOST_OBJECTS: Final = 1_000_000  # pydantic needs 500 bytes for an empty one
 _EARLIER: Final = {"previs.manifest/1"}
 
 
-class TakeEntry(BaseModel):
+class TakeEntry(Record):
     """Represent one take of one shot in a run."""
-
-    model_config = ConfigDict(frozen=True)
 
     take: int = Field(description="Number of the take, from 1; of a pass, that of the take it is made from.")
     outcome: Outcome = Field(
@@ -121,10 +120,8 @@ def representative(
     return made[-1] if made else take
 
 
-class BindingEntry(BaseModel):
+class BindingEntry(Record):
     """Represent an input of the workflow that is set from a shot."""
-
-    model_config = ConfigDict(frozen=True)
 
     workflow: str | None = Field(
         default=None, description="Name or path by which shots use the workflow; null for the run's own."
@@ -140,10 +137,8 @@ class BindingEntry(BaseModel):
     )
 
 
-class ShotEntry(BaseModel):
+class ShotEntry(Record):
     """Represent one shot of a run, as the upstream system reads it back, with the shot as it was given."""
-
-    model_config = ConfigDict(frozen=True)
 
     shot_id: int | str = Field(title="Shot ID", description="The shot's ID: a whole number or text, as in the list.")
     success: bool = Field(description="Whether every take and pass of the shot has its frames.")
@@ -187,10 +182,10 @@ class ShotEntry(BaseModel):
         return next((each for each in self.takes if each.take == take), None)
 
 
-class Manifest(BaseModel):
+class Manifest(Record):
     """Record what a run made; kept at boards/BOARD/RUN/manifest.json."""
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     schema_name: Literal["previs.manifest/2"] = Field(
         SCHEMA, alias="schema", title="Schema", description="Name and version of this format."

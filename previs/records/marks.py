@@ -2,15 +2,14 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from previs.records.model import Record
 from previs.records.takes import Frame, Items
 
 
-class Mark(BaseModel):
+class Mark(Record):
     """Represent what frame QC found wrong with a take."""
-
-    model_config = ConfigDict(frozen=True)
 
     kind: Literal["black", "grey", "blank", "frozen", "aspect", "same"] = Field(
         description=(
@@ -27,10 +26,8 @@ class Mark(BaseModel):
     )
 
 
-class Retried(BaseModel):
+class Retried(Record):
     """Represent the render that frame QC ordered because of the first, and which of both is shown."""
-
-    model_config = ConfigDict(frozen=True)
 
     shown: Literal["first", "second"] = Field(description="Which of the two renders the take shows.")
     marks: Items[Mark] = Field(description="Why it was rendered once more: what is wrong with the first.")

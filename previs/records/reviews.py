@@ -2,8 +2,9 @@
 
 from typing import Annotated, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints
 
+from previs.records.model import Record
 from previs.records.takes import Items
 
 Kind = Literal["approve", "again", "withdraw", "circle", "comment", "resolve", "reopen"]
@@ -18,10 +19,10 @@ MOST_TEXT: Final = 20_000
 PersonName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MOST_NAME)]
 
 
-class ReviewEvent(BaseModel):
+class ReviewEvent(Record):
     """Record one thing that a person did to a shot; kept at reviews/BOARD/SHOT/NUMBER.json and never changed."""
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     schema_name: Literal["previs.review/1"] = Field(
         "previs.review/1", alias="schema", title="Schema", description="Name and version of this format."
@@ -53,10 +54,10 @@ class ReviewEvent(BaseModel):
     nonce: str = Field(default="", description="Unique text by which its writer recognises it.")
 
 
-class GuestLink(BaseModel):
+class GuestLink(Record):
     """Record a guest link; kept at guests/ID.json. The link's secret is not in it."""
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     schema_name: Literal["previs.guest/1"] = Field(
         "previs.guest/1", alias="schema", title="Schema", description="Name and version of this format."

@@ -5,7 +5,9 @@ The fields are described only here: ``previs schema`` writes them as JSON Schema
 
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, FailFast, Field
+from pydantic import AwareDatetime, ConfigDict, FailFast, Field
+
+from previs.records.model import Record
 
 T = TypeVar("T")
 Channel = Annotated[int, Field(ge=0, le=255)]
@@ -14,10 +16,8 @@ Items = Annotated[tuple[T, ...], FailFast()]
 """Items of a record; reading stops at the first that is damaged, since a record may have millions."""
 
 
-class Pixels(BaseModel):
+class Pixels(Record):
     """Represent what was measured of a picture, or of film, when it was stored."""
-
-    model_config = ConfigDict(frozen=True)
 
     darkest: Color = Field(
         description=(
@@ -32,10 +32,8 @@ class Pixels(BaseModel):
     )
 
 
-class Frame(BaseModel):
+class Frame(Record):
     """Represent a file that a take made: an image, a video or a sound."""
-
-    model_config = ConfigDict(frozen=True)
 
     key: str = Field(description="Key in the store, such as frames/ab/abcdef….png.")
     sha256: str = Field(description="SHA-256 of its bytes, hexadecimal.")
@@ -78,10 +76,8 @@ class Frame(BaseModel):
         return self.media_type.partition("/")[0]
 
 
-class InputPicture(BaseModel):
+class InputPicture(Record):
     """Represent a picture that a take was made from, kept so that the take can be made again."""
-
-    model_config = ConfigDict(frozen=True)
 
     name: str = Field(description="Name in the graph, below the server's input folder.")
     key: str = Field(
@@ -91,10 +87,8 @@ class InputPicture(BaseModel):
     size: int = Field(description="Size of that file in bytes.")
 
 
-class Attempt(BaseModel):
+class Attempt(Record):
     """Represent a failed attempt at a take."""
-
-    model_config = ConfigDict(frozen=True)
 
     at: AwareDatetime = Field(description="When it failed.")
     server: str | None = Field(
@@ -103,10 +97,10 @@ class Attempt(BaseModel):
     error: str = Field(description="Sentence that says why it failed.")
 
 
-class TakeRecord(BaseModel):
+class TakeRecord(Record):
     """Record that a take was made; kept at takes/FINGERPRINT.json and written after its frames."""
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     schema_name: Literal["previs.take/1"] = Field(
         "previs.take/1", alias="schema", title="Schema", description="Name and version of this format."
@@ -165,10 +159,10 @@ class TakeRecord(BaseModel):
         return next((frame for frame in self.frames if frame.kind == "image"), None)
 
 
-class Pick(BaseModel):
+class Pick(Record):
     """Record that a take of a shot was chosen (the circled take); kept at boards/BOARD/picks/SHOT.json."""
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     schema_name: Literal["previs.pick/1"] = Field(
         "previs.pick/1", alias="schema", title="Schema", description="Name and version of this format."
