@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import httpx
-
 from previs.comfyui.client.address import LARGEST_FILE, Address
-from previs.comfyui.client.bodies import BodyDamagedError, BodyLimits, BodyTooLargeError, read_pieces
+from previs.comfyui.client.bodies import BodyDamagedError, BodyLimits, BodyTooLargeError, Response, read_pieces
 from previs.comfyui.client.connection import BODY_LIMIT, CONNECTION_BROKEN, REDIRECTS, TOO_LARGE, Answer, Connection
 from previs.comfyui.protocol.graph import Graph
 from previs.comfyui.protocol.history import OutputFile
@@ -258,7 +256,7 @@ def _can_be_named(file: OutputFile) -> bool:
     return len(path) <= _LONGEST_PATH and "\0" not in path and path.encode(errors="replace").decode() == path
 
 
-def _page(response: httpx.Response, file: OutputFile) -> str:
+def _page(response: Response, file: OutputFile) -> str:
     """Say that a page came in a file's place; ComfyUI itself sends no file as a page."""
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if response.status_code in REDIRECTS:

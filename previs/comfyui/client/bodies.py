@@ -8,11 +8,9 @@ import asyncio
 import contextlib
 import time
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
-
-import httpx
+from typing import Any, Final, Protocol, TypeVar
 
 PLAIN: Final = {"Accept-Encoding": "identity"}
 """Header that asks for no content encoding; most servers and proxies then send none."""
@@ -50,6 +48,42 @@ class BodyLimits:
     per_seconds: float = 30.0
 
 
+class Response(Protocol):
+    """Describe what answers of httpx and of :mod:`previs.comfyui.client.direct` have in common."""
+
+    status_code: int
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Return the headers; names are found in any case."""
+
+    @property
+    def num_bytes_downloaded(self) -> int:
+        """Return the bytes of the body that have been read, as sent."""
+
+    def aiter_raw(self) -> AsyncIterator[bytes]:
+        """Yield the body as it arrives, not decoded."""
+
+    async def aclose(self) -> None:
+        """Close the answer."""
+
+
+AResponse_co = TypeVar("AResponse_co", bound=Response, covariant=True)
+
+
+class Client(Protocol[AResponse_co]):
+    """Describe what clients of httpx and of :mod:`previs.comfyui.client.direct` have in common."""
+
+    def build_request(self, *args: Any, **content: Any) -> Any:  # noqa: ANN401 - each has requests of its own
+        """Return a request; raise UnicodeEncodeError or httpx.InvalidURL if it cannot be sent."""
+
+    async def send(self, request: Any, *, stream: bool) -> AResponse_co:  # noqa: ANN401
+        """Return an answer whose headers are complete; raise httpx.TransportError."""
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+
+
 class BodyTooLargeError(Exception):
     """Report an answer with more bytes than the limit."""
 
@@ -64,8 +98,10 @@ class BodyDamagedError(Exception):
 
 @contextlib.asynccontextmanager
 async def answer_to(
-    request: httpx.Request, client: httpx.AsyncClient, limits: BodyLimits
-) -> AsyncIterator[httpx.Response]:
+    request: Any,  # noqa: ANN401
+    client: Client[AResponse_co],
+    limits: BodyLimits,
+) -> AsyncIterator[AResponse_co]:
     """Send a request, and yield its answer once the headers are complete.
 
     Raises:
@@ -84,7 +120,7 @@ async def answer_to(
         await response.aclose()
 
 
-async def read_body(response: httpx.Response, limits: BodyLimits) -> bytes:
+async def read_body(response: Response, limits: BodyLimits) -> bytes:
     """Return a whole body, decoded; raises as :func:`read_pieces` does."""
     body = bytearray()
     async for piece in read_pieces(response, limits):
@@ -92,7 +128,7 @@ async def read_body(response: httpx.Response, limits: BodyLimits) -> bytes:
     return bytes(body)
 
 
-async def read_pieces(response: httpx.Response, limits: BodyLimits) -> AsyncIterator[bytes]:
+async def read_pieces(response: Response, limits: BodyLimits) -> AsyncIterator[bytes]:
     """Yield a body, decoded, in pieces of at most 256 KB.
 
     Raises:
@@ -117,7 +153,7 @@ async def read_pieces(response: httpx.Response, limits: BodyLimits) -> AsyncIter
         yield decoder.finish()
 
 
-async def _in_time(response: httpx.Response, limits: BodyLimits) -> AsyncIterator[bytes]:
+async def _in_time(response: Response, limits: BodyLimits) -> AsyncIterator[bytes]:
     """Yield a body as it arrives; only the time spent waiting for the server counts for the rate."""
     raw = aiter(response.aiter_raw())
     end = None if limits.total is None else time.monotonic() + limits.total
@@ -182,7 +218,7 @@ class _Decoder:
             raise BodyDamagedError(msg) from error
 
 
-def _decoder_for(response: httpx.Response) -> _Decoder | None:
+def _decoder_for(response: Response) -> _Decoder | None:
     """Return the decoder of a body's content encoding; None for a body without one.
 
     Raises:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from typing import Any
 
 import httpx
@@ -22,6 +23,8 @@ from previs.comfyui.client.bodies import (
     BodyLimits,
     BodyTooLargeError,
     BodyTooSlowError,
+    Client,
+    Response,
     answer_to,
     read_body,
 )
@@ -65,19 +68,40 @@ class Connection:
 
     def __init__(self, address: Address) -> None:
         self.name = address.name
-        self._base = address.url.rstrip("/")
+        self._base = str(httpx.URL(address.url)).rstrip("/")
         if fault := proxy_fault():
             raise FarmRefused(fault)
         self._proxy = proxy_of(address.url)
-        self._requests = _client(address, _TIMEOUT, connections=_CONNECTIONS)
-        self._files = _client(address, _FILE_TIMEOUT, connections=_FILES_AT_ONCE)
+        self._address = address
         # A request that waits for a free connection is not late.
         self._file_slots = asyncio.Semaphore(_FILES_AT_ONCE)
 
+    @cached_property
+    def _requests(self) -> Client[Response]:
+        return self._client(_TIMEOUT, _CONNECTIONS)
+
+    @cached_property
+    def _files(self) -> Client[Response]:
+        return self._client(_FILE_TIMEOUT, _FILES_AT_ONCE)
+
+    @cached_property
+    def _uploads(self) -> httpx.AsyncClient:
+        return _httpx_client(self._address, _TIMEOUT, _CONNECTIONS)
+
+    def _client(self, timeout: httpx.Timeout, connections: int) -> Client[Response]:
+        address = self._address
+        if self._proxy or address.policy:
+            return _httpx_client(address, timeout, connections)
+        # Importing aiohttp takes a tenth of a second, for which a board need not wait if all of it is stored.
+        from previs.comfyui.client.direct import DirectClient  # noqa: PLC0415
+
+        return DirectClient(_headers(address), _context(address), timeout, connections)
+
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._requests.aclose()
-        await self._files.aclose()
+        for name in ("_requests", "_files", "_uploads"):
+            if name in self.__dict__:
+                await getattr(self, name).aclose()
 
     async def request(
         self,
@@ -89,7 +113,8 @@ class Connection:
     ) -> Answer:
         """Return an answer whose status is 200 or in ``allow``, and that has at most 64 MB."""
         try:
-            async with self._stream(self._requests, method, path, allow, content) as response:
+            client = self._uploads if "files" in content else self._requests
+            async with self._stream(client, method, path, allow, content) as response:
                 return Answer(response.status_code, await read_body(response, _ANSWERS))
         except CONNECTION_BROKEN as error:
             raise ServerUnreachable(self.name, "the connection broke in the middle of an answer") from error
@@ -116,7 +141,7 @@ class Connection:
     @contextlib.asynccontextmanager
     async def stream_file(
         self, path: str, query: Mapping[str, str], *, allow: Collection[int]
-    ) -> AsyncIterator[httpx.Response]:
+    ) -> AsyncIterator[Response]:
         """Yield a response to read a file from; reading may raise :data:`CONNECTION_BROKEN` and the bodies' errors."""
         async with self._file_slots, self._stream(self._files, "GET", path, allow, {"params": query}) as response:
             yield response
@@ -127,8 +152,13 @@ class Connection:
 
     @contextlib.asynccontextmanager
     async def _stream(
-        self, client: httpx.AsyncClient, method: str, path: str, allow: Collection[int], content: dict[str, Any]
-    ) -> AsyncIterator[httpx.Response]:
+        self,
+        client: Client[Response],
+        method: str,
+        path: str,
+        allow: Collection[int],
+        content: dict[str, Any],
+    ) -> AsyncIterator[Response]:
         answered = False
         try:
             # A base URL of httpx's own would be parsed and joined anew for each request.
@@ -152,7 +182,7 @@ class Connection:
             # Half of a surrogate pair, which JSON can hold, or a URL of more than 64 KB.
             raise self.unavailable(method, path, "nothing: it holds a name or text that cannot be sent") from error
 
-    def _refusal(self, response: httpx.Response, method: str, path: str) -> AccessDenied | ServerUnavailable:
+    def _refusal(self, response: Response, method: str, path: str) -> AccessDenied | ServerUnavailable:
         status = response.status_code
         if status in _DENIED:
             return AccessDenied(self.name, status)
@@ -170,15 +200,23 @@ class Connection:
         return f"{_endpoint(method, path)} timed out"
 
 
-def _client(address: Address, timeout: httpx.Timeout, *, connections: int) -> httpx.AsyncClient:
-    # For plain HTTP an empty context is cheaper than the one that httpx would create.
-    context = address.tls_context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+def _headers(address: Address) -> httpx.Headers:
     headers = httpx.Headers(PLAIN)
     headers.update(address.headers)
+    return headers
+
+
+def _context(address: Address) -> ssl.SSLContext:
+    # For plain HTTP an empty context is cheaper than the one that a client would create.
+    return address.tls_context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _httpx_client(address: Address, timeout: httpx.Timeout, connections: int) -> httpx.AsyncClient:
+    context = _context(address)
     limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
     policy: Policy | None = address.policy
     return httpx.AsyncClient(
-        headers=headers,
+        headers=_headers(address),
         timeout=timeout,
         limits=limits,
         verify=context,

@@ -31,7 +31,8 @@ async def forwarder(
         if header is not None and f"{header[0]}: {header[1]}".lower().encode() not in [line.lower() for line in lines]:
             return 401
         # One request per connection, so that each path is rewritten; an upgrade keeps its own header.
-        lines = [b"Connection: close" if line.lower() == b"connection: keep-alive" else line for line in lines]
+        if b"connection: upgrade" not in (line.lower() for line in lines):
+            lines = [*(line for line in lines if not line.lower().startswith(b"connection:")), b"Connection: close"]
         return b"\r\n".join([b" ".join([method, where.removeprefix(path.encode()), version]), *lines, b"", b""])
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -81,7 +81,8 @@ async def test_each_file_is_one_request_and_no_more() -> None:
     ],
 )
 async def test_an_unusable_answer_leaves_a_file_unknown_and_is_requested_again(answer: bytes) -> None:
-    answers = [response(200, {"sshs_model_hash": HASH}), answer]
+    # A request that gets no answer at all is sent once more.
+    answers = [response(200, {"sshs_model_hash": HASH}), *[answer] * (1 if answer else 2)]
     async with answering(lambda _: answers.pop()) as (url, _), hashes_of(url) as hashes:
         await hashes.learn([SDXL])
         assert hashes.known == {}
