@@ -19,7 +19,7 @@ from pydantic_core import PydanticSerializationError
 
 from previs.errors import FixTheInput, PrevisError
 from previs.store.opening import AWS_BUCKET
-from previs.text.logs import show_logs_visibly
+from previs.text.logs import mute_unread_handlers, show_logs_visibly
 from tasks.form import form_signature
 from tasks.parameter_check import check_parameters
 
@@ -119,6 +119,7 @@ class _Reporting(Generic[P]):
 
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> State[Any]:
         show_logs_visibly(FixTheInput)
+        mute_unread_handlers()
         given = dict(zip(self._own.parameters, args, strict=False)) | kwargs
         descriptions = {name: about["description"] for name, about in self._flow.parameters.properties.items()}
         try:

@@ -1,12 +1,17 @@
-"""Make all log records of a process visible, whichever logger writes them and whichever handler shows them."""
+"""Make all log records of a process visible, whichever logger writes them, and write none that nobody can read."""
 
+import contextlib
 import logging
+import os
 import sys
 import traceback
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from previs.text.visible import visible
+
+_NEVER = logging.CRITICAL + 1
 
 
 class VisibleRecord(logging.LogRecord):
@@ -49,6 +54,19 @@ def show_logs_visibly(*explained: type[BaseException]) -> None:
     factory.makes_visible = True  # type: ignore[attr-defined]
     logging.setLogRecordFactory(factory)
     sys.excepthook = _print_visibly
+
+
+def mute_unread_handlers() -> None:
+    """Stop handlers that write to the null device from writing; safe to repeat.
+
+    A worker whose ``stream_output`` is false gives a run's process that device, and Prefect formats each line for it.
+    """
+    null = Path(os.devnull).stat().st_rdev
+    loggers = [logging.root, *logging.root.manager.loggerDict.values()]
+    for handler in {handler for logger in loggers for handler in getattr(logger, "handlers", ())}:
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            if null and os.fstat(handler.stream.fileno()).st_rdev == null:
+                handler.setLevel(_NEVER)
 
 
 def _print_visibly(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
