@@ -152,12 +152,7 @@ class Connection:
 
     @contextlib.asynccontextmanager
     async def _stream(
-        self,
-        client: Client[Response],
-        method: str,
-        path: str,
-        allow: Collection[int],
-        content: dict[str, Any],
+        self, client: Client[Response], method: str, path: str, allow: Collection[int], content: dict[str, Any]
     ) -> AsyncIterator[Response]:
         answered = False
         try:
