@@ -216,9 +216,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = _spread(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
+@functools.cache
+def _begins_with(path: Path, names: tuple[str, ...]) -> bool:
+    return path.relative_to(TESTS).as_posix().startswith(names)
+
+
 def _is_pure(item: pytest.Item) -> bool:
-    path = item.path.relative_to(TESTS).as_posix()
-    return path.startswith(PURE) and IMPURE.isdisjoint(getattr(item, "fixturenames", ()))
+    return _begins_with(item.path, PURE) and IMPURE.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 def _turn(item: pytest.Item) -> int:
@@ -234,7 +238,7 @@ def _turn(item: pytest.Item) -> int:
         return 3
     if item.get_closest_marker("pure"):
         return 6
-    return 4 if item.path.relative_to(TESTS).as_posix().startswith(WAITING) else 5
+    return 4 if _begins_with(item.path, WAITING) else 5
 
 
 def _spread(items: list[pytest.Item], processes: int) -> list[pytest.Item]:
