@@ -216,31 +216,40 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = _spread(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
+@functools.cache
+def _begins_with(path: Path, names: tuple[str, ...]) -> bool:
+    return path.relative_to(TESTS).as_posix().startswith(names)
+
+
 def _is_pure(item: pytest.Item) -> bool:
-    path = item.path.relative_to(TESTS).as_posix()
-    return path.startswith(PURE) and IMPURE.isdisjoint(getattr(item, "fixturenames", ()))
+    return _begins_with(item.path, PURE) and IMPURE.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 def _turn(item: pytest.Item) -> int:
-    """Return 0 for deployed runs, 1 without a worker, 2 with Prefect's server alone, 3 if it waits, 5 if pure, or 4."""
+    """Return 0 for deployed runs, 1 without a worker, 2 with Prefect's server alone, 3 if it needs a browser, 4 if it
+    waits, 6 if pure, or 5.
+    """
     fixtures = getattr(item, "fixturenames", ())
     if "deployed_environment" in fixtures:
         return 1 if "no_worker" in fixtures else 0
     if "prefect_environment" in fixtures:
         return 2
+    if "browser" in fixtures:
+        return 3
     if item.get_closest_marker("pure"):
-        return 5
-    return 3 if item.path.relative_to(TESTS).as_posix().startswith(WAITING) else 4
+        return 6
+    return 4 if _begins_with(item.path, WAITING) else 5
 
 
 def _spread(items: list[pytest.Item], processes: int) -> list[pytest.Item]:
     """Order tests for processes that each get an equal part of the list, and take from the ends of others' parts.
 
     The first gets the tests of deployed runs. Two get those with Prefect's server: each process starts one, and SQLite
-    refuses writes if several use the same. Pure tests fill the parts.
+    refuses writes if several use the same. The last gets those with a browser, which each process starts, too. Pure
+    tests fill the parts.
     """
     parts: list[list[pytest.Item]] = [[] for _ in range(processes)]
-    by_turn = [parts[:1], parts[:1], parts[1:3] or parts, parts[1:] or parts, parts[1:] or parts]
+    by_turn = [parts[:1], parts[:1], parts[1:3] or parts, parts[-1:], parts[1:] or parts, parts[1:] or parts]
     takers = [itertools.cycle(each) for each in by_turn]
     pure: list[pytest.Item] = []
     for (turn, _), group in itertools.groupby(sorted(items, key=_turn), key=lambda item: (_turn(item), item.path)):

@@ -1,14 +1,16 @@
-"""Provide the temporary folder of a killed program."""
+"""Provide the temporary folder of a killed program, and a browser."""
 
 import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from previs.pictures.spill import remove_abandoned
+from tests.previs.publishing.views.browser import Tab, chromium
 
 WRITER = """
 import sys
@@ -42,3 +44,17 @@ def abandoned(temporary: Path) -> Path:
         program.kill()
     assert [each.read_bytes() for each in folder.iterdir()] == [b"a large frame"]
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
+    """Yield a browser's tab; one start of Chromium for all tests of a process."""
+    with chromium(tmp_path_factory.mktemp("chromium")) as shown:
+        yield shown
+
+
+@pytest.fixture
+def tab(browser: Tab) -> Tab:
+    """Return the browser's tab as if it were a new one."""
+    browser.forget()
+    return browser

@@ -4,14 +4,17 @@ import asyncio
 import shutil
 from collections.abc import Sequence
 from fractions import Fraction
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image, ImageChops
 
+from previs.animatic.clips import play_film
+from previs.animatic.decoder import picture_request
 from previs.animatic.make import Made, Settings, make
+from previs.animatic.playing import Playing
 from previs.animatic.timeline import Timeline, timeline
 from previs.errors import ShotListFaults, StoreRefused
 from previs.records.manifest import Manifest
@@ -108,11 +111,20 @@ async def test_ffprobe_counts_the_frames_and_times_of_the_board(
     assert list(boxes(out)).index("moov") < list(boxes(out)).index("mdat")
 
 
-async def test_a_clip_is_played_in_its_own_time(folder_store: FolderStore, out: Path) -> None:
-    for fps, shown in ((24, "R6 B18"), (16, "R4 B12"), (8, "R2 B6"), (48, "R12 B36")):
-        path = out.with_name(f"{fps}.mp4")
-        await film(folder_store, board(video(SHORT), durations=(1,), fps=fps), path)
-        assert runs(colours(path)) == shown
+@pytest.mark.parametrize(("fps", "shown"), [(24, [6, 18]), (16, [4, 12]), (8, [2, 6]), (48, [12, 36])])
+def test_a_clip_is_played_in_its_own_time(tmp_path: Path, fps: int, shown: list[int]) -> None:
+    clip_of_16 = tmp_path / "clip.mp4"
+    clip_of_16.write_bytes(SHORT)
+    sent: list[tuple[int, bytes]] = []
+    plays = timeline(board(video(SHORT), durations=(1,), fps=fps))
+    request = picture_request(plays.cues[0], plays, clip_of_16)
+    play_film(Playing.of(request, lambda planes, times: sent.append((times, planes))))
+    # In the middle of 128 x 72 pixels, red is brighter than blue.
+    grouped = groupby(sent, key=lambda part: part[1][36 * 128 + 64] > 48)
+    assert [(is_red, sum(times for times, _ in parts)) for is_red, parts in grouped] == [
+        (True, shown[0]),
+        (False, shown[1]),
+    ]
 
 
 async def test_animations_play_and_their_last_frame_is_held(
@@ -321,25 +333,21 @@ async def test_no_file_is_overwritten_and_none_is_left_by_a_fault(folder_store: 
 async def test_a_film_that_is_stopped_leaves_no_file(folder_store: FolderStore, out: Path) -> None:
     began = asyncio.Event()
     loop = asyncio.get_running_loop()
-    made = board(R, durations=(600,))
-    await film(folder_store, board(R), out)
-    other = out.with_name("other.mp4")
-    line = timeline(made)
-    working = asyncio.create_task(
-        make(folder_store, line, other, report=lambda *_: loop.call_soon_threadsafe(began.set))
-    )
+    await put_files(folder_store, {R.key: STILLS[RED]})
+    line = timeline(board(R, durations=(600,)))
+    working = asyncio.create_task(make(folder_store, line, out, report=lambda *_: loop.call_soon_threadsafe(began.set)))
     await began.wait()
     working.cancel()
     with pytest.raises(asyncio.CancelledError):
         await working
-    assert files(out.parent) == ["out.mp4"]
+    assert files(out.parent) == []
 
 
 async def test_progress_is_reported_up_to_the_end(folder_store: FolderStore, out: Path) -> None:
     reported: list[tuple[int, int]] = []
-    made = board(R, G, durations=(2, 1.5))
-    await film(folder_store, board(R, G), out)
-    await make(folder_store, timeline(made), out.with_name("other.mp4"), report=lambda *done: reported.append(done))
+    await put_files(folder_store, {R.key: STILLS[RED], G.key: STILLS[GREEN]})
+    line = timeline(board(R, G, durations=(2, 1.5)))
+    await make(folder_store, line, out, report=lambda *done: reported.append(done))
     assert reported == [(24, 84), (48, 84), (72, 84), (84, 84)]
 
 

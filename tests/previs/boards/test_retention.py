@@ -1,13 +1,13 @@
 """Check that nothing is removed that a kept run or a pick refers to, and that the order of removal breaks nothing."""
 
 import itertools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from previs.boards.retention import (
@@ -119,8 +119,12 @@ def all_of(removal: Removal) -> set[str]:
     return {key for stage in removal.stages for key in stage}
 
 
-@given(shelves(), rules)
-def test_nothing_is_removed_that_a_kept_run_or_a_picked_take_refers_to(shelf: Shelf, rule: Rule) -> None:
+LAWS: list[Callable[[Shelf, Rule, int], None]] = []
+law = LAWS.append
+
+
+@law
+def nothing_is_removed_that_a_kept_run_or_a_picked_take_refers_to(shelf: Shelf, rule: Rule, _: int) -> None:
     gone = all_of(shelf.removal(rule))
     for location in shelf.kept(rule):
         run = shelf.locations[location]
@@ -133,24 +137,24 @@ def test_nothing_is_removed_that_a_kept_run_or_a_picked_take_refers_to(shelf: Sh
             assert not gone & shelf.on_record.get(each, TakeFiles()).files
 
 
-@given(shelves(), rules)
-def test_the_latest_run_of_each_board_stays(shelf: Shelf, rule: Rule) -> None:
+@law
+def the_latest_run_of_each_board_stays(shelf: Shelf, rule: Rule, _: int) -> None:
     assert shelf.latest <= shelf.kept(rule)
     for board in {run.location.board for run in shelf.runs}:
         last = max((run.finished, run.location.run) for run in shelf.runs if run.location.board == board)
         assert RunLocation(board, last[1]) in shelf.kept(rule)
 
 
-@given(shelves(), rules)
-def test_only_files_that_previs_wrote_are_removed(shelf: Shelf, rule: Rule) -> None:
+@law
+def only_files_that_previs_wrote_are_removed(shelf: Shelf, rule: Rule, _: int) -> None:
     gone = all_of(shelf.removal(rule))
     assert gone <= set(shelf.listing)
     assert not gone & set(STRANGERS)
     assert not [key for key in gone if key.endswith("latest.json") or "/picks/" in key]
 
 
-@given(shelves(), rules, st.integers(0, 40))
-def test_an_interrupted_prune_leaves_everything_visible_complete(shelf: Shelf, rule: Rule, cut: int) -> None:
+@law
+def an_interrupted_prune_leaves_everything_visible_complete(shelf: Shelf, rule: Rule, cut: int) -> None:
     order = [key for stage in shelf.removal(rule).stages for key in stage]
     gone = set(order[:cut])
     left = shelf.without(gone)
@@ -165,13 +169,13 @@ def test_an_interrupted_prune_leaves_everything_visible_complete(shelf: Shelf, r
             assert not gone & shelf.on_record.get(each, TakeFiles()).files
 
 
-@given(shelves(), rules)
-def test_a_second_prune_finds_nothing_more(shelf: Shelf, rule: Rule) -> None:
+@law
+def a_second_prune_finds_nothing_more(shelf: Shelf, rule: Rule, _: int) -> None:
     assert all_of(shelf.without(all_of(shelf.removal(rule))).removal(rule)) == set()
 
 
-@given(shelves(), rules, st.integers(0, 40))
-def test_an_interrupted_prune_is_completed_once_the_rest_is_old_enough(shelf: Shelf, rule: Rule, cut: int) -> None:
+@law
+def an_interrupted_prune_is_completed_once_the_rest_is_old_enough(shelf: Shelf, rule: Rule, cut: int) -> None:
     removal = shelf.removal(rule)
     order = [key for stage in removal.stages for key in stage]
     aged = shelf.without(order[:cut])
@@ -183,13 +187,21 @@ def _rest(shelf: Shelf) -> tuple[frozenset[RunLocation], frozenset[str], Mapping
     return shelf.latest, shelf.picked, shelf.on_record
 
 
-@given(shelves(), rules)
-def test_young_files_of_no_run_stay(shelf: Shelf, rule: Rule) -> None:
+@law
+def young_files_of_no_run_stay(shelf: Shelf, rule: Rule, _: int) -> None:
     named = {key for run in shelf.runs for each in run.takes.values() for key in each.files}
     named |= {keys.take_key(each) for run in shelf.runs for each in run.takes}
     for key in all_of(shelf.removal(rule)):
         if key.startswith((keys.FRAMES, keys.TAKES, keys.INPUTS, keys.LISTS, keys.CLAIMS)):
             assert key in named or shelf.listing[key].modified < NOW - rule.spare
+
+
+# Drawing a shelf takes several times as long as all laws.
+@settings(max_examples=200)
+@given(shelves(), rules, st.integers(0, 40))
+def test_all_laws_hold_for_any_shelf(shelf: Shelf, rule: Rule, cut: int) -> None:
+    for each in LAWS:
+        each(shelf, rule, cut)
 
 
 def listed(*names: str, modified: datetime = OLD) -> dict[str, StoredFile]:

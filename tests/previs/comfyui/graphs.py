@@ -1,9 +1,9 @@
 """Provide the graph of the recorded sessions."""
 
-import copy
 from typing import Any
 
 from previs.comfyui.protocol.graph import Graph
+from tests.copies import copied
 
 TEXT_TO_IMAGE: Graph = {
     "3": {
@@ -31,7 +31,7 @@ TEXT_TO_IMAGE: Graph = {
 
 
 def graph(seed: int = 5, text: str = "夜", **of_save: Any) -> Graph:
-    made = copy.deepcopy(TEXT_TO_IMAGE)
+    made = copied(TEXT_TO_IMAGE)
     made["3"]["inputs"]["seed"] = seed
     made["6"]["inputs"]["text"] = text
     made["9"]["inputs"] |= of_save

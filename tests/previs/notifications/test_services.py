@@ -179,6 +179,7 @@ async def test_a_service_that_hangs_costs_a_bounded_time() -> None:
     ],
 )
 def test_a_wrong_url_is_named_by_its_scheme_alone(url: str, said: str, caplog: pytest.LogCaptureFixture) -> None:
+    service("json://127.0.0.1")  # the first in a process makes apprise log that it loads its plugins
     with caplog.at_level(logging.DEBUG), pytest.raises(NoticesRefused) as caught:
         service(url)
     assert str(caught.value).startswith(f"notices cannot be sent: {said}; see https://appriseit.com/services")

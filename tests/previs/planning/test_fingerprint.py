@@ -1,6 +1,5 @@
 """Check that fingerprints, seeds and prompt ids never change: stored takes are found by them."""
 
-import copy
 import uuid
 from typing import Any
 
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from previs.comfyui.protocol.graph import Graph, is_link
 from previs.planning.fingerprint import canonical_json, derived_seed, fingerprint, numbered_seed, prompt_id
 from previs.workflow import with_output_prefix
+from tests.copies import copied
 from tests.previs.comfyui.graphs import TEXT_TO_IMAGE, graph
 
 FINGERPRINT = "5d39b1f742366afec2704dae962316276201bf87adb97c46b029ae02545bbc2b"
@@ -27,7 +27,7 @@ TAKES = st.integers(1, 10_000)
 
 
 def with_value(node_id: str, name: str, value: Any) -> Graph:
-    changed = copy.deepcopy(TEXT_TO_IMAGE)
+    changed = copied(TEXT_TO_IMAGE)
     changed[node_id]["inputs"][name] = value
     return changed
 
@@ -82,14 +82,14 @@ def test_every_link_counts(slot: tuple[str, str], source: str, output: int) -> N
 
 @given(st.sampled_from(list(TEXT_TO_IMAGE)), TEXTS)
 def test_every_class_counts(node_id: str, class_type: str) -> None:
-    changed = copy.deepcopy(TEXT_TO_IMAGE)
+    changed = copied(TEXT_TO_IMAGE)
     changed[node_id]["class_type"] = class_type
     assert (fingerprint(changed) == FINGERPRINT) is (class_type == TEXT_TO_IMAGE[node_id]["class_type"])
 
 
 @pytest.mark.parametrize("slot", SLOTS)
 def test_a_missing_input_counts(slot: tuple[str, str]) -> None:
-    changed = copy.deepcopy(TEXT_TO_IMAGE)
+    changed = copied(TEXT_TO_IMAGE)
     del changed[slot[0]]["inputs"][slot[1]]
     assert fingerprint(changed) != FINGERPRINT
 
@@ -103,7 +103,7 @@ def test_a_node_more_or_less_counts(node_id: str) -> None:
 
 @given(st.sampled_from(list(TEXT_TO_IMAGE)), TEXTS)
 def test_titles_change_nothing(node_id: str, title: str) -> None:
-    changed = copy.deepcopy(TEXT_TO_IMAGE)
+    changed = copied(TEXT_TO_IMAGE)
     changed[node_id]["_meta"] = {"title": title}
     assert fingerprint(changed) == FINGERPRINT
 
@@ -115,7 +115,7 @@ def test_names_of_output_files_change_nothing(prefix: str) -> None:
 
 
 def test_the_graph_itself_stays_as_it_was() -> None:
-    before = copy.deepcopy(TEXT_TO_IMAGE)
+    before = copied(TEXT_TO_IMAGE)
     fingerprint(TEXT_TO_IMAGE)
     assert before == TEXT_TO_IMAGE
 

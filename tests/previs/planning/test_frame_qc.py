@@ -1,6 +1,5 @@
 """Decide what frame QC marks, what is rendered once more, and which of two renders is shown."""
 
-import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -22,6 +21,7 @@ from previs.records.manifest import Manifest
 from previs.records.takes import Frame, Pick, Pixels, TakeRecord
 from previs.shots import read_shot_list
 from previs.workflow import read_workflow
+from tests.copies import copied
 from tests.previs.comfyui.graphs import TEXT_TO_IMAGE
 from tests.previs.planning.test_passes import image_to_image, upscaler, workflow
 from tests.previs.planning.test_schedule import MADE
@@ -35,7 +35,7 @@ SETTINGS = {"checkpoint": "sd_xl_base_1.0.safetensors", "width": 1024, "height":
 
 def seedless() -> dict[str, Any]:
     """Return a graph whose sampler has no seed."""
-    graph = copy.deepcopy(TEXT_TO_IMAGE)
+    graph = copied(TEXT_TO_IMAGE)
     del graph["3"]["inputs"]["seed"]
     graph["6"]["_meta"] = {"title": "shot.prompt"}
     return graph

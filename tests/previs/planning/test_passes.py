@@ -1,6 +1,5 @@
 """Check which passes a plan has, what they are made from, and which of them a run renders."""
 
-import copy
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +12,7 @@ from previs.planning.plan import Plan, PlannedTake, RunWorkflow
 from previs.records.takes import Pick
 from previs.shots import read_shot_list
 from previs.workflow import Workflow, read_workflow
+from tests.copies import copied
 from tests.previs.comfyui.graphs import TEXT_TO_IMAGE
 
 PICKED = datetime(2026, 11, 29, tzinfo=UTC)
@@ -20,7 +20,7 @@ PICKED = datetime(2026, 11, 29, tzinfo=UTC)
 
 def image_to_image() -> dict[str, Any]:
     """Return a graph that samples from a picture."""
-    graph: dict[str, Any] = copy.deepcopy(TEXT_TO_IMAGE)
+    graph: dict[str, Any] = copied(TEXT_TO_IMAGE)
     [sampler] = [node for node in graph.values() if node["class_type"] == "KSampler"]
     [checkpoint] = [key for key, node in graph.items() if node["class_type"] == "CheckpointLoaderSimple"]
     graph["50"] = {"class_type": "LoadImage", "inputs": {"image": "example.png"}}

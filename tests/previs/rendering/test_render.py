@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import copy
 import hashlib
 import io
 import time
@@ -47,6 +46,7 @@ from previs.rendering.render import render
 from previs.simulator import ALWAYS, Faults, Simulator
 from previs.store import FolderStore, S3Store, keys
 from tests.conftest import Serve
+from tests.copies import copied
 from tests.previs.comfyui.client.forwarder import forwarder
 from tests.previs.comfyui.client.http_server import response
 from tests.previs.comfyui.graphs import TEXT_TO_IMAGE, graph
@@ -58,7 +58,7 @@ PREVIEW = {"class_type": "PreviewImage", "inputs": {"images": ["8", 0]}}
 
 def with_nodes(**nodes: Any) -> Graph:
     """Return the graph for text to image with nodes replaced or added; ``n9`` is node 9."""
-    return copy.deepcopy(TEXT_TO_IMAGE) | {name.removeprefix("n"): node for name, node in nodes.items()}
+    return copied(TEXT_TO_IMAGE) | {name.removeprefix("n"): node for name, node in nodes.items()}
 
 
 def picture(colour: str = "red") -> ReferenceImage:

@@ -2,12 +2,10 @@
 
 import asyncio
 import contextlib
-import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+import httpx
 import pytest
 
 from previs.boards.picks import picks
@@ -18,7 +16,6 @@ from previs.review.web.labels import CHINESE
 from previs.store import FolderStore, keys
 from tests.previs.pdf.boards import png
 from tests.previs.publishing.views.browser import Tab, needs_chromium
-from tests.previs.publishing.views.conftest import tab  # noqa: F401 - a fixture
 from tests.previs.records.published import frame, manifest, put_run, run_name, shot, take
 from tests.previs.review.conftest import (
     BOARD,
@@ -31,82 +28,35 @@ from tests.previs.review.conftest import (
 )
 
 pytestmark = needs_chromium
-BOUND = 20
 PART = keys.part(BOARD)
 GREEN = png((20, 160, 60))
 
 
-class Person(Tab):
-    """A tab with cookies of its own."""
-
-    def __init__(self, shared: Tab) -> None:
-        session, shared.session = shared.session, {}
-        self.context = shared.ask("Target.createBrowserContext")["browserContextId"]
-        shared.session = session
-        super().__init__(shared.socket)
-
-    def ask(self, method: str, **params: object) -> dict[str, Any]:
-        context = {"browserContextId": self.context} if method == "Target.createTarget" else {}
-        return super().ask(method, **params, **context)
-
-    def until(self, condition: str) -> None:
-        """Wait until an expression is true in the page, or in the page that comes next."""
-        end = time.monotonic() + BOUND
-        script = f"new Promise((done) => setTimeout(() => done(Boolean({condition})), 30))"
-        while time.monotonic() < end:
-            try:
-                if self.value(script):
-                    return
-            except AssertionError as error:
-                if "navigated" not in str(error) and "context" not in str(error):
-                    raise
-        pytest.fail(f"never: {condition}")
-
-    def click(self, selector: str) -> None:
-        found = f"document.querySelector({json.dumps(selector)})"
-        self.until(f"{found} && !{found}.disabled && {found}.checkVisibility()")
-        self.value(f"{found}.scrollIntoView({{block: 'center', behavior: 'instant'}})")
-        box: Any = self.value(
-            f"(({{x, y, width, height}}) => [x + width / 2, y + height / 2])({found}.getBoundingClientRect())"
-        )
-        for kind in ("mousePressed", "mouseReleased"):
-            self.ask("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
-
-    def type(self, text: str) -> None:
-        self.ask("Input.insertText", text=text)
-
-    def text(self, selector: str) -> str:
-        return str(self.value(f"document.querySelector({json.dumps(selector)}).innerText"))
-
-    def sign_in(self, url: str, name: str) -> None:
-        self.open(f"{url}login")
-        self.click("[name=name]")
-        self.type(name)
-        self.click("[name=password]")
-        self.type(PASSWORD)
-        self.click("button")
-        self.until("document.querySelector('.review-boards')")
-
-    def close(self) -> None:
-        session, self.session = self.session, {}
-        super().ask("Target.disposeBrowserContext", browserContextId=self.context)
-        self.session = session
+def sign_in(tab: Tab, url: str, name: str) -> None:
+    tab.open(f"{url}login")
+    tab.click("[name=name]")
+    tab.type(name)
+    tab.click("[name=password]")
+    tab.type(PASSWORD)
+    tab.click("button")
+    tab.until("document.querySelector('.review-boards')")
 
 
 @contextlib.contextmanager
-def person(shared: Tab, url: str, name: str = "") -> Iterator[Person]:
-    """Open the board in a browser of a person of that name."""
-    made = Person(shared)
+def person(tab: Tab, url: str, name: str = "") -> Iterator[Tab]:
+    """Open the board for a person of that name who has signed in, if there is one."""
+    if name:
+        answer = httpx.post(f"{url}login", data={"name": name, "password": PASSWORD}, headers={"Origin": url[:-1]})
+        for key, value in answer.cookies.items():
+            tab.ask("Network.setCookie", url=url, name=key, value=value)
+        tab.open(f"{url}boards/{PART}/")
+        tab.until("document.querySelector('.review-row')")
     try:
-        if name:
-            made.sign_in(url, name)
-            made.open(f"{url}boards/{PART}/")
-            made.until("document.querySelector('.review-row')")
-        yield made
+        yield tab
         # The browser logs each refusal itself.
-        assert [each for each in made.complaints if "status of 4" not in each] == []
+        assert [each for each in tab.complaints if "status of 4" not in each] == []
     finally:
-        made.close()
+        tab.open("about:blank")
 
 
 @pytest.fixture
@@ -120,7 +70,7 @@ def events(store: FolderStore, shot: str = "SH010") -> list[str]:
     return [event.kind for event in asyncio.run(ReviewEvents(store).of_board(BOARD)).get(shot, [])]
 
 
-def test_a_take_is_circled_a_shot_approved_and_commented_by_clicks(tab: Tab, boards: FolderStore) -> None:  # noqa: F811
+def test_a_take_is_circled_a_shot_approved_and_commented_by_clicks(tab: Tab, boards: FolderStore) -> None:
     with serving_in_thread(boards) as url, person(tab, url, "Anna") as anna:
         anna.click("#shot-1 [data-take='2'] .review-circle")
         anna.until("document.querySelector('#shot-1 [data-take=\"2\"]').dataset.circled === 'true'")
@@ -143,7 +93,7 @@ def test_a_take_is_circled_a_shot_approved_and_commented_by_clicks(tab: Tab, boa
         assert anna.text(".review-counts") == "1 of 2 approved"
 
 
-def test_keys_do_what_clicks_do(tab: Tab, boards: FolderStore) -> None:  # noqa: F811
+def test_keys_do_what_clicks_do(tab: Tab, boards: FolderStore) -> None:
     with serving_in_thread(boards) as url, person(tab, url, "Anna") as anna:
         for key in ("j", "2", "a"):
             anna.press(key)
@@ -162,7 +112,7 @@ def test_keys_do_what_clicks_do(tab: Tab, boards: FolderStore) -> None:  # noqa:
         assert events(boards) == ["circle", "approve", "withdraw"]
 
 
-def test_a_shot_is_asked_for_again_with_another_prompt(tab: Tab, boards: FolderStore) -> None:  # noqa: F811
+def test_a_shot_is_asked_for_again_with_another_prompt(tab: Tab, boards: FolderStore) -> None:
     with serving_in_thread(boards) as url, person(tab, url, "Anna") as anna:
         anna.click("#shot-1 .review-again")
         anna.until("document.activeElement.tagName === 'TEXTAREA' && document.activeElement.value === '雨'")
@@ -176,11 +126,12 @@ def test_a_shot_is_asked_for_again_with_another_prompt(tab: Tab, boards: FolderS
         assert anna.text(".review-command").startswith("previs run ")
 
 
-def test_of_two_people_at_once_the_one_who_was_overtaken_is_told_by_whom(tab: Tab, boards: FolderStore) -> None:  # noqa: F811
+def test_of_two_people_at_once_the_one_who_was_overtaken_is_told_by_whom(tab: Tab, boards: FolderStore) -> None:
     with (
         serving_in_thread(boards) as url,
         person(tab, url, "Anna") as anna,
-        person(tab, url, "李雷") as bo,
+        tab.beside() as other,
+        person(other, url, "李雷") as bo,
     ):
         anna.until("document.querySelector('#shot-1').dataset.review === ''")
         bo.until("document.querySelector('#shot-1').dataset.review === ''")
@@ -199,7 +150,7 @@ def test_of_two_people_at_once_the_one_who_was_overtaken_is_told_by_whom(tab: Ta
         assert events(boards) == ["approve"]
 
 
-def test_a_new_run_is_announced_and_its_pictures_make_approvals_stale(tab: Tab, boards: FolderStore) -> None:  # noqa: F811
+def test_a_new_run_is_announced_and_its_pictures_make_approvals_stale(tab: Tab, boards: FolderStore) -> None:
     with serving_in_thread(boards) as url, person(tab, url, "Anna") as anna:
         anna.click("#shot-1 .review-approve")
         anna.until("document.querySelector('#shot-1').dataset.review === 'approve'")
@@ -218,7 +169,7 @@ def test_a_new_run_is_announced_and_its_pictures_make_approvals_stale(tab: Tab, 
         assert anna.value("document.querySelector('#shot-1 .review-approve').checkVisibility()") is False
 
 
-def test_a_guest_opens_a_link_and_is_shut_out_when_it_ends(tab: Tab, boards: FolderStore) -> None:  # noqa: F811
+def test_a_guest_opens_a_link_and_is_shut_out_when_it_ends(tab: Tab, boards: FolderStore) -> None:
     guest, secret = asyncio.run(invite(boards, "Client", [BOARD], days=1, may="comment"))
     with serving_in_thread(boards) as url, person(tab, url) as client:
         client.open(f"{url}guest/{secret}")
@@ -233,7 +184,7 @@ def test_a_guest_opens_a_link_and_is_shut_out_when_it_ends(tab: Tab, boards: Fol
         client.until("document.querySelector('h1').innerText === 'This link does not work'")
 
 
-def test_a_paused_run_is_answered(tab: Tab, boards: FolderStore) -> None:  # noqa: F811
+def test_a_paused_run_is_answered(tab: Tab, boards: FolderStore) -> None:
     prefect = PrefectStandIn()
     prefect.pause(BOARD, run_name(1))
     with (
@@ -250,7 +201,7 @@ def test_a_paused_run_is_answered(tab: Tab, boards: FolderStore) -> None:  # noq
     assert body == {"run_input": {"chosen": [{"shot": "SH010", "take": 2}], "again": []}}
 
 
-def test_without_a_password_the_name_is_asked_once(tab: Tab, boards: FolderStore) -> None:  # noqa: F811
+def test_without_a_password_the_name_is_asked_once(tab: Tab, boards: FolderStore) -> None:
     with serving_in_thread(boards, "") as url, person(tab, url) as local:
         local.open(f"{url}boards/{PART}/")
         local.click("#shot-1 .review-approve")
@@ -264,7 +215,7 @@ def test_without_a_password_the_name_is_asked_once(tab: Tab, boards: FolderStore
         assert events(boards) == ["approve", "withdraw"]
 
 
-def test_a_chinese_board_has_a_chinese_review(tab: Tab, boards: FolderStore) -> None:  # noqa: F811
+def test_a_chinese_board_has_a_chinese_review(tab: Tab, boards: FolderStore) -> None:
     asyncio.run(put_run(boards, first_run(lang="zh", number=7), PICTURES))
     with serving_in_thread(boards) as url, person(tab, url, "李雷") as li:
         li.click("#shot-1 .review-approve")
@@ -278,7 +229,7 @@ def test_a_chinese_board_has_a_chinese_review(tab: Tab, boards: FolderStore) -> 
         assert "已通过" in shown
 
 
-def test_the_pages_fit_a_phone(tab: Tab, boards: FolderStore) -> None:  # noqa: F811
+def test_the_pages_fit_a_phone(tab: Tab, boards: FolderStore) -> None:
     with serving_in_thread(boards) as url, person(tab, url, "Anna") as anna:
         anna.sized(390, 844)
         for path in ("", f"boards/{PART}/"):
@@ -287,12 +238,12 @@ def test_the_pages_fit_a_phone(tab: Tab, boards: FolderStore) -> None:  # noqa: 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_fault_in_the_review(tab: Tab, boards: FolderStore, scheme: str) -> None:  # noqa: F811
+def test_axe_finds_no_fault_in_the_review(tab: Tab, boards: FolderStore, scheme: str) -> None:
     with serving_in_thread(boards) as url, person(tab, url) as anna:
         anna.ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         anna.open(f"{url}login")
         assert anna.faults() == []
-        anna.sign_in(url, "Anna")
+        sign_in(anna, url, "Anna")
         assert anna.faults() == []
         anna.open(f"{url}boards/{PART}/")
         anna.click("#shot-1 .review-approve")

@@ -82,9 +82,10 @@ def test_a_shot_needs_a_prompt_or_a_description_and_a_template_known_names() -> 
 
 
 def test_one_template_makes_no_more_text_than_a_list_may_have() -> None:
-    shots = [{"prompt": "x"}] * 6_000
-    assert faults(*shots, prompt_template="y" * 10_000 + "{prompt}")[0].startswith("the list, prompt_template: ")
-    [fault] = faults(*shots, prompt_template="y" * 9_000 + "{prompt}")
+    assert faults({"prompt": "x"}, prompt_template="y" * 10_000 + "{prompt}")[0].startswith(
+        "the list, prompt_template: "
+    )
+    [fault] = faults(*[{"prompt": "x" * 5_000}] * 101, prompt_template="{prompt}" * 100)
     assert (
         fault
         == "the list: its prompts have more than 50,000,000 characters: shorten the template, the style or the looks"

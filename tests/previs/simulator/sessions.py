@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import contextlib
-import copy
 import hashlib
 import io
 import json
@@ -22,6 +21,7 @@ from PIL import Image
 
 from previs.simulator import Simulator, VersionName, serve
 from previs.simulator.catalog import bundled
+from tests.copies import copied
 from tests.previs.simulator.protocol_checks import HEADERS, Event, Session
 
 _TESTS = Path(__file__).parents[2]
@@ -51,7 +51,7 @@ def object_info(version: VersionName = "0.3.64") -> dict[str, Any]:
     """Return the node classes of the recorded server."""
     if version == "0.3.64":
         return dict(json.loads((RECORDINGS[version] / "object_info.json").read_text("utf-8")))
-    info = copy.deepcopy(dict(bundled(version)))
+    info = copied(dict(bundled(version)))
     info["CheckpointLoaderSimple"]["input"]["required"]["ckpt_name"][0] = RECORDED_CHECKPOINTS
     return info
 

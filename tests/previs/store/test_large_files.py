@@ -30,7 +30,7 @@ def video(size: int) -> Iterator[bytes]:
     yield b"0\r\n\r\n"
 
 
-SIZES = {"small": MB, "medium": 24 * MB, "large": 72 * MB}
+SIZES = {"small": MB, "medium": 16 * MB, "large": 48 * MB}
 
 
 async def grown(place: str) -> tuple[int, int]:

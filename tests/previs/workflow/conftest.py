@@ -1,6 +1,5 @@
 """Provide saved graphs, and ComfyUI's own input rules to check every graph."""
 
-import copy
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 
 from previs.comfyui.protocol.graph import Graph, is_link
+from tests.copies import copied
 
 RECORDINGS = Path(__file__).parents[2] / "recordings"
 EXAMPLES = Path(__file__).parents[3] / "examples" / "workflows"
@@ -104,13 +104,13 @@ SAVED = {
 @pytest.fixture
 def saved() -> dict[str, Any]:
     """Return ComfyUI's default graph as it exports it, with the seed -1, which other tools use for "random"."""
-    return copy.deepcopy(SAVED)
+    return copied(SAVED)
 
 
 @pytest.fixture(scope="session")
 def fresh_saved() -> Callable[[], dict[str, Any]]:
     """Return a factory of such graphs."""
-    return lambda: copy.deepcopy(SAVED)
+    return lambda: copied(SAVED)
 
 
 @pytest.fixture(scope="session")

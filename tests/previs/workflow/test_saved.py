@@ -1,4 +1,3 @@
-import copy
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 
 from previs.errors import Fault, WorkflowFaults
 from previs.workflow import PlacedReference, SavedGraph, ShotValues, read_workflow
+from tests.copies import copied
 
 Write = Callable[..., dict[str, Any]]
 A = PlacedReference("previs/a.png", "ref_1")
@@ -165,7 +165,7 @@ def test_a_primitive_that_feeds_width_and_height_takes_only_equal_ones(saved: di
 
 def test_two_samplers_of_one_prompt_share_text_and_seed(saved: dict[str, Any], node: Write) -> None:
     saved["20"] = node("LatentUpscaleBy", samples=["3", 0], upscale_method="bilinear", scale_by=1.5)
-    saved["21"] = copy.deepcopy(saved["3"])
+    saved["21"] = copied(saved["3"])
     saved["21"]["inputs"] |= {"latent_image": ["20", 0], "denoise": 0.5}
     saved["8"]["inputs"]["samples"] = ["21", 0]
     assert changes(saved, shot(width=640)) == {
@@ -178,7 +178,7 @@ def test_two_samplers_of_one_prompt_share_text_and_seed(saved: dict[str, Any], n
 
 def test_the_same_text_in_two_nodes_is_one_prompt(saved: dict[str, Any], node: Write) -> None:
     saved["20"] = node("CLIPTextEncodeSDXLRefiner", clip=["4", 1], text="a city", ascore=6.0, width=1024, height=1024)
-    saved["21"] = copy.deepcopy(saved["3"])
+    saved["21"] = copied(saved["3"])
     saved["21"]["inputs"] |= {"latent_image": ["3", 0], "positive": ["20", 0]}
     saved["8"]["inputs"]["samples"] = ["21", 0]
     assert changes(saved, shot()).keys() == {("6", "text"), ("20", "text"), ("3", "seed"), ("21", "seed")}
@@ -186,7 +186,7 @@ def test_the_same_text_in_two_nodes_is_one_prompt(saved: dict[str, Any], node: W
 
 def test_two_samplers_of_different_prompts_are_refused(saved: dict[str, Any], node: Write) -> None:
     saved["20"] = node("CLIPTextEncode", clip=["4", 1], text="a face", title="Face")
-    saved["21"] = copy.deepcopy(saved["3"])
+    saved["21"] = copied(saved["3"])
     saved["21"]["inputs"] |= {"latent_image": ["3", 0], "positive": ["20", 0]}
     saved["8"]["inputs"]["samples"] = ["21", 0]
     (fault,) = read_faults(saved)
@@ -417,7 +417,7 @@ def test_a_graph_that_only_previews_is_refused(saved: dict[str, Any], node: Writ
 
 def test_a_sampler_whose_result_is_not_saved_is_ignored(saved: dict[str, Any], node: Write) -> None:
     saved["20"] = node("CLIPTextEncode", clip=["4", 1], text="something else")
-    saved["21"] = copy.deepcopy(saved["3"])
+    saved["21"] = copied(saved["3"])
     saved["21"]["inputs"]["positive"] = ["20", 0]
     assert changes(saved, shot()).keys() == {("6", "text"), ("3", "seed")}
 
@@ -455,10 +455,10 @@ def guided(fresh_saved: Callable[[], dict[str, Any]], node: Write) -> dict[str, 
 
 @given(values)
 def test_binding_changes_nothing_but_what_it_names(guided: dict[str, Any], drawn: ShotValues) -> None:
-    before = copy.deepcopy(guided)
+    before = copied(guided)
     bound = read(guided).bind(drawn)
     assert guided == before
-    expected = copy.deepcopy(before)
+    expected = copied(before)
     expected["6"]["inputs"]["text"] = drawn.prompt
     expected["3"]["inputs"]["seed"] = drawn.seed
     if drawn.negative_prompt is not None:

@@ -4,7 +4,6 @@
 """
 
 import contextlib
-import copy
 import functools
 import importlib.metadata
 import json
@@ -25,6 +24,7 @@ from previs.errors import WorkflowFaults
 from previs.workflow import PlacedReference, SavedGraph, ShotValues, read_bindings
 from previs.workflow.formats.editor import classes_in, convert
 from previs.workflow.saved import read_graph
+from tests.copies import copied
 from tests.previs.workflow.tables import table_lines
 
 GOLDEN = Path(__file__).parent / "golden" / "bindings.txt"
@@ -140,7 +140,7 @@ def values_of(graph: Graph) -> dict[tuple[str, str], Any]:
 @settings(deadline=None)
 @given(NAMES, values, st.data())
 def test_binding_changes_nothing_but_what_it_names(name: str, drawn: ShotValues, data: st.DataObject) -> None:
-    workflow, before = as_saved(name), copy.deepcopy(templates()[name])
+    workflow, before = as_saved(name), copied(templates()[name])
     drawn = bindable(workflow, drawn, data)
     bound = workflow.bind(drawn)
     assert workflow.graph == before
@@ -209,7 +209,7 @@ ODD = (
 def test_a_graph_with_odd_values_is_bound_or_refused_with_a_reason(
     name: str, data: st.DataObject, drawn: ShotValues
 ) -> None:
-    graph = copy.deepcopy(templates()[name])
+    graph = copied(templates()[name])
     links = st.tuples(st.sampled_from(list(graph)), st.integers(0, 5)).map(list)
     for slot in data.draw(st.lists(st.sampled_from(list(values_of(graph))), max_size=6)):
         graph[slot[0]]["inputs"][slot[1]] = data.draw(ODD | links)

@@ -157,7 +157,8 @@ def test_in_any_order_a_prompt_ends_once_as_the_first_conclusive_answer_says(sto
     expected: list[End] = []
     known: End | None = None
     final_poll = ["accept", Poll(story.states[-1], story.states[-1])]
-    for event in [*data.draw(events_of(story), "before"), *final_poll, *data.draw(events_of(story), "after")]:
+    events = events_of(story)
+    for event in [*data.draw(events, "before"), *final_poll, *data.draw(events, "after")]:
         phase = state.phase
         meant = apply(state, event, heard)
         expected = expected or meant
@@ -199,7 +200,7 @@ class OneServer(RuleBasedStateMachine):
         self.poll: list[Any] = []
         self.state = PromptState("p")
         self.state.submit()
-        self.phases: list[Phase] = []
+        self.phase = self.state.phase
         self.expected: End | None = None
         if answered:
             self.state.accept()
@@ -320,8 +321,8 @@ class OneServer(RuleBasedStateMachine):
 
     @invariant()
     def its_phase_only_goes_forward(self) -> None:
-        self.phases.append(self.state.phase)
-        assert self.phases == sorted(self.phases, key=ORDER.index)
+        last, self.phase = self.phase, self.state.phase
+        assert ORDER.index(last) <= ORDER.index(self.phase)
 
     def teardown(self) -> None:
         self.state.accept()

@@ -1,5 +1,4 @@
 import base64
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from io import BytesIO
 from types import SimpleNamespace
@@ -9,7 +8,6 @@ from PIL import Image
 
 from previs.records.manifest import Manifest, PassEntry, ShotEntry, TakeEntry
 from previs.records.takes import Attempt, Frame
-from tests.previs.publishing.views.browser import Tab, chromium
 
 
 def data_uri(colour: str, size: tuple[int, int] = (320, 180), *, noise: bool = False) -> str:
@@ -100,10 +98,3 @@ def make() -> SimpleNamespace:
         board=board_of,
         data_uri=data_uri,
     )
-
-
-@pytest.fixture(scope="module")
-def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    """A browser's tab; one start of Chromium for a whole file."""
-    with chromium(tmp_path_factory.mktemp("chromium")) as shown:
-        yield shown

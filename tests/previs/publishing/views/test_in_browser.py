@@ -1,4 +1,4 @@
-"""The page in a real browser: one start of Chromium for the whole file, skipped only where none is installed."""
+"""The page in a real browser, skipped only where none is installed."""
 
 import functools
 import threading

@@ -1,7 +1,6 @@
 """Check that the bindings file takes precedence, leaves values unused on purpose, and is refused with reasons."""
 
 import contextlib
-import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +17,7 @@ from previs.workflow import (
     read_bindings,
     read_workflow,
 )
+from tests.copies import copied
 
 Write = Callable[..., dict[str, Any]]
 HEAD = "schema: previs.bindings/1\n"
@@ -250,9 +250,9 @@ def test_any_names_of_nodes_and_references_survive_writing_and_reading(
     saved["3"]["inputs"]["positive"] = [renamed, 0]
     saved["pic"] = {"class_type": "LoadImage", "inputs": {"image": "a.png"}}
     saved["pic"]["_meta"] = {"title": f"shot.reference.{reference}"}
-    before = read_workflow(copy.deepcopy(saved), name="x")
+    before = read_workflow(copied(saved), name="x")
     assert isinstance(before, SavedGraph)
-    again = read_again(copy.deepcopy(saved), before)
+    again = read_again(copied(saved), before)
     assert bound(again, "prompt") == bound(before, "prompt") == [(renamed, "text")]
     assert {each.reference_id or each.role for each in again.bindings if each.what == "reference"} == {
         reference.strip()

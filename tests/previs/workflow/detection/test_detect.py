@@ -1,6 +1,5 @@
 """Check what is detected from links: custom nodes by class, lengths, seeds and sizes, and titles for all of these."""
 
-import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -15,13 +14,14 @@ from previs.errors import Fault, WorkflowFaults
 from previs.workflow import SavedGraph, ShotValues, read_workflow
 from previs.workflow.binding.link_types import Wiring
 from previs.workflow.detection.lengths import LengthRule, find_rates, length_rule_of
+from tests.copies import copied
 
 Write = Callable[..., dict[str, Any]]
 OBJECT_INFO = Path(__file__).parents[3] / "recordings" / "object_info.json"
 
 
 def read(content: dict[str, Any], **how: Any) -> SavedGraph:
-    workflow = read_workflow(copy.deepcopy(content), name="look.json", **how)
+    workflow = read_workflow(copied(content), name="look.json", **how)
     assert isinstance(workflow, SavedGraph)
     return workflow
 

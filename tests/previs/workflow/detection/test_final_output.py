@@ -1,6 +1,5 @@
 """Check which of several saved outputs is the shot's frame."""
 
-import copy
 from typing import Any
 
 import pytest
@@ -9,6 +8,7 @@ from previs.comfyui.protocol.graph import Graph
 from previs.errors import WorkflowFaults
 from previs.workflow import ShotValues, output_ranks, read_workflow
 from previs.workflow.detection.saves import saving_nodes
+from tests.copies import copied
 from tests.previs.comfyui.graphs import TEXT_TO_IMAGE
 from tests.previs.workflow.detection.test_saves import case
 from tests.previs.workflow.formats.editor.test_current_templates import CURRENT, exported
@@ -21,7 +21,7 @@ AGAIN = TEXT_TO_IMAGE["3"]["inputs"]
 def grown(nodes: Nodes) -> Graph:
     """Return the graph for text to image, which saves at node 9, with more nodes."""
     more = {node_id: {"class_type": class_type, "inputs": inputs} for node_id, (class_type, inputs) in nodes.items()}
-    return {**copy.deepcopy(TEXT_TO_IMAGE), **more}  # type: ignore[dict-item]
+    return {**copied(TEXT_TO_IMAGE), **more}  # type: ignore[dict-item]
 
 
 UPSCALED: Nodes = {

@@ -1,6 +1,5 @@
 """Check that outputs whose files cannot be fetched are found by node and input, and others are left alone."""
 
-import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import pytest
 
 from previs.comfyui.protocol.graph import Graph
 from previs.workflow import read_workflow, saving_nodes, unsaved_outputs
+from tests.copies import copied
 from tests.previs.comfyui.graphs import TEXT_TO_IMAGE
 
 CASES = Path(__file__).parents[3] / "cases"
@@ -21,7 +21,7 @@ def case(name: str) -> Graph:
 
 def with_outputs(*outputs: tuple[str, dict[str, Any]]) -> Graph:
     """Return the graph for text to image with these nodes, from number 9, in place of its output."""
-    graph = copy.deepcopy(TEXT_TO_IMAGE)
+    graph = copied(TEXT_TO_IMAGE)
     del graph["9"]
     for number, (class_type, inputs) in enumerate(outputs, 9):
         graph[str(number)] = {"class_type": class_type, "inputs": {"images": ["8", 0], **inputs}}

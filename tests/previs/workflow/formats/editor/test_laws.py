@@ -1,6 +1,5 @@
 """Check laws that hold for every file."""
 
-import copy
 import random
 from collections.abc import Mapping
 from typing import Any
@@ -12,14 +11,15 @@ from hypothesis import strategies as st
 from previs.comfyui.protocol.classes import NodeClass, read_class
 from previs.comfyui.protocol.graph import Graph, is_link
 from previs.workflow.formats.editor import classes_in, convert
+from tests.copies import copied
 
 OWN = (-10, -20)
 
 
 def renumbered(document: dict[str, Any], numbers: Mapping[int, int]) -> dict[str, Any]:
     """Renumber every node and link, in the file and in its subgraphs."""
-    copied = copy.deepcopy(document)
-    for graph in (copied, *copied.get("definitions", {}).get("subgraphs", ())):
+    made = copied(document)
+    for graph in (made, *made.get("definitions", {}).get("subgraphs", ())):
         for node in graph["nodes"]:
             node["id"] = numbers[node["id"]]
             for socket in node.get("inputs", ()):
@@ -27,7 +27,7 @@ def renumbered(document: dict[str, Any], numbers: Mapping[int, int]) -> dict[str
         graph["links"] = [_renumbered_link(link, numbers) for link in graph["links"]]
         for socket in (*graph.get("inputs", ()), *graph.get("outputs", ())):
             socket["linkIds"] = [numbers[link] for link in socket["linkIds"]]
-    return copied
+    return made
 
 
 def _renumbered_link(link: Any, numbers: Mapping[int, int]) -> Any:
@@ -38,12 +38,12 @@ def _renumbered_link(link: Any, numbers: Mapping[int, int]) -> Any:
 
 
 def shuffled(document: dict[str, Any], order: random.Random) -> dict[str, Any]:
-    copied = copy.deepcopy(document)
-    for graph in (copied, *copied.get("definitions", {}).get("subgraphs", ())):
+    made = copied(document)
+    for graph in (made, *made.get("definitions", {}).get("subgraphs", ())):
         order.shuffle(graph["nodes"])
         order.shuffle(graph["links"])
-    order.shuffle(copied.get("definitions", {}).get("subgraphs", []))
-    return copied
+    order.shuffle(made.get("definitions", {}).get("subgraphs", []))
+    return made
 
 
 def with_ids(graph: Graph, numbers: Mapping[int, int]) -> Graph:
@@ -83,8 +83,7 @@ def test_conversion_is_stable_under_renumbered_ids_and_reordered_nodes(
 ) -> None:
     document, classes = convertible[index]
     order = random.Random(seed)
-    numbers = list(range(5000))
-    order.shuffle(numbers)
+    numbers = order.sample(range(5000), 5000)
     changed = shuffled(renumbered(document, dict(enumerate(numbers))), order)
     if text_ids:
         for node in changed["nodes"]:
@@ -99,7 +98,7 @@ def test_a_reroute_in_any_link_changes_nothing(
     convertible: list[tuple[dict[str, Any], Mapping[str, NodeClass]]], index: int, data: st.DataObject
 ) -> None:
     document, classes = convertible[index]
-    changed = copy.deepcopy(document)
+    changed = copied(document)
     link = data.draw(st.sampled_from(changed["links"]))
     into = [9001, link[1], link[2], 9000, 0, link[5]]
     link[1:3] = [9000, 0]

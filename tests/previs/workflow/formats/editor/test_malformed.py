@@ -1,7 +1,6 @@
 """Check that damaged and malicious files are refused clearly and quickly."""
 
 import contextlib
-import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from previs.comfyui.protocol.classes import NodeClass, read_class
 from previs.errors import Fault, WorkflowFaults
 from previs.workflow.formats.editor import classes_in, convert
+from tests.copies import copied
 from tests.previs.workflow.formats.editor.drawings import Drawing
 
 Classes = Mapping[str, NodeClass]
@@ -235,7 +235,7 @@ def damage(value: Any, data: st.DataObject) -> Any:
     while isinstance(holder, dict | list) and holder:
         key = data.draw(st.sampled_from(list(holder) if isinstance(holder, dict) else range(len(holder))))
         if not isinstance(holder[key], dict | list) or not holder[key] or data.draw(st.integers(0, 5)) == 0:
-            holder[key] = copy.deepcopy(data.draw(ODD))
+            holder[key] = copied(data.draw(ODD))
             return value
         holder = holder[key]
     return value
@@ -246,7 +246,7 @@ def damage(value: Any, data: st.DataObject) -> Any:
 def test_a_damaged_file_converts_or_is_refused(
     templates: Mapping[str, Any], object_info: dict[str, Any], data: st.DataObject, name: str, times: int
 ) -> None:
-    document = copy.deepcopy(templates[name])
+    document = copied(templates[name])
     kept = {key: value for key, value in document.items() if key in ("nodes", "links", "definitions")}
     for _ in range(times):
         damage(kept, data)
