@@ -107,10 +107,9 @@ class Lost:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def lost(
-    deployed_environment: dict[str, str], deployed: str, idle_worker: Worker, tmp_path_factory: pytest.TempPathFactory
+    deployed_environment: dict[str, str], started_worker: Worker, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Lost]:
     """Start three runs, lose the worker with one of them, and start another worker."""
-    assert deployed
     own, others = (tmp_path_factory.mktemp(name) for name in ("own", "others"))
     with prefect_settings(deployed_environment):
         async with AsyncExitStack() as running:
@@ -122,7 +121,7 @@ async def lost(
             # Of two slots the third shot gets one when a take has settled; the fifth waits behind the fourth.
             powerless.faults.silent_on = "坏"
             client = await running.enter_async_context(get_client())
-            idle_worker.start()
+            started_worker.start()
             looks = await client.read_deployment_by_name("lost-runs/automatic")
             await client.update_deployment(looks.id, DeploymentUpdate(parameters={"watch_seconds": 3}))
             given = {"shots": shots(3), "takes": 2, "board": "夜城", "farm": urls, "store": str(own)}
@@ -135,7 +134,7 @@ async def lost(
                 while sum(simulator.queue.remaining for simulator in house) < 4 or recorded(others) < 3:
                     await asyncio.sleep(0.05)
             waiting = (await client.read_flow_run(refused.id)).state
-            idle_worker.kill()
+            started_worker.kill()
             of_run = processes_of(loses)
             for process in of_run:
                 os.kill(process, signal.SIGKILL)
@@ -148,7 +147,7 @@ async def lost(
                 simulator.end_silence()
             outlived = await until_final(client, outlives, STARTS_WITHIN)
             state = (await client.read_flow_run(loses.id)).state
-            idle_worker.start()
+            started_worker.start()
             ended = [await until_final(client, run, STARTS_WITHIN) for run in (refused, loses)]
             await client.update_deployment(looks.id, DeploymentUpdate(parameters={}))
             prompts = len(powerless.started) - before
