@@ -1,5 +1,6 @@
 """The locks hold every package that an installation needs, with hashes; an audit says what it could not find out."""
 
+import functools
 import json
 import os
 import re
@@ -47,6 +48,7 @@ ENVIRONMENTS = [
 ]
 
 
+@functools.cache
 def locked(name: str) -> dict[str, tuple[Requirement, frozenset[str]]]:
     """Return each package of a lock with its hashes."""
     text = re.sub(r"^#.*\n", "", (HOME / name).read_text("utf-8"), flags=re.MULTILINE).replace("\\\n", " ")

@@ -5,12 +5,14 @@ import functools
 import logging
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, FlowRunFilter, FlowRunFilterId
@@ -25,7 +27,7 @@ from prefect.settings import (
 )
 
 from tests.flows.deployed import CHECKOUT, UPSTREAM, Worker
-from tests.prefect_server import prefect_server
+from tests.prefect_server import STARTS_WITHIN, prefect_server
 
 
 @pytest.fixture(scope="session")
@@ -61,6 +63,24 @@ def idle_worker(deployed_environment: dict[str, str]) -> Iterator[Worker]:
 
 
 @pytest.fixture(scope="session")
+def started_worker(deployed_environment: dict[str, str], deployed: str, idle_worker: Worker) -> Worker:
+    """Start the worker for the first time, when no run can be lost: without the look for lost ones, which is a run."""
+    assert deployed
+    with httpx.Client(base_url=deployed_environment["PREFECT_API_URL"], timeout=60) as client:
+        automations = client.post("/automations/filter", json={}).json()
+        [looks] = [each["id"] for each in automations if each["name"] == "previs · a worker has started"]
+        client.patch(f"/automations/{looks}", json={"enabled": False}).raise_for_status()
+        idle_worker.start()
+        started = {"filter": {"event": {"name": ["prefect.worker.started"]}}}
+        end = time.monotonic() + STARTS_WITHIN
+        while not client.post("/events/filter", json=started).json()["events"]:
+            assert time.monotonic() < end
+            time.sleep(0.2)
+        client.patch(f"/automations/{looks}", json={"enabled": True}).raise_for_status()
+    return idle_worker
+
+
+@pytest.fixture(scope="session")
 def no_worker(idle_worker: Worker) -> None:
     """Have no worker from now on."""
     idle_worker.stop()
@@ -83,12 +103,11 @@ def _settings(api: str, home: Path) -> Settings:
 
 
 @pytest.fixture
-def worker(deployed_environment: dict[str, str], deployed: str, idle_worker: Worker) -> Iterator[Worker]:
+def worker(deployed_environment: dict[str, str], started_worker: Worker) -> Iterator[Worker]:
     """Start the worker; it stays for the next test that needs it."""
-    assert deployed
-    idle_worker.start()
+    started_worker.start()
     with prefect_settings(deployed_environment):
-        yield idle_worker
+        yield started_worker
 
 
 @pytest.fixture

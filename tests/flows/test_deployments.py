@@ -1,6 +1,7 @@
 """Check that every deployment loads in a fresh interpreter from any folder, and that its form explains itself."""
 
 import ast
+import fcntl
 import importlib.util
 import json
 import os
@@ -58,10 +59,17 @@ def python(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture(scope="module")
 def all_loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """Load every entrypoint in a fresh interpreter in another folder."""
+    """Load every entrypoint in a fresh interpreter in another folder, once for all processes of these tests."""
     absolute = {f"{CHECKOUT}/{entrypoint}": entrypoint for entrypoint in ENTRYPOINTS}
-    lines = python(tmp_path_factory.mktemp("elsewhere"), "-c", LOAD, *absolute).splitlines()
-    return {absolute[name]: about for name, about in map(json.loads, lines)}
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    shared = folder / "loaded.jsonl"
+    with shared.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not shared.exists():
+            shared.write_text(python(tmp_path_factory.mktemp("elsewhere"), "-c", LOAD, *absolute), "utf-8")
+    return {absolute[name]: about for name, about in map(json.loads, shared.read_text("utf-8").splitlines())}
 
 
 @pytest.fixture(params=ENTRYPOINTS)

@@ -3,29 +3,25 @@
 import asyncio
 import json
 import os
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 import pytest_asyncio
+from prefect import flow
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.actions import DeploymentUpdate
-from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.objects import FlowRun
-from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.flow_engine import run_flow_async
 from prefect.states import Pending
 
 from blocks import AllowedSources, ComfyUIFarm, S3FrameStore
 from flows.storyboard import storyboard
-from previs.command.board_schedules import remove_schedules
 from previs.command.nightly_boards import AddOrder, add_board, remove_board
 from previs.records.manifest import Manifest
 from previs.simulator import Simulator, serve
@@ -37,7 +33,6 @@ from tests.flows.deployed import (
     CHECKOUT,
     UPSTREAM,
     Worker,
-    deploy_again,
     next_run,
     post,
     runs_of,
@@ -52,16 +47,11 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"),
 ]
 
-UPSTREAM_FLOW = """
-import sys
-from prefect import flow
 
-@flow(name={name!r}, persist_result=True)
-def upstream(place: str) -> str:
+@flow(name=UPSTREAM, persist_result=True)
+async def upstream(place: str) -> str:
+    """Return the place of a list, as a flow of somebody else does."""
     return place
-
-upstream(sys.argv[1])
-"""
 
 
 def shots(board: str, count: int) -> list[dict[str, Any]]:
@@ -107,17 +97,10 @@ class House:
         found = await self.client.read_deployment_by_name(deployment)
         return await self.client.create_flow_run_from_deployment(found.id, parameters=parameters)
 
-    async def until_logged(self, run: FlowRun, word: str, seconds: float = 30) -> None:
-        """Wait for a word in a run's log, which is sent in batches, the last of them behind the run's end."""
-        of_run = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id]))
-        async with asyncio.timeout(seconds):
-            while all(word not in line.message for line in await self.client.read_logs(of_run, limit=200)):
-                await asyncio.sleep(0.2)
-
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def house(
-    deployed_environment: dict[str, str], deployed: str, idle_worker: Worker, s3_endpoint: str
+    deployed_environment: dict[str, str], deployed: str, started_worker: Worker, s3_endpoint: str
 ) -> AsyncIterator[House]:
     with prefect_settings(deployed_environment):
         async with AsyncExitStack() as running:
@@ -129,7 +112,7 @@ async def house(
             await save_blocks(urls, settings)
             running.push_async_callback(ComfyUIFarm.adelete, "default")
             running.push_async_callback(S3FrameStore.adelete, "default")
-            idle_worker.start()
+            started_worker.start()
             yield House(deployed_environment, client, farm, store, deployed)
 
 
@@ -138,78 +121,11 @@ async def save_blocks(urls: list[str], settings: S3Settings) -> None:
     await s3_block(settings).save("default", overwrite=True)
 
 
-async def test_deploying_says_what_it_did_and_does_it_once(house: House) -> None:
-    async with asyncio.timeout(120):
-        for name in ("by-hand", "by-event", "by-schedule", f"after-{UPSTREAM}"):
-            assert f"storyboard/{name}" in house.deployed
-            await house.client.read_deployment_by_name(f"storyboard/{name}")
-        assert f"flow {UPSTREAM}: has not run at this server yet" in house.deployed
-        automations = len(await house.client.read_automations())
-        nightly = await house.client.read_deployment_by_name("nightly/nightly")
-        own = DeploymentUpdate(parameters={"max_age_days": 400}, tags=["ours"], paused=False)
-        await house.client.update_deployment(nightly.id, own)
-        rarely = IntervalSchedule(interval=timedelta(days=9))
-        await house.client.create_deployment_schedules(nightly.id, [(rarely, True)])
-        schedules = (await house.client.read_deployment_by_name("nightly/nightly")).schedules
-        entry = {"board": "夜/1", "shots": "s3://film/a.csv", "added": datetime.now(UTC).isoformat()}
-        added = {"do": "add", "entry": entry, "store": "block:film", "cron": "0 3 * * 1-5", "timezone": None}
-        assert (await answered(added))["replaced"] == []
-        changed = added | {"cron": "30 4 * * *", "timezone": "Europe/Berlin", "entry": entry | {"takes": 2}}
-        [replaced] = (await answered(changed))["replaced"]
-        assert (replaced["when"], replaced["timezone"]) == ("0 3 * * 1-5", "Etc/UTC")
-        await deploy_again(house.environment, after=(UPSTREAM,))
-        assert len(await house.client.read_automations()) == automations
-        kept = await house.client.read_deployment_by_name("nightly/nightly")
-        assert (kept.id, kept.parameters, kept.tags[0]) == (nightly.id, {"max_age_days": 400}, "ours")
-        assert [each.schedule for each in kept.schedules] == [each.schedule for each in schedules]
-        [own_schedule] = (await house.client.read_deployment_by_name("storyboard/by-schedule")).schedules
-        own_parameters = {"board": "夜/1", "shots": "s3://film/a.csv", "takes": 2, "store": "block:film"}
-        assert (own_schedule.slug, own_schedule.parameters) == (keys.part("夜/1"), own_parameters)
-        assert await answered({"do": "list"}) == await answered({"do": "remove", "board": "夜/1"})
-        assert await answered({"do": "list"}) == []
-        for each in kept.schedules:
-            if isinstance(each.schedule, IntervalSchedule):
-                await house.client.delete_deployment_schedule(nightly.id, each.id)
-
-
-async def test_runs_started_by_hand_make_their_boards_and_no_more_work_at_once_than_their_queue_lets(
-    house: House,
-) -> None:
-    before = set(house.prompts)
-    for simulator in house.farm:
-        simulator.seconds = 1.0
-    try:
-        run, *others = [
-            await house.start(
-                "storyboard/by-hand", shots=shots(board, 3), workflow=SETTINGS, board=f"夜城 {board}", takes=takes
-            )
-            for board, takes in (("by hand", 2), ("many 1", 1), ("many 2", 1))
-        ]
-        most, left = 0, {run.id for run in (run, *others)}
-        async with asyncio.timeout(120):
-            while left:
-                now = [await house.client.read_flow_run(identity) for identity in left]
-                working = [run for run in now if run.state and (run.state.is_running() or run.state.is_pending())]
-                most = max(most, len(working))
-                left = {run.id for run in now if run.state is None or not run.state.is_final()}
-                await asyncio.sleep(0.5)
-    finally:
-        for simulator in house.farm:
-            simulator.seconds = 0.3
-    assert most == 2
-    for ended in [await house.client.read_flow_run(each.id) for each in (run, *others)]:
-        assert ended.state is not None
-        assert ended.state.is_completed(), ended.state.message
-    assert (await house.client.read_flow_run(run.id)).name == "夜城 by hand · 3 shots · #1"
-    prompts = [prompt_id for prompt_id in house.prompts if prompt_id not in before]
-    assert len(prompts) == 12
-    manifest = await house.manifest("夜城 by hand")
-    assert [len(shot.takes) for shot in manifest.shots] == [2, 2, 2]
-    assert len(await artifacts_of(run.id)) == 3
-    for shot in manifest.shots:
-        for take in shot.takes:
-            assert take.prompt_id in prompts
-            await house.until_logged(run, f"prompt {take.prompt_id}")
+async def test_deploying_says_what_it_did(house: House) -> None:
+    for name in ("by-hand", "by-event", "by-schedule", f"after-{UPSTREAM}"):
+        assert f"storyboard/{name}" in house.deployed
+        await house.client.read_deployment_by_name(f"storyboard/{name}")
+    assert f"flow {UPSTREAM}: has not run at this server yet" in house.deployed
 
 
 async def test_an_event_from_a_screenplay_starts_a_run_with_its_list_and_a_second_event_costs_no_render_twice(
@@ -251,11 +167,7 @@ async def test_a_flow_that_completes_with_the_place_of_a_list_starts_a_run(house
     given = tmp_path / "shots.json"
     given.write_text(json.dumps({"title": "after 之后", "shots": shots("after", 2)}), "utf-8")
     before = await runs_of(house.client, f"storyboard/after-{UPSTREAM}")
-    process = await asyncio.create_subprocess_exec(
-        *[sys.executable, "-c", UPSTREAM_FLOW.format(name=UPSTREAM), str(given)],
-        env=house.environment | {"PREFECT_LOGGING_LEVEL": "ERROR"},
-    )
-    assert await asyncio.wait_for(process.wait(), 60) == 0
+    await upstream(str(given))
     run = await next_run(house.client, f"storyboard/after-{UPSTREAM}", before)
     ended = await until_final(house.client, run)
     assert ended.state is not None
@@ -313,7 +225,7 @@ async def test_a_board_has_a_schedule_of_its_own_whose_runs_have_its_parameters(
         assert planned
         own = {"shots": str(listed), "board": "own", "takes": 1, "overrides": variable, "store": folder}
         assert all(run.parameters == own for run in planned)
-        assert await remove_board(folder, "own", remove_schedules) == 0
+        assert await remove_board(folder, "own", removed_here) == 0
     said = capsys.readouterr().out.splitlines()
     assert said == ["own is no longer rendered at 0 3 * * 1-5 (Asia/Tokyo); rendered frames stay"]
     assert await planned_runs(house) == []
@@ -363,6 +275,12 @@ async def test_two_runs_in_two_processes_render_one_board_and_no_take_twice(hous
     assert set(await artifacts_of(part.id)) == {"parts-part-2-progress"}
     pages = [key for key in await house.store.entries(keys.board_prefix("parts")) if key.endswith(".html")]
     assert len(pages) == 1
+
+
+async def removed_here(board: str) -> list[dict[str, Any]]:
+    """Remove the schedules of a board in this process; the process of adding one shows the way there."""
+    removed: list[dict[str, Any]] = await answered({"do": "remove", "board": board})
+    return removed
 
 
 async def planned_runs(house: House) -> list[FlowRun]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from previs.rendering.progress import BoardPublished, Progress
 from previs.store import FolderStore
 from tests.conftest import Serve
 from tests.flows.runs import BOARD, SETTINGS, Stage, shot, with_sources
@@ -58,7 +59,7 @@ async def prompt_within(stage: Stage, key: str) -> str:
 
 
 @pytest.mark.parametrize("seed", [5])
-async def test_a_run_that_is_killed_at_random_moments_ends_whole_and_renders_nothing_twice(
+async def test_a_run_that_is_killed_at_random_moments_ends_whole_and_reported_and_renders_nothing_twice(
     simulate: Serve, tmp_path: Path, prefect_environment: dict[str, str], seed: int
 ) -> None:
     farm = [await simulate(seconds=0.1) for _ in range(2)]
@@ -74,6 +75,12 @@ async def test_a_run_that_is_killed_at_random_moments_ends_whole_and_renders_not
     async with flow_process(environment, **order, store=stage.place) as flow:
         assert await flow.ended() == 0, flow.reported
     assert not list(temporary.glob("previs-*"))
+    progress = [event for event in flow.reported if isinstance(event, Progress)]
+    last = progress[-1]
+    assert (progress[0].waiting, last.rendered + last.joined + last.cached) == (len(SHOTS), len(SHOTS))
+    [board] = [event for event in flow.reported if isinstance(event, BoardPublished)]
+    assert board.page.startswith("file://")
+    assert board.complete
     extra = len(stage.started) - len(SHOTS)
     assert 0 <= extra <= KILLS * len(farm)
     manifest = await stage.manifest()

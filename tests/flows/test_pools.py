@@ -1,7 +1,9 @@
 """Check that Prefect's server accepts the example job variables for its own work pool templates."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +11,17 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate
 from prefect.client.schemas.objects import WorkPool
+from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.workers.utilities import get_default_base_job_template_for_infrastructure_type
 
 from previs.command.deploy import DeployOrder
+from previs.store import keys
 from tasks.prefect_yaml import IN_IMAGE
-from tests.flows.deployed import deploy_again
+from tasks.schedules import answered
+from tests.flows.conftest import prefect_settings
+from tests.flows.deployed import UPSTREAM, deploy_again
 
 HOME = Path(__file__).parents[2]
 IMAGE = "registry.studio.lan/previs:1"
@@ -49,20 +55,45 @@ def used(pool: WorkPool) -> set[str]:
     return set(re.findall(r"\{\{ (\w+) \}\}", str(pool.base_job_template["job_configuration"])))
 
 
-async def test_an_example_goes_into_every_deployment(
-    client: PrefectClient, prefect_environment: dict[str, str]
+@pytest.mark.usefixtures("no_worker", "deployed")
+async def test_deploying_again_puts_an_example_into_every_deployment_and_leaves_what_was_set(
+    deployed_environment: dict[str, str],
 ) -> None:
-    order = DeployOrder("docker", "docker", IMAGE, example("docker"))
-    said = await deploy_again(prefect_environment, **order.parameters())
-    assert "work pool docker, of type docker: created" in said
-    for name in DEPLOYMENTS:
-        deployment = await client.read_deployment_by_name(name)
-        assert deployment.work_pool_name == "docker"
-        assert deployment.job_variables == variables("docker") | {"image": IMAGE}
-        [step] = deployment.pull_steps or []
-        assert [*step.values()] == [{"directory": IN_IMAGE}]
-    boards = await client.read_work_queue_by_name("boards", work_pool_name="docker")
-    assert boards.concurrency_limit == 2
+    with prefect_settings(deployed_environment):
+        async with get_client() as client, asyncio.timeout(120):
+            automations = len(await client.read_automations())
+            nightly = await client.read_deployment_by_name("nightly/nightly")
+            own = DeploymentUpdate(parameters={"max_age_days": 400}, tags=["ours"], paused=False)
+            await client.update_deployment(nightly.id, own)
+            rarely = IntervalSchedule(interval=timedelta(days=9))
+            await client.create_deployment_schedules(nightly.id, [(rarely, True)])
+            schedules = (await client.read_deployment_by_name("nightly/nightly")).schedules
+            entry = {"board": "夜/1", "shots": "s3://film/a.csv", "added": datetime.now(UTC).isoformat()}
+            added = {"do": "add", "entry": entry, "store": "block:film", "cron": "0 3 * * 1-5", "timezone": None}
+            assert (await answered(added))["replaced"] == []
+            changed = added | {"cron": "30 4 * * *", "timezone": "Europe/Berlin", "entry": entry | {"takes": 2}}
+            [replaced] = (await answered(changed))["replaced"]
+            assert (replaced["when"], replaced["timezone"]) == ("0 3 * * 1-5", "Etc/UTC")
+            order = DeployOrder("docker", "docker", IMAGE, example("docker")).parameters()
+            said = await deploy_again(deployed_environment, **order | {"after": (UPSTREAM,)})
+            assert "work pool docker, of type docker: created" in said
+            assert len(await client.read_automations()) == automations
+            kept = await client.read_deployment_by_name("nightly/nightly")
+            assert (kept.id, kept.parameters, kept.tags[0]) == (nightly.id, {"max_age_days": 400}, "ours")
+            assert [each.schedule for each in kept.schedules] == [each.schedule for each in schedules]
+            [own_schedule] = (await client.read_deployment_by_name("storyboard/by-schedule")).schedules
+            own_parameters = {"board": "夜/1", "shots": "s3://film/a.csv", "takes": 2, "store": "block:film"}
+            assert (own_schedule.slug, own_schedule.parameters) == (keys.part("夜/1"), own_parameters)
+            assert await answered({"do": "list"}) == await answered({"do": "remove", "board": "夜/1"})
+            assert await answered({"do": "list"}) == []
+            for name in DEPLOYMENTS:
+                deployment = await client.read_deployment_by_name(name)
+                assert deployment.work_pool_name == "docker"
+                assert deployment.job_variables == variables("docker") | {"image": IMAGE}
+                [step] = deployment.pull_steps or []
+                assert [*step.values()] == [{"directory": IN_IMAGE}]
+            boards = await client.read_work_queue_by_name("boards", work_pool_name="docker")
+            assert boards.concurrency_limit == 2
 
 
 @pytest.mark.parametrize("kind", KINDS)
