@@ -42,6 +42,9 @@ NO_DEPLOYMENTS = {
     )
 }
 
+# What a copy of a server's database already has.
+COPIED = {"PREFECT_API_DATABASE_MIGRATE_ON_START": "false", "PREFECT_API_BLOCKS_REGISTER_ON_START": "false"}
+
 # Prefect 3.8 on SQLite can answer nothing for a minute: in the thread of the event loop, the garbage collector ends a
 # statement of a connection that waits, in a thread of its own, for the lock of a transaction of the event loop.
 # Looking for due tasks four times a second takes a third of the CPU time of a server that is idle.
@@ -73,8 +76,8 @@ def prefect_server(
     )
     command = [sys.executable, "-c", START, "server", "start", "--no-ui", "--port", str(port)]
     with contextlib.ExitStack() as ending, (home / "server.log").open("wb") as log:
-        with migrated(tmp_path_factory, home / "prefect.db"):
-            server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)  # noqa: S603 - our own command
+        with migrated(tmp_path_factory, home / "prefect.db") as known:
+            server = subprocess.Popen(command, env=environment | known, stdout=log, stderr=log)  # noqa: S603 - our own command
             ending.callback(server.wait, 30)
             # Its database ends with it; a server that is asked to end waits for what its triggers have started.
             ending.callback(server.kill)
@@ -83,24 +86,24 @@ def prefect_server(
 
 
 @contextlib.contextmanager
-def migrated(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Iterator[None]:
+def migrated(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Iterator[dict[str, str]]:
     """Have Prefect migrate a database once for all processes of one run of the tests: it takes longer than its start.
 
-    The first makes one until the context ends, the others wait for it and copy it.
+    The first makes one until the context ends, the others wait for it and copy it; yield the settings for a copy.
     """
     if "PYTEST_XDIST_WORKER" not in os.environ:
-        yield
+        yield {}
         return
     shared = tmp_path_factory.getbasetemp().parent / "prefect.db"
     with shared.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not shared.exists():
-            yield
+            yield {}
             with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(shared)) as copy:
                 source.backup(copy)
             return
     shutil.copy(shared, database)
-    yield
+    yield COPIED
 
 
 def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:

@@ -61,56 +61,31 @@ async def put_references(stage: Stage, **colours: str) -> None:
         await stage.store.put(f"{keys.REFERENCES}{name}.png", picture(colour), media_type="image/png")
 
 
-@IN_BOTH
-async def test_the_same_list_again_submits_no_prompt_and_every_take_ends_cached(stage: Stage) -> None:
-    first = await stage.run(*CHAIN, takes=2)
-    assert len(first.rendered) == 8
-    posted = [prompt for simulator, _ in stage.farm for prompt in simulator.posted]
-    again = await stage.run(*CHAIN, takes=2)
-    assert again.state.message == "4 shots: 0 takes rendered, 8 cached"
-    assert [prompt for simulator, _ in stage.farm for prompt in simulator.posted] == posted
-    ends = await ends_of(again.state.state_details.flow_run_id, 12)
-    states = {name: (state.name, state.type) for name, state in ends.items() if name in again.takes}
-    assert states == dict.fromkeys(first.takes, ("Cached", StateType.COMPLETED))
-    assert [take.frames for take in again.takes.values()] == [take.frames for take in first.takes.values()]
-
-
-def _changed(label: str, **fields: Any) -> list[dict[str, Any]]:
-    return [each | fields if each["shot_id"] == label else each for each in FOUR]
+def _changed(**fields: dict[str, Any]) -> list[dict[str, Any]]:
+    return [each | fields.get(each["shot_id"], {}) for each in (*FOUR, *CHAIN)]
 
 
 ARRANGED = {
     "title": "雨夜",
     "fps": 25,
-    "shots": [each | {"duration": 7.5, "sequence": "SQ010", "notes": "slow"} for each in FOUR[::-1]],
+    "shots": [each | {"duration": 7.5, "sequence": "SQ010", "notes": "slow"} for each in (*CHAIN, *FOUR[::-1])],
 }
 
 
-async def test_a_changed_list_renders_exactly_what_looks_different(in_folder: Stage) -> None:
+async def test_a_changed_list_renders_exactly_what_looks_different_and_what_builds_on_it(in_folder: Stage) -> None:
     await put_references(in_folder, hero="navy", alley="olive")
-    assert len((await in_folder.run(*FOUR)).rendered) == 4
+    assert len((await in_folder.run(*_changed())).rendered) == 8
     reordered_retimed_retitled_annotated = await in_folder.run(shots=ARRANGED)
     assert reordered_retimed_retitled_annotated.rendered == []
-    one_other_prompt = await in_folder.run(shots=_changed("SH04", prompt="雨"))
-    assert one_other_prompt.rendered == labels("SH04")
-    one_more = await in_folder.run(*FOUR, shot("SH05"))
-    assert one_more.rendered == labels("SH05")
     await put_references(in_folder, hero="maroon")
-    other_bytes_under_a_references_name = await in_folder.run(*FOUR)
-    assert other_bytes_under_a_references_name.rendered == labels("SH01", "SH02")
+    other_bytes_under_a_references_name_and_other_prompts = _changed(SH04={"prompt": "雨"}, A={"prompt": "雨 A"})
+    changed = await in_folder.run(*other_bytes_under_a_references_name_and_other_prompts)
+    assert changed.rendered == labels("SH01", "SH02", "SH04", "A", "B", "C")
     await put_references(in_folder, hero="navy")
-    the_old_bytes = await in_folder.run(*FOUR)
-    assert the_old_bytes.rendered == []
-    other_settings = await in_folder.run(*FOUR, overrides={"sampler.cfg": 5.5})
-    assert other_settings.rendered == labels("SH01", "SH02", "SH03", "SH04")
-
-
-async def test_the_first_of_a_chain_of_three_changed_renders_three(in_folder: Stage) -> None:
-    await in_folder.run(*CHAIN)
-    assert (await in_folder.run(shot("A", "雨"), *CHAIN[1:])).rendered == labels("A", "B", "C")
-    assert (await in_folder.run(*CHAIN[:2], shot("C", "雨", **with_sources("shot:B")), CHAIN[3])).rendered == labels(
-        "C"
-    )
+    the_old_bytes_and_one_more = [*_changed(C={"prompt": "雨 C"}), shot("SH05")]
+    assert (await in_folder.run(*the_old_bytes_and_one_more)).rendered == labels("C", "SH05")
+    other_settings = await in_folder.run(*_changed(), overrides={"sampler.cfg": 5.5})
+    assert other_settings.rendered == labels("SH01", "SH02", "SH03", "SH04", "A", "B", "C", "D")
 
 
 async def _damage(stage: Stage, ran: Ran) -> dict[str, str]:
@@ -132,57 +107,57 @@ async def _damage(stage: Stage, ran: Ran) -> dict[str, str]:
 
 
 @IN_BOTH
-async def test_what_is_damaged_in_the_store_is_rendered_again_alone_and_mended(
+async def test_what_is_damaged_is_rendered_again_alone_and_the_same_list_again_submits_no_prompt_and_ends_cached(
     stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
-    shots = [shot(label) for label in "ABCDE"]
-    said = await _damage(stage, await stage.run(*shots))
+    shots = [*(shot(label) for label in "ABCDE"), shot("F", **with_sources("shot:E"), takes=2)]
+    first = await stage.run(*shots)
+    assert len(first.rendered) == 7
+    said = await _damage(stage, first)
+    manifest = keys.run_key(BOARD, first.manifest.run, "manifest.json")
+    await stage.store.put(manifest, b"{", media_type="application/json")
     stage.restart()
-    again = await stage.run(*shots)
-    assert again.rendered == labels(*said)
+    mended = await stage.run(*shots)
+    assert mended.rendered == labels(*said)
     warned = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
-    assert sorted(warned) == sorted(f"{reason}: the take is rendered again" for reason in said.values())
-    await stage.assert_whole(again.manifest)
-    assert (await stage.run(*shots)).rendered == []
-
-
-async def test_a_run_says_that_the_last_one_cannot_be_compared_and_goes_on(
-    in_folder: Stage, caplog: pytest.LogCaptureFixture
-) -> None:
-    first = await in_folder.run(shot("A"))
-    key = keys.run_key(BOARD, first.manifest.run, "manifest.json")
-    await in_folder.store.put(key, b"{", media_type="application/json")
-    again = await in_folder.run(shot("A"))
-    warned = [each.getMessage() for each in caplog.records if "does not mark what changed" in each.getMessage()]
-    assert len(warned) == 1
-    assert in_folder.store.uri(key) in warned[0]
-    page = (await in_folder.store.get(keys.run_key(BOARD, again.manifest.run, "index.html")) or b"").decode()
+    [compared] = [each for each in warned if "does not mark what changed" in each]
+    assert stage.store.uri(manifest) in compared
+    page = (await stage.store.get(keys.run_key(BOARD, mended.manifest.run, "index.html")) or b"").decode()
     assert f"未标出与运行 {first.manifest.run} 相比的改动：" in page
+    warned.remove(compared)
+    assert sorted(warned) == sorted(f"{reason}: the take is rendered again" for reason in said.values())
+    await stage.assert_whole(mended.manifest)
+
+    posted = [prompt for simulator, _ in stage.farm for prompt in simulator.posted]
+    again = await stage.run(*shots)
+    assert again.state.message == "6 shots: 0 takes rendered, 7 cached"
+    assert [prompt for simulator, _ in stage.farm for prompt in simulator.posted] == posted
+    ends = await ends_of(again.state.state_details.flow_run_id, 12)
+    states = {name: (state.name, state.type) for name, state in ends.items() if name in again.takes}
+    assert states == dict.fromkeys(mended.takes, ("Cached", StateType.COMPLETED))
+    assert [take.frames for take in again.takes.values()] == [take.frames for take in mended.takes.values()]
 
 
-async def test_shots_are_refreshed_one_by_one_and_old_boards_keep_their_frames(in_s3: Stage) -> None:
-    shots = [shot("A"), shot("B"), shot("C")]
+async def test_shots_are_refreshed_one_by_one_though_an_equal_one_is_cached_and_old_boards_keep_their_frames(
+    in_s3: Stage,
+) -> None:
+    shots = [shot("A"), shot("B"), shot("C"), shot("like A") | {"prompt": shot("A")["prompt"]}]
     first = await in_s3.run(*shots)
+    assert first.rendered == labels("A", "B", "C")
     page = keys.run_key(BOARD, first.manifest.run, "index.html")
     before = await in_s3.store.get(page)
-    again = await in_s3.run(*shots, refresh=["B"])
-    assert again.rendered == labels("B")
+    again = await in_s3.run(*shots, refresh=["B", "like A"])
+    assert again.rendered == labels("B", "like A")
     [old], [new] = first.takes["B · take 1"].frames, again.takes["B · take 1"].frames
     assert old.key != new.key
     assert (await in_s3.record(again.takes["B · take 1"].fingerprint)).frames == (new,)
-    assert (await in_s3.run(*shots)).takes["B · take 1"].frames == (new,)
+    later = await in_s3.run(*shots)
+    assert (later.rendered, later.takes["B · take 1"].frames) == ([], (new,))
     manifest = keys.run_key(BOARD, first.manifest.run, "manifest.json")
     assert json.loads(await in_s3.store.get(manifest) or b"")["shots"][1]["takes"][0]["frames"][0]["key"] == old.key
     assert await in_s3.store.get(page) == before
     assert old.sha256.encode() in (before or b"")
     assert len(await in_s3.store.get(old.key) or b"") == old.size
-
-
-async def test_a_shot_is_refreshed_though_an_equal_one_before_it_is_cached(in_folder: Stage) -> None:
-    shots = [shot("A"), shot("B") | {"prompt": shot("A")["prompt"]}]
-    assert len((await in_folder.run(*shots)).rendered) == 1
-    assert (await in_folder.run(*shots, refresh=["B"])).rendered == labels("B")
-    assert (await in_folder.run(*shots)).rendered == []
 
 
 async def test_prefects_own_refresh_cache_renders_all_again(in_folder: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,51 +170,34 @@ async def test_prefects_own_refresh_cache_renders_all_again(in_folder: Stage, mo
     assert (await in_folder.run(*shots)).rendered == labels("A", "B")
     monkeypatch.setattr(take_module, "take", take_module.take.with_options(refresh_cache=False))
     with temporary_settings({PREFECT_TASKS_REFRESH_CACHE: True}):
-        assert (await in_folder.run(*shots)).rendered == []
-    assert (await in_folder.run(*shots, refresh=True)).rendered == labels("A", "B")
+        assert (await in_folder.run(*shots, refresh=["B"])).rendered == labels("B")
 
 
-async def test_what_is_older_than_the_age_limit_is_rendered_again_once(in_folder: Stage) -> None:
-    shots = [shot("A"), shot("B")]
+async def test_what_is_older_than_the_age_limit_or_of_a_model_file_replaced_under_its_name_is_rendered_again_once(
+    in_folder: Stage,
+) -> None:
+    [(simulator, _)] = in_folder.farm
+    other = simulator.object_info["CheckpointLoaderSimple"]["input"]["required"]["ckpt_name"][0][-1]
+    assert other != SETTINGS["checkpoint"]
+    shots = [shot("A"), *(shot(label, overrides={"checkpoint.ckpt_name": other}) for label in ("B", "C"))]
+    simulator.metadata[CHECKPOINT] = {"modelspec.hash_sha256": "0x" + "ab" * 32}
+    simulator.metadata["checkpoints", other] = {"modelspec.hash_sha256": "0x" + "12" * 32}
     first = await in_folder.run(*shots)
     record = await in_folder.record(first.takes["B · take 1"].fingerprint)
     older = record.model_copy(update={"finished": record.finished - timedelta(days=10)})
     content = older.model_dump_json(by_alias=True).encode()
     await in_folder.store.put(keys.take_key(record.fingerprint), content, media_type="application/json")
     assert (await in_folder.run(*shots, max_age_days=11)).rendered == []
-    assert (await in_folder.run(*shots, max_age_days=9)).rendered == labels("B")
+    simulator.metadata[CHECKPOINT] = {"modelspec.hash_sha256": "0x" + "cd" * 32}
+    assert (await in_folder.run(*shots, max_age_days=9)).rendered == labels("A", "B")
+    del simulator.metadata[CHECKPOINT]
     assert (await in_folder.run(*shots, max_age_days=9)).rendered == []
 
 
-async def test_takes_of_a_model_file_that_was_replaced_under_its_name_are_rendered_again(in_folder: Stage) -> None:
-    [(simulator, _)] = in_folder.farm
-    other = simulator.object_info["CheckpointLoaderSimple"]["input"]["required"]["ckpt_name"][0][-1]
-    assert other != SETTINGS["checkpoint"]
-    shots = [shot("A"), shot("B", overrides={"checkpoint.ckpt_name": other})]
-    simulator.metadata[CHECKPOINT] = {"modelspec.hash_sha256": "0x" + "ab" * 32}
-    simulator.metadata["checkpoints", other] = {"modelspec.hash_sha256": "0x" + "12" * 32}
-    assert (await in_folder.run(*shots)).rendered == labels("A", "B")
-    assert (await in_folder.run(*shots)).rendered == []
-    simulator.metadata[CHECKPOINT] = {"modelspec.hash_sha256": "0x" + "cd" * 32}
-    assert (await in_folder.run(*shots)).rendered == labels("A")
-    del simulator.metadata[CHECKPOINT]
-    assert (await in_folder.run(*shots)).rendered == []
-
-
-async def test_a_take_added_later_keeps_those_before_it(in_folder: Stage) -> None:
-    shots = [shot("A"), shot("B", seed=7)]
-    three = await in_folder.run(*shots, takes=3)
-    assert len(three.rendered) == 6
-    four = await in_folder.run(*shots, takes=4)
-    assert four.rendered == ["A · take 4", "B · take 4"]
-    assert {label: four.takes[label].frames for label in three.takes} == {
-        label: take.frames for label, take in three.takes.items()
-    }
-    assert len({frame.key for take in four.takes.values() for frame in take.frames}) == 8
-
-
-async def test_the_picked_take_is_what_the_next_board_shows_and_what_other_shots_build_on(in_folder: Stage) -> None:
-    shots = [shot("A", takes=2), shot("B", **with_sources("shot:A")), shot("C")]
+async def test_the_picked_take_is_what_the_next_board_shows_and_other_shots_build_on_and_a_take_added_later_keeps_them(
+    in_folder: Stage,
+) -> None:
+    shots = [shot("A", takes=2), shot("B", **with_sources("shot:A")), shot("C", takes=2, seed=7)]
     first = await in_folder.run(*shots)
     await pick(in_folder.store, BOARD, "A", 2)
     again = await in_folder.run(*shots)
@@ -259,4 +217,9 @@ async def test_the_picked_take_is_what_the_next_board_shows_and_what_other_shots
     assert two.thumbnail is not None
     assert two.thumbnail in sheet
     assert one.thumbnail not in sheet
-    assert (await in_folder.run(*shots)).rendered == []
+    added = await in_folder.run(shots[0] | {"takes": 3}, shots[1], shots[2] | {"takes": 3})
+    assert added.rendered == ["A · take 3", "C · take 3"]
+    assert {label: added.takes[label].frames for label in again.takes} == {
+        label: take.frames for label, take in again.takes.items()
+    }
+    assert len({frame.key for take in added.takes.values() for frame in take.frames}) == 7

@@ -236,7 +236,7 @@ async def test_the_night_shows_each_board_with_a_link_to_its_run(folder_store: F
     assert made.parameters["shots"] == signed
 
 
-async def test_a_night_that_is_started_again_starts_no_board_twice(
+async def test_a_night_that_is_started_again_starts_no_board_twice_and_another_night_every_board_again(
     folder_store: FolderStore, started: Started, client: PrefectClient
 ) -> None:
     await add(folder_store, entry("a"), entry("b"))
@@ -252,14 +252,9 @@ async def test_a_night_that_is_started_again_starts_no_board_twice(
     after = await started.runs()
     assert set(after) == {"a", "b", "c"}
     assert {after["a"].id, after["b"].id} == before
-
-
-async def test_another_night_starts_every_board_again(folder_store: FolderStore, started: Started) -> None:
-    await add(folder_store, entry("a"))
-    await run(folder_store.name)
-    before = await started.ids()
-    await run(folder_store.name)
-    assert set(await started.runs(before)) == {"a"}
+    known = await started.ids()
+    await run(**parameters)
+    assert set(await started.runs(known)) == {"a", "b", "c"}
 
 
 async def test_a_store_without_nightly_boards_completes_and_says_how_to_add_one(

@@ -184,10 +184,16 @@ async def test_when_nobody_answers_the_run_goes_on_with_the_first_takes(simulate
     assert [(shot.picked, shot.shown and shot.shown.take) for shot in manifest.shots] == [(None, 1), (None, 1)]
 
 
-async def test_a_refresh_renders_again_once_and_not_in_each_round(simulate: Serve, tmp_path: Path) -> None:
+async def test_what_is_old_or_to_be_refreshed_is_rendered_again_once_and_not_in_each_round(
+    simulate: Serve, tmp_path: Path
+) -> None:
     simulator, url = await simulate()
     place = {"shots": shots(2), "farm": [url], "store": str(tmp_path)}
-    assert (await storyboard(**place, workflow=SETTINGS, return_state=True)).is_completed()
+    async with reviewed(**place, max_age_days=0) as run:
+        await run.form()
+        await run.answer(chosen=[{"shot": "SH01", "take": 1}])
+        assert (await run.ended()).is_completed()
+    assert len(simulator.started) == 2
     async with reviewed(**place, refresh=True) as run:
         await run.form()
         assert len(simulator.started) == 4
@@ -198,72 +204,49 @@ async def test_a_refresh_renders_again_once_and_not_in_each_round(simulate: Serv
     assert len(simulator.started) == 5
 
 
-async def test_a_take_without_a_frame_is_not_chosen_and_its_shot_may_be_made_again(
+async def test_an_answer_that_cannot_be_followed_is_asked_for_again_and_costs_neither_board_nor_run(
     simulate: Serve, tmp_path: Path
 ) -> None:
     simulator, url = await simulate()
     simulator.faults.fail_on = "坏"
-    async with reviewed(shots=shots(2, SH02="坏"), farm=[url], store=str(tmp_path)) as run:
+    store = FolderStore(tmp_path)
+    async with reviewed(shots=shots(2, SH01="坏"), takes=2, farm=[url], store=str(tmp_path)) as run:
         await run.form()
-        await run.answer(chosen=[{"shot": "SH02", "take": 1}], again=[{"shot": "SH02", "prompt": "good"}])
-        await run.form()
-        await run.answer()
-        state = await run.ended()
-    assert state.is_completed(), state.message
-    assert await picks(FolderStore(tmp_path), run.board) == {}
-
-
-async def test_an_answer_that_cannot_be_followed_is_asked_for_again(simulate: Serve, tmp_path: Path) -> None:
-    simulator, url = await simulate()
-    async with reviewed(shots=shots(1), farm=[url], store=str(tmp_path)) as run:
-        await run.form()
+        started = len(simulator.started)
+        # A prompt without a letter.
         assert await run.answer(again=[{"shot": "SH01", "prompt": "\u200b"}]) == "ACCEPT"
         await run.form()
-        await run.answer()
-        assert (await run.ended()).is_completed()
-    assert len(simulator.started) == 1
-
-
-async def test_what_cannot_be_made_again_is_reported_by_the_form_and_costs_neither_board_nor_run(
-    simulate: Serve, tmp_path: Path
-) -> None:
-    simulator, url = await simulate()
-    wanted = {"again": [{"shot": "SH01", "prompt": "雨夜"}]}
-    async with reviewed(shots=shots(1), farm=[url], store=str(tmp_path)) as run:
-        await run.form()
+        assert len(simulator.started) == started
+        # A take without a frame is not chosen, and its shot may be made again.
+        await run.answer(chosen=[{"shot": "SH01", "take": 1}], again=[{"shot": "SH01", "prompt": "good"}])
+        _, text = await run.form()
+        assert await picks(store, run.board) == {}
+        assert text.count("data:image/") == 4
+        started = len(simulator.started)
         whole = simulator.object_info
-        simulator.object_info = {name: about for name, about in whole.items() if name != "KSampler"}
-        await run.answer(**wanted)
+        simulator.object_info = lacking = {name: about for name, about in whole.items() if name != "KSampler"}
+        wanted = [{"shot": "SH01", "prompt": "雨夜"}]
+        await run.answer(again=wanted)
         _, text = await run.form()
         assert "could not be made" in text
         assert "KSampler" in text
-        assert text.count("data:image/") == 1
+        assert text.count("data:image/") == 4
+        assert len(simulator.started) == started
         simulator.object_info = whole
-        await run.answer(**wanted)
+        await run.answer(again=wanted)
         _, text = await run.form()
         assert "could not be made" not in text
-        await run.answer()
-        state = await run.ended()
-    assert state.is_completed(), state.message
-    manifest = await manifest_of(FolderStore(tmp_path), run.board)
-    assert [shot.prompt for shot in manifest.shots] == ["雨夜"]
-    assert len(simulator.started) == 2
-
-
-async def test_takes_chosen_along_with_what_cannot_be_made_are_on_the_board(simulate: Serve, tmp_path: Path) -> None:
-    simulator, url = await simulate()
-    async with reviewed(shots=shots(2), takes=2, farm=[url], store=str(tmp_path)) as run:
-        await run.form()
-        simulator.object_info = {name: about for name, about in simulator.object_info.items() if name != "KSampler"}
-        await run.answer(chosen=[{"shot": "SH02", "take": 2}], again=[{"shot": "SH01", "prompt": "雨夜"}])
+        # Takes that are chosen along with what cannot be made are on the board.
+        simulator.object_info = lacking
+        await run.answer(chosen=[{"shot": "SH02", "take": 2}], again=[{"shot": "SH01", "prompt": "雪"}])
         _, text = await run.form()
         assert "could not be made" in text
         await run.answer()
         state = await run.ended()
     assert state.is_completed(), state.message
-    manifest = await manifest_of(FolderStore(tmp_path), run.board)
-    assert [(shot.prompt, shot.picked) for shot in manifest.shots] == [("城市 SH01", None), ("城市 SH02", 2)]
-    assert len(simulator.started) == 4
+    manifest = await manifest_of(store, run.board)
+    assert [(shot.prompt, shot.picked) for shot in manifest.shots] == [("雨夜", None), ("城市 SH02", 2)]
+    assert len(simulator.started) == started + 2
 
 
 async def test_takes_are_chosen_by_their_numbers_also_where_some_are_missing(simulate: Serve, tmp_path: Path) -> None:
@@ -279,15 +262,6 @@ async def test_takes_are_chosen_by_their_numbers_also_where_some_are_missing(sim
         assert await run.answer(chosen=[{"shot": "A", "take": 4}]) == "ACCEPT"
         assert (await run.ended()).is_completed()
     assert {name: pick.take for name, pick in (await picks(FolderStore(tmp_path), run.board)).items()} == {"A": 4}
-
-
-async def test_what_is_old_is_rendered_again_once_and_not_in_each_round(simulate: Serve, tmp_path: Path) -> None:
-    simulator, url = await simulate()
-    async with reviewed(shots=shots(2), takes=2, farm=[url], store=str(tmp_path), max_age_days=0) as run:
-        await run.form()
-        await run.answer(chosen=[{"shot": "SH01", "take": 2}])
-        assert (await run.ended()).is_completed()
-    assert len(simulator.started) == 4
 
 
 async def test_a_run_that_waits_outlives_a_server_of_prefect_that_is_away(

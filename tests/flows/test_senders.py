@@ -127,13 +127,12 @@ async def test_what_a_form_names_is_a_senders_and_what_the_deployment_has_is_the
     assert is_refused(await started(url, {"shots": inside}, key=f"part {uuid4()} 2 2"), intranet)
     folded = await started(url, {"shots": shots(1), "more": {"workflow": inside}}, own={"workflow": None})
     assert is_refused(folded, intranet)
-    assert (await started(url, {}, own={"shots": inside})).is_completed()
     assert (await started(url, {"shots": inside}, own={"shots": inside})).is_completed()
-    assert intranet.accepted == 2
+    assert intranet.accepted == 1
 
 
 @pytest.mark.usefixtures("allowing")
-async def test_the_block_allows_hosts_and_trusts_what_forms_name_if_the_operator_says_so(
+async def test_the_block_allows_hosts_and_servers_and_trusts_what_forms_name_if_the_operator_says_so(
     simulate: Serve, intranet: Site
 ) -> None:
     _, url = await simulate()
@@ -142,31 +141,36 @@ async def test_the_block_allows_hosts_and_trusts_what_forms_name_if_the_operator
     assert is_refused(await started(url, {"shots": inside}, key=f"automation {uuid4()}"), intranet)
     assert (await started(url, {"shots": inside})).is_completed()
     await AllowedSources(networks=["127.0.0.1"]).save("default", overwrite=True)
-    assert (await started(url, {"shots": inside}, key=f"automation {uuid4()}")).is_completed()
+    simulator, second = await simulate()
+    given = {"shots": inside, "farm": [second], "refresh": True}
+    assert (await started(url, given, key=f"automation {uuid4()}")).is_completed()
+    assert len(simulator.started) == 1
 
 
-async def test_a_senders_path_is_read_from_the_operators_store_and_the_examples_alone(
+async def test_a_form_names_the_operators_store_and_server_and_paths_in_that_store_alone(
     simulate: Serve, tmp_path: Path, default_blocks: Path
 ) -> None:
     _, url = await simulate()
     for folder in (default_blocks / "lists", tmp_path / "other"):
         folder.mkdir(parents=True)
         (folder / "list.json").write_text(json.dumps(shots(1)))
-    assert (await started(url, {"shots": str(default_blocks / "lists" / "list.json")})).is_completed()
-    assert (await started(url, {"shots": "examples/upstream.json"})).is_completed()
+    # The deployment's own store and server, written otherwise.
+    given = {"shots": str(default_blocks / "lists" / "list.json"), "store": f"{default_blocks}/"}
+    assert (await started(url, given | {"farm": f"{url.upper()}/"})).is_completed()
     for given in (
         {"shots": str(tmp_path / "other" / "list.json")},
         {"shots": "/etc/passwd"},
     ):
         state = await started(url, given)
         assert "folders that the operator allows" in (state.message or "")
-    own = {"store": str(tmp_path / "other")}
-    assert (await started(url, {"shots": str(tmp_path / "other" / "list.json")}, own=own)).is_completed()
+    (tmp_path / "link").symlink_to(tmp_path / "other")
+    given = {"shots": str(tmp_path / "other" / "list.json"), "store": str(tmp_path / "link")}
+    assert (await started(url, given, own={"store": str(tmp_path / "other")})).is_completed()
 
 
 @pytest.mark.usefixtures("allowing")
-async def test_a_form_names_the_operators_store_a_saved_one_or_what_the_block_allows_and_no_other(
-    simulate: Serve, tmp_path: Path, default_blocks: Path
+async def test_a_form_names_no_store_but_the_operators_saved_ones_and_what_the_block_allows(
+    simulate: Serve, tmp_path: Path
 ) -> None:
     _, url = await simulate()
     other, link = tmp_path / "other", tmp_path / "link"
@@ -176,16 +180,13 @@ async def test_a_form_names_the_operators_store_a_saved_one_or_what_the_block_al
         message = (await started(url, given | {"store": store})).message or ""
         assert "leave the field empty, choose a saved store, or have the operator allow this one" in message
     assert await FolderStore(other).entries("") == await FolderStore("examples").entries("frames") == {}
-    assert (await started(url, given | {"store": f"{default_blocks}/"})).is_completed()
-    assert (await started(url, given | {"store": str(link)}, own={"store": str(other)})).is_completed()
     allowed = tmp_path / "allowed"
     await AllowedSources(folders=[str(allowed)]).save("default", overwrite=True)
     assert (await started(url, given | {"store": str(allowed / "film")})).is_completed()
     assert await FolderStore(allowed / "film").entries("boards/")
 
 
-@pytest.mark.usefixtures("allowing")
-async def test_a_form_names_the_operators_servers_and_others_only_where_the_block_allows_them(
+async def test_a_form_names_servers_of_saved_farms_and_no_others_and_may_name_the_examples(
     simulate: Serve, intranet: Site
 ) -> None:
     inside = f"http://127.0.0.1:{intranet.server_port}"
@@ -200,16 +201,13 @@ async def test_a_form_names_the_operators_servers_and_others_only_where_the_bloc
     )
     assert f"or have the operator add {host} to the hosts of the block AllowedSources, or its network to" in message
     assert intranet.accepted == 0
-    # The deployment's own server, written otherwise; then one of a saved farm.
-    assert (await started(url, {"shots": shots(1), "farm": f"{url.upper()}/"})).is_completed()
+    # One of a saved farm, and a list of the examples.
     simulator, second = await simulate()
     name = f"studio-{uuid4().hex[:8]}"
     await ComfyUIFarm(servers=[second]).save(name)
-    assert (await started(url, {"shots": shots(1), "farm": [second], "refresh": True})).is_completed()
+    assert (await started(url, {"shots": "examples/upstream.json", "farm": [second]})).is_completed()
     await ComfyUIFarm.adelete(name)
-    await AllowedSources(networks=["127.0.0.0/8"]).save("default", overwrite=True)
-    assert (await started(url, {"shots": shots(1), "farm": [second], "refresh": True})).is_completed()
-    assert len(simulator.started) == 2
+    assert simulator.started
 
 
 async def test_a_nightly_run_whose_form_names_a_farm_makes_it_no_operators(intranet: Site) -> None:

@@ -105,24 +105,6 @@ async def test_a_board_in_s3_has_its_layout_and_its_artifacts(
     assert message.endswith(" s")
 
 
-async def test_the_second_run_renders_nothing_and_a_changed_prompt_one_shot(simulate: Serve, tmp_path: Path) -> None:
-    simulator, url = await simulate()
-    place = {"farm": [url], "store": str(tmp_path)}
-    assert (await run(shots=shots(4), **place)).is_completed()
-    assert len(simulator.started) == 4
-    again = await run(shots=shots(4), **place)
-    assert again.message == "4 shots: 0 takes rendered, 4 cached"
-    assert again.state_details.flow_run_id is not None
-    async with get_client() as client:
-        assert (await client.read_flow_run(again.state_details.flow_run_id)).tags == ["board:storyboard"]
-    assert len(simulator.started) == 4
-    states = await task_states_of(again.state_details.flow_run_id, 7)
-    assert {name for label, (name, _) in states.items() if "take" in label and label.startswith("SH")} == {"Cached"}
-    changed = await run(shots=shots(4, SH03="雨夜"), **place)
-    assert changed.message == "4 shots: 1 take rendered, 3 cached"
-    assert len(simulator.started) == 5
-
-
 async def test_of_twelve_shots_one_that_always_fails_costs_one(simulate: Serve, tmp_path: Path) -> None:
     simulator, url = await simulate()
     simulator.faults.fail_on = "坏"
@@ -182,32 +164,30 @@ async def test_every_fault_of_the_input_ends_the_run_before_anything_is_rendered
     assert simulator.posted == []
 
 
-async def test_only_renders_the_named_shots_and_shows_what_is_stored_of_the_others(
+async def test_only_renders_the_named_shots_and_shows_what_is_stored_of_the_others_and_a_changed_prompt_one_shot(
     simulate: Serve, tmp_path: Path
 ) -> None:
     simulator, url = await simulate()
-    place = {"farm": [url], "store": str(tmp_path), "board": "b"}
+    place = {"farm": [url], "store": str(tmp_path)}
     await run(shots=shots(3), only=["SH01"], **place)
     assert len(simulator.started) == 1
     await run(shots=shots(3), only=["SH03"], **place)
-    manifest = await manifest_of(FolderFrameStore(folder=str(tmp_path)).open(), "b")
+    manifest = await manifest_of(FolderFrameStore(folder=str(tmp_path)).open(), "storyboard")
     assert [(shot.shot_id, shot.takes[0].outcome) for shot in manifest.shots] == [
         ("SH01", "cached"),
         ("SH03", "rendered"),
     ]
+    changed = await run(shots=shots(3, SH03="雨夜"), only=["SH01", "SH03"], **place)
+    assert changed.message == "2 shots: 1 take rendered, 1 cached"
+    assert changed.state_details.flow_run_id is not None
+    async with get_client() as client:
+        assert (await client.read_flow_run(changed.state_details.flow_run_id)).tags == ["board:storyboard"]
+    assert len(simulator.started) == 3
 
 
-async def test_refresh_renders_stored_takes_again(simulate: Serve, tmp_path: Path) -> None:
-    simulator, url = await simulate()
-    place = {"farm": [url], "store": str(tmp_path)}
-    await run(shots=shots(1), **place)
-    state = await run(shots=shots(1), refresh=True, **place)
-    assert state.message == "1 shot: 1 take rendered, 0 cached"
-    # Not only run again: sampled again, although the server remembered the result.
-    assert len(simulator.sampled) == 2
-
-
-async def test_a_take_that_a_server_has_finished_is_joined(simulate: Serve, tmp_path: Path) -> None:
+async def test_a_take_that_a_server_has_finished_is_joined_and_refresh_renders_it_again(
+    simulate: Serve, tmp_path: Path
+) -> None:
     simulator, url = await simulate()
     place = {"farm": [url], "store": str(tmp_path), "board": "b"}
     await run(shots=shots(1), **place)
@@ -216,6 +196,10 @@ async def test_a_take_that_a_server_has_finished_is_joined(simulate: Serve, tmp_
     assert state.message == "1 shot: 0 takes rendered, 1 joined, 0 cached"
     [shot] = (await manifest_of(FolderFrameStore(folder=str(tmp_path)).open(), "b")).shots
     assert (shot.takes[0].outcome, len(simulator.started)) == ("joined", 1)
+    refreshed = await run(shots=shots(1), refresh=True, **place)
+    assert refreshed.message == "1 shot: 1 take rendered, 0 cached"
+    # Not only run again: sampled again, although the server remembered the result.
+    assert len(simulator.sampled) == 2
 
 
 async def test_takes_differ_and_equal_takes_are_rendered_once(simulate: Serve, tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from prefect.client.schemas.objects import State
 from flows.storyboard import storyboard
 from previs.errors import ShotListFaults, SourceNotFound
 from previs.store import FolderStore
+from tasks.starter import Starter
+from tasks.upstream import resolve_request
 from tests.conftest import Serve
 from tests.flows.test_storyboard import SETTINGS, manifest_of, shots
 
@@ -90,39 +92,37 @@ async def test_a_malformed_payload_fails_a_run_that_has_the_boards_name_and_the_
         assert (await client.read_flow_run(state.state_details.flow_run_id)).name == "malformed"
 
 
-@pytest.mark.parametrize("form", ["list", "payload", "place"])
-async def test_the_result_of_a_flow_run_is_a_list_a_payload_or_a_place(
-    simulate: Serve, tmp_path: Path, form: str
-) -> None:
+async def test_the_result_of_a_flow_run_is_a_list_a_payload_or_a_place(simulate: Serve, tmp_path: Path) -> None:
     _, url = await simulate()
-    place = tmp_path / "shots.yaml"
-    place.write_text("[{shot_id: SH01, prompt: 雨, duration: 2}]", "utf-8")
-    results = {
-        "list": shots(1),
-        "payload": {"schema": "previs.shot-list-ready/1", "shot_list": shots(1)},
-        "place": str(place),
-    }
-    name = await ran(await returns(results[form], return_state=True))
+    for result in (shots(1), str(tmp_path / "shots.yaml")):
+        name = await ran(await returns(result, return_state=True))
+        request = await resolve_request(name, SETTINGS, "", Starter())
+        assert (request.shots, request.workflow, request.fallback) == (result, SETTINGS, "returns")
+    payload = {"schema": "previs.shot-list-ready/1", "shot_list": shots(1)}
+    name = await ran(await returns(payload, return_state=True))
     state = await render(name, url, tmp_path / "store")
     assert state.is_completed(), state.message
     # The list has no title: its board has the name of the flow that made it.
     assert [shot.shot_id for shot in (await manifest_of(FolderStore(tmp_path / "store"), "returns")).shots] == ["SH01"]
 
 
-async def failure(name: str, url: str, folder: Path) -> str:
-    state = await render(name, url, folder)
-    assert state.is_failed()
-    error = await state.aresult(raise_on_failure=False)
-    assert isinstance(error, SourceNotFound | ShotListFaults), error
-    return str(error)
-
-
-async def test_a_flow_run_without_a_list_to_read_is_named_with_the_reason(simulate: Serve, tmp_path: Path) -> None:
-    _, url = await simulate()
-    assert "this is not the id of a flow run" in await failure("prefect.flow-run.7", url, tmp_path)
-    assert "Prefect has no such flow run" in await failure(f"prefect.flow-run.{uuid4()}", url, tmp_path)
-    broken = await failure(await ran(await breaks(return_state=True)), url, tmp_path)
-    assert "is Failed: only one that completed has a shot list" in broken
-    nothing = await failure(await ran(await keeps_nothing(shots(1), return_state=True)), url, tmp_path)
-    assert "its flow needs persist_result=True" in nothing
-    assert "shots" in await failure(await ran(await returns(7, return_state=True)), url, tmp_path)
+async def test_a_flow_run_without_a_list_to_read_is_named_with_the_reason(tmp_path: Path) -> None:
+    nothing = await ran(await keeps_nothing(shots(1), return_state=True))
+    for name, reason in (
+        ("prefect.flow-run.7", "this is not the id of a flow run"),
+        (f"prefect.flow-run.{uuid4()}", "Prefect has no such flow run"),
+        (nothing, "its flow needs persist_result=True"),
+    ):
+        with pytest.raises(SourceNotFound, match=reason):
+            await resolve_request(name, SETTINGS, "", Starter())
+    broken = await ran(await breaks(return_state=True))
+    seven = await ran(await returns(7, return_state=True))
+    for name, kind, reason in (
+        (broken, SourceNotFound, "is Failed: only one that completed has a shot list"),
+        (seven, ShotListFaults, "shots"),
+    ):
+        state = await render(name, "http://127.0.0.1:1", tmp_path)
+        assert state.is_failed()
+        error = await state.aresult(raise_on_failure=False)
+        assert isinstance(error, kind)
+        assert reason in str(error)

@@ -33,14 +33,18 @@ LIST = "examples/upstream.json"
 SECRET = "token-that-nobody-sees"  # noqa: S105 - opens nothing
 
 WRONG: list[tuple[Flow[..., Any], dict[str, Any], list[str]]] = [
-    (storyboard, {}, ["shots: missing, and the flow needs it: Path or URL of a file that every worker can read (JSON"]),
     (script_to_shots, {}, ["script: missing, and the flow needs it: Text of a screenplay in Fountain"]),
-    (storyboard, {"shotz": LIST}, ["shotz: not a parameter: did you mean shots?", "shots: missing"]),
-    (storyboard, {"shots": LIST, "Max-Age-Day": 3}, ["Max-Age-Day: not a parameter: did you mean max_age_days?"]),
     (
         storyboard,
-        {"shots": LIST, "resolution": 4},
-        ["resolution: not a parameter: remove it; the parameters are shots,"],
+        {"shotz": LIST, "Max-Age-Day": 3, "resolution": 4, "only": ["A"], "more": {"only": ["B"], "overides": {}}},
+        [
+            "shots: missing, and the flow needs it: Path or URL of a file that every worker can read (JSON",
+            "shotz: not a parameter: did you mean shots?",
+            "Max-Age-Day: not a parameter: did you mean max_age_days?",
+            "resolution: not a parameter: remove it; the parameters are shots,",
+            "only: given twice, here and in more: keep one",
+            "overides: not a parameter: did you mean overrides?",
+        ],
     ),
     (
         storyboard,
@@ -72,11 +76,6 @@ WRONG: list[tuple[Flow[..., Any], dict[str, Any], list[str]]] = [
         storyboard,
         {"shots": LIST, "store": {"$ref": {"block_document_id": str(uuid4())}}},
         ["store: the saved block is gone or cannot be read: choose another, or save it again"],
-    ),
-    (
-        storyboard,
-        {"shots": LIST, "only": ["A"], "more": {"only": ["B"], "overides": {}}},
-        ["only: given twice, here and in more: keep one", "overides: not a parameter: did you mean overrides?"],
     ),
     (nightly, {"boards": ["a"]}, ["boards: not a parameter: remove it; the parameters are store, farm, max_age_days"]),
     (lost_runs, {"watch_seconds": 1e9}, ["watch_seconds: 1000000000.0: give a number, above 0, at most 1800"]),
