@@ -5,10 +5,10 @@ from typing import Final
 
 from PIL import Image
 
-from previs.animatic.canvas import Canvas
 from previs.animatic.lettering import Lettering
 from previs.animatic.planes import BLACK, GREY, WHITE, Band, Layout, Margins, Planes
 from previs.animatic.timeline import Cue, Timeline
+from previs.animatic.view import Canvas
 from previs.publishing.views.timecode import timecode
 from previs.text.visible import shortened
 

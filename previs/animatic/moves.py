@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from previs.animatic.view import Move
 from previs.shots.camera import spelled_out
 
 _PUSH: Final = 0.88
@@ -30,30 +31,6 @@ _WAYS: Final[Mapping[str, tuple[float, float, float, float, float, float]]] = {
 }
 _STILL: Final = "static camera"
 _LONGEST: Final = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """Hold what a camera sees of a still at the start and at the end of a shot.
-
-    Attributes:
-        sizes: Width of the view as a part of the still's, at the start and at the end.
-        across, down: Position of the view, from 0 at the left or top to 1, at the start and at the end.
-    """
-
-    sizes: tuple[float, float]
-    across: tuple[float, float]
-    down: tuple[float, float]
-
-    def view(self, at: float) -> tuple[float, float, float, float]:
-        """Return left, top, right and bottom of the view as parts of the still.
-
-        Args:
-            at: Time from 0, the first frame, to 1, the last.
-        """
-        size, across, down = (start + (end - start) * at for start, end in (self.sizes, self.across, self.down))
-        left, top = (1 - size) * across, (1 - size) * down
-        return left, top, left + size, top + size
 
 
 def _move(name: str) -> Move:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from PIL import Image
 
-from previs.animatic.canvas import Canvas
+from previs.animatic.view import Canvas
 
 if TYPE_CHECKING:
     from av import VideoFrame

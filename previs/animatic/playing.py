@@ -11,8 +11,7 @@ import av
 from av.video.reformatter import ColorRange, Colorspace
 from PIL import Image
 
-from previs.animatic.canvas import Box, Canvas, fit
-from previs.animatic.moves import Move
+from previs.animatic.view import Box, Canvas, Move, fit
 
 _BLACK, _NO_COLOUR = 16, 128
 

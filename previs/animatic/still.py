@@ -5,8 +5,8 @@ from typing import Final
 
 from PIL import Image, ImageOps
 
-from previs.animatic.canvas import Box
 from previs.animatic.playing import Playing, Unplayable, parts_of, placed, planes_of
+from previs.animatic.view import Box
 from previs.pictures.pillow import FORMATS, MOST_PIXELS, depth_8
 
 _MORE_FOR_MOVES: Final = 1.25

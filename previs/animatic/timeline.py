@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
 
-from previs.animatic.canvas import USUAL_ASPECT, Canvas, canvas_of
-from previs.animatic.moves import PUSH, Move, movement_of
+from previs.animatic.canvas import USUAL_ASPECT, canvas_of
+from previs.animatic.moves import PUSH, movement_of
 from previs.animatic.transitions import is_fade
+from previs.animatic.view import Canvas, Move
 from previs.errors import Fault, ShotListFaults
 from previs.publishing.views.film import film_of
 from previs.publishing.views.sequences import Placed, sequences

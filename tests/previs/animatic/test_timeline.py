@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from previs.animatic.canvas import Box, Canvas, canvas_of, fit, size_of
+from previs.animatic.canvas import canvas_of, size_of
 from previs.animatic.moves import PUSH, movement_of
 from previs.animatic.subtitles import milliseconds, srt, subtitle_text, subtitles
 from previs.animatic.timeline import timeline
 from previs.animatic.transitions import is_fade
+from previs.animatic.view import Box, Canvas, fit
 from previs.errors import ShotListFaults
 from previs.publishing.views.sequences import totals
 from previs.publishing.views.timecode import exact_fps

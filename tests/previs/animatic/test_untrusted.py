@@ -3,6 +3,7 @@
 import io
 import json
 import struct
+import subprocess
 import sys
 import zlib
 from pathlib import Path
@@ -15,6 +16,7 @@ from previs.animatic import decoder as decoding
 from previs.animatic.decoder import Decoder, Undecodable, picture_request
 from previs.animatic.make import make
 from previs.animatic.timeline import timeline
+from previs.ingest.decoding import PACKAGES
 from previs.records.takes import Frame
 from previs.store import FolderStore
 from tests.previs.animatic.films import GREEN, RED, board, clip, colours, pictures, png, runs, still, video
@@ -142,3 +144,8 @@ def test_a_request_is_one_line_whatever_a_path_has_in_it(tmp_path: Path) -> None
     with Decoder() as decoder:
         decoder.ask(request(odd))
         assert answered(decoder) == [12]
+
+
+def test_a_decoder_starts_without_the_models_of_shot_lists() -> None:
+    script = "import sys, previs.animatic.child; sys.exit('pydantic' in sys.modules)"
+    assert subprocess.run((sys.executable, "-c", script), cwd=PACKAGES, check=False).returncode == 0  # noqa: S603
