@@ -67,17 +67,26 @@ def started_worker(deployed_environment: dict[str, str], deployed: str, idle_wor
     """Start the worker for the first time, when no run can be lost: without the look for lost ones, which is a run."""
     assert deployed
     with httpx.Client(base_url=deployed_environment["PREFECT_API_URL"], timeout=60) as client:
-        automations = client.post("/automations/filter", json={}).json()
+        automations = _answer(client, "POST", "/automations/filter", {}).json()
         [looks] = [each["id"] for each in automations if each["name"] == "previs · a worker has started"]
-        client.patch(f"/automations/{looks}", json={"enabled": False}).raise_for_status()
+        _answer(client, "PATCH", f"/automations/{looks}", {"enabled": False})
         idle_worker.start()
         started = {"filter": {"event": {"name": ["prefect.worker.started"]}}}
         end = time.monotonic() + STARTS_WITHIN
-        while not client.post("/events/filter", json=started).json()["events"]:
+        while not _answer(client, "POST", "/events/filter", started).json()["events"]:
             assert time.monotonic() < end
             time.sleep(0.2)
-        client.patch(f"/automations/{looks}", json={"enabled": True}).raise_for_status()
+        _answer(client, "PATCH", f"/automations/{looks}", {"enabled": True})
     return idle_worker
+
+
+def _answer(client: httpx.Client, method: str, path: str, content: object) -> httpx.Response:
+    """Ask Prefect's server, which answers 503 while SQLite is locked."""
+    end = time.monotonic() + 60
+    while (answer := client.request(method, path, json=content)).status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        assert time.monotonic() < end
+        time.sleep(0.5)
+    return answer.raise_for_status()
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import pytest
 from previs.text.logs import mute_unread_handlers
 
 LOGGER = logging.getLogger("tests.previs.text.unread")
+LOGGER.propagate = False
 
 
 @contextlib.contextmanager

@@ -185,7 +185,8 @@ def chromium(home: Path) -> Iterator[Tab]:
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as browser:  # noqa: S603
         assert browser.stderr is not None
         line = next(line for line in browser.stderr if line.startswith("DevTools listening on "))
-        with connect(line.split()[-1], max_size=None, proxy=None) as socket:
+        # Pings would be sent from a thread, and draw from the random module while other tests do so.
+        with connect(line.split()[-1], max_size=None, proxy=None, ping_interval=None) as socket:
             yield Tab(socket)
             socket.send(json.dumps({"id": 0, "method": "Browser.close"}))
         browser.stderr.read()
