@@ -22,11 +22,11 @@ from prefect.states import Pending
 
 from blocks import AllowedSources, ComfyUIFarm, S3FrameStore
 from flows.storyboard import storyboard
+from previs.command.board_schedules import remove_schedules
 from previs.command.nightly_boards import AddOrder, add_board, remove_board
 from previs.records.manifest import Manifest
 from previs.simulator import Simulator, serve
 from previs.store import S3Settings, S3Store, keys
-from tasks.schedules import answered
 from tests.conftest import bucket_settings
 from tests.flows.conftest import artifacts_of, prefect_settings
 from tests.flows.deployed import (
@@ -225,7 +225,7 @@ async def test_a_board_has_a_schedule_of_its_own_whose_runs_have_its_parameters(
         assert planned
         own = {"shots": str(listed), "board": "own", "takes": 1, "overrides": variable, "store": folder}
         assert all(run.parameters == own for run in planned)
-        assert await remove_board(folder, "own", removed_here) == 0
+        assert await remove_board(folder, "own", remove_schedules) == 0
     said = capsys.readouterr().out.splitlines()
     assert said == ["own is no longer rendered at 0 3 * * 1-5 (Asia/Tokyo); rendered frames stay"]
     assert await planned_runs(house) == []
@@ -275,12 +275,6 @@ async def test_two_runs_in_two_processes_render_one_board_and_no_take_twice(hous
     assert set(await artifacts_of(part.id)) == {"parts-part-2-progress"}
     pages = [key for key in await house.store.entries(keys.board_prefix("parts")) if key.endswith(".html")]
     assert len(pages) == 1
-
-
-async def removed_here(board: str) -> list[dict[str, Any]]:
-    """Remove the schedules of a board in this process; the process of adding one shows the way there."""
-    removed: list[dict[str, Any]] = await answered({"do": "remove", "board": board})
-    return removed
 
 
 async def planned_runs(house: House) -> list[FlowRun]:

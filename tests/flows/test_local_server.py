@@ -5,21 +5,15 @@ from pathlib import Path
 
 import httpx
 import pytest
-from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from previs.daemon import running_server, stop_server
-from tasks.local_server import control
 from tests.conftest import Serve
 from tests.prefect_server import migrated
 from tests.previs.command.test_command import SETTINGS, previs, shots, write
 
 
 async def test_commands_at_once_start_one_server_which_survives_them_and_is_found_and_stopped(
-    simulate: Serve,
-    tmp_path: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    simulate: Serve, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, url = await simulate()
     home = tmp_path / "prefect"
@@ -40,10 +34,8 @@ async def test_commands_at_once_start_one_server_which_survives_them_and_is_foun
         assert (said in ended.out) != started.out.startswith("started: ")
         again = await previs(*words, folder=tmp_path)
         assert again.out.startswith("cached ")
-        # The start went the way through the command.
-        with temporary_settings({PREFECT_HOME: home}, restore_defaults={PREFECT_API_URL}):
-            assert control("status") == 0
-        assert f"export PREFECT_API_URL={server.api}\n" in capsys.readouterr().out
+        shown = await previs("server", "status", folder=tmp_path)
+        assert f"export PREFECT_API_URL={server.api}\n" in shown.out
         assert running_server(home) == server
         async with httpx.AsyncClient() as client:
             of_other_names = await client.get(f"{server.api}/health", headers={"host": "evil.example"})

@@ -127,8 +127,9 @@ async def test_what_a_form_names_is_a_senders_and_what_the_deployment_has_is_the
     assert is_refused(await started(url, {"shots": inside}, key=f"part {uuid4()} 2 2"), intranet)
     folded = await started(url, {"shots": shots(1), "more": {"workflow": inside}}, own={"workflow": None})
     assert is_refused(folded, intranet)
+    assert (await started(url, {}, own={"shots": inside})).is_completed()
     assert (await started(url, {"shots": inside}, own={"shots": inside})).is_completed()
-    assert intranet.accepted == 1
+    assert intranet.accepted == 2
 
 
 @pytest.mark.usefixtures("allowing")

@@ -33,12 +33,13 @@ LIST = "examples/upstream.json"
 SECRET = "token-that-nobody-sees"  # noqa: S105 - opens nothing
 
 WRONG: list[tuple[Flow[..., Any], dict[str, Any], list[str]]] = [
+    (storyboard, {}, ["shots: missing, and the flow needs it: Path or URL of a file that every worker can read (JSON"]),
     (script_to_shots, {}, ["script: missing, and the flow needs it: Text of a screenplay in Fountain"]),
     (
         storyboard,
         {"shotz": LIST, "Max-Age-Day": 3, "resolution": 4, "only": ["A"], "more": {"only": ["B"], "overides": {}}},
         [
-            "shots: missing, and the flow needs it: Path or URL of a file that every worker can read (JSON",
+            "shots: missing",
             "shotz: not a parameter: did you mean shots?",
             "Max-Age-Day: not a parameter: did you mean max_age_days?",
             "resolution: not a parameter: remove it; the parameters are shots,",

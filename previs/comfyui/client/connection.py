@@ -68,13 +68,17 @@ class Connection:
 
     def __init__(self, address: Address) -> None:
         self.name = address.name
-        self._base = str(httpx.URL(address.url)).rstrip("/")
         if fault := proxy_fault():
             raise FarmRefused(fault)
         self._proxy = proxy_of(address.url)
         self._address = address
         # A request that waits for a free connection is not late.
         self._file_slots = asyncio.Semaphore(_FILES_AT_ONCE)
+
+    @cached_property
+    def _base(self) -> str:
+        # A base URL of httpx's own would be parsed and joined anew for each request.
+        return str(httpx.URL(self._address.url)).rstrip("/")
 
     @cached_property
     def _requests(self) -> Client[Response]:
@@ -156,7 +160,6 @@ class Connection:
     ) -> AsyncIterator[Response]:
         answered = False
         try:
-            # A base URL of httpx's own would be parsed and joined anew for each request.
             request = client.build_request(method, f"{self._base}/{path}", **content)
             async with answer_to(request, client, _ANSWERS) as response:
                 answered = True

@@ -90,7 +90,7 @@ def test_a_command_that_reads_a_block_reports_it_without_a_traceback(
     url = f"http://127.0.0.1:{free_port()}/api"
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
     monkeypatch.setenv("PREFECT_API_URL", url)
-    ended = call("boards", "--store", "block:places")
+    ended = call("nightly", "list")
     # Whatever is wrong with the block counts as a store that was named wrongly.
     assert ended.code == 2
     assert f"Prefect at {url} is unavailable: it cannot be reached (" in printed(ended)

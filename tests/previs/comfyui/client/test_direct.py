@@ -6,7 +6,7 @@ import json
 import pytest
 
 from previs.comfyui.client.connection import Connection
-from previs.errors import ServerUnreachable
+from previs.errors import ServerUnavailable, ServerUnreachable
 from tests.previs.comfyui.client.clients import api_of
 from tests.previs.comfyui.client.http_server import answering, response
 from tests.previs.comfyui.client.listening import listening
@@ -83,3 +83,9 @@ async def test_a_path_in_chinese_is_sent_encoded() -> None:
     async with answering(lambda _: response(200, {})) as (url, asked), api_of(f"{url}/渲染 1") as api:
         await api.system_stats()
     assert asked.lines == ["GET /%E6%B8%B2%E6%9F%93%201/system_stats"]
+
+
+async def test_a_host_that_no_name_can_be_is_no_error_of_the_library() -> None:
+    async with api_of("http://☃️.example:8188") as api:
+        with pytest.raises(ServerUnavailable, match="a name or text that cannot be sent"):
+            await api.system_stats()
