@@ -68,16 +68,16 @@ class Response(Protocol):
         """Close the answer."""
 
 
-AResponse_co = TypeVar("AResponse_co", bound=Response, covariant=True)
+ResponseT_co = TypeVar("ResponseT_co", bound=Response, covariant=True)
 
 
-class Client(Protocol[AResponse_co]):
+class Client(Protocol[ResponseT_co]):
     """Describe what clients of httpx and of :mod:`previs.comfyui.client.direct` have in common."""
 
     def build_request(self, *args: Any, **content: Any) -> Any:  # noqa: ANN401 - each has requests of its own
         """Return a request; raise UnicodeEncodeError or httpx.InvalidURL if it cannot be sent."""
 
-    async def send(self, request: Any, *, stream: bool) -> AResponse_co:  # noqa: ANN401
+    async def send(self, request: Any, *, stream: bool) -> ResponseT_co:  # noqa: ANN401
         """Return an answer whose headers are complete; raise httpx.TransportError."""
 
     async def aclose(self) -> None:
@@ -99,9 +99,9 @@ class BodyDamagedError(Exception):
 @contextlib.asynccontextmanager
 async def answer_to(
     request: Any,  # noqa: ANN401
-    client: Client[AResponse_co],
+    client: Client[ResponseT_co],
     limits: BodyLimits,
-) -> AsyncIterator[AResponse_co]:
+) -> AsyncIterator[ResponseT_co]:
     """Send a request, and yield its answer once the headers are complete.
 
     Raises:
