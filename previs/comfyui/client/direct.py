@@ -1,4 +1,4 @@
-"""Send requests with aiohttp, which takes a sixth of the CPU time of httpx: each shot of a board takes several requests.
+"""Send requests with aiohttp, which takes a sixth of the CPU time of httpx: each shot takes several requests.
 
 For servers that are reached directly; proxies, among them SOCKS proxies, and checked addresses are left to httpx. A
 client has the methods of httpx's that :mod:`previs.comfyui.client.connection` calls, and raises httpx's errors.
