@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from logging import Logger
 
 from prefect.client.schemas.objects import State
@@ -158,27 +158,32 @@ async def run_takes(
     await context.farm.capabilities.expect(one.graph for one in plan.takes)
     context = await _with_usual_seconds(context, plan, found, identity.board)
     schedule = make_schedule(plan, found)
-    settler = _Settler(identity, context, frozenset(label for each in schedule for label in each.sources.values()))
-    settling = settler.settling
-    takes: dict[asyncio.Task[_End], PlannedTake] = {}
+    loop = asyncio.get_running_loop()
+    ends: dict[str, asyncio.Future[_End]] = {each.label: loop.create_future() for each in schedule}
+    sources = frozenset(label for each in schedule for label in each.sources.values())
+    settler = _Settler(identity, context, sources, ends)
     numbers = {shot.label: number for number, shot in enumerate(plan.shot_list.shots, 1)}
+    # A task that has ended would hold the frames and the context of its take until the last one ends.
+    unsettled = set[asyncio.Task[None]]()
     for each in schedule:
         name = step_name(each.label, "shot", numbers[each.take.shot.label])
-        before = {label: settling[label] for label in each.waits_for}
-        settling[each.label] = asyncio.create_task(settler.settle(each, name, before))
-        takes[settling[each.label]] = each.take
+        task = asyncio.create_task(settler.settle(each, name))
+        unsettled.add(task)
+        task.add_done_callback(unsettled.discard)
     try:
-        if takes:
-            await asyncio.wait(takes, timeout=context.seconds)
+        if ends:
+            await asyncio.wait(ends.values(), timeout=context.seconds)
     finally:
-        for task in takes:
+        for task in unsettled:
             task.cancel()
-        await asyncio.gather(*takes, return_exceptions=True)
+        await asyncio.gather(*unsettled, return_exceptions=True)
     late = f"given up: the {context.seconds:g} s of the run were over"
-    given_up = {task: TakeResult(each, "failed", error=late) for task, each in takes.items() if task.cancelled()}
+    given_up = {
+        each.label: TakeResult(each.take, "failed", error=late) for each in schedule if ends[each.label].cancelled()
+    }
     for result in given_up.values():
         shot_failed(identity, result)
-    return [given_up[task] if task in given_up else task.result().result for task in takes]
+    return [given_up[label] if label in given_up else end.result().result for label, end in ends.items()]
 
 
 async def _with_usual_seconds(context: RunContext, plan: Plan, found: Mapping[str, Found], board: str) -> RunContext:
@@ -204,19 +209,28 @@ class _Settler:
 
     Attributes:
         sources: Labels of the takes that others are made from.
-        settling: Tasks of all takes, by label.
+        ends: How the takes end, by label.
     """
 
     identity: RunIdentity
     context: RunContext
     sources: frozenset[str]
-    settling: dict[str, "asyncio.Task[_End]"] = field(default_factory=dict)
+    ends: Mapping[str, asyncio.Future[_End]]
 
-    async def settle(self, scheduled: ScheduledTake, name: str, before: Mapping[str, asyncio.Task[_End]]) -> _End:
+    async def settle(self, scheduled: ScheduledTake, name: str) -> None:
+        """Settle a take, and tell how it ends whoever waits for it."""
+        end = self.ends[scheduled.label]
+        try:
+            end.set_result(await self._settle(scheduled, name))
+        except Exception as error:  # noqa: BLE001 - an error of ours is raised once all takes are settled
+            end.set_exception(error)
+        except BaseException:
+            end.cancel()
+            raise
+
+    async def _settle(self, scheduled: ScheduledTake, name: str) -> _End:
         """Wait for the takes that go before, and do what the schedule then says."""
-        if before:
-            await asyncio.wait(before.values())
-        ends = {label: task.result() for label, task in before.items()}
+        ends = await self._wait_for(scheduled.waits_for)
         action = scheduled.next_action({label: end.result for label, end in ends.items()})
         if isinstance(action, Fail):
             end = _End(_failed(action.take, action.error, self.context))
@@ -256,8 +270,16 @@ class _Settler:
     async def _before(self, planned: PlannedTake) -> list[TakeResult]:
         """Wait for the takes of a shot with lower numbers, and return their results; none for a pass."""
         numbers = range(1, 1 if planned.pass_name else planned.number)
-        lower = [self.settling.get(take_label(planned.shot.label, number)) for number in numbers]
-        return [(await task).result for task in lower if task is not None]
+        lower = [take_label(planned.shot.label, number) for number in numbers]
+        ends = await self._wait_for(label for label in lower if label in self.ends)
+        return [end.result for end in ends.values()]
+
+    async def _wait_for(self, labels: Iterable[str]) -> dict[str, _End]:
+        """Wait until takes are settled, and return how they ended."""
+        ends = {label: self.ends[label] for label in labels}
+        if ends:
+            await asyncio.wait(ends.values())
+        return {label: end.result() for label, end in ends.items()}
 
 
 async def _run(job: Job, upstream: Iterable[State[None] | None]) -> State[None]:
