@@ -28,6 +28,9 @@ PERIODS = {
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
 }
 
+# Clients register the types of the blocks that they save; a server would import whatever else has some.
+NO_BLOCKS = {"PREFECT_API_BLOCKS_REGISTER_ON_START": "false", "PREFECT_MEMOIZE_BLOCK_AUTO_REGISTRATION": "false"}
+
 # Whatever else writes has SQLite refuse a run's own writes, which Prefect's client repeats seconds later.
 NO_DEPLOYMENTS = {
     f"PREFECT_SERVER_SERVICES_{service}_ENABLED": "false"
@@ -43,7 +46,7 @@ NO_DEPLOYMENTS = {
 }
 
 # What a copy of a server's database already has.
-COPIED = {"PREFECT_API_DATABASE_MIGRATE_ON_START": "false", "PREFECT_API_BLOCKS_REGISTER_ON_START": "false"}
+COPIED = {"PREFECT_API_DATABASE_MIGRATE_ON_START": "false"}
 
 # Prefect 3.8 on SQLite can answer nothing for a minute: in the thread of the event loop, the garbage collector ends a
 # statement of a connection that waits, in a thread of its own, for the lock of a transaction of the event loop.
@@ -67,6 +70,7 @@ def prefect_server(
     environment = (
         os.environ
         | PERIODS
+        | NO_BLOCKS
         | dict(settings)
         | {
             "PREFECT_HOME": str(home),
