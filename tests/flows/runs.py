@@ -116,10 +116,10 @@ async def ends_of(flow_run_id: UUID | None, count: int) -> dict[str, State[Any]]
     assert flow_run_id is not None
     of_run = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id]))
     async with get_client() as client:
-        for _ in range(100):
+        for _ in range(40):
             runs = await client.read_task_runs(flow_run_filter=of_run)
             ended = {run.name: run.state for run in runs if run.state is not None and run.state.is_final()}
             if len(ended) >= count:
                 return ended
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.25)
     pytest.fail(f"only {sorted(ended)} have ended on the server")

@@ -188,7 +188,7 @@ async def test_the_nightly_schedule_has_its_next_run_and_renders_only_what_chang
             planned = [run.expected_start_time for run in await runs_of(house.client, "nightly/nightly")]
             if any(when and when > datetime.now(UTC) for when in planned):
                 break
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.25)
     rendered = await storyboard(shots("nightly", 3), workflow=SETTINGS, board="夜城", return_state=True)
     assert rendered.is_completed(), rendered.message
     await house.store.put("lists/nightly.json", json.dumps(shots("nightly", 4)).encode(), media_type="application/json")

@@ -41,14 +41,14 @@ async def events_of(api: str, run: UUID | None, names: set[str]) -> dict[str, li
         "limit": 50,
     }
     async with httpx.AsyncClient(base_url=api) as client:
-        for _ in range(150):
+        for _ in range(60):
             answer = (await client.post("/events/filter", json=wanted)).raise_for_status().json()
             found: dict[str, list[dict[str, Any]]] = {}
             for event in answer["events"]:
                 found.setdefault(event["event"], []).append(event)
             if names <= set(found):
                 return found
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.25)
     pytest.fail(f"of {names} only {set(found)} were sent within 15 s")
 
 

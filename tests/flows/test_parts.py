@@ -80,7 +80,7 @@ async def test_a_run_that_is_cancelled_cancels_its_parts(simulate: Serve, tmp_pa
     running = asyncio.create_task(house.run(shots=shots(2, SH01="SH"), parts=2))
     async with asyncio.timeout(60):
         while not await house.parts():
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.25)
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running

@@ -40,7 +40,7 @@ pytestmark = [
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have a paused run look for its answer often."""
-    monkeypatch.setattr(review, "_POLL_EVERY", 0.1)
+    monkeypatch.setattr(review, "_POLL_EVERY", 0.25)
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ class Reviewed:
                     if all(stored):
                         self.key = details.pause_key
                         return stored[0], stored[1]
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.2)
 
     async def _state(self) -> State[Any] | None:
         if self.run is None:

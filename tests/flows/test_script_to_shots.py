@@ -54,12 +54,12 @@ async def events(prefect_api: str) -> AsyncIterator[httpx.AsyncClient]:
 async def payloads(events: httpx.AsyncClient, board: str, *, count: int) -> list[dict[str, Any]]:
     """Wait until so many events were sent for a board; return their payloads."""
     wanted = {"filter": {"event": {"name": ["shot-list.ready"]}}, "limit": 50}
-    for _ in range(150):
+    for _ in range(60):
         answer = (await events.post("/events/filter", json=wanted)).raise_for_status().json()
         found = [event["payload"] for event in answer["events"] if event["payload"].get("board") == board]
         if len(found) >= count:
             return found
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.25)
     pytest.fail(f"no event for {board} within 15 s")
 
 

@@ -253,10 +253,10 @@ async def test_a_secret_in_a_parameter_is_refused_before_it_is_in_a_name_log_sta
     async with get_client() as client:
         kept: list[Any] = [await client.read_flow_run(run) for run in runs if run]
         found = await client.read_events(failures, limit=50)
-        for _ in range(100):
+        for _ in range(40):
             if found.total == len(runs):
                 break
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.25)
             found = await client.read_events(failures, limit=50)
     assert found.total == len(runs)
     kept += found.events

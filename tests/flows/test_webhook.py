@@ -364,12 +364,12 @@ async def test_the_request_in_the_document_is_one_that_prefect_takes(prefect_api
     sent[0] |= {name: known[sent[0][name]] for name in ("id", "occurred")}
     async with httpx.AsyncClient(base_url=prefect_api) as client:
         (await client.post("/events", json=sent)).raise_for_status()
-        for _ in range(100):
+        for _ in range(40):
             wanted = {"filter": {"event": {"name": [SHOT_LIST_READY]}, "id": {"id": [sent[0]["id"]]}}}
             kept = (await client.post("/events/filter", json=wanted)).raise_for_status().json()["events"]
             if kept:
                 break
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.25)
     assert [each["payload"] for each in kept] == [sent[0]["payload"]]
 
 
