@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
@@ -36,6 +36,8 @@ pytestmark = [
 SECRET = "password of the intranet"  # noqa: S105 - opens nothing
 PASSWORD = "geheim4711"  # noqa: S105 - likewise
 READY = "previs.shot-list-ready/1"
+# Deployments by their flow and its parameters, for the runs to come.
+DEPLOYED: dict[str, UUID] = {}
 
 
 @pytest.fixture
@@ -78,10 +80,13 @@ async def started(
         flow: The flow.
     """
     fixed = {"farm": [farm], "workflow": SETTINGS} if flow is storyboard else {"send": False}
+    parameters = fixed | (own or {})
+    wanted = f"{flow.name} {json.dumps(parameters)}"
     async with get_client() as client:
-        flow_id = await client.create_flow(flow)
-        deployment = await client.create_deployment(flow_id, f"test-{uuid4()}", parameters=fixed | (own or {}))
-        run = await client.create_flow_run_from_deployment(deployment, parameters=given, idempotency_key=key)
+        if wanted not in DEPLOYED:
+            flow_id = await client.create_flow(flow)
+            DEPLOYED[wanted] = await client.create_deployment(flow_id, f"test-{uuid4()}", parameters=parameters)
+        run = await client.create_flow_run_from_deployment(DEPLOYED[wanted], parameters=given, idempotency_key=key)
     state: State[Any] = await run_flow_async(flow, flow_run=run, parameters=run.parameters, return_type="state")
     return state
 
