@@ -218,7 +218,7 @@ class _Settler:
     ends: Mapping[str, asyncio.Future[_End]]
 
     async def settle(self, scheduled: ScheduledTake, name: str) -> None:
-        """Settle a take, and tell how it ends whoever waits for it."""
+        """Run a take to its end, and pass that on to whoever waits for it."""
         end = self.ends[scheduled.label]
         try:
             end.set_result(await self._settle(scheduled, name))

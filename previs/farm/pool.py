@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -84,6 +85,7 @@ class Farm:
         self._members = {server: ServerState(server) for server in self.servers}
         self.capabilities = Capabilities(self.servers, report=self._report)
         self._waiters: list[_Waiter] = []
+        self._requests = Counter[PlacementRequest]()
         self._none_up_since: float | None = time.monotonic()
         self._look_until = 0.0
         self._all_looked_at = asyncio.Event()
@@ -170,13 +172,14 @@ class Farm:
         waiter = _Waiter(request or PlacementRequest(), asyncio.get_running_loop().create_future())
         before = sum(other.request.again for other in self._waiters) if waiter.request.again else len(self._waiters)
         self._waiters.insert(before, waiter)
+        self._requests[waiter.request] += 1
         self._dispatch()
         try:
             return await waiter.future
         except asyncio.CancelledError:
             # Thousands may wait, so the others do not search the list.
             if waiter in self._waiters:
-                self._waiters.remove(waiter)
+                self._remove(waiter)
             elif waiter.future.done() and not waiter.future.cancelled() and waiter.future.exception() is None:
                 waiter.future.result().release()
             raise
@@ -242,14 +245,23 @@ class Farm:
             member = choose(self._members.values(), waiter.request, self._slots)
             if member is None:
                 unplaced.add(waiter.request)
+                # Thousands may wait for a busy server while another, which lacks what they need, is free.
+                if len(unplaced) == len(self._requests):
+                    break
             else:
-                self._waiters.remove(waiter)
+                self._remove(waiter)
                 slot = Slot(member.server, waiter.request, self._leave)
                 member.slots.append(slot)
                 member.last_checkpoint = waiter.request.checkpoint
                 member.expects_until = 0.0
                 waiter.future.set_result(slot)
         self._rebalance()
+
+    def _remove(self, waiter: _Waiter) -> None:
+        self._waiters.remove(waiter)
+        self._requests[waiter.request] -= 1
+        if not self._requests[waiter.request]:
+            del self._requests[waiter.request]
 
     def _has_room(self) -> bool:
         return any(member.usable and member.room(self._slots) > 0 for member in self._members.values())
@@ -376,6 +388,7 @@ class Farm:
 
     def _dismiss(self, error: NoServer | AccessDenied | FarmRefused) -> None:
         waiting, self._waiters = self._waiters, []
+        self._requests.clear()
         for waiter in waiting:
             if not waiter.future.done():
                 waiter.future.set_exception(error)

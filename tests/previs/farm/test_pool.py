@@ -71,6 +71,34 @@ async def test_an_avoided_server_is_chosen_only_if_it_is_the_only_one(simulate: 
         assert (await alone.acquire_slot(PlacementRequest(avoid=frozenset(urls[:1])))).server.name == urls[0]
 
 
+class Counted(PlacementRequest):
+    """Count how often requests are looked up."""
+
+    looked_up = 0
+
+    def __hash__(self) -> int:
+        Counted.looked_up += 1
+        return super().__hash__()
+
+
+async def test_a_free_server_that_no_waiting_take_may_use_costs_no_look_at_each_of_them(simulate: Serve) -> None:
+    urls = [(await simulate())[1] for _ in range(2)]
+    async with Farm(Address(url) for url in urls) as farm:
+        await all_up(farm, 2)
+        request, takes = Counted(avoid=frozenset(urls[:1])), 300
+        held = [await farm.acquire_slot(request) for _ in range(2)]
+        before = Counted.looked_up
+        waiting = [asyncio.create_task(farm.acquire_slot(request)) for _ in range(takes)]
+        await asyncio.sleep(0)
+        assert all(map(waits, waiting))
+        assert Counted.looked_up - before < 20 * takes
+        held[0].release()
+        assert (await waiting[0]).server.name == urls[1]
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
 async def test_requests_are_served_in_order_and_a_cancelled_one_takes_no_slot(simulate: Serve) -> None:
     _, url = await simulate()
     async with Farm([Address(url)], slots=1) as farm:
