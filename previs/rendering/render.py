@@ -240,6 +240,7 @@ async def _fetch(
             "fingerprint": take.fingerprint,
         },
         if_absent=True,
+        likely_new=True,
     )
     return Frame(
         key=key,

@@ -99,6 +99,7 @@ class FolderStore:
         media_type: str,  # noqa: ARG002 - a folder keeps no media types
         download_name: str | None = None,  # noqa: ARG002 - nor download names
         if_absent: bool = False,
+        likely_new: bool = False,  # noqa: ARG002 - to look first costs a folder nothing
         metadata: Mapping[str, str] | None = None,  # noqa: ARG002 - nor metadata
     ) -> None:
         """Copy a file and replace what is stored under the key."""

@@ -70,6 +70,7 @@ class Store(Protocol):
         media_type: str,
         download_name: str | None = None,
         if_absent: bool = False,
+        likely_new: bool = False,
         metadata: Mapping[str, str] | None = None,
     ) -> None:
         """Write a file of any size and replace what is stored under the key.
@@ -80,6 +81,7 @@ class Store(Protocol):
             media_type: Media type, such as ``image/png``.
             download_name: File name that a browser proposes when somebody saves the file.
             if_absent: Keep a stored file of the same size; for keys made of the content's hash.
+            likely_new: With ``if_absent``: whether the key is most likely free, so that a store need not ask first.
             metadata: Texts to keep with the file, by names of letters, digits and hyphens; some stores drop them.
         """
 

@@ -126,6 +126,7 @@ class S3Store:
         media_type: str,
         download_name: str | None = None,
         if_absent: bool = False,
+        likely_new: bool = False,
         metadata: Mapping[str, str] | None = None,
     ) -> None:
         """Write a file, a large one in parts, and replace what is stored under the key."""
@@ -135,7 +136,7 @@ class S3Store:
             extra["ContentDisposition"] = content_disposition(download_name, media_type)
         if metadata:
             extra["Metadata"] = user_metadata(metadata)
-        if not (if_absent and await self._ensure_stored(path, target, extra)):
+        if not (if_absent and await self._ensure_stored(path, target, extra, likely_new=likely_new)):
             await self._run(
                 lambda client: s3_requests.send(client, path, target, extra), self._write_permission(), of_file=True
             )
@@ -276,12 +277,16 @@ class S3Store:
         bucket = self._settings.bucket
         await self._run(lambda client: s3_requests.remove(client, bucket, names), self._delete_permission())
 
-    async def _ensure_stored(self, path: Path, target: dict[str, Any], extra: dict[str, Any]) -> bool:
+    async def _ensure_stored(
+        self, path: Path, target: dict[str, Any], extra: dict[str, Any], *, likely_new: bool
+    ) -> bool:
         """Return whether a file of this size is stored, after creating it if the key was free and the file is small."""
         size = await asyncio.to_thread(_size_of, path)
-        stored = await self._size(target)
-        if stored is not None or size > s3_requests.PART_BYTES or self._honours_conditions is False:
-            return stored == size
+        small = size <= s3_requests.PART_BYTES
+        if not (small and likely_new and self._honours_conditions):
+            stored = await self._size(target)
+            if stored is not None or not small or self._honours_conditions is False:
+                return stored == size
         request = target | extra
         return (
             await self._run(

@@ -348,6 +348,26 @@ async def test_a_file_that_somebody_else_wrote_meanwhile_is_replaced_only_if_it_
     assert [method for method, _ in server.asked] == ["HEAD", "PUT", "HEAD", "PUT"][: puts + 2]
 
 
+@pytest.mark.parametrize(("size", "asked"), [(None, ["PUT"]), (5, ["PUT", "HEAD"]), (4, ["PUT", "HEAD", "PUT"])])
+async def test_a_file_that_is_likely_new_is_written_at_once_and_kept_unless_it_was_cut(
+    scripted: Callable[[Script], Any], answer: Callable[..., Any], tmp_path: Path, size: int | None, asked: list[str]
+) -> None:
+    source = tmp_path / "a.png"
+    source.write_bytes(b"frame")
+    taken = answer(status=412, body=fault_body("PreconditionFailed"))
+    responses = {
+        # The first two tell whether conditions are honoured, and the third is of create().
+        "PUT": [answer(), taken, answer(), answer() if size is None else taken, answer()],
+        "HEAD": [sized(200, size or 0, answer)],
+    }
+    server = scripted(lambda method, _: responses[method].pop(0))
+    async with S3Store(settings_for(server.url)) as store:
+        assert await store.create("a.json", b"{}", media_type="application/json")
+        server.asked.clear()
+        await store.put_file("a.png", source, media_type="image/png", if_absent=True, likely_new=True)
+    assert [method for method, _ in server.asked] == asked
+
+
 async def test_an_s3_that_is_busy_with_another_writer_is_asked_again(
     scripted: Callable[[Script], Any], answer: Callable[..., Any]
 ) -> None:
