@@ -51,12 +51,12 @@ class _Watch:
         async with httpx.AsyncClient(base_url=server.api, timeout=60) as client:
             while True:
                 began = time.perf_counter()
-                # Prefect's server on SQLite can answer nothing for a minute, while the run goes on.
-                with contextlib.suppress(httpx.TransportError):
+                # Prefect's server on SQLite can answer nothing for a minute, or that it failed, while the run goes on.
+                with contextlib.suppress(httpx.HTTPError):
                     (await client.post("flow_runs/filter", json=_PAGE)).raise_for_status()
                 self.latencies.append(time.perf_counter() - began)
                 self._measure(server)
-                with contextlib.suppress(httpx.TransportError):
+                with contextlib.suppress(httpx.HTTPError):
                     found: dict[str, Any] = (await client.get(f"flow_runs/{run}")).raise_for_status().json()
                     if found["state_type"] in _ENDED:
                         return found
