@@ -137,7 +137,7 @@ async def test_a_damaged_encoding_is_reported(packed: bytes, said: str) -> None:
     "send",
     [
         endless(OK + b"Connection: close\r\n\r\n", bytes(1 << 16)),
-        endless(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"400\r\n" + bytes(1024) + b"\r\n"),
+        endless(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"4000\r\n" + bytes(0x4000) + b"\r\n"),
         whole(OK + b"Content-Length: 1000001\r\n\r\n"),
         whole(OK + b"Content-Length: 99999999999999999999\r\n\r\n"),
     ],
