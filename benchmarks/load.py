@@ -51,7 +51,7 @@ class _Watch:
         async with httpx.AsyncClient(base_url=server.api, timeout=60) as client:
             while True:
                 began = time.perf_counter()
-                # Prefect's server on SQLite can answer nothing for a minute, or that it failed, while the run goes on.
+                # Prefect's server on SQLite can be silent for a minute, or answer 500, while the run goes on.
                 with contextlib.suppress(httpx.HTTPError):
                     (await client.post("flow_runs/filter", json=_PAGE)).raise_for_status()
                 self.latencies.append(time.perf_counter() - began)

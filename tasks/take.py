@@ -224,9 +224,8 @@ class _Settler:
             end.set_result(await self._settle(scheduled, name))
         except Exception as error:  # noqa: BLE001 - an error of ours is raised once all takes are settled
             end.set_exception(error)
-        except BaseException:
-            end.cancel()
-            raise
+        finally:
+            end.cancel()  # without effect on what is set
 
     async def _settle(self, scheduled: ScheduledTake, name: str) -> _End:
         """Wait for the takes that go before, and do what the schedule then says."""

@@ -81,7 +81,7 @@ class Counted(PlacementRequest):
         return super().__hash__()
 
 
-async def test_a_free_server_that_no_waiting_take_may_use_costs_no_look_at_each_of_them(simulate: Serve) -> None:
+async def test_waiting_takes_are_not_all_searched_for_a_free_server_that_none_may_use(simulate: Serve) -> None:
     urls = [(await simulate())[1] for _ in range(2)]
     async with Farm(Address(url) for url in urls) as farm:
         await all_up(farm, 2)
